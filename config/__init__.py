@@ -1,0 +1,1 @@
+"""What an operator may change: settings, the Celery configuration, the schedule, logging. A leaf."""

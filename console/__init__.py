@@ -1,0 +1,1 @@
+"""What people see and type: the `payments` command and the pages."""

@@ -1,0 +1,356 @@
+"""The event contract: what an EMR may put on the stream, and what is said when it puts something else.
+
+Everything crosses but who entered the payment: no field holds it, and a field that is not named here is ignored.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from itertools import combinations
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from payments.core.money import ZERO, Money, dollars
+
+MEMO_CHARACTERS_MAX = 2_000
+_SHOWN_CHARACTERS_MAX = 60
+
+
+class ChargeType(StrEnum):
+    """The seven charge types an EMR knows; a clinic chooses which of them flow."""
+
+    COPAY = "Copay"
+    DEDUCTIBLE = "Deductible"
+    WELLNESS = "Wellness"
+    SUPPLIES = "Supplies"
+    OTHER = "Other"
+    COINSURANCE = "Coinsurance"
+    PAYMENT_ON_ACCOUNT = "Payment on Account"
+
+
+class Method(StrEnum):
+    """How the money was taken."""
+
+    CASH = "Cash"
+    CHECK = "Check"
+    CREDIT_CARD = "Credit Card"
+    EFT = "EFT"
+    OTHER = "Other"
+
+
+class LineKey(NamedTuple):
+    """What names one charge line of an EMR payment; prints as clinic/payment/line."""
+
+    clinic_id: str
+    payment_id: str
+    line_id: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+    @classmethod
+    def readings(cls, text: str) -> Iterator[Self]:
+        """Yield every key that prints as `text`: more than one only where an id itself holds a slash."""
+        parts = text.split("/")
+        for first, second in combinations(range(1, len(parts)), 2):
+            yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
+
+
+class EventError(ValueError):
+    """The body is not an event of the contract."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        super().__init__(f"{field}: {problem}")
+
+
+def _written(pattern: str) -> BeforeValidator:
+    """Let only text of this form reach the parser, which by itself would also take numbers and looser forms."""
+    form = re.compile(pattern)
+
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise ValueError("form")
+        return value
+
+    return BeforeValidator(check, json_schema_input_type=Annotated[str, StringConstraints(pattern=f"^{pattern}$")])
+
+
+def _plain(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("characters")
+    return value
+
+
+def _not_a_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("flag")  # noqa: TRY004 (pydantic turns only a ValueError into a refusal)
+    return value
+
+
+def _storable(value: str | None) -> str | None:
+    if value and "\x00" in value:
+        raise ValueError("characters")
+    return value or None
+
+
+_YEAR = r"(?:19|2\d)\d{2}"
+_DAY = _YEAR + r"-\d{2}-\d{2}"
+
+Identifier = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=64),
+    AfterValidator(_plain),
+    Field(description="text of 1 to 64 printable characters"),
+]
+Amount = Annotated[
+    Decimal,
+    _written(r"-?\d{1,10}\.\d{2}"),
+    AfterValidator(dollars),
+    Field(description='dollars as text with two decimals, e.g. "25.00"'),
+]
+Day = Annotated[date, _written(_DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
+Instant = Annotated[
+    AwareDatetime,
+    _written(_DAY + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
+    Field(strict=False, description="an RFC 3339 time with its offset, e.g. 2026-10-05T10:00:00-07:00"),
+]
+Version = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="a whole number from 1")]
+Flag = Annotated[bool, Field(strict=True, description="true or false")]
+Note = Annotated[
+    str | None,
+    StringConstraints(strict=True, max_length=200),
+    AfterValidator(_storable),
+    Field(default=None, description="text of up to 200 characters, or null"),
+]
+Memo = Annotated[
+    str | None,
+    StringConstraints(strict=True, max_length=MEMO_CHARACTERS_MAX),
+    AfterValidator(_storable),
+    Field(default=None, description=f"text of up to {MEMO_CHARACTERS_MAX:,} characters, or null"),
+]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    schema_: Annotated[Literal[1], BeforeValidator(_not_a_flag), Field(alias="schema", description="1")]
+    event_id: Annotated[UUID, Field(description="a UUID")]
+    company_id: Identifier
+    patient_id: Identifier
+    version: Version
+    saved_at: Instant
+
+    @property
+    def content_hash(self) -> bytes:
+        """A fingerprint of what was saved: all fields but the event's id and the time of the save."""
+        content = self.model_dump(mode="json", exclude={"schema_", "event_id", "saved_at"})
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+class _LineEvent(_Event):
+    clinic_id: Identifier
+    payment_id: Identifier
+    line_id: Identifier
+
+    @property
+    def key(self) -> LineKey:
+        """The key of the line that was saved or deleted."""
+        return LineKey(self.clinic_id, self.payment_id, self.line_id)
+
+
+class PaymentDeleted(_LineEvent):
+    """The front desk deleted a line."""
+
+    type: Literal["payment.deleted"]
+
+
+class PaymentSaved(_LineEvent):
+    """The front desk saved a line, new or changed."""
+
+    type: Literal["payment.saved"]
+    charge_type: Annotated[ChargeType, Field(description="one of " + ", ".join(ChargeType))]
+    amount_due: Amount
+    amount_paid: Amount
+    paid: Flag
+    internal_payment: Flag
+    method: Annotated[Method, Field(description="one of " + ", ".join(Method))]
+    transaction_date: Day
+    date_of_service: Annotated[Day | None, Field(description="a date that exists, YYYY-MM-DD, or null")]
+    case_id: Note
+    provider_id: Note
+    reference: Note
+    memo: Memo
+    refund_of: Note
+
+    @model_validator(mode="after")
+    def _amounts_fit(self) -> Self:
+        if self.refund_of is None:
+            for field in ("amount_due", "amount_paid"):
+                if getattr(self, field) < ZERO:
+                    raise EventError(field, "negative only on a refund line; name the refunded line in refund_of")
+            if self.paid and self.amount_paid == ZERO and self.amount_due != ZERO:
+                raise EventError("amount_paid", "expected more than 0.00 on a line marked Paid")
+        return self
+
+    @property
+    def amount(self) -> Money:
+        """What the patient paid: the amount that belongs in Billing if the line does."""
+        return self.amount_paid
+
+    @property
+    def service_date(self) -> date | None:
+        """The date of service; a Payment on Account has none, whatever the EMR wrote (rule D8)."""
+        return None if self.charge_type is ChargeType.PAYMENT_ON_ACCOUNT else self.date_of_service
+
+
+class PatientSaved(_Event):
+    """A patient became known to Billing, or changed."""
+
+    type: Literal["patient.saved"]
+    name: Note
+
+
+class ChargeSaved(_Event):
+    """What a patient still owes for one date of service."""
+
+    type: Literal["charge.saved"]
+    clinic_id: Identifier
+    charge_id: Identifier
+    date_of_service: Day
+    patient_balance: Amount
+    insurance_open: Flag
+
+
+LineEvent = PaymentSaved | PaymentDeleted
+Event = PaymentSaved | PaymentDeleted | PatientSaved | ChargeSaved
+EVENT_CONTRACT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_EVENT_TYPES: dict[str, type[BaseModel]] = {
+    "payment.saved": PaymentSaved,
+    "payment.deleted": PaymentDeleted,
+    "patient.saved": PatientSaved,
+    "charge.saved": ChargeSaved,
+}
+
+
+def read_event(body: bytes) -> Event:
+    """Read one event from its bytes.
+
+    Raises EventError, naming the first field that is wrong and what was expected there.
+    """
+    try:
+        return EVENT_CONTRACT.validate_json(body)
+    except ValidationError as refused:
+        raise _refusal(refused, body) from None
+
+
+class Glimpse(NamedTuple):
+    """What can be made out of a body that was refused, for the feed; None where it cannot."""
+
+    company_id: str | None = None
+    clinic_id: str | None = None
+    payment_id: str | None = None
+    line_id: str | None = None
+    patient_id: str | None = None
+    version: int | None = None
+    saved_at: datetime | None = None
+    charge_type: str | None = None
+    amount_paid: Decimal | None = None
+
+    @property
+    def key(self) -> LineKey | None:
+        """The line's key, where all three of its parts can be read."""
+        if self.clinic_id and self.payment_id and self.line_id:
+            return LineKey(self.clinic_id, self.payment_id, self.line_id)
+        return None
+
+
+def glimpse(body: bytes) -> Glimpse:
+    """Make out what can be made out of a refused body. Raises nothing."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return Glimpse()
+    if not isinstance(content, dict):
+        return Glimpse()
+    seen: dict[str, Any] = {}
+    for field in Glimpse._fields:
+        try:
+            seen[field] = _GLIMPSED[field].validate_python(content.get(field))
+        except ValidationError:
+            seen[field] = None
+    return Glimpse(**seen)
+
+
+_GLIMPSED: dict[str, TypeAdapter[Any]] = {
+    "company_id": TypeAdapter(Identifier),
+    "clinic_id": TypeAdapter(Identifier),
+    "payment_id": TypeAdapter(Identifier),
+    "line_id": TypeAdapter(Identifier),
+    "patient_id": TypeAdapter(Identifier),
+    "version": TypeAdapter(Version),
+    "saved_at": TypeAdapter(Instant),
+    "charge_type": TypeAdapter(ChargeType),
+    "amount_paid": TypeAdapter(Amount),
+}
+
+
+def _refusal(refused: ValidationError, body: bytes) -> EventError:
+    error = refused.errors(include_url=False)[0]
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, EventError):
+        return cause
+    if len(error["loc"]) > 1:
+        return _field_refusal(error)
+    match error["type"]:
+        case "json_invalid":
+            return EventError("event", f"expected one JSON object in UTF-8; {_unreadable(body, str(cause))}")
+        case "union_tag_not_found":
+            return EventError("type", f"missing; expected one of {', '.join(_EVENT_TYPES)}")
+        case "union_tag_invalid":
+            return EventError("type", f"expected one of {', '.join(_EVENT_TYPES)}; got {_shown(error['ctx']['tag'])}")
+        case _:
+            return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
+
+
+def _field_refusal(error: ErrorDetails) -> EventError:
+    tag, field = str(error["loc"][0]), str(error["loc"][1])
+    fields = _EVENT_TYPES[tag].model_fields
+    described = next(info.description for name, info in fields.items() if field in {name, info.alias})
+    found = "missing;" if error["type"] == "missing" else ""
+    got = "" if found else f"; got {_shown(error['input'])}"
+    return EventError(field, f"{found} expected {described}{got}".strip())
+
+
+def _unreadable(body: bytes, found: str) -> str:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} is not UTF-8"
+    return found
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    if len(text) > _SHOWN_CHARACTERS_MAX:
+        return f"{text[:_SHOWN_CHARACTERS_MAX]!r} and {len(text) - _SHOWN_CHARACTERS_MAX:,} characters more"
+    return repr(text) if isinstance(value, str) else text

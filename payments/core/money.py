@@ -1,0 +1,27 @@
+"""Dollars as Decimal with two places; knows nothing but arithmetic."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+Money = Decimal
+"""An amount in dollars, always with two places. Negative for a refund or a correction downwards."""
+
+ZERO = Decimal("0.00")
+_CENT = Decimal("0.01")
+
+
+def dollars(text: str | int | Decimal) -> Money:
+    """Return the amount that `text` states, with two places.
+
+    Raises ValueError for anything finer than a cent, so that nothing is ever rounded in silence.
+    """
+    amount = Decimal(text)
+    quantized = amount.quantize(_CENT)
+    if quantized != amount:
+        raise ValueError(f"{text} is finer than a cent")
+    return quantized + ZERO  # turns -0.00 into 0.00
+
+
+def total(amounts: Iterable[Money]) -> Money:
+    """Return the sum of the amounts, 0.00 for none."""
+    return sum(amounts, ZERO)

@@ -1,0 +1,1 @@
+"""PostgreSQL: the only SQL of the project and the only commit."""

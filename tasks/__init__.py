@@ -1,0 +1,1 @@
+"""The messages: short entries between the queue and the journeys."""

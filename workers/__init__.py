@@ -1,0 +1,1 @@
+"""The processes: one file a service, started with `python -m workers.NAME`."""
