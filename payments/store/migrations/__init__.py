@@ -1,1 +1,39 @@
 """How the database came to its present form, step by step (Alembic)."""
+
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, text
+
+_LOCK = 7_250_001
+"""Advisory lock number: two stacks that start together migrate one after the other."""
+
+
+def alembic_config() -> Config:
+    """Return Alembic's configuration; the scripts lie beside this file."""
+    config = Config()
+    config.set_main_option("script_location", str(files(__package__ or __name__)))
+    return config
+
+
+def upgrade(database_url: str) -> None:
+    """Bring the database to the newest form. Harmless when it is there already."""
+    engine = create_engine(database_url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def is_current(engine: Engine) -> bool:
+    """Say whether the database stands at the newest form."""
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    return found == ScriptDirectory.from_config(alembic_config()).get_current_head()

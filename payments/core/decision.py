@@ -1,0 +1,162 @@
+"""The import rule: from what the EMR saved and what Billing holds to what is posted (rules D2 and D3).
+
+Nothing is read or written here; the journey brings the facts and carries out the decision.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+
+from payments.core.correction import active, corrections
+from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, Eligible, Questioned, Refused, Verdict, judge
+from payments.core.event import LineEvent, PaymentDeleted, PaymentSaved
+from payments.core.line import Bearing, Line, Posting
+from payments.core.money import ZERO, Money
+from payments.core.month import Month, MonthState
+from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
+from payments.core.retry import Ladder, pause
+
+
+class Arrival(StrEnum):
+    """How a version stands to the one that Billing holds (rule D2, rows 1 to 3)."""
+
+    NEW = "new"
+    AGAIN = "again"
+    STALE = "stale"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What Billing knows at the moment of judging. `months` holds the state of every month that is not open."""
+
+    now: datetime
+    ladder: Ladder
+    settings: ClinicSettings = SWITCHED_OFF
+    patient_known: bool = True
+    months: Mapping[Month, MonthState] | None = None
+
+    def month_state(self, day: date) -> MonthState:
+        """Return the state of the company's month that holds the day."""
+        return (self.months or {}).get(Month.of(day), MonthState.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The line as it stands afterwards, and what has to be posted for it."""
+
+    line: Line
+    postings: tuple[Posting, ...] = ()
+
+
+def arrival(event: LineEvent, content_hash: bytes, before: Line | None) -> Arrival:
+    """Compare an event with the version that Billing holds; the newest version wins."""
+    if before is None or event.version > before.version:
+        return Arrival.NEW
+    if event.version < before.version:
+        return Arrival.STALE
+    if content_hash != before.content_hash:
+        return Arrival.CONFLICT
+    return Arrival.NEW if before.outcome.status is Status.NOT_SENT else Arrival.AGAIN
+
+
+def decide(event: LineEvent, content_hash: bytes, before: Line | None, facts: Facts) -> Decision:
+    """Judge a version that is to be processed, and say what to post.
+
+    `before` is the line as Billing holds it, or None for one that it meets for the first time.
+    """
+    known = before.content if before else None
+    line = Line(
+        key=event.key,
+        company_id=event.company_id,
+        patient_id=event.patient_id,
+        version=event.version,
+        deleted=isinstance(event, PaymentDeleted),
+        saved_at=event.saved_at,
+        saved_on=event.saved_at.date(),  # the day in the offset that the clinic wrote
+        content_hash=content_hash,
+        content=event if isinstance(event, PaymentSaved) else known,
+        outcome=Outcome(Application.NONE),
+        attempts=before.attempts if before and before.version == event.version else 0,
+        postings=before.postings if before else (),
+        id=before.id if before else None,
+    )
+    return _judged(line, before, facts)
+
+
+def decide_again(line: Line, facts: Facts) -> Decision:
+    """Judge a line anew that waits or was requeued."""
+    return _judged(line, line, facts)
+
+
+def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
+    waiting = before and before.version == line.version and before.outcome.status is Status.PENDING
+    waits = before.outcome.waits if before and waiting else 0
+    if line.deleted or line.content is None:
+        decision = _take_out(line, Outcome(Application.NONE), facts, waits)
+    else:
+        verdict = judge(line.content, before, facts.settings)
+        decision = _carry_out(line, line.content, verdict, facts, waits)
+    return replace(decision, line=replace(decision.line, attempts=line.attempts + 1))
+
+
+def _carry_out(line: Line, saved: PaymentSaved, verdict: Verdict, facts: Facts, waits: int) -> Decision:
+    match verdict:
+        case Refused(reason):
+            never_sent = Outcome(Application.NONE, status=Status.SUCCESSFUL if line.postings else None)
+            return _take_out(line, not_sent(reason) if reason else never_sent, facts, waits)
+        case Questioned(detail):
+            return _ends(line, Outcome(Application.EXCEPTION, target=None, detail=detail))
+        case Eligible():
+            if not facts.patient_known:
+                return _waits(line, facts, waits, Reason.PATIENT_NOT_FOUND)
+            return _bring_in(line, saved, facts, waits)
+
+
+def _bring_in(line: Line, saved: PaymentSaved, facts: Facts, waits: int) -> Decision:
+    first_time = not active(line.postings)
+    outcome = Outcome(Application.IMPORTED if first_time else Application.UPDATED, target=saved.amount)
+    return _post(line, Posting(saved.amount, Bearing.of(saved)), outcome, facts, waits)
+
+
+def _take_out(line: Line, outcome: Outcome, facts: Facts, waits: int) -> Decision:
+    if active(line.postings):
+        outcome = replace(outcome, application=Application.REMOVED, target=ZERO)
+    return _post(line, None, outcome, facts, waits)
+
+
+def _post(line: Line, wanted: Posting | None, outcome: Outcome, facts: Facts, waits: int) -> Decision:
+    """Carry the correction out where every month that it touches is open (rule D3)."""
+    standing = active(line.postings)
+    touched = {posting.bearing.deposit_date for posting in standing}
+    if wanted:
+        touched.add(wanted.bearing.deposit_date)
+    states = {facts.month_state(day) for day in touched}
+    if MonthState.CLOSING in states:
+        return _waits(line, facts, waits, Reason.RETRIES_EXHAUSTED)
+    if MonthState.CLOSED in states:
+        return _ends(line, _closed(outcome, wanted, standing))
+    postings = corrections(line.postings, wanted)
+    return Decision(replace(line, outcome=outcome, postings=line.postings + postings), postings)
+
+
+def _closed(outcome: Outcome, wanted: Posting | None, standing: tuple[Posting, ...]) -> Outcome:
+    target: Money = wanted.amount if wanted else ZERO
+    case = "deleted" if not wanted else "edited" if standing else "added"
+    return replace(
+        outcome, application=Application.EXCEPTION, target=target, detail=f"Payment {case} when month is closed"
+    )
+
+
+def _waits(line: Line, facts: Facts, waits: int, reason: Reason) -> Decision:
+    """Put the line off to the next rung of the ladder, or end it with this reason."""
+    wait = pause(facts.ladder, waits + 1, str(line.key))
+    if wait is None:
+        return _ends(line, not_sent(reason, target=None))
+    detail = reason.sentence if reason is Reason.PATIENT_NOT_FOUND else "The month is being closed."
+    return _ends(line, held(facts.now + wait, waits + 1, detail))
+
+
+def _ends(line: Line, outcome: Outcome) -> Decision:
+    return Decision(replace(line, outcome=outcome))

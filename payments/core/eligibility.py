@@ -1,0 +1,87 @@
+"""Which saved payments belong in Billing: rule D2, in the order in which the office applies it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.core.event import ChargeType, PaymentSaved
+from payments.core.line import Line
+from payments.core.money import ZERO
+from payments.core.outcome import Reason
+
+
+class ClinicSettings(NamedTuple):
+    """A clinic's switch and the charge types that flow."""
+
+    integration: bool
+    charge_types: frozenset[ChargeType]
+
+
+SWITCHED_OFF = ClinicSettings(integration=False, charge_types=frozenset())
+"""A clinic without settings sends nothing."""
+
+
+class SettingsChange(NamedTuple):
+    """One entry of a clinic's settings history."""
+
+    since: datetime
+    settings: ClinicSettings
+
+
+def in_force(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettings:
+    """Return the settings in force at a moment, from a history sorted by time.
+
+    The first settings of a clinic also hold for all that was saved before them: they say what the office wants of its
+    past, which nobody had been asked about.
+    """
+    if not changes:
+        return SWITCHED_OFF
+    return next((change.settings for change in reversed(changes) if change.since <= as_of), changes[0].settings)
+
+
+class Refused(NamedTuple):
+    """The line does not belong in Billing; without a reason it was simply never to be sent."""
+
+    reason: Reason | None
+
+
+class Questioned(NamedTuple):
+    """A person has to look at it before anything is posted."""
+
+    detail: str
+
+
+class Eligible(NamedTuple):
+    """The line belongs in Billing with what the patient paid."""
+
+
+Verdict = Refused | Questioned | Eligible
+
+
+def judge(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
+    """Judge what the front desk saved against the clinic's settings at the save time (rule D2, rows 5 to 10)."""
+    if not saved.paid:
+        return Refused(None)
+    if saved.internal_payment:
+        return Refused(Reason.INTERNAL_PAYMENT)
+    if not stays_eligible(saved, before):
+        if not settings.integration:
+            return Refused(Reason.INTEGRATION_OFF)
+        if saved.charge_type not in settings.charge_types:
+            return Refused(Reason.TYPE_NOT_SELECTED)
+    if saved.amount_due == ZERO:
+        return Questioned("Amount Due is 0.00")
+    return Eligible()
+
+
+def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
+    """Say whether the line was imported before and did not itself change its charge type.
+
+    Without this, unticking a type and then mending a memo would take money out of Billing (rule D2).
+    """
+    return (
+        before is not None
+        and before.content is not None
+        and before.belongs_in_billing
+        and before.content.charge_type is saved.charge_type
+    )

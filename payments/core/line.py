@@ -1,0 +1,90 @@
+"""One charge line of an EMR payment as Billing holds it: its newest version, what became of it, what was posted."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from payments.core.event import ChargeType, LineKey, Method, PaymentSaved
+from payments.core.money import Money, total
+from payments.core.outcome import Outcome
+
+IMPORT_USER = "Integration Import, Not mapped to a user"
+"""The user of every imported entry: who entered the payment does not cross."""
+
+
+class EntryKind(StrEnum):
+    """How an entry came into the ledger."""
+
+    IMPORT = "import"
+    ADJUSTMENT = "adjustment"
+    MANUAL = "manual"
+
+
+class Bearing(NamedTuple):
+    """All that a report breaks money down by: two amounts with the same bearing simply add up."""
+
+    patient_id: str
+    charge_type: ChargeType
+    method: Method
+    provider_id: str | None
+    date_of_service: date | None
+    deposit_date: date
+
+    @classmethod
+    def of(cls, saved: PaymentSaved) -> "Bearing":
+        """Return where the EMR says this money belongs; the deposit date is the date of transaction (rule D1)."""
+        return cls(
+            saved.patient_id,
+            saved.charge_type,
+            saved.method,
+            saved.provider_id,
+            saved.service_date,
+            saved.transaction_date,
+        )
+
+
+class Posting(NamedTuple):
+    """An amount in dollars and where it belongs."""
+
+    amount: Money
+    bearing: Bearing
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line at its newest version.
+
+    `saved_on` is the clinic's own day of the save; `content` is what the EMR last saved, None for a line that is known
+    by its deletion alone; `postings` is all that stands in the ledger for it, oldest first.
+    """
+
+    key: LineKey
+    company_id: str
+    patient_id: str
+    version: int
+    deleted: bool
+    saved_at: datetime
+    saved_on: date
+    content_hash: bytes
+    content: PaymentSaved | None
+    outcome: Outcome
+    attempts: int = 0
+    requeued_at: datetime | None = None
+    postings: tuple[Posting, ...] = ()
+    id: int | None = None
+
+    @property
+    def posted(self) -> Money:
+        """What stands in Billing for this line (P of rule D1)."""
+        return total(posting.amount for posting in self.postings)
+
+    @property
+    def belongs_in_billing(self) -> bool:
+        """Whether an earlier judgement found that the line belongs in Billing."""
+        return bool(self.posted or self.outcome.target)
+
+    @property
+    def settings_as_of(self) -> datetime:
+        """The moment whose clinic settings count: the save, or the requeue if there was one since."""
+        return self.requeued_at or self.saved_at

@@ -1,0 +1,20 @@
+"""When to try again: a ladder of growing pauses, spread so that what failed together does not come back together."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+Ladder = Sequence[timedelta]
+_FINENESS = 2**32
+
+
+def pause(ladder: Ladder, tries: int, spread_by: str) -> timedelta | None:
+    """Return how long to wait after `tries` tries (from 1), or None when the ladder has ended.
+
+    The pause lies anywhere between nothing and the full step (full jitter). Where, is drawn from `spread_by`, so that
+    the same thing always gets the same pause and everyone who asks agrees on it.
+    """
+    if tries > len(ladder):
+        return None
+    digest = hashlib.blake2b(f"{spread_by}:{tries}".encode(), digest_size=4).digest()
+    return ladder[tries - 1] * int.from_bytes(digest) // _FINENESS

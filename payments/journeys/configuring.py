@@ -1,0 +1,61 @@
+"""Set which payments of a clinic flow: its switch and its charge types. Every change stays on record."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.core.eligibility import ClinicSettings
+from payments.core.event import ChargeType
+from payments.store import clinics
+from payments.store.clinics import ClinicOfOtherCompanyError
+from payments.store.session import Transaction
+
+__all__ = ["ClinicOfOtherCompanyError", "ClinicRow"]
+
+
+class ClinicRow(NamedTuple):
+    """A clinic's settings of now."""
+
+    clinic: str
+    company: str
+    integration: bool
+    types: list[ChargeType]
+
+
+class Wish(NamedTuple):
+    """The settings that a clinic is to have; None keeps what is set."""
+
+    clinic_id: str
+    company_id: str
+    integration: bool | None = None
+    charge_types: Collection[ChargeType] | None = None
+
+
+def set_clinic(tx: Transaction, wish: Wish, *, now: datetime, who: str) -> ClinicRow:
+    """Set a clinic's settings from now on; the clinic and its company come into being if need be.
+
+    Raises ClinicOfOtherCompanyError where the clinic belongs to another company.
+    """
+    clinics.create(tx, [(wish.clinic_id, wish.company_id)])
+    clinic = clinics.load(tx, [wish.clinic_id])[wish.clinic_id]
+    if clinic.company_id != wish.company_id:
+        raise ClinicOfOtherCompanyError(wish.clinic_id, clinic.company_id)
+    before = clinic.settings_at(now)
+    settings = ClinicSettings(
+        before.integration if wish.integration is None else wish.integration,
+        before.charge_types if wish.charge_types is None else frozenset(wish.charge_types),
+    )
+    if not clinic.changes or settings != before:
+        clinics.change_settings(tx, wish.clinic_id, settings, since=now, who=who)
+    return _row(wish.clinic_id, wish.company_id, settings)
+
+
+def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -> list[ClinicRow]:
+    """Return the settings of one clinic or of all; empty if there is none."""
+    found = clinics.load(tx, [clinic_id]) if clinic_id else clinics.load_all(tx)
+    return [_row(clinic.clinic_id, clinic.company_id, clinic.settings_at(now)) for clinic in found.values()]
+
+
+def _row(clinic_id: str, company_id: str, settings: ClinicSettings) -> ClinicRow:
+    types = [kind for kind in ChargeType if kind in settings.charge_types]
+    return ClinicRow(clinic_id, company_id, settings.integration, types)

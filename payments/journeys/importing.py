@@ -1,0 +1,142 @@
+"""Import each payment that the EMR saved into the billing ledger, hold it, or mark it Not Sent with a reason.
+
+One transaction takes a whole set; the caller opens and commits it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from payments.core.decision import Arrival, arrival, decide, decide_again
+from payments.core.event import ChargeSaved, EventError, LineEvent, PatientSaved, read_event
+from payments.core.outcome import Reason
+from payments.core.tally import Run, Tally
+from payments.store import inbox, lines, patients
+from payments.store.factbook import Concern, open_factbook
+from payments.store.inbox import Arrived
+from payments.store.session import Transaction
+from payments.store.sheet import Sheet
+
+
+class _Read(NamedTuple):
+    arrived: Arrived
+    event: LineEvent
+    content_hash: bytes
+
+
+class _Batch(NamedTuple):
+    """Entries of the stream, read and sorted by what they are about."""
+
+    lines: list[_Read]
+    patients: list[PatientSaved]
+    charges: list[ChargeSaved]
+    unreadable: list[tuple[Arrived, EventError]]
+
+
+def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tally:
+    """Process entries of the stream, each by itself: every one is imported, held, marked or set aside whole.
+
+    Raises LostRaceError and what the database raises; then nothing of the set has happened, and it can be run again.
+    """
+    batch = _read(arrived)
+    seen = inbox.record_events(tx, {each.event.event_id: each.content_hash for each in reversed(batch.lines)})
+    return _process(tx, batch, seen, run)
+
+
+def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
+    """Process again up to `limit` events set aside that someone asked to try again."""
+    due = inbox.lock_due(tx, run.now, limit)
+    inbox.close(tx, [aside.id for aside in due], run.now)  # one that is refused again opens again
+    return _process(tx, _read([aside.arrived for aside in due]), {}, run)
+
+
+def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
+    """Judge again up to `limit` lines that wait or were requeued and whose time has come."""
+    due = lines.lock_due(tx, run.now, limit)
+    book = open_factbook(tx, map(Concern.of, due.values()), run.now, run.ladder)
+    sheet = Sheet(run, book, dict(due))
+    for line in due.values():
+        sheet.take(decide_again(line, book.facts(line.key.clinic_id, line.patient_id, line.settings_as_of)))
+    return sheet.write(tx)
+
+
+def give_up(tx: Transaction, arrived: Sequence[Arrived], error: str, run: Run) -> Tally:
+    """Set entries aside whole that failed in every try, visible as Not Sent and ready to be requeued."""
+    sheet = Sheet(run, open_factbook(tx, (), run.now, run.ladder), {})
+    for entry in arrived:
+        sheet.refuse(entry, Reason.RETRIES_EXHAUSTED, error)
+    return sheet.write(tx)
+
+
+def _read(arrived: Sequence[Arrived]) -> _Batch:
+    batch = _Batch([], [], [], [])
+    for entry in arrived:
+        try:
+            event = read_event(entry.body)
+        except EventError as error:
+            batch.unreadable.append((entry, error))
+            continue
+        match event:
+            case PatientSaved():
+                batch.patients.append(event)
+            case ChargeSaved():
+                batch.charges.append(event)
+            case _:
+                batch.lines.append(_Read(entry, event, event.content_hash))
+    return batch
+
+
+def _note(tx: Transaction, batch: _Batch, run: Run) -> int:
+    """Note patients and charges first, so that a payment beside its patient finds it; return what was released."""
+    patients.save_charges(tx, batch.charges)
+    if not batch.patients:
+        return 0
+    patients.save(tx, batch.patients, run.now)
+    return lines.release_held(tx, {(event.company_id, event.patient_id) for event in batch.patients}, run.now)
+
+
+def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) -> Tally:
+    """Judge line by line, the versions of each in their order, and write what it comes to.
+
+    `seen` are the events that were processed before, with the hash of the content they had then.
+    """
+    released = _note(tx, batch, run)
+    before = lines.lock(tx, (each.event.key for each in batch.lines))
+    concerns = [*map(Concern.of, before.values()), *(Concern.of_event(each.event) for each in batch.lines)]
+    sheet = Sheet(run, open_factbook(tx, concerns, run.now, run.ladder), before)
+    for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
+        _judge_one(sheet, each, seen)
+        seen.setdefault(each.event.event_id, each.content_hash)
+    for entry, error in batch.unreadable:
+        sheet.refuse(entry, Reason.INVALID_EVENT, str(error))
+    sheet.tally.released, sheet.tally.noted = released, len(batch.patients) + len(batch.charges)
+    return sheet.write(tx)
+
+
+def _judge_one(sheet: Sheet, read: _Read, seen: dict[UUID, bytes]) -> None:
+    (entry, event, content_hash), before = read, sheet.lines.get(read.event.key)
+    owner, recorded = sheet.book.owner(event.clinic_id), seen.get(event.event_id)
+    if owner != event.company_id:
+        error = f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
+        sheet.refuse(entry, Reason.INVALID_EVENT, error)
+    elif recorded is not None and recorded != content_hash:
+        sheet.refuse(entry, Reason.VERSION_CONFLICT, f"event_id: {event.event_id} came before with other content")
+    elif recorded is not None and before is not None:
+        sheet.leave(before, "The same event again; nothing to do", entry.entry_id)
+    else:
+        _judge_version(sheet, read)
+
+
+def _judge_version(sheet: Sheet, read: _Read) -> None:
+    (entry, event, content_hash), before = read, sheet.lines.get(read.event.key)
+    stands = arrival(event, content_hash, before)
+    if stands is Arrival.CONFLICT:
+        error = f"version: {event.version} of {event.key} came before with other content"
+        sheet.refuse(entry, Reason.VERSION_CONFLICT, error)
+    elif before is not None and stands is Arrival.AGAIN:
+        sheet.leave(before, f"Version {event.version} again; nothing to do", entry.entry_id)
+    elif before is not None and stands is Arrival.STALE:
+        sheet.leave(before, f"Version {event.version} is out of date; {before.version} is here", entry.entry_id)
+    else:
+        facts = sheet.book.facts(event.clinic_id, event.patient_id, event.saved_at)
+        sheet.take(decide(event, content_hash, before, facts), entry.entry_id)

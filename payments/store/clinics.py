@@ -1,0 +1,102 @@
+"""Companies, clinics, and the history of each clinic's settings."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from payments.core.eligibility import ClinicSettings, SettingsChange, in_force
+from payments.core.event import ChargeType
+from payments.store.session import Transaction
+
+
+class ClinicOfOtherCompanyError(ValueError):
+    """A clinic belongs to one company and is never moved to another."""
+
+    def __init__(self, clinic_id: str, owner: str) -> None:
+        self.clinic_id, self.owner = clinic_id, owner
+        super().__init__(f"clinic {clinic_id} belongs to company {owner}")
+
+
+@dataclass(frozen=True, slots=True)
+class Clinic:
+    """A clinic, whose company it is, that company's time zone, and all its settings so far, oldest first."""
+
+    clinic_id: str
+    company_id: str
+    timezone: str
+    changes: tuple[SettingsChange, ...]
+
+    def settings_at(self, moment: datetime) -> ClinicSettings:
+        """Return the settings in force at the moment."""
+        return in_force(self.changes, moment)
+
+
+def load(tx: Transaction, clinic_ids: Iterable[str]) -> dict[str, Clinic]:
+    """Return the clinics that exist under these ids, by id."""
+    return _load(tx, "WHERE clinics.clinic_id = ANY(:ids)", {"ids": sorted(set(clinic_ids))})
+
+
+def load_all(tx: Transaction) -> dict[str, Clinic]:
+    """Return every clinic, by id, in the order of the ids."""
+    return _load(tx, "", {})
+
+
+def create(tx: Transaction, owners: Iterable[tuple[str, str]]) -> None:
+    """Let clinics and their companies come into being, from (clinic, company); what exists stays as it is."""
+    clinics = dict(owners)
+    create_companies(tx, clinics.values())
+    tx.execute(
+        text(
+            "INSERT INTO clinics (clinic_id, company_id) SELECT * FROM unnest(CAST(:clinics AS text[]), "
+            "CAST(:companies AS text[])) ORDER BY 1 ON CONFLICT DO NOTHING"
+        ),
+        {"clinics": list(clinics), "companies": list(clinics.values())},
+    )
+
+
+def create_companies(tx: Transaction, company_ids: Iterable[str]) -> None:
+    """Let companies come into being; what exists stays as it is."""
+    tx.execute(
+        text("INSERT INTO companies (company_id) SELECT unnest(CAST(:ids AS text[])) ON CONFLICT DO NOTHING"),
+        {"ids": sorted(set(company_ids))},
+    )
+
+
+def change_settings(tx: Transaction, clinic_id: str, settings: ClinicSettings, *, since: datetime, who: str) -> None:
+    """Add to the history of a clinic's settings."""
+    tx.execute(
+        text(
+            "INSERT INTO clinic_settings (clinic_id, since, integration, charge_types, set_by) "
+            "VALUES (:clinic_id, :since, :integration, :charge_types, :who)"
+        ),
+        {
+            "clinic_id": clinic_id,
+            "since": since,
+            "integration": settings.integration,
+            "charge_types": [kind.value for kind in ChargeType if kind in settings.charge_types],
+            "who": who,
+        },
+    )
+
+
+def _load(tx: Transaction, where: str, parameters: dict[str, Any]) -> dict[str, Clinic]:
+    found = tx.execute(
+        text(
+            "SELECT clinics.clinic_id, company_id, timezone, since, integration, charge_types "
+            "FROM clinics JOIN companies USING (company_id) "
+            f"LEFT JOIN clinic_settings ON clinic_settings.clinic_id = clinics.clinic_id {where} "
+            "ORDER BY clinics.clinic_id, since, clinic_settings.id"
+        ),
+        parameters,
+    )
+    clinics: dict[str, Clinic] = {}
+    for clinic_id, company_id, timezone, since, integration, charge_types in found:
+        clinic = clinics.get(clinic_id, Clinic(clinic_id, company_id, timezone, ()))
+        if since is not None:
+            settings = ClinicSettings(integration, frozenset(map(ChargeType, charge_types)))
+            clinic = replace(clinic, changes=(*clinic.changes, SettingsChange(since, settings)))
+        clinics[clinic_id] = clinic
+    return clinics

@@ -1,0 +1,93 @@
+"""All that judging a set of lines needs to know, loaded in a few round trips and held still until the commit."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from payments.core.decision import Facts
+from payments.core.event import LineEvent, PaymentSaved
+from payments.core.line import Line
+from payments.core.month import Month, MonthState
+from payments.core.retry import Ladder
+from payments.store import clinics, months, patients
+from payments.store.clinics import Clinic
+from payments.store.patients import PatientKey
+from payments.store.session import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """What a line or event is about: the clinic, the patient and the days whose months matter."""
+
+    company_id: str
+    clinic_id: str
+    patient_id: str
+    days: frozenset[date]
+
+    @classmethod
+    def of(cls, line: Line) -> "Concern":
+        """Return what a line is about, as it stands."""
+        days = {posting.bearing.deposit_date for posting in line.postings}
+        if line.content:
+            days.add(line.content.transaction_date)
+        return cls(line.company_id, line.key.clinic_id, line.patient_id, frozenset(days))
+
+    @classmethod
+    def of_event(cls, event: LineEvent) -> "Concern":
+        """Return what an event is about."""
+        days = {event.transaction_date} if isinstance(event, PaymentSaved) else ()
+        return cls(event.company_id, event.clinic_id, event.patient_id, frozenset(days))
+
+
+@dataclass(frozen=True, slots=True)
+class FactBook:
+    """The facts about all clinics, patients and months that a set of lines concerns."""
+
+    now: datetime
+    ladder: Ladder
+    clinics: dict[str, Clinic]
+    known_patients: set[PatientKey]
+    months: dict[str, dict[Month, MonthState]]
+
+    def owner(self, clinic_id: str) -> str:
+        """Return the company that a clinic belongs to."""
+        return self.clinics[clinic_id].company_id
+
+    def facts(self, clinic_id: str, patient_id: str, settings_as_of: datetime) -> Facts:
+        """Return the facts for judging one line, with the settings that were in force at a moment."""
+        clinic = self.clinics[clinic_id]
+        return Facts(
+            now=self.now,
+            ladder=self.ladder,
+            settings=clinic.settings_at(settings_as_of),
+            patient_known=(clinic.company_id, patient_id) in self.known_patients,
+            months=self.months.get(clinic.company_id),
+        )
+
+    def today(self, clinic_id: str) -> date:
+        """Return the posting date of now: the company's own day."""
+        return self.now.astimezone(ZoneInfo(self.clinics[clinic_id].timezone)).date()
+
+
+def open_factbook(tx: Transaction, concerns: Iterable[Concern], now: datetime, ladder: Ladder) -> FactBook:
+    """Load the facts for these concerns; companies, clinics and patients that are new come into being."""
+    concerned = list(concerns)
+    owners = {concern.clinic_id: concern.company_id for concern in concerned}
+    found = clinics.load(tx, owners)
+    missing = {clinic_id: owner for clinic_id, owner in owners.items() if clinic_id not in found}
+    if missing:
+        clinics.create(tx, sorted(missing.items()))
+        found |= clinics.load(tx, missing)
+    states: dict[str, dict[Month, MonthState]] = defaultdict(dict)
+    held = months.hold(tx, {(concern.company_id, Month.of(day)) for concern in concerned for day in concern.days})
+    for (company_id, month), state in held.items():
+        states[company_id][month] = state
+    return FactBook(
+        now=now,
+        ladder=ladder,
+        clinics=found,
+        known_patients=patients.known(tx, {(c.company_id, c.patient_id) for c in concerned}),
+        months=states,
+    )

@@ -1,0 +1,115 @@
+"""The Claims Feed: one row a line, its newest version, whether it was processed or had to be set aside."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from payments.core.money import Money
+from payments.store.session import Transaction
+
+# An event that was set aside stands for its line until a version of it, at least as new, was processed. Under the
+# same version other content stays a conflict until the EMR saves the line once more.
+_FEED = """
+WITH aside AS (
+    SELECT DISTINCT ON (coalesce(clinic_id || '/' || payment_id || '/' || line_id, id::text)) set_aside.*
+    FROM set_aside
+    WHERE closed_at IS NULL
+    ORDER BY coalesce(clinic_id || '/' || payment_id || '/' || line_id, id::text), version DESC NULLS LAST, id DESC
+),
+standing AS (
+    SELECT aside.*, lines.id AS line_ref, lines.version AS line_version
+    FROM aside LEFT JOIN lines USING (clinic_id, payment_id, line_id)
+    WHERE lines.id IS NULL OR aside.version IS NULL
+        OR aside.version > lines.version
+        OR aside.version = lines.version AND aside.reason = 'version_conflict'
+),
+feed AS (
+    SELECT clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic,
+        patient_id AS patient, charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at,
+        saved_on, status, reason, attempts, application, detail, due_at AS next_try_at, NULL::text AS refused
+    FROM lines
+    WHERE status IS NOT NULL
+        AND id NOT IN (SELECT line_ref FROM standing WHERE line_ref IS NOT NULL AND version IS NOT NULL)
+    UNION ALL
+    SELECT clinic_id || '/' || payment_id || '/' || line_id, version, clinic_id, patient_id, charge_type, amount_paid,
+        saved_at, coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date), status, reason, attempts, 'none', error,
+        due_at, 'refused:' || id
+    FROM standing
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedQuery:
+    """Which part of the feed: save dates from and to (inclusive), status, clinic; None leaves that open."""
+
+    since: date | None = None
+    until: date | None = None
+    status: str | None = None
+    clinic_id: str | None = None
+
+
+class FeedRow(NamedTuple):
+    """A row of the Claims Feed. `amount` in dollars; `refused` names an event that was set aside, for a requeue."""
+
+    payment: str | None
+    version: int | None
+    clinic: str | None
+    patient: str | None
+    charge_type: str | None
+    amount: Money | None
+    saved_at: datetime | None
+    status: str
+    reason: str | None
+    attempts: int
+    application: str
+    detail: str
+    next_try_at: datetime | None
+    refused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSum:
+    """How many payments of the feed share a status and reason, and their sum in dollars."""
+
+    status: str
+    reason: str | None
+    count: int
+    total: Money
+
+
+_CHOSEN = """
+WHERE (CAST(:since AS date) IS NULL OR saved_on >= :since) AND (CAST(:until AS date) IS NULL OR saved_on <= :until)
+    AND (CAST(:status AS text) IS NULL OR status = :status)
+    AND (CAST(:clinic_id AS text) IS NULL OR clinic = :clinic_id)
+"""
+
+
+def rows(tx: Transaction, query: FeedQuery) -> list[FeedRow]:
+    """Return the feed by time of the save, unreadable events last."""
+    columns = ", ".join(FeedRow._fields)
+    found = tx.execute(
+        text(
+            f"{_FEED} SELECT {columns} FROM feed {_CHOSEN} ORDER BY saved_at NULLS LAST, payment, refused NULLS FIRST"
+        ),
+        _parameters(query),
+    )
+    return [FeedRow(*row) for row in found]
+
+
+def sums(tx: Transaction, query: FeedQuery) -> list[FeedSum]:
+    """Return the feed summed by status and reason, the largest group first."""
+    found = tx.execute(
+        text(
+            f"{_FEED} SELECT status, reason, count(*), coalesce(sum(amount), 0.00) FROM feed {_CHOSEN} "
+            "GROUP BY status, reason ORDER BY count(*) DESC, status, reason"
+        ),
+        _parameters(query),
+    )
+    return [FeedSum(*row) for row in found]
+
+
+def _parameters(query: FeedQuery) -> dict[str, object]:
+    return {name: getattr(query, name) for name in query.__slots__}

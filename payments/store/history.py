@@ -1,0 +1,36 @@
+"""What happened to each payment, row by row: tries, requeues, and who or which worker it was."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from payments.store.bulk import arrays, insertion
+from payments.store.session import Transaction
+from payments.store.tables import history
+
+_COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened to a payment. `who` is a worker, or the person who asked for it."""
+
+    at: datetime
+    what: str
+    who: str
+    detail: str = ""
+    line_ref: int | None = None
+    set_aside_ref: int | None = None
+    entry_id: str | None = None
+    version: int | None = None
+    duration_ms: int | None = None
+    error: str | None = None
+
+
+def add(tx: Transaction, happened: Sequence[Happening]) -> None:
+    """Write down what happened."""
+    if happened:
+        rows = [asdict(happening) for happening in happened]
+        tx.execute(text(insertion(history, _COLUMNS)), arrays(rows, _COLUMNS))

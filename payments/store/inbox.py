@@ -1,0 +1,122 @@
+"""What came from the EMR: which events were seen before, and those that could not be processed, kept whole."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+
+from payments.core.event import Glimpse, LineKey, glimpse
+from payments.core.outcome import Reason, Status
+from payments.store.bulk import arrays, insertion
+from payments.store.session import Transaction
+from payments.store.tables import events, set_aside
+
+_SEEN = ["event_id", "content_hash"]
+_ASIDE = "body body_hash entry_id status reason error received_at attempts saved_on".split() + list(Glimpse._fields)
+
+
+class Arrived(NamedTuple):
+    """An entry of the stream: its id and the bytes of its event."""
+
+    entry_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An event that could not be processed: why, and its line's key where that can be made out."""
+
+    id: int
+    arrived: Arrived
+    key: LineKey | None
+    version: int | None
+    status: Status
+    reason: Reason
+    error: str
+
+
+class Refusal(NamedTuple):
+    """An event that is to be set aside, and why."""
+
+    arrived: Arrived
+    reason: Reason
+    error: str
+
+
+def record_events(tx: Transaction, hashes: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
+    """Record event ids with the hash of their content, and return those that were there before, as recorded then."""
+    rows = [{"event_id": event_id, "content_hash": hashes[event_id]} for event_id in sorted(hashes)]
+    created = tx.execute(
+        text(insertion(events, _SEEN, "ON CONFLICT DO NOTHING RETURNING event_id")), arrays(rows, _SEEN)
+    )
+    seen = set(hashes) - set(created.scalars())
+    if not seen:
+        return {}
+    found = tx.execute(
+        text("SELECT event_id, content_hash FROM events WHERE event_id = ANY(:ids)"), {"ids": sorted(seen)}
+    )
+    return dict(found.tuples().all())
+
+
+def put_aside(tx: Transaction, refusals: Sequence[Refusal], now: datetime) -> list[SetAside]:
+    """Keep events whole that cannot be processed; the same body is kept once, and counts its attempts."""
+    if not refusals:
+        return []
+    rows = {hashlib.sha256(refusal.arrived.body).digest(): _row(refusal, now) for refusal in refusals}
+    again = (
+        "ON CONFLICT (body_hash) DO UPDATE SET attempts = set_aside.attempts + 1, status = excluded.status, "
+        "reason = excluded.reason, error = excluded.error, entry_id = excluded.entry_id, due_at = NULL, "
+        "closed_at = NULL RETURNING set_aside.*"
+    )
+    sorted_rows = [rows[body_hash] | {"body_hash": body_hash} for body_hash in sorted(rows)]
+    kept = tx.execute(text(insertion(set_aside, _ASIDE, again)), arrays(sorted_rows, _ASIDE))
+    return [_set_aside(row) for row in kept.mappings()]
+
+
+def lock_due(tx: Transaction, now: datetime, limit: int) -> list[SetAside]:
+    """Lock up to `limit` events set aside that someone asked to try again, passing over what others hold."""
+    found = tx.execute(
+        text("SELECT * FROM set_aside WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"),
+        {"now": now, "limit": limit},
+    )
+    return [_set_aside(row) for row in found.mappings()]
+
+
+def close(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
+    """Mark events as processed after all; the next refusal of the same body opens them again."""
+    tx.execute(
+        text("UPDATE set_aside SET closed_at = :now, due_at = NULL WHERE id = ANY(:ids)"),
+        {"ids": list(ids), "now": now},
+    )
+
+
+def _set_aside(row: RowMapping) -> SetAside:
+    key = LineKey(row["clinic_id"], row["payment_id"], row["line_id"])
+    return SetAside(
+        id=row["id"],
+        arrived=Arrived(row["entry_id"], row["body"]),
+        key=key if all(key) else None,
+        version=row["version"],
+        status=Status(row["status"]),
+        reason=Reason(row["reason"]),
+        error=row["error"],
+    )
+
+
+def _row(refusal: Refusal, now: datetime) -> dict[str, object]:
+    seen = glimpse(refusal.arrived.body)
+    status = Status.NOT_SENT if refusal.reason is Reason.RETRIES_EXHAUSTED else Status.VALIDATION_FAILED
+    return seen._asdict() | {
+        "body": refusal.arrived.body,
+        "entry_id": refusal.arrived.entry_id,
+        "status": status,
+        "reason": refusal.reason,
+        "error": refusal.error,
+        "received_at": now,
+        "attempts": 1,
+        "saved_on": seen.saved_at.date() if seen.saved_at else None,
+    }

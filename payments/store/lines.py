@@ -1,0 +1,157 @@
+"""The lines of payments: locked, read with what stands in the ledger for them, and written back as a set."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+
+from payments.core.event import ChargeType, LineKey, Method, PaymentSaved
+from payments.core.line import Bearing, Line, Posting
+from payments.core.outcome import Application, Outcome, Reason, Status
+from payments.store.bulk import arrays, insertion, unnested
+from payments.store.session import LostRaceError, Transaction
+from payments.store.tables import lines
+
+_CONTENT = (
+    "charge_type amount_due amount_paid paid internal_payment method transaction_date date_of_service "
+    "case_id provider_id reference memo refund_of"
+).split()
+_KEY = ["clinic_id", "payment_id", "line_id"]
+_OUTCOME = "status reason application target detail waits due_at".split()
+_REST = "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
+_WRITTEN = [*_KEY, *_REST, *_CONTENT, *_OUTCOME]
+
+
+def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
+    """Lock the lines that exist under these keys, always in the same order, and return them."""
+    wanted = [key._asdict() for key in sorted(set(keys))]
+    found = tx.execute(
+        text(
+            f"SELECT lines.* FROM lines JOIN {unnested(lines, _KEY)} USING (clinic_id, payment_id, line_id) "
+            "ORDER BY lines.clinic_id, lines.payment_id, lines.line_id FOR UPDATE OF lines"
+        ),
+        arrays(wanted, _KEY),
+    )
+    return _with_postings(tx, found.mappings().all())
+
+
+def lock_due(tx: Transaction, now: datetime, limit: int) -> dict[LineKey, Line]:
+    """Lock up to `limit` lines that are due, passing over those that another worker holds."""
+    found = tx.execute(
+        text("SELECT * FROM lines WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"),
+        {"now": now, "limit": limit},
+    )
+    return _with_postings(tx, found.mappings().all())
+
+
+def write(tx: Transaction, changed: Sequence[Line]) -> dict[LineKey, int]:
+    """Write lines back and return their ids. They are new (no id yet) or locked by this transaction.
+
+    Raises LostRaceError when another worker has created one of the new lines in the meantime.
+    """
+    ids = {line.key: line.id for line in changed if line.id is not None}
+    kept = [_row(line) | {"id": line.id} for line in changed if line.id is not None]
+    if kept:
+        columns = ["id", *_REST, *_CONTENT, *_OUTCOME]
+        assignments = ", ".join(f"{name} = new.{name}" for name in columns[1:])
+        tx.execute(
+            text(f"UPDATE lines SET {assignments} FROM {unnested(lines, columns)} WHERE lines.id = new.id"),
+            arrays(kept, columns),
+        )
+    return ids | _create(tx, sorted((line for line in changed if line.id is None), key=lambda line: line.key))
+
+
+def _create(tx: Transaction, new: Sequence[Line]) -> dict[LineKey, int]:
+    if not new:
+        return {}
+    statement = insertion(lines, _WRITTEN, "ON CONFLICT DO NOTHING RETURNING id, clinic_id, payment_id, line_id")
+    created = tx.execute(text(statement), arrays([_row(line) for line in new], _WRITTEN)).all()
+    if len(created) < len(new):
+        raise LostRaceError(f"{len(new) - len(created)} of {len(new)} new lines were created by another worker")
+    return {LineKey(*key): line_ref for line_ref, *key in created}
+
+
+def release_held(tx: Transaction, patients: Iterable[tuple[str, str]], now: datetime) -> int:
+    """Make everything due that waits for one of these (company, patient), and return how much that is."""
+    rows = [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in patients]
+    columns = ["company_id", "patient_id"]
+    released = tx.execute(
+        text(
+            f"UPDATE lines SET due_at = :now FROM {unnested(lines, columns)} "
+            "WHERE lines.company_id = new.company_id AND lines.patient_id = new.patient_id "
+            "AND (lines.application = 'held' OR lines.reason = 'patient_not_found')"
+        ),
+        arrays(rows, columns) | {"now": now},
+    )
+    return released.rowcount
+
+
+def _with_postings(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
+    postings: dict[int, list[Posting]] = {row["id"]: [] for row in rows}
+    if postings:
+        found = tx.execute(
+            text(
+                "SELECT line_ref, amount, patient_id, charge_type, method, provider_id, date_of_service, deposit_date "
+                "FROM entries WHERE line_ref = ANY(:refs) ORDER BY id"
+            ),
+            {"refs": list(postings)},
+        )
+        for ref, amount, patient_id, charge_type, method, *rest in found:
+            bearing = Bearing(patient_id, ChargeType(charge_type), Method(method), *rest)
+            postings[ref].append(Posting(amount, bearing))
+    found_lines = (_line(row, tuple(postings[row["id"]])) for row in rows)
+    return {line.key: line for line in found_lines}
+
+
+def _line(row: RowMapping, postings: tuple[Posting, ...]) -> Line:
+    key = LineKey(row["clinic_id"], row["payment_id"], row["line_id"])
+    return Line(
+        key=key,
+        company_id=row["company_id"],
+        patient_id=row["patient_id"],
+        version=row["version"],
+        deleted=row["deleted"],
+        saved_at=row["saved_at"],
+        saved_on=row["saved_on"],
+        content_hash=row["content_hash"],
+        content=_content(row) if row["charge_type"] else None,
+        outcome=Outcome(
+            application=Application(row["application"]),
+            status=Status(row["status"]) if row["status"] else None,
+            reason=Reason(row["reason"]) if row["reason"] else None,
+            target=row["target"],
+            due_at=row["due_at"],
+            waits=row["waits"],
+            detail=row["detail"],
+        ),
+        attempts=row["attempts"],
+        requeued_at=row["requeued_at"],
+        postings=postings,
+        id=row["id"],
+    )
+
+
+def _content(row: RowMapping) -> PaymentSaved:
+    """Return what the EMR saved; it was validated when it came, so it is not validated again."""
+    named = {name: row[name] for name in (*_KEY, "company_id", "patient_id", "version", "saved_at", *_CONTENT)}
+    named["charge_type"] = ChargeType(row["charge_type"])
+    named["method"] = Method(row["method"])
+    return PaymentSaved.model_construct(type="payment.saved", **named)
+
+
+def _row(line: Line) -> dict[str, Any]:
+    content, outcome = line.content, line.outcome
+    row = {name: getattr(content, name) for name in _CONTENT} if content else dict.fromkeys(_CONTENT)
+    row |= {name: getattr(outcome, name) for name in _OUTCOME} | line.key._asdict()
+    return row | {
+        "company_id": line.company_id,
+        "patient_id": line.patient_id,
+        "version": line.version,
+        "deleted": line.deleted,
+        "saved_at": line.saved_at,
+        "saved_on": line.saved_on,
+        "content_hash": line.content_hash,
+        "attempts": line.attempts,
+        "requeued_at": line.requeued_at,
+    }

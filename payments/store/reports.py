@@ -1,0 +1,147 @@
+"""What people read of the ledger and of the life of one payment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from payments.core.event import LineKey
+from payments.core.money import Money
+from payments.store.session import Transaction
+
+
+class GroupBy(StrEnum):
+    """What the Patient Payment Log can be summed by."""
+
+    CHARGE_TYPE = "charge_type"
+    DEPOSIT_DATE = "deposit_date"
+    METHOD = "method"
+    CLINIC = "clinic"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which part of the Patient Payment Log: deposit dates from and to (inclusive) and patient; None leaves it open."""
+
+    patient_id: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+class LogRow(NamedTuple):
+    """An entry of the ledger as the Patient Payment Log shows it; amounts in dollars."""
+
+    payment: str | None
+    patient: str
+    charge_type: str
+    amount: Money
+    method: str
+    deposit_date: date
+    posting_date: date
+    kind: str
+    user: str
+    unassigned: Money
+
+
+@dataclass(frozen=True, slots=True)
+class LogSum:
+    """Entries that share a key, their number and their sum in dollars."""
+
+    key: str
+    count: int
+    total: Money
+
+
+class TimelineRow(NamedTuple):
+    """One thing that happened to a payment."""
+
+    at: datetime
+    what: str
+    version: int | None
+    detail: str
+    who: str
+    duration_ms: int | None
+    error: str | None
+
+
+_LOG = """
+FROM entries LEFT JOIN lines ON lines.id = entries.line_ref
+WHERE (CAST(:patient_id AS text) IS NULL OR entries.patient_id = :patient_id)
+    AND (CAST(:since AS date) IS NULL OR deposit_date >= :since)
+    AND (CAST(:until AS date) IS NULL OR deposit_date <= :until)
+"""
+_GROUPS = {
+    GroupBy.CHARGE_TYPE: "entries.charge_type",
+    GroupBy.DEPOSIT_DATE: "deposit_date::text",
+    GroupBy.METHOD: "entries.method",
+    GroupBy.CLINIC: "entries.clinic_id",
+    GroupBy.USER: "entered_by",
+}
+
+
+def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
+    """Return the entries of the ledger by deposit date, in the order of posting."""
+    found = tx.execute(
+        text(
+            "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, entries.patient_id, "
+            "entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, entered_by, amount "
+            f"{_LOG} ORDER BY deposit_date, entries.id"
+        ),
+        _parameters(query),
+    )
+    return [LogRow(*row) for row in found]
+
+
+def payment_log_sums(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[LogSum]:
+    """Return the entries of the ledger summed by what is asked for, sorted by it."""
+    found = tx.execute(
+        text(f"SELECT {_GROUPS[group_by]}, count(*), sum(amount) {_LOG} GROUP BY 1 ORDER BY 1"), _parameters(query)
+    )
+    return [LogSum(*row) for row in found]
+
+
+def timeline(tx: Transaction, keys: Sequence[LineKey], numbers: Sequence[int]) -> list[TimelineRow]:
+    """Return what happened to the lines under these keys and to the events set aside under these numbers, in order.
+
+    A try that failed before the payment could be read is known by its entry of the stream only, and joins by it.
+    """
+    found = tx.execute(
+        text(
+            """
+            WITH named AS (
+                SELECT * FROM unnest(CAST(:clinics AS text[]), CAST(:payments AS text[]), CAST(:lines AS text[]))
+                    AS named(clinic_id, payment_id, line_id)
+            ),
+            own AS (
+                SELECT history.* FROM history JOIN lines ON lines.id = line_ref
+                    JOIN named USING (clinic_id, payment_id, line_id)
+                UNION ALL
+                SELECT history.* FROM history JOIN set_aside ON set_aside.id = set_aside_ref
+                    LEFT JOIN named USING (clinic_id, payment_id, line_id)
+                WHERE named.clinic_id IS NOT NULL OR set_aside.id = ANY(:numbers)
+            )
+            SELECT at, what, version, detail, who, duration_ms, error FROM (
+                SELECT * FROM own
+                UNION ALL
+                SELECT history.* FROM history
+                WHERE line_ref IS NULL AND set_aside_ref IS NULL
+                    AND entry_id IN (SELECT entry_id FROM own WHERE entry_id IS NOT NULL)
+            ) AS happened ORDER BY at, id
+            """
+        ),
+        {
+            "clinics": [key.clinic_id for key in keys],
+            "payments": [key.payment_id for key in keys],
+            "lines": [key.line_id for key in keys],
+            "numbers": list(numbers),
+        },
+    )
+    return [TimelineRow(*row) for row in found]
+
+
+def _parameters(query: LogQuery) -> dict[str, object]:
+    return {name: getattr(query, name) for name in query.__slots__}

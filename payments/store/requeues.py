@@ -1,0 +1,107 @@
+"""Making payments due again because someone asked for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from payments.core.event import LineKey
+from payments.core.outcome import Reason, Status
+from payments.store import history
+from payments.store.bulk import arrays, unnested
+from payments.store.history import Happening
+from payments.store.session import Transaction
+from payments.store.tables import lines
+
+_KEY = ["clinic_id", "payment_id", "line_id"]
+_DUE = (
+    "UPDATE lines SET due_at = :now, requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
+    "application = 'held', detail = 'Requeued' "
+)
+_OPEN = "status IN ('Not Sent', 'Transmission Pending')"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which payments to requeue by what they have in common; None leaves that open."""
+
+    status: Status
+    reason: Reason | None = None
+    clinic_id: str | None = None
+
+
+def requeue_keys(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:
+    """Make the lines under these keys due now where they have not come through; return those that were."""
+    named = [key._asdict() for key in sorted(keys)]
+    found = tx.execute(
+        text(
+            f"{_DUE} FROM {unnested(lines, _KEY)} WHERE lines.clinic_id = new.clinic_id "
+            f"AND lines.payment_id = new.payment_id AND lines.line_id = new.line_id AND {_OPEN} "
+            "RETURNING lines.id, lines.version, lines.clinic_id, lines.payment_id, lines.line_id"
+        ),
+        arrays(named, _KEY) | {"now": now},
+    ).all()
+    _tell(tx, [(ref, version) for ref, version, *_ in found], now, who)
+    return [LineKey(*key) for _, _, *key in found]
+
+
+def requeue_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -> int:
+    """Make every line due now that matches; return how many."""
+    found = tx.execute(
+        text(
+            f"{_DUE} WHERE status = :status AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
+            f"AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) AND {_OPEN} RETURNING id, version"
+        ),
+        {"now": now, "status": choice.status, "reason": choice.reason, "clinic_id": choice.clinic_id},
+    ).tuples()
+    lines_found = list(found)
+    _tell(tx, lines_found, now, who)
+    return len(lines_found)
+
+
+def requeue_set_aside(
+    tx: Transaction, ids: Sequence[int], keys: Sequence[LineKey], now: datetime, who: str
+) -> list[LineKey | int]:
+    """Make events that were set aside due now, by their number or their line's key; return what was found."""
+    named = [key._asdict() for key in keys]
+    found = tx.execute(
+        text(
+            "UPDATE set_aside SET due_at = :now WHERE closed_at IS NULL AND (id = ANY(:ids) OR "
+            "(clinic_id, payment_id, line_id) IN (SELECT * FROM unnest(CAST(:clinic_id AS text[]), "
+            "CAST(:payment_id AS text[]), CAST(:line_id AS text[])))) "
+            "RETURNING id, version, clinic_id, payment_id, line_id"
+        ),
+        arrays(named, _KEY) | {"now": now, "ids": list(ids)},
+    ).all()
+    _tell_set_aside(tx, [(ref, version) for ref, version, *_ in found], now, who)
+    return [ref if ref in ids else LineKey(*key) for ref, _, *key in found]
+
+
+def requeue_set_aside_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -> int:
+    """Make every event due now that was set aside and matches; return how many."""
+    found = tx.execute(
+        text(
+            "UPDATE set_aside SET due_at = :now WHERE closed_at IS NULL AND status = :status "
+            "AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
+            "AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) RETURNING id, version"
+        ),
+        {"now": now, "status": choice.status, "reason": choice.reason, "clinic_id": choice.clinic_id},
+    ).tuples()
+    aside = list(found)
+    _tell_set_aside(tx, aside, now, who)
+    return len(aside)
+
+
+def _tell(tx: Transaction, refs: Sequence[tuple[int, int]], now: datetime, who: str) -> None:
+    detail = "To be judged by the settings of now"
+    history.add(
+        tx, [Happening(now, "Re-submitted", who, detail, line_ref=ref, version=version) for ref, version in refs]
+    )
+
+
+def _tell_set_aside(tx: Transaction, refs: Sequence[tuple[int, int | None]], now: datetime, who: str) -> None:
+    detail = "To be read again"
+    history.add(
+        tx, [Happening(now, "Re-submitted", who, detail, set_aside_ref=ref, version=version) for ref, version in refs]
+    )

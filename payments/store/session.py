@@ -1,0 +1,65 @@
+"""The connection to PostgreSQL and the one commit of the project."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+Transaction = Connection
+"""An open transaction; what store functions and journeys are handed."""
+
+LOCK_TIMEOUT_SECONDS = 15
+_TRANSIENT_STATES = ("08", "40", "53", "55P03", "57")
+"""SQLSTATE prefixes that pass by themselves: connection, rollback, resources, lock not available, shutdown."""
+
+
+class LostRaceError(Exception):
+    """Another worker wrote the same line first; the transaction can simply be run again."""
+
+
+def connect(database_url: str, *, application_name: str, pool_size: int = 2) -> Engine:
+    """Return an engine for this process. Nothing is connected before the first transaction."""
+    return create_engine(
+        database_url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": 5,
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC",
+            "keepalives_idle": 10,
+            "tcp_user_timeout": 15_000,
+        },
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Transaction]:
+    """Open a transaction, and commit it at the end or roll it back on an error."""
+    with engine.connect() as connection:
+        yield connection
+        connection.commit()
+
+
+def is_answering(engine: Engine) -> bool:
+    """Say whether PostgreSQL answers a query now."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError:
+        return False
+    return True
+
+
+def is_transient(error: BaseException) -> bool:
+    """Say whether the same transaction may succeed later: a lost connection, a lock, a deadlock, a full disk."""
+    if isinstance(error, LostRaceError | InterfaceError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return error.connection_invalidated or isinstance(error, OperationalError)
+    return str(state).startswith(_TRANSIENT_STATES)

@@ -1,0 +1,103 @@
+"""What a set of judgements adds up to: collected line by line, then written in a handful of statements."""
+
+from dataclasses import replace
+
+from payments.core.decision import Decision
+from payments.core.event import LineKey
+from payments.core.line import IMPORT_USER, EntryKind, Line
+from payments.core.money import total
+from payments.core.outcome import Application, Outcome, Reason, Status
+from payments.core.tally import Run, Tally
+from payments.store import entries, history, inbox, lines
+from payments.store.entries import NewEntry, Stamp
+from payments.store.factbook import FactBook
+from payments.store.history import Happening
+from payments.store.inbox import Arrived, Refusal, SetAside
+from payments.store.session import Transaction
+
+
+class Sheet:
+    """The lines as they stand while they are judged, and all that has to be written for them."""
+
+    def __init__(self, run: Run, book: FactBook, before: dict[LineKey, Line]) -> None:
+        self.run, self.book, self.lines = run, book, before
+        self.tally = Tally()
+        self._changed: set[LineKey] = set()
+        self._entries: list[NewEntry] = []
+        self._told: list[tuple[LineKey, Happening]] = []
+        self._refusals: list[Refusal] = []
+
+    def take(self, decision: Decision, entry_id: str | None = None) -> None:
+        """Take down a decision: the line as it stands now, its entries, its history."""
+        line = decision.line
+        self.lines[line.key] = line
+        self._changed.add(line.key)
+        today = self.book.today(line.key.clinic_id)
+        numbered = enumerate(decision.postings, 1)
+        self._entries += [NewEntry(line, posting, part, today) for part, posting in numbered]
+        self.tally.count(line.outcome)
+        self.tell(line, _what(line.outcome), _detail(decision), entry_id)
+
+    def tell(self, line: Line, what: str, detail: str, entry_id: str | None) -> None:
+        """Take down something that happened to a line."""
+        happening = Happening(self.run.now, what, self.run.worker, detail, entry_id=entry_id, version=line.version)
+        self._told.append((line.key, happening))
+
+    def leave(self, line: Line, why: str, entry_id: str) -> None:
+        """Take down that an event changed nothing, and why."""
+        self.tally.unchanged += 1
+        self.tell(line, "Received", why, entry_id)
+
+    def refuse(self, arrived: Arrived, reason: Reason, error: str) -> None:
+        """Take down an event that is to be set aside whole."""
+        self.tally.refused += 1
+        self._refusals.append(Refusal(arrived, reason, error))
+
+    def write(self, tx: Transaction) -> Tally:
+        """Write all of it, and return what it came to. Raises LostRaceError and what the database raises."""
+        refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
+        refs |= lines.write(tx, [self.lines[key] for key in self._changed])
+        entries.post(tx, self._entries, refs, Stamp(EntryKind.IMPORT, IMPORT_USER, self.run.now))
+        duration_ms = self.run.elapsed_ms()
+        happened = [replace(told, line_ref=refs[key], duration_ms=duration_ms) for key, told in self._told]
+        aside = inbox.put_aside(tx, self._refusals, self.run.now)
+        history.add(tx, happened + [self._set_aside(each, duration_ms) for each in aside])
+        return self.tally
+
+    def _set_aside(self, aside: SetAside, duration_ms: int) -> Happening:
+        return Happening(
+            at=self.run.now,
+            what=aside.status,
+            who=self.run.worker,
+            detail=aside.reason.sentence,
+            set_aside_ref=aside.id,
+            entry_id=aside.arrived.entry_id,
+            version=aside.version,
+            duration_ms=duration_ms,
+            error=aside.error,
+        )
+
+
+def _what(outcome: Outcome) -> str:
+    match outcome.application:
+        case Application.NONE:
+            return outcome.status or "Not to be sent"
+        case Application.HELD:
+            return "Held"
+        case Application.EXCEPTION:
+            return "Billing Exception"
+        case _ if outcome.status is Status.NOT_SENT:
+            return f"{outcome.application.capitalize()}, {outcome.status}"
+        case _:
+            return outcome.application.capitalize()
+
+
+def _detail(decision: Decision) -> str:
+    moved = "; ".join(
+        f"{posting.amount} {posting.bearing.method} {posting.bearing.charge_type} to {posting.bearing.deposit_date}"
+        for posting in decision.postings
+    )
+    stands = f"{total(posting.amount for posting in decision.line.postings)} stands in Billing" if moved else ""
+    due = decision.line.outcome.due_at
+    again = f"next try {due:%Y-%m-%d %H:%M:%S} UTC" if due else ""
+    return ". ".join(part.rstrip(".") for part in (decision.line.outcome.detail, moved, stands, again) if part)

@@ -1,0 +1,237 @@
+"""The whole schema on one page; `migrations/` brings a database to this form and a test holds the two together.
+
+Money is NUMERIC(12,2). Dates of business are plain dates, moments are timestamps with time zone.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    }
+)
+
+Moment = DateTime(timezone=True)
+Dollars = Numeric(12, 2)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+# Who takes part. Companies, clinics and patients come into being with the first event or command that names them.
+
+companies = Table(
+    "companies",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("timezone", Text, nullable=False, server_default="UTC"),
+    Column("hold_days", Integer, nullable=False, server_default="30"),
+    Column("dos_first", Boolean, nullable=False, server_default=text("false")),
+    Column("adjustments", Text, nullable=False, server_default="review"),
+)
+
+clinics = Table(
+    "clinics",
+    metadata,
+    Column("clinic_id", Text, primary_key=True),
+    Column("company_id", Text, ForeignKey(companies.c.company_id), nullable=False),
+)
+
+# Every change of a clinic's settings stays: a payment is judged by those in force when it was saved.
+clinic_settings = Table(
+    "clinic_settings",
+    metadata,
+    _id(),
+    Column("clinic_id", Text, ForeignKey(clinics.c.clinic_id), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("integration", Boolean, nullable=False),
+    Column("charge_types", ARRAY(Text), nullable=False),
+    Column("set_by", Text, nullable=False),
+    Index("clinic_settings_by_time", "clinic_id", "since"),
+)
+
+patients = Table(
+    "patients",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("patient_id", Text, primary_key=True),
+    Column("known_at", Moment),  # null until `patient.saved` makes the patient known to Billing
+    Column("version", BigInteger),
+    Column("name", Text),
+)
+
+# A month without a row is open.
+company_months = Table(
+    "company_months",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("state", Text, nullable=False, server_default="OPEN"),
+)
+
+# What the EMR said.
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("content_hash", LargeBinary, nullable=False),
+)
+
+# One row a charge line: its newest version and what became of it. This is the Claims Feed.
+lines = Table(
+    "lines",
+    metadata,
+    _id(),
+    Column("clinic_id", Text, nullable=False),
+    Column("payment_id", Text, nullable=False),
+    Column("line_id", Text, nullable=False),
+    Column("company_id", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+    Column("saved_on", Date, nullable=False),  # the clinic's own day of the save
+    Column("content_hash", LargeBinary, nullable=False),
+    # The content last saved; null while only the deletion of the line has been seen.
+    Column("charge_type", Text),
+    Column("amount_due", Dollars),
+    Column("amount_paid", Dollars),
+    Column("paid", Boolean),
+    Column("internal_payment", Boolean),
+    Column("method", Text),
+    Column("transaction_date", Date),
+    Column("date_of_service", Date),
+    Column("case_id", Text),
+    Column("provider_id", Text),
+    Column("reference", Text),
+    Column("memo", Text),
+    Column("refund_of", Text),
+    # The outcome; without a status the line was never to be sent and is not on the feed.
+    Column("status", Text),
+    Column("reason", Text),
+    Column("application", Text, nullable=False),
+    Column("target", Dollars),
+    Column("detail", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("waits", Integer, nullable=False),
+    Column("due_at", Moment),
+    Column("requeued_at", Moment),
+    UniqueConstraint("clinic_id", "payment_id", "line_id"),
+    Index("lines_by_patient", "company_id", "patient_id"),
+    Index("lines_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("lines_not_through", "status", "reason", postgresql_where=text("status <> 'Transmission Successful'")),
+)
+
+# Events that could not be processed, whole, with their error.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    _id(),
+    Column("body", LargeBinary, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False, unique=True),
+    Column("entry_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment),
+    Column("closed_at", Moment),
+    # What can be made out of the body, for the feed.
+    Column("company_id", Text),
+    Column("clinic_id", Text),
+    Column("payment_id", Text),
+    Column("line_id", Text),
+    Column("patient_id", Text),
+    Column("version", BigInteger),
+    Column("saved_at", Moment),
+    Column("saved_on", Date),
+    Column("charge_type", Text),
+    Column("amount_paid", Dollars),
+    Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
+    Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("clinic_id", Text, primary_key=True),
+    Column("charge_id", Text, primary_key=True),
+    Column("company_id", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("date_of_service", Date, nullable=False),
+    Column("patient_balance", Dollars, nullable=False),
+    Column("insurance_open", Boolean, nullable=False),
+    Index("charges_by_patient", "company_id", "patient_id"),
+)
+
+# The ledger. Append-only: triggers refuse a change, and a deposit date in a closed month.
+entries = Table(
+    "entries",
+    metadata,
+    _id(),
+    Column("line_ref", BigInteger, ForeignKey(lines.c.id)),  # null for a manual entry
+    Column("version", BigInteger),
+    Column("part", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("amount", Dollars, nullable=False),
+    Column("company_id", Text, nullable=False),
+    Column("clinic_id", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("charge_type", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("provider_id", Text),
+    Column("date_of_service", Date),
+    Column("reference", Text),
+    Column("deposit_date", Date, nullable=False),
+    Column("posting_date", Date, nullable=False),
+    Column("posted_at", Moment, nullable=False),
+    Column("entered_by", Text, nullable=False),
+    UniqueConstraint("line_ref", "version", "kind", "part"),
+    Index("entries_by_patient", "company_id", "patient_id"),
+    Index("entries_by_deposit_date", "clinic_id", "deposit_date"),
+)
+
+# Everything that happened, in order: each try with its worker, duration and error, each requeue with who asked.
+history = Table(
+    "history",
+    metadata,
+    _id(),
+    Column("at", Moment, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("line_ref", BigInteger),
+    Column("set_aside_ref", BigInteger),
+    Column("entry_id", Text),  # the stream's entry; the only thread while a payment has not yet been read
+    Column("version", BigInteger),
+    Column("detail", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("duration_ms", Integer),
+    Column("error", Text),
+    Index("history_by_line", "line_ref"),
+    Index("history_by_set_aside", "set_aside_ref", postgresql_where=text("set_aside_ref IS NOT NULL")),
+    Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),
+)
