@@ -1,0 +1,223 @@
+"""Tells one payment line from its first save to its last as events; draws from the generator it is given, only."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from random import Random
+from typing import Any, NamedTuple, TypeVar
+
+from emr.client import event_id_for
+from emr.shares import (
+    AMOUNTS_CENTS,
+    CHARGE_TYPES,
+    EDIT_DELAYS_DAYS,
+    METHODS,
+    OVERTAKEN_PERCENT,
+    REPEATED_PERCENT,
+    STORIES,
+    Delivery,
+    Story,
+)
+from payments.core.event import ChargeType, Event, LineKey, Method, PaymentDeleted, PaymentSaved
+
+Fields = dict[str, Any]
+_OTHER_MEMO: Fields = {"memo": "Receipt sent to the patient"}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedEvent:
+    """An event, when it reaches the feed, and what only the simulator knows of it.
+
+    `story` is None for a patient's record. `is_newest` says that no later version was saved on the simulated days.
+    """
+
+    event: Event
+    arrives_at: datetime
+    story: Story | None
+    delivery: Delivery
+    is_newest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One patient at one front desk; `at` is the clinic's local time, and nothing is saved after `last_day`."""
+
+    company_id: str
+    clinic_id: str
+    patient_id: str
+    payment_id: str
+    at: datetime
+    last_day: date
+
+
+class _Save(NamedTuple):
+    at: datetime
+    fields: Fields | None  # None is a deletion
+
+
+def pick(rng: Random, weights: Mapping[_T, int]) -> _T:
+    """Draw one of the keys, each as often as its weight says."""
+    return rng.choices(list(weights), list(weights.values()))[0]
+
+
+def happens(rng: Random, percent: int) -> bool:
+    """Draw whether something happens that happens in `percent` of 100 cases."""
+    return rng.randrange(100) < percent
+
+
+def tell_line(visit: Visit, line_id: str, rng: Random) -> Iterator[SimulatedEvent]:
+    """Yield every event of one line of the visit's payment, and of its refund, in no order of arrival."""
+    story = pick(rng, STORIES)
+    first = _first_save(visit, line_id, story, rng)
+    changes = _changes(first, story, rng)
+    overtaken = bool(changes) and happens(rng, OVERTAKEN_PERCENT)
+    # Only a change made within minutes can overtake what it changes.
+    delays_days = [0 if overtaken and number == 0 else pick(rng, EDIT_DELAYS_DAYS) for number in range(len(changes))]
+    saves = _dated(_Save(visit.at, first), changes, delays_days, rng)
+    yield from _deliver(visit, saves, story, Delivery.LATE if overtaken else Delivery.PROMPT, rng)
+    if story is Story.REFUNDED:
+        at = _later(visit.at, max(1, pick(rng, EDIT_DELAYS_DAYS)), rng)
+        yield from _deliver(visit, [_Save(at, _refund(visit, first, at))], story, Delivery.PROMPT, rng)
+
+
+def _first_save(visit: Visit, line_id: str, story: Story, rng: Random) -> Fields:
+    charge_type, method = pick(rng, CHARGE_TYPES), pick(rng, METHODS)
+    zero_due = story in {Story.ZERO_DUE, Story.ZERO_DUE_CORRECTED}
+    due_cents = 0 if zero_due else rng.choice(AMOUNTS_CENTS[charge_type])
+    paid_cents = due_cents
+    if story is Story.PAID_LATER:
+        paid_cents = 0
+    elif story is Story.PART_PAID:
+        paid_cents = due_cents // 2
+    day = visit.at.date()
+    if story is Story.BACK_DATED:
+        day -= timedelta(days=rng.randrange(3, 46))
+    return {
+        "payment_id": visit.payment_id,
+        "line_id": line_id,
+        "charge_type": charge_type,
+        "amount_due": _amount(due_cents),
+        "amount_paid": _amount(paid_cents),
+        "paid": story is not Story.PAID_LATER,
+        "internal_payment": story is Story.INTERNAL,
+        "method": method,
+        "transaction_date": day.isoformat(),
+        "date_of_service": None if charge_type is ChargeType.PAYMENT_ON_ACCOUNT else day.isoformat(),
+        "case_id": f"{visit.patient_id}-case" if happens(rng, 90) else None,
+        "provider_id": f"{visit.clinic_id}-therapist-{rng.randrange(1, 5)}",
+        "reference": _reference(method, rng),
+        "memo": "Taken at check-in" if happens(rng, 20) else None,
+    }
+
+
+def _changes(first: Fields, story: Story, rng: Random) -> list[Fields | None]:
+    changes: list[Fields | None] = []
+    match story:
+        case Story.AMOUNT_CORRECTED | Story.ZERO_DUE_CORRECTED:
+            changes = [_other_amount(first, rng)]
+        case Story.METHOD_CHANGED:
+            changes = [_other_method(first, rng)]
+        case Story.MEMO_ADDED:
+            changes = [_OTHER_MEMO]
+        case Story.REWORKED:
+            changes = [_other_amount(first, rng), _other_method(first, rng), _OTHER_MEMO]
+        case Story.PAID_LATER:
+            changes = [{"paid": True, "amount_paid": first["amount_due"]}]
+        case Story.DELETED:
+            changes = [None]
+    return changes
+
+
+def _other_amount(first: Fields, rng: Random) -> Fields:
+    amounts = AMOUNTS_CENTS[first["charge_type"]]
+    cents = rng.choice(amounts)
+    if _amount(cents) == first["amount_due"]:
+        cents = amounts[0] if cents != amounts[0] else amounts[-1]
+    return {"amount_due": _amount(cents), "amount_paid": _amount(cents)}
+
+
+def _other_method(first: Fields, rng: Random) -> Fields:
+    method = pick(rng, {method: weight for method, weight in METHODS.items() if method is not first["method"]})
+    return {"method": method, "reference": _reference(method, rng)}
+
+
+def _refund(visit: Visit, first: Fields, at: datetime) -> Fields:
+    return first | {
+        "payment_id": f"{visit.payment_id}-R{first['line_id']}",
+        "line_id": "1",
+        "amount_due": f"-{first['amount_due']}",
+        "amount_paid": f"-{first['amount_paid']}",
+        "transaction_date": at.date().isoformat(),
+        "refund_of": str(LineKey(visit.clinic_id, visit.payment_id, first["line_id"])),
+        "memo": "Refund",
+    }
+
+
+def _dated(first: _Save, changes: list[Fields | None], delays_days: list[int], rng: Random) -> list[_Save]:
+    saves, fields = [first], first.fields or {}
+    for change, days in zip(changes, delays_days, strict=True):
+        fields = fields | (change or {})
+        saves.append(_Save(_later(saves[-1].at, days, rng), None if change is None else fields))
+    return saves
+
+
+def _later(at: datetime, days: int, rng: Random) -> datetime:
+    if days == 0:
+        return at + timedelta(seconds=rng.randrange(60, 1_200))
+    opened = time(rng.randrange(8, 17), rng.randrange(60), rng.randrange(60), tzinfo=at.tzinfo)
+    return datetime.combine(at.date() + timedelta(days=days), opened)
+
+
+def _deliver(
+    visit: Visit, saves: list[_Save], story: Story, first_delivery: Delivery, rng: Random
+) -> Iterator[SimulatedEvent]:
+    newest = sum(save.at.date() <= visit.last_day for save in saves)
+    for version, save in enumerate(saves, start=1):
+        arrives_at, delivery = save.at + timedelta(seconds=rng.randrange(20)), Delivery.PROMPT
+        if version == 1 and first_delivery is Delivery.LATE:
+            arrives_at, delivery = saves[1].at + timedelta(seconds=rng.randrange(60, 3_600)), Delivery.LATE
+        again_at = arrives_at + timedelta(seconds=rng.randrange(5, 7_200))
+        repeated = happens(rng, REPEATED_PERCENT)
+        # A save after the last day is drawn like any other, so that the rest of the day does not depend on that day.
+        if version <= newest:
+            event = _event(visit, saves[0].fields or {}, save, version)
+            arrival = SimulatedEvent(event, arrives_at, story, delivery, is_newest=version == newest)
+            yield arrival
+            if repeated:
+                yield replace(arrival, arrives_at=again_at, delivery=Delivery.REPEATED)
+
+
+def _event(visit: Visit, first: Fields, save: _Save, version: int) -> PaymentSaved | PaymentDeleted:
+    contract = PaymentDeleted if save.fields is None else PaymentSaved
+    key = (visit.clinic_id, first["payment_id"], first["line_id"])
+    kind = "payment.deleted" if save.fields is None else "payment.saved"
+    return contract.model_validate(
+        {
+            **(save.fields or {}),
+            "schema": 1,
+            "type": kind,
+            "event_id": event_id_for(kind, *key, version=version),
+            "company_id": visit.company_id,
+            "clinic_id": visit.clinic_id,
+            "patient_id": visit.patient_id,
+            "payment_id": first["payment_id"],
+            "line_id": first["line_id"],
+            "version": version,
+            "saved_at": save.at.isoformat(),
+        }
+    )
+
+
+def _amount(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
+def _reference(method: Method, rng: Random) -> str | None:
+    match method:
+        case Method.CHECK:
+            return str(rng.randrange(101, 9_999))
+        case Method.CREDIT_CARD:
+            return f"{rng.randrange(10_000):04d}"
+        case _:
+            return None

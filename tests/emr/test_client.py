@@ -1,0 +1,208 @@
+"""Facts about publishing, against a real server; between the two a wire that can be made to fail."""
+
+import json
+import select
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from emr.client import FeedRefusedError, FeedUnreachableError, PaymentFeed
+from payments.core.event import Event, PatientSaved, read_event
+
+PATIENT = {
+    "schema": 1,
+    "type": "patient.saved",
+    "event_id": "11111111-1111-4111-8111-111111111111",
+    "company_id": "company-1",
+    "patient_id": "patient-1",
+    "version": 1,
+    "saved_at": "2026-10-05T10:00:00-07:00",
+    "name": "Zoë Müller",
+}
+
+
+@pytest.fixture
+def server(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url, protocol=2) as client:
+        yield client
+
+
+@pytest.fixture
+def stream(server: redis.Redis) -> Iterator[str]:
+    name = f"emr:test:{uuid.uuid4()}"
+    yield name
+    server.delete(name)
+
+
+def bodies_on(server: redis.Redis, stream: str) -> list[bytes]:
+    entries = server.xrange(stream)
+    assert all(set(fields) == {b"event"} for _, fields in entries)
+    return [fields[b"event"] for _, fields in entries]
+
+
+def test_each_form_of_an_event_becomes_one_entry_with_one_field(
+    redis_url: str, server: redis.Redis, stream: str
+) -> None:
+    model: Event = PatientSaved.model_validate(PATIENT)
+    with PaymentFeed(redis_url, stream) as feed:
+        entry_ids = [feed.publish(model), feed.publish(PATIENT), feed.publish(b"\xff not an event")]
+
+    assert [entry_id.encode() for entry_id in entry_ids] == [entry_id for entry_id, _ in server.xrange(stream)]
+    bodies = bodies_on(server, stream)
+    assert read_event(bodies[0]) == model
+    assert json.loads(bodies[1]) == PATIENT
+    assert bodies[2] == b"\xff not an event"
+
+
+def test_many_events_keep_their_order_and_only_one_chunk_is_held(
+    redis_url: str, server: redis.Redis, stream: str
+) -> None:
+    made = 0
+    held: list[int] = []
+    told: list[int] = []
+
+    def events() -> Iterator[bytes]:
+        nonlocal made
+        for made in range(1, 1_251):
+            yield str(made).encode()
+
+    def on_progress(count: int) -> None:
+        told.append(count)
+        held.append(made - count)
+
+    with PaymentFeed(redis_url, stream) as feed:
+        assert feed.publish_many(events(), chunk=500, on_progress=on_progress) == 1_250
+
+    assert told == [500, 1_000, 1_250]
+    assert held == [0, 0, 0]
+    assert bodies_on(server, stream) == [str(number).encode() for number in range(1, 1_251)]
+
+
+def test_nothing_to_publish_is_nothing_on_the_feed(redis_url: str, server: redis.Redis, stream: str) -> None:
+    with PaymentFeed(redis_url, stream) as feed:
+        assert feed.publish_many(iter(())) == 0
+        with pytest.raises(ValueError, match="not 0"):
+            feed.publish_many([b"{}"], chunk=0)
+
+    assert not server.exists(stream)
+
+
+def test_a_write_whose_reply_is_lost_is_not_repeated_behind_the_callers_back(
+    redis_url: str, server: redis.Redis, stream: str
+) -> None:
+    with (
+        _wire_that_loses_the_reply_to(b"XADD", redis_url) as url,
+        PaymentFeed(url, stream) as feed,
+        pytest.raises(FeedUnreachableError, match="Publish again"),
+    ):
+        feed.publish(PATIENT)
+
+    assert len(bodies_on(server, stream)) == 1
+
+    with PaymentFeed(redis_url, stream) as feed:
+        feed.publish(PATIENT)
+    first, again = map(read_event, bodies_on(server, stream))
+    assert first.event_id == again.event_id
+
+
+def test_a_fault_in_the_middle_says_how_many_events_were_confirmed(
+    redis_url: str, server: redis.Redis, stream: str
+) -> None:
+    events = [b"1", b"2", b"3", b"the reply to this one is lost", b"5"]
+    with (
+        _wire_that_loses_the_reply_to(b"the reply to this one", redis_url) as url,
+        PaymentFeed(url, stream) as feed,
+        pytest.raises(FeedUnreachableError, match="2 were confirmed") as raised,
+    ):
+        feed.publish_many(events, chunk=2)
+
+    assert raised.value.confirmed_count == 2
+    assert bodies_on(server, stream) == events[:4]
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    with PaymentFeed(f"redis://emr:s3cret@127.0.0.1:{_free_port()}/3") as feed:
+        for publish in (lambda: feed.publish(PATIENT), lambda: feed.publish_many([PATIENT])):
+            with pytest.raises(FeedUnreachableError, match=r"127\.0\.0\.1:\d+, database 3") as raised:
+                publish()
+            assert "s3cret" not in str(raised.value)
+
+
+def test_a_server_behind_a_socket_file_is_named_by_it(tmp_path: Path) -> None:
+    with (
+        PaymentFeed(f"unix://{tmp_path}/feed.sock?db=2") as feed,
+        pytest.raises(FeedUnreachableError, match=r"feed\.sock, database 2"),
+    ):
+        feed.publish(PATIENT)
+
+
+def test_a_server_that_does_not_answer_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}?socket_timeout=0.05"
+        with PaymentFeed(url) as feed, pytest.raises(FeedUnreachableError, match="Timeout"):
+            feed.publish(PATIENT)
+
+
+def test_a_refusal_is_told_apart_from_a_fault_and_quotes_no_event(
+    redis_url: str, server: redis.Redis, stream: str
+) -> None:
+    server.set(stream, "not a stream")
+    with PaymentFeed(redis_url, stream) as feed:
+        for publish in (lambda: feed.publish(b"Ada Abbott"), lambda: feed.publish_many([b"Ada Abbott"])):
+            with pytest.raises(FeedRefusedError, match="WRONGTYPE") as raised:
+                publish()
+            assert "Ada" not in str(raised.value) + str(raised.value.__cause__)
+
+
+def test_a_url_that_cannot_be_read_is_refused_without_quoting_it() -> None:
+    for url in ("redis://emr:s3c/ret@host:6379", "amqp://emr:s3cret@host"):
+        with pytest.raises(ValueError, match="not a Redis URL") as raised:
+            PaymentFeed(url)
+        assert "s3c" not in str(raised.value)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def _wire_that_loses_the_reply_to(command: bytes, redis_url: str) -> Iterator[str]:
+    """Pass everything on, but once the server has done what holds `command`, cut the wire in place of its reply."""
+    there = urlsplit(redis_url)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # A second connection would be a repetition, and is passed on in the same way.
+        arguments = (listener, (there.hostname, there.port or 6379), command)
+        threading.Thread(target=_pass_on, args=arguments, daemon=True).start()
+        login, at, _ = there.netloc.rpartition("@")
+        yield there._replace(netloc=f"{login}{at}127.0.0.1:{listener.getsockname()[1]}").geturl()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _pass_on(listener: socket.socket, target: tuple[str, int], command: bytes) -> None:
+    while True:
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return
+        with near, socket.create_connection(target) as far:
+            _pass_on_until(command, near, far)
+
+
+def _pass_on_until(command: bytes, near: socket.socket, far: socket.socket) -> None:
+    sent = b""
+    while True:
+        readable, _, _ = select.select([near, far], [], [])
+        data = readable[0].recv(65_536)
+        if not data or (readable[0] is far and command in sent):
+            return
+        sent += data if readable[0] is near else b""
+        (far if readable[0] is near else near).sendall(data)

@@ -1,0 +1,246 @@
+"""Facts about the simulated days: what they hold, in which order, and that nothing but the seed decides it."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice, pairwise
+from pathlib import Path
+
+import pytest
+
+from emr.client import body_of
+from emr.shares import CHARGE_TYPES, METHODS, STORIES, TYPES_UNSELECTED
+from emr.simulator import Delivery, SimulatedEvent, Story, clinics_of, simulate
+from payments.core.event import ChargeType, LineKey, Method, PatientSaved, PaymentDeleted, PaymentSaved, read_event
+
+FIRST_DAY = date(2026, 9, 1)
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def fortnight() -> list[SimulatedEvent]:
+    return list(simulate(5, 14, 7, FIRST_DAY))
+
+
+def lines_of(arrivals: list[SimulatedEvent]) -> dict[LineKey, list[SimulatedEvent]]:
+    lines: dict[LineKey, list[SimulatedEvent]] = defaultdict(list)
+    for arrival in arrivals:
+        if isinstance(arrival.event, PaymentSaved | PaymentDeleted):
+            lines[arrival.event.key].append(arrival)
+    return lines
+
+
+def saves_of(arrivals: list[SimulatedEvent]) -> list[PaymentSaved]:
+    return [arrival.event for arrival in arrivals if isinstance(arrival.event, PaymentSaved)]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(fortnight: list[SimulatedEvent]) -> None:
+    again = [body_of(arrival.event) for arrival in simulate(5, 14, 7, FIRST_DAY)]
+    other = {body_of(arrival.event) for arrival in simulate(5, 14, 8, FIRST_DAY)}
+
+    assert again == [body_of(arrival.event) for arrival in fortnight]
+    assert other.isdisjoint(again)
+
+
+def test_another_process_makes_the_same_bytes(fortnight: list[SimulatedEvent]) -> None:
+    script = """if True:
+        import hashlib, datetime, emr.client, emr.simulator
+        arrivals = emr.simulator.simulate(5, 14, 7, datetime.date(2026, 9, 1))
+        print(hashlib.sha256(b"".join(emr.client.body_of(arrival.event) for arrival in arrivals)).hexdigest())
+    """
+    for hash_seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        printed = subprocess.check_output([sys.executable, "-c", script], cwd=CHECKOUT, env=environment, text=True)
+        assert printed.strip() == hashlib.sha256(b"".join(body_of(a.event) for a in fortnight)).hexdigest()
+
+
+def test_two_seeds_never_name_the_same_event_line_or_patient(fortnight: list[SimulatedEvent]) -> None:
+    other = list(simulate(5, 14, 8, FIRST_DAY))
+
+    assert lines_of(fortnight).keys().isdisjoint(lines_of(other))
+    assert {a.event.event_id for a in fortnight}.isdisjoint(a.event.event_id for a in other)
+    assert {a.event.patient_id for a in fortnight}.isdisjoint(a.event.patient_id for a in other)
+
+
+def test_more_clinics_and_more_days_only_add_to_what_happens(fortnight: list[SimulatedEvent]) -> None:
+    more = {arrival.event.event_id: arrival.event.content_hash for arrival in simulate(7, 20, 7, FIRST_DAY)}
+
+    assert {arrival.event.event_id: arrival.event.content_hash for arrival in fortnight}.items() <= more.items()
+
+
+def test_a_later_first_day_tells_the_days_it_shares_in_the_same_way() -> None:
+    from_monday = {a.event.event_id: a.event.content_hash for a in simulate(2, 10, 7, FIRST_DAY)}
+    from_thursday = {a.event.event_id: a.event.content_hash for a in simulate(2, 7, 7, FIRST_DAY + timedelta(days=3))}
+
+    shared = from_monday.keys() & from_thursday.keys()
+    assert len(shared) > 100
+    assert all(from_monday[event_id] == from_thursday[event_id] for event_id in shared)
+
+
+def test_every_event_is_accepted_by_the_contract(fortnight: list[SimulatedEvent]) -> None:
+    for arrival in fortnight:
+        read = read_event(body_of(arrival.event))
+        assert read == arrival.event
+        assert read.content_hash == arrival.event.content_hash
+        assert read.saved_at.utcoffset() == arrival.event.saved_at.utcoffset()
+
+
+def test_events_come_in_the_order_in_which_they_reach_the_feed(fortnight: list[SimulatedEvent]) -> None:
+    assert all(earlier.arrives_at <= later.arrives_at for earlier, later in pairwise(fortnight))
+    assert all(arrival.event.saved_at <= arrival.arrives_at for arrival in fortnight)
+
+
+def test_every_payment_is_saved_on_one_of_the_days(fortnight: list[SimulatedEvent]) -> None:
+    days = {arrival.event.saved_at.date() for arrival in fortnight}
+
+    assert days == {FIRST_DAY + timedelta(days=number) for number in range(14)}
+
+
+def test_a_lines_versions_grow_by_one_with_the_time_of_its_saves(fortnight: list[SimulatedEvent]) -> None:
+    for arrivals in lines_of(fortnight).values():
+        by_version = {arrival.event.version: arrival.event for arrival in arrivals}
+        assert sorted(by_version) == list(range(1, len(by_version) + 1))
+        saved_at = [by_version[version].saved_at for version in sorted(by_version)]
+        assert all(earlier < later for earlier, later in pairwise(saved_at))
+
+
+def test_what_is_called_the_newest_version_is_the_highest_that_arrives(fortnight: list[SimulatedEvent]) -> None:
+    for arrivals in lines_of(fortnight).values():
+        newest = {arrival.event.version for arrival in arrivals if arrival.is_newest}
+        assert newest == {max(arrival.event.version for arrival in arrivals)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_kind_of_thing_happens_in_a_fortnight_of_five_clinics(seed: int) -> None:
+    arrivals = list(simulate(5, 14, seed, FIRST_DAY))
+    saves = saves_of(arrivals)
+
+    assert {arrival.story for arrival in arrivals} == {*Story, None}
+    assert {arrival.delivery for arrival in arrivals} == set(Delivery)
+    assert {save.charge_type for save in saves} == set(ChargeType)
+    assert {save.method for save in saves} == set(Method)
+    assert any(isinstance(arrival.event, PaymentDeleted) for arrival in arrivals)
+    assert any(save.internal_payment for save in saves)
+    assert any(not save.paid for save in saves)
+    assert any(save.version == 4 for save in saves)
+    assert any(save.transaction_date < save.saved_at.date() - timedelta(days=2) for save in saves)
+
+
+def test_the_shares_are_those_of_the_table() -> None:
+    lines = lines_of(list(simulate(40, 14, 7, FIRST_DAY))).values()
+    firsts = [line[0] for line in lines if not line[0].event.payment_id.split("-")[-1].startswith("R")]
+    stories = Counter(first.story for first in firsts)
+    saves = [first.event for first in firsts if isinstance(first.event, PaymentSaved)]
+
+    assert len(firsts) > 5_000
+    for counts, table in [
+        (stories, STORIES),
+        (Counter(save.charge_type for save in saves), CHARGE_TYPES),
+        (Counter(save.method for save in saves), METHODS),
+    ]:
+        assert sum(table.values()) == 100
+        assert all(
+            abs(counts[kind] * 100 - percent * counts.total()) < 2 * counts.total() for kind, percent in table.items()
+        )
+    assert sum(TYPES_UNSELECTED.values()) == 100
+
+
+def test_a_late_event_arrives_after_the_version_that_replaced_it(fortnight: list[SimulatedEvent]) -> None:
+    late = [arrival for arrival in fortnight if arrival.delivery is Delivery.LATE and arrival.story]
+    lines = lines_of(fortnight)
+
+    assert late
+    for arrival in late:
+        assert isinstance(arrival.event, PaymentSaved)
+        assert arrival.event.version == 1
+        second = next(other for other in lines[arrival.event.key] if other.event.version == 2)
+        assert second.arrives_at < arrival.arrives_at
+
+
+def test_a_repeated_event_is_the_same_to_the_byte(fortnight: list[SimulatedEvent]) -> None:
+    sent = Counter(body_of(arrival.event) for arrival in fortnight)
+    repeated = {body_of(arrival.event) for arrival in fortnight if arrival.delivery is Delivery.REPEATED}
+
+    assert repeated
+    assert {body for body, times in sent.items() if times == 2} == repeated
+    assert max(sent.values()) == 2
+    assert len({arrival.event.event_id for arrival in fortnight}) == len(sent)
+
+
+def test_a_refund_is_a_negative_line_of_its_own_that_names_the_refunded_one(fortnight: list[SimulatedEvent]) -> None:
+    lines = lines_of(fortnight)
+    refunds = [save for save in saves_of(fortnight) if save.refund_of]
+
+    assert refunds
+    for refund in refunds:
+        refunded = lines[next(LineKey.readings(str(refund.refund_of)))][0].event
+        assert isinstance(refunded, PaymentSaved)
+        assert (refund.amount_due, refund.amount_paid) == (-refunded.amount_due, -refunded.amount_paid)
+        assert refund.transaction_date > refunded.transaction_date
+        assert refund.patient_id == refunded.patient_id
+    assert all(save.amount_paid >= 0 for save in saves_of(fortnight) if not save.refund_of)
+
+
+def test_a_payment_on_account_has_no_date_of_service_and_every_other_one_has(fortnight: list[SimulatedEvent]) -> None:
+    for save in saves_of(fortnight):
+        assert (save.date_of_service is None) == (save.charge_type is ChargeType.PAYMENT_ON_ACCOUNT)
+
+
+def test_most_patients_are_known_before_their_first_payment_some_later_and_a_few_never(
+    fortnight: list[SimulatedEvent],
+) -> None:
+    known_at: dict[str, datetime] = {}
+    first_paid_at: dict[str, datetime] = {}
+    for arrival in fortnight:
+        times = known_at if isinstance(arrival.event, PatientSaved) else first_paid_at
+        times.setdefault(arrival.event.patient_id, arrival.arrives_at)
+
+    never = first_paid_at.keys() - known_at.keys()
+    late = {patient for patient in known_at if known_at[patient] > first_paid_at[patient]}
+    assert known_at.keys() <= first_paid_at.keys()
+    assert 0 < len(never) < len(first_paid_at) // 10
+    assert 0 < len(late) < len(first_paid_at) // 5
+    assert late <= {arrival.event.patient_id for arrival in fortnight if arrival.delivery is Delivery.LATE}
+
+
+def test_clinics_have_settings_of_their_own_and_the_time_of_their_company() -> None:
+    clinics = clinics_of(40, 7)
+
+    assert [clinic.clinic_id for clinic in clinics[:2]] == ["clinic-001", "clinic-002"]
+    assert len({clinic.company_id for clinic in clinics}) == 8
+    assert sum(not clinic.integration for clinic in clinics) == 4
+    assert sum(not clinic.integration for clinic in clinics[:5]) == 1
+    assert clinics[0].integration
+    assert all(ChargeType.COPAY in clinic.types for clinic in clinics)
+    assert {7, 6} < {len(clinic.types) for clinic in clinics} <= {7, 6, 5, 4}
+    assert all(
+        len({c.timezone for c in clinics if c.company_id == company}) == 1
+        for company in {c.company_id for c in clinics}
+    )
+    assert len({clinic.timezone for clinic in clinics}) > 2
+
+
+def test_events_carry_the_offset_of_their_clinic_and_only_known_clinics(fortnight: list[SimulatedEvent]) -> None:
+    clinics = {clinic.clinic_id: clinic for clinic in clinics_of(5, 7)}
+
+    for arrival in fortnight:
+        hours = arrival.event.saved_at.hour
+        assert 6 <= hours <= 18
+        assert arrival.event.saved_at.utcoffset() != timedelta(0)
+        if isinstance(arrival.event, PaymentSaved | PaymentDeleted):
+            assert clinics[arrival.event.clinic_id].company_id == arrival.event.company_id
+
+
+def test_a_long_simulation_of_many_clinics_starts_after_one_day_of_work() -> None:
+    first = list(islice(simulate(20, 36_500, 7, FIRST_DAY), 50))
+
+    assert all(arrival.arrives_at < datetime(2026, 9, 2, tzinfo=UTC) for arrival in first)
+
+
+@pytest.mark.parametrize(("clinics", "days"), [(0, 1), (1, 0), (-1, 1)])
+def test_a_simulation_of_nothing_is_refused_at_once(clinics: int, days: int) -> None:
+    with pytest.raises(ValueError, match=r"1 (clinic|day) or more"):
+        simulate(clinics, days, 7, FIRST_DAY)

@@ -1,0 +1,195 @@
+"""Facts about reading a Synthea export: a small one whose answer is known, and a real one where it is present."""
+
+import csv
+import os
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from emr.client import body_of
+from emr.synthea import ExportError, read_export
+from payments.core.event import ChargeType, Method, read_event
+
+_BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data" / "synthea"
+REAL_EXPORT = Path(os.environ.get("SYNTHEA_DIR", _BESIDE_THE_CHECKOUT))
+needs_real_export = pytest.mark.skipif(
+    not (REAL_EXPORT / "claims_transactions.csv").exists(),
+    reason=f"no Synthea export in {REAL_EXPORT}; SYNTHEA_DIR may name one",
+)
+
+PATIENTS = """\
+Id,BIRTHDATE,FIRST,LAST
+ada,1950-02-03,Ada,Abbott
+ben,1999-12-31,Ben,Brandt
+"""
+# The rows of claim c1 lie between those of c2 and out of order, as a real export's may.
+TRANSACTIONS = """\
+ID,CLAIMID,CHARGEID,PATIENTID,TYPE,METHOD,FROMDATE,PLACEOFSERVICE,NOTES,TRANSFERTYPE,PAYMENTS,PROVIDERID
+a,c1,0,ada,CHARGE,,1968-01-21T00:21:58Z,north,Visit,1,,dr
+b,c2,0,ben,CHARGE,,2024-03-09T23:30:00Z,south,Visit,p,,dr
+g,c1,10,ada,PAYMENT,CC,1968-01-21T00:21:58Z,north,Visit,,12.50,dr
+c,c1,1,ada,PAYMENT,COPAY,1968-01-21T00:21:58Z,north,Visit,,20.00,dr
+d,c1,2,ada,PAYMENT,ECHECK,1968-01-21T00:21:58Z,north,Visit,,80.00,dr
+e,c1,8,ada,TRANSFEROUT,,1968-01-21T00:21:58Z,north,Visit,,,dr
+f,c1,9,ada,TRANSFERIN,,1968-01-21T00:21:58Z,north,Visit,p,,dr
+h,c2,1,ben,PAYMENT,CASH,2024-03-09T23:30:00Z,south,,,7.00,
+i,c2,2,ben,PAYMENT,CASH,2024-03-09T23:30:00Z,south,,,0.00,
+"""
+
+
+def write_export(folder: Path, transactions: str = TRANSACTIONS, patients: str = PATIENTS) -> Path:
+    (folder / "claims_transactions.csv").write_text(transactions, encoding="utf-8")
+    (folder / "patients.csv").write_text(patients, encoding="utf-8")
+    return folder
+
+
+def test_a_payment_is_the_patients_if_it_is_a_copay_or_the_patient_owes_when_it_comes(tmp_path: Path) -> None:
+    export = read_export(write_export(tmp_path))
+
+    assert [
+        (p.payment_id, p.clinic_id, p.patient_id, p.amount, p.charge_type, p.method) for p in export.payments()
+    ] == [
+        ("c", "north", "ada", Decimal("20.00"), ChargeType.COPAY, Method.OTHER),
+        ("g", "north", "ada", Decimal("12.50"), ChargeType.COINSURANCE, Method.CREDIT_CARD),
+        ("h", "south", "ben", Decimal("7.00"), ChargeType.OTHER, Method.CASH),
+    ]
+    assert (export.payment_count, export.payments_total) == (3, Decimal("39.50"))
+    assert export.clinics == ("north", "south")
+
+
+def test_dates_are_the_days_that_the_export_writes(tmp_path: Path) -> None:
+    first, *_, last = read_export(write_export(tmp_path)).payments()
+
+    assert first.model_dump(mode="json")["saved_at"] == "1968-01-21T00:21:58Z"
+    assert str(first.transaction_date) == str(first.date_of_service) == "1968-01-21"
+    assert str(last.transaction_date) == str(last.date_of_service) == "2024-03-09"
+    assert (first.provider_id, last.provider_id) == ("dr", None)
+    assert (first.memo, last.memo) == ("Visit", None)
+
+
+def test_each_patient_is_known_by_name_from_the_day_of_birth(tmp_path: Path) -> None:
+    patients = list(read_export(write_export(tmp_path), company_id="company-9").patients())
+
+    assert [(p.company_id, p.patient_id, p.name, str(p.saved_at)) for p in patients] == [
+        ("company-9", "ada", "Ada Abbott", "1950-02-03 00:00:00+00:00"),
+        ("company-9", "ben", "Ben Brandt", "1999-12-31 00:00:00+00:00"),
+    ]
+
+
+def test_reading_twice_gives_the_same_events(tmp_path: Path) -> None:
+    export = read_export(write_export(tmp_path))
+    again = read_export(tmp_path)
+
+    assert [*export.patients(), *export.payments()] == [*again.patients(), *again.payments()]
+    assert list(export.payments()) == list(export.payments())
+
+
+@pytest.mark.parametrize("name", ["claims_transactions.csv", "patients.csv"])
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    (write_export(tmp_path) / name).unlink()
+
+    with pytest.raises(ExportError, match=f"{name}: No such file"):
+        read_export(tmp_path)
+
+
+def test_a_missing_column_is_named_with_its_file(tmp_path: Path) -> None:
+    write_export(tmp_path, TRANSACTIONS.replace("PLACEOFSERVICE", "PLACE").replace("PAYMENTS", "PAID"))
+
+    with pytest.raises(ExportError, match=r"claims_transactions\.csv: no column PLACEOFSERVICE, PAYMENTS"):
+        read_export(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ("12.50", '"12,50"', "row g: PAYMENTS is not an amount: '12,50'"),
+        ("12.50", "12.505", "row g: 12.505 is finer than a cent"),
+        ("12.50", "", "row g: PAYMENTS is not an amount: ''"),
+        ("g,c1,10,", "g,c1,ten,", "row g: invalid literal for int"),
+    ],
+)
+def test_a_number_that_cannot_be_read_is_named_with_its_row(
+    tmp_path: Path, written: str, instead: str, said: str
+) -> None:
+    write_export(tmp_path, TRANSACTIONS.replace(written, instead))
+
+    with pytest.raises(ExportError, match=said):
+        read_export(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "said"),
+    [
+        ("1968-01-21T", "1868-01-21T", "row c: saved_at does not fit the event contract"),
+        ("north", "n" * 65, "row c: clinic_id does not fit the event contract"),
+    ],
+)
+def test_a_row_that_the_contract_has_no_room_for_is_named(
+    tmp_path: Path, written: str, instead: str, said: str
+) -> None:
+    export = read_export(write_export(tmp_path, TRANSACTIONS.replace(written, instead)))
+
+    with pytest.raises(ExportError, match=said):
+        list(export.payments())
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (write_export(tmp_path) / "patients.csv").write_bytes(b"Id,BIRTHDATE,FIRST,LAST\n\xff\xfe\n")
+
+    with pytest.raises(ExportError, match=r"patients\.csv: not a CSV file in UTF-8"):
+        read_export(tmp_path)
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path: Path) -> None:
+    export = read_export(write_export(tmp_path, "\ufeff" + TRANSACTIONS, "\ufeff" + PATIENTS))
+
+    assert export.payment_count == len(list(export.patients())) + 1 == 3
+
+
+@needs_real_export
+def test_every_event_of_a_real_export_is_accepted_by_the_contract() -> None:
+    export = read_export(REAL_EXPORT)
+    events = [*export.patients(), *export.payments()]
+
+    assert [read_event(body_of(event)) for event in events] == events
+    assert len({event.event_id for event in events}) == len(events)
+    assert {payment.patient_id for payment in export.payments()} <= {p.patient_id for p in export.patients()}
+
+
+@needs_real_export
+def test_a_real_export_gives_the_payments_that_its_files_add_up_to() -> None:
+    export = read_export(REAL_EXPORT)
+    count, total, by_clinic = _money_from_patients(REAL_EXPORT / "claims_transactions.csv")
+
+    assert (export.payment_count, export.payments_total) == (count, total)
+    assert sum(1 for _ in export.payments()) == count
+    assert sum(payment.amount for payment in export.payments()) == total
+    assert Counter(payment.clinic_id for payment in export.payments()) == by_clinic
+    assert set(export.clinics) == by_clinic.keys()
+    if REAL_EXPORT == _BESIDE_THE_CHECKOUT:
+        assert (count, total) == (576, Decimal("732942.50"))
+
+
+def _money_from_patients(file: Path) -> tuple[int, Decimal, Counter[str]]:
+    """Add up in another way: for each payment, look back for the row that last said who owes."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        header, *rows = csv.reader(lines)
+    column = {name: number for number, name in enumerate(header)}
+    debtors = {
+        (row[column["CLAIMID"]], int(row[column["CHARGEID"]])): row[column["TRANSFERTYPE"]]
+        for row in rows
+        if row[column["TRANSFERTYPE"]]
+    }
+    count, cents, clinics = 0, 0, Counter[str]()
+    for row in rows:
+        if row[column["TYPE"]] != "PAYMENT":
+            continue
+        position = int(row[column["CHARGEID"]])
+        said = (debtors.get((row[column["CLAIMID"]], before)) for before in range(position, -1, -1))
+        if row[column["METHOD"]] == "COPAY" or next(filter(None, said), None) == "p":
+            count += 1
+            cents += int(row[column["PAYMENTS"]].replace(".", ""))
+            clinics[row[column["PLACEOFSERVICE"]]] += 1
+    return count, Decimal(cents) / 100, clinics
