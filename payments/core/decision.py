@@ -90,6 +90,13 @@ def decide_again(line: Line, facts: Facts) -> Decision:
     return _judged(line, line, facts)
 
 
+def decide_failed(line: Line, facts: Facts, error: str) -> Decision:
+    """Put off a line that could not be judged because of an error, or end its tries."""
+    decision = _waits(line, facts, line.outcome.waits, Reason.RETRIES_EXHAUSTED)
+    outcome = replace(decision.line.outcome, detail=error)
+    return Decision(replace(decision.line, outcome=outcome, attempts=line.attempts + 1))
+
+
 def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
     waiting = before and before.version == line.version and before.outcome.status is Status.PENDING
     waits = before.outcome.waits if before and waiting else 0

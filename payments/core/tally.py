@@ -21,7 +21,10 @@ class Run:
 
 @dataclass(slots=True)
 class Tally:
-    """How many payments ended in which way; prints as the one line that operators read."""
+    """How many payments ended in which way; prints as the one line that operators read.
+
+    `judged` counts all that was looked at, whatever came of it; `failed` what stays pending because of an error.
+    """
 
     imported: int = 0
     updated: int = 0
@@ -33,9 +36,12 @@ class Tally:
     unchanged: int = 0
     released: int = 0
     noted: int = 0
+    failed: int = 0
+    judged: int = 0
 
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""
+        self.judged += 1
         match outcome.application:
             case Application.IMPORTED:
                 self.imported += 1
@@ -59,7 +65,7 @@ class Tally:
 
     def __str__(self) -> str:
         always = f"imported {self.imported:,}, updated {self.updated:,}, held {self.held:,}, not sent {self.not_sent:,}"
-        words = {"exceptions": "exceptions", "refused": "refused", "removed": "removed", "unchanged": "unchanged"}
+        words = {name: name for name in ("exceptions", "refused", "removed", "unchanged", "failed")}
         words |= {"noted": "patients and charges noted", "released": "released"}
         more = (f", {word} {getattr(self, name):,}" for name, word in words.items() if getattr(self, name))
         return always + "".join(more)

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from payments.core.decision import Arrival, arrival, decide, decide_again
+from payments.core.decision import Arrival, Facts, arrival, decide, decide_again, decide_failed
 from payments.core.event import ChargeSaved, EventError, LineEvent, PatientSaved, read_event
 from payments.core.outcome import Reason
 from payments.core.tally import Run, Tally
-from payments.store import inbox, lines, patients
+from payments.store import history, inbox, lines, patients
 from payments.store.factbook import Concern, open_factbook
+from payments.store.history import Happening
 from payments.store.inbox import Arrived
 from payments.store.session import Transaction
 from payments.store.sheet import Sheet
+
+UNDETERMINED = "Unable to determine reason. Please contact Support."
 
 
 class _Read(NamedTuple):
@@ -60,12 +63,44 @@ def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
     return sheet.write(tx)
 
 
-def give_up(tx: Transaction, arrived: Sequence[Arrived], error: str, run: Run) -> Tally:
+def put_off(tx: Transaction, run: Run, error: str) -> Tally:
+    """Put off what is due first and cannot be judged for this error, to the next rung or to its end."""
+    due = lines.lock_due(tx, run.now, 1)
+    sheet = Sheet(run, open_factbook(tx, map(Concern.of, due.values()), run.now, run.ladder), dict(due))
+    for line in due.values():
+        sheet.take(decide_failed(line, Facts(run.now, run.ladder), error))
+    for aside in [] if due else inbox.lock_due(tx, run.now, 1):
+        sheet.refuse(aside.arrived, Reason.RETRIES_EXHAUSTED, error)
+    return sheet.write(tx)
+
+
+def give_up(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tally:
     """Set entries aside whole that failed in every try, visible as Not Sent and ready to be requeued."""
+    errors = history.last_errors(tx, [entry.entry_id for entry in arrived])
     sheet = Sheet(run, open_factbook(tx, (), run.now, run.ladder), {})
     for entry in arrived:
-        sheet.refuse(entry, Reason.RETRIES_EXHAUSTED, error)
+        sheet.refuse(entry, Reason.RETRIES_EXHAUSTED, errors.get(entry.entry_id, UNDETERMINED))
     return sheet.write(tx)
+
+
+def remember_failure(tx: Transaction, arrived: Sequence[Arrived], error: str, run: Run) -> None:
+    """Write down that a try at these entries failed; they stay pending."""
+    duration_ms = run.elapsed_ms()
+    history.add(
+        tx,
+        [
+            Happening(
+                run.now,
+                "Failed",
+                run.worker,
+                "Stays pending",
+                entry_id=entry.entry_id,
+                duration_ms=duration_ms,
+                error=error,
+            )
+            for entry in arrived
+        ],
+    )
 
 
 def _read(arrived: Sequence[Arrived]) -> _Batch:

@@ -34,3 +34,16 @@ def add(tx: Transaction, happened: Sequence[Happening]) -> None:
     if happened:
         rows = [asdict(happening) for happening in happened]
         tx.execute(text(insertion(history, _COLUMNS)), arrays(rows, _COLUMNS))
+
+
+def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
+    """Return, by the stream's entry, the error of the last try that failed before the payment could be read."""
+    found = tx.execute(
+        text(
+            "SELECT DISTINCT ON (entry_id) entry_id, error FROM history "
+            "WHERE entry_id = ANY(:ids) AND line_ref IS NULL AND set_aside_ref IS NULL AND error IS NOT NULL "
+            "ORDER BY entry_id, id DESC"
+        ),
+        {"ids": list(entry_ids)},
+    )
+    return dict(found.tuples().all())

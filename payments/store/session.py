@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+Database = Engine
+"""A process's way to PostgreSQL."""
 Transaction = Connection
 """An open transaction; what store functions and journeys are handed."""
 

@@ -45,11 +45,13 @@ class Sheet:
 
     def leave(self, line: Line, why: str, entry_id: str) -> None:
         """Take down that an event changed nothing, and why."""
+        self.tally.judged += 1
         self.tally.unchanged += 1
         self.tell(line, "Received", why, entry_id)
 
     def refuse(self, arrived: Arrived, reason: Reason, error: str) -> None:
         """Take down an event that is to be set aside whole."""
+        self.tally.judged += 1
         self.tally.refused += 1
         self._refusals.append(Refusal(arrived, reason, error))
 

@@ -1,0 +1,28 @@
+"""What beat sends, and how often; knows the wire names of tasks and nothing of their code."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Recurring:
+    """One task that beat sends again and again; its queue comes from the routes."""
+
+    task: str
+    every: timedelta
+
+    def entry(self) -> dict[str, object]:
+        """Return it as Celery's beat wants it: a message that finds no worker expires, so that no pile builds up."""
+        seconds = self.every.total_seconds()
+        return {"task": self.task, "schedule": self.every, "options": {"expires": seconds}}
+
+
+RECURRING: tuple[Recurring, ...] = (
+    # Takes up what had to wait: an unknown patient, a month that was closing, a try that failed.
+    Recurring("payments.retry_due", every=timedelta(seconds=5)),
+)
+
+
+def beat_schedule() -> dict[str, dict[str, object]]:
+    """Return the schedule as Celery's `beat_schedule`, one entry a task."""
+    return {recurring.task: recurring.entry() for recurring in RECURRING}

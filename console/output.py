@@ -1,0 +1,79 @@
+"""Prints records as a table for people or as JSON and CSV for programs; knows no report."""
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from console.tables import Layout, print_table
+
+Value = str | int | Decimal | date | list[str] | None
+Record = Mapping[str, Value]
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+# A spreadsheet takes a cell that starts so for a formula and runs it.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Form(StrEnum):
+    """How a report is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def show(records: Sequence[Record], layout: Layout, form: Form, limit: int = 0) -> None:
+    """Print the records; `limit` holds for a table only, and 0 is no limit."""
+    match form:
+        case Form.TABLE:
+            print_table(records, layout, limit)
+        case Form.JSON:
+            sys.stdout.write(as_json(records))
+        case Form.CSV:
+            write_csv(records, layout.keys)
+
+
+def as_json(records: Sequence[Record]) -> str:
+    """Return one JSON array, an object a line: money as text with two decimals, moments with their offset."""
+    rows = (json.dumps({key: _plain(value) for key, value in record.items()}, ensure_ascii=False) for record in records)
+    lines = ",\n".join(rows)
+    return f"[\n{lines}\n]\n" if lines else "[]\n"
+
+
+def write_csv(records: Sequence[Record], keys: Sequence[str]) -> None:
+    """Write a header and a line a record to the standard output."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(keys)
+    writer.writerows([_cell(record[key]) for key in keys] for record in records)
+
+
+def _plain(value: Value) -> str | int | list[str] | None:
+    match value:
+        case Decimal():
+            return f"{value:.2f}"
+        case datetime() | date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def _cell(value: Value) -> str:
+    plain = _plain(value)
+    match plain:
+        case None:
+            return ""
+        case bool():
+            return "true" if plain else "false"
+        case list():
+            return _harmless(",".join(plain))
+        case _:
+            return _harmless(str(plain))
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text) else text

@@ -1,0 +1,54 @@
+"""What a command works on: the settings of its environment, the engines in force and a transaction on the ledger."""
+
+# ruff: noqa: PLC0415 - a command imports what is heavy when it runs, so that `payments --help` answers at once
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from config.engines import Engines
+    from config.settings import Settings
+    from payments.store.session import Transaction
+
+
+class Installation(NamedTuple):
+    """The settings of this process, and where PostgreSQL and Redis are."""
+
+    settings: Settings
+    engines: Engines
+
+
+def installation() -> Installation:
+    """Read the environment. Raises SettingsError for a wrong setting and NotRunningError where nothing runs."""
+    from config.engines import engines_in_force
+    from config.settings import read_settings
+
+    settings = read_settings(os.environ)
+    return Installation(settings, engines_in_force(settings))
+
+
+@contextmanager
+def ledger(engines: Engines | None = None) -> Iterator[Transaction]:
+    """Open a transaction on the ledger, and commit it at the end."""
+    from payments.store.session import connect, transaction
+
+    url = (engines or installation().engines).database_url
+    engine = connect(url, application_name="payments console", pool_size=1)
+    try:
+        with transaction(engine) as tx:
+            yield tx
+    finally:
+        engine.dispose()
+
+
+def person() -> str:
+    """Return who types, for the record of what was changed."""
+    try:
+        return f"user:{getpass.getuser()}"
+    except (KeyError, OSError, ImportError):
+        return "user:unknown"

@@ -1,0 +1,115 @@
+"""One attempt at a set of entries: claimed, imported in one transaction, acknowledged after its commit."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+
+from payments.core.tally import Tally
+from payments.journeys import importing
+from payments.store.inbox import Arrived
+from payments.store.session import LostRaceError, Transaction, is_answering, is_transient, transaction
+from tasks import stream
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+RACES_MAX = 3
+
+
+class NotAnsweringError(Exception):
+    """PostgreSQL does not answer; everything stays where it is and comes back later."""
+
+
+def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
+    """Import entries of the stream and acknowledge those that are committed.
+
+    A fault that passes by itself is raised and leaves all of them pending. With any other, each entry is tried alone,
+    so that one that cannot be processed stops none of the rest.
+    """
+    if not is_answering(here.database):
+        raise NotAnsweringError
+    arrived = stream.claim(here.feed, here.settings.stream, entry_ids)
+    try:
+        tally = _in_one_transaction(here, lambda tx: importing.import_events(tx, arrived, here.run()))
+    except Exception as error:
+        _remember(here, arrived, error)
+        if _passes(error) or len(arrived) == 1:
+            raise
+        log.warning("chunk split", entries=len(arrived), error_class=type(error).__name__)
+        return _one_by_one(here, arrived)
+    stream.acknowledge(here.feed, here.settings.stream, [entry.entry_id for entry in arrived])
+    return tally
+
+
+def give_up(here: Resources, entry_ids: Sequence[str]) -> Tally:
+    """Set entries aside whole that failed in every try, and acknowledge them."""
+    arrived = stream.claim(here.feed, here.settings.stream, entry_ids)
+    tally = _in_one_transaction(here, lambda tx: importing.give_up(tx, arrived, here.run()))
+    stream.acknowledge(here.feed, here.settings.stream, [entry.entry_id for entry in arrived])
+    return tally
+
+
+def retry_due(here: Resources, limit: int) -> Tally:
+    """Take up everything that is due, `limit` at a time; what fails is put off, alone."""
+    tally = Tally()
+    for journey in (importing.retry_due, importing.retry_set_aside):
+        while (done := _retry(here, journey, limit)).judged:
+            tally += done
+    return tally
+
+
+def _retry(here: Resources, journey: Callable[..., Tally], limit: int) -> Tally:
+    try:
+        return _in_one_transaction(here, lambda tx: journey(tx, here.run(), limit))
+    except Exception as error:
+        if _passes(error):
+            raise
+        if limit > 1:
+            return _retry(here, journey, 1)
+        log.exception("put off")
+        summary = _summary(error)
+        return _in_one_transaction(here, lambda tx: importing.put_off(tx, here.run(), summary))
+
+
+def _in_one_transaction(here: Resources, work: Callable[[Transaction], Tally]) -> Tally:
+    for _ in range(RACES_MAX):
+        try:
+            with transaction(here.database) as tx:
+                return work(tx)
+        except LostRaceError:
+            log.info("race lost")
+    raise LostRaceError("lost every race")
+
+
+def _one_by_one(here: Resources, arrived: Sequence[Arrived]) -> Tally:
+    tally = Tally()
+    for entry in arrived:
+        try:
+            tally += import_entries(here, [entry.entry_id])
+        except Exception as error:
+            if _passes(error):
+                raise
+            log.exception("entry failed", entry_id=entry.entry_id)
+            tally.failed += 1
+    return tally
+
+
+def _passes(error: Exception) -> bool:
+    """Say whether trying the same again, later, is the thing to do; when time is up it is, too."""
+    return isinstance(error, SoftTimeLimitExceeded | NotAnsweringError) or is_transient(error)
+
+
+def _remember(here: Resources, arrived: Sequence[Arrived], error: Exception) -> None:
+    """Write the failed try down where that is possible; it is no reason to fail once more."""
+    try:
+        with transaction(here.database) as tx:
+            importing.remember_failure(tx, arrived, _summary(error), here.run())
+    except Exception:
+        log.exception("failure not written down", entries=len(arrived))
+
+
+def _summary(error: Exception) -> str:
+    """Return the first line of an error. The rest may quote the statement and its values, which are not for a log."""
+    first = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}"[:300]

@@ -1,0 +1,101 @@
+"""Whether everything works: each engine answers, and each worker takes work and gives it back."""
+
+import urllib.request
+import uuid
+from contextlib import closing
+from typing import NamedTuple
+
+import redis
+from kombu.exceptions import OperationalError
+
+from config.celery import FINDINGS, IMPORTS, celery_settings
+from config.engines import Engines, running_stack
+from config.settings import Settings
+from payments.store.migrations import is_current
+from payments.store.session import connect, is_answering
+from tasks.app import make_app
+from tasks.resources import connect_redis
+
+INTAKE_HEARTBEAT = "payments:intake:heartbeat"
+HEARTBEAT_SECONDS = 10
+
+
+class Part(NamedTuple):
+    """A part of the system, whether it works, and what was seen."""
+
+    name: str
+    is_up: bool
+    detail: str
+
+
+def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Part]:
+    """Look at every part; a worker is given `timeout_seconds` to send its canary back."""
+    parts = [_postgres(engines)]
+    with closing(connect_redis(engines.redis_url)) as feed:
+        parts.append(_redis(feed))
+        if parts[-1].is_up:
+            parts.append(_intake(feed))
+            parts += _workers(engines, settings, feed, timeout_seconds)
+    stack = running_stack(settings.home)
+    return [*parts, _flower(stack.flower_url)] if stack else parts
+
+
+def _postgres(engines: Engines) -> Part:
+    engine = connect(engines.database_url, application_name="payments health")
+    try:
+        if not is_answering(engine):
+            return Part("PostgreSQL", is_up=False, detail="does not answer")
+        current = is_current(engine)
+    finally:
+        engine.dispose()
+    return Part("PostgreSQL", current, "answers" if current else "answers, but its schema is not at the newest form")
+
+
+def _redis(feed: redis.Redis) -> Part:
+    try:
+        feed.ping()
+    except redis.RedisError as error:
+        return Part("Redis", is_up=False, detail=str(error))
+    return Part("Redis", is_up=True, detail="answers")
+
+
+def _intake(feed: redis.Redis) -> Part:
+    alive = bool(feed.exists(INTAKE_HEARTBEAT))
+    return Part("intake", alive, "reads the feed" if alive else f"no sign of life for {HEARTBEAT_SECONDS} s")
+
+
+def _workers(engines: Engines, settings: Settings, feed: redis.Redis, timeout_seconds: int) -> list[Part]:
+    make_app(celery_settings(engines, settings) | {"task_publish_retry": False})
+    sent = [(name, queue, _send_canary(queue)) for name, queue in (("importer", IMPORTS), ("backoffice", FINDINGS))]
+    return [_heard(name, queue, feed, reply_to, timeout_seconds) for name, queue, reply_to in sent]
+
+
+def _send_canary(queue: str) -> str | None:
+    from tasks import canary  # noqa: PLC0415 (the task registers itself when it is loaded)
+
+    reply_to = f"payments:canary:{uuid.uuid4()}"
+    try:
+        canary.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=60)
+    except OperationalError:
+        return None
+    return reply_to
+
+
+def _heard(name: str, queue: str, feed: redis.Redis, reply_to: str | None, timeout_seconds: int) -> Part:
+    if reply_to is None:
+        return Part(name, is_up=False, detail="the broker does not take messages")
+    answer = feed.blpop([reply_to], timeout=timeout_seconds)
+    if not answer:
+        return Part(name, is_up=False, detail=f"no canary back from {queue} in {timeout_seconds} s")
+    worker = answer[1]
+    return Part(
+        name, is_up=True, detail=f"{worker.decode() if isinstance(worker, bytes) else worker} takes work from {queue}"
+    )
+
+
+def _flower(url: str) -> Part:
+    try:
+        with urllib.request.urlopen(f"{url}/healthcheck", timeout=5):  # noqa: S310 (our own address)
+            return Part("Flower", is_up=True, detail=url)
+    except OSError as error:
+        return Part("Flower", is_up=False, detail=f"{url}: {error}")

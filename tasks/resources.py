@@ -1,0 +1,79 @@
+"""What a process's tasks work with: PostgreSQL, Redis and the settings. Opened at the first use in each process."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.engines import Engines
+from config.settings import Settings
+from payments.core.tally import Run
+from payments.store.session import Database, connect
+
+SOCKET_TIMEOUT_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The connections and settings of one process."""
+
+    settings: Settings
+    database: Database
+    feed: redis.Redis
+    worker: str
+
+    def run(self) -> Run:
+        """Return the particulars of a run that starts now."""
+        return Run(datetime.now(UTC), self.worker, self.settings.retry_ladder, _stopwatch())
+
+
+class NotPreparedError(RuntimeError):
+    """A task ran in a process whose entry did not call `prepare`."""
+
+
+_prepared: tuple[Settings, Engines, str] | None = None
+_opened: dict[int, Resources] = {}
+
+
+def prepare(settings: Settings, engines: Engines, worker: str) -> None:
+    """Say, at a process's entry, what its tasks are to work with. Opens nothing."""
+    global _prepared  # noqa: PLW0603 (Celery gives a task no other way to what its process was started with)
+    _prepared = (settings, engines, worker)
+
+
+def resources() -> Resources:
+    """Return this process's connections. A forked child gets its own, and leaves its parent's alone."""
+    if _prepared is None:
+        raise NotPreparedError
+    pid = os.getpid()
+    if pid not in _opened:
+        settings, engines, worker = _prepared
+        _opened[pid] = Resources(
+            settings,
+            connect(engines.database_url, application_name=f"payments {worker}"),
+            connect_redis(engines.redis_url),
+            f"{worker}-{pid}",
+        )
+    return _opened[pid]
+
+
+def connect_redis(url: str) -> redis.Redis:
+    """Return a client that answers in the older protocol's shapes, waits at most 15 s, and repeats no command."""
+    return redis.Redis.from_url(
+        url,
+        protocol=2,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=5,
+        health_check_interval=30,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def _stopwatch() -> Callable[[], int]:
+    started = time.monotonic_ns()
+    return lambda: (time.monotonic_ns() - started) // 1_000_000

@@ -1,0 +1,87 @@
+"""The feed as Redis keeps it: a stream, its one consumer group, and what of it is not yet acknowledged."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import redis
+
+from payments.store.inbox import Arrived
+
+GROUP = "billing"
+INTAKE, IMPORTER = "intake", "importer"
+"""The group's consumers. Their names are fixed: a consumer that goes away would take what it holds out of sight."""
+
+
+class Idle(NamedTuple):
+    """An entry that was handed out and has not been acknowledged: for how long, and how often it was handed out."""
+
+    entry_id: str
+    idle_ms: int
+    deliveries: int
+
+
+def ensure_group(client: redis.Redis, stream: str) -> None:
+    """Create the stream and its group, which begins with the oldest entry."""
+    try:
+        client.xgroup_create(stream, GROUP, id="0", mkstream=True)
+    except redis.ResponseError as error:
+        if "BUSYGROUP" not in str(error):
+            raise
+
+
+def read_new(client: redis.Redis, stream: str, count: int, wait_ms: int) -> list[str]:
+    """Return the ids of up to `count` entries that were handed to nobody yet, after at most `wait_ms`."""
+    answer = cast("list[Any]", client.xreadgroup(GROUP, INTAKE, {stream: ">"}, count=count, block=wait_ms))
+    return [entry_id.decode() for _, entries in answer or () for entry_id, _ in entries]
+
+
+def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[Arrived]:
+    """Take entries over and return them with their bodies; those that are done with are left out."""
+    answer = client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids))
+    entries = cast("list[tuple[bytes | None, dict[bytes, bytes] | None]]", answer)
+    return [Arrived(entry_id.decode(), _body(fields)) for entry_id, fields in entries if entry_id and fields]
+
+
+def acknowledge(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
+    """Let go of entries that are committed. Lost on the way, it happens again later, which harms nothing."""
+    if entry_ids:
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.xack(stream, GROUP, *entry_ids)
+            pipeline.xdel(stream, *entry_ids)
+            pipeline.execute()
+
+
+def idle(client: redis.Redis, stream: str, idle_ms: int, count: int) -> list[Idle]:
+    """Return up to `count` entries that nobody has touched for so long, oldest first."""
+    answer = client.xpending_range(stream, GROUP, min="-", max="+", count=count, idle=idle_ms)
+    entries = cast("list[dict[str, Any]]", answer)
+    return [
+        Idle(entry["message_id"].decode(), entry["time_since_delivered"], entry["times_delivered"]) for entry in entries
+    ]
+
+
+def touch(client: redis.Redis, stream: str, entry_ids: Sequence[str], idle_ms: int) -> list[str]:
+    """Mark entries as seen to just now, and return those that still were idle: of two who ask, one gets each."""
+    answer = client.xclaim(stream, GROUP, INTAKE, idle_ms, list(entry_ids), justid=True)
+    return [entry_id.decode() for entry_id in cast("list[bytes]", answer)]
+
+
+def outstanding(client: redis.Redis, stream: str) -> int:
+    """Return how many entries are handed out and not yet acknowledged."""
+    return int(client.xpending(stream, GROUP)["pending"])
+
+
+def feed_length(client: redis.Redis, stream: str) -> int:
+    """Return how many entries are on the stream: not yet handed out, or not yet acknowledged."""
+    return client.xlen(stream)
+
+
+def _body(fields: Mapping[bytes, bytes]) -> bytes:
+    """Return the event of an entry; of one without, all that it holds, to be kept and shown."""
+    if b"event" in fields:
+        return fields[b"event"]
+    held = {
+        key.decode(errors="backslashreplace"): value.decode(errors="backslashreplace") for key, value in fields.items()
+    }
+    return json.dumps(held).encode()

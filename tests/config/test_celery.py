@@ -1,0 +1,81 @@
+import ssl
+
+import pytest
+from celery import Celery
+from celery.app.defaults import NAMESPACES, flatten
+from kombu import Connection
+
+from config.celery import (
+    HARD_LIMIT_SECONDS,
+    QUEUE_NAMES,
+    SOFT_LIMIT_SECONDS,
+    SOFT_SHUTDOWN_SECONDS,
+    VISIBILITY_SECONDS,
+    celery_settings,
+)
+from config.engines import Engines
+from config.schedule import RECURRING
+from config.settings import read_settings
+
+
+def configuration(redis_url="redis://127.0.0.1:6379/0"):
+    return celery_settings(Engines.named("postgresql+psycopg:///d", redis_url), read_settings({}))
+
+
+def app():
+    app = Celery("test", set_as_current=False)
+    app.conf.update(configuration())
+    return app
+
+
+def test_celery_knows_every_setting_by_its_name():
+    known = {name for name, _ in flatten(NAMESPACES)}
+
+    assert set(configuration()) - known == set()
+
+
+def test_the_redis_transport_knows_every_option_by_its_name():
+    with Connection("redis://") as connection:
+        known = set(connection.transport.Channel.from_transport_options)
+
+    assert set(configuration()["broker_transport_options"]) - known == set()
+
+
+def test_a_message_comes_back_only_when_no_worker_can_still_be_at_it():
+    assert SOFT_LIMIT_SECONDS < HARD_LIMIT_SECONDS
+    assert HARD_LIMIT_SECONDS + SOFT_SHUTDOWN_SECONDS < VISIBILITY_SECONDS
+    assert configuration()["broker_transport_options"]["visibility_timeout"] == VISIBILITY_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("task", "queue"),
+    [
+        ("payments.import_events", "imports"),
+        ("payments.retry_due", "imports"),
+        ("billing.detect_exceptions", "findings"),
+        ("billing.apply_adjustments", "adjustments"),
+        ("billing.close_months", "nightly"),
+        ("billing.distribute_payments", "nightly"),
+        ("billing.balance", "nightly"),
+    ],
+)
+def test_each_task_has_its_queue(task, queue):
+    assert app().amqp.router.route({}, task)["queue"].name == queue
+
+
+def test_an_undeclared_queue_is_refused():
+    assert set(app().amqp.queues) == set(QUEUE_NAMES)
+    with pytest.raises(Exception, match="nowhere"):
+        app().amqp.router.route({"queue": "nowhere"}, "payments.import_events")
+
+
+def test_a_certificate_is_checked_where_the_url_asks_for_encryption():
+    assert configuration("rediss://h:6380/0")["broker_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert configuration("redis://h:6380/0")["broker_use_ssl"] is False
+
+
+def test_what_beat_sends_expires_before_it_is_sent_again():
+    for recurring in RECURRING:
+        entry = recurring.entry()
+
+        assert entry["options"]["expires"] <= entry["schedule"].total_seconds()

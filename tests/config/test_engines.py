@@ -1,0 +1,64 @@
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from config.engines import Engines, NotRunningError, RunningStack, engines_in_force, write_running_stack
+from config.settings import read_settings
+
+EMBEDDED = Engines.named("postgresql+psycopg://postgres@/payments?host=/tmp/s", "redis://:p@127.0.0.1:7000/0")
+NAMED = {"DATABASE_URL": "postgresql://u:p@h/d", "REDIS_URL": "redis://h:6379/2"}
+
+
+def settings_in(home, **environ):
+    return read_settings({"PAYMENTS_HOME": str(home), **environ})
+
+
+def write(home, pid):
+    write_running_stack(home, RunningStack(pid, EMBEDDED, "http://127.0.0.1:5555", "http://127.0.0.1:8000", "logs"))
+
+
+def an_ended_process():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def test_urls_that_are_set_win_over_a_running_stack(tmp_path):
+    write(tmp_path, os.getpid())
+
+    assert engines_in_force(settings_in(tmp_path, **NAMED)) == Engines(
+        "postgresql+psycopg://u:p@h/d", "redis://h:6379/2", "redis://h:6379/3"
+    )
+
+
+def test_a_running_stack_names_the_engines_that_no_url_names(tmp_path):
+    write(tmp_path, os.getpid())
+
+    assert engines_in_force(settings_in(tmp_path)) == EMBEDDED
+    assert engines_in_force(settings_in(tmp_path, REDIS_URL="redis://h/4")) == Engines(
+        EMBEDDED.database_url, "redis://h/4", "redis://h/5"
+    )
+
+
+@pytest.mark.parametrize("left_behind", ["nothing", "half a file", "a dead supervisor"])
+def test_without_a_living_stack_the_next_step_is_named(tmp_path, left_behind):
+    if left_behind == "half a file":
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "stack.json").write_text('{"supervisor_pid": 1')
+    if left_behind == "a dead supervisor":
+        write(tmp_path, an_ended_process())
+
+    with pytest.raises(NotRunningError, match="start it with `payments up`, or set DATABASE_URL and REDIS_URL"):
+        engines_in_force(settings_in(tmp_path))
+
+
+def test_what_is_written_down_is_its_owners_alone(tmp_path):
+    write(tmp_path, os.getpid())
+    path = tmp_path / "run" / "stack.json"
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text())["flower_url"] == "http://127.0.0.1:5555"

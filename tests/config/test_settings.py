@@ -1,0 +1,110 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from config.settings import VARIABLES, SettingsError, read_settings
+from config.urls import broker_after, broker_form, with_database, with_redis_database, without_password
+
+
+def test_an_empty_environment_means_embedded_engines_and_the_documented_defaults():
+    settings = read_settings({})
+
+    assert settings.embedded
+    assert (settings.console_port, settings.flower_port) == (8000, 5555)
+    assert settings.home == Path(__file__).parents[2] / ".payments"
+    assert [step.total_seconds() for step in settings.retry_ladder] == [5, 30, 120, 600, 1800, 7200, 18000, 36000]
+    assert (settings.patient_recheck, settings.patient_wait_max) == (timedelta(minutes=15), timedelta(hours=24))
+    assert (settings.chunk_events, settings.pending_max, settings.importer_processes) == (500, 5000, 1)
+
+
+def test_an_empty_variable_counts_as_unset():
+    assert read_settings({"REDIS_URL": "", "PAYMENTS_CONSOLE_PORT": " "}) == read_settings({})
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"PAYMENTS_HOEM": "x"}, "PAYMENTS_HOEM: there is no such setting; did you mean PAYMENTS_HOME?"),
+        ({"PAYMENTS_XYZZY": "x"}, "PAYMENTS_XYZZY: there is no such setting"),
+        ({"DATABSE_URL": "x"}, "DATABSE_URL: there is no such setting; did you mean DATABASE_URL?"),
+        ({"REDIS_URI": "x"}, "REDIS_URI: there is no such setting; did you mean REDIS_URL?"),
+        ({"PAYMENTS_CONSOLE_PORT": "http"}, "PAYMENTS_CONSOLE_PORT: expected a whole number, not 'http'"),
+        ({"PAYMENTS_FLOWER_PORT": "70000"}, "PAYMENTS_FLOWER_PORT: expected less than or equal to 65535, not '70000'"),
+        ({"PAYMENTS_LOG_FORMAT": "xml"}, "PAYMENTS_LOG_FORMAT: expected 'json' or 'columns', not 'xml'"),
+        ({"PAYMENTS_RETRY_LADDER": "5s,soon"}, "PAYMENTS_RETRY_LADDER: step 2: expected a duration such as"),
+        ({"PAYMENTS_RETRY_LADDER": "5s,0s"}, "PAYMENTS_RETRY_LADDER: step 2: expected a duration such as"),
+        ({"PAYMENTS_PATIENT_RECHECK": "1.5h"}, "PAYMENTS_PATIENT_RECHECK: expected a duration such as"),
+        ({"PAYMENTS_CHUNK_EVENTS": "900", "PAYMENTS_PENDING_MAX": "800"}, "PAYMENTS_CHUNK_EVENTS: expected no more"),
+        ({"PAYMENTS_FLOWER_USER": "ann"}, "PAYMENTS_FLOWER_USER and PAYMENTS_FLOWER_PASSWORD: set both or neither"),
+        ({"DATABASE_URL": "mysql://u:secret@h/d"}, "DATABASE_URL: expected a URL that starts with postgresql://"),
+        ({"REDIS_URL": "localhost:6379"}, "REDIS_URL: expected a URL that starts with redis://"),
+        ({"REDIS_URL": "redis://h/feed"}, "REDIS_URL: expected a database number at the end"),
+    ],
+)
+def test_a_misspelt_or_invalid_setting_is_refused_by_name(environ, said):
+    with pytest.raises(SettingsError) as refused:
+        read_settings(environ)
+
+    assert str(refused.value).startswith(said)
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_name_that_is_nearly_a_url_is_a_strangers_once_the_real_one_is_set():
+    assert read_settings({"REDIS_URL": "redis://h", "REDIS_URI": "redis://other"}).redis_url == "redis://h"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_usual_form_of_a_database_url_names_the_installed_driver(scheme):
+    settings = read_settings({"DATABASE_URL": f"{scheme}://u:p@h/d"})
+
+    assert settings.database_url == "postgresql+psycopg://u:p@h/d"
+
+
+def test_no_password_is_in_the_repr():
+    settings = read_settings(
+        {
+            "DATABASE_URL": "postgresql://u:secret@h/d",
+            "REDIS_URL": "redis://:secret@h/0",
+            "CELERY_BROKER_URL": "redis://:secret@h/1",
+            "PAYMENTS_FLOWER_USER": "ann",
+            "PAYMENTS_FLOWER_PASSWORD": "secret",
+        }
+    )
+
+    assert "secret" not in repr(settings)
+
+
+def test_every_field_has_one_variable():
+    assert {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "PAYMENTS_HOME", "PAYMENTS_STREAM"} <= set(VARIABLES)
+
+
+@pytest.mark.parametrize(
+    ("url", "printed"),
+    [
+        ("redis://:secret@127.0.0.1:6379/0", "redis://:***@127.0.0.1:6379/0"),
+        ("postgresql+psycopg://u:se%40cret@/d?host=/tmp/s", "postgresql+psycopg://u:***@/d?host=/tmp/s"),
+        ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+    ],
+)
+def test_a_url_is_printed_without_its_password(url, printed):
+    assert without_password(url) == printed
+
+
+@pytest.mark.parametrize(
+    ("feed", "broker"),
+    [
+        ("redis://h:6379", "redis://h:6379/1"),
+        ("rediss://u:p@h:6380/4?ssl_cert_reqs=required", "rediss://u:p@h:6380/5?ssl_cert_reqs=required"),
+        ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=3"),
+    ],
+)
+def test_the_broker_lies_in_the_database_after_the_feeds(feed, broker):
+    assert broker_after(feed) == broker
+
+
+def test_urls_are_rewritten_without_losing_a_socket():
+    assert broker_form("unix:///run/redis.sock?db=3") == "redis+socket:///run/redis.sock?virtual_host=3"
+    assert with_redis_database("redis://:p@h/0", 9) == "redis://:p@h/9"
+    assert with_database("postgresql+psycopg:///d?host=/tmp/s", "e") == "postgresql+psycopg:///e?host=/tmp/s"

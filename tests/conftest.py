@@ -1,0 +1,86 @@
+"""The real engines that tests run against: those named by URL, or embedded ones in a folder of their own."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from config.urls import normalised_database_url, with_database, with_redis_database
+from payments.store.migrations import upgrade
+from payments.store.session import Database, Transaction, connect
+from workers.engines import embedded_postgres, embedded_valkey
+
+# The tests empty this database of REDIS_URL's server; the broker of a test is the one after it.
+REDIS_TEST_DATABASE = 9
+
+
+@pytest.fixture(scope="session")
+def engines_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which this run's embedded engines keep their data."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(engines_home: Path) -> Iterator[str]:
+    """An empty database of a real PostgreSQL, as a SQLAlchemy URL; it is the whole session's."""
+    named = os.environ.get("DATABASE_URL")
+    if named:
+        with scratch_database(normalised_database_url(named)) as url:
+            yield url
+    else:
+        # Nothing here has to survive a power cut.
+        with embedded_postgres(engines_home, durable=False) as url:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(engines_home: Path) -> Iterator[str]:
+    """An empty database of a real Redis or Valkey; it is the whole session's."""
+    named = os.environ.get("REDIS_URL")
+    if named:
+        url = with_redis_database(named, REDIS_TEST_DATABASE)
+        flush(url)
+        yield url
+        flush(url)
+    else:
+        with embedded_valkey(engines_home, durable=False) as url:
+            yield url
+
+
+@contextmanager
+def scratch_database(url: str) -> Iterator[str]:
+    """Create a database beside the one that the URL names, and drop it at the end."""
+    name = f"payments_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        yield with_database(url, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def flush(url: str) -> None:
+    """Empty one Redis database."""
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def database(postgres_url: str) -> Iterator[Database]:
+    """The way to a database at the newest form; it is the whole session's."""
+    upgrade(postgres_url)
+    engine = connect(postgres_url, application_name="tests", pool_size=4)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def tx(database: Database) -> Iterator[Transaction]:
+    """A transaction that is rolled back after the test."""
+    with database.connect() as connection:
+        yield connection
+        connection.rollback()

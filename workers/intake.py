@@ -1,0 +1,152 @@
+"""Reads the feed and asks the importer to import it: a lone event at once, a backlog in chunks.
+
+It sends ids only. What is lost on the way is found again here, by how long an entry has been lying untouched.
+"""
+
+import os
+import signal
+import sys
+import threading
+from contextlib import closing
+from datetime import timedelta
+
+import redis
+import structlog
+from kombu.exceptions import OperationalError
+
+from config.celery import IMPORTS, celery_settings
+from config.engines import Engines, engines_in_force
+from config.logging import configure_logging
+from config.settings import Settings, read_settings
+from payments.core.retry import pause
+from payments.store.session import connect, is_answering
+from tasks import importing, stream
+from tasks.app import make_app
+from tasks.liveness import HEARTBEAT_SECONDS, INTAKE_HEARTBEAT
+from tasks.resources import connect_redis
+from tasks.stream import Idle
+
+log = structlog.get_logger()
+
+READ_WAIT_MS = 1_000
+LEASE = timedelta(seconds=5)
+"""How long an entry that was handed out is left in peace before anyone asks whether it was lost."""
+SINGLE_AFTER = 3
+"""From this many deliveries on an entry travels alone, for it may be what makes its chunk fail."""
+SWEEP_MAX = 1_000
+QUEUED_MAX = 2
+"""Messages that may wait for the importer. More would cut a backlog into small chunks."""
+
+
+class Intake:
+    """One reader of the feed. `turn` does one round and is called until `stopping` is set."""
+
+    def __init__(self, settings: Settings, engines: Engines) -> None:
+        self.settings, self.stream = settings, settings.stream
+        self.feed = connect_redis(engines.redis_url)
+        self.broker = connect_redis(engines.broker_url)
+        self.database = connect(engines.database_url, application_name="payments intake", pool_size=1)
+        configuration = celery_settings(engines, settings)
+        make_app(configuration)
+        self.queue = f"{configuration['broker_transport_options']['global_keyprefix']}{IMPORTS}"  # type: ignore[index]
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        """Read until told to stop. Whatever fails, it goes on a second later."""
+        stream.ensure_group(self.feed, self.stream)
+        while not self.stopping.is_set():
+            try:
+                self.turn()
+            except (redis.RedisError, OperationalError) as error:
+                log.warning("feed not readable", error_class=type(error).__name__, error=str(error))
+                self.stopping.wait(1)
+                self._recover()
+
+    def turn(self) -> None:
+        """Do one round: show a sign of life, send again what lies idle, hand out what is new."""
+        self.feed.set(INTAKE_HEARTBEAT, os.getpid(), ex=HEARTBEAT_SECONDS)
+        if not is_answering(self.database):
+            log.warning("held back", why="PostgreSQL does not answer")
+            self.stopping.wait(1)
+            return
+        self.send_again(stream.idle(self.feed, self.stream, _ms(LEASE), SWEEP_MAX))
+        room = self.settings.pending_max - stream.outstanding(self.feed, self.stream)
+        if room <= 0 or self.broker.llen(self.queue) >= QUEUED_MAX:
+            self.stopping.wait(0.01)  # there is nothing to wait on: a queue does not tell when it gets shorter
+            return
+        new = stream.read_new(self.feed, self.stream, min(room, self.settings.chunk_events), READ_WAIT_MS)
+        if new:
+            importing.import_events.delay(entry_ids=new)
+            log.debug("handed out", entries=len(new))
+
+    def send_again(self, idle: list[Idle]) -> None:
+        """Hand out once more what has been lying for its time, and give up what has used up its tries."""
+        due: dict[timedelta, list[Idle]] = {}
+        spent: list[Idle] = []
+        for entry in idle:
+            wait = self._wait(entry)
+            if wait is None:
+                spent.append(entry)
+            elif entry.idle_ms >= _ms(wait):
+                due.setdefault(wait, []).append(entry)
+        again = [entry for entries in due.values() for entry in self._won(entries)]
+        together = [entry.entry_id for entry in again if entry.deliveries < SINGLE_AFTER]
+        for first in range(0, len(together), self.settings.chunk_events):
+            importing.import_events.delay(entry_ids=together[first : first + self.settings.chunk_events])
+        for entry in again:
+            if entry.deliveries >= SINGLE_AFTER:
+                importing.import_events.delay(entry_ids=[entry.entry_id])
+        if again:
+            log.info("sent again", entries=len(again))
+        if spent := self._won(spent):
+            importing.give_up.delay(entry_ids=[entry.entry_id for entry in spent])
+            log.warning("given up", entries=len(spent))
+
+    def _wait(self, entry: Idle) -> timedelta | None:
+        """Return how long an entry lies before it is sent again: longer with every try that was made, then never."""
+        tries = entry.deliveries - 1  # the first delivery was to ourselves
+        if tries < 1:
+            return LEASE
+        rung = pause(self.settings.retry_ladder, tries, entry.entry_id)
+        return LEASE + rung if rung is not None else None
+
+    def _won(self, entries: list[Idle]) -> list[Idle]:
+        """Return those that no other intake took in the meantime."""
+        if not entries:
+            return []
+        won = set(stream.touch(self.feed, self.stream, [entry.entry_id for entry in entries], _ms(LEASE)))
+        return [entry for entry in entries if entry.entry_id in won]
+
+    def _recover(self) -> None:
+        """Make the group anew where the feed was emptied under our feet."""
+        try:
+            stream.ensure_group(self.feed, self.stream)
+        except redis.RedisError as error:
+            log.warning("feed not reachable", error_class=type(error).__name__)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.feed.close()
+        self.broker.close()
+        self.database.dispose()
+
+
+def _ms(length: timedelta) -> int:
+    return length // timedelta(milliseconds=1)
+
+
+def main() -> int:
+    """Run an intake until SIGTERM or SIGINT."""
+    settings = read_settings(os.environ)
+    configure_logging(settings, "intake")
+    with closing(Intake(settings, engines_in_force(settings))) as intake:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: intake.stopping.set())
+        log.info("intake started", stream=settings.stream)
+        intake.run()
+    log.info("intake stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""How a Celery worker of ours is started: its queues, its processes, its log."""
+
+from collections.abc import Sequence
+
+from celery.signals import setup_logging
+
+from config.celery import celery_settings
+from config.engines import engines_in_force
+from config.logging import configure_logging
+from config.settings import Settings
+from tasks.app import make_app
+from tasks.resources import prepare
+
+
+def run_worker(name: str, queues: Sequence[str], settings: Settings, *, processes: int) -> int:
+    """Run a worker in the foreground until it is told to stop."""
+    configure_logging(settings, name)
+    # Celery would set up logging of its own unless someone takes that on.
+    setup_logging.connect(lambda **_: None, weak=False)
+    engines = engines_in_force(settings)
+    prepare(settings, engines, name)
+    app = make_app(celery_settings(engines, settings))
+    app.worker_main(
+        [
+            *("worker", "--hostname", f"{name}@%h", "--queues", ",".join(queues)),
+            *("--pool", "prefork", "--concurrency", str(processes)),
+            *("--without-mingle", "--without-gossip", "--loglevel", settings.log_level),
+        ]
+    )
+    return 0
