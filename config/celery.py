@@ -16,6 +16,9 @@ from config.urls import broker_form
 IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY = "imports", "findings", "adjustments", "nightly"
 QUEUE_NAMES = (IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY)
 
+# Before every key of the broker; the list of a queue is KEY_PREFIX + its name.
+KEY_PREFIX = "payments:"
+
 SOFT_LIMIT_SECONDS, HARD_LIMIT_SECONDS = 60, 90
 # A worker that is at something waits the whole of this when it is told to stop; a chunk takes well under a second.
 SOFT_SHUTDOWN_SECONDS = 5
@@ -43,7 +46,7 @@ def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": beat_schedule(),
-        # The schedule has to be as it stands here; a file from an earlier run must not outlive it.
+        # When each entry was last sent; beat would write it to the folder that it was started in.
         "beat_schedule_filename": str(settings.home / "run" / "beat"),
         "beat_max_loop_interval": 5,
     }
@@ -112,7 +115,7 @@ def _broker(url: str) -> dict[str, object]:
             "socket_keepalive": True,
             "health_check_interval": 10,
             "retry_on_timeout": False,
-            "global_keyprefix": "payments:",
+            "global_keyprefix": KEY_PREFIX,
         },
         "result_backend_transport_options": {"visibility_timeout": VISIBILITY_SECONDS},
     }

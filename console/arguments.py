@@ -1,6 +1,6 @@
 """Reads what people type after a command: days, statuses, reasons, charge types, ids; a refusal names the choices."""
 
-# ruff: noqa: PLC0415 - a command imports what is heavy when it runs, so that `payments --help` answers at once
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ToOption = Annotated[
 def check_order(since: date | None, until: date | None) -> None:
     """Refuse a period that ends before it begins, which would look like an empty report."""
     if since and until and until < since:
-        raise typer.BadParameter(f"{until} lies before --from {since}", param_hint="--to")
+        raise typer.BadParameter(f"{until} lies before --from {since}", param_hint="'--to'")
 
 
 def status_named(text: str) -> Status:
@@ -85,7 +85,7 @@ def identifier(text: str, hint: str) -> str:
     try:
         return TypeAdapter(Identifier).validate_python(text)
     except ValidationError:
-        raise typer.BadParameter("an id is text of 1 to 64 printable characters", param_hint=hint) from None
+        raise typer.BadParameter("an id is text of 1 to 64 printable characters", param_hint=f"'{hint}'") from None
 
 
 def _named(choices: type[_Named], text: str, hint: str, noun: str) -> _Named:
@@ -93,7 +93,7 @@ def _named(choices: type[_Named], text: str, hint: str, noun: str) -> _Named:
         if _folded(choice) == _folded(text):
             return choice
     valid = ", ".join(choices)
-    raise typer.BadParameter(f"no {noun} is called {text.strip()!r}; choose from: {valid}", param_hint=hint)
+    raise typer.BadParameter(f"no {noun} is called {text.strip()!r}; choose from: {valid}", param_hint=f"'{hint}'")
 
 
 def _folded(text: str) -> str:

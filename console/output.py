@@ -33,14 +33,14 @@ def show(records: Sequence[Record], layout: Layout, form: Form, limit: int = 0) 
         case Form.TABLE:
             print_table(records, layout, limit)
         case Form.JSON:
-            sys.stdout.write(as_json(records))
+            sys.stdout.write(as_json(records, layout.keys))
         case Form.CSV:
             write_csv(records, layout.keys)
 
 
-def as_json(records: Sequence[Record]) -> str:
+def as_json(records: Sequence[Record], keys: Sequence[str]) -> str:
     """Return one JSON array, an object a line: money as text with two decimals, moments with their offset."""
-    rows = (json.dumps({key: _plain(value) for key, value in record.items()}, ensure_ascii=False) for record in records)
+    rows = (json.dumps({key: _plain(record[key]) for key in keys}, ensure_ascii=False) for record in records)
     lines = ",\n".join(rows)
     return f"[\n{lines}\n]\n" if lines else "[]\n"
 

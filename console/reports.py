@@ -1,6 +1,6 @@
 """`payments report` and `payments timeline`: what the ledger's reports say, in the columns that are agreed upon."""
 
-# ruff: noqa: PLC0415 - a command imports what is heavy when it runs, so that `payments --help` answers at once
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
     "Example: payments report claims-feed --summary\n\n"
     "Example: payments report claims-feed --format csv > feed.csv"
 )
-def claims_feed(  # noqa: PLR0913 - typer reads each option from a parameter of its own
+def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of its own)
+    *,
     since: FromOption = None,
     until: ToOption = None,
     status: Annotated[
         str | None, typer.Option(help="`Not Sent`, `Validation Failed`, `Transmission Pending` or `... Successful`.")
     ] = None,
     clinic: Annotated[str | None, typer.Option(help="This clinic only.")] = None,
-    summary: Annotated[bool, typer.Option("--summary", help="How many, by status and reason.")] = False,  # noqa: FBT002 - typer's way to write a flag
+    summary: Annotated[bool, typer.Option("--summary", metavar="", help="How many, by status and reason.")] = False,
     form: FormOption = Form.TABLE,
     limit: LimitOption = LIMIT_DEFAULT,
 ) -> None:
@@ -58,7 +59,8 @@ def claims_feed(  # noqa: PLR0913 - typer reads each option from a parameter of 
     epilog="Example: payments report payment-log --from 2026-10-01 --to 2026-10-31\n\n"
     "Example: payments report payment-log --group-by method --format json"
 )
-def payment_log(  # noqa: PLR0913 - typer reads each option from a parameter of its own
+def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of its own)
+    *,
     patient: Annotated[str | None, typer.Option(help="This patient only.")] = None,
     since: FromOption = None,
     until: ToOption = None,
@@ -110,7 +112,7 @@ def log_sums(sums: Iterable[LogSum], group: str) -> list[Record]:
 
 
 def _feed(rows: Iterable[FeedRow]) -> list[Record]:
-    return [{key: getattr(row, key) for key in layouts.FEED.keys} | {layouts.NAMED: row.payment or row.refused} for row in rows]
+    return [row._asdict() | {layouts.KEY: row.payment or row.refused} for row in rows]
 
 
 def _log(rows: Iterable[LogRow]) -> list[Record]:

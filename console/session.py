@@ -1,11 +1,12 @@
 """What a command works on: the settings of its environment, the engines in force and a transaction on the ledger."""
 
-# ruff: noqa: PLC0415 - a command imports what is heavy when it runs, so that `payments --help` answers at once
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
 
 from __future__ import annotations
 
 import getpass
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,8 +29,21 @@ def installation() -> Installation:
     from config.engines import engines_in_force
     from config.settings import read_settings
 
+    _keep_the_log_quiet()
     settings = read_settings(os.environ)
     return Installation(settings, engines_in_force(settings))
+
+
+def _keep_the_log_quiet() -> None:
+    """Leave it to the command to speak: what its parts log goes to the standard error, from a warning on."""
+    import logging
+
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 @contextmanager

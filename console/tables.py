@@ -68,7 +68,7 @@ def _table(
         title=layout.title,
         title_justify="left",
         title_style="bold",
-        box=box.SIMPLE_HEAD,
+        box=box.SIMPLE,
         show_edge=False,
         pad_edge=False,
         padding=(0, 2, 0, 0),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 from celery import Celery
-from tornado.options import options
+from flower.options import default_options as options
 
 from config.celery import celery_settings
 from config.engines import NotRunningError, engines_in_force

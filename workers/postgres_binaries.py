@@ -7,7 +7,11 @@ import stat
 import subprocess
 from pathlib import Path
 
+import structlog
+
 from workers.engine import EngineError
+
+log = structlog.get_logger(__name__)
 
 # PostgreSQL refuses to run as root; this is the user that it runs under instead.
 UNPRIVILEGED_USER = "embedded_postgres"
@@ -86,6 +90,7 @@ def _let_pass(path: Path) -> None:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if not mode & stat.S_IXOTH:
             folder.chmod(mode | stat.S_IXOTH)
+            log.info("folder_opened_to_pass", folder=str(folder), user=UNPRIVILEGED_USER)
 
 
 def _runs(program: Path, user: int) -> bool:

@@ -1,7 +1,6 @@
 """`payments up`: the engines that no URL names, the schema, a process for each service; knows none of their work."""
 
 import functools
-import importlib
 import os
 import sys
 
@@ -47,6 +46,15 @@ def main(settings: Settings) -> int:
     return 0
 
 
+def upgrade_schema(database_url: str) -> None:
+    """Bring the tables up to date before anything works on them."""
+    # Imported here: only this process, and only now, needs what a migration needs.
+    from payments.store.migrations import upgrade  # noqa: PLC0415 - as said above
+
+    upgrade(database_url)
+    log.info("schema_is_current")
+
+
 def application(name: str, settings: Settings, engines: Engines) -> Child:
     """Return one service as a child process; the settings reach it by its environment."""
     env = engines.environment() | {
@@ -71,9 +79,7 @@ def _run(settings: Settings) -> None:
             if supervisor.stopping:
                 return
             raise
-        # Imported here: only this process, and only now, needs what a migration needs.
-        importlib.import_module("payments.store.migrations").upgrade(engines.database_url)
-        log.info("schema_is_current")
+        upgrade_schema(engines.database_url)
         running = _running(settings, engines)
         supervisor.at_the_end(functools.partial(forget_running_stack, settings.home))
         write_running_stack(settings.home, running)
@@ -143,6 +149,8 @@ def _show(running: RunningStack) -> None:
         log.info("stack_is_up", **{name.split()[0].lower(): place for name, place in where.items()})
         return
     table = Table(title="payments is up; Ctrl-C stops it", show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(overflow="fold")
     for name, place in where.items():
         table.add_row(name, place)
     Console().print(table)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from payments.core.line import Bearing, Posting
+from payments.core.line import Adjustment, Bearing, Posting
 from payments.core.money import ZERO, Money, total
 
 
@@ -24,11 +24,29 @@ def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Po
     return tuple(sorted(moved, key=_goes_in))
 
 
+def adjustments(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Adjustment, ...]:
+    """Return what to add in a later month so that the sums say what is wanted (None: nothing), whatever its dates.
+
+    The entries that stand are not touched (rule D4): one entry of d = T - P where only the amount changed, a pair where
+    the money belongs elsewhere, none where only the date or a note changed.
+    """
+    change: dict[Adjustment, Money] = defaultdict(lambda: ZERO)
+    for amount, bearing in standing:
+        change[_undated(bearing)] -= amount
+    if wanted:
+        change[_undated(wanted.bearing)] += wanted.amount
+    return tuple(sorted((where._replace(amount=amount) for where, amount in change.items() if amount), key=_goes_in))
+
+
 def active(standing: Iterable[Posting]) -> tuple[Posting, ...]:
     """Return the postings of a line that still count: none once they add up to 0.00."""
     postings = tuple(standing)
     return postings if total(posting.amount for posting in postings) else ()
 
 
-def _goes_in(posting: Posting) -> bool:
-    return posting.amount > ZERO
+def _undated(bearing: Bearing) -> Adjustment:
+    return Adjustment(ZERO, *bearing[:-1])
+
+
+def _goes_in(moved: Posting | Adjustment) -> bool:
+    return moved.amount > ZERO

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from payments.core.correction import active, corrections
+from payments.core.correction import active, adjustments, corrections
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, Eligible, Questioned, Refused, Verdict, judge
 from payments.core.event import LineEvent, PaymentDeleted, PaymentSaved
-from payments.core.line import Bearing, Line, Posting
-from payments.core.money import ZERO, Money
+from payments.core.line import Bearing, Line, Posting, notes_of
+from payments.core.money import ZERO
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
 from payments.core.retry import Ladder, pause
@@ -80,6 +80,7 @@ def decide(event: LineEvent, content_hash: bytes, before: Line | None, facts: Fa
         outcome=Outcome(Application.NONE),
         attempts=before.attempts if before and before.version == event.version else 0,
         postings=before.postings if before else (),
+        settled_notes=before.settled_notes if before else None,
         id=before.id if before else None,
     )
     return _judged(line, before, facts)
@@ -97,63 +98,87 @@ def decide_failed(line: Line, facts: Facts, error: str) -> Decision:
     return Decision(replace(decision.line, outcome=outcome, attempts=line.attempts + 1))
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A version that is being judged: as it would stand, as the line stood before, how often it was put off."""
+
+    line: Line
+    before: Line | None
+    facts: Facts
+    waits: int
+
+    @property
+    def days(self) -> set[date]:
+        """The days whose months must be open: of all that stands, and the last and the new date of transaction."""
+        standing = active(self.line.postings)
+        days = {posting.bearing.deposit_date for posting in standing}
+        if standing and self.before and self.before.content:
+            days.add(self.before.content.transaction_date)
+        return days
+
+
 def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
     waiting = before and before.version == line.version and before.outcome.status is Status.PENDING
-    waits = before.outcome.waits if before and waiting else 0
+    case = _Case(line, before, facts, before.outcome.waits if before and waiting else 0)
     if line.deleted or line.content is None:
-        decision = _take_out(line, Outcome(Application.NONE), facts, waits)
+        decision = _take_out(case, Outcome(Application.NONE))
     else:
-        verdict = judge(line.content, before, facts.settings)
-        decision = _carry_out(line, line.content, verdict, facts, waits)
+        decision = _carry_out(case, line.content, judge(line.content, before, facts.settings))
     return replace(decision, line=replace(decision.line, attempts=line.attempts + 1))
 
 
-def _carry_out(line: Line, saved: PaymentSaved, verdict: Verdict, facts: Facts, waits: int) -> Decision:
+def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
     match verdict:
         case Refused(reason):
-            never_sent = Outcome(Application.NONE, status=Status.SUCCESSFUL if line.postings else None)
-            return _take_out(line, not_sent(reason) if reason else never_sent, facts, waits)
+            never_sent = Outcome(Application.NONE, status=Status.SUCCESSFUL if case.line.postings else None)
+            return _take_out(case, not_sent(reason) if reason else never_sent)
         case Questioned(detail):
-            return _ends(line, Outcome(Application.EXCEPTION, target=None, detail=detail))
+            return _ends(case.line, Outcome(Application.EXCEPTION, target=None, detail=detail))
         case Eligible():
-            if not facts.patient_known:
-                return _waits(line, facts, waits, Reason.PATIENT_NOT_FOUND)
-            return _bring_in(line, saved, facts, waits)
+            if not case.facts.patient_known:
+                return _waits(case.line, case.facts, case.waits, Reason.PATIENT_NOT_FOUND)
+            return _bring_in(case, saved)
 
 
-def _bring_in(line: Line, saved: PaymentSaved, facts: Facts, waits: int) -> Decision:
-    first_time = not active(line.postings)
-    outcome = Outcome(Application.IMPORTED if first_time else Application.UPDATED, target=saved.amount)
-    return _post(line, Posting(saved.amount, Bearing.of(saved)), outcome, facts, waits)
-
-
-def _take_out(line: Line, outcome: Outcome, facts: Facts, waits: int) -> Decision:
-    if active(line.postings):
-        outcome = replace(outcome, application=Application.REMOVED, target=ZERO)
-    return _post(line, None, outcome, facts, waits)
-
-
-def _post(line: Line, wanted: Posting | None, outcome: Outcome, facts: Facts, waits: int) -> Decision:
-    """Carry the correction out where every month that it touches is open (rule D3)."""
-    standing = active(line.postings)
-    touched = {posting.bearing.deposit_date for posting in standing}
-    if wanted:
-        touched.add(wanted.bearing.deposit_date)
-    states = {facts.month_state(day) for day in touched}
+def _bring_in(case: _Case, saved: PaymentSaved) -> Decision:
+    standing = active(case.line.postings)
+    wanted = Posting(saved.amount, Bearing.of(saved))
+    outcome = Outcome(Application.UPDATED if standing else Application.IMPORTED, target=saved.amount)
+    states = {case.facts.month_state(day) for day in case.days | {saved.transaction_date}}
     if MonthState.CLOSING in states:
-        return _waits(line, facts, waits, Reason.RETRIES_EXHAUSTED)
+        return _waits(case.line, case.facts, case.waits, Reason.RETRIES_EXHAUSTED)
+    if MonthState.CLOSED not in states:
+        return _post(case.line, wanted, outcome)
+    if not standing:
+        return _excepted(case.line, outcome, "added")
+    if adjustments(standing, wanted) or notes_of(saved) != case.line.settled_notes:
+        return _excepted(case.line, outcome, "edited")
+    return _ends(case.line, outcome)
+
+
+def _take_out(case: _Case, outcome: Outcome) -> Decision:
+    if not active(case.line.postings):
+        return _ends(case.line, outcome)
+    outcome = replace(outcome, application=Application.REMOVED, target=ZERO)
+    states = {case.facts.month_state(day) for day in case.days}
+    if MonthState.CLOSING in states:
+        return _waits(case.line, case.facts, case.waits, Reason.RETRIES_EXHAUSTED)
     if MonthState.CLOSED in states:
-        return _ends(line, _closed(outcome, wanted, standing))
+        return _excepted(case.line, outcome, "deleted")
+    return _post(case.line, None, outcome)
+
+
+def _post(line: Line, wanted: Posting | None, outcome: Outcome) -> Decision:
+    """Carry the correction out: every month that it touches is open (rule D3)."""
     postings = corrections(line.postings, wanted)
-    return Decision(replace(line, outcome=outcome, postings=line.postings + postings), postings)
+    notes = notes_of(line.content) if line.content else None
+    return Decision(replace(line, outcome=outcome, postings=line.postings + postings, settled_notes=notes), postings)
 
 
-def _closed(outcome: Outcome, wanted: Posting | None, standing: tuple[Posting, ...]) -> Outcome:
-    target: Money = wanted.amount if wanted else ZERO
-    case = "deleted" if not wanted else "edited" if standing else "added"
-    return replace(
-        outcome, application=Application.EXCEPTION, target=target, detail=f"Payment {case} when month is closed"
-    )
+def _excepted(line: Line, outcome: Outcome, case: str) -> Decision:
+    """Change nothing in a closed month: a person, or the company's policy, adds an adjustment to the present one."""
+    detail = f"Payment {case} when month is closed"
+    return _ends(line, replace(outcome, application=Application.EXCEPTION, detail=detail))
 
 
 def _waits(line: Line, facts: Facts, waits: int, reason: Reason) -> Decision:

@@ -1,5 +1,6 @@
 """One charge line of an EMR payment as Billing holds it: its newest version, what became of it, what was posted."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -51,12 +52,35 @@ class Posting(NamedTuple):
     bearing: Bearing
 
 
+class Adjustment(NamedTuple):
+    """An amount in dollars that puts a closed month right; the deposit date is chosen when it is accepted."""
+
+    amount: Money
+    patient_id: str
+    charge_type: ChargeType
+    method: Method
+    provider_id: str | None
+    date_of_service: date | None
+
+    def deposited_on(self, day: date) -> Posting:
+        """Return the posting that it becomes with a deposit date."""
+        amount, patient_id, charge_type, method, provider_id, date_of_service = self
+        return Posting(amount, Bearing(patient_id, charge_type, method, provider_id, date_of_service, day))
+
+
+def notes_of(saved: PaymentSaved) -> bytes:
+    """Return a fingerprint of what carries no money: the date, the case, the check number and the memo."""
+    text = repr((saved.transaction_date.isoformat(), saved.case_id, saved.reference, saved.memo))
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line at its newest version.
 
     `saved_on` is the clinic's own day of the save; `content` is what the EMR last saved, None for a line that is known
-    by its deletion alone; `postings` is all that stands in the ledger for it, oldest first.
+    by its deletion alone; `postings` is all that stands in the ledger for it, oldest first;
+    `settled_notes` are the notes (see `notes_of`) that Billing agreed with last.
     """
 
     key: LineKey
@@ -72,6 +96,7 @@ class Line:
     attempts: int = 0
     requeued_at: datetime | None = None
     postings: tuple[Posting, ...] = ()
+    settled_notes: bytes | None = None
     id: int | None = None
 
     @property

@@ -23,7 +23,8 @@ class Run:
 class Tally:
     """How many payments ended in which way; prints as the one line that operators read.
 
-    `judged` counts all that was looked at, whatever came of it; `failed` what stays pending because of an error.
+    `judged` counts all that was looked at, whatever came of it, `failed` what stays pending because of an error, and
+    `to_examine` the lines whose exceptions may have changed.
     """
 
     imported: int = 0
@@ -38,6 +39,7 @@ class Tally:
     noted: int = 0
     failed: int = 0
     judged: int = 0
+    to_examine: int = 0
 
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""

@@ -19,7 +19,9 @@ _CONTENT = (
 ).split()
 _KEY = ["clinic_id", "payment_id", "line_id"]
 _OUTCOME = "status reason application target detail waits due_at".split()
-_REST = "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
+_REST = (
+    "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at settled_notes".split()
+)
 _WRITTEN = [*_KEY, *_REST, *_CONTENT, *_OUTCOME]
 
 
@@ -41,6 +43,18 @@ def lock_due(tx: Transaction, now: datetime, limit: int) -> dict[LineKey, Line]:
     found = tx.execute(
         text("SELECT * FROM lines WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"),
         {"now": now, "limit": limit},
+    )
+    return _with_postings(tx, found.mappings().all())
+
+
+def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict[LineKey, Line]:
+    """Lock lines by their row numbers; without `wait`, pass over those that another worker holds."""
+    found = tx.execute(
+        text(
+            "SELECT * FROM lines WHERE id = ANY(:refs) ORDER BY clinic_id, payment_id, line_id FOR UPDATE "
+            + ("" if wait else "SKIP LOCKED")
+        ),
+        {"refs": sorted(set(line_refs))},
     )
     return _with_postings(tx, found.mappings().all())
 
@@ -128,6 +142,7 @@ def _line(row: RowMapping, postings: tuple[Posting, ...]) -> Line:
         attempts=row["attempts"],
         requeued_at=row["requeued_at"],
         postings=postings,
+        settled_notes=row["settled_notes"],
         id=row["id"],
     )
 
@@ -154,4 +169,5 @@ def _row(line: Line) -> dict[str, Any]:
         "content_hash": line.content_hash,
         "attempts": line.attempts,
         "requeued_at": line.requeued_at,
+        "settled_notes": line.settled_notes,
     }

@@ -1,6 +1,7 @@
 """The company months, held still while an import decides by them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import text
 
@@ -36,3 +37,16 @@ def _hold(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, M
         arrays(rows, _KEY),
     )
     return {(company_id, Month.of(first_day)): MonthState(state) for company_id, first_day, state in found}
+
+
+def closed_at(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
+    """Return when these months were closed, of those that are."""
+    rows = [{"company_id": company_id, "month": month.first_day} for company_id, month in sorted(set(wanted))]
+    found = tx.execute(
+        text(
+            "SELECT company_months.company_id, company_months.month, closed_at FROM company_months "
+            f"JOIN {unnested(company_months, _KEY)} USING (company_id, month) WHERE closed_at IS NOT NULL"
+        ),
+        arrays(rows, _KEY),
+    )
+    return {(company_id, Month.of(first_day)): moment for company_id, first_day, moment in found}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from payments.core.decision import Decision
 from payments.core.event import LineKey
+from payments.core.finding import needs_a_person
 from payments.core.line import IMPORT_USER, EntryKind, Line
 from payments.core.money import total
 from payments.core.outcome import Application, Outcome, Reason, Status
@@ -30,6 +31,8 @@ class Sheet:
     def take(self, decision: Decision, entry_id: str | None = None) -> None:
         """Take down a decision: the line as it stands now, its entries, its history."""
         line = decision.line
+        before = self.lines.get(line.key)
+        self.tally.to_examine += needs_a_person(line.outcome) or bool(before and needs_a_person(before.outcome))
         self.lines[line.key] = line
         self._changed.add(line.key)
         today = self.book.today(line.key.clinic_id)
@@ -53,6 +56,7 @@ class Sheet:
         """Take down an event that is to be set aside whole."""
         self.tally.judged += 1
         self.tally.refused += 1
+        self.tally.to_examine += reason is Reason.VERSION_CONFLICT
         self._refusals.append(Refusal(arrived, reason, error))
 
     def write(self, tx: Transaction) -> Tally:

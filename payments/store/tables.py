@@ -23,6 +23,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -89,6 +90,14 @@ company_months = Table(
     Column("company_id", Text, primary_key=True),
     Column("month", Date, primary_key=True),
     Column("state", Text, nullable=False, server_default="OPEN"),
+    Column("scheduled_at", Moment),
+    Column("scheduled_by", Text),
+    Column("closing_at", Moment),
+    Column("closed_at", Moment),
+    # The totals as they were at the close, and their fingerprint.
+    Column("payments_total", Dollars),
+    Column("snapshot", JSONB),
+    Column("snapshot_hash", LargeBinary),
 )
 
 # What the EMR said.
@@ -129,6 +138,7 @@ lines = Table(
     Column("reference", Text),
     Column("memo", Text),
     Column("refund_of", Text),
+    Column("settled_notes", LargeBinary),  # what carries no money, as Billing agreed with it last
     # The outcome; without a status the line was never to be sent and is not on the feed.
     Column("status", Text),
     Column("reason", Text),
@@ -142,6 +152,7 @@ lines = Table(
     UniqueConstraint("clinic_id", "payment_id", "line_id"),
     Index("lines_by_patient", "company_id", "patient_id"),
     Index("lines_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("lines_excepted", "id", postgresql_where=text("application = 'exception' OR reason = 'patient_not_found'")),
     Index("lines_not_through", "status", "reason", postgresql_where=text("status <> 'Transmission Successful'")),
 )
 
@@ -173,6 +184,28 @@ set_aside = Table(
     Column("amount_paid", Dollars),
     Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
     Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+)
+
+# What a person has to look at: the office's "exceptions". One open finding a line at most.
+findings = Table(
+    "findings",
+    metadata,
+    _id(),
+    Column("line_ref", BigInteger, ForeignKey(lines.c.id), nullable=False),
+    Column("set_aside_ref", BigInteger, ForeignKey(set_aside.c.id)),  # the event that is in conflict with the line
+    Column("version", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("closed_case", Text),  # added, edited or deleted
+    Column("amount_before", Dollars, nullable=False),
+    Column("amount_now", Dollars, nullable=False),
+    Column("proposal", JSONB, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_by", Text),
+    UniqueConstraint("line_ref", "version", "reason"),
+    Index("findings_one_open", "line_ref", unique=True, postgresql_where=text("status = 'open'")),
 )
 
 charges = Table(

@@ -103,7 +103,8 @@ def test_a_child_that_ignores_the_signal_is_killed_after_its_grace(bench):
     assert bench.said()[-1] == ("engine", "ended")
 
 
-def test_a_signal_ends_the_run_and_a_second_one_hurries(bench):
+def test_a_signal_ends_the_run_and_a_second_one_hurries(bench, monkeypatch):
+    monkeypatch.setattr("workers.supervisor._HURRIED_GRACE_SECONDS", 0.05)
     bench.start("stubborn", STUBBORN, grace_seconds=60)
     bench.start("impatient", OBEDIENT.replace("sys.exit(0)", "import os; os.kill(os.getppid(), signal.SIGINT)"))
     began = time.monotonic()

@@ -1,0 +1,83 @@
+"""Find every payment that needs a person, say what is the matter, and close what has mended itself.
+
+It may run at any time, twice at once, and heals whatever an earlier run missed.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.core.finding import ClosedCase, Finding, FindingReason, FindingStatus, conflict, examine
+from payments.core.line import Line
+from payments.core.month import Month
+from payments.store import findings, history, lines, months
+from payments.store.findings import Examined, Work
+from payments.store.history import Happening
+from payments.store.months import CompanyMonth
+from payments.store.session import Transaction
+
+
+class Detected(NamedTuple):
+    """What a sweep did: how many lines it looked at, and how many findings it opened, recomputed and closed."""
+
+    examined: int = 0
+    opened: int = 0
+    recomputed: int = 0
+    closed: int = 0
+
+    def __str__(self) -> str:
+        return f"opened {self.opened:,}, recomputed {self.recomputed:,}, closed by themselves {self.closed:,}"
+
+
+def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detected:
+    """Bring the findings of up to `limit` lines up to date; those that another worker holds are left for later."""
+    work = {each.line_ref: each for each in findings.work(tx, limit)}
+    held = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}
+    already_open = findings.open_for(tx, held)
+    found = _examine(tx, held, work)
+    opened = findings.add_open(tx, [each for ref, each in found.items() if ref not in already_open], now)
+    recomputed = {already_open[ref].id: each for ref, each in found.items() if ref in already_open}
+    findings.recompute(tx, recomputed)
+    mended = {ref: each for ref, each in already_open.items() if ref not in found}
+    findings.end(tx, [each.id for each in mended.values()], FindingStatus.AUTO_CLOSED, now, worker)
+
+    told = [_told("Exception opened", found[ref]) for ref in opened]
+    told += [_told("Exception recomputed", each) for each in recomputed.values()]
+    told += [("Exception closed by itself", held[ref], each.reason.value) for ref, each in mended.items()]
+    history.add(tx, [_happening(line, what, detail, now, worker) for what, line, detail in told])
+    return Detected(len(held), len(opened), len(recomputed), len(mended))
+
+
+def _examine(tx: Transaction, held: dict[int, Line], work: dict[int, Work]) -> dict[int, Examined]:
+    closed_at = months.closed_at(tx, {month for line in held.values() if (month := _month(line))})
+    found: dict[int, Examined] = {}
+    for ref, line in held.items():
+        aside = work[ref].set_aside_ref
+        finding = conflict(line, work[ref].amount_now) if aside else examine(line)
+        if finding:
+            found[ref] = Examined(line, finding, _note(line, finding, closed_at), aside)
+    return found
+
+
+def _month(line: Line) -> CompanyMonth | None:
+    return (line.company_id, Month.of(line.content.transaction_date)) if line.content else None
+
+
+def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:
+    """Say what helps to understand a finding beyond its figures."""
+    month = _month(line)
+    closed = closed_at.get(month) if month else None
+    if finding.case is ClosedCase.ADDED and closed and line.saved_at < closed:
+        return f"Late arrival: saved before {month[1] if month else ''} was closed"
+    if finding.reason is FindingReason.CLOSED_MONTH and not finding.proposal:
+        return "Only the date or a note differs; nothing to post"
+    return ""
+
+
+def _told(what: str, found: Examined) -> tuple[str, Line, str]:
+    case = f" ({found.finding.case})" if found.finding.case else ""
+    amounts = f"{found.finding.amount_before} stands in Billing, the EMR says {found.finding.amount_now}"
+    return what, found.line, ". ".join(filter(None, (f"{found.finding.reason}{case}", amounts, found.note)))
+
+
+def _happening(line: Line, what: str, detail: str, now: datetime, worker: str) -> Happening:
+    return Happening(now, what, worker, detail, line_ref=line.id, version=line.version)

@@ -1,0 +1,247 @@
+"""The office's exceptions: at most one open finding a line, each with what accepting it would post."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import RowMapping, text
+
+from payments.core.finding import Finding, FindingReason, FindingStatus
+from payments.core.line import Line
+from payments.core.money import Money
+from payments.store.bulk import arrays, insertion, unnested
+from payments.store.session import Transaction
+from payments.store.tables import findings
+
+_FOUND = "line_ref set_aside_ref version reason closed_case amount_before amount_now proposal note".split()
+_OPENED = [*_FOUND, "status", "opened_at"]
+
+# What an up-to-date set of findings would still have to change. `examined` are lines that need a finding and have none
+# for what they are now, `moved_on` are lines whose open finding speaks of something that is no longer so.
+_WORK = """
+WITH excepted AS (
+    SELECT id, version, CASE
+        WHEN reason = 'patient_not_found' THEN 'Patient not found'
+        WHEN target IS NULL THEN 'Amount Due is 0.00'
+        ELSE 'Payment added/edited/deleted when month is closed'
+    END AS reason
+    FROM lines WHERE application = 'exception' OR reason = 'patient_not_found'
+),
+conflicts AS (
+    SELECT DISTINCT ON (lines.id) lines.id, lines.version, set_aside.id AS set_aside_ref, set_aside.amount_paid
+    FROM set_aside JOIN lines USING (clinic_id, payment_id, line_id)
+    WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
+        AND lines.id NOT IN (SELECT id FROM excepted)
+    ORDER BY lines.id, set_aside.id DESC
+),
+needed AS (
+    SELECT id, version, reason, NULL::bigint AS set_aside_ref, NULL::numeric AS amount_now FROM excepted
+    UNION ALL SELECT id, version, 'Version conflict', set_aside_ref, amount_paid FROM conflicts
+),
+work AS (
+    SELECT id, set_aside_ref, amount_now FROM needed WHERE NOT EXISTS (
+        SELECT FROM findings
+        WHERE line_ref = needed.id AND findings.version = needed.version AND findings.reason = needed.reason
+    )
+    UNION ALL
+    SELECT line_ref, NULL, NULL FROM findings WHERE status = 'open' AND NOT EXISTS (
+        SELECT FROM needed
+        WHERE line_ref = needed.id AND findings.version = needed.version AND findings.reason = needed.reason
+    ) AND line_ref NOT IN (SELECT id FROM needed)
+)
+"""
+
+
+class Work(NamedTuple):
+    """A line to examine; for a conflict with the event that is set aside and the amount in dollars that it says."""
+
+    line_ref: int
+    set_aside_ref: int | None
+    amount_now: Money | None
+
+
+class Examined(NamedTuple):
+    """What was found about a line, with a note for people and, for a conflict, the event that is set aside."""
+
+    line: Line
+    finding: Finding
+    note: str
+    set_aside_ref: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFinding:
+    """A finding as it is stored."""
+
+    id: int
+    line_ref: int
+    set_aside_ref: int | None
+    version: int
+    reason: FindingReason
+    status: FindingStatus
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """A row of the Billing Exceptions. Amounts in dollars."""
+
+    id: int
+    type: str
+    reason: str
+    case: str | None
+    payment: str
+    patient: str
+    amount_before: Money
+    amount_now: Money
+    difference: Money
+    transaction_date: date | None
+    status: str
+    proposal: list[dict[str, str | None]]
+    company: str
+    clinic: str
+    charge_type: str | None
+    method: str | None
+    version: int
+    note: str
+    opened_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+
+
+def work(tx: Transaction, limit: int) -> list[Work]:
+    """Return up to `limit` lines whose findings are not up to date."""
+    found = tx.execute(text(f"{_WORK} SELECT id, set_aside_ref, amount_now FROM work LIMIT :limit"), {"limit": limit})
+    return [Work(*row) for row in found]
+
+
+def work_left(tx: Transaction) -> int:
+    """Count the lines whose findings are not up to date."""
+    return int(tx.execute(text(f"{_WORK} SELECT count(*) FROM work")).scalar_one())
+
+
+def open_for(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
+    """Return the open findings of lines that this transaction holds, by line."""
+    found = tx.execute(
+        text(
+            "SELECT id, line_ref, set_aside_ref, version, reason, status FROM findings "
+            "WHERE line_ref = ANY(:refs) AND status = 'open'"
+        ),
+        {"refs": sorted(line_refs)},
+    )
+    return {row["line_ref"]: _stored(row) for row in found.mappings()}
+
+
+def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
+    """Return findings by their ids, whatever became of them."""
+    found = tx.execute(
+        text("SELECT id, line_ref, set_aside_ref, version, reason, status FROM findings WHERE id = ANY(:ids)"),
+        {"ids": list(ids)},
+    )
+    return {row["id"]: _stored(row) for row in found.mappings()}
+
+
+def add_open(tx: Transaction, found: Sequence[Examined], now: datetime) -> list[int]:
+    """Open findings for lines that this transaction holds; return the lines that did not have this one already."""
+    if not found:
+        return []
+    rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now} for each in found]
+    statement = insertion(findings, _OPENED, "ON CONFLICT DO NOTHING RETURNING line_ref")
+    return list(tx.execute(text(statement), arrays(rows, _OPENED)).scalars())
+
+
+def recompute(tx: Transaction, found: Mapping[int, Examined]) -> None:
+    """Bring open findings, by their ids, up to date with their lines."""
+    rows = [_row(each) | {"id": ref} for ref, each in found.items()]
+    columns = ["id", *_FOUND]
+    assignments = ", ".join(f"{name} = new.{name}" for name in _FOUND)
+    if rows:
+        tx.execute(
+            text(f"UPDATE findings SET {assignments} FROM {unnested(findings, columns)} WHERE findings.id = new.id"),
+            arrays(rows, columns),
+        )
+
+
+def end(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datetime, who: str) -> list[int]:
+    """End open findings, and return those that were still open."""
+    ended = tx.execute(
+        text(
+            "UPDATE findings SET status = :status, ended_at = :now, ended_by = :who "
+            "WHERE id = ANY(:ids) AND status = 'open' RETURNING id"
+        ),
+        {"ids": list(ids), "status": status, "now": now, "who": who},
+    )
+    return list(ended.scalars())
+
+
+def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[int]:
+    """Return the open findings that can be accepted, oldest first: of one company, or of those with this policy."""
+    found = tx.execute(
+        text(
+            "SELECT findings.id FROM findings JOIN lines ON lines.id = line_ref JOIN companies USING (company_id) "
+            "WHERE findings.status = 'open' AND findings.reason = ANY(:reasons) "
+            "AND (CAST(:company_id AS text) IS NULL OR company_id = :company_id) "
+            "AND (CAST(:policy AS text) IS NULL OR companies.adjustments = :policy "
+            "AND findings.reason <> 'Amount Due is 0.00' AND jsonb_array_length(proposal) > 0) ORDER BY findings.id"
+        ),
+        {
+            "reasons": [reason.value for reason in FindingReason if reason.can_be_accepted],
+            "company_id": company_id,
+            "policy": policy,
+        },
+    )
+    return list(found.scalars())
+
+
+def rows(tx: Transaction, *, only_open: bool) -> list[FindingRow]:
+    """Return the Billing Exceptions, oldest first."""
+    found = tx.execute(
+        text(
+            "SELECT findings.id, 'Payment' AS type, findings.reason, closed_case AS case, "
+            "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
+            "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
+            "company_id AS company, clinic_id AS clinic, charge_type, method, findings.version, note, opened_at, ended_at, ended_by "
+            "FROM findings JOIN lines ON lines.id = line_ref "
+            "WHERE findings.status = 'open' OR NOT :only_open ORDER BY findings.id"
+        ),
+        {"only_open": only_open},
+    )
+    return [
+        FindingRow(**{**row, "proposal": [_shown(entry) for entry in row["proposal"]]})
+        for row in found.mappings()
+    ]
+
+
+def _stored(row: RowMapping) -> StoredFinding:
+    return StoredFinding(
+        row["id"],
+        row["line_ref"],
+        row["set_aside_ref"],
+        row["version"],
+        FindingReason(row["reason"]),
+        FindingStatus(row["status"]),
+    )
+
+
+def _row(found: Examined) -> dict[str, Any]:
+    finding = found.finding
+    return {
+        "line_ref": found.line.id,
+        "set_aside_ref": found.set_aside_ref,
+        "version": found.line.version,
+        "reason": finding.reason,
+        "closed_case": finding.case,
+        "amount_before": finding.amount_before,
+        "amount_now": finding.amount_now,
+        "proposal": json.dumps([_proposed(adjustment._asdict()) for adjustment in finding.proposal]),
+        "note": found.note,
+    }
+
+
+def _proposed(fields: dict[str, Any]) -> dict[str, str | None]:
+    return {name: None if value is None else str(value) for name, value in fields.items()}
+
+
+def _shown(entry: dict[str, str | None]) -> dict[str, str | None]:
+    return {name: entry[name] for name in ("amount", "method", "charge_type")}

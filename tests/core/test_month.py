@@ -1,0 +1,28 @@
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.core.month import Month
+
+days = st.dates(date(1900, 1, 1), date(2999, 12, 31))
+
+
+@given(days)
+def test_a_month_reads_what_it_prints_and_begins_on_its_first_day(day):
+    month = Month.of(day)
+
+    assert Month.parse(str(month)) == month
+    assert month.first_day == day.replace(day=1)
+
+
+@given(days, days)
+def test_months_sort_by_time(one, other):
+    assert (Month.of(one) < Month.of(other)) == (one.replace(day=1) < other.replace(day=1))
+
+
+@pytest.mark.parametrize("text", ["2026-13", "2026-00", "2026-6", "26-06", "2026-06-05", "June", ""])
+def test_what_is_no_month_is_refused_with_an_example(text):
+    with pytest.raises(ValueError, match="expected YYYY-MM"):
+        Month.parse(text)

@@ -1,0 +1,55 @@
+"""What people are told stands beside what the code does: reasons, settings, what beat sends, decisions, links."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config.schedule import RECURRING
+from config.settings import VARIABLES
+from payments.core.outcome import Reason, Status
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADINGS = ("Status", "Context", "Decision", "Consequences", "Alternatives")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def _read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_reason_is_explained_with_its_code_and_its_sentence(reason: Reason) -> None:
+    explained = _read("docs/not-sent-reasons.md")
+
+    assert f"## `{reason}`" in explained
+    assert reason.sentence in explained
+
+
+def test_each_status_is_in_the_diagram_of_states() -> None:
+    assert [status for status in Status if status not in _read("ARCHITECTURE.md")] == []
+
+
+@pytest.mark.parametrize("recurring", RECURRING, ids=lambda recurring: recurring.task)
+def test_what_beat_sends_is_in_the_runbook(recurring: object) -> None:
+    assert f"`{recurring.task}`" in _read("docs/runbook.md")
+
+
+def test_each_setting_is_in_the_readme() -> None:
+    readme = _read("README.md")
+
+    assert [name for name in VARIABLES if f"`{name}`" not in readme] == []
+
+
+@pytest.mark.parametrize("decision", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda path: path.stem)
+def test_a_decision_has_its_five_headings(decision: Path) -> None:
+    headings = re.findall(r"^## (.+)$", decision.read_text(), re.MULTILINE)
+
+    assert tuple(headings) == HEADINGS
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_link_leads_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", document.read_text())
+
+    assert [target for target in targets if not (document.parent / target).exists()] == []

@@ -1,0 +1,84 @@
+"""What every message of ours has in common; Celery itself takes a misspelt option without a word."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from celery import Task
+
+from config.schedule import RECURRING
+
+ROOT = Path(__file__).resolve().parents[2]
+BODY_LINES_MAX = 10
+# What the decorator itself reads, beside the attributes of a task.
+DECORATOR_OPTIONS = {"name", "bind", "base"}
+
+
+class Message(NamedTuple):
+    """A task as it is written down."""
+
+    place: str
+    function: ast.FunctionDef
+    options: dict[str | None, ast.expr]
+
+    @property
+    def wire_name(self) -> str | None:
+        name = self.options.get("name")
+        return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+
+
+def _decorated() -> Iterator[tuple[str, ast.FunctionDef, ast.expr]]:
+    for path in sorted((ROOT / "tasks").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield from ((f"{path.relative_to(ROOT)}:{node.lineno}", node, each) for each in node.decorator_list)
+
+
+def _messages() -> Iterator[Message]:
+    for place, function, decorator in _decorated():
+        call = decorator if isinstance(decorator, ast.Call) else ast.Call(decorator, [], [])
+        if isinstance(call.func, ast.Attribute) and call.func.attr in {"task", "shared_task"}:
+            yield Message(place, function, {option.arg: option.value for option in call.keywords})
+
+
+MESSAGES = tuple(_messages())
+
+
+def test_a_task_is_an_entry_and_not_a_place_to_think() -> None:
+    lines = {}
+    for place, function, _ in MESSAGES:
+        body = function.body[1:] if ast.get_docstring(function) else function.body
+        lines[place] = (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+    assert {place: count for place, count in lines.items() if count > BODY_LINES_MAX} == {}
+
+
+def test_a_task_states_its_wire_name_in_full_and_no_two_share_one() -> None:
+    names = [message.wire_name for message in MESSAGES]
+
+    assert names
+    assert [message.place for message in MESSAGES if "." not in (message.wire_name or "")] == []
+    assert len(names) == len(set(names))
+
+
+def test_a_task_takes_named_arguments_and_leaves_room_for_later_ones() -> None:
+    def is_open(arguments: ast.arguments) -> bool:
+        by_position = arguments.posonlyargs or arguments.args or arguments.vararg
+        return not by_position and arguments.kwarg is not None and arguments.kwarg.arg == "_future"
+
+    assert [message.place for message in MESSAGES if not is_open(message.function.args)] == []
+
+
+def test_a_task_has_only_options_that_celery_knows() -> None:
+    attributes = {name for name, value in tuple(vars(Task).items()) if name[0] != "_" and not callable(value)}
+    known = attributes | DECORATOR_OPTIONS
+
+    assert "ignore_results" not in known  # the misspelling that this is about
+    assert [(message.place, name) for message in MESSAGES for name in message.options if name not in known] == []
+
+
+def test_beat_sends_only_what_is_a_task() -> None:
+    names = {message.wire_name for message in MESSAGES}
+
+    assert [recurring.task for recurring in RECURRING if recurring.task not in names] == []

@@ -1,0 +1,131 @@
+"""Makes what an EMR says, with defaults: a paid Copay of 25.00 in June 2026, at a clinic that sends Copays."""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from payments.core.eligibility import ClinicSettings
+from payments.core.event import (
+    ChargeType,
+    Event,
+    LineEvent,
+    LineKey,
+    Method,
+    PatientSaved,
+    PaymentDeleted,
+    PaymentSaved,
+    read_event,
+)
+from payments.core.line import Bearing, Posting
+from payments.core.money import dollars
+from payments.core.retry import Ladder
+from payments.core.tally import Run
+from payments.store.inbox import Arrived
+
+NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
+SAVED_AT = datetime(2026, 6, 5, 17, tzinfo=UTC)
+LADDER: Ladder = (timedelta(seconds=10), timedelta(minutes=1))
+COPAYS = ClinicSettings(integration=True, charge_types=frozenset({ChargeType.COPAY}))
+
+_SAVED: dict[str, Any] = {
+    "schema": 1,
+    "type": "payment.saved",
+    "company_id": "company",
+    "clinic_id": "clinic",
+    "patient_id": "patient",
+    "payment_id": "payment",
+    "line_id": "1",
+    "version": 1,
+    "saved_at": SAVED_AT.isoformat(),
+    "charge_type": "Copay",
+    "amount_due": "25.00",
+    "amount_paid": "25.00",
+    "paid": True,
+    "internal_payment": False,
+    "method": "Cash",
+    "transaction_date": "2026-06-05",
+    "date_of_service": "2026-06-05",
+}
+_KEYS_OF = {
+    "payment.deleted": "schema type company_id clinic_id patient_id payment_id line_id version saved_at".split(),
+    "patient.saved": "schema type company_id patient_id version saved_at".split(),
+}
+_entry_numbers = count(1)
+
+
+def said(**changes: object) -> dict[str, Any]:
+    """Return the JSON object of a `payment.saved`; a change to `...` leaves the key out."""
+    content = {**_SAVED, "event_id": str(uuid4()), **changes}
+    return {name: value for name, value in content.items() if value is not ...}
+
+
+def body(content: Event | dict[str, Any]) -> bytes:
+    """Return the bytes of an event as they lie on the stream."""
+    return (
+        json.dumps(content).encode() if isinstance(content, dict) else content.model_dump_json(by_alias=True).encode()
+    )
+
+
+def saved(amount: str | None = None, **changes: object) -> PaymentSaved:
+    """Return a save; `amount` is both due and paid. Each call makes an event of its own."""
+    amounts = {} if amount is None else {"amount_due": amount, "amount_paid": amount}
+    event = read_event(body(said(**amounts, **changes)))
+    assert isinstance(event, PaymentSaved)
+    return event
+
+
+def deleted(**changes: object) -> PaymentDeleted:
+    """Return the deletion of a line."""
+    event = read_event(body(_only("payment.deleted", changes)))
+    assert isinstance(event, PaymentDeleted)
+    return event
+
+
+def patient(patient_id: str = "patient", **changes: object) -> PatientSaved:
+    """Return the save of a patient."""
+    event = read_event(body(_only("patient.saved", changes | {"patient_id": patient_id})))
+    assert isinstance(event, PatientSaved)
+    return event
+
+
+def edited(event: LineEvent, **changes: object) -> PaymentSaved:
+    """Return the next version of a line, with changes."""
+    content = json.loads(body(event)) | {"event_id": str(uuid4()), "version": event.version + 1}
+    again = read_event(body(content | changes))
+    assert isinstance(again, PaymentSaved)
+    return again
+
+
+def arrived(events: Iterable[Event | bytes]) -> list[Arrived]:
+    """Return events as entries of the stream, each with an id of its own."""
+    bodies = [event if isinstance(event, bytes) else body(event) for event in events]
+    return [Arrived(f"{next(_entry_numbers)}-0", each) for each in bodies]
+
+
+def run(now: datetime = NOW, ladder: Ladder = LADDER) -> Run:
+    """Return a run of a worker."""
+    return Run(now, "tests-1", ladder, elapsed_ms())
+
+
+def elapsed_ms() -> Callable[[], int]:
+    """Return a stopwatch that stands at 7 ms."""
+    return lambda: 7
+
+
+def posting(amount: str, day: str = "2026-06-05", method: Method = Method.CASH) -> Posting:
+    """Return an amount that stands for a Copay."""
+    bearing = Bearing("patient", ChargeType.COPAY, method, None, date(2026, 6, 5), date.fromisoformat(day))
+    return Posting(dollars(amount), bearing)
+
+
+def key(payment_id: str = "payment", clinic_id: str = "clinic", line_id: str = "1") -> LineKey:
+    """Return the key of a line."""
+    return LineKey(clinic_id, payment_id, line_id)
+
+
+def _only(event_type: str, changes: dict[str, object]) -> dict[str, Any]:
+    content = {name: _SAVED.get(name) for name in _KEYS_OF[event_type]}
+    return {**content, "type": event_type, "event_id": str(uuid4()), **changes}
