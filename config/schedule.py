@@ -20,6 +20,12 @@ class Recurring:
 RECURRING: tuple[Recurring, ...] = (
     # Takes up what had to wait: an unknown patient, a month that was closing, a try that failed.
     Recurring("payments.retry_due", every=timedelta(seconds=5)),
+    # Opens, recomputes and closes exceptions that a hint after the import did not lead to.
+    Recurring("billing.detect_exceptions", every=timedelta(seconds=5)),
+    # For the companies that have their adjustments posted without asking.
+    Recurring("billing.apply_adjustments", every=timedelta(seconds=30)),
+    # Months that were scheduled on an earlier day, and a close that was cut off half-way.
+    Recurring("billing.close_months", every=timedelta(minutes=5)),
 )
 
 

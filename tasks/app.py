@@ -8,7 +8,7 @@ from celery import Celery, Task
 
 log = structlog.get_logger()
 
-TASK_MODULES = ("tasks.importing", "tasks.canary")
+TASK_MODULES = ("tasks.importing", "tasks.detecting", "tasks.adjusting", "tasks.closing", "tasks.canary")
 
 
 class GuardedTask(Task):

@@ -1,7 +1,9 @@
 """The messages that move payments: import these entries, give these up, take up what is due."""
 
+from payments.core.tally import Tally
 from tasks import attempt
 from tasks.app import app
+from tasks.detecting import detect_exceptions
 from tasks.resources import resources
 
 DUE_LIMIT = 500
@@ -13,16 +15,23 @@ def import_events(*, entry_ids: list[str], **_future: object) -> str:
     tally = attempt.import_entries(resources(), entry_ids)
     if tally.released:
         retry_due.delay()
-    return str(tally)
+    return _summary(tally)
 
 
 @app.task(name="payments.give_up")
 def give_up(*, entry_ids: list[str], **_future: object) -> str:
     """Set these entries aside, visible and whole: every try has failed."""
-    return str(attempt.give_up(resources(), entry_ids))
+    return _summary(attempt.give_up(resources(), entry_ids))
 
 
 @app.task(name="payments.retry_due")
 def retry_due(**_future: object) -> str:
     """Judge again what waits or was requeued and whose time has come."""
-    return str(attempt.retry_due(resources(), DUE_LIMIT))
+    return _summary(attempt.retry_due(resources(), DUE_LIMIT))
+
+
+def _summary(tally: Tally) -> str:
+    """Return the result that operators read, after a hint to look for exceptions where there may be some."""
+    if tally.to_examine:
+        detect_exceptions.delay()
+    return str(tally)

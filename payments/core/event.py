@@ -84,7 +84,7 @@ class EventError(ValueError):
 
 def _written(pattern: str) -> BeforeValidator:
     """Let only text of this form reach the parser, which by itself would also take numbers and looser forms."""
-    form = re.compile(pattern)
+    form = re.compile(pattern, re.ASCII)  # without it \d also takes the digits of other scripts
 
     def check(value: object) -> object:
         if not isinstance(value, str) or not form.fullmatch(value):

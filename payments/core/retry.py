@@ -17,4 +17,6 @@ def pause(ladder: Ladder, tries: int, spread_by: str) -> timedelta | None:
     if tries > len(ladder):
         return None
     digest = hashlib.blake2b(f"{spread_by}:{tries}".encode(), digest_size=4).digest()
-    return ladder[tries - 1] * int.from_bytes(digest) // _FINENESS
+    # In microseconds: a timedelta of some hours times the draw is more than a timedelta can hold.
+    step_us = ladder[tries - 1] // timedelta(microseconds=1)
+    return timedelta(microseconds=step_us * int.from_bytes(digest) // _FINENESS)

@@ -1,16 +1,14 @@
-"""Put right what a closed month no longer takes: accept a proposal, once, or acknowledge that nothing is to be posted."""
+"""Put right what a closed month no longer takes: accept a proposal, once, or acknowledge it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.core.finding import FindingReason, FindingStatus, accepted, proposed
 from payments.core.line import IMPORT_USER, EntryKind, Line, Posting
 from payments.core.month import Month, MonthState
-from payments.store import entries, findings, history, inbox, lines, months
+from payments.store import clinics, entries, findings, history, inbox, lines, months
 from payments.store.entries import NewEntry, Stamp
-from payments.store.factbook import local_day
 from payments.store.findings import StoredFinding
 from payments.store.history import Happening
 from payments.store.session import Transaction
@@ -25,7 +23,7 @@ class AdjustingError(ValueError):
 
 
 class Accepted(NamedTuple):
-    """What accepting came to: the payment, and the entries that it posted (none if it was accepted before)."""
+    """What accepting came to: the payment, and the entries posted (none if it had been accepted before)."""
 
     payment: str
     postings: tuple[Posting, ...]
@@ -41,22 +39,82 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     line, finding = _hold(tx, finding_id)
     if finding.status is FindingStatus.RESOLVED:
         return Accepted(str(line.key), (), before=True)
-    _must_be_open(finding)
-    if not finding.reason.can_be_accepted:
-        raise AdjustingError(finding_id, f"{finding.reason}: nothing to accept; acknowledge it with a reason")
-    if line.version != finding.version:
-        problem = f"{line.key} was saved again (version {line.version}); look at what the exception says now"
-        raise AdjustingError(finding_id, problem)
-    today = local_day(tx, line.company_id, now)
-    day, stamp = _how(tx, finding, line, deposit_date or today, Stamp(EntryKind.ADJUSTMENT, who, now))
-    if deposit_date:
-        day = deposit_date
-    _check_deposit_date(tx, finding, line, day, today)
+    _check(line, finding)
+    today = clinics.local_day(tx, line.company_id, now)
+    day, stamp = deposit_date or today, Stamp(EntryKind.ADJUSTMENT, who, now)
+    if deposit_date is None and (own_day := _own_day(tx, line, finding)):
+        # An Amount Due 0.00 whose month is open comes in as any payment does.
+        day, stamp = own_day, Stamp(EntryKind.IMPORT, IMPORT_USER, now)
+    if stamp.kind is EntryKind.ADJUSTMENT and day > today:
+        raise AdjustingError(finding_id, f"deposit date {day} lies in the future; today is {today}")
+    if not _is_open(tx, line, day):
+        raise AdjustingError(finding_id, f"deposit date {day}: that month is closed; choose a date in an open month")
     postings = tuple(each.deposited_on(day) for each in proposed(line))
     refs = lines.write(tx, [accepted(line, postings)])
-    numbered = enumerate(postings, 1)
-    entries.post(tx, [NewEntry(line, posting, part, today) for part, posting in numbered], refs, stamp)
+    added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, 1)]
+    entries.post(tx, added, refs, stamp)
     findings.end(tx, [finding_id], FindingStatus.RESOLVED, now, who)
-    detail = "; ".join(f"{each.amount} {each.bearing.method} to {each.bearing.deposit_date}" for each in postings)
-    history.add(tx, [_happening(line, "Exception accepted", detail or "Nothing to post", now, who)])
+    moved = "; ".join(f"{each.amount} {each.bearing.method} to {each.bearing.deposit_date}" for each in postings)
+    _tell(tx, line, Happening(now, "Exception accepted", who, moved or "Nothing to post"))
     return Accepted(str(line.key), postings)
+
+
+def accept_all(tx: Transaction, company_id: str | None) -> list[int]:
+    """Return the exceptions that can be accepted, of one company or of all; each is then accepted by itself."""
+    return findings.acceptable(tx, company_id)
+
+
+def accept_by_policy(tx: Transaction) -> list[int]:
+    """Return the exceptions of closed months of the companies that have theirs accepted without asking."""
+    return findings.acceptable(tx, None, policy="auto")
+
+
+def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:
+    """End an exception without posting anything, and return its payment. A newer version of the payment opens another.
+
+    Raises AdjustingError where there is no such open exception or no reason is given.
+    """
+    if not reason.strip():
+        raise AdjustingError(finding_id, "a reason is needed to acknowledge it")
+    line, finding = _hold(tx, finding_id)
+    if finding.status is not FindingStatus.OPEN:
+        raise AdjustingError(finding_id, f"it is {finding.status} already")
+    if finding.set_aside_ref is not None:
+        inbox.close(tx, [finding.set_aside_ref], now)
+    findings.end(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
+    _tell(tx, line, Happening(now, "Exception acknowledged", who, reason.strip()))
+    return str(line.key)
+
+
+def _hold(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
+    """Lock the line first and look at the exception then, as everyone does who changes either."""
+    seen = findings.load(tx, [finding_id]).get(finding_id)
+    if seen is None:
+        raise AdjustingError(finding_id, "there is none with this number")
+    (line,) = lines.lock_by_id(tx, [seen.line_ref], wait=True).values()
+    return line, findings.load(tx, [finding_id])[finding_id]
+
+
+def _check(line: Line, finding: StoredFinding) -> None:
+    if finding.status is not FindingStatus.OPEN:
+        raise AdjustingError(finding.id, f"it is {finding.status} already")
+    if not finding.reason.can_be_accepted:
+        raise AdjustingError(finding.id, f"{finding.reason}: nothing to accept; acknowledge it with a reason")
+    if line.version != finding.version:
+        saved_again = f"{line.key} was saved again (version {line.version})"
+        raise AdjustingError(finding.id, f"{saved_again}; look at what the exception says now")
+
+
+def _own_day(tx: Transaction, line: Line, finding: StoredFinding) -> date | None:
+    if finding.reason is not FindingReason.ZERO_DUE or line.content is None:
+        return None
+    return line.content.transaction_date if _is_open(tx, line, line.content.transaction_date) else None
+
+
+def _is_open(tx: Transaction, line: Line, day: date) -> bool:
+    month = (line.company_id, Month.of(day))
+    return months.hold(tx, [month])[month] in {MonthState.OPEN, MonthState.SCHEDULED}
+
+
+def _tell(tx: Transaction, line: Line, happening: Happening) -> None:
+    history.add(tx, [replace(happening, line_ref=line.id, version=line.version)])

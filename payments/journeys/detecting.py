@@ -3,8 +3,8 @@
 It may run at any time, twice at once, and heals whatever an earlier run missed.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from payments.core.finding import ClosedCase, Finding, FindingReason, FindingStatus, conflict, examine
 from payments.core.line import Line
@@ -16,13 +16,17 @@ from payments.store.months import CompanyMonth
 from payments.store.session import Transaction
 
 
-class Detected(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Detected:
     """What a sweep did: how many lines it looked at, and how many findings it opened, recomputed and closed."""
 
     examined: int = 0
     opened: int = 0
     recomputed: int = 0
     closed: int = 0
+
+    def __add__(self, other: "Detected") -> "Detected":
+        return Detected(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
     def __str__(self) -> str:
         return f"opened {self.opened:,}, recomputed {self.recomputed:,}, closed by themselves {self.closed:,}"

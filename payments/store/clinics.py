@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
@@ -42,6 +43,12 @@ def load(tx: Transaction, clinic_ids: Iterable[str]) -> dict[str, Clinic]:
 def load_all(tx: Transaction) -> dict[str, Clinic]:
     """Return every clinic, by id, in the order of the ids."""
     return _load(tx, "", {})
+
+
+def local_day(tx: Transaction, company_id: str, now: datetime) -> date:
+    """Return the day that it is for a company."""
+    found = tx.execute(text("SELECT timezone FROM companies WHERE company_id = :id"), {"id": company_id})
+    return now.astimezone(ZoneInfo(found.scalar_one_or_none() or "UTC")).date()
 
 
 def create(tx: Transaction, owners: Iterable[tuple[str, str]]) -> None:

@@ -201,16 +201,14 @@ def rows(tx: Transaction, *, only_open: bool) -> list[FindingRow]:
             "SELECT findings.id, 'Payment' AS type, findings.reason, closed_case AS case, "
             "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
             "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
-            "company_id AS company, clinic_id AS clinic, charge_type, method, findings.version, note, opened_at, ended_at, ended_by "
+            "company_id AS company, clinic_id AS clinic, charge_type, method, "
+            "findings.version, note, opened_at, ended_at, ended_by "
             "FROM findings JOIN lines ON lines.id = line_ref "
             "WHERE findings.status = 'open' OR NOT :only_open ORDER BY findings.id"
         ),
         {"only_open": only_open},
     )
-    return [
-        FindingRow(**{**row, "proposal": [_shown(entry) for entry in row["proposal"]]})
-        for row in found.mappings()
-    ]
+    return [FindingRow(**{**row, "proposal": [_shown(entry) for entry in row["proposal"]]}) for row in found.mappings()]
 
 
 def _stored(row: RowMapping) -> StoredFinding:

@@ -5,18 +5,20 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from payments.store import findings
 from payments.store.session import Transaction
 
 
 class Waiting(NamedTuple):
-    """How many lines and set-aside events are due now, and how many lines wait for a later try."""
+    """How many lines and set-aside events are due now, wait for a later try, or have an exception to be looked at."""
 
     due: int
     later: int
+    to_examine: int
 
 
 def waiting(tx: Transaction, now: datetime) -> Waiting:
-    """Count what is due now and what waits for a later try."""
+    """Count what is due now, what waits for a later try, and whose exceptions are not up to date."""
     due, later = tx.execute(
         text(
             "SELECT (SELECT count(*) FROM lines WHERE due_at <= :now) "
@@ -25,4 +27,4 @@ def waiting(tx: Transaction, now: datetime) -> Waiting:
         ),
         {"now": now},
     ).one()
-    return Waiting(due, later)
+    return Waiting(due, later, findings.work_left(tx))

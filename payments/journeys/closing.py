@@ -1,0 +1,95 @@
+"""Close a company's month: scheduled, run the same night, and from then on only added to by adjustments.
+
+A close takes two transactions. The first says CLOSING, and waits for the imports that hold the month; those that come
+after it wait. So the second sums a ledger that nobody is adding to.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.core.close import ClosingError, Snapshot, check_may_close
+from payments.core.month import Month, MonthState
+from payments.store import clinics, closing
+from payments.store.closing import MonthRow, Unready
+from payments.store.session import Transaction
+
+__all__ = ["ClosingError", "MonthRow", "Snapshot", "Unready"]
+
+
+class Verified(NamedTuple):
+    """Whether a closed month still adds up to what was kept of it, and its totals as they are now."""
+
+    holds: bool
+    snapshot: Snapshot
+
+
+def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[Unready]:
+    """Schedule a month for the coming night, and return what is better settled before.
+
+    Raises ClosingError for a month that has not ended, is closed, or comes after one with entries that is not closed.
+    """
+    state = _check(tx, company_id, month, now)
+    if state is MonthState.OPEN:
+        closing.set_state(tx, (company_id, month), MonthState.SCHEDULED, now, who)
+    return closing.unready(tx, company_id, month)
+
+
+def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> None:
+    """Take a scheduled month back. Raises ClosingError for any other."""
+    state = closing.lock_state(tx, company_id, month)
+    if state is not MonthState.SCHEDULED:
+        raise ClosingError(company_id, month, f"it is {state}; only a scheduled month can be cancelled")
+    closing.set_state(tx, (company_id, month), MonthState.OPEN, now, who)
+
+
+def preview(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[Unready]]:
+    """Return the totals that a close would keep, and what is better settled before. Raises as `schedule` does."""
+    _check(tx, company_id, month, now)
+    return closing.take_snapshot(tx, company_id, month), closing.unready(tx, company_id, month)
+
+
+def begin(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> None:
+    """Hold new imports of the month back; commit this before `finish`. Raises as `schedule` does."""
+    if _check(tx, company_id, month, now) is not MonthState.CLOSING:
+        closing.set_state(tx, (company_id, month), MonthState.CLOSING, now, who)
+
+
+def finish(tx: Transaction, company_id: str, month: Month, now: datetime) -> Snapshot:
+    """Close a month that is CLOSING, keep its totals, and return them. Raises ClosingError for any other."""
+    state = closing.lock_state(tx, company_id, month)
+    if state is not MonthState.CLOSING:
+        raise ClosingError(company_id, month, f"it is {state}; a close has to be begun first")
+    snapshot = closing.take_snapshot(tx, company_id, month)
+    closing.set_closed(tx, company_id, month, snapshot, now)
+    return snapshot
+
+
+def due(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
+    """Return the months to close now: those left half closed, and those scheduled on an earlier day."""
+    return [
+        (company_id, month)
+        for company_id, month, state, since in closing.waiting_months(tx)
+        if state is MonthState.CLOSING
+        or clinics.local_day(tx, company_id, since) < clinics.local_day(tx, company_id, now)
+    ]
+
+
+def verify(tx: Transaction, company_id: str, month: Month) -> Verified:
+    """Sum a closed month again and compare. Raises ClosingError for a month that is not closed."""
+    kept = closing.stored_hash(tx, company_id, month)
+    if kept is None:
+        raise ClosingError(company_id, month, "it is not closed")
+    snapshot = closing.take_snapshot(tx, company_id, month)
+    return Verified(snapshot.hash() == kept, snapshot)
+
+
+def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
+    """Return a company's months, oldest first."""
+    return closing.list_months(tx, company_id)
+
+
+def _check(tx: Transaction, company_id: str, month: Month, now: datetime) -> MonthState:
+    state = closing.lock_state(tx, company_id, month)
+    today = clinics.local_day(tx, company_id, now)
+    check_may_close(company_id, month, today, state, closing.earlier_open(tx, company_id, month))
+    return state

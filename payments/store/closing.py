@@ -1,0 +1,163 @@
+"""The states of company months as they are closed, and the totals kept of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from payments.core.close import MonthSum, Snapshot
+from payments.core.money import Money
+from payments.core.month import Month, MonthState
+from payments.store.months import CompanyMonth
+from payments.store.session import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRow:
+    """A company's month as people read it; the total in dollars, for a closed month as it was at the close."""
+
+    company: str
+    month: str
+    state: MonthState
+    scheduled_at: datetime | None
+    scheduled_by: str | None
+    closed_at: datetime | None
+    payments_total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """Something that is better settled before a month closes. Amount in dollars."""
+
+    what: str
+    payment: str
+    detail: str
+    amount: Money | None
+
+
+def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
+    """Lock a month alone, once every import that holds it has ended, and return its state."""
+    tx.execute(
+        text("INSERT INTO company_months (company_id, month) VALUES (:company_id, :month) ON CONFLICT DO NOTHING"),
+        _key(company_id, month),
+    )
+    state = tx.execute(
+        text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month FOR UPDATE"),
+        _key(company_id, month),
+    )
+    return MonthState(state.scalar_one())
+
+
+def set_state(tx: Transaction, key: CompanyMonth, state: MonthState, now: datetime, who: str) -> None:
+    """Set the state of a month that this transaction has locked, short of closing it."""
+    changes = {
+        MonthState.OPEN: "scheduled_at = NULL, scheduled_by = NULL",
+        MonthState.SCHEDULED: "scheduled_at = :now, scheduled_by = :who",
+        MonthState.CLOSING: "closing_at = :now, scheduled_by = coalesce(scheduled_by, :who)",
+    }
+    tx.execute(
+        text(
+            f"UPDATE company_months SET state = :state, {changes[state]} "
+            "WHERE company_id = :company_id AND month = :month"
+        ),
+        _key(*key) | {"state": state, "now": now, "who": who},
+    )
+
+
+def set_closed(tx: Transaction, company_id: str, month: Month, snapshot: Snapshot, now: datetime) -> None:
+    """Close a month that this transaction has locked, with its totals."""
+    tx.execute(
+        text(
+            "UPDATE company_months SET state = 'CLOSED', closed_at = :now, payments_total = :total, "
+            "snapshot = CAST(:snapshot AS jsonb), snapshot_hash = :hash "
+            "WHERE company_id = :company_id AND month = :month"
+        ),
+        _key(company_id, month)
+        | {"now": now, "total": snapshot.payments_total, "snapshot": snapshot.written(), "hash": snapshot.hash()},
+    )
+
+
+def take_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot:
+    """Sum what the ledger holds for a month."""
+    found = tx.execute(
+        text(
+            "SELECT method, charge_type, clinic_id, entered_by, count(*), sum(amount) FROM entries "
+            "WHERE company_id = :company_id AND deposit_date >= :month "
+            "AND deposit_date < CAST(:month AS date) + interval '1 month' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        ),
+        _key(company_id, month),
+    )
+    return Snapshot(tuple(MonthSum(*row) for row in found))
+
+
+def stored_hash(tx: Transaction, company_id: str, month: Month) -> bytes | None:
+    """Return the fingerprint that was kept at the close, None for a month that is not closed."""
+    found = tx.execute(
+        text("SELECT snapshot_hash FROM company_months WHERE company_id = :company_id AND month = :month"),
+        _key(company_id, month),
+    )
+    kept = found.scalar_one_or_none()
+    return bytes(kept) if kept is not None else None
+
+
+def earlier_open(tx: Transaction, company_id: str, month: Month) -> list[Month]:
+    """Return the company's earlier months that hold entries and are not closed, oldest first."""
+    found = tx.execute(
+        text(
+            "SELECT month FROM company_months AS earlier WHERE company_id = :company_id AND month < :month "
+            "AND state <> 'CLOSED' AND EXISTS (SELECT FROM entries WHERE entries.company_id = earlier.company_id "
+            "AND deposit_date >= earlier.month AND deposit_date < earlier.month + interval '1 month') ORDER BY month"
+        ),
+        _key(company_id, month),
+    )
+    return [Month.of(first_day) for first_day in found.scalars()]
+
+
+def waiting_months(tx: Transaction) -> list[tuple[str, Month, MonthState, datetime]]:
+    """Return the months that are scheduled or were left half closed, oldest first, with when that began."""
+    found = tx.execute(
+        text(
+            "SELECT company_id, month, state, coalesce(closing_at, scheduled_at) FROM company_months "
+            "WHERE state IN ('SCHEDULED', 'CLOSING') ORDER BY month, company_id"
+        )
+    )
+    return [(company_id, Month.of(first), MonthState(state), since) for company_id, first, state, since in found]
+
+
+def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
+    """Return a company's months that were ever touched, oldest first."""
+    found = tx.execute(
+        text(
+            "SELECT company_id, to_char(month, 'YYYY-MM'), state, scheduled_at, scheduled_by, closed_at, "
+            "coalesce(payments_total, (SELECT sum(amount) FROM entries WHERE entries.company_id = kept.company_id "
+            "AND deposit_date >= kept.month AND deposit_date < kept.month + interval '1 month'), 0.00) "
+            "FROM company_months AS kept WHERE company_id = :company_id ORDER BY month"
+        ),
+        {"company_id": company_id},
+    )
+    return [MonthRow(company, month, MonthState(state), *rest) for company, month, state, *rest in found]
+
+
+def unready(tx: Transaction, company_id: str, month: Month) -> list[Unready]:
+    """Return what of a month is pending, Not Sent, failed or an open exception."""
+    found = tx.execute(
+        text(
+            "SELECT coalesce('Exception: ' || findings.reason, lines.status), clinic_id || '/' || payment_id || '/' || "
+            "line_id, lines.detail, amount_paid FROM lines "
+            "LEFT JOIN findings ON findings.line_ref = lines.id AND findings.status = 'open' "
+            "WHERE company_id = :company_id AND transaction_date >= :month "
+            "AND transaction_date < CAST(:month AS date) + interval '1 month' "
+            "AND (findings.id IS NOT NULL OR lines.status = 'Transmission Pending' "
+            "OR lines.reason IN ('retries_exhausted', 'patient_not_found')) "
+            "UNION ALL SELECT status, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), "
+            "error, amount_paid FROM set_aside WHERE closed_at IS NULL "
+            "AND (company_id = :company_id OR company_id IS NULL) AND date_trunc('month', saved_at)::date = :month "
+            "ORDER BY 1, 2"
+        ),
+        _key(company_id, month),
+    )
+    return [Unready(*row) for row in found]
+
+
+def _key(company_id: str, month: Month) -> dict[str, object]:
+    return {"company_id": company_id, "month": month.first_day}

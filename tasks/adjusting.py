@@ -1,0 +1,35 @@
+"""The message that accepts exceptions for the companies that want it without asking."""
+
+from datetime import UTC, datetime
+
+import structlog
+
+from payments.journeys import adjusting
+from payments.journeys.adjusting import AdjustingError
+from payments.store.session import Database, transaction
+from tasks.app import app
+from tasks.resources import resources
+
+log = structlog.get_logger()
+POLICY = "company policy: auto"
+
+
+@app.task(name="billing.apply_adjustments")
+def apply_adjustments(**_future: object) -> str:
+    """Accept, one by one, what the companies' policies accept."""
+    here, now = resources(), datetime.now(UTC)
+    with transaction(here.database) as tx:
+        waiting = adjusting.accept_by_policy(tx)
+    accepted = sum(_accept(here.database, finding_id, now) for finding_id in waiting)
+    return f"accepted {accepted:,} of {len(waiting):,}"
+
+
+def _accept(database: Database, finding_id: int, now: datetime) -> bool:
+    """Accept one exception; one that has changed meanwhile is left for the next time."""
+    try:
+        with transaction(database) as tx:
+            adjusting.accept(tx, finding_id, None, now, POLICY)
+    except AdjustingError as error:
+        log.info("not accepted", finding_id=finding_id, why=str(error))
+        return False
+    return True

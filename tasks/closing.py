@@ -1,0 +1,37 @@
+"""The message that closes the months that are scheduled for this night."""
+
+from datetime import UTC, datetime
+
+from payments.core.month import Month
+from payments.journeys import closing
+from payments.journeys.closing import ClosingError, Snapshot
+from payments.store.months import CompanyMonth
+from payments.store.session import Database, transaction
+from tasks.app import app
+from tasks.resources import resources
+
+
+@app.task(name="billing.close_months")
+def close_months(**_future: object) -> str:
+    """Close what is due, oldest month first; one that cannot be closed keeps none of the others."""
+    database, now = resources().database, datetime.now(UTC)
+    with transaction(database) as tx:
+        due = closing.due(tx, now)
+    return "; ".join(_result(database, key, now) for key in due) or "nothing due"
+
+
+def close(database: Database, company_id: str, month: Month, now: datetime, who: str) -> Snapshot:
+    """Close a month now, in its two transactions. Raises ClosingError where that is not allowed."""
+    with transaction(database) as tx:
+        closing.begin(tx, company_id, month, now, who)
+    with transaction(database) as tx:
+        return closing.finish(tx, company_id, month, now)
+
+
+def _result(database: Database, key: CompanyMonth, now: datetime) -> str:
+    company_id, month = key
+    try:
+        snapshot = close(database, company_id, month, now, "scheduled")
+    except ClosingError as error:
+        return str(error)
+    return f"{company_id} {month}: closed with {snapshot.payments_total}"
