@@ -1,0 +1,166 @@
+"""Whatever comes in whatever order, while months close and people decide: what must hold holds after every step."""
+
+import os
+from datetime import date, timedelta
+from decimal import Decimal
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import text
+
+from payments.core.month import Month
+from payments.journeys import adjusting, closing
+from payments.store.session import Database
+from tests.make import body, deleted, said
+from tests.office import BILLER, Office
+
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "30"))
+MONTHS = ["2026-04", "2026-05", "2026-06"]
+LINES, VERSIONS = ["a", "b", "c"], 5
+
+versions = st.fixed_dictionaries(
+    {
+        "deleted": st.sampled_from([False, False, False, True]),
+        "amount": st.sampled_from(["10.00", "20.00", "30.00"]),
+        "day": st.sampled_from(["2026-04-08", "2026-05-08", "2026-06-08"]),
+        "method": st.sampled_from(["Cash", "Check"]),
+        "memo": st.sampled_from([None, "x"]),
+        "zero_due": st.sampled_from([False] * 5 + [True]),
+        "kind": st.sampled_from(["paid"] * 6 + ["unpaid", "internal"]),
+    }
+)
+histories = st.fixed_dictionaries({line: st.lists(versions, min_size=1, max_size=VERSIONS) for line in LINES})
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """An office whose EMR has a fixed history for three lines, told in any order and as often as it likes."""
+
+    database: Database
+
+    @initialize(said_in_the_end=histories)
+    def open_the_office(self, said_in_the_end: dict) -> None:
+        self.connection = self.database.connect()
+        self.office = Office(self.connection, date(2026, 6, 20))
+        self.history = said_in_the_end
+        self.newest: dict[str, int] = {}
+        self.acknowledged: set[str] = set()
+        self.closed: dict[str, Decimal] = {}
+
+    @rule(line=st.sampled_from(LINES), number=st.integers(1, VERSIONS))
+    def publish(self, line: str, number: int) -> None:
+        number = min(number, len(self.history[line]))
+        self.office.publish(self.event(line, number))
+        if number > self.newest.get(line, 0):
+            self.newest[line] = number
+            self.acknowledged.discard(line)
+
+    @rule()
+    def publish_everything_newest_first(self) -> None:
+        for line, history in self.history.items():
+            for number in range(len(history), 0, -1):
+                self.publish(line, number)
+
+    @precondition(lambda self: len(self.closed) < 2)
+    @rule()
+    def close_the_next_month(self) -> None:
+        month = MONTHS[len(self.closed)]
+        self.office.close(month)
+        self.closed[month] = self.office.month_total(month)
+
+    @rule()
+    def accept_everything(self) -> None:
+        self.office.accept_all()
+
+    @precondition(lambda self: self.office.open_exceptions())
+    @rule(which=st.integers(0, 2))
+    def acknowledge_one(self, which: int) -> None:
+        exceptions = self.office.open_exceptions()
+        found = exceptions[which % len(exceptions)]
+        adjusting.acknowledge(self.connection, found.id, "as agreed", self.office.now, BILLER)
+        self.acknowledged.add(found.payment)
+
+    @rule(line=st.sampled_from(LINES))
+    def requeue(self, line: str) -> None:
+        self.office.requeue([f"clinic/{line}/1"])
+
+    @rule()
+    def let_a_day_pass(self) -> None:
+        self.office.now += timedelta(days=1)
+        self.office.sweep()
+
+    @invariant()
+    def closed_months_keep_their_totals(self) -> None:
+        for month, total in getattr(self, "closed", {}).items():
+            verified = closing.verify(self.connection, "company", Month.parse(month))
+            assert (verified.holds, verified.snapshot.payments_total) == (True, total)
+
+    @invariant()
+    def a_line_has_one_open_exception_at_most(self) -> None:
+        if hasattr(self, "office"):
+            payments = [found.payment for found in self.office.open_exceptions()]
+            assert len(payments) == len(set(payments))
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "office"):
+                self.everything_ends_where_the_newest_version_says()
+        finally:
+            if hasattr(self, "connection"):
+                self.connection.rollback()
+                self.connection.close()
+
+    def everything_ends_where_the_newest_version_says(self) -> None:
+        self.office.accept_all()
+        self.closed_months_keep_their_totals()
+        settled = {line for line in self.newest if f"clinic/{line}/1" not in self.acknowledged}
+        assert {line: self.posted(line) for line in settled} == {line: self.owed(line) for line in settled}
+
+    def event(self, line: str, number: int) -> bytes:
+        version = self.history[line][number - 1]
+        if version["deleted"]:
+            return body(deleted(payment_id=line, version=number))
+        return body(
+            said(
+                payment_id=line,
+                version=number,
+                amount_due="0.00" if version["zero_due"] else version["amount"],
+                amount_paid=version["amount"],
+                transaction_date=version["day"],
+                method=version["method"],
+                memo=version["memo"],
+                paid=version["kind"] != "unpaid",
+                internal_payment=version["kind"] == "internal",
+            )
+        )
+
+    def owed(self, line: str) -> Decimal:
+        """What belongs in Billing, worked out from the newest version alone."""
+        version = self.history[line][self.newest[line] - 1]
+        belongs = not version["deleted"] and version["kind"] == "paid"
+        return Decimal(version["amount"]) if belongs else Decimal(0)
+
+    def posted(self, line: str) -> Decimal:
+        sums = "SELECT coalesce(sum(amount), 0) FROM entries JOIN lines ON lines.id = line_ref WHERE payment_id = :line"
+        found = self.connection.execute(text(sums), {"line": line})
+        return Decimal(found.scalar_one())
+
+
+def test_closed_totals_stay_and_every_line_ends_where_its_newest_version_says(database: Database) -> None:
+    AnyOrder.database = database
+    run_state_machine_as_test(
+        AnyOrder,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )

@@ -1,0 +1,149 @@
+"""How an exception is found, recomputed, accepted, acknowledged, or mends itself."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from payments.journeys import adjusting
+from payments.journeys.adjusting import AdjustingError, accept, acknowledge
+from payments.journeys.importing import import_events
+from payments.store import findings
+from payments.store.session import Transaction
+from tests.make import LADDER, arrived, deleted, patient, run, saved
+from tests.office import Office, paid
+
+CLOSED_ON = date(2020, 6, 10)
+
+
+def test_an_edit_of_a_note_alone_proposes_nothing_and_is_settled_by_accepting_or_acknowledging(tx: Transaction) -> None:
+    office = closed_april(tx)
+    office.publish(saved(version=2, memo="window seat", **paid("25.00", "2020-04-08")))
+    (found,) = office.open_exceptions()
+    assert (found.case, found.proposal, found.note) == (
+        "edited",
+        [],
+        "Only the date or a note differs; nothing to post",
+    )
+
+    acknowledge(tx, found.id, "a memo", office.now, "user:biller")
+    office.publish(saved(version=3, memo="aisle seat", **paid("25.00", "2020-04-08")))
+    assert [each.case for each in office.open_exceptions()] == ["edited"]
+
+    office.accept_all()
+    assert office.entries() == [("2020-04-08", "25.00", "Cash")]
+    assert office.open_exceptions() == []
+
+
+def test_an_exception_closes_by_itself_when_a_newer_version_says_what_billing_says(tx: Transaction) -> None:
+    office = closed_april(tx)
+    office.publish(saved(version=2, **paid("35.00", "2020-04-08")))
+    (found,) = office.open_exceptions()
+    office.publish(saved(version=3, **paid("25.00", "2020-04-08")))
+
+    assert office.open_exceptions() == []
+    assert findings.load(tx, [found.id])[found.id].status == "auto_closed"
+
+
+def test_a_newer_version_recomputes_the_exception_and_an_accept_that_meets_it_posts_nothing(tx: Transaction) -> None:
+    office = closed_april(tx)
+    office.publish(saved(version=2, **paid("35.00", "2020-04-08")))
+    (found,) = office.open_exceptions()
+    import_events(tx, arrived([saved(version=3, **paid("45.00", "2020-04-08"))]), run(office.now))
+
+    with pytest.raises(AdjustingError, match=r"was saved again \(version 3\)"):
+        accept(tx, found.id, None, office.now, "user:biller")
+    office.sweep()
+
+    assert [(each.id, str(each.difference)) for each in office.open_exceptions()] == [(found.id, "20.00")]
+    assert office.entries() == [("2020-04-08", "25.00", "Cash")]
+
+
+def test_accepting_twice_posts_once(tx: Transaction) -> None:
+    office = closed_april(tx)
+    office.publish(deleted(version=2))
+    (found,) = office.open_exceptions()
+
+    first, second = (accept(tx, found.id, None, office.now, "user:biller") for _ in range(2))
+
+    assert (len(first.postings), first.before, second.postings, second.before) == (1, False, (), True)
+    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
+
+
+@pytest.mark.parametrize(
+    ("day", "problem"),
+    [
+        (date(2020, 4, 30), "deposit date 2020-04-30: that month is closed; choose a date in an open month"),
+        (date(2020, 6, 11), "deposit date 2020-06-11 lies in the future; today is 2020-06-10"),
+    ],
+)
+def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused(tx: Transaction, day: date, problem: str) -> None:
+    office = closed_april(tx)
+    office.publish(deleted(version=2))
+    (found,) = office.open_exceptions()
+
+    with pytest.raises(AdjustingError, match=problem):
+        accept(tx, found.id, day, office.now, "user:biller")
+
+
+def test_acknowledging_needs_a_reason_and_holds_until_the_next_version(tx: Transaction) -> None:
+    office = closed_april(tx)
+    office.publish(deleted(version=2))
+    (found,) = office.open_exceptions()
+    with pytest.raises(AdjustingError, match="a reason is needed"):
+        acknowledge(tx, found.id, " ", office.now, "user:biller")
+    acknowledge(tx, found.id, "agreed with the patient", office.now, "user:biller")
+    office.sweep()
+    assert office.open_exceptions() == []
+
+    office.publish(saved(version=3, **paid("30.00", "2020-04-08")))
+    assert [(each.case, str(each.difference)) for each in office.open_exceptions()] == [("edited", "5.00")]
+
+
+def test_an_amount_due_of_zero_is_imported_all_the_same_when_it_is_accepted(tx: Transaction) -> None:
+    office = Office(tx, date(2020, 6, 10))
+    office.publish(saved(amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
+    (found,) = office.open_exceptions()
+    assert (found.reason, found.case, str(found.difference)) == ("Amount Due is 0.00", None, "20.00")
+
+    office.accept_all()
+
+    assert office.entries() == [("2020-06-05", "20.00", "Cash")]
+    assert office.open_exceptions() == []
+
+
+def test_a_patient_not_found_and_a_version_conflict_are_exceptions_that_mend_themselves(tx: Transaction) -> None:
+    office = Office(tx, date(2020, 6, 10))
+    office.publish(saved(payment_id="stranger", patient_id="nobody", transaction_date="2020-06-05"))
+    office.publish(saved("30.00", payment_id="twice"), saved("40.00", payment_id="twice"))
+    for _ in LADDER:
+        office.now += max(LADDER)
+        office.sweep()
+    assert sorted((each.payment, each.reason) for each in office.open_exceptions()) == [
+        ("clinic/stranger/1", "Patient not found"),
+        ("clinic/twice/1", "Version conflict"),
+    ]
+
+    office.publish(patient("nobody"), saved("40.00", payment_id="twice", version=2))
+
+    assert office.open_exceptions() == []
+
+
+def test_a_company_whose_policy_is_auto_has_its_closed_months_accepted_without_asking(tx: Transaction) -> None:
+    office = closed_april(tx)
+    office.publish(deleted(version=2))
+    (found,) = office.open_exceptions()
+    assert adjusting.accept_by_policy(tx) == []
+
+    tx.execute(text("UPDATE companies SET adjustments = 'auto'"))
+
+    assert adjusting.accept_by_policy(tx) == [found.id]
+
+
+def closed_april(tx: Transaction) -> Office:
+    """Return an office on 2020-06-10 with 25.00 in Billing for a month that is closed."""
+    office = Office(tx, date(2020, 4, 30))
+    office.publish(saved(version=1, **paid("25.00", "2020-04-08")))
+    office.day(CLOSED_ON)
+    office.close("2020-04")
+    return office

@@ -1,0 +1,84 @@
+"""An office at work, without a queue: what the EMR saves, what the sweeps find, what a biller decides."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from payments.core.event import ChargeType, Event
+from payments.core.money import Money
+from payments.core.month import Month
+from payments.core.tally import Tally
+from payments.journeys import adjusting, closing, configuring, detecting, importing, requeueing
+from payments.journeys.adjusting import Accepted
+from payments.journeys.configuring import Wish
+from payments.store import findings
+from payments.store.closing import take_snapshot
+from payments.store.findings import FindingRow
+from payments.store.session import Transaction
+from tests.make import arrived, patient, run
+
+BILLER = "user:biller"
+
+
+def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
+    """Return what a save says of a Copay that was paid in full on its date of service."""
+    return {"amount_due": amount, "amount_paid": amount, "transaction_date": day, "date_of_service": day, **more}
+
+
+class Office:
+    """One company with one clinic that sends every charge type, on one transaction of a real database."""
+
+    def __init__(self, tx: Transaction, today: date, company_id: str = "company", clinic_id: str = "clinic") -> None:
+        self.tx, self.company_id, self.clinic_id = tx, company_id, clinic_id
+        self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+        wish = Wish(clinic_id, company_id, integration=True, charge_types=list(ChargeType))
+        configuring.set_clinic(tx, wish, now=self.now, who="user:admin")
+        self.publish(patient(company_id=company_id))
+
+    def day(self, today: date) -> None:
+        """Let it be noon of another day."""
+        self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+
+    def publish(self, *events: Event | bytes) -> Tally:
+        """Import what the EMR saves, and let the sweep look at it."""
+        tally = importing.import_events(self.tx, arrived(events), run(self.now))
+        self.sweep()
+        return tally
+
+    def sweep(self) -> None:
+        """Judge again what is due, and bring the exceptions up to date."""
+        while importing.retry_due(self.tx, run(self.now), 500).judged:
+            self.now += timedelta(microseconds=1)
+        while detecting.detect(self.tx, self.now, "tests-1", 500).examined:
+            pass
+
+    def close(self, *months: str) -> None:
+        """Close months."""
+        for month in map(Month.parse, months):
+            closing.begin(self.tx, self.company_id, month, self.now, BILLER)
+            closing.finish(self.tx, self.company_id, month, self.now)
+
+    def open_exceptions(self) -> list[FindingRow]:
+        """Return the open exceptions."""
+        return findings.rows(self.tx, only_open=True)
+
+    def accept_all(self, deposit_date: date | None = None) -> list[Accepted]:
+        """Accept every open exception that can be accepted."""
+        ids = adjusting.accept_all(self.tx, self.company_id)
+        return [adjusting.accept(self.tx, each, deposit_date, self.now, BILLER) for each in ids]
+
+    def requeue(self, keys: Iterable[str]) -> None:
+        """Requeue payments, and let the sweep take them up."""
+        requeueing.requeue(self.tx, list(keys), self.now, "user:support")
+        self.sweep()
+
+    def month_total(self, month: str) -> Money:
+        """Return what stands in the ledger with a deposit date in the month."""
+        return take_snapshot(self.tx, self.company_id, Month.parse(month)).payments_total
+
+    def entries(self) -> list[tuple[str, str, str]]:
+        """Return the ledger as (deposit date, amount, method), in the order of posting."""
+        found = self.tx.execute(text("SELECT deposit_date::text, amount::text, method FROM entries ORDER BY id"))
+        return [tuple(row) for row in found]
