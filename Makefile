@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast check format lock clean
+.PHONY: help install demo up test test-fast test-deep check format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test: install ## every test, the whole stack included
 
 test-fast: install ## every test but those that start the whole stack
 	$(BIN)/pytest -m "not acceptance"
+
+test-deep: install ## the state machine of closed months, 2,000 histories long (about 5 minutes)
+	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest tests/journeys/test_any_order.py
 
 check: install ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check .

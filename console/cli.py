@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from console import clinics, demo, publishing, reports, requeueing, running
+from console import clinics, companies, demo, exceptions, months, publishing, reports, requeueing, running
 from console.terminal import complain, say, speak_utf8
 
 _RUN, _LOOK, _CHANGE, _EMR = "Run it", "See what became of a payment", "Change something", "The EMR's side"
@@ -58,6 +58,7 @@ app.add_typer(
     help="Print a report of the ledger.",
     epilog="Example: payments report claims-feed --summary",
 )
+reports.app.command("exceptions", epilog="Example: payments report exceptions --status all")(exceptions.report)
 app.command(rich_help_panel=_LOOK, epilog="Example: payments timeline north/p-1001/1")(reports.timeline)
 app.add_typer(
     clinics.app,
@@ -65,6 +66,27 @@ app.add_typer(
     rich_help_panel=_CHANGE,
     help="Set or show which payments of a clinic flow.",
     epilog="Example: payments settings show",
+)
+app.add_typer(
+    companies.app,
+    name="company",
+    rich_help_panel=_CHANGE,
+    help="Set what a company decides for all of its clinics.",
+    epilog="Example: payments company set acme --timezone America/Denver",
+)
+app.add_typer(
+    exceptions.app,
+    name="exceptions",
+    rich_help_panel=_CHANGE,
+    help="Accept or acknowledge what needs a biller.",
+    epilog="Example: payments exceptions accept --all --company acme",
+)
+app.add_typer(
+    months.app,
+    name="months",
+    rich_help_panel=_CHANGE,
+    help="Show, schedule and close a company's months.",
+    epilog="Example: payments months list --company acme",
 )
 app.command(
     rich_help_panel=_CHANGE,

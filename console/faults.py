@@ -23,9 +23,12 @@ def sentence(error: BaseException) -> str | None:
     from config.settings import SettingsError
     from emr.client import FeedError
     from emr.synthea import ExportError
-    from payments.journeys.configuring import ClinicOfOtherCompanyError
+    from payments.journeys.adjusting import AdjustingError
+    from payments.journeys.closing import ClosingError
+    from payments.journeys.configuring import ClinicOfOtherCompanyError, TimezoneError
 
-    told = (CommandError, SettingsError, NotRunningError, FeedError, ExportError, ClinicOfOtherCompanyError)
+    asked_wrongly = (ClinicOfOtherCompanyError, TimezoneError, AdjustingError, ClosingError)
+    told = (CommandError, SettingsError, NotRunningError, FeedError, ExportError, *asked_wrongly)
     if isinstance(error, told):
         return str(error)
     return _of_postgres(error) or _of_redis(error) or _of_a_file(error)

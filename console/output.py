@@ -11,7 +11,8 @@ from enum import StrEnum
 
 from console.tables import Layout, print_table
 
-Value = str | int | Decimal | date | list[str] | None
+Entry = Mapping[str, str | None]
+Value = str | int | Decimal | date | list[str] | list[Entry] | None
 Record = Mapping[str, Value]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -52,7 +53,7 @@ def write_csv(records: Sequence[Record], keys: Sequence[str]) -> None:
     writer.writerows([_cell(record[key]) for key in keys] for record in records)
 
 
-def _plain(value: Value) -> str | int | list[str] | None:
+def _plain(value: Value) -> str | int | list[str] | list[Entry] | None:
     match value:
         case Decimal():
             return f"{value:.2f}"
@@ -70,9 +71,13 @@ def _cell(value: Value) -> str:
         case bool():
             return "true" if plain else "false"
         case list():
-            return _harmless(",".join(plain))
+            return _harmless(",".join(map(_part, plain)))
         case _:
             return _harmless(str(plain))
+
+
+def _part(value: str | Entry) -> str:
+    return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 
 
 def _harmless(text: str) -> str:

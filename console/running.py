@@ -39,7 +39,7 @@ def up() -> None:
 def wait(
     timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait at most.")] = 120,
 ) -> None:
-    """Wait until nothing is queued or due; exit with 1 at the time-out.
+    """Wait until nothing is queued or due and the exceptions are up to date; exit with 1 at the time-out.
 
     A held payment whose next try lies ahead is not waited for.
     """

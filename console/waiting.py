@@ -23,25 +23,32 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Unfinished:
-    """What has not been dealt with: events on the feed, and in the ledger what is due now or held for a later try.
+    """What has not been dealt with: on the feed, and in the ledger what is due now, to be examined or held.
 
     Where an engine did not answer, `problem` says so and nothing else counts.
     """
 
     on_feed: int = 0
     due: int = 0
+    to_examine: int = 0
     held: int = 0
     problem: str | None = None
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is left to be done now; what is held has its time ahead of it."""
-        return not (self.on_feed or self.due or self.problem)
+        return not (self.on_feed or self.due or self.to_examine or self.problem)
 
     def __str__(self) -> str:
         if self.problem:
             return self.problem
-        return f"{self.on_feed:,} events on the feed, {self.due:,} payments due now, {self.held:,} held for a later try"
+        parts = {
+            "on the feed": self.on_feed,
+            "due now": self.due,
+            "to be examined for exceptions": self.to_examine,
+            "held for a later try": self.held,
+        }
+        return ", ".join(f"{count:,} {where}" for where, count in parts.items() if count) or "nothing"
 
 
 def until_quiet(at: Installation, timeout_seconds: float, on_look: Callable[[Unfinished], None]) -> Unfinished:
@@ -79,11 +86,11 @@ def _look(feed: redis.Redis, stream: str, database: Database) -> Unfinished:
     try:
         on_feed = feed_length(feed, stream)
         with transaction(database) as tx:
-            due, held = waiting(tx, datetime.now(UTC))
+            left = waiting(tx, datetime.now(UTC))
     except RedisError:
         return Unfinished(problem="Redis does not answer")
     except Exception as error:
         if not is_transient(error):
             raise
         return Unfinished(problem="PostgreSQL does not answer")
-    return Unfinished(on_feed, due, held)
+    return Unfinished(on_feed, left.due, left.to_examine, left.later)

@@ -9,7 +9,7 @@ from payments.core.line import IMPORT_USER, EntryKind, Line, Posting
 from payments.core.month import Month, MonthState
 from payments.store import clinics, entries, findings, history, inbox, lines, months
 from payments.store.entries import NewEntry, Stamp
-from payments.store.findings import StoredFinding
+from payments.store.findings import FindingRow, StoredFinding
 from payments.store.history import Happening
 from payments.store.session import Transaction
 
@@ -67,6 +67,11 @@ def accept_all(tx: Transaction, company_id: str | None) -> list[int]:
 def accept_by_policy(tx: Transaction) -> list[int]:
     """Return the exceptions of closed months of the companies that have theirs accepted without asking."""
     return findings.acceptable(tx, None, policy="auto")
+
+
+def list_exceptions(tx: Transaction, *, only_open: bool) -> list[FindingRow]:
+    """Return the Billing Exceptions, oldest first."""
+    return findings.rows(tx, only_open=only_open)
 
 
 def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:

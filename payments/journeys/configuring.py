@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import available_timezones
 
 from payments.core.eligibility import ClinicSettings
 from payments.core.event import ChargeType
 from payments.store import clinics
-from payments.store.clinics import ClinicOfOtherCompanyError
+from payments.store.clinics import ClinicOfOtherCompanyError, CompanyRow
 from payments.store.session import Transaction
 
 __all__ = ["ClinicOfOtherCompanyError", "ClinicRow"]
@@ -29,6 +30,29 @@ class Wish(NamedTuple):
     company_id: str
     integration: bool | None = None
     charge_types: Collection[ChargeType] | None = None
+
+
+class CompanyWish(NamedTuple):
+    """What a company is to have; None keeps what is set."""
+
+    company_id: str
+    hold_days: int | None = None
+    dos_first: bool | None = None
+    adjustments: str | None = None
+    timezone: str | None = None
+
+
+class TimezoneError(ValueError):
+    """There is no such time zone."""
+
+
+def set_company(tx: Transaction, wish: CompanyWish) -> CompanyRow:
+    """Set what a company decides; it comes into being if need be. Raises TimezoneError for an unknown time zone."""
+    if wish.timezone is not None and wish.timezone not in available_timezones():
+        raise TimezoneError(f"timezone: expected an IANA name, e.g. America/Denver; got {wish.timezone!r}")
+    clinics.create_companies(tx, [wish.company_id])
+    chosen = {name: value for name, value in wish._asdict().items() if name != "company_id" and value is not None}
+    return clinics.change_company(tx, wish.company_id, chosen)
 
 
 def set_clinic(tx: Transaction, wish: Wish, *, now: datetime, who: str) -> ClinicRow:

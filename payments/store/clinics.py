@@ -1,9 +1,9 @@
 """Companies, clinics, and the history of each clinic's settings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
@@ -19,6 +19,16 @@ class ClinicOfOtherCompanyError(ValueError):
     def __init__(self, clinic_id: str, owner: str) -> None:
         self.clinic_id, self.owner = clinic_id, owner
         super().__init__(f"clinic {clinic_id} belongs to company {owner}")
+
+
+class CompanyRow(NamedTuple):
+    """What a company decides for all of its clinics."""
+
+    company: str
+    timezone: str
+    hold_days: int
+    dos_first: bool
+    adjustments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,19 @@ def create_companies(tx: Transaction, company_ids: Iterable[str]) -> None:
         text("INSERT INTO companies (company_id) SELECT unnest(CAST(:ids AS text[])) ON CONFLICT DO NOTHING"),
         {"ids": sorted(set(company_ids))},
     )
+
+
+def change_company(tx: Transaction, company_id: str, chosen: Mapping[str, object]) -> CompanyRow:
+    """Set some of a company's columns, and return all of them."""
+    assignments = ", ".join(f"{name} = :{name}" for name in ("company_id", *chosen))
+    found = tx.execute(
+        text(
+            f"UPDATE companies SET {assignments} WHERE company_id = :company_id "
+            "RETURNING company_id, timezone, hold_days, dos_first, adjustments"
+        ),
+        {"company_id": company_id, **chosen},
+    )
+    return CompanyRow(*found.one())
 
 
 def change_settings(tx: Transaction, clinic_id: str, settings: ClinicSettings, *, since: datetime, who: str) -> None:

@@ -1,5 +1,6 @@
 """What an event says, how it is told from another, and what can be made out of one that was refused."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -47,8 +48,6 @@ def test_an_event_says_what_the_emr_saved():
 
 @pytest.mark.parametrize("event", [saved(), deleted(), patient()], ids=lambda event: event.type)
 def test_a_field_that_the_contract_does_not_name_is_ignored(event):
-    import json
-
     content = json.loads(body(event)) | {"entered_by": "K. Front Desk", "collected_by": {"name": "K."}}
 
     read = read_event(body(content))

@@ -1,0 +1,150 @@
+"""`payments exceptions` and `payments report exceptions`: what needs a biller, and what the biller decides."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.arguments import FormOption, LimitOption, day
+from console.faults import CommandError
+from console.output import Form, Record, show
+from console.session import ledger, person
+from console.tables import Column, Layout
+from console.terminal import complain, say
+
+if TYPE_CHECKING:
+    from payments.journeys.adjusting import Accepted
+    from payments.store.findings import FindingRow
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+LAYOUT = Layout(
+    title="Billing Exceptions",
+    keys=(
+        *"id type reason case payment patient amount_before amount_now difference transaction_date status".split(),
+        *"proposal company clinic charge_type method version note opened_at ended_at ended_by".split(),
+    ),
+    columns=(
+        Column("id", "No."),
+        Column("payment", "Payment", wraps=True),
+        Column("patient", "Patient", from_width=150),
+        Column("what", "Exception", wraps=True),
+        Column("transaction_date", "Transaction", from_width=120),
+        Column("amount_before", "Before"),
+        Column("amount_now", "Now"),
+        Column("difference", "Difference", from_width=100),
+        Column("entries", "Proposed", wraps=True),
+        Column("status", "Status", from_width=110),
+    ),
+    noun="exception",
+    empty="No payment needs anyone.",
+)
+
+
+class Which(StrEnum):
+    """Which exceptions a report shows."""
+
+    OPEN = "open"
+    ALL = "all"
+
+
+DepositDateOption = Annotated[
+    date | None,
+    typer.Option(
+        "--deposit-date",
+        parser=day,
+        metavar="YYYY-MM-DD",
+        help="The deposit date, in an open month; today if left out.",
+    ),
+]
+
+
+def report(
+    *,
+    status: Annotated[Which, typer.Option(help="The open ones, or all that ever were.")] = Which.OPEN,
+    form: FormOption = Form.TABLE,
+    limit: LimitOption = 200,
+) -> None:
+    """Show the Billing Exceptions: the case, what Billing holds, what the EMR says, and the entries to post."""
+    from payments.journeys import adjusting
+
+    with ledger() as tx:
+        found = adjusting.list_exceptions(tx, only_open=status is Which.OPEN)
+    show([_record(row) for row in found], LAYOUT, form, limit)
+
+
+@app.command(
+    epilog="Example: payments exceptions accept 17 18\n\n"
+    "Example: payments exceptions accept 17 --deposit-date 2026-11-02\n\n"
+    "Example: payments exceptions accept --all --company acme"
+)
+def accept(
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers, as the Billing Exceptions print them.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Accept every open one that proposes entries.")] = False,
+    company: Annotated[str | None, typer.Option(help="Of all, those of this company.")] = None,
+    deposit_date: DepositDateOption = None,
+) -> None:
+    """Post what exceptions propose, each by itself; one that was accepted before posts nothing."""
+    from payments.journeys import adjusting
+
+    if bool(numbers) == everything:
+        raise CommandError("name exceptions by their numbers, or choose --all", exit_status=2)
+    if everything:
+        with ledger() as tx:
+            numbers = adjusting.accept_all(tx, company)
+    refused = sum(not _accept(number, deposit_date) for number in dict.fromkeys(numbers or ()))
+    if everything:
+        say(f"{len(numbers or ()) - refused:,} of {len(numbers or ()):,} exceptions accepted")
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command(epilog='Example: payments exceptions acknowledge 17 --reason "agreed with the patient"')
+def acknowledge(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Its number, as the Billing Exceptions print it.")],
+    reason: Annotated[str, typer.Option(help="Why nothing is to be posted; it stays on record.")],
+) -> None:
+    """End an exception without posting anything. A newer version of the payment opens another."""
+    from payments.journeys import adjusting
+
+    with ledger() as tx:
+        payment = adjusting.acknowledge(tx, number, reason, datetime.now(UTC), person())
+    say(f"Exception {number} of {payment} is acknowledged; nothing was posted.")
+
+
+def _accept(number: int, deposit_date: date | None) -> bool:
+    from payments.journeys import adjusting
+
+    try:
+        with ledger() as tx:
+            done = adjusting.accept(tx, number, deposit_date, datetime.now(UTC), person())
+    except adjusting.AdjustingError as error:
+        complain(str(error))
+        return False
+    say(_told(number, done))
+    return True
+
+
+def _told(number: int, done: Accepted) -> str:
+    if done.before:
+        return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
+    if not done.postings:
+        return f"Exception {number} of {done.payment} is settled; there was nothing to post."
+    posted = ", ".join(f"{each.amount} {each.bearing.method}" for each in done.postings)
+    day = done.postings[0].bearing.deposit_date
+    return f"Exception {number} of {done.payment}: posted {posted} with deposit date {day}."
+
+
+def _record(row: FindingRow) -> Record:
+    what = row.reason if row.case is None else f"Payment {row.case} when month is closed"
+    entries = [f"{entry['amount']} {entry['method']}" for entry in row.proposal]
+    return asdict(row) | {"what": ". ".join(filter(None, (what, row.note))), "entries": entries}

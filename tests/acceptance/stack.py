@@ -1,0 +1,141 @@
+"""`payments up` as a real process with a home and ports of its own, driven by the command line alone."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from config.urls import with_redis_database
+
+PAYMENTS = str(Path(sys.executable).with_name("payments"))
+UP_SECONDS_MAX, DOWN_SECONDS_MAX, SETTLED_SECONDS_MAX = 60, 30, 60
+
+Row = dict[str, Any]
+
+
+class Stack:
+    """The stack of one home. PostgreSQL is embedded; so is the feed, unless REDIS_URL names a server."""
+
+    def __init__(self, home: Path, redis_database: int, **settings: str) -> None:
+        self.home = home
+        self.flower_port = _free_port()
+        self.environment = {name: value for name, value in os.environ.items() if not _is_a_setting(name)} | {
+            "PAYMENTS_HOME": str(home),
+            "PAYMENTS_FLOWER_PORT": str(self.flower_port),
+            "PAYMENTS_CONSOLE_PORT": str(_free_port()),
+            "FLOWER_UNAUTHENTICATED_API": "true",
+            **settings,
+        }
+        if server := os.environ.get("REDIS_URL"):
+            self.environment["REDIS_URL"] = with_redis_database(server, redis_database)
+        self.log = home / "up.log"
+
+    def start(self) -> None:
+        """Start it, and return once every part works."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [PAYMENTS, "up"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.until_healthy()
+
+    def until_healthy(self) -> None:
+        """Wait until `payments health` says so."""
+        deadline = time.monotonic() + UP_SECONDS_MAX
+        while (health := self.run("health")).returncode:
+            assert self.process.poll() is None, f"payments up has ended: {self.log_tail()}"
+            assert time.monotonic() < deadline, f"not healthy: {health.stdout}{health.stderr}{self.log_tail()}"
+            time.sleep(0.1)
+
+    def stop(self) -> int:
+        """Ask it to stop as an init system does, and return its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(DOWN_SECONDS_MAX)
+
+    def kill_what_is_left(self) -> None:
+        """End whatever of it still runs, so that a failed test leaves nothing behind."""
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def log_tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+    def processes(self, module: str = "") -> list[int]:
+        """Return the processes that work for this home, or those of them that run one of our modules."""
+        return [pid for pid in _every_pid() if self._is_ours(pid) and module in _of_process(pid, "cmdline")]
+
+    def leader(self, module: str) -> int:
+        """Return the process that the supervisor itself started for this module."""
+        return next(pid for pid in self.processes(module) if os.getpgid(pid) == pid)
+
+    def _is_ours(self, pid: int) -> bool:
+        in_its_folder = Path(os.path.realpath(f"/proc/{pid}/cwd")).is_relative_to(self.home)
+        return in_its_folder or f"PAYMENTS_HOME={self.home}\0" in _of_process(pid, "environ")
+
+    def run(self, *arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, whatever that is."""
+        done = subprocess.run(
+            [PAYMENTS, *map(str, arguments)], check=False, env=self.environment, input=stdin, capture_output=True
+        )
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def do(self, *arguments: object, stdin: bytes = b"") -> str:
+        """Run a command that has to succeed, and return what it prints."""
+        done = self.run(*arguments, stdin=stdin)
+        assert done.returncode == 0, f"{done.args}: {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def publish(self, *events: Mapping[str, object] | bytes) -> None:
+        lines = (event if isinstance(event, bytes) else json.dumps(event).encode() for event in events)
+        self.do("emr", "publish", "-", stdin=b"\n".join(lines) + b"\n")
+
+    def settle(self) -> None:
+        self.do("wait", "--timeout", SETTLED_SECONDS_MAX)
+
+    def report(self, *arguments: object) -> list[Row]:
+        rows: list[Row] = json.loads(self.do("report", *arguments, "--format", "json"))
+        return rows
+
+    def feed(self, clinic: str) -> dict[str, Row]:
+        """Return the Claims Feed of one clinic by the payments' keys."""
+        return {row["payment"]: row for row in self.report("claims-feed", "--clinic", clinic)}
+
+    def ledger(self, clinic: str) -> list[Row]:
+        """Return the entries of one clinic."""
+        return [row for row in self.report("payment-log") if row["payment"].startswith(f"{clinic}/")]
+
+    def set_clinic(self, clinic: str, types: str, integration: str = "on") -> None:
+        self.do("settings", "set", clinic, "--company", "acme", "--integration", integration, "--types", types)
+
+
+def _every_pid() -> Iterator[int]:
+    yield from (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _of_process(pid: int, what: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text(errors="replace")
+    except OSError:  # it has ended
+        return ""
+
+
+def _is_a_setting(name: str) -> bool:
+    return name.startswith("PAYMENTS_") or name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,66 @@
+"""What becomes of a payment from its save to the ledger, as the people at the desk see it."""
+
+import time
+
+from tests.acceptance.events import deletion, key, patient, payment, total
+from tests.acceptance.stack import Stack
+
+
+def test_a_payment_is_imported_updated_and_taken_out_and_one_left_out_is_requeued(stack: Stack) -> None:
+    clinic = "main"
+    stack.set_clinic(clinic, "Copay")
+    stack.publish(
+        patient(f"{clinic}-ada"),
+        payment(clinic, "visit"),
+        payment(clinic, "shoes", "9.00", charge_type="Supplies"),
+        payment(clinic, "wrong", "70.00"),
+        b"{not json, and no clinic to be seen",
+    )
+    stack.settle()
+
+    feed = stack.feed(clinic)
+    assert (feed[key(clinic, "visit")]["status"], feed[key(clinic, "visit")]["reason"]) == (
+        "Transmission Successful",
+        None,
+    )
+    assert (feed[key(clinic, "shoes")]["status"], feed[key(clinic, "shoes")]["reason"]) == (
+        "Not Sent",
+        "type_not_selected",
+    )
+    refused = [row for row in stack.report("claims-feed", "--status", "Validation Failed") if not row["clinic"]]
+    assert [(row["payment"], row["reason"]) for row in refused] == [(None, "invalid_event")]
+    assert {row["user"] for row in stack.ledger(clinic)} == {"Integration Import, Not mapped to a user"}
+    assert total(stack.ledger(clinic)) == 95
+
+    stack.publish(payment(clinic, "visit", "35.00", version=2), deletion(clinic, "wrong", version=2))
+    stack.settle()
+
+    assert total(stack.ledger(clinic)) == 35
+    assert stack.feed(clinic)[key(clinic, "visit")]["version"] == 2
+
+    stack.set_clinic(clinic, "Copay,Supplies")
+    stack.do("requeue", key(clinic, "shoes"))
+    stack.do("requeue", key(clinic, "shoes"))
+    stack.settle()
+
+    assert stack.feed(clinic)[key(clinic, "shoes")]["status"] == "Transmission Successful"
+    assert total(stack.ledger(clinic)) == 44
+    told = stack.do("timeline", key(clinic, "shoes"), "--format", "json")
+    assert all(word in told for word in ("Not Sent", "Re-submitted", "Imported"))
+
+
+def test_a_payment_waits_for_its_patient_and_comes_in_as_soon_as_billing_knows_the_patient(stack: Stack) -> None:
+    clinic = "waiting"
+    stack.set_clinic(clinic, "Copay")
+    stack.publish(payment(clinic, "early"))
+    stack.settle()
+
+    assert stack.feed(clinic)[key(clinic, "early")]["status"] == "Transmission Pending"
+    assert stack.ledger(clinic) == []
+
+    started = time.monotonic()
+    stack.publish(patient(f"{clinic}-ada"))
+    while stack.feed(clinic)[key(clinic, "early")]["status"] != "Transmission Successful":
+        assert time.monotonic() - started < 4, stack.do("timeline", key(clinic, "early"))
+
+    assert total(stack.ledger(clinic)) == 25

@@ -1,0 +1,69 @@
+"""What holds when processes end: all of it arrives, once; nothing stays; and a home has one stack."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from tests.acceptance.events import ALL_TYPES, patient, payment, total
+from tests.acceptance.stack import PAYMENTS, Stack
+
+EVENTS_EACH_TIME = 1_000
+
+
+def test_what_is_on_its_way_arrives_once_when_importer_and_intake_are_killed(stack: Stack) -> None:
+    clinic, killed = "killed", []
+    stack.set_clinic(clinic, ALL_TYPES)
+    stack.publish(patient(f"{clinic}-ada"))
+    with subprocess.Popen(
+        [PAYMENTS, "emr", "publish", "-"], env=stack.environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as publisher:
+        assert publisher.stdin
+        for number, module in enumerate(("workers.importer", "workers.intake", "workers.importer")):
+            for each in range(EVENTS_EACH_TIME):
+                event = payment(clinic, f"{number}-{each}", "1.00")
+                publisher.stdin.write(json.dumps(event).encode() + b"\n")
+            publisher.stdin.flush()
+            killed.append(_kill(stack, module))
+    assert publisher.returncode == 0
+    stack.settle()
+
+    rows = stack.ledger(clinic)
+    assert len(rows) == len({row["payment"] for row in rows}) == 3 * EVENTS_EACH_TIME
+    assert total(rows) == 3 * EVENTS_EACH_TIME
+    assert {row["status"] for row in stack.feed(clinic).values()} == {"Transmission Successful"}
+    stack.until_healthy()
+    assert not {stack.leader("workers.importer"), stack.leader("workers.intake")} & set(killed)
+
+
+def test_a_stack_that_is_told_to_stop_leaves_nothing_behind_and_shares_its_home_with_no_other(
+    own_stack: Stack,
+) -> None:
+    clinic = "stopped"
+    own_stack.set_clinic(clinic, ALL_TYPES)
+    own_stack.publish(patient(f"{clinic}-ada"), payment(clinic, "before"))
+    own_stack.settle()
+
+    second = own_stack.run("up")
+    assert second.returncode == 1
+    assert len(second.stderr.strip().splitlines()) == 1
+    assert "another `payments up` runs" in second.stderr
+
+    assert own_stack.stop() == 0
+    assert own_stack.processes() == []
+    assert not (own_stack.home / "run" / "stack.json").exists()
+
+    own_stack.start()
+    assert [row["amount"] for row in own_stack.ledger(clinic)] == ["25.00"]
+
+
+def _kill(stack: Stack, module: str) -> int:
+    """Kill a worker and all that it started, as a machine that runs out of memory does; wait for the next to be up."""
+    deadline = time.monotonic() + 20
+    while not any(os.getpgid(pid) == pid for pid in stack.processes(module)):
+        assert time.monotonic() < deadline, f"{module} was not started again"
+        time.sleep(0.05)
+    pid = stack.leader(module)
+    os.killpg(pid, signal.SIGKILL)
+    return pid

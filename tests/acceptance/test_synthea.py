@@ -1,0 +1,71 @@
+"""A real export crosses whole: each payment is seen, the money adds up, and sending it again changes nothing."""
+
+import csv
+import os
+import random
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from emr.client import body_of
+from emr.synthea import read_export
+from tests.acceptance.events import total
+from tests.acceptance.stack import Stack
+
+EXPORT = Path(os.environ.get("SYNTHEA_DIR", Path(__file__).parents[3] / "shared" / "data" / "synthea"))
+
+
+@pytest.mark.skipif(
+    not (EXPORT / "claims_transactions.csv").exists(),
+    reason=f"no Synthea export in {EXPORT}; SYNTHEA_DIR may name one",
+)
+def test_an_export_is_posted_to_the_cent_and_once_however_often_it_is_sent(stack: Stack) -> None:
+    money = _money_from_patients()
+    stack.do("emr", "replay-synthea", EXPORT)
+    stack.settle()
+
+    feed = {row["payment"]: row for row in stack.report("claims-feed") if row["clinic"] in _clinics()}
+    assert {row["payment"].split("/")[1] for row in feed.values()} == set(money)
+    assert {
+        row["status"] == "Transmission Successful" or (row["status"], bool(row["reason"])) == ("Not Sent", True)
+        for row in feed.values()
+    } == {True}
+    sent = {row["payment"].split("/")[1] for row in feed.values() if row["status"] == "Transmission Successful"}
+    before = [row for row in stack.report("payment-log") if row["payment"] in feed]
+    assert total(before) == sum(amount for payment_id, amount in money.items() if payment_id in sent)
+
+    export = read_export(EXPORT)
+    events = [body_of(event) for event in (*export.patients(), *export.payments())]
+    for seed in (1, 2):
+        random.Random(seed).shuffle(events)
+        stack.publish(*events)
+        stack.settle()
+
+    assert [row for row in stack.report("payment-log") if row["payment"] in feed] == before
+
+
+def _rows() -> list[dict[str, str]]:
+    with (EXPORT / "claims_transactions.csv").open(encoding="utf-8", newline="") as lines:
+        return sorted(csv.DictReader(lines), key=lambda row: (row["CLAIMID"], int(row["CHARGEID"])))
+
+
+def _clinics() -> set[str]:
+    return {row["PLACEOFSERVICE"] for row in _rows()}
+
+
+def _money_from_patients() -> dict[str, Decimal]:
+    """Return each payment of a patient and its amount, read without the code that is tested.
+
+    A claim's rows are gone through in order: whoever the last CHARGE or TRANSFERIN names owes the money, and `p` is
+    the patient; a copay is the patient's whoever owes.
+    """
+    money: dict[str, Decimal] = {}
+    owes: dict[str, str] = {}
+    for row in _rows():
+        if row["TRANSFERTYPE"]:
+            owes[row["CLAIMID"]] = row["TRANSFERTYPE"]
+        is_the_patients = row["METHOD"] == "COPAY" or owes.get(row["CLAIMID"]) == "p"
+        if row["TYPE"] == "PAYMENT" and is_the_patients and Decimal(row["PAYMENTS"]):
+            money[row["ID"]] = Decimal(row["PAYMENTS"])
+    return money

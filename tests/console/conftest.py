@@ -1,0 +1,109 @@
+"""The `payments` command run in this process, on a real database and a real Redis of its own."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import redis
+
+from config.urls import broker_after
+from console import cli
+from payments.core.event import ChargeType, Event
+from payments.journeys import configuring, importing
+from payments.journeys.configuring import Wish
+from payments.store.migrations import upgrade
+from payments.store.session import Database, connect, transaction
+from tests.conftest import flush, scratch_database
+from tests.make import NOW, arrived, run
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+class Answer(NamedTuple):
+    """What a command printed, and the status it ended with."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> Any:
+        """What was printed as JSON."""
+        assert (self.status, self.err) == (0, "")
+        return json.loads(self.out)
+
+
+class Terminal:
+    """Somebody who types `payments ...` and reads what comes."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+
+    def types(self, *arguments: str) -> Answer:
+        self._capfd.readouterr()
+        status = cli.run(arguments)
+        return Answer(status, *self._capfd.readouterr())
+
+
+class Billing:
+    """A ledger on which the console's commands work; what is written stays, so each test has clinics of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def clinic(self, clinic_id: str, *types: ChargeType) -> None:
+        with transaction(self._database) as tx:
+            wish = Wish(clinic_id, "company", integration=True, charge_types=types or list(ChargeType))
+            configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
+
+    def imports(self, *events: Event | bytes) -> None:
+        with transaction(self._database) as tx:
+            importing.import_events(tx, arrived(events), run())
+
+
+@pytest.fixture(scope="package")
+def ledger_url(postgres_url: str) -> Iterator[str]:
+    with scratch_database(postgres_url) as url:
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture(scope="package")
+def ledger_database(ledger_url: str) -> Iterator[Database]:
+    database = connect(ledger_url, application_name="tests")
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def billing(ledger_database: Database) -> Billing:
+    return Billing(ledger_database)
+
+
+@pytest.fixture
+def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Terminal:
+    """Somebody who types where no engine is named, in a home in which nothing was ever started."""
+    for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PAYMENTS_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "120")
+    return Terminal(capfd)
+
+
+@pytest.fixture
+def feed(redis_url: str) -> Iterator[redis.Redis]:
+    """An empty feed that the commands publish on."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+    flush(redis_url)
+    flush(broker_after(redis_url))
+
+
+@pytest.fixture
+def terminal(stranger: Terminal, ledger_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Somebody who types where the engines are named by URL."""
+    monkeypatch.setenv("DATABASE_URL", ledger_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    return stranger

@@ -1,0 +1,124 @@
+"""What a command cannot do it says in one line on the standard error, and ends with 1, or with 2 for a wrong usage."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import scratch_database
+from tests.console.conftest import NOWHERE, Terminal
+
+TYPES = "Copay, Deductible, Wellness, Supplies, Other, Coinsurance, Payment on Account"
+REASONS = (
+    "type_not_selected, integration_off, internal_payment, retries_exhausted, patient_not_found, invalid_event, "
+    "version_conflict"
+)
+
+
+def refused(terminal: Terminal, line: str, status: int) -> str:
+    answer = terminal.types(*line.split())
+    assert (answer.status, answer.out) == (status, "")
+    assert answer.err.startswith("payments: ")
+    assert answer.err.count("\n") == 1
+    return answer.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("settings set c --company x --types Copay,Tips", f"no charge type is called 'Tips'; choose from: {TYPES} "),
+        ("settings set c --company x --integration yes", "'yes' is not one of 'on', 'off' "),
+        ("settings set c", "Missing option '--company' (see payments settings set --help)"),
+        (f"settings set {'c' * 65} --company x", "an id is text of 1 to 64 printable characters"),
+        ("report claims-feed --status lost", "no status is called 'lost'; choose from: Transmission Pending, "),
+        ("report claims-feed --format xml", "'xml' is not one of 'table', 'json', 'csv' "),
+        ("report claims-feed --from 20261005", "'--from': 20261005 is not a date such as 2026-10-05"),
+        ("report claims-feed --to 2026-02-30", "'--to': 2026-02-30 is not a date such as 2026-10-05"),
+        ("report payment-log --from 2026-10-05 --to 2026-10-04", "2026-10-04 lies before --from 2026-10-05"),
+        ("report payment-log --group-by colour", "choose from: charge_type, deposit_date, method, clinic, user "),
+        ("requeue", "name payments by their keys, or choose them by --status"),
+        ("requeue --reason invalid_event", "name payments by their keys, or choose them by --status"),
+        ("requeue a/b/1 --status not-sent", "not both"),
+        ("requeue --status not-sent --reason moon", f"no reason is called 'moon'; choose from: {REASONS} "),
+        ("emr simulate --clinics 0", "'--clinics'"),
+        ("emr publish", "Missing argument 'FILE'"),
+        ("frobnicate", "No such command 'frobnicate'"),
+        ("wait --fast", "No such option: --fast"),
+    ],
+)
+def test_a_wrong_usage_names_what_is_wrong(stranger: Terminal, line: str, said: str) -> None:
+    assert said in refused(stranger, line, status=2)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "wait",
+        "health",
+        "report claims-feed",
+        "report payment-log --format json",
+        "timeline a/b/1",
+        "settings show",
+        "requeue a/b/1",
+        "emr publish -",
+        "emr simulate",
+    ],
+)
+def test_where_nothing_runs_it_says_how_to_start(stranger: Terminal, line: str, tmp_path: Path) -> None:
+    told = refused(stranger, line, status=1)
+
+    assert told.startswith(f"payments: nothing is running in {tmp_path}; start it with `payments up`")
+
+
+def test_a_misspelt_setting_is_named(stranger: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENTS_FLOWER_PROT", "1")
+
+    assert "PAYMENTS_FLOWER_PROT: there is no such setting" in refused(stranger, "wait", status=1)
+
+
+def test_a_file_or_folder_that_is_not_there_is_named(terminal: Terminal, tmp_path: Path) -> None:
+    assert f"{tmp_path}/none: No such file" in refused(terminal, f"emr publish {tmp_path}/none", status=1)
+    assert "claims_transactions.csv" in refused(terminal, f"emr replay-synthea {tmp_path}", status=1)
+
+
+def test_a_postgres_that_does_not_answer_is_said_without_its_password(
+    stranger: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/ledger")
+    monkeypatch.setenv("REDIS_URL", NOWHERE)
+
+    told = refused(stranger, "report claims-feed", status=1)
+
+    assert "PostgreSQL does not answer" in told
+    assert "secret" not in told
+
+
+def test_a_database_without_our_tables_is_said(
+    terminal: Terminal, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scratch_database(postgres_url) as empty:
+        monkeypatch.setenv("DATABASE_URL", empty)
+
+        assert "`payments up` brings it there" in refused(terminal, "report payment-log", status=1)
+
+
+def test_a_redis_that_does_not_answer_is_said(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", NOWHERE)
+    (tmp_path / "events.jsonl").write_text("{}\n")
+
+    assert "127.0.0.1:1, database 0" in refused(terminal, f"emr publish {tmp_path}/events.jsonl", status=1)
+    assert "not finished after 0 s: Redis does not answer" in refused(terminal, "wait --timeout 0", status=1)
+
+
+def test_a_clinic_is_not_moved_to_another_company(terminal: Terminal) -> None:
+    terminal.types(*"settings set settled --company first".split())
+
+    told = refused(terminal, "settings set settled --company second", status=1)
+
+    assert told == "payments: clinic settled belongs to company first\n"
+
+
+def test_what_is_not_known_is_said(terminal: Terminal) -> None:
+    assert "no payment is known as a/b/9" in refused(terminal, "timeline a/b/9", status=1)
+    assert "no clinic is known as nowhere" in refused(terminal, "settings show nowhere", status=1)
