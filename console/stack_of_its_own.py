@@ -87,11 +87,11 @@ class OwnStack:
         return StackFailedError(problem, self._log)
 
     def stop(self) -> None:
-        """End the stack: in order, or by force when that takes too long."""
+        """End the stack: in order, or by force when that takes too long or a second Ctrl-C says so."""
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 

@@ -134,6 +134,8 @@ def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
             return _take_out(case, not_sent(reason) if reason else never_sent)
         case Questioned(detail):
             return _ends(case.line, Outcome(Application.EXCEPTION, target=None, detail=detail))
+        case Eligible() if saved.amount == ZERO:  # only a refund line may say so
+            return _take_out(case, Outcome(Application.NONE))
         case Eligible():
             if not case.facts.patient_known:
                 return _waits(case.line, case.facts, case.waits, Reason.PATIENT_NOT_FOUND)

@@ -275,6 +275,8 @@ class Glimpse(NamedTuple):
     saved_at: datetime | None = None
     charge_type: str | None = None
     amount_paid: Decimal | None = None
+    transaction_date: date | None = None
+    paid: bool | None = None
 
     @property
     def key(self) -> LineKey | None:
@@ -311,6 +313,8 @@ _GLIMPSED: dict[str, TypeAdapter[Any]] = {
     "saved_at": TypeAdapter(Instant),
     "charge_type": TypeAdapter(ChargeType),
     "amount_paid": TypeAdapter(Amount),
+    "transaction_date": TypeAdapter(Day),
+    "paid": TypeAdapter(Flag),
 }
 
 

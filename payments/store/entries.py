@@ -19,7 +19,7 @@ _COLUMNS = (
 
 
 class NewEntry(NamedTuple):
-    """A posting that goes into the ledger: for which line, as which part of the correction, on which company day."""
+    """A posting that goes into the ledger: for which line, as which of its entries, on which company day."""
 
     line: Line
     posting: Posting

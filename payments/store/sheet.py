@@ -36,7 +36,8 @@ class Sheet:
         self.lines[line.key] = line
         self._changed.add(line.key)
         today = self.book.today(line.key.clinic_id)
-        numbered = enumerate(decision.postings, 1)
+        # Numbered through all entries of the line: the same version can be taken out and, requeued, put in again.
+        numbered = enumerate(decision.postings, len(line.postings) - len(decision.postings) + 1)
         self._entries += [NewEntry(line, posting, part, today) for part, posting in numbered]
         self.tally.count(line.outcome)
         self.tell(line, _what(line.outcome), _detail(decision), entry_id)

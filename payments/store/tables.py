@@ -81,6 +81,8 @@ patients = Table(
     Column("known_at", Moment),  # null until `patient.saved` makes the patient known to Billing
     Column("version", BigInteger),
     Column("name", Text),
+    Column("distribute_at", Moment),  # set when money of the account has to be applied or released at once
+    Index("patients_to_distribute", "distribute_at", postgresql_where=text("distribute_at IS NOT NULL")),
 )
 
 # A month without a row is open.
@@ -182,6 +184,8 @@ set_aside = Table(
     Column("saved_on", Date),
     Column("charge_type", Text),
     Column("amount_paid", Dollars),
+    Column("transaction_date", Date),
+    Column("paid", Boolean),
     Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
     Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )
@@ -247,6 +251,25 @@ entries = Table(
     UniqueConstraint("line_ref", "version", "kind", "part"),
     Index("entries_by_patient", "company_id", "patient_id"),
     Index("entries_by_deposit_date", "clinic_id", "deposit_date"),
+)
+
+# Money of a payment applied to a charge, or taken back from it (negative). Append-only, with a date of its own that no
+# closed month blocks.
+allocations = Table(
+    "allocations",
+    metadata,
+    _id(),
+    Column("line_ref", BigInteger, ForeignKey(lines.c.id), nullable=False),
+    Column("clinic_id", Text, nullable=False),
+    Column("charge_id", Text, nullable=False),
+    Column("company_id", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("amount", Dollars, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("distribution_date", Date, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Index("allocations_by_patient", "company_id", "patient_id"),
+    Index("allocations_by_line", "line_ref"),
 )
 
 # Everything that happened, in order: each try with its worker, duration and error, each requeue with who asked.
