@@ -28,6 +28,7 @@ VISIBILITY_SECONDS = 300
 _ROUTES = {
     "payments.*": {"queue": IMPORTS},
     "billing.detect_exceptions": {"queue": FINDINGS},
+    "billing.apply_at_once": {"queue": ADJUSTMENTS},
     "billing.apply_adjustments": {"queue": ADJUSTMENTS},
     "billing.close_months": {"queue": NIGHTLY},
     "billing.distribute_payments": {"queue": NIGHTLY},

@@ -22,6 +22,10 @@ RECURRING: tuple[Recurring, ...] = (
     Recurring("payments.retry_due", every=timedelta(seconds=5)),
     # Opens, recomputes and closes exceptions that a hint after the import did not lead to.
     Recurring("billing.detect_exceptions", every=timedelta(seconds=5)),
+    # Payments on Account, and money to give back, where the hint after the import was lost.
+    Recurring("billing.apply_at_once", every=timedelta(seconds=5)),
+    # The four distribution rules, account by account.
+    Recurring("billing.distribute_payments", every=timedelta(hours=24)),
     # For the companies that have their adjustments posted without asking.
     Recurring("billing.apply_adjustments", every=timedelta(seconds=30)),
     # Months that were scheduled on an earlier day, and a close that was cut off half-way.

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from console import clinics, companies, demo, exceptions, months, publishing, reports, requeueing, running
+from console import accounts, clinics, companies, demo, exceptions, months, publishing, reports, requeueing, running
 from console.terminal import complain, say, speak_utf8
 
 _RUN, _LOOK, _CHANGE, _EMR = "Run it", "See what became of a payment", "Change something", "The EMR's side"
@@ -58,6 +58,7 @@ app.add_typer(
     help="Print a report of the ledger.",
     epilog="Example: payments report claims-feed --summary",
 )
+reports.app.command("account", epilog="Example: payments report account P-1042")(accounts.account)
 reports.app.command("exceptions", epilog="Example: payments report exceptions --status all")(exceptions.report)
 app.command(rich_help_panel=_LOOK, epilog="Example: payments timeline north/p-1001/1")(reports.timeline)
 app.add_typer(
@@ -88,6 +89,7 @@ app.add_typer(
     help="Show, schedule and close a company's months.",
     epilog="Example: payments months list --company acme",
 )
+app.command(rich_help_panel=_CHANGE, epilog="Example: payments distribute --dry-run")(accounts.distribute)
 app.command(
     rich_help_panel=_CHANGE,
     epilog="Example: payments requeue north/p-1001/1 north/p-1002/1\n\n"

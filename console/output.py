@@ -46,6 +46,11 @@ def as_json(records: Sequence[Record], keys: Sequence[str]) -> str:
     return f"[\n{lines}\n]\n" if lines else "[]\n"
 
 
+def show_value(value: object) -> None:
+    """Print a nested value as JSON, with money and dates written as in the reports."""
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=1) + "\n")
+
+
 def write_csv(records: Sequence[Record], keys: Sequence[str]) -> None:
     """Write a header and a line a record to the standard output."""
     writer = csv.writer(sys.stdout, lineterminator="\n")

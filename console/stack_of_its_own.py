@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 START_SECONDS_MAX = 90
-STOP_SECONDS_MAX = 30
+STOP_SECONDS_MAX, HURRY_SECONDS_MAX = 30, 10
 _CANARY_SECONDS = 2
 _LOG_LINES_SHOWN = 12
 
@@ -87,13 +87,16 @@ class OwnStack:
         return StackFailedError(problem, self._log)
 
     def stop(self) -> None:
-        """End the stack: in order, or by force when that takes too long or a second Ctrl-C says so."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS_MAX)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        """End the stack in order; in a hurry when that takes too long or a second Ctrl-C says so, and then by force."""
+        for seconds in (STOP_SECONDS_MAX, HURRY_SECONDS_MAX):
+            self._process.terminate()
+            try:
+                self._process.wait(seconds)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                continue
+            return
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 @contextmanager

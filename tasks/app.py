@@ -8,7 +8,14 @@ from celery import Celery, Task
 
 log = structlog.get_logger()
 
-TASK_MODULES = ("tasks.importing", "tasks.detecting", "tasks.adjusting", "tasks.closing", "tasks.canary")
+TASK_MODULES = (
+    "tasks.importing",
+    "tasks.detecting",
+    "tasks.distributing",
+    "tasks.adjusting",
+    "tasks.closing",
+    "tasks.canary",
+)
 
 
 class GuardedTask(Task):

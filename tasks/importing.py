@@ -4,6 +4,7 @@ from payments.core.tally import Tally
 from tasks import attempt
 from tasks.app import app
 from tasks.detecting import detect_exceptions
+from tasks.distributing import apply_at_once
 from tasks.resources import resources
 
 DUE_LIMIT = 500
@@ -31,7 +32,9 @@ def retry_due(**_future: object) -> str:
 
 
 def _summary(tally: Tally) -> str:
-    """Return the result that operators read, after a hint to look for exceptions where there may be some."""
+    """Return the result that operators read, after hints to those who take it from here."""
     if tally.to_examine:
         detect_exceptions.delay()
+    if tally.to_distribute:
+        apply_at_once.delay()
     return str(tally)

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from payments.core.eligibility import ClinicSettings
 from payments.core.event import (
+    ChargeSaved,
     ChargeType,
     Event,
     LineEvent,
@@ -51,6 +52,7 @@ _SAVED: dict[str, Any] = {
 }
 _KEYS_OF = {
     "payment.deleted": "schema type company_id clinic_id patient_id payment_id line_id version saved_at".split(),
+    "charge.saved": "schema type company_id clinic_id patient_id version saved_at".split(),
     "patient.saved": "schema type company_id patient_id version saved_at".split(),
 }
 _entry_numbers = count(1)
@@ -88,6 +90,19 @@ def patient(patient_id: str = "patient", **changes: object) -> PatientSaved:
     """Return the save of a patient."""
     event = read_event(body(_only("patient.saved", changes | {"patient_id": patient_id})))
     assert isinstance(event, PatientSaved)
+    return event
+
+
+def charge(charge_id: str, balance: str, **changes: object) -> ChargeSaved:
+    """Return the save of what the patient owes for a date of service."""
+    content = {
+        "patient_balance": balance,
+        "charge_id": charge_id,
+        "date_of_service": "2026-06-05",
+        "insurance_open": False,
+    }
+    event = read_event(body(_only("charge.saved", content | changes)))
+    assert isinstance(event, ChargeSaved)
     return event
 
 

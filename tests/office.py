@@ -10,9 +10,10 @@ from payments.core.event import ChargeType, Event
 from payments.core.money import Money
 from payments.core.month import Month
 from payments.core.tally import Tally
-from payments.journeys import adjusting, closing, configuring, detecting, importing, requeueing
+from payments.journeys import adjusting, closing, configuring, detecting, distributing, importing, requeueing
 from payments.journeys.adjusting import Accepted
 from payments.journeys.configuring import Wish
+from payments.journeys.distributing import FIRST
 from payments.store import findings
 from payments.store.closing import take_snapshot
 from payments.store.findings import FindingRow
@@ -53,6 +54,7 @@ class Office:
             self.now += timedelta(microseconds=1)
         while detecting.detect(self.tx, self.now, "tests-1", 500).examined:
             pass
+        distributing.distribute_marked(self.tx, self.now.date(), self.now, 500)
 
     def close(self, *months: str) -> None:
         """Close months."""
@@ -67,7 +69,13 @@ class Office:
     def accept_all(self, deposit_date: date | None = None) -> list[Accepted]:
         """Accept every open exception that can be accepted."""
         ids = adjusting.accept_all(self.tx, self.company_id)
-        return [adjusting.accept(self.tx, each, deposit_date, self.now, BILLER) for each in ids]
+        done = [adjusting.accept(self.tx, each, deposit_date, self.now, BILLER) for each in ids]
+        self.sweep()
+        return done
+
+    def distribute(self) -> None:
+        """Distribute every account, as each night does."""
+        distributing.distribute_after(self.tx, FIRST, self.now.date(), self.now, 500)
 
     def requeue(self, keys: Iterable[str]) -> None:
         """Requeue payments, and let the sweep take them up."""

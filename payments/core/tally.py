@@ -24,7 +24,7 @@ class Tally:
     """How many payments ended in which way; prints as the one line that operators read.
 
     `judged` counts all that was looked at, whatever came of it, `failed` what stays pending because of an error, and
-    `to_examine` the lines whose exceptions may have changed.
+    `to_examine` the lines whose exceptions may have changed, and `to_distribute` the accounts whose money may not wait.
     """
 
     imported: int = 0
@@ -40,6 +40,7 @@ class Tally:
     failed: int = 0
     judged: int = 0
     to_examine: int = 0
+    to_distribute: int = 0
 
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""

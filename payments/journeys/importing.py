@@ -4,6 +4,8 @@ One transaction takes a whole set; the caller opens and commits it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from payments.core.decision import Arrival, Facts, arrival, decide, decide_again
 from payments.core.event import ChargeSaved, EventError, LineEvent, PatientSaved, read_event
 from payments.core.outcome import Reason
 from payments.core.tally import Run, Tally
-from payments.store import history, inbox, lines, patients
+from payments.store import accounts, history, inbox, lines, patients
 from payments.store.factbook import Concern, open_factbook
 from payments.store.history import Happening
 from payments.store.inbox import Arrived
@@ -22,9 +24,12 @@ UNDETERMINED = "Unable to determine reason. Please contact Support."
 
 
 class _Read(NamedTuple):
+    """An event that was read, and when someone asked for it to be tried again."""
+
     arrived: Arrived
     event: LineEvent
     content_hash: bytes
+    requeued_at: datetime | None
 
 
 class _Batch(NamedTuple):
@@ -35,6 +40,11 @@ class _Batch(NamedTuple):
     charges: list[ChargeSaved]
     unreadable: list[tuple[Arrived, EventError]]
 
+    @property
+    def contents(self) -> dict[UUID, bytes]:
+        """The hash of each event's content; under the same event id the first to arrive counts."""
+        return {each.event.event_id: each.content_hash for each in reversed(self.lines)}
+
 
 def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tally:
     """Process entries of the stream, each by itself: every one is imported, held, marked or set aside whole.
@@ -42,7 +52,7 @@ def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tall
     Raises LostRaceError and what the database raises; then nothing of the set has happened, and it can be run again.
     """
     batch = _read(arrived)
-    seen = inbox.record_events(tx, {each.event.event_id: each.content_hash for each in reversed(batch.lines)})
+    seen = inbox.record_events(tx, batch.contents)
     return _process(tx, batch, seen, run)
 
 
@@ -50,7 +60,7 @@ def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
     """Process again up to `limit` events set aside that someone asked to try again."""
     due = inbox.lock_due(tx, run.now, limit)
     inbox.close(tx, [aside.id for aside in due], run.now)  # one that is refused again opens again
-    return _process(tx, _read([aside.arrived for aside in due]), {}, run)
+    return _process(tx, _read([aside.arrived for aside in due], requeued_at=run.now), {}, run)
 
 
 def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
@@ -103,7 +113,7 @@ def remember_failure(tx: Transaction, arrived: Sequence[Arrived], error: str, ru
     )
 
 
-def _read(arrived: Sequence[Arrived]) -> _Batch:
+def _read(arrived: Sequence[Arrived], requeued_at: datetime | None = None) -> _Batch:
     batch = _Batch([], [], [], [])
     for entry in arrived:
         try:
@@ -117,13 +127,14 @@ def _read(arrived: Sequence[Arrived]) -> _Batch:
             case ChargeSaved():
                 batch.charges.append(event)
             case _:
-                batch.lines.append(_Read(entry, event, event.content_hash))
+                batch.lines.append(_Read(entry, event, event.content_hash, requeued_at))
     return batch
 
 
 def _note(tx: Transaction, batch: _Batch, run: Run) -> int:
     """Note patients and charges first, so that a payment beside its patient finds it; return what was released."""
     patients.save_charges(tx, batch.charges)
+    accounts.mark(tx, {(event.company_id, event.patient_id) for event in batch.charges}, run.now)
     if not batch.patients:
         return 0
     patients.save(tx, batch.patients, run.now)
@@ -139,31 +150,35 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) 
     before = lines.lock(tx, (each.event.key for each in batch.lines))
     concerns = [*map(Concern.of, before.values()), *(Concern.of_event(each.event) for each in batch.lines)]
     sheet = Sheet(run, open_factbook(tx, concerns, run.now, run.ladder), before)
+    contents, done = batch.contents | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
-        _judge_one(sheet, each, seen)
-        seen.setdefault(each.event.event_id, each.content_hash)
+        if each.content_hash == contents[each.event.event_id]:
+            _judge_one(sheet, each, again=each.event.event_id in done)
+            done.add(each.event.event_id)
+        else:
+            conflict = f"event_id: {each.event.event_id} came before with other content"
+            sheet.refuse(each.arrived, Reason.VERSION_CONFLICT, conflict)
     for entry, error in batch.unreadable:
         sheet.refuse(entry, Reason.INVALID_EVENT, str(error))
     sheet.tally.released, sheet.tally.noted = released, len(batch.patients) + len(batch.charges)
+    sheet.tally.to_distribute += len(batch.charges)
     return sheet.write(tx)
 
 
-def _judge_one(sheet: Sheet, read: _Read, seen: dict[UUID, bytes]) -> None:
-    (entry, event, content_hash), before = read, sheet.lines.get(read.event.key)
-    owner, recorded = sheet.book.owner(event.clinic_id), seen.get(event.event_id)
+def _judge_one(sheet: Sheet, read: _Read, *, again: bool) -> None:
+    entry, event, before = read.arrived, read.event, sheet.lines.get(read.event.key)
+    owner = sheet.book.owner(event.clinic_id)
     if owner != event.company_id:
         error = f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
         sheet.refuse(entry, Reason.INVALID_EVENT, error)
-    elif recorded is not None and recorded != content_hash:
-        sheet.refuse(entry, Reason.VERSION_CONFLICT, f"event_id: {event.event_id} came before with other content")
-    elif recorded is not None and before is not None:
+    elif again and before is not None:
         sheet.leave(before, "The same event again; nothing to do", entry.entry_id)
     else:
         _judge_version(sheet, read)
 
 
 def _judge_version(sheet: Sheet, read: _Read) -> None:
-    (entry, event, content_hash), before = read, sheet.lines.get(read.event.key)
+    (entry, event, content_hash, requeued_at), before = read, sheet.lines.get(read.event.key)
     stands = arrival(event, content_hash, before)
     if stands is Arrival.CONFLICT:
         error = f"version: {event.version} of {event.key} came before with other content"
@@ -173,5 +188,6 @@ def _judge_version(sheet: Sheet, read: _Read) -> None:
     elif before is not None and stands is Arrival.STALE:
         sheet.leave(before, f"Version {event.version} is out of date; {before.version} is here", entry.entry_id)
     else:
-        facts = sheet.book.facts(event.clinic_id, event.patient_id, event.saved_at)
-        sheet.take(decide(event, content_hash, before, facts), entry.entry_id)
+        facts = sheet.book.facts(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
+        decision = decide(event, content_hash, before, facts)
+        sheet.take(replace(decision, line=replace(decision.line, requeued_at=requeued_at)), entry.entry_id)

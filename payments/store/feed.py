@@ -13,10 +13,10 @@ from payments.store.session import Transaction
 # same version other content stays a conflict until the EMR saves the line once more.
 _FEED = """
 WITH aside AS (
-    SELECT DISTINCT ON (coalesce(clinic_id || '/' || payment_id || '/' || line_id, id::text)) set_aside.*
-    FROM set_aside
+    SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END) set_aside.*
+    FROM set_aside, LATERAL (SELECT num_nulls(clinic_id, payment_id, line_id) > 0 AS keyless) AS named
     WHERE closed_at IS NULL
-    ORDER BY coalesce(clinic_id || '/' || payment_id || '/' || line_id, id::text), version DESC NULLS LAST, id DESC
+    ORDER BY clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END, version DESC NULLS LAST, id DESC
 ),
 standing AS (
     SELECT aside.*, lines.id AS line_ref, lines.version AS line_version

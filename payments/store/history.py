@@ -46,4 +46,4 @@ def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
         ),
         {"ids": list(entry_ids)},
     )
-    return dict(found.tuples().all())
+    return {row.entry_id: row.error for row in found}

@@ -59,7 +59,7 @@ def record_events(tx: Transaction, hashes: Mapping[UUID, bytes]) -> dict[UUID, b
     found = tx.execute(
         text("SELECT event_id, content_hash FROM events WHERE event_id = ANY(:ids)"), {"ids": sorted(seen)}
     )
-    return dict(found.tuples().all())
+    return {row.event_id: row.content_hash for row in found}
 
 
 def put_aside(tx: Transaction, refusals: Sequence[Refusal], now: datetime) -> list[SetAside]:

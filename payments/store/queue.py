@@ -10,7 +10,7 @@ from payments.store.session import Transaction
 
 
 class Waiting(NamedTuple):
-    """How many lines and set-aside events are due now, wait for a later try, or have an exception to be looked at."""
+    """How much is due now (lines, set-aside events, accounts), waits for later, or has an exception to look at."""
 
     due: int
     later: int
@@ -22,7 +22,8 @@ def waiting(tx: Transaction, now: datetime) -> Waiting:
     due, later = tx.execute(
         text(
             "SELECT (SELECT count(*) FROM lines WHERE due_at <= :now) "
-            "+ (SELECT count(*) FROM set_aside WHERE due_at <= :now), "
+            "+ (SELECT count(*) FROM set_aside WHERE due_at <= :now) "
+            "+ (SELECT count(*) FROM patients WHERE distribute_at IS NOT NULL), "
             "(SELECT count(*) FROM lines WHERE due_at > :now)"
         ),
         {"now": now},

@@ -25,11 +25,16 @@ class GroupBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which part of the Patient Payment Log: deposit dates from and to (inclusive) and patient; None leaves it open."""
+    """Which part of the Patient Payment Log; None leaves it open.
+
+    Deposit dates are inclusive; `as_of` is a moment, and leaves out what was posted after it.
+    """
 
     patient_id: str | None = None
     since: date | None = None
     until: date | None = None
+    user: str | None = None
+    as_of: datetime | None = None
 
 
 class LogRow(NamedTuple):
@@ -68,11 +73,29 @@ class TimelineRow(NamedTuple):
     error: str | None
 
 
+# What of a line is not applied to a charge is shown on its newest entries: the oldest money is spent first.
+_UNASSIGNED = """
+LEFT JOIN LATERAL (
+    SELECT coalesce((SELECT sum(amount) FROM entries AS own WHERE own.line_ref = entries.line_ref), entries.amount)
+            - coalesce((SELECT sum(amount) FROM allocations WHERE allocations.line_ref = entries.line_ref), 0.00)
+            AS left_over,
+        coalesce((SELECT sum(amount) FROM entries AS later WHERE later.line_ref = entries.line_ref
+            AND later.id > entries.id AND sign(later.amount) = sign(entries.amount)), 0.00) AS later
+) AS of_line ON true
+"""
+_SHARE = """
+CASE WHEN sign(left_over) <> sign(amount) THEN 0.00
+    WHEN amount > 0 THEN greatest(0.00, least(amount, left_over - later))
+    ELSE least(0.00, greatest(amount, left_over - later))
+END
+"""
 _LOG = """
-FROM entries LEFT JOIN lines ON lines.id = entries.line_ref
+FROM entries LEFT JOIN lines ON lines.id = entries.line_ref {more}
 WHERE (CAST(:patient_id AS text) IS NULL OR entries.patient_id = :patient_id)
     AND (CAST(:since AS date) IS NULL OR deposit_date >= :since)
     AND (CAST(:until AS date) IS NULL OR deposit_date <= :until)
+    AND (CAST(:user AS text) IS NULL OR entered_by = :user)
+    AND (CAST(:as_of AS timestamptz) IS NULL OR posted_at <= :as_of)
 """
 _GROUPS = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
@@ -88,8 +111,8 @@ def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
     found = tx.execute(
         text(
             "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, entries.patient_id, "
-            "entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, entered_by, amount "
-            f"{_LOG} ORDER BY deposit_date, entries.id"
+            f"entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, entered_by, {_SHARE} "
+            f"{_LOG.format(more=_UNASSIGNED)} ORDER BY deposit_date, entries.id"
         ),
         _parameters(query),
     )
@@ -99,7 +122,8 @@ def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
 def payment_log_sums(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[LogSum]:
     """Return the entries of the ledger summed by what is asked for, sorted by it."""
     found = tx.execute(
-        text(f"SELECT {_GROUPS[group_by]}, count(*), sum(amount) {_LOG} GROUP BY 1 ORDER BY 1"), _parameters(query)
+        text(f"SELECT {_GROUPS[group_by]}, count(*), sum(amount) {_LOG.format(more='')} GROUP BY 1 ORDER BY 1"),
+        _parameters(query),
     )
     return [LogSum(*row) for row in found]
 

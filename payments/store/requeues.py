@@ -54,10 +54,9 @@ def requeue_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -
             f"AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) AND {_OPEN} RETURNING id, version"
         ),
         {"now": now, "status": choice.status, "reason": choice.reason, "clinic_id": choice.clinic_id},
-    ).tuples()
-    lines_found = list(found)
-    _tell(tx, lines_found, now, who)
-    return len(lines_found)
+    ).all()
+    _tell(tx, [(ref, version) for ref, version in found], now, who)
+    return len(found)
 
 
 def requeue_set_aside(
@@ -87,10 +86,9 @@ def requeue_set_aside_matching(tx: Transaction, choice: Choice, now: datetime, w
             "AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) RETURNING id, version"
         ),
         {"now": now, "status": choice.status, "reason": choice.reason, "clinic_id": choice.clinic_id},
-    ).tuples()
-    aside = list(found)
-    _tell_set_aside(tx, aside, now, who)
-    return len(aside)
+    ).all()
+    _tell_set_aside(tx, [(ref, version) for ref, version in found], now, who)
+    return len(found)
 
 
 def _tell(tx: Transaction, refs: Sequence[tuple[int, int]], now: datetime, who: str) -> None:

@@ -3,17 +3,18 @@
 from dataclasses import replace
 
 from payments.core.decision import Decision
-from payments.core.event import LineKey
+from payments.core.event import ChargeType, LineKey
 from payments.core.finding import needs_a_person
 from payments.core.line import IMPORT_USER, EntryKind, Line
-from payments.core.money import total
+from payments.core.money import ZERO, total
 from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.core.tally import Run, Tally
-from payments.store import entries, history, inbox, lines
+from payments.store import accounts, entries, history, inbox, lines
 from payments.store.entries import NewEntry, Stamp
 from payments.store.factbook import FactBook
 from payments.store.history import Happening
 from payments.store.inbox import Arrived, Refusal, SetAside
+from payments.store.patients import PatientKey
 from payments.store.session import Transaction
 
 
@@ -65,11 +66,22 @@ class Sheet:
         refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
         refs |= lines.write(tx, [self.lines[key] for key in self._changed])
         entries.post(tx, self._entries, refs, Stamp(EntryKind.IMPORT, IMPORT_USER, self.run.now))
+        accounts.mark(tx, self._accounts_at_once(), self.run.now)
         duration_ms = self.run.elapsed_ms()
         happened = [replace(told, line_ref=refs[key], duration_ms=duration_ms) for key, told in self._told]
         aside = inbox.put_aside(tx, self._refusals, self.run.now)
         history.add(tx, happened + [self._set_aside(each, duration_ms) for each in aside])
         return self.tally
+
+    def _accounts_at_once(self) -> set[PatientKey]:
+        """Return the accounts whose money may not wait for the night: it was taken out, or paid on account."""
+        at_once = {
+            (line.company_id, posting.bearing.patient_id)
+            for line, posting, *_ in self._entries
+            if posting.amount < ZERO or posting.bearing.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
+        }
+        self.tally.to_distribute += len(at_once)
+        return at_once
 
     def _set_aside(self, aside: SetAside, duration_ms: int) -> Happening:
         return Happening(

@@ -81,8 +81,14 @@ class Stack:
         return next(pid for pid in self.processes(module) if os.getpgid(pid) == pid)
 
     def _is_ours(self, pid: int) -> bool:
-        in_its_folder = Path(os.path.realpath(f"/proc/{pid}/cwd")).is_relative_to(self.home)
-        return in_its_folder or f"PAYMENTS_HOME={self.home}\0" in _of_process(pid, "environ")
+        said_at_its_start = f"PAYMENTS_HOME={self.home}\0" in _of_process(pid, "environ")
+        return said_at_its_start or str(self.home) in _of_process(pid, "cmdline") or self._works_in_its_folder(pid)
+
+    def _works_in_its_folder(self, pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(self.home)
+        except OSError:  # it has ended, or belongs to someone else
+            return False
 
     def run(self, *arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever that is."""
@@ -121,7 +127,7 @@ class Stack:
 
 
 def _every_pid() -> Iterator[int]:
-    yield from (int(name) for name in os.listdir("/proc") if name.isdigit())
+    yield from (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
 def _of_process(pid: int, what: str) -> str:

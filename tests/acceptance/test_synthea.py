@@ -21,11 +21,11 @@ EXPORT = Path(os.environ.get("SYNTHEA_DIR", Path(__file__).parents[3] / "shared"
     reason=f"no Synthea export in {EXPORT}; SYNTHEA_DIR may name one",
 )
 def test_an_export_is_posted_to_the_cent_and_once_however_often_it_is_sent(stack: Stack) -> None:
-    money = _money_from_patients()
+    money, clinics = _money_from_patients(), {row["PLACEOFSERVICE"] for row in _rows()}
     stack.do("emr", "replay-synthea", EXPORT)
     stack.settle()
 
-    feed = {row["payment"]: row for row in stack.report("claims-feed") if row["clinic"] in _clinics()}
+    feed = {row["payment"]: row for row in stack.report("claims-feed") if row["clinic"] in clinics}
     assert {row["payment"].split("/")[1] for row in feed.values()} == set(money)
     assert {
         row["status"] == "Transmission Successful" or (row["status"], bool(row["reason"])) == ("Not Sent", True)
@@ -48,10 +48,6 @@ def test_an_export_is_posted_to_the_cent_and_once_however_often_it_is_sent(stack
 def _rows() -> list[dict[str, str]]:
     with (EXPORT / "claims_transactions.csv").open(encoding="utf-8", newline="") as lines:
         return sorted(csv.DictReader(lines), key=lambda row: (row["CLAIMID"], int(row["CHARGEID"])))
-
-
-def _clinics() -> set[str]:
-    return {row["PLACEOFSERVICE"] for row in _rows()}
 
 
 def _money_from_patients() -> dict[str, Decimal]:

@@ -17,9 +17,9 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from payments.core.month import Month
-from payments.journeys import adjusting, closing
+from payments.journeys import adjusting, closing, distributing, reporting
 from payments.store.session import Database
-from tests.make import body, deleted, said
+from tests.make import body, charge, deleted, said
 from tests.office import BILLER, Office
 
 EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "30"))
@@ -35,6 +35,7 @@ versions = st.fixed_dictionaries(
         "memo": st.sampled_from([None, "x"]),
         "zero_due": st.sampled_from([False] * 5 + [True]),
         "kind": st.sampled_from(["paid"] * 6 + ["unpaid", "internal"]),
+        "charge_type": st.sampled_from(["Copay", "Copay", "Payment on Account"]),
     }
 )
 histories = st.fixed_dictionaries({line: st.lists(versions, min_size=1, max_size=VERSIONS) for line in LINES})
@@ -53,6 +54,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.newest: dict[str, int] = {}
         self.acknowledged: set[str] = set()
         self.closed: dict[str, Decimal] = {}
+        self.charge_version = 0
 
     @rule(line=st.sampled_from(LINES), number=st.integers(1, VERSIONS))
     def publish(self, line: str, number: int) -> None:
@@ -91,6 +93,22 @@ class AnyOrder(RuleBasedStateMachine):
     def requeue(self, line: str) -> None:
         self.office.requeue([f"clinic/{line}/1"])
 
+    @rule(
+        name=st.sampled_from(["x", "y"]),
+        balance=st.sampled_from(["0.00", "15.00", "40.00"]),
+        day=st.sampled_from(["2026-05-08", "2026-06-08"]),
+        insurance_open=st.booleans(),
+    )
+    def save_a_charge(self, name: str, balance: str, day: str, insurance_open: bool) -> None:
+        self.charge_version += 1
+        self.office.publish(
+            charge(name, balance, version=self.charge_version, date_of_service=day, insurance_open=insurance_open)
+        )
+
+    @rule()
+    def distribute(self) -> None:
+        self.office.distribute()
+
     @rule()
     def let_a_day_pass(self) -> None:
         self.office.now += timedelta(days=1)
@@ -107,6 +125,17 @@ class AnyOrder(RuleBasedStateMachine):
         if hasattr(self, "office"):
             payments = [found.payment for found in self.office.open_exceptions()]
             assert len(payments) == len(set(payments))
+
+    @invariant()
+    def applied_and_unassigned_add_up_to_the_entries(self) -> None:
+        if hasattr(self, "office"):
+            (account,) = distributing.show_account(self.connection, "patient")
+            log = reporting.payment_log(self.connection, reporting.LogQuery("patient"))
+            applied = sum((each.amount for each in distributing.show_movements(self.connection, "patient")), Decimal(0))
+            assert account.payments_total == sum((row.amount for row in log), Decimal(0))
+            assert account.unassigned == account.payments_total - applied
+            assert account.unassigned == sum((row.unassigned for row in log), Decimal(0)) >= 0
+            assert account.balance >= 0
 
     def teardown(self) -> None:
         try:
@@ -135,6 +164,7 @@ class AnyOrder(RuleBasedStateMachine):
                 amount_paid=version["amount"],
                 transaction_date=version["day"],
                 method=version["method"],
+                charge_type=version["charge_type"],
                 memo=version["memo"],
                 paid=version["kind"] != "unpaid",
                 internal_payment=version["kind"] == "internal",

@@ -1,0 +1,129 @@
+"""`payments report account` and `payments distribute`: a patient's money, and the charges that it goes to."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console import layouts
+from console.arguments import FormOption, LimitOption, day
+from console.faults import CommandError
+from console.output import Form, Record, show, show_value
+from console.session import installation, ledger
+from console.tables import Column, Layout
+
+if TYPE_CHECKING:
+    from payments.journeys.distributing import Moved
+
+ACCOUNT = Layout(
+    title="Patient account",
+    keys=("patient", "payments_total", "unassigned", "balance", "company"),
+    columns=(
+        Column("patient", "Patient", wraps=True),
+        Column("company", "Company", wraps=True),
+        Column("payments_total", "Payments"),
+        Column("unassigned", "Unassigned"),
+        Column("balance", "Still owed"),
+    ),
+    noun="account",
+    empty="Nobody is known by this id.",
+)
+APPLIED = Layout(
+    title="Applied to charges",
+    keys=("payment", "charge", "date_of_service", "amount", "rule", "distribution_date"),
+    columns=(
+        Column("payment", "Payment", wraps=True),
+        Column("charge", "Charge", wraps=True),
+        Column("date_of_service", "Service", from_width=100),
+        Column("distribution_date", "On"),
+        Column("rule", "Rule", wraps=True),
+        Column("amount", "Amount"),
+    ),
+    noun="movement",
+    empty="Nothing is applied to a charge.",
+    total_of="amount",
+)
+MOVEMENTS = Layout(
+    title="Movements",
+    keys=("company", "patient", "charge", "amount", "rule"),
+    columns=(
+        Column("patient", "Patient", wraps=True),
+        Column("charge", "Charge", wraps=True),
+        Column("rule", "Rule", wraps=True),
+        Column("amount", "Amount"),
+    ),
+    noun="movement",
+    empty="There is nothing to move.",
+    total_of="amount",
+)
+
+
+def account(
+    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")],
+    form: FormOption = Form.TABLE,
+) -> None:
+    """Show a patient's account, all cases together: payments, what of them is unassigned, and what is still owed."""
+    from payments.journeys import distributing, reporting
+
+    with ledger() as tx:
+        accounts = distributing.show_account(tx, patient)
+        entries = reporting.payment_log(tx, reporting.LogQuery(patient))
+        applied = distributing.show_movements(tx, patient)
+    if not accounts:
+        raise CommandError(f"no patient is known as {patient}")
+    records: list[Record] = [asdict(each) for each in accounts]
+    rows: list[Record] = [row._asdict() for row in entries]
+    moved: list[Record] = [row._asdict() for row in applied]
+    if form is Form.TABLE:
+        show(records, ACCOUNT, form)
+        show(rows, layouts.LOG, form)
+        show(moved, APPLIED, form)
+        return
+    if form is Form.CSV:
+        show(rows, layouts.LOG, form)
+        return
+    own: list[dict[str, Any]] = [dict(record) | {"payments": rows, "applied": moved} for record in records]
+    show_value(own)
+
+
+def distribute(
+    *,
+    as_of: Annotated[
+        date | None,
+        typer.Option("--as-of", parser=day, metavar="YYYY-MM-DD", help="Distribute as on this day; today if left out."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show each movement and its rule; change nothing.")
+    ] = False,
+    form: FormOption = Form.TABLE,
+    limit: LimitOption = 200,
+) -> None:
+    """Apply patients' payments to what they owe, by the four rules, as every night does by itself."""
+    from payments.store.session import connect
+    from tasks.distributing import distribute_all
+
+    now = datetime.now(UTC)
+    database = connect(installation().engines.database_url, application_name="payments console", pool_size=1)
+    try:
+        sets = distribute_all(database, as_of or now.date(), now, dry_run=dry_run)
+        show([record for each in sets for record in _records(each)], MOVEMENTS, form, limit)
+    finally:
+        database.dispose()
+
+
+def _records(moved: Moved) -> list[Record]:
+    return [
+        {
+            "company": company,
+            "patient": patient,
+            "charge": "/".join(movement.charge),
+            "amount": movement.amount,
+            "rule": movement.rule.value,
+        }
+        for (company, patient), movement in moved.movements
+    ]

@@ -1,0 +1,203 @@
+"""Which charges a patient's money goes to: the account's credits against what the patient owes (rule D8).
+
+All cases of a patient together; the account is the company's patient.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from payments.core.money import ZERO, Money
+
+ChargeKey = tuple[str, str]
+"""(clinic, charge)."""
+
+
+class Rule(StrEnum):
+    """What decided a movement, in the order in which the rules are gone through."""
+
+    CHARGE_SHRANK = "Given back: the charge is less than what was applied to it"
+    PAYMENT_LOWERED = "Given back: the payment is less than what was applied of it"
+    REFUNDED = "Given back: the payment was refunded"
+    ON_ACCOUNT = "Payment on Account: at once, oldest date of service first"
+    NO_DATE = "Rule 1: no date of service, oldest charge first"
+    OWN_DATE = "Rule 2: the charges of its own date of service"
+    MORE_THAN_OWN_DATE = "Rule 3: more than its own date of service takes, oldest charge first"
+    AFTER_HOLD = "Rule 4: held for the minimum days, oldest charge first"
+
+
+class Credit(NamedTuple):
+    """What a line adds up to on an account, in dollars; `number` orders lines of one deposit date."""
+
+    line_ref: int
+    number: int
+    amount: Money
+    deposit_date: date
+    date_of_service: date | None
+    on_account: bool
+    refund_of: int | None = None  # the line that this one refunds
+
+
+class Charge(NamedTuple):
+    """What a patient owes for a date of service, in dollars, before any payment is applied to it."""
+
+    key: ChargeKey
+    date_of_service: date
+    balance: Money
+    insurance_open: bool
+
+
+class Applied(NamedTuple):
+    """What of a line is applied to a charge, in dollars; `number` grows with time."""
+
+    line_ref: int
+    charge: ChargeKey
+    amount: Money
+    number: int
+
+
+class Movement(NamedTuple):
+    """Money applied to a charge, or given back (negative), in dollars, and the rule that decided it."""
+
+    line_ref: int
+    charge: ChargeKey
+    amount: Money
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a company distributes: the day it is, Minimum Days to hold, whether the own date of service goes first.
+
+    `at_once_only` leaves the four rules for the night: only what may not wait is done.
+    """
+
+    as_of: date
+    hold: timedelta = timedelta(days=30)
+    dos_first: bool = False
+    at_once_only: bool = False
+
+
+class Account:
+    """A patient's credits and charges while movements are worked out."""
+
+    def __init__(
+        self, terms: Terms, credits_: Iterable[Credit], charges: Iterable[Charge], applied: Iterable[Applied]
+    ) -> None:
+        self.terms = terms
+        self.credits = sorted(credits_, key=lambda credit: (credit.deposit_date, credit.number))
+        self.charges = sorted(charges, key=lambda charge: (charge.date_of_service, charge.key))
+        self.applied = sorted(applied, key=lambda each: each.number, reverse=True)
+        self.left = {credit.line_ref: credit.amount for credit in self.credits}
+        self.owed = {charge.key: charge.balance for charge in self.charges}
+        self.movements: list[Movement] = []
+        for each in self.applied:
+            self.left[each.line_ref] = self.left.get(each.line_ref, ZERO) - each.amount
+            self.owed[each.charge] = self.owed.get(each.charge, ZERO) - each.amount
+
+    def move(self, line_ref: int, charge: ChargeKey, amount: Money, rule: Rule) -> None:
+        """Apply money of a line to a charge, or give it back."""
+        self.left[line_ref] -= amount
+        self.owed[charge] -= amount
+        self.movements.append(Movement(line_ref, charge, amount, rule))
+
+    def give_back(self, applied: Sequence[Applied], amount: Money, rule: Rule) -> None:
+        """Give `amount` back from what is applied, the newest first."""
+        for index, each in enumerate(self.applied):
+            part = min(each.amount, amount)
+            if each in applied and part > ZERO:
+                self.move(each.line_ref, each.charge, -part, rule)
+                self.applied[index] = each._replace(amount=each.amount - part)
+                amount -= part
+
+    def apply(self, credit: Credit, charges: Iterable[Charge], rule: Rule) -> None:
+        """Apply what is left of a credit to charges, in their order."""
+        for charge in charges:
+            part = min(self.left[credit.line_ref], self.owed[charge.key])
+            if part > ZERO:
+                self.move(credit.line_ref, charge.key, part, rule)
+
+    def eligible(self) -> Iterator[Charge]:
+        """Return the charges that the patient owes now, oldest first: closed to insurance."""
+        return (charge for charge in self.charges if not charge.insurance_open)
+
+
+def distribute(account: Account) -> list[Movement]:
+    """Return the movements that bring an account up to date, in their order.
+
+    Applied and unassigned money always add up to the entries: a movement only takes from one and gives to the other.
+    """
+    _give_back(account)
+    _net_refunds(account)
+    for credit in account.credits:
+        if credit.on_account:
+            account.apply(credit, account.eligible(), Rule.ON_ACCOUNT)
+    if not account.terms.at_once_only:
+        ordinary = [credit for credit in account.credits if not credit.on_account]
+        rules = [_no_date, _own_date] if not account.terms.dos_first else [_own_date, _no_date]
+        for rule in (*rules, _more_than_own_date, _after_hold):
+            for credit in ordinary:
+                if account.left[credit.line_ref] > ZERO:
+                    rule(account, credit)
+    return account.movements
+
+
+def _give_back(account: Account) -> None:
+    """Give back what charges no longer take and payments no longer have."""
+    by_charge: dict[ChargeKey, list[Applied]] = defaultdict(list)
+    for each in account.applied:
+        by_charge[each.charge].append(each)
+    for charge, applied in by_charge.items():
+        if account.owed[charge] < ZERO:
+            account.give_back(applied, -account.owed[charge], Rule.CHARGE_SHRANK)
+    for line_ref in [line_ref for line_ref, left in account.left.items() if left < ZERO]:
+        own = [each for each in account.applied if each.line_ref == line_ref]
+        account.give_back(own, -account.left[line_ref], Rule.PAYMENT_LOWERED)
+
+
+def _net_refunds(account: Account) -> None:
+    """Set refunds against what they refund, then against the newest money that is left."""
+    for refund in account.credits:
+        if account.left[refund.line_ref] >= ZERO:
+            continue
+        target = refund.refund_of
+        if target in account.left:
+            missing = -account.left[refund.line_ref] - max(account.left[target], ZERO)
+            own = [each for each in account.applied if each.line_ref == target]
+            if missing > ZERO:
+                account.give_back(own, missing, Rule.REFUNDED)
+            _net(account, refund.line_ref, target)
+        for credit in reversed(account.credits):
+            _net(account, refund.line_ref, credit.line_ref)
+
+
+def _net(account: Account, refund: int, line_ref: int) -> None:
+    part = min(-account.left[refund], account.left[line_ref])
+    if part > ZERO and refund != line_ref:
+        account.left[refund] += part
+        account.left[line_ref] -= part
+
+
+def _no_date(account: Account, credit: Credit) -> None:
+    if credit.date_of_service is None:
+        account.apply(credit, account.eligible(), Rule.NO_DATE)
+
+
+def _own_date(account: Account, credit: Credit) -> None:
+    own = (charge for charge in account.eligible() if charge.date_of_service == credit.date_of_service)
+    account.apply(credit, own, Rule.OWN_DATE)
+
+
+def _more_than_own_date(account: Account, credit: Credit) -> None:
+    """Pass over a payment whose own visit is still at insurance: it may be needed there."""
+    own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
+    if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
+        account.apply(credit, account.eligible(), Rule.MORE_THAN_OWN_DATE)
+
+
+def _after_hold(account: Account, credit: Credit) -> None:
+    if account.terms.as_of >= credit.deposit_date + account.terms.hold:
+        account.apply(credit, account.eligible(), Rule.AFTER_HOLD)

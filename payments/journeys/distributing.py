@@ -1,0 +1,60 @@
+"""Apply patients' money to what they owe, account by account, and give back what either no longer has."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+from payments.core.distribution import Movement, distribute
+from payments.core.money import Money, total
+from payments.store import accounts
+from payments.store.accounts import AccountRow, MovementRow
+from payments.store.patients import PatientKey
+from payments.store.session import Transaction
+
+__all__ = ["AccountRow", "Moved", "MovementRow", "PatientKey"]
+
+FIRST: PatientKey = ("", "")
+"""What to distribute after, to begin with the first account."""
+
+
+class Moved(NamedTuple):
+    """What was moved on a set of accounts, and the last of them; None when there were no more."""
+
+    last: PatientKey | None
+    movements: list[tuple[PatientKey, Movement]]
+
+    @property
+    def applied(self) -> Money:
+        """What was applied, less what was given back, in dollars."""
+        return total(movement.amount for _, movement in self.movements)
+
+
+def distribute_after(tx: Transaction, last: PatientKey, as_of: date, now: datetime, limit: int) -> Moved:
+    """Distribute up to `limit` accounts that come after `last`, by all rules, as of a day."""
+    keys = accounts.lock_after(tx, last, limit)
+    return _distribute(tx, keys, as_of, now, at_once_only=False)
+
+
+def distribute_marked(tx: Transaction, as_of: date, now: datetime, limit: int) -> Moved:
+    """Do at once what may not wait: apply Payments on Account, and give back what is no longer there."""
+    keys = accounts.lock_marked(tx, limit)
+    return _distribute(tx, keys, as_of, now, at_once_only=True)
+
+
+def show_account(tx: Transaction, patient_id: str) -> list[AccountRow]:
+    """Return a patient's account, all cases together; empty if nobody has this id."""
+    return accounts.summaries(tx, patient_id)
+
+
+def show_movements(tx: Transaction, patient_id: str) -> list[MovementRow]:
+    """Return what was applied and given back on a patient's account, in order."""
+    return accounts.movements(tx, patient_id)
+
+
+def _distribute(
+    tx: Transaction, keys: Sequence[PatientKey], as_of: date, now: datetime, *, at_once_only: bool
+) -> Moved:
+    loaded = accounts.load(tx, keys, as_of, at_once_only=at_once_only)
+    moved = [(key, movement) for key, account in loaded.items() for movement in distribute(account)]
+    accounts.add_movements(tx, moved, as_of, now)
+    return Moved(max(keys, default=None), moved)

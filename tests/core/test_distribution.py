@@ -1,0 +1,201 @@
+"""Which charges a patient's money goes to: the four rules in order, Payment on Account, and what is given back."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.core.distribution import Account, Applied, Charge, Credit, Movement, Rule, Terms, distribute
+from payments.core.money import dollars
+
+TODAY = date(2026, 6, 30)
+MAY, JUNE = date(2026, 5, 10), date(2026, 6, 10)
+OLD, NEW, AT_INSURANCE = ("clinic", "old"), ("clinic", "new"), ("clinic", "at-insurance")
+
+
+def credit(
+    amount: str, day: date | None = JUNE, *, deposited: date = JUNE, number: int = 1, on_account: bool = False
+) -> Credit:
+    return Credit(number, number, dollars(amount), deposited, day, on_account)
+
+
+def charge(key: tuple[str, str], day: date, balance: str, *, insurance_open: bool = False) -> Charge:
+    return Charge(key, day, dollars(balance), insurance_open)
+
+
+OWES_BOTH = [charge(NEW, JUNE, "40.00"), charge(OLD, MAY, "30.00")]
+VISIT_AT_INSURANCE = [charge(OLD, MAY, "30.00"), charge(AT_INSURANCE, JUNE, "40.00", insurance_open=True)]
+
+
+@pytest.mark.parametrize(
+    ("paid", "charges", "expected"),
+    [
+        pytest.param(
+            credit("20.00", None), OWES_BOTH, [(OLD, "20.00", Rule.NO_DATE)], id="no date goes to the oldest charge"
+        ),
+        pytest.param(
+            credit("35.00"), OWES_BOTH, [(NEW, "35.00", Rule.OWN_DATE)], id="a date goes to the charge of that date"
+        ),
+        pytest.param(
+            credit("50.00"),
+            OWES_BOTH,
+            [(NEW, "40.00", Rule.OWN_DATE), (OLD, "10.00", Rule.MORE_THAN_OWN_DATE)],
+            id="what is more goes to the oldest at once, hold or not",
+        ),
+        pytest.param(
+            credit("25.00", date(2026, 6, 1)),
+            OWES_BOTH,
+            [(OLD, "25.00", Rule.MORE_THAN_OWN_DATE)],
+            id="a date without charges goes to the oldest",
+        ),
+        pytest.param(credit("25.00"), VISIT_AT_INSURANCE, [], id="a visit at insurance keeps its payment waiting"),
+        pytest.param(
+            credit("25.00", deposited=TODAY - timedelta(days=30)),
+            VISIT_AT_INSURANCE,
+            [(OLD, "25.00", Rule.AFTER_HOLD)],
+            id="until the minimum days to hold are over",
+        ),
+        pytest.param(
+            credit("25.00", deposited=TODAY - timedelta(days=29)),
+            VISIT_AT_INSURANCE,
+            [],
+            id="which count from the deposit date",
+        ),
+        pytest.param(
+            credit("60.00", on_account=True),
+            OWES_BOTH,
+            [(OLD, "30.00", Rule.ON_ACCOUNT), (NEW, "30.00", Rule.ON_ACCOUNT)],
+            id="Payment on Account goes to the oldest first whatever its date",
+        ),
+        pytest.param(
+            credit("60.00", None),
+            [charge(AT_INSURANCE, JUNE, "40.00", insurance_open=True)],
+            [],
+            id="nothing goes to a charge that is open at insurance",
+        ),
+    ],
+)
+def test_a_payment_goes_where_the_rules_say(
+    paid: Credit, charges: list[Charge], expected: list[tuple[tuple[str, str], str, Rule]]
+) -> None:
+    moved = distribute(Account(Terms(TODAY), [paid], charges, []))
+
+    assert [(movement.charge, str(movement.amount), movement.rule) for movement in moved] == expected
+
+
+def test_rule_1_comes_before_rule_2_unless_the_company_wants_its_own_date_first() -> None:
+    paid = [credit("30.00", JUNE, number=1), credit("40.00", None, number=2)]
+    charges = [charge(NEW, JUNE, "40.00")]
+
+    by_default, dos_first = (
+        distribute(Account(Terms(TODAY, dos_first=chosen), paid, charges, [])) for chosen in (False, True)
+    )
+
+    assert [(each.line_ref, str(each.amount)) for each in by_default] == [(2, "40.00")]
+    assert [(each.line_ref, str(each.amount)) for each in dos_first] == [(1, "30.00"), (2, "10.00")]
+
+
+def test_at_once_only_payments_on_account_are_applied() -> None:
+    paid = [credit("10.00", number=1), credit("5.00", number=2, on_account=True)]
+
+    moved = distribute(Account(Terms(TODAY, at_once_only=True), paid, OWES_BOTH, []))
+
+    assert [(each.line_ref, each.rule) for each in moved] == [(2, Rule.ON_ACCOUNT)]
+
+
+def test_w6_a_negative_correction_first_releases_what_was_applied_newest_first() -> None:
+    applied = [Applied(1, OLD, dollars("30.00"), 1), Applied(1, NEW, dollars("20.00"), 2)]
+    account = Account(
+        Terms(TODAY, at_once_only=True),
+        [credit("0.00")],
+        [charge(OLD, MAY, "30.00"), charge(NEW, JUNE, "20.00")],
+        applied,
+    )
+
+    moved = distribute(account)
+
+    assert [(each.charge, str(each.amount)) for each in moved] == [(NEW, "-20.00"), (OLD, "-30.00")]
+    assert (account.left[1], account.owed) == (0, {OLD: 30, NEW: 20})
+
+
+def test_a_charge_that_shrinks_gives_its_money_back_to_be_applied_elsewhere() -> None:
+    account = Account(
+        Terms(TODAY),
+        [credit("40.00")],
+        [charge(NEW, JUNE, "15.00"), charge(OLD, MAY, "30.00")],
+        [Applied(1, NEW, dollars("40.00"), 1)],
+    )
+
+    assert distribute(account) == [
+        Movement(1, NEW, Decimal("-25.00"), Rule.CHARGE_SHRANK),
+        Movement(1, OLD, Decimal("25.00"), Rule.MORE_THAN_OWN_DATE),
+    ]
+
+
+def test_a_refund_takes_back_what_was_applied_of_the_payment_that_it_refunds() -> None:
+    refund = credit("-80.00", number=2)._replace(refund_of=1)
+    account = Account(
+        Terms(TODAY),
+        [credit("80.00", number=1), refund],
+        [charge(NEW, JUNE, "80.00")],
+        [Applied(1, NEW, dollars("80.00"), 1)],
+    )
+
+    assert distribute(account) == [Movement(1, NEW, Decimal("-80.00"), Rule.REFUNDED)]
+    assert sum(account.left.values()) == 0
+
+
+money = st.integers(-50, 100).map(lambda whole: dollars(f"{whole}.00"))
+days = st.sampled_from([MAY, JUNE, date(2026, 6, 25)])
+credits_ = st.lists(
+    st.builds(
+        Credit,
+        line_ref=st.just(0),
+        number=st.just(0),
+        amount=money,
+        deposit_date=days,
+        date_of_service=st.none() | days,
+        on_account=st.booleans(),
+        refund_of=st.none() | st.integers(1, 4),
+    ),
+    max_size=5,
+).map(lambda found: [each._replace(line_ref=place, number=place) for place, each in enumerate(found, 1)])
+charges_ = st.lists(
+    st.tuples(days, st.integers(0, 80), st.booleans()),
+    max_size=4,
+).map(
+    lambda found: [
+        Charge(("clinic", str(place)), day, dollars(f"{owed}.00"), is_open)
+        for place, (day, owed, is_open) in enumerate(found)
+    ]
+)
+
+
+@given(credits_, charges_, charges_, st.booleans())
+def test_money_is_only_moved_never_made_and_a_second_night_has_nothing_to_do(
+    paid: list[Credit], first: list[Charge], then: list[Charge], dos_first: bool
+) -> None:
+    terms = Terms(TODAY, dos_first=dos_first)
+    evening = Account(terms, paid, first, [])
+    distribute(evening)
+    shrunk = [each._replace(balance=dollars(0)) for each in first if each.key not in {other.key for other in then}]
+    night = Account(terms, paid, then + shrunk, applied_by(evening.movements))
+    moved = distribute(night)
+
+    left = sum(night.left.values(), Decimal(0))
+    applied = sum((each.amount for each in evening.movements + moved), Decimal(0))
+    assert left + applied == sum((each.amount for each in paid), Decimal(0))
+    assert all(owed >= 0 for owed in night.owed.values())
+    assert distribute(Account(terms, paid, then + shrunk, applied_by(evening.movements + moved))) == []
+
+
+def applied_by(movements: list[Movement]) -> list[Applied]:
+    """Add movements up as the store does: what of a line stands on a charge, by its newest movement."""
+    standing: dict[tuple[int, tuple[str, str]], Applied] = {}
+    for number, (line_ref, charge_key, amount, _) in enumerate(movements, 1):
+        before = standing.get((line_ref, charge_key))
+        total = amount + (before.amount if before else 0)
+        standing[line_ref, charge_key] = Applied(line_ref, charge_key, total, number)
+    return [each for each in standing.values() if each.amount]

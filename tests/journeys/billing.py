@@ -1,0 +1,82 @@
+"""What the stories of this folder do again and again, in words of the office."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from payments.core.eligibility import ClinicSettings
+from payments.core.event import ChargeType, Event
+from payments.core.tally import Tally
+from payments.journeys import configuring, importing, reporting
+from payments.journeys.configuring import Wish
+from payments.journeys.reporting import FeedQuery, FeedRow
+from payments.store.session import Transaction
+from tests.make import COPAYS, LADDER, NOW, SAVED_AT, arrived, patient, run
+
+NO_LADDER: tuple[timedelta, ...] = ()
+BEFORE = SAVED_AT - timedelta(days=30)
+PAYMENT = "clinic/payment/1"
+
+
+def open_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id: str = "clinic") -> None:
+    """Let a clinic with settings and its one patient be known."""
+    choose(tx, settings, BEFORE, clinic_id)
+    take(tx, patient())
+
+
+def choose(tx: Transaction, settings: ClinicSettings, since: datetime, clinic_id: str = "clinic") -> None:
+    """Let a clinic have these settings from a moment on."""
+    wish = Wish(clinic_id, "company", settings.integration, settings.charge_types)
+    configuring.set_clinic(tx, wish, now=since, who="user:admin")
+
+
+def sends(*charge_types: ChargeType) -> ClinicSettings:
+    """Return the settings of a clinic that sends these charge types."""
+    return ClinicSettings(integration=True, charge_types=frozenset(charge_types))
+
+
+def take(tx: Transaction, *events: Event | bytes, now: datetime = NOW, patience: object = LADDER) -> Tally:
+    """Import one chunk."""
+    return importing.import_events(tx, arrived(events), run(now, patience))
+
+
+def sweep(tx: Transaction, now: datetime = NOW, patience: object = LADDER) -> Tally:
+    """Judge again what is due: lines first, then what was set aside."""
+    at_work = run(now, patience)
+    return importing.retry_due(tx, at_work, 500) + importing.retry_set_aside(tx, at_work, 500)
+
+
+def feed(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
+    """Return the rows of a clinic's feed by payment; each payment has one."""
+    rows = reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id))
+    assert len({row.payment for row in rows}) == len(rows)
+    return {row.payment: row for row in rows}
+
+
+def stand(tx: Transaction, payment: str = PAYMENT) -> tuple[str, str | None, str]:
+    """Return status, reason and application of a payment."""
+    row = feed(tx)[payment]
+    return row.status, row.reason, row.application
+
+
+def ledger(tx: Transaction, payment_id: str = "payment") -> list[tuple[str, str]]:
+    """Return the entries of a payment as (amount, deposit date), in the order of posting."""
+    found = tx.execute(
+        text(
+            "SELECT amount::text, deposit_date::text FROM entries JOIN lines ON lines.id = line_ref "
+            "WHERE payment_id = :payment_id ORDER BY entries.id"
+        ),
+        {"payment_id": payment_id},
+    )
+    return [(amount, day) for amount, day in found]
+
+
+def set_month(tx: Transaction, month: str, state: str) -> None:
+    """Put a month into a state, whatever leads there."""
+    tx.execute(
+        text(
+            "INSERT INTO company_months (company_id, month, state) VALUES ('company', CAST(:day AS date), :state) "
+            "ON CONFLICT (company_id, month) DO UPDATE SET state = excluded.state"
+        ),
+        {"day": f"{month}-01", "state": state},
+    )

@@ -1,0 +1,134 @@
+"""Random histories in random chunks against a simple oracle, with every month open and every patient known."""
+
+import random
+from collections import defaultdict
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from payments.journeys.reporting import LogQuery, payment_log
+from tests.journeys.billing import feed, open_clinic, take
+from tests.make import body, deleted, said
+
+LINES = [f"clinic/{payment}/{line}" for payment in ("p1", "p2", "p3") for line in ("1", "2")]
+SAVE = {
+    "amount_paid": ["10.00", "25.00", "40.00"],
+    "amount_due": ["25.00"] * 5 + ["0.00"],
+    "charge_type": ["Copay"] * 4 + ["Supplies"],
+    "method": ["Cash", "Check"],
+    "transaction_date": ["2026-06-05", "2026-06-08", "2026-07-01"],
+    "internal_payment": [False] * 5 + [True],
+    "paid": [True] * 5 + [False],
+    "memo": [None, "memo"],
+}
+
+
+class Oracle:
+    """The rules of open months, one version after the other, for one line."""
+
+    def __init__(self) -> None:
+        self.version, self.money, self.row, self.was_sent = 0, {}, None, False
+
+    def take(self, event: dict) -> None:
+        if event["version"] <= self.version:
+            return
+        self.version = event["version"]
+        if event["type"] == "payment.deleted":
+            self.settle({}, ("Transmission Successful", None))
+        elif not event["paid"]:
+            self.settle({}, ("Transmission Successful", None) if self.was_sent else None)
+        elif event["internal_payment"]:
+            self.settle({}, ("Not Sent", "internal_payment"))
+        elif event["charge_type"] != "Copay":
+            self.settle({}, ("Not Sent", "type_not_selected"))
+        elif event["amount_due"] == "0.00":
+            self.row = ("Transmission Successful", None)  # an exception; what stands is left alone
+        else:
+            where = (event["transaction_date"], event["method"])
+            self.settle({where: Decimal(event["amount_paid"])}, ("Transmission Successful", None))
+
+    def settle(self, money: dict, row: tuple | None) -> None:
+        self.money, self.row, self.was_sent = money, row, self.was_sent or bool(money)
+
+
+def history(chance: random.Random) -> list[dict]:
+    """Return everything that the EMR says of every line, in its order."""
+    events = []
+    for line in LINES:
+        _, payment_id, line_id = line.split("/")
+        for version in range(1, chance.randint(1, 5) + 1):
+            key = {"payment_id": payment_id, "line_id": line_id, "version": version}
+            if chance.random() < 0.2:
+                events.append(deleted(**key).model_dump(mode="json", by_alias=True))
+            else:
+                events.append(said(**key, **{name: chance.choice(values) for name, values in SAVE.items()}))
+    return events
+
+
+def in_chunks(chance: random.Random, events: list[dict]) -> list[list[dict]]:
+    cuts = sorted({0, len(events), *(chance.randrange(len(events)) for _ in range(4))})
+    return [events[first:last] for first, last in pairwise(cuts)]
+
+
+def told(tx, chunks):
+    """Tell the chunks to Billing and to an oracle for each line, which hears the versions of a chunk in their order."""
+    oracles = defaultdict(Oracle)
+    for chunk in chunks:
+        take(tx, *map(body, chunk))
+        for event in sorted(chunk, key=lambda event: event["version"]):
+            oracles[f"clinic/{event['payment_id']}/{event['line_id']}"].take(event)
+    return oracles
+
+
+def money(tx):
+    """Return what stands in the ledger by payment, deposit date and method."""
+    sums = defaultdict(lambda: defaultdict(Decimal))
+    for row in payment_log(tx, LogQuery()):
+        sums[row.payment][str(row.deposit_date), row.method] += row.amount
+    return {payment: {where: amount for where, amount in by.items() if amount} for payment, by in sums.items()}
+
+
+def whole_ledger(tx):
+    return tx.execute(text("SELECT * FROM entries ORDER BY id")).all()
+
+
+@pytest.fixture
+def opened(database):
+    def open_again(connection):
+        connection.rollback()
+        open_clinic(connection)
+        return connection
+
+    with database.connect() as connection:
+        yield lambda: open_again(connection)
+        connection.rollback()
+
+
+@settings(max_examples=25, deadline=None)
+@given(chance=st.randoms(use_true_random=False))
+def check_a_random_history(chance, opened):
+    tx = opened()
+    events = history(chance)
+    told_in_any_order = events + chance.choices(events, k=len(events) // 3)
+    chance.shuffle(told_in_any_order)
+
+    oracles = told(tx, in_chunks(chance, told_in_any_order))
+
+    found = money(tx)
+    assert {line: found.get(line, {}) for line in LINES} == {line: oracles[line].money for line in LINES}
+    rows = {payment: (row.status, row.reason) for payment, row in feed(tx).items()}
+    assert rows == {line: oracle.row for line, oracle in oracles.items() if oracle.row}
+
+    before = whole_ledger(tx)
+    chance.shuffle(events)
+    for chunk in in_chunks(chance, events):
+        take(tx, *map(body, chunk))
+    assert whole_ledger(tx) == before
+
+
+def test_random_histories_end_as_the_rules_say_and_a_replay_changes_no_entry(opened):
+    check_a_random_history(opened=opened)

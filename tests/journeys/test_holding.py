@@ -1,0 +1,120 @@
+"""What waits for its patient or for a month, and how it ends."""
+
+from datetime import timedelta
+
+from payments.journeys import reporting
+from tests.journeys.billing import NO_LADDER, PAYMENT, choose, feed, ledger, open_clinic, set_month, stand, sweep, take
+from tests.make import COPAYS, LADDER, NOW, deleted, edited, patient, saved
+
+LATER = NOW + sum(LADDER, timedelta(0))
+PENDING = ("Transmission Pending", None, "held")
+
+
+def stranger(**changes):
+    return saved("25.00", patient_id="stranger", **changes)
+
+
+def test_a_payment_waits_for_its_patient_and_is_released_by_it(tx):
+    open_clinic(tx)
+    take(tx, stranger())
+    assert (stand(tx), ledger(tx)) == (PENDING, [])
+
+    tally = take(tx, patient("stranger"))
+    assert (tally.released, tally.noted) == (1, 1)
+    sweep(tx)
+
+    assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "imported"), [("25.00", "2026-06-05")])
+
+
+def test_a_payment_beside_its_patient_in_one_chunk_does_not_wait(tx):
+    open_clinic(tx)
+    tally = take(tx, stranger(), patient("stranger"))
+
+    assert (tally.imported, tally.held) == (1, 0)
+
+
+def test_a_patient_of_another_company_releases_nothing(tx):
+    open_clinic(tx)
+    take(tx, stranger())
+
+    assert take(tx, patient("stranger", company_id="other")).released == 0
+
+
+def test_the_ladder_ends_as_not_sent_and_the_patient_still_releases_it(tx):
+    open_clinic(tx)
+    take(tx, stranger())
+    tries = [sweep(tx, NOW + timedelta(seconds=10)), sweep(tx, LATER), sweep(tx, LATER)]
+
+    assert [(tally.held, tally.not_sent) for tally in tries] == [(1, 0), (0, 1), (0, 0)]
+    assert stand(tx) == ("Not Sent", "patient_not_found", "none")
+    assert feed(tx)[PAYMENT].attempts == 3
+
+    take(tx, patient("stranger"), now=LATER)
+    sweep(tx, LATER)
+    assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "imported"), [("25.00", "2026-06-05")])
+
+
+def test_a_newer_version_takes_the_place_of_one_that_waits(tx):
+    open_clinic(tx)
+    first = stranger()
+    take(tx, first)
+    take(tx, edited(first, amount_due="35.00", amount_paid="35.00"))
+    take(tx, patient("stranger"))
+    sweep(tx)
+
+    assert ledger(tx) == [("35.00", "2026-06-05")]
+
+
+def test_a_payment_that_is_deleted_while_it_waits_never_comes_in(tx):
+    open_clinic(tx)
+    take(tx, stranger())
+    take(tx, deleted(version=2, patient_id="stranger"))
+    take(tx, patient("stranger"))
+    sweep(tx)
+
+    assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "none"), [])
+
+
+def test_a_payment_that_waits_is_judged_by_the_settings_of_its_save(tx):
+    open_clinic(tx)
+    take(tx, stranger())
+    choose(tx, COPAYS._replace(integration=False), since=NOW)
+    take(tx, patient("stranger"))
+    sweep(tx)
+
+    assert stand(tx) == ("Transmission Successful", None, "imported")
+
+
+def test_a_closing_month_holds_its_payments_until_it_is_closed(tx):
+    open_clinic(tx)
+    set_month(tx, "2026-06", "CLOSING")
+    take(tx, saved("25.00"))
+    assert stand(tx) == PENDING
+
+    set_month(tx, "2026-06", "CLOSED")
+    sweep(tx, LATER)
+
+    assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "exception"), [])
+
+
+def test_a_payment_is_not_lost_to_a_month_that_stays_closing(tx):
+    open_clinic(tx)
+    set_month(tx, "2026-06", "CLOSING")
+    take(tx, saved("25.00"), patience=NO_LADDER)
+
+    assert stand(tx) == ("Not Sent", "retries_exhausted", "none")
+
+
+def test_each_try_is_on_the_timeline_with_the_next_one(tx):
+    open_clinic(tx)
+    take(tx, stranger())
+    sweep(tx, NOW + timedelta(seconds=10))
+    take(tx, patient("stranger"))
+    sweep(tx, LATER)
+
+    rows = reporting.timeline(tx, PAYMENT)
+
+    assert [row.what for row in rows] == ["Held", "Held", "Imported"]
+    assert [row.at for row in rows] == [NOW, NOW + timedelta(seconds=10), LATER]
+    assert all("not known to Billing. next try 2026-06-10" in row.detail for row in rows[:2])
+    assert {(row.who, row.version, row.duration_ms) for row in rows} == {("tests-1", 1, 7)}

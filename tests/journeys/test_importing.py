@@ -1,0 +1,247 @@
+"""What becomes of each event of a chunk."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.event import ChargeType
+from payments.core.line import IMPORT_USER
+from payments.journeys import reporting
+from payments.journeys.reporting import LogQuery
+from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, sends, set_month, stand, take
+from tests.make import body, deleted, edited, patient, said, saved
+
+SUCCESSFUL, FAILED, NOT_SENT = "Transmission Successful", "Validation Failed", "Not Sent"
+GARBAGE = [b"", b"\xff\x00\xfe", b"not json", b"[]", b'{"type": "payment.saved"}', body(said(amount_paid="a lot"))]
+FIRST = saved("25.00", version=2)
+
+
+def aside(tx):
+    return {
+        bytes(row.body): (row.status, row.reason, row.attempts) for row in tx.execute(text("SELECT * FROM set_aside"))
+    }
+
+
+def test_a_chunk_gives_each_payment_its_own_outcome(tx):
+    open_clinic(tx)
+    tally = take(
+        tx,
+        saved("25.00"),
+        saved("10.00", payment_id="supplies", charge_type="Supplies"),
+        saved(payment_id="internal", internal_payment=True),
+        saved(payment_id="unpaid", paid=False),
+        saved(payment_id="zero", amount_due="0.00"),
+        saved(payment_id="elsewhere", clinic_id="unheard-of"),
+        saved(payment_id="stranger", patient_id="stranger"),
+        deleted(payment_id="never-seen"),
+        b"garbage",
+    )
+
+    assert str(tally) == "imported 1, updated 0, held 1, not sent 3, exceptions 1, refused 1, unchanged 2"
+    assert tally.judged == 9
+    rows = feed(tx) | feed(tx, "unheard-of")
+    assert {payment: (row.status, row.reason, row.application) for payment, row in rows.items()} == {
+        PAYMENT: (SUCCESSFUL, None, "imported"),
+        "clinic/supplies/1": (NOT_SENT, "type_not_selected", "none"),
+        "clinic/internal/1": (NOT_SENT, "internal_payment", "none"),
+        "clinic/zero/1": (SUCCESSFUL, None, "exception"),
+        "unheard-of/elsewhere/1": (NOT_SENT, "integration_off", "none"),
+        "clinic/stranger/1": ("Transmission Pending", None, "held"),
+        "clinic/never-seen/1": (SUCCESSFUL, None, "none"),
+    }
+
+
+def test_an_imported_payment_shows_the_import_user_and_never_who_entered_it(tx):
+    open_clinic(tx)
+    take(tx, body(said(entered_by="K. Front Desk")))
+
+    (row,) = reporting.payment_log(tx, LogQuery(patient_id="patient"))
+
+    assert (row.user, row.amount, row.kind, row.unassigned) == (IMPORT_USER, Decimal("25.00"), "import", row.amount)
+    kept = tx.execute(text("SELECT row_to_json(lines)::text FROM lines UNION ALL SELECT detail FROM history"))
+    assert "Front Desk" not in "".join(kept.scalars())
+
+
+def test_what_cannot_be_read_is_kept_byte_for_byte_with_its_error(tx):
+    tally = take(tx, *GARBAGE)
+
+    assert tally.refused == len(GARBAGE)
+    assert aside(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 1))
+    take(tx, *GARBAGE)
+    assert aside(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 2))
+
+
+def test_bad_events_stop_none_of_the_good_ones_beside_them(tx):
+    open_clinic(tx)
+    good = [saved(payment_id=str(number)) for number in range(20)]
+
+    tally = take(tx, *(each for pair in zip(good, GARBAGE * 4, strict=False) for each in pair))
+
+    assert (tally.imported, tally.refused) == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("again", "detail"),
+    [
+        (FIRST, "The same event again; nothing to do"),
+        (saved("25.00", version=2), "Version 2 again; nothing to do"),
+        (saved("99.00", version=1), "Version 1 is out of date; 2 is here"),
+    ],
+    ids=["same event", "same version", "older version"],
+)
+def test_what_is_known_already_changes_nothing_and_is_noted(tx, again, detail):
+    open_clinic(tx)
+    take(tx, FIRST)
+
+    tally = take(tx, again)
+
+    assert (tally.unchanged, tally.judged) == (1, 1)
+    assert ledger(tx) == [("25.00", "2026-06-05")]
+    assert reporting.timeline(tx, PAYMENT)[-1].detail == detail
+    assert feed(tx)[PAYMENT].attempts == 1
+
+
+def test_the_same_version_with_other_content_is_a_conflict_until_the_emr_saves_again(tx):
+    open_clinic(tx)
+    take(tx, saved("25.00"))
+
+    take(tx, saved("99.00"))
+    assert stand(tx) == (FAILED, "version_conflict", "none")
+    assert ledger(tx) == [("25.00", "2026-06-05")]
+
+    take(tx, saved("30.00", version=2))
+    assert stand(tx) == (SUCCESSFUL, None, "updated")
+
+
+def test_the_same_event_id_with_other_content_is_a_conflict(tx):
+    open_clinic(tx)
+    first = saved("25.00")
+    take(tx, first)
+
+    tally = take(tx, saved("99.00", version=2, event_id=str(first.event_id)))
+
+    assert tally.refused == 1
+    assert stand(tx) == (FAILED, "version_conflict", "none")
+    assert ledger(tx) == [("25.00", "2026-06-05")]
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one chunk", "two chunks"])
+def test_of_two_events_with_one_id_the_first_to_arrive_counts(tx, together):
+    open_clinic(tx)
+    first, second = saved("25.00", payment_id="z"), saved("99.00", payment_id="a")
+    second = second.model_copy(update={"event_id": first.event_id})
+
+    for chunk in [[first, second]] if together else [[first], [second]]:
+        take(tx, *chunk)
+
+    assert {payment: row.status for payment, row in feed(tx).items()} == {
+        "clinic/z/1": SUCCESSFUL,
+        "clinic/a/1": FAILED,
+    }
+
+
+def test_versions_of_one_line_in_one_chunk_are_taken_in_their_order(tx):
+    open_clinic(tx)
+    first = saved("25.00")
+    second = edited(first, amount_due="35.00", amount_paid="35.00")
+
+    take(tx, edited(second, transaction_date="2026-06-08"), first, second, second)
+
+    assert ledger(tx) == [
+        ("25.00", "2026-06-05"),
+        ("10.00", "2026-06-05"),
+        ("-35.00", "2026-06-05"),
+        ("35.00", "2026-06-08"),
+    ]
+
+
+def test_a_deletion_that_arrives_before_its_payment_wins(tx):
+    open_clinic(tx)
+    take(tx, deleted(version=2))
+    take(tx, saved("25.00"))
+
+    assert ledger(tx) == []
+    assert (stand(tx), feed(tx)[PAYMENT].amount) == ((SUCCESSFUL, None, "none"), Decimal("0.00"))
+
+
+def test_a_deletion_takes_the_money_out_and_the_entries_stay(tx):
+    open_clinic(tx)
+    take(tx, saved("25.00"))
+    take(tx, deleted(version=2))
+
+    assert ledger(tx) == [("25.00", "2026-06-05"), ("-25.00", "2026-06-05")]
+    assert stand(tx) == (SUCCESSFUL, None, "removed")
+
+
+def test_a_refund_is_a_line_of_its_own_and_the_first_deposit_stays(tx):
+    open_clinic(tx)
+    take(tx, saved("80.00"))
+    take(tx, saved("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20"))
+
+    assert (ledger(tx), ledger(tx, "refund")) == ([("80.00", "2026-06-05")], [("-80.00", "2026-06-20")])
+
+
+def test_a_clinic_of_one_company_takes_nothing_in_the_name_of_another(tx):
+    open_clinic(tx)
+    tally = take(tx, saved(payment_id="foreign", company_id="intruder"))
+
+    assert tally.refused == 1
+    assert stand(tx, "clinic/foreign/1") == (FAILED, "invalid_event", "none")
+    assert "belongs to company company" in feed(tx)["clinic/foreign/1"].detail
+
+
+def test_a_payment_of_a_closed_month_is_an_exception_and_posts_nothing(tx):
+    open_clinic(tx)
+    set_month(tx, "2026-05", "CLOSED")
+    take(tx, saved("25.00", transaction_date="2026-05-31"), saved("5.00", payment_id="june"))
+
+    assert ledger(tx) == []
+    assert ledger(tx, "june") == [("5.00", "2026-06-05")]
+    assert stand(tx) == (SUCCESSFUL, None, "exception")
+    assert feed(tx)[PAYMENT].detail == "Payment added when month is closed"
+
+
+def test_a_month_that_closes_makes_a_correction_into_an_exception(tx):
+    open_clinic(tx)
+    first = saved("25.00")
+    take(tx, first)
+    set_month(tx, "2026-06", "CLOSED")
+
+    take(tx, edited(first, amount_due="35.00", amount_paid="35.00"))
+
+    assert ledger(tx) == [("25.00", "2026-06-05")]
+    assert stand(tx) == (SUCCESSFUL, None, "exception")
+
+
+def test_a_resend_of_what_was_not_sent_is_judged_once_more(tx):
+    open_clinic(tx)
+    event = saved("25.00", charge_type="Supplies")
+    take(tx, event)
+    take(tx, event.model_copy(update={"event_id": saved().event_id}))
+
+    assert (stand(tx), feed(tx)[PAYMENT].attempts) == ((NOT_SENT, "type_not_selected", "none"), 2)
+
+
+def test_the_newest_patient_and_charge_stay(tx):
+    charge = {
+        **{name: said()[name] for name in ("schema", "company_id", "clinic_id", "patient_id", "saved_at", "event_id")},
+        "type": "charge.saved",
+        "charge_id": "c",
+        "date_of_service": "2026-06-05",
+        "insurance_open": False,
+    }
+    charges = [json.dumps(charge | {"version": v, "patient_balance": f"{v}.00"}).encode() for v in (2, 3, 1)]
+    tally = take(tx, patient(version=2, name="B."), patient(version=1, name="A."), *charges)
+
+    assert tally.noted == 5
+    assert tx.execute(text("SELECT name, version FROM patients")).all() == [("B.", 2)]
+    assert tx.execute(text("SELECT patient_balance::text FROM charges")).all() == [("3.00",)]
+
+
+def test_a_payment_of_every_charge_type_flows_where_it_is_selected(tx):
+    open_clinic(tx, sends(*ChargeType))
+    tally = take(tx, *(saved(payment_id=kind, charge_type=kind) for kind in ChargeType))
+
+    assert tally.imported == len(ChargeType)

@@ -1,0 +1,148 @@
+"""Several workers at once, each with a transaction of its own that is really committed."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.tally import Tally
+from payments.journeys import importing
+from payments.store.session import LostRaceError, transaction
+from tests.journeys.billing import BEFORE, choose, feed, ledger, sweep, take
+from tests.make import COPAYS, arrived, edited, patient, run, saved
+
+WORKERS = 3
+ROUNDS = 5
+
+
+@pytest.fixture
+def clinic(shared):
+    """A clinic of its own, whose patients are all unknown."""
+    clinic_id = f"clinic-{uuid4()}"
+    with transaction(shared) as tx:
+        choose(tx, COPAYS, BEFORE, clinic_id)
+    return clinic_id
+
+
+def imported(database, entries) -> Tally:
+    """Import as a worker does, who begins again where another was faster."""
+    while True:
+        try:
+            with transaction(database) as tx:
+                return importing.import_events(tx, entries, run())
+        except LostRaceError:
+            continue
+
+
+def at_once(*work: Callable[[], Tally]) -> list[Tally]:
+    """Do several things at the same moment."""
+    start = threading.Barrier(len(work))
+
+    def begin(each: Callable[[], Tally]) -> Tally:
+        start.wait()
+        return each()
+
+    with ThreadPoolExecutor(len(work)) as threads:
+        return list(threads.map(begin, work))
+
+
+def wait_until_blocked(tx, pid: int) -> None:
+    """Wait until that session waits for a lock."""
+    while not tx.execute(text("SELECT cardinality(pg_blocking_pids(:pid))"), {"pid": pid}).scalar_one():
+        pass
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 10, 40])
+def test_workers_that_import_the_same_new_lines_at_once_post_each_once(shared, clinic, size):
+    ids = {"clinic_id": clinic, "patient_id": clinic}
+    firsts = [saved("25.00", payment_id=f"{clinic}-{each}", **ids) for each in range(size)]
+    entries = arrived([patient(clinic), *firsts, *(edited(first, amount_paid="35.00") for first in firsts)])
+    chunks = [entries, [entries[0], *entries[:0:-1]], entries[: size + 1]]
+
+    at_once(*(lambda chunk=chunk: imported(shared, chunk) for chunk in chunks))
+
+    with transaction(shared) as tx:
+        sweep(tx)
+        assert {(row.status, str(row.amount), row.version) for row in feed(tx, clinic).values()} == {
+            ("Transmission Successful", "35.00", 2)
+        }
+        for first in firsts:
+            assert sum(Decimal(amount) for amount, _ in ledger(tx, first.payment_id)) == 35
+
+
+def test_a_patient_who_arrives_with_the_payment_releases_it(shared, clinic):
+    for stranger in (f"{clinic}-{number}" for number in range(ROUNDS)):
+        payment = saved("25.00", clinic_id=clinic, patient_id=stranger, payment_id=stranger)
+        chunks = arrived([payment]), arrived([patient(stranger)])
+
+        at_once(*(lambda chunk=chunk: imported(shared, chunk) for chunk in chunks))
+
+        with transaction(shared) as tx:
+            sweep(tx)
+            assert ledger(tx, stranger) == [("25.00", "2026-06-05")]
+
+
+def test_a_patient_who_arrives_while_the_payment_is_judged_waits_for_it_and_then_releases_it(shared, clinic):
+    payment = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
+    with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
+        pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with transaction(shared) as tx:
+            assert take(tx, payment).held == 1
+            arriving = threads.submit(take, other, patient(clinic))
+            wait_until_blocked(onlooker, pid)
+        assert arriving.result().released == 1
+        sweep(other)
+        assert ledger(other, clinic) == [("25.00", "2026-06-05")]
+
+
+def test_a_payment_that_is_judged_while_its_patient_arrives_waits_for_it_and_is_imported(shared, clinic):
+    payment = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
+    with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
+        pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with transaction(shared) as tx:
+            take(tx, patient(clinic))
+            judged = threads.submit(take, other, payment)
+            wait_until_blocked(onlooker, pid)
+        assert judged.result().imported == 1
+
+
+def test_workers_that_sweep_at_once_judge_each_line_once(shared, clinic):
+    ids = {"clinic_id": clinic, "patient_id": clinic}
+    waiting = [saved("25.00", payment_id=f"{clinic}-{number}", **ids) for number in range(30)]
+    with transaction(shared) as tx:
+        take(tx, *waiting)
+        take(tx, patient(clinic))
+
+    def swept() -> Tally:
+        tally = Tally()
+        while True:
+            with transaction(shared) as tx:
+                done = importing.retry_due(tx, run(), 4)
+            if not done.judged:
+                return tally
+            tally += done
+
+    tallies = at_once(*[swept] * WORKERS)
+
+    with transaction(shared) as tx:
+        sweep(tx)  # what the last to look passed over because another held it
+        assert sum(tally.imported for tally in tallies) == len(waiting)
+        assert [ledger(tx, each.payment_id) for each in waiting] == [[("25.00", "2026-06-05")]] * len(waiting)
+
+
+def test_of_two_workers_who_meet_a_new_line_the_slower_one_begins_again(shared, clinic):
+    first = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
+    with ThreadPoolExecutor(1) as threads, shared.connect() as slower, shared.connect() as onlooker:
+        pid = slower.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with transaction(shared) as tx:
+            take(tx, patient(clinic), first)
+            late = threads.submit(take, slower, edited(first, amount_paid="35.00"))
+            wait_until_blocked(onlooker, pid)
+        with pytest.raises(LostRaceError):
+            late.result()
+        slower.rollback()
+        assert take(slower, edited(first, amount_paid="35.00")).updated == 1

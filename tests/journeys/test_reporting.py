@@ -1,0 +1,225 @@
+"""What people read: the Claims Feed, the Patient Payment Log, the life of one payment, what still waits."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from payments.core.event import ChargeType
+from payments.journeys import reporting
+from payments.journeys.reporting import FeedQuery, FeedSum, GroupBy, LogQuery, LogSum
+from payments.journeys.requeueing import requeue
+from tests.journeys.billing import PAYMENT, feed, open_clinic, sends, sweep, take
+from tests.make import NOW, body, deleted, edited, patient, said, saved
+
+FAILED, SUCCESSFUL, NOT_SENT = "Validation Failed", "Transmission Successful", "Not Sent"
+BAD = {"amount_paid": "a lot"}
+
+
+def payments_of(rows):
+    return [row.payment for row in rows]
+
+
+def test_a_line_has_one_row_which_shows_its_newest_version(tx):
+    open_clinic(tx)
+    first = saved("25.00")
+    take(
+        tx,
+        first,
+        edited(first, amount_paid="35.00", saved_at="2026-06-06T09:00:00Z"),
+        edited(first, amount_paid="35.00"),
+    )
+
+    (row,) = feed(tx).values()
+
+    assert (row.version, row.amount, row.status, row.charge_type) == (2, Decimal("35.00"), SUCCESSFUL, "Copay")
+
+
+def test_a_refused_newer_version_shows_instead_of_the_line_until_a_valid_one_comes(tx):
+    open_clinic(tx)
+    take(tx, saved("25.00"))
+    take(tx, body(said(version=2, **BAD)))
+    row = feed(tx)[PAYMENT]
+    assert (row.version, row.status, row.reason, row.amount) == (2, FAILED, "invalid_event", None)
+    assert row.detail.startswith("amount_paid: expected dollars as text")
+
+    take(tx, saved("30.00", version=3))
+    row = feed(tx)[PAYMENT]
+    assert (row.version, row.status, row.amount, row.refused) == (3, SUCCESSFUL, Decimal("30.00"), None)
+
+
+def test_a_refused_older_version_does_not_hide_the_line(tx):
+    open_clinic(tx)
+    take(tx, saved("25.00", version=3))
+    take(tx, body(said(version=2, **BAD)))
+
+    assert feed(tx)[PAYMENT].status == SUCCESSFUL
+
+
+def test_each_unreadable_event_has_a_row_of_its_own_and_each_key_one(tx):
+    take(tx, b"one", b"two", body(said(version=1, **BAD)), body(said(version=2, **BAD)))
+
+    rows = reporting.claims_feed(tx, FeedQuery())
+
+    assert [(row.payment, row.version, row.status) for row in rows] == [
+        (PAYMENT, 2, FAILED),
+        (None, None, FAILED),
+        (None, None, FAILED),
+    ]
+    assert len({row.refused for row in rows}) == 3
+
+
+def test_refused_events_whose_keys_print_the_same_are_both_shown(tx):
+    take(tx, body(said(payment_id="a/b", line_id="c", **BAD)), body(said(payment_id="a", line_id="b/c", **BAD)))
+
+    assert payments_of(reporting.claims_feed(tx, FeedQuery())) == ["clinic/a/b/c"] * 2
+
+
+def test_an_unpaid_line_has_no_row_unless_it_was_sent_before(tx):
+    open_clinic(tx)
+    first = saved("25.00", payment_id="sent")
+    take(tx, saved(paid=False), first, edited(first, paid=False))
+
+    assert payments_of(feed(tx).values()) == ["clinic/sent/1"]
+    assert feed(tx)["clinic/sent/1"].application == "removed"
+
+
+@pytest.mark.parametrize(
+    ("query", "payments"),
+    [
+        (FeedQuery(), ["clinic/a/1", "other/b/1", "clinic/c/1"]),
+        (FeedQuery(since=date(2026, 6, 5)), ["other/b/1", "clinic/c/1"]),
+        (FeedQuery(until=date(2026, 6, 5)), ["clinic/a/1", "other/b/1"]),
+        (FeedQuery(since=date(2026, 6, 5), until=date(2026, 6, 5)), ["other/b/1"]),
+        (FeedQuery(status=NOT_SENT), ["other/b/1"]),
+        (FeedQuery(clinic_id="clinic"), ["clinic/a/1", "clinic/c/1"]),
+        (FeedQuery(status=NOT_SENT, clinic_id="clinic"), []),
+    ],
+    ids=["all", "from", "to", "one day", "status", "clinic", "status and clinic"],
+)
+def test_the_feed_is_filtered_by_the_clinics_own_day_of_the_save(tx, query, payments):
+    open_clinic(tx)
+    take(
+        tx,
+        saved(payment_id="c", saved_at="2026-06-06T08:00:00Z"),
+        saved(payment_id="a", saved_at="2026-06-04T08:00:00Z"),
+        saved(payment_id="b", clinic_id="other", saved_at="2026-06-05T23:00:00-07:00"),
+    )
+
+    assert payments_of(reporting.claims_feed(tx, query)) == payments
+
+
+def test_the_feed_is_summed_by_status_and_reason(tx):
+    open_clinic(tx)
+    take(
+        tx,
+        saved("25.00"),
+        saved("10.00", payment_id="b"),
+        saved("7.00", payment_id="c", charge_type="Supplies"),
+        deleted(payment_id="d"),
+        b"garbage",
+    )
+
+    assert reporting.feed_by_status(tx, FeedQuery()) == [
+        FeedSum(SUCCESSFUL, None, 3, Decimal("35.00")),
+        FeedSum(NOT_SENT, "type_not_selected", 1, Decimal("7.00")),
+        FeedSum(FAILED, "invalid_event", 1, Decimal("0.00")),
+    ]
+
+
+def some_payments(tx):
+    open_clinic(tx, sends(*ChargeType))
+    take(
+        tx,
+        patient("b"),
+        saved("25.00", payment_id="1"),
+        saved("10.00", payment_id="2", method="Check", transaction_date="2026-06-08"),
+        saved("5.00", payment_id="3", charge_type="Supplies", patient_id="b", transaction_date="2026-06-02"),
+        saved("-5.00", payment_id="4", refund_of="1"),
+    )
+
+
+def test_the_payment_log_is_sorted_by_deposit_date_and_shows_both_dates(tx):
+    some_payments(tx)
+
+    rows = reporting.payment_log(tx, LogQuery())
+
+    assert [(row.payment, str(row.amount), str(row.deposit_date)) for row in rows] == [
+        ("clinic/3/1", "5.00", "2026-06-02"),
+        ("clinic/1/1", "25.00", "2026-06-05"),
+        ("clinic/4/1", "-5.00", "2026-06-05"),
+        ("clinic/2/1", "10.00", "2026-06-08"),
+    ]
+    assert {row.posting_date for row in rows} == {NOW.date()}
+
+
+@pytest.mark.parametrize(
+    ("query", "payments"),
+    [
+        (LogQuery(patient_id="b"), ["clinic/3/1"]),
+        (LogQuery(since=date(2026, 6, 5)), ["clinic/1/1", "clinic/4/1", "clinic/2/1"]),
+        (LogQuery(until=date(2026, 6, 2)), ["clinic/3/1"]),
+        (LogQuery(patient_id="nobody"), []),
+    ],
+    ids=["patient", "from", "to", "nobody"],
+)
+def test_the_payment_log_is_filtered(tx, query, payments):
+    some_payments(tx)
+
+    assert payments_of(reporting.payment_log(tx, query)) == payments
+
+
+@pytest.mark.parametrize(
+    ("group_by", "sums"),
+    [
+        (GroupBy.CHARGE_TYPE, [("Copay", 3, "30.00"), ("Supplies", 1, "5.00")]),
+        (GroupBy.DEPOSIT_DATE, [("2026-06-02", 1, "5.00"), ("2026-06-05", 2, "20.00"), ("2026-06-08", 1, "10.00")]),
+        (GroupBy.METHOD, [("Cash", 3, "25.00"), ("Check", 1, "10.00")]),
+        (GroupBy.CLINIC, [("clinic", 4, "35.00")]),
+        (GroupBy.USER, [("Integration Import, Not mapped to a user", 4, "35.00")]),
+    ],
+)
+def test_the_payment_log_is_grouped(tx, group_by, sums):
+    some_payments(tx)
+
+    assert reporting.payment_log_by(tx, LogQuery(), group_by) == [
+        LogSum(key, count, Decimal(total)) for key, count, total in sums
+    ]
+
+
+def test_the_timeline_tells_everything_in_order(tx):
+    open_clinic(tx)
+    first = saved("25.00", patient_id="stranger")
+    take(tx, first)
+    take(tx, body(said(version=2, **BAD)), now=NOW + timedelta(seconds=1))
+    take(tx, patient("stranger"), now=NOW + timedelta(seconds=2))
+    sweep(tx, NOW + timedelta(seconds=3))
+    take(tx, first, now=NOW + timedelta(seconds=4))
+
+    rows = reporting.timeline(tx, PAYMENT)
+
+    assert [(row.what, row.version) for row in rows] == [
+        ("Held", 1),
+        (FAILED, 2),
+        ("Imported", 1),
+        ("Received", 1),
+    ]
+    assert rows[1].error.startswith("amount_paid: expected")
+    assert rows[2].detail == "25.00 Cash Copay to 2026-06-05. 25.00 stands in Billing"
+
+
+@pytest.mark.parametrize("key", ["clinic/unknown/1", "nonsense", "", "refused:99", "refused:x"])
+def test_a_payment_that_nobody_knows_has_no_timeline(tx, key):
+    assert reporting.timeline(tx, key) == []
+
+
+def test_what_waits_is_counted_by_whether_it_is_due(tx):
+    open_clinic(tx)
+    take(tx, saved(patient_id="stranger"), saved(payment_id="b", charge_type="Supplies"), b"garbage")
+    (unreadable,) = (row.refused for row in reporting.claims_feed(tx, FeedQuery()) if row.refused)
+    assert reporting.waiting(tx, NOW)[:2] == (0, 1)
+
+    requeue(tx, ["clinic/b/1", unreadable], NOW, "user:support")
+
+    assert reporting.waiting(tx, NOW)[:2] == (2, 1)
+    assert reporting.waiting(tx, NOW + timedelta(seconds=10))[:2] == (3, 0)

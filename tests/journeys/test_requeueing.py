@@ -1,0 +1,201 @@
+"""What did not come through is requeued, and judged by the settings of now."""
+
+from datetime import timedelta
+
+import pytest
+
+from payments.core.event import ChargeType
+from payments.core.outcome import Reason, Status
+from payments.journeys import importing, reporting
+from payments.journeys.reporting import FeedQuery
+from payments.journeys.requeueing import Requeued, requeue, requeue_matching
+from payments.store.requeues import Choice
+from tests.journeys.billing import PAYMENT, choose, feed, ledger, open_clinic, sends, stand, sweep, take
+from tests.make import NOW, SAVED_AT, arrived, body, edited, run, said, saved
+
+BOTH = sends(ChargeType.COPAY, ChargeType.SUPPLIES)
+AFTERWARDS = SAVED_AT + timedelta(days=1)
+WHO = "user:support"
+IMPORTED = ("Transmission Successful", None, "imported")
+
+
+def supplies(payment_id="payment", **changes):
+    return saved("25.00", payment_id=payment_id, charge_type="Supplies", **changes)
+
+
+def give_up(tx, *events):
+    entries = arrived(events)
+    importing.remember_failure(tx, entries, "OperationalError: the disk is full", run())
+    return importing.give_up(tx, entries, run())
+
+
+def refused(tx):
+    return [row for row in reporting.claims_feed(tx, FeedQuery()) if row.refused]
+
+
+def test_a_requeue_uses_the_settings_of_now(tx):
+    open_clinic(tx)
+    take(tx, supplies())
+    assert stand(tx) == ("Not Sent", "type_not_selected", "none")
+    choose(tx, BOTH, since=AFTERWARDS)
+
+    assert requeue(tx, [PAYMENT], NOW, WHO) == Requeued(1)
+    assert stand(tx) == ("Transmission Pending", None, "held")
+    sweep(tx)
+
+    assert (stand(tx), ledger(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
+    assert [(row.what, row.who) for row in reporting.timeline(tx, PAYMENT)] == [
+        ("Not Sent", "tests-1"),
+        ("Re-submitted", WHO),
+        ("Imported", "tests-1"),
+    ]
+
+
+def test_a_requeue_without_a_change_of_settings_ends_where_it_began(tx):
+    open_clinic(tx)
+    take(tx, supplies())
+    requeue(tx, [PAYMENT], NOW, WHO)
+    sweep(tx)
+
+    assert stand(tx) == ("Not Sent", "type_not_selected", "none")
+    assert feed(tx)[PAYMENT].attempts == 2
+
+
+def test_a_requeue_asked_twice_is_done_once(tx):
+    open_clinic(tx)
+    take(tx, supplies())
+    choose(tx, BOTH, since=AFTERWARDS)
+
+    assert [requeue(tx, [PAYMENT, PAYMENT], NOW, WHO).count for _ in range(2)] == [1, 1]
+    sweep(tx)
+    assert requeue(tx, [PAYMENT], NOW, WHO) == Requeued(0, (PAYMENT,))
+    assert ledger(tx) == [("25.00", "2026-06-05")]
+
+
+def test_a_payment_that_left_billing_can_be_put_back_by_a_requeue(tx):
+    open_clinic(tx)
+    first = saved("25.00")
+    take(tx, first)
+    take(tx, edited(first, charge_type="Supplies"))
+    assert stand(tx) == ("Not Sent", "type_not_selected", "removed")
+    choose(tx, BOTH, since=AFTERWARDS)
+    requeue(tx, [PAYMENT], NOW, WHO)
+    sweep(tx)
+
+    assert stand(tx) == IMPORTED
+    assert [amount for amount, _ in ledger(tx)] == ["25.00", "-25.00", "25.00"]
+
+
+def test_keys_that_name_nothing_to_do_are_passed_over(tx):
+    open_clinic(tx)
+    take(tx, saved("25.00"))
+    keys = [PAYMENT, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", ""]
+
+    assert requeue(tx, keys, NOW, WHO) == Requeued(0, tuple(keys))
+
+
+def test_a_key_with_slashes_in_its_ids_is_found(tx):
+    open_clinic(tx)
+    take(tx, supplies("2026/06/1"))
+    (payment,) = feed(tx)
+
+    assert payment == "clinic/2026/06/1/1"
+    assert requeue(tx, [payment], NOW, WHO) == Requeued(1)
+    assert {row.what for row in reporting.timeline(tx, payment)} == {"Not Sent", "Re-submitted"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "chosen"),
+    [
+        (Choice(Status.NOT_SENT), {"clinic/a/1", "clinic/b/1", "other/c/1"}),
+        (Choice(Status.NOT_SENT, Reason.TYPE_NOT_SELECTED), {"clinic/a/1"}),
+        (Choice(Status.NOT_SENT, clinic_id="other"), {"other/c/1"}),
+        (Choice(Status.NOT_SENT, Reason.INTERNAL_PAYMENT, "other"), set()),
+        (Choice(Status.SUCCESSFUL), set()),
+    ],
+    ids=["status", "reason", "clinic", "both", "in Billing already"],
+)
+def test_payments_are_requeued_by_what_they_have_in_common(tx, choice, chosen):
+    open_clinic(tx)
+    take(
+        tx,
+        saved("25.00"),
+        supplies("a"),
+        saved(payment_id="b", internal_payment=True),
+        saved(payment_id="c", clinic_id="other"),
+    )
+
+    assert requeue_matching(tx, choice, NOW, WHO).count == len(chosen)
+    pending = reporting.claims_feed(tx, FeedQuery(status="Transmission Pending"))
+    assert {row.payment for row in pending} == chosen
+
+
+def test_an_event_that_was_given_up_is_kept_whole_with_its_error_and_can_be_requeued(tx):
+    open_clinic(tx)
+    give_up(tx, saved("25.00"))
+
+    row = feed(tx)[PAYMENT]
+    assert (row.status, row.reason, row.detail) == (
+        "Not Sent",
+        "retries_exhausted",
+        "OperationalError: the disk is full",
+    )
+    assert [each.what for each in reporting.timeline(tx, PAYMENT)] == ["Failed", "Not Sent"]
+
+    assert requeue(tx, [PAYMENT], NOW, WHO) == Requeued(1)
+    sweep(tx)
+    assert (stand(tx), ledger(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
+    assert refused(tx) == []
+
+
+def test_an_event_that_was_given_up_without_a_known_error_says_so(tx):
+    importing.give_up(tx, arrived([saved("25.00")]), run())
+
+    assert feed(tx)[PAYMENT].detail == importing.UNDETERMINED
+
+
+def test_an_event_that_was_given_up_is_judged_by_the_settings_of_the_requeue(tx):
+    open_clinic(tx)
+    give_up(tx, supplies())
+    choose(tx, BOTH, since=AFTERWARDS)
+    requeue_matching(tx, Choice(Status.NOT_SENT, Reason.RETRIES_EXHAUSTED), NOW, WHO)
+    sweep(tx)
+
+    assert stand(tx) == IMPORTED
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xfe", body(said(amount_paid="a lot"))], ids=["unreadable", "readable key"])
+def test_a_refused_event_is_requeued_by_its_number_and_stays_if_it_is_still_wrong(tx, garbage):
+    take(tx, garbage)
+    (row,) = refused(tx)
+
+    assert requeue(tx, [row.refused], NOW, WHO) == Requeued(1)
+    sweep(tx)
+
+    (again,) = refused(tx)
+    assert (again.refused, again.status, again.attempts) == (row.refused, "Validation Failed", 2)
+    assert [each.what for each in reporting.timeline(tx, row.refused)] == [
+        "Validation Failed",
+        "Re-submitted",
+        "Validation Failed",
+    ]
+
+
+def test_refused_events_are_requeued_by_their_status(tx):
+    take(tx, b"one", b"two", saved())
+
+    assert requeue_matching(tx, Choice(Status.VALIDATION_FAILED, Reason.INVALID_EVENT), NOW, WHO).count == 2
+
+
+def test_a_line_that_cannot_be_judged_is_put_off_alone(tx):
+    open_clinic(tx)
+    take(tx, supplies(), supplies("other"))
+    requeue(tx, [PAYMENT], NOW, WHO)
+
+    importing.put_off(tx, run(), "DataError: what the database said")
+
+    assert (stand(tx), feed(tx)[PAYMENT].detail) == (
+        ("Transmission Pending", None, "held"),
+        "DataError: what the database said",
+    )
+    assert stand(tx, "clinic/other/1") == ("Not Sent", "type_not_selected", "none")

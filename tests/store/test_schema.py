@@ -1,0 +1,78 @@
+"""The database has the form of `tables.py`, and guards the ledger itself."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from payments.store.migrations import is_current, upgrade
+from payments.store.session import connect
+from payments.store.tables import metadata
+from tests.conftest import scratch_database
+from tests.journeys.billing import ledger, open_clinic, set_month, take
+from tests.make import saved
+
+INSERT = (
+    "INSERT INTO entries (part, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
+    "posting_date, posted_at, entered_by) VALUES (1, 'manual', 1, 'company', 'clinic', 'patient', 'Copay', 'Cash', "
+    "CAST(:day AS date), '2026-06-10', '2026-06-10', 'user:biller')"
+)
+
+
+def test_the_migrations_lead_to_the_schema_of_tables(database):
+    with database.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert differences == []
+
+
+def test_an_upgrade_is_harmless_when_repeated_and_only_then_is_the_schema_current(postgres_url):
+    with scratch_database(postgres_url) as url:
+        engine = connect(url, application_name="tests")
+        try:
+            assert not is_current(engine)
+            for _ in range(2):
+                upgrade(url)
+                assert is_current(engine)
+        finally:
+            engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entries SET amount = 99",
+        "UPDATE entries SET method = 'Check'",
+        "DELETE FROM entries",
+        "TRUNCATE entries CASCADE",
+    ],
+)
+def test_the_ledger_refuses_to_be_changed(tx, statement):
+    open_clinic(tx)
+    take(tx, saved("25.00"))
+
+    with pytest.raises(DBAPIError, match="append-only"), tx.begin_nested():
+        tx.execute(text(statement))
+
+    assert ledger(tx) == [("25.00", "2026-06-05")]
+
+
+@pytest.mark.parametrize(("state", "refused"), [("OPEN", False), ("SCHEDULED", False), ("CLOSED", True)])
+def test_the_ledger_takes_no_deposit_date_in_a_closed_month(tx, state, refused):
+    set_month(tx, "2026-05", state)
+    for day in ("2026-04-30", "2026-06-01"):
+        tx.execute(text(INSERT), {"day": day})
+
+    for day in ("2026-05-01", "2026-05-31"):
+        if refused:
+            with pytest.raises(DBAPIError, match="the month is closed for company company"), tx.begin_nested():
+                tx.execute(text(INSERT), {"day": day})
+        else:
+            tx.execute(text(INSERT), {"day": day})
+
+
+def test_a_closed_month_of_another_company_does_not_matter(tx):
+    set_month(tx, "2026-05", "CLOSED")
+
+    tx.execute(text(INSERT.replace("'company'", "'other'")), {"day": "2026-05-01"})

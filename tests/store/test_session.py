@@ -1,0 +1,95 @@
+"""One transaction, one commit, and which faults pass by themselves."""
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from payments.store.session import LostRaceError, connect, is_answering, is_transient, transaction
+
+
+def raised(connection, statement):
+    with pytest.raises(DBAPIError) as error, connection.begin_nested():
+        connection.execute(text(statement))
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("state", "transient"),
+    [
+        ("deadlock_detected", True),
+        ("serialization_failure", True),
+        ("lock_not_available", True),
+        ("disk_full", True),
+        ("too_many_connections", True),
+        ("admin_shutdown", True),
+        ("connection_failure", True),
+        ("unique_violation", False),
+        ("check_violation", False),
+        ("restrict_violation", False),
+        ("numeric_value_out_of_range", False),
+        ("undefined_table", False),
+        ("raise_exception", False),
+    ],
+)
+def test_a_fault_passes_by_itself_or_does_not_by_what_postgres_calls_it(tx, state, transient):
+    error = raised(tx, f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$")
+
+    assert is_transient(error) is transient
+
+
+def test_a_lost_race_passes_and_an_error_of_ours_does_not():
+    assert is_transient(LostRaceError("x"))
+    assert not is_transient(ValueError("x"))
+    assert not is_transient(MemoryError())
+
+
+def test_a_connection_that_was_ended_passes(database):
+    with database.connect() as doomed, database.connect() as other:
+        pid = doomed.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        with pytest.raises(DBAPIError) as error:
+            doomed.execute(text("SELECT 1"))
+
+    assert is_transient(error.value)
+    assert is_answering(database)
+
+
+def test_a_server_that_is_not_there_does_not_answer_and_passes():
+    engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2")
+    with pytest.raises(DBAPIError) as error, engine.connect():
+        pass
+
+    assert is_transient(error.value)
+    assert not is_answering(engine)
+
+
+def test_a_transaction_is_committed_at_its_end_and_rolled_back_on_an_error(database):
+    def keeps(statement, *, fails):
+        with transaction(database) as tx:
+            tx.execute(text(statement))
+            if fails:
+                raise KeyError
+
+    with transaction(database) as tx:
+        before = tx.execute(text("SELECT count(*) FROM companies")).scalar_one()
+    with pytest.raises(KeyError):
+        keeps("INSERT INTO companies VALUES ('session-rolled-back')", fails=True)
+    keeps("INSERT INTO companies VALUES ('session-kept')", fails=False)
+    with transaction(database) as tx:
+        after = tx.execute(text("DELETE FROM companies WHERE company_id LIKE 'session-%' RETURNING 1")).all()
+
+    assert (len(after), before) == (1, before)
+
+
+def test_sessions_speak_utc_and_wait_for_a_lock_no_longer_than_is_said(postgres_url):
+    engine = connect(postgres_url, application_name="tests of the session")
+    try:
+        with engine.connect() as connection:
+            settings = [
+                connection.execute(text(f"SHOW {name}")).scalar_one()
+                for name in ("timezone", "lock_timeout", "application_name")
+            ]
+    finally:
+        engine.dispose()
+
+    assert settings == ["UTC", "15s", "tests of the session"]

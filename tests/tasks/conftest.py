@@ -1,0 +1,92 @@
+"""Real engines for the tasks: a feed and a broker of their own, and a database in which faults may be planted."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import redis
+from sqlalchemy import create_engine, text
+
+from config.engines import Engines
+from config.settings import read_settings
+from payments.core.event import ChargeType
+from payments.journeys import configuring
+from payments.journeys.configuring import Wish
+from payments.store.migrations import upgrade
+from payments.store.session import Database, transaction
+from tasks import stream
+from tasks.resources import Resources, connect_redis
+from tests.conftest import scratch_database
+from tests.make import NOW
+
+
+@pytest.fixture(scope="session")
+def planted(postgres_url: str) -> Iterator[str]:
+    """A database in which some payments cannot be stored: a trigger refuses those whose ids begin with `poison`."""
+    with scratch_database(postgres_url) as url:
+        upgrade(url)
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                    "RAISE EXCEPTION 'this payment cannot be stored'; END $$"
+                )
+            )
+            connection.execute(
+                text(
+                    "CREATE TRIGGER poison BEFORE INSERT OR UPDATE ON lines FOR EACH ROW "
+                    "WHEN (NEW.payment_id LIKE 'poison%') EXECUTE FUNCTION poison()"
+                )
+            )
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture
+def engines(planted: str, redis_url: str) -> Engines:
+    """The addresses of the real engines."""
+    return Engines.named(planted, redis_url)
+
+
+@pytest.fixture
+def feed(engines: Engines) -> Iterator[redis.Redis]:
+    """The feed's server, with a broker in which nothing waits."""
+    with connect_redis(engines.broker_url) as broker, connect_redis(engines.redis_url) as client:
+        broker.flushdb()
+        yield client
+        broker.flushdb()
+
+
+@pytest.fixture
+def stream_name(feed: redis.Redis) -> Iterator[str]:
+    """A stream of its own, with the group."""
+    name = f"emr:test:{uuid4()}"
+    stream.ensure_group(feed, name)
+    yield name
+    feed.delete(name)
+
+
+@pytest.fixture
+def database(planted: str) -> Iterator[Database]:
+    """The way to that database, where nobody waits long for a lock."""
+    engine = create_engine(planted, pool_size=2, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=100ms"})
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def clinic_id(database: Database) -> str:
+    """A clinic of its own that sends everything."""
+    name = f"clinic-{uuid4()}"
+    with transaction(database) as tx:
+        wish = Wish(name, "company", integration=True, charge_types=list(ChargeType))
+        configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
+    return name
+
+
+@pytest.fixture
+def here(database: Database, feed: redis.Redis, stream_name: str) -> Resources:
+    """What a task works with, put together by hand."""
+    settings = read_settings({"PAYMENTS_STREAM": stream_name, "PAYMENTS_RETRY_LADDER": "1s"})
+    return Resources(settings, database, feed, "importer-1")
