@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep check format lock clean
+.PHONY: help install demo up test test-fast test-deep bench check format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test-fast: install ## every test but those that start the whole stack
 
 test-deep: install ## the state machine of closed months, 2,000 histories long (about 5 minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest tests/journeys/test_any_order.py
+
+bench: install ## the table of measurements (some minutes)
+	$(BIN)/python -m bench
 
 check: install ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check .
