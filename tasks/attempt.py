@@ -24,22 +24,33 @@ class NotAnsweringError(Exception):
 def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
     """Import entries of the stream and acknowledge those that are committed.
 
-    A fault that passes by itself is raised and leaves all of them pending. With any other, each entry is tried alone,
-    so that one that cannot be processed stops none of the rest.
+    A fault that passes by itself is raised, and what was not imported stays pending. With any other fault the entries
+    are tried in ever smaller parts, so that one that cannot be processed stops none of the rest.
     """
     if not is_answering(here.database):
         raise NotAnsweringError
     arrived = stream.claim(here.feed, here.settings.stream, entry_ids)
+    return _import_in_parts(here, arrived) if arrived else Tally()
+
+
+def _import_in_parts(here: Resources, arrived: Sequence[Arrived]) -> Tally:
+    """Import what was claimed, halved again and again where it fails; what fails alone stays pending and is counted."""
     try:
         tally = _in_one_transaction(here, lambda tx: importing.import_events(tx, arrived, here.run()))
     except Exception as error:
-        _remember(here, arrived, error)
-        if _passes(error) or len(arrived) == 1:
+        if _passes(error):
+            _remember(here, arrived, error)
             raise
+        if len(arrived) == 1:
+            _remember(here, arrived, error)
+            log.exception("entry failed", entry_id=arrived[0].entry_id)
+            return Tally(failed=1)
         log.warning("chunk split", entries=len(arrived), error_class=type(error).__name__)
-        return _one_by_one(here, arrived)
-    stream.acknowledge(here.feed, here.settings.stream, [entry.entry_id for entry in arrived])
-    return tally
+    else:
+        stream.acknowledge(here.feed, here.settings.stream, [entry.entry_id for entry in arrived])
+        return tally
+    half = len(arrived) // 2
+    return _import_in_parts(here, arrived[:half]) + _import_in_parts(here, arrived[half:])
 
 
 def give_up(here: Resources, entry_ids: Sequence[str]) -> Tally:
@@ -66,7 +77,7 @@ def _retry(here: Resources, journey: Callable[..., Tally], limit: int) -> Tally:
         if _passes(error):
             raise
         if limit > 1:
-            return _retry(here, journey, 1)
+            return _retry(here, journey, limit // 2)
         log.exception("put off")
         summary = _summary(error)
         return _in_one_transaction(here, lambda tx: importing.put_off(tx, here.run(), summary))
@@ -80,19 +91,6 @@ def _in_one_transaction(here: Resources, work: Callable[[Transaction], Tally]) -
         except LostRaceError:
             log.info("race lost")
     raise LostRaceError("lost every race")
-
-
-def _one_by_one(here: Resources, arrived: Sequence[Arrived]) -> Tally:
-    tally = Tally()
-    for entry in arrived:
-        try:
-            tally += import_entries(here, [entry.entry_id])
-        except Exception as error:
-            if _passes(error):
-                raise
-            log.exception("entry failed", entry_id=entry.entry_id)
-            tally.failed += 1
-    return tally
 
 
 def _passes(error: Exception) -> bool:

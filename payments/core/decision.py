@@ -78,7 +78,7 @@ def decide(event: LineEvent, content_hash: bytes, before: Line | None, facts: Fa
         content_hash=content_hash,
         content=event if isinstance(event, PaymentSaved) else known,
         outcome=Outcome(Application.NONE),
-        attempts=before.attempts if before and before.version == event.version else 0,
+        attempts=1 + (before.attempts if before and before.version == event.version else 0),
         postings=before.postings if before else (),
         settled_notes=before.settled_notes if before else None,
         id=before.id if before else None,
@@ -88,7 +88,7 @@ def decide(event: LineEvent, content_hash: bytes, before: Line | None, facts: Fa
 
 def decide_again(line: Line, facts: Facts) -> Decision:
     """Judge a line anew that waits or was requeued."""
-    return _judged(line, line, facts)
+    return _judged(replace(line, attempts=line.attempts + 1), line, facts)
 
 
 def decide_failed(line: Line, facts: Facts, error: str) -> Decision:
@@ -121,10 +121,8 @@ def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
     waiting = before and before.version == line.version and before.outcome.status is Status.PENDING
     case = _Case(line, before, facts, before.outcome.waits if before and waiting else 0)
     if line.deleted or line.content is None:
-        decision = _take_out(case, Outcome(Application.NONE))
-    else:
-        decision = _carry_out(case, line.content, judge(line.content, before, facts.settings))
-    return replace(decision, line=replace(decision.line, attempts=line.attempts + 1))
+        return _take_out(case, Outcome(Application.NONE))
+    return _carry_out(case, line.content, judge(line.content, before, facts.settings))
 
 
 def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:

@@ -1,10 +1,14 @@
-"""Writing many rows in one statement: each column crosses as one array. Knows no table in particular."""
+"""Writing many rows at once: as a COPY where they are only added, else as one array a column. Knows no table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import psycopg
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
+
+from payments.store.session import Transaction
 
 Row = Mapping[str, Any]
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -25,3 +29,16 @@ def insertion(table: Table, columns: Sequence[str], end: str = "") -> str:
     """Return an INSERT of all rows of `new` in their order, ended by e.g. an ON CONFLICT clause."""
     names = ", ".join(columns)
     return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unnested(table, columns)} {end}"
+
+
+def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Add rows, their values in the order of the columns, to a table to which nothing is ever done but adding."""
+    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
+    cursor: Any = tx.connection.cursor()
+    try:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        # A COPY goes past SQLAlchemy; its errors shall look like those of every other statement.
+        raise DBAPIError.instance(statement, None, error, psycopg.Error) from error

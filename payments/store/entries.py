@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.core.event import LineKey
 from payments.core.line import EntryKind, Line, Posting
-from payments.store.bulk import arrays, insertion
+from payments.store.bulk import append
 from payments.store.session import Transaction
 from payments.store.tables import entries
 
@@ -42,21 +40,14 @@ def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey,
     """
     if not added:
         return
-    rows = [
-        {
-            **new.posting.bearing._asdict(),
-            "line_ref": line_refs[new.line.key],
-            "version": new.line.version,
-            "part": new.part,
-            "kind": stamp.kind,
-            "amount": new.posting.amount,
-            "company_id": new.line.company_id,
-            "clinic_id": new.line.key.clinic_id,
-            "reference": new.line.content.reference if new.line.content else None,
-            "posting_date": new.posting_date,
-            "posted_at": stamp.posted_at,
-            "entered_by": stamp.user,
-        }
-        for new in added
-    ]
-    tx.execute(text(insertion(entries, _COLUMNS)), arrays(rows, _COLUMNS))
+    append(tx, entries, _COLUMNS, (_row(new, line_refs[new.line.key], stamp) for new in added))
+
+
+def _row(new: NewEntry, line_ref: int, stamp: Stamp) -> tuple[object, ...]:
+    line, (amount, bearing) = new.line, new.posting
+    return (
+        *(line_ref, line.version, new.part, stamp.kind, amount, line.company_id, line.key.clinic_id),
+        *(bearing.patient_id, bearing.charge_type, bearing.method, bearing.provider_id, bearing.date_of_service),
+        *(line.content.reference if line.content else None, bearing.deposit_date),
+        *(new.posting_date, stamp.posted_at, stamp.user),
+    )

@@ -1,12 +1,13 @@
 """What happened to each payment, row by row: tries, requeues, and who or which worker it was."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import text
 
-from payments.store.bulk import arrays, insertion
+from payments.store.bulk import append
 from payments.store.session import Transaction
 from payments.store.tables import history
 
@@ -32,8 +33,7 @@ class Happening:
 def add(tx: Transaction, happened: Sequence[Happening]) -> None:
     """Write down what happened."""
     if happened:
-        rows = [asdict(happening) for happening in happened]
-        tx.execute(text(insertion(history, _COLUMNS)), arrays(rows, _COLUMNS))
+        append(tx, history, _COLUMNS, map(attrgetter(*_COLUMNS), happened))
 
 
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:

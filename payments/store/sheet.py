@@ -1,6 +1,6 @@
 """What a set of judgements adds up to: collected line by line, then written in a handful of statements."""
 
-from dataclasses import replace
+from typing import NamedTuple
 
 from payments.core.decision import Decision
 from payments.core.event import ChargeType, LineKey
@@ -18,6 +18,16 @@ from payments.store.patients import PatientKey
 from payments.store.session import Transaction
 
 
+class _Told(NamedTuple):
+    """Something that happened to a line, until its row is known."""
+
+    key: LineKey
+    version: int
+    what: str
+    detail: str
+    entry_id: str | None
+
+
 class Sheet:
     """The lines as they stand while they are judged, and all that has to be written for them."""
 
@@ -26,7 +36,7 @@ class Sheet:
         self.tally = Tally()
         self._changed: set[LineKey] = set()
         self._entries: list[NewEntry] = []
-        self._told: list[tuple[LineKey, Happening]] = []
+        self._told: list[_Told] = []
         self._refusals: list[Refusal] = []
 
     def take(self, decision: Decision, entry_id: str | None = None) -> None:
@@ -45,8 +55,7 @@ class Sheet:
 
     def tell(self, line: Line, what: str, detail: str, entry_id: str | None) -> None:
         """Take down something that happened to a line."""
-        happening = Happening(self.run.now, what, self.run.worker, detail, entry_id=entry_id, version=line.version)
-        self._told.append((line.key, happening))
+        self._told.append(_Told(line.key, line.version, what, detail, entry_id))
 
     def leave(self, line: Line, why: str, entry_id: str) -> None:
         """Take down that an event changed nothing, and why."""
@@ -67,11 +76,23 @@ class Sheet:
         refs |= lines.write(tx, [self.lines[key] for key in self._changed])
         entries.post(tx, self._entries, refs, Stamp(EntryKind.IMPORT, IMPORT_USER, self.run.now))
         accounts.mark(tx, self._accounts_at_once(), self.run.now)
-        duration_ms = self.run.elapsed_ms()
-        happened = [replace(told, line_ref=refs[key], duration_ms=duration_ms) for key, told in self._told]
         aside = inbox.put_aside(tx, self._refusals, self.run.now)
+        duration_ms = self.run.elapsed_ms()
+        happened = [self._happening(told, refs[told.key], duration_ms) for told in self._told]
         history.add(tx, happened + [self._set_aside(each, duration_ms) for each in aside])
         return self.tally
+
+    def _happening(self, told: "_Told", line_ref: int, duration_ms: int) -> Happening:
+        return Happening(
+            at=self.run.now,
+            what=told.what,
+            who=self.run.worker,
+            detail=told.detail,
+            line_ref=line_ref,
+            entry_id=told.entry_id,
+            version=told.version,
+            duration_ms=duration_ms,
+        )
 
     def _accounts_at_once(self) -> set[PatientKey]:
         """Return the accounts whose money may not wait for the night: it was taken out, or paid on account."""

@@ -4,45 +4,33 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
-from payments.journeys import detecting, importing
-from payments.store.session import Database, transaction
+from payments.store.migrations import upgrade
+from tests.conftest import scratch_database
 from tests.console.conftest import NOWHERE, Terminal
-from tests.make import run
 
 
 @pytest.fixture
-def _all_done(ledger_database: Database) -> None:
-    """What other tests left for the workers has been taken up."""
-    now = datetime.now(UTC)
-    with transaction(ledger_database) as tx:
-        importing.retry_due(tx, run(now), 500)
-        importing.retry_set_aside(tx, run(now), 500)
-        while detecting.detect(tx, now, "tests-1", 500).examined:
-            pass
+def idle(terminal: Terminal, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """Somebody who types where no payment was ever saved."""
+    with scratch_database(postgres_url) as empty:
+        upgrade(empty)
+        monkeypatch.setenv("DATABASE_URL", empty)
+        yield terminal
 
 
-@pytest.mark.usefixtures("_all_done")
-def test_waiting_ends_at_once_where_all_is_quiet(terminal: Terminal) -> None:
-    answer = terminal.types(*"wait --timeout 0".split())
-
-    assert (answer.status, answer.err) == (0, "")
-    assert answer.out.startswith("Nothing is queued or due")
-
-
-@pytest.mark.usefixtures("_all_done")
-def test_waiting_ends_with_1_and_says_what_is_left(terminal: Terminal, feed: redis.Redis) -> None:
+def test_waiting_ends_at_once_where_all_is_quiet_and_else_says_what_is_left(idle: Terminal, feed: redis.Redis) -> None:
+    quiet = idle.types(*"wait --timeout 0".split())
     feed.xadd("emr:payments", {"event": "{}"})
+    busy = idle.types(*"wait --timeout 0.3".split())
 
-    answer = terminal.types(*"wait --timeout 0.3".split())
-
-    assert (answer.status, answer.out) == (1, "")
-    assert answer.err.startswith("payments: not finished after 0.3 s: 1 on the feed")
+    assert quiet == (0, "Nothing is queued or due.\n", "")
+    assert busy == (1, "", "payments: not finished after 0.3 s: 1 on the feed\n")
 
 
 def test_health_says_which_part_is_down(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.core.event import EventError, Glimpse, glimpse, read_event
-from tests.make import body, said
+from tests.make import body, few, said
 
 DOLLARS = 'expected dollars as text with two decimals, e.g. "25.00"'
 DAY = "expected a date that exists, YYYY-MM-DD"
@@ -137,6 +137,7 @@ nearly_events = st.dictionaries(st.sampled_from([*said(), "memo", "refund_of"]),
 )
 
 
+@few
 @given(st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()) | nearly_events)
 def test_anything_is_either_read_or_refused_in_one_printable_line(content):
     assert isinstance(glimpse(content), Glimpse)

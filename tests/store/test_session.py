@@ -4,7 +4,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from payments.store import history
+from payments.store.history import Happening
 from payments.store.session import LostRaceError, connect, is_answering, is_transient, transaction
+from tests.make import NOW
 
 
 def raised(connection, statement):
@@ -93,3 +96,12 @@ def test_sessions_speak_utc_and_wait_for_a_lock_no_longer_than_is_said(postgres_
         engine.dispose()
 
     assert settings == ["UTC", "15s", "tests of the session"]
+
+
+def test_what_is_only_appended_is_committed_too(database):
+    with transaction(database) as tx:
+        history.add(tx, [Happening(NOW, "Failed", "tests", entry_id="session-1", error="made")])
+
+    with transaction(database) as tx:
+        assert history.last_errors(tx, ["session-1"]) == {"session-1": "made"}
+        tx.execute(text("DELETE FROM history WHERE entry_id = 'session-1'"))

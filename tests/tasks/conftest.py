@@ -1,10 +1,12 @@
 """Real engines for the tasks: a feed and a broker of their own, and a database in which faults may be planted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 from uuid import uuid4
 
 import pytest
 import redis
+import structlog
 from sqlalchemy import create_engine, text
 
 from config.engines import Engines
@@ -20,9 +22,16 @@ from tests.conftest import scratch_database
 from tests.make import NOW
 
 
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged during the test."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries
+
+
 @pytest.fixture(scope="session")
 def planted(postgres_url: str) -> Iterator[str]:
-    """A database in which some payments cannot be stored: a trigger refuses those whose ids begin with `poison`."""
+    """A database in which triggers refuse each line and each entry of the ledger whose name begins with `poison`."""
     with scratch_database(postgres_url) as url:
         upgrade(url)
         engine = create_engine(url)
@@ -33,12 +42,13 @@ def planted(postgres_url: str) -> Iterator[str]:
                     "RAISE EXCEPTION 'this payment cannot be stored'; END $$"
                 )
             )
-            connection.execute(
-                text(
-                    "CREATE TRIGGER poison BEFORE INSERT OR UPDATE ON lines FOR EACH ROW "
-                    "WHEN (NEW.payment_id LIKE 'poison%') EXECUTE FUNCTION poison()"
+            for table, name in (("lines", "payment_id"), ("entries", "reference")):
+                connection.execute(
+                    text(
+                        f"CREATE TRIGGER poison BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW "
+                        f"WHEN (NEW.{name} LIKE 'poison%') EXECUTE FUNCTION poison()"
+                    )
                 )
-            )
         engine.dispose()
         yield url
 
@@ -88,5 +98,5 @@ def clinic_id(database: Database) -> str:
 @pytest.fixture
 def here(database: Database, feed: redis.Redis, stream_name: str) -> Resources:
     """What a task works with, put together by hand."""
-    settings = read_settings({"PAYMENTS_STREAM": stream_name, "PAYMENTS_RETRY_LADDER": "1s"})
+    settings = read_settings({"PAYMENTS_STREAM": stream_name, "PAYMENTS_RETRY_LADDER": "1s,10h"})
     return Resources(settings, database, feed, "importer-1")

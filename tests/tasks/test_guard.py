@@ -21,7 +21,7 @@ def office():
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
 def test_whatever_the_body_raises_is_its_result(office, error):
-    @office.task(name="office.fail")
+    @office.task(name="office.fail", shared=False)
     def fail(**_future):
         raise error
 
@@ -31,7 +31,7 @@ def test_whatever_the_body_raises_is_its_result(office, error):
 
 
 def test_a_log_of_one_task_knows_nothing_of_the_one_before(office):
-    @office.task(name="office.look")
+    @office.task(name="office.look", shared=False)
     def look(**_future):
         known = structlog.contextvars.get_contextvars()
         structlog.contextvars.bind_contextvars(left_over=1)
@@ -45,7 +45,7 @@ def test_a_log_of_one_task_knows_nothing_of_the_one_before(office):
 
 
 def test_a_later_publisher_may_send_more_than_this_worker_knows(office):
-    @office.task(name="office.listen")
+    @office.task(name="office.listen", shared=False)
     def listen(*, entry_ids, **_future):
         return entry_ids
 

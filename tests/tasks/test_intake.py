@@ -16,7 +16,7 @@ LEASE_MS = LEASE.seconds * 1_000
 
 
 @pytest.fixture
-def intake(feed, engines, stream_name):
+def intake(engines, stream_name):
     """An intake that hands out chunks of four and at most ten at a time, and tries again after one short step."""
     with opened(engines, stream_name) as intake:
         yield intake
@@ -28,7 +28,7 @@ def opened(engines, stream_name, **changes):
         "PAYMENTS_STREAM": stream_name,
         "PAYMENTS_CHUNK_EVENTS": "4",
         "PAYMENTS_PENDING_MAX": "10",
-        "PAYMENTS_RETRY_LADDER": "1ms,1ms,1ms",
+        "PAYMENTS_RETRY_LADDER": "1s,1s,1s",
     }
     with closing(Intake(read_settings(settings | changes), engines)) as intake:
         yield intake
@@ -48,22 +48,11 @@ def sent(intake):
     return messages
 
 
-def age(intake, entry_ids, deliveries, idle_ms=LEASE_MS + 1):
+def age(intake, entry_ids, deliveries, idle_ms=LEASE_MS + 1_000):
     """Let entries be handed out so often and lie untouched for so long."""
     for entry_id in entry_ids:
-        intake.feed.execute_command(
-            "XCLAIM",
-            intake.stream,
-            "billing",
-            "intake",
-            0,
-            entry_id,
-            "IDLE",
-            idle_ms,
-            "RETRYCOUNT",
-            deliveries,
-            "JUSTID",
-        )
+        options = {"idle": idle_ms, "retrycount": deliveries, "justid": True}
+        intake.feed.xclaim(intake.stream, "billing", "intake", 0, [entry_id], **options)
 
 
 def test_a_lone_event_leaves_at_once(intake):
@@ -140,7 +129,7 @@ def test_an_entry_that_has_used_up_its_ladder_is_given_up(intake):
     assert sent(intake) == [("payments.import_events", ids[:1]), ("payments.give_up", ids[1:])]
 
 
-def test_a_failed_entry_waits_longer_than_its_lease(feed, engines, stream_name):
+def test_a_failed_entry_waits_longer_than_its_lease(engines, stream_name):
     with opened(engines, stream_name, PAYMENTS_RETRY_LADDER="10h,10h,10h") as intake:
         ids = publish(intake, 4)
         intake.turn()
@@ -168,7 +157,7 @@ def test_of_two_intakes_one_sends_an_idle_entry_again(intake, engines, stream_na
     assert sent(intake) == [("payments.import_events", ids)]
 
 
-def test_nothing_is_handed_out_while_postgres_does_not_answer(feed, engines, stream_name):
+def test_nothing_is_handed_out_while_postgres_does_not_answer(engines, stream_name):
     away = type(engines)("postgresql+psycopg://nobody@127.0.0.1:1/none", engines.redis_url, engines.broker_url)
     with opened(away, stream_name) as intake:
         publish(intake, 1)

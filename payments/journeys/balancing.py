@@ -1,0 +1,37 @@
+"""Balance what the EMR says was paid against what Billing's imports hold, to the cent and by line."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from payments.core.balance import Balance, BalancedLine, LineFacts, Logged, explain
+from payments.store import balancing
+from payments.store.balancing import BalanceQuery
+from payments.store.session import Transaction
+
+__all__ = ["Balance", "BalanceQuery", "BalancedLine"]
+
+
+def balance(tx: Transaction, query: BalanceQuery, log: Iterable[Logged] | None = None) -> Balance:
+    """Balance some days and clinics. The EMR's side is what the feed said or, where given, the EMR's own Payment Log.
+
+    The lines on which the sides differ come with it, those first that no rule explains.
+    """
+    if log is not None:
+        balancing.take_log(tx, log)
+    balance = Balance()
+    for line in _explained(balancing.compare(tx, query, with_log=log is not None)):
+        balance.add(line)
+    balance.lines.sort(key=lambda line: (-abs(line.unexplained), not line.note, line.payment or ""))
+    return balance
+
+
+def balance_clinics(tx: Transaction, query: BalanceQuery) -> dict[str | None, Balance]:
+    """Balance each clinic by itself; under None is what names no clinic."""
+    balances: dict[str | None, Balance] = defaultdict(Balance)
+    for line in _explained(balancing.compare(tx, query, with_log=False)):
+        balances[line.clinic].add(line)
+    return dict(balances)
+
+
+def _explained(compared: Iterable[LineFacts | BalancedLine]) -> Iterator[BalancedLine]:
+    return (explain(each) if isinstance(each, LineFacts) else each for each in compared)

@@ -1,0 +1,197 @@
+"""What the EMR said of each line and what the ledger holds for it, side by side: one statement, so one moment.
+
+Lines on which both sides plainly agree are counted and summed by the database; only the rest come out one by one.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+
+from sqlalchemy import Boolean, Column, Date, MetaData, RowMapping, Table, Text, text
+
+from payments.core.balance import BalancedLine, Details, LineFacts, Logged
+from payments.core.money import ZERO
+from payments.core.outcome import Application, Outcome, Reason, Status
+from payments.store.bulk import arrays, insertion
+from payments.store.session import Transaction
+from payments.store.tables import Dollars, lines
+
+_CHUNK_ROWS = 10_000
+_INSIDE = "coalesce({0} BETWEEN :since AND :until AND (CAST(:clinic_id AS text) IS NULL OR {1} = :clinic_id), false)"
+
+# The EMR's Payment Log for the length of a transaction; it is no part of the schema.
+_emr_log = Table(
+    "emr_log",
+    MetaData(),
+    *(Column(name, Text, nullable=False) for name in ("clinic_id", "payment_id", "line_id")),
+    Column("amount", Dollars, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("charge_type", Text),
+    Column("internal_payment", Boolean),
+    Column("version", lines.c.version.type),
+)
+_LOGGED = [column.name for column in _emr_log.columns]
+
+# An event that was set aside speaks for its line by the rule of the Claims Feed, where its amount and day can be read;
+# one whose version cannot be read does so if it was saved later than what Billing holds.
+_SAID = """
+WITH aside AS (
+    SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END)
+        set_aside.id, clinic_id, payment_id, line_id, lines.id AS line_ref, set_aside.version, set_aside.status,
+        set_aside.charge_type, set_aside.transaction_date AS day,
+        CASE WHEN set_aside.paid IS FALSE THEN 0.00 ELSE set_aside.amount_paid END AS amount
+    FROM set_aside LEFT JOIN lines USING (clinic_id, payment_id, line_id),
+        LATERAL (SELECT num_nulls(clinic_id, payment_id, line_id) > 0 AS keyless) AS named
+    WHERE set_aside.closed_at IS NULL AND set_aside.amount_paid IS NOT NULL AND set_aside.transaction_date IS NOT NULL
+        AND (lines.id IS NULL OR set_aside.version > lines.version
+            OR set_aside.version = lines.version AND set_aside.reason = 'version_conflict'
+            OR set_aside.version IS NULL AND set_aside.saved_at > lines.saved_at)
+    ORDER BY clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END,
+        set_aside.version DESC NULLS LAST, set_aside.id DESC
+),
+said AS (
+    SELECT lines.id AS line_ref, lines.clinic_id, lines.payment_id, lines.line_id, NULL::bigint AS refused_id,
+        coalesce(aside.day, transaction_date) AS day, coalesce(aside.amount, heard) AS said, heard,
+        aside.status AS refused, lines.status, reason, application, target,
+        coalesce(aside.charge_type, lines.charge_type) AS charge_type,
+        CASE WHEN aside.id IS NULL THEN internal_payment END AS internal_payment,
+        coalesce(aside.version, lines.version) AS version
+    FROM lines LEFT JOIN aside ON aside.line_ref = lines.id,
+        LATERAL (SELECT CASE WHEN paid AND NOT deleted THEN amount_paid ELSE 0.00 END AS heard) AS own
+    UNION ALL
+    SELECT NULL, clinic_id, payment_id, line_id, id, day, amount, 0.00, status, NULL, NULL, 'none', 0.00, charge_type,
+        NULL, version
+    FROM aside WHERE line_ref IS NULL
+),
+"""
+_FEED_ALONE = f"""
+both_sides AS (
+    SELECT said.*, {_INSIDE.format("day", "clinic_id")} AS is_inside, NULL::numeric AS log_amount,
+        NULL::date AS log_day, NULL::text AS log_charge_type, NULL::boolean AS log_internal_payment,
+        NULL::bigint AS log_version, false AS is_logged, true AS is_same
+    FROM said
+),
+"""
+_WITH_LOG = f"""
+both_sides AS (
+    SELECT line_ref, clinic_id, payment_id, line_id, refused_id, said.day, said.said, heard, refused, status, reason,
+        application, target, said.charge_type, said.internal_payment, said.version,
+        {_INSIDE.format("said.day", "clinic_id")} AS is_inside,
+        log.amount AS log_amount, log.day AS log_day, log.charge_type AS log_charge_type,
+        log.internal_payment AS log_internal_payment, log.version AS log_version,
+        {_INSIDE.format("log.day", "clinic_id")} AS is_logged,
+        (log.amount, log.day, log.charge_type, log.internal_payment, coalesce(log.version, said.version))
+            IS NOT DISTINCT FROM (said.said, said.day, said.charge_type, said.internal_payment, said.version)
+        OR log.day IS NULL AND said.said = 0 AS is_same
+    FROM said FULL JOIN emr_log AS log USING (clinic_id, payment_id, line_id)
+),
+"""
+_OF_A_LINE = (
+    "payment_id line_id refused_id is_inside heard refused status reason application target elsewhere added "
+    "day charge_type internal_payment version is_logged log_amount log_day log_charge_type log_internal_payment "
+    "log_version"
+).split()
+_COMPARED = f"""
+imported AS (
+    SELECT line_ref, sum(amount) AS amount FROM entries
+    WHERE kind = 'import' AND {_INSIDE.format("deposit_date", "clinic_id")} GROUP BY line_ref
+),
+chosen AS (
+    SELECT both_sides.*, coalesce(imported.amount, 0.00) AS here FROM both_sides LEFT JOIN imported USING (line_ref)
+    WHERE is_inside OR is_logged OR imported.amount <> 0
+),
+posted AS (
+    SELECT line_ref, sum(amount) FILTER (WHERE kind = 'import') AS imported,
+        sum(amount) FILTER (WHERE kind <> 'import') AS added
+    FROM entries WHERE line_ref IN (SELECT line_ref FROM chosen WHERE is_inside) GROUP BY line_ref
+),
+facts AS (
+    SELECT chosen.*, coalesce(posted.imported, here) - here AS elsewhere, coalesce(posted.added, 0.00) AS added,
+        is_inside AND is_same AND coalesce(
+            said = heard AND heard = target AND target = here AND coalesce(posted.imported, 0) = here
+            AND coalesce(posted.added, 0) = 0, false) AS is_plain
+    FROM chosen LEFT JOIN posted USING (line_ref)
+)
+SELECT 1 AS number, is_plain, clinic_id, said, here, {", ".join(_OF_A_LINE)} FROM facts WHERE NOT is_plain
+UNION ALL
+SELECT count(*), true, clinic_id, sum(said), sum(here), {", ".join("NULL" for _ in _OF_A_LINE)}
+FROM facts WHERE is_plain GROUP BY clinic_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceQuery:
+    """Which days, from and to (inclusive), and which clinic to balance; None leaves that open."""
+
+    since: date | None = None
+    until: date | None = None
+    clinic_id: str | None = None
+
+
+def take_log(tx: Transaction, log: Iterable[Logged]) -> None:
+    """Hold the EMR's Payment Log beside the ledger until the transaction ends."""
+    tx.execute(text("DROP TABLE IF EXISTS pg_temp.emr_log"))
+    columns = ", ".join(f"{column.name} {column.type.compile()}" for column in _emr_log.columns)
+    tx.execute(text(f"CREATE TEMPORARY TABLE emr_log ({columns}) ON COMMIT DROP"))
+    rows = ({**each.key._asdict(), "amount": each.amount, **each.details._asdict()} for each in log)
+    while chunk := list(islice(rows, _CHUNK_ROWS)):
+        tx.execute(text(insertion(_emr_log, _LOGGED)), arrays(chunk, _LOGGED))
+    tx.execute(text("ANALYZE emr_log"))
+
+
+def compare(tx: Transaction, query: BalanceQuery, *, with_log: bool) -> Iterator[LineFacts | BalancedLine]:
+    """Yield, as they come, the facts of each line on which the sides may differ, and sums of those that are equal.
+
+    `with_log` takes the EMR's side from the log that this transaction holds, in place of what the feed said.
+    """
+    # All of it will be read: without this a cursor is planned for its first rows.
+    tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+    found = tx.execute(
+        text(_SAID + (_WITH_LOG if with_log else _FEED_ALONE) + _COMPARED),
+        {"since": query.since or date.min, "until": query.until or date.max, "clinic_id": query.clinic_id},
+        execution_options={"yield_per": _CHUNK_ROWS},
+    )
+    for row in found.mappings():
+        if row["is_plain"]:
+            yield BalancedLine(None, row["clinic_id"], row["said"], row["here"], count=row["number"])
+        else:
+            yield _facts(row, with_log=with_log)
+
+
+def _facts(row: RowMapping, *, with_log: bool) -> LineFacts:
+    feed_says = row["said"] if row["is_inside"] else ZERO
+    log_says = row["log_amount"] if row["is_logged"] else ZERO
+    return LineFacts(
+        payment=_payment(row),
+        clinic=row["clinic_id"],
+        is_inside=row["is_inside"],
+        emr=log_says if with_log else feed_says,
+        said=row["said"] or ZERO,
+        heard=row["heard"] or ZERO,
+        refused=Status(row["refused"]) if row["refused"] else None,
+        outcome=_outcome(row) if row["application"] else None,
+        here=row["here"],
+        elsewhere=row["elsewhere"],
+        added=row["added"],
+        feed=Details(row["day"], row["charge_type"], row["internal_payment"], row["version"]),
+        log=_log(row) if row["log_day"] else None,
+    )
+
+
+def _payment(row: RowMapping) -> str:
+    key = (row["clinic_id"], row["payment_id"], row["line_id"])
+    return f"refused:{row['refused_id']}" if None in key else "/".join(key)
+
+
+def _outcome(row: RowMapping) -> Outcome:
+    return Outcome(
+        application=Application(row["application"]),
+        status=Status(row["status"]) if row["status"] else None,
+        reason=Reason(row["reason"]) if row["reason"] else None,
+        target=row["target"],
+    )
+
+
+def _log(row: RowMapping) -> Details:
+    return Details(row["log_day"], row["log_charge_type"], row["log_internal_payment"], row["log_version"])

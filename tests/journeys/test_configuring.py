@@ -1,0 +1,50 @@
+"""A clinic's settings: changed one by one, kept for ever, and of one company."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.event import ChargeType
+from payments.journeys.configuring import ClinicOfOtherCompanyError, ClinicRow, Wish, set_clinic, show_clinics
+from tests.make import NOW
+
+COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
+
+
+def choose(tx, *, days=0, **wish):
+    return set_clinic(tx, Wish("clinic", "company", **wish), now=NOW + timedelta(days=days), who="user:admin")
+
+
+def test_a_clinic_begins_switched_off_and_what_is_not_said_stays(tx):
+    assert choose(tx) == ClinicRow("clinic", "company", False, [])
+    assert choose(tx, charge_types=[SUPPLIES, COPAY], days=1) == ClinicRow(
+        "clinic", "company", False, [COPAY, SUPPLIES]
+    )
+    assert choose(tx, integration=True, days=2) == ClinicRow("clinic", "company", True, [COPAY, SUPPLIES])
+
+
+def test_every_change_stays_on_record_and_a_repeat_is_none(tx):
+    for day, integration in enumerate([True, True, False, True]):
+        choose(tx, integration=integration, days=day)
+
+    found = tx.execute(text("SELECT since, integration, set_by FROM clinic_settings ORDER BY since")).all()
+    assert found == [(NOW + timedelta(days=day), day != 2, "user:admin") for day in (0, 2, 3)]
+    assert [row.integration for day in range(4) for row in show_clinics(tx, NOW + timedelta(days=day))] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_clinic_is_never_moved_to_another_company(tx):
+    choose(tx, integration=True)
+
+    with pytest.raises(ClinicOfOtherCompanyError, match="clinic clinic belongs to company company"):
+        set_clinic(tx, Wish("clinic", "other", integration=False), now=NOW, who="user:admin")
+    assert show_clinics(tx, NOW, "clinic") == [ClinicRow("clinic", "company", True, [])]
+
+
+def test_of_a_clinic_that_nobody_named_there_is_nothing_to_show(tx):
+    assert show_clinics(tx, NOW, "unheard-of") == []
