@@ -26,6 +26,8 @@ RECURRING: tuple[Recurring, ...] = (
     Recurring("billing.apply_at_once", every=timedelta(seconds=5)),
     # The four distribution rules, account by account.
     Recurring("billing.distribute_payments", every=timedelta(hours=24)),
+    # The last full week, EMR against Billing; anything unexplained is an error in the log.
+    Recurring("billing.balance", every=timedelta(hours=24)),
     # For the companies that have their adjustments posted without asking.
     Recurring("billing.apply_adjustments", every=timedelta(seconds=30)),
     # Months that were scheduled on an earlier day, and a close that was cut off half-way.

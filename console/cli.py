@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from console import accounts, clinics, companies, demo, exceptions, months, publishing, reports, requeueing, running
+from console import (
+    accounts,
+    balancing,
+    clinics,
+    companies,
+    demo,
+    exceptions,
+    months,
+    publishing,
+    reports,
+    requeueing,
+    running,
+)
 from console.terminal import complain, say, speak_utf8
 
 _RUN, _LOOK, _CHANGE, _EMR = "Run it", "See what became of a payment", "Change something", "The EMR's side"
@@ -58,6 +70,7 @@ app.add_typer(
     help="Print a report of the ledger.",
     epilog="Example: payments report claims-feed --summary",
 )
+reports.app.add_typer(balancing.app)
 reports.app.command("account", epilog="Example: payments report account P-1042")(accounts.account)
 reports.app.command("exceptions", epilog="Example: payments report exceptions --status all")(exceptions.report)
 app.command(rich_help_panel=_LOOK, epilog="Example: payments timeline north/p-1001/1")(reports.timeline)

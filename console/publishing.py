@@ -74,6 +74,24 @@ def simulate(
     _confirm(play(at, simulation, rate), at)
 
 
+@app.command(epilog="Example: payments emr payment-log --clinics 5 --days 14 --seed 7 --first-day 2026-10-05 > log.csv")
+def payment_log(
+    clinics: Annotated[int, typer.Option(min=1, help="How many clinics.")] = 5,
+    days: Annotated[int, typer.Option(min=1, help="How many days of their work.")] = 14,
+    seed: Annotated[int, typer.Option(help="The seed of the simulation that was published.")] = 7,
+    first_day: Annotated[
+        date | None,
+        typer.Option(parser=day, metavar="YYYY-MM-DD", help="Left out, the days are the last ones before today."),
+    ] = None,
+) -> None:
+    """Print what the EMR's own Payment Log says after a simulation, to balance against it: `--emr-csv`."""
+    from emr.payment_log import write_log
+    from emr.simulator import simulate as simulated
+
+    begins = first_day or datetime.now(UTC).date() - timedelta(days=days)
+    write_log((each.event for each in simulated(clinics, days, seed, begins)), sys.stdout)
+
+
 @app.command(epilog="Example: payments emr replay-synthea ~/synthea/output/csv")
 def replay_synthea(
     folder: Annotated[

@@ -12,6 +12,7 @@ TASK_MODULES = (
     "tasks.importing",
     "tasks.detecting",
     "tasks.distributing",
+    "tasks.balancing",
     "tasks.adjusting",
     "tasks.closing",
     "tasks.canary",

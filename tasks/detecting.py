@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from payments.journeys import detecting
 from payments.store.session import transaction
+from tasks.adjusting import apply_adjustments
 from tasks.app import app
 from tasks.resources import resources
 
@@ -19,4 +20,6 @@ def detect_exceptions(**_future: object) -> str:
         examined = done.examined
         with transaction(here.database) as tx:
             done += detecting.detect(tx, datetime.now(UTC), here.worker, LIMIT)
+    if done.opened or done.recomputed:
+        apply_adjustments.delay()
     return str(done)

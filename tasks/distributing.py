@@ -1,16 +1,19 @@
 """The messages that apply patients' money to what they owe: some of it at once, the rest at night."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from payments.core.money import total
 from payments.journeys import distributing
-from payments.journeys.distributing import FIRST, Moved
+from payments.journeys.distributing import FIRST, Moved, PatientKey
 from payments.store.session import Database, transaction
 from tasks.app import app
 from tasks.resources import resources
 
 ACCOUNTS = 1_000
+TURN_SECONDS = 30
+"""How long one message is worked on; well below the time that a task is given."""
 
 
 @app.task(name="billing.apply_at_once")
@@ -24,20 +27,35 @@ def apply_at_once(**_future: object) -> str:
     return "done"
 
 
-@app.task(name="billing.distribute_payments", soft_time_limit=3600, time_limit=3660)
-def distribute_payments(**_future: object) -> str:
-    """Distribute every account by all rules, a set at a time."""
-    now = datetime.now(UTC)
-    sets = list(distribute_all(resources().database, now.date(), now))
-    return f"{sum(len(each.movements) for each in sets):,} movements, {total(each.applied for each in sets)} applied"
+@app.task(name="billing.distribute_payments")
+def distribute_payments(*, after: list[str] | None = None, **_future: object) -> str:
+    """Distribute the accounts by all rules; what does not fit into this message goes on in another."""
+    company_id, patient_id = after or FIRST
+    sets = _for_a_turn((company_id, patient_id))
+    if sets and (last := sets[-1].last):
+        distribute_payments.delay(after=list(last))
+    moved = sum(len(each.movements) for each in sets)
+    return f"{moved:,} movements, {total(each.applied for each in sets)} applied"
 
 
-def distribute_all(database: Database, as_of: date, now: datetime, *, dry_run: bool = False) -> Iterator[Moved]:
-    """Distribute every account, each set in a transaction of its own; a dry run rolls each of them back."""
-    done = Moved(FIRST, [])
+def distribute_all(
+    database: Database, as_of: date, now: datetime, *, after: PatientKey = FIRST, dry_run: bool = False
+) -> Iterator[Moved]:
+    """Distribute the accounts after one, each set in a transaction of its own; a dry run rolls each of them back."""
+    done = Moved(after, [])
     while done.last is not None:
         with transaction(database) as tx:
             done = distributing.distribute_after(tx, done.last, as_of, now, ACCOUNTS)
             if dry_run:
                 tx.rollback()
         yield done
+
+
+def _for_a_turn(after: PatientKey) -> list[Moved]:
+    now, ends = datetime.now(UTC), time.monotonic() + TURN_SECONDS
+    sets = []
+    for each in distribute_all(resources().database, now.date(), now, after=after):
+        sets.append(each)
+        if time.monotonic() > ends:
+            break
+    return sets

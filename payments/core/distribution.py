@@ -136,13 +136,17 @@ def distribute(account: Account) -> list[Movement]:
         if credit.on_account:
             account.apply(credit, account.eligible(), Rule.ON_ACCOUNT)
     if not account.terms.at_once_only:
-        ordinary = [credit for credit in account.credits if not credit.on_account]
-        rules = [_no_date, _own_date] if not account.terms.dos_first else [_own_date, _no_date]
-        for rule in (*rules, _more_than_own_date, _after_hold):
-            for credit in ordinary:
-                if account.left[credit.line_ref] > ZERO:
-                    rule(account, credit)
+        _by_the_rules(account)
     return account.movements
+
+
+def _by_the_rules(account: Account) -> None:
+    """Go through the four rules one after the other, each for every payment in the order of their deposit."""
+    ordinary = [credit for credit in account.credits if not credit.on_account]
+    rules = [_own_date, _no_date] if account.terms.dos_first else [_no_date, _own_date]
+    for rule in (*rules, _more_than_own_date, _after_hold):
+        for credit in ordinary:
+            rule(account, credit)
 
 
 def _give_back(account: Account) -> None:

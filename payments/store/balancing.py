@@ -37,7 +37,7 @@ _LOGGED = [column.name for column in _emr_log.columns]
 # one whose version cannot be read does so if it was saved later than what Billing holds.
 _SAID = """
 WITH aside AS (
-    SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END)
+    SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN keyless THEN set_aside.id END)
         set_aside.id, clinic_id, payment_id, line_id, lines.id AS line_ref, set_aside.version, set_aside.status,
         set_aside.charge_type, set_aside.transaction_date AS day,
         CASE WHEN set_aside.paid IS FALSE THEN 0.00 ELSE set_aside.amount_paid END AS amount
@@ -47,7 +47,7 @@ WITH aside AS (
         AND (lines.id IS NULL OR set_aside.version > lines.version
             OR set_aside.version = lines.version AND set_aside.reason = 'version_conflict'
             OR set_aside.version IS NULL AND set_aside.saved_at > lines.saved_at)
-    ORDER BY clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END,
+    ORDER BY clinic_id, payment_id, line_id, CASE WHEN keyless THEN set_aside.id END,
         set_aside.version DESC NULLS LAST, set_aside.id DESC
 ),
 said AS (

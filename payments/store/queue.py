@@ -10,7 +10,11 @@ from payments.store.session import Transaction
 
 
 class Waiting(NamedTuple):
-    """How much is due now (lines, set-aside events, accounts), waits for later, or has an exception to look at."""
+    """How much waits for a worker.
+
+    `due` is what can be done now: lines, set-aside events, accounts, and adjustments that a policy accepts; `later`
+    are held for a later try; `to_examine` have exceptions that are not up to date.
+    """
 
     due: int
     later: int
@@ -28,4 +32,5 @@ def waiting(tx: Transaction, now: datetime) -> Waiting:
         ),
         {"now": now},
     ).one()
-    return Waiting(due, later, findings.work_left(tx))
+    by_policy = len(findings.acceptable(tx, None, policy="auto"))
+    return Waiting(due + by_policy, later, findings.work_left(tx))

@@ -1,0 +1,48 @@
+"""Looks at processes through /proc, and waits for what they do."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+POLL_SECONDS = 0.02
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], seconds_max: float, what: str) -> T:
+    """Ask again and again until the answer is true, and return it."""
+    deadline = time.monotonic() + seconds_max
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds_max} s: {what}")
+        time.sleep(POLL_SECONDS)
+    return answer
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that were started by this one and have not ended."""
+    return [child for child, (parent, state) in _table().items() if parent == pid and state not in "ZX"]
+
+
+def command_of(pid: int) -> str:
+    return _read(pid, "cmdline").replace("\0", " ").strip()
+
+
+def is_alive(pid: int) -> bool:
+    return _table().get(pid, (0, "X"))[1] not in "ZX"
+
+
+def _table() -> dict[int, tuple[int, str]]:
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (stat := _read(int(entry.name), "stat")):
+            state, parent = stat.rpartition(")")[2].split()[:2]
+            found[int(entry.name)] = (int(parent), state)
+    return found
+
+
+def _read(pid: int, what: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text(errors="replace")
+    except OSError:  # it has ended
+        return ""

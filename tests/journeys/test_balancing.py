@@ -1,0 +1,121 @@
+"""EMR and Billing balance to the cent: the office's worked week, and whatever else may happen.
+
+`docs/balancing.md` is written from the worked week: PAYMENTS_WRITE_DOCS=1 writes it anew.
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from payments.core.balance import Balance, Term
+from payments.core.event import ChargeType, Method
+from payments.core.money import ZERO
+from payments.journeys import adjusting, balancing, configuring
+from payments.journeys.balancing import BalanceQuery
+from payments.journeys.configuring import Wish
+from payments.store.session import Database, Transaction
+from tests.make import body, deleted, edited, patient, said, saved
+from tests.office import BILLER, Office, paid
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "balancing.md"
+WEEK = BalanceQuery(date(2020, 6, 1), date(2020, 6, 7))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A payment of the worked week: what it is, when, how much, and what the front desk saved with it."""
+
+    what: str
+    day: str
+    amount: str
+    saves: dict[str, object]
+
+
+PAYMENTS = (
+    *(Taken("Copay", f"2020-06-0{day}", "150.00", {}) for day in range(1, 7)),
+    Taken("Copay, part of it refunded on Friday", "2020-06-02", "105.00", {}),
+    Taken("Refund", "2020-06-05", "-30.00", {"refund_of": "clinic/6/1"}),
+    Taken("Internal Payment", "2020-06-03", "120.00", {"internal_payment": True}),
+    Taken("Supplies, a type that the clinic does not send", "2020-06-04", "45.00", {"charge_type": "Supplies"}),
+    Taken("Copay whose Amount Due is 0.00", "2020-06-04", "30.00", {"amount_due": "0.00"}),
+    Taken("Copay of a patient whom Billing does not know yet", "2020-06-05", "55.00", {"patient_id": "newcomer"}),
+    Taken("Copay by a method that Billing cannot read", "2020-06-06", "25.00", {"method": "Gift card"}),
+)
+
+
+def worked_week(tx: Transaction) -> Office:
+    """Return the office after the week; in its course a biller settled exceptions of April and May."""
+    office = Office(tx, date(2020, 4, 30))
+    types = [kind for kind in ChargeType if kind is not ChargeType.SUPPLIES]
+    wish = Wish(office.clinic_id, office.company_id, integration=True, charge_types=types)
+    configuring.set_clinic(tx, wish, now=office.now - timedelta(days=30), who="user:admin")
+    april = saved(payment_id="april", saved_at="2020-04-08T17:00:00Z", **paid("60.00", "2020-04-08"))
+    office.publish(april)
+    office.day(date(2020, 6, 2))
+    office.close("2020-04", "2020-05")
+    late = {"saved_at": "2020-06-02T17:00:00Z"}
+    office.publish(
+        saved(payment_id="may", **late, **paid("50.00", "2020-05-13")),
+        edited(april, amount_due="45.00", amount_paid="45.00", **late),
+    )
+    office.accept_all(date(2020, 6, 2))
+    office.day(date(2020, 6, 8))
+    for number, taken in enumerate(PAYMENTS):
+        at = {"payment_id": str(number), "saved_at": f"{taken.day}T17:00:00Z"}
+        office.publish(body(said(**{**at, **paid(taken.amount, taken.day), **taken.saves})))
+    return office
+
+
+def test_the_worked_week_balances_to_the_cent(tx: Transaction) -> None:
+    worked_week(tx)
+
+    balance = balancing.balance(tx, WEEK)
+
+    assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained) == ("1250.00", "975.00", ZERO)
+    assert {term.value: str(amount) for term, amount in balance.terms.items() if amount} == {
+        "internal": "120.00",
+        "not_sent": "45.00",
+        "zero_due": "30.00",
+        "pending": "55.00",
+        "invalid": "25.00",
+    }
+    assert deposited(tx) == Decimal("1010.00")  # with the biller's +50.00 and -15.00
+    may = balancing.balance(tx, BalanceQuery(date(2020, 5, 1), date(2020, 5, 31)))
+    assert (may.emr_total, may.billing_total, may.terms[Term.PRIOR_PERIOD]) == (Decimal("50.00"), ZERO, Decimal("50.00"))
+
+
+def test_the_page_about_balancing_tells_the_worked_week(tx: Transaction) -> None:
+    worked_week(tx)
+    page = written(balancing.balance(tx, WEEK), deposited(tx))
+    if os.environ.get("PAYMENTS_WRITE_DOCS"):
+        PAGE.write_text(page)
+
+    assert PAGE.read_text() == page, "write it anew: PAYMENTS_WRITE_DOCS=1 pytest tests/journeys/test_balancing.py"
+
+
+def deposited(tx: Transaction) -> Decimal:
+    """Return everything with a deposit date in the week, whoever posted it."""
+    sums = "SELECT sum(amount) FROM entries WHERE deposit_date BETWEEN :since AND :until"
+    return Decimal(tx.execute(text(sums), {"since": WEEK.since, "until": WEEK.until}).scalar_one())
+
+
+def written(balance: Balance, deposits: Decimal) -> str:
+    """Return the page about balancing."""
+    payments = "\n".join(f"| {each.day} | {each.what} | {each.amount} |" for each in PAYMENTS)
+    less = "\n".join(f"| less {term.sentence} | {-amount if amount else amount} |" for term, amount in balance.terms.items())
+    own = "\n".join(
+        f"| {line.payment} | {line.emr} | {line.billing} | {', '.join(f'{term}: {amount}' for term, amount in line.terms.items())} |"
+        for line in balance.lines
+    )
+    rules = "\n".join(f"- `{term}`: {term.sentence}." for term in Term)
+    return PAGE_TEXT.format(
+        payments=payments, less=less, own=own, rules=rules, emr=balance.emr_total, billing=balance.billing_total,
+        unexplained=balance.unexplained, deposits=deposits, added=deposits - balance.billing_total,
+    )
