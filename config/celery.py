@@ -53,6 +53,14 @@ def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:
     }
 
 
+def impatient(configuration: dict[str, object]) -> dict[str, object]:
+    """Return a configuration for a sender whom a person waits for: a broker that does not answer is not asked again."""
+    options = configuration["broker_transport_options"]
+    at_once = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+    assert isinstance(options, dict)  # noqa: S101 (so it is built above)
+    return configuration | {"task_publish_retry": False, "broker_transport_options": options | at_once}
+
+
 def _messages() -> dict[str, object]:
     return {
         "accept_content": ["json"],

@@ -64,23 +64,26 @@ def give_up(here: Resources, entry_ids: Sequence[str]) -> Tally:
 def retry_due(here: Resources, limit: int) -> Tally:
     """Take up everything that is due, `limit` at a time; what fails is put off, alone."""
     tally = Tally()
-    for journey in (importing.retry_due, importing.retry_set_aside):
-        while (done := _retry(here, journey, limit)).judged:
+    for journey, put_off in (
+        (importing.retry_due, importing.put_off_line),
+        (importing.retry_set_aside, importing.put_off_set_aside),
+    ):
+        while (done := _retry(here, journey, put_off, limit)).judged:
             tally += done
     return tally
 
 
-def _retry(here: Resources, journey: Callable[..., Tally], limit: int) -> Tally:
+def _retry(here: Resources, journey: Callable[..., Tally], put_off: Callable[..., Tally], limit: int) -> Tally:
     try:
         return _in_one_transaction(here, lambda tx: journey(tx, here.run(), limit))
     except Exception as error:
         if _passes(error):
             raise
         if limit > 1:
-            return _retry(here, journey, limit // 2)
+            return _retry(here, journey, put_off, limit // 2)
         log.exception("put off")
         summary = _summary(error)
-        return _in_one_transaction(here, lambda tx: importing.put_off(tx, here.run(), summary))
+        return _in_one_transaction(here, lambda tx: put_off(tx, here.run(), summary))
 
 
 def _in_one_transaction(here: Resources, work: Callable[[Transaction], Tally]) -> Tally:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import redis
 from kombu.exceptions import OperationalError
 
-from config.celery import FINDINGS, IMPORTS, celery_settings
+from config.celery import FINDINGS, IMPORTS, celery_settings, impatient
 from config.engines import Engines, running_stack
 from config.settings import Settings
 from payments.store.migrations import is_current
@@ -65,7 +65,7 @@ def _intake(feed: redis.Redis) -> Part:
 
 
 def _workers(engines: Engines, settings: Settings, feed: redis.Redis, timeout_seconds: int) -> list[Part]:
-    make_app(celery_settings(engines, settings) | {"task_publish_retry": False})
+    make_app(impatient(celery_settings(engines, settings)))
     sent = [(name, queue, _send_canary(queue)) for name, queue in (("importer", IMPORTS), ("backoffice", FINDINGS))]
     return [_heard(name, queue, feed, reply_to, timeout_seconds) for name, queue, reply_to in sent]
 

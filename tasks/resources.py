@@ -29,7 +29,10 @@ class Resources:
 
     def run(self) -> Run:
         """Return the particulars of a run that starts now."""
-        return Run(datetime.now(UTC), self.worker, self.settings.retry_ladder, _stopwatch())
+        settings = self.settings
+        rechecks = settings.patient_wait_max // settings.patient_recheck
+        patient_ladder = (settings.patient_recheck,) * rechecks
+        return Run(datetime.now(UTC), self.worker, settings.retry_ladder, _stopwatch(), patient_ladder)
 
 
 class NotPreparedError(RuntimeError):

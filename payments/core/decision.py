@@ -36,6 +36,7 @@ class Facts:
     settings: ClinicSettings = SWITCHED_OFF
     patient_known: bool = True
     months: Mapping[Month, MonthState] | None = None
+    patient_ladder: Ladder | None = None
 
     def month_state(self, day: date) -> MonthState:
         """Return the state of the company's month that holds the day."""
@@ -93,19 +94,19 @@ def decide_again(line: Line, facts: Facts) -> Decision:
 
 def decide_failed(line: Line, facts: Facts, error: str) -> Decision:
     """Put off a line that could not be judged because of an error, or end its tries."""
-    decision = _waits(line, facts, line.outcome.waits, Reason.RETRIES_EXHAUSTED)
+    decision = _waits(_Case(line, facts, line, line.outcome), Reason.RETRIES_EXHAUSTED)
     outcome = replace(decision.line.outcome, detail=error)
     return Decision(replace(decision.line, outcome=outcome, attempts=line.attempts + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A version that is being judged: as it would stand, as the line stood before, how often it was put off."""
+    """A version that is being judged: as it would stand, as the line stood before, how it waited so far."""
 
     line: Line
-    before: Line | None
     facts: Facts
-    waits: int
+    before: Line | None = None
+    waited: Outcome | None = None
 
     @property
     def days(self) -> set[date]:
@@ -119,7 +120,7 @@ class _Case:
 
 def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
     waiting = before and before.version == line.version and before.outcome.status is Status.PENDING
-    case = _Case(line, before, facts, before.outcome.waits if before and waiting else 0)
+    case = _Case(line, facts, before, before.outcome if before and waiting else None)
     if line.deleted or line.content is None:
         return _take_out(case, Outcome(Application.NONE))
     return _carry_out(case, line.content, judge(line.content, before, facts.settings))
@@ -136,7 +137,7 @@ def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
             return _take_out(case, Outcome(Application.NONE))
         case Eligible():
             if not case.facts.patient_known:
-                return _waits(case.line, case.facts, case.waits, Reason.PATIENT_NOT_FOUND)
+                return _waits(case, Reason.PATIENT_NOT_FOUND)
             return _bring_in(case, saved)
 
 
@@ -146,7 +147,7 @@ def _bring_in(case: _Case, saved: PaymentSaved) -> Decision:
     outcome = Outcome(Application.UPDATED if standing else Application.IMPORTED, target=saved.amount)
     states = {case.facts.month_state(day) for day in case.days | {saved.transaction_date}}
     if MonthState.CLOSING in states:
-        return _waits(case.line, case.facts, case.waits, Reason.RETRIES_EXHAUSTED)
+        return _waits(case, Reason.RETRIES_EXHAUSTED)
     if MonthState.CLOSED not in states:
         return _post(case.line, wanted, outcome)
     if not standing:
@@ -162,7 +163,7 @@ def _take_out(case: _Case, outcome: Outcome) -> Decision:
     outcome = replace(outcome, application=Application.REMOVED, target=ZERO)
     states = {case.facts.month_state(day) for day in case.days}
     if MonthState.CLOSING in states:
-        return _waits(case.line, case.facts, case.waits, Reason.RETRIES_EXHAUSTED)
+        return _waits(case, Reason.RETRIES_EXHAUSTED)
     if MonthState.CLOSED in states:
         return _excepted(case.line, outcome, "deleted")
     return _post(case.line, None, outcome)
@@ -181,12 +182,20 @@ def _excepted(line: Line, outcome: Outcome, case: str) -> Decision:
     return _ends(line, replace(outcome, application=Application.EXCEPTION, detail=detail))
 
 
-def _waits(line: Line, facts: Facts, waits: int, reason: Reason) -> Decision:
-    """Put the line off to the next rung of the ladder, or end it with this reason."""
-    wait = pause(facts.ladder, waits + 1, str(line.key))
+def _waits(case: _Case, reason: Reason) -> Decision:
+    """Put the line off to the next rung of its ladder, or end it with this reason."""
+    line, facts = case.line, case.facts
+    for_patient = reason is Reason.PATIENT_NOT_FOUND
+    waited_for_patient = case.waited is not None and case.waited.detail == Reason.PATIENT_NOT_FOUND.sentence
+    # What was waited for a patient is not counted against a fault, nor the other way round.
+    waits = case.waited.waits if case.waited and waited_for_patient is for_patient else 0
+    if for_patient and facts.patient_ladder is not None:
+        wait = facts.patient_ladder[waits] if waits < len(facts.patient_ladder) else None
+    else:
+        wait = pause(facts.ladder, waits + 1, str(line.key))
     if wait is None:
         return _ends(line, not_sent(reason, target=None))
-    detail = reason.sentence if reason is Reason.PATIENT_NOT_FOUND else "The month is being closed."
+    detail = reason.sentence if for_patient else "The month is being closed."
     return _ends(line, held(facts.now + wait, waits + 1, detail))
 
 

@@ -11,12 +11,16 @@ from payments.core.retry import Ladder
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """When a set is processed, by which worker, with which ladder of pauses; `elapsed_ms` tells how long it took."""
+    """When a set is processed, by which worker, with which pauses; `elapsed_ms` tells how long it took.
+
+    `patient_ladder` are the pauses of a payment whose patient is not known; without, they are those of a fault.
+    """
 
     now: datetime
     worker: str
     ladder: Ladder
     elapsed_ms: Callable[[], int]
+    patient_ladder: Ladder | None = None
 
 
 @dataclass(slots=True)

@@ -66,20 +66,26 @@ def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
 def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
     """Judge again up to `limit` lines that wait or were requeued and whose time has come."""
     due = lines.lock_due(tx, run.now, limit)
-    book = open_factbook(tx, map(Concern.of, due.values()), run.now, run.ladder)
+    book = open_factbook(tx, map(Concern.of, due.values()), run)
     sheet = Sheet(run, book, dict(due))
     for line in due.values():
         sheet.take(decide_again(line, book.facts(line.key.clinic_id, line.patient_id, line.settings_as_of)))
     return sheet.write(tx)
 
 
-def put_off(tx: Transaction, run: Run, error: str) -> Tally:
-    """Put off what is due first and cannot be judged for this error, to the next rung or to its end."""
+def put_off_line(tx: Transaction, run: Run, error: str) -> Tally:
+    """Put off the line that is due first and cannot be judged for this error, to the next rung or to its end."""
     due = lines.lock_due(tx, run.now, 1)
-    sheet = Sheet(run, open_factbook(tx, map(Concern.of, due.values()), run.now, run.ladder), dict(due))
+    sheet = Sheet(run, open_factbook(tx, map(Concern.of, due.values()), run), dict(due))
     for line in due.values():
         sheet.take(decide_failed(line, Facts(run.now, run.ladder), error))
-    for aside in [] if due else inbox.lock_due(tx, run.now, 1):
+    return sheet.write(tx)
+
+
+def put_off_set_aside(tx: Transaction, run: Run, error: str) -> Tally:
+    """Leave the event set aside that is due first and cannot be processed for this error."""
+    sheet = Sheet(run, open_factbook(tx, (), run), {})
+    for aside in inbox.lock_due(tx, run.now, 1):
         sheet.refuse(aside.arrived, Reason.RETRIES_EXHAUSTED, error)
     return sheet.write(tx)
 
@@ -87,7 +93,7 @@ def put_off(tx: Transaction, run: Run, error: str) -> Tally:
 def give_up(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tally:
     """Set entries aside whole that failed in every try, visible as Not Sent and ready to be requeued."""
     errors = history.last_errors(tx, [entry.entry_id for entry in arrived])
-    sheet = Sheet(run, open_factbook(tx, (), run.now, run.ladder), {})
+    sheet = Sheet(run, open_factbook(tx, (), run), {})
     for entry in arrived:
         sheet.refuse(entry, Reason.RETRIES_EXHAUSTED, errors.get(entry.entry_id, UNDETERMINED))
     return sheet.write(tx)
@@ -149,7 +155,7 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) 
     released = _note(tx, batch, run)
     before = lines.lock(tx, (each.event.key for each in batch.lines))
     concerns = [*map(Concern.of, before.values()), *(Concern.of_event(each.event) for each in batch.lines)]
-    sheet = Sheet(run, open_factbook(tx, concerns, run.now, run.ladder), before)
+    sheet = Sheet(run, open_factbook(tx, concerns, run), before)
     contents, done = batch.contents | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
         if each.content_hash == contents[each.event.event_id]:

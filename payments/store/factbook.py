@@ -10,7 +10,7 @@ from payments.core.decision import Facts
 from payments.core.event import LineEvent, PaymentSaved
 from payments.core.line import Line
 from payments.core.month import Month, MonthState
-from payments.core.retry import Ladder
+from payments.core.tally import Run
 from payments.store import clinics, months, patients
 from payments.store.clinics import Clinic
 from payments.store.patients import PatientKey
@@ -45,8 +45,7 @@ class Concern:
 class FactBook:
     """The facts about all clinics, patients and months that a set of lines concerns."""
 
-    now: datetime
-    ladder: Ladder
+    run: Run
     clinics: dict[str, Clinic]
     known_patients: set[PatientKey]
     months: dict[str, dict[Month, MonthState]]
@@ -59,8 +58,9 @@ class FactBook:
         """Return the facts for judging one line, with the settings that were in force at a moment."""
         clinic = self.clinics[clinic_id]
         return Facts(
-            now=self.now,
-            ladder=self.ladder,
+            now=self.run.now,
+            ladder=self.run.ladder,
+            patient_ladder=self.run.patient_ladder,
             settings=clinic.settings_at(settings_as_of),
             patient_known=(clinic.company_id, patient_id) in self.known_patients,
             months=self.months.get(clinic.company_id),
@@ -68,10 +68,10 @@ class FactBook:
 
     def today(self, clinic_id: str) -> date:
         """Return the posting date of now: the company's own day."""
-        return self.now.astimezone(ZoneInfo(self.clinics[clinic_id].timezone)).date()
+        return self.run.now.astimezone(ZoneInfo(self.clinics[clinic_id].timezone)).date()
 
 
-def open_factbook(tx: Transaction, concerns: Iterable[Concern], now: datetime, ladder: Ladder) -> FactBook:
+def open_factbook(tx: Transaction, concerns: Iterable[Concern], run: Run) -> FactBook:
     """Load the facts for these concerns; companies, clinics and patients that are new come into being."""
     concerned = list(concerns)
     owners = {concern.clinic_id: concern.company_id for concern in concerned}
@@ -85,8 +85,7 @@ def open_factbook(tx: Transaction, concerns: Iterable[Concern], now: datetime, l
     for (company_id, month), state in held.items():
         states[company_id][month] = state
     return FactBook(
-        now=now,
-        ladder=ladder,
+        run=run,
         clinics=found,
         known_patients=patients.known(tx, {(c.company_id, c.patient_id) for c in concerned}),
         months=states,

@@ -25,7 +25,7 @@ class Stack:
     def __init__(self, home: Path, redis_database: int, **settings: str) -> None:
         self.home = home
         self.flower_port = _free_port()
-        self.environment = {name: value for name, value in os.environ.items() if not _is_a_setting(name)} | {
+        self.environment = free_environment() | {
             "PAYMENTS_HOME": str(home),
             "PAYMENTS_FLOWER_PORT": str(self.flower_port),
             "PAYMENTS_CONSOLE_PORT": str(_free_port()),
@@ -124,6 +124,11 @@ class Stack:
 
     def set_clinic(self, clinic: str, types: str, integration: str = "on") -> None:
         self.do("settings", "set", clinic, "--company", "acme", "--integration", integration, "--types", types)
+
+
+def free_environment() -> dict[str, str]:
+    """Return our environment without any setting of the product."""
+    return {name: value for name, value in os.environ.items() if not _is_a_setting(name)}
 
 
 def _every_pid() -> Iterator[int]:

@@ -1,6 +1,6 @@
 """Rule D3: what becomes of a version in open, closing and closed months."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -203,3 +203,18 @@ def test_the_save_day_is_the_clinics_own():
 
     assert str(line.saved_on) == "2026-06-05"
     assert line.saved_at == datetime(2026, 6, 6, 6, 30, tzinfo=UTC)
+
+
+def test_an_unknown_patient_is_asked_for_at_even_pauses_of_its_own_that_no_fault_uses_up():
+    facts = Facts(NOW, LADDER, COPAYS, patient_known=False, patient_ladder=(timedelta(minutes=15),) * 2)
+    event = saved()
+    line = decide(event, event.content_hash, None, facts).line
+    assert (line.outcome.due_at, line.outcome.waits) == (NOW + timedelta(minutes=15), 1)
+
+    line = decide_failed(line, facts, "a fault").line
+    assert (line.outcome.status, line.outcome.waits) == (Status.PENDING, 1)
+
+    for waits in (1, 2):
+        line = decide_again(line, facts).line
+        assert (line.outcome.due_at, line.outcome.waits) == (NOW + timedelta(minutes=15), waits)
+    assert decide_again(line, facts).line.outcome.reason is Reason.PATIENT_NOT_FOUND

@@ -192,7 +192,7 @@ def test_a_line_that_cannot_be_judged_is_put_off_alone(tx):
     take(tx, supplies(), supplies("other"))
     requeue(tx, [PAYMENT], NOW, WHO)
 
-    importing.put_off(tx, run(), "DataError: what the database said")
+    importing.put_off_line(tx, run(), "DataError: what the database said")
 
     assert (stand(tx), feed(tx)[PAYMENT].detail) == (
         ("Transmission Pending", None, "held"),

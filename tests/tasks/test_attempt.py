@@ -123,11 +123,17 @@ def test_a_due_line_that_cannot_be_posted_is_put_off_alone_and_in_the_end_not_se
     row = rows(here, clinic_id)["bad"]
     assert (row.status, row.detail.partition(": ")[2]) == ("Transmission Pending", REFUSED)
 
-    with transaction(here.database) as tx:
-        tx.execute(text("UPDATE lines SET due_at = :now WHERE payment_id = 'bad'"), {"now": NOW})
-    assert attempt.retry_due(here, 500).not_sent == 1
+    for _ in here.settings.retry_ladder[1:]:
+        assert try_again(here).held == 1
+    assert try_again(here).not_sent == 1
     row = rows(here, clinic_id)["bad"]
     assert (row.status, row.reason, row.detail.partition(": ")[2]) == ("Not Sent", "retries_exhausted", REFUSED)
+
+
+def try_again(here):
+    with transaction(here.database) as tx:
+        tx.execute(text("UPDATE lines SET due_at = :now WHERE payment_id = 'bad'"), {"now": NOW})
+    return attempt.retry_due(here, 500)
 
 
 def test_a_connection_that_is_ended_half_way_leaves_everything_pending(here, publish, clinic_id):

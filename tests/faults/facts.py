@@ -1,0 +1,108 @@
+"""The five facts that hold after every fault, looked up in the ledger's own tables and in the reports."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from sqlalchemy import text
+
+from payments.core.month import Month
+from payments.journeys import closing, reporting
+from payments.journeys.reporting import FeedQuery
+from payments.store.session import Transaction, transaction
+from tests.faults.oracle import Money, Oracle, Row
+from tests.faults.plant import Plant
+
+Difference = tuple[object, object]
+
+
+@dataclass
+class Facts:
+    """How what is there differs from what must be there."""
+
+    lost: set[str] = field(default_factory=set)
+    doubled: set[str] = field(default_factory=set)
+    wrong: dict[str, Difference] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Fail where anything differs."""
+        shown = dict(list(self.wrong.items())[:5])
+        assert (len(self.lost), len(self.doubled), shown) == (0, 0, {}), f"{sorted(self.lost)[:5]}"
+
+
+def look(plant: Plant, oracle: Oracle, closed: dict[str, Decimal]) -> Facts:
+    """Compare everything that Billing holds with the oracle, when all is quiet."""
+    oracle.settle()
+    facts = Facts()
+    with transaction(plant.database) as tx:
+        _every_event_is_accounted_for(tx, oracle, facts)
+        _the_ledger_is_what_the_rules_say(tx, oracle, facts)
+        _no_entry_is_doubled(tx, facts)
+        now = closed_totals(tx, oracle)
+    facts.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
+    balance = json.loads(plant.command("report", "balancing", "--format", "json"))
+    if Decimal(balance["unexplained"]) != 0:
+        facts.wrong["unexplained"] = (balance["unexplained"], "0.00")
+    return facts
+
+
+def closed_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
+    """Sum every closed month anew; one that no longer has the fingerprint of its close shows a NaN."""
+    totals = {}
+    for company in sorted({clinic.company for clinic in oracle.clinics.values()}):
+        for month in sorted(oracle.closed):
+            verified = closing.verify(tx, company, Month.parse(month))
+            total = verified.snapshot.payments_total
+            totals[f"{company} {month}"] = total if verified.holds else Decimal("NaN")
+    return totals
+
+
+def _every_event_is_accounted_for(tx: Transaction, oracle: Oracle, facts: Facts) -> None:
+    there = {str(event_id) for event_id in tx.execute(text("SELECT event_id FROM events")).scalars()}
+    facts.lost |= oracle.event_ids - there
+    known = tx.execute(text("SELECT company_id, patient_id FROM patients WHERE known_at IS NOT NULL"))
+    facts.lost |= {"/".join(key) for key in oracle.patients - {tuple(row) for row in known}}
+    rows = {
+        row.payment: Row(row.version, row.status, row.reason) for row in reporting.claims_feed(tx, FeedQuery())
+    }
+    facts.wrong |= {f"feed {key}": difference for key, difference in _differences(rows, oracle.feed())}
+    facts.lost |= set(oracle.feed()) - {str(key) for key in rows}
+
+
+def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, facts: Facts) -> None:
+    found = tx.execute(
+        text(
+            "SELECT clinic_id || '/' || payment_id || '/' || line_id, deposit_date::text, method, sum(amount) FROM "
+            "(SELECT lines.clinic_id, payment_id, line_id, deposit_date, entries.method, amount "
+            "FROM entries JOIN lines ON lines.id = line_ref) AS posted GROUP BY 1, 2, 3 HAVING sum(amount) <> 0"
+        )
+    )
+    ledger: dict[str, Money] = defaultdict(dict)
+    for key, day, method, amount in found:
+        ledger[key][day, method] = amount
+    wanted = {key: money for key, money in oracle.ledger.items() if money}
+    for key, (there, should) in _differences(ledger, wanted):
+        facts.wrong[f"ledger {key}"] = (there, should)
+        is_more = abs(sum((there or {}).values())) > abs(sum((should or {}).values()))
+        (facts.doubled if is_more else facts.lost).add(key)
+
+
+def _no_entry_is_doubled(tx: Transaction, facts: Facts) -> None:
+    """The same money of the same version stands twice only if something between the two took it out."""
+    found = tx.execute(
+        text(
+            "SELECT line_ref FROM (SELECT line_ref, amount, lag(amount) OVER by_line AS before, "
+            "lag(deposit_date) OVER by_line AS day_before, deposit_date FROM entries "
+            "WINDOW by_line AS (PARTITION BY line_ref ORDER BY id)) AS pairs "
+            "WHERE amount = before AND deposit_date = day_before"
+        )
+    )
+    facts.doubled |= {f"line {line_ref}" for line_ref in found.scalars()}
+
+
+def _differences(there: dict[str, object], wanted: dict[str, object]) -> Iterable[tuple[str, Difference]]:
+    for key in there.keys() | wanted.keys():
+        if there.get(key) != wanted.get(key):
+            yield str(key), (there.get(key), wanted.get(key))

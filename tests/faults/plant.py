@@ -1,0 +1,144 @@
+"""`payments up` as real processes in a home of its own, each of which a test can reach, and the engines behind them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import redis
+from sqlalchemy import create_engine
+
+from config.engines import Engines, running_stack
+from payments.journeys import reporting
+from payments.store.session import Database, transaction
+from tasks.resources import connect_redis
+from tests.acceptance.stack import free_environment
+from tests.faults.processes import children_of, command_of, until
+
+STREAM = "emr:payments"
+UP_SECONDS, QUIET_SECONDS, DOWN_SECONDS = 60, 180, 40
+MODULES = {name: f"-m workers.{name}" for name in ("intake", "importer", "backoffice", "scheduler")}
+
+
+class Plant:
+    """The processes of one home, and the way to its engines."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        # The ladder is short: a test cannot wait for half an hour until something is tried again.
+        self.environment = free_environment() | {
+            "PAYMENTS_HOME": str(home),
+            "PAYMENTS_RETRY_LADDER": "2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,10h",
+            **settings,
+        }
+        self.extra: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Start it, and return once an event would be taken up."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.keeper = self._spawn("keeper", "-m", "tests.faults.keeper")
+        stack = until(lambda: self._ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
+        self.engines: Engines = stack.engines
+        self.database: Database = create_engine(self.engines.database_url, pool_pre_ping=True)
+        self.feed: redis.Redis = connect_redis(self.engines.redis_url)
+        self.broker: redis.Redis = connect_redis(self.engines.broker_url)
+        until(lambda: all(self.leaders(name) for name in MODULES), UP_SECONDS, "all processes are there")
+
+    def stop(self) -> None:
+        """Stop everything in order, and leave nothing behind."""
+        for process in self.extra:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        self.keeper.terminate()
+        try:
+            for process in (*self.extra, self.keeper):
+                process.wait(DOWN_SECONDS)
+        finally:
+            self._kill_what_is_left()
+            self.database.dispose()
+
+    def add(self, name: str) -> subprocess.Popen[bytes]:
+        """Start one more of a kind of process; nobody starts it again."""
+        process = self._spawn(f"{name}-{len(self.extra)}", "-m", f"workers.{name}")
+        self.extra.append(process)
+        return process
+
+    def leaders(self, name: str) -> list[int]:
+        """Return the processes of that name that the keeper started."""
+        return [pid for pid in children_of(self.keeper.pid) if self._names(name) in command_of(pid)]
+
+    def leader(self, name: str) -> int:
+        """Return the process of that name once it is there."""
+        return until(lambda: self.leaders(name), 30, f"{name} runs")[0]
+
+    def pool(self, name: str) -> list[int]:
+        """Return the children of a Celery worker."""
+        return [child for leader in self.leaders(name) for child in children_of(leader)]
+
+    def signal(self, pid: int, number: signal.Signals) -> bool:
+        """Send a signal to a process of this plant, and tell whether it was still there."""
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def unfinished(self) -> str:
+        """Return what is still to be done, or nothing once all is quiet."""
+        try:
+            on_feed = self.feed.xlen(STREAM)
+            with transaction(self.database) as tx:
+                left = reporting.waiting(tx, datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001 (an engine that does not answer now may answer at the next look)
+            return f"{type(error).__name__}"
+        return f"{on_feed} on the feed, {left}" if on_feed or left.due or left.to_examine else ""
+
+    def until_quiet(self, seconds_max: float = QUIET_SECONDS) -> float:
+        """Wait until nothing is left to be done now, and return how long that took."""
+        started = time.monotonic()
+        try:
+            until(lambda: not self.unfinished(), seconds_max, "all is quiet")
+        except AssertionError:
+            raise AssertionError(f"not quiet: {self.unfinished()}\n{self.log_tail()}") from None
+        return time.monotonic() - started
+
+    def command(self, *arguments: str) -> str:
+        """Run a command of ours, which has to succeed, and return what it prints."""
+        program = str(Path(sys.executable).with_name("payments"))
+        done = subprocess.run([program, *arguments], check=False, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def log_tail(self, lines: int = 25) -> str:
+        log = self.home / "keeper.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+
+    def _spawn(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.home / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, *arguments],
+                env=self.environment | {"REMAP_SIGTERM": "SIGQUIT"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _names(self, name: str) -> str:
+        return MODULES.get(name) or {"valkey": "valkey.conf", "postgres": str(self.home / "postgres")}[name]
+
+    def _ended(self) -> None:
+        assert self.keeper.poll() is None, f"it has ended: {self.log_tail()}"
+
+    def _kill_what_is_left(self) -> None:
+        for process in (*self.extra, self.keeper):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+Condition = Callable[[], object]

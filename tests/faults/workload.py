@@ -1,0 +1,107 @@
+"""What the EMR of a fault test says: seeded days of simulated clinics, streamed while something goes wrong."""
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from emr.client import FeedError, PaymentFeed, body_of
+from emr.simulator import clinics_of, simulate
+from payments.core.event import ChargeType
+from payments.journeys import configuring
+from payments.journeys.configuring import Wish
+from payments.store.session import transaction
+from tests.faults.oracle import Clinic, Oracle
+from tests.faults.plant import Plant
+
+CLINICS = 10
+CLOSED = ("2026-08", "2026-09")
+CUT = datetime(2026, 10, 1, tzinfo=UTC)
+_SETTINGS_SEED = 0
+CHUNKS_A_SECOND = 20
+
+
+def open_clinics(plant: Plant, clinics: int = CLINICS) -> Oracle:
+    """Set the clinics up as the simulator has them, and return an oracle that knows of it."""
+    chosen = clinics_of(clinics, _SETTINGS_SEED)
+    with transaction(plant.database) as tx:
+        for clinic in chosen:
+            wish = Wish(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
+            configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
+    return Oracle(
+        {
+            clinic.clinic_id: Clinic(clinic.company_id, clinic.integration, frozenset(map(str, clinic.types)))
+            for clinic in chosen
+        }
+    )
+
+
+def days(seed: int, first_day: date, count: int, clinics: int = CLINICS) -> list[tuple[datetime, bytes]]:
+    """Return the events of some days in the order in which they reach the feed."""
+    return [(each.arrives_at, body_of(each.event)) for each in simulate(clinics, count, seed, first_day)]
+
+
+def september() -> tuple[list[bytes], list[bytes]]:
+    """Return what is said before the months are closed, and what comes after that, of the same payments too."""
+    said = days(_SETTINGS_SEED, date(2026, 9, 22), 14)
+    return [body for at, body in said if at < CUT], [body for at, body in said if at >= CUT]
+
+
+def october(seed: int, count: int) -> list[bytes]:
+    """Return about so many events of October; a few are about days of months that are closed."""
+    assert len(ChargeType) == 7  # what the simulator draws from
+    said: list[bytes] = []
+    clinics = CLINICS
+    for number in range(100):
+        first_day = date(2026, 10, 1 + number % 24)
+        said += [body for _, body in days(seed * 1000 + number, first_day, 7, clinics)]
+        if len(said) >= count:
+            break
+    return said[:count]
+
+
+class Publisher(threading.Thread):
+    """Streams events at a rate, and says each again until the feed confirms it."""
+
+    def __init__(self, url: str, bodies: Sequence[bytes], rate: float) -> None:
+        super().__init__(name="publisher", daemon=True)
+        self.url, self.bodies, self.rate = url, bodies, rate
+        self.confirmed = self.repeats = 0
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            with PaymentFeed(f"{self.url}?socket_timeout=3") as feed:
+                self._stream(feed)
+        except BaseException as error:  # noqa: BLE001 (it is raised where someone waits for the end)
+            self.error = error
+
+    def finish(self, seconds_max: float = 300) -> int:
+        """Wait for the last event to be confirmed, and return how many there were."""
+        self.join(seconds_max)
+        if self.error:
+            raise self.error
+        assert not self.is_alive(), f"{self.confirmed} of {len(self.bodies)} published"
+        return self.confirmed
+
+    def _stream(self, feed: PaymentFeed) -> None:
+        chunk = max(1, round(self.rate / CHUNKS_A_SECOND))
+        next_at = time.monotonic()
+        while self.confirmed < len(self.bodies):
+            some = self.bodies[self.confirmed : self.confirmed + chunk]
+            try:
+                feed.publish_many(some)
+            except FeedError:
+                self.repeats += len(some)
+                time.sleep(0.1)
+                continue
+            self.confirmed += len(some)
+            next_at = max(next_at + len(some) / self.rate, time.monotonic() - 1)
+            time.sleep(max(0.0, next_at - time.monotonic()))
+
+
+def hear_all(oracle: Oracle, bodies: Sequence[bytes]) -> None:
+    """Tell the oracle everything that was published."""
+    for body in bodies:
+        oracle.hear(json.loads(body))

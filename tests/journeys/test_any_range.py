@@ -1,0 +1,129 @@
+"""Whatever happens to payments and months, EMR and Billing balance over any days, with nothing unexplained."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from payments.core.event import ChargeType
+from payments.core.money import ZERO
+from payments.journeys import adjusting, balancing, configuring
+from payments.journeys.balancing import BalanceQuery
+from payments.journeys.configuring import Wish
+from payments.store.session import Database, Transaction
+from tests.make import body, deleted, patient, said
+from tests.office import BILLER, Office
+
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "20"))
+BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
+LINES, DAYS = ["a", "b", "stranger"], ["2026-04-29", "2026-05-01", "2026-05-31", "2026-06-03"]
+RANGES = [
+    BalanceQuery(),
+    BalanceQuery(date(2026, 4, 1), date(2026, 4, 30)),
+    BalanceQuery(date(2026, 5, 1), date(2026, 5, 31), "clinic"),
+    BalanceQuery(date(2026, 5, 31), date(2026, 6, 20)),
+    BalanceQuery(date(2026, 5, 1), date(2026, 5, 1)),
+    BalanceQuery(clinic_id="another clinic"),
+]
+saves = st.fixed_dictionaries(
+    {
+        "payment_id": st.sampled_from(LINES),
+        "amount_paid": st.sampled_from(["10.00", "20.00", "-30.00"]),
+        "amount_due": st.sampled_from(["0.00", *["10.00"] * 5]),
+        "transaction_date": st.sampled_from(DAYS),
+        "method": st.sampled_from(["Cash", "Check", "Gift card"]),
+        "charge_type": st.sampled_from(["Copay", "Copay", "Supplies"]),
+        "paid": st.sampled_from([True, True, True, False]),
+        "internal_payment": st.sampled_from([False, False, False, True]),
+        "refund_of": st.just("x/y/z"),  # so that an amount may be negative
+        "ahead": st.sampled_from([2, 2, 2, 0, -1]),  # newer, in conflict with what is here, or late
+    }
+)
+STEPS = ["save"] * 8 + ["delete", "close", "close", "accept", "acknowledge", "requeue", "patient", "unselect", "day"]
+steps = st.lists(st.tuples(st.sampled_from(STEPS), saves), min_size=4, max_size=14)
+
+
+class Story:
+    """An office to which anything happens, and what its EMR said last of each line, kept by other means."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self.tx, self.office = tx, Office(tx, date(2026, 6, 20))
+        self.said: dict[str, tuple[int, str, Decimal]] = {}  # version, day, amount
+        self.months = ["2026-04", "2026-05"]
+        self.is_disputed = False
+
+    def save(self, content: dict[str, Any]) -> None:
+        fields, line = {**content}, content["payment_id"]
+        version, *_ = self.said.get(line, (1, "", ZERO))
+        number = max(1, version + fields.pop("ahead"))
+        self.is_disputed |= number == version and line in self.said
+        patient_id = "stranger" if line == "stranger" else "patient"
+        self.office.publish(body(said(version=number, patient_id=patient_id, date_of_service=None, **fields)))
+        if number > version or line not in self.said:
+            amount = Decimal(fields["amount_paid"]) if fields["paid"] else ZERO
+            self.said[line] = (number, fields["transaction_date"], amount)
+
+    def step(self, what: str, content: dict[str, Any]) -> None:
+        line, exceptions = content["payment_id"], self.office.open_exceptions()
+        match what:
+            case "save":
+                self.save(content)
+            case "delete" if line in self.said:
+                version, day, _ = self.said[line]
+                self.office.publish(deleted(payment_id=line, version=version + 1))
+                self.said[line] = (version + 1, day, ZERO)
+            case "close" if self.months:
+                self.office.close(self.months.pop(0))
+            case "accept":
+                self.office.accept_all()
+            case "acknowledge" if exceptions:
+                adjusting.acknowledge(self.tx, exceptions[0].id, "as agreed", self.office.now, BILLER)
+            case "requeue":
+                self.office.requeue([f"clinic/{line}/1"])
+            case "patient":
+                self.office.publish(patient("stranger"))
+            case "unselect":
+                wish = Wish("clinic", "company", charge_types=[ChargeType.COPAY])
+                configuring.set_clinic(self.tx, wish, now=BEFORE, who="user:admin")
+            case "day":
+                self.office.now += timedelta(days=1)
+                self.office.sweep()
+
+    def emr_total(self, query: BalanceQuery) -> Decimal:
+        inside = [
+            amount
+            for _, day, amount in self.said.values()
+            if (query.since or date.min) <= date.fromisoformat(day) <= (query.until or date.max)
+        ]
+        return sum(inside, ZERO) if query.clinic_id in {None, "clinic"} else ZERO
+
+
+@given(steps=steps)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_happens_every_range_balances(database: Database, steps: list[tuple[str, dict[str, Any]]]) -> None:
+    with database.connect() as tx:
+        story = Story(tx)
+        for what, content in steps:
+            story.step(what, content)
+        for query in RANGES:
+            balance = balancing.balance(tx, query)
+            assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
+            assert story.is_disputed or balance.emr_total == story.emr_total(query)
+            assert balance.billing_total == imported(tx, query)
+            by_clinic = balancing.balance_clinics(tx, query).values()
+            assert sum((each.emr_total for each in by_clinic), ZERO) == balance.emr_total
+        tx.rollback()
+
+
+def imported(tx: Transaction, query: BalanceQuery) -> Decimal:
+    """Return the imports with a deposit date in the range."""
+    sums = (
+        "SELECT coalesce(sum(amount), 0.00) FROM entries WHERE kind = 'import' "
+        "AND deposit_date BETWEEN :since AND :until AND clinic_id = :clinic"
+    )
+    found = {"since": query.since or date.min, "until": query.until or date.max, "clinic": query.clinic_id or "clinic"}
+    return Decimal(tx.execute(text(sums), found).scalar_one())
