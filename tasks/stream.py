@@ -12,6 +12,8 @@ GROUP = "billing"
 INTAKE, IMPORTER = "intake", "importer"
 """The group's consumers. Their names are fixed: a consumer that goes away would take what it holds out of sight."""
 
+PAGE = 1_000
+
 
 class Idle(NamedTuple):
     """An entry that was handed out and has not been acknowledged: for how long, and how often it was handed out."""
@@ -52,13 +54,20 @@ def acknowledge(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> N
             pipeline.execute()
 
 
-def idle(client: redis.Redis, stream: str, idle_ms: int, count: int) -> list[Idle]:
-    """Return up to `count` entries that nobody has touched for so long, oldest first."""
-    answer = client.xpending_range(stream, GROUP, min="-", max="+", count=count, idle=idle_ms)
-    entries = cast("list[dict[str, Any]]", answer)
-    return [
-        Idle(entry["message_id"].decode(), entry["time_since_delivered"], entry["times_delivered"]) for entry in entries
-    ]
+def idle(client: redis.Redis, stream: str, idle_ms: int) -> list[Idle]:
+    """Return the entries that nobody has touched for so long, oldest first."""
+    found: list[Idle] = []
+    after = "-"
+    while True:
+        answer = client.xpending_range(stream, GROUP, min=after, max="+", count=PAGE, idle=idle_ms)
+        entries = cast("list[dict[str, Any]]", answer)
+        found += [
+            Idle(entry["message_id"].decode(), entry["time_since_delivered"], entry["times_delivered"])
+            for entry in entries
+        ]
+        if len(entries) < PAGE:
+            return found
+        after = f"({found[-1].entry_id}"
 
 
 def touch(client: redis.Redis, stream: str, entry_ids: Sequence[str], idle_ms: int) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+import structlog
 from psycopg import sql
 
 from config.urls import normalised_database_url, with_database, with_redis_database
@@ -51,6 +52,13 @@ def redis_url(engines_home: Path) -> Iterator[str]:
     else:
         with embedded_valkey(engines_home, durable=False) as url:
             yield url
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """Give each test the logging that it finds at the start: a command sets its own, and its streams end with it."""
+    yield
+    structlog.reset_defaults()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import closing
 from datetime import timedelta
 
@@ -33,7 +34,7 @@ LEASE = timedelta(seconds=5)
 """How long an entry that was handed out is left in peace before anyone asks whether it was lost."""
 SINGLE_AFTER = 3
 """From this many deliveries on an entry travels alone, for it may be what makes its chunk fail."""
-SWEEP_MAX = 1_000
+SWEEP_SECONDS = 1
 QUEUED_MAX = 2
 """Messages that may wait for the importer. More would cut a backlog into small chunks."""
 
@@ -50,6 +51,7 @@ class Intake:
         make_app(configuration)
         self.queue = f"{configuration['broker_transport_options']['global_keyprefix']}{IMPORTS}"  # type: ignore[index]
         self.stopping = threading.Event()
+        self.idle, self.sweep_at = 0, time.monotonic()
 
     def run(self) -> None:
         """Read until told to stop. Whatever fails, it goes on a second later."""
@@ -69,8 +71,9 @@ class Intake:
             log.warning("held back", why="PostgreSQL does not answer")
             self.stopping.wait(1)
             return
-        self.send_again(stream.idle(self.feed, self.stream, _ms(LEASE), SWEEP_MAX))
-        room = self.settings.pending_max - stream.outstanding(self.feed, self.stream)
+        if time.monotonic() >= self.sweep_at:
+            self.sweep()
+        room = self.settings.pending_max + self.idle - stream.outstanding(self.feed, self.stream)
         if room <= 0 or self.broker.llen(self.queue) >= QUEUED_MAX:
             self.stopping.wait(0.01)  # there is nothing to wait on: a queue does not tell when it gets shorter
             return
@@ -78,6 +81,12 @@ class Intake:
         if new:
             importing.import_events.delay(entry_ids=new)
             log.debug("handed out", entries=len(new))
+
+    def sweep(self) -> None:
+        """Look for what lies idle. It waits for its next try, and must not keep new payments out."""
+        idle = stream.idle(self.feed, self.stream, _ms(LEASE))
+        self.idle, self.sweep_at = len(idle), time.monotonic() + SWEEP_SECONDS
+        self.send_again(idle)
 
     def send_again(self, idle: list[Idle]) -> None:
         """Hand out once more what has been lying for its time, and give up what has used up its tries."""

@@ -28,8 +28,9 @@ WEEK = BalanceQuery(date(2020, 6, 1), date(2020, 6, 7))
 
 @dataclass(frozen=True)
 class Taken:
-    """A payment of the worked week: what it is, when, how much, and what the front desk saved with it."""
+    """A payment of the worked week: its id, what it is, when, how much, and what the front desk saved with it."""
 
+    payment_id: str
     what: str
     day: str
     amount: str
@@ -37,14 +38,14 @@ class Taken:
 
 
 PAYMENTS = (
-    *(Taken("Copay", f"2020-06-0{day}", "150.00", {}) for day in range(1, 7)),
-    Taken("Copay, part of it refunded on Friday", "2020-06-02", "105.00", {}),
-    Taken("Refund", "2020-06-05", "-30.00", {"refund_of": "clinic/6/1"}),
-    Taken("Internal Payment", "2020-06-03", "120.00", {"internal_payment": True}),
-    Taken("Supplies, a type that the clinic does not send", "2020-06-04", "45.00", {"charge_type": "Supplies"}),
-    Taken("Copay whose Amount Due is 0.00", "2020-06-04", "30.00", {"amount_due": "0.00"}),
-    Taken("Copay of a patient whom Billing does not know yet", "2020-06-05", "55.00", {"patient_id": "newcomer"}),
-    Taken("Copay by a method that Billing cannot read", "2020-06-06", "25.00", {"method": "Gift card"}),
+    *(Taken(f"copay-{day}", "Copay", f"2020-06-0{day}", "150.00", {}) for day in range(1, 7)),
+    Taken("mistaken", "Copay, part of it refunded on Friday", "2020-06-02", "105.00", {}),
+    Taken("refund", "Refund", "2020-06-05", "-30.00", {"refund_of": "clinic/mistaken/1"}),
+    Taken("internal", "Internal Payment", "2020-06-03", "120.00", {"internal_payment": True}),
+    Taken("band", "Supplies, which the clinic does not send", "2020-06-04", "45.00", {"charge_type": "Supplies"}),
+    Taken("free", "Copay whose Amount Due is 0.00", "2020-06-04", "30.00", {"amount_due": "0.00"}),
+    Taken("newcomer", "Copay of a patient unknown to Billing", "2020-06-05", "55.00", {"patient_id": "newcomer"}),
+    Taken("gift-card", "Copay by a method unknown to Billing", "2020-06-06", "25.00", {"method": "Gift card"}),
 )
 
 
@@ -65,8 +66,8 @@ def worked_week(tx: Transaction) -> Office:
     )
     office.accept_all(date(2020, 6, 2))
     office.day(date(2020, 6, 8))
-    for number, taken in enumerate(PAYMENTS):
-        at = {"payment_id": str(number), "saved_at": f"{taken.day}T17:00:00Z"}
+    for taken in PAYMENTS:
+        at = {"payment_id": taken.payment_id, "saved_at": f"{taken.day}T17:00:00Z"}
         office.publish(body(said(**{**at, **paid(taken.amount, taken.day), **taken.saves})))
     return office
 
@@ -112,7 +113,10 @@ def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
     """Return the page with its tables written anew from the worked week; each follows a comment that names it."""
     less = [(f"less {each.sentence}", -amount if amount else amount) for each, amount in balance.terms.items()]
     tables = {
-        "payments": [("Day", "Payment", "Amount"), *((each.day, each.what, each.amount) for each in PAYMENTS)],
+        "payments": [
+            ("Day", "Payment", "What it is", "Amount"),
+            *((each.day, f"clinic/{each.payment_id}/1", each.what, each.amount) for each in PAYMENTS),
+        ],
         "sum": [
             ("What", "Amount"),
             ("EMR, by transaction date", balance.emr_total),
@@ -139,7 +143,7 @@ def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
 
 def table(rows: list[tuple[object, ...]]) -> str:
     """Return a Markdown table; amounts stand to the right."""
-    rule = [" ---: |" if set(str(cell)) <= set("-0123456789.") else " --- |" for cell in rows[1]]
+    rule = [" ---: |" if re.fullmatch(r"-?\d+\.\d\d", str(cell)) else " --- |" for cell in rows[1]]
     header, *lines = ("| " + " | ".join(map(str, row)) + " |\n" for row in rows)
     return f"{header}|{''.join(rule)}\n{''.join(lines)}"
 

@@ -76,7 +76,7 @@ def test_one_entry_that_cannot_be_stored_stops_none_of_a_chunk_of_500(here, publ
     assert (tally.imported, tally.noted, tally.failed) == (498, 1, 1)
     assert left(here) == (1, 1)
     assert len(rows(here, clinic_id)) == 498
-    (waiting,) = stream.idle(here.feed, here.settings.stream, 0, 10)
+    (waiting,) = stream.idle(here.feed, here.settings.stream, 0)
     assert waiting.entry_id == ids[-1]
     assert [failures(here, each) for each in ids[-2:]] == [[], [REFUSED]]
 
@@ -161,12 +161,12 @@ def test_a_lock_that_is_not_to_be_had_leaves_everything_pending(here, publish):
 def test_while_postgres_does_not_answer_no_entry_is_touched(here, publish):
     ids = publish("1")
     away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2")
-    before = stream.idle(here.feed, here.settings.stream, 0, 10)
+    before = stream.idle(here.feed, here.settings.stream, 0)
 
     with pytest.raises(NotAnsweringError):
         attempt.import_entries(type(here)(here.settings, away, here.feed, here.worker), ids)
 
-    assert [entry.deliveries for entry in stream.idle(here.feed, here.settings.stream, 0, 10)] == [
+    assert [entry.deliveries for entry in stream.idle(here.feed, here.settings.stream, 0)] == [
         entry.deliveries for entry in before
     ]
 

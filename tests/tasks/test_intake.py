@@ -96,11 +96,12 @@ def test_an_entry_whose_message_was_lost_is_sent_again_after_its_lease(intake):
     sent(intake)
 
     age(intake, ids, 1, LEASE_MS - 1_000)
-    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS, 100))
+    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
     assert sent(intake) == []
 
     age(intake, ids, 1)
     publish(intake, 1)
+    intake.sweep()
     intake.turn()
     assert sent(intake)[:2] == [("payments.import_events", ids[:4]), ("payments.import_events", ids[4:])]
 
@@ -112,7 +113,7 @@ def test_an_entry_that_keeps_failing_travels_alone(intake):
     age(intake, ids[:1], 2)
     age(intake, ids[1:], SINGLE_AFTER)
 
-    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS, 100))
+    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
 
     assert sent(intake) == [("payments.import_events", [each]) for each in ids]
 
@@ -124,7 +125,7 @@ def test_an_entry_that_has_used_up_its_ladder_is_given_up(intake):
     age(intake, ids[:1], 4)
     age(intake, ids[1:], 5)
 
-    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS, 100))
+    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
 
     assert sent(intake) == [("payments.import_events", ids[:1]), ("payments.give_up", ids[1:])]
 
@@ -135,11 +136,11 @@ def test_a_failed_entry_waits_longer_than_its_lease(engines, stream_name):
         intake.turn()
         sent(intake)
         age(intake, ids, 2)
-        intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS, 100))
+        intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
         assert sent(intake) == []
 
         age(intake, ids, 2, LEASE_MS + 36_000_000)
-        intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS, 100))
+        intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
         assert sent(intake) == [("payments.import_events", ids)]
 
 
@@ -148,7 +149,7 @@ def test_of_two_intakes_one_sends_an_idle_entry_again(intake, engines, stream_na
     intake.turn()
     sent(intake)
     age(intake, ids, 1)
-    found = stream.idle(intake.feed, intake.stream, LEASE_MS, 100)
+    found = stream.idle(intake.feed, intake.stream, LEASE_MS)
 
     intake.send_again(found)
     with opened(engines, stream_name) as other:
@@ -204,3 +205,18 @@ def test_an_intake_shows_a_sign_of_life(intake):
     intake.turn()
 
     assert intake.feed.ttl("payments:intake:heartbeat") > 0
+
+
+def test_what_waits_for_its_next_try_keeps_no_new_payment_out(intake):
+    failing = publish(intake, 10)
+    for _ in range(3):
+        intake.turn()
+    sent(intake)
+    age(intake, failing, 3, LEASE_MS + 1_000)
+    intake.sweep()
+    sent(intake)
+
+    new = publish(intake, 1)
+    intake.turn()
+
+    assert sent(intake)[-1:] == [("payments.import_events", new)]

@@ -1,0 +1,188 @@
+"""The EMR's Payment Log: written and read back, and a lost event found by it; a simulated fortnight that balances."""
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import product
+from random import Random
+
+import pytest
+
+from emr.payment_log import COLUMNS, PaymentLogError, read_log, write_log
+from emr.simulator import SimulatedEvent, clinics_of, simulate
+from payments.core.balance import Balance, Details, Term
+from payments.core.event import Event, PaymentSaved
+from payments.core.money import ZERO
+from payments.core.month import Month
+from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing
+from payments.journeys.balancing import BalanceQuery
+from payments.journeys.configuring import Wish
+from payments.store.session import Database, Transaction
+from tests.make import arrived, body, deleted, edited, key, run, said, saved
+
+SEED, FIRST_DAY, CLINICS = 7, date(2026, 9, 24), 5
+HALFWAY, AFTERWARDS = datetime(2026, 10, 3, 12, tzinfo=UTC), datetime(2026, 10, 12, 12, tzinfo=UTC)
+ALL = BalanceQuery()
+LOST = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "3"))
+
+
+@pytest.fixture(scope="module")
+def events() -> list[SimulatedEvent]:
+    return list(simulate(CLINICS, 14, SEED, FIRST_DAY))
+
+
+@pytest.fixture(scope="module")
+def fortnight(database: Database, events: Sequence[SimulatedEvent]) -> Iterator[Transaction]:
+    """Two weeks of five clinics; August and September are closed halfway, and half of the exceptions are accepted."""
+    with database.connect() as tx:
+        companies = set_up(tx)
+        early = [each.event for each in events if each.arrives_at < HALFWAY]
+        late = [each.event for each in events if each.arrives_at >= HALFWAY]
+        gift_card = said(clinic_id="clinic-001", company_id="company-1", payment_id="odd", method="Gift card")
+        receive(tx, [*early, body(gift_card | {"transaction_date": "2026-09-30"})], HALFWAY)
+        for company, month in product(companies, (Month(2026, 8), Month(2026, 9))):
+            closing.begin(tx, company, month, HALFWAY, "user:biller")
+            closing.finish(tx, company, month, HALFWAY)
+        receive(tx, late, AFTERWARDS)
+        for number in adjusting.accept_all(tx, None)[::2]:
+            adjusting.accept(tx, number, None, AFTERWARDS, "user:biller")
+        yield tx
+        tx.rollback()
+
+
+def set_up(tx: Transaction) -> set[str]:
+    """Let the simulated clinics have their settings, and return their companies."""
+    roster = clinics_of(CLINICS, SEED)
+    for each in roster:
+        wish = Wish(each.clinic_id, each.company_id, each.integration, each.types)
+        configuring.set_clinic(tx, wish, now=datetime(2026, 9, 1, tzinfo=UTC), who="simulator")
+    return {each.company_id for each in roster}
+
+
+def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> None:
+    """Import events as they came, and let the sweeps look at them."""
+    for first in range(0, len(events), 500):
+        importing.import_events(tx, arrived(events[first : first + 500]), run(now))
+    while importing.retry_due(tx, run(now), 500).judged:
+        now += timedelta(microseconds=1)
+    while detecting.detect(tx, now, "tests-1", 500).examined:
+        pass
+
+
+def log_of(events: Sequence[Event]) -> io.StringIO:
+    """Return the Payment Log of an EMR after these events."""
+    file = io.StringIO()
+    write_log(events, file)
+    file.seek(0)
+    return file
+
+
+def test_a_fortnight_with_every_kind_of_difference_balances(fortnight: Transaction) -> None:
+    balance = balancing.balance(fortnight, BalanceQuery(FIRST_DAY, FIRST_DAY + timedelta(days=13)))
+
+    assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
+    assert [term for term in Term if not balance.terms[term]] == []
+    assert balance.equal > 500
+
+
+def test_a_fortnight_balances_per_clinic_and_per_day(fortnight: Transaction) -> None:
+    whole, sums = balancing.balance(fortnight, ALL), Balance()
+    for number in range(70):
+        day = FIRST_DAY - timedelta(days=50) + timedelta(days=number)
+        for clinic, balance in balancing.balance_clinics(fortnight, BalanceQuery(day, day)).items():
+            assert (clinic, day, balance.unexplained, balance.unexplained_lines) == (clinic, day, ZERO, [])
+            sums.emr_total += balance.emr_total
+            sums.billing_total += balance.billing_total
+    assert (sums.emr_total, sums.billing_total) == (whole.emr_total, whole.billing_total)
+
+
+@pytest.mark.parametrize("number", range(LOST))
+def test_the_log_names_exactly_the_line_whose_event_was_lost(
+    database: Database, events: Sequence[SimulatedEvent], number: int
+) -> None:
+    lost = Random(number).choice(
+        [each.event for each in events if each.is_newest and isinstance(each.event, PaymentSaved) and each.event.paid]
+    )
+    told = [each.event for each in events]
+    with database.connect() as tx:
+        set_up(tx)
+        receive(tx, [event for event in told if event.event_id != lost.event_id], AFTERWARDS)
+
+        balance = balancing.balance(tx, ALL, read_log(log_of(told)))
+
+        tx.rollback()
+    assert [line.payment for line in balance.lines if line.unexplained or line.note] == [str(lost.key)]
+
+
+def test_the_log_and_what_the_feed_said_are_the_same_where_nothing_was_lost(
+    fortnight: Transaction, events: Sequence[SimulatedEvent]
+) -> None:
+    week = BalanceQuery(FIRST_DAY, FIRST_DAY + timedelta(days=6), "clinic-002")
+    fed = balancing.balance(fortnight, week)
+
+    logged = balancing.balance(fortnight, week, read_log(log_of([each.event for each in events])))
+
+    assert (logged.emr_total, logged.terms, logged.unexplained) == (fed.emr_total, fed.terms, ZERO)
+    assert [line.payment for line in logged.lines] == [line.payment for line in fed.lines]
+
+
+def test_a_log_holds_each_line_as_it_was_saved_last() -> None:
+    first = saved("25.00", payment_id="a")
+    file = log_of(
+        [edited(first, amount_paid="30.00"), first, saved(payment_id="b"), deleted(payment_id="b", version=2)]
+    )
+
+    assert file.getvalue().splitlines() == [
+        ",".join(COLUMNS),
+        "clinic,a,1,2026-06-05,30.00,Copay,false,true,2",
+    ]
+    (line,) = read_log(file)
+    assert line == (key("a"), Decimal("30.00"), Details(date(2026, 6, 5), "Copay", internal_payment=False, version=2))
+
+
+def test_a_log_is_read_as_spreadsheets_write_it() -> None:
+    header = "\ufeffPaid,Internal Payment,CHARGE_TYPE,Amount_Paid,Transaction Date,Line_ID,payment_id,Clinic_Id,Till"
+    text = (
+        f"{header.lstrip(chr(0xFEFF))}\r\nno,1,copay,7,2026-06-05,1,p,c,3\r\n\r\nYES,0,Other,-7.5,2026-06-05,2,p,c,\r\n"
+    )
+
+    lines = [*read_log(io.StringIO(text))]
+
+    assert [(str(line.key), str(line.amount), line.details.version) for line in lines] == [
+        ("c/p/1", "0.00", None),
+        ("c/p/2", "-7.50", None),
+    ]
+
+
+ROW = dict(zip(COLUMNS, "c p 1 2026-06-05 25.00 Copay false true 1".split(), strict=True))
+REFUSED = [
+    ({"clinic_id": ""}, "clinic_id: expected text of 1 to 64 printable characters; got ''"),
+    ({"transaction_date": "6/5/2026"}, "transaction_date: expected a date such as 2026-10-05; got '6/5/2026'"),
+    ({"transaction_date": "2026-02-30"}, "transaction_date: expected a date such as 2026-10-05; got '2026-02-30'"),
+    ({"amount_paid": "25.005"}, "amount_paid: expected dollars such as 25.00; got '25.005'"),
+    ({"paid": "maybe"}, "paid: expected true or false; got 'maybe'"),
+    ({"internal_payment": ""}, "internal_payment: expected true or false; got ''"),
+    ({"version": "0"}, "version: expected a whole number from 1, or nothing; got '0'"),
+    ({"line_id": "0"}, "line_id: c/p/0 stands in row 2 already"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), REFUSED, ids=[told.split(";")[0] for _, told in REFUSED])
+def test_a_cell_that_cannot_be_read_is_named_by_row_and_column(change: dict[str, str], told: str) -> None:
+    rows = [ROW | {"line_id": "0"}, ROW | change]
+    text = "\n".join(",".join(cells) for cells in [COLUMNS, *(row.values() for row in rows)])
+
+    with pytest.raises(PaymentLogError) as refused:
+        [*read_log(io.StringIO(text))]
+
+    assert str(refused.value) == f"Payment Log, row 3, column {told}"
+
+
+@pytest.mark.parametrize("text", ["", "clinic_id,payment_id,line_id\nc,p,1\n"])
+def test_a_log_without_a_column_is_refused(text: str) -> None:
+    with pytest.raises(
+        PaymentLogError, match=r"row 1, column (clinic_id|transaction_date): missing; expected a header"
+    ):
+        [*read_log(io.StringIO(text))]
