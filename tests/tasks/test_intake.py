@@ -211,7 +211,7 @@ def test_what_waits_for_its_next_try_keeps_no_new_payment_out(intake):
     failing = publish(intake, 10)
     for _ in range(3):
         intake.turn()
-    sent(intake)
+        sent(intake)
     age(intake, failing, 3, LEASE_MS + 1_000)
     intake.sweep()
     sent(intake)
