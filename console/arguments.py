@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -28,6 +28,15 @@ def day(text: str) -> date:
     except ValueError:
         pass
     raise typer.BadParameter(f"{text} is not a date such as 2026-10-05")
+
+
+def moment(text: str) -> datetime:
+    """Read a moment; without an offset it is UTC."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is not a time such as 2026-11-02T09:00:00Z") from None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 FormOption = Annotated[Form, typer.Option("--format", help="A table for people, JSON or CSV for programs.")]

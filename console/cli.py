@@ -19,6 +19,7 @@ from console import (
     demo,
     exceptions,
     months,
+    payment_log,
     publishing,
     reports,
     requeueing,
@@ -71,6 +72,7 @@ app.add_typer(
     epilog="Example: payments report claims-feed --summary",
 )
 reports.app.add_typer(balancing.app)
+reports.app.add_typer(payment_log.app)
 reports.app.command("account", epilog="Example: payments report account P-1042")(accounts.account)
 reports.app.command("exceptions", epilog="Example: payments report exceptions --status all")(exceptions.report)
 app.command(rich_help_panel=_LOOK, epilog="Example: payments timeline north/p-1001/1")(reports.timeline)

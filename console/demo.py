@@ -75,7 +75,8 @@ def _import_fortnight(stack: OwnStack, at: Installation) -> _Run:
 
 
 def _show_what_became_of_it(at: Installation, run: _Run) -> None:
-    from console.reports import feed_sums, log_sums
+    from console.payment_log import log_sums
+    from console.reports import feed_sums
     from payments.core.money import total
     from payments.journeys import reporting
 

@@ -1,5 +1,7 @@
 """The keys of each report in their agreed order, and which of them a table shows at which width."""
 
+from dataclasses import replace
+
 from console.tables import Column, Layout
 
 KEY = "key"
@@ -64,6 +66,10 @@ LOG = Layout(
     noun="row",
     empty="The Patient Payment Log holds no such payments.",
     total_of="amount",
+)
+
+EXPANDED_LOG = replace(
+    LOG, keys=(*LOG.keys, "applied"), columns=(*LOG.columns, Column("went_to", "Applied to", wraps=True))
 )
 
 CLINICS = Layout(

@@ -76,12 +76,13 @@ def _cell(value: Value) -> str:
         case bool():
             return "true" if plain else "false"
         case list():
-            return _harmless(",".join(map(_part, plain)))
+            return _harmless(",".join(map(part_written, plain)))
         case _:
             return _harmless(str(plain))
 
 
-def _part(value: str | Entry) -> str:
+def part_written(value: str | Entry) -> str:
+    """Return a part of a list as one text."""
     return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 
 

@@ -16,7 +16,7 @@ from console.output import Form, Record, show
 from console.session import ledger
 
 if TYPE_CHECKING:
-    from payments.journeys.reporting import FeedRow, FeedSum, LogRow, LogSum, TimelineRow
+    from payments.journeys.reporting import FeedRow, FeedSum, TimelineRow
 
 LIMIT_DEFAULT = 200
 
@@ -55,38 +55,6 @@ def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of i
             show(_feed(reporting.claims_feed(tx, query)), layouts.FEED, form, limit)
 
 
-@app.command(
-    epilog="Example: payments report payment-log --from 2026-10-01 --to 2026-10-31\n\n"
-    "Example: payments report payment-log --group-by method --format json"
-)
-def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of its own)
-    *,
-    patient: Annotated[str | None, typer.Option(help="This patient only.")] = None,
-    since: FromOption = None,
-    until: ToOption = None,
-    group_by: Annotated[
-        str | None, typer.Option(metavar=layouts.GROUPS, help="One line for each, with their number and total.")
-    ] = None,
-    form: FormOption = Form.TABLE,
-    limit: LimitOption = LIMIT_DEFAULT,
-) -> None:
-    """Show the Patient Payment Log: every entry of the ledger.
-
-    Days are deposit dates.
-    """
-    from payments.journeys import reporting
-
-    arguments.check_order(since, until)
-    query = reporting.LogQuery(patient, since, until)
-    group = arguments.group_named(group_by) if group_by else None
-    with ledger() as tx:
-        if group:
-            sums = reporting.payment_log_by(tx, query, group)
-            show(log_sums(sums, group), layouts.log_sums(group), form, limit)
-        else:
-            show(_log(reporting.payment_log(tx, query)), layouts.LOG, form, limit)
-
-
 def timeline(
     key: Annotated[str, typer.Argument(metavar="KEY", help="clinic/payment/line, as the Claims Feed prints it.")],
     form: FormOption = Form.TABLE,
@@ -106,17 +74,8 @@ def feed_sums(sums: Iterable[FeedSum]) -> list[Record]:
     return [{"status": each.status, "reason": each.reason, "count": each.count, "total": each.total} for each in sums]
 
 
-def log_sums(sums: Iterable[LogSum], group: str) -> list[Record]:
-    """Return the sums of the Patient Payment Log as records."""
-    return [{group: each.key, "count": each.count, "total": each.total} for each in sums]
-
-
 def _feed(rows: Iterable[FeedRow]) -> list[Record]:
     return [row._asdict() | {layouts.KEY: row.payment or row.refused} for row in rows]
-
-
-def _log(rows: Iterable[LogRow]) -> list[Record]:
-    return [row._asdict() for row in rows]
 
 
 def _timeline(rows: Iterable[TimelineRow]) -> list[Record]:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from payments.core.distribution import Movement, distribute
 from payments.core.money import Money, total
 from payments.store import accounts
-from payments.store.accounts import AccountRow, MovementRow
+from payments.store.accounts import AccountRow, AppliedRow, MovementRow
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
 
-__all__ = ["AccountRow", "Moved", "MovementRow", "PatientKey"]
+__all__ = ["AccountRow", "AppliedRow", "Moved", "MovementRow", "PatientKey"]
 
 FIRST: PatientKey = ("", "")
 """What to distribute after, to begin with the first account."""
@@ -49,6 +49,11 @@ def show_account(tx: Transaction, patient_id: str) -> list[AccountRow]:
 def show_movements(tx: Transaction, patient_id: str) -> list[MovementRow]:
     """Return what was applied and given back on a patient's account, in order."""
     return accounts.movements(tx, patient_id)
+
+
+def show_applied(tx: Transaction, patient_id: str | None) -> list[AppliedRow]:
+    """Return which dates of service payments went to, of one patient or of all."""
+    return accounts.applied_to(tx, patient_id)
 
 
 def _distribute(

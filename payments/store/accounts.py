@@ -41,6 +41,15 @@ class MovementRow(NamedTuple):
     distribution_date: date
 
 
+class AppliedRow(NamedTuple):
+    """What of a payment is applied to a charge, in dollars."""
+
+    payment: str
+    charge: str
+    date_of_service: date
+    amount: Money
+
+
 def mark(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> None:
     """Have money of these accounts applied or given back at once; they are held until this transaction ends."""
     rows = [key | {"distribute_at": now} for key in _keys(accounts)]
@@ -139,6 +148,21 @@ def movements(tx: Transaction, patient_id: str) -> list[MovementRow]:
         {"patient_id": patient_id},
     )
     return [MovementRow(*row) for row in found]
+
+
+def applied_to(tx: Transaction, patient_id: str | None) -> list[AppliedRow]:
+    """Return what payments are applied to now, of one patient or of all, by date of service."""
+    found = tx.execute(
+        text(
+            "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
+            "allocations.clinic_id || '/' || charge_id, charges.date_of_service, sum(allocations.amount) "
+            "FROM allocations JOIN charges USING (clinic_id, charge_id) JOIN lines ON lines.id = line_ref "
+            "WHERE CAST(:patient_id AS text) IS NULL OR allocations.patient_id = :patient_id "
+            "GROUP BY 1, 2, 3 HAVING sum(allocations.amount) <> 0 ORDER BY 1, 3, 2"
+        ),
+        {"patient_id": patient_id},
+    )
+    return [AppliedRow(*row) for row in found]
 
 
 def _keys(accounts: Iterable[PatientKey]) -> list[dict[str, str]]:

@@ -37,25 +37,23 @@ def test_what_is_on_its_way_arrives_once_when_importer_and_intake_are_killed(sta
     assert not {stack.leader("workers.importer"), stack.leader("workers.intake")} & set(killed)
 
 
-def test_a_stack_that_is_told_to_stop_leaves_nothing_behind_and_shares_its_home_with_no_other(
-    own_stack: Stack,
-) -> None:
+def test_a_stack_shares_its_home_with_no_other_leaves_nothing_behind_and_keeps_what_it_had(stack: Stack) -> None:
     clinic = "stopped"
-    own_stack.set_clinic(clinic, ALL_TYPES)
-    own_stack.publish(patient(f"{clinic}-ada"), payment(clinic, "before"))
-    own_stack.settle()
+    stack.set_clinic(clinic, ALL_TYPES)
+    stack.publish(patient(f"{clinic}-ada"), payment(clinic, "before"))
+    stack.settle()
 
-    second = own_stack.run("up")
+    second = stack.run("up")
     assert second.returncode == 1
     assert len(second.stderr.strip().splitlines()) == 1
     assert "another `payments up` runs" in second.stderr
 
-    assert own_stack.stop() == 0
-    assert own_stack.processes() == []
-    assert not (own_stack.home / "run" / "stack.json").exists()
+    assert stack.stop() == 0
+    assert stack.processes() == []
+    assert not (stack.home / "run" / "stack.json").exists()
 
-    own_stack.start()
-    assert [row["amount"] for row in own_stack.ledger(clinic)] == ["25.00"]
+    stack.start()
+    assert [row["amount"] for row in stack.ledger(clinic)] == ["25.00"]
 
 
 def _kill(stack: Stack, module: str) -> int:

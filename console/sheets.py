@@ -1,0 +1,56 @@
+"""Writes records as a spreadsheet that Excel and its like open; knows no report."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+from console.output import Record, Value, part_written
+from console.tables import Layout
+
+_WIDEST_PIXELS = 420
+
+
+def write_xlsx(records: Sequence[Record], layout: Layout, target: Path | IO[bytes]) -> None:
+    """Write the records with all their columns: money and dates as such, text never as a formula."""
+    import xlsxwriter
+
+    # Without these, text that begins with an equals sign or looks like an address would come alive.
+    safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
+    book = xlsxwriter.Workbook(target if not isinstance(target, Path) else str(target), safe)
+    sheet = book.add_worksheet(layout.title[:31])
+    bold = book.add_format({"bold": True, "bottom": 1})
+    formats = {
+        "money": book.add_format({"num_format": "#,##0.00"}),
+        "day": book.add_format({"num_format": "yyyy-mm-dd"}),
+    }
+    sheet.write_row(0, 0, layout.keys, bold)
+    sheet.freeze_panes(1, 0)
+    for number, record in enumerate(records, 1):
+        for column, key in enumerate(layout.keys):
+            _write(sheet, (number, column), record[key], formats)
+    if records:
+        sheet.autofilter(0, 0, len(records), len(layout.keys) - 1)
+    sheet.autofit(_WIDEST_PIXELS)
+    book.close()
+
+
+def _write(sheet: Any, cell: tuple[int, int], value: Value, formats: dict[str, Any]) -> None:
+    match value:
+        case None:
+            pass
+        case Decimal():
+            sheet.write_number(*cell, value, formats["money"])
+        case datetime():
+            sheet.write_string(*cell, value.isoformat())
+        case date():
+            sheet.write_datetime(*cell, value, formats["day"])
+        case int():
+            sheet.write_number(*cell, value)
+        case list():
+            sheet.write_string(*cell, ", ".join(map(part_written, value)))
+        case _:
+            sheet.write_string(*cell, value)
