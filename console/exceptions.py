@@ -92,6 +92,7 @@ def accept(
     everything: Annotated[bool, typer.Option("--all", help="Accept every open one that proposes entries.")] = False,
     company: Annotated[str | None, typer.Option(help="Of all, those of this company.")] = None,
     deposit_date: DepositDateOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would post, and change nothing.")] = False,
 ) -> None:
     """Post what exceptions propose, each by itself; one that was accepted before posts nothing."""
     from payments.journeys import adjusting
@@ -101,7 +102,7 @@ def accept(
     if everything:
         with ledger() as tx:
             numbers = adjusting.accept_all(tx, company)
-    refused = sum(not _accept(number, deposit_date) for number in dict.fromkeys(numbers or ()))
+    refused = sum(not _accept(number, deposit_date, dry_run=dry_run) for number in dict.fromkeys(numbers or ()))
     if everything:
         say(f"{len(numbers or ()) - refused:,} of {len(numbers or ()):,} exceptions accepted")
     if refused:
@@ -121,16 +122,18 @@ def acknowledge(
     say(f"Exception {number} of {payment} is acknowledged; nothing was posted.")
 
 
-def _accept(number: int, deposit_date: date | None) -> bool:
+def _accept(number: int, deposit_date: date | None, *, dry_run: bool) -> bool:
     from payments.journeys import adjusting
 
     try:
         with ledger() as tx:
             done = adjusting.accept(tx, number, deposit_date, datetime.now(UTC), person())
+            if dry_run:
+                tx.rollback()
     except adjusting.AdjustingError as error:
         complain(str(error))
         return False
-    say(_told(number, done))
+    say(_told(number, done) + (" Or so it would be: nothing was changed." if dry_run else ""))
     return True
 
 
