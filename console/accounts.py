@@ -14,7 +14,7 @@ from console import layouts
 from console.arguments import FormOption, LimitOption, day
 from console.faults import CommandError
 from console.output import Form, Record, show, show_value
-from console.session import installation, ledger
+from console.session import database, ledger
 from console.tables import Column, Layout
 
 if TYPE_CHECKING:
@@ -104,16 +104,12 @@ def distribute(
     limit: LimitOption = 200,
 ) -> None:
     """Apply patients' payments to what they owe, by the four rules, as every night does by itself."""
-    from payments.store.session import connect
     from tasks.distributing import distribute_all
 
     now = datetime.now(UTC)
-    database = connect(installation().engines.database_url, application_name="payments console", pool_size=1)
-    try:
-        sets = distribute_all(database, as_of or now.date(), now, dry_run=dry_run)
+    with database() as opened:
+        sets = distribute_all(opened, as_of or now.date(), now, dry_run=dry_run)
         show([record for each in sets for record in _records(each)], MOVEMENTS, form, limit)
-    finally:
-        database.dispose()
 
 
 def _records(moved: Moved) -> list[Record]:

@@ -14,13 +14,14 @@ import typer
 from console.arguments import FormOption, LimitOption, day
 from console.faults import CommandError
 from console.output import Form, Record, show
-from console.session import ledger, person
+from console.session import database, ledger, person
 from console.tables import Column, Layout
 from console.terminal import complain, say
 
 if TYPE_CHECKING:
     from payments.journeys.adjusting import Accepted
     from payments.store.findings import FindingRow
+    from payments.store.session import Database
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -96,16 +97,19 @@ def accept(
 ) -> None:
     """Post what exceptions propose, each by itself; one that was accepted before posts nothing."""
     from payments.journeys import adjusting
+    from payments.store.session import transaction
 
     if bool(numbers) == everything:
         raise CommandError("name exceptions by their numbers, or choose --all", exit_status=2)
+    with database() as opened:
+        if everything:
+            with transaction(opened) as tx:
+                numbers = adjusting.accept_all(tx, company)
+        chosen = list(dict.fromkeys(numbers or ()))
+        accepted = sum(_accept(opened, number, deposit_date, dry_run=dry_run) for number in chosen)
     if everything:
-        with ledger() as tx:
-            numbers = adjusting.accept_all(tx, company)
-    refused = sum(not _accept(number, deposit_date, dry_run=dry_run) for number in dict.fromkeys(numbers or ()))
-    if everything:
-        say(f"{len(numbers or ()) - refused:,} of {len(numbers or ()):,} exceptions accepted")
-    if refused:
+        say(f"{accepted:,} of {len(chosen):,} exceptions accepted")
+    if accepted < len(chosen):
         raise typer.Exit(1)
 
 
@@ -122,11 +126,12 @@ def acknowledge(
     say(f"Exception {number} of {payment} is acknowledged; nothing was posted.")
 
 
-def _accept(number: int, deposit_date: date | None, *, dry_run: bool) -> bool:
+def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run: bool) -> bool:
     from payments.journeys import adjusting
+    from payments.store.session import transaction
 
     try:
-        with ledger() as tx:
+        with transaction(opened) as tx:
             done = adjusting.accept(tx, number, deposit_date, datetime.now(UTC), person())
             if dry_run:
                 tx.rollback()

@@ -14,7 +14,7 @@ import typer
 from console.arguments import FormOption
 from console.faults import CommandError
 from console.output import Form, show
-from console.session import installation, ledger, person
+from console.session import database, ledger, person
 from console.tables import Column, Layout
 from console.terminal import say
 
@@ -100,7 +100,6 @@ def cancel(company: CompanyArgument, month: MonthArgument) -> None:
 def close(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
     """Close a month now. It cannot be opened again; later changes become exceptions and adjustments."""
     from payments.journeys import closing
-    from payments.store.session import connect
     from tasks.closing import close as close_month
 
     chosen, now = _month(month), datetime.now(UTC)
@@ -108,11 +107,8 @@ def close(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOpti
         with ledger() as tx:
             _show_preview(*closing.preview(tx, company, chosen, now))
         return
-    database = connect(installation().engines.database_url, application_name="payments console", pool_size=1)
-    try:
-        kept = close_month(database, company, chosen, now, person())
-    finally:
-        database.dispose()
+    with database() as opened:
+        kept = close_month(opened, company, chosen, now, person())
     say(f"{company} {chosen} is closed with payments of {kept.payments_total:,}.")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from config.engines import Engines
     from config.settings import Settings
-    from payments.store.session import Transaction
+    from payments.store.session import Database, Transaction
 
 
 class Installation(NamedTuple):
@@ -47,17 +47,25 @@ def _keep_the_log_quiet() -> None:
 
 
 @contextmanager
-def ledger(engines: Engines | None = None) -> Iterator[Transaction]:
-    """Open a transaction on the ledger, and commit it at the end."""
-    from payments.store.session import connect, transaction
+def database(engines: Engines | None = None) -> Iterator[Database]:
+    """Open the way to PostgreSQL, for more than one transaction."""
+    from payments.store.session import connect
 
     url = (engines or installation().engines).database_url
-    engine = connect(url, application_name="payments console", pool_size=1)
+    opened = connect(url, application_name="payments console", pool_size=1)
     try:
-        with transaction(engine) as tx:
-            yield tx
+        yield opened
     finally:
-        engine.dispose()
+        opened.dispose()
+
+
+@contextmanager
+def ledger(engines: Engines | None = None) -> Iterator[Transaction]:
+    """Open a transaction on the ledger, and commit it at the end."""
+    from payments.store.session import transaction
+
+    with database(engines) as opened, transaction(opened) as tx:
+        yield tx
 
 
 def person() -> str:
