@@ -14,7 +14,7 @@ from typing import Any
 from config.urls import with_redis_database
 
 PAYMENTS = str(Path(sys.executable).with_name("payments"))
-UP_SECONDS_MAX, DOWN_SECONDS_MAX, SETTLED_SECONDS_MAX = 60, 30, 60
+UP_SECONDS_MAX, DOWN_SECONDS_MAX, SETTLED_SECONDS_MAX = 120, 30, 120
 
 Row = dict[str, Any]
 
