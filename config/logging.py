@@ -17,6 +17,10 @@ _PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=
 _TALKATIVE = ("alembic.runtime.plugins", "httpx")
 
 
+# They say again, at length, what our own events say in one line.
+_CHATTY = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
+
+
 def configure_logging(settings: Settings, process_name: str, stream: TextIO | None = None) -> None:
     """Send everything that this process logs to one stream, as JSON or in columns; call it once, at the entry."""
     stream = stream or sys.stdout
@@ -41,6 +45,8 @@ def configure_logging(settings: Settings, process_name: str, stream: TextIO | No
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     logging.captureWarnings(capture=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 

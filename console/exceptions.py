@@ -32,8 +32,8 @@ LAYOUT = Layout(
         *"proposal company clinic charge_type method version note opened_at ended_at ended_by".split(),
     ),
     columns=(
-        Column("id", "No."),
         Column("payment", "Payment", wraps=True),
+        Column("id", "No."),
         Column("patient", "Patient", from_width=150),
         Column("what", "Exception", wraps=True),
         Column("transaction_date", "Transaction", from_width=120),

@@ -37,7 +37,9 @@ class GuardedTask(Task):
             log.exception("task failed", error_class=type(error).__name__)
             return f"failed: {type(error).__name__}"
         else:
-            log.info("task done", result=result)
+            # What beat sends every few seconds would drown what an EMR or a person has set off.
+            tell = log.debug if self.request.get("celery_beat_task") else log.info
+            tell("task done", result=result)
             return result
         finally:
             structlog.contextvars.clear_contextvars()

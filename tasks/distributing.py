@@ -19,12 +19,13 @@ TURN_SECONDS = 30
 @app.task(name="billing.apply_at_once")
 def apply_at_once(**_future: object) -> str:
     """Apply Payments on Account, and give back what payments or charges no longer have."""
-    database, now = resources().database, datetime.now(UTC)
+    database, now, moved = resources().database, datetime.now(UTC), 0
     done = Moved(FIRST, [])
     while done.last is not None:
         with transaction(database) as tx:
             done = distributing.distribute_marked(tx, now.date(), now, ACCOUNTS)
-    return "done"
+        moved += len(done.movements)
+    return f"{moved:,} movements"
 
 
 @app.task(name="billing.distribute_payments")
