@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep bench check format lock clean
+.PHONY: help install demo up test test-fast test-deep test-faults soak bench check contract audit format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,19 +30,39 @@ test: install ## every test, the whole stack included
 	$(BIN)/pytest
 
 test-fast: install ## every test but those that start the whole stack
-	$(BIN)/pytest -m "not acceptance"
+	$(BIN)/pytest -m "not acceptance and not faults"
 
 test-deep: install ## the state machine of closed months, 2,000 histories long (about 5 minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest tests/journeys/test_any_order.py
 
+test-faults: install ## every fault, the long run; writes docs/reliability.md (about 40 minutes)
+	FAULTS_LONG=1 $(BIN)/pytest tests/faults; status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
+
+SOAK_MINUTES ?= 30
+soak: install ## 200 events a second with a fault every 20 seconds, SOAK_MINUTES long; writes docs/reliability.md
+	$(BIN)/python -m tests.faults.soak $(SOAK_MINUTES)
+	$(BIN)/python -m tests.faults.report
+
 bench: install ## the table of measurements (some minutes)
 	$(BIN)/python -m bench
 
-check: install ## ruff, mypy --strict and the import contracts
+check: install ## ruff, mypy --strict, the import contracts, and that docs/contract is what the code reads
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m emr.contract --check
+
+contract: install ## write docs/contract (JSON Schema, AsyncAPI) anew from the event models
+	$(BIN)/python -m emr.contract
+
+# In an environment of its own, for the tool brings much that is not used otherwise.
+audit: ## ask whether a weakness is known of any pinned requirement (needs a package index)
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(PYTHON) -m venv "$$folder" && "$$folder/bin/pip" install --quiet --disable-pip-version-check pip-audit \
+		|| { echo "audit: pip-audit could not be installed; is a package index reachable?"; exit 1; }; \
+	"$$folder/bin/pip-audit" --strict --require-hashes --disable-pip --requirement requirements.lock \
+		|| { echo "audit: what is named above has a known weakness, or could not be asked about from here"; exit 1; }
 
 format: install ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -143,13 +143,15 @@ def running(stage: Stage, name: str, command: tuple[str, ...], **env: str) -> It
 
 
 @contextmanager
-def our_processes(stage: Stage, importers: int, **env: str) -> Iterator[dict[str, int]]:
+def our_processes(
+    stage: Stage, importers: int, only: tuple[str, ...] = ("importer", "intake"), **env: str
+) -> Iterator[dict[str, int]]:
     """Run the intake and an importer with so many processes, and give their numbers."""
     with ExitStack() as stack:
         env |= {"PAYMENTS_IMPORTER_PROCESSES": str(importers)}
         yield {
             name: stack.enter_context(running(stage, name, (sys.executable, "-m", f"workers.{name}"), **env))
-            for name in ("importer", "intake")
+            for name in only
         }
 
 

@@ -94,8 +94,10 @@ def _queues() -> dict[str, object]:
 def _delivery() -> dict[str, object]:
     return {
         "task_acks_late": True,
-        "task_reject_on_worker_lost": True,
-        # A message that is never acknowledged would come back for ever; what failed is found by the sweep.
+        # A message that kills its worker would come back for ever, and the other events of its chunk would use up their
+        # tries with it. What was lost with a worker is found by the sweep, which then sends each event alone.
+        "task_reject_on_worker_lost": False,
+        # As above for a message that is never acknowledged.
         "task_acks_on_failure": True,
         "task_acks_on_timeout": True,
         "task_soft_time_limit": SOFT_LIMIT_SECONDS,

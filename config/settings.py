@@ -54,6 +54,11 @@ class Settings(BaseModel):
     stream: Name = "emr:payments"
 
     console_port: Port = 8000
+    # Behind a proxy that speaks https: cookies are marked Secure, and the proxy's word on the visitor's address counts.
+    console_https: bool = False
+    session_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 12
+    # Who asks for /metrics shows it as a bearer token; without it the page does not exist.
+    metrics_token: SecretStr | None = None
     flower_port: Port = 5555
     flower_user: Name | None = None
     flower_password: SecretStr | None = None
@@ -133,4 +138,8 @@ def _one_line(error: ValidationError) -> str:
     if first["type"] == "int_parsing":
         expected = "expected a whole number"
     # URLs and passwords are checked by functions of ours, which repeat nothing; the rest is no secret.
-    return f"{name}: {expected}" if "PASSWORD" in name else f"{name}: {expected}, not {first['input']!r}"
+    return (
+        f"{name}: {expected}"
+        if "PASSWORD" in name or "TOKEN" in name
+        else f"{name}: {expected}, not {first['input']!r}"
+    )

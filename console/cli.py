@@ -24,6 +24,7 @@ from console import (
     reports,
     requeueing,
     running,
+    users,
 )
 from console.terminal import complain, say, speak_utf8
 
@@ -103,6 +104,13 @@ app.add_typer(
     rich_help_panel=_CHANGE,
     help="Show, schedule and close a company's months.",
     epilog="Example: payments months list --company acme",
+)
+app.add_typer(
+    users.app,
+    name="users",
+    rich_help_panel=_CHANGE,
+    help="Say who may log in to the console.",
+    epilog="Example: payments users add ann --role billing",
 )
 app.command(rich_help_panel=_CHANGE, epilog="Example: payments distribute --dry-run")(accounts.distribute)
 app.command(

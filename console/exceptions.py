@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +84,7 @@ def report(
 @app.command(
     epilog="Example: payments exceptions accept 17 18\n\n"
     "Example: payments exceptions accept 17 --deposit-date 2026-11-02\n\n"
-    "Example: payments exceptions accept --all --company acme"
+    "Example: payments exceptions accept --all --company acme --dry-run"
 )
 def accept(
     numbers: Annotated[
@@ -101,6 +102,8 @@ def accept(
 
     if bool(numbers) == everything:
         raise CommandError("name exceptions by their numbers, or choose --all", exit_status=2)
+    if company is not None and not everything:
+        raise CommandError("--company goes with --all; exceptions named by their numbers need none", exit_status=2)
     with database() as opened:
         if everything:
             with transaction(opened) as tx:
@@ -108,7 +111,9 @@ def accept(
         chosen = list(dict.fromkeys(numbers or ()))
         accepted = sum(_accept(opened, number, deposit_date, dry_run=dry_run) for number in chosen)
     if everything:
-        say(f"{accepted:,} of {len(chosen):,} exceptions accepted")
+        say(f"{accepted:,} of {len(chosen):,} exceptions {'would be accepted' if dry_run else 'accepted'}")
+    if dry_run:
+        say("Nothing was changed.")
     if accepted < len(chosen):
         raise typer.Exit(1)
 
@@ -138,21 +143,21 @@ def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run
     except adjusting.AdjustingError as error:
         complain(str(error))
         return False
-    say(_told(number, done) + (" Or so it would be: nothing was changed." if dry_run else ""))
+    say(_told(number, done, "would post" if dry_run else "posted"))
     return True
 
 
-def _told(number: int, done: Accepted) -> str:
+def _told(number: int, done: Accepted, posted: str) -> str:
     if done.before:
         return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
     if not done.postings:
         return f"Exception {number} of {done.payment} is settled; there was nothing to post."
-    posted = ", ".join(f"{each.amount} {each.bearing.method}" for each in done.postings)
+    moved = ", ".join(f"{each.amount:,} {each.bearing.method}" for each in done.postings)
     day = done.postings[0].bearing.deposit_date
-    return f"Exception {number} of {done.payment}: posted {posted} with deposit date {day}."
+    return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."
 
 
 def _record(row: FindingRow) -> Record:
     what = row.reason if row.case is None else f"Payment {row.case} when month is closed"
-    entries = [f"{entry['amount']} {entry['method']}" for entry in row.proposal]
-    return asdict(row) | {"what": ". ".join(filter(None, (what, row.note))), "entries": entries}
+    entries = [f"{Decimal(entry['amount'] or 0):,} {entry['method']}" for entry in row.proposal]
+    return asdict(row) | {"what": ". ".join(filter(None, (what, row.note))), "entries": entries or None}

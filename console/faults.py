@@ -24,10 +24,11 @@ def sentence(error: BaseException) -> str | None:
     from emr.client import FeedError
     from emr.synthea import ExportError
     from payments.journeys.adjusting import AdjustingError
+    from payments.journeys.admitting import UserError
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError, TimezoneError
 
-    asked_wrongly = (ClinicOfOtherCompanyError, TimezoneError, AdjustingError, ClosingError)
+    asked_wrongly = (ClinicOfOtherCompanyError, TimezoneError, AdjustingError, ClosingError, UserError)
     told = (CommandError, SettingsError, NotRunningError, FeedError, ExportError, *asked_wrongly)
     if isinstance(error, told):
         return str(error)

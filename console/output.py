@@ -4,10 +4,11 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TextIO
 
 from console.tables import Layout, print_table
 
@@ -41,24 +42,26 @@ def show(records: Sequence[Record], layout: Layout, form: Form, limit: int = 0) 
 
 def as_json(records: Sequence[Record], keys: Sequence[str]) -> str:
     """Return one JSON array, an object a line: money as text with two decimals, moments with their offset."""
-    rows = (json.dumps({key: _plain(record[key]) for key in keys}, ensure_ascii=False) for record in records)
+    rows = (json.dumps({key: plain(record[key]) for key in keys}, ensure_ascii=False) for record in records)
     lines = ",\n".join(rows)
     return f"[\n{lines}\n]\n" if lines else "[]\n"
 
 
 def show_value(value: object) -> None:
     """Print a nested value as JSON, with money and dates written as in the reports."""
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=1) + "\n")
+    sys.stdout.write(json.dumps(value, default=plain, ensure_ascii=False, indent=1) + "\n")
 
 
-def write_csv(records: Sequence[Record], keys: Sequence[str]) -> None:
-    """Write a header and a line a record to the standard output."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+def write_csv(records: Iterable[Record], keys: Sequence[str], file: TextIO | None = None) -> None:
+    """Write a header and a line a record to the standard output, or to a file."""
+    writer = csv.writer(file or sys.stdout, lineterminator="\n")
     writer.writerow(keys)
     writer.writerows([_cell(record[key]) for key in keys] for record in records)
 
 
-def _plain(value: Value) -> str | int | list[str] | list[Entry] | None:
+def plain(value: Value) -> str | int | list[str] | list[Entry] | None:
+    """Return a value as JSON has it: money as text with two decimals, dates and moments in ISO form."""
+    """Return a value as programs read it: money as text with two decimals, dates in ISO form."""
     match value:
         case Decimal():
             return f"{value:.2f}"
@@ -69,16 +72,16 @@ def _plain(value: Value) -> str | int | list[str] | list[Entry] | None:
 
 
 def _cell(value: Value) -> str:
-    plain = _plain(value)
-    match plain:
+    written = plain(value)
+    match written:
         case None:
             return ""
         case bool():
-            return "true" if plain else "false"
+            return "true" if written else "false"
         case list():
-            return _harmless(",".join(map(part_written, plain)))
+            return _harmless(",".join(map(part_written, written)))
         case _:
-            return _harmless(str(plain))
+            return _harmless(str(written))
 
 
 def part_written(value: str | Entry) -> str:

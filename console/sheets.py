@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
+from console.faults import CommandError
 from console.output import Record, Value, part_written
 from console.tables import Layout
 
@@ -15,7 +16,10 @@ _WIDEST_PIXELS = 420
 
 
 def write_xlsx(records: Sequence[Record], layout: Layout, target: Path | IO[bytes]) -> None:
-    """Write the records with all their columns: money and dates as such, text never as a formula."""
+    """Write the records with all their columns: money and dates as such, text never as a formula.
+
+    Raises CommandError where the file cannot be written.
+    """
     import xlsxwriter
 
     # Without these, text that begins with an equals sign or looks like an address would come alive.
@@ -35,7 +39,10 @@ def write_xlsx(records: Sequence[Record], layout: Layout, target: Path | IO[byte
     if records:
         sheet.autofilter(0, 0, len(records), len(layout.keys) - 1)
     sheet.autofit(_WIDEST_PIXELS)
-    book.close()
+    try:
+        book.close()
+    except xlsxwriter.exceptions.FileCreateError as error:
+        raise CommandError(f"the spreadsheet cannot be written: {error}") from None
 
 
 def _write(sheet: Any, cell: tuple[int, int], value: Value, formats: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ def _table(
     columns = [column for column in layout.columns if column.from_width <= width]
     foot = _foot(records, layout, columns)
     for column in columns:
-        numeric = any(isinstance(record[column.key], int | Decimal) for record in records[:1])
+        numeric = any(isinstance(record[column.key], int | Decimal) for record in records)
         table.add_column(
             column.heading,
             foot.get(column.key, ""),

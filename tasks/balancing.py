@@ -35,4 +35,4 @@ def _sum_of(strange: dict[str | None, Balance]) -> str:
     """Return the sum, and the number of lines: what is too much in one may make up for what is missing in another."""
     lines = sum(len(each.unexplained_lines) for each in strange.values())
     amount = total(each.unexplained for each in strange.values()) if strange else ZERO
-    return f"{amount} in {lines:,} lines" if lines else str(amount)
+    return f"{amount} in {lines:,} line{'' if lines == 1 else 's'}" if lines else str(amount)

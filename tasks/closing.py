@@ -2,13 +2,17 @@
 
 from datetime import UTC, datetime
 
+import structlog
+
 from payments.core.month import Month
 from payments.journeys import closing
 from payments.journeys.closing import ClosingError, Snapshot
 from payments.store.months import CompanyMonth
-from payments.store.session import Database, transaction
+from payments.store.session import Database, is_transient, transaction
 from tasks.app import app
 from tasks.resources import resources
+
+log = structlog.get_logger()
 
 
 @app.task(name="billing.close_months")
@@ -34,4 +38,9 @@ def _result(database: Database, key: CompanyMonth, now: datetime) -> str:
         snapshot = close(database, company_id, month, now, "scheduled")
     except ClosingError as error:
         return str(error)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        log.warning("not closed yet", company_id=company_id, month=str(month), error_class=type(error).__name__)
+        return f"{company_id} {month}: not closed yet, {type(error).__name__}"
     return f"{company_id} {month}: closed with {snapshot.payments_total}"

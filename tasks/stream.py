@@ -86,6 +86,29 @@ def feed_length(client: redis.Redis, stream: str) -> int:
     return client.xlen(stream)
 
 
+class FeedFigures(NamedTuple):
+    """How the feed stands: entries on the stream, those nobody was handed yet, those handed out, the oldest's time."""
+
+    length: int
+    unread: int
+    outstanding: int
+    oldest_ms: int | None
+
+
+def figures(client: redis.Redis, stream: str) -> FeedFigures:
+    """Return how the feed stands; one that was never written to is empty."""
+    length = client.xlen(stream)
+    try:
+        handed_out = outstanding(client, stream)
+    except redis.ResponseError as error:
+        if "NOGROUP" not in str(error):
+            raise
+        handed_out = 0
+    oldest = cast("list[tuple[bytes, Any]]", client.xrange(stream, count=1))
+    first = int(oldest[0][0].partition(b"-")[0]) if oldest else None
+    return FeedFigures(length, max(0, length - handed_out), handed_out, first)
+
+
 def _body(fields: Mapping[bytes, bytes]) -> bytes:
     """Return the event of an entry; of one without, all that it holds, to be kept and shown."""
     if b"event" in fields:

@@ -17,6 +17,8 @@ def main() -> int:
     settings = read_settings(os.environ)
     configure_logging(settings, "scheduler")
     setup_logging.connect(lambda **_: None, weak=False)
+    # Beat writes here when it sent what; outside of `payments up` nobody has made the folder.
+    (settings.home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
     make_app(celery_settings(engines_in_force(settings), settings)).start(["beat", "--loglevel", settings.log_level])
     return 0
 

@@ -25,12 +25,13 @@ from workers.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
 
-# The order in which they start; each is also a service of its own: `python -m workers.NAME`.
-APPLICATIONS = ("intake", "importer", "backoffice", "scheduler", "flower")
+# The order in which they start; each is also a service of its own: `python -m workers.NAME`, or as said below.
+APPLICATIONS = ("intake", "importer", "backoffice", "scheduler", "flower", "console")
 
 # Longer than a Celery worker's soft shutdown, shorter than the half minute that init systems usually grant.
 _GRACE_SECONDS = 15.0
 _REACH_SECONDS = 5
+_MODULES = {"console": "console.serve"}
 
 
 def main(settings: Settings) -> int:
@@ -39,6 +40,7 @@ def main(settings: Settings) -> int:
     try:
         with home_lock(settings.home):
             refuse_taken_port("PAYMENTS_FLOWER_PORT", settings.flower_port)
+            refuse_taken_port("PAYMENTS_CONSOLE_PORT", settings.console_port)
             _run(settings)
     except (HomeInUseError, PortTakenError, EngineError) as error:
         sys.stderr.write(f"payments up: {error}\n")
@@ -67,7 +69,7 @@ def application(name: str, settings: Settings, engines: Engines) -> Child:
     if settings.embedded:
         # At a desk: Flower listens on 127.0.0.1 only, and reads only.
         env["FLOWER_UNAUTHENTICATED_API"] = "true"
-    return Child(name, (sys.executable, "-m", f"workers.{name}"), env, grace_seconds=_GRACE_SECONDS)
+    return Child(name, (sys.executable, "-m", _MODULES.get(name, f"workers.{name}")), env, grace_seconds=_GRACE_SECONDS)
 
 
 def _run(settings: Settings) -> None:
@@ -142,6 +144,7 @@ def _show(running: RunningStack) -> None:
     where = {
         "PostgreSQL": without_password(running.engines.database_url),
         "Redis or Valkey": without_password(running.engines.redis_url),
+        "Console": running.console_url,
         "Flower": running.flower_url,
         "Logs": running.log_folder,
     }

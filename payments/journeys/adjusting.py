@@ -60,6 +60,36 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     return Accepted(str(line.key), postings)
 
 
+class Shown(NamedTuple):
+    """An exception as somebody saw it: its number, and the version of the payment that it spoke of."""
+
+    finding_id: int
+    version: int
+
+
+def accept_shown(tx: Transaction, shown: Shown, deposit_date: date | None, now: datetime, who: str) -> Accepted:
+    """Accept what somebody saw. Raises AdjustingError, beside all that `accept` does, where it has changed since."""
+    done = accept(tx, shown.finding_id, deposit_date, now, who)
+    if not done.before:
+        _check_shown(tx, shown)
+    return done
+
+
+def acknowledge_shown(tx: Transaction, shown: Shown, reason: str, now: datetime, who: str) -> str:
+    """Acknowledge what somebody saw. Raises AdjustingError, as `acknowledge` does, and where it has changed since."""
+    payment = acknowledge(tx, shown.finding_id, reason, now, who)
+    _check_shown(tx, shown)
+    return payment
+
+
+def _check_shown(tx: Transaction, shown: Shown) -> None:
+    # Checked last: from here on this transaction holds the line, so that nobody changes the exception any more.
+    version = findings.load(tx, [shown.finding_id])[shown.finding_id].version
+    if version != shown.version:
+        seen = f"you saw version {shown.version} of the payment and it is at {version} now"
+        raise AdjustingError(shown.finding_id, f"{seen}; nothing was posted, look at it again")
+
+
 def accept_all(tx: Transaction, company_id: str | None) -> list[int]:
     """Return the exceptions that can be accepted, of one company or of all; each is then accepted by itself."""
     return findings.acceptable(tx, company_id)

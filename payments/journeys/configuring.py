@@ -1,6 +1,6 @@
 """Set which payments of a clinic flow: its switch and its charge types. Every change stays on record."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import available_timezones
@@ -8,10 +8,10 @@ from zoneinfo import available_timezones
 from payments.core.eligibility import ClinicSettings
 from payments.core.event import ChargeType
 from payments.store import clinics
-from payments.store.clinics import ClinicOfOtherCompanyError, CompanyRow
+from payments.store.clinics import ClinicOfOtherCompanyError, CompanyRow, SettingsRow
 from payments.store.session import Transaction
 
-__all__ = ["ClinicOfOtherCompanyError", "ClinicRow"]
+__all__ = ["ClinicOfOtherCompanyError", "ClinicRow", "CompanyRow", "SettingsRow"]
 
 
 class ClinicRow(NamedTuple):
@@ -78,6 +78,21 @@ def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -
     """Return the settings of one clinic or of all; empty if there is none."""
     found = clinics.load(tx, [clinic_id]) if clinic_id else clinics.load_all(tx)
     return [_row(clinic.clinic_id, clinic.company_id, clinic.settings_at(now)) for clinic in found.values()]
+
+
+def clinic_names(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[str]:
+    """Return the ids of all clinics, or of those of these that exist."""
+    return clinics.names(tx, clinic_ids)
+
+
+def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
+    """Return every setting of a clinic so far, the newest first."""
+    return clinics.settings_history(tx, clinic_id)
+
+
+def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
+    """Return every company, or those of these clinics."""
+    return clinics.companies(tx, clinic_ids)
 
 
 def _row(clinic_id: str, company_id: str, settings: ClinicSettings) -> ClinicRow:

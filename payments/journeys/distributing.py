@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from payments.core.distribution import Movement, distribute
 from payments.core.money import Money, total
-from payments.store import accounts
+from payments.store import accounts, patients
 from payments.store.accounts import AccountRow, AppliedRow, MovementRow
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
@@ -41,14 +41,19 @@ def distribute_marked(tx: Transaction, as_of: date, now: datetime, limit: int) -
     return _distribute(tx, keys, as_of, now, at_once_only=True)
 
 
-def show_account(tx: Transaction, patient_id: str) -> list[AccountRow]:
-    """Return a patient's account, all cases together; empty if nobody has this id."""
-    return accounts.summaries(tx, patient_id)
+def show_account(tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None) -> list[AccountRow]:
+    """Return a patient's account, all cases together, or what of it belongs to these clinics."""
+    return accounts.summaries(tx, patient_id, clinics)
 
 
-def show_movements(tx: Transaction, patient_id: str) -> list[MovementRow]:
-    """Return what was applied and given back on a patient's account, in order."""
-    return accounts.movements(tx, patient_id)
+def show_movements(tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None) -> list[MovementRow]:
+    """Return what was applied and given back on a patient's account, in order, of all or of these clinics' payments."""
+    return accounts.movements(tx, patient_id, clinics)
+
+
+def show_name(tx: Transaction, row: AccountRow) -> str | None:
+    """Return whose account it is, if Billing was told the name."""
+    return patients.name_of(tx, row.company, row.patient)
 
 
 def show_applied(tx: Transaction, patient_id: str | None) -> list[AppliedRow]:

@@ -114,38 +114,46 @@ def add_movements(tx: Transaction, moved: Sequence[tuple[PatientKey, Movement]],
         tx.execute(text(insertion(allocations, _MOVEMENT)), arrays(rows, _MOVEMENT))
 
 
-def summaries(tx: Transaction, patient_id: str) -> list[AccountRow]:
-    """Return the accounts of a patient: one, unless companies use the same id for different people."""
+_OF_CLINICS = "AND (CAST(:clinics AS text[]) IS NULL OR {}.clinic_id = ANY(:clinics))"
+
+
+def summaries(tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None) -> list[AccountRow]:
+    """Return the accounts of a patient: one, unless companies use the same id for different people.
+
+    Where clinics are given, an account is what belongs to them alone, and is left out if nothing does.
+    """
+    sums = (
+        "LATERAL (SELECT coalesce(sum({0}), 0.00) AS total, count(*) AS number FROM {1} "
+        "WHERE {1}.company_id = patients.company_id AND {1}.patient_id = patients.patient_id {2})"
+    )
+    paid = sums.format("amount", "entries", _OF_CLINICS.format("entries"))
+    owed = sums.format("patient_balance", "charges", _OF_CLINICS.format("charges"))
+    of_payment = f"AND line_ref IN (SELECT id FROM lines WHERE true {_OF_CLINICS.format('lines')})"
+    given = sums.format("amount", "allocations", "" if clinics is None else of_payment)
+    taken = sums.format("amount", "allocations", _OF_CLINICS.format("allocations"))
     found = tx.execute(
         text(
-            """
-            SELECT patients.patient_id, paid.total, paid.total - applied.total, owed.total - applied.total, company_id
-            FROM patients,
-                LATERAL (SELECT coalesce(sum(amount), 0.00) AS total FROM entries WHERE entries.company_id =
-                    patients.company_id AND entries.patient_id = patients.patient_id) AS paid,
-                LATERAL (SELECT coalesce(sum(amount), 0.00) AS total FROM allocations WHERE allocations.company_id =
-                    patients.company_id AND allocations.patient_id = patients.patient_id) AS applied,
-                LATERAL (SELECT coalesce(sum(patient_balance), 0.00) AS total FROM charges WHERE charges.company_id =
-                    patients.company_id AND charges.patient_id = patients.patient_id) AS owed
-            WHERE patients.patient_id = :patient_id ORDER BY company_id
-            """
+            "SELECT patients.patient_id, paid.total, paid.total - given.total, owed.total - taken.total, company_id "
+            f"FROM patients, {paid} AS paid, {owed} AS owed, {given} AS given, {taken} AS taken "
+            "WHERE patients.patient_id = :patient_id "
+            "AND (CAST(:clinics AS text[]) IS NULL OR paid.number + owed.number > 0) ORDER BY company_id"
         ),
-        {"patient_id": patient_id},
+        {"patient_id": patient_id, "clinics": None if clinics is None else list(clinics)},
     )
     return [AccountRow(*row) for row in found]
 
 
-def movements(tx: Transaction, patient_id: str) -> list[MovementRow]:
-    """Return what was applied and given back on a patient's accounts, in order."""
+def movements(tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None) -> list[MovementRow]:
+    """Return what was applied and given back on a patient's accounts, in order; of these clinics' payments alone."""
     found = tx.execute(
         text(
             "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
             "allocations.clinic_id || '/' || charge_id, charges.date_of_service, allocations.amount, rule, "
             "distribution_date "
             "FROM allocations JOIN charges USING (clinic_id, charge_id) JOIN lines ON lines.id = line_ref "
-            "WHERE allocations.patient_id = :patient_id ORDER BY allocations.id"
+            f"WHERE allocations.patient_id = :patient_id {_OF_CLINICS.format('lines')} ORDER BY allocations.id"
         ),
-        {"patient_id": patient_id},
+        {"patient_id": patient_id, "clinics": None if clinics is None else list(clinics)},
     )
     return [MovementRow(*row) for row in found]
 

@@ -18,7 +18,7 @@ from payments.store.session import Transaction
 from payments.store.tables import Dollars, lines
 
 _CHUNK_ROWS = 10_000
-_INSIDE = "coalesce({0} BETWEEN :since AND :until AND (CAST(:clinic_id AS text) IS NULL OR {1} = :clinic_id), false)"
+_INSIDE = "{0} BETWEEN :since AND :until AND (CAST(:clinic_id AS text) IS NULL OR {1} = :clinic_id)"
 
 # The EMR's Payment Log for the length of a transaction; it is no part of the schema.
 _emr_log = Table(
@@ -67,7 +67,7 @@ said AS (
 """
 _FEED_ALONE = f"""
 both_sides AS (
-    SELECT said.*, {_INSIDE.format("day", "clinic_id")} AS is_inside, NULL::numeric AS log_amount,
+    SELECT said.*, coalesce({_INSIDE.format("day", "clinic_id")}, false) AS is_inside, NULL::numeric AS log_amount,
         NULL::date AS log_day, NULL::text AS log_charge_type, NULL::boolean AS log_internal_payment,
         NULL::bigint AS log_version, false AS is_logged, true AS is_same
     FROM said
@@ -77,10 +77,10 @@ _WITH_LOG = f"""
 both_sides AS (
     SELECT line_ref, clinic_id, payment_id, line_id, refused_id, said.day, said.said, heard, refused, status, reason,
         application, target, said.charge_type, said.internal_payment, said.version,
-        {_INSIDE.format("said.day", "clinic_id")} AS is_inside,
+        coalesce({_INSIDE.format("said.day", "clinic_id")}, false) AS is_inside,
         log.amount AS log_amount, log.day AS log_day, log.charge_type AS log_charge_type,
         log.internal_payment AS log_internal_payment, log.version AS log_version,
-        {_INSIDE.format("log.day", "clinic_id")} AS is_logged,
+        coalesce({_INSIDE.format("log.day", "clinic_id")}, false) AS is_logged,
         (log.amount, log.day, log.charge_type, log.internal_payment, coalesce(log.version, said.version))
             IS NOT DISTINCT FROM (said.said, said.day, said.charge_type, said.internal_payment, said.version)
         OR log.day IS NULL AND said.said = 0 AS is_same
@@ -102,9 +102,9 @@ chosen AS (
     WHERE is_inside OR is_logged OR imported.amount <> 0
 ),
 posted AS (
-    SELECT line_ref, sum(amount) FILTER (WHERE kind = 'import') AS imported,
-        sum(amount) FILTER (WHERE kind <> 'import') AS added
-    FROM entries WHERE line_ref IN (SELECT line_ref FROM chosen WHERE is_inside) GROUP BY line_ref
+    SELECT line_ref, sum(entries.amount) FILTER (WHERE kind = 'import') AS imported,
+        sum(entries.amount) FILTER (WHERE kind <> 'import') AS added
+    FROM entries JOIN chosen USING (line_ref) WHERE is_inside GROUP BY line_ref
 ),
 facts AS (
     SELECT chosen.*, coalesce(posted.imported, here) - here AS elsewhere, coalesce(posted.added, 0.00) AS added,

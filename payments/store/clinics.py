@@ -1,6 +1,6 @@
 """Companies, clinics, and the history of each clinic's settings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -29,6 +29,15 @@ class CompanyRow(NamedTuple):
     hold_days: int
     dos_first: bool
     adjustments: str
+
+
+class SettingsRow(NamedTuple):
+    """A clinic's settings from a moment on, and who set them."""
+
+    since: datetime
+    integration: bool
+    charge_types: list[str]
+    set_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,40 @@ def change_settings(tx: Transaction, clinic_id: str, settings: ClinicSettings, *
             "who": who,
         },
     )
+
+
+def names(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[str]:
+    """Return the ids of all clinics, or of those of these that exist, sorted."""
+    found = tx.execute(
+        text("SELECT clinic_id FROM clinics WHERE CAST(:ids AS text[]) IS NULL OR clinic_id = ANY(:ids) ORDER BY 1"),
+        {"ids": None if clinic_ids is None else list(clinic_ids)},
+    )
+    return list(found.scalars())
+
+
+def companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
+    """Return every company, or those of these clinics."""
+    found = tx.execute(
+        text(
+            "SELECT company_id, timezone, hold_days, dos_first, adjustments FROM companies "
+            "WHERE CAST(:ids AS text[]) IS NULL OR company_id IN "
+            "(SELECT company_id FROM clinics WHERE clinic_id = ANY(:ids)) ORDER BY company_id"
+        ),
+        {"ids": None if clinic_ids is None else list(clinic_ids)},
+    )
+    return [CompanyRow(*row) for row in found]
+
+
+def settings_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
+    """Return every setting of a clinic so far, the newest first."""
+    found = tx.execute(
+        text(
+            "SELECT since, integration, charge_types, set_by FROM clinic_settings WHERE clinic_id = :id "
+            "ORDER BY since DESC, id DESC"
+        ),
+        {"id": clinic_id},
+    )
+    return [SettingsRow(*row) for row in found]
 
 
 def _load(tx: Transaction, where: str, parameters: dict[str, Any]) -> dict[str, Clinic]:

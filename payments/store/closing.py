@@ -48,6 +48,15 @@ def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     return MonthState(state.scalar_one())
 
 
+def state_of(tx: Transaction, company_id: str, month: Month) -> MonthState:
+    """Return the state of a month without holding it; one without a row is open."""
+    found = tx.execute(
+        text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
+        _key(company_id, month),
+    )
+    return MonthState(found.scalar_one_or_none() or MonthState.OPEN)
+
+
 def set_state(tx: Transaction, key: CompanyMonth, state: MonthState, now: datetime, who: str) -> None:
     """Set the state of a month that this transaction has locked, short of closing it."""
     changes = {

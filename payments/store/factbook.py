@@ -49,6 +49,7 @@ class FactBook:
     clinics: dict[str, Clinic]
     known_patients: set[PatientKey]
     months: dict[str, dict[Month, MonthState]]
+    days: dict[str, date]
 
     def owner(self, clinic_id: str) -> str:
         """Return the company that a clinic belongs to."""
@@ -68,7 +69,7 @@ class FactBook:
 
     def today(self, clinic_id: str) -> date:
         """Return the posting date of now: the company's own day."""
-        return self.run.now.astimezone(ZoneInfo(self.clinics[clinic_id].timezone)).date()
+        return self.days[clinic_id]
 
 
 def open_factbook(tx: Transaction, concerns: Iterable[Concern], run: Run) -> FactBook:
@@ -89,4 +90,5 @@ def open_factbook(tx: Transaction, concerns: Iterable[Concern], run: Run) -> Fac
         clinics=found,
         known_patients=patients.known(tx, {(c.company_id, c.patient_id) for c in concerned}),
         months=states,
+        days={clinic.clinic_id: run.now.astimezone(ZoneInfo(clinic.timezone)).date() for clinic in found.values()},
     )

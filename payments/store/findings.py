@@ -194,21 +194,25 @@ def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = 
     return list(found.scalars())
 
 
+ROWS = (
+    "SELECT findings.id, 'Payment' AS type, findings.reason, closed_case AS case, "
+    "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
+    "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
+    "company_id AS company, clinic_id AS clinic, charge_type, method, "
+    "findings.version, note, opened_at, ended_at, ended_by "
+    "FROM findings JOIN lines ON lines.id = line_ref "
+)
+
+
 def rows(tx: Transaction, *, only_open: bool) -> list[FindingRow]:
     """Return the Billing Exceptions, oldest first."""
-    found = tx.execute(
-        text(
-            "SELECT findings.id, 'Payment' AS type, findings.reason, closed_case AS case, "
-            "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
-            "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
-            "company_id AS company, clinic_id AS clinic, charge_type, method, "
-            "findings.version, note, opened_at, ended_at, ended_by "
-            "FROM findings JOIN lines ON lines.id = line_ref "
-            "WHERE findings.status = 'open' OR NOT :only_open ORDER BY findings.id"
-        ),
-        {"only_open": only_open},
-    )
-    return [FindingRow(**{**row, "proposal": [_shown(entry) for entry in row["proposal"]]}) for row in found.mappings()]
+    which = "WHERE findings.status = 'open' OR NOT :only_open ORDER BY findings.id"
+    return [as_row(row) for row in tx.execute(text(f"{ROWS} {which}"), {"only_open": only_open}).mappings()]
+
+
+def as_row(row: RowMapping) -> FindingRow:
+    """Return what `ROWS` found as people read it."""
+    return FindingRow(**{**row, "proposal": [_shown(entry) for entry in row["proposal"]]})
 
 
 def _stored(row: RowMapping) -> StoredFinding:

@@ -35,6 +35,10 @@ class LogQuery:
     until: date | None = None
     user: str | None = None
     as_of: datetime | None = None
+    charge_type: str | None = None
+    method: str | None = None
+    kind: str | None = None
+    clinics: Sequence[str] | None = None
 
 
 class LogRow(NamedTuple):
@@ -96,6 +100,10 @@ WHERE (CAST(:patient_id AS text) IS NULL OR entries.patient_id = :patient_id)
     AND (CAST(:until AS date) IS NULL OR deposit_date <= :until)
     AND (CAST(:user AS text) IS NULL OR entered_by = :user)
     AND (CAST(:as_of AS timestamptz) IS NULL OR posted_at <= :as_of)
+    AND (CAST(:charge_type AS text) IS NULL OR entries.charge_type = :charge_type)
+    AND (CAST(:method AS text) IS NULL OR entries.method = :method)
+    AND (CAST(:kind AS text) IS NULL OR kind = :kind)
+    AND (CAST(:clinics AS text[]) IS NULL OR entries.clinic_id = ANY(:clinics))
 """
 _GROUPS = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
@@ -117,6 +125,32 @@ def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
         _parameters(query),
     )
     return [LogRow(*row) for row in found]
+
+
+def payment_log_page(
+    tx: Transaction, query: LogQuery, after: tuple[date, int] | None, limit: int
+) -> list[tuple[int, LogRow]]:
+    """Return up to `limit` entries with their numbers, the newest deposit first, that come after (date, number)."""
+    where = _LOG.format(more="")
+    if after:
+        where += "AND (deposit_date, entries.id) < (:after_day, :after_number)"
+    chosen = f"SELECT entries.* {where} ORDER BY deposit_date DESC, entries.id DESC LIMIT :limit"
+    found = tx.execute(
+        text(
+            "SELECT entries.id, lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
+            "entries.patient_id, entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, "
+            f"entered_by, {_SHARE} FROM ({chosen}) AS entries LEFT JOIN lines ON lines.id = entries.line_ref "
+            f"{_UNASSIGNED} ORDER BY deposit_date DESC, entries.id DESC"
+        ),
+        _parameters(query) | {"limit": limit} | dict(zip(("after_day", "after_number"), after or (), strict=False)),
+    )
+    return [(number, LogRow(*row)) for number, *row in found]
+
+
+def payment_log_count(tx: Transaction, query: LogQuery, limit: int) -> int:
+    """Count entries, up to `limit`."""
+    counted = f"SELECT count(*) FROM (SELECT 1 {_LOG.format(more='')} LIMIT :limit) AS some"
+    return int(tx.execute(text(counted), _parameters(query) | {"limit": limit}).scalar_one())
 
 
 def payment_log_sums(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[LogSum]:
@@ -168,4 +202,5 @@ def timeline(tx: Transaction, keys: Sequence[LineKey], numbers: Sequence[int]) -
 
 
 def _parameters(query: LogQuery) -> dict[str, object]:
-    return {name: getattr(query, name) for name in query.__slots__}
+    given = {name: getattr(query, name) for name in query.__slots__}
+    return given | {"clinics": None if query.clinics is None else list(query.clinics)}

@@ -14,8 +14,9 @@ Transaction = Connection
 """An open transaction; what store functions and journeys are handed."""
 
 LOCK_TIMEOUT_SECONDS = 15
-_TRANSIENT_STATES = ("08", "40", "53", "55P03", "57")
-"""SQLSTATE prefixes that pass by themselves: connection, rollback, resources, lock not available, shutdown."""
+_TRANSIENT_STATES = ("08", "25006", "40", "53", "55P03", "57", "58")
+"""SQLSTATE prefixes that pass by themselves: connection, a standby that only reads, rollback, resources, lock not
+available, shutdown, the machine's disk."""
 
 
 class LostRaceError(Exception):

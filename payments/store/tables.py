@@ -156,6 +156,10 @@ lines = Table(
     Index("lines_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("lines_excepted", "id", postgresql_where=text("application = 'exception' OR reason = 'patient_not_found'")),
     Index("lines_not_through", "status", "reason", postgresql_where=text("status <> 'Transmission Successful'")),
+    # Pages of the Claims Feed, newest save first: of everything, of a clinic, of what did not come through.
+    Index("lines_by_save", "saved_at", "id"),
+    Index("lines_by_clinic", "clinic_id", "saved_at", "id"),
+    Index("lines_to_look_at", "saved_at", "id", postgresql_where=text("status <> 'Transmission Successful'")),
 )
 
 # Events that could not be processed, whole, with their error.
@@ -251,6 +255,7 @@ entries = Table(
     UniqueConstraint("line_ref", "version", "kind", "part"),
     Index("entries_by_patient", "company_id", "patient_id"),
     Index("entries_by_deposit_date", "clinic_id", "deposit_date"),
+    Index("entries_by_day", "deposit_date", "id"),
 )
 
 # Money of a payment applied to a charge, or taken back from it (negative). Append-only, with a date of its own that no
@@ -290,4 +295,74 @@ history = Table(
     Index("history_by_line", "line_ref"),
     Index("history_by_set_aside", "set_aside_ref", postgresql_where=text("set_aside_ref IS NOT NULL")),
     Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),
+    Index("history_by_time", "at", postgresql_using="brin"),  # rows come in the order of time: it costs next to nothing
+)
+
+# Who works in the console.
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("clinics", ARRAY(Text)),  # what the view is limited to; null for all
+    Column("password_hash", Text, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("added_by", Text, nullable=False),
+    Column("disabled_at", Moment),
+)
+
+# A browser's session or a program's token; only a hash of what it shows is kept.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("user_name", Text, ForeignKey(users.c.name), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("sessions_by_user", "user_name"),
+)
+
+# Failed log-ins in a row, by name and by address.
+login_failures = Table(
+    "login_failures",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("blocked_until", Moment),
+)
+
+# Who did, exported or looked at what. Append-only.
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    Column("at", Moment, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Index("audit_by_who", "who", "id"),
+)
+
+# Requeueing all that match, chunk by chunk: how far it is, so that it can be watched, stopped and taken up again.
+requeue_runs = Table(
+    "requeue_runs",
+    metadata,
+    _id(),
+    Column("begun_at", Moment, nullable=False),
+    Column("begun_by", Text, nullable=False),
+    Column("choice", JSONB, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    # The last row that was dealt with, and the last there was at the beginning.
+    Column("line_reached", BigInteger, nullable=False),
+    Column("line_last", BigInteger, nullable=False),
+    Column("aside_reached", BigInteger, nullable=False),
+    Column("aside_last", BigInteger, nullable=False),
+    Column("moved_at", Moment, nullable=False),
+    Column("state", Text, nullable=False),
 )

@@ -39,6 +39,7 @@ EXPLAINED = [
     ("an edit held", facts("35.00", should_hold(None, HELD, PENDING), here="25.00"), {"pending": "10.00"}),
     ("a deletion held", facts("0.00", should_hold(None, HELD, PENDING), here="25.00"), {"pending": "-25.00"}),
     ("requeued", facts("25.00", should_hold("0.00", HELD, PENDING)), {"pending": "25.00"}),
+    ("requeued, and in Billing", facts("25.00", should_hold("0.00", HELD, PENDING), here="25.00"), {}),
     ("zero due", facts("25.00", should_hold(None, EXCEPTION)), {"zero_due": "25.00"}),
     ("zero due after import", facts("0.00", should_hold(None, EXCEPTION), here="25.00"), {"zero_due": "-25.00"}),
     (
@@ -137,9 +138,9 @@ def test_a_balance_is_the_sum_of_its_lines_and_keeps_those_that_differ() -> None
     for _, line, _ in [*EXPLAINED, *WRONG]:
         balance.add(explain(line))
 
-    assert balance.equal == 3 + 2  # imported, not paid
+    assert balance.equal == 3 + 3  # imported, not paid, requeued and in Billing
     assert balance.unexplained == sum(line.unexplained for line in balance.lines) == Decimal("-34.00")
-    assert [len(balance.unexplained_lines), len(balance.lines)] == [len(WRONG), len(EXPLAINED) - 2 + len(WRONG)]
+    assert [len(balance.unexplained_lines), len(balance.lines)] == [len(WRONG), len(EXPLAINED) - 3 + len(WRONG)]
     assert balance.emr_total == balance.billing_total + sum(balance.terms.values()) + balance.unexplained
 
 

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import product
@@ -10,20 +10,21 @@ from random import Random
 
 import pytest
 
-from emr.payment_log import COLUMNS, PaymentLogError, read_log, write_log
+from emr.payment_log import COLUMNS, PaymentLogError, newest_saves, read_log, write_log
 from emr.simulator import SimulatedEvent, clinics_of, simulate
 from payments.core.balance import Balance, Details, Term
-from payments.core.event import Event, PaymentSaved
+from payments.core.event import Event
 from payments.core.money import ZERO
 from payments.core.month import Month
 from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import Wish
-from payments.store.session import Database, Transaction
-from tests.make import arrived, body, deleted, edited, key, run, said, saved
+from payments.store.session import Transaction
+from tests.make import arrived, body, deleted, edited, key, patient, run, said, saved
 
 SEED, FIRST_DAY, CLINICS = 7, date(2026, 9, 24), 5
 HALFWAY, AFTERWARDS = datetime(2026, 10, 3, 12, tzinfo=UTC), datetime(2026, 10, 12, 12, tzinfo=UTC)
+FIRST_CLINIC = {"clinic_id": "clinic-001", "company_id": "company-1"}
 ALL = BalanceQuery()
 LOST = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "3"))
 
@@ -33,23 +34,27 @@ def events() -> list[SimulatedEvent]:
     return list(simulate(CLINICS, 14, SEED, FIRST_DAY))
 
 
-@pytest.fixture(scope="module")
-def fortnight(database: Database, events: Sequence[SimulatedEvent]) -> Iterator[Transaction]:
+@pytest.fixture
+def fortnight(tx: Transaction, events: Sequence[SimulatedEvent]) -> Transaction:
     """Two weeks of five clinics; August and September are closed halfway, and half of the exceptions are accepted."""
-    with database.connect() as tx:
-        companies = set_up(tx)
-        early = [each.event for each in events if each.arrives_at < HALFWAY]
-        late = [each.event for each in events if each.arrives_at >= HALFWAY]
-        gift_card = said(clinic_id="clinic-001", company_id="company-1", payment_id="odd", method="Gift card")
-        receive(tx, [*early, body(gift_card | {"transaction_date": "2026-09-30"})], HALFWAY)
-        for company, month in product(companies, (Month(2026, 8), Month(2026, 9))):
-            closing.begin(tx, company, month, HALFWAY, "user:biller")
-            closing.finish(tx, company, month, HALFWAY)
-        receive(tx, late, AFTERWARDS)
-        for number in adjusting.accept_all(tx, None)[::2]:
-            adjusting.accept(tx, number, None, AFTERWARDS, "user:biller")
-        yield tx
-        tx.rollback()
+    companies = set_up(tx)
+    early = [each.event for each in events if each.arrives_at < HALFWAY]
+    late = [each.event for each in events if each.arrives_at >= HALFWAY]
+    moved = saved(payment_id="moved", transaction_date="2026-09-30", **FIRST_CLINIC)
+    odd = [
+        body(said(payment_id="gift card", method="Gift card", transaction_date="2026-09-30", **FIRST_CLINIC)),
+        saved(payment_id="free", amount_due="0.00", transaction_date="2026-10-01", **FIRST_CLINIC),
+    ]
+    receive(tx, [*early, *odd, patient(company_id="company-1"), moved], HALFWAY)
+    for company, month in product(companies, (Month(2026, 8), Month(2026, 9))):
+        closing.begin(tx, company, month, HALFWAY, "user:biller")
+        closing.finish(tx, company, month, HALFWAY)
+    after = [saved(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC) for each in ("settled", "open")]
+    receive(tx, [*late, *after, edited(moved, transaction_date="2026-10-09")], AFTERWARDS)
+    excepted = {row.payment: row.id for row in adjusting.list_exceptions(tx, only_open=True) if row.difference}
+    for payment in {"clinic-001/settled/1", *sorted(excepted)[::2]} - {"clinic-001/free/1", "clinic-001/open/1"}:
+        adjusting.accept(tx, excepted[payment], None, AFTERWARDS, "user:biller")
+    return tx
 
 
 def set_up(tx: Transaction) -> set[str]:
@@ -80,7 +85,7 @@ def log_of(events: Sequence[Event]) -> io.StringIO:
 
 
 def test_a_fortnight_with_every_kind_of_difference_balances(fortnight: Transaction) -> None:
-    balance = balancing.balance(fortnight, BalanceQuery(FIRST_DAY, FIRST_DAY + timedelta(days=13)))
+    balance = balancing.balance(fortnight, BalanceQuery(FIRST_DAY, date(2026, 10, 7)))
 
     assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
     assert [term for term in Term if not balance.terms[term]] == []
@@ -100,19 +105,15 @@ def test_a_fortnight_balances_per_clinic_and_per_day(fortnight: Transaction) -> 
 
 @pytest.mark.parametrize("number", range(LOST))
 def test_the_log_names_exactly_the_line_whose_event_was_lost(
-    database: Database, events: Sequence[SimulatedEvent], number: int
+    tx: Transaction, events: Sequence[SimulatedEvent], number: int
 ) -> None:
-    lost = Random(number).choice(
-        [each.event for each in events if each.is_newest and isinstance(each.event, PaymentSaved) and each.event.paid]
-    )
     told = [each.event for each in events]
-    with database.connect() as tx:
-        set_up(tx)
-        receive(tx, [event for event in told if event.event_id != lost.event_id], AFTERWARDS)
+    lost = Random(number).choice([each for each in newest_saves(told) if each.paid])
+    set_up(tx)
+    receive(tx, [event for event in told if event.event_id != lost.event_id], AFTERWARDS)
 
-        balance = balancing.balance(tx, ALL, read_log(log_of(told)))
+    balance = balancing.balance(tx, ALL, read_log(log_of(told)))
 
-        tx.rollback()
     assert [line.payment for line in balance.lines if line.unexplained or line.note] == [str(lost.key)]
 
 

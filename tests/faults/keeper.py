@@ -1,17 +1,31 @@
 """`payments up` for fault tests: the same processes, but no Flower, and one that ends is started again at once.
 
-The product waits longer after each ending. A test that kills 200 times would do little else than wait.
+The product waits longer after each ending. A test that kills 200 times would do little else than wait. With
+`--deadly` the importer is the one of `tests.faults.deadly`.
 """
 
 import functools
 import os
 import sys
+from dataclasses import replace
 
 from config.settings import read_settings
 from workers import stack
+from workers.child import Child
 from workers.supervisor import Backoff, Supervisor
+
+application = stack.application
+
+
+def deadly(name: str, *rest: object) -> Child:
+    """Return a service as `payments up` starts it, but for the importer."""
+    child = application(name, *rest)
+    return replace(child, command=(sys.executable, "-m", "tests.faults.deadly")) if name == "importer" else child
+
 
 if __name__ == "__main__":
     stack.Supervisor = functools.partial(Supervisor, backoff=Backoff(first_seconds=0.2, most_seconds=0.5))
     stack.APPLICATIONS = tuple(name for name in stack.APPLICATIONS if name != "flower")
+    if "--deadly" in sys.argv:
+        stack.application = deadly
     sys.exit(stack.main(read_settings(os.environ)))

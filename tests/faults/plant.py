@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from payments.journeys import reporting
 from payments.store.session import Database, transaction
 from tasks.resources import connect_redis
 from tests.acceptance.stack import free_environment
-from tests.faults.processes import children_of, command_of, until
+from tests.faults.processes import children_of, command_of, folder_of, until
 
 STREAM = "emr:payments"
 UP_SECONDS, QUIET_SECONDS, DOWN_SECONDS = 60, 180, 40
-MODULES = {name: f"-m workers.{name}" for name in ("intake", "importer", "backoffice", "scheduler")}
+PROCESSES = ("intake", "importer", "backoffice", "scheduler")
 
 
 class Plant:
@@ -37,16 +36,17 @@ class Plant:
         }
         self.extra: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> None:
+    def start(self, *, deadly: bool = False) -> None:
         """Start it, and return once an event would be taken up."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.keeper = self._spawn("keeper", "-m", "tests.faults.keeper")
+        self.importer = "tests.faults.deadly" if deadly else "workers.importer"
+        self.keeper = self._spawn("keeper", "-m", "tests.faults.keeper", *(["--deadly"] if deadly else []))
         stack = until(lambda: self._ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
         self.engines: Engines = stack.engines
         self.database: Database = create_engine(self.engines.database_url, pool_pre_ping=True)
         self.feed: redis.Redis = connect_redis(self.engines.redis_url)
         self.broker: redis.Redis = connect_redis(self.engines.broker_url)
-        until(lambda: all(self.leaders(name) for name in MODULES), UP_SECONDS, "all processes are there")
+        until(lambda: all(self.leaders(name) for name in PROCESSES), UP_SECONDS, "all processes are there")
 
     def stop(self) -> None:
         """Stop everything in order, and leave nothing behind."""
@@ -69,7 +69,7 @@ class Plant:
 
     def leaders(self, name: str) -> list[int]:
         """Return the processes of that name that the keeper started."""
-        return [pid for pid in children_of(self.keeper.pid) if self._names(name) in command_of(pid)]
+        return [pid for pid in children_of(self.keeper.pid) if self._is(pid, name)]
 
     def leader(self, name: str) -> int:
         """Return the process of that name once it is there."""
@@ -128,8 +128,12 @@ class Plant:
                 start_new_session=True,
             )
 
-    def _names(self, name: str) -> str:
-        return MODULES.get(name) or {"valkey": "valkey.conf", "postgres": str(self.home / "postgres")}[name]
+    def _is(self, pid: int, name: str) -> bool:
+        if name in PROCESSES:
+            module = self.importer if name == "importer" else f"workers.{name}"
+            return f"-m {module}" in command_of(pid)
+        # An engine works in its folder; Valkey shows another command line than the one that it was started with.
+        return folder_of(pid).is_relative_to(self.home / name)
 
     def _ended(self) -> None:
         assert self.keeper.poll() is None, f"it has ended: {self.log_tail()}"
@@ -139,6 +143,3 @@ class Plant:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-
-Condition = Callable[[], object]

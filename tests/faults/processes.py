@@ -28,8 +28,22 @@ def command_of(pid: int) -> str:
     return _read(pid, "cmdline").replace("\0", " ").strip()
 
 
+def folder_of(pid: int) -> Path:
+    """Return the folder that a process works in."""
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:  # it has ended
+        return Path("/nowhere")
+
+
 def is_alive(pid: int) -> bool:
     return _table().get(pid, (0, "X"))[1] not in "ZX"
+
+
+def megabytes_of(pid: int) -> int:
+    """Return what a process holds that is its own, in megabytes."""
+    found = [line.split()[1] for line in _read(pid, "smaps_rollup").splitlines() if line.startswith("Pss:")]
+    return int(found[0]) // 1024 if found else 0
 
 
 def _table() -> dict[int, tuple[int, str]]:

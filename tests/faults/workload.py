@@ -1,5 +1,6 @@
 """What the EMR of a fault test says: seeded days of simulated clinics, streamed while something goes wrong."""
 
+import itertools
 import json
 import threading
 import time
@@ -8,7 +9,6 @@ from datetime import UTC, date, datetime
 
 from emr.client import FeedError, PaymentFeed, body_of
 from emr.simulator import clinics_of, simulate
-from payments.core.event import ChargeType
 from payments.journeys import configuring
 from payments.journeys.configuring import Wish
 from payments.store.session import transaction
@@ -22,9 +22,9 @@ _SETTINGS_SEED = 0
 CHUNKS_A_SECOND = 20
 
 
-def open_clinics(plant: Plant, clinics: int = CLINICS) -> Oracle:
+def open_clinics(plant: Plant) -> Oracle:
     """Set the clinics up as the simulator has them, and return an oracle that knows of it."""
-    chosen = clinics_of(clinics, _SETTINGS_SEED)
+    chosen = clinics_of(CLINICS, _SETTINGS_SEED)
     with transaction(plant.database) as tx:
         for clinic in chosen:
             wish = Wish(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
@@ -37,9 +37,9 @@ def open_clinics(plant: Plant, clinics: int = CLINICS) -> Oracle:
     )
 
 
-def days(seed: int, first_day: date, count: int, clinics: int = CLINICS) -> list[tuple[datetime, bytes]]:
+def days(seed: int, first_day: date, count: int) -> list[tuple[datetime, bytes]]:
     """Return the events of some days in the order in which they reach the feed."""
-    return [(each.arrives_at, body_of(each.event)) for each in simulate(clinics, count, seed, first_day)]
+    return [(each.arrives_at, body_of(each.event)) for each in simulate(CLINICS, count, seed, first_day)]
 
 
 def september() -> tuple[list[bytes], list[bytes]]:
@@ -48,25 +48,24 @@ def september() -> tuple[list[bytes], list[bytes]]:
     return [body for at, body in said if at < CUT], [body for at, body in said if at >= CUT]
 
 
-def october(seed: int, count: int) -> list[bytes]:
-    """Return about so many events of October; a few are about days of months that are closed."""
-    assert len(ChargeType) == 7  # what the simulator draws from
+def october(seed: int, events: int) -> list[bytes]:
+    """Return so many events of October; a few are about days of months that are closed."""
     said: list[bytes] = []
-    clinics = CLINICS
-    for number in range(100):
+    for number in itertools.count():
+        if len(said) >= events:
+            return said[:events]
         first_day = date(2026, 10, 1 + number % 24)
-        said += [body for _, body in days(seed * 1000 + number, first_day, 7, clinics)]
-        if len(said) >= count:
-            break
-    return said[:count]
+        said += [body for _, body in days(seed * 10_000 + number, first_day, 7)]
+    raise AssertionError("it counts for ever")
 
 
 class Publisher(threading.Thread):
     """Streams events at a rate, and says each again until the feed confirms it."""
 
-    def __init__(self, url: str, bodies: Sequence[bytes], rate: float) -> None:
+    def __init__(self, url: str, bodies: Sequence[bytes], rate: float, *, singly: bool = False) -> None:
         super().__init__(name="publisher", daemon=True)
         self.url, self.bodies, self.rate = url, bodies, rate
+        self.chunk = 1 if singly else max(1, round(rate / CHUNKS_A_SECOND))
         self.confirmed = self.repeats = 0
         self.error: BaseException | None = None
 
@@ -86,15 +85,14 @@ class Publisher(threading.Thread):
         return self.confirmed
 
     def _stream(self, feed: PaymentFeed) -> None:
-        chunk = max(1, round(self.rate / CHUNKS_A_SECOND))
         next_at = time.monotonic()
         while self.confirmed < len(self.bodies):
-            some = self.bodies[self.confirmed : self.confirmed + chunk]
+            some = self.bodies[self.confirmed : self.confirmed + self.chunk]
             try:
                 feed.publish_many(some)
             except FeedError:
                 self.repeats += len(some)
-                time.sleep(0.1)
+                time.sleep(0.02)
                 continue
             self.confirmed += len(some)
             next_at = max(next_at + len(some) / self.rate, time.monotonic() - 1)

@@ -146,15 +146,3 @@ def table(rows: list[tuple[object, ...]]) -> str:
     rule = [" ---: |" if re.fullmatch(r"-?\d+\.\d\d", str(cell)) else " --- |" for cell in rows[1]]
     header, *lines = ("| " + " | ".join(map(str, row)) + " |\n" for row in rows)
     return f"{header}|{''.join(rule)}\n{''.join(lines)}"
-
-
-def test_a_ledger_that_the_rules_did_not_write_is_unexplained_by_line(tx: Transaction) -> None:
-    office = Office(tx, date(2020, 6, 8))
-    office.publish(*(saved(payment_id=each, **paid("25.00", "2020-06-05")) for each in ("right", "more", "less")))
-    tx.execute(text("UPDATE lines SET target = 20.00 WHERE payment_id = 'more'"))
-    tx.execute(text("UPDATE lines SET amount_paid = 30.00 WHERE payment_id = 'less'"))
-
-    balance = balancing.balance(tx, WEEK)
-
-    assert [(each.payment, str(each.unexplained)) for each in balance.lines] == [("clinic/less/1", "5.00")]
-    assert balance.unexplained == Decimal("5.00")

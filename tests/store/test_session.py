@@ -26,6 +26,8 @@ def raised(connection, statement):
         ("too_many_connections", True),
         ("admin_shutdown", True),
         ("connection_failure", True),
+        ("read_only_sql_transaction", True),
+        ("io_error", True),
         ("unique_violation", False),
         ("check_violation", False),
         ("restrict_violation", False),

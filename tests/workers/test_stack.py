@@ -27,7 +27,8 @@ def taken_port():
 
 
 def settings_in(home, **environ):
-    return read_settings({"PAYMENTS_HOME": str(home), "PAYMENTS_FLOWER_PORT": str(free_port()), **environ})
+    ports = {"PAYMENTS_FLOWER_PORT": str(free_port()), "PAYMENTS_CONSOLE_PORT": str(free_port())}
+    return read_settings({"PAYMENTS_HOME": str(home), **ports, **environ})
 
 
 def test_a_second_up_in_one_home_is_refused_in_one_line(tmp_path, capsys):

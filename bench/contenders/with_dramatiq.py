@@ -1,0 +1,24 @@
+"""Dramatiq; `enqueue FIRST COUNT` puts jobs on the queue, its own command line runs the worker."""
+
+import os
+import sys
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+from bench.contenders.done import mark
+
+dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_REDIS"]))
+
+
+@dramatiq.actor
+def nothing(number: int) -> None:
+    """Do nothing, and show it."""
+    mark(number)
+
+
+if __name__ == "__main__":
+    first, count = map(int, sys.argv[2:])
+    # Declared here once more under the name of the file, the actor keeps its own.
+    for number in range(first, first + count):
+        nothing.send(number)

@@ -1,0 +1,30 @@
+"""Taskiq; `enqueue FIRST COUNT` puts jobs on the queue, its own command line runs the worker."""
+
+import asyncio
+import os
+import sys
+
+from taskiq_redis import ListQueueBroker
+
+from bench.contenders.done import mark
+
+broker = ListQueueBroker(os.environ["BENCH_REDIS"])
+
+
+@broker.task(task_name="nothing")
+async def nothing(number: int) -> None:
+    """Do nothing, and show it."""
+    mark(number)
+
+
+async def main() -> None:
+    """Enqueue."""
+    await broker.startup()
+    first, count = map(int, sys.argv[2:])
+    for number in range(first, first + count):
+        await nothing.kiq(number)
+    await broker.shutdown()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

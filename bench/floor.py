@@ -1,0 +1,95 @@
+"""The floor: the same rows in the same tables, written the fastest way found, with no rule, no lock and no look at
+what is there; run as a process of its own by the measurement that stands beside it.
+
+It decides nothing: no duplicate, no older version, no closed month, no bad event. It says what the engines can take.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import redis
+
+from tasks.resources import connect_redis
+
+GROUP = "billing"
+_NOTHING = (None,) * 3
+_LINE = (
+    "id clinic_id payment_id line_id company_id patient_id version deleted saved_at saved_on content_hash attempts "
+    "charge_type amount_due amount_paid paid internal_payment method transaction_date date_of_service case_id "
+    "provider_id reference memo refund_of status application target detail waits settled_notes"
+)
+_ENTRY = (
+    "line_ref version part kind amount company_id clinic_id patient_id charge_type method provider_id date_of_service "
+    "reference deposit_date posting_date posted_at entered_by"
+)
+_HISTORY = "at what line_ref entry_id version detail who duration_ms"
+_DETAIL = "{amount_paid} {method} {charge_type} to {transaction_date}. {amount_paid} stands in Billing"
+
+
+def main() -> None:
+    """Write what lies on the stream until it is stopped."""
+    database_url, redis_url, stream, consumer, chunk = sys.argv[1:]
+    with connect_redis(redis_url) as feed, psycopg.connect(database_url, autocommit=True) as database:
+        while True:
+            found: Any = feed.xreadgroup(GROUP, consumer, {stream: ">"}, count=int(chunk), block=1_000)
+            for _, entries in found:
+                _write(database, [(entry_id.decode(), fields[b"event"]) for entry_id, fields in entries])
+                _acknowledge(feed, stream, [entry_id for entry_id, _ in entries])
+
+
+def _write(database: psycopg.Connection, arrived: list[tuple[str, bytes]]) -> None:
+    now = datetime.now(UTC)
+    with database.transaction(), database.cursor() as cursor:
+        reserved = "SELECT nextval('lines_id_seq') FROM generate_series(1, %s)"
+        ids = [number for (number,) in cursor.execute(reserved, [len(arrived)])]
+        rows = [
+            (number, entry_id, hashlib.blake2b(body, digest_size=16).digest(), json.loads(body))
+            for number, (entry_id, body) in zip(ids, arrived, strict=True)
+        ]
+        _copy(cursor, "events", "event_id content_hash", [(said["event_id"], hash_) for _, _, hash_, said in rows])
+        _copy(cursor, "lines", _LINE, [_line(number, hash_, said) for number, _, hash_, said in rows])
+        _copy(cursor, "entries", _ENTRY, [_entry(number, said, now) for number, _, _, said in rows])
+        _copy(cursor, "history", _HISTORY, [_happened(number, entry, said, now) for number, entry, _, said in rows])
+
+
+def _copy(cursor: psycopg.Cursor, table: str, columns: str, rows: list[tuple[object, ...]]) -> None:
+    with cursor.copy(f"COPY {table} ({', '.join(columns.split())}) FROM STDIN") as copy:  # type: ignore[arg-type]
+        for row in rows:
+            copy.write_row(row)
+
+
+def _acknowledge(feed: redis.Redis, stream: str, entry_ids: list[bytes]) -> None:
+    with feed.pipeline(transaction=False) as pipeline:
+        pipeline.xack(stream, GROUP, *entry_ids)
+        pipeline.xdel(stream, *entry_ids)
+        pipeline.execute()
+
+
+def _line(number: int, hash_: bytes, said: dict[str, Any]) -> tuple[object, ...]:
+    own = [said[name] for name in _LINE.split()[12:25]]
+    return (
+        *(number, said["clinic_id"], said["payment_id"], said["line_id"], said["company_id"], said["patient_id"]),
+        *(said["version"], False, said["saved_at"], said["saved_at"][:10], hash_, 1, *own),
+        *("Transmission Successful", "imported", said["amount_paid"], "", 0, hash_[:8]),
+    )
+
+
+def _entry(number: int, said: dict[str, Any], now: datetime) -> tuple[object, ...]:
+    own = [said[name] for name in _ENTRY.split()[5:13]]
+    return (
+        *(number, 1, 1, "import", said["amount_paid"], *own, said["transaction_date"], now.date(), now),
+        "Integration Import, Not mapped to a user",
+    )
+
+
+def _happened(number: int, entry_id: str, said: dict[str, Any], now: datetime) -> tuple[object, ...]:
+    return (now, "Imported", number, entry_id, 1, _DETAIL.format_map(said), f"floor-{os.getpid()}", 1)
+
+
+if __name__ == "__main__":
+    main()

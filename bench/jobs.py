@@ -1,0 +1,136 @@
+"""How fast the usual job queues run jobs that do nothing, on the same broker with the same durability."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.contenders.done import LINE_BYTES
+from bench.stage import ROOT, Stage, WrongResultError, our_processes, running, signal_group, wait_for
+from tasks import stream
+
+OTHERS = ROOT / ".venv-bench" / "bin" / "python"
+WARM_UP = 100
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A job queue, the command of its worker, how many jobs it is given (some seconds' worth), and how many workers."""
+
+    name: str
+    module: str
+    python: Path
+    work: Sequence[str]
+    jobs: int
+    workers: int = 1
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it can be run here."""
+        module = self.module.removeprefix("with_")
+        asked = [str(self.python), "-c", f"import {module}"]
+        return self.python.exists() and not subprocess.run(asked, check=False, capture_output=True).returncode
+
+
+_HERE = Path(sys.executable)
+_CELERY = ("-m", "bench.contenders.with_celery", "work")
+CONTENDERS = (
+    Contender("Celery, our settings", "with_celery", _HERE, _CELERY, 600),
+    Contender("Celery, as it comes", "with_celery", _HERE, _CELERY, 1_500, env={"BENCH_SETTINGS": "bare"}),
+    Contender(
+        "Dramatiq",
+        "with_dramatiq",
+        OTHERS,
+        ("-m", "dramatiq", "bench.contenders.with_dramatiq", "--processes", str(PROCESSES)),
+        6_000,
+    ),
+    Contender(
+        "Huey",
+        "with_huey",
+        OTHERS,
+        ("-m", "huey.bin.huey_consumer", "bench.contenders.with_huey.huey", "-w", str(PROCESSES), "-k", "process", "-q"),
+        6_000,
+    ),
+    Contender("RQ", "with_rq", OTHERS, ("-m", "bench.contenders.with_rq", "work"), 300, PROCESSES),
+    Contender(
+        "Taskiq",
+        "with_taskiq",
+        OTHERS,
+        ("-m", "taskiq", "worker", "bench.contenders.with_taskiq:broker", "--workers", str(PROCESSES)),
+        3_000,
+    ),
+)
+
+
+def run(stage: Stage, contender: Contender) -> float:
+    """Run jobs that wait on the queue, each exactly once, and return how many a second."""
+    jobs = contender.jobs
+    stage.fresh()
+    done = stage.home / "done"
+    done.write_bytes(b"")
+    env = {"BENCH_REDIS": stage.engines.broker_url, "BENCH_DONE": str(done)} | contender.env
+    with ExitStack() as stack:
+        name = contender.module.removeprefix("with_")
+        leaders = [
+            stack.enter_context(running(stage, f"{name}-{number}", (str(contender.python), *contender.work), **env))
+            for number in range(contender.workers)
+        ]
+        _enqueue(stage, contender, env, 0, WARM_UP)
+        wait_for(lambda: _count(done) == WARM_UP, f"{contender.name} to do {WARM_UP} jobs")
+        for leader in leaders:
+            signal_group(leader, signal.SIGSTOP)
+        _enqueue(stage, contender, env, WARM_UP, jobs)
+        started = time.perf_counter()
+        for leader in leaders:
+            signal_group(leader, signal.SIGCONT)
+        wait_for(lambda: _count(done) >= WARM_UP + jobs, f"{contender.name} to do {jobs:,} jobs")
+        seconds = time.perf_counter() - started
+        time.sleep(0.1)  # in which a job that ran twice would show
+    numbers = sorted(map(int, done.read_text().split()))
+    if numbers != list(range(WARM_UP + jobs)):
+        raise WrongResultError(f"{contender.name}: {WARM_UP + jobs:,} jobs, and {len(numbers):,} runs")
+    return jobs / seconds
+
+
+def one_task_a_payment(stage: Stage, events: int = 300) -> float:
+    """Import so many events with a Celery task of ours for each of them, and return how many a second."""
+    from bench import made  # noqa: PLC0415
+    from config.celery import celery_settings  # noqa: PLC0415
+    from tasks.app import make_app  # noqa: PLC0415
+    from tasks.importing import import_events  # noqa: PLC0415
+
+    stage.fresh()
+    make_app(celery_settings(stage.engines, stage.settings))
+    with our_processes(stage, PROCESSES, only=("importer",)) as numbers:
+        for count, prefix in ((WARM_UP, "warm"), (events, "p")):
+            stage.publish(made.events(count, prefix=prefix))
+            if prefix == "p":
+                signal_group(numbers["importer"], signal.SIGSTOP)
+            while ids := stream.read_new(stage.feed, stage.settings.stream, 500, 10):
+                for entry_id in ids:
+                    import_events.delay(entry_ids=[entry_id])
+            started = time.perf_counter()
+            signal_group(numbers["importer"], signal.SIGCONT)
+            seconds = stage.wait_until_empty() - started
+    stage.check(WARM_UP + events)
+    return events / seconds
+
+
+def _enqueue(stage: Stage, contender: Contender, env: dict[str, str], first: int, count: int) -> None:
+    command = (str(contender.python), "-m", f"bench.contenders.{contender.module}", "enqueue", str(first), str(count))
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=os.environ | stage.environment | env, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise WrongResultError(f"{contender.name} could not put jobs on its queue: {done.stderr[-1_000:]}")
+
+
+def _count(done: Path) -> int:
+    return done.stat().st_size // LINE_BYTES

@@ -1,0 +1,152 @@
+"""How long a payment takes from its publishing to its acknowledgement, which follows the ledger's commit.
+
+The moment of the acknowledgement is read from Redis itself, which tells a watcher (MONITOR) each command with its time
+and the ids in it: nothing is asked again and again, and nothing of ours has to be changed to be watched. It comes after
+the commit, so it is the time until the payment is durable, and a little more. A commit's own timestamp would be earlier
+than the moment at which it is on the disk.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import NamedTuple
+
+import redis
+
+from bench import made
+from bench.contenders.with_celery import REPLIES
+from bench.jobs import CONTENDERS
+from bench.stage import Stage, WrongResultError, our_processes, running, wait_for
+from tasks.resources import connect_redis
+
+PUBLISHERS = 8
+LATE_MAX_SECONDS = 0.25
+_ENTRY = re.compile(r"\b\d{13}-\d+\b")
+
+
+class Latency(NamedTuple):
+    """Events a second, and of their times in milliseconds the median and two high percentiles."""
+
+    rate: int
+    p50: float
+    p95: float
+    p99: float
+
+
+def ours(stage: Stage, rate: int, seconds: int) -> Latency:
+    """Publish one by one at this rate, and measure each payment to its acknowledgement."""
+    stage.fresh()
+    bodies = list(made.events(rate * seconds))
+    published: dict[str, float] = {}
+    with our_processes(stage, 1), closing(_Watcher(stage)) as watcher:
+        warm = stage.publish(made.events(200, prefix="warm"))
+        stage.wait_until_empty()
+
+        def publish(client: redis.Redis, number: int) -> None:
+            begun = time.time()
+            entry = client.xadd(stage.settings.stream, {"event": bodies[number]})
+            published[str(entry, "ascii") if isinstance(entry, bytes) else str(entry)] = begun
+
+        _at_rate(stage, publish, rate, len(bodies))
+        stage.wait_until_empty()
+        wait_for(lambda: watcher.acknowledged.keys() >= published.keys(), "every acknowledgement to be seen")
+    stage.check(warm + len(bodies))
+    return _summed(rate, [watcher.acknowledged[entry] - begun for entry, begun in published.items()])
+
+
+def bare_celery(stage: Stage, rate: int, seconds: int) -> Latency:
+    """Send tasks to a worker of bare Celery at this rate, and measure each to its answer."""
+    stage.fresh()
+    contender = next(each for each in CONTENDERS if each.env.get("BENCH_SETTINGS") == "bare")
+    with running(stage, "celery", (str(contender.python), *contender.work), **contender.env):
+        from celery import Celery  # noqa: PLC0415
+
+        app = Celery("bench", broker=stage.engines.broker_url, set_as_current=False)
+        begun: dict[int, float] = {}
+        answered: dict[int, float] = {}
+        feed = connect_redis(stage.engines.redis_url)
+
+        def send(_: redis.Redis, number: int) -> None:
+            begun[number] = time.time()
+            app.send_task("bench.answer", (number,), ignore_result=True)
+
+        def hear(count: int) -> None:
+            while len(answered) < count:
+                answer = feed.blpop([REPLIES], timeout=10)
+                if not answer:
+                    raise WrongResultError(f"bare Celery: {count - len(answered)} tasks did not answer")
+                answered[int(answer[1])] = time.time()
+
+        send(feed, -1)
+        hear(1)
+        listener = threading.Thread(target=hear, args=(1 + rate * seconds,))
+        listener.start()
+        _at_rate(stage, send, rate, rate * seconds)
+        listener.join()
+        feed.close()
+    if answered.keys() != begun.keys():
+        raise WrongResultError("bare Celery: a task was lost")
+    return _summed(rate, [answered[number] - begun[number] for number in begun if number >= 0])
+
+
+class _Watcher:
+    """Notes when each entry of the stream was acknowledged."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.acknowledged: dict[str, float] = {}
+        self._url = stage.engines.redis_url
+        self._client = connect_redis(self._url)
+        self._monitor = self._client.monitor().__enter__()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        try:
+            for command in self._monitor.listen():
+                if command["command"].upper().startswith("XACK"):
+                    for entry in _ENTRY.findall(command["command"]):
+                        self.acknowledged.setdefault(entry, command["time"])
+                if self._stopping:
+                    return
+        except (redis.RedisError, ValueError, OSError):
+            if not self._stopping:
+                raise
+
+    def close(self) -> None:
+        """Stop watching; the next command, of anybody, ends it."""
+        self._stopping = True
+        with connect_redis(self._url) as client:
+            client.ping()
+        self._thread.join(5)
+        self._client.close()
+
+
+def _at_rate(stage: Stage, act: Callable[[redis.Redis, int], None], rate: int, count: int) -> None:
+    """Do this `count` times, `rate` a second, from several threads so that none waits for another's answer."""
+    begun = time.perf_counter() + 0.1
+    late: list[float] = []
+
+    def work(first: int) -> None:
+        with connect_redis(stage.engines.redis_url) as client:
+            for number in range(first, count, PUBLISHERS):
+                ahead = begun + number / rate - time.perf_counter()
+                if ahead > 0:
+                    time.sleep(ahead)
+                late.append(-ahead)
+                act(client, number)
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in range(PUBLISHERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if sorted(late)[int(len(late) * 0.95)] > LATE_MAX_SECONDS:
+        raise WrongResultError(f"{rate} events a second could not be published from here")
+
+
+def _summed(rate: int, seconds: list[float]) -> Latency:
+    ordered = sorted(seconds)
+    return Latency(rate, *(1_000 * ordered[int(len(ordered) * share)] for share in (0.50, 0.95, 0.99)))

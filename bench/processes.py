@@ -1,0 +1,67 @@
+"""What the processes of a measurement use of the machine, read from the kernel: CPU seconds and memory."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process as the kernel shows it; `cpu_seconds` holds that of its children that have ended."""
+
+    number: int
+    parent: int
+    group: int
+    cpu_seconds: float
+    memory_bytes: int
+
+
+def every_process() -> list[Process]:
+    """Return all processes of the machine."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and (process := _read(folder)):
+            found.append(process)
+    return found
+
+
+def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:
+    """Return the CPU seconds of these processes and all below them."""
+    family = set(leaders)
+    for process in sorted(processes, key=lambda process: process.number):
+        if process.parent in family:
+            family.add(process.number)
+    return sum(process.cpu_seconds for process in processes if process.number in family)
+
+
+def memory_bytes(leaders: Iterable[int], processes: list[Process]) -> int:
+    """Return the resident memory of the largest of these processes and those that they started."""
+    numbers = set(leaders)
+    return max(process.memory_bytes for process in processes if numbers & {process.number, process.parent})
+
+
+def serving(folder: Path, processes: list[Process]) -> int:
+    """Return the number of the process that works in this folder and was started by none that does: an engine."""
+    here = {process.number: process.parent for process in processes if _works_in(process.number, folder)}
+    return next(number for number, parent in here.items() if parent not in here)
+
+
+def _works_in(number: int, folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{number}/cwd").readlink() == folder.resolve()
+    except OSError:
+        return False
+
+
+def _read(folder: Path) -> Process | None:
+    try:
+        # The name stands in brackets and may hold anything; the numbers begin after it.
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    used = sum(map(int, fields[11:15])) / _TICKS
+    return Process(int(folder.name), int(fields[1]), int(fields[2]), used, int(fields[21]) * _PAGE)

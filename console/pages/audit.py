@@ -1,0 +1,37 @@
+"""The audit history: who did, exported or looked at what. For admins."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from console.filters import Day, Filter, Text
+from console.visiting import Administrator
+from payments.journeys import admitting
+from payments.journeys.admitting import AuditQuery
+
+router = APIRouter(include_in_schema=False)
+
+PAGE_ROWS = 100
+
+
+class _Choice(Filter):
+    who: Text | None = None
+    action: Text | None = None
+    subject: Text | None = None
+    since: Day | None = None
+    until: Day | None = None
+    before: Annotated[int, Field(ge=0, le=2**62)] | None = None
+
+
+@router.get("/audit")
+def show(choice: Annotated[_Choice, Query()], visit: Administrator) -> Response:
+    """Show a page of the history, newest first."""
+    who = choice.who if choice.who is None or ":" in choice.who else f"user:{choice.who}"
+    query = AuditQuery(**choice.model_dump() | {"who": who})
+    with visit.site.ledger() as tx:
+        rows = admitting.read_audit(tx, query, PAGE_ROWS + 1)
+        actions = admitting.audited_actions(tx)
+    shown = rows[:PAGE_ROWS]
+    next_page = visit.link(before=shown[-1].id) if len(rows) > PAGE_ROWS else None
+    return visit.page("audit.html", rows=shown, choice=choice, actions=actions, next_page=next_page)

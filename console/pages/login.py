@@ -1,0 +1,77 @@
+"""Logging in and out."""
+
+import secrets
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from console.visiting import SESSION_COOKIE, Form, PageError, Site, Viewer, address_of, forgery_token
+from payments.journeys import admitting
+from payments.journeys.admitting import Attempt
+
+router = APIRouter(include_in_schema=False)
+
+_SEED_COOKIE = "payments_login"
+
+
+@router.get("/login")
+def show(request: Request, back: Annotated[str, Query(alias="next")] = "/") -> Response:
+    """Show the form; the cookie set with it shows later that the form was ours."""
+    site: Site = request.app.state.site
+    with site.ledger() as tx:
+        nobody_yet = admitting.nobody_yet(tx)
+    return _form(request, back, nobody_yet=nobody_yet)
+
+
+@router.post("/login")
+def log_in(request: Request, form: Form) -> Response:
+    """Log in, and go where the visitor wanted to be."""
+    site: Site = request.app.state.site
+    now, back = site.clock(), _own(form.get("next"))
+    seed = request.cookies.get(_SEED_COOKIE, "")
+    if not seed or form.get("csrf") != forgery_token(seed):
+        raise PageError(403, "This form is out of date.", "Load the log-in page again; it needs cookies.")
+    attempt = Attempt(str(form.get("name", "")).strip(), str(form.get("password", ""))[:1000], address_of(request))
+    life = timedelta(hours=site.settings.session_hours)
+    with site.ledger() as tx:
+        admitted = admitting.log_in(tx, attempt, now, life)
+    if admitted.token is None:
+        return _form(request, back, name=attempt.name, problem=admitted.sentence)
+    answer = RedirectResponse(back, 303)
+    answer.delete_cookie(_SEED_COOKIE)
+    answer.set_cookie(
+        SESSION_COOKIE,
+        admitted.token,
+        max_age=round(life.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=site.settings.console_https,
+    )
+    return answer
+
+
+@router.post("/logout")
+def log_out(visit: Viewer) -> Response:
+    """End the session."""
+    with visit.site.ledger() as tx:
+        admitting.log_out(tx, visit.token, visit.user, visit.now)
+    answer = RedirectResponse("/login", 303)
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+def _form(request: Request, back: str, *, name: str = "", problem: str = "", nobody_yet: bool = False) -> Response:
+    site: Site = request.app.state.site
+    seed = secrets.token_urlsafe(32)
+    facts = {"csrf": forgery_token(seed), "back": _own(back), "name": name, "problem": problem}
+    answer = HTMLResponse(site.render("login.html", facts | {"nobody_yet": nobody_yet}), 401 if problem else 200)
+    answer.set_cookie(_SEED_COOKIE, seed, httponly=True, samesite="strict", secure=site.settings.console_https)
+    return answer
+
+
+def _own(address: object) -> str:
+    """Return an address of our own pages; anything that a browser might read as another site's is the overview."""
+    is_ours = isinstance(address, str) and address.startswith("/") and address[1:2] not in {"/", "\\"}
+    return str(address) if is_ours and str(address).isprintable() else "/"

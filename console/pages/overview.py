@@ -1,0 +1,58 @@
+"""The overview: how the day flows, what needs somebody, whether the feed keeps up."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import redis
+from fastapi import APIRouter, Query, Response
+
+from console.charts import flow_chart
+from console.filters import Day, Filter
+from console.rendering import age
+from console.visiting import Site, Viewer
+from payments.journeys import overseeing
+from tasks import stream
+from tasks.stream import FeedFigures
+
+router = APIRouter(include_in_schema=False)
+
+
+class _Choice(Filter):
+    day: Day | None = None
+
+
+@router.get("/")
+def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
+    """Show the overview of a day; today unless another is asked for."""
+    day = choice.day or visit.now.astimezone(UTC).date()
+    with visit.site.ledger() as tx:
+        seen = overseeing.overview(tx, day, visit.user.clinics, visit.now)
+    figures = _feed(visit.site)
+    return visit.page(
+        "overview.html",
+        seen=seen,
+        chart=flow_chart(seen.flow),
+        totals={name: sum(getattr(hour, name) for hour in seen.flow) for name in seen.flow[0]._fields[1:]},
+        figures=figures,
+        lag=_lag(figures, visit.now),
+        day=day,
+        day_before=day - timedelta(days=1),
+        day_after=day + timedelta(days=1) if day < visit.now.date() else None,
+        open_exceptions=sum(each.number for each in seen.exceptions),
+        flower_url=visit.site.flower_url,
+    )
+
+
+def _feed(site: Site) -> FeedFigures | None:
+    try:
+        return stream.figures(site.feed, site.settings.stream)
+    except redis.RedisError:
+        return None
+
+
+def _lag(figures: FeedFigures | None, now: datetime) -> str:
+    if figures is None:
+        return "Redis does not answer"
+    if figures.oldest_ms is None:
+        return "none"
+    return age(now - datetime.fromtimestamp(figures.oldest_ms / 1000, UTC))

@@ -1,0 +1,82 @@
+"""The Patient Payment Log: every entry of the ledger, filtered, grouped, and taken away as a file."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from console import layouts
+from console.exports import CSV_TYPE, XLSX_TYPE, as_csv, as_xlsx
+from console.filters import LogFilter
+from console.output import Record
+from console.pages.choices import clinic_names
+from console.visiting import Exporter, Viewer, Visit
+from payments.core.event import ChargeType, Method
+from payments.core.money import total
+from payments.journeys import browsing
+from payments.journeys.browsing import GroupBy
+from payments.store.session import Transaction
+
+router = APIRouter(include_in_schema=False)
+
+PAGE_ROWS = 50
+
+
+class FileForm(StrEnum):
+    """A form in which the log is taken away."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+class _Export(LogFilter):
+    form: FileForm = FileForm.CSV
+
+
+@router.get("/payment-log")
+def show(choice: Annotated[LogFilter, Query()], visit: Viewer) -> Response:
+    """Show a page of the log, or its sums."""
+    query = choice.query(visit.user)
+    with visit.site.ledger() as tx:
+        sums = browsing.log_sums(tx, query, choice.group_by) if choice.group_by else None
+        page = None if choice.group_by else browsing.log_page(tx, query, choice.place(), PAGE_ROWS)
+        names = clinic_names(tx, visit)
+        visit.note(tx, "viewed Patient Payment Log", choice.patient or "", visit.request.url.query)
+    last = page.rows[-1] if page and page.has_more else None
+    return visit.page(
+        "payment_log.html",
+        choice=choice,
+        rows=[row for _, row in page.rows] if page else [],
+        sums=sums,
+        total=total(each.total for each in sums) if sums is not None else None,
+        count=sum(each.count for each in sums) if sums is not None else 0,
+        next_page=visit.link(after=f"{last[1].deposit_date}.{last[0]}") if last else None,
+        clinics=names,
+        charge_types=list(ChargeType),
+        methods=list(Method),
+        groups=list(GroupBy),
+        query_string=visit.link(after=None).partition("?")[2],
+    )
+
+
+@router.get("/payment-log/export")
+def export(choice: Annotated[_Export, Query()], visit: Exporter) -> Response:
+    """Return what is chosen as a file; who took it away is on record."""
+    with visit.site.ledger() as tx:
+        records, keys = _records(tx, choice, visit)
+        rows = f"{len(records):,} rows as {choice.form}; {visit.request.url.query}"
+        visit.note(tx, "exported Patient Payment Log", choice.patient or "", rows)
+    name = f"payment-log-{visit.now:%Y-%m-%d}.{choice.form}"
+    is_csv = choice.form is FileForm.CSV
+    body = as_csv(records, keys) if is_csv else as_xlsx("Patient Payment Log", records, keys)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, media_type=CSV_TYPE if is_csv else XLSX_TYPE, headers=headers)
+
+
+def _records(tx: Transaction, choice: LogFilter, visit: Visit) -> tuple[list[Record], tuple[str, ...]]:
+    query = choice.query(visit.user)
+    if choice.group_by:
+        group = choice.group_by.value
+        sums = browsing.log_sums(tx, query, choice.group_by)
+        return [{group: each.key, "count": each.count, "total": each.total} for each in sums], (group, "count", "total")
+    return [row._asdict() for row in browsing.log_export(tx, query)], layouts.LOG.keys

@@ -1,0 +1,51 @@
+"""Users: who may log in, as what, limited to which clinics. For admins."""
+
+from fastapi import APIRouter, Response
+
+from console.visiting import Administrator, PageError
+from payments.core.rights import RIGHTS, Right, Role, User
+from payments.journeys import admitting
+from payments.journeys.admitting import UserError
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/users")
+def show(visit: Administrator) -> Response:
+    """Show every user and what each role may do."""
+    with visit.site.ledger() as tx:
+        rows = admitting.list_users(tx)
+    return visit.page("users.html", rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
+
+
+@router.post("/users")
+def add(visit: Administrator) -> Response:
+    """Make a user."""
+    role = str(visit.form.get("role", ""))
+    if role not in {*Role}:
+        raise PageError(422, "Choose a role.", "Go back and choose one.")
+    clinics = tuple(name.strip() for name in str(visit.form.get("clinics", "")).split(",") if name.strip()) or None
+    user = User(str(visit.form.get("name", "")).strip(), Role(role), clinics)
+    with visit.site.ledger() as tx:
+        admitting.add_user(tx, user, str(visit.form.get("password", "")), visit.now, visit.user.signature)
+    return visit.go("/users", f"User {user.name} can log in now.")
+
+
+@router.post("/users/disable")
+def disable(visit: Administrator) -> Response:
+    """Let a user no longer in."""
+    name = str(visit.form.get("name", ""))
+    if name == visit.user.name:
+        raise UserError("you cannot disable yourself; ask another admin")
+    with visit.site.ledger() as tx:
+        admitting.disable(tx, name, visit.now, visit.user.signature)
+    return visit.go("/users", f"User {name} is disabled; every session and token has ended.")
+
+
+@router.post("/users/password")
+def set_password(visit: Administrator) -> Response:
+    """Give a user another password."""
+    name = str(visit.form.get("name", ""))
+    with visit.site.ledger() as tx:
+        admitting.set_password(tx, name, str(visit.form.get("password", "")), visit.now, visit.user.signature)
+    return visit.go("/users", f"User {name} has another password; every session and token has ended.")

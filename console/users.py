@@ -1,0 +1,143 @@
+"""`payments users`: who may log in to the console, and tokens for programs."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+import getpass
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.arguments import FormOption, identifier
+from console.faults import CommandError
+from console.output import Form, show
+from console.session import ledger, person
+from console.tables import Column, Layout
+from console.terminal import say
+
+if TYPE_CHECKING:
+    from payments.core.rights import Role
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+USERS = Layout(
+    title="Users of the console",
+    keys=("name", "role", "clinics", "added_at", "added_by", "disabled_at"),
+    columns=(
+        Column("name", "Name", wraps=True),
+        Column("role", "Role"),
+        Column("limit", "Clinics", wraps=True),
+        Column("added_at", "Added (UTC)", from_width=120),
+        Column("disabled_at", "Disabled (UTC)"),
+    ),
+    noun="user",
+    empty="Nobody can log in yet; `payments users add NAME --role admin` makes the first user.",
+)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.")]
+StdinOption = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from the standard input, not the terminal.")
+]
+
+
+@app.command(
+    epilog="Example: payments users add ann --role billing\n\n"
+    "Example: payments users add front --role front-office --clinic north --clinic south"
+)
+def add(
+    name: NameArgument,
+    role: Annotated[str, typer.Option(help="front-office, billing, support, operator or admin.")],
+    clinic: Annotated[
+        list[str] | None, typer.Option(help="A clinic to which the user is limited; once for each. All if left out.")
+    ] = None,
+    *,
+    password_stdin: StdinOption = False,
+) -> None:
+    """Let somebody log in to the console. The password is asked for; it is kept as a hash."""
+    from payments.core.rights import User
+    from payments.journeys import admitting
+
+    clinics = tuple(identifier(each, "--clinic") for each in clinic) if clinic else None
+    user = User(name, _role(role), clinics)
+    password = _password(from_stdin=password_stdin)
+    with ledger() as tx:
+        admitting.add_user(tx, user, password, datetime.now(UTC), person())
+    say(f"User {name} can log in as {user.role}, for {', '.join(clinics) if clinics else 'all clinics'}.")
+
+
+@app.command("list", epilog="Example: payments users list")
+def list_users(form: FormOption = Form.TABLE) -> None:
+    """Show who may log in."""
+    from payments.journeys import admitting
+
+    with ledger() as tx:
+        rows = admitting.list_users(tx)
+    records = [
+        {
+            "name": row.user.name,
+            "role": row.user.role,
+            "clinics": None if row.user.clinics is None else list(row.user.clinics),
+            "limit": "all" if row.user.clinics is None else ", ".join(row.user.clinics),
+            "added_at": row.added_at,
+            "added_by": row.added_by,
+            "disabled_at": row.disabled_at,
+        }
+        for row in rows
+    ]
+    show(records, USERS, form)
+
+
+@app.command(epilog="Example: payments users password ann")
+def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None:
+    """Give a user another password; every session and token of the user ends."""
+    from payments.journeys import admitting
+
+    new = _password(from_stdin=password_stdin)
+    with ledger() as tx:
+        admitting.set_password(tx, name, new, datetime.now(UTC), person())
+    say(f"User {name} has another password; every session and token has ended.")
+
+
+@app.command(epilog="Example: payments users disable ann")
+def disable(name: NameArgument) -> None:
+    """Let a user no longer in, at once; the name and what it did stay on record."""
+    from payments.journeys import admitting
+
+    with ledger() as tx:
+        admitting.disable(tx, name, datetime.now(UTC), person())
+    say(f"User {name} is disabled; every session and token has ended.")
+
+
+@app.command(epilog="Example: payments users token emr")
+def token(name: NameArgument) -> None:
+    """Make a token with which a program uses the API as this user, for a year. It is shown this once."""
+    from payments.journeys import admitting
+
+    with ledger() as tx:
+        made = admitting.make_token(tx, name, datetime.now(UTC), person())
+    sys.stdout.write(f"{made}\n")
+
+
+def _role(text: str) -> Role:
+    from payments.core.rights import Role
+
+    try:
+        return Role(text.strip().casefold().replace(" ", "-").replace("_", "-"))
+    except ValueError:
+        raise typer.BadParameter(
+            f"no role is called {text!r}; choose from: {', '.join(Role)}", param_hint="'--role'"
+        ) from None
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise CommandError("there is no terminal to ask for the password; pipe it in with --password-stdin", 2)
+    typed = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != typed:
+        raise CommandError("the two passwords differ; nothing was changed", 2)
+    return typed

@@ -1,0 +1,192 @@
+"""Who visits a page: the session behind a cookie or token, the right that the page asks for, the forgery check."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import quote, unquote, urlencode
+
+import redis
+from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment
+from starlette.datastructures import FormData
+
+from config.engines import Engines
+from config.settings import Settings
+from payments.core.rights import Right, User
+from payments.journeys import admitting
+from payments.journeys.admitting import Deed
+from payments.store.session import Database, Transaction, transaction
+
+SESSION_COOKIE, SAID_COOKIE = "payments_session", "payments_said"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class PageError(Exception):
+    """A page cannot do what it was asked: the status, one sentence, and what to do next."""
+
+    def __init__(self, status: int, sentence: str, next_step: str = "") -> None:
+        self.status, self.sentence, self.next_step = status, sentence, next_step
+        super().__init__(sentence)
+
+
+class LoginNeededError(Exception):
+    """Nobody is logged in here."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages of this process work with."""
+
+    settings: Settings
+    engines: Engines
+    database: Database
+    feed: redis.Redis
+    templates: Environment
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def flower_url(self) -> str:
+        """Where operators find Flower."""
+        return f"http://127.0.0.1:{self.settings.flower_port}"
+
+    @contextmanager
+    def ledger(self) -> Iterator[Transaction]:
+        """Open a transaction on the ledger, and commit it at the end."""
+        with transaction(self.database) as tx:
+            yield tx
+
+    def render(self, template: str, facts: Mapping[str, Any]) -> str:
+        """Return a page's text."""
+        return self.templates.get_template(template).render(facts)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request of somebody who is known, at one moment."""
+
+    site: Site
+    request: Request
+    user: User
+    token: str
+    form: FormData
+    now: datetime
+
+    @property
+    def csrf(self) -> str:
+        """What every form of this session carries."""
+        return forgery_token(self.token)
+
+    def may(self, right: str) -> bool:
+        """Say whether the visitor has a right; templates hide what would be refused anyway."""
+        return self.user.may(Right(right))
+
+    def note(self, tx: Transaction, action: str, subject: str = "", detail: str = "") -> None:
+        """Write down what the visitor does or looks at."""
+        admitting.note(
+            tx, Deed(self.now, self.user.signature, action, subject[:300], detail[:1000], address_of(self.request))
+        )
+
+    def page(self, template: str, status: int = 200, **facts: Any) -> Response:
+        """Answer with a page; what was said to the visitor by the page before is shown once."""
+        said = unquote(self.request.cookies.get(SAID_COOKIE, ""))
+        shown = {"visit": self, "user": self.user, "csrf": self.csrf, "said": said, "path": self.request.url.path}
+        answer = HTMLResponse(self.site.render(template, shown | facts), status)
+        if said:
+            answer.delete_cookie(SAID_COOKIE)
+        return answer
+
+    def go(self, url: str, said: str = "") -> Response:
+        """Send the visitor on to another page of ours, which says what was done."""
+        answer = RedirectResponse(url, 303)
+        if said:
+            answer.set_cookie(
+                SAID_COOKIE,
+                quote(said[:900]),
+                max_age=60,
+                httponly=True,
+                samesite="lax",
+                secure=self.site.settings.console_https,
+            )
+        return answer
+
+    def link(self, **changes: object) -> str:
+        """Return the address of this page with some parameters changed; None takes one out."""
+        kept = dict(self.request.query_params) | changes
+        query = {name: value for name, value in kept.items() if value not in (None, "")}
+        return f"{self.request.url.path}?{urlencode(query)}" if query else self.request.url.path
+
+
+async def read_form(request: Request) -> FormData:
+    """Return what a form sent; nothing for a request without one."""
+    return FormData() if request.method in _SAFE_METHODS else await request.form()
+
+
+Form = Annotated[FormData, Depends(read_form)]
+
+
+class Needs:
+    """The right that a page asks for; a test sees to it that each page has one."""
+
+    def __init__(self, right: Right) -> None:
+        self.right = right
+
+    def __call__(self, request: Request, form: Form) -> Visit:
+        """Return the visit, or refuse it."""
+        site: Site = request.app.state.site
+        now = site.clock()
+        token, kind = _shown(request)
+        with site.ledger() as tx:
+            user = admitting.recognise(tx, token, kind, now) if token else None
+        if user is None:
+            raise LoginNeededError
+        if kind == "session" and request.method not in _SAFE_METHODS:
+            _check_forgery(request, form, token)
+        if not user.may(self.right):
+            raise PageError(
+                403,
+                f"Your role, {user.role}, does not include the right to {self.right.phrase}.",
+                "Ask an admin for it if you need it.",
+            )
+        return Visit(site, request, user, token, form, now)
+
+
+Viewer = Annotated[Visit, Depends(Needs(Right.VIEW))]
+Requeuer = Annotated[Visit, Depends(Needs(Right.REQUEUE))]
+Editor = Annotated[Visit, Depends(Needs(Right.EDIT))]
+Configurer = Annotated[Visit, Depends(Needs(Right.CONFIGURE))]
+Exporter = Annotated[Visit, Depends(Needs(Right.EXPORT))]
+Administrator = Annotated[Visit, Depends(Needs(Right.ADMINISTER))]
+"""How a page says what right it asks for."""
+
+
+def forgery_token(secret: str) -> str:
+    """Return what a form carries to show that it is ours: nobody can make it who does not know the secret."""
+    return hmac.new(secret.encode(), b"console form", hashlib.sha256).hexdigest()
+
+
+def address_of(request: Request) -> str:
+    """Return where a request comes from."""
+    return request.client.host if request.client else "unknown"
+
+
+def is_for_programs(request: Request) -> bool:
+    """Say whether a program asks, which is answered in JSON."""
+    return request.url.path == "/api" or request.url.path.startswith("/api/")
+
+
+def _shown(request: Request) -> tuple[str, str]:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.casefold() == "bearer" and token:
+        return token.strip(), "token"
+    return request.cookies.get(SESSION_COOKIE, ""), "session"
+
+
+def _check_forgery(request: Request, form: FormData, token: str) -> None:
+    given = request.headers.get("x-csrf-token") or form.get("csrf")
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), forgery_token(token).encode()):
+        raise PageError(403, "This form is out of date; nothing was done.", "Go back, load the page again and repeat.")

@@ -1,0 +1,21 @@
+// Node 18 or newer, with no package at all: says RESP, the language of Redis, over a plain socket.
+// Use: node node.mjs redis://user:password@host:6379/0 emr:payments '{"type":"payment.saved","company_id":"acme",...}'
+import { createHash } from "node:crypto";
+import { connect } from "node:net";
+
+const [url, stream, save] = [new URL(process.argv[2]), process.argv[3], JSON.parse(process.argv[4])];
+const key = [save.type, save.company_id, save.clinic_id, save.payment_id, save.line_id, save.version].join("\n");
+const hash = createHash("sha256").update(key).digest("hex");
+const event_id = hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5");
+const commands = [["SELECT", url.pathname.slice(1) || "0"], ["XADD", stream, "*", "event", JSON.stringify({ ...save, schema: 1, event_id })]];
+if (url.password) commands.unshift(["AUTH", decodeURIComponent(url.username) || "default", decodeURIComponent(url.password)]);
+const resp = (words) => `*${words.length}\r\n` + words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("");
+const socket = connect(Number(url.port || 6379), url.hostname, () => socket.write(commands.map(resp).join("")));
+let said = "";
+socket.setTimeout(15_000, () => socket.destroy(new Error("no answer")));
+socket.on("error", (error) => { console.error(error.message); process.exitCode = 1; });
+socket.on("data", (piece) => {
+  const refused = /^-.*$/m.exec((said += piece));
+  if (refused) socket.destroy(new Error(refused[0]));
+  else if (/\$\d+\r\n\d+-\d+\r\n$/.test(said)) console.log(said.trim().split("\r\n").at(-1)), socket.end();
+});

@@ -1,0 +1,194 @@
+"""Writes the event contract down for publishers, from the very models that read the events.
+
+`python -m emr.contract` writes `docs/contract/`; with `--check` it only says whether that is still what the code reads.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from emr.client import STREAM_DEFAULT
+from emr.contract_words import EXAMPLES, MEANINGS, Json
+from payments.core.event import EVENT_CONTRACT
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
+SCHEMA_FILE, ASYNCAPI_FILE = "events.schema.json", "asyncapi.yaml"
+VERSION = "1.0.0"
+
+# Control, formatting and private characters, and every space but the plain one.
+_UNPRINTABLE = (
+    r"\u0000-\u001f\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    r"\ue000-\uf8ff\ufeff\ufff0-\ufffb"
+)
+_PRINTABLE = rf"^ *[^ {_UNPRINTABLE}][^{_UNPRINTABLE}]*$"
+_UUID = "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+_HOUR, _SIXTIETH = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+
+# The two rules of a payment that look at more than one field.
+_AMOUNT_RULES: Json = {
+    "if": {"properties": {"refund_of": {"enum": [None, ""]}}},
+    "then": {
+        "description": "Unless refund_of names the refunded line: no amount is negative, and a line marked Paid that "
+        "has an amount due has an amount paid.",
+        "properties": {
+            "amount_due": {"pattern": r"^(?:[^-]|-[0.]+$)"},
+            "amount_paid": {"pattern": r"^(?:[^-]|-[0.]+$)"},
+        },
+        "if": {"properties": {"paid": {"const": True}, "amount_due": {"pattern": "[1-9]"}}},
+        "then": {"properties": {"amount_paid": {"pattern": "[1-9]"}}},
+    },
+}
+
+
+def json_schema() -> Json:
+    """Return the JSON Schema of an event: what the models say, and in words and patterns what their functions check."""
+    generated = EVENT_CONTRACT.json_schema()
+    schemas = {name: _told(name, schema) for name, schema in generated["$defs"].items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:payments:contract:events:1",
+        "title": "Event of the payment feed",
+        "description": "One JSON object in the field `event` of an entry of the stream. Keys that are not named here "
+        "are allowed, ignored and never stored.",
+        "oneOf": generated["oneOf"],
+        "$defs": schemas,
+    }
+
+
+def _told(name: str, schema: Json) -> Json:
+    if "properties" not in schema:
+        return {key: value for key, value in schema.items() if key != "title"}
+    fields = {field: _field(field, told) for field, told in schema["properties"].items()}
+    rules = _AMOUNT_RULES if name == "PaymentSaved" else {}
+    return schema | {"properties": fields, "additionalProperties": True, "examples": [EXAMPLES[name]]} | rules
+
+
+def _field(name: str, schema: Json) -> Json:
+    form = schema.get("description")
+    described = {"description": MEANINGS[name] + (f"; {form}" if form and "const" not in schema else "")}
+    return _tightened({key: value for key, value in schema.items() if key != "title"}) | described
+
+
+def _tightened(schema: Json) -> Json:
+    """Add what the models check by functions, as far as a pattern can say it."""
+    match schema:
+        case {"anyOf": list(forms)}:
+            return schema | {"anyOf": [_tightened(form) for form in forms]}
+        case {"format": "uuid"}:
+            return schema | {"pattern": _UUID}
+        case {"minLength": _}:
+            return schema | {"pattern": _PRINTABLE}
+        case {"maxLength": _}:
+            return schema | {"pattern": r"^[^\u0000]*$"}
+        case {"pattern": str(pattern)}:
+            # In some languages \d takes the digits of every script, too.
+            exact = pattern.replace(r"\d{2}:\d{2}", f"{_HOUR}:{_SIXTIETH}").replace(r":\d{2}", f":{_SIXTIETH}")
+            form = {"format": "date"} if exact.endswith(r"-\d{2}$") else {}
+            return schema | {"pattern": exact.replace(r"\d", "[0-9]")} | form
+    return schema
+
+
+def asyncapi() -> Json:
+    """Return the AsyncAPI document: the stream as a channel, an entry's fields, and what Billing does with it."""
+    messages = {name: _message(name, example) for name, example in EXAMPLES.items()}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Integrated patient payments: the payment feed",
+            "version": VERSION,
+            "description": "An EMR adds one entry to a Redis stream for every save of a payment, a patient or a "
+            "charge. Billing reads each entry, and deletes it once what became of it is committed.",
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "feed": {
+                "host": "redis.example:6379",
+                "pathname": "/0",
+                "protocol": "redis",
+                "description": "Redis 6.2 or newer, or Valkey; rediss:// where the connection is encrypted.",
+                "security": [{"type": "userPassword"}],
+            }
+        },
+        "channels": {"payments": _channel()},
+        "operations": {
+            "importEvent": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/payments"},
+                "summary": "Billing imports the event, holds it, or keeps it with the reason why it stays out.",
+            }
+        },
+        "components": {"messages": messages},
+    }
+
+
+def _channel() -> Json:
+    return {
+        "address": STREAM_DEFAULT,
+        "title": "The stream of the feed",
+        "description": "A Redis stream (PAYMENTS_STREAM names another). Publish with one XADD; read by the consumer "
+        "group `billing`. An entry has one field, `event`, which holds the message as JSON in UTF-8; other fields are "
+        "passed over.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLES},
+        "x-redis-command": f"XADD {STREAM_DEFAULT} * event <message>",
+        "x-redis-entry": {
+            "type": "object",
+            "required": ["event"],
+            "properties": {"event": {"type": "string", "contentMediaType": "application/json"}},
+        },
+    }
+
+
+def _message(name: str, example: Json) -> Json:
+    return {
+        "name": example["type"],
+        "summary": EVENT_CONTRACT.json_schema()["$defs"][name]["description"],
+        "contentType": "application/json",
+        "payload": {"$ref": f"./{SCHEMA_FILE}#/$defs/{name}"},
+        "examples": [{"name": example["type"], "payload": example}],
+    }
+
+
+def yaml(value: Any, indent: str = "") -> Iterator[str]:
+    """Yield the lines of a value as YAML; text is quoted as JSON quotes it, which YAML reads the same."""
+    for key, inner in value.items():
+        assert re.fullmatch(r"[A-Za-z$][\w$-]*", key), key  # noqa: S101 (our own keys)
+        if isinstance(inner, dict) and inner:
+            yield f"{indent}{key}:"
+            yield from yaml(inner, indent + "  ")
+        else:
+            yield f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
+
+
+def documents() -> dict[str, str]:
+    """Return the text of each file of the published contract by its name."""
+    head = "# Written by `make contract` from payments/core/event.py; edit that, not this.\n"
+    return {
+        SCHEMA_FILE: json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        ASYNCAPI_FILE: head + "\n".join(yaml(asyncapi())) + "\n",
+    }
+
+
+def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
+    """Write the files, or with `--check` name those that are not as they should be; return the exit status."""
+    checks = list(arguments) == ["--check"]
+    if arguments and not checks:
+        sys.stderr.write("usage: python -m emr.contract [--check]\n")
+        return 2
+    stale = []
+    for name, text in documents().items():
+        path = folder / name
+        if checks and (not path.is_file() or path.read_text("utf-8") != text):
+            stale.append(str(path))
+        elif not checks:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+    if stale:
+        sys.stderr.write(f"not what the code reads: {', '.join(stale)}; run `make contract`\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""Answer the console a page at a time: the Claims Feed, the Payment Log and the exceptions, within what one may see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Generic, TypeVar
+
+from payments.core.event import LineKey
+from payments.core.rights import User
+from payments.store import feed_pages, reports, worklist
+from payments.store.feed_pages import Place, PlacedRow, Wanted
+from payments.store.findings import FindingRow
+from payments.store.reports import GroupBy, LogQuery, LogRow, LogSum
+from payments.store.session import Transaction
+from payments.store.worklist import WorkQuery, WorkSum
+
+__all__ = ["FindingRow", "GroupBy", "LogQuery", "LogRow", "LogSum", "Place", "PlacedRow", "Wanted", "WorkQuery"]
+
+EXPORT_ROWS_MAX = 100_000
+_REFUSED = "refused:"
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Row]):
+    """Some rows, and whether more come after them."""
+
+    rows: Sequence[_Row]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Worklist:
+    """A page of exceptions, and how many there are of each kind."""
+
+    page: Page[FindingRow]
+    sums: Sequence[WorkSum] = field(default_factory=tuple)
+
+
+class TooManyRowsError(ValueError):
+    """An export would be longer than anybody opens; narrow it by dates or clinics."""
+
+    def __init__(self) -> None:
+        super().__init__(f"that is more than {EXPORT_ROWS_MAX:,} rows; narrow it by dates, clinic or patient")
+
+
+def feed_page(tx: Transaction, wanted: Wanted, after: Place | None, limit: int) -> Page[PlacedRow]:
+    """Return a page of the Claims Feed, newest save first."""
+    return _cut(feed_pages.page(tx, wanted, after, limit + 1), limit)
+
+
+def log_page(tx: Transaction, query: LogQuery, after: tuple[date, int] | None, limit: int) -> Page[tuple[int, LogRow]]:
+    """Return a page of the Patient Payment Log with the entries' numbers, newest deposit first."""
+    return _cut(reports.payment_log_page(tx, query, after, limit + 1), limit)
+
+
+def log_sums(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[LogSum]:
+    """Return the Patient Payment Log summed by one of its columns."""
+    return reports.payment_log_sums(tx, query, group_by)
+
+
+def log_export(tx: Transaction, query: LogQuery) -> list[LogRow]:
+    """Return all rows of the log that are asked for. Raises TooManyRowsError."""
+    if reports.payment_log_count(tx, query, EXPORT_ROWS_MAX + 1) > EXPORT_ROWS_MAX:
+        raise TooManyRowsError
+    return reports.payment_log(tx, query)
+
+
+def exceptions(tx: Transaction, query: WorkQuery, after: int, limit: int) -> Worklist:
+    """Return a page of Billing Exceptions, oldest first, and the sums of all that are asked for."""
+    return Worklist(_cut(worklist.page(tx, query, after, limit + 1), limit), worklist.sums(tx, query))
+
+
+def exception(tx: Transaction, number: int) -> FindingRow | None:
+    """Return one exception."""
+    return worklist.one(tx, number)
+
+
+def acceptable(tx: Transaction, query: WorkQuery, limit: int) -> list[tuple[int, int]]:
+    """Return (number, version) of the exceptions that a bulk accept would settle."""
+    return worklist.acceptable(tx, query, limit)
+
+
+def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:
+    """Return which of these printed keys, or names of refused events, the user may see."""
+    if user.clinics is None:
+        return list(keys)
+    numbers = [int(key.removeprefix(_REFUSED)) for key in keys if _is_refused(key)]
+    clinic_of = feed_pages.clinics_of_refused(tx, numbers)
+    return [key for key in keys if _sees(user, key, clinic_of)]
+
+
+def _sees(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
+    if _is_refused(key):
+        return user.sees(clinic_of.get(int(key.removeprefix(_REFUSED))))
+    # A key can be read in more ways than one where an id holds a slash: all of them have to be the user's.
+    readings = list(LineKey.readings(key))
+    return bool(readings) and all(user.sees(reading.clinic_id) for reading in readings)
+
+
+def _is_refused(key: str) -> bool:
+    number = key.removeprefix(_REFUSED)
+    return number != key and number.isdecimal() and len(number) < 19
+
+
+def _cut(rows: Sequence[_Row], limit: int) -> Page[_Row]:
+    return Page(rows[:limit], len(rows) > limit)

@@ -1,0 +1,52 @@
+"""Tell an EMR, before the front desk saves, whether a payment would flow to Billing."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from payments.core.event import ChargeType
+from payments.core.month import Month, MonthState
+from payments.core.outcome import Reason
+from payments.store import clinics, closing
+from payments.store.session import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """Whether a save of now would flow, why not, how far its month is on its way to being closed, in words."""
+
+    reason: Reason | None
+    month_state: MonthState
+    sentence: str
+
+    @property
+    def flows(self) -> bool:
+        """Whether it would flow."""
+        return self.reason is None
+
+
+def would_flow(tx: Transaction, clinic_id: str, charge_type: ChargeType, day: date, now: datetime) -> Foreseen:
+    """Foresee what would become of a paid line of this type, dated so and saved now."""
+    clinic = clinics.load(tx, [clinic_id]).get(clinic_id)
+    if clinic is None:
+        sentence = f"Not Sent: clinic {clinic_id} is not known to Billing, so nothing of it is sent."
+        return Foreseen(Reason.INTEGRATION_OFF, MonthState.OPEN, sentence)
+    state = closing.state_of(tx, clinic.company_id, Month.of(day))
+    settings = clinic.settings_at(now)
+    if not settings.integration:
+        return Foreseen(Reason.INTEGRATION_OFF, state, f"Not Sent: {Reason.INTEGRATION_OFF.sentence}")
+    if charge_type not in settings.charge_types:
+        sentence = f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
+        return Foreseen(Reason.TYPE_NOT_SELECTED, state, sentence)
+    return Foreseen(None, state, _when_it_flows(Month.of(day), state))
+
+
+def _when_it_flows(month: Month, state: MonthState) -> str:
+    match state:
+        case MonthState.CLOSED:
+            return f"It flows, but {month} is closed: a biller gets an exception, and nothing is posted by itself."
+        case MonthState.CLOSING:
+            return f"It flows; {month} is being closed, so that it waits until that is done."
+        case MonthState.SCHEDULED:
+            return f"It flows. {month} is scheduled to be closed tonight."
+        case MonthState.OPEN:
+            return "It flows."

@@ -1,0 +1,59 @@
+"""Say how the work stands: the day's flow, what did not come through, and the figures that an alarm watches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from payments.core.outcome import Status
+from payments.store import gauges
+from payments.store.gauges import AgeOfExceptions, Chunks, HourOfFlow, StatusCount
+from payments.store.session import Transaction
+
+__all__ = ["AgeOfExceptions", "Chunks", "HourOfFlow", "StatusCount"]
+
+LATELY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A day's flow hour by hour (UTC), open exceptions by age, and what did not come through so far."""
+
+    day: date
+    flow: Sequence[HourOfFlow]
+    exceptions: Sequence[AgeOfExceptions]
+    not_through: Sequence[StatusCount]
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """The figures of the ledger for Prometheus; `exceptions` holds (reason, count, when the oldest was opened)."""
+
+    payments: Sequence[StatusCount]
+    retrying: int
+    oldest_waiting: datetime | None
+    exceptions: Sequence[tuple[str, int, datetime]]
+    chunks: Chunks
+
+
+def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, now: datetime) -> Overview:
+    """Return how a day went, and how things stand now, for all clinics or for these."""
+    begin = datetime.combine(day, time(), UTC)
+    return Overview(
+        day,
+        gauges.flow(tx, begin, begin + timedelta(days=1), clinics),
+        gauges.exceptions_by_age(tx, now, clinics),
+        gauges.not_through(tx, clinics),
+    )
+
+
+def read_gauges(tx: Transaction, now: datetime) -> Gauges:
+    """Read the figures of the whole ledger."""
+    retrying, oldest = gauges.retrying(tx)
+    through = StatusCount(Status.SUCCESSFUL, None, gauges.successful(tx))
+    return Gauges(
+        [through, *gauges.not_through(tx, None)],
+        retrying,
+        oldest,
+        gauges.open_exceptions(tx),
+        gauges.import_chunks(tx, now - LATELY),
+    )

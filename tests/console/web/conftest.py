@@ -1,0 +1,158 @@
+"""The console's pages in this process, on a database and a feed of their own, visited as each kind of user."""
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from httpx import Client, HTTPTransport, Response
+
+from config.engines import Engines
+from config.settings import read_settings
+from console.site import make_site
+from payments.core.event import ChargeType, Event
+from payments.core.rights import Role, User
+from payments.journeys import admitting, configuring
+from payments.journeys.configuring import Wish
+from payments.store.migrations import upgrade
+from payments.store.session import Database, transaction
+from tests.conftest import scratch_database
+from tests.office import Office
+
+PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
+METRICS_TOKEN = "only-for-these-tests"  # noqa: S105 (likewise)
+CLINIC, OTHER_CLINIC = "north", "south"
+
+
+class Browser:
+    """Somebody at a browser who follows links and fills in forms; a form is sent with what the page put into it."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.client, self.name = client, name
+
+    def get(self, path: str, **query: Any) -> Response:
+        return self.client.get(path, params=query or None)
+
+    def post(self, path: str, **fields: Any) -> Response:
+        return self.client.post(path, data={"csrf": self.csrf(), **fields})
+
+    def csrf(self) -> str:
+        found = re.search(r'name="csrf" value="([0-9a-f]{64})"', self.get("/account").text)
+        assert found
+        return found[1]
+
+    def call(self, path: str, body: object) -> Response:
+        return self.client.post(path, json=body, headers={"x-csrf-token": self.csrf()})
+
+
+@pytest.fixture(scope="package")
+def engines(postgres_url: str, redis_url: str) -> Iterator[Engines]:
+    with scratch_database(postgres_url) as url:
+        upgrade(url)
+        yield Engines.named(url, redis_url)
+
+
+@pytest.fixture(scope="package")
+def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """The application, with a user of each role and one who is limited to a clinic."""
+    home: Path = tmp_path_factory.mktemp("console")
+    app = make_site(read_settings({"PAYMENTS_HOME": str(home), "PAYMENTS_METRICS_TOKEN": METRICS_TOKEN}), engines)
+    now = datetime.now(UTC)
+    with app.state.site.ledger() as tx:
+        for clinic in (CLINIC, OTHER_CLINIC):
+            wish = Wish(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
+            configuring.set_clinic(tx, wish, now=now, who="user:admin")
+        for role in Role:
+            admitting.add_user(tx, User(role.value, role), PASSWORD, now, "tests")
+        for role in (Role.BILLING, Role.SUPPORT):
+            limited = User(f"{role}-of-north", role, (CLINIC,))
+            admitting.add_user(tx, limited, PASSWORD, now, "tests")
+    yield app
+    app.state.site.database.dispose()
+    app.state.site.feed.close()
+
+
+@pytest.fixture(scope="package")
+def address(site: FastAPI) -> Iterator[str]:
+    """Where the application is served, by the very server of the product."""
+    server = uvicorn.Server(uvicorn.Config(site, log_config=None, access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="package")
+def ledger_database(site: FastAPI) -> Database:
+    database: Database = site.state.site.database
+    return database
+
+
+@pytest.fixture(scope="package")
+def visitor(address: str) -> Iterator[Callable[[str], Browser]]:
+    """Return somebody who is logged in under this name; each logs in once."""
+    known: dict[str, Browser] = {}
+
+    def log_in(name: str) -> Browser:
+        if name not in known:
+            client = stranger_at(address)
+            assert send_login(client, name, PASSWORD).status_code == 303
+            known[name] = Browser(client, name)
+        return known[name]
+
+    yield log_in
+    for browser in known.values():
+        browser.client.close()
+
+
+@pytest.fixture
+def stranger(address: str) -> Iterator[Client]:
+    """Somebody who is not logged in."""
+    with stranger_at(address) as client:
+        yield client
+
+
+def stranger_at(address: str, comes_from: str = "127.0.0.1") -> Client:
+    """Return a browser of somebody else; every 127.x.y.z is this machine."""
+    return Client(base_url=address, transport=HTTPTransport(local_address=comes_from), timeout=30)
+
+
+def send_login(client: Client, name: str, password: str, **fields: str) -> Response:
+    """Send the form of the log-in page."""
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get("/login").text)
+    assert found
+    return client.post("/login", data={"csrf": found[1], "name": name, "password": password, **fields})
+
+
+class Ledger:
+    """What the EMR saves, imported at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def office(self, clinic: str, work: Callable[[Office], Any], *types: ChargeType) -> Any:
+        """Let an office of this clinic work on a committed transaction."""
+        now = datetime.now(UTC)
+        with transaction(self._database) as tx:
+            office = Office(tx, now.date(), clinic_id=clinic)
+            office.now = now
+            done = work(office)
+            wish = Wish(clinic, "company", integration=True, charge_types=types or list(ChargeType))
+            configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
+        return done
+
+    def imports(self, clinic: str, *events: Event | bytes) -> None:
+        self.office(clinic, lambda office: office.publish(*events))
+
+
+@pytest.fixture
+def ledger(ledger_database: Database) -> Ledger:
+    return Ledger(ledger_database)

@@ -1,0 +1,153 @@
+"""Facts about the outbox: in the EMR's own transaction, over a feed that comes and goes, by several relays at once."""
+
+import json
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import redis
+
+from emr.client import FeedUnreachableError, PaymentFeed
+from emr.outbox import Relay, create_table, waiting, write
+from tests.conftest import scratch_database
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@pytest.fixture(scope="module")
+def emr_url(postgres_url: str) -> Iterator[str]:
+    """The EMR's own database, in which nothing of Billing is."""
+    with scratch_database(postgres_url) as url:
+        yield url.replace("+psycopg", "", 1)
+
+
+@pytest.fixture
+def emr(emr_url: str) -> Iterator[Connection]:
+    """A connection of the EMR, which has a table of visits beside the outbox."""
+    with psycopg.connect(emr_url) as connection:
+        create_table(connection)
+        connection.execute("CREATE TABLE IF NOT EXISTS visits (number int)")
+        connection.execute("TRUNCATE visits, payment_outbox")
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture
+def stream(redis_url: str) -> Iterator[str]:
+    name = f"emr:test:{uuid.uuid4()}"
+    yield name
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(name)
+
+
+def said(redis_url: str, stream: str) -> list[int]:
+    """Return the numbers of the visits that the feed holds."""
+    with redis.Redis.from_url(redis_url, protocol=2) as client:
+        return [json.loads(fields[b"event"])["number"] for _, fields in client.xrange(stream)]
+
+
+def save(emr: Connection, number: int) -> None:
+    emr.execute("INSERT INTO visits VALUES (%s)", [number])
+    write(emr, {"number": number})
+
+
+def nowhere() -> PaymentFeed:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    return PaymentFeed(f"redis://127.0.0.1:{port}")
+
+
+def test_an_event_is_there_exactly_when_its_save_is(emr: Connection) -> None:
+    save(emr, 1)
+    emr.rollback()
+    assert waiting(emr) == 0
+
+    save(emr, 2)
+    emr.commit()
+    assert waiting(emr) == 1
+
+
+def test_while_redis_is_away_events_wait_and_then_come_in_their_order(
+    emr: Connection, redis_url: str, stream: str
+) -> None:
+    for number in range(25):
+        save(emr, number)
+        emr.commit()
+
+    with nowhere() as away, pytest.raises(FeedUnreachableError):
+        Relay(emr, away).turn()
+    assert waiting(emr) == 25
+
+    with PaymentFeed(redis_url, stream) as feed:
+        counts = [Relay(emr, feed, chunk=10).turn() for _ in range(4)]
+
+    assert counts == [10, 10, 5, 0]
+    assert said(redis_url, stream) == list(range(25))
+    assert waiting(emr) == 0
+
+
+def test_a_relay_that_is_cut_off_before_its_commit_says_everything_again(
+    emr: Connection, emr_url: str, redis_url: str, stream: str
+) -> None:
+    class CutOff(PaymentFeed):
+        def publish_many(self, *arguments: object, **options: object) -> int:
+            count = super().publish_many(*arguments, **options)
+            emr.execute("SELECT pg_terminate_backend(%s)", [relays.info.backend_pid])
+            return count
+
+    save(emr, 1)
+    emr.commit()
+    with psycopg.connect(emr_url) as relays, CutOff(redis_url, stream) as feed, pytest.raises(psycopg.OperationalError):
+        Relay(relays, feed).turn()
+    emr.rollback()
+    assert waiting(emr) == 1
+
+    with PaymentFeed(redis_url, stream) as feed:
+        Relay(emr, feed).turn()
+
+    assert said(redis_url, stream) == [1, 1]
+    assert waiting(emr) == 0
+
+
+def test_relays_share_the_work_and_say_nothing_twice(
+    emr: Connection, emr_url: str, redis_url: str, stream: str
+) -> None:
+    for number in range(2_000):
+        save(emr, number)
+    emr.commit()
+
+    def relay() -> None:
+        with psycopg.connect(emr_url) as connection, PaymentFeed(redis_url, stream) as feed:
+            Relay(connection, feed, chunk=50).run(lambda: waiting(connection) > 0)
+
+    relays = [threading.Thread(target=relay) for _ in range(4)]
+    for each in relays:
+        each.start()
+    for each in relays:
+        each.join(30)
+
+    assert sorted(said(redis_url, stream)) == list(range(2_000))
+
+
+def test_a_relay_waits_while_the_feed_is_away_and_goes_on_by_itself(
+    emr: Connection, redis_url: str, stream: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream) as feed:
+        server.set(stream, "in the way of the feed")
+        save(emr, 1)
+        emr.commit()
+        looks = 0
+
+        def wait() -> bool:
+            nonlocal looks
+            looks += 1
+            if looks == 1:
+                server.delete(stream)
+            return looks < 3
+
+        Relay(emr, feed).run(wait)
+
+    assert said(redis_url, stream) == [1]

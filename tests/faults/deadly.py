@@ -1,0 +1,70 @@
+"""The real importer with one message more, which dies in every way there is, and a payment that kills who reads it.
+
+Started as `python -m tests.faults.deadly` in place of `python -m workers.importer`.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from celery.exceptions import SoftTimeLimitExceeded
+
+from config.celery import IMPORTS
+from config.settings import read_settings
+from payments.core.event import Event, read_event
+from payments.journeys import importing
+from tasks.app import app
+from workers.worker import run_worker
+
+KILLS = b"kills its worker"
+
+
+def _raise() -> None:
+    raise RuntimeError("as a test wants it")
+
+
+def _fill_the_memory() -> None:
+    raise MemoryError
+
+
+def _ignore_the_soft_limit() -> None:
+    with contextlib.suppress(SoftTimeLimitExceeded):
+        time.sleep(30)
+    time.sleep(30)
+
+
+WAYS: dict[str, Callable[[], object]] = {
+    "exception": _raise,
+    "sys.exit": lambda: sys.exit(1),
+    "MemoryError": _fill_the_memory,
+    "soft time limit": lambda: time.sleep(30),
+    "hard time limit": _ignore_the_soft_limit,
+    "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "os._exit": lambda: os._exit(1),
+}
+
+
+@app.task(name="payments.die")
+def die(*, how: str, note: str, **_future: object) -> None:
+    """Note that it began, and die."""
+    with Path(note).open("a") as file:
+        file.write(f"{how}\n")
+    WAYS[how]()
+
+
+def read_or_die(body: bytes) -> Event:
+    """Read an event as Billing does, unless it is the deadly one."""
+    if KILLS in body:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_event(body)
+
+
+if __name__ == "__main__":
+    importing.read_event = read_or_die
+    settings = read_settings(os.environ)
+    sys.exit(run_worker("importer", [IMPORTS], settings, processes=1))

@@ -1,0 +1,76 @@
+"""Writes docs/reliability.md from what the runs left in build/faults; no figure in it is written by hand."""
+
+import json
+import sys
+from pathlib import Path
+
+from tests.faults.scene import RESULTS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+_OPENING = """# Reliability
+
+What `make test-faults` and `make soak` did to a running system, and what became of the payments. This page is written
+by them (`python -m tests.faults.report`); nothing in it is written by hand.
+
+Each row streams seeded days of simulated clinics (saves, corrections, deletions, refunds, late and doubled events; two
+months closed beforehand) through the real processes, PostgreSQL and Valkey while the fault happens, waits until nothing
+is left to be done, and then compares everything:
+
+- each event that was published is accounted for, and each payment stands on the Claims Feed as the rules say;
+- the ledger equals, to the cent, what an independent model of the rules says (`tests/faults/oracle.py`);
+- no entry is doubled;
+- the closed months still add up to what was kept of them at the close;
+- balancing's unexplained is 0.00.
+
+*Lost* and *doubled* count payments and events on which these differ. *Back after* is the longest time from the end of
+the fault until an event published then was in the ledger. The machine has {cores} cores, which the tests, the workers
+and the engines share.
+
+| fault | times | events | lost | doubled | back after | note |
+|---|---:|---:|---:|---:|---:|---|
+"""
+_SOAK = """
+## Soak
+
+{minutes} minutes at {rate} events a second, with a fault every {every} seconds: {kinds}.
+
+| faults | events | lost | doubled | longest time until an event was imported | memory of all processes, start and end |
+|---:|---:|---:|---:|---:|---|
+| {times} | {events:,} | {lost} | {doubled} | {recovery_seconds} s | {memory} |
+"""
+
+
+def page(rows: list[dict[str, object]], soak: dict[str, object] | None) -> str:
+    """Return the page."""
+    opening = _OPENING.format(cores=rows[0]["cores"] if rows else "?")
+    # Ours first; what is there for comparison comes last.
+    lines = [_line(row) for row in sorted(rows, key=lambda row: (_is_other(row), str(row["fault"])))]
+    dated = sorted(str(row["at"])[:10] for row in rows)
+    when = f"\nMeasured {dated[0]} to {dated[-1]}.\n" if dated else ""
+    return opening + "".join(lines) + when + (_SOAK.format(**soak) if soak else "")
+
+
+def _line(row: dict[str, object]) -> str:
+    seconds = row["recovery_seconds"]
+    back = "" if seconds is None else f"{seconds} s"
+    cells = (row["fault"], row["times"], f"{row['events']:,}", row["lost"], row["doubled"], back, row["note"])
+    return "| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |\n"
+
+
+def _is_other(row: dict[str, object]) -> bool:
+    return str(row["fault"]).startswith("For comparison")
+
+
+def main() -> int:
+    """Write the page; without results there is nothing to write."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    soak = found.pop("soak", None)
+    if not found:
+        sys.stderr.write(f"no results in {RESULTS}: run `make test-faults` first\n")
+        return 1
+    PAGE.write_text(page(list(found.values()), soak))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

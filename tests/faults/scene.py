@@ -1,0 +1,169 @@
+"""One trial of a fault: events stream, something goes wrong, all comes to rest, and the facts are looked up."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import redis
+from kombu.exceptions import OperationalError
+
+from config.celery import celery_settings
+from config.settings import read_settings
+from emr.client import FeedError, PaymentFeed
+from payments.core.month import Month
+from payments.store.session import transaction
+from tasks import canary
+from tasks.app import make_app
+from tasks.closing import close
+from tests.faults import facts
+from tests.faults.oracle import Oracle
+from tests.faults.plant import Plant
+from tests.faults.processes import until
+from tests.faults.workload import CLOSED, Publisher, hear_all, october, open_clinics, september
+
+RESULTS = Path(__file__).resolve().parents[2] / "build" / "faults"
+RECOVERY_SECONDS_MAX = 60
+RATE = 400
+
+
+@dataclass
+class Result:
+    """A row of the table in docs/reliability.md."""
+
+    fault: str
+    times: int
+    events: int = 0
+    lost: int = 0
+    doubled: int = 0
+    recovery_seconds: float | None = None
+    note: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Keep it for the table."""
+        folder.mkdir(parents=True, exist_ok=True)
+        name = "".join(each if each.isalnum() else "-" for each in self.fault.lower())
+        content = asdict(self) | {"at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count()}
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+class Scene:
+    """A plant at work, with two months closed, and an oracle that has heard everything that was published there."""
+
+    def __init__(self, plant: Plant, *, keeps_results: bool) -> None:
+        self.plant, self.keeps_results = plant, keeps_results
+        self.seed = 0
+        self.later: list[bytes] = []
+
+    def open(self) -> None:
+        """Publish September, and close it."""
+        make_app(celery_settings(self.plant.engines, read_settings({})))
+        self.oracle: Oracle = open_clinics(self.plant)
+        before, self.later = september()
+        self._publish(before).finish()
+        self.plant.until_quiet()
+        companies = sorted({clinic.company for clinic in self.oracle.clinics.values()})
+        for month in CLOSED:
+            for company in companies:
+                close(self.plant.database, company, Month.parse(month), datetime.now(UTC), "user:biller")
+            self.oracle.close(month)
+        with transaction(self.plant.database) as tx:
+            self.closed: dict[str, Decimal] = facts.closed_totals(tx, self.oracle)
+
+    @contextmanager
+    def trial(
+        self, fault: str, *, times: int, events: int, rate: float = RATE, via: str | None = None
+    ) -> Iterator[Result]:
+        """Stream events while the block does its worst; afterwards wait for quiet, and check and keep what came of it.
+
+        `via` is the URL of a way to the feed on which something happens; then each event goes by itself.
+        """
+        self.seed += 1
+        result = Result(fault, times)
+        bodies, self.later = [*self.later, *october(self.seed, events)], []
+        publisher = self._publish(bodies, rate, via)
+        until(lambda: publisher.confirmed or publisher.error, 30, "the first events are on the feed")
+        yield result
+        publisher.finish()
+        self.plant.until_quiet()
+        found = facts.look(self.plant, self.oracle, self.closed)
+        result.events = len(bodies)
+        if publisher.repeats:
+            result.note = f"{result.note}; {publisher.repeats:,} events published again".removeprefix("; ")
+        result.lost, result.doubled = len(found.lost), len(found.doubled)
+        if self.keeps_results:
+            result.write(RESULTS)
+        print(result)  # noqa: T201 (pytest shows it with -s, and where a trial fails)
+        found.check()
+
+    def recovery(self) -> float:
+        """Publish a payment, and return after how long it is in the ledger; the clock starts with the first try."""
+        started = time.monotonic()
+        body = self._probe()
+        event_id = json.loads(body)["event_id"]
+        until(lambda: self._published(body), RECOVERY_SECONDS_MAX, "the feed takes events again")
+        until(lambda: self._is_there(event_id), RECOVERY_SECONDS_MAX, "events are imported again")
+        return time.monotonic() - started
+
+    def canary(self, queue: str, seconds_max: float) -> float:
+        """Return after how long a worker of this queue answers a message; one that is lost is sent again."""
+        started = time.monotonic()
+        reply_to = f"payments:canary:{uuid.uuid4()}"
+
+        def sings() -> bool:
+            try:
+                canary.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=60)
+                return bool(self.plant.feed.blpop([reply_to], timeout=2))
+            except (redis.RedisError, OperationalError):
+                return False
+
+        until(sings, seconds_max, f"a worker takes work from {queue}")
+        return time.monotonic() - started
+
+    def _publish(self, bodies: list[bytes], rate: float = 5_000, via: str | None = None) -> Publisher:
+        hear_all(self.oracle, bodies)
+        publisher = Publisher(via or self.plant.engines.redis_url, bodies, rate, singly=via is not None)
+        publisher.start()
+        return publisher
+
+    def _published(self, body: bytes) -> bool:
+        try:
+            with PaymentFeed(f"{self.plant.engines.redis_url}?socket_timeout=3") as feed:
+                feed.publish(body)
+        except FeedError:
+            return False
+        return True
+
+    def _is_there(self, event_id: str) -> bool:
+        try:
+            return facts.has_event(self.plant, event_id)
+        except Exception:  # noqa: BLE001 (PostgreSQL may not answer yet)
+            return False
+
+    def _probe(self) -> bytes:
+        clinic_id, clinic = next((key, each) for key, each in self.oracle.clinics.items() if each.is_on)
+        said = {
+            "schema": 1,
+            "type": "payment.deleted",
+            "event_id": str(uuid.uuid4()),
+            "company_id": clinic.company,
+            "clinic_id": clinic_id,
+            "patient_id": f"{clinic_id}-probe",
+            "payment_id": f"probe-{uuid.uuid4()}",
+            "line_id": "1",
+            "version": 1,
+            "saved_at": "2026-10-05T10:00:00-07:00",
+        }
+        self.oracle.hear(said)
+        return json.dumps(said).encode()
+
+
+def longest(recoveries: list[float]) -> float:
+    """Return the longest of some recoveries, as it is written in the table."""
+    return round(max(recoveries), 1)

@@ -1,0 +1,35 @@
+"""The page of results says what the runs found, and nothing else."""
+
+from tests.faults.report import page
+
+ROW = {
+    "fault": "a fault",
+    "times": 20,
+    "events": 3_902,
+    "lost": 0,
+    "doubled": 0,
+    "recovery_seconds": 1.5,
+    "note": "",
+    "cores": 2,
+    "at": "2026-10-05T10:00:00+00:00",
+}
+
+
+def test_each_result_is_a_row_and_what_is_not_ours_comes_last() -> None:
+    other = ROW | {"fault": "For comparison: plain tasks", "lost": 7, "recovery_seconds": None, "note": "not ours"}
+
+    written = page([other, ROW], None).splitlines()
+
+    rows = [line for line in written if line.startswith("| ") and "events" not in line]
+    assert rows == [
+        "| a fault | 20 | 3,902 | 0 | 0 | 1.5 s |  |",
+        "| For comparison: plain tasks | 20 | 3,902 | 7 | 0 |  | not ours |",
+    ]
+    assert "Measured 2026-10-05 to 2026-10-05." in written
+    assert not any("Soak" in line for line in written)
+
+
+def test_a_soak_says_what_it_did() -> None:
+    soak = ROW | {"minutes": "30", "rate": 200, "every": 20, "kinds": "a, b", "memory": "400 MB, 401 MB"}
+
+    assert "30 minutes at 200 events a second, with a fault every 20 seconds: a, b." in page([ROW], soak)

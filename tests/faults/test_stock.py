@@ -1,0 +1,97 @@
+"""The same kills on plain Celery, so that the table shows what the stream is for."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psycopg
+import pytest
+
+from config.urls import with_redis_database
+from tests.faults.processes import until
+from tests.faults.scene import RESULTS, Result, Scene
+from tests.faults.stock import make_app
+
+BROKER_DATABASE, TASKS_A_KILL, WAITING_MAX = 5, 250, 2_000
+
+
+@pytest.mark.long
+def test_plain_celery_loses_tasks_when_its_worker_is_killed(scene: Scene) -> None:
+    kills = int(os.environ.get("FAULTS_STOCK_KILLS", "100"))
+    database_url = scene.plant.engines.database_url.replace("+psycopg", "", 1)
+    broker_url = with_redis_database(scene.plant.engines.redis_url, BROKER_DATABASE)
+    environment = scene.plant.environment | {"DATABASE_URL": database_url, "CELERY_BROKER_URL": broker_url}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE stock_counts (number int)")
+        published = _Published(broker_url, kills * TASKS_A_KILL)
+        published.start()
+        _kill_again_and_again(kills, environment, connection)
+        worker = _start(environment)
+        published.join(300)
+        try:
+            until(lambda: published.waiting() == 0, 300, "all tasks are done")
+        finally:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+        done, distinct = connection.execute("SELECT count(*), count(DISTINCT number) FROM stock_counts").fetchone()
+        connection.execute("DROP TABLE stock_counts")
+    result = Result(
+        "For comparison: the same kills on plain Celery tasks (late acks, reject on worker lost)",
+        kills,
+        events=published.count,
+        lost=published.count - distinct,
+        doubled=done - distinct,
+        note="not ours: one Celery task a payment",
+    )
+    if scene.keeps_results:
+        result.write(RESULTS)
+    print(result)  # noqa: T201 (pytest shows it with -s)
+    assert distinct <= published.count
+
+
+class _Published(threading.Thread):
+    """Keeps the queue full until all tasks are out."""
+
+    def __init__(self, broker_url: str, count: int) -> None:
+        super().__init__(daemon=True)
+        self.app, self.count = make_app(broker_url), count
+
+    def run(self) -> None:
+        task = self.app.tasks["stock.count_one"]
+        for number in range(self.count):
+            while number % 100 == 0 and self.waiting() > WAITING_MAX:
+                time.sleep(0.05)
+            task.apply_async(args=(number,))
+
+    def waiting(self) -> int:
+        with self.app.connection_for_write() as connection:
+            client = connection.default_channel.client
+            return int(client.llen("stock:stock")) + int(client.hlen("stock:unacked"))
+
+
+def _kill_again_and_again(kills: int, environment: dict[str, str], connection: psycopg.Connection) -> None:
+    chance = random.Random(7)
+    for _ in range(kills):
+        worker = _start(environment)
+        before = _count(connection)
+        try:
+            until(lambda before=before: _count(connection) > before, 60, "the worker is at work")
+            time.sleep(chance.uniform(0.0, 0.6))
+        finally:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+
+
+def _start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.faults.stock"]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def _count(connection: psycopg.Connection) -> int:
+    return connection.execute("SELECT count(*) FROM stock_counts").fetchone()[0]

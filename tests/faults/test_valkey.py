@@ -1,0 +1,77 @@
+"""Redis goes away, stands still, hangs up and is full, while events stream."""
+
+import signal
+import time
+
+import pytest
+
+from tests.faults.injuries import cut_redis_three_times, kill, stand_still
+from tests.faults.processes import until
+from tests.faults.scene import Scene, longest
+
+
+def test_a_valkey_that_is_killed_comes_back_with_everything_that_it_confirmed(scene: Scene, is_long: bool) -> None:
+    times, recoveries = 10 if is_long else 1, []
+    with scene.trial("SIGKILL of Valkey, restarted on its append-only file", times=times, events=times * 800) as result:
+        for _ in range(times):
+            time.sleep(0.5)
+            kill(scene.plant, "valkey")
+            recoveries.append(scene.recovery())
+        result.recovery_seconds = longest(recoveries)
+
+
+def test_when_every_connection_is_cut_again_and_again_work_goes_on(scene: Scene, is_long: bool) -> None:
+    rounds, recoveries = 20 if is_long else 1, []
+    with scene.trial("all Redis connections cut 3 times in 2 s", times=rounds, events=rounds * 600) as result:
+        for _ in range(rounds):
+            cut_redis_three_times(scene.plant)
+            recoveries.append(scene.recovery())
+            assert recoveries[-1] < 30
+            heard_from_both(scene)
+        result.recovery_seconds = longest(recoveries)
+
+
+@pytest.mark.long
+def test_a_full_memory_stops_the_publisher_and_loses_nothing(scene: Scene) -> None:
+    with scene.trial("Valkey's memory full, noeviction, for 5 s", times=1, events=2_000) as result:
+        used = int(scene.plant.feed.info("memory")["used_memory"])
+        scene.plant.feed.config_set("maxmemory", used // 2)
+        time.sleep(5)
+        scene.plant.feed.config_set("maxmemory", 0)
+        result.recovery_seconds = round(scene.recovery(), 1)
+
+
+@pytest.mark.long
+def test_a_valkey_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> None:
+    with scene.trial("Valkey stopped for 60 s (SIGSTOP)", times=1, events=4_000) as result:
+        stand_still(scene.plant, "valkey", 60)
+        result.recovery_seconds = round(scene.recovery(), 1)
+
+
+@pytest.mark.long
+def test_a_valkey_that_stands_still_for_a_moment_is_waited_for(scene: Scene) -> None:
+    recoveries = []
+    with scene.trial("Valkey stopped for 3 s (SIGSTOP)", times=5, events=4_000) as result:
+        for _ in range(5):
+            stand_still(scene.plant, "valkey", 3)
+            recoveries.append(scene.recovery())
+        result.recovery_seconds = longest(recoveries)
+
+
+def test_an_emptied_broker_costs_seconds_and_no_payment(scene: Scene, is_long: bool) -> None:
+    times, recoveries = 20 if is_long else 1, []
+    with scene.trial("FLUSHDB of the broker while tasks are queued", times=times, events=times * 700) as result:
+        for _ in range(times):
+            worker = scene.plant.leader("importer")
+            scene.plant.signal(worker, signal.SIGSTOP)  # so that something is queued
+            until(lambda: scene.plant.broker.llen("payments:imports"), 10, "a task is queued")
+            scene.plant.broker.flushdb()
+            scene.plant.signal(worker, signal.SIGCONT)
+            recoveries.append(scene.recovery())
+        result.recovery_seconds = longest(recoveries)
+
+
+def heard_from_both(scene: Scene) -> None:
+    """Both workers take a message and answer it, within the time in which work has to go on."""
+    for queue in ("imports", "findings"):
+        scene.canary(queue, 30)

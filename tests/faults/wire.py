@@ -1,0 +1,42 @@
+"""A wire to a server that loses replies: the server has done what it was asked, and nobody hears of it."""
+
+import contextlib
+import random
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+
+@contextmanager
+def wire_that_loses_replies(url: str, share: float, seed: int = 7) -> Iterator[str]:
+    """Pass everything on, but cut the connection in place of this share of the server's replies."""
+    there = urlsplit(url)
+    chance = random.Random(seed)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        arguments = (listener, (there.hostname, there.port or 6379), lambda: chance.random() < share)
+        threading.Thread(target=_accept, args=arguments, daemon=True).start()
+        login, at, _ = there.netloc.rpartition("@")
+        yield there._replace(netloc=f"{login}{at}127.0.0.1:{listener.getsockname()[1]}").geturl()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _accept(listener: socket.socket, target: tuple[str, int], is_lost: object) -> None:
+    while True:
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return
+        with near, socket.create_connection(target) as far, contextlib.suppress(ConnectionError):
+            _pass_on(near, far, is_lost)
+
+
+def _pass_on(near: socket.socket, far: socket.socket, is_lost: object) -> None:
+    while True:
+        for end in select.select([near, far], [], [])[0]:
+            data = end.recv(65_536)
+            if not data or (end is far and is_lost()):
+                return
+            (far if end is near else near).sendall(data)

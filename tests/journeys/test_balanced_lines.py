@@ -1,0 +1,116 @@
+"""What the EMR said last of a line, and the terms that lie between it and the ledger: one small story each."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.money import ZERO
+from payments.journeys import adjusting, balancing
+from payments.journeys.balancing import BalanceQuery
+from payments.store.session import Transaction
+from tests.make import body, deleted, said, saved
+from tests.office import BILLER, Office
+
+FIFTH, SIXTH = date(2026, 6, 5), date(2026, 6, 6)
+LATER = "2026-06-07T09:00:00+00:00"
+
+
+def refused(amount: str, version: object, **more: Any) -> bytes:
+    """Return a save that Billing cannot take, of which it can read the amount and the day."""
+    return body(said(amount_due=amount, amount_paid=amount, version=version, method="Gift card", **more))
+
+
+def gone(version: int) -> bytes:
+    """Return the deletion of the line."""
+    return body(deleted(version=version))
+
+
+FIRST = saved("25.00")
+STORIES = [
+    ("imported", [FIRST], "25.00", {}),
+    ("deleted", [FIRST, gone(2)], "0.00", {}),
+    ("a newer version refused", [FIRST, refused("40.00", 2)], "40.00", {"invalid": "15.00"}),
+    ("an older version refused", [saved("25.00", version=2), refused("40.00", 1)], "25.00", {}),
+    ("two refused", [FIRST, refused("60.00", 3), refused("40.00", 2)], "60.00", {"invalid": "35.00"}),
+    ("refused, then saved again", [FIRST, refused("40.00", 2), saved("30.00", version=3)], "30.00", {}),
+    ("the unpaid version refused", [FIRST, refused("25.00", 2, paid=False)], "0.00", {"invalid": "-25.00"}),
+    ("an amount that cannot be read", [FIRST, refused("much", 2)], "25.00", {}),
+    ("a day that cannot be read", [FIRST, refused("40.00", 2, transaction_date="soon")], "25.00", {}),
+    ("version unreadable, saved later", [FIRST, refused("40.00", "x", saved_at=LATER)], "40.00", {"invalid": "15.00"}),
+    ("version unreadable, saved before", [saved("25.00", saved_at=LATER), refused("40.00", "x")], "25.00", {}),
+    ("other content, same version", [FIRST, saved("30.00")], "30.00", {"invalid": "5.00"}),
+    ("refused from the first", [refused("25.00", 1)], "25.00", {"invalid": "25.00"}),
+    ("without a key", [refused("25.00", 1, payment_id=...)], "25.00", {"invalid": "25.00"}),
+    ("refused after Internal", [saved("25.00", internal_payment=True), refused("40.00", 2)], "40.00",
+     {"internal": "25.00", "invalid": "15.00"}),
+    ("a refund", [FIRST, saved("-5.00", payment_id="r", refund_of="x")], "20.00", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "emr", "terms"), [row[1:] for row in STORIES], ids=[row[0] for row in STORIES])
+def test_the_emrs_side_is_what_it_said_last(tx: Transaction, events: Any, emr: str, terms: dict[str, str]) -> None:
+    Office(tx, date(2026, 6, 20)).publish(*events)
+
+    assert told(tx, BalanceQuery(FIFTH, FIFTH)) == (emr, terms)
+
+
+def told(tx: Transaction, query: BalanceQuery) -> tuple[str, dict[str, str]]:
+    """Return the EMR's total and the terms, of which nothing is unexplained."""
+    balance = balancing.balance(tx, query)
+    assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
+    return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.terms.items() if amount}
+
+
+def test_a_conflict_that_was_acknowledged_is_no_longer_what_the_emr_says(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 6, 20))
+    office.publish(FIRST, saved("30.00"))
+
+    (found,) = office.open_exceptions()
+    adjusting.acknowledge(tx, found.id, "a slip of the EMR", office.now, BILLER)
+
+    assert told(tx, BalanceQuery()) == ("25.00", {})
+
+
+def test_a_refused_version_counts_on_the_day_that_it_says(tx: Transaction) -> None:
+    Office(tx, date(2026, 6, 20)).publish(FIRST, refused("40.00", 2, transaction_date="2026-06-06"))
+
+    assert told(tx, BalanceQuery(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
+    assert told(tx, BalanceQuery(SIXTH, SIXTH)) == ("40.00", {"invalid": "15.00", "date_differences": "25.00"})
+    assert told(tx, BalanceQuery(FIFTH, SIXTH)) == ("40.00", {"invalid": "15.00"})
+
+
+def test_a_payment_that_left_a_closed_month_is_a_difference_of_dates_on_both_sides(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 6, 20))
+    office.publish(saved("25.00", transaction_date="2026-05-31"))
+    office.close("2026-05")
+    office.publish(saved("35.00", version=2))
+    may, june = (BalanceQuery(date(2026, month, 1), date(2026, month, 30 + month % 2)) for month in (5, 6))
+
+    assert told(tx, may) == ("0.00", {"date_differences": "-25.00"})
+    assert told(tx, june) == ("35.00", {"closed_month": "10.00", "date_differences": "25.00"})
+    office.accept_all()
+    assert told(tx, june) == ("35.00", {"prior_period": "10.00", "date_differences": "25.00"})
+
+
+def test_a_ledger_that_the_rules_did_not_write_is_unexplained_by_line(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 6, 20))
+    office.publish(*(saved("25.00", payment_id=each) for each in ("right", "said", "posted")))
+    tx.execute(text("UPDATE lines SET amount_paid = 30.00 WHERE payment_id = 'said'"))
+    tx.execute(
+        text(
+            "INSERT INTO entries (kind, part, line_ref, version, amount, company_id, clinic_id, patient_id, "
+            "charge_type, method, deposit_date, posting_date, posted_at, entered_by) "
+            "SELECT 'manual', 9, line_ref, version, amount, company_id, clinic_id, patient_id, "
+            "charge_type, method, deposit_date, posting_date, posted_at, entered_by "
+            "FROM entries WHERE line_ref IN (SELECT id FROM lines WHERE payment_id = 'posted')"
+        )
+    )
+
+    balance = balancing.balance(tx, BalanceQuery(FIFTH, FIFTH))
+
+    unexplained = [(each.payment, str(each.unexplained)) for each in balance.lines]
+    assert unexplained == [("clinic/posted/1", "-25.00"), ("clinic/said/1", "5.00")]
+    assert (balance.equal, balance.unexplained) == (1, Decimal("-20.00"))

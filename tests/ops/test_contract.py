@@ -1,0 +1,126 @@
+"""The published contract is what the code reads: generated from it, and of the same opinion about every event."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from jsonschema import Draft202012Validator, FormatChecker
+
+from emr import contract
+from emr.client import STREAM_DEFAULT
+from emr.contract_words import EXAMPLES, MEANINGS
+from payments.core.event import EventError, read_event
+from tests.core.test_event import CHANGES, amounts, identifiers
+from tests.core.test_event_refusals import REQUIRED, WRONG_VALUES
+from tests.make import body, charge, deleted, few, patient, said
+
+SCHEMA = json.loads((contract.FOLDER / contract.SCHEMA_FILE).read_text())
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker(["date"]))
+
+READ = [
+    said(),
+    said(charge_type="Payment on Account", date_of_service=None),
+    said(amount_due="-80.00", amount_paid="-80.00", refund_of="payment-1"),
+    said(amount_paid="-0.00", paid=False),
+    said(amount_due="0.00", amount_paid="0.00"),
+    said(amount_paid="0.00", paid=False, refund_of=""),
+    said(memo="", case_id=None, reference="1021", refund_of=None),
+    said(entered_by="K. Front Desk", more={"of": ["anything"]}),
+    said(saved_at="2026-06-05 10:00:00.123456789z", version=2**63 - 1),
+    said(patient_id="Zoë 的 🦷", line_id=" 1"),
+    *(json.loads(body(event)) for event in (deleted(), patient(name="Ada"), charge("c-1", "-3.00"))),
+    *(said(**{field: value}) for field, value in CHANGES.items()),
+]
+REFUSED = [
+    *(said(**{field: value}) for field, value, _ in WRONG_VALUES),
+    *(said(**{field: ...}) for field in REQUIRED),
+    said(amount_due="-1.00", refund_of=""),
+    said(saved_at="2026-06-05T23:59:60Z"),
+    {**said(), "type": "charge.saved"},
+    "payment.saved",
+    [],
+    None,
+]
+# What no JSON Schema can say: to it 1.0 is a whole number, and most validators look at no calendar.
+ONLY_THE_READER_REFUSES = [said(version=1.0), said(saved_at="2026-02-30T10:00:00Z")]
+# The contract asks for the usual form of a UUID; the reader takes the others, too.
+ONLY_THE_READER_TAKES = [said(event_id="0b5a8a527f3e4c1e9a555f2f0c6f1a02")]
+
+
+def is_read(content):
+    try:
+        read_event(body(content) if isinstance(content, dict) else json.dumps(content).encode())
+    except EventError:
+        return False
+    return True
+
+
+def test_the_files_are_those_that_the_code_writes(tmp_path, capsys):
+    assert contract.main(["--check"]) == 0
+    assert contract.main([], tmp_path) == 0
+    assert contract.main(["--check"], tmp_path) == 0
+
+    (tmp_path / contract.SCHEMA_FILE).write_text("{}")
+    assert contract.main(["--check"], tmp_path) == 1
+
+    assert "make contract" in capsys.readouterr().err
+
+
+def test_the_schema_is_one_and_says_something_of_every_field():
+    Draft202012Validator.check_schema(SCHEMA)
+    fields = [field for told in SCHEMA["$defs"].values() for field in told.get("properties", {}).items()]
+
+    assert {name for name, _ in fields} == set(MEANINGS)
+    assert [name for name, told in fields if not told["description"].startswith(MEANINGS[name])] == []
+
+
+@pytest.mark.parametrize("content", READ, ids=lambda content: json.dumps(content)[-40:])
+def test_what_is_read_is_valid(content):
+    assert is_read(content)
+    assert [error.message for error in VALIDATOR.iter_errors(content)] == []
+
+
+@pytest.mark.parametrize("content", REFUSED, ids=lambda content: json.dumps(content)[-40:])
+def test_what_is_refused_is_not_valid(content):
+    assert not is_read(content)
+    assert not VALIDATOR.is_valid(content)
+
+
+def test_where_the_two_differ():
+    assert [is_read(content) or not VALIDATOR.is_valid(content) for content in ONLY_THE_READER_REFUSES] == [False] * 2
+    assert [is_read(content) and not VALIDATOR.is_valid(content) for content in ONLY_THE_READER_TAKES] == [True]
+
+
+@few
+@given(identifiers, amounts, amounts)
+def test_the_two_agree_on_amounts_and_names(identifier, due, paid):
+    for refund in (None, "payment-1"):
+        content = said(payment_id=identifier, amount_due=due, amount_paid=paid, refund_of=refund)
+
+        assert is_read(content) == VALIDATOR.is_valid(content)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_an_event(name):
+    assert type(read_event(json.dumps(EXAMPLES[name]).encode())).__name__ == name
+    assert VALIDATOR.is_valid(EXAMPLES[name])
+
+
+def test_asyncapi_names_the_stream_the_field_and_a_schema_for_each_message():
+    document = yaml.safe_load((contract.FOLDER / contract.ASYNCAPI_FILE).read_text())
+    channel, messages = document["channels"]["payments"], document["components"]["messages"]
+
+    assert document == contract.asyncapi()
+    assert channel["address"] == STREAM_DEFAULT
+    assert channel["x-redis-entry"]["required"] == ["event"]
+    assert {message["$ref"].rpartition("/")[2] for message in channel["messages"].values()} == set(messages)
+    for name, message in messages.items():
+        file, _, pointer = message["payload"]["$ref"].partition("#/$defs/")
+        assert (contract.FOLDER / file).is_file()
+        assert SCHEMA["$defs"][pointer]["properties"]["type"]["const"] == message["name"], name
+
+
+def test_the_folder_holds_nothing_else():
+    assert {path.name for path in Path(contract.FOLDER).iterdir()} == set(contract.documents())

@@ -1,0 +1,212 @@
+"""Patients' accounts in the store: what is unassigned, what went where, and the pages in which they are locked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pytest
+
+from payments.core.money import Money, dollars, total
+from payments.journeys.importing import import_events
+from payments.store import accounts, reports
+from payments.store.accounts import AppliedRow
+from payments.store.reports import LogQuery
+from payments.store.session import Transaction
+from tests.make import arrived, charge, deleted, patient, run, saved
+from tests.office import Office, paid
+
+TODAY = date(2020, 6, 10)
+VISIT = "2020-06-05"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What happened to a patient's money, and what then is unassigned, entry by entry in the order of posting."""
+
+    name: str
+    happens: Callable[[Office], object]
+    unassigned: list[str]
+
+
+def owes(office: Office, amount: str) -> None:
+    """Let the patient owe for the visit, and distribute."""
+    office.publish(charge("visit", amount, date_of_service=VISIT))
+    office.distribute()
+
+
+def visit(version: int, amount: str, **more: object) -> object:
+    return saved(version=version, **(paid(amount, VISIT) | more))
+
+
+def corrected(office: Office, *amounts: str) -> None:
+    """Save the same payment again and again."""
+    for version, amount in enumerate(amounts, 1):
+        office.publish(visit(version, amount))
+
+
+def deleted_before_it_is_given_back(office: Office) -> None:
+    corrected(office, "25.00")
+    owes(office, "25.00")
+    import_events(office.tx, arrived([deleted(version=2)]), run(office.now))
+
+
+def refunded(office: Office) -> None:
+    """Of 80.00, 60.00 are applied; 30.00 are then paid back to the patient."""
+    corrected(office, "80.00")
+    owes(office, "60.00")
+    office.publish(saved("-30.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date=VISIT))
+
+
+def adjusted(office: Office) -> None:
+    """Of 60.00 in a closed month, 50.00 are applied; the EMR then says 45.00, and the biller accepts."""
+    office.publish(saved(version=1, **paid("60.00", "2020-04-08")), charge("c", "50.00", date_of_service="2020-04-08"))
+    office.distribute()
+    office.close("2020-04")
+    office.publish(saved(version=2, **paid("45.00", "2020-04-08")))
+    office.accept_all()
+
+
+def another_method(office: Office) -> None:
+    corrected(office, "40.00")
+    owes(office, "25.00")
+    office.publish(visit(2, "40.00", method="Check"))
+
+
+def another_patient(office: Office) -> None:
+    office.publish(patient("other"))
+    corrected(office, "40.00")
+    owes(office, "25.00")
+    office.publish(visit(2, "40.00", patient_id="other"))
+
+
+def in_turn(*steps: Callable[[Office], object]) -> Callable[[Office], object]:
+    return lambda office: [step(office) for step in steps]
+
+
+CASES = [
+    Case("nothing is owed", lambda office: corrected(office, "25.00"), ["25.00"]),
+    Case(
+        "partly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "10.00")), ["15.00"]
+    ),
+    Case(
+        "wholly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "90.00")), ["0.00"]
+    ),
+    Case(
+        "raised: the oldest money is spent first",
+        in_turn(lambda each: corrected(each, "25.00", "35.00"), lambda each: owes(each, "30.00")),
+        ["0.00", "5.00"],
+    ),
+    Case(
+        "lowered",
+        in_turn(lambda each: corrected(each, "25.00", "10.00"), lambda each: owes(each, "5.00")),
+        ["5.00", "0.00"],
+    ),
+    Case(
+        "up, down and up again",
+        in_turn(lambda each: corrected(each, "25.00", "35.00", "15.00", "20.00"), lambda each: owes(each, "12.00")),
+        ["0.00", "3.00", "0.00", "5.00"],
+    ),
+    Case(
+        "deleted and given back",
+        in_turn(
+            lambda each: corrected(each, "25.00"),
+            lambda each: owes(each, "25.00"),
+            lambda each: each.publish(deleted(version=2)),
+        ),
+        ["0.00", "0.00"],
+    ),
+    Case("deleted and not yet given back", deleted_before_it_is_given_back, ["0.00", "-25.00"]),
+    Case("refunded in part", refunded, ["30.00", "-30.00"]),
+    Case("adjusted after its month was closed", adjusted, ["0.00", "0.00"]),
+    Case("moved to another method", another_method, ["0.00", "0.00", "15.00"]),
+    Case("moved to another patient", another_patient, ["0.00", "0.00", "40.00"]),
+    Case(
+        "the charge went away",
+        in_turn(
+            lambda each: corrected(each, "25.00"),
+            lambda each: owes(each, "25.00"),
+            lambda each: each.publish(charge("visit", "0.00", date_of_service=VISIT, version=2)),
+        ),
+        ["25.00"],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_is_unassigned_of_each_entry_adds_up_to_what_is_unassigned_of_the_account(
+    tx: Transaction, case: Case
+) -> None:
+    office = Office(tx, TODAY)
+
+    case.happens(office)
+
+    assert [str(row.unassigned) for row in reports.payment_log(tx, LogQuery())] == case.unassigned
+    for patient_id in ("patient", "other"):
+        for account in accounts.summaries(tx, patient_id):
+            rows = reports.payment_log(tx, LogQuery(patient_id))
+            assert account.unassigned == total(row.unassigned for row in rows)
+            assert account.payments_total == total(row.amount for row in rows)
+            assert account.unassigned == account.payments_total - applied(tx, patient_id)
+
+
+def test_what_went_where_is_summed_by_payment_and_charge_and_what_came_back_is_left_out(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    office.publish(
+        charge("new", "15.00", date_of_service="2020-06-05"),
+        charge("old", "30.00", date_of_service="2020-03-02"),
+        saved(payment_id="a", **paid("40.00", "2020-06-05")),
+        saved(payment_id="b", **paid("2.00", "2020-06-06")),
+    )
+    office.distribute()
+    assert accounts.applied_to(tx, "patient") == [
+        AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("25.00")),
+        AppliedRow("clinic/a/1", "clinic/new", date(2020, 6, 5), dollars("15.00")),
+        AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
+    ]
+
+    office.publish(charge("new", "0.00", date_of_service="2020-06-05", version=2))
+    office.distribute()
+
+    assert accounts.applied_to(tx, None) == [
+        AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("28.00")),
+        AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
+    ]
+    assert accounts.applied_to(tx, "somebody else") == []
+
+
+def test_accounts_are_locked_page_after_page_each_once_and_in_order(tx: Transaction) -> None:
+    keys = [("a", "1"), ("a", "10"), ("a", "2"), ("b", "1"), ("b", "A"), ("b", "a"), ("b", "é")]
+    accounts.mark(tx, reversed(keys), Office(tx, TODAY, "zz").now)
+
+    pages, last = [], ("", "")
+    while page := accounts.lock_after(tx, last, 3):
+        pages.append(page)
+        last = page[-1]
+
+    assert [len(page) for page in pages] == [3, 3, 2]
+    assert sorted(key for page in pages for key in page) == sorted([*keys, ("zz", "patient")])
+
+
+def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    keys = {("company", name) for name in ("ada", "bob", "cleo")}
+    assert accounts.lock_marked(tx, 10) == []
+    accounts.mark(tx, [*keys, ("company", "ada")], office.now)
+    accounts.mark(tx, [("company", "ada")], office.now + timedelta(seconds=1))
+
+    pages = [accounts.lock_marked(tx, 2) for _ in range(3)]
+
+    assert [len(page) for page in pages] == [2, 1, 0]
+    assert {key for page in pages for key in page} == keys
+
+
+def test_no_accounts_are_no_work(tx: Transaction) -> None:
+    accounts.mark(tx, [], Office(tx, TODAY).now)
+
+    assert accounts.load(tx, [], TODAY, at_once_only=False) == {}
+    assert accounts.lock_marked(tx, 5) == []
+
+
+def applied(tx: Transaction, patient_id: str) -> Money:
+    """What of a patient's money is applied to charges."""
+    return total(row.amount for row in accounts.movements(tx, patient_id))
