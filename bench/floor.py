@@ -1,5 +1,6 @@
-"""The floor: the same rows in the same tables, written the fastest way found, with no rule, no lock and no look at
-what is there; run as a process of its own by the measurement that stands beside it.
+"""The floor: the same rows in the same tables, written the fastest way found, with no rule and no lock.
+
+It is run as a process of its own by the measurement that stands beside it.
 
 It decides nothing: no duplicate, no older version, no closed month, no bad event. It says what the engines can take.
 """

@@ -47,9 +47,7 @@ def floor(stage: Stage, events: int, processes: int, chunk: int) -> Imported:
         names = [f"floor-{number}" for number in range(processes)]
         addresses = (plain(stage.engines.database_url), stage.engines.redis_url, stage.settings.stream)
         command = (sys.executable, "-m", "bench.floor", *addresses)
-        numbers = {
-            name: stack.enter_context(running(stage, name, (*command, name, str(chunk)))) for name in names
-        }
+        numbers = {name: stack.enter_context(running(stage, name, (*command, name, str(chunk)))) for name in names}
         return _measured(stage, events, numbers, list(numbers.values()))
 
 

@@ -22,11 +22,8 @@ class Process:
 
 def every_process() -> list[Process]:
     """Return all processes of the machine."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal() and (process := _read(folder)):
-            found.append(process)
-    return found
+    folders = (folder for folder in Path("/proc").iterdir() if folder.name.isdecimal())
+    return [process for folder in folders if (process := _read(folder))]
 
 
 def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:

@@ -6,7 +6,7 @@ import structlog
 
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustingError
-from payments.store.session import Database, transaction
+from payments.store.session import Database, is_transient, transaction
 from tasks.app import app
 from tasks.resources import resources
 
@@ -25,11 +25,16 @@ def apply_adjustments(**_future: object) -> str:
 
 
 def _accept(database: Database, finding_id: int, now: datetime) -> bool:
-    """Accept one exception; one that has changed meanwhile is left for the next time."""
+    """Accept one exception; one that has changed meanwhile, or that is held, is left for the next time."""
     try:
         with transaction(database) as tx:
             adjusting.accept(tx, finding_id, None, now, POLICY)
     except AdjustingError as error:
         log.info("not accepted", finding_id=finding_id, why=str(error))
+        return False
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        log.warning("not accepted yet", finding_id=finding_id, error_class=type(error).__name__)
         return False
     return True

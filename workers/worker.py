@@ -10,6 +10,7 @@ from config.logging import configure_logging
 from config.settings import Settings
 from tasks.app import make_app
 from tasks.resources import prepare
+from workers.hearing import watch_hearing
 
 
 def run_worker(name: str, queues: Sequence[str], settings: Settings, *, processes: int) -> int:
@@ -20,6 +21,7 @@ def run_worker(name: str, queues: Sequence[str], settings: Settings, *, processe
     engines = engines_in_force(settings)
     prepare(settings, engines, name)
     app = make_app(celery_settings(engines, settings))
+    watch_hearing(engines.broker_url, queues)
     app.worker_main(
         [
             *("worker", "--hostname", f"{name}@%h", "--queues", ",".join(queues)),

@@ -80,11 +80,14 @@ class TimelineRow(NamedTuple):
 # What of a line is not applied to a charge is shown on its newest entries: the oldest money is spent first.
 _UNASSIGNED = """
 LEFT JOIN LATERAL (
-    SELECT coalesce((SELECT sum(amount) FROM entries AS own WHERE own.line_ref = entries.line_ref), entries.amount)
-            - coalesce((SELECT sum(amount) FROM allocations WHERE allocations.line_ref = entries.line_ref), 0.00)
+    SELECT coalesce((SELECT sum(amount) FROM entries AS own WHERE own.line_ref = entries.line_ref
+            AND (CAST(:as_of AS timestamptz) IS NULL OR own.posted_at <= :as_of)), entries.amount)
+            - coalesce((SELECT sum(amount) FROM allocations WHERE allocations.line_ref = entries.line_ref
+                AND (CAST(:as_of AS timestamptz) IS NULL OR made_at <= :as_of)), 0.00)
             AS left_over,
         coalesce((SELECT sum(amount) FROM entries AS later WHERE later.line_ref = entries.line_ref
-            AND later.id > entries.id AND sign(later.amount) = sign(entries.amount)), 0.00) AS later
+            AND later.id > entries.id AND sign(later.amount) = sign(entries.amount)
+            AND (CAST(:as_of AS timestamptz) IS NULL OR later.posted_at <= :as_of)), 0.00) AS later
 ) AS of_line ON true
 """
 _SHARE = """
@@ -149,7 +152,7 @@ def payment_log_page(
 
 def payment_log_count(tx: Transaction, query: LogQuery, limit: int) -> int:
     """Count entries, up to `limit`."""
-    counted = f"SELECT count(*) FROM (SELECT 1 {_LOG.format(more='')} LIMIT :limit) AS some"
+    counted = f"SELECT count(*) FROM (SELECT 1 {_LOG.format(more='')} LIMIT :limit) AS first_ones"
     return int(tx.execute(text(counted), _parameters(query) | {"limit": limit}).scalar_one())
 
 

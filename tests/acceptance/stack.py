@@ -24,11 +24,11 @@ class Stack:
 
     def __init__(self, home: Path, redis_database: int, **settings: str) -> None:
         self.home = home
-        self.flower_port = _free_port()
+        self.flower_port = free_port()
         self.environment = free_environment() | {
             "PAYMENTS_HOME": str(home),
             "PAYMENTS_FLOWER_PORT": str(self.flower_port),
-            "PAYMENTS_CONSOLE_PORT": str(_free_port()),
+            "PAYMENTS_CONSOLE_PORT": str(free_port()),
             "FLOWER_UNAUTHENTICATED_API": "true",
             **settings,
         }
@@ -146,7 +146,7 @@ def _is_a_setting(name: str) -> bool:
     return name.startswith("PAYMENTS_") or name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

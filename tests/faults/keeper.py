@@ -1,4 +1,4 @@
-"""`payments up` for fault tests: the same processes, but no Flower, and one that ends is started again at once.
+"""`payments up` for fault tests: the same processes, but nothing to look at, and one that ends starts again at once.
 
 The product waits longer after each ending. A test that kills 200 times would do little else than wait. With
 `--deadly` the importer is the one of `tests.faults.deadly`.
@@ -25,7 +25,7 @@ def deadly(name: str, *rest: object) -> Child:
 
 if __name__ == "__main__":
     stack.Supervisor = functools.partial(Supervisor, backoff=Backoff(first_seconds=0.2, most_seconds=0.5))
-    stack.APPLICATIONS = tuple(name for name in stack.APPLICATIONS if name != "flower")
+    stack.APPLICATIONS = tuple(name for name in stack.APPLICATIONS if name not in {"flower", "console"})
     if "--deadly" in sys.argv:
         stack.application = deadly
     sys.exit(stack.main(read_settings(os.environ)))

@@ -15,7 +15,7 @@ from config.engines import Engines, running_stack
 from payments.journeys import reporting
 from payments.store.session import Database, transaction
 from tasks.resources import connect_redis
-from tests.acceptance.stack import free_environment
+from tests.acceptance.stack import free_environment, free_port
 from tests.faults.processes import children_of, command_of, folder_of, until
 
 STREAM = "emr:payments"
@@ -31,10 +31,13 @@ class Plant:
         # The ladder is short: a test cannot wait for half an hour until something is tried again.
         self.environment = free_environment() | {
             "PAYMENTS_HOME": str(home),
+            "PAYMENTS_FLOWER_PORT": str(free_port()),
+            "PAYMENTS_CONSOLE_PORT": str(free_port()),
             "PAYMENTS_RETRY_LADDER": "2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,2s,10h",
             **settings,
         }
         self.extra: list[subprocess.Popen[bytes]] = []
+        self.database: Database | None = None
 
     def start(self, *, deadly: bool = False) -> None:
         """Start it, and return once an event would be taken up."""
@@ -43,7 +46,7 @@ class Plant:
         self.keeper = self._spawn("keeper", "-m", "tests.faults.keeper", *(["--deadly"] if deadly else []))
         stack = until(lambda: self._ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
         self.engines: Engines = stack.engines
-        self.database: Database = create_engine(self.engines.database_url, pool_pre_ping=True)
+        self.database = create_engine(self.engines.database_url, pool_pre_ping=True)
         self.feed: redis.Redis = connect_redis(self.engines.redis_url)
         self.broker: redis.Redis = connect_redis(self.engines.broker_url)
         until(lambda: all(self.leaders(name) for name in PROCESSES), UP_SECONDS, "all processes are there")
@@ -59,7 +62,8 @@ class Plant:
                 process.wait(DOWN_SECONDS)
         finally:
             self._kill_what_is_left()
-            self.database.dispose()
+            if self.database is not None:
+                self.database.dispose()
 
     def add(self, name: str) -> subprocess.Popen[bytes]:
         """Start one more of a kind of process; nobody starts it again."""

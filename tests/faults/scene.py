@@ -1,6 +1,8 @@
 """One trial of a fault: events stream, something goes wrong, all comes to rest, and the facts are looked up."""
 
+import itertools
 import json
+import math
 import os
 import time
 import uuid
@@ -26,7 +28,7 @@ from tests.faults import facts
 from tests.faults.oracle import Oracle
 from tests.faults.plant import Plant
 from tests.faults.processes import until
-from tests.faults.workload import CLOSED, Publisher, hear_all, october, open_clinics, september
+from tests.faults.workload import CLOSED, Pace, Publisher, hear_all, october, open_clinics, september
 
 RESULTS = Path(__file__).resolve().parents[2] / "build" / "faults"
 RECOVERY_SECONDS_MAX = 60
@@ -66,7 +68,9 @@ class Scene:
         make_app(celery_settings(self.plant.engines, read_settings({})))
         self.oracle: Oracle = open_clinics(self.plant)
         before, self.later = september()
-        self._publish(before).finish()
+        publisher = Publisher(self.plant.engines.redis_url, before, Pace.of(5_000, math.inf))
+        publisher.start()
+        hear_all(self.oracle, publisher.finish())
         self.plant.until_quiet()
         companies = sorted({clinic.company for clinic in self.oracle.clinics.values()})
         for month in CLOSED:
@@ -82,18 +86,24 @@ class Scene:
     ) -> Iterator[Result]:
         """Stream events while the block does its worst; afterwards wait for quiet, and check and keep what came of it.
 
-        `via` is the URL of a way to the feed on which something happens; then each event goes by itself.
+        The stream ends with the block, but not before it has brought so many `events`. `via` is the URL of a way to the
+        feed on which something happens; there each event goes by itself.
         """
         self.seed += 1
         result = Result(fault, times)
-        bodies, self.later = [*self.later, *october(self.seed, events)], []
-        publisher = self._publish(bodies, rate, via)
-        until(lambda: publisher.confirmed or publisher.error, 30, "the first events are on the feed")
-        yield result
-        publisher.finish()
+        pace = Pace.of(rate, events) if via is None else Pace(rate, events, chunk=1)
+        bodies, self.later = itertools.chain(self.later, october(self.seed)), []
+        publisher = Publisher(via or self.plant.engines.redis_url, bodies, pace)
+        publisher.start()
+        until(lambda: publisher.said or publisher.error, 30, "the first events are on the feed")
+        try:
+            yield result
+        finally:
+            said = publisher.finish()
+            hear_all(self.oracle, said)
         self.plant.until_quiet()
         found = facts.look(self.plant, self.oracle, self.closed)
-        result.events = len(bodies)
+        result.events = len(said)
         if publisher.repeats:
             result.note = f"{result.note}; {publisher.repeats:,} events published again".removeprefix("; ")
         result.lost, result.doubled = len(found.lost), len(found.doubled)
@@ -125,12 +135,6 @@ class Scene:
 
         until(sings, seconds_max, f"a worker takes work from {queue}")
         return time.monotonic() - started
-
-    def _publish(self, bodies: list[bytes], rate: float = 5_000, via: str | None = None) -> Publisher:
-        hear_all(self.oracle, bodies)
-        publisher = Publisher(via or self.plant.engines.redis_url, bodies, rate, singly=via is not None)
-        publisher.start()
-        return publisher
 
     def _published(self, body: bytes) -> bool:
         try:

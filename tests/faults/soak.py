@@ -39,7 +39,7 @@ def main() -> int:
 def _soak(scene: Scene, minutes: float) -> None:
     seconds, next_injury = minutes * 60, in_turn(random.Random(7))
     before, recoveries, times = _memory(scene.plant), [], 0
-    with scene.trial("soak", times=0, events=round(seconds * RATE), rate=RATE) as result:
+    with scene.trial("soak", times=0, events=0, rate=RATE) as result:
         started = time.monotonic()
         while (time.monotonic() - started) < seconds:
             name, began = next_injury(), time.monotonic()

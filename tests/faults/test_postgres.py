@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -49,19 +49,19 @@ def test_connections_cut_in_the_middle_of_transactions_cost_a_try(scene: Scene, 
 def test_what_postgres_refuses_now_is_imported_later(scene: Scene, state: str, fault: str) -> None:
     with scene.trial(f"{fault}: PostgreSQL answers {state} to half of the commits", times=1, events=4_000) as result:
         # Each event of a transaction is refused by itself: few enough that half of the transactions get through.
-        with refusing(scene.plant, state, share=0.02):
+        with refusing(scene.plant, state, share=0.02) as failed:
             time.sleep(8)
         result.recovery_seconds = round(scene.recovery(), 1)
-        result.note = _tries_failed(scene.plant)
+        result.note = f"{failed():,} tries of events failed"
 
 
 @pytest.mark.long
 def test_a_full_disk_is_waited_for(scene: Scene) -> None:
     with scene.trial("disk full: PostgreSQL answers 53100 to every commit, 4 s", times=1, events=1_500) as result:
-        with refusing(scene.plant, "53100", share=1.0):
+        with refusing(scene.plant, "53100", share=1.0) as failed:
             time.sleep(4)
         result.recovery_seconds = round(scene.recovery(), 1)
-        result.note = _tries_failed(scene.plant)
+        result.note = f"{failed():,} tries of events failed"
 
 
 @pytest.mark.long
@@ -80,8 +80,9 @@ def test_a_postgres_that_takes_no_connection_for_a_minute_is_waited_for(scene: S
 
 
 @contextmanager
-def refusing(plant: Plant, state: str, share: float = 0.5) -> Iterator[None]:
-    """Have PostgreSQL refuse transactions that post entries, with this code, at their commit."""
+def refusing(plant: Plant, state: str, share: float) -> Iterator[Callable[[], int]]:
+    """Have PostgreSQL refuse transactions with this code at their commit; what it gives tells how many tries failed."""
+    before = _failed_tries(plant)
     with transaction(plant.database) as tx:
         tx.execute(
             text(
@@ -96,18 +97,17 @@ def refusing(plant: Plant, state: str, share: float = 0.5) -> Iterator[None]:
                 "FOR EACH ROW WHEN (NEW.what <> 'Failed') EXECUTE FUNCTION refuse()"
             )
         )
-    yield
+    yield lambda: _failed_tries(plant) - before
     with transaction(plant.database) as tx:
         tx.execute(text("DROP TRIGGER refuse ON history"))
+    assert _failed_tries(plant) > before, "nothing was refused"
 
 
-def _tries_failed(plant: Plant) -> str:
-    """Tell how many tries failed; that there were none would mean that nothing was tested."""
+def _failed_tries(plant: Plant) -> int:
+    """Count the tries of an event that a test made fail."""
     with transaction(plant.database) as tx:
         found = tx.execute(text("SELECT count(*) FROM history WHERE what = 'Failed' AND error LIKE '%by a test%'"))
-        count = int(found.scalar_one())
-    assert count
-    return f"{count:,} tries of events failed so far"
+        return int(found.scalar_one())
 
 
 @contextmanager

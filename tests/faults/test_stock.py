@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from config.urls import with_redis_database
+from tasks.resources import connect_redis
 from tests.faults.processes import until
 from tests.faults.scene import RESULTS, Result, Scene
 from tests.faults.stock import make_app
@@ -31,8 +32,9 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(scene: Scene) -> Non
         published.start()
         _kill_again_and_again(kills, environment, connection)
         worker = _start(environment)
-        published.join(300)
         try:
+            published.join(300)
+            assert published.sent == published.count, f"{published.sent:,} were published"
             until(lambda: published.waiting() == 0, 300, "all tasks are done")
         finally:
             os.killpg(worker.pid, signal.SIGKILL)
@@ -58,19 +60,19 @@ class _Published(threading.Thread):
 
     def __init__(self, broker_url: str, count: int) -> None:
         super().__init__(daemon=True)
-        self.app, self.count = make_app(broker_url), count
+        self.app, self.count, self.sent = make_app(broker_url), count, 0
+        self.broker = connect_redis(broker_url)
 
     def run(self) -> None:
         task = self.app.tasks["stock.count_one"]
-        for number in range(self.count):
-            while number % 100 == 0 and self.waiting() > WAITING_MAX:
+        while self.sent < self.count:
+            while self.sent % 100 == 0 and self.waiting() > WAITING_MAX:
                 time.sleep(0.05)
-            task.apply_async(args=(number,))
+            task.apply_async(args=(self.sent,))
+            self.sent += 1
 
     def waiting(self) -> int:
-        with self.app.connection_for_write() as connection:
-            client = connection.default_channel.client
-            return int(client.llen("stock:stock")) + int(client.hlen("stock:unacked"))
+        return int(self.broker.llen("stock:stock")) + int(self.broker.hlen("stock:unacked"))
 
 
 def _kill_again_and_again(kills: int, environment: dict[str, str], connection: psycopg.Connection) -> None:

@@ -43,9 +43,14 @@ def test_a_full_memory_stops_the_publisher_and_loses_nothing(scene: Scene) -> No
 
 @pytest.mark.long
 def test_a_valkey_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> None:
-    with scene.trial("Valkey stopped for 60 s (SIGSTOP)", times=1, events=4_000) as result:
-        stand_still(scene.plant, "valkey", 60)
-        result.recovery_seconds = round(scene.recovery(), 1)
+    times, recoveries = 3, []
+    with scene.trial("Valkey stopped for 60 s (SIGSTOP)", times=times, events=4_000) as result:
+        for _ in range(times):
+            stand_still(scene.plant, "valkey", 60)
+            recoveries.append(scene.recovery())
+            heard_from_both(scene)
+        result.recovery_seconds = longest(recoveries)
+        result.note = f"{gone_deaf(scene)} workers went deaf and were started again"
 
 
 @pytest.mark.long
@@ -55,6 +60,7 @@ def test_a_valkey_that_stands_still_for_a_moment_is_waited_for(scene: Scene) -> 
         for _ in range(5):
             stand_still(scene.plant, "valkey", 3)
             recoveries.append(scene.recovery())
+            heard_from_both(scene)
         result.recovery_seconds = longest(recoveries)
 
 
@@ -75,3 +81,8 @@ def heard_from_both(scene: Scene) -> None:
     """Both workers take a message and answer it, within the time in which work has to go on."""
     for queue in ("imports", "findings"):
         scene.canary(queue, 30)
+
+
+def gone_deaf(scene: Scene) -> int:
+    """Count the workers that ended because they no longer heard."""
+    return (scene.plant.home / "keeper.log").read_text(errors="replace").count("gone deaf")

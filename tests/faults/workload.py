@@ -4,8 +4,9 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from emr.client import FeedError, PaymentFeed, body_of
 from emr.simulator import clinics_of, simulate
@@ -19,7 +20,19 @@ CLINICS = 10
 CLOSED = ("2026-08", "2026-09")
 CUT = datetime(2026, 10, 1, tzinfo=UTC)
 _SETTINGS_SEED = 0
-CHUNKS_A_SECOND = 20
+
+
+class Pace(NamedTuple):
+    """How many events a second, how many at least, and how many go together."""
+
+    rate: float
+    events_min: float
+    chunk: int
+
+    @classmethod
+    def of(cls, rate: float, events_min: float) -> "Pace":
+        """Return a pace of 20 chunks a second."""
+        return cls(rate, events_min, max(1, round(rate / 20)))
 
 
 def open_clinics(plant: Plant) -> Oracle:
@@ -48,25 +61,25 @@ def september() -> tuple[list[bytes], list[bytes]]:
     return [body for at, body in said if at < CUT], [body for at, body in said if at >= CUT]
 
 
-def october(seed: int, events: int) -> list[bytes]:
-    """Return so many events of October; a few are about days of months that are closed."""
-    said: list[bytes] = []
-    for number in itertools.count():
-        if len(said) >= events:
-            return said[:events]
+def october(seed: int) -> Iterator[bytes]:
+    """Yield events of October without end; a few are about days of months that are closed."""
+    for number in itertools.count(seed * 10_000):
         first_day = date(2026, 10, 1 + number % 24)
-        said += [body for _, body in days(seed * 10_000 + number, first_day, 7)]
-    raise AssertionError("it counts for ever")
+        yield from (body for _, body in days(number, first_day, 7))
 
 
 class Publisher(threading.Thread):
-    """Streams events at a rate, and says each again until the feed confirms it."""
+    """Streams events at a rate, and says each again until the feed confirms it.
 
-    def __init__(self, url: str, bodies: Sequence[bytes], rate: float, *, singly: bool = False) -> None:
+    It ends with the last event, or with `enough`, but not before it has published `events_min`.
+    """
+
+    def __init__(self, url: str, bodies: Iterable[bytes], pace: Pace) -> None:
         super().__init__(name="publisher", daemon=True)
-        self.url, self.bodies, self.rate = url, bodies, rate
-        self.chunk = 1 if singly else max(1, round(rate / CHUNKS_A_SECOND))
-        self.confirmed = self.repeats = 0
+        self.url, self.bodies, self.pace = url, iter(bodies), pace
+        self.enough = threading.Event()
+        self.said: list[bytes] = []
+        self.repeats = 0
         self.error: BaseException | None = None
 
     def run(self) -> None:
@@ -76,27 +89,33 @@ class Publisher(threading.Thread):
         except BaseException as error:  # noqa: BLE001 (it is raised where someone waits for the end)
             self.error = error
 
-    def finish(self, seconds_max: float = 300) -> int:
-        """Wait for the last event to be confirmed, and return how many there were."""
+    def finish(self, seconds_max: float = 300) -> list[bytes]:
+        """End the stream, and return everything that was published."""
+        self.enough.set()
         self.join(seconds_max)
         if self.error:
             raise self.error
-        assert not self.is_alive(), f"{self.confirmed} of {len(self.bodies)} published"
-        return self.confirmed
+        assert not self.is_alive(), f"{len(self.said)} published"
+        return self.said
 
     def _stream(self, feed: PaymentFeed) -> None:
         next_at = time.monotonic()
-        while self.confirmed < len(self.bodies):
-            some = self.bodies[self.confirmed : self.confirmed + self.chunk]
-            try:
-                feed.publish_many(some)
-            except FeedError:
-                self.repeats += len(some)
+        while some := list(itertools.islice(self.bodies, self.pace.chunk)):
+            while not self._published(feed, some):
                 time.sleep(0.02)
-                continue
-            self.confirmed += len(some)
-            next_at = max(next_at + len(some) / self.rate, time.monotonic() - 1)
+            self.said += some
+            if self.enough.is_set() and len(self.said) >= self.pace.events_min:
+                return
+            next_at = max(next_at + len(some) / self.pace.rate, time.monotonic() - 1)
             time.sleep(max(0.0, next_at - time.monotonic()))
+
+    def _published(self, feed: PaymentFeed, some: list[bytes]) -> bool:
+        try:
+            feed.publish_many(some)
+        except FeedError:
+            self.repeats += len(some)
+            return False
+        return True
 
 
 def hear_all(oracle: Oracle, bodies: Sequence[bytes]) -> None:

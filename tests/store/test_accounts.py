@@ -85,12 +85,8 @@ def in_turn(*steps: Callable[[Office], object]) -> Callable[[Office], object]:
 
 CASES = [
     Case("nothing is owed", lambda office: corrected(office, "25.00"), ["25.00"]),
-    Case(
-        "partly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "10.00")), ["15.00"]
-    ),
-    Case(
-        "wholly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "90.00")), ["0.00"]
-    ),
+    Case("partly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "10.00")), ["15.00"]),
+    Case("wholly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "90.00")), ["0.00"]),
     Case(
         "raised: the oldest money is spent first",
         in_turn(lambda each: corrected(each, "25.00", "35.00"), lambda each: owes(each, "30.00")),

@@ -1,0 +1,90 @@
+"""A month is closed, the EMR goes on changing it, and the office puts that right in the present month."""
+
+import json
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from tests.acceptance.events import Event, deletion, key, patient, payment, total
+from tests.acceptance.stack import Row, Stack
+
+COMPANY = CLINIC = "closing"
+DAY = {"transaction_date": "2020-05-13", "date_of_service": "2020-05-13"}
+
+
+def said(event: Event) -> Event:
+    """Let an event be about the company whose month is closed."""
+    return event | {"company_id": COMPANY}
+
+
+def months(stack: Stack) -> dict[str, Row]:
+    rows = json.loads(stack.do("months", "list", "--company", COMPANY, "--format", "json"))
+    return {row["month"]: row for row in rows}
+
+
+def exceptions(stack: Stack, *arguments: str) -> list[Row]:
+    return [row for row in stack.report("exceptions", *arguments) if row["company"] == COMPANY]
+
+
+def test_what_is_added_edited_and_deleted_in_a_closed_month_is_adjusted_in_the_present_one(stack: Stack) -> None:
+    stack.do(*f"settings set {CLINIC} --company {COMPANY} --integration on --types Copay".split())
+    stack.publish(
+        said(patient(f"{CLINIC}-ada")),
+        said(payment(CLINIC, "edited", "25.00", **DAY)),
+        said(payment(CLINIC, "deleted", "50.00", **DAY)),
+    )
+    stack.settle()
+    assert "75.00" in stack.do("months", "close", COMPANY, "2020-05")
+    closed = months(stack)["2020-05"]
+    assert (closed["state"], closed["payments_total"]) == ("CLOSED", "75.00")
+    as_of = ("--to", "2020-05-31", "--as-of", datetime.now(UTC).isoformat(), "--format", "csv")
+    log = stack.do("report", "payment-log", "--patient", f"{CLINIC}-ada", *as_of)
+
+    stack.publish(
+        said(payment(CLINIC, "added", "40.00", **DAY)),
+        said(payment(CLINIC, "edited", "35.00", version=2, **DAY)),
+        said(deletion(CLINIC, "deleted", version=2)),
+    )
+    stack.settle()
+
+    found = {row["payment"]: row for row in exceptions(stack)}
+    assert {payment: (row["case"], row["difference"]) for payment, row in found.items()} == {
+        key(CLINIC, "added"): ("added", "40.00"),
+        key(CLINIC, "edited"): ("edited", "10.00"),
+        key(CLINIC, "deleted"): ("deleted", "-50.00"),
+    }
+    assert total(stack.ledger(CLINIC)) == 75
+    told = stack.do("exceptions", "accept", "--all", "--company", COMPANY)
+    assert told.splitlines()[-1] == "3 of 3 exceptions accepted"
+
+    assert exceptions(stack) == []
+    assert {row["status"] for row in exceptions(stack, "--status", "all")} == {"resolved"}
+    adjustments = [row for row in stack.ledger(CLINIC) if row["kind"] == "adjustment"]
+    assert sorted(Decimal(row["amount"]) for row in adjustments) == [-50, 10, 40]
+    assert months(stack)["2020-05"] == closed
+    (this_month,) = {row["deposit_date"][:7] for row in adjustments}
+    assert months(stack)[this_month]["payments_total"] == "0.00"
+    assert stack.do("months", "verify", COMPANY, "2020-05") == f"{COMPANY} 2020-05 holds: 75.00, as at its close.\n"
+    assert stack.do("report", "payment-log", "--patient", f"{CLINIC}-ada", *as_of) == log
+    steps = json.loads(stack.do("timeline", key(CLINIC, "edited"), "--format", "json"))
+    assert [step["what"] for step in steps if "xception" in step["what"]] == ["Exception opened", "Exception accepted"]
+    assert steps[-1]["who"].startswith("user:")
+
+
+def test_a_company_that_wants_no_questions_has_its_adjustments_posted_by_itself(stack: Stack) -> None:
+    clinic = company = "no-questions"
+    stack.do(*f"settings set {clinic} --company {company} --integration on --types Copay".split())
+    stack.do("company", "set", company, "--adjustments", "auto")
+    stack.publish(
+        patient(f"{clinic}-ada") | {"company_id": company}, payment(clinic, "late", company_id=company, **DAY)
+    )
+    stack.settle()
+    stack.do("months", "close", company, "2020-05")
+
+    stack.publish(deletion(clinic, "late", version=2) | {"company_id": company})
+    deadline = time.monotonic() + 10
+    while len(rows := stack.ledger(clinic)) < 2:
+        assert time.monotonic() < deadline, stack.do("timeline", key(clinic, "late"))
+        time.sleep(0.1)
+
+    assert [(row["amount"], row["user"]) for row in rows][1:] == [("-25.00", "company policy: auto")]

@@ -1,0 +1,99 @@
+"""Whoever is limited to clinics sees these clinics and nothing else, on every page and in every answer."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser, Ledger
+from tests.make import patient, saved
+
+Visitor = Callable[[str], Browser]
+
+OWN, FOREIGN = "p-of-both", "foreign-payment"
+PAGES = ("/", "/claims-feed", "/exceptions", "/payment-log", "/clinics", "/balancing?since=2026-06-01&until=2026-06-30")
+CALLS = ("/api/claims-feed", "/api/exceptions", "/api/payment-log", "/api/balancing")
+
+
+@pytest.fixture(autouse=True)
+def both_clinics(ledger: Ledger) -> None:
+    for clinic, payment_id in ((CLINIC, "own-payment"), (OTHER_CLINIC, FOREIGN)):
+        payment = saved("25.00", clinic_id=clinic, payment_id=payment_id, patient_id=OWN)
+        free = saved(clinic_id=clinic, payment_id=f"{payment_id}-free", patient_id=OWN, amount_due="0.00")
+        broken = f'{{"clinic_id": "{clinic}", "payment_id": "{payment_id}-broken", "line_id": "1"}}'.encode()
+        ledger.imports(clinic, patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CALLS])
+def test_no_page_and_no_answer_holds_anything_of_another_clinic(visitor: Visitor, path: str) -> None:
+    answer = visitor("billing-of-north").get(path)
+
+    assert answer.status_code == 200
+    assert OTHER_CLINIC not in answer.text
+    assert FOREIGN not in answer.text
+
+
+@pytest.mark.parametrize("path", [*PAGES[1:4], PAGES[5], *CALLS])
+def test_asking_for_another_clinic_by_name_is_refused(visitor: Visitor, path: str) -> None:
+    assert visitor("billing-of-north").get(path.partition("?")[0], clinic=OTHER_CLINIC).status_code == 403
+
+
+def test_an_account_is_the_part_of_it_that_belongs_to_the_own_clinics(visitor: Visitor) -> None:
+    def total(name: str) -> str:
+        amount: str = visitor(name).get("/api/account", patient=OWN).json()["rows"][0]["payments_total"]
+        return amount
+
+    assert total("billing") == "50.00"
+    assert total("billing-of-north") == "25.00"
+    page = visitor("billing-of-north").get("/account", patient=OWN).text
+    assert FOREIGN not in page
+    assert "Of your clinics alone" in page
+
+
+def test_the_life_of_another_clinics_payment_is_not_told(visitor: Visitor) -> None:
+    limited = visitor("billing-of-north")
+    refused = [
+        row["refused"]
+        for row in visitor("billing").get("/api/claims-feed", limit=1000).json()["rows"]
+        if row["refused"] and row["clinic"] != CLINIC
+    ]
+    assert len(refused) >= 2
+
+    for key in (f"{OTHER_CLINIC}/{FOREIGN}/1", *refused):
+        assert limited.get("/timeline", payment=key).status_code == 404
+        assert limited.get("/api/timeline", payment=key).status_code == 404
+    assert limited.get("/timeline", payment=f"{CLINIC}/own-payment/1").status_code == 200
+
+
+def test_nothing_of_another_clinic_can_be_requeued_accepted_or_set(visitor: Visitor, ledger: Ledger) -> None:
+    support, billing = visitor("support-of-north"), visitor("billing-of-north")
+    key = f"{OTHER_CLINIC}/{FOREIGN}-broken/1"
+    number = next(row["id"] for row in visitor("billing").get("/api/exceptions", clinic=OTHER_CLINIC).json()["rows"])
+
+    assert support.call("/api/requeue", {"payments": [key]}).json() == {"count": 0, "passed_over": [key]}
+    assert support.get("/requeue-runs/new", status="Validation Failed", clinic=OTHER_CLINIC).status_code == 403
+    assert "<strong>1</strong>" in support.get("/requeue-runs/new", status="Validation Failed").text
+    assert billing.post(f"/exceptions/{number}/accept", version=1).status_code == 404
+    assert billing.post(f"/exceptions/{number}/acknowledge", version=1, reason="x").status_code == 404
+    assert support.get("/clinic", clinic=OTHER_CLINIC).status_code == 404
+    assert support.post("/clinic", clinic=OTHER_CLINIC, integration="on").status_code == 404
+    assert support.post("/clinic/copy", clinic=CLINIC, to=OTHER_CLINIC).status_code == 404
+    assert billing.get("/payment-log/export", clinic=OTHER_CLINIC).status_code == 403
+    assert FOREIGN not in billing.get("/payment-log/export").text
+
+
+def test_a_run_of_everybody_is_not_shown_to_who_is_limited(visitor: Visitor) -> None:
+    run = visitor("support").post("/requeue-runs", status="Validation Failed").headers["location"]
+
+    assert visitor("support-of-north").get(run).status_code == 404
+
+
+def test_months_and_would_flow_of_others_are_refused(visitor: Visitor) -> None:
+    limited = visitor("billing-of-north")
+
+    assert limited.get("/months").status_code == 403
+    assert limited.get("/api/months", company="company").status_code == 403
+    for action in ("schedule", "cancel", "close"):
+        assert limited.post(f"/months/{action}", company="company", month="2026-05").status_code == 403
+    asked = {"charge_type": "Copay", "date": "2026-06-05"}
+    assert limited.get("/api/would-flow", clinic=OTHER_CLINIC, **asked).status_code == 403
+    assert limited.get("/api/would-flow", clinic=CLINIC, **asked).status_code == 200

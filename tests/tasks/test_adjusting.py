@@ -1,0 +1,122 @@
+"""Adjustments that a company's policy accepts without asking."""
+
+import os
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from payments.journeys import configuring, detecting, importing
+from payments.journeys.configuring import CompanyWish
+from payments.store import findings
+from payments.store.session import transaction
+from tasks import resources
+from tasks.adjusting import apply_adjustments
+from tests.make import arrived, deleted, run, saved
+from tests.office import Office, paid
+
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.fixture(autouse=True)
+def _at_work(here, engines, monkeypatch):
+    """Let this process be a worker of the real engines, with nothing left to accept."""
+    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
+    monkeypatch.setitem(resources._opened, os.getpid(), here)
+    apply_adjustments()
+
+
+@pytest.fixture
+def closed(here):
+    """Open a company with 25.00 in a closed April in each of two payments, and delete both after."""
+
+    def closed(policy):
+        company = f"company-{uuid4()}"
+        line = {"company_id": company, "clinic_id": company}
+        with transaction(here.database) as tx:
+            office = Office(tx, date(2020, 6, 10), company, company)
+            configuring.set_company(tx, CompanyWish(company, adjustments=policy))
+            office.publish(*(saved(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "ab"))
+            office.close("2020-04")
+            office.publish(*(deleted(payment_id=each, version=2, **line) for each in "ab"))
+        return line
+
+    return closed
+
+
+def posted(here, line):
+    """Return a company's adjustments as (payment, amount, deposit date, by whom)."""
+    with transaction(here.database) as tx:
+        found = tx.execute(
+            text(
+                "SELECT payment_id, amount::text, deposit_date, entered_by FROM entries "
+                "JOIN lines ON lines.id = line_ref WHERE kind = 'adjustment' AND lines.company_id = :company_id "
+                "ORDER BY entries.id"
+            ),
+            {"company_id": line["company_id"]},
+        )
+        return [tuple(row) for row in found]
+
+
+def still_open(here, line):
+    with transaction(here.database) as tx:
+        return [row.reason for row in findings.rows(tx, only_open=True) if row.company == line["company_id"]]
+
+
+def test_the_policy_auto_posts_today_in_its_own_name_and_review_waits_for_a_person(here, closed):
+    automatic, reviewed = closed("auto"), closed("review")
+
+    assert apply_adjustments() == "accepted 2 of 2"
+
+    assert posted(here, automatic) == [(each, "-25.00", TODAY, "company policy: auto") for each in "ab"]
+    assert still_open(here, automatic) == []
+    assert (posted(here, reviewed), len(still_open(here, reviewed))) == ([], 2)
+    assert apply_adjustments() == "accepted 0 of 0"
+
+
+def test_an_amount_due_of_zero_and_a_changed_note_wait_for_a_person_under_any_policy(here, closed):
+    line = closed("auto")
+    apply_adjustments()
+    with transaction(here.database) as tx:
+        note = saved(payment_id="n", **line, **paid("5.00", "2020-05-08"))
+        nothing_due = saved(payment_id="z", **line, **(paid("5.00", "2020-05-08") | {"amount_due": "0.00"}))
+        office = Office(tx, date(2020, 6, 10), **{name: line[name] for name in ("company_id", "clinic_id")})
+        office.publish(note, nothing_due)
+        office.close("2020-05")
+        office.publish(saved(payment_id="n", version=2, memo="by the window", **line, **paid("5.00", "2020-05-08")))
+
+    assert apply_adjustments() == "accepted 0 of 0"
+    assert sorted(still_open(here, line)) == [
+        "Amount Due is 0.00",
+        "Payment added/edited/deleted when month is closed",
+    ]
+
+
+def test_one_that_was_saved_again_meanwhile_waits_for_the_sweep_and_stops_none(here, closed):
+    line = closed("auto")
+    with transaction(here.database) as tx:
+        again = saved(payment_id="a", version=3, **line, **paid("10.00", "2020-04-08"))
+        importing.import_events(tx, arrived([again]), run())
+
+    assert apply_adjustments() == "accepted 1 of 2"
+    assert [amount for _, amount, *_ in posted(here, line)] == ["-25.00"]
+
+    with transaction(here.database) as tx:
+        detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
+    assert apply_adjustments() == "accepted 1 of 1"
+    assert [amount for _, amount, *_ in posted(here, line)] == ["-25.00", "-15.00"]
+
+
+def test_one_that_someone_else_holds_waits_for_the_next_time_and_stops_none(here, closed, logged):
+    line = closed("auto")
+    with transaction(here.database) as tx:
+        held = {"company_id": line["company_id"], "payment_id": "a"}
+        tx.execute(
+            text("SELECT FROM lines WHERE company_id = :company_id AND payment_id = :payment_id FOR UPDATE"), held
+        )
+        assert apply_adjustments() == "accepted 1 of 2"
+
+    assert [entry["event"] for entry in logged if entry["log_level"] == "warning"] == ["not accepted yet"]
+    assert apply_adjustments() == "accepted 1 of 1"
+    assert sorted(payment for payment, *_ in posted(here, line)) == ["a", "b"]

@@ -1,0 +1,40 @@
+"""When a worker counts as deaf, as a table of what it sees second by second."""
+
+import pytest
+
+from workers.hearing import DEAF_SECONDS, Hearing
+
+WAITS, BUSY, QUIET = (True, False), (True, True), (False, False)
+
+
+@pytest.mark.parametrize(
+    ("seen", "lost_at"),
+    [
+        ([WAITS] * 30, DEAF_SECONDS),
+        ([QUIET] * 30, None),
+        ([BUSY] * 30, None),
+        ([WAITS] * 10 + [QUIET] + [WAITS] * 14, None),
+        ([WAITS] * 10 + [BUSY] + [WAITS] * 30, 11 + DEAF_SECONDS),
+        ([BUSY] * 20 + [WAITS] * 30, 20 + DEAF_SECONDS),
+    ],
+)
+def test_a_worker_is_deaf_once_messages_wait_too_long_while_it_is_at_nothing(
+    seen: list[tuple[bool, bool]], lost_at: int | None
+) -> None:
+    hearing = Hearing()
+    lost = [
+        second
+        for second, (waiting, busy) in enumerate(seen)
+        if hearing.is_lost(waiting=waiting, busy=busy, now=float(second))
+    ]
+
+    assert (lost or [None])[0] == lost_at
+
+
+def test_a_message_that_comes_begins_the_time_anew() -> None:
+    hearing = Hearing()
+    for second in range(DEAF_SECONDS):
+        assert not hearing.is_lost(waiting=True, busy=False, now=float(second))
+    hearing.heard(sender=None)
+
+    assert not hearing.is_lost(waiting=True, busy=False, now=float(DEAF_SECONDS))
