@@ -57,7 +57,7 @@ def cut_postgres(plant: Plant, *, at_work: bool = False) -> int:
     with transaction(plant.database) as tx:
         found = tx.execute(
             text(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "  # noqa: S608 (one of two texts)
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
                 f"WHERE application_name LIKE 'payments %' {which}"
             )
         )
