@@ -104,6 +104,8 @@ class Scene:
         self.plant.until_quiet()
         found = facts.look(self.plant, self.oracle, self.closed)
         result.events = len(said)
+        # On a way that loses things, each loss that was noticed is one more time.
+        result.times += publisher.repeats if via else 0
         if publisher.repeats:
             result.note = f"{result.note}; {publisher.repeats:,} events published again".removeprefix("; ")
         result.lost, result.doubled = len(found.lost), len(found.doubled)

@@ -25,8 +25,9 @@ def test_a_postgres_that_is_killed_comes_back_with_everything_that_it_committed(
         result.recovery_seconds = longest(recoveries)
 
 
-def test_connections_cut_in_the_middle_of_transactions_cost_a_try(scene: Scene, is_long: bool) -> None:
-    times, recoveries = 100 if is_long else 10, []
+@pytest.mark.long
+def test_connections_cut_in_the_middle_of_transactions_cost_a_try(scene: Scene) -> None:
+    times, recoveries = 100, []
     with scene.trial("pg_terminate_backend in mid-transaction", times=times, events=times * 100) as result:
         cut = 0
         for _ in range(times):

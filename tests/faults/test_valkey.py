@@ -50,7 +50,7 @@ def test_a_valkey_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> 
             recoveries.append(scene.recovery())
             heard_from_both(scene)
         result.recovery_seconds = longest(recoveries)
-        result.note = f"{gone_deaf(scene)} workers went deaf and were started again"
+        result.note = f"workers gone deaf and started again: {gone_deaf(scene)}"
 
 
 @pytest.mark.long
