@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep test-faults soak bench check contract audit format lock clean
+.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-contenders check contract audit format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,13 @@ soak: install ## 200 events a second with a fault every 20 seconds, SOAK_MINUTES
 
 bench: install ## the table of measurements (some minutes)
 	$(BIN)/python -m bench
+
+bench-large: install ## the same with 10 million stored payments and 1 million waiting (an hour or so)
+	$(BIN)/python -m bench --large
+
+bench-contenders: ## the job queues that `make bench` compares itself with, in .venv-bench
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r bench/requirements-contenders.txt
 
 check: install ## ruff, mypy --strict, the import contracts, and that docs/contract is what the code reads
 	$(BIN)/ruff check .

@@ -55,7 +55,7 @@ def _measured(stage: Stage, events: int, numbers: Mapping[str, int], held: list[
     """Let the processes warm up, put the backlog there while those that begin are held, let go, and look."""
     stage.publish(made.events(WARM_UP, prefix="warm"))
     stage.wait_until_empty()
-    with _standing_still(held):
+    with standing_still(held):
         stage.publish(made.events(events))
         before = Gauge.read(stage, numbers)
         started = time.perf_counter()
@@ -95,7 +95,7 @@ class Gauge:
 
 
 @contextmanager
-def _standing_still(leaders: list[int]) -> Iterator[None]:
+def standing_still(leaders: list[int]) -> Iterator[None]:
     """Hold processes at what they are doing until the block ends."""
     for leader in leaders:
         signal_group(leader, signal.SIGSTOP)

@@ -59,7 +59,11 @@ def moment(at: datetime | date | None) -> Markup:
         return Markup('<span class="none">&ndash;</span>')
     if not isinstance(at, datetime):
         return Markup('<time datetime="{0}">{0}</time>').format(at.isoformat())
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}")
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), _apart(at))
+
+
+def _apart(at: datetime) -> Markup:
+    return Markup("<span>{}</span> <span>{}</span>").format(f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}")
 
 
 def badge(state: str | None) -> Markup:

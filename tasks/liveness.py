@@ -37,7 +37,7 @@ def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Pa
             parts.append(_intake(feed))
             parts += _workers(engines, settings, feed, timeout_seconds)
     stack = running_stack(settings.home)
-    return [*parts, _flower(stack.flower_url)] if stack else parts
+    return [*parts, _flower(stack.flower_url), _console(stack.console_url)] if stack else parts
 
 
 def _postgres(engines: Engines) -> Part:
@@ -94,8 +94,16 @@ def _heard(name: str, queue: str, feed: redis.Redis, reply_to: str | None, timeo
 
 
 def _flower(url: str) -> Part:
+    return _served("Flower", url, "healthcheck")
+
+
+def _console(url: str) -> Part:
+    return _served("console", url, "health")
+
+
+def _served(name: str, url: str, path: str) -> Part:
     try:
-        with urllib.request.urlopen(f"{url}/healthcheck", timeout=5):  # noqa: S310 (our own address)
-            return Part("Flower", is_up=True, detail=url)
+        with urllib.request.urlopen(f"{url}/{path}", timeout=5):  # noqa: S310 (our own address)
+            return Part(name, is_up=True, detail=url)
     except OSError as error:
-        return Part("Flower", is_up=False, detail=f"{url}: {error}")
+        return Part(name, is_up=False, detail=f"{url}: {error}")

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 import structlog
 from celery import Celery
 from flower.options import default_options as options
+from flower.urls import settings as flower_settings
 
 from config.celery import celery_settings
 from config.engines import NotRunningError, engines_in_force
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, read_settings
+from workers.flower_pages import LinkedPages
 from workers.ports import PortTakenError, refuse_taken_port
 from workers.supervisor import EXIT_MISCONFIGURED
 
@@ -45,6 +47,7 @@ def main(environ: Mapping[str, str]) -> int:
     except (SettingsError, LoginMissingError, PortTakenError, NotRunningError) as error:
         sys.stderr.write(f"flower: {error}\n")
         return EXIT_MISCONFIGURED
+    flower_settings["template_loader"] = LinkedPages(f"http://127.0.0.1:{settings.console_port}")
     serve(app, settings.flower_port, login)
     return 0
 

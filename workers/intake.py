@@ -37,8 +37,6 @@ SINGLE_AFTER = 3
 SWEEP_SECONDS = 1
 LOOK_SECONDS = 0.25
 """For so long PostgreSQL is taken to answer once it did."""
-QUEUED_MAX = 2
-"""Messages that may wait for the importer. More would cut a backlog into small chunks."""
 
 
 class Intake:
@@ -53,6 +51,8 @@ class Intake:
         make_app(configuration)
         self.queue = f"{configuration['broker_transport_options']['global_keyprefix']}{IMPORTS}"  # type: ignore[index]
         self.stopping = threading.Event()
+        # One message for each process may wait. More would cut a backlog into smaller chunks, and each waits for more.
+        self.queued_max = settings.importer_processes
         self.idle, self.sweep_at = 0, time.monotonic()
         self.look_at = time.monotonic()
 
@@ -76,7 +76,7 @@ class Intake:
         if time.monotonic() >= self.sweep_at:
             self.sweep()
         room = self.settings.pending_max + self.idle - stream.outstanding(self.feed, self.stream)
-        if room <= 0 or self.broker.llen(self.queue) >= QUEUED_MAX:
+        if room <= 0 or self.broker.llen(self.queue) >= self.queued_max:
             self.stopping.wait(0.01)  # there is nothing to wait on: a queue does not tell when it gets shorter
             return
         new = stream.read_new(self.feed, self.stream, min(room, self.settings.chunk_events), READ_WAIT_MS)

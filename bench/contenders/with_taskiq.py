@@ -8,7 +8,8 @@ from taskiq_redis import ListQueueBroker
 
 from bench.contenders.done import mark
 
-broker = ListQueueBroker(os.environ["BENCH_REDIS"])
+# Without it an idle worker dies of redis-py's own 5 s, and a job that is being handed to it is lost.
+broker = ListQueueBroker(os.environ["BENCH_REDIS"], socket_timeout=60)
 
 
 @broker.task(task_name="nothing")

@@ -1,5 +1,6 @@
 """A patient's account from the EMR's charges and payments to what is still owed."""
 
+import json
 import time
 import uuid
 from decimal import Decimal
@@ -7,19 +8,18 @@ from decimal import Decimal
 from tests.acceptance.events import ALL_TYPES, COMPANY, DAY, Event, deletion, key, patient, payment, total
 from tests.acceptance.stack import Row, Stack
 
-CLINIC, ADA = "account", "account-ada"
 AT_ONCE_SECONDS = 8
 """Well before anything that a night does; a busy machine may be slow."""
 
 
-def charge(charge_id: str, balance: str, day: str, *, version: int = 1) -> Event:
+def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int = 1) -> Event:
     return {
         "schema": 1,
         "type": "charge.saved",
         "event_id": str(uuid.uuid4()),
         "company_id": COMPANY,
-        "clinic_id": CLINIC,
-        "patient_id": ADA,
+        "clinic_id": clinic,
+        "patient_id": f"{clinic}-ada",
         "charge_id": charge_id,
         "version": version,
         "saved_at": f"{DAY}T12:00:00-07:00",
@@ -29,19 +29,19 @@ def charge(charge_id: str, balance: str, day: str, *, version: int = 1) -> Event
     }
 
 
-def account(stack: Stack) -> Row:
-    """Return the account, once it is seen to add up."""
-    (row,) = stack.report("account", ADA)
+def account(stack: Stack, clinic: str) -> Row:
+    """Return the account of a clinic's patient, once it is seen to add up."""
+    (row,) = stack.report("account", f"{clinic}-ada")
     applied = sum(Decimal(each["amount"]) for each in row["applied"])
     assert Decimal(row["payments_total"]) == total(row["payments"]) == applied + Decimal(row["unassigned"])
     assert Decimal(row["unassigned"]) == sum(Decimal(each["unassigned"]) for each in row["payments"])
     return row
 
 
-def until(stack: Stack, unassigned: str, balance: str) -> Row:
+def until(stack: Stack, clinic: str, unassigned: str, balance: str) -> Row:
     """Wait until so much is unassigned and still owed."""
     deadline = time.monotonic() + AT_ONCE_SECONDS
-    while ((row := account(stack))["unassigned"], row["balance"]) != (unassigned, balance):
+    while ((row := account(stack, clinic))["unassigned"], row["balance"]) != (unassigned, balance):
         assert time.monotonic() < deadline, row
         time.sleep(0.1)
     return row
@@ -50,34 +50,44 @@ def until(stack: Stack, unassigned: str, balance: str) -> Row:
 def test_a_payment_on_account_is_applied_as_soon_as_something_is_owed_and_comes_back_when_it_is_not(
     stack: Stack,
 ) -> None:
-    stack.set_clinic(CLINIC, ALL_TYPES)
-    on_account = {"charge_type": "Payment on Account", "date_of_service": None}
-    stack.publish(patient(ADA), payment(CLINIC, "ahead", "40.00", **on_account), payment(CLINIC, "visit", "9.00"))
+    clinic = "on-account"
+    stack.set_clinic(clinic, ALL_TYPES)
+    ahead = payment(clinic, "ahead", "40.00", charge_type="Payment on Account", date_of_service=None)
+    stack.publish(patient(f"{clinic}-ada"), ahead, payment(clinic, "visit", "9.00"))
     stack.settle()
-    before = account(stack)
+    before = account(stack, clinic)
     assert (before["payments_total"], before["unassigned"], before["balance"]) == ("49.00", "49.00", "0.00")
 
-    stack.publish(charge("new", "15.00", "2026-09-14"), charge("old", "30.00", "2026-08-03"))
+    stack.publish(charge(clinic, "old", "30.00", "2026-08-03"), charge(clinic, "new", "15.00", "2026-09-14"))
 
-    row = until(stack, "9.00", "5.00")
-    assert {(each["charge"], each["amount"]) for each in row["applied"]} >= {(f"{CLINIC}/old", "30.00")}
+    row = until(stack, clinic, "9.00", "5.00")
+    assert [(each["payment"], each["charge"], each["amount"]) for each in row["applied"]] == [
+        (key(clinic, "ahead"), f"{clinic}/old", "30.00"),
+        (key(clinic, "ahead"), f"{clinic}/new", "10.00"),
+    ]
     assert {each["rule"] for each in row["applied"]} == {"Payment on Account: at once, oldest date of service first"}
-    assert {each["payment"] for each in row["applied"]} == {key(CLINIC, "ahead")}
 
-    stack.publish(charge("old", "0.00", "2026-08-03", version=2))
-    until(stack, "34.00", "0.00")
+    stack.publish(charge(clinic, "old", "0.00", "2026-08-03", version=2))
+    until(stack, clinic, "34.00", "0.00")
 
-    stack.publish(deletion(CLINIC, "ahead", version=2))
-    until(stack, "9.00", "15.00")
+    stack.publish(deletion(clinic, "ahead", version=2))
+    until(stack, clinic, "9.00", "15.00")
 
 
-def test_the_night_s_rules_wait_until_they_are_asked_for(stack: Stack) -> None:
-    (before,) = stack.report("account", ADA)
-    assert before["balance"] == "15.00"
+def test_other_payments_wait_for_the_night_and_a_dry_run_tells_what_it_will_do(stack: Stack) -> None:
+    clinic = "by-night"
+    stack.set_clinic(clinic, ALL_TYPES)
+    owed = charge(clinic, "visit", "15.00", DAY)
+    stack.publish(patient(f"{clinic}-ada"), owed, payment(clinic, "visit", "9.00"))
+    stack.settle()
+    before = account(stack, clinic)
+    assert (before["unassigned"], before["balance"]) == ("9.00", "15.00")
 
-    tried = stack.do("distribute", "--dry-run")
+    told = json.loads(stack.do("distribute", "--dry-run", "--format", "json"))
 
-    assert "Rule 3" in tried
-    assert stack.report("account", ADA) == [before]
+    (movement,) = [each for each in told if each["patient"] == f"{clinic}-ada"]
+    assert (movement["amount"], movement["rule"]) == ("9.00", "Rule 2: the charges of its own date of service")
+    assert account(stack, clinic) == before
     stack.do("distribute")
-    assert (account(stack)["unassigned"], account(stack)["balance"]) == ("0.00", "6.00")
+    after = account(stack, clinic)
+    assert (after["unassigned"], after["balance"]) == ("0.00", "6.00")

@@ -16,8 +16,8 @@ from workers.probe import tell
 
 SERVICES = services()
 OURS = ours()
-# Of the image, not of ours: they are known by Celery and by Python.
-OTHERS = {"REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
+# Not ours: they are known by Celery, Python and PostgreSQL's client.
+OTHERS = {"PGOPTIONS", "REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
 
 
@@ -33,7 +33,7 @@ def test_a_service_runs_a_module_that_exists_with_settings_that_are_known(name):
 
     assert len(service["command"]) == 1
     assert importlib.util.find_spec(service["command"][0])
-    assert set(service["environment"]) <= set(VARIABLES)
+    assert set(service["environment"]) <= {*VARIABLES, *OTHERS}
     assert {"DATABASE_URL", "REDIS_URL"} <= set(service["environment"])
 
 

@@ -28,6 +28,7 @@ def opened(engines, stream_name, **changes):
         "PAYMENTS_STREAM": stream_name,
         "PAYMENTS_CHUNK_EVENTS": "4",
         "PAYMENTS_PENDING_MAX": "10",
+        "PAYMENTS_IMPORTER_PROCESSES": "2",
         "PAYMENTS_RETRY_LADDER": "1s,1s,1s",
     }
     with closing(Intake(read_settings(settings | changes), engines)) as intake:

@@ -18,11 +18,12 @@ from config.settings import read_settings
 from console.site import make_site
 from payments.core.event import ChargeType, Event
 from payments.core.rights import Role, User
-from payments.journeys import admitting, configuring
+from payments.journeys import admitting, configuring, importing
 from payments.journeys.configuring import Wish
 from payments.store.migrations import upgrade
 from payments.store.session import Database, transaction
 from tests.conftest import scratch_database
+from tests.make import arrived, run
 from tests.office import Office
 
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
@@ -133,24 +134,31 @@ def send_login(client: Client, name: str, password: str, **fields: str) -> Respo
 
 
 class Ledger:
-    """What the EMR saves, imported at once."""
+    """What the EMR saves, imported at once and committed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def office(self, clinic: str, work: Callable[[Office], Any], *types: ChargeType) -> Any:
-        """Let an office of this clinic work on a committed transaction."""
+    def office(
+        self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
+    ) -> None:
+        """Let the office of a clinic work; from then on it sends these charge types, or all."""
         now = datetime.now(UTC)
         with transaction(self._database) as tx:
-            office = Office(tx, now.date(), clinic_id=clinic)
+            office = Office(tx, now.date(), company_id, clinic)
             office.now = now
-            done = work(office)
-            wish = Wish(clinic, "company", integration=True, charge_types=types or list(ChargeType))
+            work(office)
+            wish = Wish(clinic, company_id, integration=True, charge_types=types or list(ChargeType))
             configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
-        return done
 
     def imports(self, clinic: str, *events: Event | bytes) -> None:
+        """Import what a clinic saved that sends all charge types."""
         self.office(clinic, lambda office: office.publish(*events))
+
+    def publishes(self, *events: Event | bytes) -> None:
+        """Import what was saved, whatever the clinics' settings are."""
+        with transaction(self._database) as tx:
+            importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
 
 
 @pytest.fixture

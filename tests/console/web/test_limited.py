@@ -64,7 +64,7 @@ def test_the_life_of_another_clinics_payment_is_not_told(visitor: Visitor) -> No
     assert limited.get("/timeline", payment=f"{CLINIC}/own-payment/1").status_code == 200
 
 
-def test_nothing_of_another_clinic_can_be_requeued_accepted_or_set(visitor: Visitor, ledger: Ledger) -> None:
+def test_nothing_of_another_clinic_can_be_requeued_accepted_or_set(visitor: Visitor) -> None:
     support, billing = visitor("support-of-north"), visitor("billing-of-north")
     key = f"{OTHER_CLINIC}/{FOREIGN}-broken/1"
     number = next(row["id"] for row in visitor("billing").get("/api/exceptions", clinic=OTHER_CLINIC).json()["rows"])

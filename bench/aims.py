@@ -1,0 +1,60 @@
+"""The aims, and the figures that are held against them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+OURS_ONE, OURS_TWO = "ours, 1 process", "ours, 2 processes"
+FLOORS = ("floor, 1 process", "floor, 2 processes")
+CELERIES = ("Celery, our settings", "Celery, as it comes")
+A_TASK_A_PAYMENT = "one Celery task a payment"
+
+
+class Aim(NamedTuple):
+    """What was aimed at, what was found, and whether that is enough."""
+
+    name: str
+    found: float
+    limit: float
+    at_least: bool
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the figure is on the right side of its limit."""
+        return self.found >= self.limit if self.at_least else self.found <= self.limit
+
+
+def held_against(results: Mapping[str, Any]) -> list[Aim]:
+    """Return the aims and what was found for each."""
+    return [*_of_import(results["import"]), _of_latency(results["latency"]), *_of_size(results)]
+
+
+def _of_import(rates: Mapping[str, float]) -> list[Aim]:
+    best = max(rates[OURS_ONE], rates[OURS_TWO])
+    others = [rate for name, rate in rates.items() if name not in (OURS_ONE, OURS_TWO, *FLOORS)]
+    celery, floor = (max(rates[name] for name in names) for names in (CELERIES, FLOORS))
+    return [
+        Aim("import against the faster Celery doing nothing", best / celery, 15, at_least=True),
+        Aim("import against the fastest contender", best / max(others), 1, at_least=True),
+        Aim("import against the fastest floor", best / floor, 0.5, at_least=True),
+    ]
+
+
+def _of_latency(waits: Mapping[str, Any]) -> Aim:
+    ratio = waits["ours, 200/s"]["p99"] / waits["bare Celery, 50/s"]["p99"]
+    return Aim("p99 at 200 events/s against a bare Celery round trip", ratio, 3, at_least=False)
+
+
+def _of_size(results: Mapping[str, Any]) -> list[Aim]:
+    (small, large, *_), (few, many) = results["growth"], results["backlog"]
+    stored = f"rate at {large['stored']:,} stored against {small['stored']:,}"
+    waiting = f"{many['events']:,} waiting against {few['events']:,}"
+    less, more = results["distribution"]
+    slower = more["microseconds"] / less["microseconds"]
+    return [
+        Aim(stored, large["rate"] / small["rate"], 0.9, at_least=True),
+        *(
+            Aim(f"memory of the {name}, {waiting}", many["memory"][name] / used, 1.1, at_least=False)
+            for name, used in few["memory"].items()
+        ),
+        Aim("distribution of a payment, larger size against smaller", slower, 1.5, at_least=False),
+    ]

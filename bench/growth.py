@@ -1,0 +1,137 @@
+"""Whether importing and reading stay as fast when the ledger is large."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import NamedTuple
+
+import psycopg
+from sqlalchemy import text
+
+from bench import made
+from bench.importing import standing_still
+from bench.stage import READY, Stage, our_processes, plain
+from config.urls import with_database
+from payments.journeys import browsing
+from payments.journeys.browsing import LogQuery, Wanted, WorkQuery
+from payments.store.session import Transaction, connect, transaction
+
+LIMIT = 0.9
+"""How much of the rate at the smallest size has to be left at a million."""
+EVENTS, ROUNDS, PAGE = 10_000, 3, 50
+
+
+class Grown(NamedTuple):
+    """A size, events imported a second on top of it, and milliseconds for a page of each report."""
+
+    stored: int
+    rate: float
+    page_ms: dict[str, float]
+
+
+def measure(stage: Stage, sizes: tuple[int, ...]) -> list[Grown]:
+    """Fill a ledger of each size, then import into them in turn, and read a page of each report."""
+    names = {size: f"bench_grown_{size}" for size in sizes}
+    for size, name in names.items():
+        _make(stage, name, size)
+    rates: dict[int, list[float]] = {size: [] for size in sizes}
+    for turn in range(ROUNDS):
+        for size, name in names.items():
+            _use(stage, name)
+            rates[size].append(_import(stage, size, turn))
+    found = []
+    for size, name in names.items():
+        _use(stage, name)
+        found.append(Grown(size, statistics.median(rates[size]), _pages(stage)))
+    stage.close()
+    with psycopg.connect(plain(stage.server_url), autocommit=True) as connection:
+        for name in names.values():
+            connection.execute(f"DROP DATABASE {name}")
+    stage.engines = replace(stage.engines, database_url=stage.server_url)
+    return found
+
+
+def _make(stage: Stage, name: str, payments: int) -> None:
+    with psycopg.connect(plain(stage.server_url), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
+    database = connect(with_database(stage.server_url, name), application_name="bench")
+    with transaction(database) as tx:
+        for statement in _FILL:
+            tx.execute(text(statement), {"payments": payments, "patients": made.PATIENTS})
+    with database.connect() as connection_:
+        connection_.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+        connection_.execute(text("CHECKPOINT"))
+    database.dispose()
+
+
+def _use(stage: Stage, name: str) -> None:
+    stage.close()
+    stage.engines = replace(stage.engines, database_url=with_database(stage.server_url, name))
+    stage.opened.append(connect(stage.engines.database_url, application_name="bench"))
+
+
+def _import(stage: Stage, size: int, turn: int) -> float:
+    before = int(str(stage.one("SELECT count(*) FROM entries")))
+    with our_processes(stage, 2) as numbers:
+        stage.publish(made.events(1_000, prefix=f"warm-{size}", seed=turn))
+        stage.wait_until_empty()
+        with standing_still([numbers["intake"]]):
+            stage.publish(made.events(EVENTS, prefix=f"more-{size}", seed=turn))
+            started = time.perf_counter()
+        seconds = stage.wait_until_empty() - started
+    added = int(str(stage.one("SELECT count(*) FROM entries"))) - before
+    assert added == EVENTS + 1_000, f"{added:,} entries came of {EVENTS + 1_000:,} events"
+    return EVENTS / seconds
+
+
+def _pages(stage: Stage) -> dict[str, float]:
+    day = made.FIRST_DAY + timedelta(days=30)
+    reads: dict[str, Callable[[Transaction], object]] = {
+        "claims feed": lambda tx: browsing.feed_page(tx, Wanted(), None, PAGE),
+        "payment log of a day": lambda tx: browsing.log_page(tx, LogQuery(since=day, until=day), None, PAGE),
+        "exceptions": lambda tx: browsing.exceptions(tx, WorkQuery(), 0, PAGE),
+    }
+    return {name: _milliseconds(stage, read) for name, read in reads.items()}
+
+
+def _milliseconds(stage: Stage, read: Callable[[Transaction], object]) -> float:
+    taken = []
+    for _ in range(5):
+        with transaction(stage.database) as tx:
+            started = time.perf_counter()
+            read(tx)
+            taken.append((time.perf_counter() - started) * 1_000)
+    return statistics.median(taken)
+
+
+_FILL = (
+    "INSERT INTO events SELECT gen_random_uuid(), '\\x00' FROM generate_series(1, :payments)",
+    """
+    INSERT INTO lines (clinic_id, payment_id, line_id, company_id, patient_id, version, deleted, saved_at, saved_on,
+        content_hash, charge_type, amount_due, amount_paid, paid, internal_payment, method, transaction_date,
+        date_of_service, status, application, target, detail, attempts, waits)
+    SELECT 'clinic-' || number * 7919::bigint % 50, 'stored-' || number, '1', 'company-' || number * 7919::bigint % 5,
+        'patient-' || number * 7919::bigint % :patients, 1, false,
+        TIMESTAMPTZ '2026-06-01 12:00+00' + (number % 90) * INTERVAL '1 day', DATE '2026-06-01' + number % 90, '',
+        'Copay', 12.00, 12.00, true, false, 'Cash', DATE '2026-06-01' + number % 90, DATE '2026-06-01' + number % 90,
+        'Transmission Successful', CASE WHEN number % 1000 = 0 THEN 'exception' ELSE 'imported' END, 12.00, '', 1, 0
+    FROM generate_series(0, :payments - 1) AS number
+    """,
+    """
+    INSERT INTO entries (line_ref, version, part, kind, amount, company_id, clinic_id, patient_id, charge_type, method,
+        date_of_service, deposit_date, posting_date, posted_at, entered_by)
+    SELECT id, 1, 1, 'import', amount_paid, company_id, clinic_id, patient_id, charge_type, method, date_of_service,
+        transaction_date, transaction_date, now(), 'bench'
+    FROM lines
+    """,
+    """
+    INSERT INTO history (at, what, line_ref, version, detail, who, duration_ms)
+    SELECT now(), 'Imported', id, 1, '12.00 Cash Copay', 'bench', 1 FROM lines
+    """,
+    """
+    INSERT INTO findings (line_ref, version, reason, amount_before, amount_now, proposal, note, status, opened_at)
+    SELECT id, 1, 'zero_amount_due', 0.00, 12.00, '[]', '', 'open', now() FROM lines WHERE application = 'exception'
+    """,
+)

@@ -1,0 +1,90 @@
+"""Chromium, driven as a person would, on a stack of its own; without Chromium these stories are skipped."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.acceptance.stack import Stack
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
+REDIS_DATABASE = 11
+WIDTHS = {"desk": (1280, 800), "tablet": (820, 1100)}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.acceptance)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="there is no Chromium here (apt-get install chromium)"))
+
+
+@pytest.fixture(scope="session")
+def console_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A running stack with a user of each kind that these stories are about."""
+    stack = Stack(tmp_path_factory.mktemp("browser"), REDIS_DATABASE)
+    try:
+        stack.start()
+        for name, role in (("sue", "support"), ("bill", "billing"), ("ann", "admin")):
+            stack.do("users", "add", name, "--role", role, "--password-stdin", stdin=f"{PASSWORD}\n".encode())
+        yield stack
+        assert stack.stop() == 0, stack.log_tail()
+    finally:
+        stack.kill_what_is_left()
+
+
+@pytest.fixture(scope="session")
+def address(console_stack: Stack) -> str:
+    return f"http://127.0.0.1:{console_stack.environment['PAYMENTS_CONSOLE_PORT']}"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Its own sandbox refuses to run as root, as a build machine does.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Return the page of somebody who has logged in by keyboard; what a page says in its console fails the test."""
+    contexts, said = [], []
+
+    def log_in(name: str, width: str = "desk", *, javascript: bool = True) -> Page:
+        size = WIDTHS[width]
+        context = chromium.new_context(
+            base_url=address, viewport={"width": size[0], "height": size[1]}, java_script_enabled=javascript
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto("/login")
+        page.get_by_label("Name").focus()
+        page.keyboard.type(name)
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Overview").wait_for()
+        return page
+
+    yield log_in
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots are kept: the folder of SCREENSHOTS, if somebody wants to look at them."""
+    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,146 @@
+"""The three jobs that the console is for, done as a person does them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.events import ALL_TYPES, deletion, key, patient, payment
+from tests.acceptance.stack import Stack
+
+LogIn = Callable[..., Page]
+
+
+def test_support_finds_a_not_sent_payment_ticks_its_type_requeues_and_sees_it_arrive(
+    console_stack: Stack, logged_in: LogIn, shots: Path
+) -> None:
+    clinic = "shoe-shop"
+    console_stack.set_clinic(clinic, "Copay")
+    console_stack.publish(patient(f"{clinic}-ada"), payment(clinic, "shoes", "9.00", charge_type="Supplies"))
+    console_stack.settle()
+    page = logged_in("sue")
+
+    page.get_by_role("link", name="Claims Feed").click()
+    page.get_by_label("Status").select_option("Not Sent")
+    page.get_by_label("Patient or payment").fill(f"{clinic}-ada")
+    page.keyboard.press("Enter")
+    row = page.get_by_role("row").filter(has_text=key(clinic, "shoes"))
+    expect(row).to_contain_text("This charge type is not selected in the clinic's settings.")
+    page.screenshot(path=shots / "support-1-not-sent.png")
+
+    row.get_by_role("link", name=key(clinic, "shoes")).click()
+    page.get_by_role("link", name="Clinic settings").click()
+    page.get_by_label("Supplies").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("1 payment of this clinic was Not Sent")).to_be_visible()
+    page.screenshot(path=shots / "support-2-ticked.png")
+    page.get_by_role("link", name="Requeue it").click()
+    expect(page.get_by_text("1 payment matches")).to_be_visible()
+    page.get_by_role("button", name="Requeue 1 payment").click()
+    expect(page.get_by_role("status")).to_contain_text("1 of 1 payments requeued")
+    page.screenshot(path=shots / "support-3-requeued.png")
+
+    console_stack.settle()
+    page.goto(f"/timeline?payment={key(clinic, 'shoes')}")
+    expect(page.get_by_role("region", name="As it stands")).to_contain_text("Transmission Successful")
+    expect(page.get_by_role("region", name="Timeline")).to_contain_text("user:sue")
+    page.screenshot(path=shots / "support-4-arrived.png")
+
+
+def test_a_biller_works_an_added_an_edited_and_a_deleted_exception(
+    console_stack: Stack, logged_in: LogIn, shots: Path
+) -> None:
+    clinic = "closed-clinic"
+    _change_a_closed_month(console_stack, clinic)
+    page = logged_in("bill")
+
+    page.get_by_role("link", name="Exceptions", exact=True).click()
+    page.get_by_label("Clinic").fill(clinic)
+    page.keyboard.press("Enter")
+    rows = page.get_by_role("region", name="Billing Exceptions").get_by_role("row")
+    for name, case, entry in (("added", "Added", "15.00 Cash"), ("edited", "Edited", "10.00 Cash")):
+        row = rows.filter(has_text=key(clinic, name))
+        expect(row).to_contain_text(f"{case} when month is closed")
+        expect(row).to_contain_text(entry)
+    expect(rows.filter(has_text=key(clinic, "deleted"))).to_contain_text("\u221240.00 Cash")
+    page.screenshot(path=shots / "biller-1-exceptions.png")
+
+    edited = rows.filter(has_text=key(clinic, "edited"))
+    edited.get_by_role("button", name=re.compile("Accept exception")).click()
+    expect(page.get_by_role("status")).to_contain_text("posted 10.00 Cash")
+    gone = rows.filter(has_text=key(clinic, "deleted"))
+    gone.locator("summary", has_text="Acknowledge").click()
+    gone.get_by_label("Why nothing is posted").fill("paid out in cash already")
+    gone.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_role("status")).to_contain_text("is acknowledged; nothing was posted")
+    page.get_by_role("checkbox", name=re.compile("Tick exception")).check()
+    page.get_by_role("button", name="Accept 1 ticked").click()
+    expect(page.get_by_role("status")).to_contain_text("1 of 1 exceptions accepted")
+    expect(page.get_by_text("No payment needs anyone.")).to_be_visible()
+
+    amounts = {row["payment"]: row["amount"] for row in console_stack.ledger(clinic) if row["kind"] == "adjustment"}
+    assert amounts == {key(clinic, "added"): "15.00", key(clinic, "edited"): "10.00"}
+
+
+def test_a_biller_balances_a_week_and_follows_what_differs(console_stack: Stack, logged_in: LogIn, shots: Path) -> None:
+    clinic = "weekly"
+    console_stack.set_clinic(clinic, "Copay")
+    console_stack.publish(
+        patient(f"{clinic}-ada"),
+        payment(clinic, "visit", "25.00"),
+        payment(clinic, "shoes", "9.00", charge_type="Supplies"),
+        payment(clinic, "staff", "5.00", internal_payment=True),
+    )
+    console_stack.settle()
+    page = logged_in("bill")
+
+    page.get_by_role("link", name="Balancing").click()
+    page.get_by_label("From").fill("2026-10-05")
+    page.get_by_label("to", exact=True).fill("2026-10-11")
+    page.get_by_label("Clinic").fill(clinic)
+    page.get_by_role("button", name="Balance").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Balanced to the cent.")
+    total = page.get_by_role("table").first
+    for what, amount in (
+        ("EMR, by transaction date", "39.00"),
+        ("less Internal", "\u22125.00"),
+        ("less Not Sent", "\u22129.00"),
+        ("less Unexplained", "0.00"),
+        ("Billing, imports by deposit date", "25.00"),
+    ):
+        expect(total.get_by_role("row").filter(has_text=what)).to_contain_text(amount)
+    page.screenshot(path=shots / "biller-2-balanced.png", full_page=True)
+    page.get_by_role("link", name=key(clinic, "shoes")).click()
+    expect(page.get_by_role("region", name="As it stands")).to_contain_text("Not Sent")
+
+
+def test_without_scripts_a_payment_is_requeued_all_the_same(console_stack: Stack, logged_in: LogIn) -> None:
+    clinic = "no-scripts"
+    console_stack.set_clinic(clinic, "Copay")
+    console_stack.publish(patient(f"{clinic}-ada"), payment(clinic, "shoes", "9.00", charge_type="Supplies"))
+    console_stack.settle()
+    page = logged_in("sue", javascript=False)
+
+    page.goto(f"/claims-feed?clinic={clinic}")
+    page.get_by_label(f"Tick {key(clinic, 'shoes')}").check()
+    page.get_by_role("button", name="Requeue ticked").click()
+
+    expect(page.get_by_role("status")).to_contain_text("1 of 1 payments will be judged again")
+
+
+def _change_a_closed_month(stack: Stack, clinic: str) -> None:
+    """Let a payment be added, one edited and one deleted when their month is closed."""
+    here = {"company_id": "closed-co", "transaction_date": "2026-05-05", "date_of_service": "2026-05-05"}
+    stack.do("settings", "set", clinic, "--company", "closed-co", "--integration", "on", "--types", ALL_TYPES)
+    known = patient(f"{clinic}-ada") | {"company_id": "closed-co"}
+    stack.publish(known, payment(clinic, "edited", "25.00", **here), payment(clinic, "deleted", "40.00", **here))
+    stack.settle()
+    stack.do("months", "close", "closed-co", "2026-05")
+    stack.publish(
+        payment(clinic, "added", "15.00", **here),
+        payment(clinic, "edited", "35.00", version=2, **here),
+        deletion(clinic, "deleted", version=2) | {"company_id": "closed-co"},
+    )
+    stack.settle()

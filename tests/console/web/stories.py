@@ -1,0 +1,76 @@
+"""What the stories of these pages do again and again: read an answer, ask the audit history, close a month."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from fastapi import FastAPI
+
+from payments.core.event import ChargeType
+from payments.journeys import admitting
+from payments.journeys.admitting import AuditQuery, AuditRow
+from tests.console.web.conftest import Browser, Ledger
+from tests.make import patient, saved
+from tests.office import Office, paid
+
+Visitor = Callable[[str], Browser]
+
+
+def said(browser: Browser) -> str:
+    """Return what the last form was answered with."""
+    return unquote(browser.client.cookies.get("payments_said") or "")
+
+
+def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:
+    """Return the rows of a call of the API."""
+    answer = browser.get(path, **query)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["rows"]
+    return found
+
+
+def audited(site: FastAPI, action: str) -> list[AuditRow]:
+    """Return the audit history of one kind of deed, newest first."""
+    with site.state.site.ledger() as tx:
+        return admitting.read_audit(tx, AuditQuery(action=action), 1000)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 15
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def leave_out(ledger: Ledger, clinic: str, *payment_ids: str) -> None:
+    """Let supplies be saved at a clinic that sends Copays alone."""
+    ledger.office(clinic, lambda office: office.publish(patient()), ChargeType.COPAY)
+    moment = datetime.now(UTC).isoformat()
+    ledger.publishes(
+        *(
+            saved("9.00", clinic_id=clinic, payment_id=each, charge_type="Supplies", saved_at=moment)
+            for each in payment_ids
+        )
+    )
+
+
+def exception_of(browser: Browser, clinic: str) -> dict[str, Any]:
+    """Return the one open exception of a clinic."""
+    (row,) = rows(browser, "/api/exceptions", clinic=clinic)
+    return row
+
+
+def edit_in_closed_month(ledger: Ledger, clinic: str, company: str) -> None:
+    """Let a payment of a closed month be edited from 25.00 to 35.00."""
+    first = saved(clinic_id=clinic, company_id=company, **paid("25.00", "2026-06-05"))
+    again = saved(clinic_id=clinic, company_id=company, version=2, **paid("35.00", "2026-06-05"))
+
+    def work(office: Office) -> None:
+        office.publish(patient(company_id=company), first)
+        office.close("2026-06")
+        office.publish(again)
+
+    ledger.office(clinic, work, company_id=company)

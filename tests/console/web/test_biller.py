@@ -1,0 +1,108 @@
+"""A biller at work: exceptions as they were shown, months by their name, the log taken away without formulas."""
+
+import csv
+import io
+import zipfile
+
+from fastapi import FastAPI
+
+from tests.console.web.conftest import Ledger
+from tests.console.web.stories import Visitor, audited, edit_in_closed_month, exception_of, rows, said
+from tests.make import patient, saved
+from tests.office import paid
+
+
+def test_an_exception_is_accepted_as_it_was_shown_once(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
+    clinic = "accepting"
+    edit_in_closed_month(ledger, clinic, "company-a")
+    billing = visitor("billing")
+    row = exception_of(billing, clinic)
+    assert (row["case"], row["amount_before"], row["amount_now"]) == ("edited", "25.00", "35.00")
+    page = billing.get("/exceptions", clinic=clinic).text
+    assert 'name="version" value="2"' in page
+
+    stale = billing.post(f"/exceptions/{row['id']}/accept", version=1)
+    assert stale.status_code == 409
+    assert "nothing was posted" in stale.text
+    assert exception_of(billing, clinic)["status"] == "open"
+
+    tomorrow = billing.post(f"/exceptions/{row['id']}/accept", version=2, deposit_date="2999-01-01")
+    assert tomorrow.status_code == 409
+    closed = billing.post(f"/exceptions/{row['id']}/accept", version=2, deposit_date="2026-06-30")
+    assert "that month is closed" in closed.text
+
+    for expected in ("posted 10.00 Cash", "was accepted before; nothing was posted"):
+        assert billing.post(f"/exceptions/{row['id']}/accept", version=2).status_code == 303
+        assert expected in said(billing)
+    log = rows(billing, "/api/payment-log", clinic=clinic, kind="adjustment")
+    assert [(entry["amount"], entry["user"]) for entry in log] == [("10.00", "user:billing")]
+    assert audited(site, "accepted exception")[0].who == "user:billing"
+
+
+def test_an_exception_is_acknowledged_with_a_reason_and_ticked_ones_accepted_together(
+    visitor: Visitor, ledger: Ledger
+) -> None:
+    billing = visitor("billing")
+    for clinic, company in (("agreeing", "company-b"), ("bulk-1", "company-c"), ("bulk-2", "company-d")):
+        edit_in_closed_month(ledger, clinic, company)
+    number = exception_of(billing, "agreeing")["id"]
+
+    assert billing.post(f"/exceptions/{number}/acknowledge", version=2, reason=" ").status_code == 409
+    assert billing.post(f"/exceptions/{number}/acknowledge", version=2, reason="agreed").status_code == 303
+    assert rows(billing, "/api/exceptions", clinic="agreeing") == []
+    assert rows(billing, "/api/payment-log", clinic="agreeing", kind="adjustment") == []
+
+    ticked = [f"{exception_of(billing, clinic)['id']}.{version}" for clinic, version in (("bulk-1", 2), ("bulk-2", 1))]
+    billing.post("/exceptions/accept", exception=ticked)
+    assert said(billing).startswith("1 of 2 exceptions accepted.")
+    assert rows(billing, "/api/exceptions", clinic="bulk-1") == []
+
+
+def test_a_log_is_taken_away_without_formulas_and_that_is_on_record(
+    visitor: Visitor, ledger: Ledger, site: FastAPI
+) -> None:
+    clinic = "exports"
+    evil = '=HYPERLINK("http://evil.example","x")'
+    refund = saved(
+        patient_id=evil, clinic_id=clinic, company_id="company-e", refund_of="a/b/1", **paid("-25.00", "2026-06-05")
+    )
+    known = patient(evil, company_id="company-e")
+    ledger.office(clinic, lambda office: office.publish(known, refund), company_id="company-e")
+    billing = visitor("billing")
+
+    text = billing.get("/payment-log/export", clinic=clinic, form="csv")
+    table = list(csv.DictReader(io.StringIO(text.content.decode("utf-8-sig"))))
+    assert [row["patient"] for row in table] == [f"'{evil}"]
+    assert [row["amount"] for row in table] == ["-25.00"]
+
+    book = billing.get("/payment-log/export", clinic=clinic, form="xlsx")
+    with zipfile.ZipFile(io.BytesIO(book.content)) as parts:
+        sheet, strings = (parts.read(f"xl/{name}.xml").decode() for name in ("worksheets/sheet1", "sharedStrings"))
+    assert "<f>" not in sheet
+    assert "HYPERLINK" in strings
+    assert "<v>-25</v>" in sheet
+    assert [row.detail.split(";")[0] for row in audited(site, "exported Patient Payment Log")][:2] == [
+        "1 rows as xlsx",
+        "1 rows as csv",
+    ]
+
+
+def test_months_are_scheduled_cancelled_and_closed_once_their_name_is_typed(visitor: Visitor, ledger: Ledger) -> None:
+    billing, company = visitor("billing"), "company-m"
+    payment = saved(clinic_id="months", company_id=company, **paid("25.00", "2026-06-05"))
+    known = patient(company_id=company)
+    ledger.office("months", lambda office: office.publish(known, payment), company_id=company)
+    june = {"company": company, "month": "2026-06"}
+
+    def state() -> str:
+        return next(row["state"] for row in rows(billing, "/api/months", company=company) if row["month"] == "2026-06")
+
+    for action, after in (("schedule", "SCHEDULED"), ("cancel", "OPEN")):
+        assert billing.post(f"/months/{action}", **june).status_code == 303
+        assert state() == after
+    assert "25.00" in billing.get("/months", **june).text
+    assert billing.post("/months/close", **june, confirm="yes").status_code == 422
+    assert state() == "OPEN"
+    assert billing.post("/months/close", **june, confirm="2026-06").status_code == 303
+    assert state() == "CLOSED"
+    assert billing.post("/months/cancel", **june).status_code == 409

@@ -1,0 +1,111 @@
+"""What everybody is told: whether a save would flow, what cannot be done, and that looking is on record."""
+
+from datetime import UTC, datetime
+
+import pytest
+from fastapi import FastAPI
+
+from payments.core.event import ChargeType
+from payments.journeys import admitting, configuring
+from payments.journeys.admitting import AuditQuery
+from payments.journeys.configuring import Wish
+from tests.console.web.conftest import Ledger
+from tests.console.web.stories import Visitor
+from tests.make import patient, saved
+from tests.office import Office
+
+
+def test_looking_at_a_patient_is_on_record(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
+    ledger.imports("looks", patient("p-looked-at"), saved(clinic_id="looks", patient_id="p-looked-at"))
+    front = visitor("front-office")
+
+    for path, query in (
+        ("/account", {"patient": "p-looked-at"}),
+        ("/timeline", {"payment": "looks/payment/1"}),
+        ("/payment-log", {"patient": "p-looked-at"}),
+        ("/claims-feed", {"find": "p-looked-at"}),
+        ("/api/account", {"patient": "p-looked-at"}),
+    ):
+        assert front.get(path, **query).status_code == 200
+    with site.state.site.ledger() as tx:
+        seen = admitting.read_audit(tx, AuditQuery(who="user:front-office"), 5)
+
+    assert [row.action for row in reversed(seen)] == [
+        "viewed account",
+        "viewed timeline",
+        "viewed Patient Payment Log",
+        "viewed Claims Feed",
+        "viewed account",
+    ]
+    assert [row.subject for row in seen].count("p-looked-at") == 4
+
+
+@pytest.mark.parametrize(
+    ("clinic", "charge_type", "day", "expected"),
+    [
+        ("asking", "Copay", "2026-07-01", (True, None, "OPEN")),
+        ("asking", "Copay", "2026-06-05", (True, None, "CLOSED")),
+        ("asking", "Supplies", "2026-07-01", (False, "type_not_selected", "OPEN")),
+        ("asking", "Supplies", "2026-06-05", (False, "type_not_selected", "CLOSED")),
+        ("asking-off", "Copay", "2026-07-01", (False, "integration_off", "OPEN")),
+        ("asking-nobody", "Copay", "2026-07-01", (False, "integration_off", "OPEN")),
+    ],
+)
+def test_an_emr_hears_before_the_save_whether_it_would_flow(
+    asking: Visitor, clinic: str, charge_type: str, day: str, expected: tuple[bool, str | None, str]
+) -> None:
+    answer = asking("front-office").get("/api/would-flow", clinic=clinic, charge_type=charge_type, date=day).json()
+
+    assert (answer["flows"], answer["reason"], answer["month_state"]) == expected
+    assert answer["sentence"].startswith("It flows" if expected[0] else "Not Sent: ")
+    assert ("is closed" in answer["sentence"]) == (expected == (True, None, "CLOSED"))
+
+
+@pytest.fixture
+def asking(visitor: Visitor, ledger: Ledger) -> Visitor:
+    """Visitors of a company with a clinic that sends Copays alone, one that is switched off, and a closed June."""
+    ledger.office("asking", _copays_and_a_closed_june, ChargeType.COPAY, company_id="company-f")
+    return visitor
+
+
+def _copays_and_a_closed_june(office: Office) -> None:
+    wish = Wish("asking-off", "company-f", integration=False, charge_types=[ChargeType.COPAY])
+    configuring.set_clinic(office.tx, wish, now=datetime.now(UTC), who="user:admin")
+    office.tx.exec_driver_sql(
+        "INSERT INTO company_months (company_id, month, state) VALUES ('company-f', '2026-06-01', 'CLOSED') "
+        "ON CONFLICT DO NOTHING"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "said_in_words"),
+    [
+        ("/claims-feed?since=2026-13-01", "since"),
+        ("/claims-feed?since=2026-02-01&until=2026-01-01", "lies before"),
+        ("/claims-feed?status=Sent", "status"),
+        ("/claims-feed?after=x", "cannot be found"),
+        ("/timeline?payment=a/b/c", "No payment is known as a/b/c"),
+        ("/account?patient=nobody", "No patient is known as nobody"),
+        ("/months?company=company&month=13", "expected"),
+        ("/requeue-runs/new", "Choose which payments"),
+        ("/requeue-runs/4711", "There is no such run"),
+        ("/no-such-page", "There is no such page"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence_with_the_next_step(
+    visitor: Visitor, path: str, said_in_words: str
+) -> None:
+    answer = visitor("admin").get(path)
+
+    assert 400 <= answer.status_code < 500
+    assert said_in_words.casefold() in answer.text.casefold()
+    assert "Traceback" not in answer.text
+
+
+def test_today_is_what_the_overview_shows_first(visitor: Visitor) -> None:
+    page = visitor("operator").get("/").text
+
+    assert f"Flow of {datetime.now(UTC).date()}" in page
+    assert "<svg" in page
+    assert "Flower" in page
+    assert "Flower" not in visitor("billing").get("/").text
