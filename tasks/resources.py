@@ -82,8 +82,8 @@ def connect_redis(url: str) -> redis.Redis:
 def _collect_garbage_seldom() -> None:
     """Leave what was loaded alone, and look for dead cycles between chunks rather than many times in each.
 
-    A chunk makes some ten thousand objects that all live to its end; with Python's own thresholds 15 % of the time
-    that it takes went into looking at them again and again (`make bench`).
+    A chunk makes some ten thousand objects that all live to its end; with Python's own thresholds they are looked at
+    again and again (`python -m bench.steps --collector python` shows the difference).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

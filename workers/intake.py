@@ -87,7 +87,7 @@ class Intake:
     def all_is_well(self) -> bool:
         """Show a sign of life and say whether PostgreSQL answers; if it does, that holds for a moment.
 
-        Asked in every round, it took half of the intake's time, and a write that Redis brings to the disk each time.
+        In every round it would be four round trips to PostgreSQL, and a write that Redis brings to the disk.
         """
         self.feed.set(INTAKE_HEARTBEAT, os.getpid(), ex=HEARTBEAT_SECONDS)
         if not is_answering(self.database):

@@ -90,7 +90,7 @@ def write(tx: Transaction, changed: Sequence[Line]) -> dict[LineKey, int]:
 
 
 def _create(tx: Transaction, new: Sequence[Line]) -> dict[LineKey, int]:
-    """Add lines, by a COPY: it costs half of an INSERT that has to look for what is there already (see bench/)."""
+    """Add lines, by a COPY: it costs less than an INSERT that has to look for what is there already."""
     if not new:
         return {}
     reserved = text("SELECT nextval('lines_id_seq') FROM generate_series(1, :count)")

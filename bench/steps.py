@@ -1,0 +1,88 @@
+"""Where the time of an import goes, step by step, in one process: `python -m bench.steps [EVENTS] [CHUNK]`.
+
+A step that calls another holds its time too. `--collector` says whether Python's garbage collector runs as it comes or
+as our workers set it.
+"""
+
+import argparse
+import gc
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from bench import made
+from bench.stage import Stage, staged
+from payments.journeys import importing
+from payments.store import entries, history, inbox, lines, months, patients, sheet
+from tasks import attempt, resources, stream
+from tasks.resources import Resources
+
+_STEPS: tuple[tuple[Any, str, str], ...] = (
+    (attempt, "is_answering", "ask PostgreSQL"),
+    (stream, "claim", "claim"),
+    (importing, "_read", "read, check and hash"),
+    (inbox, "record_events", "record event ids"),
+    (lines, "lock", "lock lines"),
+    (importing, "open_factbook", "load facts"),
+    (months, "hold", "  of it: months"),
+    (patients, "known", "  of it: patients"),
+    (importing, "_judge_one", "judge"),
+    (sheet.Sheet, "write", "write"),
+    (lines, "write", "  of it: lines"),
+    (entries, "post", "  of it: entries"),
+    (history, "add", "  of it: history"),
+    (stream, "acknowledge", "acknowledge"),
+    (attempt, "import_entries", "all"),
+)
+
+
+def main() -> None:
+    """Import some events and print the steps."""
+    asked = argparse.ArgumentParser(prog="python -m bench.steps", description=__doc__)
+    asked.add_argument("events", type=int, nargs="?", default=10_000)
+    asked.add_argument("chunk", type=int, nargs="?", default=500)
+    asked.add_argument("--collector", choices=("ours", "python"), default="ours")
+    options = asked.parse_args()
+    if options.collector == "ours":
+        resources._collect_garbage_seldom()  # what a worker does when it opens its connections
+    cpu: dict[str, float] = defaultdict(float)
+    wall: dict[str, float] = defaultdict(float)
+    for owner, name, step in _STEPS:
+        setattr(owner, name, _timed(getattr(owner, name), step, cpu, wall))
+    with staged() as stage:
+        for _ in range(2):  # the first is the warm-up
+            cpu.clear()
+            wall.clear()
+            _import(stage, options.events, options.chunk)
+    print(
+        f"{options.events:,} events, chunks of {options.chunk:,}, collector: {options.collector}, {gc.get_threshold()}"
+    )
+    for _, _, step in _STEPS:
+        each = 1e6 / options.events
+        print(f"{step:22} CPU {cpu[step] * each:8.1f}  elapsed {wall[step] * each:8.1f}  microseconds an event")
+
+
+def _import(stage: Stage, events: int, chunk: int) -> None:
+    stage.fresh()
+    stage.publish(made.events(events))
+    here = Resources(stage.settings, stage.database, stage.feed, "importer-1")
+    while ids := stream.read_new(stage.feed, stage.settings.stream, chunk, 10):
+        attempt.import_entries(here, ids)
+    stage.check(events)
+
+
+def _timed(step: Callable[..., Any], name: str, cpu: dict[str, float], wall: dict[str, float]) -> Callable[..., Any]:
+    def timed(*given: Any, **named: Any) -> Any:
+        used, begun = time.process_time(), time.perf_counter()
+        try:
+            return step(*given, **named)
+        finally:
+            cpu[name] += time.process_time() - used
+            wall[name] += time.perf_counter() - begun
+
+    return timed
+
+
+if __name__ == "__main__":
+    main()
