@@ -50,6 +50,9 @@ app = Celery("payments", task_cls=GuardedTask, set_as_current=False, include=TAS
 
 def make_app(celery_settings: Mapping[str, object]) -> Celery:
     """Configure the application for this process and load every task."""
+    # What was opened under an earlier configuration would go on talking to that one's broker.
+    app.close()
+    vars(app).pop("amqp", None)
     app.conf.update(celery_settings)
     app.loader.import_default_modules()
     return app
