@@ -4,6 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The tests that start no stack share this many cores; those that do need all of them, and run alone.
+CORES ?= 2
+FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES) --dist worksteal
+
+# What was compiled is kept: else each of the many processes of a test run compiles all of it once more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-contenders check contract audit format lock clean
@@ -27,10 +33,11 @@ up: install ## the whole stack in the foreground (Ctrl-C stops it)
 	$(BIN)/payments up
 
 test: install ## every test, the whole stack included
-	$(BIN)/pytest
+	$(FAST)
+	$(BIN)/pytest -m "acceptance or faults"
 
 test-fast: install ## every test but those that start the whole stack
-	$(BIN)/pytest -m "not acceptance and not faults"
+	$(FAST)
 
 test-deep: install ## the state machine of closed months, 2,000 histories long (about 5 minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest tests/journeys/test_any_order.py

@@ -17,8 +17,9 @@ from payments.store.migrations import upgrade
 from payments.store.session import Database, Transaction, connect
 from workers.engines import embedded_postgres, embedded_valkey
 
-# The tests empty this database of REDIS_URL's server; the broker of a test is the one after it.
-REDIS_TEST_DATABASE = 9
+# The tests empty this database of REDIS_URL's server; the broker of a test is the one after it. One for each process
+# of a run, `gw0` and on; those between belong to the stacks of tests/acceptance and tests/browser.
+REDIS_TEST_DATABASES = {"master": 9, "gw0": 9, "gw1": 13, "gw2": 6, "gw3": 2}
 
 
 @pytest.fixture(scope="session")
@@ -41,11 +42,11 @@ def postgres_url(engines_home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def redis_url(engines_home: Path) -> Iterator[str]:
+def redis_url(engines_home: Path, worker_id: str) -> Iterator[str]:
     """An empty database of a real Redis or Valkey; it is the whole session's."""
     named = os.environ.get("REDIS_URL")
     if named:
-        url = with_redis_database(named, REDIS_TEST_DATABASE)
+        url = with_redis_database(named, REDIS_TEST_DATABASES[worker_id])
         flush(url)
         yield url
         flush(url)
