@@ -5,8 +5,9 @@
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -137,7 +138,7 @@ def run(arguments: Sequence[str]) -> int:
     speak_utf8()
     wishes = _Wishes()
     try:
-        status = app(list(arguments), prog_name="payments", standalone_mode=False, obj=wishes)
+        status = _command()(list(arguments), prog_name="payments", standalone_mode=False, obj=wishes)
         sys.stdout.flush()
     except typer.TyperException as error:
         # Without a message the help was asked for by saying nothing, and has been shown.
@@ -153,6 +154,12 @@ def run(arguments: Sequence[str]) -> int:
         complain(_told(error))
         return getattr(error, "exit_status", 1)
     return status if isinstance(status, int) else 0
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """Return the command with all its parts, which are read off their functions once in a process."""
+    return typer.main.get_command(app)
 
 
 def _where_it_is_explained(error: typer.TyperException) -> str:

@@ -64,7 +64,7 @@ def add(
     user = User(name, _role(role), clinics)
     password = _password(from_stdin=password_stdin)
     with ledger() as tx:
-        admitting.add_user(tx, user, password, datetime.now(UTC), person())
+        admitting.add_user(tx, user, admitting.Password(password), datetime.now(UTC), person())
     say(f"User {name} can log in as {user.role}, for {', '.join(clinics) if clinics else 'all clinics'}.")
 
 
@@ -97,7 +97,7 @@ def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None
 
     new = _password(from_stdin=password_stdin)
     with ledger() as tx:
-        admitting.set_password(tx, name, new, datetime.now(UTC), person())
+        admitting.set_password(tx, name, admitting.Password(new), datetime.now(UTC), person())
     say(f"User {name} has another password; every session and token has ended.")
 
 

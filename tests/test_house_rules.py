@@ -6,6 +6,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,23 +74,23 @@ class Source(NamedTuple):
         return f"{self.path}:{getattr(node, 'lineno', 1)}"
 
 
-def _sources() -> Iterator[Source]:
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            text = path.read_text()
-            tree = ast.parse(text)
-            yield Source(str(path.relative_to(ROOT)), text, tree, tuple(ast.walk(tree)))
+@cache
+def all_sources() -> tuple[Source, ...]:
+    return tuple(_source(path) for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
 
 
-SOURCES = tuple(_sources())
+def _source(path: Path) -> Source:
+    text = path.read_text()
+    tree = ast.parse(text)
+    return Source(str(path.relative_to(ROOT)), text, tree, tuple(ast.walk(tree)))
 
 
 def sources(*folders: str) -> list[Source]:
-    return [source for source in SOURCES if source.path.startswith(tuple(f"{folder}/" for folder in folders))]
+    return [source for source in all_sources() if source.path.startswith(tuple(f"{folder}/" for folder in folders))]
 
 
 def each_function() -> Iterator[tuple[str, Function]]:
-    for source in SOURCES:
+    for source in all_sources():
         if "migrations/versions/" not in source.path:
             for node in source.found(ast.FunctionDef, ast.AsyncFunctionDef):
                 yield f"{source.path}::{node.name}", node
@@ -122,7 +123,7 @@ def parameter_count(function: Function) -> int:
 def measures(limit: str) -> dict[str, int]:
     match limit:
         case "lines of a file":
-            pages = [source for source in SOURCES if "migrations/versions/" not in source.path]
+            pages = [source for source in all_sources() if "migrations/versions/" not in source.path]
             # The whole schema is on one page, however long it gets.
             return {page.path: page.text.count("\n") for page in pages if page.path != "payments/store/tables.py"}
         case "lines of a function":
@@ -144,7 +145,7 @@ def test_files_and_functions_stay_small_and_the_exceptions_only_shrink(limit: st
 
 
 def test_a_file_is_named_for_its_concept() -> None:
-    generic = [s.path for s in SOURCES if BANNED_NAMES & set(Path(s.path).with_suffix("").parts)]
+    generic = [s.path for s in all_sources() if BANNED_NAMES & set(Path(s.path).with_suffix("").parts)]
 
     assert generic == []
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from console.visiting import Administrator, PageError
 from payments.core.rights import RIGHTS, Right, Role, User
 from payments.journeys import admitting
-from payments.journeys.admitting import UserError
+from payments.journeys.admitting import Password, UserError
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,8 +26,9 @@ def add(visit: Administrator) -> Response:
         raise PageError(422, "Choose a role.", "Go back and choose one.")
     clinics = tuple(name.strip() for name in str(visit.form.get("clinics", "")).split(",") if name.strip()) or None
     user = User(str(visit.form.get("name", "")).strip(), Role(role), clinics)
+    password = Password(str(visit.form.get("password", "")))
     with visit.site.ledger() as tx:
-        admitting.add_user(tx, user, str(visit.form.get("password", "")), visit.now, visit.user.signature)
+        admitting.add_user(tx, user, password, visit.now, visit.user.signature)
     return visit.go("/users", f"User {user.name} can log in now.")
 
 
@@ -46,6 +47,7 @@ def disable(visit: Administrator) -> Response:
 def set_password(visit: Administrator) -> Response:
     """Give a user another password."""
     name = str(visit.form.get("name", ""))
+    password = Password(str(visit.form.get("password", "")))
     with visit.site.ledger() as tx:
-        admitting.set_password(tx, name, str(visit.form.get("password", "")), visit.now, visit.user.signature)
+        admitting.set_password(tx, name, password, visit.now, visit.user.signature)
     return visit.go("/users", f"User {name} has another password; every session and token has ended.")

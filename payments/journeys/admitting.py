@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -24,20 +24,40 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _BY_NAME, _BY_ADDRESS = Pauses(), Pauses(free=20)
 _HASHER = PasswordHasher()
 # Checked where nobody has the name, so that the time of the answer does not tell.
-_NOBODYS_HASH = "$argon2id$v=19$m=65536,t=3,p=4$6rXSD+/xiDtj1QX4bPdMiw$I4VkSEjW8s+jkpDnWbsDKJrje2Mn2BrJcqJvKUYVdbQ"
+_NOBODYS_HASH = "$argon2id$v=19$m={},t={},p={}$6rXSD+/xiDtj1QX4bPdMiw$I4VkSEjW8s+jkpDnWbsDKJrje2Mn2BrJcqJvKUYVdbQ"
 
 
 class UserError(ValueError):
     """A user cannot be made or changed as asked."""
 
 
+class Cost(NamedTuple):
+    """What one guess at a password costs; the defaults are those of RFC 9106 for where memory is scarce."""
+
+    memory_kib: int = 65_536
+    passes: int = 3
+    lanes: int = 4
+
+
+COST = Cost()
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password that somebody chose, and what each guess at it is to cost from now on."""
+
+    text: str = field(repr=False)
+    cost: Cost = COST
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Somebody who tries to log in."""
+    """Somebody who tries to log in; a name that nobody has costs what a password of this cost does."""
 
     name: str
-    password: str
+    password: str = field(repr=False)
     address: str
+    cost: Cost = COST
 
 
 class Admitted(NamedTuple):
@@ -47,7 +67,7 @@ class Admitted(NamedTuple):
     sentence: str = ""
 
 
-def add_user(tx: Transaction, user: User, password: str, now: datetime, who: str) -> None:
+def add_user(tx: Transaction, user: User, password: Password, now: datetime, who: str) -> None:
     """Make a user. Raises UserError for a name that is taken or not one, a weak password or a limited admin."""
     if not _NAME.fullmatch(user.name):
         raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @")
@@ -59,7 +79,7 @@ def add_user(tx: Transaction, user: User, password: str, now: datetime, who: str
     audit.add(tx, Deed(now, who, "user added", user.name, f"{user.role}, {limit}"))
 
 
-def set_password(tx: Transaction, name: str, password: str, now: datetime, who: str) -> None:
+def set_password(tx: Transaction, name: str, password: Password, now: datetime, who: str) -> None:
     """Give a user another password; every session and token ends. Raises UserError for an unknown name."""
     _known(tx, name)
     users.set_password(tx, name, _hashed(password))
@@ -90,7 +110,7 @@ def log_in(tx: Transaction, attempt: Attempt, now: datetime, life: timedelta) ->
         seconds = max(1, round((until - now).total_seconds()))
         return Admitted(None, f"Too many log-ins have failed. Try again in {seconds} seconds.")
     known = users.find(tx, attempt.name)
-    if not _matches(known, attempt.password):
+    if not _matches(known, attempt):
         for subject, pauses in zip(subjects, (_BY_NAME, _BY_ADDRESS), strict=True):
             users.count_failure(tx, subject, pauses, now)
         audit.add(tx, Deed(now, "nobody", "log-in failed", attempt.name[:64], address=attempt.address))
@@ -145,15 +165,21 @@ def _known(tx: Transaction, name: str) -> UserRow:
     return known
 
 
-def _hashed(password: str) -> str:
-    if len(password) < PASSWORD_LENGTH_MIN:
+def _hashed(password: Password) -> str:
+    if len(password.text) < PASSWORD_LENGTH_MIN:
         raise UserError(f"a password has at least {PASSWORD_LENGTH_MIN} characters")
-    return _HASHER.hash(password)
+    memory_kib, passes, lanes = password.cost
+    return PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=lanes).hash(password.text)
 
 
-def _matches(known: UserRow | None, password: str) -> bool:
+def _matches(known: UserRow | None, attempt: Attempt) -> bool:
     try:
-        _HASHER.verify(known.password_hash if known else _NOBODYS_HASH, password)
+        # What checking costs is written in the hash itself.
+        _HASHER.verify(known.password_hash if known else _nobodys_hash(attempt.cost), attempt.password)
     except (VerifyMismatchError, InvalidHashError):
         return False
     return known is not None and known.disabled_at is None
+
+
+def _nobodys_hash(cost: Cost) -> str:
+    return _NOBODYS_HASH.format(*cost)

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from console.site import make_site
 from payments.core.event import ChargeType, Event
 from payments.core.rights import Role, User
 from payments.journeys import admitting, configuring, importing
+from payments.journeys.admitting import Cost, Password
 from payments.journeys.configuring import Wish
 from payments.store.migrations import upgrade
 from payments.store.session import Database, transaction
@@ -27,7 +29,11 @@ from tests.make import arrived, run
 from tests.office import Office
 
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
+# Nobody guesses here, and many log in.
+CHEAP = Cost(memory_kib=8, passes=1, lanes=1)
 METRICS_TOKEN = "only-for-these-tests"  # noqa: S105 (likewise)
+# Pages come by plain HTTP here; reading the certificates of all the world for each browser takes long.
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CLINIC, OTHER_CLINIC = "north", "south"
 
 
@@ -69,11 +75,12 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for clinic in (CLINIC, OTHER_CLINIC):
             wish = Wish(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
             configuring.set_clinic(tx, wish, now=now, who="user:admin")
+        password = Password(PASSWORD, CHEAP)
         for role in Role:
-            admitting.add_user(tx, User(role.value, role), PASSWORD, now, "tests")
+            admitting.add_user(tx, User(role.value, role), password, now, "tests")
         for role in (Role.BILLING, Role.SUPPORT):
             limited = User(f"{role}-of-north", role, (CLINIC,))
-            admitting.add_user(tx, limited, PASSWORD, now, "tests")
+            admitting.add_user(tx, limited, password, now, "tests")
     yield app
     app.state.site.database.dispose()
     app.state.site.feed.close()
@@ -123,7 +130,8 @@ def stranger(address: str) -> Iterator[Client]:
 
 def stranger_at(address: str, comes_from: str = "127.0.0.1") -> Client:
     """Return a browser of somebody else; every 127.x.y.z is this machine."""
-    return Client(base_url=address, transport=HTTPTransport(local_address=comes_from), timeout=30)
+    transport = HTTPTransport(verify=NO_CERTIFICATES, local_address=comes_from)
+    return Client(base_url=address, transport=transport, timeout=30)
 
 
 def send_login(client: Client, name: str, password: str, **fields: str) -> Response:

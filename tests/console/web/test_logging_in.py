@@ -10,9 +10,9 @@ from httpx import Client
 
 from payments.core.rights import Pauses, Role, User
 from payments.journeys import admitting
-from payments.journeys.admitting import Attempt, UserError
+from payments.journeys.admitting import Attempt, Password, UserError
 from payments.store.session import Transaction
-from tests.console.web.conftest import PASSWORD, Browser, send_login, stranger_at
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, send_login, stranger_at
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 LIFE = timedelta(hours=12)
@@ -20,12 +20,12 @@ LIFE = timedelta(hours=12)
 
 def make(tx: Transaction, role: Role = Role.BILLING) -> str:
     name = f"user-{uuid4().hex[:8]}"
-    admitting.add_user(tx, User(name, role), PASSWORD, NOW, "tests")
+    admitting.add_user(tx, User(name, role), Password(PASSWORD, CHEAP), NOW, "tests")
     return name
 
 
 def try_with(tx: Transaction, name: str, password: str, now: datetime = NOW, address: str = "") -> str | None:
-    return admitting.log_in(tx, Attempt(name, password, address or uuid4().hex), now, LIFE).token
+    return admitting.log_in(tx, Attempt(name, password, address or uuid4().hex, CHEAP), now, LIFE).token
 
 
 def test_a_session_ends_after_its_hours_at_log_out_and_when_the_user_is_disabled(tx: Transaction) -> None:
@@ -49,7 +49,7 @@ def test_another_password_ends_every_session_and_token(tx: Transaction) -> None:
     token, session = admitting.make_token(tx, name, NOW, "tests"), try_with(tx, name, PASSWORD)
     assert session
 
-    admitting.set_password(tx, name, "another correct horse", NOW, "tests")
+    admitting.set_password(tx, name, Password("another correct horse", CHEAP), NOW, "tests")
 
     assert admitting.recognise(tx, token, "token", NOW) is None
     assert admitting.recognise(tx, session, "session", NOW) is None
@@ -93,7 +93,7 @@ def test_a_pause_doubles_with_each_failure_up_to_a_quarter_of_an_hour(failures: 
 )
 def test_a_user_who_would_do_no_good_is_not_made(tx: Transaction, user: User, password: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        admitting.add_user(tx, user, password, NOW, "tests")
+        admitting.add_user(tx, user, Password(password, CHEAP), NOW, "tests")
 
 
 def test_a_password_and_a_token_are_kept_as_hashes_alone(tx: Transaction) -> None:
@@ -105,6 +105,15 @@ def test_a_password_and_a_token_are_kept_as_hashes_alone(tx: Transaction) -> Non
     assert PASSWORD not in str(kept)
     assert token not in str(kept)
     assert "$argon2id$" in str(kept)
+
+
+def test_a_guess_is_dear_whether_somebody_has_the_name_or_not(tx: Transaction) -> None:
+    admitting.add_user(tx, User("ann", Role.BILLING), Password(PASSWORD), NOW, "tests")
+
+    kept = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()
+
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert Attempt("nobody", "a guess", "10.0.0.7").cost == Password(PASSWORD).cost
 
 
 def test_the_audit_history_is_only_ever_added_to(tx: Transaction) -> None:
