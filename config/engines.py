@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -24,9 +24,10 @@ class NotRunningError(Exception):
 class Engines:
     """The three addresses that every process needs: the ledger, the feed and the Celery broker."""
 
-    database_url: str
-    redis_url: str
-    broker_url: str
+    # They may hold passwords, and a repr ends in logs.
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
 
     @classmethod
     def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:

@@ -3,15 +3,17 @@
 import logging
 import re
 import sys
+from types import TracebackType
 from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.settings import LogFormat, Settings
+from config.tracebacks import as_text, tell_errors
 
 # What stands between `//user:` and `@` of a URL, in whatever text it occurs.
-_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE)
+_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]+(?=@)", re.IGNORECASE)
 
 # Each lists its plugins, or every request, at a level at which others say what matters.
 _TALKATIVE = ("alembic.runtime.plugins", "httpx")
@@ -44,11 +46,29 @@ def configure_logging(settings: Settings, process_name: str, stream: TextIO | No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    # Python would print the whole message of an error that ends us, and with it what a database quotes of a row.
+    sys.excepthook = _tell_the_end
     logging.captureWarnings(capture=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def log_warnings_alone(stream: TextIO) -> None:
+    """Have our own events from a warning on written to a stream, for a person who typed a command."""
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, *_rendering("columns", colours=stream.isatty())],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+    )
+
+
+def _tell_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        structlog.get_logger(__name__).critical("ended by an error", exc_info=error)
 
 
 def log_format_of(settings: Settings, stream: TextIO) -> LogFormat:
@@ -89,12 +109,13 @@ def _shared_processors(process_name: str) -> list[Processor]:
 def _rendering(log_format: LogFormat, *, colours: bool) -> list[Processor]:
     if log_format == "json":
         return [
-            structlog.processors.dict_tracebacks,
+            tell_errors,
             redact_passwords,
             structlog.processors.JSONRenderer(default=str),
         ]
     return [
-        structlog.processors.format_exc_info,
+        tell_errors,
+        as_text,
         redact_passwords,
         structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=32),
     ]

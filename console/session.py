@@ -36,14 +36,9 @@ def installation() -> Installation:
 
 def _keep_the_log_quiet() -> None:
     """Leave it to the command to speak: what its parts log goes to the standard error, from a warning on."""
-    import logging
+    from config.logging import log_warnings_alone
 
-    import structlog
-
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    log_warnings_alone(sys.stderr)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlencode
@@ -72,8 +72,8 @@ class Visit:
     site: Site
     request: Request
     user: User
-    token: str
-    form: FormData
+    token: str = field(repr=False)
+    form: FormData = field(repr=False)
     now: datetime
 
     @property

@@ -23,6 +23,8 @@ _SUPERUSER = "postgres"
 # The kernel allows about 108 bytes for the path of a socket, 104 on macOS.
 _SOCKET_PATH_MAX = 100
 
+# What it says of an error in its log: not the row that was refused, nor the statement.
+_DISCREET = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -52,6 +54,7 @@ class EmbeddedPostgres:
             "port": "5432",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            **_DISCREET,
         } | (_DURABLE if self.durable else _FAST)
         given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = (postgres_program("postgres"), "-D", str(self.data), *given)

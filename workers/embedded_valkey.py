@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import redis
@@ -22,7 +22,7 @@ from workers.ports import free_port, port_is_free
 @dataclass(frozen=True)
 class _Access:
     port: int
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -60,10 +59,11 @@ class Attempt:
     cost: Cost = COST
 
 
-class Admitted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Admitted:
     """What came of an attempt: a session's token, or the sentence that says why not."""
 
-    token: str | None
+    token: str | None = field(repr=False)
     sentence: str = ""
 
 

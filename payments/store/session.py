@@ -30,6 +30,8 @@ def connect(database_url: str, *, application_name: str, pool_size: int = 2) -> 
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
+        # An error would quote them wherever it is shown, and with them what a payment says of its patient.
+        hide_parameters=True,
         connect_args={
             "application_name": application_name,
             "connect_timeout": 5,

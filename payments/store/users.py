@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import RowMapping, text
@@ -18,7 +18,7 @@ class UserRow:
     """A user as the list of users shows it."""
 
     user: User
-    password_hash: str
+    password_hash: str = field(repr=False)
     added_at: datetime
     added_by: str
     disabled_at: datetime | None
@@ -28,7 +28,7 @@ class UserRow:
 class NewSession:
     """A session that begins: of a browser (`session`) or of a program (`token`)."""
 
-    token: str
+    token: str = field(repr=False)
     kind: str
     begun_at: datetime
     expires_at: datetime

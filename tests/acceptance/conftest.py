@@ -28,7 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running stack, which has to end cleanly and leave nothing behind."""
     _flush()
-    stack = Stack(tmp_path_factory.mktemp("stack"), REDIS_DATABASE)
+    # All of its log, for what is written there is read by a test.
+    stack = Stack(tmp_path_factory.mktemp("stack"), REDIS_DATABASE, PAYMENTS_LOG_LEVEL="debug")
     try:
         stack.start()
         yield stack

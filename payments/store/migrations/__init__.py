@@ -21,7 +21,7 @@ def alembic_config() -> Config:
 
 def upgrade(database_url: str) -> None:
     """Bring the database to the newest form. Harmless when it is there already."""
-    engine = create_engine(database_url)
+    engine = create_engine(database_url, hide_parameters=True)
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})

@@ -1,0 +1,45 @@
+"""A secret is in no repr, for a repr ends in logs."""
+
+import ast
+import re
+
+from config.engines import Engines
+from config.settings import read_settings
+from tests.test_house_rules import PRODUCT, Source, where
+
+SECRET = re.compile(r"password|token|secret|(database|redis|broker)_url")
+# A hash of one tells nothing.
+NO_SECRET = {"token_hash"}
+
+
+def test_a_field_that_holds_a_secret_stays_out_of_the_repr() -> None:
+    def shows_a_secret(_: Source, node: ast.AST) -> bool:
+        if not isinstance(node, ast.ClassDef):
+            return False
+        fields = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
+        secrets = [each for each in fields if SECRET.search(each.target.id) and each.target.id not in NO_SECRET]
+        hidden = [each for each in secrets if "repr=False" in ast.unparse(each) or "SecretStr" in ast.unparse(each)]
+        return len(hidden) < len(secrets)
+
+    assert where(PRODUCT, shows_a_secret) == []
+
+
+def test_what_processes_are_started_with_shows_no_password() -> None:
+    url, secret = "redis://ann:hunter2@127.0.0.1:6379/0", "hunter2"
+    shown = [
+        repr(Engines.named("postgresql+psycopg://ann:hunter2@h/d", url)),
+        repr(
+            read_settings(
+                {
+                    "DATABASE_URL": "postgresql://ann:hunter2@h/d",
+                    "REDIS_URL": url,
+                    "CELERY_BROKER_URL": url,
+                    "PAYMENTS_METRICS_TOKEN": secret,
+                    "PAYMENTS_FLOWER_USER": "ann",
+                    "PAYMENTS_FLOWER_PASSWORD": secret,
+                }
+            )
+        ),
+    ]
+
+    assert [each for each in shown if secret in each] == []
