@@ -122,9 +122,9 @@ def one_task_a_payment(stage: Stage, events: int = 300) -> float:
             stage.publish(made.events(count, prefix=prefix))
             if prefix == "p":
                 signal_group(numbers["importer"], signal.SIGSTOP)
-            while ids := stream.read_new(stage.feed, stage.settings.stream, 500, 10):
-                for entry_id in ids:
-                    import_events.delay(entry_ids=[entry_id])
+            while taken := stream.take_new(stage.feed, stage.settings.stream, 500, "nobody"):
+                for entry in taken:
+                    import_events.delay(entry_ids=[entry.entry_id])
             started = time.perf_counter()
             signal_group(numbers["importer"], signal.SIGCONT)
             seconds = stage.wait_until_empty() - started

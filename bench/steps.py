@@ -20,7 +20,7 @@ from tasks.resources import Resources
 
 _STEPS: tuple[tuple[Any, str, str], ...] = (
     (attempt, "is_answering", "ask PostgreSQL"),
-    (stream, "claim", "claim"),
+    (stream, "take_new", "take"),
     (importing, "_read", "read, check and hash"),
     (inbox, "record_events", "record event ids"),
     (lines, "lock", "lock lines"),
@@ -33,7 +33,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),
     (stream, "acknowledge", "acknowledge"),
-    (attempt, "import_entries", "all"),
+    (attempt, "import_new", "all"),
 )
 
 
@@ -66,9 +66,10 @@ def main() -> None:
 def _import(stage: Stage, events: int, chunk: int) -> None:
     stage.fresh()
     stage.publish(made.events(events))
-    here = Resources(stage.settings, stage.database, stage.feed, "importer-1")
-    while ids := stream.read_new(stage.feed, stage.settings.stream, chunk, 10):
-        attempt.import_entries(here, ids)
+    settings = stage.settings.model_copy(update={"chunk_events": chunk})
+    here = Resources(settings, stage.database, stage.feed, "importer-1")
+    while attempt.import_new(here, "nobody").judged:
+        pass
     stage.check(events)
 
 

@@ -21,12 +21,21 @@ class NotAnsweringError(Exception):
     """PostgreSQL does not answer; everything stays where it is and comes back later."""
 
 
-def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
-    """Import entries of the stream and acknowledge those that are committed.
+def import_new(here: Resources, reply_to: str) -> Tally:
+    """Import what is new on the stream, a chunk at most, and acknowledge what is committed.
 
-    A fault that passes by itself is raised, and what was not imported stays pending. With any other fault the entries
-    are tried in ever smaller parts, so that one that cannot be processed stops none of the rest.
+    The intake hears on `reply_to` that it was taken. A fault that passes by itself is raised, and what was not imported
+    stays pending. With any other fault the entries are tried in ever smaller parts, so that one that cannot be
+    processed stops none of the rest.
     """
+    if not is_answering(here.database):
+        raise NotAnsweringError
+    arrived = stream.take_new(here.feed, here.settings.stream, here.settings.chunk_events, reply_to)
+    return _import_in_parts(here, arrived) if arrived else Tally()
+
+
+def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
+    """Import these entries of the stream, which were handed out before, in the same way."""
     if not is_answering(here.database):
         raise NotAnsweringError
     arrived = stream.claim(here.feed, here.settings.stream, entry_ids)

@@ -11,9 +11,10 @@ DUE_LIMIT = 500
 
 
 @app.task(name="payments.import_events")
-def import_events(*, entry_ids: list[str], **_future: object) -> str:
-    """Import these entries of the stream into the ledger."""
-    tally = attempt.import_entries(resources(), entry_ids)
+def import_events(*, entry_ids: list[str] | None = None, reply_to: str = "", **_future: object) -> str:
+    """Import what is new on the stream, or these entries of it, into the ledger."""
+    here = resources()
+    tally = attempt.import_entries(here, entry_ids) if entry_ids else attempt.import_new(here, reply_to)
     if tally.released:
         retry_due.delay()
     return _summary(tally)

@@ -13,6 +13,7 @@ INTAKE, IMPORTER = "intake", "importer"
 """The group's consumers. Their names are fixed: a consumer that goes away would take what it holds out of sight."""
 
 PAGE = 1_000
+REPLY_SECONDS = 60
 
 
 class Idle(NamedTuple):
@@ -32,10 +33,47 @@ def ensure_group(client: redis.Redis, stream: str) -> None:
             raise
 
 
-def read_new(client: redis.Redis, stream: str, count: int, wait_ms: int) -> list[str]:
-    """Return the ids of up to `count` entries that were handed to nobody yet, after at most `wait_ms`."""
-    answer = cast("list[Any]", client.xreadgroup(GROUP, INTAKE, {stream: ">"}, count=count, block=wait_ms))
-    return [entry_id.decode() for _, entries in answer or () for entry_id, _ in entries]
+class Position(NamedTuple):
+    """How far the group is: entries handed out and not acknowledged, and the newest that was ever handed out."""
+
+    outstanding: int
+    last_delivered: str
+
+
+class NoGroupError(redis.ResponseError):
+    """The stream or its group is not there: the feed was emptied."""
+
+
+def position(client: redis.Redis, stream: str) -> Position:
+    """Return how far the group is. Raises NoGroupError."""
+    try:
+        groups = client.xinfo_groups(stream)
+    except redis.ResponseError as error:
+        raise NoGroupError(str(error)) from error
+    for group in groups:
+        if group["name"] == GROUP.encode():
+            return Position(group["pending"], group["last-delivered-id"].decode())
+    raise NoGroupError(f"{stream} has no group {GROUP}")
+
+
+def has_new(client: redis.Redis, stream: str, after: str, wait_ms: int) -> bool:
+    """Say whether there is an entry newer than this one, as soon as there is or after at most `wait_ms`."""
+    return bool(client.xread({stream: after}, count=1, block=wait_ms))
+
+
+def take_new(client: redis.Redis, stream: str, count: int, reply_to: str) -> list[Arrived]:
+    """Take up to `count` entries that nobody was handed yet, and tell whoever waits on `reply_to` that it was done."""
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.xreadgroup(GROUP, IMPORTER, {stream: ">"}, count=count)
+        pipeline.rpush(reply_to, count)
+        pipeline.expire(reply_to, REPLY_SECONDS)
+        answer, *_ = pipeline.execute()
+    return [Arrived(entry_id.decode(), _body(fields)) for _, entries in answer or () for entry_id, fields in entries]
+
+
+def was_taken(client: redis.Redis, reply_to: str, wait_ms: int) -> bool:
+    """Say whether someone has taken new entries, as soon as it has happened or after at most so many milliseconds."""
+    return client.blpop([reply_to], timeout=wait_ms / 1_000) is not None
 
 
 def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[Arrived]:

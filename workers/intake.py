@@ -1,6 +1,8 @@
-"""Reads the feed and asks the importer to import it: a lone event at once, a backlog in chunks.
+"""Watches the feed and asks the importer to import what is new on it.
 
-It sends ids only. What is lost on the way is found again here, by how long an entry has been lying untouched.
+It reads no bodies and decides no chunks: an importer takes what is new at the moment at which it begins, so a lone
+event leaves at once and a backlog in full chunks. One request at a time lies unanswered. What was handed out and lost
+on the way is found again here, by how long an entry has been lying untouched.
 """
 
 import os
@@ -8,8 +10,10 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from contextlib import closing
 from datetime import timedelta
+from typing import NamedTuple
 
 import redis
 import structlog
@@ -30,13 +34,25 @@ from tasks.stream import Idle
 log = structlog.get_logger()
 
 READ_WAIT_MS = 1_000
+REPLY_WAIT_MS = 500
+UNANSWERED_SECONDS, QUEUED_SECONDS = 1, 30
+"""How long a request may be without its answer before it counts as lost: with an empty queue, and with one in which it
+may still wait behind others."""
 LEASE = timedelta(seconds=5)
 """How long an entry that was handed out is left in peace before anyone asks whether it was lost."""
-SINGLE_AFTER = 3
-"""From this many deliveries on an entry travels alone, for it may be what makes its chunk fail."""
+SINGLE_AFTER = 2
+"""After this many tries an entry travels alone, for it may be what makes its chunk fail."""
 SWEEP_SECONDS = 1
+REPLY_PREFIX = "payments:taken:"
 LOOK_SECONDS = 0.25
 """For so long PostgreSQL is taken to answer once it did."""
+
+
+class Asked(NamedTuple):
+    """A request to import what is new: where it is answered, and when it was made, on a steady clock."""
+
+    reply_to: str
+    at: float
 
 
 class Intake:
@@ -51,8 +67,7 @@ class Intake:
         make_app(configuration)
         self.queue = f"{configuration['broker_transport_options']['global_keyprefix']}{IMPORTS}"  # type: ignore[index]
         self.stopping = threading.Event()
-        # One message for each process may wait. More would cut a backlog into smaller chunks, and each waits for more.
-        self.queued_max = settings.importer_processes
+        self.asked: Asked | None = None
         self.idle, self.sweep_at = 0, time.monotonic()
         self.look_at = time.monotonic()
 
@@ -68,21 +83,33 @@ class Intake:
                 self._recover()
 
     def turn(self) -> None:
-        """Do one round: show a sign of life, send again what lies idle, hand out what is new."""
+        """Do one round: show a sign of life, send again what lies idle, ask for what is new to be imported."""
         if time.monotonic() >= self.look_at and not self.all_is_well():
             log.warning("held back", why="PostgreSQL does not answer")
             self.stopping.wait(1)
             return
         if time.monotonic() >= self.sweep_at:
             self.sweep()
-        room = self.settings.pending_max + self.idle - stream.outstanding(self.feed, self.stream)
-        if room <= 0 or self.broker.llen(self.queue) >= self.queued_max:
-            self.stopping.wait(0.01)  # there is nothing to wait on: a queue does not tell when it gets shorter
+        if self.asked and self._still_waits(self.asked):
             return
-        new = stream.read_new(self.feed, self.stream, min(room, self.settings.chunk_events), READ_WAIT_MS)
-        if new:
-            importing.import_events.delay(entry_ids=new)
-            log.debug("handed out", entries=len(new))
+        self.asked = None
+        position = stream.position(self.feed, self.stream)
+        if position.outstanding - self.idle + self.settings.chunk_events > self.settings.pending_max:
+            self.stopping.wait(0.1)  # there is nothing to wait on: what is pending does not tell when it gets less
+        elif stream.has_new(self.feed, self.stream, position.last_delivered, READ_WAIT_MS):
+            self.ask()
+
+    def ask(self) -> None:
+        """Ask an importer to import what is new, and to answer where nobody else and no earlier request is heard."""
+        self.asked = Asked(f"{REPLY_PREFIX}{uuid.uuid4()}", time.monotonic())
+        importing.import_events.delay(reply_to=self.asked.reply_to)
+
+    def _still_waits(self, asked: Asked) -> bool:
+        """Say whether a request has not been answered and may still be, after listening for a moment."""
+        if stream.was_taken(self.feed, asked.reply_to, REPLY_WAIT_MS):
+            return False
+        patience = QUEUED_SECONDS if self.broker.llen(self.queue) else UNANSWERED_SECONDS
+        return time.monotonic() < asked.at + patience
 
     def all_is_well(self) -> bool:
         """Show a sign of life and say whether PostgreSQL answers; if it does, that holds for a moment.
@@ -126,10 +153,7 @@ class Intake:
 
     def _wait(self, entry: Idle) -> timedelta | None:
         """Return how long an entry lies before it is sent again: longer with every try that was made, then never."""
-        tries = entry.deliveries - 1  # the first delivery was to ourselves
-        if tries < 1:
-            return LEASE
-        rung = pause(self.settings.retry_ladder, tries, entry.entry_id)
+        rung = pause(self.settings.retry_ladder, entry.deliveries, entry.entry_id)
         return LEASE + rung if rung is not None else None
 
     def _won(self, entries: list[Idle]) -> list[Idle]:

@@ -62,10 +62,17 @@ def arrival(event: LineEvent, content_hash: bytes, before: Line | None) -> Arriv
     return Arrival.NEW if before.outcome.status is Status.NOT_SENT else Arrival.AGAIN
 
 
-def decide(event: LineEvent, content_hash: bytes, before: Line | None, facts: Facts) -> Decision:
+def decide(
+    event: LineEvent,
+    content_hash: bytes,
+    before: Line | None,
+    facts: Facts,
+    requeued_at: datetime | None = None,
+) -> Decision:
     """Judge a version that is to be processed, and say what to post.
 
-    `before` is the line as Billing holds it, or None for one that it meets for the first time.
+    `before` is the line as Billing holds it, or None for one that it meets for the first time; `requeued_at` is when
+    someone asked for another try of this event.
     """
     known = before.content if before else None
     line = Line(
@@ -80,6 +87,7 @@ def decide(event: LineEvent, content_hash: bytes, before: Line | None, facts: Fa
         content=event if isinstance(event, PaymentSaved) else known,
         outcome=Outcome(Application.NONE),
         attempts=1 + (before.attempts if before and before.version == event.version else 0),
+        requeued_at=requeued_at,
         postings=before.postings if before else (),
         settled_notes=before.settled_notes if before else None,
         id=before.id if before else None,

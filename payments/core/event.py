@@ -4,14 +4,13 @@ Everything crosses but who entered the payment: no field holds it, and a field t
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from itertools import combinations
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import (
@@ -26,12 +25,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from payments.core.money import ZERO, Money, dollars
+from payments.core.refusal import EventError, refusal
 
 MEMO_CHARACTERS_MAX = 2_000
-_SHOWN_CHARACTERS_MAX = 60
 
 
 class ChargeType(StrEnum):
@@ -72,14 +70,6 @@ class LineKey(NamedTuple):
         parts = text.split("/")
         for first, second in combinations(range(1, len(parts)), 2):
             yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
-
-
-class EventError(ValueError):
-    """The body is not an event of the contract."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        self.field = field
-        super().__init__(f"{field}: {problem}")
 
 
 def _written(pattern: str) -> BeforeValidator:
@@ -149,6 +139,9 @@ Memo = Annotated[
 ]
 
 
+_NOT_CONTENT = {"schema_", "event_id", "saved_at"}
+
+
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -161,9 +154,11 @@ class _Event(BaseModel):
 
     @property
     def content_hash(self) -> bytes:
-        """A fingerprint of what was saved: all fields but the event's id and the time of the save."""
-        content = self.model_dump(mode="json", exclude={"schema_", "event_id", "saved_at"})
-        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        """A fingerprint of what was saved: all fields but the event's id and the time of the save.
+
+        It is stored, so the order of the fields is part of the contract with ourselves: new ones go to the end.
+        """
+        text = self.model_dump_json(exclude=_NOT_CONTENT)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
@@ -260,101 +255,4 @@ def read_event(body: bytes) -> Event:
     try:
         return EVENT_CONTRACT.validate_json(body)
     except ValidationError as refused:
-        raise _refusal(refused, body) from None
-
-
-class Glimpse(NamedTuple):
-    """What can be made out of a body that was refused, for the feed; None where it cannot."""
-
-    company_id: str | None = None
-    clinic_id: str | None = None
-    payment_id: str | None = None
-    line_id: str | None = None
-    patient_id: str | None = None
-    version: int | None = None
-    saved_at: datetime | None = None
-    charge_type: str | None = None
-    amount_paid: Decimal | None = None
-    transaction_date: date | None = None
-    paid: bool | None = None
-
-    @property
-    def key(self) -> LineKey | None:
-        """The line's key, where all three of its parts can be read."""
-        if self.clinic_id and self.payment_id and self.line_id:
-            return LineKey(self.clinic_id, self.payment_id, self.line_id)
-        return None
-
-
-def glimpse(body: bytes) -> Glimpse:
-    """Make out what can be made out of a refused body. Raises nothing."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return Glimpse()
-    if not isinstance(content, dict):
-        return Glimpse()
-    seen: dict[str, Any] = {}
-    for field in Glimpse._fields:
-        try:
-            seen[field] = _GLIMPSED[field].validate_python(content.get(field))
-        except ValidationError:
-            seen[field] = None
-    return Glimpse(**seen)
-
-
-_GLIMPSED: dict[str, TypeAdapter[Any]] = {
-    "company_id": TypeAdapter(Identifier),
-    "clinic_id": TypeAdapter(Identifier),
-    "payment_id": TypeAdapter(Identifier),
-    "line_id": TypeAdapter(Identifier),
-    "patient_id": TypeAdapter(Identifier),
-    "version": TypeAdapter(Version),
-    "saved_at": TypeAdapter(Instant),
-    "charge_type": TypeAdapter(ChargeType),
-    "amount_paid": TypeAdapter(Amount),
-    "transaction_date": TypeAdapter(Day),
-    "paid": TypeAdapter(Flag),
-}
-
-
-def _refusal(refused: ValidationError, body: bytes) -> EventError:
-    error = refused.errors(include_url=False)[0]
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, EventError):
-        return cause
-    if len(error["loc"]) > 1:
-        return _field_refusal(error)
-    match error["type"]:
-        case "json_invalid":
-            return EventError("event", f"expected one JSON object in UTF-8; {_unreadable(body, str(cause))}")
-        case "union_tag_not_found":
-            return EventError("type", f"missing; expected one of {', '.join(_EVENT_TYPES)}")
-        case "union_tag_invalid":
-            return EventError("type", f"expected one of {', '.join(_EVENT_TYPES)}; got {_shown(error['ctx']['tag'])}")
-        case _:
-            return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
-
-
-def _field_refusal(error: ErrorDetails) -> EventError:
-    tag, field = str(error["loc"][0]), str(error["loc"][1])
-    fields = _EVENT_TYPES[tag].model_fields
-    described = next(info.description for name, info in fields.items() if field in {name, info.alias})
-    found = "missing;" if error["type"] == "missing" else ""
-    got = "" if found else f"; got {_shown(error['input'])}"
-    return EventError(field, f"{found} expected {described}{got}".strip())
-
-
-def _unreadable(body: bytes, found: str) -> str:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"byte {error.start} is not UTF-8"
-    return found
-
-
-def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    if len(text) > _SHOWN_CHARACTERS_MAX:
-        return f"{text[:_SHOWN_CHARACTERS_MAX]!r} and {len(text) - _SHOWN_CHARACTERS_MAX:,} characters more"
-    return repr(text) if isinstance(value, str) else text
+        raise refusal(refused, body, _EVENT_TYPES) from None

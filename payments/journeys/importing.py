@@ -4,14 +4,14 @@ One transaction takes a whole set; the caller opens and commits it.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from payments.core.decision import Arrival, Facts, arrival, decide, decide_again, decide_failed
-from payments.core.event import ChargeSaved, EventError, LineEvent, PatientSaved, read_event
+from payments.core.event import ChargeSaved, LineEvent, PatientSaved, read_event
 from payments.core.outcome import Reason
+from payments.core.refusal import EventError
 from payments.core.tally import Run, Tally
 from payments.store import accounts, history, inbox, lines, patients
 from payments.store.factbook import Concern, open_factbook
@@ -195,5 +195,4 @@ def _judge_version(sheet: Sheet, read: _Read) -> None:
         sheet.leave(before, f"Version {event.version} is out of date; {before.version} is here", entry.entry_id)
     else:
         facts = sheet.book.facts(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
-        decision = decide(event, content_hash, before, facts)
-        sheet.take(replace(decision, line=replace(decision.line, requeued_at=requeued_at)), entry.entry_id)
+        sheet.take(decide(event, content_hash, before, facts, requeued_at), entry.entry_id)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 
-from payments.core.event import Glimpse, LineKey, glimpse
+from payments.core.event import LineKey
+from payments.core.glimpse import Glimpse, glimpse
 from payments.core.outcome import Reason, Status
 from payments.store.bulk import arrays, insertion
 from payments.store.session import Transaction

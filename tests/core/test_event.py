@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.core.event import ChargeType, LineKey, Method, glimpse, read_event
+from payments.core.event import ChargeType, LineKey, Method, read_event
+from payments.core.glimpse import glimpse
 from tests.make import body, deleted, few, patient, said, saved
 
 CHANGES = {

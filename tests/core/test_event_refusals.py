@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.core.event import EventError, Glimpse, glimpse, read_event
+from payments.core.event import read_event
+from payments.core.glimpse import Glimpse, glimpse
+from payments.core.refusal import EventError
 from tests.make import body, few, said
 
 DOLLARS = 'expected dollars as text with two decimals, e.g. "25.00"'

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from payments.core.event import ChargeSaved, EventError, PatientSaved, read_event
+from payments.core.event import ChargeSaved, PatientSaved, read_event
+from payments.core.refusal import EventError
 from payments.journeys import importing
 from payments.store.session import Database, Transaction
 from tests.make import arrived, run, said

@@ -44,7 +44,7 @@ class Billing(NamedTuple):
         """Import new entries, and those that were handed out and not acknowledged."""
         stream.ensure_group(self.feed, STREAM)
         ids = [entry.entry_id for entry in stream.idle(self.feed, STREAM, 0)]
-        ids += stream.read_new(self.feed, STREAM, count, 1)
+        ids += [entry.entry_id for entry in stream.take_new(self.feed, STREAM, count, "nobody")]
         with transaction(self.database) as tx:
             importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run())
         stream.acknowledge(self.feed, STREAM, ids)

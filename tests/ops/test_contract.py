@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from emr import contract
 from emr.client import STREAM_DEFAULT
 from emr.contract_words import EXAMPLES, MEANINGS
-from payments.core.event import EventError, read_event
+from payments.core.event import read_event
+from payments.core.refusal import EventError
 from tests.core.test_event import CHANGES, amounts, identifiers
 from tests.core.test_event_refusals import REQUIRED, WRONG_VALUES
 from tests.make import body, charge, deleted, few, patient, said

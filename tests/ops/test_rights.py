@@ -29,6 +29,7 @@ from tests.make import patient, saved
 from tests.office import Office, paid
 from tests.ops.composed import content
 from workers.engine import wait_until
+from workers.intake import REPLY_PREFIX
 from workers.ports import free_port
 from workers.postgres_binaries import postgres_program
 
@@ -97,7 +98,10 @@ def test_the_services_read_the_feed_and_use_the_broker_and_cannot_empty_the_serv
     with closing(connect_redis(url)) as feed:
         stream.ensure_group(feed, STREAM)
         entry = feed.xadd(STREAM, {"event": json.dumps({"type": "nothing"})}).decode()
-        assert entry in stream.read_new(feed, STREAM, 10, 10)
+        seen = stream.position(feed, STREAM)
+        assert stream.has_new(feed, STREAM, seen.last_delivered, 10)
+        assert entry in [each.entry_id for each in stream.take_new(feed, STREAM, 10, f"{REPLY_PREFIX}rights")]
+        assert stream.was_taken(feed, f"{REPLY_PREFIX}rights", 1_000)
         stream.acknowledge(feed, STREAM, [each.entry_id for each in stream.claim(feed, STREAM, [entry])])
         assert feed.info("memory")["maxmemory_policy"] == "noeviction"
         assert feed.info("persistence")["aof_enabled"] == 1

@@ -20,6 +20,8 @@ from tasks import stream
 from tasks.resources import Resources, connect_redis
 from tests.conftest import scratch_database
 from tests.make import NOW
+from tests.tasks.feeding import opened
+from workers.intake import Intake
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +102,10 @@ def here(database: Database, feed: redis.Redis, stream_name: str) -> Resources:
     """What a task works with, put together by hand."""
     settings = read_settings({"PAYMENTS_STREAM": stream_name, "PAYMENTS_RETRY_LADDER": "1s,10h"})
     return Resources(settings, database, feed, "importer-1")
+
+
+@pytest.fixture
+def intake(engines: Engines, stream_name: str) -> Iterator[Intake]:
+    """An intake that hands out chunks of four and at most ten at a time, and tries again after one short step."""
+    with opened(engines, stream_name) as intake:
+        yield intake

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -27,9 +28,14 @@ def publish(here, clinic_id):
         events += [saved(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id, **changes) for each in payment_ids]
         for event in events:
             here.feed.xadd(here.settings.stream, {"event": body(event)})
-        return stream.read_new(here.feed, here.settings.stream, len(events), 1)
+        return take_new(here)
 
     return publish
+
+
+def take_new(here):
+    """Take what is new, as an importer does that dies of it, and return the ids."""
+    return [entry.entry_id for entry in stream.take_new(here.feed, here.settings.stream, 1_000, "nobody")]
 
 
 def left(here):
@@ -48,6 +54,21 @@ def failures(here, entry_id):
     with transaction(here.database) as tx:
         found = tx.execute(text("SELECT error FROM history WHERE entry_id = :id AND what = 'Failed'"), {"id": entry_id})
         return [error.partition(": ")[2] for error in found.scalars()]
+
+
+def test_what_is_new_is_taken_a_chunk_at_a_time_and_whoever_waits_hears_of_it(here, clinic_id):
+    small = replace(here, settings=here.settings.model_copy(update={"chunk_events": 2}))
+    payments = [saved(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in "12"]
+    for event in patient(clinic_id), *payments:
+        here.feed.xadd(here.settings.stream, {"event": body(event)})
+
+    assert [str(attempt.import_new(small, "listener")) for _ in range(3)] == [
+        "imported 1, updated 0, held 0, not sent 0, patients and charges noted 1",
+        "imported 1, updated 0, held 0, not sent 0",
+        "imported 0, updated 0, held 0, not sent 0",
+    ]
+    assert all(stream.was_taken(here.feed, "listener", 1_000) for _ in range(3))
+    assert left(here) == (0, 0)
 
 
 def test_entries_are_acknowledged_and_deleted_after_the_commit(here, publish, clinic_id):
@@ -115,7 +136,7 @@ def test_a_due_line_that_cannot_be_posted_is_put_off_alone_and_in_the_end_not_se
     for chunk in held, [patient(ids["patient_id"])]:
         for event in chunk:
             here.feed.xadd(here.settings.stream, {"event": body(event)})
-        attempt.import_entries(here, stream.read_new(here.feed, here.settings.stream, 20, 1))
+        attempt.import_new(here, "nobody")
 
     tally = attempt.retry_due(here, 500)
 
@@ -173,9 +194,8 @@ def test_while_postgres_does_not_answer_no_entry_is_touched(here, publish):
 
 def test_garbage_without_an_event_is_kept_as_it_came_and_shown(here):
     entry_id = here.feed.xadd(here.settings.stream, {"evnt": b"\xff{}", b"\xfe": "x"}).decode()
-    ids = stream.read_new(here.feed, here.settings.stream, 10, 1)
 
-    assert attempt.import_entries(here, ids).refused == 1
+    assert attempt.import_new(here, "nobody").refused == 1
 
     with transaction(here.database) as tx:
         found = tx.execute(text("SELECT status, reason, body FROM set_aside WHERE entry_id = :id"), {"id": entry_id})

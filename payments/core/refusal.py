@@ -1,0 +1,60 @@
+"""What is said of a body that is not an event of the contract: the field that is wrong, and what was expected there."""
+
+import json
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+_SHOWN_CHARACTERS_MAX = 60
+
+
+class EventError(ValueError):
+    """The body is not an event of the contract."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        super().__init__(f"{field}: {problem}")
+
+
+def refusal(refused: ValidationError, body: bytes, types: Mapping[str, type[BaseModel]]) -> EventError:
+    """Say of a body what was found wrong with it first; `types` are the events of the contract, by their names."""
+    error = refused.errors(include_url=False)[0]
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, EventError):
+        return cause
+    if len(error["loc"]) > 1:
+        return _field_refusal(error, types)
+    match error["type"]:
+        case "json_invalid":
+            return EventError("event", f"expected one JSON object in UTF-8; {_unreadable(body, str(cause))}")
+        case "union_tag_not_found":
+            return EventError("type", f"missing; expected one of {', '.join(types)}")
+        case "union_tag_invalid":
+            return EventError("type", f"expected one of {', '.join(types)}; got {_shown(error['ctx']['tag'])}")
+        case _:
+            return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
+
+
+def _field_refusal(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:
+    tag, field = str(error["loc"][0]), str(error["loc"][1])
+    fields = types[tag].model_fields
+    described = next(info.description for name, info in fields.items() if field in {name, info.alias})
+    found = "missing;" if error["type"] == "missing" else ""
+    got = "" if found else f"; got {_shown(error['input'])}"
+    return EventError(field, f"{found} expected {described}{got}".strip())
+
+
+def _unreadable(body: bytes, found: str) -> str:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} is not UTF-8"
+    return found
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    if len(text) > _SHOWN_CHARACTERS_MAX:
+        return f"{text[:_SHOWN_CHARACTERS_MAX]!r} and {len(text) - _SHOWN_CHARACTERS_MAX:,} characters more"
+    return repr(text) if isinstance(value, str) else text

@@ -1,0 +1,61 @@
+"""Both ends of an intake: what is put on its stream, and what it puts on the importer's queue, in a real Redis."""
+
+import json
+from base64 import b64decode
+from contextlib import closing, contextmanager
+
+from config.settings import read_settings
+from tasks import stream
+from workers.intake import LEASE, Intake
+
+LEASE_MS = LEASE.seconds * 1_000
+
+
+@contextmanager
+def opened(engines, stream_name, **changes):
+    settings = {
+        "PAYMENTS_STREAM": stream_name,
+        "PAYMENTS_CHUNK_EVENTS": "4",
+        "PAYMENTS_PENDING_MAX": "10",
+        "PAYMENTS_IMPORTER_PROCESSES": "2",
+        "PAYMENTS_RETRY_LADDER": "1s,1s,1s",
+    }
+    with closing(Intake(read_settings(settings | changes), engines)) as intake:
+        yield intake
+
+
+def publish(intake, count):
+    return [intake.feed.xadd(intake.stream, {"event": "{}"}).decode() for _ in range(count)]
+
+
+def sent(intake, *, taking=False):
+    """Take all messages out of the broker, oldest first: (task, entry ids), or that what is new shall be imported."""
+    messages = []
+    while raw := intake.broker.rpop(intake.queue):
+        message = json.loads(raw)
+        _, arguments, _ = json.loads(b64decode(message["body"]))
+        if "reply_to" in arguments:
+            messages.append("what is new")
+            if taking:
+                take_new(intake, arguments["reply_to"])
+        else:
+            messages.append((message["headers"]["task"], arguments["entry_ids"]))
+    return messages
+
+
+def take_new(intake, reply_to="nobody"):
+    """Take what is new, as an importer does at the moment at which it begins."""
+    taken = stream.take_new(intake.feed, intake.stream, intake.settings.chunk_events, reply_to)
+    return [entry.entry_id for entry in taken]
+
+
+def age_request(intake, seconds):
+    """Let the last request lie unanswered for so long."""
+    intake.asked = intake.asked._replace(at=intake.asked.at - seconds)
+
+
+def age(intake, entry_ids, deliveries, idle_ms=LEASE_MS + 1_000):
+    """Let entries be handed out so often and lie untouched for so long."""
+    for entry_id in entry_ids:
+        options = {"idle": idle_ms, "retrycount": deliveries, "justid": True}
+        intake.feed.xclaim(intake.stream, "billing", "intake", 0, [entry_id], **options)
