@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -63,11 +64,13 @@ def _logging_of_its_own() -> Iterator[None]:
 
 
 @contextmanager
-def scratch_database(url: str) -> Iterator[str]:
-    """Create a database beside the one that the URL names, and drop it at the end."""
+def scratch_database(url: str, template: str = "template0") -> Iterator[str]:
+    """Create a database beside the one that the URL names, as a copy of the template, and drop it at the end."""
     name = f"payments_test_{uuid.uuid4().hex[:12]}"
+    # Copied file by file: through the write-ahead log, as is the default, it costs ten times as much.
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         yield with_database(url, name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -79,12 +82,20 @@ def flush(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def database(postgres_url: str) -> Iterator[Database]:
+def empty_ledger(postgres_url: str) -> Iterator[str]:
+    """The name of a database at the newest form, to which nobody connects: others are copies of it."""
+    with scratch_database(postgres_url) as url:
+        upgrade(url)
+        yield urlsplit(url).path[1:]
+
+
+@pytest.fixture(scope="session")
+def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     """The way to a database at the newest form; it is the whole session's."""
-    upgrade(postgres_url)
-    engine = connect(postgres_url, application_name="tests", pool_size=4)
-    yield engine
-    engine.dispose()
+    with scratch_database(postgres_url, empty_ledger) as url:
+        engine = connect(url, application_name="tests", pool_size=4)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from console import cli
 from payments.core.event import ChargeType, Event
 from payments.journeys import configuring, importing
 from payments.journeys.configuring import Wish
-from payments.store.migrations import upgrade
 from payments.store.session import Database, connect, transaction
 from tests.conftest import flush, scratch_database
 from tests.make import NOW, arrived, run
@@ -72,9 +71,8 @@ class Billing:
 
 
 @pytest.fixture(scope="package")
-def ledger_url(postgres_url: str) -> Iterator[str]:
-    with scratch_database(postgres_url) as url:
-        upgrade(url)
+def ledger_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
+    with scratch_database(postgres_url, empty_ledger) as url:
         yield url
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from payments.store.migrations import upgrade
 from tests.conftest import scratch_database
 from tests.console.conftest import NOWHERE, Terminal
 
 
 @pytest.fixture
-def idle(terminal: Terminal, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+def idle(
+    terminal: Terminal, postgres_url: str, empty_ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Terminal]:
     """Somebody who types where no payment was ever saved."""
-    with scratch_database(postgres_url) as empty:
-        upgrade(empty)
+    with scratch_database(postgres_url, empty_ledger) as empty:
         monkeypatch.setenv("DATABASE_URL", empty)
         yield terminal
 

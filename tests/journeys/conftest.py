@@ -4,16 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from payments.store.migrations import upgrade
 from payments.store.session import Database, connect
 from tests.conftest import scratch_database
 
 
 @pytest.fixture(scope="session")
-def shared(postgres_url: str) -> Iterator[Database]:
+def shared(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     """A database beside the one of all other tests; what is committed here is seen nowhere else."""
-    with scratch_database(postgres_url) as url:
-        upgrade(url)
+    with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="workers", pool_size=8)
         yield engine
         engine.dispose()

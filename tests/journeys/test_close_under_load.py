@@ -14,7 +14,6 @@ from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring, detecting, importing
 from payments.journeys.configuring import Wish
 from payments.store import findings
-from payments.store.migrations import upgrade
 from payments.store.session import Database, Transaction, connect, is_transient, transaction
 from tests.conftest import scratch_database
 from tests.make import arrived, body, deleted, patient, run, said, saved
@@ -25,10 +24,9 @@ COMPANY, CLINIC = "load", "load-clinic"
 
 
 @pytest.fixture(scope="module")
-def clinic(postgres_url: str) -> Iterator[Database]:
+def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     """A clinic with a known patient, in a database of its own: what is committed here is nobody else's."""
-    with scratch_database(postgres_url) as url:
-        upgrade(url)
+    with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=4)
         with transaction(database) as tx:
             wish = Wish(CLINIC, COMPANY, integration=True, charge_types=list(ChargeType))

@@ -90,11 +90,10 @@ def plain(url):
     return url.replace("+psycopg", "", 1)
 
 
-def test_what_is_restored_balances_and_goes_on_where_it_stopped(postgres_url, tmp_path, opened):
+def test_what_is_restored_balances_and_goes_on_where_it_stopped(postgres_url, empty_ledger, tmp_path, opened):
     home, fresh, dump = tmp_path / "home", tmp_path / "fresh", tmp_path / "payments.dump"
-    source_url = opened.enter_context(scratch_database(postgres_url))
+    source_url = opened.enter_context(scratch_database(postgres_url, empty_ledger))
     source = billing(source_url, opened.enter_context(embedded_valkey(home)), opened)
-    upgrade(source_url)
     with transaction(source.database) as tx:
         office = Office(tx, TODAY)
         office.publish(saved(**paid("40.00", "2026-05-04", payment_id="old")))

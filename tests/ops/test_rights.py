@@ -1,5 +1,6 @@
 """What docker-compose.yml lets each user of Redis and PostgreSQL do, tried on the real servers."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from config.celery import IMPORTS, celery_settings
 from config.engines import Engines
 from config.settings import read_settings
 from emr.client import FeedRefusedError, PaymentFeed
-from payments.store.migrations import is_current, upgrade
+from payments.store.migrations import is_current
 from payments.store.session import connect, transaction
 from tasks import stream
 from tasks.resources import connect_redis
@@ -125,10 +126,17 @@ def messages_come_back(engines):
 
 
 @pytest.fixture(scope="module")
-def application(postgres_url):
+def the_one_application_user(tmp_path_factory):
+    """Hold the user that a server has once, though each process of a run has a database of its own there."""
+    with (tmp_path_factory.getbasetemp().parent / "payments_app").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="module")
+def application(postgres_url, empty_ledger, the_one_application_user):
     """A database at the newest form, and the way to it as the user of the services."""
-    with scratch_database(postgres_url) as url:
-        upgrade(url)
+    with scratch_database(postgres_url, empty_ledger) as url:
         grant(url)
         grant(url)  # as it happens at every start
         parts = urlsplit(url)

@@ -14,7 +14,6 @@ from config.settings import read_settings
 from payments.core.event import ChargeType
 from payments.journeys import configuring
 from payments.journeys.configuring import Wish
-from payments.store.migrations import upgrade
 from payments.store.session import Database, transaction
 from tasks import stream
 from tasks.resources import Resources, connect_redis
@@ -32,10 +31,9 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
 
 
 @pytest.fixture(scope="session")
-def planted(postgres_url: str) -> Iterator[str]:
+def planted(postgres_url: str, empty_ledger: str) -> Iterator[str]:
     """A database in which triggers refuse each line and each entry of the ledger whose name begins with `poison`."""
-    with scratch_database(postgres_url) as url:
-        upgrade(url)
+    with scratch_database(postgres_url, empty_ledger) as url:
         engine = create_engine(url)
         with engine.begin() as connection:
             connection.execute(

@@ -22,7 +22,6 @@ from payments.core.rights import Role, User
 from payments.journeys import admitting, configuring, importing
 from payments.journeys.admitting import Cost, Password
 from payments.journeys.configuring import Wish
-from payments.store.migrations import upgrade
 from payments.store.session import Database, transaction
 from tests.conftest import scratch_database
 from tests.make import arrived, run
@@ -59,9 +58,8 @@ class Browser:
 
 
 @pytest.fixture(scope="package")
-def engines(postgres_url: str, redis_url: str) -> Iterator[Engines]:
-    with scratch_database(postgres_url) as url:
-        upgrade(url)
+def engines(postgres_url: str, empty_ledger: str, redis_url: str) -> Iterator[Engines]:
+    with scratch_database(postgres_url, empty_ledger) as url:
         yield Engines.named(url, redis_url)
 
 
