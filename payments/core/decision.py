@@ -4,9 +4,9 @@ Nothing is read or written here; the journey brings the facts and carries out th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from payments.core.correction import active, adjustments, corrections
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, Eligible, Questioned, Refused, Verdict, judge
@@ -27,8 +27,7 @@ class Arrival(StrEnum):
     CONFLICT = "conflict"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What Billing knows at the moment of judging. `months` holds the state of every month that is not open."""
 
     now: datetime
@@ -43,8 +42,7 @@ class Facts:
         return (self.months or {}).get(Month.of(day), MonthState.OPEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The line as it stands afterwards, and what has to be posted for it."""
 
     line: Line
@@ -97,18 +95,17 @@ def decide(
 
 def decide_again(line: Line, facts: Facts) -> Decision:
     """Judge a line anew that waits or was requeued."""
-    return _judged(replace(line, attempts=line.attempts + 1), line, facts)
+    return _judged(line._replace(attempts=line.attempts + 1), line, facts)
 
 
 def decide_failed(line: Line, facts: Facts, error: str) -> Decision:
     """Put off a line that could not be judged because of an error, or end its tries."""
     decision = _waits(_Case(line, facts, line, line.outcome), Reason.RETRIES_EXHAUSTED)
-    outcome = replace(decision.line.outcome, detail=error)
-    return Decision(replace(decision.line, outcome=outcome, attempts=line.attempts + 1))
+    outcome = decision.line.outcome._replace(detail=error)
+    return Decision(decision.line._replace(outcome=outcome, attempts=line.attempts + 1))
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(NamedTuple):
     """A version that is being judged: as it would stand, as the line stood before, how it waited so far."""
 
     line: Line
@@ -168,7 +165,7 @@ def _bring_in(case: _Case, saved: PaymentSaved) -> Decision:
 def _take_out(case: _Case, outcome: Outcome) -> Decision:
     if not active(case.line.postings):
         return _ends(case.line, outcome)
-    outcome = replace(outcome, application=Application.REMOVED, target=ZERO)
+    outcome = outcome._replace(application=Application.REMOVED, target=ZERO)
     states = {case.facts.month_state(day) for day in case.days}
     if MonthState.CLOSING in states:
         return _waits(case, Reason.RETRIES_EXHAUSTED)
@@ -181,13 +178,13 @@ def _post(line: Line, wanted: Posting | None, outcome: Outcome) -> Decision:
     """Carry the correction out: every month that it touches is open (rule D3)."""
     postings = corrections(line.postings, wanted)
     notes = notes_of(line.content) if line.content else None
-    return Decision(replace(line, outcome=outcome, postings=line.postings + postings, settled_notes=notes), postings)
+    return Decision(line._replace(outcome=outcome, postings=line.postings + postings, settled_notes=notes), postings)
 
 
 def _excepted(line: Line, outcome: Outcome, case: str) -> Decision:
     """Change nothing in a closed month: a person, or the company's policy, adds an adjustment to the present one."""
     detail = f"Payment {case} when month is closed"
-    return _ends(line, replace(outcome, application=Application.EXCEPTION, detail=detail))
+    return _ends(line, outcome._replace(application=Application.EXCEPTION, detail=detail))
 
 
 def _waits(case: _Case, reason: Reason) -> Decision:
@@ -208,4 +205,4 @@ def _waits(case: _Case, reason: Reason) -> Decision:
 
 
 def _ends(line: Line, outcome: Outcome) -> Decision:
-    return Decision(replace(line, outcome=outcome))
+    return Decision(line._replace(outcome=outcome))

@@ -36,7 +36,10 @@ def in_force(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettin
     """
     if not changes:
         return SWITCHED_OFF
-    return next((change.settings for change in reversed(changes) if change.since <= as_of), changes[0].settings)
+    for change in reversed(changes):
+        if change.since <= as_of:
+            return change.settings
+    return changes[0].settings
 
 
 class Refused(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from itertools import combinations
 from typing import Annotated, Literal, NamedTuple, Self
 from uuid import UUID
@@ -156,7 +157,7 @@ class _Event(BaseModel):
     def content_hash(self) -> bytes:
         """A fingerprint of what was saved: all fields but the event's id and the time of the save.
 
-        It is stored, so the order of the fields is part of the contract with ourselves: new ones go to the end.
+        It is stored, so the order of the fields counts: new ones go to the end.
         """
         text = self.model_dump_json(exclude=_NOT_CONTENT)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -167,7 +168,7 @@ class _LineEvent(_Event):
     payment_id: Identifier
     line_id: Identifier
 
-    @property
+    @cached_property
     def key(self) -> LineKey:
         """The key of the line that was saved or deleted."""
         return LineKey(self.clinic_id, self.payment_id, self.line_id)

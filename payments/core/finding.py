@@ -3,7 +3,7 @@
 The office calls these exceptions (rules D3, D4 and D6).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from payments.core.correction import active, adjustments
@@ -103,8 +103,7 @@ def accepted(line: Line, posted: tuple[Posting, ...]) -> Line:
     target = _paid(line) if line.outcome.target is None else line.outcome.target
     stood_before = bool(active(line.postings))
     application = Application.UPDATED if stood_before else Application.IMPORTED
-    outcome = replace(
-        line.outcome, application=application if target else Application.REMOVED, target=target, detail="Accepted"
-    )
+    becomes = application if target else Application.REMOVED
+    outcome = line.outcome._replace(application=becomes, target=target, detail="Accepted")
     notes = notes_of(line.content) if line.content else None
-    return replace(line, outcome=outcome, postings=line.postings + posted, settled_notes=notes)
+    return line._replace(outcome=outcome, postings=line.postings + posted, settled_notes=notes)

@@ -1,7 +1,6 @@
 """One charge line of an EMR payment as Billing holds it: its newest version, what became of it, what was posted."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -74,8 +73,7 @@ def notes_of(saved: PaymentSaved) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line at its newest version.
 
     `saved_on` is the clinic's own day of the save; `content` is what the EMR last saved, None for a line that is known

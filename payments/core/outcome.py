@@ -1,9 +1,8 @@
 """What became of one version of a payment: how far it was transmitted, and what Billing did with it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from payments.core.money import ZERO, Money
 
@@ -73,8 +72,7 @@ class Application(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of judging one version of a line.
 
     `target` is what should stand in Billing, in dollars, or None where that is not decided; `due_at` is when to judge

@@ -1,6 +1,5 @@
 """Put right what a closed month no longer takes: accept a proposal, once, or acknowledge it."""
 
-from dataclasses import replace
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -153,4 +152,4 @@ def _is_open(tx: Transaction, line: Line, day: date) -> bool:
 
 
 def _tell(tx: Transaction, line: Line, happening: Happening) -> None:
-    history.add(tx, [replace(happening, line_ref=line.id, version=line.version)])
+    history.add(tx, [happening._replace(line_ref=line.id, version=line.version)])

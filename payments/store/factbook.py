@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from payments.core.decision import Facts
@@ -17,8 +18,7 @@ from payments.store.patients import PatientKey
 from payments.store.session import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Concern:
+class Concern(NamedTuple):
     """What a line or event is about: the clinic, the patient and the days whose months matter."""
 
     company_id: str

@@ -1,9 +1,9 @@
 """What happened to each payment, row by row: tries, requeues, and who or which worker it was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from typing import NamedTuple
 
 from sqlalchemy import text
 
@@ -14,8 +14,7 @@ from payments.store.tables import history
 _COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error".split()
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(NamedTuple):
     """One thing that happened to a payment. `who` is a worker, or the person who asked for it."""
 
     at: datetime
