@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console import layouts
-from console.arguments import FormOption, LimitOption, day
+from console.arguments import AsOfOption, FormOption, LimitOption, day
 from console.faults import CommandError
 from console.output import Form, Record, show, show_value
 from console.session import database, ledger
@@ -65,17 +65,20 @@ MOVEMENTS = Layout(
 
 def account(
     patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")],
+    *,
+    as_of: AsOfOption = None,
     form: FormOption = Form.TABLE,
 ) -> None:
     """Show a patient's account, all cases together: payments, what of them is unassigned, and what is still owed."""
     from payments.journeys import distributing, reporting
 
     with ledger() as tx:
-        accounts = distributing.show_account(tx, patient)
-        entries = reporting.payment_log(tx, reporting.LogQuery(patient))
-        applied = distributing.show_movements(tx, patient)
+        accounts = distributing.show_account(tx, patient, as_of=as_of)
+        entries = reporting.payment_log(tx, reporting.LogQuery(patient, as_of=as_of))
+        applied = distributing.show_movements(tx, patient, as_of=as_of)
     if not accounts:
-        raise CommandError(f"no patient is known as {patient}")
+        when = f"was known as {patient} at {as_of.isoformat()}" if as_of else f"is known as {patient}"
+        raise CommandError(f"no patient {when}")
     records: list[Record] = [asdict(each) for each in accounts]
     rows: list[Record] = [row._asdict() for row in entries]
     moved: list[Record] = [row._asdict() for row in applied]

@@ -49,6 +49,17 @@ ToOption = Annotated[
 ]
 
 
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        parser=moment,
+        metavar="TIME",
+        help="As it was known then, e.g. 2026-11-02T09:00:00Z; now if left out.",
+    ),
+]
+
+
 def check_order(since: date | None, until: date | None) -> None:
     """Refuse a period that ends before it begins, which would look like an empty report."""
     if since and until and until < since:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console import arguments
-from console.arguments import FormOption, FromOption, LimitOption, ToOption
+from console.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
 from console.faults import CommandError
 from console.output import Form, Record, show_value, write_csv
 from console.session import ledger
@@ -57,6 +57,7 @@ def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its
     since: FromOption = None,
     until: ToOption = None,
     clinic: Annotated[str | None, typer.Option(help="This clinic only.")] = None,
+    as_of: AsOfOption = None,
     emr_csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the EMR's side from its own Payment Log of these days.")
     ] = None,
@@ -74,7 +75,7 @@ def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its
     from payments.journeys import balancing as journey
 
     arguments.check_order(since, until)
-    query = journey.BalanceQuery(since, until, clinic)
+    query = journey.BalanceQuery(since, until, clinic, as_of)
     with _log(emr_csv) as log, ledger() as tx:
         balance = journey.balance(tx, query, log)
     record = totals(balance, query)

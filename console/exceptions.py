@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.arguments import FormOption, LimitOption, day
+from console.arguments import AsOfOption, FormOption, LimitOption, day
 from console.faults import CommandError
 from console.output import Form, Record, show
 from console.session import database, ledger, person
@@ -70,6 +70,7 @@ DepositDateOption = Annotated[
 def report(
     *,
     status: Annotated[Which, typer.Option(help="The open ones, or all that ever were.")] = Which.OPEN,
+    as_of: AsOfOption = None,
     form: FormOption = Form.TABLE,
     limit: LimitOption = 200,
 ) -> None:
@@ -77,7 +78,7 @@ def report(
     from payments.journeys import adjusting
 
     with ledger() as tx:
-        found = adjusting.list_exceptions(tx, only_open=status is Which.OPEN)
+        found = adjusting.list_exceptions(tx, only_open=status is Which.OPEN, as_of=as_of)
     show([_record(row) for row in found], LAYOUT, form, limit)
 
 

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console import arguments, layouts
-from console.arguments import FormOption, FromOption, LimitOption, ToOption
+from console.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
 from console.output import Entry, Form, Record, show
 from console.session import ledger
 from console.tables import Layout
@@ -35,12 +34,7 @@ def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of i
     since: FromOption = None,
     until: ToOption = None,
     user: Annotated[str | None, typer.Option(help="Entries of this user only, as the log prints it.")] = None,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(
-            "--as-of", parser=arguments.moment, metavar="TIME", help="As it was known then, e.g. 2026-11-02T09:00:00Z."
-        ),
-    ] = None,
+    as_of: AsOfOption = None,
     group_by: Annotated[
         str | None, typer.Option(metavar=layouts.GROUPS, help="One line for each, with their number and total.")
     ] = None,
@@ -78,7 +72,7 @@ def _read(tx: Transaction, query: LogQuery, group: GroupBy | None, *, expand: bo
     if not expand:
         return rows, layouts.LOG
     went_to: dict[str, list[Entry]] = {}
-    for payment, charge, day, amount in distributing.show_applied(tx, query.patient_id):
+    for payment, charge, day, amount in distributing.show_applied(tx, query.patient_id, query.as_of):
         part = {"date_of_service": day.isoformat(), "charge": charge, "amount": f"{amount:.2f}"}
         went_to.setdefault(payment, []).append(part)
     return [_expanded(row, went_to.get(str(row["payment"]), [])) for row in rows], layouts.EXPANDED_LOG

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console import arguments, layouts
-from console.arguments import FormOption, FromOption, LimitOption, ToOption
+from console.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
 from console.faults import CommandError
 from console.output import Form, Record, show
 from console.session import ledger
@@ -36,6 +36,7 @@ def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of i
         str | None, typer.Option(help="`Not Sent`, `Validation Failed`, `Transmission Pending` or `... Successful`.")
     ] = None,
     clinic: Annotated[str | None, typer.Option(help="This clinic only.")] = None,
+    as_of: AsOfOption = None,
     summary: Annotated[bool, typer.Option("--summary", metavar="", help="How many, by status and reason.")] = False,
     form: FormOption = Form.TABLE,
     limit: LimitOption = LIMIT_DEFAULT,
@@ -47,7 +48,7 @@ def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of i
     from payments.journeys import reporting
 
     arguments.check_order(since, until)
-    query = reporting.FeedQuery(since, until, arguments.status_named(status) if status else None, clinic)
+    query = reporting.FeedQuery(since, until, arguments.status_named(status) if status else None, clinic, as_of)
     with ledger() as tx:
         if summary:
             show(feed_sums(reporting.feed_by_status(tx, query)), layouts.FEED_SUMS, form)

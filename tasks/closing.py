@@ -28,8 +28,9 @@ def close(database: Database, company_id: str, month: Month, now: datetime, who:
     """Close a month now, in its two transactions. Raises ClosingError where that is not allowed."""
     with transaction(database) as tx:
         closing.begin(tx, company_id, month, now, who)
+    # Imports that were under way have ended by now, and nothing in the month is from later than its close.
     with transaction(database) as tx:
-        return closing.finish(tx, company_id, month, now)
+        return closing.finish(tx, company_id, month, datetime.now(UTC))
 
 
 def _result(database: Database, key: CompanyMonth, now: datetime) -> str:

@@ -52,6 +52,7 @@ class Office:
         """Judge again what is due, and bring the exceptions up to date."""
         while importing.retry_due(self.tx, run(self.now), 500).judged:
             self.now += timedelta(microseconds=1)
+        importing.retry_set_aside(self.tx, run(self.now), 500)
         while detecting.detect(self.tx, self.now, "tests-1", 500).examined:
             pass
         distributing.distribute_marked(self.tx, self.now.date(), self.now, 500)

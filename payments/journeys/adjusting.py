@@ -49,7 +49,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     if not _is_open(tx, line, day):
         raise AdjustingError(finding_id, f"deposit date {day}: that month is closed; choose a date in an open month")
     postings = tuple(each.deposited_on(day) for each in proposed(line))
-    refs = lines.write(tx, [accepted(line, postings)])
+    refs = lines.write(tx, [accepted(line, postings)], now)
     added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, 1)]
     entries.post(tx, added, refs, stamp)
     accounts.mark(tx, {(line.company_id, each.bearing.patient_id) for each in postings}, now)
@@ -99,9 +99,9 @@ def accept_by_policy(tx: Transaction) -> list[int]:
     return findings.acceptable(tx, None, policy="auto")
 
 
-def list_exceptions(tx: Transaction, *, only_open: bool) -> list[FindingRow]:
-    """Return the Billing Exceptions, oldest first."""
-    return findings.rows(tx, only_open=only_open)
+def list_exceptions(tx: Transaction, *, only_open: bool, as_of: datetime | None = None) -> list[FindingRow]:
+    """Return the Billing Exceptions, oldest first, as they are or as they were known at a moment."""
+    return findings.rows(tx, only_open=only_open, as_of=as_of)
 
 
 def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:

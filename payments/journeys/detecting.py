@@ -9,11 +9,12 @@ from datetime import datetime
 from payments.core.finding import ClosedCase, Finding, FindingReason, FindingStatus, conflict, examine
 from payments.core.line import Line
 from payments.core.month import Month
-from payments.store import findings, history, lines, months
-from payments.store.findings import Examined, Work
+from payments.store import findings, history, lines, months, unexamined
+from payments.store.findings import Examined
 from payments.store.history import Happening
 from payments.store.months import CompanyMonth
 from payments.store.session import Transaction
+from payments.store.unexamined import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,13 @@ class Detected:
 
 def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detected:
     """Bring the findings of up to `limit` lines up to date; those that another worker holds are left for later."""
-    work = {each.line_ref: each for each in findings.work(tx, limit)}
+    work = {each.line_ref: each for each in unexamined.work(tx, limit)}
     held = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}
     already_open = findings.open_for(tx, held)
     found = _examine(tx, held, work)
     opened = findings.add_open(tx, [each for ref, each in found.items() if ref not in already_open], now)
     recomputed = {already_open[ref].id: each for ref, each in found.items() if ref in already_open}
-    findings.recompute(tx, recomputed)
+    findings.recompute(tx, recomputed, now)
     mended = {ref: each for ref, each in already_open.items() if ref not in found}
     findings.end(tx, [each.id for each in mended.values()], FindingStatus.AUTO_CLOSED, now, worker)
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from payments.core.distribution import Movement, distribute
 from payments.core.money import Money, total
-from payments.store import accounts, patients
-from payments.store.accounts import AccountRow, AppliedRow, MovementRow
+from payments.store import account_report, accounts, patients
+from payments.store.account_report import AccountRow, AppliedRow, MovementRow
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
 
@@ -41,14 +41,18 @@ def distribute_marked(tx: Transaction, as_of: date, now: datetime, limit: int) -
     return _distribute(tx, keys, as_of, now, at_once_only=True)
 
 
-def show_account(tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None) -> list[AccountRow]:
+def show_account(
+    tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+) -> list[AccountRow]:
     """Return a patient's account, all cases together, or what of it belongs to these clinics."""
-    return accounts.summaries(tx, patient_id, clinics)
+    return account_report.summaries(tx, patient_id, clinics, as_of)
 
 
-def show_movements(tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None) -> list[MovementRow]:
+def show_movements(
+    tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+) -> list[MovementRow]:
     """Return what was applied and given back on a patient's account, in order, of all or of these clinics' payments."""
-    return accounts.movements(tx, patient_id, clinics)
+    return account_report.movements(tx, patient_id, clinics, as_of)
 
 
 def show_name(tx: Transaction, row: AccountRow) -> str | None:
@@ -56,9 +60,9 @@ def show_name(tx: Transaction, row: AccountRow) -> str | None:
     return patients.name_of(tx, row.company, row.patient)
 
 
-def show_applied(tx: Transaction, patient_id: str | None) -> list[AppliedRow]:
+def show_applied(tx: Transaction, patient_id: str | None, as_of: datetime | None = None) -> list[AppliedRow]:
     """Return which dates of service payments went to, of one patient or of all."""
-    return accounts.applied_to(tx, patient_id)
+    return account_report.applied_to(tx, patient_id, as_of)
 
 
 def _distribute(

@@ -139,7 +139,7 @@ def _read(arrived: Sequence[Arrived], requeued_at: datetime | None = None) -> _B
 
 def _note(tx: Transaction, batch: _Batch, run: Run) -> int:
     """Note patients and charges first, so that a payment beside its patient finds it; return what was released."""
-    patients.save_charges(tx, batch.charges)
+    patients.save_charges(tx, batch.charges, run.now)
     accounts.mark(tx, {(event.company_id, event.patient_id) for event in batch.charges}, run.now)
     if not batch.patients:
         return 0

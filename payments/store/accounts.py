@@ -1,15 +1,14 @@
-"""Patients' accounts: credits, charges and what is applied, read and written for many accounts at a time."""
+"""Patients' accounts: credits, charges and what is applied, locked, loaded and moved for many accounts at a time."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import text
 
 from payments.core.distribution import Account, Applied, Charge, Credit, Movement, Terms
-from payments.core.money import ZERO, Money
+from payments.core.money import ZERO
 from payments.store.bulk import arrays, insertion, unnested
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
@@ -19,43 +18,13 @@ _KEY = ["company_id", "patient_id"]
 _MOVEMENT = "line_ref clinic_id charge_id company_id patient_id amount rule distribution_date made_at".split()
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """A patient's account in dollars: all payments, what of them is unassigned, and what the patient still owes."""
-
-    patient: str
-    payments_total: Money
-    unassigned: Money
-    balance: Money
-    company: str
-
-
-class MovementRow(NamedTuple):
-    """Money of a payment that went to a charge or came back (negative), in dollars."""
-
-    payment: str
-    charge: str
-    date_of_service: date
-    amount: Money
-    rule: str
-    distribution_date: date
-
-
-class AppliedRow(NamedTuple):
-    """What of a payment is applied to a charge, in dollars."""
-
-    payment: str
-    charge: str
-    date_of_service: date
-    amount: Money
-
-
 def mark(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> None:
     """Have money of these accounts applied or given back at once; they are held until this transaction ends."""
-    rows = [key | {"distribute_at": now} for key in _keys(accounts)]
+    rows = [key | {"distribute_at": now, "named_at": now} for key in _keys(accounts)]
     if rows:
         again = "ON CONFLICT (company_id, patient_id) DO UPDATE SET distribute_at = excluded.distribute_at"
-        tx.execute(text(insertion(patients, [*_KEY, "distribute_at"], again)), arrays(rows, [*_KEY, "distribute_at"]))
+        columns = [*_KEY, "distribute_at", "named_at"]
+        tx.execute(text(insertion(patients, columns, again)), arrays(rows, columns))
 
 
 def lock_marked(tx: Transaction, limit: int) -> list[PatientKey]:
@@ -112,65 +81,6 @@ def add_movements(tx: Transaction, moved: Sequence[tuple[PatientKey, Movement]],
     ]
     if rows:
         tx.execute(text(insertion(allocations, _MOVEMENT)), arrays(rows, _MOVEMENT))
-
-
-_OF_CLINICS = "AND (CAST(:clinics AS text[]) IS NULL OR {}.clinic_id = ANY(:clinics))"
-
-
-def summaries(tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None) -> list[AccountRow]:
-    """Return the accounts of a patient: one, unless companies use the same id for different people.
-
-    Where clinics are given, an account is what belongs to them alone, and is left out if nothing does.
-    """
-    sums = (
-        "LATERAL (SELECT coalesce(sum({0}), 0.00) AS total, count(*) AS number FROM {1} "
-        "WHERE {1}.company_id = patients.company_id AND {1}.patient_id = patients.patient_id {2})"
-    )
-    paid = sums.format("amount", "entries", _OF_CLINICS.format("entries"))
-    owed = sums.format("patient_balance", "charges", _OF_CLINICS.format("charges"))
-    of_payment = f"AND line_ref IN (SELECT id FROM lines WHERE true {_OF_CLINICS.format('lines')})"
-    given = sums.format("amount", "allocations", "" if clinics is None else of_payment)
-    taken = sums.format("amount", "allocations", _OF_CLINICS.format("allocations"))
-    found = tx.execute(
-        text(
-            "SELECT patients.patient_id, paid.total, paid.total - given.total, owed.total - taken.total, company_id "
-            f"FROM patients, {paid} AS paid, {owed} AS owed, {given} AS given, {taken} AS taken "
-            "WHERE patients.patient_id = :patient_id "
-            "AND (CAST(:clinics AS text[]) IS NULL OR paid.number + owed.number > 0) ORDER BY company_id"
-        ),
-        {"patient_id": patient_id, "clinics": None if clinics is None else list(clinics)},
-    )
-    return [AccountRow(*row) for row in found]
-
-
-def movements(tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None) -> list[MovementRow]:
-    """Return what was applied and given back on a patient's accounts, in order; of these clinics' payments alone."""
-    found = tx.execute(
-        text(
-            "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
-            "allocations.clinic_id || '/' || charge_id, charges.date_of_service, allocations.amount, rule, "
-            "distribution_date "
-            "FROM allocations JOIN charges USING (clinic_id, charge_id) JOIN lines ON lines.id = line_ref "
-            f"WHERE allocations.patient_id = :patient_id {_OF_CLINICS.format('lines')} ORDER BY allocations.id"
-        ),
-        {"patient_id": patient_id, "clinics": None if clinics is None else list(clinics)},
-    )
-    return [MovementRow(*row) for row in found]
-
-
-def applied_to(tx: Transaction, patient_id: str | None) -> list[AppliedRow]:
-    """Return what payments are applied to now, of one patient or of all, by date of service."""
-    found = tx.execute(
-        text(
-            "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
-            "allocations.clinic_id || '/' || charge_id, charges.date_of_service, sum(allocations.amount) "
-            "FROM allocations JOIN charges USING (clinic_id, charge_id) JOIN lines ON lines.id = line_ref "
-            "WHERE CAST(:patient_id AS text) IS NULL OR allocations.patient_id = :patient_id "
-            "GROUP BY 1, 2, 3 HAVING sum(allocations.amount) <> 0 ORDER BY 1, 3, 2"
-        ),
-        {"patient_id": patient_id},
-    )
-    return [AppliedRow(*row) for row in found]
 
 
 def _keys(accounts: Iterable[PatientKey]) -> list[dict[str, str]]:

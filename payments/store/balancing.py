@@ -5,7 +5,7 @@ Lines on which both sides plainly agree are counted and summed by the database; 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 
 from sqlalchemy import Boolean, Column, Date, MetaData, RowMapping, Table, Text, text
@@ -14,6 +14,7 @@ from payments.core.balance import BalancedLine, Details, LineFacts, Logged
 from payments.core.money import ZERO
 from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.store.bulk import arrays, insertion
+from payments.store.known import as_known
 from payments.store.session import Transaction
 from payments.store.tables import Dollars, lines
 
@@ -122,11 +123,15 @@ FROM facts WHERE is_plain GROUP BY clinic_id
 
 @dataclass(frozen=True, slots=True)
 class BalanceQuery:
-    """Which days, from and to (inclusive), and which clinic to balance; None leaves that open."""
+    """Which days, from and to (inclusive), and which clinic to balance; None leaves that open.
+
+    `as_of` is a moment: what was known of both sides then.
+    """
 
     since: date | None = None
     until: date | None = None
     clinic_id: str | None = None
+    as_of: datetime | None = None
 
 
 def take_log(tx: Transaction, log: Iterable[Logged]) -> None:
@@ -147,9 +152,13 @@ def compare(tx: Transaction, query: BalanceQuery, *, with_log: bool) -> Iterator
     """
     # All of it will be read: without this a cursor is planned for its first rows.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+    statement = as_known(
+        query.as_of, "lines set_aside entries", _SAID + (_WITH_LOG if with_log else _FEED_ALONE) + _COMPARED
+    )
+    asked = {"since": query.since or date.min, "until": query.until or date.max, "clinic_id": query.clinic_id}
     found = tx.execute(
-        text(_SAID + (_WITH_LOG if with_log else _FEED_ALONE) + _COMPARED),
-        {"since": query.since or date.min, "until": query.until or date.max, "clinic_id": query.clinic_id},
+        text(statement),
+        asked | {"as_of": query.as_of},
         execution_options={"yield_per": _CHUNK_ROWS},
     )
     for row in found.mappings():

@@ -88,7 +88,7 @@ def open_factbook(tx: Transaction, concerns: Iterable[Concern], run: Run) -> Fac
     return FactBook(
         run=run,
         clinics=found,
-        known_patients=patients.known(tx, {(c.company_id, c.patient_id) for c in concerned}),
+        known_patients=patients.known(tx, {(c.company_id, c.patient_id) for c in concerned}, run.now),
         months=states,
         days={clinic.clinic_id: run.now.astimezone(ZoneInfo(clinic.timezone)).date() for clinic in found.values()},
     )

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 
 from payments.core.money import Money
+from payments.store.known import as_known
 from payments.store.session import Transaction
 
 # An event that was set aside stands for its line until a version of it, at least as new, was processed. Under the
@@ -43,12 +44,16 @@ feed AS (
 
 @dataclass(frozen=True, slots=True)
 class FeedQuery:
-    """Which part of the feed: save dates from and to (inclusive), status, clinic; None leaves that open."""
+    """Which part of the feed: save dates from and to (inclusive), status, clinic; None leaves that open.
+
+    `as_of` is a moment: the feed as it was known then.
+    """
 
     since: date | None = None
     until: date | None = None
     status: str | None = None
     clinic_id: str | None = None
+    as_of: datetime | None = None
 
 
 class FeedRow(NamedTuple):
@@ -85,31 +90,28 @@ WHERE (CAST(:since AS date) IS NULL OR saved_on >= :since) AND (CAST(:until AS d
     AND (CAST(:status AS text) IS NULL OR status = :status)
     AND (CAST(:clinic_id AS text) IS NULL OR clinic = :clinic_id)
 """
+_ORDER = "saved_at NULLS LAST, payment, refused NULLS FIRST"
 
 
 def rows(tx: Transaction, query: FeedQuery) -> list[FeedRow]:
     """Return the feed by time of the save, unreadable events last."""
     columns = ", ".join(FeedRow._fields)
-    found = tx.execute(
-        text(
-            f"{_FEED} SELECT {columns} FROM feed {_CHOSEN} ORDER BY saved_at NULLS LAST, payment, refused NULLS FIRST"
-        ),
-        _parameters(query),
-    )
+    found = _asked(tx, query, f"SELECT {columns} FROM feed {_CHOSEN} ORDER BY {_ORDER}")
     return [FeedRow(*row) for row in found]
 
 
 def sums(tx: Transaction, query: FeedQuery) -> list[FeedSum]:
     """Return the feed summed by status and reason, the largest group first."""
-    found = tx.execute(
-        text(
-            f"{_FEED} SELECT status, reason, count(*), coalesce(sum(amount), 0.00) FROM feed {_CHOSEN} "
-            "GROUP BY status, reason ORDER BY count(*) DESC, status, reason"
-        ),
-        _parameters(query),
+    found = _asked(
+        tx,
+        query,
+        f"SELECT status, reason, count(*), coalesce(sum(amount), 0.00) FROM feed {_CHOSEN} "
+        "GROUP BY status, reason ORDER BY count(*) DESC, status, reason",
     )
     return [FeedSum(*row) for row in found]
 
 
-def _parameters(query: FeedQuery) -> dict[str, object]:
-    return {name: getattr(query, name) for name in query.__slots__}
+def _asked(tx: Transaction, query: FeedQuery, selection: str) -> CursorResult[*tuple[Any, ...]]:
+    """Ask the feed, as of the moment that the query names."""
+    statement = as_known(query.as_of, "lines set_aside", f"{_FEED} {selection}")
+    return tx.execute(text(statement), {name: getattr(query, name) for name in query.__slots__})

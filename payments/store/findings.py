@@ -12,54 +12,12 @@ from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
 from payments.core.money import Money
 from payments.store.bulk import arrays, insertion, unnested
+from payments.store.known import as_known, changed_at
 from payments.store.session import Transaction
 from payments.store.tables import findings
 
 _FOUND = "line_ref set_aside_ref version reason closed_case amount_before amount_now proposal note".split()
-_OPENED = [*_FOUND, "status", "opened_at"]
-
-# What an up-to-date set of findings would still have to change. `examined` are lines that need a finding and have none
-# for what they are now, `moved_on` are lines whose open finding speaks of something that is no longer so.
-_WORK = """
-WITH excepted AS (
-    SELECT id, version, CASE
-        WHEN reason = 'patient_not_found' THEN 'Patient not found'
-        WHEN target IS NULL THEN 'Amount Due is 0.00'
-        ELSE 'Payment added/edited/deleted when month is closed'
-    END AS reason
-    FROM lines WHERE application = 'exception' OR reason = 'patient_not_found'
-),
-conflicts AS (
-    SELECT DISTINCT ON (lines.id) lines.id, lines.version, set_aside.id AS set_aside_ref, set_aside.amount_paid
-    FROM set_aside JOIN lines USING (clinic_id, payment_id, line_id)
-    WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
-        AND lines.id NOT IN (SELECT id FROM excepted)
-    ORDER BY lines.id, set_aside.id DESC
-),
-needed AS (
-    SELECT id, version, reason, NULL::bigint AS set_aside_ref, NULL::numeric AS amount_now FROM excepted
-    UNION ALL SELECT id, version, 'Version conflict', set_aside_ref, amount_paid FROM conflicts
-),
-work AS (
-    SELECT id, set_aside_ref, amount_now FROM needed WHERE NOT EXISTS (
-        SELECT FROM findings
-        WHERE line_ref = needed.id AND findings.version = needed.version AND findings.reason = needed.reason
-    )
-    UNION ALL
-    SELECT line_ref, NULL, NULL FROM findings WHERE status = 'open' AND NOT EXISTS (
-        SELECT FROM needed
-        WHERE line_ref = needed.id AND findings.version = needed.version AND findings.reason = needed.reason
-    ) AND line_ref NOT IN (SELECT id FROM needed)
-)
-"""
-
-
-class Work(NamedTuple):
-    """A line to examine; for a conflict with the event that is set aside and the amount in dollars that it says."""
-
-    line_ref: int
-    set_aside_ref: int | None
-    amount_now: Money | None
+_OPENED = [*_FOUND, "status", "opened_at", "changed_at"]
 
 
 class Examined(NamedTuple):
@@ -110,17 +68,6 @@ class FindingRow:
     ended_by: str | None
 
 
-def work(tx: Transaction, limit: int) -> list[Work]:
-    """Return up to `limit` lines whose findings are not up to date."""
-    found = tx.execute(text(f"{_WORK} SELECT id, set_aside_ref, amount_now FROM work LIMIT :limit"), {"limit": limit})
-    return [Work(*row) for row in found]
-
-
-def work_left(tx: Transaction) -> int:
-    """Count the lines whose findings are not up to date."""
-    return int(tx.execute(text(f"{_WORK} SELECT count(*) FROM work")).scalar_one())
-
-
 def open_for(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
     """Return the open findings of lines that this transaction holds, by line."""
     found = tx.execute(
@@ -146,20 +93,23 @@ def add_open(tx: Transaction, found: Sequence[Examined], now: datetime) -> list[
     """Open findings for lines that this transaction holds; return the lines that did not have this one already."""
     if not found:
         return []
-    rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now} for each in found]
+    rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now, "changed_at": now} for each in found]
     statement = insertion(findings, _OPENED, "ON CONFLICT DO NOTHING RETURNING line_ref")
     return list(tx.execute(text(statement), arrays(rows, _OPENED)).scalars())
 
 
-def recompute(tx: Transaction, found: Mapping[int, Examined]) -> None:
+def recompute(tx: Transaction, found: Mapping[int, Examined], now: datetime) -> None:
     """Bring open findings, by their ids, up to date with their lines."""
     rows = [_row(each) | {"id": ref} for ref, each in found.items()]
     columns = ["id", *_FOUND]
     assignments = ", ".join(f"{name} = new.{name}" for name in _FOUND)
     if rows:
         tx.execute(
-            text(f"UPDATE findings SET {assignments} FROM {unnested(findings, columns)} WHERE findings.id = new.id"),
-            arrays(rows, columns),
+            text(
+                f"UPDATE findings SET {assignments}, {changed_at('findings')} FROM {unnested(findings, columns)} "
+                "WHERE findings.id = new.id"
+            ),
+            arrays(rows, columns) | {"now": now},
         )
 
 
@@ -167,7 +117,7 @@ def end(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datetim
     """End open findings, and return those that were still open."""
     ended = tx.execute(
         text(
-            "UPDATE findings SET status = :status, ended_at = :now, ended_by = :who "
+            f"UPDATE findings SET status = :status, ended_at = :now, ended_by = :who, {changed_at('findings')} "
             "WHERE id = ANY(:ids) AND status = 'open' RETURNING id"
         ),
         {"ids": list(ids), "status": status, "now": now, "who": who},
@@ -204,10 +154,11 @@ ROWS = (
 )
 
 
-def rows(tx: Transaction, *, only_open: bool) -> list[FindingRow]:
-    """Return the Billing Exceptions, oldest first."""
-    which = "WHERE findings.status = 'open' OR NOT :only_open ORDER BY findings.id"
-    return [as_row(row) for row in tx.execute(text(f"{ROWS} {which}"), {"only_open": only_open}).mappings()]
+def rows(tx: Transaction, *, only_open: bool, as_of: datetime | None = None) -> list[FindingRow]:
+    """Return the Billing Exceptions, oldest first, as they are or as they were known at a moment."""
+    query = f"{ROWS} WHERE findings.status = 'open' OR NOT :only_open ORDER BY findings.id"
+    found = tx.execute(text(as_known(as_of, "findings lines", query)), {"only_open": only_open, "as_of": as_of})
+    return [as_row(row) for row in found.mappings()]
 
 
 def as_row(row: RowMapping) -> FindingRow:

@@ -13,11 +13,14 @@ from payments.core.event import LineKey
 from payments.core.glimpse import Glimpse, glimpse
 from payments.core.outcome import Reason, Status
 from payments.store.bulk import arrays, insertion
+from payments.store.known import changed_at
 from payments.store.session import Transaction
 from payments.store.tables import events, set_aside
 
 _SEEN = ["event_id", "content_hash"]
-_ASIDE = "body body_hash entry_id status reason error received_at attempts saved_on".split() + list(Glimpse._fields)
+_ASIDE = "body body_hash entry_id status reason error received_at attempts saved_on changed_at".split() + list(
+    Glimpse._fields
+)
 
 
 class Arrived(NamedTuple):
@@ -71,7 +74,7 @@ def put_aside(tx: Transaction, refusals: Sequence[Refusal], now: datetime) -> li
     again = (
         "ON CONFLICT (body_hash) DO UPDATE SET attempts = set_aside.attempts + 1, status = excluded.status, "
         "reason = excluded.reason, error = excluded.error, entry_id = excluded.entry_id, due_at = NULL, "
-        "closed_at = NULL RETURNING set_aside.*"
+        f"closed_at = NULL, {changed_at('set_aside', 'excluded.changed_at')} RETURNING set_aside.*"
     )
     sorted_rows = [rows[body_hash] | {"body_hash": body_hash} for body_hash in sorted(rows)]
     kept = tx.execute(text(insertion(set_aside, _ASIDE, again)), arrays(sorted_rows, _ASIDE))
@@ -90,7 +93,7 @@ def lock_due(tx: Transaction, now: datetime, limit: int) -> list[SetAside]:
 def close(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
     """Mark events as processed after all; the next refusal of the same body opens them again."""
     tx.execute(
-        text("UPDATE set_aside SET closed_at = :now, due_at = NULL WHERE id = ANY(:ids)"),
+        text(f"UPDATE set_aside SET closed_at = :now, due_at = NULL, {changed_at('set_aside')} WHERE id = ANY(:ids)"),
         {"ids": list(ids), "now": now},
     )
 
@@ -118,6 +121,7 @@ def _row(refusal: Refusal, now: datetime) -> dict[str, object]:
         "reason": refusal.reason,
         "error": refusal.error,
         "received_at": now,
+        "changed_at": now,
         "attempts": 1,
         "saved_on": seen.saved_at.date() if seen.saved_at else None,
     }

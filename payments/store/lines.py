@@ -12,6 +12,7 @@ from payments.core.event import ChargeType, LineKey, Method, PaymentSaved
 from payments.core.line import Bearing, Line, Posting
 from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.store.bulk import append, arrays, unnested
+from payments.store.known import changed_at
 from payments.store.session import LostRaceError, Transaction
 from payments.store.tables import lines
 
@@ -24,7 +25,7 @@ _OUTCOME = "status reason application target detail waits due_at".split()
 _REST = (
     "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at settled_notes".split()
 )
-_WRITTEN = [*_KEY, *_REST, *_CONTENT, *_OUTCOME]
+_WRITTEN = [*_KEY, *_REST, *_CONTENT, *_OUTCOME, "changed_at"]
 _rest_values, _content_values, _outcome_values = attrgetter(*_REST), attrgetter(*_CONTENT), attrgetter(*_OUTCOME)
 _NO_CONTENT = (None,) * len(_CONTENT)
 
@@ -65,8 +66,8 @@ def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict
     return _with_postings(tx, found.mappings().all())
 
 
-def write(tx: Transaction, changed: Sequence[Line]) -> dict[LineKey, int]:
-    """Write lines back and return their ids. They are new (no id yet) or locked by this transaction.
+def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineKey, int]:
+    """Write lines back as of now and return their ids. They are new (no id yet) or locked by this transaction.
 
     Raises LostRaceError when another worker has created one of the new lines in the meantime.
     """
@@ -74,29 +75,32 @@ def write(tx: Transaction, changed: Sequence[Line]) -> dict[LineKey, int]:
     kept = [line for line in changed if line.id is not None]
     if kept:
         columns = ["id", *_WRITTEN[len(_KEY) :]]
-        assignments = ", ".join(f"{name} = new.{name}" for name in columns[1:])
+        assignments = ", ".join(f"{name} = new.{name}" for name in columns[1:-1])
         tx.execute(
             # Named twice, so that the rows are found by the index and not by reading the whole table.
             text(
-                f"UPDATE lines SET {assignments} FROM {unnested(lines, columns)} "
+                f"UPDATE lines SET {assignments}, {changed_at('lines', 'new.changed_at')} "
+                f"FROM {unnested(lines, columns)} "
                 "WHERE lines.id = new.id AND lines.id = ANY(:id)"
             ),
             {
                 name: list(values)
-                for name, values in zip(columns, zip(*map(_kept_values, kept), strict=True), strict=True)
+                for name, values in zip(
+                    columns, zip(*((*_kept_values(line), now) for line in kept), strict=True), strict=True
+                )
             },
         )
-    return ids | _create(tx, sorted((line for line in changed if line.id is None), key=lambda line: line.key))
+    return ids | _create(tx, sorted((line for line in changed if line.id is None), key=lambda line: line.key), now)
 
 
-def _create(tx: Transaction, new: Sequence[Line]) -> dict[LineKey, int]:
+def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey, int]:
     """Add lines, by a COPY: it costs less than an INSERT that has to look for what is there already."""
     if not new:
         return {}
     reserved = text("SELECT nextval('lines_id_seq') FROM generate_series(1, :count)")
     ids = dict(zip((line.key for line in new), tx.execute(reserved, {"count": len(new)}).scalars(), strict=True))
     try:
-        append(tx, lines, ["id", *_WRITTEN], ((ids[line.key], *_values(line)) for line in new))
+        append(tx, lines, ["id", *_WRITTEN], ((ids[line.key], *_values(line), now) for line in new))
     except IntegrityError as error:
         if isinstance(error.orig, UniqueViolation):
             raise LostRaceError(f"one of {len(new)} new lines was created by another worker") from error
@@ -110,7 +114,7 @@ def release_held(tx: Transaction, patients: Iterable[tuple[str, str]], now: date
     columns = ["company_id", "patient_id"]
     released = tx.execute(
         text(
-            f"UPDATE lines SET due_at = :now FROM {unnested(lines, columns)} "
+            f"UPDATE lines SET due_at = :now, {changed_at('lines')} FROM {unnested(lines, columns)} "
             "WHERE lines.company_id = new.company_id AND lines.patient_id = new.patient_id "
             "AND (lines.application = 'held' OR lines.reason = 'patient_not_found')"
         ),
@@ -174,7 +178,7 @@ def _content(row: RowMapping) -> PaymentSaved:
 
 
 def _values(line: Line) -> tuple[object, ...]:
-    """Return what is written of a line, in the order of `_WRITTEN`."""
+    """Return what is written of a line, in the order of `_WRITTEN` up to its moment."""
     content = _content_values(line.content) if line.content else _NO_CONTENT
     return (*line.key, *_rest_values(line), *content, *_outcome_values(line.outcome))
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from payments.core.event import ChargeSaved, PatientSaved
 from payments.store.bulk import arrays, insertion, unnested
+from payments.store.known import changed_at
 from payments.store.session import Transaction
 from payments.store.tables import charges, patients
 
@@ -14,11 +15,13 @@ PatientKey = tuple[str, str]
 """(company, patient)."""
 
 _KEY = ["company_id", "patient_id"]
-_KNOWN = [*_KEY, "known_at", "version", "name"]
-_CHARGE = "clinic_id charge_id company_id patient_id version date_of_service patient_balance insurance_open".split()
+_NAMED = [*_KEY, "named_at"]
+_KNOWN = [*_NAMED, "known_at", "version", "name"]
+_SAID = "clinic_id charge_id company_id patient_id version date_of_service patient_balance insurance_open".split()
+_CHARGE = [*_SAID, "changed_at"]
 
 
-def known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
+def known(tx: Transaction, wanted: Iterable[PatientKey], now: datetime) -> set[PatientKey]:
     """Return which of the patients Billing knows, and see to it that all of them have a row.
 
     An unknown patient's row is share-locked: a `patient.saved` that arrives meanwhile waits for this transaction, and
@@ -28,7 +31,8 @@ def known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
     found = _known(tx, keys)
     unknown = [key for key in keys if (key["company_id"], key["patient_id"]) not in found]
     if unknown:
-        tx.execute(text(insertion(patients, _KEY, "ON CONFLICT DO NOTHING")), arrays(unknown, _KEY))
+        named = [key | {"named_at": now} for key in unknown]
+        tx.execute(text(insertion(patients, _NAMED, "ON CONFLICT DO NOTHING")), arrays(named, _NAMED))
         found |= _known(tx, unknown, "FOR SHARE")
     return found
 
@@ -37,8 +41,8 @@ def save(tx: Transaction, saved: Sequence[PatientSaved], now: datetime) -> None:
     """Make patients known to Billing; of several versions the newest stays."""
     newest = {(event.company_id, event.patient_id): event for event in sorted(saved, key=lambda event: event.version)}
     rows = [
-        {"company_id": company_id, "patient_id": patient_id, "known_at": now, "version": event.version}
-        | {"name": event.name}
+        {"company_id": company_id, "patient_id": patient_id, "named_at": now, "known_at": now}
+        | {"version": event.version, "name": event.name}
         for (company_id, patient_id), event in sorted(newest.items())
     ]
     if rows:
@@ -50,12 +54,13 @@ def save(tx: Transaction, saved: Sequence[PatientSaved], now: datetime) -> None:
         tx.execute(text(insertion(patients, _KNOWN, newer)), arrays(rows, _KNOWN))
 
 
-def save_charges(tx: Transaction, saved: Sequence[ChargeSaved]) -> None:
+def save_charges(tx: Transaction, saved: Sequence[ChargeSaved], now: datetime) -> None:
     """Keep what patients owe for a date of service; of several versions the newest stays."""
     newest = {(event.clinic_id, event.charge_id): event for event in sorted(saved, key=lambda event: event.version)}
-    rows = [{name: getattr(event, name) for name in _CHARGE} for _, event in sorted(newest.items())]
+    rows = [{name: getattr(event, name) for name in _SAID} | {"changed_at": now} for _, event in sorted(newest.items())]
     if rows:
-        values = ", ".join(f"{name} = excluded.{name}" for name in _CHARGE[2:])
+        values = ", ".join(f"{name} = excluded.{name}" for name in _SAID[2:])
+        values += f", {changed_at('charges', 'excluded.changed_at')}"
         newer = f"ON CONFLICT (clinic_id, charge_id) DO UPDATE SET {values} WHERE charges.version < excluded.version"
         tx.execute(text(insertion(charges, _CHARGE, newer)), arrays(rows, _CHARGE))
 

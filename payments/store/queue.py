@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
-from payments.store import findings
+from payments.store import findings, unexamined
 from payments.store.session import Transaction
 
 
@@ -33,4 +33,4 @@ def waiting(tx: Transaction, now: datetime) -> Waiting:
         {"now": now},
     ).one()
     by_policy = len(findings.acceptable(tx, None, policy="auto"))
-    return Waiting(due + by_policy, later, findings.work_left(tx))
+    return Waiting(due + by_policy, later, unexamined.work_left(tx))

@@ -1,15 +1,16 @@
 """What people read of the ledger and of the life of one payment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 
 from payments.core.event import LineKey
 from payments.core.money import Money
+from payments.store.known import as_known
 from payments.store.session import Transaction
 
 
@@ -27,7 +28,7 @@ class GroupBy(StrEnum):
 class LogQuery:
     """Which part of the Patient Payment Log; None leaves it open.
 
-    Deposit dates are inclusive; `as_of` is a moment, and leaves out what was posted after it.
+    Deposit dates are inclusive; `as_of` is a moment: the log as it was known then.
     """
 
     patient_id: str | None = None
@@ -80,14 +81,11 @@ class TimelineRow(NamedTuple):
 # What of a line is not applied to a charge is shown on its newest entries: the oldest money is spent first.
 _UNASSIGNED = """
 LEFT JOIN LATERAL (
-    SELECT coalesce((SELECT sum(amount) FROM entries AS own WHERE own.line_ref = entries.line_ref
-            AND (CAST(:as_of AS timestamptz) IS NULL OR own.posted_at <= :as_of)), entries.amount)
-            - coalesce((SELECT sum(amount) FROM allocations WHERE allocations.line_ref = entries.line_ref
-                AND (CAST(:as_of AS timestamptz) IS NULL OR made_at <= :as_of)), 0.00)
+    SELECT coalesce((SELECT sum(amount) FROM entries AS own WHERE own.line_ref = entries.line_ref), entries.amount)
+            - coalesce((SELECT sum(amount) FROM allocations WHERE allocations.line_ref = entries.line_ref), 0.00)
             AS left_over,
         coalesce((SELECT sum(amount) FROM entries AS later WHERE later.line_ref = entries.line_ref
-            AND later.id > entries.id AND sign(later.amount) = sign(entries.amount)
-            AND (CAST(:as_of AS timestamptz) IS NULL OR later.posted_at <= :as_of)), 0.00) AS later
+            AND later.id > entries.id AND sign(later.amount) = sign(entries.amount)), 0.00) AS later
 ) AS of_line ON true
 """
 _SHARE = """
@@ -102,7 +100,6 @@ WHERE (CAST(:patient_id AS text) IS NULL OR entries.patient_id = :patient_id)
     AND (CAST(:since AS date) IS NULL OR deposit_date >= :since)
     AND (CAST(:until AS date) IS NULL OR deposit_date <= :until)
     AND (CAST(:user AS text) IS NULL OR entered_by = :user)
-    AND (CAST(:as_of AS timestamptz) IS NULL OR posted_at <= :as_of)
     AND (CAST(:charge_type AS text) IS NULL OR entries.charge_type = :charge_type)
     AND (CAST(:method AS text) IS NULL OR entries.method = :method)
     AND (CAST(:kind AS text) IS NULL OR kind = :kind)
@@ -119,13 +116,12 @@ _GROUPS = {
 
 def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
     """Return the entries of the ledger by deposit date, in the order of posting."""
-    found = tx.execute(
-        text(
-            "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, entries.patient_id, "
-            f"entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, entered_by, {_SHARE} "
-            f"{_LOG.format(more=_UNASSIGNED)} ORDER BY deposit_date, entries.id"
-        ),
-        _parameters(query),
+    found = _asked(
+        tx,
+        query,
+        "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, entries.patient_id, "
+        f"entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, entered_by, {_SHARE} "
+        f"{_LOG.format(more=_UNASSIGNED)} ORDER BY deposit_date, entries.id",
     )
     return [LogRow(*row) for row in found]
 
@@ -138,14 +134,14 @@ def payment_log_page(
     if after:
         where += "AND (deposit_date, entries.id) < (:after_day, :after_number)"
     chosen = f"SELECT entries.* {where} ORDER BY deposit_date DESC, entries.id DESC LIMIT :limit"
-    found = tx.execute(
-        text(
-            "SELECT entries.id, lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
-            "entries.patient_id, entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, "
-            f"entered_by, {_SHARE} FROM ({chosen}) AS entries LEFT JOIN lines ON lines.id = entries.line_ref "
-            f"{_UNASSIGNED} ORDER BY deposit_date DESC, entries.id DESC"
-        ),
-        _parameters(query) | {"limit": limit} | dict(zip(("after_day", "after_number"), after or (), strict=False)),
+    found = _asked(
+        tx,
+        query,
+        "SELECT entries.id, lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
+        "entries.patient_id, entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, "
+        f"entered_by, {_SHARE} FROM ({chosen}) AS entries LEFT JOIN lines ON lines.id = entries.line_ref "
+        f"{_UNASSIGNED} ORDER BY deposit_date DESC, entries.id DESC",
+        {"limit": limit} | dict(zip(("after_day", "after_number"), after or (), strict=False)),
     )
     return [(number, LogRow(*row)) for number, *row in found]
 
@@ -153,15 +149,13 @@ def payment_log_page(
 def payment_log_count(tx: Transaction, query: LogQuery, limit: int) -> int:
     """Count entries, up to `limit`."""
     counted = f"SELECT count(*) FROM (SELECT 1 {_LOG.format(more='')} LIMIT :limit) AS first_ones"
-    return int(tx.execute(text(counted), _parameters(query) | {"limit": limit}).scalar_one())
+    return int(_asked(tx, query, counted, {"limit": limit}).scalar_one())
 
 
 def payment_log_sums(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[LogSum]:
     """Return the entries of the ledger summed by what is asked for, sorted by it."""
-    found = tx.execute(
-        text(f"SELECT {_GROUPS[group_by]}, count(*), sum(amount) {_LOG.format(more='')} GROUP BY 1 ORDER BY 1"),
-        _parameters(query),
-    )
+    sums = f"SELECT {_GROUPS[group_by]}, count(*), sum(amount) {_LOG.format(more='')} GROUP BY 1 ORDER BY 1"
+    found = _asked(tx, query, sums)
     return [LogSum(*row) for row in found]
 
 
@@ -204,6 +198,10 @@ def timeline(tx: Transaction, keys: Sequence[LineKey], numbers: Sequence[int]) -
     return [TimelineRow(*row) for row in found]
 
 
-def _parameters(query: LogQuery) -> dict[str, object]:
+def _asked(
+    tx: Transaction, query: LogQuery, statement: str, more: Mapping[str, object] | None = None
+) -> CursorResult[*tuple[Any, ...]]:
+    """Ask a statement of the log, as of the moment that the query names."""
     given = {name: getattr(query, name) for name in query.__slots__}
-    return given | {"clinics": None if query.clinics is None else list(query.clinics)}
+    given |= {"clinics": None if query.clinics is None else list(query.clinics), **(more or {})}
+    return tx.execute(text(as_known(query.as_of, "entries allocations lines", statement)), given)

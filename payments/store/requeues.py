@@ -11,14 +11,17 @@ from payments.core.outcome import Reason, Status
 from payments.store import history
 from payments.store.bulk import arrays, unnested
 from payments.store.history import Happening
+from payments.store.known import changed_at
 from payments.store.session import Transaction
 from payments.store.tables import lines
 
 _KEY = ["clinic_id", "payment_id", "line_id"]
 _DUE = (
-    "UPDATE lines SET due_at = :now, requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
+    f"UPDATE lines SET {changed_at('lines')}, "
+    "due_at = :now, requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
     "application = 'held', detail = 'Requeued' "
 )
+_ASIDE_DUE = f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = :now WHERE closed_at IS NULL"
 _OPEN = "status IN ('Not Sent', 'Transmission Pending')"
 
 
@@ -66,7 +69,7 @@ def requeue_set_aside(
     named = [key._asdict() for key in keys]
     found = tx.execute(
         text(
-            "UPDATE set_aside SET due_at = :now WHERE closed_at IS NULL AND (id = ANY(:ids) OR "
+            f"{_ASIDE_DUE} AND (id = ANY(:ids) OR "
             "(clinic_id, payment_id, line_id) IN (SELECT * FROM unnest(CAST(:clinic_id AS text[]), "
             "CAST(:payment_id AS text[]), CAST(:line_id AS text[])))) "
             "RETURNING id, version, clinic_id, payment_id, line_id"
@@ -81,7 +84,7 @@ def requeue_set_aside_matching(tx: Transaction, choice: Choice, now: datetime, w
     """Make every event due now that was set aside and matches; return how many."""
     found = tx.execute(
         text(
-            "UPDATE set_aside SET due_at = :now WHERE closed_at IS NULL AND status = :status "
+            f"{_ASIDE_DUE} AND status = :status "
             "AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
             "AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) RETURNING id, version"
         ),

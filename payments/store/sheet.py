@@ -73,7 +73,7 @@ class Sheet:
     def write(self, tx: Transaction) -> Tally:
         """Write all of it, and return what it came to. Raises LostRaceError and what the database raises."""
         refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
-        refs |= lines.write(tx, [self.lines[key] for key in self._changed])
+        refs |= lines.write(tx, [self.lines[key] for key in self._changed], self.run.now)
         entries.post(tx, self._entries, refs, Stamp(EntryKind.IMPORT, IMPORT_USER, self.run.now))
         accounts.mark(tx, self._accounts_at_once(), self.run.now)
         aside = inbox.put_aside(tx, self._refusals, self.run.now)

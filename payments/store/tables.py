@@ -3,6 +3,8 @@
 Money is NUMERIC(12,2). Dates of business are plain dates, moments are timestamps with time zone.
 """
 
+from datetime import datetime
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -39,6 +41,11 @@ Dollars = Numeric(12, 2)
 
 def _id() -> Column[int]:
     return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+def _changed_at() -> Column[datetime]:
+    """Return when the row came to be as it is; null for one from before that was kept."""
+    return Column("changed_at", Moment)
 
 
 # Who takes part. Companies, clinics and patients come into being with the first event or command that names them.
@@ -82,6 +89,7 @@ patients = Table(
     Column("version", BigInteger),
     Column("name", Text),
     Column("distribute_at", Moment),  # set when money of the account has to be applied or released at once
+    Column("named_at", Moment),  # when Billing heard of the patient first
     Index("patients_to_distribute", "distribute_at", postgresql_where=text("distribute_at IS NOT NULL")),
 )
 
@@ -151,6 +159,7 @@ lines = Table(
     Column("waits", Integer, nullable=False),
     Column("due_at", Moment),
     Column("requeued_at", Moment),
+    _changed_at(),
     UniqueConstraint("clinic_id", "payment_id", "line_id"),
     Index("lines_by_patient", "company_id", "patient_id"),
     Index("lines_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
@@ -190,6 +199,7 @@ set_aside = Table(
     Column("amount_paid", Dollars),
     Column("transaction_date", Date),
     Column("paid", Boolean),
+    _changed_at(),
     Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
     Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )
@@ -212,6 +222,7 @@ findings = Table(
     Column("opened_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("ended_by", Text),
+    _changed_at(),
     UniqueConstraint("line_ref", "version", "reason"),
     Index("findings_one_open", "line_ref", unique=True, postgresql_where=text("status = 'open'")),
 )
@@ -227,6 +238,7 @@ charges = Table(
     Column("date_of_service", Date, nullable=False),
     Column("patient_balance", Dollars, nullable=False),
     Column("insurance_open", Boolean, nullable=False),
+    _changed_at(),
     Index("charges_by_patient", "company_id", "patient_id"),
 )
 
@@ -297,6 +309,19 @@ history = Table(
     Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),
     Index("history_by_time", "at", postgresql_using="brin"),  # rows come in the order of time: it costs next to nothing
 )
+
+# What rows were before they changed, and until when; triggers add to it. `known.py` asks what was known at a moment.
+
+
+def _was(table: Table) -> Table:
+    columns = (Column(column.name, column.type, nullable=column.nullable) for column in table.columns)
+    until = Column("until", Moment, nullable=False)
+    return Table(f"{table.name}_was", metadata, until, *columns, Index(f"{table.name}_was_until", "until"))
+
+
+CHANGING = (lines, set_aside, findings, charges)
+for _table in CHANGING:
+    _was(_table)
 
 # Who works in the console.
 

@@ -8,8 +8,8 @@ import pytest
 
 from payments.core.money import Money, dollars, total
 from payments.journeys.importing import import_events
-from payments.store import accounts, reports
-from payments.store.accounts import AppliedRow
+from payments.store import account_report, accounts, reports
+from payments.store.account_report import AppliedRow
 from payments.store.reports import LogQuery
 from payments.store.session import Transaction
 from tests.make import arrived, charge, deleted, patient, run, saved
@@ -138,7 +138,7 @@ def test_what_is_unassigned_of_each_entry_adds_up_to_what_is_unassigned_of_the_a
 
     assert [str(row.unassigned) for row in reports.payment_log(tx, LogQuery())] == case.unassigned
     for patient_id in ("patient", "other"):
-        for account in accounts.summaries(tx, patient_id):
+        for account in account_report.summaries(tx, patient_id):
             rows = reports.payment_log(tx, LogQuery(patient_id))
             assert account.unassigned == total(row.unassigned for row in rows)
             assert account.payments_total == total(row.amount for row in rows)
@@ -154,7 +154,7 @@ def test_what_went_where_is_summed_by_payment_and_charge_and_what_came_back_is_l
         saved(payment_id="b", **paid("2.00", "2020-06-06")),
     )
     office.distribute()
-    assert accounts.applied_to(tx, "patient") == [
+    assert account_report.applied_to(tx, "patient") == [
         AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("25.00")),
         AppliedRow("clinic/a/1", "clinic/new", date(2020, 6, 5), dollars("15.00")),
         AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
@@ -163,11 +163,11 @@ def test_what_went_where_is_summed_by_payment_and_charge_and_what_came_back_is_l
     office.publish(charge("new", "0.00", date_of_service="2020-06-05", version=2))
     office.distribute()
 
-    assert accounts.applied_to(tx, None) == [
+    assert account_report.applied_to(tx, None) == [
         AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("28.00")),
         AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
     ]
-    assert accounts.applied_to(tx, "somebody else") == []
+    assert account_report.applied_to(tx, "somebody else") == []
 
 
 def test_accounts_are_locked_page_after_page_each_once_and_in_order(tx: Transaction) -> None:
@@ -205,4 +205,4 @@ def test_no_accounts_are_no_work(tx: Transaction) -> None:
 
 def applied(tx: Transaction, patient_id: str) -> Money:
     """What of a patient's money is applied to charges."""
-    return total(row.amount for row in accounts.movements(tx, patient_id))
+    return total(row.amount for row in account_report.movements(tx, patient_id))

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from payments.core.month import Month
-from payments.journeys import closing, importing
+from payments.journeys import closing, importing, reporting
+from payments.journeys.reporting import LogQuery
 from payments.store.session import transaction
 from tasks import resources
-from tasks.closing import close_months
+from tasks.closing import close, close_months
 from tests.make import arrived, run, saved
 from tests.office import Office, paid
 
@@ -76,6 +77,21 @@ def test_a_close_that_was_cut_off_half_way_is_finished_whenever_it_was_begun(her
     close_months()
 
     assert months(here, name) == {"2020-04": ("CLOSED", "25.00")}
+
+
+def test_a_month_is_closed_at_a_moment_after_which_nothing_was_posted_to_it(here, company):
+    name, an_hour_ago = company(), NOW - timedelta(hours=1)
+    with transaction(here.database) as tx:  # what the close had to wait for
+        more = saved(payment_id="more", company_id=name, clinic_id=name, **paid("7.00", "2020-04-08"))
+        importing.import_events(tx, arrived([more]), run(NOW - timedelta(minutes=30)))
+
+    close(here.database, name, APRIL, an_hour_ago, "user:biller")
+
+    with transaction(here.database) as tx:
+        (kept,) = closing.list_months(tx, name)
+        log = reporting.payment_log(tx, LogQuery(clinics=[name]))
+        assert len(log) == 2
+        assert reporting.payment_log(tx, LogQuery(clinics=[name], as_of=kept.closed_at)) == log
 
 
 def test_the_oldest_month_goes_first(here, company):

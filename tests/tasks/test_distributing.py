@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from config.celery import celery_settings
 from payments.journeys import importing
-from payments.store import accounts
+from payments.store import account_report
 from payments.store.session import transaction
 from tasks import distributing, resources
 from tasks.app import make_app
@@ -58,7 +58,7 @@ def take(here, company, patients, **more):
 
 def unassigned(here, company, patients):
     with transaction(here.database) as tx:
-        rows = {each: accounts.summaries(tx, each) for each in patients}
+        rows = {each: account_report.summaries(tx, each) for each in patients}
     return {each: row.unassigned for each, found in rows.items() for row in found if row.company == company}
 
 

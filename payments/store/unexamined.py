@@ -1,0 +1,62 @@
+"""The lines whose exceptions are not up to date, whoever forgot them."""
+
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from payments.core.money import Money
+from payments.store.session import Transaction
+
+# What an up-to-date set of findings would still have to change. `examined` are lines that need a finding and have none
+# for what they are now, `moved_on` are lines whose open finding speaks of something that is no longer so.
+_WORK = """
+WITH excepted AS (
+    SELECT id, version, CASE
+        WHEN reason = 'patient_not_found' THEN 'Patient not found'
+        WHEN target IS NULL THEN 'Amount Due is 0.00'
+        ELSE 'Payment added/edited/deleted when month is closed'
+    END AS reason
+    FROM lines WHERE application = 'exception' OR reason = 'patient_not_found'
+),
+conflicts AS (
+    SELECT DISTINCT ON (lines.id) lines.id, lines.version, set_aside.id AS set_aside_ref, set_aside.amount_paid
+    FROM set_aside JOIN lines USING (clinic_id, payment_id, line_id)
+    WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
+        AND lines.id NOT IN (SELECT id FROM excepted)
+    ORDER BY lines.id, set_aside.id DESC
+),
+needed AS (
+    SELECT id, version, reason, NULL::bigint AS set_aside_ref, NULL::numeric AS amount_now FROM excepted
+    UNION ALL SELECT id, version, 'Version conflict', set_aside_ref, amount_paid FROM conflicts
+),
+work AS (
+    SELECT id, set_aside_ref, amount_now FROM needed WHERE NOT EXISTS (
+        SELECT FROM findings
+        WHERE line_ref = needed.id AND findings.version = needed.version AND findings.reason = needed.reason
+    )
+    UNION ALL
+    SELECT line_ref, NULL, NULL FROM findings WHERE status = 'open' AND NOT EXISTS (
+        SELECT FROM needed
+        WHERE line_ref = needed.id AND findings.version = needed.version AND findings.reason = needed.reason
+    ) AND line_ref NOT IN (SELECT id FROM needed)
+)
+"""
+
+
+class Work(NamedTuple):
+    """A line to examine; for a conflict with the event that is set aside and the amount in dollars that it says."""
+
+    line_ref: int
+    set_aside_ref: int | None
+    amount_now: Money | None
+
+
+def work(tx: Transaction, limit: int) -> list[Work]:
+    """Return up to `limit` lines whose findings are not up to date."""
+    found = tx.execute(text(f"{_WORK} SELECT id, set_aside_ref, amount_now FROM work LIMIT :limit"), {"limit": limit})
+    return [Work(*row) for row in found]
+
+
+def work_left(tx: Transaction) -> int:
+    """Count the lines whose findings are not up to date."""
+    return int(tx.execute(text(f"{_WORK} SELECT count(*) FROM work")).scalar_one())
