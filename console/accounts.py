@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,8 @@ from console.session import database, ledger
 from console.tables import Column, Layout
 
 if TYPE_CHECKING:
-    from payments.journeys.distributing import Moved
+    from payments.journeys.distributing import AccountRow, Moved, MovementRow
+    from payments.journeys.reporting import LogQuery, LogRow
 
 ACCOUNT = Layout(
     title="Patient account",
@@ -74,24 +76,33 @@ def account(
 
     with ledger() as tx:
         accounts = distributing.show_account(tx, patient, as_of=as_of)
-        entries = reporting.payment_log(tx, reporting.LogQuery(patient, as_of=as_of))
+        entries = {each.company: reporting.payment_log(tx, _payments_of(each, as_of)) for each in accounts}
         applied = distributing.show_movements(tx, patient, as_of=as_of)
     if not accounts:
         when = f"was known as {patient} at {as_of.isoformat()}" if as_of else f"is known as {patient}"
         raise CommandError(f"no patient {when}")
-    records: list[Record] = [asdict(each) for each in accounts]
-    rows: list[Record] = [row._asdict() for row in entries]
-    moved: list[Record] = [row._asdict() for row in applied]
+    rows: list[Record] = [row._asdict() for own in entries.values() for row in own]
     if form is Form.TABLE:
-        show(records, ACCOUNT, form)
+        show([asdict(each) for each in accounts], ACCOUNT, form)
         show(rows, layouts.LOG, form)
-        show(moved, APPLIED, form)
+        show([row._asdict() for row in applied], APPLIED, form)
         return
     if form is Form.CSV:
         show(rows, layouts.LOG, form)
         return
-    own: list[dict[str, Any]] = [dict(record) | {"payments": rows, "applied": moved} for record in records]
-    show_value(own)
+    show_value([_whole(each, entries[each.company], applied) for each in accounts])
+
+
+def _payments_of(account: AccountRow, as_of: datetime | None) -> LogQuery:
+    """Ask for the account's own payments: another company may know somebody else under the same id."""
+    from payments.journeys.reporting import LogQuery
+
+    return LogQuery(account.patient, as_of=as_of, company_id=account.company)
+
+
+def _whole(account: AccountRow, entries: Iterable[LogRow], applied: Iterable[MovementRow]) -> dict[str, Any]:
+    moved = [row._asdict() for row in applied if row.company == account.company]
+    return asdict(account) | {"payments": [row._asdict() for row in entries], "applied": moved}
 
 
 def distribute(

@@ -123,7 +123,6 @@ def timeline(payment: str) -> Layout:
             Column("detail", "Detail", wraps=True),
             Column("who", "Who", from_width=120, wraps=True),
             Column("duration_ms", "ms", from_width=120),
-            Column("error", "Error", from_width=120, wraps=True),
         ),
         noun="event",
         empty="Nothing happened to it yet.",

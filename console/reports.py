@@ -80,4 +80,5 @@ def _feed(rows: Iterable[FeedRow]) -> list[Record]:
 
 
 def _timeline(rows: Iterable[TimelineRow]) -> list[Record]:
-    return [row._asdict() for row in rows]
+    """Return the steps as records; what went wrong is part of the detail, which is all that some readers look at."""
+    return [row._asdict() | {"detail": ": ".join(filter(None, (row.detail.rstrip("."), row.error)))} for row in rows]

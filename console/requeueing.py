@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from console.arguments import reason_named, status_named
 from console.faults import CommandError
 from console.session import installation, ledger, person
 from console.terminal import say
+
+if TYPE_CHECKING:
+    from payments.journeys.requeueing import Requeued
 
 
 def requeue(
@@ -27,9 +30,9 @@ def requeue(
 ) -> None:
     """Have payments judged again, by the settings of now: by their keys, or all that share a status.
 
-    A payment that is in Billing already needs nothing and is left alone.
+    A payment that is in Billing already needs nothing and is left alone; a key that no payment has ends it with 1.
     """
-    from payments.journeys import requeueing
+    from payments.journeys import reporting, requeueing
     from payments.store.requeues import Choice
     from tasks import hints
 
@@ -46,8 +49,16 @@ def requeue(
             done = requeueing.requeue_matching(tx, choice, now, person())
         else:
             done = requeueing.requeue(tx, keys, now, person())
-    for key in done.passed_over:
-        say(f"{key}: nothing to do; it is in Billing already, or no payment has this key")
-    say(f"{done.count:,} payment{'' if done.count == 1 else 's'} will be judged again")
+        unknown = [key for key in done.passed_over if not reporting.timeline(tx, key)]
+    _tell(done, [key for key in done.passed_over if key not in unknown], has_some=bool(choice) or keys != unknown)
     if done.count and not hints.retry_due(settings, engines):
         say("The queue does not answer now; they are taken up as soon as it does.")
+    if unknown:
+        raise CommandError(f"no payment is known as {', '.join(unknown)}; the Claims Feed prints the keys")
+
+
+def _tell(done: Requeued, settled: list[str], *, has_some: bool) -> None:
+    for key in settled:
+        say(f"{key}: nothing to do; it is in Billing already")
+    if has_some:
+        say(f"{done.count:,} payment{'' if done.count == 1 else 's'} will be judged again")

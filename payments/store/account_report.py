@@ -26,6 +26,7 @@ class AccountRow:
 class MovementRow(NamedTuple):
     """Money of a payment that went to a charge or came back (negative), in dollars."""
 
+    company: str
     payment: str
     charge: str
     date_of_service: date
@@ -78,7 +79,7 @@ def movements(
 ) -> list[MovementRow]:
     """Return what was applied and given back on a patient's accounts, in order; of these clinics' payments alone."""
     query = (
-        "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
+        "SELECT allocations.company_id, lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
         "allocations.clinic_id || '/' || charge_id, charges.date_of_service, allocations.amount, rule, "
         "distribution_date "
         "FROM allocations JOIN charges USING (clinic_id, charge_id) JOIN lines ON lines.id = line_ref "

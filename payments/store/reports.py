@@ -40,6 +40,7 @@ class LogQuery:
     method: str | None = None
     kind: str | None = None
     clinics: Sequence[str] | None = None
+    company_id: str | None = None
 
 
 class LogRow(NamedTuple):
@@ -104,6 +105,7 @@ WHERE (CAST(:patient_id AS text) IS NULL OR entries.patient_id = :patient_id)
     AND (CAST(:method AS text) IS NULL OR entries.method = :method)
     AND (CAST(:kind AS text) IS NULL OR kind = :kind)
     AND (CAST(:clinics AS text[]) IS NULL OR entries.clinic_id = ANY(:clinics))
+    AND (CAST(:company_id AS text) IS NULL OR entries.company_id = :company_id)
 """
 _GROUPS = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",

@@ -88,6 +88,28 @@ def test_an_account_is_one_object_with_the_agreed_keys_and_its_payments(
     assert [payment["amount"] for payment in payments] == ["25.00", "100.00"]
 
 
+def test_an_id_that_two_companies_use_is_two_accounts_each_with_its_own_payments(
+    terminal: Terminal, ledger_database: Database, owing: dict[str, str]
+) -> None:
+    movements(terminal, owing, "--as-of", "2020-05-05")
+    theirs = owing | {name: f"b-{owing[name]}" for name in ("company_id", "clinic_id")}
+    with transaction(ledger_database) as tx:
+        wish = Wish(theirs["clinic_id"], theirs["company_id"], integration=True, charge_types=list(ChargeType))
+        configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
+        events = [
+            patient(theirs["patient_id"], company_id=theirs["company_id"]),
+            saved(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
+        ]
+        importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
+
+    ours, others = terminal.types("report", "account", owing["patient_id"], "--format", "json").rows
+
+    assert [ours["company"], others["company"]] == [owing["company_id"], theirs["company_id"]]
+    assert [each["amount"] for each in ours["payments"]] == ["25.00", "100.00"]
+    assert [each["amount"] for each in others["payments"]] == ["7.00"]
+    assert ([each["amount"] for each in ours["applied"]], others["applied"]) == (["15.00", "10.00"], [])
+
+
 def test_an_account_adds_up_once_money_is_applied(terminal: Terminal, owing: dict[str, str]) -> None:
     movements(terminal, owing, "--as-of", "2020-05-05")
 

@@ -47,15 +47,27 @@ def test_a_requeued_payment_is_judged_again_and_the_rest_left_alone(terminal: Te
         saved("6.00", payment_id="out", charge_type="Other", **here),
     )
 
-    told = terminal.types("requeue", "r1/out/1", "r1/in/1", "r1/none/1")
+    told = terminal.types("requeue", "r1/out/1", "r1/in/1")
 
-    assert told.status == 0
+    assert (told.status, told.err) == (0, "")
     assert told.out.splitlines()[-1] == "1 payment will be judged again"
-    assert [line.split(":")[0] for line in told.out.splitlines()[:-1]] == ["r1/in/1", "r1/none/1"]
+    assert [line.split(":")[0] for line in told.out.splitlines()[:-1]] == ["r1/in/1"]
     (row,) = terminal.types(*"report claims-feed --clinic r1 --status pending --format json".split()).rows
     assert row["payment"] == "r1/out/1"
     steps = terminal.types(*"timeline r1/out/1 --format json".split()).rows
     assert steps[-1]["who"].startswith("user:")
+
+
+def test_a_key_that_no_payment_has_is_refused_and_the_others_are_requeued_all_the_same(
+    terminal: Terminal, billing: Billing
+) -> None:
+    billing.clinic("r2", ChargeType.COPAY)
+    billing.imports(saved("6.00", payment_id="out", charge_type="Other", clinic_id="r2", patient_id="pat-r2"))
+
+    told = terminal.types("requeue", "r2/none/1", "r2/out/1", "r2/nor/1")
+
+    assert (told.status, told.out) == (1, "1 payment will be judged again\n")
+    assert told.err == "payments: no payment is known as r2/none/1, r2/nor/1; the Claims Feed prints the keys\n"
 
 
 def test_payments_are_requeued_by_what_they_share_also_without_a_queue(

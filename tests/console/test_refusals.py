@@ -121,4 +121,5 @@ def test_a_clinic_is_not_moved_to_another_company(terminal: Terminal) -> None:
 
 def test_what_is_not_known_is_said(terminal: Terminal) -> None:
     assert "no payment is known as a/b/9" in refused(terminal, "timeline a/b/9", status=1)
+    assert "no payment is known as a/b/9" in refused(terminal, "requeue a/b/9", status=1)
     assert "no clinic is known as nowhere" in refused(terminal, "settings show nowhere", status=1)

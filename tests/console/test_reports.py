@@ -122,6 +122,16 @@ def test_a_timeline_tells_what_happened_in_order(terminal: Terminal, billing: Bi
     ]
 
 
+def test_the_detail_of_a_refusal_names_the_field_and_what_was_expected(terminal: Terminal, billing: Billing) -> None:
+    billing.clinic("misread")
+    billing.imports(b'{"schema":1,"type":"payment.saved","clinic_id":"misread","payment_id":"p","line_id":"1"}')
+
+    (refused,) = terminal.types(*"timeline misread/p/1 --format json".split()).rows
+
+    assert (refused["what"], refused["error"]) == ("Validation Failed", "event_id: missing; expected a UUID")
+    assert refused["detail"].endswith(": event_id: missing; expected a UUID")
+
+
 def test_without_rows_a_program_gets_none_and_people_a_sentence(terminal: Terminal) -> None:
     line = "report claims-feed --clinic nowhere"
 
