@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.contenders.done import LINE_BYTES
 from bench.stage import ROOT, Stage, WrongResultError, our_processes, running, signal_group, wait_for
-from tasks import stream
+from tasks.streams import Streams
 
 OTHERS = ROOT / ".venv-bench" / "bin" / "python"
 WARM_UP = 100
@@ -122,7 +122,8 @@ def one_task_a_payment(stage: Stage, events: int = 300) -> float:
             stage.publish(made.events(count, prefix=prefix))
             if prefix == "p":
                 signal_group(numbers["importer"], signal.SIGSTOP)
-            while taken := stream.take_new(stage.feed, stage.settings.stream, 500, "nobody"):
+            feed = Streams(stage.feed, stage.settings.stream)
+            while taken := feed.take_new(feed.names, 500, "nobody"):
                 for entry in taken:
                     import_events.delay(entry_ids=[entry.entry_id])
             started = time.perf_counter()

@@ -52,6 +52,8 @@ class Settings(BaseModel):
     celery_broker_url: RedisUrl | None = Field(None, repr=False)
     home: Home = Field(default_factory=_default_home)
     stream: Name = "emr:payments"
+    # More than one: the events of a company lie on a numbered stream, which payments/core/split.py finds.
+    streams: Annotated[int, Field(ge=1, le=256)] = 1
 
     console_port: Port = 8000
     # Behind a proxy that speaks https: cookies are marked Secure, and the proxy's word on the visitor's address counts.

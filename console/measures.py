@@ -16,8 +16,8 @@ from payments.core.balance import last_full_week
 from payments.journeys import balancing, overseeing
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.overseeing import Gauges
-from tasks import stream
 from tasks.stream import FeedFigures
+from tasks.streams import Streams
 
 BALANCED_ANEW_AFTER = timedelta(minutes=15)
 METRICS = {
@@ -84,7 +84,7 @@ def exposition(site: Site, now: datetime) -> bytes:
 
 def _read_feed(site: Site) -> FeedFigures | None:
     try:
-        return stream.figures(site.feed, site.settings.stream)
+        return Streams(site.feed, site.settings.stream, site.settings.streams).figures()
     except redis.RedisError:
         return None
 

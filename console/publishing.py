@@ -150,7 +150,8 @@ def _send(at: Installation, events: Iterable[Publishable], rate: int | None = No
     from emr.client import CHUNK_EVENTS, PaymentFeed
 
     chunk = min(CHUNK_EVENTS, max(1, rate // _CHUNKS_A_SECOND)) if rate else CHUNK_EVENTS
-    with PaymentFeed(at.engines.redis_url, at.settings.stream) as feed, counting("Publishing", "events") as on_progress:
+    feed = PaymentFeed(at.engines.redis_url, at.settings.stream, at.settings.streams)
+    with feed, counting("Publishing", "events") as on_progress:
         return feed.publish_many(events, chunk=chunk, on_progress=on_progress)
 
 

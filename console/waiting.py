@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from console.session import Installation
 
 if TYPE_CHECKING:
-    import redis
-
     from payments.store.session import Database
+    from tasks.streams import Streams
 
 POLL_SECONDS = 0.2
 
@@ -65,26 +64,26 @@ def until_quiet(at: Installation, timeout_seconds: float, on_look: Callable[[Unf
 def _looks(at: Installation) -> Iterator[Unfinished]:
     from payments.store.session import connect
     from tasks.resources import connect_redis
+    from tasks.streams import Streams
 
     database = connect(at.engines.database_url, application_name="payments wait", pool_size=1)
     with closing(connect_redis(at.engines.redis_url)) as feed:
         try:
             while True:
-                yield _look(feed, at.settings.stream, database)
+                yield _look(Streams(feed, at.settings.stream, at.settings.streams), database)
         finally:
             database.dispose()
 
 
-def _look(feed: redis.Redis, stream: str, database: Database) -> Unfinished:
+def _look(feed: Streams, database: Database) -> Unfinished:
     """Look at the feed first: what leaves it is in the ledger by then."""
     from redis.exceptions import RedisError
 
     from payments.journeys.reporting import waiting
     from payments.store.session import is_transient, transaction
-    from tasks.stream import feed_length
 
     try:
-        on_feed = feed_length(feed, stream)
+        on_feed = feed.length()
         with transaction(database) as tx:
             left = waiting(tx, datetime.now(UTC))
     except RedisError:

@@ -16,7 +16,9 @@ from redis.exceptions import AuthorizationError
 from redis.retry import Retry
 
 from payments.core.event import ChargeSaved, Event, PatientSaved, PaymentDeleted, PaymentSaved
+from payments.core.glimpse import glimpse
 from payments.core.money import dollars
+from payments.core.split import stream_for
 
 STREAM_DEFAULT = "emr:payments"
 SOCKET_TIMEOUT_SECONDS = 15
@@ -94,11 +96,12 @@ def _written(value: object) -> str:
 class PaymentFeed:
     """A publisher's end of the feed, over one Redis URL; connects at the first use, closes at the end of its `with`.
 
-    Raises ValueError for a URL that cannot be read.
+    `streams` is Billing's PAYMENTS_STREAMS: with more than one, an event goes on its company's. Raises ValueError for a
+    URL that cannot be read.
     """
 
-    def __init__(self, url: str, stream: str = STREAM_DEFAULT) -> None:
-        self.stream = stream
+    def __init__(self, url: str, stream: str = STREAM_DEFAULT, streams: int = 1) -> None:
+        self.stream, self.streams = stream, streams
         self._redis = _connection_to(url)
         self.server = _server_name(self._redis)
 
@@ -109,7 +112,7 @@ class PaymentFeed:
         """
         body = body_of(event)
         with self._faults_translated(confirmed_count=0):
-            return cast("bytes", self._redis.xadd(self.stream, {"event": body})).decode()
+            return cast("bytes", self._redis.xadd(self._stream_of(body), {"event": body})).decode()
 
     def publish_many(
         self,
@@ -147,10 +150,14 @@ class PaymentFeed:
     ) -> None:
         self.close()
 
+    def _stream_of(self, body: bytes) -> str:
+        """Return the stream that an event belongs on; undivided, nobody has to look into it."""
+        return self.stream if self.streams == 1 else stream_for(self.stream, self.streams, glimpse(body).company_id)
+
     def _send(self, bodies: list[bytes]) -> None:
         with self._redis.pipeline(transaction=False) as pipeline:
             for body in bodies:
-                pipeline.xadd(self.stream, {"event": body})
+                pipeline.xadd(self._stream_of(body), {"event": body})
             replies = pipeline.execute(raise_on_error=False)
         # Raised by redis-py itself the error would quote the event, and with it a patient's payment, into every log.
         for reply in replies:

@@ -13,6 +13,7 @@ from typing import Any
 from emr.client import STREAM_DEFAULT
 from emr.contract_words import EXAMPLES, MEANINGS, Json
 from payments.core.event import EVENT_CONTRACT
+from payments.core.split import stream_number
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
 SCHEMA_FILE, ASYNCAPI_FILE = "events.schema.json", "asyncapi.yaml"
@@ -112,7 +113,7 @@ def asyncapi() -> Json:
                 "security": [{"type": "userPassword"}],
             }
         },
-        "channels": {"payments": _channel()},
+        "channels": {"payments": _channel(), "paymentsOfACompany": _numbered_channel()},
         "operations": {
             "importEvent": {
                 "action": "receive",
@@ -138,6 +139,23 @@ def _channel() -> Json:
             "required": ["event"],
             "properties": {"event": {"type": "string", "contentMediaType": "application/json"}},
         },
+    }
+
+
+def _numbered_channel() -> Json:
+    return {
+        "address": STREAM_DEFAULT + ":{n}",
+        "title": "A stream of some companies, where the feed is divided",
+        "description": "Where Billing has PAYMENTS_STREAMS above 1, a publisher may put the events of a company on the "
+        "stream of its number, and everything else on the undivided one, which is read as well.",
+        "parameters": {
+            "n": {
+                "description": "The first four bytes of SHA-256 over company_id in UTF-8, as a big-endian whole "
+                "number, modulo PAYMENTS_STREAMS.",
+                "examples": [str(stream_number(EXAMPLES["PaymentSaved"]["company_id"], 8))],
+            }
+        },
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLES},
     }
 
 

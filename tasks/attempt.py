@@ -9,7 +9,6 @@ from payments.core.tally import Tally
 from payments.journeys import importing
 from payments.store.inbox import Arrived
 from payments.store.session import LostRaceError, Transaction, is_answering, is_transient, transaction
-from tasks import stream
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -21,8 +20,8 @@ class NotAnsweringError(Exception):
     """PostgreSQL does not answer; everything stays where it is and comes back later."""
 
 
-def import_new(here: Resources, reply_to: str) -> Tally:
-    """Import what is new on the stream, a chunk at most, and acknowledge what is committed.
+def import_new(here: Resources, reply_to: str, streams: Sequence[str] = ()) -> Tally:
+    """Import what is new on these streams, or on the undivided one: a chunk at most; acknowledge what is committed.
 
     The intake hears on `reply_to` that it was taken. A fault that passes by itself is raised, and what was not imported
     stays pending. With any other fault the entries are tried in ever smaller parts, so that one that cannot be
@@ -30,7 +29,8 @@ def import_new(here: Resources, reply_to: str) -> Tally:
     """
     if not is_answering(here.database):
         raise NotAnsweringError
-    arrived = stream.take_new(here.feed, here.settings.stream, here.settings.chunk_events, reply_to)
+    names = streams or [here.settings.stream]
+    arrived = here.streams.take_new(names, here.settings.chunk_events, reply_to)
     return _import_in_parts(here, arrived) if arrived else Tally()
 
 
@@ -38,7 +38,7 @@ def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
     """Import these entries of the stream, which were handed out before, in the same way."""
     if not is_answering(here.database):
         raise NotAnsweringError
-    arrived = stream.claim(here.feed, here.settings.stream, entry_ids)
+    arrived = here.streams.claim(entry_ids)
     return _import_in_parts(here, arrived) if arrived else Tally()
 
 
@@ -56,7 +56,7 @@ def _import_in_parts(here: Resources, arrived: Sequence[Arrived]) -> Tally:
             return Tally(failed=1)
         log.warning("chunk split", entries=len(arrived), error_class=type(error).__name__)
     else:
-        stream.acknowledge(here.feed, here.settings.stream, [entry.entry_id for entry in arrived])
+        here.streams.acknowledge([entry.entry_id for entry in arrived])
         return tally
     half = len(arrived) // 2
     return _import_in_parts(here, arrived[:half]) + _import_in_parts(here, arrived[half:])
@@ -64,9 +64,9 @@ def _import_in_parts(here: Resources, arrived: Sequence[Arrived]) -> Tally:
 
 def give_up(here: Resources, entry_ids: Sequence[str]) -> Tally:
     """Set entries aside whole that failed in every try, and acknowledge them."""
-    arrived = stream.claim(here.feed, here.settings.stream, entry_ids)
+    arrived = here.streams.claim(entry_ids)
     tally = _in_one_transaction(here, lambda tx: importing.give_up(tx, arrived, here.run()))
-    stream.acknowledge(here.feed, here.settings.stream, [entry.entry_id for entry in arrived])
+    here.streams.acknowledge([entry.entry_id for entry in arrived])
     return tally
 
 

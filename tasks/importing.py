@@ -1,5 +1,7 @@
 """The messages that move payments: import these entries, give these up, take up what is due."""
 
+from collections.abc import Sequence
+
 from payments.core.tally import Tally
 from tasks import attempt
 from tasks.app import app
@@ -11,10 +13,12 @@ DUE_LIMIT = 500
 
 
 @app.task(name="payments.import_events")
-def import_events(*, entry_ids: list[str] | None = None, reply_to: str = "", **_future: object) -> str:
-    """Import what is new on the stream, or these entries of it, into the ledger."""
+def import_events(
+    *, entry_ids: list[str] | None = None, reply_to: str = "", streams: Sequence[str] = (), **_future: object
+) -> str:
+    """Import what is new on the feed, or these entries of it, into the ledger."""
     here = resources()
-    tally = attempt.import_entries(here, entry_ids) if entry_ids else attempt.import_new(here, reply_to)
+    tally = attempt.import_entries(here, entry_ids) if entry_ids else attempt.import_new(here, reply_to, streams)
     if tally.released:
         retry_due.delay()
     return _summary(tally)

@@ -15,6 +15,7 @@ from config.engines import Engines
 from config.settings import Settings
 from payments.core.tally import Run
 from payments.store.session import Database, connect
+from tasks.streams import Streams
 
 SOCKET_TIMEOUT_SECONDS = 15
 
@@ -27,6 +28,11 @@ class Resources:
     database: Database
     feed: redis.Redis
     worker: str
+
+    @property
+    def streams(self) -> Streams:
+        """The feed, divided or not."""
+        return Streams(self.feed, self.settings.stream, self.settings.streams)
 
     def run(self) -> Run:
         """Return the particulars of a run that starts now."""

@@ -1,4 +1,4 @@
-"""The feed as Redis keeps it: a stream, its one consumer group, and what of it is not yet acknowledged."""
+"""One stream of the feed as Redis keeps it: its one consumer group, and what of it is not yet acknowledged."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -56,19 +56,25 @@ def position(client: redis.Redis, stream: str) -> Position:
     raise NoGroupError(f"{stream} has no group {GROUP}")
 
 
-def has_new(client: redis.Redis, stream: str, after: str, wait_ms: int) -> bool:
-    """Say whether there is an entry newer than this one, as soon as there is or after at most `wait_ms`."""
-    return bool(client.xread({stream: after}, count=1, block=wait_ms))
+def with_new(client: redis.Redis, after: Mapping[str, str], wait_ms: int) -> list[str]:
+    """Return the streams with an entry newer than the one named, as soon as there is one or after at most `wait_ms`."""
+    positions: Any = dict(after)
+    answer = cast("list[Any]", client.xread(positions, count=1, block=wait_ms))
+    return [name.decode() for name, _ in answer or ()]
 
 
-def take_new(client: redis.Redis, stream: str, count: int, reply_to: str) -> list[Arrived]:
-    """Take up to `count` entries that nobody was handed yet, and tell whoever waits on `reply_to` that it was done."""
+def take_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: str) -> dict[str, list[Arrived]]:
+    """Take up to `count` entries of each stream that nobody was handed yet, and tell whoever waits on `reply_to`."""
+    new: Any = dict.fromkeys(streams, ">")
     with client.pipeline(transaction=False) as pipeline:
-        pipeline.xreadgroup(GROUP, IMPORTER, {stream: ">"}, count=count)
+        pipeline.xreadgroup(GROUP, IMPORTER, new, count=count)
         pipeline.rpush(reply_to, count)
         pipeline.expire(reply_to, REPLY_SECONDS)
         answer, *_ = pipeline.execute()
-    return [Arrived(entry_id.decode(), _body(fields)) for _, entries in answer or () for entry_id, fields in entries]
+    return {
+        name.decode(): [Arrived(entry_id.decode(), _body(fields)) for entry_id, fields in entries]
+        for name, entries in answer or ()
+    }
 
 
 def was_taken(client: redis.Redis, reply_to: str, wait_ms: int) -> bool:
@@ -119,9 +125,12 @@ def outstanding(client: redis.Redis, stream: str) -> int:
     return int(client.xpending(stream, GROUP)["pending"])
 
 
-def feed_length(client: redis.Redis, stream: str) -> int:
-    """Return how many entries are on the stream: not yet handed out, or not yet acknowledged."""
-    return client.xlen(stream)
+def feed_length(client: redis.Redis, *streams: str) -> int:
+    """Return how many entries are on these streams: not yet handed out, or not yet acknowledged."""
+    with client.pipeline(transaction=False) as pipeline:
+        for stream in streams:
+            pipeline.xlen(stream)
+        return sum(pipeline.execute())
 
 
 class FeedFigures(NamedTuple):

@@ -25,11 +25,12 @@ from config.logging import configure_logging
 from config.settings import Settings, read_settings
 from payments.core.retry import pause
 from payments.store.session import connect, is_answering
-from tasks import importing, stream
+from tasks import importing
 from tasks.app import make_app
 from tasks.liveness import HEARTBEAT_SECONDS, INTAKE_HEARTBEAT
 from tasks.resources import connect_redis
-from tasks.stream import Idle
+from tasks.stream import Idle, was_taken
+from tasks.streams import Streams
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ class Intake:
     def __init__(self, settings: Settings, engines: Engines) -> None:
         self.settings, self.stream = settings, settings.stream
         self.feed = connect_redis(engines.redis_url)
+        self.streams = Streams(self.feed, settings.stream, settings.streams)
         self.broker = connect_redis(engines.broker_url)
         self.database = connect(engines.database_url, application_name="payments intake", pool_size=1)
         configuration = celery_settings(engines, settings)
@@ -73,7 +75,7 @@ class Intake:
 
     def run(self) -> None:
         """Read until told to stop. Whatever fails, it goes on a second later."""
-        stream.ensure_group(self.feed, self.stream)
+        self.streams.ensure_groups()
         while not self.stopping.is_set():
             try:
                 self.turn()
@@ -93,20 +95,22 @@ class Intake:
         if self.asked and self._still_waits(self.asked):
             return
         self.asked = None
-        position = stream.position(self.feed, self.stream)
-        if position.outstanding - self.idle + self.settings.chunk_events > self.settings.pending_max:
+        positions = self.streams.positions()
+        outstanding = sum(position.outstanding for position in positions.values())
+        if outstanding - self.idle + self.settings.chunk_events > self.settings.pending_max:
             self.stopping.wait(0.1)  # there is nothing to wait on: what is pending does not tell when it gets less
-        elif stream.has_new(self.feed, self.stream, position.last_delivered, READ_WAIT_MS):
-            self.ask()
+        elif names := self.streams.with_new(positions, READ_WAIT_MS):
+            self.ask(names)
 
-    def ask(self) -> None:
+    def ask(self, names: list[str]) -> None:
         """Ask an importer to import what is new, and to answer where nobody else and no earlier request is heard."""
         self.asked = Asked(f"{REPLY_PREFIX}{uuid.uuid4()}", time.monotonic())
-        importing.import_events.delay(reply_to=self.asked.reply_to)
+        where = {} if self.settings.streams == 1 else {"streams": names}
+        importing.import_events.delay(reply_to=self.asked.reply_to, **where)
 
     def _still_waits(self, asked: Asked) -> bool:
         """Say whether a request has not been answered and may still be, after listening for a moment."""
-        if stream.was_taken(self.feed, asked.reply_to, REPLY_WAIT_MS):
+        if was_taken(self.feed, asked.reply_to, REPLY_WAIT_MS):
             return False
         patience = QUEUED_SECONDS if self.broker.llen(self.queue) else UNANSWERED_SECONDS
         return time.monotonic() < asked.at + patience
@@ -124,7 +128,7 @@ class Intake:
 
     def sweep(self) -> None:
         """Look for what lies idle. It waits for its next try, and must not keep new payments out."""
-        idle = stream.idle(self.feed, self.stream, _ms(LEASE))
+        idle = self.streams.idle(_ms(LEASE))
         self.idle, self.sweep_at = len(idle), time.monotonic() + SWEEP_SECONDS
         self.send_again(idle)
 
@@ -160,13 +164,13 @@ class Intake:
         """Return those that no other intake took in the meantime."""
         if not entries:
             return []
-        won = set(stream.touch(self.feed, self.stream, [entry.entry_id for entry in entries], _ms(LEASE)))
+        won = set(self.streams.touch([entry.entry_id for entry in entries], _ms(LEASE)))
         return [entry for entry in entries if entry.entry_id in won]
 
     def _recover(self) -> None:
         """Make the group anew where the feed was emptied under our feet."""
         try:
-            stream.ensure_group(self.feed, self.stream)
+            self.streams.ensure_groups()
         except redis.RedisError as error:
             log.warning("feed not reachable", error_class=type(error).__name__)
 
@@ -188,7 +192,7 @@ def main() -> int:
     with closing(Intake(settings, engines_in_force(settings))) as intake:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: intake.stopping.set())
-        log.info("intake started", stream=settings.stream)
+        log.info("intake started", stream=settings.stream, streams=settings.streams)
         intake.run()
     log.info("intake stopped")
     return 0

@@ -11,8 +11,8 @@ from console.filters import Day, Filter
 from console.rendering import age
 from console.visiting import Site, Viewer
 from payments.journeys import overseeing
-from tasks import stream
 from tasks.stream import FeedFigures
+from tasks.streams import Streams
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,7 +45,7 @@ def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
 
 def _feed(site: Site) -> FeedFigures | None:
     try:
-        return stream.figures(site.feed, site.settings.stream)
+        return Streams(site.feed, site.settings.stream, site.settings.streams).figures()
     except redis.RedisError:
         return None
 

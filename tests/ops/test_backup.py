@@ -20,6 +20,7 @@ from payments.store.migrations import upgrade
 from payments.store.session import Database, connect, transaction
 from tasks import stream
 from tasks.resources import connect_redis
+from tasks.streams import Streams
 from tests.conftest import scratch_database
 from tests.make import body, deleted, run, saved
 from tests.office import Office, paid
@@ -44,7 +45,7 @@ class Billing(NamedTuple):
         """Import new entries, and those that were handed out and not acknowledged."""
         stream.ensure_group(self.feed, STREAM)
         ids = [entry.entry_id for entry in stream.idle(self.feed, STREAM, 0)]
-        ids += [entry.entry_id for entry in stream.take_new(self.feed, STREAM, count, "nobody")]
+        ids += [entry.entry_id for entry in Streams(self.feed, STREAM).take_new([STREAM], count, "nobody")]
         with transaction(self.database) as tx:
             importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run())
         stream.acknowledge(self.feed, STREAM, ids)

@@ -15,8 +15,6 @@ from console.site import PAGES
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("workflows", "upgrades", "scaling", "security", "publishers")
 TEXTS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in NAMES}
-# Said of as planned, in a sentence that says so.
-PLANNED = {"PAYMENTS_STREAMS"}
 
 
 def commands(name):
@@ -55,7 +53,7 @@ def test_a_setting_and_a_file_that_is_named_exists(name):
     settings = set(re.findall(r"\bPAYMENTS_[A-Z_]+", TEXTS[name]))
     files = re.findall(r"`((?:config|console|docs|emr|payments|tasks|tests|workers)/[\w/.]+)`", TEXTS[name])
 
-    assert settings <= {*VARIABLES, *PLANNED}
+    assert settings <= {*VARIABLES}
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 

@@ -2,18 +2,25 @@
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import subprocess
 import uuid
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import redis
 
 from payments.core.event import PaymentSaved, read_event
+from payments.core.split import stream_number
 from tests.make import said
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "publishers"
+PAGE = (FOLDER.parent / "publishers.md").read_text()
+# Java reads its arguments in the encoding of the machine.
+UTF_8 = dict(os.environ) | {"LC_ALL": "C.UTF-8"}
 KEY = ("type", "company_id", "clinic_id", "payment_id", "line_id", "version")
 SAVE = said(event_id=..., schema=..., memo="Zoë's 3 %", patient_id="的")
 
@@ -27,6 +34,17 @@ def java(url, stream):
     return ["java", str(FOLDER / "Publisher.java"), url, stream, event, *(str(SAVE[name]) for name in KEY)]
 
 
+def php(url, stream):
+    at = urlsplit(url)
+    words = [unquote(word) for word in (at.username, at.password) if word]
+    login = f"$redis->auth({json.dumps(words)});" if at.password else ""
+    program = (
+        f'require "{FOLDER / "php.php"}"; $redis = new Redis(); $redis->connect("{at.hostname}", {at.port}); {login} '
+        f"$redis->select({at.path.strip('/') or 0}); echo publish($redis, json_decode($argv[2], true), $argv[1]);"
+    )
+    return ["php", "-r", program, stream, json.dumps(SAVE, ensure_ascii=False)]
+
+
 @pytest.fixture
 def stream(redis_url):
     """A stream of its own, as a client and its name."""
@@ -36,12 +54,18 @@ def stream(redis_url):
         client.delete(name)
 
 
-@pytest.mark.parametrize("publisher", [node, java], ids=lambda publisher: publisher.__name__)
+def needs(program):
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed: its publisher cannot be tried")
+    if program == "php" and "redis" not in subprocess.check_output(["php", "-m"], text=True).split():
+        pytest.skip("php has no extension redis: its publisher cannot be tried")
+
+
+@pytest.mark.parametrize("publisher", [node, java, php], ids=lambda publisher: publisher.__name__)
 def test_a_save_is_an_event_and_its_repeat_the_same_one(publisher, redis_url, stream):
     client, name = stream
     command = publisher(redis_url, name)
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed: its publisher cannot be tried")
+    needs(command[0])
 
     # Each says the id of the entry that it made.
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -61,8 +85,7 @@ def test_a_save_is_an_event_and_its_repeat_the_same_one(publisher, redis_url, st
 def test_a_refusal_is_told(redis_url, stream):
     client, name = stream
     client.set(name, "not a stream")
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed: its publisher cannot be tried")
+    needs("node")
 
     done = subprocess.run(node(redis_url, name), check=False, capture_output=True, text=True)
 
@@ -77,3 +100,45 @@ def test_each_publisher_is_in_the_page_and_hashes_the_same_key(publisher):
     assert f"publishers/{publisher.name}" in (FOLDER.parent / "publishers.md").read_text()
     assert all(name in text for name in KEY) or publisher.suffix == ".java"
     assert '"\\n"' in text
+
+
+def java_program(folder, expression):
+    (folder / "Number.java").write_text(
+        "import java.nio.ByteBuffer; import java.security.MessageDigest;"
+        "import static java.nio.charset.StandardCharsets.UTF_8; public class Number { public static void main("
+        "String[] given) throws Exception { String company = given[0]; int streams = Integer.parseInt(given[1]);"
+        f"System.out.println({expression}); }} }}"
+    )
+    return ["java", "-Dsun.jnu.encoding=UTF-8", "-Dfile.encoding=UTF-8", str(folder / "Number.java")]
+
+
+def node_program(_, expression):
+    given = "const { createHash } = require('crypto'), [company, streams] = process.argv.slice(1);"
+    return ["node", "-e", f"{given} console.log({expression})"]
+
+
+def php_program(_, expression):
+    return ["php", "-r", f"[, $company, $streams] = $argv; echo {expression};"]
+
+
+PROGRAMS = {"Node": node_program, "PHP": php_program, "Java": java_program}
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_every_language_finds_the_same_stream_for_a_company(language, tmp_path):
+    (expression,) = re.findall(rf"^\| {language} \| `([^`]+)` \|$", PAGE, re.MULTILINE)
+    command = PROGRAMS[language](tmp_path, expression)
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed: what the page says of it cannot be tried")
+
+    told = {
+        (company, streams): subprocess.check_output([*command, company, str(streams)], text=True, env=UTF_8)
+        for company, streams in (("acme", 8), ("Zoë 的 🦷", 8), ("company-1", 7), ("x" * 64, 256))
+    }
+
+    assert {key: int(number) for key, number in told.items()} == {key: stream_number(*key) for key in told}
+
+
+def test_the_page_says_where_some_companies_lie():
+    assert re.search(r"`acme` has number 5, `company-1` 0 and `Zoë 的 🦷` 3", PAGE)
+    assert [stream_number(company, 8) for company in ("acme", "company-1", "Zoë 的 🦷")] == [5, 0, 3]

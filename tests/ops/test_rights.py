@@ -100,8 +100,8 @@ def test_the_services_read_the_feed_and_use_the_broker_and_cannot_empty_the_serv
         stream.ensure_group(feed, STREAM)
         entry = feed.xadd(STREAM, {"event": json.dumps({"type": "nothing"})}).decode()
         seen = stream.position(feed, STREAM)
-        assert stream.has_new(feed, STREAM, seen.last_delivered, 10)
-        assert entry in [each.entry_id for each in stream.take_new(feed, STREAM, 10, f"{REPLY_PREFIX}rights")]
+        assert stream.with_new(feed, {STREAM: seen.last_delivered}, 10) == [STREAM]
+        assert entry in [each.entry_id for each in stream.take_new(feed, [STREAM], 10, f"{REPLY_PREFIX}rights")[STREAM]]
         assert stream.was_taken(feed, f"{REPLY_PREFIX}rights", 1_000)
         stream.acknowledge(feed, STREAM, [each.entry_id for each in stream.claim(feed, STREAM, [entry])])
         assert feed.info("memory")["maxmemory_policy"] == "noeviction"

@@ -5,7 +5,6 @@ from base64 import b64decode
 from contextlib import closing, contextmanager
 
 from config.settings import read_settings
-from tasks import stream
 from workers.intake import LEASE, Intake
 
 LEASE_MS = LEASE.seconds * 1_000
@@ -37,15 +36,15 @@ def sent(intake, *, taking=False):
         if "reply_to" in arguments:
             messages.append("what is new")
             if taking:
-                take_new(intake, arguments["reply_to"])
+                take_new(intake, arguments["reply_to"], arguments.get("streams", ()))
         else:
             messages.append((message["headers"]["task"], arguments["entry_ids"]))
     return messages
 
 
-def take_new(intake, reply_to="nobody"):
+def take_new(intake, reply_to="nobody", streams=()):
     """Take what is new, as an importer does at the moment at which it begins."""
-    taken = stream.take_new(intake.feed, intake.stream, intake.settings.chunk_events, reply_to)
+    taken = intake.streams.take_new(streams or [intake.stream], intake.settings.chunk_events, reply_to)
     return [entry.entry_id for entry in taken]
 
 

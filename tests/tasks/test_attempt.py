@@ -35,7 +35,7 @@ def publish(here, clinic_id):
 
 def take_new(here):
     """Take what is new, as an importer does that dies of it, and return the ids."""
-    return [entry.entry_id for entry in stream.take_new(here.feed, here.settings.stream, 1_000, "nobody")]
+    return [entry.entry_id for entry in here.streams.take_new([here.settings.stream], 1_000, "nobody")]
 
 
 def left(here):
