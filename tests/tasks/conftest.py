@@ -79,8 +79,16 @@ def stream_name(feed: redis.Redis) -> Iterator[str]:
 
 @pytest.fixture
 def database(planted: str) -> Iterator[Database]:
-    """The way to that database, where nobody waits long for a lock."""
-    engine = create_engine(planted, pool_size=2, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=100ms"})
+    """The way to that database."""
+    engine = create_engine(planted, pool_size=2, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=15s"})
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def impatient(planted: str) -> Iterator[Database]:
+    """The way to that database for someone who does not wait for a lock."""
+    engine = create_engine(planted, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=100ms"})
     yield engine
     engine.dispose()
 

@@ -170,9 +170,9 @@ def test_a_connection_that_is_ended_half_way_leaves_everything_pending(here, pub
     assert attempt.import_entries(here, ids).imported == 2
 
 
-def test_a_lock_that_is_not_to_be_had_leaves_everything_pending(here, publish):
-    ids = publish("1")
-    with blocked_import(here, ids) as (importing, _, _), pytest.raises(OperationalError, match="lock timeout"):
+def test_a_lock_that_is_not_to_be_had_leaves_everything_pending(here, impatient, publish):
+    ids, lock_timeout = publish("1"), pytest.raises(OperationalError, match="lock timeout")
+    with blocked_import(replace(here, database=impatient), ids) as (importing, _, _), lock_timeout:
         importing.result()
 
     assert left(here) == (2, 2)
