@@ -24,8 +24,8 @@ RECURRING: tuple[Recurring, ...] = (
     Recurring("billing.detect_exceptions", every=timedelta(seconds=5)),
     # Payments on Account, and money to give back, where the hint after the import was lost.
     Recurring("billing.apply_at_once", every=timedelta(seconds=5)),
-    # The four distribution rules, account by account.
-    Recurring("billing.distribute_payments", every=timedelta(hours=24)),
+    # The four distribution rules, account by account, for the companies whose night has come.
+    Recurring("billing.distribute_payments", every=timedelta(minutes=5)),
     # The last full week, EMR against Billing; anything unexplained is an error in the log.
     Recurring("billing.balance", every=timedelta(hours=24)),
     # For the companies that have their adjustments posted without asking.

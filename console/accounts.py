@@ -109,7 +109,12 @@ def distribute(
     *,
     as_of: Annotated[
         date | None,
-        typer.Option("--as-of", parser=day, metavar="YYYY-MM-DD", help="Distribute as on this day; today if left out."),
+        typer.Option(
+            "--as-of",
+            parser=day,
+            metavar="YYYY-MM-DD",
+            help="Distribute as on this day; today if left out.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show each movement and its rule; change nothing.")
@@ -122,7 +127,7 @@ def distribute(
 
     now = datetime.now(UTC)
     with database() as opened:
-        sets = distribute_all(opened, as_of or now.date(), now, dry_run=dry_run)
+        sets = distribute_all(opened, as_of, now, dry_run=dry_run)
         show([record for each in sets for record in _records(each)], MOVEMENTS, form, limit)
 
 

@@ -23,26 +23,28 @@ def apply_at_once(**_future: object) -> str:
     done = Moved(FIRST, [])
     while done.last is not None:
         with transaction(database) as tx:
-            done = distributing.distribute_marked(tx, now.date(), now, ACCOUNTS)
+            done = distributing.distribute_marked(tx, None, now, ACCOUNTS)
         moved += len(done.movements)
     return f"{moved:,} movements"
 
 
 @app.task(name="billing.distribute_payments")
-def distribute_payments(*, after: list[str] | None = None, **_future: object) -> str:
-    """Distribute the accounts by all rules; what does not fit into this message goes on in another."""
-    company_id, patient_id = after or FIRST
-    sets = _for_a_turn((company_id, patient_id))
-    if sets and (last := sets[-1].last):
-        distribute_payments.delay(after=list(last))
+def distribute_payments(**_future: object) -> str:
+    """Distribute the companies whose night has come, by all rules; what does not fit goes on in another message."""
+    sets = list(_for_a_turn(resources().database))
+    if sets and sets[-1].last is not None:
+        distribute_payments.delay()
     moved = sum(len(each.movements) for each in sets)
     return f"{moved:,} movements, {total(each.applied for each in sets)} applied"
 
 
 def distribute_all(
-    database: Database, as_of: date, now: datetime, *, after: PatientKey = FIRST, dry_run: bool = False
+    database: Database, as_of: date | None, now: datetime, *, after: PatientKey = FIRST, dry_run: bool = False
 ) -> Iterator[Moved]:
-    """Distribute the accounts after one, each set in a transaction of its own; a dry run rolls each of them back."""
+    """Distribute the accounts after one, each set in a transaction of its own; a dry run rolls each of them back.
+
+    As of a day, or of each company's own.
+    """
     done = Moved(after, [])
     while done.last is not None:
         with transaction(database) as tx:
@@ -52,11 +54,11 @@ def distribute_all(
         yield done
 
 
-def _for_a_turn(after: PatientKey) -> list[Moved]:
-    now, ends = datetime.now(UTC), time.monotonic() + TURN_SECONDS
-    sets = []
-    for each in distribute_all(resources().database, now.date(), now, after=after):
-        sets.append(each)
-        if time.monotonic() > ends:
-            break
-    return sets
+def _for_a_turn(database: Database) -> Iterator[Moved]:
+    """Distribute set by set until no company is left whose night has come, or until the turn is over."""
+    ends, is_over = time.monotonic() + TURN_SECONDS, False
+    while not is_over:
+        with transaction(database) as tx:
+            done = distributing.distribute_due(tx, datetime.now(UTC), ACCOUNTS)
+        is_over = done.last is None or time.monotonic() >= ends
+        yield done

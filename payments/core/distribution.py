@@ -6,10 +6,11 @@ All cases of a patient together; the account is the company's patient.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from payments.core.credit import Credit
 from payments.core.money import ZERO, Money
 
 ChargeKey = tuple[str, str]
@@ -27,18 +28,6 @@ class Rule(StrEnum):
     OWN_DATE = "Rule 2: the charges of its own date of service"
     MORE_THAN_OWN_DATE = "Rule 3: more than its own date of service takes, oldest charge first"
     AFTER_HOLD = "Rule 4: held for the minimum days, oldest charge first"
-
-
-class Credit(NamedTuple):
-    """What a line adds up to on an account, in dollars; `number` orders lines of one deposit date."""
-
-    line_ref: int
-    number: int
-    amount: Money
-    deposit_date: date
-    date_of_service: date | None
-    on_account: bool
-    refund_of: int | None = None  # the line that this one refunds
 
 
 class Charge(NamedTuple):
@@ -79,6 +68,15 @@ class Terms:
     hold: timedelta = timedelta(days=30)
     dos_first: bool = False
     at_once_only: bool = False
+
+
+NIGHT_BEGINS = timedelta(hours=2)
+"""How long after midnight a company's accounts are distributed."""
+
+
+def night_of(local: datetime) -> date:
+    """Return the day whose night has begun at a moment of a company's own time."""
+    return (local - NIGHT_BEGINS).date()
 
 
 class Account:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from payments.core.finding import FindingReason, FindingStatus, accepted, proposed
 from payments.core.line import IMPORT_USER, EntryKind, Line, Posting
 from payments.core.month import Month, MonthState
-from payments.store import accounts, clinics, entries, findings, history, inbox, lines, months
+from payments.store import clinics, distribution, entries, findings, history, inbox, lines, months
 from payments.store.entries import NewEntry, Stamp
 from payments.store.findings import FindingRow, StoredFinding
 from payments.store.history import Happening
@@ -52,7 +52,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     refs = lines.write(tx, [accepted(line, postings)], now)
     added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, 1)]
     entries.post(tx, added, refs, stamp)
-    accounts.mark(tx, {(line.company_id, each.bearing.patient_id) for each in postings}, now)
+    distribution.mark(tx, {(line.company_id, each.bearing.patient_id) for each in postings}, now)
     findings.end(tx, [finding_id], FindingStatus.RESOLVED, now, who)
     moved = "; ".join(f"{each.amount} {each.bearing.method} to {each.bearing.deposit_date}" for each in postings)
     _tell(tx, line, Happening(now, "Exception accepted", who, moved or "Nothing to post"))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from payments.core.distribution import Movement, distribute
 from payments.core.money import Money, total
-from payments.store import account_report, accounts, patients
+from payments.store import account_report, distribution, nights, patients
 from payments.store.account_report import AccountRow, AppliedRow, MovementRow
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
@@ -29,15 +29,29 @@ class Moved(NamedTuple):
         return total(movement.amount for _, movement in self.movements)
 
 
-def distribute_after(tx: Transaction, last: PatientKey, as_of: date, now: datetime, limit: int) -> Moved:
-    """Distribute up to `limit` accounts that come after `last`, by all rules, as of a day."""
-    keys = accounts.lock_after(tx, last, limit)
+def distribute_after(tx: Transaction, last: PatientKey, as_of: date | None, now: datetime, limit: int) -> Moved:
+    """Distribute up to `limit` accounts that come after `last`, by all rules, as of a day or each company's own."""
+    distribution.begin(tx)
+    keys = distribution.after(tx, last, limit)
     return _distribute(tx, keys, as_of, now, at_once_only=False)
 
 
-def distribute_marked(tx: Transaction, as_of: date, now: datetime, limit: int) -> Moved:
+def distribute_due(tx: Transaction, now: datetime, limit: int) -> Moved:
+    """Distribute up to `limit` accounts of a company whose night has come, by all rules; none where there is none."""
+    night = nights.due(tx, now)
+    if night is None:
+        return Moved(None, [])
+    distribution.begin(tx)
+    keys = distribution.after(tx, (night.company_id, night.reached), limit, of_company=True)
+    moved = _distribute(tx, keys, None, now, at_once_only=False)
+    nights.move(tx, night, keys[-1][1] if len(keys) == limit else None)
+    return moved._replace(last=(night.company_id, ""))
+
+
+def distribute_marked(tx: Transaction, as_of: date | None, now: datetime, limit: int) -> Moved:
     """Do at once what may not wait: apply Payments on Account, and give back what is no longer there."""
-    keys = accounts.lock_marked(tx, limit)
+    distribution.begin(tx)
+    keys = distribution.take_marked(tx, limit)
     return _distribute(tx, keys, as_of, now, at_once_only=True)
 
 
@@ -66,9 +80,9 @@ def show_applied(tx: Transaction, patient_id: str | None, as_of: datetime | None
 
 
 def _distribute(
-    tx: Transaction, keys: Sequence[PatientKey], as_of: date, now: datetime, *, at_once_only: bool
+    tx: Transaction, keys: Sequence[PatientKey], as_of: date | None, now: datetime, *, at_once_only: bool
 ) -> Moved:
-    loaded = accounts.load(tx, keys, as_of, at_once_only=at_once_only)
+    loaded = distribution.load(tx, keys, as_of, now, at_once_only=at_once_only)
     moved = [(key, movement) for key, account in loaded.items() for movement in distribute(account)]
-    accounts.add_movements(tx, moved, as_of, now)
-    return Moved(max(keys, default=None), moved)
+    distribution.add_movements(tx, moved, loaded, now)
+    return Moved(keys[-1] if keys else None, moved)

@@ -8,15 +8,18 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from payments.core.charge import StandingCharge, charge_arrival, key_of
 from payments.core.decision import Arrival, Facts, arrival, decide, decide_again, decide_failed
-from payments.core.event import ChargeSaved, LineEvent, PatientSaved, read_event
+from payments.core.distribution import ChargeKey
+from payments.core.event import ChargeSaved, LineEvent, LineKey, PatientSaved, read_event
 from payments.core.outcome import Reason
 from payments.core.refusal import EventError
 from payments.core.tally import Run, Tally
-from payments.store import accounts, history, inbox, lines, patients
+from payments.store import charges, history, inbox, lines, patients
 from payments.store.factbook import Concern, open_factbook
 from payments.store.history import Happening
 from payments.store.inbox import Arrived
+from payments.store.patients import PatientKey
 from payments.store.session import Transaction
 from payments.store.sheet import Sheet
 
@@ -24,7 +27,7 @@ UNDETERMINED = "Unable to determine reason. Please contact Support."
 
 
 class _Read(NamedTuple):
-    """An event that was read, and when someone asked for it to be tried again."""
+    """An event of a line that was read, and when someone asked for it to be tried again."""
 
     arrived: Arrived
     event: LineEvent
@@ -37,13 +40,24 @@ class _Batch(NamedTuple):
 
     lines: list[_Read]
     patients: list[PatientSaved]
-    charges: list[ChargeSaved]
+    charges: list[tuple[Arrived, ChargeSaved]]
     unreadable: list[tuple[Arrived, EventError]]
 
     @property
     def contents(self) -> dict[UUID, bytes]:
-        """The hash of each event's content; under the same event id the first to arrive counts."""
+        """The hash of each line event's content; under the same event id the first to arrive counts."""
         return {each.event.event_id: each.content_hash for each in reversed(self.lines)}
+
+    @property
+    def payers(self) -> set[PatientKey]:
+        """The patients whom payments and charges name."""
+        events = (*(each.event for each in self.lines), *(event for _, event in self.charges))
+        return {(event.company_id, event.patient_id) for event in events}
+
+    @property
+    def arrivals(self) -> set[PatientKey]:
+        """The patients who are saved."""
+        return {(event.company_id, event.patient_id) for event in self.patients}
 
 
 def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tally:
@@ -66,9 +80,12 @@ def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
 def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
     """Judge again up to `limit` lines that wait or were requeued and whose time has come."""
     due = lines.lock_due(tx, run.now, limit)
-    book = open_factbook(tx, map(Concern.of, due.values()), run)
+    known, arriving = patients.look(tx, ((line.company_id, line.patient_id) for line in due.values()))
+    book = open_factbook(tx, map(Concern.of, due.values()), run, known)
     sheet = Sheet(run, book, dict(due))
     for line in due.values():
+        if (line.company_id, line.patient_id) in arriving:
+            continue  # it stays due: whoever saves the patient may be waiting for this very line
         sheet.take(decide_again(line, book.facts(line.key.clinic_id, line.patient_id, line.settings_as_of)))
     return sheet.write(tx)
 
@@ -131,20 +148,10 @@ def _read(arrived: Sequence[Arrived], requeued_at: datetime | None = None) -> _B
             case PatientSaved():
                 batch.patients.append(event)
             case ChargeSaved():
-                batch.charges.append(event)
+                batch.charges.append((entry, event))
             case _:
                 batch.lines.append(_Read(entry, event, event.content_hash, requeued_at))
     return batch
-
-
-def _note(tx: Transaction, batch: _Batch, run: Run) -> int:
-    """Note patients and charges first, so that a payment beside its patient finds it; return what was released."""
-    patients.save_charges(tx, batch.charges, run.now)
-    accounts.mark(tx, {(event.company_id, event.patient_id) for event in batch.charges}, run.now)
-    if not batch.patients:
-        return 0
-    patients.save(tx, batch.patients, run.now)
-    return lines.release_held(tx, {(event.company_id, event.patient_id) for event in batch.patients}, run.now)
 
 
 def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) -> Tally:
@@ -152,10 +159,14 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) 
 
     `seen` are the events that were processed before, with the hash of the content they had then.
     """
-    released = _note(tx, batch, run)
-    before = lines.lock(tx, (each.event.key for each in batch.lines))
+    known = patients.hold(tx, batch.payers, run.now, batch.arrivals) | batch.arrivals
+    waiting = _note(tx, batch, run)
+    held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
+    released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
+    before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
     concerns = [*map(Concern.of, before.values()), *(Concern.of_event(each.event) for each in batch.lines)]
-    sheet = Sheet(run, open_factbook(tx, concerns, run), before)
+    concerns += [Concern.of_event(event) for _, event in batch.charges]
+    sheet = Sheet(run, open_factbook(tx, concerns, run, known), before)
     contents, done = batch.contents | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
         if each.content_hash == contents[each.event.event_id]:
@@ -164,19 +175,50 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) 
         else:
             conflict = f"event_id: {each.event.event_id} came before with other content"
             sheet.refuse(each.arrived, Reason.VERSION_CONFLICT, conflict)
+    _take_charges(sheet, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
     for entry, error in batch.unreadable:
         sheet.refuse(entry, Reason.INVALID_EVENT, str(error))
-    sheet.tally.released, sheet.tally.noted = released, len(batch.patients) + len(batch.charges)
-    sheet.tally.to_distribute += len(batch.charges)
+    sheet.tally.released = released
+    sheet.tally.noted += len(batch.patients)
     return sheet.write(tx)
+
+
+def _note(tx: Transaction, batch: _Batch, run: Run) -> set[LineKey]:
+    """Note patients first, so that a payment beside its patient finds it; return the payments that wait for them."""
+    if not batch.patients:
+        return set()
+    patients.save(tx, batch.patients, run.now)
+    return lines.waiting_for(tx, batch.arrivals)
+
+
+def _take_charges(
+    sheet: Sheet, saved: Sequence[tuple[Arrived, ChargeSaved]], standing: dict[ChargeKey, StandingCharge]
+) -> None:
+    """Take the charges down, the versions of each in their order; the newest counts, as for a payment."""
+    for entry, event in sorted(saved, key=lambda each: (key_of(each[1]), each[1].version)):
+        owner, before = sheet.book.owner(event.clinic_id), standing.get(key_of(event))
+        stands = charge_arrival(event, before)
+        if owner != event.company_id:
+            sheet.refuse(entry, Reason.INVALID_EVENT, _not_ours(event, owner))
+        elif stands is Arrival.CONFLICT:
+            error = f"version: {event.version} of charge {'/'.join(key_of(event))} came before with other content"
+            sheet.refuse(entry, Reason.VERSION_CONFLICT, error)
+        else:
+            sheet.tally.noted += 1
+            if stands is Arrival.NEW:
+                standing[key_of(event)] = StandingCharge.of(event)
+                sheet.take_charge(event, before)
+
+
+def _not_ours(event: LineEvent | ChargeSaved, owner: str) -> str:
+    return f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
 
 
 def _judge_one(sheet: Sheet, read: _Read, *, again: bool) -> None:
     entry, event, before = read.arrived, read.event, sheet.lines.get(read.event.key)
     owner = sheet.book.owner(event.clinic_id)
     if owner != event.company_id:
-        error = f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
-        sheet.refuse(entry, Reason.INVALID_EVENT, error)
+        sheet.refuse(entry, Reason.INVALID_EVENT, _not_ours(event, owner))
     elif again and before is not None:
         sheet.leave(before, "The same event again; nothing to do", entry.entry_id)
     else:

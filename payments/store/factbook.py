@@ -8,23 +8,22 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from payments.core.decision import Facts
-from payments.core.event import LineEvent, PaymentSaved
+from payments.core.event import ChargeSaved, LineEvent, PaymentSaved
 from payments.core.line import Line
 from payments.core.month import Month, MonthState
 from payments.core.tally import Run
-from payments.store import clinics, months, patients
+from payments.store import clinics, months
 from payments.store.clinics import Clinic
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
 
 
 class Concern(NamedTuple):
-    """What a line or event is about: the clinic, the patient and the days whose months matter."""
+    """What a line or event is about: the clinic, and the days whose months matter."""
 
     company_id: str
     clinic_id: str
-    patient_id: str
-    days: frozenset[date]
+    days: frozenset[date] = frozenset()
 
     @classmethod
     def of(cls, line: Line) -> "Concern":
@@ -32,13 +31,13 @@ class Concern(NamedTuple):
         days = {posting.bearing.deposit_date for posting in line.postings}
         if line.content:
             days.add(line.content.transaction_date)
-        return cls(line.company_id, line.key.clinic_id, line.patient_id, frozenset(days))
+        return cls(line.company_id, line.key.clinic_id, frozenset(days))
 
     @classmethod
-    def of_event(cls, event: LineEvent) -> "Concern":
+    def of_event(cls, event: LineEvent | ChargeSaved) -> "Concern":
         """Return what an event is about."""
         days = {event.transaction_date} if isinstance(event, PaymentSaved) else ()
-        return cls(event.company_id, event.clinic_id, event.patient_id, frozenset(days))
+        return cls(event.company_id, event.clinic_id, frozenset(days))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +71,16 @@ class FactBook:
         return self.days[clinic_id]
 
 
-def open_factbook(tx: Transaction, concerns: Iterable[Concern], run: Run) -> FactBook:
-    """Load the facts for these concerns; companies, clinics and patients that are new come into being."""
+def open_factbook(
+    tx: Transaction, concerns: Iterable[Concern], run: Run, known_patients: set[PatientKey] | None = None
+) -> FactBook:
+    """Load the facts for these concerns; companies and clinics that are new come into being.
+
+    `known_patients` are those that Billing knows, held by this transaction.
+    """
     concerned = list(concerns)
-    owners = {concern.clinic_id: concern.company_id for concern in concerned}
+    # A new clinic belongs to the company that names it first.
+    owners = {concern.clinic_id: concern.company_id for concern in reversed(concerned)}
     found = clinics.load(tx, owners)
     missing = {clinic_id: owner for clinic_id, owner in owners.items() if clinic_id not in found}
     if missing:
@@ -88,7 +93,7 @@ def open_factbook(tx: Transaction, concerns: Iterable[Concern], run: Run) -> Fac
     return FactBook(
         run=run,
         clinics=found,
-        known_patients=patients.known(tx, {(c.company_id, c.patient_id) for c in concerned}, run.now),
+        known_patients=known_patients or set(),
         months=states,
         days={clinic.clinic_id: run.now.astimezone(ZoneInfo(clinic.timezone)).date() for clinic in found.values()},
     )

@@ -26,8 +26,12 @@ _REST = (
     "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at settled_notes".split()
 )
 _WRITTEN = [*_KEY, *_REST, *_CONTENT, *_OUTCOME, "changed_at"]
+_WAITS = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
 _rest_values, _content_values, _outcome_values = attrgetter(*_REST), attrgetter(*_CONTENT), attrgetter(*_OUTCOME)
 _NO_CONTENT = (None,) * len(_CONTENT)
+
+
+# A lock that leaves the key alone: adding an allocation or a finding, which names its line, waits for none of these.
 
 
 def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
@@ -38,7 +42,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
             # One by one through the index: left alone, the planner reads the whole of a table that is not yet large.
             f"SELECT locked.* FROM (SELECT * FROM {unnested(lines, _KEY)} ORDER BY 1, 2, 3) AS wanted, LATERAL "
             "(SELECT * FROM lines WHERE clinic_id = wanted.clinic_id AND payment_id = wanted.payment_id "
-            "AND line_id = wanted.line_id LIMIT 1 FOR UPDATE) AS locked"
+            "AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
         arrays(wanted, _KEY),
     )
@@ -48,7 +52,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
 def lock_due(tx: Transaction, now: datetime, limit: int) -> dict[LineKey, Line]:
     """Lock up to `limit` lines that are due, passing over those that another worker holds."""
     found = tx.execute(
-        text("SELECT * FROM lines WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"),
+        text("SELECT * FROM lines WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"),
         {"now": now, "limit": limit},
     )
     return _with_postings(tx, found.mappings().all())
@@ -58,7 +62,7 @@ def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict
     """Lock lines by their row numbers; without `wait`, pass over those that another worker holds."""
     found = tx.execute(
         text(
-            "SELECT * FROM lines WHERE id = ANY(:refs) ORDER BY clinic_id, payment_id, line_id FOR UPDATE "
+            "SELECT * FROM lines WHERE id = ANY(:refs) ORDER BY clinic_id, payment_id, line_id FOR NO KEY UPDATE "
             + ("" if wait else "SKIP LOCKED")
         ),
         {"refs": sorted(set(line_refs))},
@@ -108,17 +112,25 @@ def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey
     return ids
 
 
-def release_held(tx: Transaction, patients: Iterable[tuple[str, str]], now: datetime) -> int:
-    """Make everything due that waits for one of these (company, patient), and return how much that is."""
+def waiting_for(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[LineKey]:
+    """Return the lines that wait for one of these (company, patient), or were given up for want of one."""
     rows = [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in patients]
     columns = ["company_id", "patient_id"]
-    released = tx.execute(
+    found = tx.execute(
         text(
-            f"UPDATE lines SET due_at = :now, {changed_at('lines')} FROM {unnested(lines, columns)} "
-            "WHERE lines.company_id = new.company_id AND lines.patient_id = new.patient_id "
-            "AND (lines.application = 'held' OR lines.reason = 'patient_not_found')"
+            f"SELECT clinic_id, payment_id, line_id FROM lines JOIN {unnested(lines, columns)} "
+            f"USING (company_id, patient_id) WHERE {_WAITS}"
         ),
-        arrays(rows, columns) | {"now": now},
+        arrays(rows, columns),
+    )
+    return {LineKey(*key) for key in found}
+
+
+def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
+    """Make lines due that this transaction holds and that still wait, and return how many that is."""
+    released = tx.execute(
+        text(f"UPDATE lines SET due_at = :now, {changed_at('lines')} WHERE id = ANY(:refs) AND {_WAITS}"),
+        {"refs": [line.id for line in waiting], "now": now},
     )
     return released.rowcount
 

@@ -1,15 +1,15 @@
-"""Patients: which of them are known to Billing, and the charges that they still owe."""
+"""Patients: which of them are known to Billing, held still while their payments are judged."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 
-from payments.core.event import ChargeSaved, PatientSaved
+from payments.core.event import PatientSaved
 from payments.store.bulk import arrays, insertion, unnested
-from payments.store.known import changed_at
 from payments.store.session import Transaction
-from payments.store.tables import charges, patients
+from payments.store.tables import patients
 
 PatientKey = tuple[str, str]
 """(company, patient)."""
@@ -17,29 +17,68 @@ PatientKey = tuple[str, str]
 _KEY = ["company_id", "patient_id"]
 _NAMED = [*_KEY, "named_at"]
 _KNOWN = [*_NAMED, "known_at", "version", "name"]
-_SAID = "clinic_id charge_id company_id patient_id version date_of_service patient_balance insurance_open".split()
-_CHARGE = [*_SAID, "changed_at"]
+# Looked up one by one through the index: left alone, the planner reads the whole of a table that is not yet large.
+_OWN = "SELECT known_at FROM patients WHERE company_id = wanted.company_id AND patient_id = wanted.patient_id"
 
 
-def known(tx: Transaction, wanted: Iterable[PatientKey], now: datetime) -> set[PatientKey]:
-    """Return which of the patients Billing knows, and see to it that all of them have a row.
+def hold(
+    tx: Transaction, paying: Iterable[PatientKey], now: datetime, saving: Iterable[PatientKey] = ()
+) -> set[PatientKey]:
+    """Return which of the patients who pay are known to Billing; all of them, and those being saved, get a row.
 
-    An unknown patient's row is share-locked: a `patient.saved` that arrives meanwhile waits for this transaction, and
-    then finds the payments that it has to release.
+    The row of an unknown patient who pays is share-locked, and that of one being saved against that too: a
+    `patient.saved` that arrives meanwhile waits for this transaction, and then finds the payments that it has to
+    release. All are locked in one statement and one order, so that no two workers wait for each other.
     """
-    keys = [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in sorted(set(wanted))]
-    found = _known(tx, keys)
-    unknown = [key for key in keys if (key["company_id"], key["patient_id"]) not in found]
-    if unknown:
-        named = [key | {"named_at": now} for key in unknown]
-        tx.execute(text(insertion(patients, _NAMED, "ON CONFLICT DO NOTHING")), arrays(named, _NAMED))
-        found |= _known(tx, unknown, "FOR SHARE")
-    return found
+    wanted, saved = set(paying), set(saving)
+    known = _known(tx, wanted)
+    held = _rows((wanted - known) | saved)
+    if not held:
+        return known
+    named = [row | {"named_at": now} for row in held]
+    tx.execute(text(insertion(patients, _NAMED, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")), arrays(named, _NAMED))
+    locked = tx.execute(
+        text(
+            "SELECT wanted.company_id, wanted.patient_id, coalesce(own.known_at, shared.known_at) FROM "
+            "(SELECT * FROM unnest(CAST(:company_id AS text[]), CAST(:patient_id AS text[]), CAST(:saves AS bool[])) "
+            "AS new(company_id, patient_id, saves) ORDER BY 1, 2) AS wanted "
+            f"LEFT JOIN LATERAL ({_OWN} AND wanted.saves LIMIT 1 FOR NO KEY UPDATE) AS own ON true "
+            f"LEFT JOIN LATERAL ({_OWN} AND NOT wanted.saves LIMIT 1 FOR SHARE) AS shared ON true"
+        ),
+        arrays(held, _KEY) | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in held]},
+    )
+    return known | {(company_id, patient_id) for company_id, patient_id, known_at in locked if known_at}
+
+
+def look(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey], set[PatientKey]]:
+    """Return which patients are known, and which are just being saved by another worker; waits for nobody.
+
+    An unknown patient whom nobody is saving is share-locked, as `hold` does it.
+    """
+    wanted = set(paying)
+    known = _known(tx, wanted)
+    unknown = _rows(wanted - known)
+    if not unknown:
+        return known, set()
+    found = tx.execute(
+        text(
+            "SELECT wanted.company_id, wanted.patient_id, own.known_at FROM "
+            f"(SELECT * FROM {unnested(patients, _KEY)}) AS wanted, "
+            f"LATERAL ({_OWN} LIMIT 1 FOR SHARE SKIP LOCKED) AS own"
+        ),
+        arrays(unknown, _KEY),
+    )
+    held = {(company_id, patient_id): known_at for company_id, patient_id, known_at in found}
+    return known | {key for key, known_at in held.items() if known_at}, wanted - known - set(held)
 
 
 def save(tx: Transaction, saved: Sequence[PatientSaved], now: datetime) -> None:
-    """Make patients known to Billing; of several versions the newest stays."""
-    newest = {(event.company_id, event.patient_id): event for event in sorted(saved, key=lambda event: event.version)}
+    """Make patients known to Billing that this transaction holds; of several versions the newest stays."""
+    newest: dict[PatientKey, PatientSaved] = {}
+    for event in saved:
+        held = newest.setdefault((event.company_id, event.patient_id), event)
+        if event.version > held.version:  # of two that say the same version the first stays, in one set as in two
+            newest[event.company_id, event.patient_id] = event
     rows = [
         {"company_id": company_id, "patient_id": patient_id, "named_at": now, "known_at": now}
         | {"version": event.version, "name": event.name}
@@ -54,17 +93,6 @@ def save(tx: Transaction, saved: Sequence[PatientSaved], now: datetime) -> None:
         tx.execute(text(insertion(patients, _KNOWN, newer)), arrays(rows, _KNOWN))
 
 
-def save_charges(tx: Transaction, saved: Sequence[ChargeSaved], now: datetime) -> None:
-    """Keep what patients owe for a date of service; of several versions the newest stays."""
-    newest = {(event.clinic_id, event.charge_id): event for event in sorted(saved, key=lambda event: event.version)}
-    rows = [{name: getattr(event, name) for name in _SAID} | {"changed_at": now} for _, event in sorted(newest.items())]
-    if rows:
-        values = ", ".join(f"{name} = excluded.{name}" for name in _SAID[2:])
-        values += f", {changed_at('charges', 'excluded.changed_at')}"
-        newer = f"ON CONFLICT (clinic_id, charge_id) DO UPDATE SET {values} WHERE charges.version < excluded.version"
-        tx.execute(text(insertion(charges, _CHARGE, newer)), arrays(rows, _CHARGE))
-
-
 def name_of(tx: Transaction, company_id: str, patient_id: str) -> str | None:
     """Return a patient's name, if Billing was told it."""
     found = tx.execute(
@@ -75,14 +103,16 @@ def name_of(tx: Transaction, company_id: str, patient_id: str) -> str | None:
     return known
 
 
-def _known(tx: Transaction, keys: Sequence[dict[str, str]], lock: str = "") -> set[PatientKey]:
+def _known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
     found = tx.execute(
         text(
-            # One by one through the index: left alone, the planner reads the whole of a table that is not yet large.
-            f"SELECT found.* FROM (SELECT * FROM {unnested(patients, _KEY)} ORDER BY 1, 2) AS wanted, LATERAL "
-            "(SELECT company_id, patient_id, known_at FROM patients WHERE company_id = wanted.company_id "
-            f"AND patient_id = wanted.patient_id LIMIT 1 {lock}) AS found"
+            f"SELECT wanted.company_id, wanted.patient_id FROM (SELECT * FROM {unnested(patients, _KEY)}) AS wanted, "
+            f"LATERAL ({_OWN} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
         ),
-        arrays(keys, _KEY),
+        arrays(_rows(wanted), _KEY),
     )
-    return {(company_id, patient_id) for company_id, patient_id, known_at in found if known_at}
+    return {(company_id, patient_id) for company_id, patient_id in found}
+
+
+def _rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:
+    return [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in sorted(set(keys))]

@@ -27,7 +27,7 @@ def waiting(tx: Transaction, now: datetime) -> Waiting:
         text(
             "SELECT (SELECT count(*) FROM lines WHERE due_at <= :now) "
             "+ (SELECT count(*) FROM set_aside WHERE due_at <= :now) "
-            "+ (SELECT count(*) FROM patients WHERE distribute_at IS NOT NULL), "
+            "+ (SELECT count(*) FROM account_marks), "
             "(SELECT count(*) FROM lines WHERE due_at > :now)"
         ),
         {"now": now},

@@ -2,14 +2,16 @@
 
 from typing import NamedTuple
 
+from payments.core.charge import StandingCharge, key_of
 from payments.core.decision import Decision
-from payments.core.event import ChargeType, LineKey
+from payments.core.distribution import ChargeKey
+from payments.core.event import ChargeSaved, ChargeType, LineKey
 from payments.core.finding import needs_a_person
 from payments.core.line import IMPORT_USER, EntryKind, Line
 from payments.core.money import ZERO, total
 from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.core.tally import Run, Tally
-from payments.store import accounts, entries, history, inbox, lines
+from payments.store import charges, distribution, entries, history, inbox, lines
 from payments.store.entries import NewEntry, Stamp
 from payments.store.factbook import FactBook
 from payments.store.history import Happening
@@ -38,6 +40,8 @@ class Sheet:
         self._entries: list[NewEntry] = []
         self._told: list[_Told] = []
         self._refusals: list[Refusal] = []
+        self._charges: dict[ChargeKey, ChargeSaved] = {}
+        self._at_once: set[PatientKey] = set()
 
     def take(self, decision: Decision, entry_id: str | None = None) -> None:
         """Take down a decision: the line as it stands now, its entries, its history."""
@@ -50,8 +54,19 @@ class Sheet:
         # Numbered through all entries of the line: the same version can be taken out and, requeued, put in again.
         numbered = enumerate(decision.postings, len(line.postings) - len(decision.postings) + 1)
         self._entries += [NewEntry(line, posting, part, today) for part, posting in numbered]
+        # Money that may not wait for the night: it was taken out, or paid on account.
+        self._at_once |= {
+            (line.company_id, posting.bearing.patient_id)
+            for posting in decision.postings
+            if posting.amount < ZERO or posting.bearing.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
+        }
         self.tally.count(line.outcome)
         self.tell(line, _what(line.outcome), _detail(decision), entry_id)
+
+    def take_charge(self, event: ChargeSaved, before: StandingCharge | None) -> None:
+        """Take down what a patient owes; where the charge was somebody else's, that account gives its money back."""
+        self._charges[key_of(event)] = event
+        self._at_once |= {(each.company_id, each.patient_id) for each in (before, event) if each}
 
     def tell(self, line: Line, what: str, detail: str, entry_id: str | None) -> None:
         """Take down something that happened to a line."""
@@ -75,7 +90,8 @@ class Sheet:
         refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
         refs |= lines.write(tx, [self.lines[key] for key in self._changed], self.run.now)
         entries.post(tx, self._entries, refs, Stamp(EntryKind.IMPORT, IMPORT_USER, self.run.now))
-        accounts.mark(tx, self._accounts_at_once(), self.run.now)
+        charges.save(tx, self._charges, self.run.now)
+        self.tally.to_distribute = distribution.mark(tx, self._at_once, self.run.now)
         aside = inbox.put_aside(tx, self._refusals, self.run.now)
         duration_ms = self.run.elapsed_ms()
         happened = [self._happening(told, refs[told.key], duration_ms) for told in self._told]
@@ -93,16 +109,6 @@ class Sheet:
             version=told.version,
             duration_ms=duration_ms,
         )
-
-    def _accounts_at_once(self) -> set[PatientKey]:
-        """Return the accounts whose money may not wait for the night: it was taken out, or paid on account."""
-        at_once = {
-            (line.company_id, posting.bearing.patient_id)
-            for line, posting, *_ in self._entries
-            if posting.amount < ZERO or posting.bearing.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
-        }
-        self.tally.to_distribute += len(at_once)
-        return at_once
 
     def _set_aside(self, aside: SetAside, duration_ms: int) -> Happening:
         return Happening(

@@ -58,6 +58,9 @@ companies = Table(
     Column("hold_days", Integer, nullable=False, server_default="30"),
     Column("dos_first", Boolean, nullable=False, server_default=text("false")),
     Column("adjustments", Text, nullable=False, server_default="review"),
+    # The day of the last night that was distributed, and the patient that the one under way has come to.
+    Column("distributed_on", Date),
+    Column("distributed_to", Text),
 )
 
 clinics = Table(
@@ -88,9 +91,19 @@ patients = Table(
     Column("known_at", Moment),  # null until `patient.saved` makes the patient known to Billing
     Column("version", BigInteger),
     Column("name", Text),
-    Column("distribute_at", Moment),  # set when money of the account has to be applied or released at once
     Column("named_at", Moment),  # when Billing heard of the patient first
-    Index("patients_to_distribute", "distribute_at", postgresql_where=text("distribute_at IS NOT NULL")),
+)
+
+# Accounts whose money has to be applied or given back at once. Rows are only added and taken out, so that nobody who
+# marks an account waits for another.
+account_marks = Table(
+    "account_marks",
+    metadata,
+    _id(),
+    Column("company_id", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("marked_at", Moment, nullable=False),
+    Index("account_marks_by_account", "company_id", "patient_id"),
 )
 
 # A month without a row is open.

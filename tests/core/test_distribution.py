@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.core.distribution import Account, Applied, Charge, Credit, Movement, Rule, Terms, distribute
+from payments.core.credit import Credit
+from payments.core.distribution import Account, Applied, Charge, Movement, Rule, Terms, distribute
 from payments.core.money import dollars
 
 TODAY = date(2026, 6, 30)

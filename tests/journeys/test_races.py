@@ -1,5 +1,6 @@
 """Several workers at once, each with a transaction of its own that is really committed."""
 
+import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +10,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from payments.core.event import Event
 from payments.core.tally import Tally
-from payments.journeys import importing
+from payments.journeys import distributing, importing
+from payments.journeys.distributing import FIRST
 from payments.store.session import LostRaceError, transaction
 from tests.journeys.billing import BEFORE, choose, feed, ledger, sweep, take
-from tests.make import COPAYS, arrived, edited, patient, run, saved
+from tests.make import COPAYS, NOW, arrived, charge, edited, patient, run, saved
 
 WORKERS = 3
 ROUNDS = 5
@@ -54,6 +57,56 @@ def wait_until_blocked(tx, pid: int) -> None:
     """Wait until that session waits for a lock."""
     while not tx.execute(text("SELECT cardinality(pg_blocking_pids(:pid))"), {"pid": pid}).scalar_one():
         pass
+
+
+def shuffled(clinic: str) -> list[list[Event]]:
+    """Return chunks of patients, their payments in two versions each and their charges, in any order."""
+    people = [f"{clinic}-{number}" for number in range(60)]
+    events: list[Event] = [patient(each) for each in people]
+    for number, each in enumerate(people * 6):
+        at = {"clinic_id": clinic, "patient_id": each}
+        first = saved("40.00", payment_id=f"{clinic}-{number}", **at)
+        events += [first, edited(first, amount_due="30.00", amount_paid="30.00"), charge(f"c{number}", "9.00", **at)]
+    random.Random(7).shuffle(events)
+    return [events[first : first + 80] for first in range(0, len(events), 80)]
+
+
+def distribute_and_sweep(database) -> None:
+    """Do all that goes on beside imports, once."""
+    for work in (
+        lambda tx: distributing.distribute_after(tx, FIRST, NOW.date(), NOW, 1_000),
+        lambda tx: distributing.distribute_marked(tx, NOW.date(), NOW, 1_000),
+        lambda tx: importing.retry_due(tx, run(), 100),
+    ):
+        with transaction(database) as tx:
+            work(tx)
+
+
+def test_workers_and_the_night_never_wait_for_each_other_in_a_circle(shared, clinic):
+    waiting, is_over = [arrived(chunk) for chunk in shuffled(clinic)], threading.Event()
+
+    def import_all() -> None:
+        while waiting:
+            imported(shared, waiting.pop())  # where a circle is broken, this raises
+
+    def go_on() -> None:
+        while not is_over.is_set():
+            distribute_and_sweep(shared)
+
+    with ThreadPoolExecutor(WORKERS + 1) as threads:
+        others = threads.submit(go_on)
+        ended = [threads.submit(import_all) for _ in range(WORKERS)]
+        try:
+            for each in ended:
+                each.result()
+        finally:
+            is_over.set()
+        others.result()
+
+    with transaction(shared) as tx:
+        sweep(tx)
+        found = {(row.status, str(row.amount)) for row in feed(tx, clinic).values()}
+    assert found == {("Transmission Successful", "30.00")}
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 10, 40])
@@ -136,10 +189,12 @@ def test_workers_that_sweep_at_once_judge_each_line_once(shared, clinic):
 
 def test_of_two_workers_who_meet_a_new_line_the_slower_one_begins_again(shared, clinic):
     first = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
+    with transaction(shared) as tx:
+        take(tx, patient(clinic))
     with ThreadPoolExecutor(1) as threads, shared.connect() as slower, shared.connect() as onlooker:
         pid = slower.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared) as tx:
-            take(tx, patient(clinic), first)
+            take(tx, first)
             late = threads.submit(take, slower, edited(first, amount_paid="35.00"))
             wait_until_blocked(onlooker, pid)
         with pytest.raises(LostRaceError):

@@ -1,14 +1,14 @@
-"""Patients' accounts in the store: what is unassigned, what went where, and the pages in which they are locked."""
+"""Patients' accounts in the store: what is unassigned, and what went where."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 
 from payments.core.money import Money, dollars, total
 from payments.journeys.importing import import_events
-from payments.store import account_report, accounts, reports
+from payments.store import account_report, reports
 from payments.store.account_report import AppliedRow
 from payments.store.reports import LogQuery
 from payments.store.session import Transaction
@@ -168,39 +168,6 @@ def test_what_went_where_is_summed_by_payment_and_charge_and_what_came_back_is_l
         AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
     ]
     assert account_report.applied_to(tx, "somebody else") == []
-
-
-def test_accounts_are_locked_page_after_page_each_once_and_in_order(tx: Transaction) -> None:
-    keys = [("a", "1"), ("a", "10"), ("a", "2"), ("b", "1"), ("b", "A"), ("b", "a"), ("b", "é")]
-    accounts.mark(tx, reversed(keys), Office(tx, TODAY, "zz").now)
-
-    pages, last = [], ("", "")
-    while page := accounts.lock_after(tx, last, 3):
-        pages.append(page)
-        last = page[-1]
-
-    assert [len(page) for page in pages] == [3, 3, 2]
-    assert sorted(key for page in pages for key in page) == sorted([*keys, ("zz", "patient")])
-
-
-def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> None:
-    office = Office(tx, TODAY)
-    keys = {("company", name) for name in ("ada", "bob", "cleo")}
-    assert accounts.lock_marked(tx, 10) == []
-    accounts.mark(tx, [*keys, ("company", "ada")], office.now)
-    accounts.mark(tx, [("company", "ada")], office.now + timedelta(seconds=1))
-
-    pages = [accounts.lock_marked(tx, 2) for _ in range(3)]
-
-    assert [len(page) for page in pages] == [2, 1, 0]
-    assert {key for page in pages for key in page} == keys
-
-
-def test_no_accounts_are_no_work(tx: Transaction) -> None:
-    accounts.mark(tx, [], Office(tx, TODAY).now)
-
-    assert accounts.load(tx, [], TODAY, at_once_only=False) == {}
-    assert accounts.lock_marked(tx, 5) == []
 
 
 def applied(tx: Transaction, patient_id: str) -> Money:

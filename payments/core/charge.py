@@ -1,0 +1,39 @@
+"""What a patient owes for one date of service, as Billing holds it; the newest version wins, as for a payment."""
+
+from datetime import date
+from typing import NamedTuple
+
+from payments.core.decision import Arrival
+from payments.core.distribution import ChargeKey
+from payments.core.event import ChargeSaved
+from payments.core.money import Money
+
+
+class StandingCharge(NamedTuple):
+    """A charge at its newest version; `patient_balance` in dollars."""
+
+    version: int
+    company_id: str
+    patient_id: str
+    date_of_service: date
+    patient_balance: Money
+    insurance_open: bool
+
+    @classmethod
+    def of(cls, event: ChargeSaved) -> "StandingCharge":
+        """Return the charge that the EMR saved."""
+        return cls(*(getattr(event, name) for name in cls._fields))
+
+
+def key_of(event: ChargeSaved) -> ChargeKey:
+    """Return the key of the charge that was saved."""
+    return event.clinic_id, event.charge_id
+
+
+def charge_arrival(event: ChargeSaved, before: StandingCharge | None) -> Arrival:
+    """Compare a charge with the version that Billing holds (rule D2, rows 1 to 3)."""
+    if before is None or event.version > before.version:
+        return Arrival.NEW
+    if event.version < before.version:
+        return Arrival.STALE
+    return Arrival.AGAIN if StandingCharge.of(event) == before else Arrival.CONFLICT

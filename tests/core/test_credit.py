@@ -1,0 +1,57 @@
+"""What a line adds up to on an account: its amount, its own date, and the day from which it is held."""
+
+from datetime import date
+
+import pytest
+
+from payments.core.credit import Part, credit_of
+from payments.core.money import dollars
+
+VISIT, OTHER = date(2026, 5, 4), date(2026, 5, 11)
+APRIL, MAY, JUNE = date(2026, 4, 8), date(2026, 5, 13), date(2026, 6, 16)
+
+
+def part(amount: str, deposited: date, day: date | None = VISIT, charge_type: str = "Copay") -> Part:
+    part.number += 1
+    return Part(charge_type, day, deposited, dollars(amount), part.number)
+
+
+part.number = 0
+
+CASES = [
+    ("imported", [part("25.00", APRIL)], ("25.00", APRIL, VISIT, False)),
+    ("raised", [part("25.00", APRIL), part("10.00", JUNE)], ("35.00", APRIL, VISIT, False)),
+    ("lowered", [part("60.00", APRIL), part("-15.00", JUNE)], ("45.00", APRIL, VISIT, False)),
+    ("deleted", [part("60.00", APRIL), part("-60.00", JUNE)], ("0.00", APRIL, VISIT, False)),
+    ("moved to another day", [part("0.00", APRIL), part("25.00", MAY)], ("25.00", MAY, VISIT, False)),
+    ("another method later", [part("40.00", APRIL), part("0.00", JUNE)], ("40.00", APRIL, VISIT, False)),
+    (
+        "deleted, and saved again",
+        [part("50.00", APRIL), part("-50.00", MAY), part("50.00", JUNE)],
+        ("50.00", JUNE, VISIT, False),
+    ),
+    (
+        "another date of service",
+        [part("25.00", APRIL), part("-25.00", JUNE), part("25.00", JUNE, OTHER)],
+        ("25.00", APRIL, OTHER, False),
+    ),
+    (
+        "on account from now on",
+        [part("25.00", APRIL), part("-25.00", JUNE), part("30.00", JUNE, None, "Payment on Account")],
+        ("30.00", APRIL, None, True),
+    ),
+    ("on account, with a date", [part("9.00", MAY, VISIT, "Payment on Account")], ("9.00", MAY, None, True)),
+    ("a refund", [part("-25.00", MAY)], ("-25.00", MAY, VISIT, False)),
+    ("a refund that grew", [part("-25.00", MAY), part("-5.00", JUNE)], ("-30.00", MAY, VISIT, False)),
+]
+
+
+@pytest.mark.parametrize(("parts", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_credit_is_what_is_left_in_the_ledger(
+    parts: list[Part], expected: tuple[str, date, date | None, bool]
+) -> None:
+    for in_any_order in (parts, parts[::-1]):
+        credit = credit_of(7, in_any_order, refund_of=3)
+
+        assert (str(credit.amount), credit.deposit_date, credit.date_of_service, credit.on_account) == expected
+        assert (credit.line_ref, credit.number, credit.refund_of) == (7, parts[0].number, 3)

@@ -1,0 +1,101 @@
+"""Which accounts a distribution looks at: marked ones at once, all others page after page, each night once."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from payments.core.distribution import night_of
+from payments.journeys import configuring, distributing
+from payments.journeys.configuring import CompanyWish
+from payments.store import distribution
+from payments.store.session import Transaction
+from tests.make import charge, patient, saved
+from tests.office import Office, paid
+
+TODAY = date(2020, 6, 10)
+VISIT = "2020-06-05"
+
+
+def test_accounts_come_page_after_page_each_once_and_in_order(tx: Transaction) -> None:
+    keys = [("a", "1"), ("a", "10"), ("a", "2"), ("b", "1"), ("b", "A"), ("b", "a"), ("b", "é")]
+    distribution.mark(tx, reversed(keys), Office(tx, TODAY, "zz").now)
+
+    pages, last = [], ("", "")
+    while page := distribution.after(tx, last, 3):
+        pages.append(page)
+        last = page[-1]
+
+    assert [len(page) for page in pages] == [3, 3, 2]
+    assert sorted(key for page in pages for key in page) == sorted([*keys, ("zz", "patient")])
+    assert distribution.after(tx, ("a", ""), 9, of_company=True) == [("a", "1"), ("a", "10"), ("a", "2")]
+
+
+def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    keys = {("company", name) for name in ("ada", "bob", "cleo")}
+    assert distribution.take_marked(tx, 10) == []
+    distribution.mark(tx, [*keys, ("company", "ada")], office.now)
+    distribution.mark(tx, [("company", "ada")], office.now + timedelta(seconds=1))
+
+    pages = [distribution.take_marked(tx, 2) for _ in range(3)]
+
+    assert [len(page) for page in pages] == [2, 1, 0]
+    assert {key for page in pages for key in page} == keys
+
+
+def test_no_accounts_are_no_work(tx: Transaction) -> None:
+    now = Office(tx, TODAY).now
+    assert distribution.mark(tx, [], now) == 0
+
+    assert distribution.load(tx, [], TODAY, now, at_once_only=False) == {}
+    assert distribution.take_marked(tx, 5) == []
+
+
+@pytest.mark.parametrize(
+    ("local", "day"),
+    [("2026-10-05T01:59", "2026-10-04"), ("2026-10-05T02:00", "2026-10-05"), ("2026-10-05T23:59", "2026-10-05")],
+)
+def test_a_night_begins_two_hours_after_midnight(local: str, day: str) -> None:
+    assert night_of(datetime.fromisoformat(local)) == date.fromisoformat(day)
+
+
+def test_each_company_is_distributed_once_a_night_of_its_own_time(tx: Transaction) -> None:
+    """Ada of company a, in Denver, and Bob of company b, in Tokyo; each pays 5.00 a day and owes more than that."""
+    for name, zone in (("a", "America/Denver"), ("b", "Asia/Tokyo")):
+        Office(tx, TODAY, name, name)
+        configuring.set_company(tx, CompanyWish(name, timezone=zone))
+    begins = datetime(2020, 6, 10, tzinfo=UTC)
+    nights = [
+        (begins + timedelta(minutes=5 * each), done.last[0])
+        for each in range(3 * 24 * 12)
+        if (done := distributing.distribute_due(tx, begins + timedelta(minutes=5 * each), 10)).last
+    ]
+
+    found = {name: [f"{at:%m-%d %H:%M}" for at, each in nights if each == name] for name in ("a", "b")}
+    assert found == {
+        "a": ["06-10 08:00", "06-11 08:00", "06-12 08:00"],
+        "b": ["06-10 17:00", "06-11 17:00", "06-12 17:00"],
+    }
+
+
+def test_a_night_that_was_cut_off_goes_on_where_it_was(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    names = ["ada", "bob", "cleo"]
+    for each in names:
+        office.publish(
+            patient(each),
+            charge(each, "20.00", patient_id=each, date_of_service=VISIT),
+            saved(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
+        )
+    assert distributing.distribute_due(tx, office.now, 2).last is None  # seen for the first time
+    tonight = office.now + timedelta(days=1)
+
+    sets = [distributing.distribute_due(tx, tonight, 2) for _ in range(4)]
+
+    assert [[patient_id for (_, patient_id), _ in each.movements] for each in sets] == [
+        ["ada", "bob"],
+        ["cleo"],
+        [],
+        [],
+    ]
+    assert [each.last is None for each in sets] == [False, False, False, True]
