@@ -121,7 +121,8 @@ def verify(company: CompanyArgument, month: MonthArgument) -> None:
     with ledger() as tx:
         verified = closing.verify(tx, company, chosen)
     if not verified.holds:
-        raise CommandError(f"{company} {chosen} no longer adds up to what was kept at its close")
+        sums = f"{verified.snapshot.payments_total:,} now, {verified.kept_total:,} then"
+        raise CommandError(f"{company} {chosen} no longer adds up to what was kept at its close: {sums}")
     say(f"{company} {chosen} holds: {verified.snapshot.payments_total:,}, as at its close.")
 
 

@@ -24,7 +24,7 @@ def close_months(**_future: object) -> str:
     return "; ".join(_result(database, key, now) for key in due) or "nothing due"
 
 
-def close(database: Database, company_id: str, month: Month, now: datetime, who: str) -> Snapshot:
+def close(database: Database, company_id: str, month: Month, now: datetime, who: str | None) -> Snapshot:
     """Close a month now, in its two transactions. Raises ClosingError where that is not allowed."""
     with transaction(database) as tx:
         closing.begin(tx, company_id, month, now, who)
@@ -36,7 +36,7 @@ def close(database: Database, company_id: str, month: Month, now: datetime, who:
 def _result(database: Database, key: CompanyMonth, now: datetime) -> str:
     company_id, month = key
     try:
-        snapshot = close(database, company_id, month, now, "scheduled")
+        snapshot = close(database, company_id, month, now, None)
     except ClosingError as error:
         return str(error)
     except Exception as error:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.core.close import ClosingError, Snapshot, check_may_close
+from payments.core.money import Money
 from payments.core.month import Month, MonthState
 from payments.store import clinics, closing
 from payments.store.closing import MonthRow, Unready
@@ -17,18 +18,23 @@ __all__ = ["ClosingError", "MonthRow", "Snapshot", "Unready"]
 
 
 class Verified(NamedTuple):
-    """Whether a closed month still adds up to what was kept of it, and its totals as they are now."""
+    """Whether a closed month still adds up to what was kept of it, its totals as they are now, and the sum kept."""
 
     holds: bool
     snapshot: Snapshot
+    kept_total: Money
 
 
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[Unready]:
     """Schedule a month for the coming night, and return what is better settled before.
 
-    Raises ClosingError for a month that has not ended, is closed, or comes after one with entries that is not closed.
+    Raises ClosingError for a month that has not ended, is closed or being closed, or comes after one with entries that
+    is not closed.
     """
-    state = _check(tx, company_id, month, now)
+    state = closing.lock_state(tx, company_id, month)
+    _check(tx, company_id, month, state, now)
+    if state is MonthState.CLOSING:
+        raise ClosingError(company_id, month, "it is being closed")
     if state is MonthState.OPEN:
         closing.set_state(tx, (company_id, month), MonthState.SCHEDULED, now, who)
     return closing.unready(tx, company_id, month)
@@ -43,14 +49,22 @@ def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: s
 
 
 def preview(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[Unready]]:
-    """Return the totals that a close would keep, and what is better settled before. Raises as `schedule` does."""
-    _check(tx, company_id, month, now)
+    """Return the totals that a close would keep, and what is better settled before; nobody has to wait for it.
+
+    Raises ClosingError as `begin` does.
+    """
+    _check(tx, company_id, month, closing.state_of(tx, company_id, month), now)
     return closing.take_snapshot(tx, company_id, month), closing.unready(tx, company_id, month)
 
 
-def begin(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> None:
-    """Hold new imports of the month back; commit this before `finish`. Raises as `schedule` does."""
-    if _check(tx, company_id, month, now) is not MonthState.CLOSING:
+def begin(tx: Transaction, company_id: str, month: Month, now: datetime, who: str | None) -> None:
+    """Hold new imports of the month back; commit this before `finish`. Nobody but the night has no name.
+
+    Raises ClosingError for a month that has not ended, is closed, or comes after one with entries that is not closed.
+    """
+    state = closing.lock_state(tx, company_id, month)
+    _check(tx, company_id, month, state, now)
+    if state is not MonthState.CLOSING:
         closing.set_state(tx, (company_id, month), MonthState.CLOSING, now, who)
 
 
@@ -58,7 +72,8 @@ def finish(tx: Transaction, company_id: str, month: Month, now: datetime) -> Sna
     """Close a month that is CLOSING, keep its totals, and return them. Raises ClosingError for any other."""
     state = closing.lock_state(tx, company_id, month)
     if state is not MonthState.CLOSING:
-        raise ClosingError(company_id, month, f"it is {state}; a close has to be begun first")
+        is_done = state is MonthState.CLOSED
+        raise ClosingError(company_id, month, "it is closed already" if is_done else f"it is {state}; begin the close")
     snapshot = closing.take_snapshot(tx, company_id, month)
     closing.set_closed(tx, company_id, month, snapshot, now)
     return snapshot
@@ -76,11 +91,11 @@ def due(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
 
 def verify(tx: Transaction, company_id: str, month: Month) -> Verified:
     """Sum a closed month again and compare. Raises ClosingError for a month that is not closed."""
-    kept = closing.stored_hash(tx, company_id, month)
+    snapshot = closing.take_snapshot(tx, company_id, month)
+    kept = closing.compare(tx, company_id, month, snapshot)
     if kept is None:
         raise ClosingError(company_id, month, "it is not closed")
-    snapshot = closing.take_snapshot(tx, company_id, month)
-    return Verified(snapshot.hash() == kept, snapshot)
+    return Verified(kept.is_same, snapshot, kept.payments_total)
 
 
 def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
@@ -88,8 +103,6 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
     return closing.list_months(tx, company_id)
 
 
-def _check(tx: Transaction, company_id: str, month: Month, now: datetime) -> MonthState:
-    state = closing.lock_state(tx, company_id, month)
+def _check(tx: Transaction, company_id: str, month: Month, state: MonthState, now: datetime) -> None:
     today = clinics.local_day(tx, company_id, now)
     check_may_close(company_id, month, today, state, closing.earlier_open(tx, company_id, month))
-    return state

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import text
 
 from payments.core.close import MonthSum, Snapshot
 from payments.core.money import Money
 from payments.core.month import Month, MonthState
+from payments.store.feed import FEED
 from payments.store.months import CompanyMonth
 from payments.store.session import Transaction
+
+_IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,13 @@ class Unready:
     amount: Money | None
 
 
+class Kept(NamedTuple):
+    """Whether what was kept of a closed month is what its totals are now, and the sum that was kept, in dollars."""
+
+    is_same: bool
+    payments_total: Money
+
+
 def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     """Lock a month alone, once every import that holds it has ended, and return its state."""
     tx.execute(
@@ -57,12 +68,15 @@ def state_of(tx: Transaction, company_id: str, month: Month) -> MonthState:
     return MonthState(found.scalar_one_or_none() or MonthState.OPEN)
 
 
-def set_state(tx: Transaction, key: CompanyMonth, state: MonthState, now: datetime, who: str) -> None:
-    """Set the state of a month that this transaction has locked, short of closing it."""
+def set_state(tx: Transaction, key: CompanyMonth, state: MonthState, now: datetime, who: str | None) -> None:
+    """Set the state of a month that this transaction has locked, short of closing it.
+
+    Without a person it is the night that goes on with what somebody scheduled.
+    """
     changes = {
         MonthState.OPEN: "scheduled_at = NULL, scheduled_by = NULL",
         MonthState.SCHEDULED: "scheduled_at = :now, scheduled_by = :who",
-        MonthState.CLOSING: "closing_at = :now, scheduled_by = coalesce(scheduled_by, :who)",
+        MonthState.CLOSING: "closing_at = :now, scheduled_by = coalesce(:who, scheduled_by)",
     }
     tx.execute(
         text(
@@ -91,22 +105,26 @@ def take_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot:
     found = tx.execute(
         text(
             "SELECT method, charge_type, clinic_id, entered_by, count(*), sum(amount) FROM entries "
-            "WHERE company_id = :company_id AND deposit_date >= :month "
-            "AND deposit_date < CAST(:month AS date) + interval '1 month' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+            f"WHERE company_id = :company_id AND {_IN_MONTH.format('deposit_date')} "
+            "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
         ),
         _key(company_id, month),
     )
     return Snapshot(tuple(MonthSum(*row) for row in found))
 
 
-def stored_hash(tx: Transaction, company_id: str, month: Month) -> bytes | None:
-    """Return the fingerprint that was kept at the close, None for a month that is not closed."""
+def compare(tx: Transaction, company_id: str, month: Month, snapshot: Snapshot) -> Kept | None:
+    """Compare totals with all that was kept of a month at its close; None for a month that is not closed."""
     found = tx.execute(
-        text("SELECT snapshot_hash FROM company_months WHERE company_id = :company_id AND month = :month"),
-        _key(company_id, month),
+        text(
+            "SELECT snapshot_hash = :hash AND snapshot = CAST(:snapshot AS jsonb) AND payments_total = :total, "
+            "payments_total FROM company_months WHERE company_id = :company_id AND month = :month AND state = 'CLOSED'"
+        ),
+        _key(company_id, month)
+        | {"total": snapshot.payments_total, "snapshot": snapshot.written(), "hash": snapshot.hash()},
     )
-    kept = found.scalar_one_or_none()
-    return bytes(kept) if kept is not None else None
+    row = found.one_or_none()
+    return Kept(*row) if row else None
 
 
 def earlier_open(tx: Transaction, company_id: str, month: Month) -> list[Month]:
@@ -148,20 +166,29 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
 
 
 def unready(tx: Transaction, company_id: str, month: Month) -> list[Unready]:
-    """Return what of a month is pending, Not Sent, failed or an open exception."""
+    """Return what of a month is pending, Not Sent, failed or an open exception.
+
+    A payment is of the month of its transaction, and of each in which money stands for it.
+    """
     found = tx.execute(
         text(
-            "SELECT coalesce('Exception: ' || findings.reason, lines.status), clinic_id || '/' || payment_id || '/' || "
-            "line_id, lines.detail, amount_paid FROM lines "
-            "LEFT JOIN findings ON findings.line_ref = lines.id AND findings.status = 'open' "
-            "WHERE company_id = :company_id AND transaction_date >= :month "
-            "AND transaction_date < CAST(:month AS date) + interval '1 month' "
-            "AND (findings.id IS NOT NULL OR lines.status = 'Transmission Pending' "
-            "OR lines.reason IN ('retries_exhausted', 'patient_not_found')) "
-            "UNION ALL SELECT status, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), "
-            "error, amount_paid FROM set_aside WHERE closed_at IS NULL "
-            "AND (company_id = :company_id OR company_id IS NULL) AND date_trunc('month', saved_at)::date = :month "
-            "ORDER BY 1, 2"
+            f"""{FEED}
+            SELECT coalesce('Exception: ' || open.reason, lines.status),
+                clinic_id || '/' || payment_id || '/' || line_id, lines.detail, amount_paid
+            FROM lines LEFT JOIN findings AS open ON open.line_ref = lines.id AND open.status = 'open'
+            WHERE company_id = :company_id AND (open.id IS NOT NULL OR lines.status = 'Transmission Pending'
+                    OR lines.reason IN ('retries_exhausted', 'patient_not_found'))
+                AND ({_IN_MONTH.format("transaction_date")} OR EXISTS (
+                    SELECT FROM entries WHERE line_ref = lines.id AND {_IN_MONTH.format("deposit_date")}))
+            UNION ALL
+            SELECT status, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
+                amount_paid
+            FROM standing
+            WHERE (company_id = :company_id OR company_id IS NULL)
+                AND {_IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
+                AND NOT EXISTS (SELECT FROM findings WHERE set_aside_ref = standing.id AND findings.status = 'open')
+            ORDER BY 1, 2
+            """
         ),
         _key(company_id, month),
     )

@@ -12,7 +12,7 @@ from payments.store.session import Transaction
 
 # An event that was set aside stands for its line until a version of it, at least as new, was processed. Under the
 # same version other content stays a conflict until the EMR saves the line once more.
-_FEED = """
+FEED = """
 WITH aside AS (
     SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END) set_aside.*
     FROM set_aside, LATERAL (SELECT num_nulls(clinic_id, payment_id, line_id) > 0 AS keyless) AS named
@@ -113,5 +113,5 @@ def sums(tx: Transaction, query: FeedQuery) -> list[FeedSum]:
 
 def _asked(tx: Transaction, query: FeedQuery, selection: str) -> CursorResult[*tuple[Any, ...]]:
     """Ask the feed, as of the moment that the query names."""
-    statement = as_known(query.as_of, "lines set_aside", f"{_FEED} {selection}")
+    statement = as_known(query.as_of, "lines set_aside", f"{FEED} {selection}")
     return tx.execute(text(statement), {name: getattr(query, name) for name in query.__slots__})

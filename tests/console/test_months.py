@@ -125,6 +125,21 @@ def test_a_closed_month_is_closed_once_and_holds(terminal: Terminal, takes: Take
         assert told == f"{company} 2020-04: it is closed already"
 
 
+def test_a_month_that_no_longer_adds_up_is_told_with_both_sums(
+    terminal: Terminal, takes: Takes, ledger_database: Database
+) -> None:
+    company = takes(("1025.00", "2020-04-08"))
+    terminal.types("months", "close", company, "2020-04")
+    with transaction(ledger_database) as tx:  # as only the owner of the database can
+        tx.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        tx.exec_driver_sql("UPDATE entries SET amount = 1026 WHERE company_id = %s", (company,))
+
+    told = refusal(terminal, f"months verify {company} 2020-04")
+
+    sums = "1,026.00 now, 1,025.00 then"
+    assert told == f"{company} 2020-04 no longer adds up to what was kept at its close: {sums}"
+
+
 @pytest.mark.parametrize("command", ["schedule", "close", "schedule --dry-run"])
 def test_a_month_that_has_not_ended_is_refused(terminal: Terminal, takes: Takes, command: str) -> None:
     company = takes()

@@ -72,6 +72,30 @@ def test_the_ledger_takes_no_deposit_date_in_a_closed_month(tx, state, refused):
             tx.execute(text(INSERT), {"day": day})
 
 
+def test_an_entry_brings_its_month_along_so_that_a_close_has_something_to_hold(tx):
+    for day in ("2026-04-30", "2026-05-01", "2026-05-31"):
+        tx.execute(text(INSERT), {"day": day})
+
+    found = tx.execute(text("SELECT month::text, state FROM company_months WHERE company_id = 'company' ORDER BY 1"))
+    assert found.all() == [("2026-04-01", "OPEN"), ("2026-05-01", "OPEN")]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE company_months SET state = 'OPEN'",
+        "UPDATE company_months SET payments_total = 99",
+        "DELETE FROM company_months WHERE month = '2026-05-01'",
+        "TRUNCATE company_months",
+    ],
+)
+def test_a_closed_month_is_not_opened_again_nor_changed(tx, statement):
+    set_month(tx, "2026-05", "CLOSED")
+
+    with pytest.raises(DBAPIError, match="a closed month stays as it is"), tx.begin_nested():
+        tx.execute(text(statement))
+
+
 def test_a_closed_month_of_another_company_does_not_matter(tx):
     set_month(tx, "2026-05", "CLOSED")
 

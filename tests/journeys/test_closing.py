@@ -1,0 +1,207 @@
+"""A month on its way to being closed: what is refused, what is better settled before, and what it leaves behind."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.month import Month, MonthState
+from payments.journeys import adjusting, closing, configuring, reporting
+from payments.journeys.closing import ClosingError
+from payments.journeys.configuring import CompanyWish
+from payments.journeys.reporting import LogQuery
+from payments.store.session import Transaction
+from tests.make import deleted, edited, saved
+from tests.office import BILLER, Office, paid
+
+APRIL, MAY, JUNE = Month(2026, 4), Month(2026, 5), Month(2026, 6)
+TODAY = date(2026, 6, 20)
+
+
+def states(office: Office) -> dict[str, MonthState]:
+    return {row.month: row.state for row in closing.list_months(office.tx, office.company_id)}
+
+
+def test_a_look_before_closing_leaves_no_trace(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+
+    assert closing.preview(tx, "company", MAY, office.now)[0].payments_total == 0
+
+    assert states(office) == {}
+
+
+@pytest.mark.parametrize(
+    ("timezone", "moment", "has_ended"),
+    [
+        ("America/Denver", "2026-06-01T05:59:59+00:00", False),  # 23:59:59 on May 31
+        ("America/Denver", "2026-06-01T06:00:00+00:00", True),
+        ("Pacific/Auckland", "2026-05-31T11:59:59+00:00", False),
+        ("Pacific/Auckland", "2026-05-31T12:00:00+00:00", True),
+        ("UTC", "2026-05-31T23:59:59+00:00", False),
+        ("UTC", "2026-06-01T00:00:00+00:00", True),
+    ],
+)
+def test_a_month_ends_at_the_companys_own_midnight(
+    tx: Transaction, timezone: str, moment: str, has_ended: bool
+) -> None:
+    office = Office(tx, date(2026, 5, 20))
+    configuring.set_company(tx, CompanyWish("company", timezone=timezone))
+    office.publish(saved(**paid("25.00", "2026-05-31")))
+    now = datetime.fromisoformat(moment)
+
+    if has_ended:
+        assert closing.schedule(tx, "company", MAY, now, BILLER) == []
+    else:
+        with pytest.raises(ClosingError, match="it has not ended; today is 2026-05-31"):
+            closing.schedule(tx, "company", MAY, now, BILLER)
+
+
+def test_a_scheduled_month_is_due_after_the_companys_own_midnight(tx: Transaction) -> None:
+    Office(tx, TODAY).publish(saved(**paid("25.00", "2026-05-05")))
+    configuring.set_company(tx, CompanyWish("company", timezone="America/Denver"))
+    closing.schedule(tx, "company", MAY, datetime(2026, 6, 21, 5, 30, tzinfo=UTC), BILLER)  # 23:30 on the 20th
+
+    assert closing.due(tx, datetime(2026, 6, 21, 5, 59, tzinfo=UTC)) == []
+    assert closing.due(tx, datetime(2026, 6, 21, 6, 0, tzinfo=UTC)) == [("company", MAY)]
+
+
+def test_a_later_month_waits_for_an_earlier_one_that_is_only_scheduled(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    office.publish(saved(**paid("25.00", "2026-04-05")), saved(payment_id="may", **paid("5.00", "2026-05-05")))
+    closing.schedule(tx, "company", APRIL, office.now, BILLER)
+
+    for refused in (closing.schedule, closing.begin):
+        with pytest.raises(ClosingError, match="2026-04 has entries and is not closed; earlier months come first"):
+            refused(tx, "company", MAY, office.now, BILLER)
+
+    office.close("2026-04", "2026-05")
+    assert states(office) == {"2026-04": MonthState.CLOSED, "2026-05": MonthState.CLOSED}
+
+
+def test_a_month_that_is_being_closed_is_neither_scheduled_nor_cancelled_and_a_closed_one_is_closed(
+    tx: Transaction,
+) -> None:
+    office = Office(tx, TODAY)
+    with pytest.raises(ClosingError, match="it is OPEN; begin the close"):
+        closing.finish(tx, "company", MAY, office.now)
+    closing.begin(tx, "company", MAY, office.now, BILLER)
+
+    with pytest.raises(ClosingError, match="it is being closed"):
+        closing.schedule(tx, "company", MAY, office.now, BILLER)
+    with pytest.raises(ClosingError, match="it is CLOSING; only a scheduled month can be cancelled"):
+        closing.cancel(tx, "company", MAY, office.now, BILLER)
+    closing.finish(tx, "company", MAY, office.now)
+    with pytest.raises(ClosingError, match="it is closed already"):
+        closing.finish(tx, "company", MAY, office.now)
+
+
+def test_it_is_on_record_who_had_a_month_closed_by_the_night_and_who_closed_it_at_once(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    for month in (APRIL, MAY):
+        closing.schedule(tx, "company", month, office.now, "user:ann")
+    closing.begin(tx, "company", APRIL, office.now, None)
+    closing.begin(tx, "company", MAY, office.now, "user:bob")
+
+    found = {row.month: row.scheduled_by for row in closing.list_months(tx, "company")}
+    assert found == {"2026-04": "user:ann", "2026-05": "user:bob"}
+
+
+def test_months_of_one_company_say_nothing_of_another(tx: Transaction) -> None:
+    ours, theirs = Office(tx, TODAY), Office(tx, TODAY, "other", "elsewhere")
+    ours.publish(saved(**paid("25.00", "2026-04-05")))
+    here = {"company_id": "other", "clinic_id": "elsewhere"}
+    theirs.close("2026-05")  # our April is open, and does not matter
+
+    assert states(ours) == {"2026-04": MonthState.OPEN}
+    theirs.publish(saved(payment_id="a", **here, **paid("7.00", "2026-05-05")))
+    ours.publish(saved(payment_id="b", **paid("9.00", "2026-05-05")))
+    assert [found.payment for found in ours.open_exceptions()] == ["elsewhere/a/1"]
+    assert (str(ours.month_total("2026-05")), str(theirs.month_total("2026-05"))) == ("9.00", "0.00")
+
+
+def test_a_month_closes_for_every_clinic_of_its_company(tx: Transaction) -> None:
+    office, second = Office(tx, TODAY), Office(tx, TODAY, "company", "second")
+    office.publish(saved(payment_id="a", **paid("7.00", "2026-05-05")))
+    second.publish(saved(payment_id="b", clinic_id="second", **paid("9.00", "2026-05-05")))
+    office.close("2026-05")
+
+    second.publish(deleted(payment_id="b", clinic_id="second", version=2))
+
+    assert [(found.payment, found.case) for found in office.open_exceptions()] == [("second/b/1", "deleted")]
+    totals = {each.clinic: str(each.total) for each in closing.verify(tx, "company", MAY).snapshot.sums}
+    assert totals == {"clinic": "7.00", "second": "9.00"}
+
+
+def test_a_payment_dated_in_a_month_to_come_is_imported_there_and_closed_with_it(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    first = saved(**paid("25.00", "2026-08-31"))
+    office.publish(first)
+    assert office.entries() == [("2026-08-31", "25.00", "Cash")]
+    with pytest.raises(ClosingError, match="it has not ended"):
+        closing.begin(tx, "company", Month(2026, 8), office.now, BILLER)
+
+    office.day(date(2026, 9, 1))
+    office.close("2026-08")
+    office.publish(edited(first, amount_due="30.00", amount_paid="30.00"))
+
+    assert [(found.case, str(found.difference)) for found in office.open_exceptions()] == [("edited", "5.00")]
+
+
+def test_what_was_kept_is_by_method_type_clinic_and_user_and_a_change_of_any_of_it_is_seen(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    office.publish(
+        saved(payment_id="a", **paid("10.00", "2026-05-05")),
+        saved(payment_id="b", **paid("20.00", "2026-05-05", method="Check")),
+        saved(payment_id="c", **paid("30.00", "2026-05-05", charge_type="Supplies")),
+        saved(payment_id="d", **paid("40.00", "2026-05-05")),
+    )
+    office.close("2026-04")
+    office.publish(saved(payment_id="late", **paid("5.00", "2026-04-05")))
+    (found,) = office.open_exceptions()
+    adjusting.accept(tx, found.id, date(2026, 5, 31), office.now, BILLER)
+    office.close("2026-05")
+
+    verified = closing.verify(tx, "company", MAY)
+    assert [(each.method, each.charge_type, each.user[:11], str(each.total)) for each in verified.snapshot.sums] == [
+        ("Cash", "Copay", "Integration", "50.00"),
+        ("Cash", "Copay", BILLER, "5.00"),
+        ("Cash", "Supplies", "Integration", "30.00"),
+        ("Check", "Copay", "Integration", "20.00"),
+    ]
+    assert (verified.holds, str(verified.kept_total)) == (True, "105.00")
+
+    for tampered in (
+        "UPDATE entries SET method = 'Check' WHERE amount = 10",  # the sum stays the same
+        "UPDATE entries SET entered_by = 'user:mallory' WHERE amount = 5",
+        "UPDATE company_months SET payments_total = 106",
+        "UPDATE company_months SET snapshot = '[]'",
+    ):
+        with_triggers_off(tx, tampered)
+        assert not closing.verify(tx, "company", MAY).holds
+        tx.execute(text("ROLLBACK TO SAVEPOINT untouched"))
+    assert closing.verify(tx, "company", MAY).holds
+
+
+def with_triggers_off(tx: Transaction, statement: str) -> None:
+    """Do what only the owner of the database can."""
+    tx.execute(text("SAVEPOINT untouched"))
+    tx.execute(text("SET LOCAL session_replication_role = replica"))
+    tx.execute(text(statement))
+    tx.execute(text("SET LOCAL session_replication_role = DEFAULT"))
+
+
+def test_the_log_of_a_closed_month_stays_as_it_is(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    first = saved(**paid("25.00", "2026-05-05"))
+    office.publish(first)
+    office.close("2026-05")
+    may = LogQuery(since=MAY.first_day, until=JUNE.first_day - timedelta(days=1))
+    log = reporting.payment_log(tx, may)
+
+    office.publish(edited(first, amount_due="30.00", amount_paid="30.00", transaction_date="2026-06-05"))
+    office.accept_all()
+
+    assert reporting.payment_log(tx, may) == log
+    assert [(row.kind, str(row.amount)) for row in reporting.payment_log(tx, LogQuery())][1:] == [
+        ("adjustment", "5.00")
+    ]

@@ -1,0 +1,89 @@
+"""What is better settled before a month closes, and what becomes of it if it is not."""
+
+from datetime import date
+
+from payments.core.month import Month
+from payments.journeys import closing
+from payments.store.session import Transaction
+from tests.make import LADDER, edited, patient, saved
+from tests.office import Office, paid
+
+APRIL, MAY = Month(2026, 4), Month(2026, 5)
+TODAY = date(2026, 6, 20)
+
+
+def unready(office: Office, month: Month) -> list[tuple[str, str, str]]:
+    """Return what is better settled before a month closes, as (what, payment, amount)."""
+    _, found = closing.preview(office.tx, office.company_id, month, office.now)
+    return [(each.what, each.payment.split("/")[1] if "/" in each.payment else "?", str(each.amount)) for each in found]
+
+
+def test_each_kind_of_what_is_not_settled_is_listed_for_its_month_alone(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    office.publish(
+        saved(payment_id="fine", **paid("1.00", "2026-05-05")),
+        saved(payment_id="gone", patient_id="nobody", **paid("2.00", "2026-05-06")),
+    )
+    for _ in LADDER:
+        office.now += max(LADDER)
+        office.sweep()
+    office.publish(
+        saved(payment_id="held", patient_id="stranger", **paid("3.00", "2026-05-07")),
+        saved(payment_id="free", **(paid("4.00", "2026-05-08") | {"amount_due": "0.00"})),
+        saved(payment_id="fine", **paid("5.00", "2026-05-05")),  # a conflict
+        saved(payment_id="june", patient_id="stranger", **paid("6.00", "2026-06-07")),
+        b'{"type": "payment.saved", "company_id": "company", "clinic_id": "clinic", "payment_id": "torn", '
+        b'"line_id": "1", "saved_at": "2026-06-01T10:00:00Z", "transaction_date": "2026-05-31", "amount_paid": "7.00"}',
+        b'{"type": "payment.saved", "company_id": "other", "clinic_id": "x", "payment_id": "theirs", "line_id": "1", '
+        b'"saved_at": "2026-05-01T10:00:00Z", "transaction_date": "2026-05-31", "amount_paid": "8.00"}',
+    )
+
+    assert unready(office, MAY) == [
+        ("Exception: Amount Due is 0.00", "free", "4.00"),
+        ("Exception: Patient not found", "gone", "2.00"),
+        ("Exception: Version conflict", "fine", "1.00"),
+        ("Transmission Pending", "held", "3.00"),
+        ("Validation Failed", "torn", "7.00"),
+    ]
+    assert unready(office, APRIL) == []
+
+
+def test_a_refused_event_that_a_newer_version_has_made_up_for_is_settled(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    first = saved(**paid("25.00", "2026-05-05"))
+    office.publish(first, saved(**paid("26.00", "2026-05-05")))
+    assert [what for what, *_ in unready(office, MAY)] == ["Exception: Version conflict"]
+
+    office.publish(edited(first, amount_due="26.00", amount_paid="26.00"))
+
+    assert unready(office, MAY) == []
+
+
+def test_an_exception_counts_for_the_month_in_which_its_money_stands_and_for_the_one_it_is_dated(
+    tx: Transaction,
+) -> None:
+    office = Office(tx, TODAY)
+    first = saved(**paid("25.00", "2026-05-05"))
+    office.publish(first)
+    office.close("2026-04")
+    office.publish(edited(first, transaction_date="2026-04-05"))
+
+    assert [what for what, *_ in unready(office, MAY)] == [
+        "Exception: Payment added/edited/deleted when month is closed"
+    ]
+
+
+def test_payments_that_wait_when_their_month_closes_become_exceptions_when_they_can_be_judged(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    office.publish(saved("12.00", patient_id="stranger", transaction_date="2026-05-07"))
+    assert [what for what, *_ in unready(office, MAY)] == ["Transmission Pending"]
+    office.close("2026-05")
+    kept = office.month_total("2026-05")
+
+    office.publish(patient("stranger"))
+
+    (found,) = office.open_exceptions()
+    assert (found.case, str(found.difference), str(kept)) == ("added", "12.00", "0.00")
+    office.accept_all()
+    assert office.entries() == [("2026-06-20", "12.00", "Cash")]
+    assert closing.verify(tx, "company", MAY).holds
