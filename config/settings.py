@@ -24,6 +24,10 @@ def _variable(field: str) -> str:
     return name if name in _UNPREFIXED else _PREFIX + name
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _default_home() -> Path:
     """`.payments/` in the checkout that holds this file, or in the current directory when installed elsewhere."""
     checkout = Path(__file__).resolve().parent.parent
@@ -34,7 +38,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 DatabaseUrl = Annotated[str, BeforeValidator(normalised_database_url)]
 RedisUrl = Annotated[str, BeforeValidator(normalised_redis_url)]
-Home = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())]
+Names = Annotated[tuple[Name, ...], BeforeValidator(lambda value: _listed(value) if isinstance(value, str) else value)]
+PathName = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())]
 LogFormat = Literal["json", "columns"]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
@@ -50,10 +55,14 @@ class Settings(BaseModel):
     database_url: DatabaseUrl | None = Field(None, repr=False)
     redis_url: RedisUrl | None = Field(None, repr=False)
     celery_broker_url: RedisUrl | None = Field(None, repr=False)
-    home: Home = Field(default_factory=_default_home)
+    home: PathName = Field(default_factory=_default_home)
     stream: Name = "emr:payments"
     # More than one: the events of a company lie on a numbered stream, which payments/core/split.py finds.
     streams: Annotated[int, Field(ge=1, le=256)] = 1
+
+    # The file of the keys with which companies sign their events, and the companies that have to; `all` for every one.
+    signing_keys: PathName | None = None
+    signatures_required: Names = ()
 
     console_port: Port = 8000
     # Behind a proxy that speaks https: cookies are marked Secure, and the proxy's word on the visitor's address counts.

@@ -21,7 +21,7 @@ from console.session import Installation, installation, ledger, person
 from console.terminal import say
 
 if TYPE_CHECKING:
-    from emr.client import Publishable
+    from emr.client import Publishable, Sign
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -44,11 +44,15 @@ def publish(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="One event a line; `-` is the standard input.", show_default=False)
     ],
+    sign_with: Annotated[
+        Path | None,
+        typer.Option(metavar="KEYS", help="Sign with the last key of each event's company in this file of keys."),
+    ] = None,
 ) -> None:
     """Put each line of a file on the feed as it stands, broken ones too: Billing says what is wrong with them."""
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
-        at = installation()
-        _confirm(_send(at, _lines(lines)), at)
+        at, sign = installation(), _signing(sign_with) if sign_with else None
+        _confirm(_send(at, _lines(lines), sign=sign), at)
 
 
 @app.command(
@@ -146,11 +150,25 @@ def _switch_on(at: Installation, clinics: Iterable[str], company: str) -> int:
     return fresh
 
 
-def _send(at: Installation, events: Iterable[Publishable], rate: int | None = None) -> int:
+def _signing(path: Path) -> Sign:
+    from config.keys import read_keys
+    from emr.client import SigningKey
+    from payments.core.glimpse import glimpse
+
+    last = {company: SigningKey(*list(keys.items())[-1]) for company, keys in read_keys(path).items()}
+
+    def sign(body: bytes) -> str | None:
+        key = last.get(glimpse(body).company_id or "")
+        return key.sign(body) if key else None
+
+    return sign
+
+
+def _send(at: Installation, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None) -> int:
     from emr.client import CHUNK_EVENTS, PaymentFeed
 
     chunk = min(CHUNK_EVENTS, max(1, rate // _CHUNKS_A_SECOND)) if rate else CHUNK_EVENTS
-    feed = PaymentFeed(at.engines.redis_url, at.settings.stream, at.settings.streams)
+    feed = PaymentFeed(at.engines.redis_url, at.settings.stream, at.settings.streams, sign=sign)
     with feed, counting("Publishing", "events") as on_progress:
         return feed.publish_many(events, chunk=chunk, on_progress=on_progress)
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import islice
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 from uuid import UUID, uuid5
 
 import redis
@@ -18,6 +19,7 @@ from redis.retry import Retry
 from payments.core.event import ChargeSaved, Event, PatientSaved, PaymentDeleted, PaymentSaved
 from payments.core.glimpse import glimpse
 from payments.core.money import dollars
+from payments.core.signature import signature_of
 from payments.core.split import stream_for
 
 STREAM_DEFAULT = "emr:payments"
@@ -28,6 +30,22 @@ _EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
 
 Publishable = Event | Mapping[str, object] | bytes
 """An event of the contract, the same as a mapping of its keys, or its bytes, which are sent as they stand."""
+
+
+Sign = Callable[[bytes], str | None]
+"""Gives the signature of an event's bytes, or None for one that is not signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One of the keys that a company has agreed on with Billing: its name there, and its secret."""
+
+    name: str
+    secret: bytes = field(repr=False)
+
+    def sign(self, body: bytes) -> str:
+        """Sign an event's bytes."""
+        return signature_of(body, self.name, self.secret)
 
 
 class FeedError(Exception):
@@ -96,12 +114,12 @@ def _written(value: object) -> str:
 class PaymentFeed:
     """A publisher's end of the feed, over one Redis URL; connects at the first use, closes at the end of its `with`.
 
-    `streams` is Billing's PAYMENTS_STREAMS: with more than one, an event goes on its company's. Raises ValueError for a
-    URL that cannot be read.
+    `streams` is Billing's PAYMENTS_STREAMS: with more than one, an event goes on its company's. `sign` signs what is
+    published, e.g. `SigningKey("2026-10", secret).sign`. Raises ValueError for a URL that cannot be read.
     """
 
-    def __init__(self, url: str, stream: str = STREAM_DEFAULT, streams: int = 1) -> None:
-        self.stream, self.streams = stream, streams
+    def __init__(self, url: str, stream: str = STREAM_DEFAULT, streams: int = 1, *, sign: Sign | None = None) -> None:
+        self.stream, self.streams, self._sign = stream, streams, sign
         self._redis = _connection_to(url)
         self.server = _server_name(self._redis)
 
@@ -112,7 +130,7 @@ class PaymentFeed:
         """
         body = body_of(event)
         with self._faults_translated(confirmed_count=0):
-            return cast("bytes", self._redis.xadd(self._stream_of(body), {"event": body})).decode()
+            return cast("bytes", self._redis.xadd(self._stream_of(body), self._fields(body))).decode()
 
     def publish_many(
         self,
@@ -157,12 +175,16 @@ class PaymentFeed:
     def _send(self, bodies: list[bytes]) -> None:
         with self._redis.pipeline(transaction=False) as pipeline:
             for body in bodies:
-                pipeline.xadd(self._stream_of(body), {"event": body})
+                pipeline.xadd(self._stream_of(body), self._fields(body))
             replies = pipeline.execute(raise_on_error=False)
         # Raised by redis-py itself the error would quote the event, and with it a patient's payment, into every log.
         for reply in replies:
             if isinstance(reply, redis.RedisError):
                 raise reply
+
+    def _fields(self, body: bytes) -> dict[Any, Any]:
+        signature = self._sign(body) if self._sign else None
+        return {"event": body} if signature is None else {"event": body, "signature": signature}
 
     @contextmanager
     def _faults_translated(self, confirmed_count: int) -> Iterator[None]:

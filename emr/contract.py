@@ -13,11 +13,12 @@ from typing import Any
 from emr.client import STREAM_DEFAULT
 from emr.contract_words import EXAMPLES, MEANINGS, Json
 from payments.core.event import EVENT_CONTRACT
+from payments.core.size import EVENT_BYTES_MAX
 from payments.core.split import stream_number
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
 SCHEMA_FILE, ASYNCAPI_FILE = "events.schema.json", "asyncapi.yaml"
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 # Control, formatting and private characters, and every space but the plain one.
 _UNPRINTABLE = (
@@ -130,14 +131,20 @@ def _channel() -> Json:
         "address": STREAM_DEFAULT,
         "title": "The stream of the feed",
         "description": "A Redis stream (PAYMENTS_STREAM names another). Publish with one XADD; read by the consumer "
-        "group `billing`. An entry has one field, `event`, which holds the message as JSON in UTF-8; other fields are "
-        "passed over.",
+        f"group `billing`. An entry holds the message in its field `event`, as JSON in UTF-8 of {EVENT_BYTES_MAX:,} "
+        "bytes at most; a larger one is refused, and kept by its hash and its beginning. A company that signs its "
+        "events adds the field `signature`: the name of a key that it has agreed on with Billing, a colon, and in "
+        "hexadecimal digits the HMAC-SHA256, with that key, of the very bytes of `event`. Other fields are passed "
+        "over.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLES},
         "x-redis-command": f"XADD {STREAM_DEFAULT} * event <message>",
         "x-redis-entry": {
             "type": "object",
             "required": ["event"],
-            "properties": {"event": {"type": "string", "contentMediaType": "application/json"}},
+            "properties": {
+                "event": {"type": "string", "contentMediaType": "application/json", "maxLength": EVENT_BYTES_MAX},
+                "signature": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}:[0-9a-f]{64}$"},
+            },
         },
     }
 

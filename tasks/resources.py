@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from config.engines import Engines
 from config.settings import Settings
+from payments.core.signature import NO_KEYS, Keyring
 from payments.core.tally import Run
 from payments.store.session import Database, connect
 from tasks.streams import Streams
@@ -28,6 +29,7 @@ class Resources:
     database: Database
     feed: redis.Redis
     worker: str
+    keyring: Keyring = NO_KEYS
 
     @property
     def streams(self) -> Streams:
@@ -39,21 +41,22 @@ class Resources:
         settings = self.settings
         rechecks = settings.patient_wait_max // settings.patient_recheck
         patient_ladder = (settings.patient_recheck,) * rechecks
-        return Run(datetime.now(UTC), self.worker, settings.retry_ladder, _stopwatch(), patient_ladder)
+        now = datetime.now(UTC)
+        return Run(now, self.worker, settings.retry_ladder, _stopwatch(), patient_ladder, self.keyring)
 
 
 class NotPreparedError(RuntimeError):
     """A task ran in a process whose entry did not call `prepare`."""
 
 
-_prepared: tuple[Settings, Engines, str] | None = None
+_prepared: tuple[Settings, Engines, str, Keyring] | None = None
 _opened: dict[int, Resources] = {}
 
 
-def prepare(settings: Settings, engines: Engines, worker: str) -> None:
+def prepare(settings: Settings, engines: Engines, worker: str, keyring: Keyring = NO_KEYS) -> None:
     """Say, at a process's entry, what its tasks are to work with. Opens nothing."""
     global _prepared  # noqa: PLW0603 (Celery gives a task no other way to what its process was started with)
-    _prepared = (settings, engines, worker)
+    _prepared = (settings, engines, worker, keyring)
 
 
 def resources() -> Resources:
@@ -63,12 +66,13 @@ def resources() -> Resources:
     pid = os.getpid()
     if pid not in _opened:
         _collect_garbage_seldom()
-        settings, engines, worker = _prepared
+        settings, engines, worker, keyring = _prepared
         _opened[pid] = Resources(
             settings,
             connect(engines.database_url, application_name=f"payments {worker}"),
             connect_redis(engines.redis_url),
             f"{worker}-{pid}",
+            keyring,
         )
     return _opened[pid]
 

@@ -14,6 +14,7 @@ INTAKE, IMPORTER = "intake", "importer"
 
 PAGE = 1_000
 REPLY_SECONDS = 60
+SIGNATURE_BYTES_MAX = 200
 
 
 class Idle(NamedTuple):
@@ -72,8 +73,7 @@ def take_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
         pipeline.expire(reply_to, REPLY_SECONDS)
         answer, *_ = pipeline.execute()
     return {
-        name.decode(): [Arrived(entry_id.decode(), _body(fields)) for entry_id, fields in entries]
-        for name, entries in answer or ()
+        name.decode(): [_arrived(entry_id, fields) for entry_id, fields in entries] for name, entries in answer or ()
     }
 
 
@@ -86,7 +86,7 @@ def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[Ar
     """Take entries over and return them with their bodies; those that are done with are left out."""
     answer = client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids))
     entries = cast("list[tuple[bytes | None, dict[bytes, bytes] | None]]", answer)
-    return [Arrived(entry_id.decode(), _body(fields)) for entry_id, fields in entries if entry_id and fields]
+    return [_arrived(entry_id, fields) for entry_id, fields in entries if entry_id and fields]
 
 
 def acknowledge(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
@@ -154,6 +154,17 @@ def figures(client: redis.Redis, stream: str) -> FeedFigures:
     oldest = cast("list[tuple[bytes, Any]]", client.xrange(stream, count=1))
     first = int(oldest[0][0].partition(b"-")[0]) if oldest else None
     return FeedFigures(length, max(0, length - handed_out), handed_out, first)
+
+
+def _arrived(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arrived:
+    signature = fields.get(b"signature")
+    return Arrived(entry_id.decode(), _body(fields), None if signature is None else _written(signature))
+
+
+def _written(signature: bytes) -> str:
+    """Return a signature as text that can be stored, whatever it is; one that cannot be right comes to nothing else."""
+    text = signature[:SIGNATURE_BYTES_MAX].decode("ascii", "replace")
+    return text if text.isprintable() else "unprintable"
 
 
 def _body(fields: Mapping[bytes, bytes]) -> bytes:

@@ -89,7 +89,7 @@ class Streams:
     def _renamed(self, name: str, entries: list[Arrived]) -> list[Arrived]:
         if name == self.name:
             return entries
-        return [Arrived(self._named(name, entry_id), body) for entry_id, body in entries]
+        return [entry._replace(entry_id=self._named(name, entry.entry_id)) for entry in entries]
 
     def _named(self, name: str, entry_id: str) -> str:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"

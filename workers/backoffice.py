@@ -5,8 +5,10 @@ import sys
 
 from config.celery import ADJUSTMENTS, FINDINGS, NIGHTLY
 from config.settings import read_settings
+from workers.refusing import in_one_line
 from workers.worker import run_worker
 
 if __name__ == "__main__":
     # Two processes, so that a long nightly task keeps nobody waiting who accepts an adjustment.
-    sys.exit(run_worker("backoffice", [FINDINGS, ADJUSTMENTS, NIGHTLY], read_settings(os.environ), processes=2))
+    with in_one_line("backoffice"):
+        sys.exit(run_worker("backoffice", [FINDINGS, ADJUSTMENTS, NIGHTLY], read_settings(os.environ), processes=2))

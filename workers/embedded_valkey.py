@@ -88,6 +88,8 @@ def _written(folder: Path, access: _Access, *, durable: bool) -> str:
         "save": '""',
         # A full memory has to stop the publisher, never to drop what is queued.
         "maxmemory-policy": "noeviction",
+        # An event has a limit of its own, far below; this one is for what no importer should have to take in.
+        "proto-max-bulk-len": "16mb",
         "tcp-backlog": "128",
         "daemonize": "no",
     }

@@ -88,8 +88,16 @@ def serve(app: Celery, port: int, login: str | None) -> None:
 def _app(settings: Settings) -> Celery:
     from tasks.app import make_app  # noqa: PLC0415 - a refusal above should not wait for the whole application
 
-    app: Celery = make_app(celery_settings(engines_in_force(settings), settings))
+    app: Celery = make_app(_looking_on(celery_settings(engines_in_force(settings), settings)))
     return app
+
+
+def _looking_on(configuration: dict[str, object]) -> dict[str, object]:
+    """Give what it keeps of messages of its own other keys, or it would give the workers' back to their queues, too."""
+    options = configuration["broker_transport_options"]
+    assert isinstance(options, dict)  # noqa: S101 (so it is built)
+    keys = {f"unacked{part}_key": f"flower:unacked{part}" for part in ("", "_index", "_mutex")}
+    return configuration | {"broker_transport_options": options | keys}
 
 
 if __name__ == "__main__":

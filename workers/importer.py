@@ -5,8 +5,12 @@ import sys
 
 from config.celery import IMPORTS
 from config.settings import read_settings
+from tasks.signing import read_keyring
+from workers.refusing import in_one_line
 from workers.worker import run_worker
 
 if __name__ == "__main__":
-    settings = read_settings(os.environ)
-    sys.exit(run_worker("importer", [IMPORTS], settings, processes=settings.importer_processes))
+    with in_one_line("importer"):
+        settings = read_settings(os.environ)
+        processes, keyring = settings.importer_processes, read_keyring(settings)
+        sys.exit(run_worker("importer", [IMPORTS], settings, processes=processes, keyring=keyring))

@@ -31,6 +31,7 @@ from tasks.liveness import HEARTBEAT_SECONDS, INTAKE_HEARTBEAT
 from tasks.resources import connect_redis
 from tasks.stream import Idle, was_taken
 from tasks.streams import Streams
+from workers.refusing import in_one_line
 
 log = structlog.get_logger()
 
@@ -199,4 +200,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with in_one_line("intake"):
+        sys.exit(main())

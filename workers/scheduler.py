@@ -10,6 +10,7 @@ from config.engines import engines_in_force
 from config.logging import configure_logging
 from config.settings import read_settings
 from tasks.app import make_app
+from workers.refusing import in_one_line
 
 
 def main() -> int:
@@ -24,4 +25,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with in_one_line("scheduler"):
+        sys.exit(main())

@@ -14,6 +14,7 @@ from config.engines import Engines, RunningStack, forget_running_stack, write_ru
 from config.logging import configure_logging, log_format_of
 from config.settings import Settings, SettingsError, read_settings
 from config.urls import without_password
+from tasks.signing import read_keyring
 from workers.child import Child
 from workers.child_output import ChildOutput
 from workers.embedded_postgres import prepare_postgres
@@ -35,8 +36,9 @@ _MODULES = {"console": "console.serve"}
 
 
 def main(settings: Settings) -> int:
-    """Run the whole stack in the foreground until a signal ends it; return the exit status."""
+    """Run the whole stack in the foreground until a signal ends it; return the exit status. Raises SettingsError."""
     configure_logging(settings, "up")
+    read_keyring(settings)  # what is wrong with it is told before anything has started
     try:
         with home_lock(settings.home):
             refuse_taken_port("PAYMENTS_FLOWER_PORT", settings.flower_port)

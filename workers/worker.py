@@ -8,18 +8,21 @@ from config.celery import celery_settings
 from config.engines import engines_in_force
 from config.logging import configure_logging
 from config.settings import Settings
+from payments.core.signature import NO_KEYS, Keyring
 from tasks.app import make_app
 from tasks.resources import prepare
 from workers.hearing import watch_hearing
 
 
-def run_worker(name: str, queues: Sequence[str], settings: Settings, *, processes: int) -> int:
-    """Run a worker in the foreground until it is told to stop."""
+def run_worker(
+    name: str, queues: Sequence[str], settings: Settings, *, processes: int, keyring: Keyring = NO_KEYS
+) -> int:
+    """Run a worker in the foreground until it is told to stop. Raises NotRunningError."""
     configure_logging(settings, name)
     # Celery would set up logging of its own unless someone takes that on.
     setup_logging.connect(lambda **_: None, weak=False)
     engines = engines_in_force(settings)
-    prepare(settings, engines, name)
+    prepare(settings, engines, name, keyring)
     app = make_app(celery_settings(engines, settings))
     watch_hearing(engines.broker_url, queues)
     app.worker_main(

@@ -1,13 +1,17 @@
 // Node 18 or newer, with no package at all: says RESP, the language of Redis, over a plain socket.
 // Use: node node.mjs redis://user:password@host:6379/0 emr:payments '{"type":"payment.saved","company_id":"acme",...}'
-import { createHash } from "node:crypto";
+// A company that signs its events names its key and secret in the environment: SIGNING_KEY=2026-10:5f0c...
+import { createHash, createHmac } from "node:crypto";
 import { connect } from "node:net";
 
 const [url, stream, save] = [new URL(process.argv[2]), process.argv[3], JSON.parse(process.argv[4])];
 const key = [save.type, save.company_id, save.clinic_id, save.payment_id, save.line_id, save.version].join("\n");
 const hash = createHash("sha256").update(key).digest("hex");
 const event_id = hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5");
-const commands = [["SELECT", url.pathname.slice(1) || "0"], ["XADD", stream, "*", "event", JSON.stringify({ ...save, schema: 1, event_id })]];
+const fields = ["event", JSON.stringify({ ...save, schema: 1, event_id })];
+const [name, secret] = (process.env.SIGNING_KEY ?? "").split(":");
+if (secret) fields.push("signature", `${name}:${createHmac("sha256", Buffer.from(secret, "hex")).update(fields[1]).digest("hex")}`);
+const commands = [["SELECT", url.pathname.slice(1) || "0"], ["XADD", stream, "*", ...fields]];
 if (url.password) commands.unshift(["AUTH", decodeURIComponent(url.username) || "default", decodeURIComponent(url.password)]);
 const resp = (words) => `*${words.length}\r\n` + words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("");
 const socket = connect(Number(url.port || 6379), url.hostname, () => socket.write(commands.map(resp).join("")));

@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from payments.core.event import Amount, ChargeType, Day, Flag, Identifier, Instant, LineKey, Version
+from payments.core.size import EVENT_BYTES_MAX, KEPT_BYTES
 
 
 class Glimpse(NamedTuple):
@@ -34,9 +36,9 @@ class Glimpse(NamedTuple):
 
 
 def glimpse(body: bytes) -> Glimpse:
-    """Make out what can be made out of a refused body. Raises nothing."""
+    """Make out what can be made out of a refused body; of one that is too large, of its beginning. Raises nothing."""
     try:
-        content = json.loads(body)
+        content = json.loads(body) if len(body) <= EVENT_BYTES_MAX else _beginning(body)
     except (ValueError, RecursionError):
         return Glimpse()
     if not isinstance(content, dict):
@@ -48,6 +50,11 @@ def glimpse(body: bytes) -> Glimpse:
         except ValidationError:
             seen[field] = None
     return Glimpse(**seen)
+
+
+def _beginning(body: bytes) -> object:
+    # Up to its last comma, for a number that is cut off reads as another number.
+    return from_json(body[:KEPT_BYTES].rpartition(b",")[0], allow_partial=True)
 
 
 _GLIMPSED: dict[str, TypeAdapter[Any]] = {

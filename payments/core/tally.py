@@ -7,6 +7,7 @@ from typing import assert_never
 
 from payments.core.outcome import Application, Outcome, Status
 from payments.core.retry import Ladder
+from payments.core.signature import NO_KEYS, Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Run:
     """When a set is processed, by which worker, with which pauses; `elapsed_ms` tells how long it took.
 
     `patient_ladder` are the pauses of a payment whose patient is not known; without, they are those of a fault.
+    `keyring` are the keys that events are signed with.
     """
 
     now: datetime
@@ -21,6 +23,7 @@ class Run:
     ladder: Ladder
     elapsed_ms: Callable[[], int]
     patient_ladder: Ladder | None = None
+    keyring: Keyring = NO_KEYS
 
 
 @dataclass(slots=True)

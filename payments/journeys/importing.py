@@ -11,7 +11,7 @@ from uuid import UUID
 from payments.core.charge import StandingCharge, charge_arrival, key_of
 from payments.core.decision import Arrival, Facts, arrival, decide, decide_again, decide_failed
 from payments.core.distribution import ChargeKey
-from payments.core.event import ChargeSaved, LineEvent, LineKey, PatientSaved, read_event
+from payments.core.event import ChargeSaved, LineEvent, LineKey, PatientSaved
 from payments.core.outcome import Reason
 from payments.core.refusal import EventError
 from payments.core.tally import Run, Tally
@@ -65,7 +65,7 @@ def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tall
 
     Raises LostRaceError and what the database raises; then nothing of the set has happened, and it can be run again.
     """
-    batch = _read(arrived)
+    batch = _read(arrived, run)
     seen = inbox.record_events(tx, batch.contents)
     return _process(tx, batch, seen, run)
 
@@ -74,7 +74,7 @@ def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
     """Process again up to `limit` events set aside that someone asked to try again."""
     due = inbox.lock_due(tx, run.now, limit)
     inbox.close(tx, [aside.id for aside in due], run.now)  # one that is refused again opens again
-    return _process(tx, _read([aside.arrived for aside in due], requeued_at=run.now), {}, run)
+    return _process(tx, _read([aside.arrived for aside in due], run, requeued_at=run.now), {}, run)
 
 
 def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
@@ -136,11 +136,11 @@ def remember_failure(tx: Transaction, arrived: Sequence[Arrived], error: str, ru
     )
 
 
-def _read(arrived: Sequence[Arrived], requeued_at: datetime | None = None) -> _Batch:
+def _read(arrived: Sequence[Arrived], run: Run, requeued_at: datetime | None = None) -> _Batch:
     batch = _Batch([], [], [], [])
     for entry in arrived:
         try:
-            event = read_event(entry.body)
+            event = inbox.event_of(entry, run.keyring)
         except EventError as error:
             batch.unreadable.append((entry, error))
             continue

@@ -4,30 +4,46 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 
-from payments.core.event import LineKey
+from payments.core.event import Event, LineKey, read_event
 from payments.core.glimpse import Glimpse, glimpse
 from payments.core.outcome import Reason, Status
+from payments.core.refusal import EventError
+from payments.core.signature import Keyring
+from payments.core.size import EVENT_BYTES_MAX, KEPT_BYTES, Whole
 from payments.store.bulk import arrays, insertion
 from payments.store.known import changed_at
 from payments.store.session import Transaction
 from payments.store.tables import events, set_aside
 
 _SEEN = ["event_id", "content_hash"]
-_ASIDE = "body body_hash entry_id status reason error received_at attempts saved_on changed_at".split() + list(
-    Glimpse._fields
+_ASIDE = (
+    "body body_hash whole_bytes signature entry_id status reason error received_at attempts saved_on changed_at".split()
+    + list(Glimpse._fields)
 )
 
 
 class Arrived(NamedTuple):
-    """An entry of the stream: its id and the bytes of its event."""
+    """An entry of the stream: its id, the bytes of its event, and how these are signed.
+
+    Of an event that was too large when it came, and is taken up again, the body is the beginning of the `whole`.
+    """
 
     entry_id: str
     body: bytes
+    signature: str | None = None
+    whole: Whole | None = None
+
+    @property
+    def too_large(self) -> Whole | None:
+        """What is known of an event that is not read for its size; None of every other."""
+        if self.whole is None and len(self.body) > EVENT_BYTES_MAX:
+            return Whole.of(self.body)
+        return self.whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,16 @@ class Refusal(NamedTuple):
     error: str
 
 
+def event_of(entry: Arrived, keyring: Keyring) -> Event:
+    """Return the event of an entry. Raises EventError where it is too large, not of the contract, or signed wrongly."""
+    if whole := entry.too_large:
+        raise EventError("event", whole.refusal)
+    event = read_event(entry.body)
+    if problem := keyring.problem(event.company_id, entry.body, entry.signature):
+        raise EventError("signature", problem)
+    return event
+
+
 def record_events(tx: Transaction, hashes: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
     """Record event ids with the hash of their content, and return those that were there before, as recorded then."""
     rows = [{"event_id": event_id, "content_hash": hashes[event_id]} for event_id in sorted(hashes)]
@@ -67,16 +93,17 @@ def record_events(tx: Transaction, hashes: Mapping[UUID, bytes]) -> dict[UUID, b
 
 
 def put_aside(tx: Transaction, refusals: Sequence[Refusal], now: datetime) -> list[SetAside]:
-    """Keep events whole that cannot be processed; the same body is kept once, and counts its attempts."""
+    """Keep events that cannot be processed, whole or their beginning; one body is kept once, and counts its tries."""
     if not refusals:
         return []
-    rows = {hashlib.sha256(refusal.arrived.body).digest(): _row(refusal, now) for refusal in refusals}
+    rows = {row["body_hash"]: row for row in (_row(refusal, now) for refusal in refusals)}
     again = (
         "ON CONFLICT (body_hash) DO UPDATE SET attempts = set_aside.attempts + 1, status = excluded.status, "
         "reason = excluded.reason, error = excluded.error, entry_id = excluded.entry_id, due_at = NULL, "
-        f"closed_at = NULL, {changed_at('set_aside', 'excluded.changed_at')} RETURNING set_aside.*"
+        "closed_at = NULL, signature = coalesce(excluded.signature, set_aside.signature), "
+        f"{changed_at('set_aside', 'excluded.changed_at')} RETURNING set_aside.*"
     )
-    sorted_rows = [rows[body_hash] | {"body_hash": body_hash} for body_hash in sorted(rows)]
+    sorted_rows = [rows[body_hash] for body_hash in sorted(rows)]
     kept = tx.execute(text(insertion(set_aside, _ASIDE, again)), arrays(sorted_rows, _ASIDE))
     return [_set_aside(row) for row in kept.mappings()]
 
@@ -100,9 +127,10 @@ def close(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
 
 def _set_aside(row: RowMapping) -> SetAside:
     key = LineKey(row["clinic_id"], row["payment_id"], row["line_id"])
+    whole = Whole(row["whole_bytes"], row["body_hash"]) if row["whole_bytes"] else None
     return SetAside(
         id=row["id"],
-        arrived=Arrived(row["entry_id"], row["body"]),
+        arrived=Arrived(row["entry_id"], row["body"], row["signature"], whole),
         key=key if all(key) else None,
         version=row["version"],
         status=Status(row["status"]),
@@ -111,12 +139,16 @@ def _set_aside(row: RowMapping) -> SetAside:
     )
 
 
-def _row(refusal: Refusal, now: datetime) -> dict[str, object]:
-    seen = glimpse(refusal.arrived.body)
+def _row(refusal: Refusal, now: datetime) -> dict[str, Any]:
+    arrived = refusal.arrived
+    seen, whole = glimpse(arrived.body), arrived.too_large
     status = Status.NOT_SENT if refusal.reason is Reason.RETRIES_EXHAUSTED else Status.VALIDATION_FAILED
     return seen._asdict() | {
-        "body": refusal.arrived.body,
-        "entry_id": refusal.arrived.entry_id,
+        "body": arrived.body[:KEPT_BYTES] if whole else arrived.body,
+        "body_hash": whole.sha256 if whole else hashlib.sha256(arrived.body).digest(),
+        "whole_bytes": whole.byte_count if whole else None,
+        "signature": arrived.signature,
+        "entry_id": arrived.entry_id,
         "status": status,
         "reason": refusal.reason,
         "error": refusal.error,

@@ -184,13 +184,15 @@ lines = Table(
     Index("lines_to_look_at", "saved_at", "id", postgresql_where=text("status <> 'Transmission Successful'")),
 )
 
-# Events that could not be processed, whole, with their error.
+# Events that could not be processed, with their error: whole, but for those that were too large to be read.
 set_aside = Table(
     "set_aside",
     metadata,
     _id(),
     Column("body", LargeBinary, nullable=False),
-    Column("body_hash", LargeBinary, nullable=False, unique=True),
+    Column("body_hash", LargeBinary, nullable=False, unique=True),  # of the whole
+    Column("whole_bytes", Integer),  # the size of a whole of which only the beginning is here
+    Column("signature", Text),
     Column("entry_id", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("reason", Text, nullable=False),

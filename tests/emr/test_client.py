@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from emr.client import FeedRefusedError, FeedUnreachableError, PaymentFeed
+from emr.client import FeedRefusedError, FeedUnreachableError, PaymentFeed, SigningKey
 from payments.core.event import Event, PatientSaved, read_event
+from payments.core.signature import signature_of
 
 PATIENT = {
     "schema": 1,
@@ -45,6 +46,18 @@ def bodies_on(server: redis.Redis, stream: str) -> list[bytes]:
     entries = server.xrange(stream)
     assert all(set(fields) == {b"event"} for _, fields in entries)
     return [fields[b"event"] for _, fields in entries]
+
+
+def test_a_key_signs_the_bytes_that_are_sent(redis_url: str, server: redis.Redis, stream: str) -> None:
+    key = SigningKey("2026-10", b"s" * 32)
+    with PaymentFeed(redis_url, stream, sign=key.sign) as feed:
+        feed.publish(PATIENT)
+        feed.publish_many([b"\xff not an event"])
+
+    for _, fields in server.xrange(stream):
+        assert set(fields) == {b"event", b"signature"}
+        assert fields[b"signature"].decode() == signature_of(fields[b"event"], "2026-10", b"s" * 32)
+    assert "sss" not in repr(key)
 
 
 def test_each_form_of_an_event_becomes_one_entry_with_one_field(

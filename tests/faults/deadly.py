@@ -16,7 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from config.celery import IMPORTS
 from config.settings import read_settings
 from payments.core.event import Event, read_event
-from payments.journeys import importing
+from payments.store import inbox
 from tasks.app import app
 from workers.worker import run_worker
 
@@ -65,6 +65,6 @@ def read_or_die(body: bytes) -> Event:
 
 
 if __name__ == "__main__":
-    importing.read_event = read_or_die
+    inbox.read_event = read_or_die
     settings = read_settings(os.environ)
     sys.exit(run_worker("importer", [IMPORTS], settings, processes=1))

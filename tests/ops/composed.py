@@ -5,9 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 ROOT = Path(__file__).resolve().parents[2]
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+# Who may do what in Redis, as these tests log in.
+PASSWORDS = {
+    "EMR_REDIS_PASSWORD": "emr-secret",
+    "BILLING_REDIS_PASSWORD": "billing-secret",
+    "FLOWER_REDIS_PASSWORD": "flower-secret",
+}
+PROBE: dict[str, Any] = {"username": "probe", "password": "whatever", "retry": Retry(NoBackoff(), 0)}
 
 Service = dict[str, Any]
 

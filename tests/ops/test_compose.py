@@ -77,7 +77,7 @@ def test_a_secret_is_asked_for_and_never_written_down():
     asked = variables()
     secrets = {name for name in asked if re.search("PASSWORD|TOKEN", name)}
 
-    assert len(secrets) == 7
+    assert len(secrets) == 8
     assert {asked[name][0] for name in secrets} == {"?"}
     text = (ROOT / "docker-compose.yml").read_text()
     assert [name for name in secrets if not re.search(rf"^#.*\b{name}\b", text, re.MULTILINE)] == []

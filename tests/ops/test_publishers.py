@@ -14,6 +14,7 @@ import pytest
 import redis
 
 from payments.core.event import PaymentSaved, read_event
+from payments.core.signature import signature_of
 from payments.core.split import stream_number
 from tests.make import said
 
@@ -80,6 +81,33 @@ def test_a_save_is_an_event_and_its_repeat_the_same_one(publisher, redis_url, st
     assert (first.memo, first.patient_id, first.key.payment_id) == ("Zoë's 3 %", "的", "payment")
     key = "\n".join(str(SAVE[name]) for name in KEY)
     assert first.event_id == uuid.UUID(hashlib.sha256(key.encode()).hexdigest()[:32])
+
+
+SIGNING = {"SIGNING_KEY": f"2026-10:{b'secret'.hex()}"}
+
+
+def test_the_node_publisher_signs_what_it_sends(redis_url, stream):
+    client, name = stream
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed: its publisher cannot be tried")
+
+    subprocess.run(node(redis_url, name), check=True, env=os.environ | SIGNING, stdout=subprocess.DEVNULL)
+
+    ((_, fields),) = client.xrange(name)
+    assert fields[b"signature"].decode() == signature_of(fields[b"event"], "2026-10", b"secret")
+
+
+def test_the_pages_command_makes_the_same_signature():
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed: the command of the page cannot be tried")
+    page = (FOLDER.parent / "publishers.md").read_text()
+    (command,) = [line.strip() for line in page.splitlines() if "openssl dgst" in line]
+    event = json.dumps(SAVE, ensure_ascii=False)
+
+    environment = os.environ | {"EVENT": event, "SECRET": b"secret".hex()}
+    told = subprocess.run(["bash", "-c", command], check=True, env=environment, capture_output=True, text=True).stdout
+
+    assert told.split()[-1] == signature_of(event.encode(), "", b"secret").removeprefix(":")
 
 
 def test_a_refusal_is_told(redis_url, stream):

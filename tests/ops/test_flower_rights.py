@@ -1,0 +1,106 @@
+"""Flower as the user of Redis that docker-compose.yml gives it: it sees the tasks, and touches no feed and no queue."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing
+
+import pytest
+import redis
+
+from config.celery import FINDINGS, celery_settings
+from config.engines import Engines
+from config.settings import read_settings
+from tasks import canary
+from tasks.app import make_app
+from tasks.resources import connect_redis
+from tests.acceptance.stack import free_environment
+from tests.ops.test_rights import STREAM, refused
+from workers.ports import free_port
+
+WAIT_SECONDS = 30
+
+
+def url_of(user, server):
+    return f"redis://{user}:{user}-secret@127.0.0.1:{server}/0"
+
+
+@pytest.fixture
+def flower(server, postgres_url, tmp_path):
+    """Flower and a worker as processes, each as its own user; gives how to ask Flower's API, and its log."""
+    port, processes = free_port(), []
+    common = free_environment() | {"PAYMENTS_HOME": str(tmp_path), "FLOWER_UNAUTHENTICATED_API": "true"}
+    with (tmp_path / "log").open("wb") as log:
+        for module, user, database in (
+            ("workers.flower", "flower", "postgresql://nobody@127.0.0.1:1/none"),
+            ("workers.backoffice", "billing", postgres_url),
+        ):
+            environment = common | {
+                "DATABASE_URL": database,
+                "REDIS_URL": url_of(user, server),
+                "PAYMENTS_FLOWER_PORT": str(port),
+            }
+            processes.append(subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=log, stderr=log))
+
+        def ask(path):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=WAIT_SECONDS) as answer:
+                return json.load(answer)
+
+        yield ask, tmp_path / "log"
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(WAIT_SECONDS)
+
+
+def until(seen, log):
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            if found := seen():
+                return found
+        except OSError:  # it is not up yet
+            pass
+        assert time.monotonic() < deadline, log.read_text()[-3_000:]
+        time.sleep(0.1)
+
+
+def test_flower_sees_workers_and_tasks(server, flower):
+    ask, log = flower
+    engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of("billing", server))
+    make_app(celery_settings(engines, read_settings({})))
+    workers = until(lambda: ask("api/workers?refresh=1"), log)
+    canary.sing.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
+
+    tasks = until(lambda: [each for each in ask("api/tasks").values() if each["state"] == "SUCCESS"], log)
+
+    assert [name.partition("@")[0] for name in workers] == ["backoffice"]
+    assert "billing.detect_exceptions" in str(workers)
+    assert [task["name"] for task in tasks] == ["canary.sing"]
+    with redis.Redis(port=server, username="billing", password="billing-secret") as client:
+        client.delete("payments:canary:rights")
+
+
+def test_flower_reads_no_feed_and_writes_to_no_queue(server):
+    with closing(connect_redis(url_of("flower", server))) as client:
+        others = [
+            f"XRANGE {STREAM} - +",
+            f"XLEN {STREAM}",
+            f"XADD {STREAM} * event e",
+            f"DEL {STREAM}",
+            "LPUSH payments:imports m",
+            "RPOP payments:imports",
+            "DEL payments:imports",
+            "BRPOP payments:imports 1",
+            "HDEL payments:unacked m",
+            "SET payments:intake:heartbeat 1",
+            "KEYS *",
+            "FLUSHDB",
+            "CONFIG GET *",
+            "ACL LIST",
+            "PUBLISH another m",
+        ]
+        assert [command for command in others if not refused(client, *command.split())] == []
+        assert client.llen("payments:imports") == 0

@@ -1,0 +1,58 @@
+"""A signature crosses in a field of its own, beside the event, over a real feed."""
+
+from dataclasses import replace
+
+import pytest
+
+from emr.client import PaymentFeed, SigningKey
+from payments.core.signature import Keyring
+from payments.journeys import reporting
+from payments.journeys.reporting import FeedQuery
+from payments.store.session import transaction
+from tasks import attempt, stream
+from tests.make import patient, saved
+
+SECRET = b"s" * 32
+
+
+@pytest.fixture
+def strict(here):
+    """A worker that lets in only what is signed."""
+    return replace(here, keyring=Keyring({"company": {"2026-10": SECRET}}, frozenset({"company"})))
+
+
+@pytest.fixture
+def publish(strict, redis_url):
+    """Put events on the feed, signed or not."""
+
+    def publish(events, sign=None):
+        with PaymentFeed(redis_url, strict.settings.stream, sign=sign) as feed:
+            feed.publish(events[0])
+            feed.publish_many(events[1:])
+
+    return publish
+
+
+def statuses(strict, clinic_id):
+    with transaction(strict.database) as tx:
+        return [row.status for row in reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id))]
+
+
+def test_what_is_published_with_a_key_comes_in_and_what_is_not_stays_out(strict, publish, clinic_id):
+    events = [patient(clinic_id), saved(clinic_id=clinic_id, patient_id=clinic_id)]
+    publish(events)
+    assert str(attempt.import_new(strict, "reply")).endswith("refused 2")
+    assert statuses(strict, clinic_id) == ["Validation Failed"]
+
+    publish(events, SigningKey("2026-10", SECRET).sign)
+    assert attempt.import_new(strict, "reply").imported == 1
+    assert statuses(strict, clinic_id) == ["Transmission Successful"]
+
+
+@pytest.mark.parametrize("signature", [b"\0\xff", b"x" * 1_000_000, b"", b"2026-10:\n"])
+def test_whatever_stands_in_its_place_is_refused_and_can_be_stored(strict, clinic_id, signature):
+    event = saved(clinic_id=clinic_id).model_dump_json(by_alias=True).encode()
+    strict.feed.xadd(strict.settings.stream, {"event": event, "signature": signature})
+
+    assert attempt.import_new(strict, "reply").refused == 1
+    assert stream.feed_length(strict.feed, strict.settings.stream) == 0
