@@ -11,12 +11,19 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 from bench import made
 from bench.stage import Stage, staged
+from emr.client import PaymentFeed
 from payments.journeys import importing
 from payments.store import entries, history, inbox, lines, months, patients, sheet
 from tasks import attempt, resources, stream
 from tasks.resources import Resources
+from tasks.spans import Spans
+from tasks.tracing import Traces
 
 _STEPS: tuple[tuple[Any, str, str], ...] = (
     (attempt, "is_answering", "ask PostgreSQL"),
@@ -33,6 +40,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),
     (stream, "acknowledge", "acknowledge"),
+    (Spans, "tried", "tell the traces"),
     (attempt, "import_new", "all"),
 )
 
@@ -43,6 +51,7 @@ def main() -> None:
     asked.add_argument("events", type=int, nargs="?", default=10_000)
     asked.add_argument("chunk", type=int, nargs="?", default=500)
     asked.add_argument("--collector", choices=("ours", "python"), default="ours")
+    asked.add_argument("--traced", action="store_true", help="each event carries a trace, and spans are kept in memory")
     options = asked.parse_args()
     if options.collector == "ours":
         resources._collect_garbage_seldom()  # what a worker does when it opens its connections
@@ -54,7 +63,7 @@ def main() -> None:
         for _ in range(2):  # the first is the warm-up
             cpu.clear()
             wall.clear()
-            _import(stage, options.events, options.chunk)
+            _import(stage, options.events, options.chunk, _provider() if options.traced else None)
     print(
         f"{options.events:,} events, chunks of {options.chunk:,}, collector: {options.collector}, {gc.get_threshold()}"
     )
@@ -63,14 +72,23 @@ def main() -> None:
         print(f"{step:22} CPU {cpu[step] * each:8.1f}  elapsed {wall[step] * each:8.1f}  microseconds an event")
 
 
-def _import(stage: Stage, events: int, chunk: int) -> None:
+def _import(stage: Stage, events: int, chunk: int, provider: TracerProvider | None) -> None:
     stage.fresh()
-    stage.publish(made.events(events))
+    tracer = provider.get_tracer("bench") if provider else None
+    with PaymentFeed(stage.engines.redis_url, stage.settings.stream, tracer=tracer) as feed:
+        feed.publish_many(made.events(events))
     settings = stage.settings.model_copy(update={"chunk_events": chunk})
-    here = Resources(settings, stage.database, stage.feed, "importer-1")
+    traces = Spans(provider) if provider else Traces()
+    here = Resources(settings, stage.database, stage.feed, "importer-1", traces)
     while attempt.import_new(here, "nobody").judged:
         pass
     stage.check(events)
+
+
+def _provider() -> TracerProvider:
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(InMemorySpanExporter()))
+    return provider
 
 
 def _timed(step: Callable[..., Any], name: str, cpu: dict[str, float], wall: dict[str, float]) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from config.durations import Duration, Durations, durations
+from config.tracing import can_trace
 from config.urls import normalised_database_url, normalised_redis_url
 
 _PREFIX = "PAYMENTS_"
@@ -84,6 +85,8 @@ class Settings(BaseModel):
     pending_max: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
     importer_processes: Annotated[int, Field(ge=1, le=256)] = 1
 
+    # An OpenTelemetry collector that speaks OTLP over HTTP; without it nothing is traced.
+    traces_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
     log_format: LogFormat | None = None
     log_level: LogLevel = "info"
 
@@ -91,6 +94,12 @@ class Settings(BaseModel):
     def _flower_login_is_whole(self) -> Self:
         if (self.flower_user is None) != (self.flower_password is None):
             raise ValueError("PAYMENTS_FLOWER_USER and PAYMENTS_FLOWER_PASSWORD: set both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _traces_can_be_made(self) -> Self:
+        if self.traces_url is not None and not can_trace():
+            raise ValueError("PAYMENTS_TRACES_URL: needs the extra `traces`: pip install 'payments[traces]'")
         return self
 
     @model_validator(mode="after")

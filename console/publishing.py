@@ -21,6 +21,8 @@ from console.session import Installation, installation, ledger, person
 from console.terminal import say
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
     from emr.client import Publishable, Sign
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -168,9 +170,27 @@ def _send(at: Installation, events: Iterable[Publishable], rate: int | None = No
     from emr.client import CHUNK_EVENTS, PaymentFeed
 
     chunk = min(CHUNK_EVENTS, max(1, rate // _CHUNKS_A_SECOND)) if rate else CHUNK_EVENTS
-    feed = PaymentFeed(at.engines.redis_url, at.settings.stream, at.settings.streams, sign=sign)
-    with feed, counting("Publishing", "events") as on_progress:
+    with (
+        _tracer(at) as tracer,
+        PaymentFeed(at.engines.redis_url, at.settings.stream, at.settings.streams, sign=sign, tracer=tracer) as feed,
+        counting("Publishing", "events") as on_progress,
+    ):
         return feed.publish_many(events, chunk=chunk, on_progress=on_progress)
+
+
+@contextlib.contextmanager
+def _tracer(at: Installation) -> Iterator[Tracer | None]:
+    """Give what the events are traced with, where a collector is named, and send the rest of it at the end."""
+    from config.tracing import tracer_provider
+
+    provider = tracer_provider(at.settings.traces_url, "emr")
+    if provider is None:
+        yield None
+        return
+    try:
+        yield provider.get_tracer("payments")
+    finally:
+        provider.shutdown()
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

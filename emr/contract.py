@@ -134,8 +134,8 @@ def _channel() -> Json:
         f"group `billing`. An entry holds the message in its field `event`, as JSON in UTF-8 of {EVENT_BYTES_MAX:,} "
         "bytes at most; a larger one is refused, and kept by its hash and its beginning. A company that signs its "
         "events adds the field `signature`: the name of a key that it has agreed on with Billing, a colon, and in "
-        "hexadecimal digits the HMAC-SHA256, with that key, of the very bytes of `event`. Other fields are passed "
-        "over.",
+        "hexadecimal digits the HMAC-SHA256, with that key, of the very bytes of `event`. A publisher that is traced "
+        "adds `traceparent`. Other fields are passed over.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLES},
         "x-redis-command": f"XADD {STREAM_DEFAULT} * event <message>",
         "x-redis-entry": {
@@ -144,6 +144,11 @@ def _channel() -> Json:
             "properties": {
                 "event": {"type": "string", "contentMediaType": "application/json", "maxLength": EVENT_BYTES_MAX},
                 "signature": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}:[0-9a-f]{64}$"},
+                "traceparent": {
+                    "type": "string",
+                    "description": "The publisher's trace, as W3C Trace Context spells it. Where Billing is traced, "
+                    "what it does with the event goes below it.",
+                },
             },
         },
     }

@@ -1,5 +1,6 @@
 """One attempt at a set of entries: claimed, imported in one transaction, acknowledged after its commit."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -20,7 +21,7 @@ class NotAnsweringError(Exception):
     """PostgreSQL does not answer; everything stays where it is and comes back later."""
 
 
-def import_new(here: Resources, reply_to: str, streams: Sequence[str] = ()) -> Tally:
+def import_new(here: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None) -> Tally:
     """Import what is new on these streams, or on the undivided one: a chunk at most; acknowledge what is committed.
 
     The intake hears on `reply_to` that it was taken. A fault that passes by itself is raised, and what was not imported
@@ -29,33 +30,39 @@ def import_new(here: Resources, reply_to: str, streams: Sequence[str] = ()) -> T
     """
     if not is_answering(here.database):
         raise NotAnsweringError
-    names = streams or [here.settings.stream]
-    arrived = here.streams.take_new(names, here.settings.chunk_events, reply_to)
-    return _import_in_parts(here, arrived) if arrived else Tally()
+    with here.traces.chunk(trace):
+        names = streams or [here.settings.stream]
+        arrived = here.streams.take_new(names, here.settings.chunk_events, reply_to)
+        return _import_in_parts(here, arrived) if arrived else Tally()
 
 
 def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
     """Import these entries of the stream, which were handed out before, in the same way."""
     if not is_answering(here.database):
         raise NotAnsweringError
-    arrived = here.streams.claim(entry_ids)
-    return _import_in_parts(here, arrived) if arrived else Tally()
+    with here.traces.chunk(None):
+        arrived = here.streams.claim(entry_ids)
+        return _import_in_parts(here, arrived) if arrived else Tally()
 
 
 def _import_in_parts(here: Resources, arrived: Sequence[Arrived]) -> Tally:
     """Import what was claimed, halved again and again where it fails; what fails alone stays pending and is counted."""
+    began_ns = time.time_ns()
     try:
         tally = _in_one_transaction(here, lambda tx: importing.import_events(tx, arrived, here.run()))
     except Exception as error:
         if _passes(error):
             _remember(here, arrived, error)
+            here.traces.tried(arrived, began_ns, error)
             raise
         if len(arrived) == 1:
             _remember(here, arrived, error)
+            here.traces.tried(arrived, began_ns, error)
             log.exception("entry failed", entry_id=arrived[0].entry_id)
             return Tally(failed=1)
         log.warning("chunk split", entries=len(arrived), error_class=type(error).__name__)
     else:
+        here.traces.tried(arrived, began_ns, str(tally))
         here.streams.acknowledge([entry.entry_id for entry in arrived])
         return tally
     half = len(arrived) // 2
@@ -64,8 +71,10 @@ def _import_in_parts(here: Resources, arrived: Sequence[Arrived]) -> Tally:
 
 def give_up(here: Resources, entry_ids: Sequence[str]) -> Tally:
     """Set entries aside whole that failed in every try, and acknowledge them."""
+    began_ns = time.time_ns()
     arrived = here.streams.claim(entry_ids)
     tally = _in_one_transaction(here, lambda tx: importing.give_up(tx, arrived, here.run()))
+    here.traces.tried(arrived, began_ns, str(tally))
     here.streams.acknowledge([entry.entry_id for entry in arrived])
     return tally
 

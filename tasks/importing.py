@@ -14,11 +14,16 @@ DUE_LIMIT = 500
 
 @app.task(name="payments.import_events")
 def import_events(
-    *, entry_ids: list[str] | None = None, reply_to: str = "", streams: Sequence[str] = (), **_future: object
+    *,
+    entry_ids: list[str] | None = None,
+    reply_to: str = "",
+    streams: Sequence[str] = (),
+    trace: str | None = None,
+    **_future: object,
 ) -> str:
     """Import what is new on the feed, or these entries of it, into the ledger."""
     here = resources()
-    tally = attempt.import_entries(here, entry_ids) if entry_ids else attempt.import_new(here, reply_to, streams)
+    tally = attempt.import_entries(here, entry_ids) if entry_ids else attempt.import_new(here, reply_to, streams, trace)
     if tally.released:
         retry_due.delay()
     return _summary(tally)

@@ -4,7 +4,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import redis
@@ -17,6 +17,7 @@ from payments.core.signature import NO_KEYS, Keyring
 from payments.core.tally import Run
 from payments.store.session import Database, connect
 from tasks.streams import Streams
+from tasks.tracing import Traces, traces_of
 
 SOCKET_TIMEOUT_SECONDS = 15
 
@@ -30,6 +31,7 @@ class Resources:
     feed: redis.Redis
     worker: str
     keyring: Keyring = NO_KEYS
+    traces: Traces = field(default_factory=Traces)
 
     @property
     def streams(self) -> Streams:
@@ -73,8 +75,15 @@ def resources() -> Resources:
             connect_redis(engines.redis_url),
             f"{worker}-{pid}",
             keyring,
+            traces_of(settings, worker),
         )
     return _opened[pid]
+
+
+def let_go() -> None:
+    """Send what this process has not yet told of its work; called at its end."""
+    if here := _opened.get(os.getpid()):
+        here.traces.close()
 
 
 def connect_redis(url: str) -> redis.Redis:

@@ -157,8 +157,13 @@ def figures(client: redis.Redis, stream: str) -> FeedFigures:
 
 
 def _arrived(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arrived:
-    signature = fields.get(b"signature")
-    return Arrived(entry_id.decode(), _body(fields), None if signature is None else _written(signature))
+    signature, trace = fields.get(b"signature"), fields.get(b"traceparent")
+    return Arrived(
+        entry_id.decode(),
+        _body(fields),
+        None if signature is None else _written(signature),
+        trace=None if trace is None else trace.decode(errors="replace"),
+    )
 
 
 def _written(signature: bytes) -> str:

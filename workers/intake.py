@@ -31,6 +31,7 @@ from tasks.liveness import HEARTBEAT_SECONDS, INTAKE_HEARTBEAT
 from tasks.resources import connect_redis
 from tasks.stream import Idle, was_taken
 from tasks.streams import Streams
+from tasks.tracing import traces_of
 from workers.refusing import in_one_line
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ class Intake:
         self.settings, self.stream = settings, settings.stream
         self.feed = connect_redis(engines.redis_url)
         self.streams = Streams(self.feed, settings.stream, settings.streams)
+        self.traces = traces_of(settings, "intake")
         self.broker = connect_redis(engines.broker_url)
         self.database = connect(engines.database_url, application_name="payments intake", pool_size=1)
         configuration = celery_settings(engines, settings)
@@ -107,7 +109,8 @@ class Intake:
         """Ask an importer to import what is new, and to answer where nobody else and no earlier request is heard."""
         self.asked = Asked(f"{REPLY_PREFIX}{uuid.uuid4()}", time.monotonic())
         where = {} if self.settings.streams == 1 else {"streams": names}
-        importing.import_events.delay(reply_to=self.asked.reply_to, **where)
+        with self.traces.asking() as trace:
+            importing.import_events.delay(reply_to=self.asked.reply_to, **where, **({"trace": trace} if trace else {}))
 
     def _still_waits(self, asked: Asked) -> bool:
         """Say whether a request has not been answered and may still be, after listening for a moment."""
@@ -177,6 +180,7 @@ class Intake:
 
     def close(self) -> None:
         """Let go of the connections."""
+        self.traces.close()
         self.feed.close()
         self.broker.close()
         self.database.dispose()

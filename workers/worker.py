@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_shutdown
 
 from config.celery import celery_settings
 from config.engines import engines_in_force
@@ -10,7 +10,7 @@ from config.logging import configure_logging
 from config.settings import Settings
 from payments.core.signature import NO_KEYS, Keyring
 from tasks.app import make_app
-from tasks.resources import prepare
+from tasks.resources import let_go, prepare
 from workers.hearing import watch_hearing
 
 
@@ -21,6 +21,7 @@ def run_worker(
     configure_logging(settings, name)
     # Celery would set up logging of its own unless someone takes that on.
     setup_logging.connect(lambda **_: None, weak=False)
+    worker_process_shutdown.connect(lambda **_: let_go(), weak=False)
     engines = engines_in_force(settings)
     prepare(settings, engines, name, keyring)
     app = make_app(celery_settings(engines, settings))

@@ -28,7 +28,7 @@ _ASIDE = (
 
 
 class Arrived(NamedTuple):
-    """An entry of the stream: its id, the bytes of its event, and how these are signed.
+    """An entry of the stream: its id, the bytes of its event, how these are signed, and its publisher's trace.
 
     Of an event that was too large when it came, and is taken up again, the body is the beginning of the `whole`.
     """
@@ -37,6 +37,7 @@ class Arrived(NamedTuple):
     body: bytes
     signature: str | None = None
     whole: Whole | None = None
+    trace: str | None = None
 
     @property
     def too_large(self) -> Whole | None:

@@ -42,6 +42,14 @@ def sent(intake, *, taking=False):
     return messages
 
 
+def requested(intake):
+    """Take the one request out of the broker, and return its arguments; the intake may make another one."""
+    message = json.loads(intake.broker.rpop(intake.queue))
+    _, arguments, _ = json.loads(b64decode(message["body"]))
+    intake.asked = None
+    return arguments
+
+
 def take_new(intake, reply_to="nobody", streams=()):
     """Take what is new, as an importer does at the moment at which it begins."""
     taken = intake.streams.take_new(streams or [intake.stream], intake.settings.chunk_events, reply_to)

@@ -1,7 +1,5 @@
 """A feed divided by company: published, read, imported and swept as one, between a real Redis and PostgreSQL."""
 
-import json
-from base64 import b64decode
 from contextlib import closing
 from dataclasses import replace
 
@@ -17,7 +15,7 @@ from payments.store.session import transaction
 from tasks import attempt, stream
 from tasks.streams import Streams
 from tests.make import patient, saved
-from tests.tasks.feeding import LEASE_MS, opened, sent
+from tests.tasks.feeding import LEASE_MS, opened, requested, sent
 from workers.intake import Intake
 
 STREAMS = 4
@@ -50,14 +48,6 @@ def saves(companies, clinic_id):
         named = {"company_id": company, "patient_id": clinic_id}
         yield patient(**named)
         yield saved(**named, clinic_id=f"{clinic_id} {company}", payment_id=company)
-
-
-def requested(intake):
-    """Take the one request out of the broker, and return the streams that it names."""
-    message = json.loads(intake.broker.rpop(intake.queue))
-    _, arguments, _ = json.loads(b64decode(message["body"]))
-    intake.asked = None
-    return arguments["streams"]
 
 
 def taken(streams):
@@ -93,7 +83,7 @@ def test_each_company_has_its_share_of_a_chunk_and_all_of_it_is_imported(engines
         shares = []
         while streams.figures().unread:
             intake.turn()
-            shares.append(requested(intake))
+            shares.append(requested(intake)["streams"])
             attempt.import_new(divided, "nobody", shares[-1])
 
     assert shares[0] == list(streams.names)
@@ -110,7 +100,7 @@ def test_a_company_with_one_event_waits_for_no_backlog_of_another(engines, feed,
     publish(engines, streams.name, saves(["company-2"], clinic_id))
     with opened(engines, streams.name, PAYMENTS_STREAMS="4", PAYMENTS_PENDING_MAX="100") as intake:
         intake.turn()
-        attempt.import_new(replace(divided, settings=intake.settings), "nobody", requested(intake))
+        attempt.import_new(replace(divided, settings=intake.settings), "nobody", requested(intake)["streams"])
 
     assert (feed.xlen(first), feed.xlen(second)) == (48, 0)
 

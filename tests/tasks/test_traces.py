@@ -1,0 +1,197 @@
+"""The trace of a payment from the EMR that publishes it to the commit of the ledger, on a real Redis and PostgreSQL."""
+
+import threading
+from contextlib import closing
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import StatusCode
+from sqlalchemy import text
+
+from config.settings import SettingsError, read_settings
+from config.tracing import tracer_provider
+from emr.client import FeedRefusedError, PaymentFeed
+from payments.store.session import transaction
+from tasks import attempt, resources
+from tasks.spans import Spans
+from tasks.tracing import Traces, traces_of
+from tests.make import patient, saved
+from tests.tasks.feeding import requested
+from workers.intake import Intake
+
+
+class Watcher(SpanProcessor):
+    """Looks into the ledger, by a connection of its own, at the moment at which a payment's span ends."""
+
+    def __init__(self, database):
+        self.database, self.seen = database, []
+
+    def on_end(self, span):
+        if span.name == "import payment":
+            with transaction(self.database) as tx:
+                asked = text("SELECT count(*) FROM history WHERE entry_id = :entry AND line_ref IS NOT NULL")
+                self.seen.append(tx.execute(asked, {"entry": span.attributes["payments.entry"]}).scalar_one())
+
+
+@pytest.fixture
+def exporter():
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def provider(exporter):
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    yield provider
+    provider.shutdown()
+
+
+@pytest.fixture
+def traced(here, provider):
+    """What a task works with where traces are told."""
+    return replace(here, traces=Spans(provider))
+
+
+@pytest.fixture
+def emr(engines, stream_name, provider):
+    """An EMR that traces what it does."""
+    with PaymentFeed(engines.redis_url, stream_name, tracer=provider.get_tracer("emr")) as feed:
+        yield feed
+
+
+def spans(exporter, name):
+    return [span for span in exporter.get_finished_spans() if span.name == name]
+
+
+def test_a_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr, traced, clinic_id):
+    provider.add_span_processor(watcher := Watcher(traced.database))
+    with provider.get_tracer("emr").start_as_current_span("a person saves a payment"):
+        emr.publish(saved(payment_id="p", clinic_id=clinic_id))
+
+    attempt.import_new(traced, "nobody")
+
+    (request,), (publish,), (payment,), (chunk,) = (
+        spans(exporter, name) for name in ("a person saves a payment", "publish", "import payment", "import chunk")
+    )
+    assert request.context.trace_id == publish.context.trace_id == payment.context.trace_id
+    assert (publish.parent.span_id, payment.parent.span_id) == (request.context.span_id, publish.context.span_id)
+    assert watcher.seen == [1]
+    assert publish.end_time <= payment.end_time
+    assert payment.attributes["payments.payment"] == f"{clinic_id}/p/1"
+    assert [link.context.span_id for link in payment.links] == [chunk.context.span_id]
+    assert [link.context.span_id for link in chunk.links] == [publish.context.span_id]
+    assert chunk.attributes["payments.outcome"].startswith("imported 0, updated 0, held 1")
+
+
+def test_a_trace_holds_identifiers_and_nothing_of_what_was_paid(exporter, emr, traced, clinic_id):
+    emr.publish_many([patient(clinic_id, name="Ada Abbott"), saved("71.23", clinic_id=clinic_id, memo="for the knee")])
+    attempt.import_new(traced, "nobody")
+
+    told = "".join(span.to_json() for span in exporter.get_finished_spans())
+    assert len(spans(exporter, "publish")) == len(spans(exporter, "import payment")) == 2
+    assert [secret for secret in ("Ada", "71.23", "knee") if secret in told] == []
+
+
+def test_the_intakes_request_and_the_chunk_are_one_trace(exporter, provider, emr, traced, intake):
+    emr.publish(saved())
+    intake.traces = Spans(provider)
+    intake.turn()
+
+    attempt.import_new(traced, "nobody", trace=requested(intake)["trace"])
+
+    (ask,), (chunk,) = spans(exporter, "ask for import"), spans(exporter, "import chunk")
+    assert chunk.parent.span_id == ask.context.span_id
+
+
+def test_a_payment_that_cannot_be_stored_ends_its_trace_with_the_kind_of_error(exporter, emr, traced, clinic_id):
+    emr.publish_many(saved(payment_id=each, clinic_id=clinic_id) for each in ("poison", "p"))
+
+    attempt.import_new(traced, "nobody")
+
+    ended = {span.attributes["payments.payment"].split("/")[1]: span for span in spans(exporter, "import payment")}
+    assert {name: span.status.status_code for name, span in ended.items()} == {
+        "poison": StatusCode.ERROR,
+        "p": StatusCode.UNSET,
+    }
+    assert "stored" not in ended["poison"].to_json()
+
+
+def test_what_the_publisher_does_not_record_is_not_recorded_here_either(exporter, engines, stream_name, traced, feed):
+    unsampled = TracerProvider(sampler=ALWAYS_OFF)
+    with PaymentFeed(engines.redis_url, stream_name, tracer=unsampled.get_tracer("emr")) as emr:
+        emr.publish(patient())
+    feed.xadd(stream_name, {"event": b"{}", "traceparent": b"\xff nonsense"})
+    assert all(b"traceparent" in fields for _, fields in feed.xrange(stream_name))
+
+    assert attempt.import_new(traced, "nobody").judged == 1
+
+    assert spans(exporter, "import payment") == []
+
+
+def test_a_refused_event_ends_its_span_with_an_error(exporter, emr, feed):
+    feed.delete(emr.stream)
+    feed.set(emr.stream, "no stream")
+    with pytest.raises(FeedRefusedError):
+        emr.publish(saved())
+
+    assert [span.status.status_code for span in spans(exporter, "publish")] == [StatusCode.ERROR]
+
+
+def test_untraced_an_entry_has_one_field_and_a_message_no_context(engines, feed, here, stream_name, clinic_id):
+    with PaymentFeed(engines.redis_url, stream_name) as emr, closing(Intake(here.settings, engines)) as intake:
+        emr.publish(saved(clinic_id=clinic_id))
+        intake.turn()
+        assert set(requested(intake)) == {"reply_to"}
+
+    assert [set(fields) for _, fields in feed.xrange(stream_name)] == [{b"event"}]
+    assert type(traces_of(here.settings, "importer")) is type(here.traces) is Traces
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes spans as an OpenTelemetry collector does."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.received.append((self.path, body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_spans_reach_the_collector_that_is_named_at_the_latest_when_a_process_ends(engines, here, monkeypatch):
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        server.received = []
+        listening = threading.Thread(target=server.serve_forever)
+        listening.start()
+        settings = read_settings({"PAYMENTS_TRACES_URL": f"http://127.0.0.1:{server.server_port}/"})
+        for name, value in (("_prepared", None), ("_opened", {}), ("_collect_garbage_seldom", lambda: None)):
+            monkeypatch.setattr(resources, name, value)
+        resources.prepare(settings, engines, "importer")
+        with resources.resources().traces.asking():
+            pass
+        resources.let_go()
+        resources.resources().database.dispose()
+        server.shutdown()
+        listening.join()
+
+    (path, body), *_ = server.received
+    request = ExportTraceServiceRequest.FromString(body)
+    (told,) = request.resource_spans
+    named = {each.key: each.value.string_value for each in told.resource.attributes}
+    assert (path, named["service.name"]) == ("/v1/traces", "payments-importer")
+    assert [span.name for span in told.scope_spans[0].spans] == ["ask for import"]
+
+
+def test_without_a_collector_there_is_no_provider_and_without_its_packages_a_setting_is_refused(monkeypatch):
+    assert tracer_provider(None, "importer") is None
+    monkeypatch.setattr("config.settings.can_trace", lambda: False)
+    with pytest.raises(SettingsError, match=r"PAYMENTS_TRACES_URL: needs the extra `traces`"):
+        read_settings({"PAYMENTS_TRACES_URL": "http://collector:4318"})
