@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# The tests that start no stack share this many cores; those that do need all of them, and run alone.
+# The tests that start no servers of their own share this many cores; those that do need all of them, and run alone.
 CORES ?= 2
 FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES) --dist worksteal
 
@@ -36,11 +36,12 @@ test: install ## every test, the whole stack included
 	$(FAST)
 	$(BIN)/pytest -m "acceptance or faults"
 
-test-fast: install ## every test but those that start the whole stack
+test-fast: install ## every test but those that start servers of their own
 	$(FAST)
 
-test-deep: install ## the state machine of closed months, 2,000 histories long (about 5 minutes)
-	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest tests/journeys/test_any_order.py
+DEEP := any_order any_range histories
+test-deep: install ## what may happen to payments in any order, 2,000 stories of each kind (many minutes)
+	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/journeys/test_%.py)
 
 test-faults: install ## every fault, the long run; writes docs/reliability.md (about 40 minutes)
 	FAULTS_LONG=1 $(BIN)/pytest tests/faults; status=$$?; $(BIN)/python -m tests.faults.report && exit $$status

@@ -1,5 +1,6 @@
 """The real engines that tests run against: those named by URL, or embedded ones in a folder of their own."""
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ from workers.engines import embedded_postgres, embedded_valkey
 # The tests empty this database of REDIS_URL's server; the broker of a test is the one after it. One for each process
 # of a run, `gw0` and on; those between belong to the stacks of tests/acceptance and tests/browser.
 REDIS_TEST_DATABASES = {"master": 9, "gw0": 9, "gw1": 13, "gw2": 6, "gw3": 2}
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of every later search for garbage, for it stays until the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The `payments` command run in this process, on a real database and a real Redis of its own."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,12 +44,6 @@ class Terminal:
         self._capfd.readouterr()
         status = cli.run(arguments)
         return Answer(status, *self._capfd.readouterr())
-
-    def types_elsewhere(self, *arguments: str) -> Answer:
-        """Type it in a process of its own: Celery keeps a connection for as long as its process lives."""
-        command = [sys.executable, "-c", "from console.cli import main; main()", *arguments]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
-        return Answer(done.returncode, done.stdout, done.stderr)
 
 
 class Billing:

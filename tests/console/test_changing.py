@@ -78,7 +78,7 @@ def test_payments_are_requeued_by_what_they_share_also_without_a_queue(
     billing.imports(*(saved("5.00", payment_id=number, **here) for number in "abc"))
     monkeypatch.setenv("REDIS_URL", NOWHERE)
 
-    told = terminal.types_elsewhere(*"requeue --status Not-Sent --reason type-not-selected --clinic r2".split())
+    told = terminal.types(*"requeue --status Not-Sent --reason type-not-selected --clinic r2".split())
 
     assert (told.status, told.err) == (0, "")
     assert told.out.splitlines() == [

@@ -18,7 +18,7 @@ from payments.store.session import Database, Transaction
 from tests.make import body, deleted, patient, said
 from tests.office import BILLER, Office
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 LINES, DAYS = ["a", "b", "stranger"], ["2026-04-29", "2026-05-01", "2026-05-31", "2026-06-03"]
 RANGES = [

@@ -1,5 +1,6 @@
 """Random histories in random chunks against a simple oracle, with every month open and every patient known."""
 
+import os
 import random
 from collections import defaultdict
 from decimal import Decimal
@@ -14,6 +15,7 @@ from payments.journeys.reporting import LogQuery, payment_log
 from tests.journeys.billing import feed, open_clinic, take
 from tests.make import body, deleted, said
 
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "15"))
 LINES = [f"clinic/{payment}/{line}" for payment in ("p1", "p2", "p3") for line in ("1", "2")]
 SAVE = {
     "amount_paid": ["10.00", "25.00", "40.00"],
@@ -108,7 +110,7 @@ def opened(database):
         connection.rollback()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(chance=st.randoms(use_true_random=False))
 def check_a_random_history(chance, opened):
     tx = opened()

@@ -91,6 +91,7 @@ def plain(url):
     return url.replace("+psycopg", "", 1)
 
 
+@pytest.mark.acceptance
 def test_what_is_restored_balances_and_goes_on_where_it_stopped(postgres_url, empty_ledger, tmp_path, opened):
     home, fresh, dump = tmp_path / "home", tmp_path / "fresh", tmp_path / "payments.dump"
     source_url = opened.enter_context(scratch_database(postgres_url, empty_ledger))

@@ -15,6 +15,9 @@ from workers.embedded_valkey import prepare_valkey
 from workers.engines import HomeInUseError, embedded_engines, embedded_postgres, home_lock
 from workers.supervisor import Backoff, Supervisor
 
+# Every one of them starts servers.
+pytestmark = pytest.mark.acceptance
+
 
 def connect(url):
     return psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True)
@@ -31,8 +34,10 @@ def mode(path):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A home of its own, shared by the tests of this file; its data folder is made once."""
-    return tmp_path_factory.mktemp("another")
+    """A home of its own in which engines have run once, shared by the tests of this file."""
+    home = tmp_path_factory.mktemp("another")
+    with embedded_engines(home):
+        return home
 
 
 def test_two_homes_do_not_collide(home, postgres_url, redis_url):

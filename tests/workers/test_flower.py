@@ -74,6 +74,7 @@ def status(port, path, login=None, method="GET"):
                 time.sleep(0.02)
 
 
+@pytest.mark.acceptance
 def test_flower_shows_its_pages_to_those_who_log_in_and_changes_nothing_for_them(served):
     assert status(served, "/tasks") == 401
     assert status(served, "/tasks", "ann:a") == 401

@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,17 @@ class Browser:
         return self.client.get(path, params=query or None)
 
     def post(self, path: str, **fields: Any) -> Response:
-        return self.client.post(path, data={"csrf": self.csrf(), **fields})
+        return self.client.post(path, data={"csrf": self.csrf, **fields})
 
+    @cached_property
     def csrf(self) -> str:
+        """Return what every form of this session is sent with."""
         found = re.search(r'name="csrf" value="([0-9a-f]{64})"', self.get("/account").text)
         assert found
         return found[1]
 
     def call(self, path: str, body: object) -> Response:
-        return self.client.post(path, json=body, headers={"x-csrf-token": self.csrf()})
+        return self.client.post(path, json=body, headers={"x-csrf-token": self.csrf})
 
 
 @pytest.fixture(scope="package")
