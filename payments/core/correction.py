@@ -1,10 +1,10 @@
 """What to post so that the ledger says what the EMR says; every correction of money is d = T - P."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from payments.core.line import Adjustment, Bearing, Posting
-from payments.core.money import ZERO, Money, total
+from payments.core.money import AMOUNT_MAX, ZERO, Money, total
 
 
 def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Posting, ...]:
@@ -20,7 +20,7 @@ def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Po
         change[bearing] -= amount
     if wanted:
         change[wanted.bearing] += wanted.amount
-    moved = [Posting(amount, bearing) for bearing, amount in change.items() if amount]
+    moved = [Posting(part, bearing) for bearing, amount in change.items() for part in _parts(amount)]
     return tuple(sorted(moved, key=_goes_in))
 
 
@@ -35,7 +35,8 @@ def adjustments(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Ad
         change[_undated(bearing)] -= amount
     if wanted:
         change[_undated(wanted.bearing)] += wanted.amount
-    return tuple(sorted((where._replace(amount=amount) for where, amount in change.items() if amount), key=_goes_in))
+    moved = [where._replace(amount=part) for where, amount in change.items() for part in _parts(amount)]
+    return tuple(sorted(moved, key=_goes_in))
 
 
 def active(standing: Iterable[Posting]) -> tuple[Posting, ...]:
@@ -46,6 +47,16 @@ def active(standing: Iterable[Posting]) -> tuple[Posting, ...]:
 
 def _undated(bearing: Bearing) -> Adjustment:
     return Adjustment(ZERO, *bearing[:-1])
+
+
+def _parts(amount: Money) -> Iterator[Money]:
+    """Yield an amount, or the parts of one that is more than an entry can state: none for 0.00."""
+    while abs(amount) > AMOUNT_MAX:
+        part = AMOUNT_MAX.copy_sign(amount)
+        yield part
+        amount -= part
+    if amount:
+        yield amount
 
 
 def _goes_in(moved: Posting | Adjustment) -> bool:

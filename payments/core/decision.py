@@ -4,7 +4,7 @@ Nothing is read or written here; the journey brings the facts and carries out th
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -79,7 +79,7 @@ def decide(
         patient_id=event.patient_id,
         version=event.version,
         deleted=isinstance(event, PaymentDeleted),
-        saved_at=event.saved_at,
+        saved_at=event.saved_at.astimezone(UTC),  # PostgreSQL reads no offset of 16 hours or more
         saved_on=event.saved_at.date(),  # the day in the offset that the clinic wrote
         content_hash=content_hash,
         content=event if isinstance(event, PaymentSaved) else known,

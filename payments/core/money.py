@@ -7,6 +7,8 @@ Money = Decimal
 """An amount in dollars, always with two places. Negative for a refund or a correction downwards."""
 
 ZERO = Decimal("0.00")
+AMOUNT_MAX = Decimal("9999999999.99")
+"""The largest amount that an event, and an entry of the ledger, can state."""
 _CENT = Decimal("0.01")
 
 

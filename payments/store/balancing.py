@@ -36,7 +36,7 @@ _LOGGED = [column.name for column in _emr_log.columns]
 
 # An event that was set aside speaks for its line by the rule of the Claims Feed, where its amount and day can be read;
 # one whose version cannot be read does so if it was saved later than what Billing holds.
-_SAID = """
+_SAID = f"""
 WITH aside AS (
     SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN keyless THEN set_aside.id END)
         set_aside.id, clinic_id, payment_id, line_id, lines.id AS line_ref, set_aside.version, set_aside.status,
@@ -51,14 +51,29 @@ WITH aside AS (
     ORDER BY clinic_id, payment_id, line_id, CASE WHEN keyless THEN set_aside.id END,
         set_aside.version DESC NULLS LAST, set_aside.id DESC
 ),
+imported AS (
+    SELECT line_ref, sum(amount) AS amount FROM entries
+    WHERE kind = 'import' AND {_INSIDE.format("deposit_date", "clinic_id")} GROUP BY line_ref
+),
+"""
+# Lines dated in the days are found by an index; of all others only those that something else brings in.
+_LINES = f"""
+concerned AS (
+    SELECT * FROM lines WHERE {_INSIDE.format("transaction_date", "clinic_id")}
+    UNION ALL
+    SELECT own.* FROM (
+        (SELECT line_ref FROM imported UNION SELECT line_ref FROM aside {{more}})
+        EXCEPT SELECT id FROM lines WHERE {_INSIDE.format("transaction_date", "clinic_id")}
+    ) AS others, LATERAL (SELECT * FROM lines WHERE id = line_ref LIMIT 1) AS own
+),
 said AS (
-    SELECT lines.id AS line_ref, lines.clinic_id, lines.payment_id, lines.line_id, NULL::bigint AS refused_id,
-        coalesce(aside.day, transaction_date) AS day, coalesce(aside.amount, heard) AS said, heard,
-        aside.status AS refused, lines.status, reason, application, target,
-        coalesce(aside.charge_type, lines.charge_type) AS charge_type,
+    SELECT concerned.id AS line_ref, concerned.clinic_id, concerned.payment_id, concerned.line_id,
+        NULL::bigint AS refused_id, coalesce(aside.day, transaction_date) AS day,
+        coalesce(aside.amount, heard) AS said, heard, aside.status AS refused, concerned.status, reason, application,
+        target, coalesce(aside.charge_type, concerned.charge_type) AS charge_type,
         CASE WHEN aside.id IS NULL THEN internal_payment END AS internal_payment,
-        coalesce(aside.version, lines.version) AS version
-    FROM lines LEFT JOIN aside ON aside.line_ref = lines.id,
+        coalesce(aside.version, concerned.version) AS version
+    FROM concerned LEFT JOIN aside ON aside.line_ref = concerned.id,
         LATERAL (SELECT CASE WHEN paid AND NOT deleted THEN amount_paid ELSE 0.00 END AS heard) AS own
     UNION ALL
     SELECT NULL, clinic_id, payment_id, line_id, id, day, amount, 0.00, status, NULL, NULL, 'none', 0.00, charge_type,
@@ -66,7 +81,8 @@ said AS (
     FROM aside WHERE line_ref IS NULL
 ),
 """
-_FEED_ALONE = f"""
+_LOGGED_LINES = "UNION SELECT id FROM lines JOIN emr_log USING (clinic_id, payment_id, line_id)"
+_FEED_ALONE = f"""{_LINES.format(more="")}
 both_sides AS (
     SELECT said.*, coalesce({_INSIDE.format("day", "clinic_id")}, false) AS is_inside, NULL::numeric AS log_amount,
         NULL::date AS log_day, NULL::text AS log_charge_type, NULL::boolean AS log_internal_payment,
@@ -74,7 +90,7 @@ both_sides AS (
     FROM said
 ),
 """
-_WITH_LOG = f"""
+_WITH_LOG = f"""{_LINES.format(more=_LOGGED_LINES)}
 both_sides AS (
     SELECT line_ref, clinic_id, payment_id, line_id, refused_id, said.day, said.said, heard, refused, status, reason,
         application, target, said.charge_type, said.internal_payment, said.version,
@@ -94,10 +110,6 @@ _OF_A_LINE = (
     "log_version"
 ).split()
 _COMPARED = f"""
-imported AS (
-    SELECT line_ref, sum(amount) AS amount FROM entries
-    WHERE kind = 'import' AND {_INSIDE.format("deposit_date", "clinic_id")} GROUP BY line_ref
-),
 chosen AS (
     SELECT both_sides.*, coalesce(imported.amount, 0.00) AS here FROM both_sides LEFT JOIN imported USING (line_ref)
     WHERE is_inside OR is_logged OR imported.amount <> 0

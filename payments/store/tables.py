@@ -1,6 +1,7 @@
 """The whole schema on one page; `migrations/` brings a database to this form and a test holds the two together.
 
-Money is NUMERIC(12,2). Dates of business are plain dates, moments are timestamps with time zone.
+Money is NUMERIC(12,2), a sum of many amounts has more digits. Dates of business are plain dates, moments are timestamps
+with time zone.
 """
 
 from datetime import datetime
@@ -37,6 +38,7 @@ metadata = MetaData(
 
 Moment = DateTime(timezone=True)
 Dollars = Numeric(12, 2)
+Sum = Numeric(18, 2)
 
 
 def _id() -> Column[int]:
@@ -118,7 +120,7 @@ company_months = Table(
     Column("closing_at", Moment),
     Column("closed_at", Moment),
     # The totals as they were at the close, and their fingerprint.
-    Column("payments_total", Dollars),
+    Column("payments_total", Sum),
     Column("snapshot", JSONB),
     Column("snapshot_hash", LargeBinary),
 )
@@ -182,6 +184,7 @@ lines = Table(
     Index("lines_by_save", "saved_at", "id"),
     Index("lines_by_clinic", "clinic_id", "saved_at", "id"),
     Index("lines_to_look_at", "saved_at", "id", postgresql_where=text("status <> 'Transmission Successful'")),
+    Index("lines_by_day", "transaction_date", "clinic_id"),  # balancing, and what a month still lacks
 )
 
 # Events that could not be processed, with their error: whole, but for those that were too large to be read.

@@ -1,4 +1,4 @@
-"""Marks that keep nobody waiting, nights that are remembered, and the days of lines."""
+"""Marks that keep nobody waiting, and nights that are remembered."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,81 @@
+"""Whatever the event contract lets through, Billing can hold, correct, close and report."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from payments.core.money import AMOUNT_MAX
+from payments.journeys import balancing, closing, distributing
+from payments.journeys.balancing import BalanceQuery
+from payments.store.session import Transaction
+from tests.journeys.billing import feed, ledger
+from tests.make import body, charge, deleted, said
+from tests.office import Office, paid
+
+MOST, REFUND = str(AMOUNT_MAX), {"refund_of": "clinic/other/1"}
+EXTREMES: list[dict[str, Any]] = [
+    {"saved_at": "2026-06-05T10:00:00+23:59"},
+    {"saved_at": "2026-06-05T10:00:00-16:00"},
+    {"saved_at": "1900-01-01T00:00:00+23:59"},
+    {"saved_at": "2999-12-31T23:59:59.999999999-23:59"},
+    {"transaction_date": "1900-01-01", "date_of_service": "2999-12-31"},
+    {"transaction_date": "2999-12-31", "date_of_service": "1900-01-01"},
+    {"amount_due": MOST, "amount_paid": MOST},
+    {"amount_due": f"-{MOST}", "amount_paid": f"-{MOST}", **REFUND},
+    {"amount_due": "-0.00", "amount_paid": "0.01"},
+    {"version": 2**63 - 2},
+    {"memo": "\U0001f9ff" * 2_000, "reference": "\x01\u2028" * 100, "case_id": "", "provider_id": "\u202e"},
+]
+
+
+@pytest.mark.parametrize("extreme", EXTREMES, ids=",".join)
+def test_an_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, extreme: dict[str, Any]) -> None:
+    office = Office(tx, date(2026, 6, 10))
+    first = extreme.get("version", 2)
+
+    office.publish(body(said(**{"version": first, **extreme})))
+    office.publish(body(said(version=first + 1)), body(said(**{**extreme, "payment_id": "beside", "version": first})))
+    if first < 2**62:
+        office.publish(body(said(**{**extreme, "version": first + 2})), body(deleted(version=first + 3)))
+    office.distribute()
+
+    assert {row.status for row in feed(tx).values()} == {"Transmission Successful"}
+    assert sum(Decimal(amount) for amount, _ in ledger(tx)) == (0 if first < 2**62 else 25)
+    assert balancing.balance(tx, BalanceQuery()).unexplained_lines == []
+
+
+def test_ids_may_be_any_64_printable_characters(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 6, 10))
+    long, odd = "\U0001f600" * 64, "a/b'\"%\\:{x}"
+
+    office.publish(body(said(payment_id=long, line_id=odd)), charge(odd, "5.00"))
+    office.distribute()
+
+    assert set(feed(tx)) == {f"clinic/{long}/{odd}"}
+    (account,) = distributing.show_account(tx, "patient")
+    assert (account.unassigned, account.balance) == (Decimal("20.00"), Decimal("0.00"))
+
+
+@pytest.mark.parametrize("month_is_closed", [False, True])
+def test_the_largest_amount_may_turn_into_the_largest_refund(tx: Transaction, month_is_closed: bool) -> None:
+    office = Office(tx, date(2026, 6, 10))
+    office.publish(body(said(**paid(MOST, "2026-05-05"), **REFUND)))
+    if month_is_closed:
+        office.close("2026-05")
+
+    office.publish(body(said(version=2, **paid(f"-{MOST}", "2026-05-05"), **REFUND)))
+    office.accept_all()
+
+    assert sum(Decimal(amount) for amount, _ in ledger(tx)) == -AMOUNT_MAX
+
+
+def test_a_month_closes_whatever_it_adds_up_to(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 6, 10))
+    office.publish(*(body(said(payment_id=each, **paid(MOST, "2026-05-05"))) for each in "abc"))
+
+    office.close("2026-05")
+
+    (month,) = [each for each in closing.list_months(tx, "company") if each.state == "CLOSED"]
+    assert month.payments_total == 3 * AMOUNT_MAX

@@ -1,0 +1,57 @@
+"""A balance of some days reads those days, however much else there is."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from payments.journeys import balancing
+from payments.journeys.balancing import BalanceQuery
+from payments.store.session import Transaction
+from tests.make import body, said
+from tests.office import Office
+
+DAY = date(2026, 6, 5)
+_FILL = (
+    """
+    INSERT INTO lines (clinic_id, payment_id, line_id, company_id, patient_id, version, deleted, saved_at, saved_on,
+        content_hash, charge_type, amount_due, amount_paid, paid, internal_payment, method, transaction_date,
+        status, application, target, detail, attempts, waits)
+    SELECT 'clinic-' || number % 4, 'stored-' || number, '1', 'company', 'patient', 1, false, now(), now(), '',
+        'Copay', 12.00, 12.00, true, false, 'Cash', DATE '2020-01-01' + number % 1000, 'Transmission Successful',
+        'imported', 12.00, '', 1, 0
+    FROM generate_series(1, 20000) AS number
+    """,
+    """
+    INSERT INTO entries (line_ref, version, part, kind, amount, company_id, clinic_id, patient_id, charge_type, method,
+        deposit_date, posting_date, posted_at, entered_by)
+    SELECT id, 1, 1, 'import', amount_paid, company_id, clinic_id, patient_id, charge_type, method, transaction_date,
+        transaction_date, now(), 'test' FROM lines
+    """,
+    "ANALYZE lines, entries",
+)
+
+
+def rows_scanned(tx: Transaction) -> int:
+    """Return how many rows this transaction has read so far by going through whole tables."""
+    found = tx.execute(
+        text(
+            "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname IN ('lines', 'entries', 'set_aside')"
+        )
+    )
+    return int(found.scalar_one())
+
+
+@pytest.mark.parametrize("clinic_id", [None, "clinic"])
+def test_a_balance_of_a_day_goes_through_no_whole_table(tx: Transaction, clinic_id: str | None) -> None:
+    for statement in _FILL:
+        tx.execute(text(statement))
+    office = Office(tx, date(2026, 6, 10))
+    moved = body(said(payment_id="moved", transaction_date="2026-06-04"))
+    office.publish(body(said()), moved, body(said(payment_id="moved", version=2, method="Gift card")))
+    before = rows_scanned(tx)
+
+    balance = balancing.balance(tx, BalanceQuery(DAY, DAY, clinic_id))
+
+    assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained_lines) == ("50.00", "25.00", [])
+    assert rows_scanned(tx) - before < 100  # of what is set aside, which is little
