@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from config.durations import Duration, Durations, durations
 from config.tracing import can_trace
-from config.urls import normalised_database_url, normalised_redis_url
+from config.urls import normalised_database_url, normalised_redis_url, web_address
 
 _PREFIX = "PAYMENTS_"
 _UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
@@ -41,6 +41,7 @@ DatabaseUrl = Annotated[str, BeforeValidator(normalised_database_url)]
 RedisUrl = Annotated[str, BeforeValidator(normalised_redis_url)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(lambda value: _listed(value) if isinstance(value, str) else value)]
 PathName = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())]
+WebAddress = Annotated[str, BeforeValidator(web_address)]
 LogFormat = Literal["json", "columns"]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
@@ -68,6 +69,9 @@ class Settings(BaseModel):
     console_port: Port = 8000
     # Behind a proxy that speaks https: cookies are marked Secure, and the proxy's word on the visitor's address counts.
     console_https: bool = False
+    # Where people's browsers find the two, which link to each other; 127.0.0.1 unless they come through a proxy.
+    console_url: WebAddress | None = None
+    flower_url: WebAddress | None = None
     session_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 12
     # Who asks for /metrics shows it as a bearer token; without it the page does not exist.
     metrics_token: SecretStr | None = None
@@ -107,6 +111,16 @@ class Settings(BaseModel):
         if self.chunk_events > self.pending_max:
             raise ValueError("PAYMENTS_CHUNK_EVENTS: expected no more than PAYMENTS_PENDING_MAX")
         return self
+
+    @property
+    def console_address(self) -> str:
+        """Where browsers find the console."""
+        return self.console_url or f"http://127.0.0.1:{self.console_port}"
+
+    @property
+    def flower_address(self) -> str:
+        """Where browsers find Flower."""
+        return self.flower_url or f"http://127.0.0.1:{self.flower_port}"
 
     @property
     def embedded(self) -> bool:

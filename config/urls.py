@@ -24,6 +24,14 @@ def normalised_redis_url(url: str) -> str:
     return url
 
 
+def web_address(url: str) -> str:
+    """Return an address for browsers, without a slash at its end."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
+        raise ValueError("expected an address such as https://payments.example.org, without a name or password")
+    return url.rstrip("/")
+
+
 def broker_after(redis_url: str) -> str:
     """Return the URL of the database after the one that holds the feed, on the same server."""
     return with_redis_database(redis_url, int(_database_text(redis_url)) + 1)

@@ -47,7 +47,7 @@ def main(environ: Mapping[str, str]) -> int:
     except (SettingsError, LoginMissingError, PortTakenError, NotRunningError) as error:
         sys.stderr.write(f"flower: {error}\n")
         return EXIT_MISCONFIGURED
-    flower_settings["template_loader"] = LinkedPages(f"http://127.0.0.1:{settings.console_port}")
+    flower_settings["template_loader"] = LinkedPages(settings.console_address)
     serve(app, settings.flower_port, login)
     return 0
 

@@ -40,6 +40,8 @@ def test_an_empty_variable_counts_as_unset():
         ({"DATABASE_URL": "mysql://u:secret@h/d"}, "DATABASE_URL: expected a URL that starts with postgresql://"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL: expected a URL that starts with redis://"),
         ({"REDIS_URL": "redis://h/feed"}, "REDIS_URL: expected a database number at the end"),
+        ({"PAYMENTS_FLOWER_URL": "flower.example"}, "PAYMENTS_FLOWER_URL: expected an address such as https://"),
+        ({"PAYMENTS_CONSOLE_URL": "https://u:secret@h"}, "PAYMENTS_CONSOLE_URL: expected an address such as https://"),
     ],
 )
 def test_a_misspelt_or_invalid_setting_is_refused_by_name(environ, said):
@@ -74,6 +76,13 @@ def test_no_password_is_in_the_repr():
     )
 
     assert "secret" not in repr(settings)
+
+
+def test_console_and_flower_are_found_at_their_ports_unless_browsers_come_through_a_proxy():
+    here, proxied = read_settings({}), read_settings({"PAYMENTS_FLOWER_URL": "https://flower.example.org/"})
+
+    assert (here.console_address, here.flower_address) == ("http://127.0.0.1:8000", "http://127.0.0.1:5555")
+    assert proxied.flower_address == "https://flower.example.org"
 
 
 def test_every_field_has_one_variable():
