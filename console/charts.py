@@ -16,9 +16,9 @@ def flow_chart(flow: Sequence[HourOfFlow]) -> Markup:
     """Return the drawing of a day; the table beneath it says the same in figures."""
     most = max((getattr(hour, name) for hour in flow for name, _ in SERIES), default=0)
     top = _round_up(most)
-    parts = [*_grid(top), *(bar for hour in flow for bar in _bars(hour, top)), *_hours(flow)]
+    parts = [*_grid(top), *(bar for hour in flow for bar in _bars(hour, top)), *_hours(flow), *_nothing(most)]
     return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-title" preserveAspectRatio="none">'
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-title">'
         '<title id="chart-title">Payments hour by hour: saved, imported, retried, Not Sent</title>{}</svg>'
     ).format(_WIDTH, _HEIGHT, Markup("").join(parts))
 
@@ -70,6 +70,13 @@ def _hours(flow: Sequence[HourOfFlow]) -> list[Markup]:
         for hour in flow
         if hour.hour % 2 == 0
     ]
+
+
+def _nothing(most: int) -> list[Markup]:
+    if most:
+        return []
+    middle = (_WIDTH + _LEFT) // 2, (_HEIGHT - _BOTTOM) // 2
+    return [Markup('<text class="hour" x="{}" y="{}">Nothing happened on this day.</text>').format(*middle)]
 
 
 def _y(count: int, top: int) -> int:

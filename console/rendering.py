@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
 _TONES = {
@@ -28,6 +30,7 @@ _TONES = {
     "done": "good",
     "stopped": "bad",
 }
+_NONE = Markup('<span class="none">&ndash;</span>')
 
 
 def make_templates() -> Environment:
@@ -39,7 +42,8 @@ def make_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"money": money, "moment": moment, "badge": badge, "words": words, "number": number}
+    environment.filters |= {"money": money, "badge": badge, "words": words, "number": number, "person": person}
+    environment.filters |= {"moment": moment, "instant": instant}
     environment.globals |= {"url": url, "statics": _fingerprint()}
     return environment
 
@@ -47,36 +51,55 @@ def make_templates() -> Environment:
 def money(amount: Decimal | None) -> Markup:
     """Return dollars for people: thousands apart, and what is negative in red with a true minus sign."""
     if amount is None:
-        return Markup('<span class="none">&ndash;</span>')
+        return _NONE
+    # What a number is written with needs no escaping.
     if amount < 0:
-        return Markup('<span class="negative">\u2212{}</span>').format(f"{-amount:,.2f}")
-    return escape(f"{amount:,.2f}")
+        return Markup(f'<span class="negative">\u2212{-amount:,.2f}</span>')  # noqa: S704
+    return Markup(f"{amount:,.2f}")  # noqa: S704
 
 
-def moment(at: datetime | date | None) -> Markup:
-    """Return a moment or a day as the office reads it; moments are UTC."""
+@pass_context
+def moment(context: Context, at: datetime | date | None) -> Markup:
+    """Return a day, or a moment to the minute where the visitor is."""
+    return _time(context, at, "%H:%M")
+
+
+@pass_context
+def instant(context: Context, at: datetime | date | None) -> Markup:
+    """Return a moment to the second where the visitor is."""
+    return _time(context, at, "%H:%M:%S")
+
+
+def _time(context: Context, at: datetime | date | None, form: str) -> Markup:
     if at is None:
-        return Markup('<span class="none">&ndash;</span>')
+        return _NONE
     if not isinstance(at, datetime):
-        return Markup('<time datetime="{0}">{0}</time>').format(at.isoformat())
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), _apart(at))
+        return Markup(f'<time datetime="{at}"><span>{at}</span></time>')  # noqa: S704 (as above)
+    zone: tzinfo = context.get("zone", UTC)
+    here = at.astimezone(zone)
+    # Day and time stay whole where a narrow column breaks between them.
+    apart = f"<span>{here:%Y-%m-%d}</span> <span>{here:{form}}</span>"
+    return Markup(f'<time datetime="{at.isoformat()}">{apart}</time>')  # noqa: S704 (as above)
 
 
-def _apart(at: datetime) -> Markup:
-    return Markup("<span>{}</span> <span>{}</span>").format(f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}")
-
-
+@cache
 def badge(state: str | None) -> Markup:
     """Return a state as a badge; its words say it, its colour only helps."""
     if not state:
         return Markup("")
-    return Markup('<span class="badge {}">{}</span>').format(_TONES.get(state, "calm"), words(state))
+    said = words(state)
+    return Markup('<span class="badge {}">{}</span>').format(_TONES.get(state, "calm"), said[:1].upper() + said[1:])
 
 
 def words(name: str | None) -> str:
     """Return a name of ours as words: `auto_closed` is auto closed, OPEN is Open."""
     text = (name or "").replace("_", " ").replace("front-office", "front office")
     return text.capitalize() if text.isupper() else text
+
+
+def person(signature: str | None) -> str:
+    """Return who did something as the office calls them: `user:ann` is ann."""
+    return (signature or "").removeprefix("user:")
 
 
 def number(count: int | None) -> str:

@@ -30,7 +30,7 @@ from console.pages import (
     users,
 )
 from console.rendering import FOLDER, make_templates, url
-from console.visiting import LoginNeededError, PageError, Site, is_for_programs
+from console.visiting import LoginNeededError, PageError, Site, Visit, came_from, is_for_programs
 from payments.journeys.adjusting import AdjustingError
 from payments.journeys.admitting import UserError
 from payments.journeys.browsing import TooManyRowsError
@@ -110,8 +110,15 @@ def tell(request: Request, status: int, sentence: str, next_step: str = "") -> R
     if is_for_programs(request):
         return JSONResponse({"error": sentence, "next": next_step or None}, status)
     site: Site = request.app.state.site
-    facts = {"status": status, "sentence": sentence, "next_step": next_step}
-    return HTMLResponse(site.render("error.html", facts), status, headers=_HEADERS | {"Cache-Control": "no-store"})
+    facts = {"sentence": sentence, "next_step": next_step, "back": came_from(request)}
+    visit: Visit | None = getattr(request.state, "visit", None)
+    if visit:
+        answer = visit.page("error.html", status, **facts)
+    else:
+        answer = HTMLResponse(site.render("error.html", facts | {"visit": None}), status)
+    # Once more, for an error that nobody expected is told past all that would add them.
+    answer.headers.update(_HEADERS | {"Cache-Control": "no-store"})
+    return answer
 
 
 def _on_login_needed(request: Request, _: Exception) -> Response:
@@ -139,7 +146,9 @@ def _on_wrong_input(request: Request, error: Exception) -> Response:
 def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (as above)
     sentence = "There is no such page." if error.status_code == 404 else f"{error.detail}."
-    return tell(request, error.status_code, sentence, "Start again from the overview.")
+    answer = tell(request, error.status_code, sentence, "Start again from the overview.")
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _on_refusal(request: Request, error: Exception) -> Response:

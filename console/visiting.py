@@ -5,9 +5,11 @@ import hmac
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Annotated, Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 import redis
 from fastapi import Depends, Request, Response
@@ -23,6 +25,8 @@ from payments.journeys.admitting import Deed
 from payments.store.session import Database, Transaction, transaction
 
 SESSION_COOKIE, SAID_COOKIE = "payments_session", "payments_said"
+ZONE_COOKIE = "payments_zone"
+"""Where the visitor's browser says in which time zone it is; without scripts it does not, and times are UTC."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -52,7 +56,7 @@ class Site:
     @property
     def flower_url(self) -> str:
         """Where operators find Flower."""
-        return f"http://127.0.0.1:{self.settings.flower_port}"
+        return self.settings.flower_address
 
     @contextmanager
     def ledger(self) -> Iterator[Transaction]:
@@ -81,6 +85,21 @@ class Visit:
         """What every form of this session carries."""
         return forgery_token(self.token)
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The visitor's time zone: times are shown in it, and days begin in it."""
+        named = unquote(self.request.cookies.get(ZONE_COOKIE, ""))
+        return ZoneInfo(named if named in _zones() else "UTC")
+
+    @property
+    def today(self) -> date:
+        """The day that it is where the visitor is."""
+        return self.now.astimezone(self.zone).date()
+
+    def start_of(self, day: date | None, days_later: int = 0) -> datetime | None:
+        """Return the first moment of a day where the visitor is, or of one some days later."""
+        return datetime.combine(day + timedelta(days=days_later), time(), self.zone) if day else None
+
     def may(self, right: str) -> bool:
         """Say whether the visitor has a right; templates hide what would be refused anyway."""
         return self.user.may(Right(right))
@@ -95,6 +114,7 @@ class Visit:
         """Answer with a page; what was said to the visitor by the page before is shown once."""
         said = unquote(self.request.cookies.get(SAID_COOKIE, ""))
         shown = {"visit": self, "user": self.user, "csrf": self.csrf, "said": said, "path": self.request.url.path}
+        shown |= {"zone": self.zone}
         answer = HTMLResponse(self.site.render(template, shown | facts), status)
         if said:
             answer.delete_cookie(SAID_COOKIE)
@@ -144,6 +164,9 @@ class Needs:
             user = admitting.recognise(tx, token, kind, now) if token else None
         if user is None:
             raise LoginNeededError
+        visit = Visit(site, request, user, token, form, now)
+        # A refusal is told within the visitor's own pages.
+        request.state.visit = visit
         if kind == "session" and request.method not in _SAFE_METHODS:
             _check_forgery(request, form, token)
         if not user.may(self.right):
@@ -152,7 +175,7 @@ class Needs:
                 f"Your role, {user.role}, does not include the right to {self.right.phrase}.",
                 "Ask an admin for it if you need it.",
             )
-        return Visit(site, request, user, token, form, now)
+        return visit
 
 
 Viewer = Annotated[Visit, Depends(Needs(Right.VIEW))]
@@ -174,9 +197,23 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
+def came_from(request: Request) -> str | None:
+    """Return the page of ours from which a request was made, None where it came from elsewhere or from itself."""
+    told = urlsplit(request.headers.get("referer", ""))
+    page = told.path + (f"?{told.query}" if told.query else "")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    is_ours = told.netloc == request.url.netloc and told.path.startswith("/") and not told.path.startswith("//")
+    return page if is_ours and page != here else None
+
+
 def is_for_programs(request: Request) -> bool:
     """Say whether a program asks, which is answered in JSON."""
     return request.url.path == "/api" or request.url.path.startswith("/api/")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def _shown(request: Request) -> tuple[str, str]:

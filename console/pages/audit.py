@@ -28,7 +28,8 @@ class _Choice(Filter):
 def show(choice: Annotated[_Choice, Query()], visit: Administrator) -> Response:
     """Show a page of the history, newest first."""
     who = choice.who if choice.who is None or ":" in choice.who else f"user:{choice.who}"
-    query = AuditQuery(**choice.model_dump() | {"who": who})
+    days = {"since": visit.start_of(choice.since), "until": visit.start_of(choice.until, days_later=1)}
+    query = AuditQuery(**choice.model_dump() | {"who": who} | days)
     with visit.site.ledger() as tx:
         rows = admitting.read_audit(tx, query, PAGE_ROWS + 1)
         actions = admitting.audited_actions(tx)

@@ -20,7 +20,7 @@ LINES_MAX = 200
 @router.get("/balancing")
 def show(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
     """Balance the days that are chosen; the last full week if none are."""
-    since, until = _days(choice, visit.now.date())
+    since, until = _days(choice, visit.today)
     query = balance_query(Period(since=since, until=until, clinic=choice.clinic), visit)
     with visit.site.ledger() as tx:
         balance = balancing.balance(tx, query)

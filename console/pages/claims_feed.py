@@ -35,7 +35,7 @@ def show(choice: Annotated[FeedFilter, Query()], visit: Viewer) -> Response:
         statuses=list(Status),
         reasons=list(Reason),
         can_requeue=visit.may(Right.REQUEUE),
-        can_requeue_all=choice.status in REQUEUEABLE,
+        can_requeue_all=choice.status in REQUEUEABLE or (choice.status is None and choice.reason is not None),
     )
 
 
@@ -48,7 +48,8 @@ def requeue(visit: Requeuer) -> Response:
     done = requeue_keys(visit, keys)
     passed = f" {len(done.passed_over)} needed nothing." if done.passed_over else ""
     return visit.go(
-        back_to(visit, "/claims-feed"), f"{done.count} of {len(keys)} payments will be judged again.{passed}"
+        back_to(visit, "/claims-feed", "/timeline"),
+        f"{done.count} of {len(keys)} payments will be judged again.{passed}",
     )
 
 
@@ -65,10 +66,10 @@ def requeue_keys(visit: Visit, keys: list[str]) -> requeueing.Requeued:
     return requeueing.Requeued(done.count, (*done.passed_over, *hidden))
 
 
-def back_to(visit: Visit, page: str) -> str:
-    """Return the address of the page that the visitor comes from, if it is this page of ours."""
+def back_to(visit: Visit, *pages: str) -> str:
+    """Return the address that the visitor comes from, if it is one of these pages of ours; else that of the first."""
     back = visit.form.get("back")
-    return back if isinstance(back, str) and (back == page or back.startswith(f"{page}?")) else page
+    return back if isinstance(back, str) and back.partition("?")[0] in pages else pages[0]
 
 
 def _shown(row: FeedRow) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Clinic settings: the switch and the seven types of each clinic side by side, its history, copying."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Response
 
@@ -12,6 +12,7 @@ from payments.core.outcome import Reason, Status
 from payments.journeys import configuring, requeueing
 from payments.journeys.browsing import Wanted
 from payments.journeys.configuring import ClinicRow, Wish
+from payments.journeys.requeueing import Foreseen
 from payments.store.session import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -19,17 +20,23 @@ router = APIRouter(include_in_schema=False)
 
 class _Choice(Filter):
     clinic: Text | None = None
+    find: Text | None = None
     like: Text | None = None
+    differing: bool = False
     ticked: bool = False
 
 
 @router.get("/clinics")
 def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
-    """Show all clinics side by side; those that differ from a clinic that is chosen to compare with are marked."""
+    """Show clinics side by side; what differs from a clinic that is chosen to compare with is marked."""
     with visit.site.ledger() as tx:
-        rows = [row for row in configuring.show_clinics(tx, visit.now) if visit.user.sees(row.clinic)]
-    like = next((row for row in rows if row.clinic == choice.like), None)
-    return visit.page("clinics.html", rows=rows, like=like, types=list(ChargeType), names=[row.clinic for row in rows])
+        seen = [row for row in configuring.show_clinics(tx, visit.now) if visit.user.sees(row.clinic)]
+    like = next((row for row in seen if row.clinic == choice.like), None)
+    rows = [row for row in seen if _is_named(row, choice.find)]
+    if like and choice.differing:
+        rows = [row for row in rows if row is like or (row.integration, row.types) != (like.integration, like.types)]
+    names = [row.clinic for row in seen]
+    return visit.page("clinics.html", rows=rows, like=like, types=list(ChargeType), names=names, choice=choice)
 
 
 @router.get("/clinic")
@@ -38,14 +45,15 @@ def show_one(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
     with visit.site.ledger() as tx:
         row = _clinic(tx, visit, choice.clinic or "")
         history = configuring.show_history(tx, row.clinic)
-        left_out = {reason: _count(tx, row, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)}
+        foreseen = requeueing.foresee(tx, Wanted(status=Status.NOT_SENT, clinics=(row.clinic,)), visit.now)
         others = [each for each in configuring.clinic_names(tx, visit.user.clinics) if each != row.clinic]
+    left_out = [_left_out(foreseen, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return visit.page(
         "clinic.html",
         row=row,
         types=list(ChargeType),
         history=history,
-        left_out={reason: count for reason, count in left_out.items() if count},
+        left_out=[each for each in left_out if each.number],
         others=others,
         ticked=choice.ticked,
     )
@@ -94,5 +102,18 @@ def _clinic(tx: Transaction, visit: Visit, name: str) -> ClinicRow:
     return rows[0]
 
 
-def _count(tx: Transaction, row: ClinicRow, reason: Reason) -> int:
-    return requeueing.count_matching(tx, Wanted(status=Status.NOT_SENT, reason=reason, clinics=(row.clinic,)))
+class _LeftOut(NamedTuple):
+    """How many payments are Not Sent for a reason, and how many of them would not stay so by the settings of now."""
+
+    reason: Reason
+    number: int
+    come_through: int
+
+
+def _left_out(foreseen: Foreseen, reason: Reason) -> _LeftOut:
+    number = sum(each.was[reason] for each in foreseen.lines)
+    return _LeftOut(reason, number, sum(each.was[reason] for each in foreseen.lines if each.reason is None))
+
+
+def _is_named(row: ClinicRow, text: str | None) -> bool:
+    return text is None or text.casefold() in f"{row.clinic} {row.company}".casefold()

@@ -36,7 +36,7 @@ def show(choice: Annotated[WorkFilter, Query()], visit: Viewer) -> Response:
         cases=list(ClosedCase),
         statuses=list(FindingStatus),
         accepts={reason.value for reason in FindingReason if reason.can_be_accepted},
-        today=visit.now.date(),
+        today=visit.today,
     )
 
 

@@ -1,5 +1,7 @@
 """Months: how far each is on its way to being closed, what is better settled before, schedule, cancel and close."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -7,8 +9,11 @@ from fastapi import APIRouter, Query, Response
 from console.filters import Filter, Text
 from console.rendering import url
 from console.visiting import Editor, PageError, Viewer, Visit
-from payments.core.month import Month
+from payments.core.close import MonthSum
+from payments.core.money import Money, total
+from payments.core.month import Month, MonthState
 from payments.journeys import closing, configuring
+from payments.journeys.closing import ClosingError, Snapshot, Unready
 from tasks.closing import close as close_month
 
 router = APIRouter(include_in_schema=False)
@@ -27,19 +32,17 @@ def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
         companies = [each.company for each in configuring.show_companies(tx)]
         company = choice.company or (companies[0] if companies else None)
         months = closing.list_months(tx, company) if company else []
-    chosen = preview = problem = None
-    if company and choice.month:
-        chosen = month_named(choice.month)
-        preview, problem = _preview(visit, company, chosen)
+    # The next one to close is what most people come for.
+    named = choice.month or next((row.month for row in months if row.state is not MonthState.CLOSED), None)
+    chosen = month_named(named) if company and named else None
     return visit.page(
         "months.html",
         companies=companies,
         company=company,
         months=list(reversed(months)),
         chosen=str(chosen) if chosen else None,
-        state=next((row.state for row in months if chosen and row.month == str(chosen)), None),
-        preview=preview,
-        problem=problem,
+        row=next((row for row in months if chosen and row.month == str(chosen)), None),
+        close=_foreseen(visit, company, chosen) if company and chosen else None,
     )
 
 
@@ -94,14 +97,39 @@ def month_named(text: str) -> Month:
         raise PageError(422, f"{error}.".capitalize(), "Write it as 2026-10.") from None
 
 
-def _preview(
-    visit: Visit, company: str, month: Month
-) -> tuple[tuple[closing.Snapshot, list[closing.Unready]] | None, str | None]:
+@dataclass(frozen=True)
+class _Close:
+    """A month as it would be closed, or as it was; `problem` is what keeps it from being closed now."""
+
+    snapshot: Snapshot | None = None
+    unready: Sequence[Unready] = ()
+    problem: ClosingError | None = None
+    holds: bool | None = None
+
+    @property
+    def by_method(self) -> list[tuple[str, Money]]:
+        """The totals by payment method."""
+        sums = self.snapshot.sums if self.snapshot else ()
+        return [(name, total(each.total for each in sums if each.method == name)) for name in _methods(sums)]
+
+
+def _methods(sums: Sequence[MonthSum]) -> list[str]:
+    return sorted({each.method for each in sums})
+
+
+def _foreseen(visit: Visit, company: str, month: Month) -> _Close:
     try:
         with visit.site.ledger() as tx:
-            return closing.preview(tx, company, month, visit.now), None
-    except closing.ClosingError as error:
-        return None, str(error)
+            snapshot, unready = closing.preview(tx, company, month, visit.now)
+        return _Close(snapshot, unready)
+    except ClosingError as error:
+        problem = error
+    with visit.site.ledger() as tx:
+        try:
+            verified = closing.verify(tx, company, month)
+        except ClosingError:
+            return _Close(unready=closing.show_unready(tx, company, month), problem=problem)
+    return _Close(verified.snapshot, holds=verified.holds)
 
 
 def _named(visit: Visit) -> tuple[str, Month]:

@@ -24,9 +24,9 @@ class _Choice(Filter):
 @router.get("/")
 def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
     """Show the overview of a day; today unless another is asked for."""
-    day = choice.day or visit.now.astimezone(UTC).date()
+    day = choice.day or visit.today
     with visit.site.ledger() as tx:
-        seen = overseeing.overview(tx, day, visit.user.clinics, visit.now)
+        seen = overseeing.overview(tx, day, visit.user.clinics, visit.now.astimezone(visit.zone))
     figures = _feed(visit.site)
     return visit.page(
         "overview.html",
@@ -37,9 +37,9 @@ def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
         lag=_lag(figures, visit.now),
         day=day,
         day_before=day - timedelta(days=1),
-        day_after=day + timedelta(days=1) if day < visit.now.date() else None,
+        day_after=day + timedelta(days=1) if day < visit.today else None,
+        is_today=day == visit.today,
         open_exceptions=sum(each.number for each in seen.exceptions),
-        flower_url=visit.site.flower_url,
     )
 
 

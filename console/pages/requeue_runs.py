@@ -10,8 +10,9 @@ from console.filters import FeedFilter
 from console.pages.claims_feed import REQUEUEABLE
 from console.rendering import url
 from console.visiting import PageError, Requeuer, Site, Visit
+from payments.core.outcome import Reason
 from payments.journeys import requeueing
-from payments.journeys.requeueing import RequeueRun
+from payments.journeys.requeueing import RequeueRun, Wanted
 from tasks import hints
 
 router = APIRouter(include_in_schema=False)
@@ -22,12 +23,12 @@ STALLED_AFTER = timedelta(seconds=30)
 
 @router.get("/requeue-runs/new")
 def confirm(choice: Annotated[FeedFilter, Query()], visit: Requeuer) -> Response:
-    """Count what matches, and ask."""
+    """Count what matches, foresee what would become of it, and ask."""
     _check(choice)
+    wanted = choice.wanted(visit.user)
     with visit.site.ledger() as tx:
-        count = requeueing.count_matching(tx, choice.wanted(visit.user))
-    chosen = _in_words(choice)
-    return visit.page("requeue_new.html", choice=choice, count=count, chosen=chosen, fields=_fields(choice))
+        foreseen = requeueing.foresee(tx, wanted, visit.now)
+    return visit.page("requeue_new.html", foreseen=foreseen, chosen=_in_words(wanted), fields=_fields(choice))
 
 
 @router.post("/requeue-runs")
@@ -38,9 +39,10 @@ def begin(tasks: BackgroundTasks, visit: Requeuer) -> Response:
     except ValidationError:
         raise PageError(422, "This choice of payments cannot be read.", "Go back to the Claims Feed.") from None
     _check(choice)
+    wanted = choice.wanted(visit.user)
     with visit.site.ledger() as tx:
-        number = requeueing.begin_run(tx, choice.wanted(visit.user), visit.now, visit.user.signature)
-        visit.note(tx, "requeued all that match", f"run {number}", ", ".join(_in_words(choice)))
+        number = requeueing.begin_run(tx, wanted, visit.now, visit.user.signature)
+        visit.note(tx, "requeued all that match", f"run {number}", ", ".join(_in_words(wanted)))
     return _going(visit, number, tasks)
 
 
@@ -51,7 +53,8 @@ def show(number: int, visit: Requeuer) -> Response:
     stalled = run.state == "running" and visit.now - run.moved_at > STALLED_AFTER
     percent = 100 if run.state == "done" or not run.total else min(99, run.done * 100 // run.total)
     feed = url("/claims-feed", clinic=(run.wanted.clinics or ("",))[0] if len(run.wanted.clinics or ()) == 1 else None)
-    return visit.page("requeue_run.html", run=run, stalled=stalled, percent=percent, feed=feed)
+    chosen = _in_words(run.wanted)
+    return visit.page("requeue_run.html", run=run, stalled=stalled, percent=percent, feed=feed, chosen=chosen)
 
 
 @router.post("/requeue-runs/{number}/stop")
@@ -102,11 +105,12 @@ def _going(visit: Visit, number: int, tasks: BackgroundTasks) -> Response:
 
 
 def _check(choice: FeedFilter) -> None:
-    if choice.status not in REQUEUEABLE:
+    if choice.status not in REQUEUEABLE and not (choice.status is None and choice.reason):
         raise PageError(
             422,
-            "Choose which payments to requeue by their status: Not Sent, Transmission Pending or Validation Failed.",
-            "Set the status on the Claims Feed.",
+            "Choose which payments to requeue: by their status Not Sent, Transmission Pending or Validation Failed, "
+            "or by a reason.",
+            "Set it on the Claims Feed.",
         )
 
 
@@ -114,5 +118,16 @@ def _fields(choice: FeedFilter) -> dict[str, object]:
     return choice.model_dump(mode="json", exclude_none=True, exclude={"after"})
 
 
-def _in_words(choice: FeedFilter) -> list[str]:
-    return [f"{name.replace('_', ' ')} {value}" for name, value in _fields(choice).items()]
+def _in_words(wanted: Wanted) -> list[str]:
+    clinics = wanted.clinics or ()
+    said = {
+        "": wanted.status,
+        "reason:": wanted.reason and Reason(wanted.reason).sentence.rstrip("."),
+        "saved from": wanted.since,
+        "saved until": wanted.until,
+        "clinic": ", ".join(clinics) if len(clinics) < 4 else f"one of {len(clinics)}",
+        "patient": wanted.patient,
+        "payment": wanted.payment,
+        "amount": wanted.amount,
+    }
+    return [f"{name} {value}".strip() for name, value in said.items() if value not in (None, "")]

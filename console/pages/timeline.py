@@ -36,7 +36,6 @@ def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
         row=row,
         sentence=Reason(row.reason).sentence if row and row.reason else "",
         may_requeue=bool(row and row.status != "Transmission Successful"),
-        flower_url=visit.site.flower_url,
     )
 
 

@@ -43,6 +43,27 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// Times are shown where the visitor is; the server learns from this where that is.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) {
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `payments_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
+}
+
+// What goes on is looked at again each second; once it has ended, the page is loaded anew.
+async function watch(part) {
+  const answer = await fetch(location.href);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!answer.ok || !page.querySelector("[data-goes-on]")) return location.reload();
+  for (const live of part.querySelectorAll("[data-live]")) {
+    const fresh = page.querySelector(`[data-live="${live.dataset.live}"]`);
+    if (live.tagName === "PROGRESS") live.value = fresh.value;
+    else if (live.textContent !== fresh.textContent) live.innerHTML = fresh.innerHTML;
+  }
+  setTimeout(() => watch(part).catch(() => location.reload()), 1000);
+}
+for (const part of document.querySelectorAll("[data-goes-on]")) setTimeout(() => watch(part).catch(() => location.reload()), 1000);
+
 // The key / leads to the search field.
 document.addEventListener("keydown", (event) => {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);

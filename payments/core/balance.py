@@ -32,7 +32,22 @@ class Term(StrEnum):
         """What the money of this term is, as the office reads it."""
         return _SENTENCES[self]
 
+    @property
+    def label(self) -> str:
+        """The term in a word or two, beside an amount."""
+        return _LABELS[self]
 
+
+_LABELS = {
+    Term.INTERNAL: "Internal",
+    Term.NOT_SENT: "Not Sent",
+    Term.PENDING: "Pending",
+    Term.INVALID: "Validation Failed",
+    Term.ZERO_DUE: "Amount Due is 0.00",
+    Term.CLOSED_MONTH: "Closed month",
+    Term.PRIOR_PERIOD: "Adjusted",
+    Term.DATE_DIFFERENCES: "Other days",
+}
 _SENTENCES = {
     Term.INTERNAL: "Internal Payments, which stay in the EMR",
     Term.NOT_SENT: "Not Sent: the clinic or its settings keep it out, or every try failed",
@@ -92,7 +107,10 @@ class LineFacts:
 
 @dataclass(frozen=True, slots=True)
 class BalancedLine:
-    """A line, or a `count` of lines on which both sides agree, with what lies between the sides; amounts in dollars."""
+    """A line, or a `count` of lines on which both sides agree, with what lies between the sides; amounts in dollars.
+
+    `day` is the line's date of transaction.
+    """
 
     payment: str | None
     clinic: str | None
@@ -101,6 +119,8 @@ class BalancedLine:
     terms: Mapping[Term, Money] = field(default_factory=dict)
     note: str = ""
     count: int = 1
+    day: date | None = None
+    charge_type: str | None = None
 
     @property
     def unexplained(self) -> Money:
@@ -158,7 +178,9 @@ def explain(facts: LineFacts) -> BalancedLine:
         terms[Term.PRIOR_PERIOD] += facts.added
         terms[Term.DATE_DIFFERENCES] += facts.elsewhere
     own = {term: amount for term, amount in terms.items() if amount}
-    line = BalancedLine(facts.payment, facts.clinic, facts.emr, facts.here, own)
+    line = BalancedLine(
+        facts.payment, facts.clinic, facts.emr, facts.here, own, day=facts.feed.day, charge_type=facts.feed.charge_type
+    )
     return replace(line, note=_note(facts, line.unexplained))
 
 

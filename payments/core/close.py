@@ -13,8 +13,8 @@ from payments.core.month import Month, MonthState
 class ClosingError(ValueError):
     """A month cannot be scheduled, cancelled or closed as asked."""
 
-    def __init__(self, company_id: str, month: Month, problem: str) -> None:
-        self.company_id, self.month = company_id, month
+    def __init__(self, company_id: str, month: Month, problem: str, comes_after: Month | None = None) -> None:
+        self.company_id, self.month, self.problem, self.comes_after = company_id, month, problem, comes_after
         super().__init__(f"{company_id} {month}: {problem}")
 
 
@@ -56,4 +56,5 @@ def check_may_close(company_id: str, month: Month, today: date, state: MonthStat
     if Month.of(today) <= month:
         raise ClosingError(company_id, month, f"it has not ended; today is {today}")
     if earlier:
-        raise ClosingError(company_id, month, f"{earlier[0]} has entries and is not closed; earlier months come first")
+        problem = f"{earlier[0]} has entries and is not closed; earlier months come first"
+        raise ClosingError(company_id, month, problem, comes_after=earlier[0])

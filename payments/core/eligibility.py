@@ -67,14 +67,18 @@ def judge(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) ->
         return Refused(None)
     if saved.internal_payment:
         return Refused(Reason.INTERNAL_PAYMENT)
-    if not stays_eligible(saved, before):
-        if not settings.integration:
-            return Refused(Reason.INTEGRATION_OFF)
-        if saved.charge_type not in settings.charge_types:
-            return Refused(Reason.TYPE_NOT_SELECTED)
+    if not stays_eligible(saved, before) and (reason := kept_out(settings, saved.charge_type)):
+        return Refused(reason)
     if saved.amount_due == ZERO:
         return Questioned("Amount Due is 0.00")
     return Eligible()
+
+
+def kept_out(settings: ClinicSettings, charge_type: str) -> Reason | None:
+    """Return why a clinic with these settings sends no payment of this type, None if it sends them."""
+    if not settings.integration:
+        return Reason.INTEGRATION_OFF
+    return None if charge_type in settings.charge_types else Reason.TYPE_NOT_SELECTED
 
 
 def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:

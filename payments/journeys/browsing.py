@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 from payments.core.event import LineKey
 from payments.core.rights import User
 from payments.store import feed_pages, reports, worklist
-from payments.store.feed_pages import Place, PlacedRow, Wanted
+from payments.store.feed_choice import Wanted
+from payments.store.feed_pages import Place, PlacedRow
 from payments.store.findings import FindingRow
 from payments.store.reports import GroupBy, LogQuery, LogRow, LogSum
 from payments.store.session import Transaction

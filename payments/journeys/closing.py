@@ -57,6 +57,11 @@ def preview(tx: Transaction, company_id: str, month: Month, now: datetime) -> tu
     return closing.take_snapshot(tx, company_id, month), closing.unready(tx, company_id, month)
 
 
+def show_unready(tx: Transaction, company_id: str, month: Month) -> list[Unready]:
+    """Return what of a month is better settled before it is closed, whether or not it may be closed by now."""
+    return closing.unready(tx, company_id, month)
+
+
 def begin(tx: Transaction, company_id: str, month: Month, now: datetime, who: str | None) -> None:
     """Hold new imports of the month back; commit this before `finish`. Nobody but the night has no name.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from payments.core.eligibility import kept_out
 from payments.core.event import ChargeType
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Reason
@@ -31,13 +32,15 @@ def would_flow(tx: Transaction, clinic_id: str, charge_type: ChargeType, day: da
         sentence = f"Not Sent: clinic {clinic_id} is not known to Billing, so nothing of it is sent."
         return Foreseen(Reason.INTEGRATION_OFF, MonthState.OPEN, sentence)
     state = closing.state_of(tx, clinic.company_id, Month.of(day))
-    settings = clinic.settings_at(now)
-    if not settings.integration:
-        return Foreseen(Reason.INTEGRATION_OFF, state, f"Not Sent: {Reason.INTEGRATION_OFF.sentence}")
-    if charge_type not in settings.charge_types:
-        sentence = f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
-        return Foreseen(Reason.TYPE_NOT_SELECTED, state, sentence)
-    return Foreseen(None, state, _when_it_flows(Month.of(day), state))
+    match kept_out(clinic.settings_at(now), charge_type):
+        case None:
+            sentence = _when_it_flows(Month.of(day), state)
+            return Foreseen(None, state, sentence)
+        case Reason.TYPE_NOT_SELECTED as reason:
+            sentence = f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
+            return Foreseen(reason, state, sentence)
+        case reason:
+            return Foreseen(reason, state, f"Not Sent: {reason.sentence}")
 
 
 def _when_it_flows(month: Month, state: MonthState) -> str:

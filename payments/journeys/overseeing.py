@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from payments.core.outcome import Status
 from payments.store import gauges
-from payments.store.gauges import AgeOfExceptions, Chunks, HourOfFlow, StatusCount
+from payments.store.gauges import AgeOfExceptions, Chunks, Day, HourOfFlow, StatusCount
 from payments.store.session import Transaction
 
 __all__ = ["AgeOfExceptions", "Chunks", "HourOfFlow", "StatusCount"]
@@ -16,7 +17,7 @@ LATELY = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A day's flow hour by hour (UTC), open exceptions by age, and what did not come through so far."""
+    """A day's flow hour by hour, open exceptions by age, and what did not come through so far."""
 
     day: date
     flow: Sequence[HourOfFlow]
@@ -35,13 +36,17 @@ class Gauges:
     chunks: Chunks
 
 
-def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, now: datetime) -> Overview:
-    """Return how a day went, and how things stand now, for all clinics or for these."""
-    begin = datetime.combine(day, time(), UTC)
+def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, here: datetime) -> Overview:
+    """Return how a day went, and how things stand now, for all clinics or for these.
+
+    `here` is now, in the time zone whose day and hours are meant.
+    """
+    zone = ZoneInfo(str(here.tzinfo))
+    begin, end = (datetime.combine(each, time(), zone) for each in (day, day + timedelta(days=1)))
     return Overview(
         day,
-        gauges.flow(tx, begin, begin + timedelta(days=1), clinics),
-        gauges.exceptions_by_age(tx, now, clinics),
+        gauges.flow(tx, Day(begin, end, zone.key), clinics),
+        gauges.exceptions_by_age(tx, here, clinics),
         gauges.not_through(tx, clinics),
     )
 

@@ -3,13 +3,20 @@
 PostgreSQL keeps the wish, so it holds while the queue is down and when it is asked twice.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
+from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, kept_out
 from payments.core.event import LineKey
-from payments.store import feed_pages, requeue_runs, requeues
-from payments.store.feed_pages import Wanted
+from payments.core.money import ZERO, Money
+from payments.core.month import Month
+from payments.core.outcome import Reason
+from payments.store import clinics, requeue_picks, requeue_runs, requeues
+from payments.store.feed_choice import Wanted
+from payments.store.requeue_picks import Alike
 from payments.store.requeue_runs import DONE, RUNNING, STOPPED, Begun, RequeueRun
 from payments.store.requeues import Choice
 from payments.store.session import Transaction
@@ -47,14 +54,70 @@ def requeue_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -
     return Requeued(count + requeues.requeue_set_aside_matching(tx, choice, now, who))
 
 
+@dataclass(slots=True)
+class Expected:
+    """What a requeue would come to for some payments of it: they flow, wait for a biller, or stay out for a `reason`.
+
+    How many there are, their sum in dollars, and the months that they are dated in; of `was` each earlier reason.
+    """
+
+    reason: Reason | None
+    is_closed: bool
+    number: int = 0
+    total: Money = ZERO
+    months: set[Month] = field(default_factory=set)
+    was: Counter[Reason | None] = field(default_factory=Counter)
+
+    @property
+    def flows(self) -> bool:
+        """Whether Billing takes them."""
+        return self.reason is None and not self.is_closed
+
+
+class Foreseen(NamedTuple):
+    """What a run would requeue, by what it would come to, and how many events that are to be read once more."""
+
+    lines: Sequence[Expected]
+    unread: int
+
+    @property
+    def number(self) -> int:
+        """How many there are of both."""
+        return sum(each.number for each in self.lines) + self.unread
+
+
+def foresee(tx: Transaction, wanted: Wanted, now: datetime) -> Foreseen:
+    """Foresee what a run would come to by the settings of now, what flows first."""
+    groups = requeue_picks.alike(tx, wanted)
+    known = clinics.load(tx, {group.clinic_id for group in groups})
+    settings = {name: clinic.settings_at(now) for name, clinic in known.items()}
+    found: dict[tuple[Reason | None, bool], Expected] = {}
+    for group in groups:
+        reason = _stays_out(group, settings.get(group.clinic_id, SWITCHED_OFF))
+        is_closed = group.is_closed and reason is None
+        expected = found.setdefault((reason, is_closed), Expected(reason, is_closed))
+        expected.number += group.number
+        expected.total += group.total
+        expected.was[group.reason] += group.number
+        expected.months |= {Month.of(group.month)} if group.month else set()
+    in_order = sorted(found.values(), key=lambda each: (each.reason is not None, each.is_closed, each.reason or ""))
+    return Foreseen(in_order, requeue_picks.count_aside(tx, wanted))
+
+
+def _stays_out(group: Alike, settings: ClinicSettings) -> Reason | None:
+    if group.internal_payment:
+        return Reason.INTERNAL_PAYMENT
+    return kept_out(settings, group.charge_type) if group.charge_type else None
+
+
 def count_matching(tx: Transaction, wanted: Wanted) -> int:
     """Count what a run would requeue, before anybody begins it."""
-    return feed_pages.count(tx, wanted)
+    return requeue_picks.count(tx, wanted)
 
 
 def begin_run(tx: Transaction, wanted: Wanted, now: datetime, who: str) -> int:
     """Begin to requeue all that match, as of now, and return the run's number; `step` does the work."""
-    begun = Begun(wanted, feed_pages.count(tx, wanted), feed_pages.last_numbers(tx))
+    begun = Begun(wanted, requeue_picks.count(tx, wanted), requeue_picks.last_numbers(tx))
     return requeue_runs.add(tx, begun, now, who)
 
 
@@ -68,9 +131,9 @@ def step(tx: Transaction, number: int, now: datetime, limit: int) -> bool:
     run = requeue_runs.load(tx, number, lock=True)
     if run is None or run.state != RUNNING:
         return False
-    picked = feed_pages.pick_lines(tx, run.wanted, (run.line_reached, run.line_last), limit)
+    picked = requeue_picks.pick_lines(tx, run.wanted, (run.line_reached, run.line_last), limit)
     keys = [LineKey(*key) for _, *key in picked]
-    aside = [] if picked else feed_pages.pick_aside(tx, run.wanted, (run.aside_reached, run.aside_last), limit)
+    aside = [] if picked else requeue_picks.pick_aside(tx, run.wanted, (run.aside_reached, run.aside_last), limit)
     count = len(requeues.requeue_keys(tx, keys, now, run.begun_by))
     count += len(requeues.requeue_set_aside(tx, aside, (), now, run.begun_by))
     moved = replace(

@@ -1,7 +1,7 @@
 """The audit history: who did, exported or looked at what. It is only ever added to."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -34,13 +34,16 @@ class AuditRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which part of the audit history; None leaves that open. `before` is the id where an earlier page ended."""
+    """Which part of the audit history, from `since` to before `until`; None leaves that open.
+
+    `before` is the id where an earlier page ended.
+    """
 
     who: str | None = None
     action: str | None = None
     subject: str | None = None
-    since: date | None = None
-    until: date | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     before: int | None = None
 
 
@@ -63,8 +66,8 @@ def rows(tx: Transaction, query: AuditQuery, limit: int) -> list[AuditRow]:
             "WHERE (CAST(:who AS text) IS NULL OR who = :who) "
             "AND (CAST(:action AS text) IS NULL OR action = :action) "
             "AND (CAST(:subject AS text) IS NULL OR subject = :subject) "
-            "AND (CAST(:since AS date) IS NULL OR at >= CAST(:since AS date)) "
-            "AND (CAST(:until AS date) IS NULL OR at < CAST(:until AS date) + 1) "
+            "AND (CAST(:since AS timestamptz) IS NULL OR at >= :since) "
+            "AND (CAST(:until AS timestamptz) IS NULL OR at < :until) "
             "AND (CAST(:before AS bigint) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         ),
         {name: getattr(query, name) for name in query.__slots__} | {"limit": limit},

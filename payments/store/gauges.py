@@ -50,7 +50,7 @@ _SEEN = "(CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
 # BRIN finds the day's rows of the history; what is asked for is one hour's number of each kind.
 _FLOW = f"""
 WITH happened AS (
-    SELECT extract(hour FROM at AT TIME ZONE 'UTC')::int AS hour, what, line_ref FROM history
+    SELECT extract(hour FROM at AT TIME ZONE :zone)::int AS hour, what, line_ref FROM history
     WHERE at >= :begin AND at < :end AND line_ref IS NOT NULL
 ),
 done AS (
@@ -61,7 +61,7 @@ done AS (
     FROM happened JOIN lines ON lines.id = line_ref WHERE {_SEEN} GROUP BY hour
 ),
 saves AS (
-    SELECT extract(hour FROM saved_at AT TIME ZONE 'UTC')::int AS hour, count(*) AS saved FROM lines
+    SELECT extract(hour FROM saved_at AT TIME ZONE :zone)::int AS hour, count(*) AS saved FROM lines
     WHERE saved_at >= :begin AND saved_at < :end AND status IS NOT NULL AND {_SEEN} GROUP BY 1
 )
 SELECT hours.hour, coalesce(saved, 0), coalesce(imported, 0), coalesce(retried, 0), coalesce(not_sent, 0)
@@ -78,9 +78,17 @@ SELECT age, count(*) AS number FROM (
 AGES = ("today", "1 to 3 days", "3 to 7 days", "over a week")
 
 
-def flow(tx: Transaction, begin: datetime, end: datetime, clinics: Sequence[str] | None) -> list[HourOfFlow]:
-    """Return what happened hour by hour from `begin` to before `end`, a day."""
-    found = tx.execute(text(_FLOW), {"begin": begin, "end": end, "clinics": _listed(clinics)})
+class Day(NamedTuple):
+    """A day of a time zone: its first moment, the one after its last, and the zone's IANA name."""
+
+    begin: datetime
+    end: datetime
+    zone: str
+
+
+def flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> list[HourOfFlow]:
+    """Return what happened in each hour of a day."""
+    found = tx.execute(text(_FLOW), day._asdict() | {"clinics": _listed(clinics)})
     return [HourOfFlow(*row) for row in found]
 
 

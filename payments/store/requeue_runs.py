@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from payments.core.money import dollars
 from payments.core.outcome import Reason, Status
-from payments.store.feed_pages import Wanted
+from payments.store.feed_choice import Wanted
 from payments.store.session import Transaction
 
 RUNNING, STOPPED, DONE = "running", "stopped", "done"

@@ -13,7 +13,7 @@ from tests.acceptance.stack import Stack
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
 REDIS_DATABASE = 11
-WIDTHS = {"desk": (1280, 800), "tablet": (820, 1100)}
+WIDTHS = {"desk": (1280, 800), "tablet": (820, 1180)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,6 +53,20 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def admins_page(chromium: Browser, address: str) -> Iterator[Page]:
+    """The page of an admin who looks at one page after the other."""
+    with chromium.new_context(base_url=address) as context:
+        yield log_in_by_keyboard(context.new_page(), "ann")
+
+
+@pytest.fixture
+def strangers_page(chromium: Browser, address: str) -> Iterator[Page]:
+    """The page of somebody who is not logged in."""
+    with chromium.new_context(base_url=address) as context:
+        yield context.new_page()
+
+
 @pytest.fixture
 def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
     """Return the page of somebody who has logged in by keyboard; what a page says in its console fails the test."""
@@ -67,14 +81,7 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto("/login")
-        page.get_by_label("Name").focus()
-        page.keyboard.type(name)
-        page.keyboard.press("Tab")
-        page.keyboard.type(PASSWORD)
-        page.keyboard.press("Enter")
-        page.get_by_role("heading", name="Overview").wait_for()
-        return page
+        return log_in_by_keyboard(page, name)
 
     yield log_in
     for context in contexts:
@@ -82,9 +89,21 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
     assert said == []
 
 
+def log_in_by_keyboard(page: Page, name: str) -> Page:
+    """Log in without a mouse, and return the page once it shows the overview."""
+    page.goto("/login")
+    page.get_by_label("Name").focus()
+    page.keyboard.type(name)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Overview").wait_for()
+    return page
+
+
 @pytest.fixture(scope="session")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots are kept: the folder of SCREENSHOTS, if somebody wants to look at them."""
-    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+def shots() -> Path:
+    """Where screenshots are kept to be looked at: `.screenshots/` of the checkout, or the folder of SCREENSHOTS."""
+    folder = Path(os.environ.get("SCREENSHOTS") or Path(__file__).resolve().parents[2] / ".screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

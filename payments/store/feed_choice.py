@@ -1,0 +1,91 @@
+"""What people ask the Claims Feed for, as conditions in SQL: each only where it is asked for, for the indexes' sake."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from payments.core.event import LineKey
+from payments.core.money import Money
+from payments.core.outcome import Reason, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which part of the feed; None leaves that open. `clinics` is both what is asked for and what may be seen.
+
+    Dates are the clinics' own days of the save, inclusive; amounts are dollars.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    status: Status | None = None
+    reason: Reason | None = None
+    clinics: tuple[str, ...] | None = None
+    patient: str | None = None
+    payment: str | None = None
+    amount: Money | None = None
+
+
+_SAME_LINE = "{0}.clinic_id = {1}.clinic_id AND {0}.payment_id = {1}.payment_id AND {0}.line_id = {1}.line_id"
+# The rule of the feed: an event set aside stands for its line until a version at least as new was processed.
+LINE_STANDS = f"""
+status IS NOT NULL AND NOT EXISTS (
+    SELECT FROM set_aside WHERE {_SAME_LINE.format("set_aside", "lines")} AND closed_at IS NULL
+        AND (set_aside.version > lines.version
+            OR set_aside.version = lines.version AND set_aside.reason = 'version_conflict'))
+"""
+ASIDE_STANDS = f"""
+closed_at IS NULL AND NOT EXISTS (
+    SELECT FROM set_aside AS newer WHERE {_SAME_LINE.format("newer", "set_aside")} AND newer.closed_at IS NULL
+        AND (coalesce(newer.version, -1), newer.id) > (coalesce(set_aside.version, -1), set_aside.id))
+AND NOT EXISTS (
+    SELECT FROM lines WHERE {_SAME_LINE.format("lines", "set_aside")} AND set_aside.version IS NOT NULL
+        AND NOT (set_aside.version > lines.version
+            OR set_aside.version = lines.version AND set_aside.reason = 'version_conflict'))
+"""
+
+
+# A payment is named with or without its line; each way in which that can be read is looked up by the unique index.
+_NAMED = (
+    "(clinic_id, payment_id) IN (SELECT * FROM unnest(CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]))) "
+    "AND :payment IN (clinic_id || '/' || payment_id || '/' || line_id, clinic_id || '/' || payment_id)"
+)
+
+
+def lines_where(wanted: Wanted) -> str:
+    """Return the conditions for lines, but for the clinic, so that the planner sees which index serves."""
+    amount = "(CASE WHEN deleted THEN 0.00 ELSE amount_paid END)"
+    # The clinic's own day is at most a day away from the moment in UTC, by which the index goes.
+    since = " AND saved_at >= CAST(:since AS date) - interval '1 day'" if wanted.since else ""
+    until = " AND saved_at < CAST(:until AS date) + interval '2 days'" if wanted.until else ""
+    return _where(wanted, "saved_on", amount) + since + until
+
+
+def aside_where(wanted: Wanted) -> str:
+    """Return the conditions for events that were set aside, likewise."""
+    day = "coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date)"
+    return _where(wanted, day, "amount_paid") + (
+        "" if wanted.clinics is None else " AND clinic_id = ANY(CAST(:clinics AS text[]))"
+    )
+
+
+def _where(wanted: Wanted, day: str, amount: str) -> str:
+    parts = {
+        "since": f"{day} >= :since",
+        "until": f"{day} <= :until",
+        "status": f"status = '{wanted.status}'",  # of an enum of ours, written out for the partial index
+        "reason": "reason = :reason",
+        "patient": "patient_id = :patient",
+        "payment": _NAMED,
+        "amount": f"{amount} = :amount",
+    }
+    return "".join(f" AND {part}" for name, part in parts.items() if getattr(wanted, name) is not None)
+
+
+def parameters(wanted: Wanted) -> dict[str, Any]:
+    """Return the values that the conditions speak of."""
+    given = {name: value for name, value in asdict(wanted).items() if value is not None and name != "status"}
+    if wanted.payment is not None:
+        pairs = {(key.clinic_id, key.payment_id) for key in LineKey.readings(f"{wanted.payment}/")}
+        given |= {"of_clinic": [clinic for clinic, _ in pairs], "of_payment": [payment for _, payment in pairs]}
+    return given | ({"clinics": list(wanted.clinics)} if wanted.clinics is not None else {})

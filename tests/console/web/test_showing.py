@@ -1,0 +1,175 @@
+"""How pages show things: times where the visitor is, refusals with a way back, what a requeue would come to."""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI
+
+from payments.core.event import ChargeType
+from tests.console.web.conftest import Browser, Ledger
+from tests.console.web.stories import Visitor, audited, edit_in_closed_month, leave_out
+from tests.make import patient, saved
+from tests.office import paid
+
+
+def cells(page: str) -> list[str]:
+    """Return what the cells of a page's tables say, without marks."""
+    return [
+        " ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in re.findall(r"<td[^>]*>(.*?)</td>", page, re.DOTALL)
+    ]
+
+
+def seen_from(browser: Browser, zone: str, path: str) -> str:
+    """Return a page as somebody sees it whose browser is in this time zone."""
+    cookies = {**browser.client.cookies, "payments_zone": zone}
+    header = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    return browser.client.get(path, headers={"cookie": header}).text
+
+
+def test_a_time_is_shown_where_the_visitor_is_and_in_utc_to_who_does_not_say(visitor: Visitor, ledger: Ledger) -> None:
+    payment = saved(clinic_id="zones", saved_at="2026-06-05T23:30:00-07:00")
+    ledger.imports("zones", patient(), payment)
+    path, billing = "/claims-feed?clinic=zones", visitor("billing")
+
+    for zone, shown in (
+        ("America%2FLos_Angeles", "2026-06-05 23:30"),
+        ("Asia%2FKolkata", "2026-06-06 12:00"),
+        ("No%2FSuch_Zone", "2026-06-06 06:30"),
+        ("..%2F..%2Fetc%2Fpasswd", "2026-06-06 06:30"),
+    ):
+        assert shown in cells(seen_from(billing, zone, path))
+    assert "2026-06-06 06:30" in cells(billing.get(path).text)
+
+
+def test_a_day_of_the_overview_and_of_the_audit_history_begins_where_the_visitor_is(visitor: Visitor) -> None:
+    admin, zone = visitor("admin"), "Pacific/Kiritimati"
+    today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
+    admin.get("/claims-feed", find="looked-at-from-afar")
+
+    assert f"Flow of {today}" in seen_from(admin, zone, "/")
+    found = "looked-at-from-afar" in cells(seen_from(admin, zone, f"/audit?since={today}&until={today}"))
+    assert found
+    assert "looked-at-from-afar" not in cells(seen_from(admin, zone, f"/audit?since={today.replace(year=2999)}"))
+
+
+def test_a_refusal_stands_within_the_pages_with_the_way_back(visitor: Visitor, address: str) -> None:
+    billing = visitor("billing")
+    came_from = {"referer": f"{address}/exceptions?case=added"}
+
+    refused = billing.client.post("/exceptions/accept", data={"csrf": billing.csrf}, headers=came_from)
+    assert refused.status_code == 422
+    assert "No exception was ticked." in refused.text
+    assert '<nav aria-label="Pages">' in refused.text
+    assert 'href="/exceptions?case=added">Back</a>' in refused.text
+
+    elsewhere = {"referer": "https://elsewhere.example/claims-feed"}
+    assert ">Back</a>" not in billing.client.get("/claims-feed?after=x", headers=elsewhere).text
+
+
+def test_before_a_requeue_one_sees_what_comes_through_what_waits_for_a_biller_and_what_stays_out(
+    visitor: Visitor, ledger: Ledger
+) -> None:
+    clinic, company = "foreseen", "company-foreseen"
+    edit_in_closed_month(ledger, clinic, company)
+    ledger.office(
+        clinic, lambda office: office.publish(patient(company_id=company)), ChargeType.COPAY, company_id=company
+    )
+    here = {"clinic_id": clinic, "company_id": company, "saved_at": datetime.now(UTC).isoformat()}
+    ledger.publishes(
+        saved(payment_id="flows", charge_type="Supplies", **here, **paid("9.00", "2026-07-05")),
+        saved(payment_id="closed", charge_type="Supplies", **here, **paid("4.00", "2026-06-05")),
+        saved(payment_id="out", charge_type="Wellness", **here, **paid("2.00", "2026-07-05")),
+        saved(payment_id="internal", internal_payment=True, **here, **paid("1.00", "2026-07-06")),
+    )
+    support = visitor("support")
+    support.post("/clinic", clinic=clinic, integration="on", type=["Copay", "Supplies"])
+
+    page = support.get("/requeue-runs/new", status="Not Sent", clinic=clinic).text
+
+    said = cells(page)
+    rows = {tuple(said[at : at + 4]) for at in range(0, len(said), 4)}
+    assert rows == {
+        ("Come through Once Billing knows the patient.", "2026-07", "1", "9.00"),
+        ("Exceptions Their month is closed: a biller decides.", "2026-06", "1", "4.00"),
+        (
+            "Stay Not Sent This charge type is not selected in the clinic's settings.".replace("'", "&#39;"),
+            "2026-07",
+            "1",
+            "2.00",
+        ),
+        ("Stay Not Sent An Internal Payment stays in the EMR.", "2026-07", "1", "1.00"),
+    }
+    assert "Requeue 4 payments" in page
+
+
+def test_a_clinic_says_how_many_of_what_was_left_out_come_through_by_now(visitor: Visitor, ledger: Ledger) -> None:
+    leave_out(ledger, "counting", "one", "two")
+    support = visitor("support")
+
+    assert "By the settings of now they stay so." in support.get("/clinic", clinic="counting").text
+    support.post("/clinic", clinic="counting", integration="on", type=["Supplies"])
+    assert "By the settings of now they come through." in support.get("/clinic", clinic="counting").text
+
+
+def test_clinics_are_found_by_name_and_those_that_differ_alone(visitor: Visitor, ledger: Ledger) -> None:
+    for name, types in (("compared-a", ["Copay"]), ("compared-b", ["Copay"]), ("compared-c", ["Other"])):
+        ledger.office(name, lambda office: None, *map(ChargeType, types))
+    support = visitor("support")
+
+    def shown(**query: str) -> list[str]:
+        return re.findall(r'href="/clinic\?clinic=([^"]+)"', support.get("/clinics", **query).text)
+
+    assert shown(find="compared") == ["compared-a", "compared-b", "compared-c"]
+    assert shown(find="compared", like="compared-a", differing="true") == ["compared-a", "compared-c"]
+
+
+def test_looking_at_a_month_that_never_was_leaves_no_trace_of_it(visitor: Visitor, ledger: Ledger) -> None:
+    ledger.imports("months-seen", patient(), saved(clinic_id="months-seen"))
+    billing = visitor("billing")
+
+    assert billing.get("/months", company="company", month="1999-01").status_code == 200
+
+    assert "1999-01" not in {row["month"] for row in billing.get("/api/months", company="company").json()["rows"]}
+
+
+def test_the_next_month_to_close_is_shown_first_and_what_has_to_be_closed_before_another(
+    visitor: Visitor, ledger: Ledger
+) -> None:
+    company = "company-order"
+    payments = (
+        saved(clinic_id="order", company_id=company, payment_id=day, **paid("25.00", day))
+        for day in ("2026-05-05", "2026-06-05")
+    )
+    ledger.office("order", lambda office: office.publish(patient(company_id=company), *payments), company_id=company)
+    billing = visitor("billing")
+
+    assert "Close 2026-05 for good" in billing.get("/months", company=company).text
+    blocked = billing.get("/months", company=company, month="2026-06").text
+    assert "Not yet: 2026-05 has entries and is not closed" in blocked
+    assert f'href="/months?company={company}&amp;month=2026-05">Go to 2026-05' in blocked
+    billing.post("/months/close", company=company, month="2026-05", confirm="2026-05")
+    closed = billing.get("/months", company=company, month="2026-05").text
+    assert "Closed with payments of <strong>25.00</strong>, and the ledger still adds up to it." in closed
+
+
+def test_what_somebody_changes_is_in_the_audit_history_under_their_name(
+    visitor: Visitor, ledger: Ledger, site: FastAPI
+) -> None:
+    leave_out(ledger, "audited", "shoes")
+    ledger.office("audited-too", lambda office: None)
+    name, password = {"name": "new-one"}, {"password": "long enough it is"}
+
+    for who, path, fields, action in (
+        ("support", "/clinic", {"clinic": "audited", "integration": "on"}, "changed clinic settings"),
+        ("support", "/clinic/copy", {"clinic": "audited", "to": "audited-too"}, "changed clinic settings"),
+        ("support", "/claims-feed/requeue", {"payment": "audited/shoes/1"}, "requeued"),
+        ("support", "/requeue-runs", {"status": "Not Sent", "clinic": "audited"}, "requeued all that match"),
+        ("admin", "/users", {**name, **password, "role": "billing"}, "user added"),
+        ("admin", "/users/password", {**name, **password}, "password set"),
+        ("admin", "/users/disable", name, "user disabled"),
+    ):
+        before = len(audited(site, action))
+        assert visitor(who).post(path, **fields).status_code == 303, path
+        after = audited(site, action)
+        assert (len(after) - before, after[0].who) == (1, f"user:{who}"), path
