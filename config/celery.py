@@ -137,6 +137,9 @@ def _workers() -> dict[str, object]:
         "worker_prefetch_multiplier": 1,
         "worker_eta_task_limit": 100,
         "worker_max_tasks_per_child": 10_000,
+        # A machine that is busy may need longer than Celery's four seconds to get a child going; killed for that, its
+        # successor would be in the same hurry. A worker whose child never gets going hears of nothing, and notices.
+        "worker_proc_alive_timeout": 60.0,
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         # Takes effect on SIGTERM only with REMAP_SIGTERM=SIGQUIT in the environment.
         "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_SECONDS,

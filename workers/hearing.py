@@ -77,7 +77,11 @@ def _messages_wait(broker: redis.Redis, queues: Sequence[str]) -> bool:
 
 def _is_busy(now: float) -> bool:
     """Say whether a task is under way that may still be; one long past its hard limit is only thought to be."""
-    for request in list(state.active_requests):
+    try:
+        under_way = list(state.active_requests)
+    except RuntimeError:  # one began or ended while this thread was counting
+        return True
+    for request in under_way:
         limit = request.task.time_limit or HARD_LIMIT_SECONDS
         if request.time_start is None or now - request.time_start < limit + OVERDUE_SECONDS:
             return True

@@ -1,7 +1,12 @@
 """When a worker counts as deaf, as a table of what it sees second by second."""
 
-import pytest
+import weakref
+from collections.abc import Iterator
 
+import pytest
+from celery.worker import state
+
+from workers import hearing
 from workers.hearing import DEAF_SECONDS, Hearing
 
 WAITS, BUSY, QUIET = (True, False), (True, True), (False, False)
@@ -38,3 +43,24 @@ def test_a_message_that_comes_begins_the_time_anew() -> None:
     hearing.heard(sender=None)
 
     assert not hearing.is_lost(waiting=True, busy=False, now=float(DEAF_SECONDS))
+
+
+class Request:
+    """A task that a worker has under way."""
+
+
+class Changing(weakref.WeakSet[Request]):
+    """The requests under way, of which another begins while somebody counts them."""
+
+    def __iter__(self) -> Iterator[Request]:
+        for each in super().__iter__():
+            self.kept = Request()
+            self.add(self.kept)
+            yield each
+
+
+def test_a_worker_is_busy_where_a_task_begins_while_the_tasks_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Request()
+    monkeypatch.setattr(state, "active_requests", Changing([first]))
+
+    assert hearing._is_busy(0.0)
