@@ -75,6 +75,11 @@ class Streams:
             for entry_id in stream.touch(self.client, name, entry_ids, idle_ms)
         ]
 
+    def clock_ms(self) -> int:
+        """Return the time of the server, the one by which entries lie idle."""
+        seconds, microseconds = self.client.time()
+        return seconds * 1_000 + microseconds // 1_000
+
     def length(self) -> int:
         """Return how many entries are on the feed: not yet handed out, or not yet acknowledged."""
         return stream.feed_length(self.client, *self.names)

@@ -61,11 +61,20 @@ def watch_hearing(broker_url: str, queues: Sequence[str]) -> None:
 
 
 def _watch(hearing: Hearing, messages_wait: Callable[[], bool]) -> None:
-    while not hearing.is_lost(waiting=messages_wait(), busy=_is_busy(time.time()), now=time.monotonic()):
+    while not _look(hearing, messages_wait):
         time.sleep(LOOK_SECONDS)
     log.critical("gone deaf", why="messages wait, nothing is under way, and none is taken", seconds=DEAF_SECONDS)
     # Nothing is under way that would have to be ended in order; and what is deaf may not hear a request to stop.
     os._exit(EXIT_DEAF)
+
+
+def _look(hearing: Hearing, messages_wait: Callable[[], bool]) -> bool:
+    """Say whether hearing is lost. Nothing may end this thread, or nobody would look any more."""
+    try:
+        return hearing.is_lost(waiting=messages_wait(), busy=_is_busy(time.time()), now=time.monotonic())
+    except Exception:
+        log.exception("hearing not looked at")
+        return False
 
 
 def _messages_wait(broker: redis.Redis, queues: Sequence[str]) -> bool:

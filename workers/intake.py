@@ -32,6 +32,7 @@ from tasks.resources import connect_redis
 from tasks.stream import Idle, was_taken
 from tasks.streams import Streams
 from tasks.tracing import traces_of
+from workers.clocks import ServerClock
 from workers.refusing import in_one_line
 
 log = structlog.get_logger()
@@ -74,6 +75,7 @@ class Intake:
         self.stopping = threading.Event()
         self.asked: Asked | None = None
         self.idle, self.sweep_at = 0, time.monotonic()
+        self.clock = ServerClock()
         self.look_at = time.monotonic()
 
     def run(self) -> None:
@@ -132,9 +134,18 @@ class Intake:
 
     def sweep(self) -> None:
         """Look for what lies idle. It waits for its next try, and must not keep new payments out."""
+        if self.clock.was_set_back(self.streams.clock_ms(), time.monotonic_ns() // 1_000_000):
+            self.count_anew()
         idle = self.streams.idle(_ms(LEASE))
         self.idle, self.sweep_at = len(idle), time.monotonic() + SWEEP_SECONDS
         self.send_again(idle)
+
+    def count_anew(self) -> None:
+        """Let what is handed out lie idle from now on: by a clock that was set back it would not for a long time."""
+        handed_out = [entry.entry_id for entry in self.streams.idle(0)]
+        log.warning("clock set back", whose="Redis", entries=len(handed_out))
+        if handed_out:
+            self.streams.touch(handed_out, 0)
 
     def send_again(self, idle: list[Idle]) -> None:
         """Hand out once more what has been lying for its time, and give up what has used up its tries."""

@@ -14,9 +14,12 @@ Transaction = Connection
 """An open transaction; what store functions and journeys are handed."""
 
 LOCK_TIMEOUT_SECONDS = 15
-_TRANSIENT_STATES = ("08", "25006", "40", "53", "55P03", "57", "58")
-"""SQLSTATE prefixes that pass by themselves: connection, a standby that only reads, rollback, resources, lock not
-available, shutdown, the machine's disk."""
+IDLE_SECONDS_MAX = 60
+"""So long PostgreSQL keeps a transaction open for somebody who says nothing in it. A process that is frozen would hold
+its locks for ever."""
+_TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
+"""SQLSTATE prefixes that pass by themselves: connection, a standby that only reads, silent for too long, rollback,
+resources, lock not available, shutdown, the machine's disk."""
 
 
 class LostRaceError(Exception):
@@ -35,7 +38,8 @@ def connect(database_url: str, *, application_name: str, pool_size: int = 2) -> 
         connect_args={
             "application_name": application_name,
             "connect_timeout": 5,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC",
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC "
+            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS_MAX}s",
             "keepalives_idle": 10,
             "tcp_user_timeout": 15_000,
         },

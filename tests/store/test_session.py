@@ -28,6 +28,7 @@ def raised(connection, statement):
         ("connection_failure", True),
         ("read_only_sql_transaction", True),
         ("io_error", True),
+        ("idle_in_transaction_session_timeout", True),
         ("unique_violation", False),
         ("check_violation", False),
         ("restrict_violation", False),
@@ -46,6 +47,23 @@ def test_a_lost_race_passes_and_an_error_of_ours_does_not():
     assert is_transient(LostRaceError("x"))
     assert not is_transient(ValueError("x"))
     assert not is_transient(MemoryError())
+
+
+def test_a_transaction_in_which_nothing_is_said_ends_by_itself_and_its_locks_with_it(database):
+    frozen = connect(database.url.render_as_string(hide_password=False), application_name="frozen")
+    with frozen.connect() as connection, database.connect() as other:
+        assert connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == "1min"
+        connection.execute(text("SET idle_in_transaction_session_timeout = '200ms'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(77)"))
+
+        other.execute(text("SELECT pg_advisory_xact_lock(77)"))  # waits for the end of the frozen one
+
+        with pytest.raises(DBAPIError) as error:
+            connection.execute(text("SELECT 1"))
+    frozen.dispose()
+
+    assert error.value.orig.sqlstate == "25P03"
+    assert is_transient(error.value)
 
 
 def test_a_connection_that_was_ended_passes(database):

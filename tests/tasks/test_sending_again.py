@@ -1,5 +1,7 @@
 """What was taken and not acknowledged: when the intake sends it again, alone or together, and when it gives it up."""
 
+import time
+
 from tasks import stream
 from tests.tasks.feeding import LEASE_MS, age, opened, publish, sent, take_new
 from workers.intake import SINGLE_AFTER
@@ -53,6 +55,22 @@ def test_a_failed_entry_waits_longer_than_its_lease(engines, stream_name):
         age(intake, ids, 1, LEASE_MS + 36_000_000)
         intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
         assert sent(intake) == [("payments.import_events", ids)]
+
+
+def test_when_the_clock_of_redis_is_set_back_what_is_handed_out_lies_idle_from_then_on(intake):
+    ids = publish(intake, 3)
+    take_new(intake)
+    age(intake, ids, 1, LEASE_MS - 1_000)
+    intake.sweep()
+    assert sent(intake) == []
+
+    # As if the server's clock had shown an hour more at the last look.
+    intake.clock.was_set_back(intake.streams.clock_ms() + 3_600_000, time.monotonic_ns() // 1_000_000)
+    intake.sweep()
+
+    idle = intake.streams.idle(0)
+    assert [(entry.entry_id, entry.deliveries) for entry in idle] == [(each, 1) for each in ids]
+    assert max(entry.idle_ms for entry in idle) < 1_000
 
 
 def test_of_two_intakes_one_sends_an_idle_entry_again(intake, engines, stream_name):
