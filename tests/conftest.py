@@ -1,7 +1,9 @@
 """The real engines that tests run against: those named by URL, or embedded ones in a folder of their own."""
 
 import gc
+import logging
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,8 +67,13 @@ def redis_url(engines_home: Path, worker_id: str) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _logging_of_its_own() -> Iterator[None]:
     """Give each test the logging that it finds at the start: a command sets its own, and its streams end with it."""
+    root = logging.getLogger()
+    handlers, level, warned, hook = root.handlers[:], root.level, logging._warnings_showwarning, sys.excepthook
     yield
+    root.handlers[:], sys.excepthook, _ = handlers, hook, root.setLevel(level)
+    logging.captureWarnings(warned is not None)
     structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @contextmanager

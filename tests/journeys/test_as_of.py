@@ -1,6 +1,6 @@
 """What was known at a moment stays what was known then, whatever happens after it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -11,8 +11,9 @@ from payments.journeys import adjusting, balancing, configuring, distributing, r
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import Wish
 from payments.journeys.reporting import FeedQuery, GroupBy, LogQuery
-from payments.store.session import Transaction
+from payments.store.session import Transaction, connect
 from payments.store.tables import CHANGING
+from tests.conftest import scratch_database
 from tests.make import LADDER, charge, deleted, edited, patient, saved
 from tests.office import BILLER, Office, paid
 
@@ -121,15 +122,21 @@ STORY: dict[str, Step] = {
 }
 
 
-@pytest.fixture
-def told(tx: Transaction) -> tuple[Office, dict[str, tuple[datetime, dict[str, object]]]]:
-    """The office after the whole story, with what every report said after each step of it."""
-    office, told = Office(tx, TODAY), {}
-    for name, step in STORY.items():
-        step(office)
-        told[name] = office.now, everything(tx)
-        office.now += timedelta(seconds=1)
-    return office, told
+@pytest.fixture(scope="module")
+def told(
+    postgres_url: str, empty_ledger: str
+) -> Iterator[tuple[Office, dict[str, tuple[datetime, dict[str, object]]]]]:
+    """The office after the whole story, with what every report said after each step of it; a database of its own."""
+    with scratch_database(postgres_url, empty_ledger) as url:
+        database = connect(url, application_name="tests", pool_size=1)
+        with database.connect() as tx:
+            office, told = Office(tx, TODAY), {}
+            for name, step in STORY.items():
+                step(office)
+                told[name] = office.now, everything(tx)
+                office.now += timedelta(seconds=1)
+            yield office, told
+        database.dispose()
 
 
 def test_every_report_says_of_a_moment_what_it_said_then(told) -> None:

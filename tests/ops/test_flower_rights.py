@@ -67,6 +67,7 @@ def until(seen, log):
         time.sleep(0.1)
 
 
+@pytest.mark.acceptance
 def test_flower_sees_workers_and_tasks(server, flower):
     ask, log = flower
     engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of("billing", server))

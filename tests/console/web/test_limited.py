@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from payments.store.session import Database
 from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser, Ledger
 from tests.make import patient, saved
 
@@ -14,8 +15,9 @@ PAGES = ("/", "/claims-feed", "/exceptions", "/payment-log", "/clinics", "/balan
 CALLS = ("/api/claims-feed", "/api/exceptions", "/api/payment-log", "/api/balancing")
 
 
-@pytest.fixture(autouse=True)
-def both_clinics(ledger: Ledger) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def both_clinics(ledger_database: Database) -> None:
+    ledger = Ledger(ledger_database)
     for clinic, payment_id in ((CLINIC, "own-payment"), (OTHER_CLINIC, FOREIGN)):
         payment = saved("25.00", clinic_id=clinic, payment_id=payment_id, patient_id=OWN)
         free = saved(clinic_id=clinic, payment_id=f"{payment_id}-free", patient_id=OWN, amount_due="0.00")
