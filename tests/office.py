@@ -91,3 +91,13 @@ class Office:
         """Return the ledger as (deposit date, amount, method), in the order of posting."""
         found = self.tx.execute(text("SELECT deposit_date::text, amount::text, method FROM entries ORDER BY id"))
         return [tuple(row) for row in found]
+
+
+def after_april(tx: Transaction, *events: Event) -> Office:
+    """Return an office on June 12, 2020, whose April is closed with these payments in it."""
+    office = Office(tx, date(2020, 4, 30))
+    office.publish(*events)
+    office.day(date(2020, 6, 10))
+    office.close("2020-04")
+    office.day(date(2020, 6, 12))
+    return office

@@ -6,7 +6,7 @@ The office calls these exceptions (rules D3, D4 and D6).
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payments.core.correction import active, adjustments
+from payments.core.correction import active, adjustments, corrections
 from payments.core.line import Adjustment, Bearing, Line, Posting, notes_of
 from payments.core.money import ZERO, Money
 from payments.core.outcome import Application, Outcome, Reason
@@ -89,9 +89,17 @@ def closed_case(line: Line) -> ClosedCase:
 
 def proposed(line: Line) -> tuple[Adjustment, ...]:
     """Return the entries that make Billing say what the EMR says (rule D4); none where only notes differ."""
+    return adjustments(active(line.postings), _wanted(line))
+
+
+def imported_all_the_same(line: Line) -> tuple[Posting, ...]:
+    """Return what brings in a payment whose Amount Due is 0.00, as any other is while its months are open (rule D6)."""
+    return corrections(line.postings, _wanted(line))
+
+
+def _wanted(line: Line) -> Posting | None:
     target = _paid(line) if line.outcome.target is None else line.outcome.target
-    wanted = Posting(target, Bearing.of(line.content)) if line.content and target != ZERO else None
-    return adjustments(active(line.postings), wanted)
+    return Posting(target, Bearing.of(line.content)) if line.content and target != ZERO else None
 
 
 def _paid(line: Line) -> Money:
@@ -107,3 +115,11 @@ def accepted(line: Line, posted: tuple[Posting, ...]) -> Line:
     outcome = line.outcome._replace(application=becomes, target=target, detail="Accepted")
     notes = notes_of(line.content) if line.content else None
     return line._replace(outcome=outcome, postings=line.postings + posted, settled_notes=notes)
+
+
+def acknowledged(line: Line) -> Line:
+    """Return the line once its finding was acknowledged: a note or a date that alone differed is agreed with."""
+    found = examine(line)
+    if found is None or found.case is None or found.proposal or line.content is None:
+        return line
+    return line._replace(settled_notes=notes_of(line.content))

@@ -103,6 +103,12 @@ class Line(NamedTuple):
         return total(posting.amount for posting in self.postings)
 
     @property
+    def days(self) -> set[date]:
+        """The date of transaction, and the deposit dates of the money that stands for this line."""
+        days = {posting.bearing.deposit_date for posting in self.postings} if self.posted else set()
+        return days | {self.content.transaction_date} if self.content else days
+
+    @property
     def belongs_in_billing(self) -> bool:
         """Whether an earlier judgement found that the line belongs in Billing."""
         return bool(self.posted or self.outcome.target)

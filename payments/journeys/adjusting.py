@@ -1,9 +1,18 @@
 """Put right what a closed month no longer takes: accept a proposal, once, or acknowledge it."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple
 
-from payments.core.finding import FindingReason, FindingStatus, accepted, proposed
+from payments.core.finding import (
+    FindingReason,
+    FindingStatus,
+    accepted,
+    acknowledged,
+    examine,
+    imported_all_the_same,
+    proposed,
+)
 from payments.core.line import IMPORT_USER, EntryKind, Line, Posting
 from payments.core.month import Month, MonthState
 from payments.store import clinics, distribution, entries, findings, history, inbox, lines, months
@@ -40,17 +49,16 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
         return Accepted(str(line.key), (), before=True)
     _check(line, finding)
     today = clinics.local_day(tx, line.company_id, now)
-    day, stamp = deposit_date or today, Stamp(EntryKind.ADJUSTMENT, who, now)
-    if deposit_date is None and (own_day := _own_day(tx, line, finding)):
-        # An Amount Due 0.00 whose month is open comes in as any payment does.
-        day, stamp = own_day, Stamp(EntryKind.IMPORT, IMPORT_USER, now)
-    if stamp.kind is EntryKind.ADJUSTMENT and day > today:
-        raise AdjustingError(finding_id, f"deposit date {day} lies in the future; today is {today}")
-    if not _is_open(tx, line, day):
-        raise AdjustingError(finding_id, f"deposit date {day}: that month is closed; choose a date in an open month")
-    postings = tuple(each.deposited_on(day) for each in proposed(line))
+    if deposit_date is None and finding.reason is FindingReason.ZERO_DUE and _is_open(tx, line, line.days):
+        postings, stamp = imported_all_the_same(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
+    else:
+        day = deposit_date or today
+        _check_day(tx, line, finding, day, today)
+        postings = tuple(each.deposited_on(day) for each in proposed(line))
+        stamp = Stamp(EntryKind.ADJUSTMENT, who, now)
     refs = lines.write(tx, [accepted(line, postings)], now)
-    added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, 1)]
+    # Numbered through all entries of the line, as imports are: a version may be adjusted, requeued and adjusted again.
+    added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, len(line.postings) + 1)]
     entries.post(tx, added, refs, stamp)
     distribution.mark(tx, {(line.company_id, each.bearing.patient_id) for each in postings}, now)
     findings.end(tx, [finding_id], FindingStatus.RESOLVED, now, who)
@@ -116,6 +124,8 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
         raise AdjustingError(finding_id, f"it is {finding.status} already")
     if finding.set_aside_ref is not None:
         inbox.close(tx, [finding.set_aside_ref], now)
+    if finding.version == line.version and (settled := acknowledged(line)) is not line:
+        lines.write(tx, [settled], now)
     findings.end(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
     _tell(tx, line, Happening(now, "Exception acknowledged", who, reason.strip()))
     return str(line.key)
@@ -138,17 +148,22 @@ def _check(line: Line, finding: StoredFinding) -> None:
     if line.version != finding.version:
         saved_again = f"{line.key} was saved again (version {line.version})"
         raise AdjustingError(finding.id, f"{saved_again}; look at what the exception says now")
+    found = examine(line)
+    if found is None or found.reason is not finding.reason or finding.attempts not in {None, line.attempts}:
+        again = f"{line.key} is being judged again"
+        raise AdjustingError(finding.id, f"{again}; look at what the exception says then")
 
 
-def _own_day(tx: Transaction, line: Line, finding: StoredFinding) -> date | None:
-    if finding.reason is not FindingReason.ZERO_DUE or line.content is None:
-        return None
-    return line.content.transaction_date if _is_open(tx, line, line.content.transaction_date) else None
+def _check_day(tx: Transaction, line: Line, finding: StoredFinding, day: date, today: date) -> None:
+    if day > today:
+        raise AdjustingError(finding.id, f"deposit date {day} lies in the future; today is {today}")
+    if not _is_open(tx, line, {day}):
+        raise AdjustingError(finding.id, f"deposit date {day}: that month is closed; choose a date in an open month")
 
 
-def _is_open(tx: Transaction, line: Line, day: date) -> bool:
-    month = (line.company_id, Month.of(day))
-    return months.hold(tx, [month])[month] in {MonthState.OPEN, MonthState.SCHEDULED}
+def _is_open(tx: Transaction, line: Line, days: Iterable[date]) -> bool:
+    held = months.hold(tx, {(line.company_id, Month.of(day)) for day in days})
+    return set(held.values()) <= {MonthState.OPEN, MonthState.SCHEDULED}
 
 
 def _tell(tx: Transaction, line: Line, happening: Happening) -> None:

@@ -6,11 +6,12 @@ It may run at any time, twice at once, and heals whatever an earlier run missed.
 from dataclasses import dataclass
 from datetime import datetime
 
-from payments.core.finding import ClosedCase, Finding, FindingReason, FindingStatus, conflict, examine
+from payments.core.finding import Finding, FindingReason, FindingStatus, conflict, examine
 from payments.core.line import Line
 from payments.core.month import Month
+from payments.core.outcome import Application
 from payments.store import findings, history, lines, months, unexamined
-from payments.store.findings import Examined
+from payments.store.findings import Examined, StoredFinding
 from payments.store.history import Happening
 from payments.store.months import CompanyMonth
 from payments.store.session import Transaction
@@ -42,7 +43,7 @@ def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detected:
     opened = findings.add_open(tx, [each for ref, each in found.items() if ref not in already_open], now)
     recomputed = {already_open[ref].id: each for ref, each in found.items() if ref in already_open}
     findings.recompute(tx, recomputed, now)
-    mended = {ref: each for ref, each in already_open.items() if ref not in found}
+    mended = {ref: each for ref, each in already_open.items() if ref not in found and _is_decided(held[ref], each)}
     findings.end(tx, [each.id for each in mended.values()], FindingStatus.AUTO_CLOSED, now, worker)
 
     told = [_told("Exception opened", found[ref]) for ref in opened]
@@ -53,29 +54,35 @@ def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detected:
 
 
 def _examine(tx: Transaction, held: dict[int, Line], work: dict[int, Work]) -> dict[int, Examined]:
-    closed_at = months.closed_at(tx, {month for line in held.values() if (month := _month(line))})
+    closed_at = months.closed_at(tx, {month for line in held.values() for month in _months(line)})
     found: dict[int, Examined] = {}
     for ref, line in held.items():
         aside = work[ref].set_aside_ref
         finding = conflict(line, work[ref].amount_now) if aside else examine(line)
         if finding:
-            found[ref] = Examined(line, finding, _note(line, finding, closed_at), aside)
+            attempts = work[ref].attempts if aside else line.attempts
+            found[ref] = Examined(line, finding, _note(line, finding, closed_at), attempts, aside)
     return found
 
 
-def _month(line: Line) -> CompanyMonth | None:
-    return (line.company_id, Month.of(line.content.transaction_date)) if line.content else None
+def _is_decided(line: Line, finding: StoredFinding) -> bool:
+    """Say whether a finding is to end that no longer is so: not while its payment waits to be judged."""
+    return line.outcome.application is not Application.HELD or finding.reason is FindingReason.VERSION_CONFLICT
+
+
+def _months(line: Line) -> set[CompanyMonth]:
+    """Return the months that a line is about: of its date of transaction and of the money that stands for it."""
+    return {(line.company_id, Month.of(day)) for day in line.days}
 
 
 def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:
     """Say what helps to understand a finding beyond its figures."""
-    month = _month(line)
-    closed = closed_at.get(month) if month else None
-    if finding.case is ClosedCase.ADDED and closed and line.saved_at < closed:
-        return f"Late arrival: saved before {month[1] if month else ''} was closed"
-    if finding.reason is FindingReason.CLOSED_MONTH and not finding.proposal:
-        return "Only the date or a note differs; nothing to post"
-    return ""
+    if finding.reason is not FindingReason.CLOSED_MONTH:
+        return ""
+    missed = sorted(month for month in _months(line) if month in closed_at and line.saved_at < closed_at[month])
+    late = f"Late arrival: saved before {missed[0][1]} was closed" if missed else ""
+    nothing = "" if finding.proposal else "Only the date or a note differs; nothing to post"
+    return "; ".join(filter(None, (late, nothing)))
 
 
 def _told(what: str, found: Examined) -> tuple[str, Line, str]:

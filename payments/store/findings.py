@@ -16,16 +16,21 @@ from payments.store.known import as_known, changed_at
 from payments.store.session import Transaction
 from payments.store.tables import findings
 
-_FOUND = "line_ref set_aside_ref version reason closed_case amount_before amount_now proposal note".split()
+_FOUND = "line_ref set_aside_ref version attempts reason closed_case amount_before amount_now proposal note".split()
+_STORED = "id, line_ref, set_aside_ref, version, attempts, reason, status"
 _OPENED = [*_FOUND, "status", "opened_at", "changed_at"]
 
 
 class Examined(NamedTuple):
-    """What was found about a line, with a note for people and, for a conflict, the event that is set aside."""
+    """What was found about a line in which try of it, with a note for people.
+
+    For a conflict, what counts are the event that is set aside and its tries.
+    """
 
     line: Line
     finding: Finding
     note: str
+    attempts: int | None
     set_aside_ref: int | None
 
 
@@ -37,6 +42,7 @@ class StoredFinding:
     line_ref: int
     set_aside_ref: int | None
     version: int
+    attempts: int | None
     reason: FindingReason
     status: FindingStatus
 
@@ -71,10 +77,7 @@ class FindingRow:
 def open_for(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
     """Return the open findings of lines that this transaction holds, by line."""
     found = tx.execute(
-        text(
-            "SELECT id, line_ref, set_aside_ref, version, reason, status FROM findings "
-            "WHERE line_ref = ANY(:refs) AND status = 'open'"
-        ),
+        text(f"SELECT {_STORED} FROM findings WHERE line_ref = ANY(:refs) AND status = 'open'"),
         {"refs": sorted(line_refs)},
     )
     return {row["line_ref"]: _stored(row) for row in found.mappings()}
@@ -83,7 +86,7 @@ def open_for(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFindi
 def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
     """Return findings by their ids, whatever became of them."""
     found = tx.execute(
-        text("SELECT id, line_ref, set_aside_ref, version, reason, status FROM findings WHERE id = ANY(:ids)"),
+        text(f"SELECT {_STORED} FROM findings WHERE id = ANY(:ids)"),
         {"ids": list(ids)},
     )
     return {row["id"]: _stored(row) for row in found.mappings()}
@@ -172,6 +175,7 @@ def _stored(row: RowMapping) -> StoredFinding:
         row["line_ref"],
         row["set_aside_ref"],
         row["version"],
+        row["attempts"],
         FindingReason(row["reason"]),
         FindingStatus(row["status"]),
     )
@@ -183,6 +187,7 @@ def _row(found: Examined) -> dict[str, Any]:
         "line_ref": found.line.id,
         "set_aside_ref": found.set_aside_ref,
         "version": found.line.version,
+        "attempts": found.attempts,
         "reason": finding.reason,
         "closed_case": finding.case,
         "amount_before": finding.amount_before,

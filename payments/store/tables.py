@@ -241,8 +241,17 @@ findings = Table(
     Column("ended_at", Moment),
     Column("ended_by", Text),
     _changed_at(),
-    UniqueConstraint("line_ref", "version", "reason"),
+    Column(
+        "attempts", Integer
+    ),  # by which try of the version, or of the event in conflict; null from before it was kept
     Index("findings_one_open", "line_ref", unique=True, postgresql_where=text("status = 'open'")),
+    Index(
+        "findings_once",
+        *("line_ref", "version", "reason", "attempts", "set_aside_ref"),
+        unique=True,
+        postgresql_where=text("status <> 'auto_closed'"),
+        postgresql_nulls_not_distinct=True,
+    ),
 )
 
 charges = Table(

@@ -1,0 +1,21 @@
+"""An exception speaks of one judgement of a payment: judged again, the same version may need a person again."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    for table in ("findings", "findings_was"):
+        op.add_column(table, sa.Column("attempts", sa.Integer(), nullable=True))
+    op.drop_constraint("findings_line_ref_version_reason_key", "findings")
+    op.create_index(
+        "findings_once",
+        "findings",
+        ["line_ref", "version", "reason", "attempts", "set_aside_ref"],
+        unique=True,
+        postgresql_where=sa.text("status <> 'auto_closed'"),
+        postgresql_nulls_not_distinct=True,
+    )

@@ -1,0 +1,81 @@
+"""Where an accepted exception posts, and on which day: in place while months are open, else in the present one."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.month import Month
+from payments.journeys import adjusting, closing, configuring
+from payments.journeys.adjusting import AdjustingError
+from payments.journeys.configuring import CompanyWish
+from payments.store.session import Transaction
+from tests.make import edited, saved
+from tests.office import BILLER, Office, after_april, paid
+
+FIRST = saved(**paid("25.00", "2020-04-08"))
+
+
+@pytest.fixture
+def office(tx: Transaction) -> Office:
+    """An office whose April is closed."""
+    return after_april(tx, FIRST)
+
+
+def test_an_amount_due_of_zero_moves_what_stands_as_an_edit_in_open_months_does(
+    tx: Transaction,
+) -> None:
+    office = Office(tx, date(2020, 6, 12))
+    first = saved(**paid("25.00", "2020-06-03"))
+    office.publish(first)
+    office.publish(edited(first, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
+
+    office.accept_all()
+
+    assert office.entries() == [
+        ("2020-06-03", "25.00", "Cash"),
+        ("2020-06-03", "-25.00", "Cash"),
+        ("2020-06-05", "20.00", "Cash"),
+    ]
+
+
+def test_an_amount_due_of_zero_that_is_accepted_leaves_what_stands_in_a_closed_month(office: Office) -> None:
+    office.publish(edited(FIRST, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
+    (open_one,) = office.open_exceptions()
+
+    done = adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
+
+    assert [str(each.amount) for each in done.postings] == ["-5.00"]
+    kinds = text("SELECT kind, entered_by, deposit_date::text FROM entries ORDER BY id DESC LIMIT 1")
+    assert office.tx.execute(kinds).one() == ("adjustment", BILLER, "2020-06-12")
+
+
+@pytest.mark.parametrize(
+    ("timezone", "moment", "today"),
+    [
+        ("America/Denver", "2020-07-01T05:59:00+00:00", "2020-06-30"),
+        ("America/Denver", "2020-07-01T06:00:00+00:00", "2020-07-01"),
+        ("Pacific/Auckland", "2020-06-30T12:30:00+00:00", "2020-07-01"),
+    ],
+)
+def test_an_adjustment_is_dated_on_the_companys_own_day(office: Office, timezone: str, moment: str, today: str) -> None:
+    configuring.set_company(office.tx, CompanyWish("company", timezone=timezone))
+    office.publish(edited(FIRST, paid=False))
+    office.now = datetime.fromisoformat(moment)
+    tomorrow = date.fromisoformat(today) + timedelta(days=1)
+    (open_one,) = office.open_exceptions()
+
+    with pytest.raises(AdjustingError, match=f"deposit date {tomorrow} lies in the future; today is {today}"):
+        adjusting.accept(office.tx, open_one.id, tomorrow, office.now, BILLER)
+    office.accept_all()
+
+    assert office.entries()[-1] == (today, "-25.00", "Cash")
+
+
+def test_a_month_that_is_being_closed_takes_no_adjustment(office: Office) -> None:
+    office.publish(edited(FIRST, paid=False))
+    closing.begin(office.tx, "company", Month(2020, 5), office.now, BILLER)
+    (open_one,) = office.open_exceptions()
+
+    with pytest.raises(AdjustingError, match="deposit date 2020-05-31: that month is closed"):
+        adjusting.accept(office.tx, open_one.id, date(2020, 5, 31), office.now, BILLER)

@@ -1,0 +1,231 @@
+"""An exception that is asked about again: requeued, acknowledged before, in conflict once more."""
+
+from datetime import timedelta
+
+import pytest
+
+from payments.core.event import ChargeType
+from payments.journeys import adjusting, configuring, detecting, importing, requeueing
+from payments.journeys.adjusting import AdjustingError
+from payments.journeys.configuring import Wish
+from payments.store.session import Transaction
+from tests.make import LADDER, arrived, edited, patient, run, saved
+from tests.office import BILLER, Office, after_april, paid
+
+PAYMENT = "clinic/payment/1"
+FIRST = saved(**paid("25.00", "2020-04-08"))
+INTERNAL = edited(FIRST, internal_payment=True)
+SUPPLIES = edited(FIRST, charge_type="Supplies", saved_at="2020-06-12T10:00:00-07:00")
+
+
+@pytest.fixture
+def office(tx: Transaction) -> Office:
+    """An office whose April is closed, and which sends Copays alone by now."""
+    office = after_april(tx, FIRST)
+    selects(office, ChargeType.COPAY)
+    return office
+
+
+def selects(office: Office, *types: ChargeType) -> None:
+    wish = Wish("clinic", "company", charge_types=list(types))
+    configuring.set_clinic(office.tx, wish, now=office.now, who="user:admin")
+
+
+def found(office: Office) -> list[tuple[str | None, str]]:
+    """Return the open exceptions as (case, difference)."""
+    return [(each.case, str(each.difference)) for each in office.open_exceptions()]
+
+
+def acknowledges(office: Office) -> None:
+    (each,) = office.open_exceptions()
+    adjusting.acknowledge(office.tx, each.id, "as agreed", office.now, BILLER)
+    office.sweep()
+    assert found(office) == []
+
+
+def test_a_requeue_of_a_payment_with_an_exception_loses_none_however_the_sweeps_meet(office: Office) -> None:
+    office.publish(INTERNAL)
+    assert found(office) == [("deleted", "-25.00")]
+
+    requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
+    detecting.detect(office.tx, office.now, "tests-1", 500)  # before it is judged again
+    office.sweep()
+
+    assert found(office) == [("deleted", "-25.00")]
+    office.accept_all()
+    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
+
+
+def test_an_exception_whose_payment_is_being_judged_again_is_neither_closed_nor_accepted(office: Office) -> None:
+    office.publish(INTERNAL)
+    (open_one,) = office.open_exceptions()
+    requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
+
+    with pytest.raises(AdjustingError, match="is being judged again; look at what the exception says then"):
+        adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
+    detecting.detect(office.tx, office.now, "tests-1", 500)
+
+    assert [each.id for each in office.open_exceptions()] == [open_one.id]
+    assert [amount for _, amount, _ in office.entries()] == ["25.00"]
+
+
+def test_what_was_acknowledged_and_comes_out_otherwise_when_requeued_is_an_exception_again(office: Office) -> None:
+    office.publish(SUPPLIES)
+    assert found(office) == [("deleted", "-25.00")]
+    acknowledges(office)
+
+    selects(office, ChargeType.COPAY, ChargeType.SUPPLIES)
+    office.requeue([PAYMENT])
+
+    assert found(office) == [("edited", "0.00")]
+    office.accept_all()
+    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "25.00"]
+
+
+def test_what_was_accepted_and_comes_out_otherwise_when_requeued_is_posted_again(office: Office) -> None:
+    office.publish(SUPPLIES)
+    office.accept_all()
+    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
+
+    selects(office, ChargeType.COPAY, ChargeType.SUPPLIES)
+    office.requeue([PAYMENT])
+
+    assert found(office) == [("added", "25.00")]
+    office.accept_all()
+    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "25.00"]
+    assert found(office) == []
+
+
+def test_a_patient_who_is_not_found_after_a_requeue_either_is_an_exception_again(office: Office) -> None:
+    office.publish(saved(patient_id="nobody", payment_id="stranger", transaction_date="2020-06-05"))
+    for _ in range(2):
+        for _ in LADDER:
+            office.now += max(LADDER)
+            office.sweep()
+        assert [each.reason for each in office.open_exceptions()] == ["Patient not found"]
+        acknowledges(office)
+        office.requeue(["clinic/stranger/1"])
+    office.publish(patient("nobody"))
+    assert office.entries()[-1] == ("2020-06-05", "25.00", "Cash")
+
+
+def test_another_conflict_under_a_version_is_an_exception_although_the_first_was_acknowledged(office: Office) -> None:
+    office.publish(saved(**paid("30.00", "2020-04-08")))
+    assert [(each.reason, str(each.amount_now)) for each in office.open_exceptions()] == [("Version conflict", "30.00")]
+    acknowledges(office)
+
+    office.publish(saved(**paid("40.00", "2020-04-08")))
+
+    assert [(each.reason, str(each.amount_now)) for each in office.open_exceptions()] == [("Version conflict", "40.00")]
+
+
+def test_an_acknowledged_exception_stays_so_through_repeats_and_comes_back_with_a_newer_version(office: Office) -> None:
+    changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
+    office.publish(changed)
+    acknowledges(office)
+
+    office.publish(changed, FIRST)
+    office.now += timedelta(days=1)
+    office.sweep()
+    assert found(office) == []
+
+    office.publish(edited(changed, amount_due="36.00", amount_paid="36.00"))
+    assert found(office) == [("edited", "11.00")]
+
+
+def test_a_closed_line_that_is_deleted_and_comes_again_is_added_against_nothing(office: Office) -> None:
+    gone = edited(FIRST, paid=False)
+    office.publish(gone)
+    office.accept_all()
+
+    office.publish(edited(gone, paid=True, amount_due="20.00", amount_paid="20.00"))
+    assert found(office) == [("added", "20.00")]
+    office.accept_all()
+
+    office.publish(edited(gone, version=4, paid=True, amount_paid="20.00", transaction_date="2020-06-11"))
+    assert found(office) == [("edited", "0.00")]  # only the date differs
+    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "20.00"]
+
+
+def test_a_closed_line_that_is_deleted_comes_into_an_open_month_by_itself(office: Office) -> None:
+    gone = edited(FIRST, paid=False)
+    office.publish(gone)
+    office.accept_all()
+
+    office.publish(edited(gone, paid=True, transaction_date="2020-06-11"))
+
+    assert (found(office), office.entries()[-1]) == ([], ("2020-06-11", "25.00", "Cash"))
+
+
+def test_a_line_that_moves_out_of_a_closed_month_and_back_posts_nothing(office: Office) -> None:
+    moved = edited(FIRST, transaction_date="2020-06-11")
+    office.publish(moved)
+    assert found(office) == [("edited", "0.00")]
+
+    office.publish(edited(moved, transaction_date="2020-04-08"))
+
+    assert (found(office), [amount for _, amount, _ in office.entries()]) == ([], ["25.00"])
+
+
+def test_a_back_dated_refund_is_added_and_taken_out_of_the_present_month(office: Office) -> None:
+    refund = saved(payment_id="back", refund_of=PAYMENT, **paid("-25.00", "2020-04-20"))
+    office.publish(refund)
+    assert found(office) == [("added", "-25.00")]
+    office.accept_all()
+    assert office.entries()[-1] == ("2020-06-12", "-25.00", "Cash")
+
+    office.publish(edited(refund, amount_due="-20.00", amount_paid="-20.00"))
+
+    assert found(office) == [("edited", "5.00")]
+
+
+def test_an_import_while_its_exception_is_accepted_is_seen_first_or_refuses_it(office: Office) -> None:
+    changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
+    office.publish(changed)
+    (open_one,) = office.open_exceptions()
+    importing.import_events(office.tx, arrived([edited(changed, amount_paid="45.00")]), run(office.now))
+
+    with pytest.raises(AdjustingError, match=r"was saved again \(version 3\)"):
+        adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
+    assert [amount for _, amount, _ in office.entries()] == ["25.00"]
+
+
+def test_a_note_that_was_acknowledged_is_agreed_with_and_the_next_version_needs_nobody(office: Office) -> None:
+    noted = edited(FIRST, memo="window seat")
+    office.publish(noted)
+    acknowledges(office)
+
+    office.publish(edited(noted))
+    assert found(office) == []
+    office.publish(edited(noted, version=4, memo="aisle seat"))
+    assert found(office) == [("edited", "0.00")]
+
+
+def test_money_that_was_acknowledged_is_not_agreed_with(office: Office) -> None:
+    changed = edited(FIRST, memo="window seat", amount_due="35.00", amount_paid="35.00")
+    office.publish(changed)
+    acknowledges(office)
+
+    office.publish(edited(changed))
+
+    assert found(office) == [("edited", "10.00")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"amount_due": "35.00", "amount_paid": "35.00"}, "Late arrival: saved before 2020-04 was closed"),
+        ({"paid": False}, "Late arrival: saved before 2020-04 was closed"),
+        (
+            {"memo": "x"},
+            "Late arrival: saved before 2020-04 was closed; Only the date or a note differs; nothing to post",
+        ),
+        ({"saved_at": "2020-06-11T10:00:00Z", "paid": False}, ""),
+    ],
+)
+def test_an_edit_or_a_deletion_that_was_saved_before_the_close_is_a_late_arrival_too(
+    office: Office, changes: dict[str, object], note: str
+) -> None:
+    office.publish(edited(FIRST, **({"saved_at": "2020-04-30T17:00:00-07:00"} | changes)))
+
+    assert [each.note for each in office.open_exceptions()] == [note]
