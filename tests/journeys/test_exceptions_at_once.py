@@ -1,0 +1,141 @@
+"""Exceptions of a closed month while several sweeps, people and imports are at them, each really committing."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.event import PaymentSaved
+from payments.journeys import adjusting, detecting, importing
+from payments.journeys.adjusting import AdjustingError
+from payments.store import findings
+from payments.store.findings import FindingRow
+from payments.store.session import Database, transaction
+from tests.journeys.test_races import at_once
+from tests.make import arrived, deleted, run, saved
+from tests.office import Office, paid
+
+LINES, SWEEPS, ROUNDS = 60, 3, 8
+NOW = datetime(2020, 6, 12, 12, tzinfo=UTC)
+
+
+class April:
+    """A company of its own whose April is closed with payments of 25.00, on a database where everybody commits."""
+
+    def __init__(self, database: Database, number: int) -> None:
+        self.database, self.company = database, f"april-{uuid4()}"
+        self.here = {"company_id": self.company, "clinic_id": self.company}
+        with transaction(database) as tx:
+            office = Office(tx, date(2020, 4, 30), self.company, self.company)
+            office.publish(
+                *(saved(payment_id=f"p{n}", **self.here, **paid("25.00", "2020-04-08")) for n in range(number))
+            )
+            office.day(date(2020, 6, 10))
+            office.close("2020-04")
+
+    def saves(self, name: str, amount: str, version: int) -> PaymentSaved:
+        """Return a version of one of them."""
+        return saved(payment_id=name, version=version, **self.here, **paid(amount, "2020-04-08"))
+
+    def imports(self, *events: object) -> None:
+        with transaction(self.database) as tx:
+            importing.import_events(tx, arrived(events), run(NOW))
+
+    def sweeps(self) -> None:
+        """Look until nothing is left that nobody else is at."""
+        for _ in count():
+            with transaction(self.database) as tx:
+                if not detecting.detect(tx, NOW, "tests-1", 7).examined:
+                    return
+
+    def exceptions(self, *, only_open: bool) -> list[FindingRow]:
+        with transaction(self.database) as tx:
+            return [row for row in findings.rows(tx, only_open=only_open) if row.company == self.company]
+
+    def amounts(self) -> list[Decimal]:
+        sums = text("SELECT amount FROM entries WHERE company_id = :company ORDER BY id")
+        with transaction(self.database) as tx:
+            return list(tx.execute(sums, {"company": self.company}).scalars())
+
+    def accepts(self, number: int, who: str) -> int:
+        """Accept one, and return how many entries that posted."""
+        try:
+            with transaction(self.database) as tx:
+                return len(adjusting.accept(tx, number, None, NOW, who).postings)
+        except AdjustingError as error:
+            assert "was saved again" in str(error) or "is being judged" in str(error)  # noqa: PT017 (the other way out)
+            return 0
+
+
+@pytest.fixture
+def april(shared: Database) -> Callable[[int], April]:
+    return lambda number: April(shared, number)
+
+
+def test_sweeps_at_once_open_recompute_and_close_one_exception_a_line(april: Callable[[int], April]) -> None:
+    company = april(LINES)
+    names = [f"p{number}" for number in range(LINES)]
+    company.imports(*(deleted(payment_id=name, version=2, **company.here) for name in names))
+
+    at_once(*[company.sweeps] * SWEEPS)
+    company.sweeps()
+
+    opened = company.exceptions(only_open=False)
+    assert sorted(row.payment.split("/")[1] for row in opened) == sorted(names)
+    company.imports(
+        *(saved(payment_id=name, version=3, **company.here, **paid("30.00", "2020-04-08")) for name in names[:30])
+    )
+    company.imports(
+        *(saved(payment_id=name, version=3, **company.here, **paid("25.00", "2020-04-08")) for name in names[30:])
+    )
+
+    at_once(*[company.sweeps] * SWEEPS)
+    company.sweeps()
+
+    rows = company.exceptions(only_open=False)
+    assert [row.id for row in rows] == [row.id for row in opened]
+    ended = {row.payment.split("/")[1]: (row.status, row.version) for row in rows}
+    assert ended == {name: ("open", 3) if n < 30 else ("auto_closed", 2) for n, name in enumerate(names)}
+
+
+def test_everybody_who_accepts_everything_at_once_posts_it_once(april: Callable[[int], April]) -> None:
+    company = april(10)
+    company.imports(*(deleted(payment_id=f"p{n}", version=2, **company.here) for n in range(10)))
+    company.sweeps()
+    numbers = [row.id for row in company.exceptions(only_open=True)]
+
+    def accept_all(who: str, order: Sequence[int]) -> int:
+        return sum(company.accepts(number, who) for number in order)
+
+    posted = at_once(
+        lambda: accept_all("user:ann", numbers),
+        lambda: accept_all("user:bob", numbers[::-1]),
+        lambda: accept_all("company policy: auto", numbers),
+    )
+
+    assert sum(posted) == 10
+    assert sorted(company.amounts()) == [Decimal(-25)] * 10 + [Decimal(25)] * 10
+    assert company.exceptions(only_open=True) == []
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_an_accept_that_meets_a_newer_version_posts_before_it_or_nothing(
+    april: Callable[[int], April], number: int
+) -> None:
+    company = april(1)
+    company.imports(company.saves("p0", "35.00", 2))
+    company.sweeps()
+    (found,) = company.exceptions(only_open=True)
+    newer = company.saves("p0", "45.00", 3)
+
+    posted, *_ = at_once(lambda: company.accepts(found.id, "user:ann"), lambda: company.imports(newer), company.sweeps)
+    company.sweeps()
+
+    (left,) = company.exceptions(only_open=True)
+    assert (str(left.amount_before), str(left.amount_now)) == ("35.00" if posted else "25.00", "45.00")
+    assert company.accepts(left.id, "user:ann") == 1
+    assert sum(company.amounts()) == 45
