@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from console import layouts
 from console.filters import Day, FeedFilter, Filter, LogFilter, Period, Text, WorkFilter, written_place
@@ -15,29 +15,45 @@ from console.pages.balancing import balance_query
 from console.pages.claims_feed import requeue_keys
 from console.pages.exceptions import accept_shown, acknowledge_shown
 from console.pages.months import check_unlimited
+from console.pages.shapes import (
+    PROBLEMS,
+    ROWS_MAX,
+    Accept,
+    Acknowledge,
+    Acknowledged,
+    Flow,
+    Requeue,
+    Requeued,
+    RowNumber,
+    Rows,
+    Settled,
+    gives,
+)
 from console.pages.timeline import life
-from console.visiting import Editor, PageError, Requeuer, Viewer
+from console.visiting import Editor, PageError, Requeuer, Viewer, Visit
 from payments.core.event import ChargeType
+from payments.core.rights import Right
 from payments.journeys import balancing, browsing, closing, distributing, foreseeing
 from payments.journeys.adjusting import Shown
+from payments.store.session import Transaction
 
-router = APIRouter(prefix="/api")
+router = APIRouter(prefix="/api", responses=PROBLEMS)
 
-ROWS_MAX = 1000
+VIEW_ROWS_MAX = 100
+"""What is more in one answer is an export, and needs that right."""
 Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
-RowNumber = Annotated[int, Field(ge=1, le=2**62)]
 
 
 class _FeedChoice(FeedFilter):
-    limit: Limit = 100
+    limit: Limit = VIEW_ROWS_MAX
 
 
 class _WorkChoice(WorkFilter):
-    limit: Limit = 100
+    limit: Limit = VIEW_ROWS_MAX
 
 
 class _LogChoice(LogFilter):
-    limit: Limit = 100
+    limit: Limit = VIEW_ROWS_MAX
 
 
 class _Save(Filter):
@@ -46,34 +62,16 @@ class _Save(Filter):
     date: Day
 
 
-class Requeue(BaseModel):
-    """Payments by their keys, clinic/payment/line."""
-
-    payments: Annotated[list[Text], Field(min_length=1, max_length=ROWS_MAX)]
-
-
-class Accept(BaseModel):
-    """An exception as it was read: the version of the payment, and a deposit date where it is not to be today."""
-
-    version: RowNumber
-    deposit_date: Day | None = None
-
-
-class Acknowledge(BaseModel):
-    """An exception as it was read, and why nothing is to be posted."""
-
-    version: RowNumber
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
-
-
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request, _: Viewer) -> dict[str, Any]:
     """Return what this API offers."""
     described: dict[str, Any] = request.app.openapi()
+    described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    described["security"] = [{"token": []}]
     return described
 
 
-@router.get("/would-flow")
+@router.get("/would-flow", responses=gives(Flow))
 def would_flow(choice: Annotated[_Save, Query()], visit: Viewer) -> Response:
     """Say, before the front desk saves, whether a paid line of this clinic, type and date would flow to Billing."""
     if not visit.user.sees(choice.clinic):
@@ -83,27 +81,27 @@ def would_flow(choice: Annotated[_Save, Query()], visit: Viewer) -> Response:
     return JSONResponse({"flows": seen.flows} | asdict(seen))
 
 
-@router.get("/claims-feed")
+@router.get("/claims-feed", responses=gives(Rows))
 def claims_feed(choice: Annotated[_FeedChoice, Query()], visit: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
     with visit.site.ledger() as tx:
         page = browsing.feed_page(tx, choice.wanted(visit.user), choice.place(), choice.limit)
-        visit.note(tx, "viewed Claims Feed", choice.find or "", f"API {visit.request.url.query}")
+        _note(tx, visit, "Claims Feed", choice.find, choice.limit)
     following = written_place(page.rows[-1].place) if page.has_more else None
     return _rows([each.row._asdict() for each in page.rows], layouts.FEED.keys, following)
 
 
-@router.get("/exceptions")
+@router.get("/exceptions", responses=gives(Rows))
 def exceptions(choice: Annotated[_WorkChoice, Query()], visit: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
     with visit.site.ledger() as tx:
         page = browsing.exceptions(tx, choice.query(visit.user), choice.after, choice.limit).page
-        visit.note(tx, "viewed Billing Exceptions", choice.patient or "", f"API {visit.request.url.query}")
+        _note(tx, visit, "Billing Exceptions", choice.patient, choice.limit)
     rows = [asdict(row) for row in page.rows]
     return _rows(rows, list(rows[0]) if rows else (), page.rows[-1].id if page.has_more else None)
 
 
-@router.post("/exceptions/{number}/accept")
+@router.post("/exceptions/{number}/accept", responses=gives(Settled))
 def accept(number: RowNumber, wish: Accept, visit: Editor) -> Response:
     """Post what an exception proposes, if the payment is still at the version that was read."""
     done = accept_shown(visit, Shown(number, wish.version), wish.deposit_date)
@@ -115,26 +113,26 @@ def accept(number: RowNumber, wish: Accept, visit: Editor) -> Response:
     return JSONResponse({"payment": done.payment, "posted": posted, "before": done.before})
 
 
-@router.post("/exceptions/{number}/acknowledge")
+@router.post("/exceptions/{number}/acknowledge", responses=gives(Acknowledged))
 def acknowledge(number: RowNumber, wish: Acknowledge, visit: Editor) -> Response:
     """End an exception without posting anything."""
     payment = acknowledge_shown(visit, Shown(number, wish.version), wish.reason)
     return JSONResponse({"payment": payment})
 
 
-@router.post("/requeue")
+@router.post("/requeue", responses=gives(Requeued))
 def requeue(wish: Requeue, visit: Requeuer) -> Response:
     """Have payments judged again by the settings of now; those that need nothing are passed over."""
     done = requeue_keys(visit, list(wish.payments))
     return JSONResponse({"count": done.count, "passed_over": list(done.passed_over)})
 
 
-@router.get("/payment-log")
+@router.get("/payment-log", responses=gives(Rows))
 def payment_log(choice: Annotated[_LogChoice, Query()], visit: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums where `group_by` is given."""
     query = choice.query(visit.user)
     with visit.site.ledger() as tx:
-        visit.note(tx, "viewed Patient Payment Log", choice.patient or "", f"API {visit.request.url.query}")
+        _note(tx, visit, "Patient Payment Log", choice.patient, choice.limit)
         if choice.group_by:
             group = choice.group_by.value
             sums = browsing.log_sums(tx, query, choice.group_by)
@@ -146,7 +144,7 @@ def payment_log(choice: Annotated[_LogChoice, Query()], visit: Viewer) -> Respon
     return _rows([row._asdict() for _, row in page.rows], layouts.LOG.keys, following)
 
 
-@router.get("/account")
+@router.get("/account", responses=gives(Rows))
 def account(patient: Annotated[Text, Query()], visit: Viewer) -> Response:
     """Return a patient's account: all payments, what of them is unassigned, and what is still owed."""
     with visit.site.ledger() as tx:
@@ -170,7 +168,7 @@ def balance(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
     return JSONResponse({name: f"{amount:.2f}" for name, amount in sums.items()} | {"unexplained_payments": strange})
 
 
-@router.get("/months")
+@router.get("/months", responses=gives(Rows))
 def months(company: Annotated[Text, Query()], visit: Viewer) -> Response:
     """Return a company's months and their states."""
     check_unlimited(visit)
@@ -179,13 +177,28 @@ def months(company: Annotated[Text, Query()], visit: Viewer) -> Response:
     return _rows(rows, list(rows[0]) if rows else (), None)
 
 
-@router.get("/timeline")
+@router.get("/timeline", responses=gives(Rows))
 def timeline(payment: Annotated[Text, Query()], visit: Viewer) -> Response:
     """Return everything that happened to one payment."""
     with visit.site.ledger() as tx:
         rows = [row._asdict() for row in life(tx, visit, payment)]
         visit.note(tx, "viewed timeline", payment, "API")
     return _rows(rows, list(rows[0]), None)
+
+
+def _note(tx: Transaction, visit: Visit, report: str, subject: str | None, limit: int) -> None:
+    """Write down that somebody looks at rows, or takes away more of them than one looks at, which needs the right."""
+    if limit <= VIEW_ROWS_MAX:
+        visit.note(tx, f"viewed {report}", subject or "", f"API {visit.request.url.query}")
+        return
+    if not visit.may(Right.EXPORT):
+        raise PageError(
+            403,
+            f"More than {VIEW_ROWS_MAX} rows in one answer are an export; your role, {visit.user.role}, does not "
+            f"include the right to {Right.EXPORT.phrase}.",
+            f"Ask for at most {VIEW_ROWS_MAX} rows at a time.",
+        )
+    visit.note(tx, f"exported {report}", subject or "", f"up to {limit:,} rows as JSON; {visit.request.url.query}")
 
 
 def _rows(records: Iterable[Record], keys: Sequence[str], following: object) -> Response:

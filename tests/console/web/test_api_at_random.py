@@ -1,0 +1,74 @@
+"""The API under all that its own description allows, and more: it answers as described, and never with 500."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from payments.core.rights import Role, User
+from payments.journeys import admitting
+from tests.console.web.conftest import CHEAP, PASSWORD, Ledger
+from tests.console.web.stories import Visitor, edit_in_closed_month, exception_of
+
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
+"""How many cases are drawn for each call, beside those that try every limit once."""
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
+    "response_schema_conformance,unsupported_method,ignored_auth"
+)
+CLINIC, COMPANY = "at-random", "company-at-random"
+
+# Some hundred requests: nothing for `make test-fast`.
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture(scope="module")
+def token(site: FastAPI) -> str:
+    now = datetime.now(UTC)
+    with site.state.site.ledger() as tx:
+        admitting.add_user(tx, User("random", Role.ADMIN), admitting.Password(PASSWORD, CHEAP), now, "tests")
+        return admitting.make_token(tx, "random", now, "tests")
+
+
+def ask(folder: Path, address: str, token: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Let schemathesis ask all that it can think of."""
+    return subprocess.run(
+        [
+            *(str(SCHEMATHESIS), "--config-file", "schemathesis.toml", "run", f"{address}/api/openapi.json"),
+            *("--header", f"Authorization: Bearer {token}", "--checks", CHECKS, "--max-examples", EXAMPLES),
+            *("--continue-on-failure", "--generation-database", "none", "--no-color", *options),
+        ],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_no_call_ends_with_500_and_each_answers_as_it_is_described(address: str, token: str, tmp_path: Path) -> None:
+    (tmp_path / "schemathesis.toml").touch()
+
+    done = ask(tmp_path, address, token, "--phases", "examples,coverage,fuzzing")
+
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+
+
+def test_nor_does_one_that_names_what_there_is(
+    visitor: Visitor, ledger: Ledger, address: str, token: str, tmp_path: Path
+) -> None:
+    edit_in_closed_month(ledger, CLINIC, COMPANY)
+    number = exception_of(visitor("billing"), CLINIC)["id"]
+    known = {"patient": "patient", "payment": f"{CLINIC}/payment/1", "company": COMPANY, "number": number}
+    values = ", ".join(f"{name} = {value!r}" for name, value in known.items())
+    (tmp_path / "schemathesis.toml").write_text(f"parameters = {{ {values} }}\n")
+
+    done = ask(
+        tmp_path, address, token, "--phases", "fuzzing", "--include-path-regex", "account|timeline|months|/acc|/ack"
+    )
+
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr

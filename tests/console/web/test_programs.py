@@ -1,0 +1,54 @@
+"""What programs are told by the API beside the rows themselves."""
+
+from datetime import UTC, datetime
+
+import pytest
+from fastapi import FastAPI
+from httpx import Client
+
+from payments.core.rights import Right, Role
+from payments.journeys import admitting
+from tests.console.web.stories import Visitor, audited
+
+REPORTS = {"claims-feed": "Claims Feed", "exceptions": "Billing Exceptions", "payment-log": "Patient Payment Log"}
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("report", REPORTS)
+def test_more_rows_than_one_looks_at_are_an_export_which_needs_its_right_and_is_on_record(
+    visitor: Visitor, site: FastAPI, role: Role, report: str
+) -> None:
+    program, action = visitor(role.value), f"exported {REPORTS[report]}"
+    before = len(audited(site, action))
+
+    assert program.get(f"/api/{report}", limit=100).status_code == 200
+    answer = program.get(f"/api/{report}", limit=101)
+
+    may_export = role in {Role.BILLING, Role.ADMIN}
+    assert answer.status_code == (200 if may_export else 403), answer.text
+    assert len(audited(site, action)) - before == int(may_export)
+    if not may_export:
+        assert f"does not include the right to {Right.EXPORT.phrase}" in answer.json()["error"]
+        assert answer.json()["next"] == "Ask for at most 100 rows at a time."
+
+
+def test_a_program_reads_in_openapi_how_to_show_its_token_and_what_each_answer_is(
+    site: FastAPI, stranger: Client
+) -> None:
+    with site.state.site.ledger() as tx:
+        token = admitting.make_token(tx, "front-office", datetime.now(UTC), "tests")
+    described = stranger.get("/api/openapi.json", headers={"authorization": f"Bearer {token}"}).json()
+
+    assert described["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    assert len(described["paths"]) >= 11
+    for path, calls in described["paths"].items():
+        for call in calls.values():
+            assert call["description"], path
+            assert {"200", "401", "403", "404", "409", "422", "503"} <= set(call["responses"]), path
+
+
+def test_a_method_that_there_is_not_is_refused_with_those_that_there_are(visitor: Visitor) -> None:
+    answer = visitor("billing").client.delete("/api/claims-feed")
+
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET"
