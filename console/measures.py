@@ -1,10 +1,9 @@
 """The figures of the whole for Prometheus, read from PostgreSQL and Redis when they are asked for."""
 
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import redis
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,13 +12,13 @@ from prometheus_client.registry import Collector
 
 from console.visiting import Site
 from payments.core.balance import last_full_week
+from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, overseeing
 from payments.journeys.balancing import BalanceQuery
-from payments.journeys.overseeing import Gauges
+from payments.journeys.overseeing import Gauges, StatusCount
 from tasks.stream import FeedFigures
 from tasks.streams import Streams
 
-BALANCED_ANEW_AFTER = timedelta(minutes=15)
 METRICS = {
     "payments_feed_up": "Whether Redis answered: 1 or 0.",
     "payments_feed_length": "Entries on the EMR's stream.",
@@ -28,6 +27,7 @@ METRICS = {
     "payments_feed_oldest_seconds": "Age of the oldest entry on the stream.",
     "payments_count": "Payments by status and reason.",
     "payments_retrying": "Payments that wait for another try.",
+    "payments_retries": "Tries of the last five minutes that put a payment off to another one.",
     "payments_waiting_oldest_seconds": "Time since the oldest payment that waits was saved.",
     "payments_exceptions_open": "Open Billing Exceptions by reason.",
     "payments_exceptions_oldest_seconds": "Age of the oldest open Billing Exception by reason.",
@@ -39,22 +39,49 @@ METRICS = {
 }
 
 
-class _Unexplained(NamedTuple):
-    """The balance of the last full week, and when it was worked out."""
+_T = TypeVar("_T")
 
-    at: datetime
+
+class Kept(Generic[_T]):
+    """A figure for which much is read, kept for a time: at least so long, and a hundred times as long as it took.
+
+    So it costs a hundredth of a processor at most, however large the ledger is and however often it is asked for.
+    """
+
+    def __init__(self, work_out: Callable[[Site, datetime], _T], at_least: timedelta) -> None:
+        self._work_out, self._at_least = work_out, at_least
+        self._lock = threading.Lock()
+        self._found: tuple[datetime, _T] | None = None
+
+    def read(self, site: Site, now: datetime) -> _T:
+        """Return the figure, worked out anew if its time is over."""
+        with self._lock:
+            if self._found is None or now >= self._found[0]:
+                begun = site.clock()
+                figure = self._work_out(site, now)
+                self._found = now + max(self._at_least, 100 * (site.clock() - begun)), figure
+            return self._found[1]
+
+
+class _Unexplained(NamedTuple):
+    """What no rule explains of the last full week."""
+
     cents: int
     lines: int
 
 
-@dataclass
-class _Kept:
-    """The last balance; it reads every line of a week, so that it is not done at each scrape."""
+def _balance(site: Site, now: datetime) -> _Unexplained:
+    with site.ledger() as tx:
+        balance = balancing.balance(tx, BalanceQuery(*last_full_week(now.date())))
+    return _Unexplained(int(balance.unexplained * 100), len(balance.unexplained_lines))
 
-    unexplained: _Unexplained | None = None
+
+def _count_through(site: Site, _: datetime) -> int:
+    with site.ledger() as tx:
+        return overseeing.count_through(tx)
 
 
-_KEPT, _LOCK = _Kept(), threading.Lock()
+_UNEXPLAINED, _THROUGH = Kept(_balance, timedelta(minutes=15)), Kept(_count_through, timedelta())
 
 
 class _Figures(Collector):
@@ -68,9 +95,11 @@ class _Figures(Collector):
         yield from _of_feed(_read_feed(self._site), self._now)
         with self._site.ledger() as tx:
             gauges = overseeing.read_gauges(tx, self._now)
-        yield from _of_payments(gauges, self._now)
+        through = StatusCount(Status.SUCCESSFUL, None, _THROUGH.read(self._site, self._now))
+        yield _counted([through, *gauges.not_through])
+        yield from _of_waiting(gauges, self._now)
         yield from _of_chunks(gauges)
-        unexplained = _unexplained(self._site, self._now)
+        unexplained = _UNEXPLAINED.read(self._site, self._now)
         yield _metric("payments_unexplained_cents", unexplained.cents)
         yield _metric("payments_unexplained_lines", unexplained.lines)
 
@@ -104,12 +133,24 @@ def _of_feed(figures: FeedFigures | None, now: datetime) -> Iterator[Metric]:
     yield _metric("payments_feed_oldest_seconds", _age_seconds(oldest, now))
 
 
-def _of_payments(gauges: Gauges, now: datetime) -> Iterator[Metric]:
+def _counted(counts: Iterable[StatusCount]) -> GaugeMetricFamily:
+    """Return how many payments have each status and reason; what none has is there as 0, so that a first one shows."""
+    numbers = {(_status_of(reason), reason.value): 0 for reason in Reason} | {(Status.PENDING.value, ""): 0}
+    numbers |= {(status, reason or ""): number for status, reason, number in counts}
     payments = _metric("payments_count", labels=("status", "reason"))
-    for status, reason, number in gauges.payments:
-        payments.add_metric([status, reason or ""], number)
-    yield payments
+    for labels, number in numbers.items():
+        payments.add_metric(labels, number)
+    return payments
+
+
+def _status_of(reason: Reason) -> str:
+    is_unreadable = reason in {Reason.INVALID_EVENT, Reason.VERSION_CONFLICT}
+    return Status.VALIDATION_FAILED if is_unreadable else Status.NOT_SENT
+
+
+def _of_waiting(gauges: Gauges, now: datetime) -> Iterator[Metric]:
     yield _metric("payments_retrying", gauges.retrying)
+    yield _metric("payments_retries", gauges.retries)
     yield _metric("payments_waiting_oldest_seconds", _age_seconds(gauges.oldest_waiting, now))
     counts = _metric("payments_exceptions_open", labels=("reason",))
     ages = _metric("payments_exceptions_oldest_seconds", labels=("reason",))
@@ -129,17 +170,6 @@ def _of_chunks(gauges: Gauges) -> Iterator[Metric]:
     sizes.add_metric(["median"], chunks.middle_size)
     sizes.add_metric(["largest"], chunks.largest_size)
     yield from (times, sizes)
-
-
-def _unexplained(site: Site, now: datetime) -> _Unexplained:
-    with _LOCK:
-        kept = _KEPT.unexplained
-        if kept is None or now - kept.at > BALANCED_ANEW_AFTER:
-            with site.ledger() as tx:
-                balance = balancing.balance(tx, BalanceQuery(*last_full_week(now.date())))
-            kept = _Unexplained(now, int(balance.unexplained * 100), len(balance.unexplained_lines))
-            _KEPT.unexplained = kept
-        return kept
 
 
 def _age_seconds(oldest: datetime | None, now: datetime) -> float:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from payments.core.outcome import Status
 from payments.store import gauges
 from payments.store.gauges import AgeOfExceptions, Chunks, Day, HourOfFlow, StatusCount
 from payments.store.session import Transaction
@@ -27,10 +26,14 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """The figures of the ledger for Prometheus; `exceptions` holds (reason, count, when the oldest was opened)."""
+    """The figures of the ledger for Prometheus; `exceptions` holds (reason, count, when the oldest was opened).
 
-    payments: Sequence[StatusCount]
+    `retries` and `chunks` are those of the last five minutes.
+    """
+
+    not_through: Sequence[StatusCount]
     retrying: int
+    retries: int
     oldest_waiting: datetime | None
     exceptions: Sequence[tuple[str, int, datetime]]
     chunks: Chunks
@@ -52,13 +55,18 @@ def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, here: da
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
-    """Read the figures of the whole ledger."""
+    """Read the figures of the whole ledger that are found by an index."""
     retrying, oldest = gauges.retrying(tx)
-    through = StatusCount(Status.SUCCESSFUL, None, gauges.successful(tx))
     return Gauges(
-        [through, *gauges.not_through(tx, None)],
+        gauges.not_through(tx, None),
         retrying,
+        gauges.retries(tx, now - LATELY),
         oldest,
         gauges.open_exceptions(tx),
         gauges.import_chunks(tx, now - LATELY),
     )
+
+
+def count_through(tx: Transaction) -> int:
+    """Count what came through: all of the ledger is read for it."""
+    return gauges.successful(tx)

@@ -126,6 +126,14 @@ def retrying(tx: Transaction) -> tuple[int, datetime | None]:
     return count, oldest
 
 
+def retries(tx: Transaction, since: datetime) -> int:
+    """Count the tries since then that put a payment off to another one."""
+    counted = tx.execute(
+        text("SELECT count(*) FROM history WHERE at >= :since AND what IN ('Held', 'Failed')"), {"since": since}
+    )
+    return int(counted.scalar_one())
+
+
 def open_exceptions(tx: Transaction) -> list[tuple[str, int, datetime]]:
     """Return, by reason, how many exceptions are open and when the oldest of them was opened."""
     found = tx.execute(

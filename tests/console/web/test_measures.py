@@ -2,13 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import yaml
+from fastapi import FastAPI
 from httpx import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from console.measures import METRICS
+from console.measures import METRICS, Kept
 from tests.console.web.conftest import METRICS_TOKEN, Ledger
+from tests.console.web.stories import edit_in_closed_month
 from tests.make import saved
 
 OPS = Path(__file__).resolve().parents[3] / "docs" / "ops"
@@ -37,18 +42,68 @@ def test_every_figure_is_there_and_counts_what_is_in_the_ledger(stranger: Client
     assert after["payments_feed_up"] == {(): 1}
     assert after["payments_feed_length"] == {(): 0}
     assert after["payments_import_chunks"][()] >= 1
+    assert after["payments_count"]["Not Sent", "retries_exhausted"] == 0
+
+
+def test_a_payment_that_is_put_off_is_a_retry_and_one_that_waits(stranger: Client, ledger: Ledger) -> None:
+    before = scraped(stranger)
+    ledger.imports("measured", saved(clinic_id="measured", payment_id="early", patient_id="comes-later"))
+    after = scraped(stranger)
+
+    for name in ("payments_retries", "payments_retrying"):
+        assert after[name][()] - before[name][()] == 1, name
+
+
+def test_a_figure_for_which_much_is_read_is_kept_a_hundred_times_as_long_as_it_took(site: FastAPI) -> None:
+    begun = datetime(2026, 6, 10, tzinfo=UTC)
+    clock = iter([begun, begun + timedelta(seconds=3)] * 2)
+    timed = replace(site.state.site, clock=lambda: next(clock))
+    counted = iter(range(10))
+    kept = Kept(lambda *_: next(counted), timedelta(minutes=1))
+
+    def read(minutes: float) -> int:
+        return kept.read(timed, begun + timedelta(minutes=minutes))
+
+    assert [read(minutes) for minutes in (0, 1, 4.9, 5, 9.9)] == [0, 0, 0, 1, 1]
 
 
 def test_the_dashboard_shows_every_figure_and_no_other() -> None:
-    dashboard = json.loads((OPS / "grafana.json").read_text())
-    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-
-    assert {name for expression in expressions for name in NAME.findall(expression)} == set(METRICS)
+    assert {name for expression in dashboard_expressions() for name in NAME.findall(expression)} == set(METRICS)
 
 
 def test_the_alarms_watch_only_figures_that_there_are() -> None:
-    alarms = (OPS / "alerts.yml").read_text()
-    expressions = re.findall(r"^ +expr: (.+)$", alarms, re.MULTILINE)
+    alarms = alarm_expressions()
 
-    assert len(expressions) == alarms.count("- alert:")
-    assert {name for expression in expressions for name in NAME.findall(expression)} <= set(METRICS)
+    assert len(alarms) == (OPS / "alerts.yml").read_text().count("- alert:")
+    assert {name for expression in alarms for name in NAME.findall(expression)} <= set(METRICS)
+
+
+def test_dashboard_and_alarms_tell_figures_apart_only_by_labels_that_they_have(
+    stranger: Client, ledger: Ledger
+) -> None:
+    edit_in_closed_month(ledger, "labelled", "company-labelled")
+    answer = stranger.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
+    families = {family.name: family.samples for family in text_string_to_metric_families(answer.text)}
+    expressions = [*alarm_expressions(), *dashboard_expressions()]
+    matched = [
+        (name, label, value)
+        for expression in expressions
+        for name, labels in re.findall(r"(payments_[a-z_]+){([^}]*)}", expression)
+        for label, value in re.findall(r'(\w+)!?="([^"]*)"', labels)
+    ]
+    grouped = [label for expression in expressions for label in re.findall(r"\bby \((\w+)\)", expression)]
+
+    assert matched
+    for name, label, value in matched:
+        assert value in {sample.labels.get(label) for sample in families[name]}, (name, label, value)
+    assert set(grouped) <= {label for samples in families.values() for sample in samples for label in sample.labels}
+
+
+def alarm_expressions() -> list[str]:
+    groups = yaml.safe_load((OPS / "alerts.yml").read_text())["groups"]
+    return [rule["expr"] for group in groups for rule in group["rules"]]
+
+
+def dashboard_expressions() -> list[str]:
+    dashboard = json.loads((OPS / "grafana.json").read_text())
+    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
