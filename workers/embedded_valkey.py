@@ -35,6 +35,11 @@ class EmbeddedValkey:
     name = "valkey"
 
     @property
+    def port(self) -> int:
+        """The port of 127.0.0.1 on which it listens."""
+        return self.access.port
+
+    @property
     def url(self) -> str:
         """The URL of database 0; it carries the password."""
         return f"redis://:{self.access.password}@127.0.0.1:{self.access.port}/0"

@@ -21,7 +21,7 @@ from workers.embedded_postgres import prepare_postgres
 from workers.embedded_valkey import prepare_valkey
 from workers.engine import Engine, EngineError
 from workers.engines import HomeInUseError, home_lock
-from workers.ports import PortTakenError, refuse_taken_port
+from workers.ports import PortTakenError, held_port, hold_port
 from workers.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
@@ -40,9 +40,11 @@ def main(settings: Settings) -> int:
     configure_logging(settings, "up")
     read_keyring(settings)  # what is wrong with it is told before anything has started
     try:
-        with home_lock(settings.home):
-            refuse_taken_port("PAYMENTS_FLOWER_PORT", settings.flower_port)
-            refuse_taken_port("PAYMENTS_CONSOLE_PORT", settings.console_port)
+        with (
+            home_lock(settings.home),
+            held_port("PAYMENTS_FLOWER_PORT", settings.flower_port),
+            held_port("PAYMENTS_CONSOLE_PORT", settings.console_port),
+        ):
             _run(settings)
     except (HomeInUseError, PortTakenError, EngineError) as error:
         sys.stderr.write(f"payments up: {error}\n")
@@ -103,7 +105,9 @@ def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
     else:
         _reach_postgres(database_url)
     if redis_url is None:
-        redis_url = _start(prepare_valkey(settings.home), supervisor)
+        valkey = prepare_valkey(settings.home)
+        supervisor.at_the_end(hold_port(valkey.port).close)
+        redis_url = _start(valkey, supervisor)
     else:
         _reach_redis(redis_url)
     return Engines.named(database_url, redis_url, settings.celery_broker_url)
