@@ -16,6 +16,7 @@ from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.store.bulk import arrays, insertion
 from payments.store.known import as_known
 from payments.store.session import Transaction
+from payments.store.standing import heard
 from payments.store.tables import Dollars, lines
 
 _CHUNK_ROWS = 10_000
@@ -34,28 +35,19 @@ _emr_log = Table(
 )
 _LOGGED = [column.name for column in _emr_log.columns]
 
-# An event that was set aside speaks for its line by the rule of the Claims Feed, where its amount and day can be read;
-# one whose version cannot be read does so if it was saved later than what Billing holds.
+# An event that was set aside speaks for its line where its amount and day can be read, and when it was said.
+_READABLE = """
+AND set_aside.amount_paid IS NOT NULL AND set_aside.transaction_date IS NOT NULL
+AND (lines.id IS NULL OR num_nulls(set_aside.version, set_aside.saved_at) < 2)
+"""
 _SAID = f"""
-WITH aside AS (
-    SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN keyless THEN set_aside.id END)
-        set_aside.id, clinic_id, payment_id, line_id, lines.id AS line_ref, set_aside.version, set_aside.status,
-        set_aside.charge_type, set_aside.transaction_date AS day,
-        CASE WHEN set_aside.paid IS FALSE THEN 0.00 ELSE set_aside.amount_paid END AS amount
-    FROM set_aside LEFT JOIN lines USING (clinic_id, payment_id, line_id),
-        LATERAL (SELECT num_nulls(clinic_id, payment_id, line_id) > 0 AS keyless) AS named
-    WHERE set_aside.closed_at IS NULL AND set_aside.amount_paid IS NOT NULL AND set_aside.transaction_date IS NOT NULL
-        AND (lines.id IS NULL OR set_aside.version > lines.version
-            OR set_aside.version = lines.version AND set_aside.reason = 'version_conflict'
-            OR set_aside.version IS NULL AND set_aside.saved_at > lines.saved_at)
-    ORDER BY clinic_id, payment_id, line_id, CASE WHEN keyless THEN set_aside.id END,
-        set_aside.version DESC NULLS LAST, set_aside.id DESC
-),
+WITH {heard(_READABLE)},
 imported AS (
     SELECT line_ref, sum(amount) AS amount FROM entries
     WHERE kind = 'import' AND {_INSIDE.format("deposit_date", "clinic_id")} GROUP BY line_ref
 ),
 """
+_TOLD = "CASE WHEN aside.paid IS FALSE THEN 0.00 ELSE aside.amount_paid END"
 # Lines dated in the days are found by an index; of all others only those that something else brings in.
 _LINES = f"""
 concerned AS (
@@ -68,16 +60,18 @@ concerned AS (
 ),
 said AS (
     SELECT concerned.id AS line_ref, concerned.clinic_id, concerned.payment_id, concerned.line_id,
-        NULL::bigint AS refused_id, coalesce(aside.day, transaction_date) AS day,
-        coalesce(aside.amount, heard) AS said, heard, aside.status AS refused, concerned.status, reason, application,
-        target, coalesce(aside.charge_type, concerned.charge_type) AS charge_type,
-        CASE WHEN aside.id IS NULL THEN internal_payment END AS internal_payment,
+        NULL::bigint AS refused_id, coalesce(aside.transaction_date, concerned.transaction_date) AS day,
+        CASE WHEN aside.id IS NULL THEN heard ELSE told END AS said, heard, aside.status AS refused, concerned.status,
+        concerned.reason, application, target, coalesce(aside.charge_type, concerned.charge_type) AS charge_type,
+        CASE WHEN aside.id IS NULL THEN concerned.internal_payment END AS internal_payment,
         coalesce(aside.version, concerned.version) AS version
     FROM concerned LEFT JOIN aside ON aside.line_ref = concerned.id,
-        LATERAL (SELECT CASE WHEN paid AND NOT deleted THEN amount_paid ELSE 0.00 END AS heard) AS own
+        LATERAL (SELECT
+            CASE WHEN concerned.paid AND NOT deleted THEN concerned.amount_paid ELSE 0.00 END AS heard,
+            {_TOLD} AS told) AS own
     UNION ALL
-    SELECT NULL, clinic_id, payment_id, line_id, id, day, amount, 0.00, status, NULL, NULL, 'none', 0.00, charge_type,
-        NULL, version
+    SELECT NULL, clinic_id, CASE WHEN known_ref IS NULL THEN payment_id END, line_id, id, transaction_date, {_TOLD},
+        0.00, status, NULL, NULL, 'none', 0.00, charge_type, NULL, version
     FROM aside WHERE line_ref IS NULL
 ),
 """

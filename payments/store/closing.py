@@ -183,10 +183,10 @@ def unready(tx: Transaction, company_id: str, month: Month) -> list[Unready]:
             UNION ALL
             SELECT status, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
                 amount_paid
-            FROM standing
+            FROM aside
             WHERE (company_id = :company_id OR company_id IS NULL)
                 AND {_IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
-                AND NOT EXISTS (SELECT FROM findings WHERE set_aside_ref = standing.id AND findings.status = 'open')
+                AND NOT EXISTS (SELECT FROM findings WHERE set_aside_ref = aside.id AND findings.status = 'open')
             ORDER BY 1, 2
             """
         ),

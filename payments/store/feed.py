@@ -9,37 +9,24 @@ from sqlalchemy import CursorResult, text
 from payments.core.money import Money
 from payments.store.known import as_known
 from payments.store.session import Transaction
+from payments.store.standing import heard
 
-# An event that was set aside stands for its line until a version of it, at least as new, was processed. Under the
-# same version other content stays a conflict until the EMR saves the line once more.
-FEED = """
-WITH aside AS (
-    SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END) set_aside.*
-    FROM set_aside, LATERAL (SELECT num_nulls(clinic_id, payment_id, line_id) > 0 AS keyless) AS named
-    WHERE closed_at IS NULL
-    ORDER BY clinic_id, payment_id, line_id, CASE WHEN keyless THEN id END, version DESC NULLS LAST, id DESC
-),
-standing AS (
-    SELECT aside.*, lines.id AS line_ref, lines.version AS line_version
-    FROM aside LEFT JOIN lines USING (clinic_id, payment_id, line_id)
-    WHERE lines.id IS NULL OR aside.version IS NULL
-        OR aside.version > lines.version
-        OR aside.version = lines.version AND aside.reason = 'version_conflict'
-),
+FEED = f"""
+WITH {heard()},
 feed AS (
     SELECT clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic,
         patient_id AS patient, charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at,
         saved_on, status, reason, attempts, application, detail, due_at AS next_try_at, NULL::text AS refused
     FROM lines
-    WHERE status IS NOT NULL
-        AND id NOT IN (SELECT line_ref FROM standing WHERE line_ref IS NOT NULL AND version IS NOT NULL)
+    WHERE status IS NOT NULL AND id NOT IN (SELECT line_ref FROM aside WHERE line_ref IS NOT NULL)
     UNION ALL
     SELECT clinic_id || '/' || payment_id || '/' || line_id, version, clinic_id, patient_id, charge_type, amount_paid,
         saved_at, coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date), status, reason, attempts, 'none', error,
         due_at, 'refused:' || id
-    FROM standing
+    FROM aside
 )
 """
+"""The Claims Feed as `feed`, and what of it was set aside as `aside`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,25 +26,6 @@ class Wanted:
     amount: Money | None = None
 
 
-_SAME_LINE = "{0}.clinic_id = {1}.clinic_id AND {0}.payment_id = {1}.payment_id AND {0}.line_id = {1}.line_id"
-# The rule of the feed: an event set aside stands for its line until a version at least as new was processed.
-LINE_STANDS = f"""
-status IS NOT NULL AND NOT EXISTS (
-    SELECT FROM set_aside WHERE {_SAME_LINE.format("set_aside", "lines")} AND closed_at IS NULL
-        AND (set_aside.version > lines.version
-            OR set_aside.version = lines.version AND set_aside.reason = 'version_conflict'))
-"""
-ASIDE_STANDS = f"""
-closed_at IS NULL AND NOT EXISTS (
-    SELECT FROM set_aside AS newer WHERE {_SAME_LINE.format("newer", "set_aside")} AND newer.closed_at IS NULL
-        AND (coalesce(newer.version, -1), newer.id) > (coalesce(set_aside.version, -1), set_aside.id))
-AND NOT EXISTS (
-    SELECT FROM lines WHERE {_SAME_LINE.format("lines", "set_aside")} AND set_aside.version IS NOT NULL
-        AND NOT (set_aside.version > lines.version
-            OR set_aside.version = lines.version AND set_aside.reason = 'version_conflict'))
-"""
-
-
 # A payment is named with or without its line; each way in which that can be read is looked up by the unique index.
 _NAMED = (
     "(clinic_id, payment_id) IN (SELECT * FROM unnest(CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]))) "

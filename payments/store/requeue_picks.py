@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from payments.core.money import Money
 from payments.core.outcome import Reason
-from payments.store.feed_choice import ASIDE_STANDS, LINE_STANDS, Wanted, aside_where, lines_where, parameters
+from payments.store.feed_choice import Wanted, aside_where, lines_where, parameters
 from payments.store.session import Transaction
+from payments.store.standing import ASIDE_STANDS, LINE_STANDS
 
 
 class Picked(NamedTuple):

@@ -1,0 +1,124 @@
+"""Which of the events that Billing could not take is shown for a line, and counted: one rule for every report."""
+
+import os
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payments.journeys import balancing
+from payments.journeys.balancing import BalanceQuery
+from payments.store import feed, feed_pages, requeue_picks
+from payments.store.feed import FeedQuery
+from payments.store.feed_choice import Wanted
+from payments.store.session import Database, Transaction
+from tests.make import body, said
+from tests.office import Office
+
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "15"))
+TEN, ELEVEN, TWELVE, NEVER = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11", "12", "33"))
+
+
+def taken(amount: str, version: int, at: str, **more: Any) -> bytes:
+    return body(said(amount_due=amount, amount_paid=amount, version=version, saved_at=at, **more))
+
+
+def refused(amount: str, version: object, at: str, **more: Any) -> bytes:
+    return taken(amount, version, at, method="Gift card", **more)  # type: ignore[arg-type]
+
+
+STORIES = [
+    ("a newer one", [taken("1.00", 1, TEN), refused("2.00", 2, ELEVEN)], ["2.00"]),
+    ("an older one", [taken("1.00", 2, ELEVEN), refused("2.00", 1, TEN)], ["1.00"]),
+    ("none is there", [refused("2.00", "x", TEN), refused("3.00", "y", ELEVEN)], ["3.00"]),
+    ("saved later", [taken("1.00", 1, TEN), refused("2.00", "x", ELEVEN)], ["2.00"]),
+    ("saved earlier", [taken("1.00", 1, ELEVEN), refused("2.00", "x", TEN)], ["1.00"]),
+    (
+        "an old one hides no newer one",
+        [taken("1.00", 7, TEN), refused("2.00", "x", ELEVEN), refused("3.00", 5, TEN)],
+        ["2.00"],
+    ),
+    (
+        "the later save of two",
+        [taken("1.00", 1, TEN), refused("2.00", 9, ELEVEN), refused("3.00", "x", TWELVE)],
+        ["3.00"],
+    ),
+    (
+        "the version of two saved at once",
+        [taken("1.00", 1, TEN), refused("2.00", "x", ELEVEN), refused("3.00", 9, ELEVEN)],
+        ["3.00"],
+    ),
+    (
+        "the higher version, whenever it was saved",
+        [refused("2.00", 3, TEN), refused("3.00", 2, TWELVE), refused("4.00", "x", ELEVEN)],
+        ["2.00"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "amounts"), [row[1:] for row in STORIES], ids=[row[0] for row in STORIES])
+def test_a_line_has_one_row_its_newest(tx: Transaction, events: list[bytes], amounts: list[str]) -> None:
+    for in_any_order in (events, events[::-1]):
+        with tx.begin_nested() as inside:
+            office = Office(tx, date(2026, 6, 20))
+            for event in in_any_order:
+                office.publish(event)
+
+            assert [str(row.amount) for row in feed.rows(tx, FeedQuery())] == amounts
+            balance = balancing.balance(tx, BalanceQuery())
+            assert ([str(balance.emr_total)], balance.unexplained_lines) == (amounts, [])
+            inside.rollback()
+
+
+def test_neither_version_nor_time_makes_a_row_beside_the_line_that_balancing_leaves_out(tx: Transaction) -> None:
+    Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), refused("2.00", "x", NEVER))
+
+    assert [str(row.amount) for row in feed.rows(tx, FeedQuery())] == ["1.00", "2.00"]
+    assert str(balancing.balance(tx, BalanceQuery()).emr_total) == "1.00"
+
+
+def test_a_company_that_names_a_line_of_another_takes_nothing_from_its_feed(tx: Transaction) -> None:
+    Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), taken("9.00", 5, ELEVEN, company_id="other"))
+
+    rows = [(row.payment, str(row.amount), row.status) for row in feed.rows(tx, FeedQuery())]
+    balance = balancing.balance(tx, BalanceQuery())
+
+    key = "clinic/payment/1"
+    assert rows == [(key, "1.00", "Transmission Successful"), (key, "9.00", "Validation Failed")]
+    (line,) = balance.lines
+    assert (str(line.emr), {term.value: str(amount) for term, amount in line.terms.items()}) == (
+        "9.00",
+        {"invalid": "9.00"},
+    )
+    assert (str(balance.emr_total), str(balance.billing_total), balance.equal) == ("10.00", "1.00", 1)
+
+
+said_of_a_line = st.fixed_dictionaries(
+    {
+        "payment_id": st.sampled_from(["a", "a", "b", ...]),
+        "version": st.sampled_from([1, 2, 3, "x", "y"]),
+        "saved_at": st.sampled_from([TEN, ELEVEN, TWELVE, NEVER]),
+        "method": st.sampled_from(["Cash", "Check", "Gift card"]),
+        "company_id": st.sampled_from(["company"] * 4 + ["other"]),
+        "amount_paid": st.sampled_from(["1.00", "2.00", "3.00"]),
+        "amount_due": st.just("1.00"),
+    }
+)
+
+
+@given(told=st.lists(said_of_a_line, max_size=8))
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_the_pages_of_the_feed_show_what_the_whole_feed_shows(database: Database, told: list[dict[str, Any]]) -> None:
+    with database.connect() as tx:
+        office = Office(tx, date(2026, 6, 20))
+        for chunk in (told[: len(told) // 2], told[len(told) // 2 :]):
+            office.publish(*(body(said(**content)) for content in chunk))
+
+        whole = feed.rows(tx, FeedQuery())
+        pages = [each.row for each in feed_pages.page(tx, Wanted(), None, 100)]
+
+        assert sorted(pages, key=repr) == sorted(whole, key=repr)
+        assert requeue_picks.count(tx, Wanted()) == len(whole)
+        tx.rollback()
