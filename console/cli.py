@@ -138,7 +138,7 @@ def run(arguments: Sequence[str]) -> int:
     speak_utf8()
     wishes = _Wishes()
     try:
-        status = _command()(list(arguments), prog_name="payments", standalone_mode=False, obj=wishes)
+        status = command()(list(arguments), prog_name="payments", standalone_mode=False, obj=wishes)
         sys.stdout.flush()
     except typer.TyperException as error:
         # Without a message the help was asked for by saying nothing, and has been shown.
@@ -157,7 +157,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 @cache
-def _command() -> Callable[..., object]:
+def command() -> Callable[..., object]:
     """Return the command with all its parts, which are read off their functions once in a process."""
     return typer.main.get_command(app)
 

@@ -32,6 +32,7 @@ def connect(database_url: str, *, application_name: str, pool_size: int = 2) -> 
         database_url,
         pool_size=pool_size,
         max_overflow=0,
+        use_native_hstore=False,  # no column is one, and to ask about it is a query for each process
         pool_pre_ping=True,
         # An error would quote them wherever it is shown, and with them what a payment says of its patient.
         hide_parameters=True,

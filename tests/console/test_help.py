@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-import typer
 
 from console import arguments, cli, layouts
 from payments.journeys.reporting import GroupBy
@@ -26,7 +25,7 @@ def _tree(command: object, *path: str) -> Iterator[tuple[str, ...]]:
         yield from _tree(child, *path, name)
 
 
-EVERY_COMMAND = sorted(_tree(typer.main.get_command(cli.app)))
+EVERY_COMMAND = sorted(_tree(cli.command()))
 
 
 def test_the_commands_are_those_that_are_agreed_upon() -> None:

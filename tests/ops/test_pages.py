@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
 
 from config.settings import VARIABLES
@@ -24,7 +23,7 @@ def commands(name):
 
 def parsed(words):
     """Return the command that the words name, and the words that are left."""
-    command = typer.main.get_command(cli.app)
+    command = cli.command()
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words[0]]
         words = words[1:]
