@@ -18,13 +18,12 @@ from bench import made
 from config.engines import Engines
 from config.settings import Settings, read_settings
 from config.urls import with_database
-from payments.store.migrations import upgrade
 from payments.store.session import Database, connect, transaction
 from tasks import stream
 from tasks.resources import connect_redis
 from workers.child import Child, has_ended, spawn, stop
 from workers.engines import embedded_engines
-from workers.stack import application
+from workers.stack import application, upgrade_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = "bench_ready"
@@ -119,7 +118,7 @@ def staged(patients: int = made.PATIENTS) -> Iterator[Stage]:
         with psycopg.connect(plain(engines.database_url), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {READY} TEMPLATE template0")
         ready = with_database(engines.database_url, READY)
-        upgrade(ready)
+        upgrade_schema(ready, settings)
         made.fill(ready, patients)
         stage = Stage(home, engines, settings, connect_redis(engines.redis_url), engines.database_url)
         stack.callback(stage.feed.close)

@@ -33,6 +33,7 @@ _ROUTES = {
     "billing.close_months": {"queue": NIGHTLY},
     "billing.distribute_payments": {"queue": NIGHTLY},
     "billing.balance": {"queue": NIGHTLY},
+    "billing.make_room": {"queue": NIGHTLY},
 }
 
 

@@ -28,6 +28,8 @@ RECURRING: tuple[Recurring, ...] = (
     Recurring("billing.distribute_payments", every=timedelta(minutes=5)),
     # The last full week, EMR against Billing; anything unexplained is an error in the log.
     Recurring("billing.balance", every=timedelta(hours=24)),
+    # The tables that only grow have a part for each month.
+    Recurring("billing.make_room", every=timedelta(hours=24)),
     # For the companies that have their adjustments posted without asking.
     Recurring("billing.apply_adjustments", every=timedelta(seconds=30)),
     # Months that were scheduled on an earlier day, and a close that was cut off half-way.

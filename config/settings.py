@@ -89,6 +89,11 @@ class Settings(BaseModel):
     pending_max: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
     importer_processes: Annotated[int, Field(ge=1, le=256)] = 1
 
+    # For how many months, beside the one that runs, something is kept; for ever where it is not set.
+    keep_events_months: Annotated[int, Field(ge=2, le=1200)] | None = None
+    keep_history_months: Annotated[int, Field(ge=12, le=1200)] | None = None
+    keep_audit_months: Annotated[int, Field(ge=12, le=1200)] | None = None
+
     # An OpenTelemetry collector that speaks OTLP over HTTP; without it nothing is traced.
     traces_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
     log_format: LogFormat | None = None

@@ -15,6 +15,7 @@ TASK_MODULES = (
     "tasks.balancing",
     "tasks.adjusting",
     "tasks.closing",
+    "tasks.keeping",
     "tasks.canary",
 )
 

@@ -20,7 +20,7 @@ def main(environ: Mapping[str, str]) -> int:
     except (SettingsError, NotRunningError) as error:
         sys.stderr.write(f"migrate: {error}\n")
         return EXIT_MISCONFIGURED
-    upgrade_schema(database_url)
+    upgrade_schema(database_url, settings)
     return 0
 
 

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+from datetime import UTC, datetime
 
 import psycopg
 import redis
@@ -52,13 +53,23 @@ def main(settings: Settings) -> int:
     return 0
 
 
-def upgrade_schema(database_url: str) -> None:
-    """Bring the tables up to date before anything works on them."""
+def upgrade_schema(database_url: str, settings: Settings) -> None:
+    """Bring the tables up to date before anything works on them, and drop the months that are no longer kept."""
     # Imported here: only this process, and only now, needs what a migration needs.
+    from payments.journeys import keeping  # noqa: PLC0415 - as said above
     from payments.store.migrations import upgrade  # noqa: PLC0415 - as said above
+    from payments.store.session import connect, transaction  # noqa: PLC0415 - as said above
 
     upgrade(database_url)
-    log.info("schema_is_current")
+    kept = keeping.Kept(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
+    today = datetime.now(UTC).date()
+    database = connect(database_url, application_name="payments migrate", pool_size=1)
+    try:
+        with transaction(database) as tx:
+            made, dropped = keeping.make_room(tx, today), keeping.let_go(tx, today, kept)
+    finally:
+        database.dispose()
+    log.info("schema_is_current", made=made, dropped=dropped)
 
 
 def application(name: str, settings: Settings, engines: Engines) -> Child:
@@ -85,7 +96,7 @@ def _run(settings: Settings) -> None:
             if supervisor.stopping:
                 return
             raise
-        upgrade_schema(engines.database_url)
+        upgrade_schema(engines.database_url, settings)
         running = _running(settings, engines)
         supervisor.at_the_end(functools.partial(forget_running_stack, settings.home))
         write_running_stack(settings.home, running)

@@ -41,5 +41,10 @@ class Month(NamedTuple):
         """The first day of the month."""
         return date(self.year, self.number, 1)
 
+    def plus(self, months: int) -> "Month":
+        """Return the month so many later; earlier where it is negative."""
+        years, index = divmod(self.number - 1 + months, 12)
+        return Month(self.year + years, index + 1)
+
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.number:02d}"

@@ -49,6 +49,11 @@ class _Batch(NamedTuple):
         return {each.event.event_id: each.content_hash for each in reversed(self.lines)}
 
     @property
+    def saves(self) -> dict[UUID, datetime]:
+        """The moment of each line event's save, in the same way."""
+        return {each.event.event_id: each.event.saved_at for each in reversed(self.lines)}
+
+    @property
     def payers(self) -> set[PatientKey]:
         """The patients whom payments and charges name."""
         events = (*(each.event for each in self.lines), *(event for _, event in self.charges))
@@ -66,7 +71,7 @@ def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tall
     Raises LostRaceError and what the database raises; then nothing of the set has happened, and it can be run again.
     """
     batch = _read(arrived, run)
-    seen = inbox.record_events(tx, batch.contents)
+    seen = inbox.record_events(tx, batch.contents, batch.saves)
     return _process(tx, batch, seen, run)
 
 

@@ -47,7 +47,7 @@ class Chunks:
 
 
 _SEEN = "(CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
-# BRIN finds the day's rows of the history; what is asked for is one hour's number of each kind.
+# The key finds the day's rows of the history; what is asked for is one hour's number of each kind.
 _FLOW = f"""
 WITH happened AS (
     SELECT extract(hour FROM at AT TIME ZONE :zone)::int AS hour, what, line_ref FROM history

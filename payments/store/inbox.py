@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,12 +15,12 @@ from payments.core.outcome import Reason, Status
 from payments.core.refusal import EventError
 from payments.core.signature import Keyring
 from payments.core.size import EVENT_BYTES_MAX, KEPT_BYTES, Whole
-from payments.store.bulk import arrays, insertion
+from payments.store.bulk import arrays, insertion, unnested
 from payments.store.known import changed_at
 from payments.store.session import Transaction
 from payments.store.tables import events, set_aside
 
-_SEEN = ["event_id", "content_hash"]
+_SEEN = ["event_id", "saved_month", "content_hash"]
 _ASIDE = (
     "body body_hash whole_bytes signature entry_id status reason error received_at attempts saved_on changed_at".split()
     + list(Glimpse._fields)
@@ -78,9 +78,17 @@ def event_of(entry: Arrived, keyring: Keyring) -> Event:
     return event
 
 
-def record_events(tx: Transaction, hashes: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
-    """Record event ids with the hash of their content, and return those that were there before, as recorded then."""
-    rows = [{"event_id": event_id, "content_hash": hashes[event_id]} for event_id in sorted(hashes)]
+def record_events(
+    tx: Transaction, hashes: Mapping[UUID, bytes], saved_at: Mapping[UUID, datetime]
+) -> dict[UUID, bytes]:
+    """Record event ids with the hash of their content, and return those that were there before, as recorded then.
+
+    An id lies in the month of its save, which is the same whenever the event is repeated.
+    """
+    rows = [
+        {"event_id": event_id, "saved_month": _month(saved_at[event_id]), "content_hash": hashes[event_id]}
+        for event_id in sorted(hashes)
+    ]
     created = tx.execute(
         text(insertion(events, _SEEN, "ON CONFLICT DO NOTHING RETURNING event_id")), arrays(rows, _SEEN)
     )
@@ -88,9 +96,17 @@ def record_events(tx: Transaction, hashes: Mapping[UUID, bytes]) -> dict[UUID, b
     if not seen:
         return {}
     found = tx.execute(
-        text("SELECT event_id, content_hash FROM events WHERE event_id = ANY(:ids)"), {"ids": sorted(seen)}
+        text(
+            f"SELECT event_id, events.content_hash FROM events JOIN {unnested(events, _SEEN[:2])} "
+            "USING (event_id, saved_month)"
+        ),
+        arrays([row for row in rows if row["event_id"] in seen], _SEEN[:2]),
     )
     return {row.event_id: row.content_hash for row in found}
+
+
+def _month(moment: datetime) -> date:
+    return moment.astimezone(UTC).date().replace(day=1)
 
 
 def put_aside(tx: Transaction, refusals: Sequence[Refusal], now: datetime) -> list[SetAside]:

@@ -50,6 +50,11 @@ def _changed_at() -> Column[datetime]:
     return Column("changed_at", Moment)
 
 
+def _number(sequence: str) -> Column[int]:
+    """Return the number of a row in a table that is divided: only from PostgreSQL 17 on may it be an identity."""
+    return Column("id", BigInteger, primary_key=True, server_default=text(f"nextval('{sequence}')"))
+
+
 # Who takes part. Companies, clinics and patients come into being with the first event or command that names them.
 
 companies = Table(
@@ -127,11 +132,14 @@ company_months = Table(
 
 # What the EMR said.
 
+# A repeat has the same save, so it lies in the same month's part, and an id is there once.
 events = Table(
     "events",
     metadata,
     Column("event_id", Uuid, primary_key=True),
+    Column("saved_month", Date, primary_key=True),
     Column("content_hash", LargeBinary, nullable=False),
+    postgresql_partition_by="RANGE (saved_month)",
 )
 
 # One row a charge line: its newest version and what became of it. This is the Claims Feed.
@@ -320,8 +328,8 @@ allocations = Table(
 history = Table(
     "history",
     metadata,
-    _id(),
-    Column("at", Moment, nullable=False),
+    Column("at", Moment, primary_key=True),
+    _number("history_id_seq"),
     Column("what", Text, nullable=False),
     Column("line_ref", BigInteger),
     Column("set_aside_ref", BigInteger),
@@ -334,7 +342,7 @@ history = Table(
     Index("history_by_line", "line_ref"),
     Index("history_by_set_aside", "set_aside_ref", postgresql_where=text("set_aside_ref IS NOT NULL")),
     Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),
-    Index("history_by_time", "at", postgresql_using="brin"),  # rows come in the order of time: it costs next to nothing
+    postgresql_partition_by="RANGE (at)",
 )
 
 # What rows were before they changed, and until when; triggers add to it. `known.py` asks what was known at a moment.
@@ -343,7 +351,8 @@ history = Table(
 def _was(table: Table) -> Table:
     columns = (Column(column.name, column.type, nullable=column.nullable) for column in table.columns)
     until = Column("until", Moment, nullable=False)
-    return Table(f"{table.name}_was", metadata, until, *columns, Index(f"{table.name}_was_until", "until"))
+    index = Index(f"{table.name}_was_until", "until")
+    return Table(f"{table.name}_was", metadata, until, *columns, index, postgresql_partition_by="RANGE (until)")
 
 
 CHANGING = (lines, set_aside, findings, charges)
@@ -390,14 +399,15 @@ login_failures = Table(
 audit = Table(
     "audit",
     metadata,
-    _id(),
-    Column("at", Moment, nullable=False),
+    _number("audit_id_seq"),
+    Column("at", Moment, primary_key=True),
     Column("who", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("address", Text, nullable=False),
     Index("audit_by_who", "who", "id"),
+    postgresql_partition_by="RANGE (at)",
 )
 
 # Requeueing all that match, chunk by chunk: how far it is, so that it can be watched, stopped and taken up again.

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
 import psycopg
@@ -20,6 +20,9 @@ from config.celery import IMPORTS, celery_settings
 from config.engines import Engines
 from config.settings import read_settings
 from emr.client import FeedRefusedError, PaymentFeed
+from payments.journeys import keeping
+from payments.store import audit, partitions
+from payments.store.audit import Deed
 from payments.store.migrations import is_current
 from payments.store.session import connect, transaction
 from tasks import stream
@@ -160,9 +163,22 @@ def test_the_services_can_do_their_whole_work(application):
         "DROP TABLE lines",
         "CREATE TABLE mine (id int)",
         "UPDATE alembic_version SET version_num = '0'",
+        "DELETE FROM history_default",
+        "INSERT INTO audit_default SELECT * FROM audit",
+        "SELECT drop_partitions('history', '2036-01-01')",
     ],
 )
 def test_the_services_cannot_change_what_is_append_only_nor_any_table(application, statement):
     with pytest.raises(DBAPIError) as error, transaction(application) as tx:
         tx.execute(text(statement))
     assert error.value.orig.sqlstate == "42501"
+
+
+def test_the_services_make_room_for_the_months_to_come_and_reach_a_month_by_its_table_alone(application):
+    with transaction(application) as tx:
+        assert keeping.make_room(tx, date(2026, 6, 10)) == 5 * len(partitions.BY_MONTH)
+        audit.add(tx, Deed(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
+        assert tx.execute(text("SELECT tableoid::regclass::text FROM audit")).scalars().all() == ["audit_2026_06"]
+    for statement in ("DELETE FROM audit_2026_06", "SELECT FROM audit_2026_06"):
+        with pytest.raises(DBAPIError, match="permission denied"), transaction(application) as tx:
+            tx.execute(text(statement))

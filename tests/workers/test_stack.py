@@ -70,7 +70,7 @@ def test_the_stack_is_written_down_while_it_runs_and_forgotten_after(
 
     monkeypatch.setattr(stack, "application", application)
     monkeypatch.setattr(stack, "APPLICATIONS", ("only",))
-    monkeypatch.setattr(stack, "upgrade_schema", lambda url: seen.append(("schema", url)))
+    monkeypatch.setattr(stack, "upgrade_schema", lambda url, _: seen.append(("schema", url)))
 
     assert stack.main(settings_in(tmp_path, DATABASE_URL=postgres_url, REDIS_URL=redis_url)) == 0
 

@@ -1,5 +1,6 @@
 """How the database came to its present form, step by step (Alembic)."""
 
+import re
 from importlib.resources import files
 
 from alembic import command
@@ -10,6 +11,9 @@ from sqlalchemy import Engine, create_engine, text
 
 _LOCK = 7_250_001
 """Advisory lock number: two stacks that start together migrate one after the other."""
+
+
+_PART = re.compile(r"_(default|before|\d{4}_\d{2})$")
 
 
 def alembic_config() -> Config:
@@ -30,6 +34,11 @@ def upgrade(database_url: str) -> None:
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def is_described(name: str | None, kind: str) -> bool:
+    """Say whether `tables.py` describes what bears this name; it says nothing of the parts of a divided table."""
+    return kind != "table" or not _PART.search(name or "")
 
 
 def is_current(engine: Engine) -> bool:
