@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,9 +52,10 @@ APPLIED = Layout(
 )
 MOVEMENTS = Layout(
     title="Movements",
-    keys=("company", "patient", "charge", "amount", "rule"),
+    keys=("company", "patient", "charge", "amount", "rule", "payment"),
     columns=(
         Column("patient", "Patient", wraps=True),
+        Column("payment", "Payment", wraps=True, from_width=120),
         Column("charge", "Charge", wraps=True),
         Column("rule", "Rule", wraps=True),
         Column("amount", "Amount"),
@@ -123,15 +124,19 @@ def distribute(
     limit: LimitOption = 200,
 ) -> None:
     """Apply patients' payments to what they owe, by the four rules, as every night does by itself."""
+    from payments.journeys import distributing
+    from payments.store.session import transaction
     from tasks.distributing import distribute_all
 
     now = datetime.now(UTC)
     with database() as opened:
-        sets = distribute_all(opened, as_of, now, dry_run=dry_run)
-        show([record for each in sets for record in _records(each)], MOVEMENTS, form, limit)
+        sets = list(distribute_all(opened, as_of, now, dry_run=dry_run))
+        with transaction(opened) as tx:
+            payments = distributing.payments_of(tx, sets)
+        show([record for each in sets for record in _records(each, payments)], MOVEMENTS, form, limit)
 
 
-def _records(moved: Moved) -> list[Record]:
+def _records(moved: Moved, payments: Mapping[int, str]) -> list[Record]:
     return [
         {
             "company": company,
@@ -139,6 +144,7 @@ def _records(moved: Moved) -> list[Record]:
             "charge": "/".join(movement.charge),
             "amount": movement.amount,
             "rule": movement.rule.value,
+            "payment": payments[movement.line_ref],
         }
         for (company, patient), movement in moved.movements
     ]

@@ -55,6 +55,11 @@ def distribute_marked(tx: Transaction, as_of: date | None, now: datetime, limit:
     return _distribute(tx, keys, as_of, now, at_once_only=True)
 
 
+def payments_of(tx: Transaction, moved: Sequence[Moved]) -> dict[int, str]:
+    """Return the printed keys of the payments whose money was moved, by their lines."""
+    return account_report.payment_keys(tx, (movement.line_ref for each in moved for _, movement in each.movements))
+
+
 def show_account(
     tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
 ) -> list[AccountRow]:

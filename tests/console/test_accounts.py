@@ -169,6 +169,14 @@ def test_the_day_decides_what_is_held(terminal: Terminal, owing: dict[str, str])
     assert movements(terminal, owing, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
 
 
+def test_each_movement_names_the_payment_whose_money_it_moves(terminal: Terminal, owing: dict[str, str]) -> None:
+    rows = terminal.types("distribute", "--as-of", "2020-05-05", "--dry-run", "--format", "json").rows
+
+    own = [(row["payment"], row["charge"]) for row in rows if row["company"] == owing["company_id"]]
+    clinic = owing["clinic_id"]
+    assert own == [(f"{clinic}/visit/1", f"{clinic}/april"), (f"{clinic}/visit/1", f"{clinic}/march")]
+
+
 def test_people_read_the_movements_in_a_table(
     terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
