@@ -10,6 +10,7 @@ from workers.child import has_ended, spawn, stop
 from workers.embedded_postgres import prepare_postgres
 from workers.embedded_valkey import prepare_valkey
 from workers.engine import Engine, EngineError
+from workers.ports import hold_port
 
 
 class HomeInUseError(Exception):
@@ -56,7 +57,7 @@ def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
 def embedded_valkey(home: Path, *, durable: bool = True) -> Iterator[str]:
     """Run Valkey in this home until the block ends; not durable keeps nothing from run to run."""
     engine = prepare_valkey(home, durable=durable)
-    with _running(engine, home):
+    with hold_port(engine.port), _running(engine, home):
         yield engine.url
 
 
