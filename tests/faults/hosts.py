@@ -1,0 +1,136 @@
+"""Machines of their own on one machine: a network namespace each, with a cable to the engines that can be pulled."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from config.engines import Engines
+from tests.acceptance.stack import free_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+Address = tuple[str, int] | str
+"""A host and a port, or the path of a socket."""
+
+
+class Host:
+    """A machine with a cable to this one; `near` is this one's address at the cable's end."""
+
+    def __init__(self, number: int, home: Path) -> None:
+        self.name, self.home = f"pay-{os.getpid()}-{number}", home
+        self.cable = f"pay{os.getpid() % 100_000}{number}"
+        self.near, self.far = f"10.231.{number}.1", f"10.231.{number}.2"
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def set_up(self) -> None:
+        """Make the namespace and the cable."""
+        ip("netns", "add", self.name)
+        ip("link", "add", self.cable, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        ip("address", "add", f"{self.near}/24", "dev", self.cable)
+        ip("-n", self.name, "address", "add", f"{self.far}/24", "dev", "eth0")
+        for device in ("lo", "eth0"):
+            ip("-n", self.name, "link", "set", device, "up")
+        self.plug()
+
+    def plug(self) -> None:
+        """Put the cable in."""
+        ip("link", "set", self.cable, "up")
+
+    def pull(self) -> None:
+        """Pull the cable: nobody is told."""
+        ip("link", "set", self.cable, "down")
+
+    def run(self, module: str, settings: Mapping[str, str]) -> None:
+        """Start one of our processes on this machine, which has a name of its own."""
+        self.home.mkdir(exist_ok=True)
+        inside = ["ip", "netns", "exec", self.name, "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
+        with (self.home / f"{module}.log").open("wb") as log:
+            self.running.append(
+                subprocess.Popen(
+                    [*inside, self.name, sys.executable, "-m", module],
+                    env=free_environment() | {"PAYMENTS_HOME": str(self.home), "REMAP_SIGTERM": "SIGQUIT", **settings},
+                    cwd=ROOT,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )
+
+    def tear_down(self) -> None:
+        """End what runs there, and take the machine away."""
+        for process in self.running:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, 9)
+            process.wait()
+        subprocess.run(["ip", "netns", "delete", self.name], check=False)
+        subprocess.run(["ip", "link", "delete", self.cable], check=False, stderr=subprocess.DEVNULL)
+
+
+def ip(*words: str) -> None:
+    """Say something to the network of this machine."""
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+def can_be_made() -> bool:
+    """Say whether this process may make network namespaces."""
+    if os.geteuid() or not shutil.which("ip") or not shutil.which("unshare"):
+        return False
+    name = f"pay-{os.getpid()}-probe"
+    made = subprocess.run(["ip", "netns", "add", name], check=False, capture_output=True).returncode == 0
+    if made:
+        ip("netns", "delete", name)
+    return made
+
+
+@contextmanager
+def served(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
+    """Offer the engines at this machine's end of a cable, and give their addresses there."""
+    with closing(Passage(near, sockets["postgres"])) as postgres, closing(Passage(near, sockets["redis"])) as redis:
+        database = urlsplit(engines.database_url)
+        login, _, place = engines.redis_url.rpartition("@")
+        yield Engines.named(
+            f"postgresql://{database.username}@{near}:{postgres.port}{database.path}",
+            f"{login}@{near}:{redis.port}/{place.rpartition('/')[2]}",
+        )
+
+
+class Passage:
+    """Passes on what comes to one address to another, both ways."""
+
+    def __init__(self, near: str, to: Address) -> None:
+        self._to, self._server = to, socket.create_server((near, 0))
+        self._ends: list[socket.socket] = []
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def close(self) -> None:
+        """Let nobody through any more."""
+        for end in (self._server, *self._ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                caller, _ = self._server.accept()
+                called = socket.socket(socket.AF_UNIX if isinstance(self._to, str) else socket.AF_INET)
+                self._ends += (caller, called)
+                called.connect(self._to)
+                for ends in ((caller, called), (called, caller)):
+                    threading.Thread(target=_pump, args=ends, daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65_536):
+            sink.sendall(piece)
+    for end in (source, sink):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,124 @@
+"""An intake and an importer on each of two machines share one feed; the cable of one is pulled, and put in again."""
+
+from contextlib import ExitStack
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from sqlalchemy import text
+
+from config.engines import Engines
+from emr.client import PaymentFeed
+from payments.core.event import ChargeType
+from payments.journeys import configuring
+from payments.journeys.configuring import Wish
+from payments.store.migrations import upgrade
+from payments.store.session import connect, transaction
+from tasks.resources import connect_redis
+from tasks.streams import Streams
+from tests.faults import hosts
+from tests.faults.hosts import Host
+from tests.faults.processes import until
+from tests.make import NOW, patient, saved
+from workers.engines import embedded_engines
+
+STREAM, STREAMS = "emr:payments", 4
+SETTINGS = {
+    "PAYMENTS_CHUNK_EVENTS": "25",
+    "PAYMENTS_STREAMS": str(STREAMS),
+    "PAYMENTS_RETRY_LADDER": "1s,1s,1s,1s,1s,10h",
+}
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory):
+    if not hosts.can_be_made():
+        pytest.skip("no network namespaces can be made here: it needs root, ip and unshare")
+    with embedded_engines(tmp_path_factory.mktemp("engines"), durable=False) as engines:
+        upgrade(engines.database_url)
+        yield engines
+
+
+@pytest.fixture(scope="module")
+def machines(engines, tmp_path_factory):
+    """Two machines, each with an intake and an importer at work."""
+    with ExitStack() as stack:
+        machines = [Host(number, tmp_path_factory.mktemp(f"host{number}")) for number in (1, 2)]
+        for machine in machines:
+            stack.callback(machine.tear_down)
+            machine.set_up()
+            there = stack.enter_context(hosts.served(machine.near, engines, sockets_of(engines)))
+            for module in ("workers.intake", "workers.importer"):
+                machine.run(module, there.environment() | SETTINGS)
+        yield machines
+
+
+def sockets_of(engines: Engines):
+    """Return where the embedded engines themselves listen."""
+    database, feed = urlsplit(engines.database_url), urlsplit(engines.redis_url)
+    asked = parse_qs(database.query)
+    folder, port = unquote(asked["host"][0]), asked.get("port", ["5432"])[0]
+    return {"postgres": f"{folder}/.s.PGSQL.{port}", "redis": (feed.hostname, feed.port)}
+
+
+@pytest.fixture(scope="module")
+def database(engines):
+    database = connect(engines.database_url, application_name="tests")
+    with transaction(database) as tx:
+        for number in range(8):
+            wish = Wish(f"clinic-{number}", f"company-{number}", integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
+    yield database
+    database.dispose()
+
+
+def publish(engines, prefix, count):
+    named = [{"company_id": f"company-{n % 8}", "clinic_id": f"clinic-{n % 8}"} for n in range(count)]
+    with PaymentFeed(engines.redis_url, STREAM, STREAMS) as feed:
+        feed.publish_many(patient(company_id=f"company-{n}") for n in range(8))
+        feed.publish_many(saved("10.00", payment_id=f"{prefix}-{n}", **named[n]) for n in range(count))
+
+
+def imported(database, prefix):
+    """Return how many payments have one entry, how many entries there are, and which workers did it."""
+    with transaction(database) as tx:
+        found = tx.execute(
+            text(
+                "SELECT count(DISTINCT line_ref), count(*) FROM entries JOIN lines ON lines.id = line_ref "
+                "WHERE payment_id LIKE :prefix"
+            ),
+            {"prefix": f"{prefix}-%"},
+        ).one()
+        asked = "SELECT DISTINCT who FROM history JOIN lines ON lines.id = line_ref WHERE payment_id LIKE :prefix"
+        return tuple(found), set(tx.execute(text(asked), {"prefix": f"{prefix}-%"}).scalars())
+
+
+def until_done(engines, seconds_max):
+    with connect_redis(engines.redis_url) as client:
+        feed = Streams(client, STREAM, STREAMS)
+        until(lambda: not feed.length(), seconds_max, "the feed is empty")
+
+
+def test_two_machines_share_a_feed_and_one_takes_over_when_the_cable_of_the_other_is_pulled(
+    engines, database, machines
+):
+    publish(engines, "both", 2_000)
+    until_done(engines, 120)
+    counts, workers = imported(database, "both")
+    assert counts == (2_000, 2_000)
+    assert len(workers) == 2
+
+    publish(engines, "cut", 2_000)
+    until(lambda: imported(database, "cut")[0][0], 60, "they are at work")
+    machines[0].pull()
+    publish(engines, "after", 200)
+    until_done(engines, 180)
+    assert [imported(database, prefix)[0] for prefix in ("cut", "after")] == [(2_000, 2_000), (200, 200)]
+    (left,) = imported(database, "after")[1]
+
+    machines[0].plug()
+    machines[1].pull()
+    publish(engines, "back", 200)
+    until_done(engines, 180)
+    counts, workers = imported(database, "back")
+    assert counts == (200, 200)
+    assert workers.isdisjoint({left})
