@@ -12,7 +12,7 @@ FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-contenders check contract audit format lock clean
+.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check contract audit format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ bench: install ## the table of measurements (some minutes)
 
 bench-large: install ## the same with 10 million stored payments and 1 million waiting (an hour or so)
 	$(BIN)/python -m bench --large
+
+bench-pages: install ## pages of 50 rows out of a million payments, against a bare query for the same rows
+	$(BIN)/python -m bench.pages
 
 bench-contenders: ## the job queues that `make bench` compares itself with, in .venv-bench
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench

@@ -14,7 +14,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from bench import aims, backlog, charts, distribution, growth, importing, jobs, latency
+from bench import aims, backlog, charts, distribution, growth, importing, jobs, latency, pages
 from bench.importing import Imported
 from bench.stage import ROOT, Stage, WrongResultError, staged
 
@@ -38,6 +38,7 @@ def main() -> int:
         results["backlog"] = [{"events": each, "memory": backlog.measure(stage, each)} for each in sizes]
         stored = (10_000, 1_000_000, *((10_000_000,) if options.large else ()))
         results["growth"] = [each._asdict() for each in growth.measure(stage, stored)]
+        results["pages"] = {name: each._asdict() for name, each in pages.measure(stage, pages.PAYMENTS).items()}
     moved = distribution.measure((10_000, 1_000_000 if options.large else 100_000))
     results["distribution"] = [{"payments": each.payments, "microseconds": each.microseconds_each} for each in moved]
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n")

@@ -25,7 +25,7 @@ class Aim(NamedTuple):
 
 def held_against(results: Mapping[str, Any]) -> list[Aim]:
     """Return the aims and what was found for each."""
-    return [*_of_import(results["import"]), _of_latency(results["latency"]), *_of_size(results)]
+    return [*_of_import(results["import"]), _of_latency(results["latency"]), *_of_size(results), _of_pages(results)]
 
 
 def _of_import(rates: Mapping[str, float]) -> list[Aim]:
@@ -42,6 +42,11 @@ def _of_import(rates: Mapping[str, float]) -> list[Aim]:
 def _of_latency(waits: Mapping[str, Any]) -> Aim:
     ratio = waits["ours, 200/s"]["p99"] / waits["bare Celery, 50/s"]["p99"]
     return Aim("p99 at 200 events/s against a bare Celery round trip", ratio, 3, at_least=False)
+
+
+def _of_pages(results: Mapping[str, Any]) -> Aim:
+    slowest = max(each["reading"] / each["bare"] for each in results["pages"].values())
+    return Aim("a page of 50 out of a million against a bare query, the slowest", slowest, 10, at_least=False)
 
 
 def _of_size(results: Mapping[str, Any]) -> list[Aim]:

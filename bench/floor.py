@@ -52,7 +52,8 @@ def _write(database: psycopg.Connection, arrived: list[tuple[str, bytes]]) -> No
             (number, entry_id, hashlib.blake2b(body, digest_size=16).digest(), json.loads(body))
             for number, (entry_id, body) in zip(ids, arrived, strict=True)
         ]
-        _copy(cursor, "events", "event_id content_hash", [(said["event_id"], hash_) for _, _, hash_, said in rows])
+        events = [(said["event_id"], f"{said['saved_at'][:7]}-01", hash_) for _, _, hash_, said in rows]
+        _copy(cursor, "events", "event_id saved_month content_hash", events)
         _copy(cursor, "lines", _LINE, [_line(number, hash_, said) for number, _, hash_, said in rows])
         _copy(cursor, "entries", _ENTRY, [_entry(number, said, now) for number, _, _, said in rows])
         _copy(cursor, "history", _HISTORY, [_happened(number, entry, said, now) for number, entry, _, said in rows])

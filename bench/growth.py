@@ -35,30 +35,27 @@ def measure(stage: Stage, sizes: tuple[int, ...]) -> list[Grown]:
     """Fill a ledger of each size, then import into them in turn, and read a page of each report."""
     names = {size: f"bench_grown_{size}" for size in sizes}
     for size, name in names.items():
-        _make(stage, name, size)
+        make(stage, name, size)
     rates: dict[int, list[float]] = {size: [] for size in sizes}
     for turn in range(ROUNDS):
         for size, name in names.items():
-            _use(stage, name)
+            use(stage, name)
             rates[size].append(_import(stage, size, turn))
     found = []
     for size, name in names.items():
-        _use(stage, name)
+        use(stage, name)
         found.append(Grown(size, statistics.median(rates[size]), _pages(stage)))
-    stage.close()
-    with psycopg.connect(plain(stage.server_url), autocommit=True) as connection:
-        for name in names.values():
-            connection.execute(f"DROP DATABASE {name}")
-    stage.engines = replace(stage.engines, database_url=stage.server_url)
+    drop(stage, *names.values())
     return found
 
 
-def _make(stage: Stage, name: str, payments: int) -> None:
+def make(stage: Stage, name: str, payments: int, *more: str) -> None:
+    """Make a ledger that holds so many payments; `more` are statements to run on it at the end."""
     with psycopg.connect(plain(stage.server_url), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
     database = connect(with_database(stage.server_url, name), application_name="bench")
     with transaction(database) as tx:
-        for statement in _FILL:
+        for statement in (*_FILL, *more):
             tx.execute(text(statement), {"payments": payments, "patients": made.PATIENTS})
     with database.connect() as connection_:
         connection_.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
@@ -66,10 +63,20 @@ def _make(stage: Stage, name: str, payments: int) -> None:
     database.dispose()
 
 
-def _use(stage: Stage, name: str) -> None:
+def use(stage: Stage, name: str) -> None:
+    """Work on a ledger that was made so."""
     stage.close()
     stage.engines = replace(stage.engines, database_url=with_database(stage.server_url, name))
     stage.opened.append(connect(stage.engines.database_url, application_name="bench"))
+
+
+def drop(stage: Stage, *names: str) -> None:
+    """Let go of ledgers that were made so, and remove them."""
+    stage.close()
+    with psycopg.connect(plain(stage.server_url), autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    stage.engines = replace(stage.engines, database_url=stage.server_url)
 
 
 def _import(stage: Stage, size: int, turn: int) -> float:
@@ -107,7 +114,7 @@ def _milliseconds(stage: Stage, read: Callable[[Transaction], object]) -> float:
 
 
 _FILL = (
-    "INSERT INTO events SELECT gen_random_uuid(), '\\x00' FROM generate_series(1, :payments)",
+    "INSERT INTO events SELECT gen_random_uuid(), DATE '2026-06-01', '\\x00' FROM generate_series(1, :payments)",
     """
     INSERT INTO lines (clinic_id, payment_id, line_id, company_id, patient_id, version, deleted, saved_at, saved_on,
         content_hash, charge_type, amount_due, amount_paid, paid, internal_payment, method, transaction_date,

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 FOLDER = Path(__file__).parent
 _TONES = {
@@ -45,6 +45,7 @@ def make_templates() -> Environment:
     environment.filters |= {"money": money, "badge": badge, "words": words, "number": number, "person": person}
     environment.filters |= {"moment": moment, "instant": instant}
     environment.globals |= {"url": url, "statics": _fingerprint()}
+    environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}
     return environment
 
 
@@ -120,6 +121,21 @@ def url(path: str, **query: object) -> str:
     """Return an address of ours with its parameters; what is None or empty is left out."""
     given = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{urlencode(given)}" if given else path
+
+
+def payment_link(key: str | None, shown: str | None = None) -> Markup:
+    """Return the way to a payment's timeline, from its key or, where that is not one, under another name."""
+    if not key:
+        return Markup("")
+    # Here and below: what is not escaped for the address by `quote_plus` is by `escape`.
+    return Markup(f'<a class="key" href="/timeline?payment={quote_plus(key)}">{escape(shown or key)}</a>')  # noqa: S704
+
+
+def patient_link(patient: str | None) -> Markup:
+    """Return the way to a patient's account."""
+    if not patient:
+        return Markup("")
+    return Markup(f'<a href="/account?patient={quote_plus(patient)}">{escape(patient)}</a>')  # noqa: S704
 
 
 def _fingerprint() -> Mapping[str, str]:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Generic, TypeVar
 
 from payments.core.event import LineKey
+from payments.core.finding import FindingStatus
 from payments.core.rights import User
 from payments.store import feed_pages, reports, worklist
 from payments.store.feed_choice import Wanted
@@ -32,7 +33,7 @@ class Page(Generic[_Row]):
 
 @dataclass(frozen=True, slots=True)
 class Worklist:
-    """A page of exceptions, and how many there are of each kind."""
+    """A page of exceptions, and how many open ones there are of each kind."""
 
     page: Page[FindingRow]
     sums: Sequence[WorkSum] = field(default_factory=tuple)
@@ -68,18 +69,17 @@ def log_export(tx: Transaction, query: LogQuery) -> list[LogRow]:
 
 
 def exceptions(tx: Transaction, query: WorkQuery, after: int, limit: int) -> Worklist:
-    """Return a page of Billing Exceptions, oldest first, and the sums of all that are asked for."""
-    return Worklist(_cut(worklist.page(tx, query, after, limit + 1), limit), worklist.sums(tx, query))
+    """Return a page of Billing Exceptions, oldest first, and what there is of each kind where open ones are asked for.
+
+    Those that have ended become ever more, and are not counted at each look.
+    """
+    sums = worklist.sums(tx, query) if query.status is FindingStatus.OPEN else ()
+    return Worklist(_cut(worklist.page(tx, query, after, limit + 1), limit), sums)
 
 
 def exception(tx: Transaction, number: int) -> FindingRow | None:
     """Return one exception."""
     return worklist.one(tx, number)
-
-
-def acceptable(tx: Transaction, query: WorkQuery, limit: int) -> list[tuple[int, int]]:
-    """Return (number, version) of the exceptions that a bulk accept would settle."""
-    return worklist.acceptable(tx, query, limit)
 
 
 def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """What people read of the ledger and of the life of one payment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -95,18 +95,7 @@ CASE WHEN sign(left_over) <> sign(amount) THEN 0.00
     ELSE least(0.00, greatest(amount, left_over - later))
 END
 """
-_LOG = """
-FROM entries LEFT JOIN lines ON lines.id = entries.line_ref {more}
-WHERE (CAST(:patient_id AS text) IS NULL OR entries.patient_id = :patient_id)
-    AND (CAST(:since AS date) IS NULL OR deposit_date >= :since)
-    AND (CAST(:until AS date) IS NULL OR deposit_date <= :until)
-    AND (CAST(:user AS text) IS NULL OR entered_by = :user)
-    AND (CAST(:charge_type AS text) IS NULL OR entries.charge_type = :charge_type)
-    AND (CAST(:method AS text) IS NULL OR entries.method = :method)
-    AND (CAST(:kind AS text) IS NULL OR kind = :kind)
-    AND (CAST(:clinics AS text[]) IS NULL OR entries.clinic_id = ANY(:clinics))
-    AND (CAST(:company_id AS text) IS NULL OR entries.company_id = :company_id)
-"""
+_FROM = "FROM entries LEFT JOIN lines ON lines.id = entries.line_ref"
 _GROUPS = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
     GroupBy.DEPOSIT_DATE: "deposit_date::text",
@@ -123,7 +112,7 @@ def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
         query,
         "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, entries.patient_id, "
         f"entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, entered_by, {_SHARE} "
-        f"{_LOG.format(more=_UNASSIGNED)} ORDER BY deposit_date, entries.id",
+        f"{_FROM} {_UNASSIGNED} {_where(query)} ORDER BY deposit_date, entries.id",
     )
     return [LogRow(*row) for row in found]
 
@@ -132,10 +121,15 @@ def payment_log_page(
     tx: Transaction, query: LogQuery, after: tuple[date, int] | None, limit: int
 ) -> list[tuple[int, LogRow]]:
     """Return up to `limit` entries with their numbers, the newest deposit first, that come after (date, number)."""
-    where = _LOG.format(more="")
-    if after:
-        where += "AND (deposit_date, entries.id) < (:after_day, :after_number)"
-    chosen = f"SELECT entries.* {where} ORDER BY deposit_date DESC, entries.id DESC LIMIT :limit"
+    place = "AND (deposit_date, entries.id) < (:after_day, :after_number)" if after else ""
+    newest = "ORDER BY deposit_date DESC, id DESC LIMIT :limit"
+    chosen = f"SELECT * FROM entries {_where(query)} {place} {newest}"
+    if query.clinics is not None:
+        # The newest of each clinic, by its index.
+        where = _where(replace(query, clinics=None))
+        own = f"SELECT * FROM entries {where} {place} AND entries.clinic_id = seen.clinic {newest}"
+        each = f"unnest(CAST(:clinics AS text[])) AS seen(clinic), LATERAL ({own}) AS own"
+        chosen = f"SELECT own.* FROM {each} {newest}"
     found = _asked(
         tx,
         query,
@@ -150,13 +144,13 @@ def payment_log_page(
 
 def payment_log_count(tx: Transaction, query: LogQuery, limit: int) -> int:
     """Count entries, up to `limit`."""
-    counted = f"SELECT count(*) FROM (SELECT 1 {_LOG.format(more='')} LIMIT :limit) AS first_ones"
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM entries {_where(query)} LIMIT :limit) AS first_ones"
     return int(_asked(tx, query, counted, {"limit": limit}).scalar_one())
 
 
 def payment_log_sums(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[LogSum]:
     """Return the entries of the ledger summed by what is asked for, sorted by it."""
-    sums = f"SELECT {_GROUPS[group_by]}, count(*), sum(amount) {_LOG.format(more='')} GROUP BY 1 ORDER BY 1"
+    sums = f"SELECT {_GROUPS[group_by]}, count(*), sum(amount) FROM entries {_where(query)} GROUP BY 1 ORDER BY 1"
     found = _asked(tx, query, sums)
     return [LogSum(*row) for row in found]
 
@@ -200,10 +194,27 @@ def timeline(tx: Transaction, keys: Sequence[LineKey], numbers: Sequence[int]) -
     return [TimelineRow(*row) for row in found]
 
 
+def _where(query: LogQuery) -> str:
+    """Return the conditions, each only where it is asked for, so that the planner sees which index serves."""
+    parts = {
+        "patient_id": "entries.patient_id = :patient_id",
+        "since": "deposit_date >= :since",
+        "until": "deposit_date <= :until",
+        "user": "entered_by = :user",
+        "charge_type": "entries.charge_type = :charge_type",
+        "method": "entries.method = :method",
+        "kind": "kind = :kind",
+        "clinics": "entries.clinic_id = ANY(:clinics)",
+        "company_id": "entries.company_id = :company_id",
+    }
+    return "WHERE true" + "".join(f" AND {part}" for name, part in parts.items() if getattr(query, name) is not None)
+
+
 def _asked(
     tx: Transaction, query: LogQuery, statement: str, more: Mapping[str, object] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
     """Ask a statement of the log, as of the moment that the query names."""
-    given = {name: getattr(query, name) for name in query.__slots__}
-    given |= {"clinics": None if query.clinics is None else list(query.clinics), **(more or {})}
+    given = {name: value for name in query.__slots__ if (value := getattr(query, name)) is not None}
+    given |= {"clinics": list(query.clinics)} if query.clinics is not None else {}
+    given |= more or {}
     return tx.execute(text(as_known(query.as_of, "entries allocations lines", statement)), given)

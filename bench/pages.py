@@ -1,0 +1,185 @@
+"""A page of 50 rows out of a million payments, held against a bare indexed query for the very same rows.
+
+All three are timed in turn in one run: the bare query, what the console reads of the ledger for its page, and the whole
+answer over HTTP, with the session, the audit history and the drawing of the page.
+"""
+
+import argparse
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from itertools import product
+from typing import Any, NamedTuple, TypeVar
+
+import httpx
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from bench import growth
+from bench.stage import Stage, WrongResultError, plain, running, staged, wait_for
+from payments.core.outcome import Status
+from payments.core.rights import Role, User
+from payments.journeys import admitting, browsing
+from payments.journeys.admitting import Password
+from payments.journeys.browsing import LogQuery, Place, Wanted, WorkQuery
+from payments.store.session import Transaction, transaction
+from workers.ports import free_port
+
+LIMIT = 10
+"""How many times as long as the bare query the page's reading may take."""
+PAYMENTS, ROWS, ROUNDS, WARM = 1_000_000, 50, 60, 10
+NAME, PASSWORD = "bench", "nobody else gets in here"
+_LEFT_OUT = (
+    "UPDATE lines SET status = 'Not Sent', reason = 'type_not_selected', application = 'none', target = 0 "
+    "WHERE id % 50 = 0 AND application = 'imported'"
+)
+_Result = TypeVar("_Result")
+
+
+class Case(NamedTuple):
+    """A page: the query for its rows alone, how the console reads them, and its address."""
+
+    bare: str
+    read: Callable[[Transaction], list[int]]
+    address: str
+
+
+class Timed(NamedTuple):
+    """Milliseconds, in the median: the bare query, what the console reads, and its whole answer."""
+
+    bare: float
+    reading: float
+    answer: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long as the bare query the reading takes."""
+        return self.reading / self.bare
+
+
+def main() -> int:
+    """Print the table; exit with 1 where a page takes more than its limit."""
+    asked = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
+    asked.add_argument("--payments", type=int, default=PAYMENTS)
+    with staged() as stage:
+        found = measure(stage, asked.parse_args().payments)
+    table = Table(title=f"A page of {ROWS} rows, milliseconds in the median of {ROUNDS} rounds", title_justify="left")
+    for heading in ("", "bare query", "reading", "reading / bare", "answer over HTTP"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, each in found.items():
+        table.add_row(name, f"{each.bare:.2f}", f"{each.reading:.2f}", f"{each.ratio:.1f}", f"{each.answer:.1f}")
+    Console(width=120).print(table)
+    return int(max(each.ratio for each in found.values()) > LIMIT)
+
+
+def measure(stage: Stage, payments: int) -> dict[str, Timed]:
+    """Fill a ledger, let the console serve it, and time each page in turn, round by round."""
+    growth.make(stage, "bench_pages", payments, _LEFT_OUT)
+    growth.use(stage, "bench_pages")
+    cases = _cases()
+    taken: dict[str, list[tuple[float, ...]]] = {name: [] for name in cases}
+    with psycopg.connect(plain(stage.engines.database_url), autocommit=True) as bare, _visitor(stage) as visitor:
+        for _, (name, case) in product(range(WARM + ROUNDS), cases.items()):
+            taken[name].append(_once(stage, case, bare, visitor))
+    growth.drop(stage, "bench_pages")
+    return {name: Timed(*map(statistics.median, zip(*times[WARM:], strict=True))) for name, times in taken.items()}
+
+
+def _once(stage: Stage, case: Case, bare: psycopg.Connection[Any], visitor: httpx.Client) -> tuple[float, ...]:
+    def read() -> list[int]:
+        with transaction(stage.database) as tx:
+            return case.read(tx)
+
+    wanted, bare_ms = _timed(lambda: [row[0] for row in bare.execute(case.bare).fetchall()])  # type: ignore[arg-type]
+    found, reading_ms = _timed(read)
+    answer, answer_ms = _timed(lambda: visitor.get(case.address))
+    is_shown = answer.status_code == 200 and answer.text.count("stored-") >= ROWS
+    if found != wanted or len(found) != ROWS or not is_shown:
+        raise WrongResultError(f"{case.address}: these are not the {ROWS} rows of the bare query")
+    return bare_ms, reading_ms, answer_ms
+
+
+def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
+    started = time.perf_counter()
+    result = work()
+    return result, (time.perf_counter() - started) * 1_000
+
+
+@contextmanager
+def _visitor(stage: Stage) -> Iterator[httpx.Client]:
+    """Let the console serve the ledger, and yield somebody who is logged in."""
+    with transaction(stage.database) as tx:
+        admitting.add_user(tx, User(NAME, Role.ADMIN), Password(PASSWORD), datetime.now(UTC), "bench")
+    port = str(free_port())
+    with (
+        running(stage, "console", (sys.executable, "-m", "console.serve"), PAYMENTS_CONSOLE_PORT=port),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):
+        wait_for(lambda: _answers(client), "the console to answer")
+        form = re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get("/login").text)
+        assert form
+        assert client.post("/login", data={"csrf": form[1], "name": NAME, "password": PASSWORD}).status_code == 303
+        yield client
+
+
+def _answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _cases() -> dict[str, Case]:
+    middle = datetime(2026, 7, 16, 12, tzinfo=UTC)
+    place = f"{round(middle.timestamp()) * 1_000_000}.0.{2**62}"
+    return {
+        "Claims Feed": _feed("", Wanted(), None, ""),
+        "Claims Feed, half-way down": _feed(
+            "WHERE (saved_at, id) < ('2026-07-16 12:00+00', 4611686018427387904)",
+            *(Wanted(), Place(middle, 0, 2**62), f"after={place}"),
+        ),
+        "Claims Feed of a clinic": _feed(
+            "WHERE clinic_id = 'clinic-7'", Wanted(clinics=("clinic-7",)), None, "clinic=clinic-7"
+        ),
+        "Claims Feed, Not Sent": _feed(
+            "WHERE status = 'Not Sent'", Wanted(status=Status.NOT_SENT), None, "status=Not+Sent"
+        ),
+        "Payment Log": _log("", LogQuery(), ""),
+        "Payment Log of a day": _log(
+            "WHERE deposit_date = '2026-07-01'",
+            *(LogQuery(since=date(2026, 7, 1), until=date(2026, 7, 1)), "since=2026-07-01&until=2026-07-01"),
+        ),
+        "Payment Log of a clinic": _log(
+            "WHERE clinic_id = 'clinic-7'", LogQuery(clinics=("clinic-7",)), "clinic=clinic-7"
+        ),
+        "Billing Exceptions": Case(
+            "SELECT id, * FROM findings WHERE status = 'open' ORDER BY id LIMIT 50",
+            lambda tx: [row.id for row in browsing.exceptions(tx, WorkQuery(), 0, ROWS).page.rows],
+            "/exceptions",
+        ),
+    }
+
+
+def _feed(where: str, wanted: Wanted, after: Place | None, query: str) -> Case:
+    return Case(
+        f"SELECT id, * FROM lines {where} ORDER BY saved_at DESC, id DESC LIMIT 50",
+        lambda tx: [row.place.number for row in browsing.feed_page(tx, wanted, after, ROWS).rows],
+        f"/claims-feed?{query}",
+    )
+
+
+def _log(where: str, query: LogQuery, address: str) -> Case:
+    return Case(
+        f"SELECT id, * FROM entries {where} ORDER BY deposit_date DESC, id DESC LIMIT 50",
+        lambda tx: [number for number, _ in browsing.log_page(tx, query, None, ROWS).rows],
+        f"/payment-log?{address}",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
