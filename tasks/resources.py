@@ -15,7 +15,7 @@ from config.engines import Engines
 from config.settings import Settings
 from payments.core.signature import NO_KEYS, Keyring
 from payments.core.tally import Run
-from payments.store.session import Database, connect
+from payments.store.session import SILENT_SECONDS_MAX, Database, connect
 from tasks.streams import Streams
 from tasks.tracing import Traces, traces_of
 
@@ -71,7 +71,7 @@ def resources() -> Resources:
         settings, engines, worker, keyring = _prepared
         _opened[pid] = Resources(
             settings,
-            connect(engines.database_url, application_name=f"payments {worker}"),
+            connect(engines.database_url, application_name=f"payments {worker}", silent_seconds_max=SILENT_SECONDS_MAX),
             connect_redis(engines.redis_url),
             f"{worker}-{pid}",
             keyring,

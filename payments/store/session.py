@@ -14,9 +14,9 @@ Transaction = Connection
 """An open transaction; what store functions and journeys are handed."""
 
 LOCK_TIMEOUT_SECONDS = 15
-IDLE_SECONDS_MAX = 60
-"""So long PostgreSQL keeps a transaction open for somebody who says nothing in it. A process that is frozen would hold
-its locks for ever."""
+SILENT_SECONDS_MAX = 12
+"""So long PostgreSQL keeps a worker's transaction open when it says nothing in it. A worker that is frozen would hold
+its locks for ever. It is less than others wait for a lock, so that these get it and need no second try."""
 _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """SQLSTATE prefixes that pass by themselves: connection, a standby that only reads, silent for too long, rollback,
 resources, lock not available, shutdown, the machine's disk."""
@@ -26,8 +26,15 @@ class LostRaceError(Exception):
     """Another worker wrote the same line first; the transaction can simply be run again."""
 
 
-def connect(database_url: str, *, application_name: str, pool_size: int = 2) -> Engine:
-    """Return an engine for this process. Nothing is connected before the first transaction."""
+def connect(
+    database_url: str, *, application_name: str, pool_size: int = 2, silent_seconds_max: int | None = None
+) -> Engine:
+    """Return an engine for this process. Nothing is connected before the first transaction.
+
+    A transaction in which nothing is said for `silent_seconds_max` is ended. A person may read a report for as long as
+    they like; a worker may not.
+    """
+    silence = "" if silent_seconds_max is None else f" -c idle_in_transaction_session_timeout={silent_seconds_max}s"
     engine = create_engine(
         database_url,
         pool_size=pool_size,
@@ -39,8 +46,7 @@ def connect(database_url: str, *, application_name: str, pool_size: int = 2) -> 
         connect_args={
             "application_name": application_name,
             "connect_timeout": 5,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC "
-            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS_MAX}s",
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC{silence}",
             "keepalives_idle": 10,
             "tcp_user_timeout": 15_000,
         },

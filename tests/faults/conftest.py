@@ -11,17 +11,19 @@ from tests.faults.plant import Plant
 from tests.faults.scene import Scene
 
 IS_LONG = bool(os.environ.get("FAULTS_LONG"))
+# Every case, each with as few repeats as in the short run; what comes of it is not kept.
+IS_EACH = bool(os.environ.get("FAULTS_EACH"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder; without FAULTS_LONG those that take minutes are left out."""
+    """Mark every test of this folder; without FAULTS_LONG or FAULTS_EACH those that take minutes are left out."""
     for item in items:
         if not item.path.is_relative_to(Path(__file__).parent):
             continue
         item.add_marker(pytest.mark.faults)
         if sys.platform != "linux":
             item.add_marker(pytest.mark.skip(reason="looks at processes through /proc, which only Linux has"))
-        elif item.get_closest_marker("long") and not IS_LONG:
+        elif item.get_closest_marker("long") and not (IS_LONG or IS_EACH):
             item.add_marker(pytest.mark.skip(reason="takes minutes: `make test-faults` runs it"))
 
 

@@ -1,4 +1,4 @@
-"""The real importer with one message more, which dies in every way there is, and a payment that kills who reads it.
+"""The real importer with one message more, which dies in every way there is, and payments that kill who reads them.
 
 Started as `python -m tests.faults.deadly` in place of `python -m workers.importer`.
 """
@@ -20,7 +20,7 @@ from payments.store import inbox
 from tasks.app import app
 from workers.worker import run_worker
 
-KILLS = b"kills its worker"
+DIES_BY = b"whoever reads this dies by "
 
 
 def _raise() -> None:
@@ -58,9 +58,10 @@ def die(*, how: str, note: str, **_future: object) -> None:
 
 
 def read_or_die(body: bytes) -> Event:
-    """Read an event as Billing does, unless it is the deadly one."""
-    if KILLS in body:
-        os.kill(os.getpid(), signal.SIGKILL)
+    """Read an event as Billing does, unless it is a deadly one."""
+    for how, die_so in WAYS.items():
+        if DIES_BY + how.encode() in body:
+            die_so()
     return read_event(body)
 
 

@@ -64,6 +64,24 @@ def cut_postgres(plant: Plant, *, at_work: bool = False) -> int:
         return int(found.scalar_one())
 
 
+def is_importing(plant: Plant) -> bool:
+    """Say whether an importer is in the middle of a transaction now."""
+    under_way = (
+        "SELECT 1 FROM pg_stat_activity "
+        "WHERE application_name = 'payments importer' AND xact_start IS NOT NULL AND state <> 'idle'"
+    )
+    with transaction(plant.database) as tx:
+        return tx.execute(text(under_way)).first() is not None
+
+
+def fill_memory(plant: Plant, seconds: float = 3) -> None:
+    """Let Valkey have no memory left for some time: it refuses whatever would need more."""
+    used = int(plant.feed.info("memory")["used_memory"])
+    plant.feed.config_set("maxmemory", used // 2)
+    time.sleep(seconds)  # that nothing is taken for so long is the fault
+    plant.feed.config_set("maxmemory", 0)
+
+
 def empty_broker(plant: Plant) -> None:
     """Throw away every message that is queued."""
     plant.broker.flushdb()
@@ -85,6 +103,7 @@ PASSING: dict[str, Callable[[Plant], object]] = {
     "Valkey stopped for 6 s": lambda plant: stand_still(plant, "valkey"),
     "Redis connections cut three times": cut_redis_three_times,
     "broker emptied": empty_broker,
+    "Valkey's memory full for 3 s": fill_memory,
     "SIGKILL of PostgreSQL": lambda plant: kill(plant, "postgres"),
     "PostgreSQL connections cut": cut_postgres,
     "importer stopped for 6 s": lambda plant: stand_still(plant, "importer"),

@@ -39,7 +39,7 @@ class Oracle:
         self.patients: set[tuple[str, str]] = set()
         self.newest: dict[str, Said] = {}
         self.ledger: dict[str, Money] = defaultdict(dict)
-        self._settled_at: dict[str, int] = {}
+        self.given_up: dict[str, Row] = {}
 
     def hear(self, said: Said) -> None:
         """Hear of an event, whenever it comes."""
@@ -47,10 +47,14 @@ class Oracle:
             self.patients.add((said["company_id"], said["patient_id"]))
             return
         self.event_ids.add(said["event_id"])
-        key = "/".join((said["clinic_id"], said["payment_id"], said["line_id"]))
+        key = _key(said)
         if key not in self.newest or said["version"] > self.newest[key]["version"]:
             # A deletion says nothing of the content; what was saved last still tells which months it touches.
             self.newest[key] = said
+
+    def give_up(self, said: Said) -> None:
+        """Hear of an event that Billing can process in no try."""
+        self.given_up[_key(said)] = Row(said["version"], NOT_SENT, "retries_exhausted")
 
     def settle(self) -> None:
         """Carry out what the newest versions come to, in the months that are open."""
@@ -70,7 +74,7 @@ class Oracle:
     def feed(self) -> dict[str, Row]:
         """Return the Claims Feed."""
         rows = {key: self._row(said) for key, said in self.newest.items()}
-        return {key: row for key, row in rows.items() if row}
+        return {key: row for key, row in rows.items() if row} | self.given_up
 
     def _wanted(self, said: Said) -> Money | None:
         """Return what should stand for a line; None leaves alone what stands."""
@@ -102,3 +106,7 @@ class Oracle:
 
     def _knows_patient(self, said: Said) -> bool:
         return (said["company_id"], said["patient_id"]) in self.patients
+
+
+def _key(said: Said) -> str:
+    return "/".join((said["clinic_id"], said["payment_id"], said["line_id"]))

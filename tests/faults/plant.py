@@ -39,11 +39,11 @@ class Plant:
         self.extra: list[subprocess.Popen[bytes]] = []
         self.database: Database | None = None
 
-    def start(self, *, deadly: bool = False) -> None:
-        """Start it, and return once an event would be taken up."""
+    def start(self, *how: str) -> None:
+        """Start it, as the keeper is told to, and return once an event would be taken up."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.importer = "tests.faults.deadly" if deadly else "workers.importer"
-        self.keeper = self._spawn("keeper", "-m", "tests.faults.keeper", *(["--deadly"] if deadly else []))
+        self.importer = "tests.faults.deadly" if "--deadly" in how else "workers.importer"
+        self.keeper = self._spawn("keeper", "-m", "tests.faults.keeper", *how)
         stack = until(lambda: self._ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
         self.engines: Engines = stack.engines
         self.database = create_engine(self.engines.database_url, pool_pre_ping=True)
@@ -101,6 +101,15 @@ class Plant:
             return f"{type(error).__name__}"
         return f"{on_feed} on the feed, {left}" if on_feed or left.due or left.to_examine else ""
 
+    def newest(self) -> tuple[int, int]:
+        """Return the id of the newest entry that was ever put on the feed."""
+        return _ordered(self.feed.xinfo_stream(STREAM)["last-generated-id"])
+
+    def is_past(self, entry: tuple[int, int]) -> bool:
+        """Say whether no entry is left on the feed that is as old as this one: each leaves it once it is committed."""
+        oldest = self.feed.xrange(STREAM, count=1)
+        return not oldest or _ordered(oldest[0][0]) > entry
+
     def until_quiet(self, seconds_max: float = QUIET_SECONDS) -> float:
         """Wait until nothing is left to be done now, and return how long that took."""
         started = time.monotonic()
@@ -109,13 +118,6 @@ class Plant:
         except AssertionError:
             raise AssertionError(f"not quiet: {self.unfinished()}\n{self.log_tail()}") from None
         return time.monotonic() - started
-
-    def command(self, *arguments: str) -> str:
-        """Run a command of ours, which has to succeed, and return what it prints."""
-        program = str(Path(sys.executable).with_name("payments"))
-        done = subprocess.run([program, *arguments], check=False, env=self.environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-        return done.stdout
 
     def log_tail(self, lines: int = 25) -> str:
         log = self.home / "keeper.log"
@@ -135,7 +137,7 @@ class Plant:
     def _is(self, pid: int, name: str) -> bool:
         if name in PROCESSES:
             module = self.importer if name == "importer" else f"workers.{name}"
-            return f"-m {module}" in command_of(pid)
+            return command_of(pid).endswith(module)
         # An engine works in its folder; Valkey shows another command line than the one that it was started with.
         return folder_of(pid).is_relative_to(self.home / name)
 
@@ -147,3 +149,8 @@ class Plant:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _ordered(entry_id: bytes) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number)

@@ -6,7 +6,7 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -33,6 +33,11 @@ from tests.faults.workload import CLOSED, Pace, Publisher, hear_all, october, op
 RESULTS = Path(__file__).resolve().parents[2] / "build" / "faults"
 RECOVERY_SECONDS_MAX = 60
 RATE = 400
+THOUSANDS = 2_000
+"""How many events each trial streams at least."""
+
+Through = Callable[[Iterator[bytes]], Publisher]
+"""Makes a publisher that takes another way to the feed than the straight one."""
 
 
 @dataclass
@@ -66,7 +71,8 @@ class Scene:
     def open(self) -> None:
         """Publish September, and close it."""
         make_app(celery_settings(self.plant.engines, read_settings({})))
-        self.oracle: Oracle = open_clinics(self.plant)
+        with transaction(self.plant.database) as tx:
+            self.oracle: Oracle = open_clinics(tx)
         before, self.later = september()
         publisher = Publisher(self.plant.engines.redis_url, before, Pace.of(5_000, math.inf))
         publisher.start()
@@ -82,18 +88,18 @@ class Scene:
 
     @contextmanager
     def trial(
-        self, fault: str, *, times: int, events: int, rate: float = RATE, via: str | None = None
+        self, fault: str, *, times: int, events: int = 0, rate: float = RATE, through: Through | None = None
     ) -> Iterator[Result]:
         """Stream events while the block does its worst; afterwards wait for quiet, and check and keep what came of it.
 
-        The stream ends with the block, but not before it has brought so many `events`. `via` is the URL of a way to the
-        feed on which something happens; there each event goes by itself.
+        The stream ends with the block, but not before it has brought thousands, or so many `events`.
         """
         self.seed += 1
         result = Result(fault, times)
-        pace = Pace.of(rate, events) if via is None else Pace(rate, events, chunk=1)
         bodies, self.later = itertools.chain(self.later, october(self.seed)), []
-        publisher = Publisher(via or self.plant.engines.redis_url, bodies, pace)
+        events = max(THOUSANDS, events)
+        straight = Publisher(self.plant.engines.redis_url, bodies, Pace.of(rate, events))
+        publisher = through(bodies) if through else straight
         publisher.start()
         until(lambda: publisher.said or publisher.error, 30, "the first events are on the feed")
         try:
@@ -102,10 +108,11 @@ class Scene:
             said = publisher.finish()
             hear_all(self.oracle, said)
         self.plant.until_quiet()
-        found = facts.look(self.plant, self.oracle, self.closed)
+        with transaction(self.plant.database) as tx:
+            found = facts.look(tx, self.oracle, self.closed)
         result.events = len(said)
-        # On a way that loses things, each loss that was noticed is one more time.
-        result.times += publisher.repeats if via else 0
+        assert result.events >= THOUSANDS
+        result.times += publisher.losses
         if publisher.repeats:
             result.note = f"{result.note}; {publisher.repeats:,} events published again".removeprefix("; ")
         result.lost, result.doubled = len(found.lost), len(found.doubled)
@@ -148,7 +155,7 @@ class Scene:
 
     def _is_there(self, event_id: str) -> bool:
         try:
-            return facts.has_event(self.plant, event_id)
+            return facts.has_event(self.plant.database, event_id)
         except Exception:  # noqa: BLE001 (PostgreSQL may not answer yet)
             return False
 

@@ -48,7 +48,7 @@ def test_connections_cut_in_the_middle_of_transactions_cost_a_try(scene: Scene) 
 )
 @pytest.mark.long
 def test_what_postgres_refuses_now_is_imported_later(scene: Scene, state: str, fault: str) -> None:
-    with scene.trial(f"{fault}: PostgreSQL answers {state} to half of the commits", times=1, events=4_000) as result:
+    with scene.trial(f"{fault}: PostgreSQL answers {state} to half of the commits", times=1) as result:
         # Each event of a transaction is refused by itself: few enough that half of the transactions get through.
         with refusing(scene.plant, state, share=0.02) as failed:
             time.sleep(8)
@@ -58,7 +58,7 @@ def test_what_postgres_refuses_now_is_imported_later(scene: Scene, state: str, f
 
 @pytest.mark.long
 def test_a_full_disk_is_waited_for(scene: Scene) -> None:
-    with scene.trial("disk full: PostgreSQL answers 53100 to every commit, 4 s", times=1, events=1_500) as result:
+    with scene.trial("disk full: PostgreSQL answers 53100 to every commit, 4 s", times=1) as result:
         with refusing(scene.plant, "53100", share=1.0) as failed:
             time.sleep(4)
         result.recovery_seconds = round(scene.recovery(), 1)
@@ -67,7 +67,7 @@ def test_a_full_disk_is_waited_for(scene: Scene) -> None:
 
 @pytest.mark.long
 def test_a_postgres_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> None:
-    with scene.trial("PostgreSQL stopped for 60 s (SIGSTOP)", times=1, events=4_000) as result:
+    with scene.trial("PostgreSQL stopped for 60 s (SIGSTOP)", times=1) as result:
         with _standing_still(scene.plant):
             time.sleep(60)
         result.recovery_seconds = round(scene.recovery(), 1)
@@ -75,7 +75,7 @@ def test_a_postgres_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -
 
 @pytest.mark.long
 def test_a_postgres_that_takes_no_connection_for_a_minute_is_waited_for(scene: Scene) -> None:
-    with scene.trial("PostgreSQL's listener stopped for 60 s (SIGSTOP)", times=1, events=4_000) as result:
+    with scene.trial("PostgreSQL's listener stopped for 60 s (SIGSTOP)", times=1) as result:
         stand_still(scene.plant, "postgres", 60)
         result.recovery_seconds = round(scene.recovery(), 1)
 

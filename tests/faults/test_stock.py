@@ -52,7 +52,8 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(scene: Scene) -> Non
     if scene.keeps_results:
         result.write(RESULTS)
     print(result)  # noqa: T201 (pytest shows it with -s)
-    assert distinct <= published.count
+    # That is what the stream is for; should plain Celery no longer lose a task, the page must not say so.
+    assert result.lost > 0
 
 
 class _Published(threading.Thread):

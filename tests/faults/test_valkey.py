@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.faults.injuries import cut_redis_three_times, kill, stand_still
+from tests.faults.injuries import cut_redis_three_times, fill_memory, kill, stand_still
 from tests.faults.processes import until
 from tests.faults.scene import Scene, longest
 
@@ -33,18 +33,20 @@ def test_when_every_connection_is_cut_again_and_again_work_goes_on(scene: Scene,
 
 @pytest.mark.long
 def test_a_full_memory_stops_the_publisher_and_loses_nothing(scene: Scene) -> None:
-    with scene.trial("Valkey's memory full, noeviction, for 5 s", times=1, events=2_000) as result:
-        used = int(scene.plant.feed.info("memory")["used_memory"])
-        scene.plant.feed.config_set("maxmemory", used // 2)
-        time.sleep(5)
-        scene.plant.feed.config_set("maxmemory", 0)
-        result.recovery_seconds = round(scene.recovery(), 1)
+    recoveries = []
+    with scene.trial("Valkey's memory full, noeviction, for 5 s", times=3) as result:
+        for _ in range(3):
+            fill_memory(scene.plant, 5)
+            recoveries.append(scene.recovery())
+        heard_from_both(scene)
+        result.recovery_seconds = longest(recoveries)
+    assert "published again" in result.note, "nothing was refused"
 
 
 @pytest.mark.long
 def test_a_valkey_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> None:
     times, recoveries = 3, []
-    with scene.trial("Valkey stopped for 60 s (SIGSTOP)", times=times, events=4_000) as result:
+    with scene.trial("Valkey stopped for 60 s (SIGSTOP)", times=times) as result:
         for _ in range(times):
             stand_still(scene.plant, "valkey", 60)
             recoveries.append(scene.recovery())
@@ -56,7 +58,7 @@ def test_a_valkey_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> 
 @pytest.mark.long
 def test_a_valkey_that_stands_still_for_a_moment_is_waited_for(scene: Scene) -> None:
     recoveries = []
-    with scene.trial("Valkey stopped for 3 s (SIGSTOP)", times=5, events=4_000) as result:
+    with scene.trial("Valkey stopped for 3 s (SIGSTOP)", times=5) as result:
         for _ in range(5):
             stand_still(scene.plant, "valkey", 3)
             recoveries.append(scene.recovery())
@@ -71,9 +73,12 @@ def test_an_emptied_broker_costs_seconds_and_no_payment(scene: Scene, is_long: b
             worker = scene.plant.leader("importer")
             scene.plant.signal(worker, signal.SIGSTOP)  # so that something is queued
             until(lambda: scene.plant.broker.llen("payments:imports"), 10, "a task is queued")
+            started, newest = time.monotonic(), scene.plant.newest()
             scene.plant.broker.flushdb()
             scene.plant.signal(worker, signal.SIGCONT)
-            recoveries.append(scene.recovery())
+            # Nobody is told any more of what was on the feed by now.
+            until(lambda at=newest: scene.plant.is_past(at), 60, "what was on the feed is imported")
+            recoveries.append(time.monotonic() - started)
         result.recovery_seconds = longest(recoveries)
 
 

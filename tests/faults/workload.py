@@ -12,9 +12,8 @@ from emr.client import FeedError, PaymentFeed, body_of
 from emr.simulator import clinics_of, simulate
 from payments.journeys import configuring
 from payments.journeys.configuring import Wish
-from payments.store.session import transaction
+from payments.store.session import Transaction
 from tests.faults.oracle import Clinic, Oracle
-from tests.faults.plant import Plant
 
 CLINICS = 10
 CLOSED = ("2026-08", "2026-09")
@@ -35,13 +34,12 @@ class Pace(NamedTuple):
         return cls(rate, events_min, max(1, round(rate / 20)))
 
 
-def open_clinics(plant: Plant) -> Oracle:
+def open_clinics(tx: Transaction) -> Oracle:
     """Set the clinics up as the simulator has them, and return an oracle that knows of it."""
     chosen = clinics_of(CLINICS, _SETTINGS_SEED)
-    with transaction(plant.database) as tx:
-        for clinic in chosen:
-            wish = Wish(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
-            configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
+    for clinic in chosen:
+        wish = Wish(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
+        configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
     return Oracle(
         {
             clinic.clinic_id: Clinic(clinic.company_id, clinic.integration, frozenset(map(str, clinic.types)))
@@ -79,7 +77,7 @@ class Publisher(threading.Thread):
         self.url, self.bodies, self.pace = url, iter(bodies), pace
         self.enough = threading.Event()
         self.said: list[bytes] = []
-        self.repeats = 0
+        self.repeats = self.losses = 0
         self.error: BaseException | None = None
 
     def run(self) -> None:

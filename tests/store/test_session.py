@@ -6,7 +6,15 @@ from sqlalchemy.exc import DBAPIError
 
 from payments.store import history
 from payments.store.history import Happening
-from payments.store.session import LostRaceError, connect, is_answering, is_transient, transaction
+from payments.store.session import (
+    LOCK_TIMEOUT_SECONDS,
+    SILENT_SECONDS_MAX,
+    LostRaceError,
+    connect,
+    is_answering,
+    is_transient,
+    transaction,
+)
 from tests.make import NOW
 
 
@@ -50,10 +58,9 @@ def test_a_lost_race_passes_and_an_error_of_ours_does_not():
 
 
 def test_a_transaction_in_which_nothing_is_said_ends_by_itself_and_its_locks_with_it(database):
-    frozen = connect(database.url.render_as_string(hide_password=False), application_name="frozen")
+    url = database.url.render_as_string(hide_password=False)
+    frozen = connect(url, application_name="frozen", silent_seconds_max=1)
     with frozen.connect() as connection, database.connect() as other:
-        assert connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == "1min"
-        connection.execute(text("SET idle_in_transaction_session_timeout = '200ms'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(77)"))
 
         other.execute(text("SELECT pg_advisory_xact_lock(77)"))  # waits for the end of the frozen one
@@ -64,6 +71,7 @@ def test_a_transaction_in_which_nothing_is_said_ends_by_itself_and_its_locks_wit
 
     assert error.value.orig.sqlstate == "25P03"
     assert is_transient(error.value)
+    assert SILENT_SECONDS_MAX < LOCK_TIMEOUT_SECONDS
 
 
 def test_a_connection_that_was_ended_passes(database):

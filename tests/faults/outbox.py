@@ -1,0 +1,92 @@
+"""An EMR that saves into a database of its own, and says what it saved through an outbox and a relay."""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+
+from config.urls import with_database
+from emr.client import PaymentFeed
+from emr.outbox import Relay, create_table, waiting, write
+from tests.faults.processes import until
+from tests.faults.workload import Pace, Publisher
+
+UNDONE_EVERY = 5
+
+
+@contextmanager
+def emr_database(database_url: str) -> Iterator[str]:
+    """Make the EMR a database beside Billing's, with the outbox and a table of its saves."""
+    server, name = database_url.replace("+psycopg", "", 1), f"emr_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    url = with_database(server, name)
+    with psycopg.connect(url) as connection:
+        create_table(connection)
+        connection.execute("CREATE TABLE saves (event bytea NOT NULL)")
+    yield url
+
+
+class OutboxPublisher(Publisher):
+    """Saves events with their outbox rows in one transaction; now and then one is rolled back, and was never saved."""
+
+    def __init__(self, emr_url: str, feed_url: str, bodies: Iterable[bytes], pace: Pace) -> None:
+        super().__init__(feed_url, bodies, pace)
+        self.emr_url = emr_url
+        self.saves = self.undone = self.waited_max = 0
+        self.connection = psycopg.connect(emr_url)
+        self.relay = threading.Thread(target=self._relay, name="relay", daemon=True)
+        self.is_over = threading.Event()
+
+    def run(self) -> None:
+        self.relay.start()
+        super().run()
+
+    def finish(self, seconds_max: float = 300) -> list[bytes]:
+        """End the stream, wait until the relay has carried everything over, and return what was saved."""
+        said = super().finish(seconds_max)
+        until(lambda: self._waiting() == 0, seconds_max, "the outbox is empty")
+        self.is_over.set()
+        self.relay.join(30)
+        self.connection.close()
+        return said
+
+    def _published(self, _feed: PaymentFeed, some: list[bytes]) -> bool:
+        self.saves += 1
+        if self.saves % UNDONE_EVERY == 0:
+            self._save(map(_never, some))
+            self.connection.rollback()
+            self.undone += 1
+        self._save(some)
+        self.connection.commit()
+        self.waited_max = max(self.waited_max, self._waiting())
+        return True
+
+    def _save(self, some: Iterable[bytes]) -> None:
+        for body in some:
+            self.connection.execute("INSERT INTO saves VALUES (%s)", [body])
+            write(self.connection, body)
+
+    def _waiting(self) -> int:
+        count = waiting(self.connection)
+        self.connection.rollback()
+        return count
+
+    def _relay(self) -> None:
+        def wait() -> bool:
+            time.sleep(0.05)
+            return not self.is_over.is_set()
+
+        with psycopg.connect(self.emr_url) as connection, PaymentFeed(f"{self.url}?socket_timeout=3") as feed:
+            Relay(connection, feed).run(wait)
+
+
+def _never(body: bytes) -> bytes:
+    """Return a save like this one, of a payment that nobody else speaks of."""
+    said = json.loads(body) | {"event_id": str(uuid.uuid4())}
+    return json.dumps(said | dict.fromkeys(("payment_id", "patient_id"), "never-saved")).encode()

@@ -1,0 +1,57 @@
+"""A service of ours under a clock that can be set: `python -m tests.faults.skewed FILE workers.importer`.
+
+The file says by how many seconds its clock is off, and may be written anew at any time. What measures how long
+something takes goes on to do so rightly, as it does where a real clock is set.
+"""
+
+import datetime as real
+import importlib
+import os
+import runpy
+import sys
+import time
+from collections.abc import Callable
+from types import ModuleType
+
+# Loaded before their clocks are replaced; what is loaded later reads the right time of day, and nobody needs it.
+EDGES = ("celery.app.base", "celery.beat", "celery.schedules", "celery.worker.request", "celery.utils.time")
+TASKS = ("importing", "detecting", "adjusting", "closing", "distributing", "balancing", "resources")
+
+
+def replace_clocks(offset: Callable[[], float]) -> None:
+    """Have every module that reads the time of day read one that is off by so many seconds."""
+    right = time.time
+    time.time = lambda: right() + offset()
+
+    class AnyDatetime(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, real.datetime)
+
+    class Datetime(real.datetime, metaclass=AnyDatetime):
+        @classmethod
+        def now(cls, tz: real.tzinfo | None = None) -> real.datetime:
+            return real.datetime.now(tz) + real.timedelta(seconds=offset())
+
+        @classmethod
+        def utcnow(cls) -> real.datetime:
+            return cls.now(real.UTC).replace(tzinfo=None)
+
+    for module in _modules():
+        if vars(module).get("datetime") is real.datetime:
+            module.datetime = Datetime
+
+
+def _modules() -> list[ModuleType]:
+    return [importlib.import_module(name) for name in (*EDGES, *(f"tasks.{name}" for name in TASKS))]
+
+
+def _offset_in(path: str) -> Callable[[], float]:
+    file = os.open(path, os.O_RDONLY)
+    return lambda: float(os.pread(file, 32, 0) or b"0")
+
+
+if __name__ == "__main__":
+    _, path, service = sys.argv
+    replace_clocks(_offset_in(path))
+    sys.argv = [service]
+    runpy.run_module(service, run_name="__main__", alter_sys=True)
