@@ -161,7 +161,10 @@ def _give_back(account: Account) -> None:
 
 
 def _net_refunds(account: Account) -> None:
-    """Set refunds against what they refund, then against the newest money that is left."""
+    """Set refunds against what they refund, then against the newest money that is left, then against what is applied.
+
+    Money that was paid back pays for nothing any more, whichever payment it was of.
+    """
     for refund in account.credits:
         if account.left[refund.line_ref] >= ZERO:
             continue
@@ -172,8 +175,15 @@ def _net_refunds(account: Account) -> None:
             if missing > ZERO:
                 account.give_back(own, missing, Rule.REFUNDED)
             _net(account, refund.line_ref, target)
-        for credit in reversed(account.credits):
-            _net(account, refund.line_ref, credit.line_ref)
+        _net_with_all(account, refund.line_ref)
+        if account.left[refund.line_ref] < ZERO:
+            account.give_back([*account.applied], -account.left[refund.line_ref], Rule.REFUNDED)
+            _net_with_all(account, refund.line_ref)
+
+
+def _net_with_all(account: Account, refund: int) -> None:
+    for credit in reversed(account.credits):
+        _net(account, refund, credit.line_ref)
 
 
 def _net(account: Account, refund: int, line_ref: int) -> None:

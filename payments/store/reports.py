@@ -79,13 +79,17 @@ class TimelineRow(NamedTuple):
     error: str | None
 
 
-# What of a line is not applied to a charge is shown on its newest entries: the oldest money is spent first.
+# What of a line is not applied to a charge is shown on the patient's newest entries of it: the oldest money is spent
+# first.
 _UNASSIGNED = """
 LEFT JOIN LATERAL (
-    SELECT coalesce((SELECT sum(amount) FROM entries AS own WHERE own.line_ref = entries.line_ref), entries.amount)
-            - coalesce((SELECT sum(amount) FROM allocations WHERE allocations.line_ref = entries.line_ref), 0.00)
+    SELECT coalesce((SELECT sum(amount) FROM entries AS own
+            WHERE own.line_ref = entries.line_ref AND own.patient_id = entries.patient_id), entries.amount)
+            - coalesce((SELECT sum(amount) FROM allocations
+                WHERE allocations.line_ref = entries.line_ref AND allocations.patient_id = entries.patient_id), 0.00)
             AS left_over,
-        coalesce((SELECT sum(amount) FROM entries AS later WHERE later.line_ref = entries.line_ref
+        coalesce((SELECT sum(amount) FROM entries AS later
+            WHERE later.line_ref = entries.line_ref AND later.patient_id = entries.patient_id
             AND later.id > entries.id AND sign(later.amount) = sign(entries.amount)), 0.00) AS later
 ) AS of_line ON true
 """

@@ -16,10 +16,14 @@ from payments.store.session import Transaction
 from payments.store.tables import lines
 
 _KEY = ["clinic_id", "payment_id", "line_id"]
+# Locked first, in the order in which everybody locks lines.
 _DUE = (
+    "WITH wanted AS MATERIALIZED (SELECT lines.id FROM lines {0} "
+    "ORDER BY lines.clinic_id, lines.payment_id, lines.line_id FOR NO KEY UPDATE OF lines) "
     f"UPDATE lines SET {changed_at('lines')}, "
     "due_at = :now, requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
-    "application = 'held', detail = 'Requeued' "
+    "application = 'held', detail = 'Requeued' FROM wanted WHERE lines.id = wanted.id "
+    "RETURNING lines.id, lines.version, lines.clinic_id, lines.payment_id, lines.line_id"
 )
 _ASIDE_DUE = f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = :now WHERE closed_at IS NULL"
 _OPEN = "status IN ('Not Sent', 'Transmission Pending')"
@@ -38,11 +42,7 @@ def requeue_keys(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: s
     """Make the lines under these keys due now where they have not come through; return those that were."""
     named = [key._asdict() for key in sorted(keys)]
     found = tx.execute(
-        text(
-            f"{_DUE} FROM {unnested(lines, _KEY)} WHERE lines.clinic_id = new.clinic_id "
-            f"AND lines.payment_id = new.payment_id AND lines.line_id = new.line_id AND {_OPEN} "
-            "RETURNING lines.id, lines.version, lines.clinic_id, lines.payment_id, lines.line_id"
-        ),
+        text(_DUE.format(f"JOIN {unnested(lines, _KEY)} USING (clinic_id, payment_id, line_id) WHERE {_OPEN}")),
         arrays(named, _KEY) | {"now": now},
     ).all()
     _tell(tx, [(ref, version) for ref, version, *_ in found], now, who)
@@ -53,12 +53,14 @@ def requeue_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -
     """Make every line due now that matches; return how many."""
     found = tx.execute(
         text(
-            f"{_DUE} WHERE status = :status AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
-            f"AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) AND {_OPEN} RETURNING id, version"
+            _DUE.format(
+                "WHERE status = :status AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
+                f"AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) AND {_OPEN}"
+            )
         ),
         {"now": now, "status": choice.status, "reason": choice.reason, "clinic_id": choice.clinic_id},
     ).all()
-    _tell(tx, [(ref, version) for ref, version in found], now, who)
+    _tell(tx, [(ref, version) for ref, version, *_ in found], now, who)
     return len(found)
 
 

@@ -148,6 +148,22 @@ def test_a_refund_takes_back_what_was_applied_of_the_payment_that_it_refunds() -
     assert sum(account.left.values()) == 0
 
 
+def test_a_refund_of_nothing_that_is_here_takes_back_what_was_applied_last() -> None:
+    refund = credit("-30.00", number=3)._replace(refund_of=None)
+    account = Account(
+        Terms(TODAY),
+        [credit("20.00", number=1), credit("25.00", number=2), refund],
+        [charge(NEW, JUNE, "45.00")],
+        [Applied(1, NEW, dollars("20.00"), 1), Applied(2, NEW, dollars("25.00"), 2)],
+    )
+
+    assert distribute(account) == [
+        Movement(2, NEW, Decimal("-25.00"), Rule.REFUNDED),
+        Movement(1, NEW, Decimal("-5.00"), Rule.REFUNDED),
+    ]
+    assert sum(account.left.values()) == 0
+
+
 money = st.integers(-50, 100).map(lambda whole: dollars(f"{whole}.00"))
 days = st.sampled_from([MAY, JUNE, date(2026, 6, 25)])
 credits_ = st.lists(
@@ -188,6 +204,7 @@ def test_money_is_only_moved_never_made_and_a_second_night_has_nothing_to_do(
     left = sum(night.left.values(), Decimal(0))
     applied = sum((each.amount for each in evening.movements + moved), Decimal(0))
     assert left + applied == sum((each.amount for each in paid), Decimal(0))
+    assert left >= min(0, sum(each.amount for each in paid))  # what was paid back pays for nothing
     assert all(owed >= 0 for owed in night.owed.values())
     assert distribute(Account(terms, paid, then + shrunk, applied_by(evening.movements + moved))) == []
 

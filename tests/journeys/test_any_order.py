@@ -19,12 +19,13 @@ from sqlalchemy import text
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, distributing, reporting
 from payments.store.session import Database
-from tests.make import body, charge, deleted, said
+from tests.make import body, charge, deleted, patient, said
 from tests.office import BILLER, Office
 
 EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "15"))
 MONTHS = ["2026-04", "2026-05", "2026-06"]
-LINES, VERSIONS = ["a", "b", "c"], 5
+LINES, VERSIONS, PATIENTS = ["a", "b", "c", "refund"], 5, ["patient", "other"]
+REFUND = {"refund_of": "clinic/a/1"}
 
 versions = st.fixed_dictionaries(
     {
@@ -36,30 +37,58 @@ versions = st.fixed_dictionaries(
         "zero_due": st.sampled_from([False] * 5 + [True]),
         "kind": st.sampled_from(["paid"] * 6 + ["unpaid", "internal"]),
         "charge_type": st.sampled_from(["Copay", "Copay", "Payment on Account"]),
+        "patient_id": st.sampled_from(["patient", "patient", "other"]),
     }
 )
-histories = st.fixed_dictionaries({line: st.lists(versions, min_size=1, max_size=VERSIONS) for line in LINES})
+histories = st.fixed_dictionaries({line: st.lists(versions, min_size=3, max_size=VERSIONS) for line in LINES})
+
+
+# More applied to a charge than is owed, or of a patient's part of a payment than that is, or less
+# than nothing.
+OVERSPENT = """
+SELECT 'charge', charge_id, patient_id, sum(amount) FROM allocations LEFT JOIN charges USING (charge_id, patient_id)
+GROUP BY 2, 3, patient_balance HAVING sum(amount) NOT BETWEEN 0 AND coalesce(patient_balance, 0)
+UNION ALL
+SELECT 'payment', payment_id, moved.patient_id, applied FROM (
+    SELECT line_ref, patient_id, sum(amount) AS applied FROM allocations GROUP BY 1, 2
+) AS moved JOIN lines ON lines.id = line_ref
+WHERE applied NOT BETWEEN 0 AND greatest(0, (
+    SELECT sum(amount) FROM entries WHERE entries.line_ref = moved.line_ref AND entries.patient_id = moved.patient_id))
+"""
+
+
+def amount_of(line: str, version: dict) -> str:
+    return f"-{version['amount']}" if line == "refund" else version["amount"]
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """An office whose EMR has a fixed history for three lines, told in any order and as often as it likes."""
+    """An office whose EMR has a fixed history for three lines and a refund, told in any order, again and again."""
 
     database: Database
 
-    @initialize(said_in_the_end=histories)
-    def open_the_office(self, said_in_the_end: dict) -> None:
+    @initialize(said_in_the_end=histories, night_follows=st.booleans())
+    def open_the_office(self, said_in_the_end: dict, night_follows: bool) -> None:
         self.connection = self.database.connect()
         self.office = Office(self.connection, date(2026, 6, 20))
+        self.office.publish(patient("other"), *(charge(each, "40.00", patient_id=each) for each in PATIENTS))
+        self.night_follows = night_follows
         self.history = said_in_the_end
         self.newest: dict[str, int] = {}
         self.acknowledged: set[str] = set()
         self.closed: dict[str, Decimal] = {}
-        self.charge_version = 0
+        self.charge_version = 1
+        self.tell(*((line, 1) for line in LINES))
 
     @rule(line=st.sampled_from(LINES), number=st.integers(1, VERSIONS))
     def publish(self, line: str, number: int) -> None:
         self.tell((line, min(number, len(self.history[line]))))
 
+    @rule(lines=st.sets(st.sampled_from(LINES), min_size=1))
+    def publish_the_next(self, lines: set[str]) -> None:
+        numbers = {line: self.newest[line] + 1 for line in sorted(lines)}
+        self.tell(*((line, number) for line, number in numbers.items() if number <= len(self.history[line])))
+
+    @precondition(lambda self: sum(self.newest.values()) > 2 * len(LINES))
     @rule()
     def publish_everything_newest_first(self) -> None:
         for number in range(max(map(len, self.history.values())), 0, -1):
@@ -89,16 +118,15 @@ class AnyOrder(RuleBasedStateMachine):
         self.office.requeue([f"clinic/{line}/1"])
 
     @rule(
-        name=st.sampled_from(["x", "y"]),
+        name=st.sampled_from([*PATIENTS, "more"]),
         balance=st.sampled_from(["0.00", "15.00", "40.00"]),
         day=st.sampled_from(["2026-05-08", "2026-06-08"]),
         insurance_open=st.booleans(),
+        patient_id=st.sampled_from(["patient", "patient", "other"]),
     )
-    def save_a_charge(self, name: str, balance: str, day: str, insurance_open: bool) -> None:
+    def save_a_charge(self, name: str, balance: str, day: str, **more: object) -> None:
         self.charge_version += 1
-        self.office.publish(
-            charge(name, balance, version=self.charge_version, date_of_service=day, insurance_open=insurance_open)
-        )
+        self.office.publish(charge(name, balance, version=self.charge_version, date_of_service=day, **more))
 
     @rule()
     def distribute(self) -> None:
@@ -123,14 +151,20 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def applied_and_unassigned_add_up_to_the_entries(self) -> None:
-        if hasattr(self, "office"):
-            (account,) = distributing.show_account(self.connection, "patient")
-            log = reporting.payment_log(self.connection, reporting.LogQuery("patient"))
-            applied = sum((each.amount for each in distributing.show_movements(self.connection, "patient")), Decimal(0))
+        for each in PATIENTS if hasattr(self, "office") else ():
+            (account,) = distributing.show_account(self.connection, each)
+            log = reporting.payment_log(self.connection, reporting.LogQuery(each))
+            applied = sum((moved.amount for moved in distributing.show_movements(self.connection, each)), Decimal(0))
             assert account.payments_total == sum((row.amount for row in log), Decimal(0))
             assert account.unassigned == account.payments_total - applied
-            assert account.unassigned == sum((row.unassigned for row in log), Decimal(0)) >= 0
+            assert account.unassigned == sum((row.unassigned for row in log), Decimal(0))
+            assert account.unassigned >= min(Decimal(0), account.payments_total)
             assert account.balance >= 0
+
+    @invariant()
+    def no_charge_takes_more_than_it_owes_and_no_payment_gives_more_than_it_has(self) -> None:
+        if hasattr(self, "office"):
+            assert self.connection.execute(text(OVERSPENT)).all() == []
 
     def teardown(self) -> None:
         try:
@@ -149,6 +183,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def tell(self, *versions: tuple[str, int]) -> None:
         self.office.publish(*(self.event(line, number) for line, number in versions))
+        if self.night_follows:
+            self.distribute()
         for line, number in versions:
             if number > self.newest.get(line, 0):
                 self.newest[line] = number
@@ -157,13 +193,15 @@ class AnyOrder(RuleBasedStateMachine):
     def event(self, line: str, number: int) -> bytes:
         version = self.history[line][number - 1]
         if version["deleted"]:
-            return body(deleted(payment_id=line, version=number))
+            return body(deleted(payment_id=line, version=number, patient_id=version["patient_id"]))
         return body(
             said(
                 payment_id=line,
                 version=number,
-                amount_due="0.00" if version["zero_due"] else version["amount"],
-                amount_paid=version["amount"],
+                amount_due="0.00" if version["zero_due"] else amount_of(line, version),
+                amount_paid=amount_of(line, version),
+                patient_id=version["patient_id"],
+                **(REFUND if line == "refund" else {}),
                 transaction_date=version["day"],
                 method=version["method"],
                 charge_type=version["charge_type"],
@@ -177,7 +215,7 @@ class AnyOrder(RuleBasedStateMachine):
         """What belongs in Billing, worked out from the newest version alone."""
         version = self.history[line][self.newest[line] - 1]
         belongs = not version["deleted"] and version["kind"] == "paid"
-        return Decimal(version["amount"]) if belongs else Decimal(0)
+        return Decimal(amount_of(line, version)) if belongs else Decimal(0)
 
     def posted(self, line: str) -> Decimal:
         sums = "SELECT coalesce(sum(amount), 0) FROM entries JOIN lines ON lines.id = line_ref WHERE payment_id = :line"

@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from payments.core.event import Event
+from payments.core.outcome import Status
 from payments.core.tally import Tally
-from payments.journeys import distributing, importing
+from payments.journeys import distributing, importing, requeueing
 from payments.journeys.distributing import FIRST
+from payments.journeys.requeueing import Choice
 from payments.store.session import LostRaceError, transaction
 from tests.journeys.billing import BEFORE, choose, feed, ledger, sweep, take
 from tests.make import COPAYS, NOW, arrived, charge, edited, patient, run, saved
@@ -71,9 +73,11 @@ def shuffled(clinic: str) -> list[list[Event]]:
     return [events[first : first + 80] for first in range(0, len(events), 80)]
 
 
-def distribute_and_sweep(database) -> None:
+def go_through_all_else(database, clinic: str) -> None:
     """Do all that goes on beside imports, once."""
+    waiting = Choice(Status.PENDING, None, clinic)
     for work in (
+        lambda tx: requeueing.requeue_matching(tx, waiting, NOW, "user:support"),
         lambda tx: distributing.distribute_after(tx, FIRST, NOW.date(), NOW, 1_000),
         lambda tx: distributing.distribute_marked(tx, NOW.date(), NOW, 1_000),
         lambda tx: importing.retry_due(tx, run(), 100),
@@ -91,7 +95,7 @@ def test_workers_and_the_night_never_wait_for_each_other_in_a_circle(shared, cli
 
     def go_on() -> None:
         while not is_over.is_set():
-            distribute_and_sweep(shared)
+            go_through_all_else(shared, clinic)
 
     with ThreadPoolExecutor(WORKERS + 1) as threads:
         others = threads.submit(go_on)
