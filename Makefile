@@ -39,7 +39,7 @@ test: install ## every test, the whole stack included
 test-fast: install ## every test but those that start servers of their own
 	$(FAST)
 
-DEEP := any_order any_range histories
+DEEP := any_order any_closing any_range histories
 test-deep: install ## what may happen to payments in any order, 2,000 stories of each kind (many minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/journeys/test_%.py)
 

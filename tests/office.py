@@ -44,9 +44,13 @@ class Office:
 
     def publish(self, *events: Event | bytes) -> Tally:
         """Import what the EMR saves, and let the sweep look at it."""
-        tally = importing.import_events(self.tx, arrived(events), run(self.now))
+        tally = self.imports(*events)
         self.sweep()
         return tally
+
+    def imports(self, *events: Event | bytes) -> Tally:
+        """Import what the EMR saves, before any sweep."""
+        return importing.import_events(self.tx, arrived(events), run(self.now))
 
     def sweep(self) -> None:
         """Judge again what is due, and bring the exceptions up to date."""

@@ -78,6 +78,8 @@ def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tall
 def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
     """Process again up to `limit` events set aside that someone asked to try again."""
     due = inbox.lock_due(tx, run.now, limit)
+    if not due:
+        return Tally()
     inbox.close(tx, [aside.id for aside in due], run.now)  # one that is refused again opens again
     return _process(tx, _read([aside.arrived for aside in due], run, requeued_at=run.now), {}, run)
 
@@ -85,6 +87,8 @@ def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
 def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
     """Judge again up to `limit` lines that wait or were requeued and whose time has come."""
     due = lines.lock_due(tx, run.now, limit)
+    if not due:
+        return Tally()
     known, arriving = patients.look(tx, ((line.company_id, line.patient_id) for line in due.values()))
     book = open_factbook(tx, map(Concern.of, due.values()), run, known)
     sheet = Sheet(run, book, dict(due))

@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order, while months close and people decide: what must hold holds after every step."""
+"""Whatever comes in whatever order, while months close and money moves between charges, patients and refunds."""
 
 import os
 from datetime import date, timedelta
