@@ -100,7 +100,7 @@ def identifier(text: str, hint: str) -> str:
     """Read the id of a clinic or company by the rule of the event contract."""
     from pydantic import TypeAdapter, ValidationError
 
-    from payments.core.event import Identifier
+    from payments.core.fields import Identifier
 
     try:
         return TypeAdapter(Identifier).validate_python(text)

@@ -23,7 +23,6 @@ LINES_MAX, FUNCTION_LINES_MAX, NESTING_MAX, PARAMETERS_MAX = 250, 40, 3, 5
 # needed, or has become smaller, fails the test until it is corrected here.
 RATCHET: dict[str, dict[str, int]] = {
     "lines of a file": {
-        "payments/core/event.py": 259,
         "tests/console/test_exceptions.py": 272,
     },
     "lines of a function": {

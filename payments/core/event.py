@@ -4,10 +4,8 @@ Everything crosses but who entered the payment: no field holds it, and a field t
 """
 
 import hashlib
-import re
 from collections.abc import Iterator
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from itertools import combinations
@@ -15,22 +13,18 @@ from typing import Annotated, Literal, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     TypeAdapter,
     ValidationError,
     model_validator,
 )
 
-from payments.core.money import ZERO, Money, dollars
+from payments.core.fields import Amount, Day, Flag, Identifier, Instant, Memo, Note, Version
+from payments.core.money import ZERO, Money
 from payments.core.refusal import EventError, refusal
-
-MEMO_CHARACTERS_MAX = 2_000
 
 
 class ChargeType(StrEnum):
@@ -73,71 +67,10 @@ class LineKey(NamedTuple):
             yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
 
 
-def _written(pattern: str) -> BeforeValidator:
-    """Let only text of this form reach the parser, which by itself would also take numbers and looser forms."""
-    form = re.compile(pattern, re.ASCII)  # without it \d also takes the digits of other scripts
-
-    def check(value: object) -> object:
-        if not isinstance(value, str) or not form.fullmatch(value):
-            raise ValueError("form")
-        return value
-
-    return BeforeValidator(check, json_schema_input_type=Annotated[str, StringConstraints(pattern=f"^{pattern}$")])
-
-
-def _plain(value: str) -> str:
-    if not value.strip() or not value.isprintable():
-        raise ValueError("characters")
-    return value
-
-
 def _not_a_flag(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("flag")  # noqa: TRY004 (pydantic turns only a ValueError into a refusal)
     return value
-
-
-def _storable(value: str | None) -> str | None:
-    if value and "\x00" in value:
-        raise ValueError("characters")
-    return value or None
-
-
-_YEAR = r"(?:19|2\d)\d{2}"
-_DAY = _YEAR + r"-\d{2}-\d{2}"
-
-Identifier = Annotated[
-    str,
-    StringConstraints(strict=True, min_length=1, max_length=64),
-    AfterValidator(_plain),
-    Field(description="text of 1 to 64 printable characters"),
-]
-Amount = Annotated[
-    Decimal,
-    _written(r"-?\d{1,10}\.\d{2}"),
-    AfterValidator(dollars),
-    Field(description='dollars as text with two decimals, e.g. "25.00"'),
-]
-Day = Annotated[date, _written(_DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
-Instant = Annotated[
-    AwareDatetime,
-    _written(_DAY + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
-    Field(strict=False, description="an RFC 3339 time with its offset, e.g. 2026-10-05T10:00:00-07:00"),
-]
-Version = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="a whole number from 1")]
-Flag = Annotated[bool, Field(strict=True, description="true or false")]
-Note = Annotated[
-    str | None,
-    StringConstraints(strict=True, max_length=200),
-    AfterValidator(_storable),
-    Field(default=None, description="text of up to 200 characters, or null"),
-]
-Memo = Annotated[
-    str | None,
-    StringConstraints(strict=True, max_length=MEMO_CHARACTERS_MAX),
-    AfterValidator(_storable),
-    Field(default=None, description=f"text of up to {MEMO_CHARACTERS_MAX:,} characters, or null"),
-]
 
 
 _NOT_CONTENT = {"schema_", "event_id", "saved_at"}

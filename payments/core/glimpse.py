@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from payments.core.event import Amount, ChargeType, Day, Flag, Identifier, Instant, LineKey, Version
+from payments.core.event import ChargeType, LineKey
+from payments.core.fields import Amount, Day, Flag, Identifier, Instant, Version
 from payments.core.size import EVENT_BYTES_MAX, KEPT_BYTES
 
 

@@ -53,3 +53,28 @@ def test_a_link_leads_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", document.read_text())
 
     assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_a_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")]
+
+    assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+def test_the_files_of_a_first_change_are_there() -> None:
+    worked = _read("CONTRIBUTING.md").partition("## A first change")[2].partition("## Other changes")[0]
+    files = re.findall(r"^\| `([^`]+)` \|", worked, re.MULTILINE)
+
+    assert worked.count("| file | what |") == 3
+    assert len(files) > 12
+    assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_each_make_target_that_is_named_exists_and_is_explained() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", _read("Makefile"), re.MULTILINE))
+    named = {
+        name for page in DOCUMENTS for name in re.findall(r"(?:^|`)make ([a-z][a-z-]+)", page.read_text(), re.MULTILINE)
+    }
+
+    assert {"demo", "test", "up", "help", "bench"} <= named
+    assert named <= targets

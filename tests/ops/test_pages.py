@@ -14,9 +14,11 @@ from console.site import PAGES
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("workflows", "upgrades", "scaling", "security", "publishers")
 TEXTS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in NAMES}
+TEXTS["README"] = (ROOT / "README.md").read_text()
 
 
 def commands(name):
+    """Return what a page tells to type; what a block of the README's tour holds is run by tests/acceptance."""
     found = re.findall(r"`(payments [^`]+)`|^ {4,}(payments [^#\n]+)", TEXTS[name], re.MULTILINE)
     return [" ".join((inline or block).split()) for inline, block in found]
 
@@ -30,7 +32,7 @@ def parsed(words):
     return command, words
 
 
-@pytest.mark.parametrize("typed", sorted({each for name in NAMES for each in commands(name)}))
+@pytest.mark.parametrize("typed", sorted({each for name in TEXTS for each in commands(name)}))
 def test_a_command_exists_with_its_options(typed):
     command, rest = parsed(shlex.split(typed)[1:])
     options = {option for parameter in command.params for option in parameter.opts}
