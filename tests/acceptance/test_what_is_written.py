@@ -1,6 +1,7 @@
 """Logs, queue messages and Flower hold identifiers and no secret: a run in which much goes wrong is read through."""
 
 import json
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -55,7 +56,8 @@ def test_no_name_memo_or_password_is_in_a_log_a_queue_or_flower(stack: Stack) ->
     assert {word for word in PRIVATE if word in logs + queued + flower} == set()
     # Each process logs in to Redis, and is told how by its environment; neither is a log.
     passwords = {urlsplit(url).password for url in engines.values()} - {None}
-    assert passwords
+    # The embedded Redis has one; a server that is named may let in everyone who reaches it.
+    assert passwords or "REDIS_URL" in os.environ
     assert {word for word in passwords if word in logs + flower} == set()
 
 
