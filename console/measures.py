@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
-import redis
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,7 +16,6 @@ from payments.journeys import balancing, overseeing
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.overseeing import Gauges, StatusCount
 from tasks.stream import FeedFigures
-from tasks.streams import Streams
 
 METRICS = {
     "payments_feed_up": "Whether Redis answered: 1 or 0.",
@@ -92,7 +90,7 @@ class _Figures(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric."""
-        yield from _of_feed(_read_feed(self._site), self._now)
+        yield from _of_feed(self._site.feed_figures(), self._now)
         with self._site.ledger() as tx:
             gauges = overseeing.read_gauges(tx, self._now)
         through = StatusCount(Status.SUCCESSFUL, None, _THROUGH.read(self._site, self._now))
@@ -109,13 +107,6 @@ def exposition(site: Site, now: datetime) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(site, now))
     return generate_latest(registry)
-
-
-def _read_feed(site: Site) -> FeedFigures | None:
-    try:
-        return Streams(site.feed, site.settings.stream, site.settings.streams).figures()
-    except redis.RedisError:
-        return None
 
 
 def _metric(name: str, value: float | None = None, labels: Iterable[str] = ()) -> GaugeMetricFamily:

@@ -23,6 +23,8 @@ from payments.core.rights import Right, User
 from payments.journeys import admitting
 from payments.journeys.admitting import Deed
 from payments.store.session import Database, Transaction, transaction
+from tasks.stream import FeedFigures
+from tasks.streams import Streams
 
 SESSION_COOKIE, SAID_COOKIE = "payments_session", "payments_said"
 ZONE_COOKIE = "payments_zone"
@@ -57,6 +59,13 @@ class Site:
     def flower_url(self) -> str:
         """Where operators find Flower."""
         return self.settings.flower_address
+
+    def feed_figures(self) -> FeedFigures | None:
+        """Return how the feed stands, None while Redis does not answer."""
+        try:
+            return Streams(self.feed, self.settings.stream, self.settings.streams).figures()
+        except redis.RedisError:
+            return None
 
     @contextmanager
     def ledger(self) -> Iterator[Transaction]:

@@ -28,20 +28,21 @@ def import_new(here: Resources, reply_to: str, streams: Sequence[str] = (), trac
     stays pending. With any other fault the entries are tried in ever smaller parts, so that one that cannot be
     processed stops none of the rest.
     """
-    if not is_answering(here.database):
-        raise NotAnsweringError
-    with here.traces.chunk(trace):
-        names = streams or [here.settings.stream]
-        arrived = here.streams.take_new(names, here.settings.chunk_events, reply_to)
-        return _import_in_parts(here, arrived) if arrived else Tally()
+    names = streams or [here.settings.stream]
+    return _import(here, trace, lambda: here.streams.take_new(names, here.settings.chunk_events, reply_to))
 
 
 def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
     """Import these entries of the stream, which were handed out before, in the same way."""
+    return _import(here, None, lambda: here.streams.claim(entry_ids))
+
+
+def _import(here: Resources, trace: str | None, take: Callable[[], Sequence[Arrived]]) -> Tally:
+    """Import what can be taken. While PostgreSQL does not answer nothing is, for each time counts as a try."""
     if not is_answering(here.database):
         raise NotAnsweringError
-    with here.traces.chunk(None):
-        arrived = here.streams.claim(entry_ids)
+    with here.traces.chunk(trace):
+        arrived = take()
         return _import_in_parts(here, arrived) if arrived else Tally()
 
 

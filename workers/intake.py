@@ -63,7 +63,7 @@ class Intake:
     """One reader of the feed. `turn` does one round and is called until `stopping` is set."""
 
     def __init__(self, settings: Settings, engines: Engines) -> None:
-        self.settings, self.stream = settings, settings.stream
+        self.settings = settings
         self.feed = connect_redis(engines.redis_url)
         self.streams = Streams(self.feed, settings.stream, settings.streams)
         self.traces = traces_of(settings, "intake")
@@ -124,7 +124,7 @@ class Intake:
     def all_is_well(self) -> bool:
         """Show a sign of life and say whether PostgreSQL answers; if it does, that holds for a moment.
 
-        In every round it would be four round trips to PostgreSQL, and a write that Redis brings to the disk.
+        In every round it would be a question to PostgreSQL, and a write that Redis brings to the disk.
         """
         self.feed.set(INTAKE_HEARTBEAT, os.getpid(), ex=HEARTBEAT_SECONDS)
         if not is_answering(self.database):

@@ -3,16 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import redis
 from fastapi import APIRouter, Query, Response
 
 from console.charts import flow_chart
 from console.filters import Day, Filter
 from console.rendering import age
-from console.visiting import Site, Viewer
+from console.visiting import Viewer
 from payments.journeys import overseeing
 from tasks.stream import FeedFigures
-from tasks.streams import Streams
 
 router = APIRouter(include_in_schema=False)
 
@@ -27,7 +25,7 @@ def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
     day = choice.day or visit.today
     with visit.site.ledger() as tx:
         seen = overseeing.overview(tx, day, visit.user.clinics, visit.now.astimezone(visit.zone))
-    figures = _feed(visit.site)
+    figures = visit.site.feed_figures()
     return visit.page(
         "overview.html",
         seen=seen,
@@ -41,13 +39,6 @@ def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
         is_today=day == visit.today,
         open_exceptions=sum(each.number for each in seen.exceptions),
     )
-
-
-def _feed(site: Site) -> FeedFigures | None:
-    try:
-        return Streams(site.feed, site.settings.stream, site.settings.streams).figures()
-    except redis.RedisError:
-        return None
 
 
 def _lag(figures: FeedFigures | None, now: datetime) -> str:

@@ -20,11 +20,6 @@ class Whole(NamedTuple):
         return cls(len(body), hashlib.sha256(body).digest())
 
     @property
-    def is_too_large(self) -> bool:
-        """Whether it is refused unread."""
-        return self.byte_count > EVENT_BYTES_MAX
-
-    @property
     def refusal(self) -> str:
         """What is said of one that is too large."""
         return (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from payments.core.distribution import Movement, distribute
 from payments.core.money import Money, total
-from payments.store import account_report, distribution, nights, patients
+from payments.store import account_report, distribution, lines, nights, patients
 from payments.store.account_report import AccountRow, AppliedRow, MovementRow
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
@@ -57,7 +57,7 @@ def distribute_marked(tx: Transaction, as_of: date | None, now: datetime, limit:
 
 def payments_of(tx: Transaction, moved: Sequence[Moved]) -> dict[int, str]:
     """Return the printed keys of the payments whose money was moved, by their lines."""
-    return account_report.payment_keys(tx, (movement.line_ref for each in moved for _, movement in each.movements))
+    return lines.printed_keys(tx, (movement.line_ref for each in moved for _, movement in each.movements))
 
 
 def show_account(

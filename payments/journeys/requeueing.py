@@ -110,11 +110,6 @@ def _stays_out(group: Alike, settings: ClinicSettings) -> Reason | None:
     return kept_out(settings, group.charge_type) if group.charge_type else None
 
 
-def count_matching(tx: Transaction, wanted: Wanted) -> int:
-    """Count what a run would requeue, before anybody begins it."""
-    return requeue_picks.count(tx, wanted)
-
-
 def begin_run(tx: Transaction, wanted: Wanted, now: datetime, who: str) -> int:
     """Begin to requeue all that match, as of now, and return the run's number; `step` does the work."""
     begun = Begun(wanted, requeue_picks.count(tx, wanted), requeue_picks.last_numbers(tx))

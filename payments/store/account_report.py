@@ -1,6 +1,6 @@
 """What people read of a patient's account: its sums, what was applied and given back, what each payment went to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
@@ -101,13 +101,6 @@ def applied_to(tx: Transaction, patient_id: str | None, as_of: datetime | None =
     known = as_known(as_of, "charges allocations lines", query)
     found = tx.execute(text(known), {"patient_id": patient_id, "as_of": as_of})
     return [AppliedRow(*row) for row in found]
-
-
-def payment_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
-    """Return how these lines' keys print."""
-    query = "SELECT id, clinic_id || '/' || payment_id || '/' || line_id AS payment FROM lines WHERE id = ANY(:refs)"
-    found = tx.execute(text(query), {"refs": sorted(set(line_refs))})
-    return {row.id: row.payment for row in found}
 
 
 def _parameters(patient_id: str, clinics: Sequence[str] | None, as_of: datetime | None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from payments.core.credit import Credit, Part, credit_of
 from payments.core.distribution import Account, Applied, Charge, Movement, Terms
 from payments.core.money import ZERO
+from payments.store import lines
 from payments.store.bulk import arrays, insertion, unnested
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
@@ -159,11 +160,7 @@ def _refunded(
 ) -> dict[int, int]:
     """Return which line each refund refunds, where it is one of the same accounts."""
     refs = [ref for by_line in parts.values() if refunds.keys() & by_line.keys() for ref in by_line]
-    found = tx.execute(
-        text("SELECT clinic_id || '/' || payment_id || '/' || line_id AS payment, id FROM lines WHERE id = ANY(:refs)"),
-        {"refs": refs},
-    )
-    printed = {row.payment: row.id for row in found}
+    printed = {payment: ref for ref, payment in lines.printed_keys(tx, refs).items()}
     return {ref: printed[refund_of] for ref, refund_of in refunds.items() if refund_of in printed}
 
 

@@ -1,12 +1,13 @@
 """What people ask the Claims Feed for, as conditions in SQL: each only where it is asked for, for the indexes' sake."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from payments.core.event import LineKey
 from payments.core.money import Money
 from payments.core.outcome import Reason, Status
+from payments.store.conditions import asked, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,13 @@ def _where(wanted: Wanted, day: str, amount: str) -> str:
         "payment": _NAMED,
         "amount": f"{amount} = :amount",
     }
-    return "".join(f" AND {part}" for name, part in parts.items() if getattr(wanted, name) is not None)
+    return asked(wanted, parts)
 
 
 def parameters(wanted: Wanted) -> dict[str, Any]:
     """Return the values that the conditions speak of."""
-    given = {name: value for name, value in asdict(wanted).items() if value is not None and name != "status"}
+    given = values(wanted)
     if wanted.payment is not None:
         pairs = {(key.clinic_id, key.payment_id) for key in LineKey.readings(f"{wanted.payment}/")}
         given |= {"of_clinic": [clinic for clinic, _ in pairs], "of_payment": [payment for _, payment in pairs]}
-    return given | ({"clinics": list(wanted.clinics)} if wanted.clinics is not None else {})
+    return given

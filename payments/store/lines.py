@@ -128,11 +128,21 @@ def waiting_for(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[Lin
 
 def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
     """Make lines due that this transaction holds and that still wait, and return how many that is."""
+    refs = [line.id for line in waiting]
+    if not refs:
+        return 0
     released = tx.execute(
         text(f"UPDATE lines SET due_at = :now, {changed_at('lines')} WHERE id = ANY(:refs) AND {_WAITS}"),
-        {"refs": [line.id for line in waiting], "now": now},
+        {"refs": refs, "now": now},
     )
     return released.rowcount
+
+
+def printed_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
+    """Return how the keys of lines print, by their row numbers."""
+    query = "SELECT id, clinic_id || '/' || payment_id || '/' || line_id AS payment FROM lines WHERE id = ANY(:refs)"
+    found = tx.execute(text(query), {"refs": sorted(set(line_refs))})
+    return {row.id: row.payment for row in found}
 
 
 def _with_postings(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:

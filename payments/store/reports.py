@@ -10,6 +10,7 @@ from sqlalchemy import CursorResult, text
 
 from payments.core.event import LineKey
 from payments.core.money import Money
+from payments.store.conditions import asked, values
 from payments.store.known import as_known
 from payments.store.session import Transaction
 
@@ -199,7 +200,6 @@ def timeline(tx: Transaction, keys: Sequence[LineKey], numbers: Sequence[int]) -
 
 
 def _where(query: LogQuery) -> str:
-    """Return the conditions, each only where it is asked for, so that the planner sees which index serves."""
     parts = {
         "patient_id": "entries.patient_id = :patient_id",
         "since": "deposit_date >= :since",
@@ -211,14 +211,12 @@ def _where(query: LogQuery) -> str:
         "clinics": "entries.clinic_id = ANY(:clinics)",
         "company_id": "entries.company_id = :company_id",
     }
-    return "WHERE true" + "".join(f" AND {part}" for name, part in parts.items() if getattr(query, name) is not None)
+    return f"WHERE true{asked(query, parts)}"
 
 
 def _asked(
     tx: Transaction, query: LogQuery, statement: str, more: Mapping[str, object] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
     """Ask a statement of the log, as of the moment that the query names."""
-    given = {name: value for name in query.__slots__ if (value := getattr(query, name)) is not None}
-    given |= {"clinics": list(query.clinics)} if query.clinics is not None else {}
-    given |= more or {}
-    return tx.execute(text(as_known(query.as_of, "entries allocations lines", statement)), given)
+    known = as_known(query.as_of, "entries allocations lines", statement)
+    return tx.execute(text(known), values(query) | dict(more or {}))

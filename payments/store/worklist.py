@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import text
 
 from payments.core.finding import FindingStatus
 from payments.core.money import Money
+from payments.store.conditions import asked, values
 from payments.store.findings import ROWS, FindingRow, as_row
 from payments.store.session import Transaction
 
@@ -39,7 +40,7 @@ def page(tx: Transaction, query: WorkQuery, after: int, limit: int) -> list[Find
     """Return up to `limit` exceptions whose number is above `after`."""
     found = tx.execute(
         text(f"{ROWS} {_where(query)} AND findings.id > :after ORDER BY findings.id LIMIT :limit"),
-        _parameters(query) | {"after": after, "limit": limit},
+        values(query) | {"after": after, "limit": limit},
     )
     return [as_row(row) for row in found.mappings()]
 
@@ -58,7 +59,7 @@ def sums(tx: Transaction, query: WorkQuery) -> list[WorkSum]:
             f"{'JOIN lines ON lines.id = line_ref' if _asks_of_lines(query) else ''} {_where(query)} "
             "GROUP BY 1, 2 ORDER BY 3 DESC"
         ),
-        _parameters(query),
+        values(query),
     )
     return [WorkSum(*row) for row in found]
 
@@ -68,7 +69,6 @@ def _asks_of_lines(query: WorkQuery) -> bool:
 
 
 def _where(query: WorkQuery) -> str:
-    """Return the conditions, each only where it is asked for, so that the planner sees which index serves."""
     parts = {
         "status": f"findings.status = '{query.status}'",  # of an enum of ours, written out for the partial index
         "reason": "findings.reason = :reason",
@@ -78,9 +78,4 @@ def _where(query: WorkQuery) -> str:
         "since": "transaction_date >= :since",
         "until": "transaction_date <= :until",
     }
-    return "WHERE true" + "".join(f" AND {part}" for name, part in parts.items() if getattr(query, name) is not None)
-
-
-def _parameters(query: WorkQuery) -> dict[str, Any]:
-    given = {name: value for name in query.__slots__ if (value := getattr(query, name)) is not None}
-    return given | ({"clinics": list(query.clinics)} if query.clinics is not None else {})
+    return f"WHERE true{asked(query, parts)}"

@@ -24,7 +24,7 @@ def opened(engines, stream_name, **changes):
 
 
 def publish(intake, count):
-    return [intake.feed.xadd(intake.stream, {"event": "{}"}).decode() for _ in range(count)]
+    return [intake.feed.xadd(intake.settings.stream, {"event": "{}"}).decode() for _ in range(count)]
 
 
 def sent(intake, *, taking=False):
@@ -52,7 +52,7 @@ def requested(intake):
 
 def take_new(intake, reply_to="nobody", streams=()):
     """Take what is new, as an importer does at the moment at which it begins."""
-    taken = intake.streams.take_new(streams or [intake.stream], intake.settings.chunk_events, reply_to)
+    taken = intake.streams.take_new(streams or [intake.settings.stream], intake.settings.chunk_events, reply_to)
     return [entry.entry_id for entry in taken]
 
 
@@ -65,4 +65,4 @@ def age(intake, entry_ids, deliveries, idle_ms=LEASE_MS + 1_000):
     """Let entries be handed out so often and lie untouched for so long."""
     for entry_id in entry_ids:
         options = {"idle": idle_ms, "retrycount": deliveries, "justid": True}
-        intake.feed.xclaim(intake.stream, "billing", "intake", 0, [entry_id], **options)
+        intake.feed.xclaim(intake.settings.stream, "billing", "intake", 0, [entry_id], **options)

@@ -24,11 +24,11 @@ def test_a_backlog_leaves_in_chunks_and_the_rest_waits_on_the_stream(intake):
         intake.turn()
         sent(intake, taking=True)
 
-    assert stream.position(intake.feed, intake.stream) == (8, ids[7])
-    stream.acknowledge(intake.feed, intake.stream, ids[:8])
+    assert stream.position(intake.feed, intake.settings.stream) == (8, ids[7])
+    stream.acknowledge(intake.feed, intake.settings.stream, ids[:8])
     intake.turn()
     assert sent(intake, taking=True) == ["what is new"]
-    assert stream.position(intake.feed, intake.stream) == (4, ids[11])
+    assert stream.position(intake.feed, intake.settings.stream) == (4, ids[11])
 
 
 def test_one_request_at_a_time_waits_for_an_importer(intake):
@@ -86,17 +86,17 @@ def test_nothing_is_handed_out_while_postgres_does_not_answer(engines, stream_na
         intake.turn()
 
         assert sent(intake) == []
-        assert stream.position(intake.feed, intake.stream).outstanding == 0
+        assert stream.position(intake.feed, intake.settings.stream).outstanding == 0
 
 
 def test_the_group_is_made_anew_where_the_feed_was_emptied(intake):
-    intake.feed.delete(intake.stream)
+    intake.feed.delete(intake.settings.stream)
     publish(intake, 1)
     with pytest.raises(redis.ResponseError):
         intake.turn()
 
     running = threading.Thread(target=intake.run)
-    intake.feed.delete(intake.stream)
+    intake.feed.delete(intake.settings.stream)
     running.start()
     ids = publish(intake, 1)
     assert intake.broker.brpop(intake.queue, timeout=10)

@@ -14,7 +14,7 @@ def test_what_an_importer_took_and_lost_is_sent_again_after_its_lease(intake):
         sent(intake, taking=True)
 
     age(intake, ids, 1, LEASE_MS - 1_000)
-    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
+    intake.send_again(stream.idle(intake.feed, intake.settings.stream, LEASE_MS))
     assert sent(intake) == []
 
     age(intake, ids, 1)
@@ -28,7 +28,7 @@ def test_an_entry_that_keeps_failing_travels_alone(intake):
     age(intake, ids[:1], SINGLE_AFTER - 1)
     age(intake, ids[1:], SINGLE_AFTER)
 
-    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
+    intake.send_again(stream.idle(intake.feed, intake.settings.stream, LEASE_MS))
 
     assert sent(intake) == [("payments.import_events", [each]) for each in ids]
 
@@ -39,7 +39,7 @@ def test_an_entry_that_has_used_up_its_ladder_is_given_up(intake):
     age(intake, ids[:1], 3)
     age(intake, ids[1:], 4)
 
-    intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
+    intake.send_again(stream.idle(intake.feed, intake.settings.stream, LEASE_MS))
 
     assert sent(intake) == [("payments.import_events", ids[:1]), ("payments.give_up", ids[1:])]
 
@@ -49,11 +49,11 @@ def test_a_failed_entry_waits_longer_than_its_lease(engines, stream_name):
         ids = publish(intake, 4)
         take_new(intake)
         age(intake, ids, 1)
-        intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
+        intake.send_again(stream.idle(intake.feed, intake.settings.stream, LEASE_MS))
         assert sent(intake) == []
 
         age(intake, ids, 1, LEASE_MS + 36_000_000)
-        intake.send_again(stream.idle(intake.feed, intake.stream, LEASE_MS))
+        intake.send_again(stream.idle(intake.feed, intake.settings.stream, LEASE_MS))
         assert sent(intake) == [("payments.import_events", ids)]
 
 
@@ -77,7 +77,7 @@ def test_of_two_intakes_one_sends_an_idle_entry_again(intake, engines, stream_na
     ids = publish(intake, 2)
     take_new(intake)
     age(intake, ids, 1)
-    found = stream.idle(intake.feed, intake.stream, LEASE_MS)
+    found = stream.idle(intake.feed, intake.settings.stream, LEASE_MS)
 
     intake.send_again(found)
     with opened(engines, stream_name) as other:
