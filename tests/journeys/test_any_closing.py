@@ -26,7 +26,7 @@ from tests.journeys.test_as_of import everything
 from tests.make import charge, patient
 from tests.office import BILLER, Office
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))
 PARTS = max(1, EXAMPLES // 250)  # so that several processes can share a long run
 MONTHS = ["2026-04", "2026-05", "2026-06"]
 # A line that was judged and needs nobody, and in which what stands is not what should.

@@ -22,7 +22,7 @@ from payments.store.session import Database
 from tests.make import body, charge, deleted, patient, said
 from tests.office import BILLER, Office
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))
 MONTHS = ["2026-04", "2026-05", "2026-06"]
 LINES, VERSIONS, PATIENTS = ["a", "b", "c", "refund"], 5, ["patient", "other"]
 REFUND = {"refund_of": "clinic/a/1"}
