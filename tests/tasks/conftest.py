@@ -95,9 +95,10 @@ def impatient(planted: str) -> Iterator[Database]:
 
 @pytest.fixture
 def clinic_id(database: Database) -> str:
-    """A clinic of its own that sends everything."""
+    """A clinic of its own that sends everything, while nobody else has anything that comes due."""
     name = f"clinic-{uuid4()}"
     with transaction(database) as tx:
+        tx.execute(text("UPDATE lines SET due_at = due_at + interval '1 day' WHERE due_at IS NOT NULL"))
         wish = Wish(name, "company", integration=True, charge_types=list(ChargeType))
         configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
     return name
