@@ -92,7 +92,7 @@ def accept(
         list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers, as the Billing Exceptions print them.")
     ] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Accept every open one that proposes entries.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Accept every open one that can be accepted.")] = False,
     company: Annotated[str | None, typer.Option(help="Of all, those of this company.")] = None,
     deposit_date: DepositDateOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would post, and change nothing.")] = False,

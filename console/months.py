@@ -51,6 +51,22 @@ READINESS = Layout(
     empty="Everything of this month is settled.",
     total_of="amount",
 )
+SUMS = Layout(
+    title="Payments by method, charge type, clinic and user",
+    keys=("method", "charge_type", "clinic", "user", "count", "total"),
+    columns=(
+        Column("method", "Method"),
+        Column("charge_type", "Charge type"),
+        Column("clinic", "Clinic", wraps=True),
+        Column("user", "User", wraps=True, from_width=100),
+        Column("count", "Rows"),
+        Column("total", "Amount"),
+    ),
+    noun="row",
+    empty="The month has no payments.",
+    total_of="total",
+    counted_by="count",
+)
 _LISTED = 20
 
 CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")]
@@ -66,6 +82,17 @@ def list_months(company: Annotated[str, typer.Option(help="The company's id.")],
     with ledger() as tx:
         rows = closing.list_months(tx, company)
     show([asdict(row) for row in rows], MONTHS, form)
+
+
+@app.command("show", epilog="Example: payments months show acme 2026-10 --format csv")
+def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption = Form.TABLE) -> None:
+    """Show what a month adds up to: what was kept at its close or, while it is not closed, what it would keep now."""
+    from payments.journeys import closing
+
+    chosen = _month(month)
+    with ledger() as tx:
+        sums = closing.show(tx, company, chosen).sums
+    show([each._asdict() | {"count": each.count_of_entries} for each in sums], SUMS, form)
 
 
 @app.command(epilog="Example: payments months schedule acme 2026-10")

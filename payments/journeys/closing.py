@@ -94,6 +94,11 @@ def due(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
     ]
 
 
+def show(tx: Transaction, company_id: str, month: Month) -> Snapshot:
+    """Return a month's totals: as they were kept at its close or, where it is not closed, as they are."""
+    return closing.kept_snapshot(tx, company_id, month) or closing.take_snapshot(tx, company_id, month)
+
+
 def verify(tx: Transaction, company_id: str, month: Month) -> Verified:
     """Sum a closed month again and compare. Raises ClosingError for a month that is not closed."""
     snapshot = closing.take_snapshot(tx, company_id, month)

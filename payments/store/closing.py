@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from payments.core.close import MonthSum, Snapshot
-from payments.core.money import Money
+from payments.core.money import Money, dollars
 from payments.core.month import Month, MonthState
 from payments.store.feed import FEED
 from payments.store.months import CompanyMonth
@@ -111,6 +111,18 @@ def take_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot:
         _key(company_id, month),
     )
     return Snapshot(tuple(MonthSum(*row) for row in found))
+
+
+def kept_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot | None:
+    """Return the totals as they were kept at the close, None for a month that is not closed."""
+    found = tx.execute(
+        text("SELECT snapshot FROM company_months WHERE company_id = :company_id AND month = :month"),
+        _key(company_id, month),
+    )
+    kept = found.scalar_one_or_none()
+    if kept is None:
+        return None
+    return Snapshot(tuple(MonthSum(**(each | {"total": dollars(each["total"])})) for each in kept))
 
 
 def compare(tx: Transaction, company_id: str, month: Month, snapshot: Snapshot) -> Kept | None:

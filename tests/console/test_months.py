@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from payments.core.event import ChargeType
+from payments.core.line import IMPORT_USER
 from payments.core.month import Month
 from payments.journeys import configuring, detecting, importing
 from payments.journeys.configuring import Wish
@@ -123,6 +124,23 @@ def test_a_closed_month_is_closed_once_and_holds(terminal: Terminal, takes: Take
     for command in ("close", "schedule", "close --dry-run"):
         told = refusal(terminal, f"months {command} {company} 2020-04")
         assert told == f"{company} 2020-04: it is closed already"
+
+
+def test_a_month_shows_what_it_adds_up_to_and_a_closed_one_what_was_kept(
+    terminal: Terminal, takes: Takes, ledger_database: Database
+) -> None:
+    company = takes(("25.00", "2020-04-08"), ("1000.00", "2020-04-09"))
+    line = f"months show {company} 2020-04".split()
+    row = {"method": "Cash", "charge_type": "Copay", "clinic": company, "user": IMPORT_USER, "count": 2}
+    assert terminal.types(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
+    terminal.types("months", "close", company, "2020-04")
+    with transaction(ledger_database) as tx:  # as only the owner of the database can
+        tx.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        tx.exec_driver_sql("UPDATE entries SET amount = 1 WHERE company_id = %s", (company,))
+
+    assert terminal.types(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
+    assert "1,025.00" in terminal.types(*line).out
+    assert terminal.types("months", "show", company, "2020-05").out == "The month has no payments.\n"
 
 
 def test_a_month_that_no_longer_adds_up_is_told_with_both_sums(

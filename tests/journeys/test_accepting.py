@@ -10,7 +10,7 @@ from payments.journeys import adjusting, closing, configuring
 from payments.journeys.adjusting import AdjustingError
 from payments.journeys.configuring import CompanyWish
 from payments.store.session import Transaction
-from tests.make import edited, saved
+from tests.make import edited, patient, saved
 from tests.office import BILLER, Office, after_april, paid
 
 FIRST = saved(**paid("25.00", "2020-04-08"))
@@ -79,3 +79,47 @@ def test_a_month_that_is_being_closed_takes_no_adjustment(office: Office) -> Non
 
     with pytest.raises(AdjustingError, match="deposit date 2020-05-31: that month is closed"):
         adjusting.accept(office.tx, open_one.id, date(2020, 5, 31), office.now, BILLER)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": "Check"},
+        {"charge_type": "Supplies"},
+        {"provider_id": "p-2"},
+        {"date_of_service": "2020-04-09"},
+        {"patient_id": "another"},
+        {"method": "Check", "provider_id": "p-2", "date_of_service": "2020-04-09"},
+    ],
+    ids="-".join,
+)
+@pytest.mark.parametrize("amount", ["25.00", "30.00"])
+def test_money_that_belongs_elsewhere_is_taken_out_there_and_put_in_here(
+    office: Office, changes: dict[str, str], amount: str
+) -> None:
+    office.publish(patient("another"), edited(FIRST, amount_due=amount, amount_paid=amount, **changes))
+
+    office.accept_all()
+
+    names = "amount::text, method, charge_type, provider_id, date_of_service::text, patient_id, deposit_date::text"
+    first, out, back = (
+        dict(row) for row in office.tx.execute(text(f"SELECT {names} FROM entries ORDER BY id")).mappings()
+    )
+    today = {"deposit_date": "2020-06-12"}
+    assert out == first | today | {"amount": "-25.00"}
+    assert back == first | today | changes | {"amount": amount}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"memo": "x"}, {"reference": "1021"}, {"case_id": "c-2"}, {"transaction_date": "2020-06-11"}],
+    ids="-".join,
+)
+def test_what_carries_no_money_posts_nothing(office: Office, changes: dict[str, str]) -> None:
+    office.publish(edited(FIRST, **changes))
+    (open_one,) = office.open_exceptions()
+    assert (open_one.case, open_one.proposal) == ("edited", [])
+
+    assert adjusting.accept(office.tx, open_one.id, None, office.now, BILLER).postings == ()
+
+    assert office.entries() == [("2020-04-08", "25.00", "Cash")]
