@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import timedelta
+from threading import BoundedSemaphore
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,6 +15,8 @@ from payments.journeys.admitting import Attempt
 router = APIRouter(include_in_schema=False)
 
 _SEED_COOKIE = "payments_login"
+# Checking a password takes memory and a connection on purpose; whoever floods the log-in keeps no page from the others.
+_AT_ONCE = BoundedSemaphore(2)
 
 
 @router.get("/login")
@@ -35,7 +38,7 @@ def log_in(request: Request, form: Form) -> Response:
         raise PageError(403, "This form is out of date.", "Load the log-in page again; it needs cookies.")
     attempt = Attempt(str(form.get("name", "")).strip(), str(form.get("password", ""))[:1000], address_of(request))
     life = timedelta(hours=site.settings.session_hours)
-    with site.ledger() as tx:
+    with _AT_ONCE, site.ledger() as tx:
         admitted = admitting.log_in(tx, attempt, now, life)
     if admitted.token is None:
         return _form(request, back, name=attempt.name, problem=admitted.sentence)

@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -89,8 +90,15 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="package")
 def address(site: FastAPI) -> Iterator[str]:
-    """Where the application is served, by the very server of the product."""
-    server = uvicorn.Server(uvicorn.Config(site, log_config=None, access_log=False))
+    """Where the application is served."""
+    with served(site) as found:
+        yield found
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve an application by the very server of the product, and yield where."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -1,18 +1,23 @@
 """Who gets in, for how long, and what keeps others from acting in somebody's name."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
 from httpx import Client
 
+from config.engines import Engines
+from config.settings import read_settings
+from console.site import make_site
 from payments.core.rights import Pauses, Role, User
 from payments.journeys import admitting
 from payments.journeys.admitting import Attempt, Password, UserError
 from payments.store.session import Transaction
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, send_login, stranger_at
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, send_login, served, stranger_at
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 LIFE = timedelta(hours=12)
@@ -133,6 +138,33 @@ def test_logging_in_leads_to_where_one_wanted_to_be_and_nowhere_else(address: st
             cookie = next(each for each in answer.headers.get_list("set-cookie") if "payments_session=" in each)
             assert "HttpOnly" in cookie
             assert "SameSite=lax" in cookie
+
+
+@pytest.fixture
+def proxied(engines: Engines, site: FastAPI, tmp_path: Path) -> Iterator[str]:
+    """Where the same console is served to a proxy that speaks https."""
+    app = make_site(read_settings({"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_CONSOLE_HTTPS": "true"}), engines)
+    with served(app) as address:
+        yield address
+    app.state.site.database.dispose()
+    app.state.site.feed.close()
+
+
+def test_behind_https_each_cookie_is_secure_and_the_browser_stays_with_https(proxied: str) -> None:
+    with stranger_at(proxied, "127.0.0.5") as client:
+        page = client.get("/login")
+        csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+        assert csrf
+        # A client keeps a Secure cookie to itself where no https is spoken; the proxy's visitor sends it.
+        sent = {"cookie": page.headers["set-cookie"].partition(";")[0]}
+        answer = client.post("/login", data={"csrf": csrf[1], "name": "billing", "password": PASSWORD}, headers=sent)
+
+    cookies = [*page.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")]
+    set_to_something = [cookie for cookie in cookies if '=""' not in cookie]
+    assert [cookie.partition("=")[0] for cookie in set_to_something] == ["payments_login", "payments_session"]
+    for cookie in set_to_something:
+        assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=")), cookie
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
 def test_a_wrong_password_and_an_unknown_name_are_answered_alike(address: str) -> None:

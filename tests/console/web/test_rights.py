@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from httpx import Client
+from starlette.routing import Mount
 
 from console.pages import (
     account,
@@ -123,6 +125,14 @@ def test_a_stranger_is_sent_to_the_log_in_page_and_a_program_told_so(door: Door,
     else:
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("/login")
+
+
+def test_beside_the_pages_there_are_only_the_files_that_every_page_is_drawn_with(site: FastAPI) -> None:
+    others = [route for route in site.routes if isinstance(route, Mount)]
+    pages = {path for door in DOORS for path in [door.path]}
+
+    assert [route.path for route in others] == ["/static"]
+    assert {route.path for route in site.routes if isinstance(route, APIRoute)} <= pages
 
 
 def test_only_health_is_open_and_metrics_want_their_token(stranger: Client) -> None:

@@ -173,3 +173,23 @@ def test_what_somebody_changes_is_in_the_audit_history_under_their_name(
         assert visitor(who).post(path, **fields).status_code == 303, path
         after = audited(site, action)
         assert (len(after) - before, after[0].who) == (1, f"user:{who}"), path
+
+
+def test_an_id_that_two_companies_use_is_two_accounts_each_with_its_own_payments(
+    visitor: Visitor, ledger: Ledger
+) -> None:
+    for name, amount in (("twin-a", "25.00"), ("twin-b", "9.00")):
+        here = {"clinic_id": name, "company_id": f"company-{name}", "patient_id": "twin"}
+        known = patient("twin", company_id=f"company-{name}")
+        ledger.office(
+            name,
+            lambda office, known=known, here=here, amount=amount: office.publish(known, saved(amount, **here)),
+            company_id=f"company-{name}",
+        )
+
+    page = visitor("billing").get("/account", patient="twin").text
+
+    first, second = page.split('<section class="tiles"')[1:]
+    for part, own, other in ((first, "twin-a", "twin-b"), (second, "twin-b", "twin-a")):
+        assert f"{own}/payment/1" in part
+        assert f"{other}/payment/1" not in part

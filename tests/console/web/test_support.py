@@ -1,7 +1,12 @@
 """Support at work: a payment that was not sent is found, its type ticked, and it comes through."""
 
+from datetime import UTC, datetime, timedelta
+
 from fastapi import FastAPI
 
+from payments.core.outcome import Status
+from payments.journeys import requeueing
+from payments.journeys.requeueing import Wanted
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor, audited, leave_out, rows, said, until
 from tests.make import deleted, patient, saved
@@ -47,6 +52,47 @@ def test_ticking_a_type_offers_what_was_not_sent_for_it_and_a_run_requeues_all_o
 
     ledger.office(clinic, lambda office: office.sweep())
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Successful"}
+
+
+def test_a_run_goes_step_by_step_stops_where_it_is_asked_to_and_is_taken_up_again(
+    visitor: Visitor, ledger: Ledger, site: FastAPI
+) -> None:
+    clinic, support = "stopping", visitor("support")
+    leave_out(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
+    wanted, now = Wanted(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
+    with site.state.site.ledger() as tx:
+        number = requeueing.begin_run(tx, wanted, now, "user:support")
+        assert requeueing.step(tx, number, now, 2)
+
+    running = support.get(f"/requeue-runs/{number}").text
+    assert "<strong>2</strong> of 5 payments requeued" in running
+    assert "data-goes-on" in running
+    assert support.post(f"/requeue-runs/{number}/stop").status_code == 303
+    with site.state.site.ledger() as tx:
+        assert not requeueing.step(tx, number, now, 2)
+    assert "Stopped. What was requeued stays so; the rest is as it was." in support.get(f"/requeue-runs/{number}").text
+    statuses = [row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)]
+    assert (statuses.count("Transmission Pending"), statuses.count("Not Sent")) == (2, 3)
+
+    assert support.post(f"/requeue-runs/{number}/resume").status_code == 303
+    until(lambda: "<strong>5</strong> of 5 payments requeued" in support.get(f"/requeue-runs/{number}").text)
+    assert [row.who for row in audited(site, "requeue stopped")][:1] == ["user:support"]
+
+
+def test_a_run_whose_console_has_ended_says_so_and_can_be_gone_on_with(
+    visitor: Visitor, ledger: Ledger, site: FastAPI
+) -> None:
+    leave_out(ledger, "stalling", "shoes")
+    wanted, long_ago = Wanted(status=Status.NOT_SENT, clinics=("stalling",)), datetime.now(UTC) - timedelta(minutes=5)
+    with site.state.site.ledger() as tx:
+        number = requeueing.begin_run(tx, wanted, long_ago, "user:support")
+    support = visitor("support")
+
+    page = support.get(f"/requeue-runs/{number}").text
+    assert "Nothing has moved since" in page
+    assert "data-goes-on" not in page
+    support.post(f"/requeue-runs/{number}/resume")
+    until(lambda: "<strong>1</strong> of 1 payment requeued" in support.get(f"/requeue-runs/{number}").text)
 
 
 def test_a_feed_is_read_page_by_page_with_nothing_twice_and_nothing_left_out(visitor: Visitor, ledger: Ledger) -> None:
