@@ -13,6 +13,7 @@ from tests.acceptance.stack import Stack
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
 REDIS_DATABASE = 11
+ZONE = "America/Los_Angeles"
 WIDTHS = {"desk": (1280, 800), "tablet": (820, 1180)}
 
 
@@ -56,7 +57,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def admins_page(chromium: Browser, address: str) -> Iterator[Page]:
     """The page of an admin who looks at one page after the other."""
-    with chromium.new_context(base_url=address) as context:
+    with chromium.new_context(base_url=address, timezone_id=ZONE) as context:
         yield log_in_by_keyboard(context.new_page(), "ann")
 
 
@@ -75,7 +76,10 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
     def log_in(name: str, width: str = "desk", *, javascript: bool = True) -> Page:
         size = WIDTHS[width]
         context = chromium.new_context(
-            base_url=address, viewport={"width": size[0], "height": size[1]}, java_script_enabled=javascript
+            base_url=address,
+            viewport={"width": size[0], "height": size[1]},
+            java_script_enabled=javascript,
+            timezone_id=ZONE,
         )
         contexts.append(context)
         page = context.new_page()

@@ -28,6 +28,7 @@ def test_support_finds_a_not_sent_payment_ticks_its_type_requeues_and_sees_it_ar
     page.keyboard.press("Enter")
     row = page.get_by_role("row").filter(has_text=key(clinic, "shoes"))
     expect(row).to_contain_text("This charge type is not selected in the clinic's settings.")
+    expect(row).to_contain_text("2026-10-05 10:01")  # where the browser is
     page.screenshot(path=shots / "support-1-not-sent.png")
 
     row.get_by_role("link", name=key(clinic, "shoes")).click()
