@@ -131,3 +131,15 @@ def test_without_scripts_a_payment_is_requeued_all_the_same(console_stack: Stack
     page.get_by_role("button", name="Requeue ticked").click()
 
     expect(page.get_by_role("status")).to_contain_text("1 of 1 payments will be judged again")
+
+
+def test_an_operator_goes_from_the_console_to_the_tasks_in_flower_and_back(logged_in: LogIn, shots: Path) -> None:
+    page = logged_in("ann")
+
+    page.get_by_role("link", name="Flower").click()
+    page.get_by_role("link", name="Tasks").click()
+    expect(page.locator("#tasks-table")).to_contain_text("billing.detect_exceptions")
+    page.screenshot(path=shots / "operator-1-flower.png")
+    page.get_by_role("link", name="Payments console").click()
+
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
