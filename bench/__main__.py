@@ -39,8 +39,7 @@ def main() -> int:
         stored = (10_000, 1_000_000, *((10_000_000,) if options.large else ()))
         results["growth"] = [each._asdict() for each in growth.measure(stage, stored)]
         results["pages"] = {name: each._asdict() for name, each in pages.measure(stage, pages.PAYMENTS).items()}
-    moved = distribution.measure((10_000, 1_000_000))
-    results["distribution"] = [{"payments": each.payments, "microseconds": each.microseconds_each} for each in moved]
+    results["distribution"] = distribution.written(distribution.measure())
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n")
     _draw(results)
     return _print(results)

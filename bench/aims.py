@@ -55,11 +55,12 @@ def _of_size(results: Mapping[str, Any]) -> list[Aim]:
     waiting = f"{many['events']:,} waiting against {few['events']:,}"
     less, more = results["distribution"]
     slower = more["microseconds"] / less["microseconds"]
+    sizes = f"{more['payments']:,} against {less['payments']:,}"
     return [
         Aim(stored, large["rate"] / small["rate"], 0.9, at_least=True),
         *(
             Aim(f"memory of the {name}, {waiting}", many["memory"][name] / used, 1.1, at_least=False)
             for name, used in few["memory"].items()
         ),
-        Aim("distribution of a payment, larger size against smaller", slower, 1.5, at_least=False),
+        Aim(f"distribution of a payment, {sizes}", slower, 1.5, at_least=False),
     ]

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,10 +11,10 @@ from random import Random
 
 import pytest
 
-from emr.payment_log import COLUMNS, PaymentLogError, newest_saves, read_log, write_log
+from emr.payment_log import COLUMNS, PaymentLogError, read_log, write_log
 from emr.simulator import SimulatedEvent, clinics_of, simulate
 from payments.core.balance import Balance, Details, Term
-from payments.core.event import Event
+from payments.core.event import Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.core.money import ZERO
 from payments.core.month import Month
 from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing
@@ -108,13 +109,37 @@ def test_the_log_names_exactly_the_line_whose_event_was_lost(
     tx: Transaction, events: Sequence[SimulatedEvent], number: int
 ) -> None:
     told = [each.event for each in events]
-    lost = Random(number).choice([each for each in newest_saves(told) if each.paid])
+    lost = Random(number).choice(that_the_log_can_miss(told))
     set_up(tx)
     receive(tx, [event for event in told if event.event_id != lost.event_id], AFTERWARDS)
 
     balance = balancing.balance(tx, ALL, read_log(log_of(told)))
 
     assert [line.payment for line in balance.lines if line.unexplained or line.note] == [str(lost.key)]
+
+
+def that_the_log_can_miss(told: Sequence[Event]) -> list[PaymentSaved | PaymentDeleted]:
+    """Return each line's newest event, unless it deletes what never was paid: then nothing is missing without it."""
+    versions: dict[LineKey, dict[int, PaymentSaved | PaymentDeleted]] = defaultdict(dict)
+    for event in told:
+        if isinstance(event, PaymentSaved | PaymentDeleted):
+            versions[event.key][event.version] = event
+    newest = [[own[version] for version in sorted(own)[-2:]] for own in versions.values()]
+    return [own[-1] for own in newest if isinstance(own[-1], PaymentSaved) or was_paid(own[0])]
+
+
+def was_paid(event: PaymentSaved | PaymentDeleted) -> bool:
+    return isinstance(event, PaymentSaved) and event.paid
+
+
+def test_what_the_log_can_miss_is_a_save_or_a_deletion_paid_or_not(events: Sequence[SimulatedEvent]) -> None:
+    kinds = {
+        (type(each), getattr(each, "paid", None), getattr(each, "internal_payment", None))
+        for each in that_the_log_can_miss([each.event for each in events])
+    }
+
+    saves = {(PaymentSaved, True, False), (PaymentSaved, True, True), (PaymentSaved, False, False)}
+    assert kinds >= saves | {(PaymentDeleted, None, None)}
 
 
 def test_the_log_and_what_the_feed_said_are_the_same_where_nothing_was_lost(

@@ -3,10 +3,12 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from payments.core.distribution import night_of
 from payments.journeys import configuring, distributing
 from payments.journeys.configuring import CompanyWish
+from payments.journeys.distributing import FIRST
 from payments.store import distribution
 from payments.store.session import Transaction
 from tests.make import charge, patient, saved
@@ -28,6 +30,30 @@ def test_accounts_come_page_after_page_each_once_and_in_order(tx: Transaction) -
     assert [len(page) for page in pages] == [3, 3, 2]
     assert sorted(key for page in pages for key in page) == sorted([*keys, ("zz", "patient")])
     assert distribution.after(tx, ("a", ""), 9, of_company=True) == [("a", "1"), ("a", "10"), ("a", "2")]
+
+
+def test_a_set_of_accounts_takes_as_many_statements_as_one_account(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    names = [f"p{number:02}" for number in range(40)]
+    for each in names:
+        office.publish(
+            patient(each),
+            charge(each, "20.00", patient_id=each, date_of_service=VISIT),
+            saved(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
+        )
+    statements: list[str] = []
+    event.listen(tx, "before_cursor_execute", lambda _, __, statement, *rest: statements.append(statement))
+
+    counts = []
+    for limit in (1, 39):
+        statements.clear()
+        done = distributing.distribute_after(
+            tx, ("company", names[0]) if limit > 1 else FIRST, TODAY, office.now, limit
+        )
+        counts.append((len(done.movements), len(statements)))
+
+    assert counts[0][0] == 1
+    assert counts[1] == (39, counts[0][1])
 
 
 def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> None:
