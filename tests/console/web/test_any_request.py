@@ -1,0 +1,188 @@
+"""Whatever is asked of a page or of the API, by whomever: an answer, or a sentence that refuses; never a failure."""
+
+import json
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import uvicorn
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config.engines import Engines
+from config.settings import read_settings
+from console.filters import Filter
+from console.site import PAGES, make_site
+from payments.core.event import ChargeType, Method
+from payments.core.finding import FindingStatus
+from payments.core.outcome import Reason, Status
+from payments.core.rights import Role, User
+from payments.journeys import admitting
+from payments.journeys.admitting import Password
+from payments.store.session import transaction
+from tests.conftest import scratch_database
+from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, Ledger, send_login, stranger_at
+from tests.make import NOW, patient, saved
+
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "150"))
+CONSOLE = Path(__file__).resolve().parents[3] / "console"
+# Who is logged out, disabled or given another password can ask nothing more.
+LEFT_OUT = {"/logout", "/login", "/users/disable", "/users/password", "/metrics"}
+
+
+def _fields() -> set[str]:
+    """Return every name that a page or call reads from an address, a form or a body."""
+    filters, names = [Filter], set()
+    for each in filters:
+        filters += each.__subclasses__()
+        names |= set(each.model_fields)
+    for path in CONSOLE.rglob("*.py"):
+        names |= set(re.findall(r"""form\.get(?:list)?\(["'](\w+)""", path.read_text()))
+    return names | set(LIKELY)
+
+
+KEY = f"{CLINIC}/payment/1"
+# What somebody would send who wants something done; the odd comes on top of it.
+LIKELY: dict[str, list[object]] = {
+    "clinic": [CLINIC, "south"],
+    "company": ["company"],
+    "patient": ["patient"],
+    "month": ["2026-05", "2026-06"],
+    "confirm": ["2026-05", "2026-06"],
+    "payment": [KEY, f"{CLINIC}/early/1"],
+    "payments": [[KEY], [f"{CLINIC}/early/1", "nobody/knows/1"]],
+    "version": [1, 2],
+    "exception": ["1.1", "2.1"],
+    "reason": ["seen to", "patient_not_found"],
+    "deposit_date": ["", "2026-06-20"],
+    "integration": ["on", "off"],
+    "type": ["Copay"],
+    "to": ["south"],
+    "role": ["billing"],
+    "name": ["ann", "bob"],
+    "password": ["long enough for anybody"],
+    "since": ["2026-01-01"],
+    "until": ["2026-12-31"],
+}
+FIELDS = sorted(_fields())
+DOORS = sorted(
+    (method, route.path)
+    for page in PAGES
+    for route in page.router.routes
+    if isinstance(route, APIRoute) and route.path not in LEFT_OUT
+    for method in route.methods
+)
+
+doors = st.sampled_from(DOORS)
+KNOWN = (*Status, *Reason, *ChargeType, *Method, *FindingStatus, *Role, "on", "true", "csv", "xlsx", "company", CLINIC)
+DAYS = ("2026-06-01", "2026-02-30", "0000-00-00", "9999-12-31", "2026-06", "2026-13")
+ODD = (
+    "25.00",
+    "-1",
+    "0",
+    "1",
+    str(2**31),
+    str(2**63),
+    "1e9",
+    "NaN",
+    "=1+1",
+    "\0",
+    "' OR 1=1 --",
+    "<script>",
+    "../../etc",
+)
+words = st.sampled_from([*map(str, KNOWN), KEY, *DAYS, *ODD])
+odd_text = words | st.text(max_size=40) | st.integers(-(2**70), 2**70).map(str) | st.dates().map(str)
+odd_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | odd_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_text, inner, max_size=3),
+    max_leaves=4,
+)
+likely = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in LIKELY.items()})
+usual = st.just({}) | likely
+queries = st.tuples(usual, st.dictionaries(st.sampled_from(FIELDS), odd_text, max_size=3)).map(
+    lambda two: two[0] | two[1]
+)
+contents = st.tuples(usual, st.dictionaries(st.sampled_from(FIELDS), odd_json, max_size=3))
+bodies = contents.map(lambda two: json.dumps(two[0] | two[1])) | st.text(max_size=40)
+numbers = st.integers(1, 4).map(str) | odd_text
+
+
+@pytest.fixture(scope="module")
+def site(
+    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A console of its own with a few payments, for whatever is done to it; gives its address."""
+    home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("any"))})
+    with scratch_database(postgres_url, empty_ledger) as url, socket.create_server(("127.0.0.1", 0)) as listener:
+        app = make_site(home, Engines.named(url, redis_url))
+        database = app.state.site.database
+        with transaction(database) as tx:
+            for role in Role:
+                admitting.add_user(tx, User(role.value, role), Password(PASSWORD, CHEAP), NOW, "tests")
+        Ledger(database).imports(
+            CLINIC, patient(), saved("25.00", clinic_id=CLINIC), saved("5.00", clinic_id=CLINIC, payment_id="other")
+        )
+        Ledger(database).publishes(b"no event", saved("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+        database.dispose()
+        app.state.site.feed.close()
+
+
+@pytest.fixture(scope="module")
+def browsers(site: str) -> Iterator[list[Browser]]:
+    """Somebody of each role, logged in, and somebody who is not."""
+    found = [Browser(stranger_at(site), role.value) for role in Role]
+    for browser in found:
+        assert send_login(browser.client, browser.name, PASSWORD).status_code == 303
+        assert browser.csrf
+    yield found
+    for browser in found:
+        browser.client.close()
+
+
+def test_no_request_fails(browsers: list[Browser]) -> None:
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from([*browsers, *(each for each in browsers if each.name == Role.ADMIN)]), doors, st.data())
+    def check(browser: Browser, door: tuple[str, str], data: st.DataObject) -> None:
+        method, path = door
+        filled = re.sub(r"\{\w+\}", lambda _: quote(data.draw(numbers), safe=""), path)
+        query = {name: str(value).encode("utf-8", "replace").decode() for name, value in data.draw(queries).items()}
+        headers = {"x-csrf-token": browser.csrf}
+        if method == "POST" and path.startswith("/api/"):
+            body = data.draw(bodies).encode("utf-8", "replace")
+            answer = browser.client.post(filled, content=body, headers=headers | {"content-type": "application/json"})
+        elif method == "POST":
+            answer = browser.client.post(filled, data=query, headers=headers)
+        else:
+            answer = browser.client.request(method, filled, params=query, headers=headers)
+
+        assert answer.status_code < 500, answer.text[-500:]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        if answer.status_code >= 400 and answer.headers["content-type"].startswith("application/json"):
+            told = answer.json()["error"]
+            assert told
+            assert "\n" not in told
+
+    check()
+
+
+@pytest.mark.parametrize("path", ["/claims-feed", "/api/claims-feed", "/exceptions/1/accept", "/%00", "/api/%ff", "//"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "TRACE"])
+def test_who_is_not_logged_in_is_told_so_and_nothing_else(site: str, method: str, path: str) -> None:
+    with stranger_at(site) as stranger:
+        answer = stranger.request(method, path, headers={"content-type": "text/odd"}, content=b"\xff\0")
+
+    assert 300 <= answer.status_code < 500
+    assert "Traceback" not in answer.text
