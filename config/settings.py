@@ -134,6 +134,9 @@ class Settings(BaseModel):
 
 
 VARIABLES: tuple[str, ...] = tuple(_variable(field) for field in Settings.model_fields)
+SECRETS = (*_UNPREFIXED, "PAYMENTS_METRICS_TOKEN", "PAYMENTS_FLOWER_PASSWORD")
+_FILE = "_FILE"
+"""What may hold a password may lie in a file, which the variable of this name and this ending names."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -142,16 +145,28 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     An empty variable counts as unset, as compose files and shells write it.
     """
     _refuse_misspelt(environ)
-    given = {name: environ[name].strip() for name in VARIABLES if environ.get(name, "").strip()}
+    given = _in_files(environ) | {name: environ[name].strip() for name in VARIABLES if environ.get(name, "").strip()}
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
 
 
+def _in_files(environ: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for name in SECRETS:
+        if path := environ.get(name + _FILE, "").strip():
+            try:
+                found[name] = Path(path).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not in UTF-8"
+                raise SettingsError(f"{name}{_FILE}: {path}: {reason}") from None
+    return {name: text for name, text in found.items() if text}
+
+
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
-        if name in VARIABLES:
+        if name in VARIABLES or name.removesuffix(_FILE) in SECRETS:
             continue
         if name.startswith(_PREFIX):
             raise SettingsError(f"{name}: there is no such setting{_closest(name, VARIABLES, 0.6)}")

@@ -53,6 +53,24 @@ def test_a_misspelt_or_invalid_setting_is_refused_by_name(environ, said):
     assert "secret" not in str(refused.value)
 
 
+def test_what_may_hold_a_password_may_lie_in_a_file_and_the_plain_variable_goes_before_it(tmp_path):
+    (tmp_path / "url").write_text("redis://ann:hunter2@h:6379/0\n")
+    (tmp_path / "token").write_text("hunter2")
+    (tmp_path / "empty").write_text("\n")
+    files = {"REDIS_URL_FILE": "url", "PAYMENTS_METRICS_TOKEN_FILE": "token", "DATABASE_URL_FILE": "empty"}
+    environ = {name: str(tmp_path / file) for name, file in files.items()}
+
+    settings = read_settings(environ)
+
+    assert (settings.redis_url, settings.database_url) == ("redis://ann:hunter2@h:6379/0", None)
+    assert settings.metrics_token.get_secret_value() == "hunter2"
+    assert read_settings(environ | {"REDIS_URL": "redis://plain"}).redis_url == "redis://plain"
+    with pytest.raises(SettingsError, match=r"^REDIS_URL_FILE: /nowhere: No such file"):
+        read_settings({"REDIS_URL_FILE": "/nowhere"})
+    with pytest.raises(SettingsError, match="there is no such setting"):
+        read_settings({"PAYMENTS_STREAM_FILE": str(tmp_path / "url")})
+
+
 def test_a_name_that_is_nearly_a_url_is_a_strangers_once_the_real_one_is_set():
     assert read_settings({"REDIS_URL": "redis://h", "REDIS_URI": "redis://other"}).redis_url == "redis://h"
 

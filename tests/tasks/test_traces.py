@@ -107,6 +107,19 @@ def test_a_trace_holds_identifiers_and_nothing_of_what_was_paid(exporter, emr, t
     assert [secret for secret in ("Ada", "71.23", "knee") if secret in told] == []
 
 
+def test_an_error_that_passes_is_told_by_its_kind_alone(exporter, traced):
+    def quote():
+        with traced.traces.chunk(None):
+            raise ValueError("DETAIL: Failing row contains (Ada Abbott)")
+
+    with pytest.raises(ValueError, match="Ada"):
+        quote()
+
+    (chunk,) = spans(exporter, "import chunk")
+    assert (chunk.status.status_code, chunk.status.description) == (StatusCode.ERROR, "ValueError")
+    assert "Ada" not in chunk.to_json()
+
+
 def test_the_intakes_request_and_the_chunk_are_one_trace(exporter, provider, emr, traced, intake):
     emr.publish(patient())
     intake.traces = Spans(provider)
