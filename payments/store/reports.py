@@ -111,13 +111,13 @@ _GROUPS = {
 
 
 def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
-    """Return the entries of the ledger by deposit date, in the order of posting."""
+    """Return the entries of the ledger by deposit date, charge type and amount."""
     found = _asked(
         tx,
         query,
         "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, entries.patient_id, "
         f"entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, entered_by, {_SHARE} "
-        f"{_FROM} {_UNASSIGNED} {_where(query)} ORDER BY deposit_date, entries.id",
+        f"{_FROM} {_UNASSIGNED} {_where(query)} ORDER BY deposit_date, entries.charge_type, amount, entries.id",
     )
     return [LogRow(*row) for row in found]
 

@@ -139,15 +139,17 @@ def some_payments(tx):
     )
 
 
-def test_the_payment_log_is_sorted_by_deposit_date_and_shows_both_dates(tx):
+def test_the_payment_log_is_sorted_by_deposit_date_charge_type_and_amount_and_shows_both_dates(tx):
     some_payments(tx)
+    take(tx, saved("1.00", payment_id="5", charge_type="Supplies"))
 
     rows = reporting.payment_log(tx, LogQuery())
 
     assert [(row.payment, str(row.amount), str(row.deposit_date)) for row in rows] == [
         ("clinic/3/1", "5.00", "2026-06-02"),
-        ("clinic/1/1", "25.00", "2026-06-05"),
         ("clinic/4/1", "-5.00", "2026-06-05"),
+        ("clinic/1/1", "25.00", "2026-06-05"),
+        ("clinic/5/1", "1.00", "2026-06-05"),
         ("clinic/2/1", "10.00", "2026-06-08"),
     ]
     assert {row.posting_date for row in rows} == {NOW.date()}
@@ -157,7 +159,7 @@ def test_the_payment_log_is_sorted_by_deposit_date_and_shows_both_dates(tx):
     ("query", "payments"),
     [
         (LogQuery(patient_id="b"), ["clinic/3/1"]),
-        (LogQuery(since=date(2026, 6, 5)), ["clinic/1/1", "clinic/4/1", "clinic/2/1"]),
+        (LogQuery(since=date(2026, 6, 5)), ["clinic/4/1", "clinic/1/1", "clinic/2/1"]),
         (LogQuery(until=date(2026, 6, 2)), ["clinic/3/1"]),
         (LogQuery(patient_id="nobody"), []),
     ],

@@ -136,7 +136,8 @@ def test_what_is_unassigned_of_each_entry_adds_up_to_what_is_unassigned_of_the_a
 
     case.happens(office)
 
-    assert [str(row.unassigned) for row in reports.payment_log(tx, LogQuery())] == case.unassigned
+    by_number = sorted(reports.payment_log_page(tx, LogQuery(), None, 100))
+    assert [str(row.unassigned) for _, row in by_number] == case.unassigned
     for patient_id in ("patient", "other"):
         for account in account_report.summaries(tx, patient_id):
             rows = reports.payment_log(tx, LogQuery(patient_id))
