@@ -101,6 +101,10 @@ class Plant:
             return f"{type(error).__name__}"
         return f"{on_feed} on the feed, {left}" if on_feed or left.due or left.to_examine else ""
 
+    def gone_deaf(self) -> int:
+        """Count the workers that ended because they no longer heard."""
+        return (self.home / "keeper.log").read_text(errors="replace").count('"gone deaf"')
+
     def newest(self) -> tuple[int, int]:
         """Return the id of the newest entry that was ever put on the feed."""
         return _ordered(self.feed.xinfo_stream(STREAM)["last-generated-id"])

@@ -45,14 +45,14 @@ def test_a_full_memory_stops_the_publisher_and_loses_nothing(scene: Scene) -> No
 
 @pytest.mark.long
 def test_a_valkey_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> None:
-    times, recoveries = 3, []
+    times, recoveries, before = 3, [], scene.plant.gone_deaf()
     with scene.trial("Valkey stopped for 60 s (SIGSTOP)", times=times) as result:
         for _ in range(times):
             stand_still(scene.plant, "valkey", 60)
             recoveries.append(scene.recovery())
             heard_from_both(scene)
         result.recovery_seconds = longest(recoveries)
-        result.note = f"workers gone deaf and started again: {gone_deaf(scene)}"
+        result.note = f"workers gone deaf and started again: {scene.plant.gone_deaf() - before}"
 
 
 @pytest.mark.long
@@ -86,8 +86,3 @@ def heard_from_both(scene: Scene) -> None:
     """Both workers take a message and answer it, within the time in which work has to go on."""
     for queue in ("imports", "findings"):
         scene.canary(queue, 30)
-
-
-def gone_deaf(scene: Scene) -> int:
-    """Count the workers that ended because they no longer heard."""
-    return (scene.plant.home / "keeper.log").read_text(errors="replace").count("gone deaf")
