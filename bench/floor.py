@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,8 +60,8 @@ def _write(database: psycopg.Connection, arrived: list[tuple[str, bytes]]) -> No
         _copy(cursor, "history", _HISTORY, [_happened(number, entry, said, now) for number, entry, _, said in rows])
 
 
-def _copy(cursor: psycopg.Cursor, table: str, columns: str, rows: list[tuple[object, ...]]) -> None:
-    with cursor.copy(f"COPY {table} ({', '.join(columns.split())}) FROM STDIN") as copy:  # type: ignore[arg-type]
+def _copy(cursor: psycopg.Cursor, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:
+    with cursor.copy(f"COPY {table} ({', '.join(columns.split())}) FROM STDIN".encode()) as copy:
         for row in rows:
             copy.write_row(row)
 

@@ -33,10 +33,10 @@ class Imported:
 Run = Callable[[], Imported]
 
 
-def ours(stage: Stage, events: int, importers: int, **env: str) -> Imported:
+def ours(stage: Stage, events: int, importers: int) -> Imported:
     """Import so many events that wait on the feed with an intake and an importer of so many processes."""
     stage.fresh()
-    with our_processes(stage, importers, **env) as numbers:
+    with our_processes(stage, importers) as numbers:
         return _measured(stage, events, numbers, [numbers["intake"]])
 
 

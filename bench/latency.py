@@ -98,7 +98,7 @@ class _Watcher:
         self.acknowledged: dict[str, float] = {}
         self._url = stage.engines.redis_url
         self._client = connect_redis(self._url)
-        self._monitor = self._client.monitor().__enter__()
+        self._monitor = self._client.monitor().__enter__()  # type: ignore[no-untyped-call]
         self._stopping = False
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()

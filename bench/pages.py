@@ -95,7 +95,7 @@ def _once(stage: Stage, case: Case, bare: psycopg.Connection[Any], visitor: http
         with transaction(stage.database) as tx:
             return case.read(tx)
 
-    wanted, bare_ms = _timed(lambda: [row[0] for row in bare.execute(case.bare).fetchall()])  # type: ignore[arg-type]
+    wanted, bare_ms = _timed(lambda: [row[0] for row in bare.execute(case.bare).fetchall()])
     found, reading_ms = _timed(read)
     answer, answer_ms = _timed(lambda: visitor.get(case.address))
     is_shown = answer.status_code == 200 and answer.text.count("stored-") >= ROWS

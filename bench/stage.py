@@ -55,7 +55,7 @@ class Stage:
     @property
     def environment(self) -> dict[str, str]:
         """The variables of this round's processes."""
-        return application("intake", self.settings, self.engines).env | {"PAYMENTS_LOG_LEVEL": "info"}
+        return {**application("intake", self.settings, self.engines).env, "PAYMENTS_LOG_LEVEL": "info"}
 
     def fresh(self) -> None:
         """Begin a round: an empty feed and broker, a copy of the ready database, and nothing left to write out."""

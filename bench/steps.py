@@ -20,26 +20,27 @@ from bench.stage import Stage, staged
 from emr.client import PaymentFeed
 from payments.journeys import importing
 from payments.store import entries, history, inbox, lines, months, patients, sheet
-from tasks import attempt, resources, stream
+from tasks import attempt, resources
 from tasks.resources import Resources
 from tasks.spans import Spans
+from tasks.streams import Streams
 from tasks.tracing import Traces
 
 _STEPS: tuple[tuple[Any, str, str], ...] = (
     (attempt, "is_answering", "ask PostgreSQL"),
-    (stream, "take_new", "take"),
+    (Streams, "take_new", "take"),
     (importing, "_read", "read, check and hash"),
     (inbox, "record_events", "record event ids"),
+    (patients, "hold", "hold patients"),
     (lines, "lock", "lock lines"),
     (importing, "open_factbook", "load facts"),
     (months, "hold", "  of it: months"),
-    (patients, "known", "  of it: patients"),
     (importing, "_judge_one", "judge"),
     (sheet.Sheet, "write", "write"),
     (lines, "write", "  of it: lines"),
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),
-    (stream, "acknowledge", "acknowledge"),
+    (Streams, "acknowledge", "acknowledge"),
     (Spans, "tried", "tell the traces"),
     (attempt, "import_new", "all"),
 )
@@ -79,7 +80,7 @@ def _import(stage: Stage, events: int, chunk: int, provider: TracerProvider | No
         feed.publish_many(made.events(events))
     settings = stage.settings.model_copy(update={"chunk_events": chunk})
     traces = Spans(provider) if provider else Traces()
-    here = Resources(settings, stage.database, stage.feed, "importer-1", traces)
+    here = Resources(settings, stage.database, stage.feed, "importer-1", traces=traces)
     while attempt.import_new(here, "nobody").judged:
         pass
     stage.check(events)

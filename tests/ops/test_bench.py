@@ -1,0 +1,20 @@
+"""The instruments that find where the time goes work on the code as it is, and not as it was when they were made."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.acceptance
+def test_each_step_of_an_import_is_timed():
+    asked = [sys.executable, "-m", "bench.steps", "20", "10"]
+
+    done = subprocess.run(asked, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    timed = [line.partition(" CPU ")[0].strip() for line in done.stdout.splitlines() if "microseconds an event" in line]
+    assert {"take", "read, check and hash", "judge", "write", "acknowledge", "all"} <= set(timed)
