@@ -90,7 +90,8 @@ class _Event(BaseModel):
     def content_hash(self) -> bytes:
         """A fingerprint of what was saved: all fields but the event's id and the time of the save.
 
-        It is stored, so the order of the fields counts: new ones go to the end.
+        It is stored, and older workers stand beside newer ones: a field that is added later stays out of it
+        (`_NOT_CONTENT`). Else every repeat of what was saved before would be a conflict.
         """
         text = self.model_dump_json(exclude=_NOT_CONTENT)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()

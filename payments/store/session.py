@@ -23,7 +23,7 @@ resources, lock not available, shutdown, the machine's disk."""
 
 
 class LostRaceError(Exception):
-    """Another worker wrote the same line first; the transaction can simply be run again."""
+    """Another worker wrote the same line first, or changed the tables; the transaction can simply be run again."""
 
 
 def connect(
@@ -62,10 +62,19 @@ def _send_arrays_in_binary(connection: Any, _record: object) -> None:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Transaction]:
-    """Open a transaction, and commit it at the end or roll it back on an error."""
+    """Open a transaction, and commit it at the end or roll it back on an error.
+
+    Raises LostRaceError where a migration has changed what a statement of this connection was prepared for; the
+    rollback forgets these statements.
+    """
     # Begun at once: SQLAlchemy would commit nothing where all that happened was a COPY, which goes past it.
     with engine.begin() as connection:
-        yield connection
+        try:
+            yield connection
+        except DBAPIError as error:
+            if _is_outdated(error):
+                raise LostRaceError("a migration has changed the tables meanwhile") from error
+            raise
 
 
 def is_answering(engine: Engine) -> bool:
@@ -75,6 +84,13 @@ def is_answering(engine: Engine) -> bool:
             return True
     except DBAPIError:
         return False
+
+
+def _is_outdated(error: DBAPIError) -> bool:
+    """Say whether a statement would now return other columns than when it was prepared, as after a migration."""
+    # By where it comes from: its SQLSTATE says no more than that something is not supported.
+    diagnosis = getattr(error.orig, "diag", None)
+    return getattr(diagnosis, "source_function", None) == "RevalidateCachedQuery"
 
 
 def is_transient(error: BaseException) -> bool:

@@ -96,6 +96,14 @@ def test_the_content_hash_depends_on_every_other_field():
     assert len({saved().content_hash, *hashes.values(), deleted().content_hash}) == len(CHANGES) + 2
 
 
+def test_the_content_hash_is_the_same_in_every_version_for_it_is_stored():
+    assert [event.content_hash.hex() for event in (saved(), deleted(), patient())] == [
+        "e95cdb60b1622d55bc93dabb1703c099",
+        "6493c5fe0a093718048b5cac0bd2d2c6",
+        "b41f466c2e59bba2fb11aeca9a2b159a",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "readings"),
     [

@@ -1,5 +1,8 @@
 """The database has the form of `tables.py`, and guards the ledger itself."""
 
+from contextlib import contextmanager
+
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -12,6 +15,14 @@ from payments.store.tables import metadata
 from tests.conftest import scratch_database
 from tests.journeys.billing import ledger, open_clinic, set_month, take
 from tests.make import saved
+
+
+@contextmanager
+def closing_engine(url):
+    engine = connect(url, application_name="tests")
+    yield engine
+    engine.dispose()
+
 
 INSERT = (
     "INSERT INTO entries (part, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
@@ -38,6 +49,20 @@ def test_an_upgrade_is_harmless_when_repeated_and_only_then_is_the_schema_curren
                 assert is_current(engine)
         finally:
             engine.dispose()
+
+
+def test_the_form_of_a_later_version_is_left_as_it_is_and_an_older_one_is_not_current(postgres_url, empty_ledger):
+    with (
+        scratch_database(postgres_url, empty_ledger) as url,
+        psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection,
+        closing_engine(url) as engine,
+    ):
+        for revision, current in (("0001", False), ("9001", True)):
+            connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
+            assert is_current(engine) is current
+        upgrade(url)
+
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9001",)]
 
 
 @pytest.mark.parametrize(

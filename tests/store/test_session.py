@@ -1,5 +1,6 @@
 """One transaction, one commit, and which faults pass by themselves."""
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
@@ -83,6 +84,25 @@ def test_a_connection_that_was_ended_passes(database):
 
     assert is_transient(error.value)
     assert is_answering(database)
+
+
+def test_a_transaction_can_be_run_again_where_a_migration_has_changed_what_its_statement_returns(postgres_url):
+    engine = connect(postgres_url, application_name="older", pool_size=1)
+
+    def count():
+        with transaction(engine) as tx:
+            return len(tx.execute(text("SELECT * FROM session_migrated")).keys())
+
+    with psycopg.connect(postgres_url.replace("+psycopg", "", 1), autocommit=True) as migration:
+        migration.execute("CREATE TABLE session_migrated (a int)")
+        assert {count() for _ in range(10)} == {1}  # by now the driver has prepared the statement
+        migration.execute("ALTER TABLE session_migrated ADD COLUMN b int")
+
+        with pytest.raises(LostRaceError, match="a migration has changed the tables"):
+            count()
+        assert count() == 2
+        migration.execute("DROP TABLE session_migrated")
+    engine.dispose()
 
 
 def test_a_server_that_is_not_there_does_not_answer_and_passes():

@@ -1,0 +1,115 @@
+"""How long migration 0012 keeps others out while it divides the history: `python -m bench.migrating [ROWS]`.
+
+A database as it was before that step, with so many rows of history, brought to the present form as `workers.migrate`
+does it: the step, and then room for the months, which puts the rows of the time from last month on into theirs.
+"""
+
+import argparse
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import psycopg
+from alembic import command
+
+from bench.stage import plain
+from payments.journeys import keeping
+from payments.store.migrations import alembic_config
+from payments.store.session import Transaction, connect, transaction
+from workers.engines import embedded_postgres
+
+ROWS, LINES, DAYS = 1_000_000, 250_000, 60
+ASK_SECONDS = 0.01
+_FILL = (
+    "INSERT INTO history (at, what, line_ref, entry_id, version, detail, who, duration_ms) "
+    f"SELECT now() - n %% {DAYS} * interval '1 day' - n * interval '1 second' / 86400, 'Imported', n %% {LINES}, "
+    "'1790000000000-' || n, 1, '25.00 Cash, deposited on 2026-10-05', 'importer-4711', 12 "
+    "FROM generate_series(1, %s) AS n"
+)
+_ASK = "SELECT count(*) FROM history WHERE line_ref = 7"
+
+
+def main() -> None:
+    """Fill, migrate, and print the seconds of each step and the longest that one who reads had to wait."""
+    asked = argparse.ArgumentParser(prog="python -m bench.migrating", description=__doc__)
+    asked.add_argument("rows", type=int, nargs="?", default=ROWS)
+    rows = asked.parse_args().rows
+    with tempfile.TemporaryDirectory(prefix="pay-bench-") as home, embedded_postgres(Path(home)) as url:
+        _bring_to(url, "0011")
+        _run(url, _FILL, rows)
+        print(f"{rows:,} rows of history, of {DAYS} days")
+        with _reader(url) as waits:
+            step = _seconds(lambda: _bring_to(url, "head"))
+            room = _seconds(lambda: _make_room(url))
+        _check(url, rows)
+    print(f"0012: {step:.1f} s; room for the months: {room:.1f} s; a reader waited at most {max(waits):.1f} s")
+
+
+def _run(url: str, statement: str, rows: int) -> None:
+    with psycopg.connect(plain(url), autocommit=True) as connection:
+        connection.execute(statement, [rows])
+        connection.execute("VACUUM ANALYZE history")
+        connection.execute("CHECKPOINT")
+
+
+def _check(url: str, rows: int) -> None:
+    with psycopg.connect(plain(url)) as connection:
+        found = [
+            connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("history", "history_default")
+        ]
+    if found != [(rows,), (0,)]:
+        raise SystemExit(f"{found} rows are there and in no month, not {rows} and 0")
+
+
+def _bring_to(url: str, revision: str) -> None:
+    with _opened(url) as tx:
+        config = alembic_config()
+        config.attributes["connection"] = tx
+        command.upgrade(config, revision)
+
+
+def _make_room(url: str) -> None:
+    with _opened(url) as tx:
+        keeping.make_room(tx, datetime.now(UTC).date())
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Transaction]:
+    database = connect(url, application_name="bench", pool_size=1)
+    with transaction(database) as tx:
+        yield tx
+    database.dispose()
+
+
+@contextmanager
+def _reader(url: str) -> Iterator[list[float]]:
+    """Ask for one line's history again and again until the block ends, and collect how long each answer took."""
+    waits, ended = [0.0], threading.Event()
+    reader = threading.Thread(target=_read, args=(url, waits, ended))
+    reader.start()
+    try:
+        yield waits
+    finally:
+        ended.set()
+        reader.join()
+
+
+def _read(url: str, waits: list[float], ended: threading.Event) -> None:
+    with psycopg.connect(plain(url), autocommit=True) as connection:
+        while not ended.wait(ASK_SECONDS):
+            waits.append(_seconds(partial(connection.execute, _ASK)))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

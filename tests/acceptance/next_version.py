@@ -1,0 +1,110 @@
+"""The next version of this program as it may be written: a copy of it with an addition of each kind that may cross.
+
+It has a migration step of its own, a field more in an event, and an argument more in the messages that it sends.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.acceptance.stack import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("config", "console", "emr", "payments", "tasks", "workers")
+NEWER = "newer-importer"
+"""How its importer calls itself, so that Flower and the history tell the two apart."""
+ARGUMENT, VALUE = "asked_by", "a newer intake"
+REVISION = "9001"
+"""Far from those of the real steps to come."""
+DOWN_SECONDS_MAX = 30
+
+STEP = '''"""What a later release adds: a column, a table, an index."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "{revision}", "{head}"
+
+
+def upgrade() -> None:
+    # A column of a table that is kept as it was goes to the end of both.
+    for table in ("lines", "lines_was"):
+        op.add_column(table, sa.Column("tip", sa.String(64), nullable=True))
+    op.create_index("lines_by_tip", "lines", ["tip"], postgresql_where=sa.text("tip IS NOT NULL"))
+    op.create_table("tips", sa.Column("id", sa.Integer, primary_key=True), sa.Column("tip", sa.String(64)))
+    op.execute("GRANT ALL ON tips TO PUBLIC")
+'''
+
+# Each piece of text is there once.
+CHANGES = (
+    ("payments/core/event.py", "    refund_of: Note\n", "    refund_of: Note\n    tip: Note\n"),
+    ("payments/core/event.py", '_NOT_CONTENT = {"schema_", ', '_NOT_CONTENT = {"tip", "schema_", '),
+    (
+        "tasks/importing.py",
+        '    reply_to: str = "",\n',
+        f'    reply_to: str = "",\n    {ARGUMENT}: str | None = None,\n',
+    ),
+    ("workers/intake.py", ".delay(reply_to=", f'.delay({ARGUMENT}="{VALUE}", reply_to='),
+    ("workers/importer.py", 'run_worker("importer", ', f'run_worker("{NEWER}", '),
+)
+
+
+class NextVersion:
+    """It works for the stack of this version: the same home, and so the same engines and queues."""
+
+    def __init__(self, folder: Path, stack: Stack) -> None:
+        self.folder, self.stack = folder, stack
+        self.environment = stack.environment | {
+            "PYTHONPATH": str(folder),
+            "PYTHONSAFEPATH": "1",
+            "REMAP_SIGTERM": "SIGQUIT",
+        }
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def write(self) -> None:
+        """Copy this version and change it. Fails where a change no longer finds its place."""
+        for package in PACKAGES:
+            shutil.copytree(ROOT / package, self.folder / package)
+        for name, old, new in CHANGES:
+            path = self.folder / name
+            text = path.read_text()
+            assert text.count(old) == 1, f"{name} has changed: {old!r} is there {text.count(old)} times, not once"
+            path.write_text(text.replace(old, new))
+        steps = self.folder / "payments" / "store" / "migrations" / "versions"
+        head = max(path.name for path in steps.glob("*.py"))[:4]
+        (steps / f"{REVISION}_tips.py").write_text(STEP.format(revision=REVISION, head=head))
+
+    def migrate(self) -> None:
+        """Bring the database to the form of this version, as an operator does."""
+        done = subprocess.run(
+            [sys.executable, "-m", "workers.migrate"],
+            check=False,
+            env=self.environment | {"PGOPTIONS": "-c lock_timeout=5s"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def start(self, *modules: str) -> None:
+        """Start some of its processes beside those of the stack."""
+        for module in modules:
+            with (self.stack.home / f"newer-{module}.log").open("wb") as log:
+                self.running.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", module],
+                        env=self.environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                )
+
+    def stop(self) -> list[int]:
+        """Ask its processes to stop, and return how each ended."""
+        for process in self.running:
+            os.killpg(process.pid, signal.SIGTERM)
+        return [process.wait(DOWN_SECONDS_MAX) for process in self.running]

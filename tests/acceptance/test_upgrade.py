@@ -1,0 +1,113 @@
+"""While one version follows on another both work, on the same queues and tables: nothing is lost, doubled, refused."""
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.events import ALL_TYPES, Event, patient, payment
+from tests.acceptance.next_version import ARGUMENT, NEWER, NextVersion
+from tests.acceptance.stack import Row, Stack
+
+# On the server of REDIS_URL, where there is one; no other test uses it.
+REDIS_DATABASE = 0
+CLINIC, EVENTS_A_WAVE = "upgraded", 80
+BOTH_TOOK_BOTH = {(newer_worker, newer_message) for newer_worker in (True, False) for newer_message in (True, False)}
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Iterator[Stack]:
+    """The stack of this version. Its chunks are small, so that there is something for everyone."""
+    stack = Stack(tmp_path / "home", REDIS_DATABASE, PAYMENTS_CHUNK_EVENTS="10")
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.kill_what_is_left()
+
+
+@pytest.fixture
+def newer(older: Stack, tmp_path: Path) -> NextVersion:
+    version = NextVersion(tmp_path / "newer", older)
+    version.write()
+    return version
+
+
+def test_an_older_and_a_newer_version_work_side_by_side_on_a_database_that_the_newer_one_has_changed(
+    older: Stack, newer: NextVersion
+) -> None:
+    older.set_clinic(CLINIC, ALL_TYPES)
+    first = wave(0)
+    older.publish(patient(f"{CLINIC}-ada"), *first)
+    older.settle()
+
+    newer.migrate()
+    second = corrected(first)
+    older.publish(*second)
+    older.settle()
+    assert older.run("health").returncode == 0
+
+    newer.start("workers.importer", "workers.intake")
+    waves = until_both_took_both(older, second)
+    older.settle()
+    assert newer.stop() == [0, 0]
+
+    # Back to the older version: the tables may stay as they are.
+    migrate_again(older)
+    last = wave(waves)
+    older.publish(*last, *first, *second)
+    older.settle()
+    feed, entries = older.feed(CLINIC), older.ledger(CLINIC)
+    assert {row["status"] for row in feed.values()} == {"Transmission Successful"}
+    assert len(feed) == (waves + 1) * EVENTS_A_WAVE
+    # Each payment once, and each correction of the first wave.
+    assert len(entries) == len(feed) + EVENTS_A_WAVE
+    assert older.report("balancing", "--clinic", CLINIC)["unexplained"] == "0.00"
+    assert older.report("exceptions", "--status", "all") == []
+    said = older.log.read_text()
+    assert [word for word in ("chunk split", "entry failed", "task failed") if word in said] == []
+
+
+def migrate_again(stack: Stack) -> None:
+    """Migrate with this version, which every way of starting it does first."""
+    done = subprocess.run([sys.executable, "-m", "workers.migrate"], check=False, env=stack.environment)
+    assert done.returncode == 0
+
+
+def wave(number: int) -> list[Event]:
+    """Return saves of an EMR that sends a field which only the newer version knows."""
+    return [payment(CLINIC, f"{number}-{each}", tip="2.00") for each in range(EVENTS_A_WAVE)]
+
+
+def corrected(events: list[Event]) -> list[Event]:
+    return [payment(CLINIC, str(event["payment_id"]), "30.00", version=2, tip="3.00") for event in events]
+
+
+def until_both_took_both(stack: Stack, known: list[Event]) -> int:
+    """Publish until each version was seen to take messages of its own kind and of the other; return the waves.
+
+    What is known already is published again with each: a repeat changes nothing, whoever imported it and takes it now.
+    """
+    deadline, waves = time.monotonic() + 60, 1
+    while takers(stack) != BOTH_TOOK_BOTH:
+        assert time.monotonic() < deadline, f"only {takers(stack)} after {waves} waves"
+        stack.publish(*wave(waves), *known)
+        waves += 1
+        stack.settle()
+    return waves
+
+
+def takers(stack: Stack) -> set[tuple[bool, bool]]:
+    """Return of each import whether a newer worker took it, and whether its message has the newer argument."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.flower_port}/api/tasks") as answer:
+        tasks: list[Row] = list(json.load(answer).values())
+    return {
+        (task["worker"].startswith(NEWER), ARGUMENT in task["kwargs"])
+        for task in tasks
+        if task["name"] == "payments.import_events" and task["worker"] and task["kwargs"]
+    }
