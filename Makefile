@@ -12,7 +12,7 @@ FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check contract audit format lock clean
+.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check contract screenshots audit format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ check: install ## ruff, mypy --strict, the import contracts, and that docs/contr
 
 contract: install ## write docs/contract (JSON Schema, AsyncAPI) anew from the event models
 	$(BIN)/python -m emr.contract
+
+screenshots: install ## make the pictures of docs/workflows.md anew, by Chromium on a stack of its own (a minute)
+	$(BIN)/pytest tests/browser/pictures.py
 
 # In an environment of its own, for the tool brings much that is not used otherwise.
 audit: ## ask whether a weakness is known of any pinned requirement (needs a package index)

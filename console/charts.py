@@ -9,7 +9,7 @@ from payments.journeys.overseeing import HourOfFlow
 SERIES = (("saved", "Saved"), ("imported", "Imported"), ("retried", "Retried"), ("not_sent", "Not Sent"))
 _WIDTH, _HEIGHT = 960, 220
 _LEFT, _BOTTOM, _TOP = 44, 24, 10
-_STEPS = (1, 2, 5)
+_STEPS = (4, 8, 12, 20)
 
 
 def flow_chart(flow: Sequence[HourOfFlow]) -> Markup:
@@ -24,11 +24,11 @@ def flow_chart(flow: Sequence[HourOfFlow]) -> Markup:
 
 
 def _round_up(most: int) -> int:
-    """Return the next 1, 2 or 5 with noughts, so that the grid reads well; 4 where there is little to draw."""
+    """Return a number from 4 on whose quarters are whole and read well on the grid: 1, 2, 3 or 5 with noughts."""
     size = 1
-    while size * 10 < most:
+    while _STEPS[-1] * size < most:
         size *= 10
-    return max(4, next((step * size for step in _STEPS if step * size >= most), size * 10))
+    return next(step * size for step in _STEPS if step * size >= most)
 
 
 def _grid(top: int) -> list[Markup]:

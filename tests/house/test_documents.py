@@ -11,6 +11,7 @@ from payments.core.outcome import Reason, Status
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADINGS = ("Status", "Context", "Decision", "Consequences", "Alternatives")
+PICTURE_BYTES_MAX = 60_000
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -53,6 +54,19 @@ def test_a_link_leads_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", document.read_text())
 
     assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_each_picture_is_there_says_in_words_what_it_shows_and_none_is_left_over() -> None:
+    shown = {
+        (page.parent / path).resolve(): words
+        for page in DOCUMENTS
+        for words, path in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text())
+    }
+    kept = {path for folder in ("charts", "screenshots") for path in (ROOT / "docs" / folder).iterdir()}
+
+    assert set(shown) == kept
+    assert [path for path, words in shown.items() if not words.strip()] == []
+    assert {path.name for path in kept if path.stat().st_size > PICTURE_BYTES_MAX} == set()
 
 
 def test_a_decision_has_a_number_of_its_own() -> None:

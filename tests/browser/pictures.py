@@ -1,0 +1,106 @@
+"""The pictures of docs/workflows.md, made by `make screenshots`: each page as it is at its step of the work."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from config.engines import engines_in_force
+from config.settings import read_settings
+from tests.acceptance.stack import Stack
+from tests.browser.a_fortnight import COMPANY, Fortnight
+from tests.browser.conftest import log_in_by_keyboard
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+BYTES_MAX, QUALITY_PERCENT, WIDTH = 60_000, 68, 1280
+PATIENT, WEEK = "P-1037", "since=2026-10-05&until=2026-10-11"
+CLOSED = "Payment+added%2Fedited%2Fdeleted+when+month+is+closed"
+
+# Three weeks are published within seconds. As on a real day, each payment is imported soon after its save.
+SOON = """
+    UPDATE history SET at = saved_at + step * interval '3 seconds' FROM
+        (SELECT id, at, line_ref, row_number() OVER (PARTITION BY line_ref ORDER BY id) AS step FROM history) AS told
+        JOIN lines ON lines.id = told.line_ref
+    WHERE history.id = told.id AND history.at = told.at AND lines.deleted IS FALSE
+"""
+
+
+@pytest.fixture(scope="module")
+def office(console_stack: Stack) -> Stack:
+    """Three weeks of four clinics; September is closed, and corrections of it have come in since."""
+    stack, fortnight = console_stack, Fortnight()
+    stack.environment["LOGNAME"] = "bill"
+    fortnight.publish(stack)
+    with psycopg.connect(
+        engines_in_force(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1), autocommit=True
+    ) as connection:
+        connection.execute(SOON)
+    for month in ("2026-08", "2026-09"):
+        stack.do("months", "close", COMPANY, month)
+    stack.publish(*fortnight.late_corrections(), *fortnight.charges_of(PATIENT))
+    stack.settle()
+    stack.do("distribute")
+    return stack
+
+
+@pytest.fixture
+def page(chromium: Browser, address: str, office: Stack) -> Iterator[Page]:
+    """The page of somebody who may do everything, where these clinics are."""
+    viewport = {"width": WIDTH, "height": 800}
+    with chromium.new_context(base_url=address, viewport=viewport, timezone_id="America/Phoenix") as context:
+        yield log_in_by_keyboard(context.new_page(), "ann")
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "height"),
+    [
+        ("overview", "/?day=2026-10-08", 600),
+        ("claims-feed", "/claims-feed?status=Not+Sent&clinic=east", 640),
+        ("exceptions", f"/exceptions?clinic=north&reason={CLOSED}", 690),
+        ("account", f"/account?patient={PATIENT}", 640),
+        ("balancing", f"/balancing?{WEEK}&clinic=north", 760),
+        ("months", f"/months?company={COMPANY}&month=2026-10", 700),
+        ("payment-log", f"/payment-log?{WEEK}&group_by=method", 460),
+    ],
+)
+def test_a_page_as_it_is_in_the_middle_of_the_work(page: Page, shots: Path, name: str, path: str, height: int) -> None:
+    page.goto(path)
+
+    keep(page, name, shots, height)
+
+
+def test_a_type_is_ticked_and_what_waited_is_requeued(page: Page, office: Stack, shots: Path) -> None:
+    page.goto("/clinic?clinic=east")
+    page.get_by_label("Wellness").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("link", name="Requeue")).to_be_visible()
+    keep(page, "clinic", shots, 670)
+
+    page.get_by_role("link", name="Requeue").click()
+    keep(page, "requeue", shots, 460)
+    page.get_by_role("button", name="Requeue").click()
+    expect(page.get_by_role("status")).to_contain_text("requeued")
+    office.settle()
+
+    imported = {row["payment"] for row in office.ledger("east")}
+    payment = next(
+        row["payment"]
+        for row in office.feed("east").values()
+        if row["attempts"] > 1 and row["payment"] in imported and row["charge_type"] == "Wellness"
+    )
+    page.goto(f"/timeline?payment={payment}")
+    keep(page, "timeline", shots, 440)
+
+
+def keep(page: Page, name: str, shots: Path, height: int) -> None:
+    """Write the upper part of the page to the folder of the document, and as PNG to where all screenshots are."""
+    clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+    page.screenshot(path=shots / f"workflows-{name}.png", clip=clip)
+    asked = {"format": "webp", "quality": QUALITY_PERCENT, "clip": clip | {"scale": 1}}
+    picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", asked)["data"])
+    assert len(picture) < BYTES_MAX
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{name}.webp").write_bytes(picture)
