@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 _OPEN = "FLOWER_UNAUTHENTICATED_API"
 # The oldest go first; each takes about two kilobytes.
 _TASKS_MAX = 20_000
-_COLUMNS = ("name", "routing_key", "kwargs", "result", "state", "received", "runtime", "worker", "uuid")
+_COLUMNS = ("name", "state", "result", "received", "runtime", "routing_key", "kwargs", "worker", "uuid")
 
 
 class LoginMissingError(Exception):
