@@ -40,14 +40,17 @@ _SOAK = """
 """
 
 
-def page(rows: list[dict[str, object]], soak: dict[str, object] | None) -> str:
-    """Return the page."""
-    opening = _OPENING.format(cores=rows[0]["cores"] if rows else "?")
+def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
+    """Return the page. Of the faults and the soak, what was not run keeps what was said of it before."""
+    faults, cut, soaked = before.partition(_SOAK.partition("{")[0])
+    return (_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
+
+
+def _table(rows: list[dict[str, object]]) -> str:
     # Ours first; what is there for comparison comes last.
     lines = [_line(row) for row in sorted(rows, key=lambda row: (_is_other(row), str(row["fault"])))]
     dated = sorted(str(row["at"])[:10] for row in rows)
-    when = f"\nMeasured {dated[0]} to {dated[-1]}.\n" if dated else ""
-    return opening + "".join(lines) + when + (_SOAK.format(**soak) if soak else "")
+    return _OPENING.format(cores=rows[0]["cores"]) + "".join(lines) + f"\nMeasured {dated[0]} to {dated[-1]}.\n"
 
 
 def _line(row: dict[str, object]) -> str:
@@ -62,13 +65,13 @@ def _is_other(row: dict[str, object]) -> bool:
 
 
 def main() -> int:
-    """Write the page; without results there is nothing to write."""
+    """Write the page anew from the results of the last runs; without any there is nothing to write."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    soak = found.pop("soak", None)
     if not found:
-        sys.stderr.write(f"no results in {RESULTS}: run `make test-faults` first\n")
+        sys.stderr.write(f"no results in {RESULTS}: run `make test-faults` or `make soak` first\n")
         return 1
-    PAGE.write_text(page(list(found.values()), soak))
+    soak = found.pop("soak", None)
+    PAGE.write_text(page(list(found.values()), soak, PAGE.read_text()))
     return 0
 
 

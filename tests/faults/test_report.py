@@ -29,7 +29,15 @@ def test_each_result_is_a_row_and_what_is_not_ours_comes_last() -> None:
     assert not any("Soak" in line for line in written)
 
 
-def test_a_soak_says_what_it_did() -> None:
-    soak = ROW | {"minutes": "30", "rate": 200, "every": 20, "kinds": "a, b", "memory": "400 MB, 401 MB"}
+SOAK = ROW | {"minutes": "30", "rate": 200, "every": 20, "kinds": "a, b", "memory": "400 MB, 401 MB"}
 
-    assert "30 minutes at 200 events a second, with a fault every 20 seconds: a, b." in page([ROW], soak)
+
+def test_a_soak_says_what_it_did() -> None:
+    assert "30 minutes at 200 events a second, with a fault every 20 seconds: a, b." in page([ROW], SOAK)
+
+
+def test_what_was_not_run_keeps_what_was_said_of_it() -> None:
+    before = page([ROW], SOAK)
+
+    assert page([], SOAK, before) == page([ROW], None, before) == before
+    assert page([ROW | {"times": 21}], SOAK | {"times": 9}, before) == page([ROW | {"times": 21}], SOAK | {"times": 9})
