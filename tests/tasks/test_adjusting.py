@@ -1,6 +1,7 @@
 """Adjustments that a company's policy accepts without asking."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from uuid import uuid4
 
@@ -108,8 +109,11 @@ def test_one_that_was_saved_again_meanwhile_waits_for_the_sweep_and_stops_none(h
     assert [amount for _, amount, *_ in posted(here, line)] == ["-25.00", "-15.00"]
 
 
-def test_one_that_someone_else_holds_waits_for_the_next_time_and_stops_none(here, closed, logged):
+def test_one_that_someone_else_holds_waits_for_the_next_time_and_stops_none(
+    here, closed, impatient, monkeypatch, logged
+):
     line = closed("auto")
+    monkeypatch.setitem(resources._opened, os.getpid(), replace(here, database=impatient))
     with transaction(here.database) as tx:
         held = {"company_id": line["company_id"], "payment_id": "a"}
         tx.execute(

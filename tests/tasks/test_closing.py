@@ -1,6 +1,7 @@
 """The night's closing of months: what was scheduled on an earlier day, and what was left half closed."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -117,7 +118,10 @@ def test_one_that_cannot_be_closed_keeps_none_of_the_others(here, company):
     assert months(here, other)["2020-05"] == ("CLOSED", "25.00")
 
 
-def test_one_that_an_import_holds_too_long_is_closed_the_next_time_and_keeps_none_of_the_others(here, company):
+def test_one_that_an_import_holds_too_long_is_closed_the_next_time_and_keeps_none_of_the_others(
+    here, company, impatient, monkeypatch
+):
+    monkeypatch.setitem(resources._opened, os.getpid(), replace(here, database=impatient))
     held, other = company(), company()
     schedule(here, held, APRIL)
     schedule(here, other, APRIL)
