@@ -7,21 +7,22 @@ from hypothesis import strategies as st
 
 from tests.make import body, deleted, said
 
-LINES, VERSIONS = ["a", "b", "c"], 5
-STRANGER = "stranger"
+LINES, VERSIONS = ["a", "b", "c", "refund"], 5
+PATIENTS, STRANGER = ["patient", "other"], "stranger"
+DAYS = ["2026-04-08", "2026-04-08", "2026-05-08", "2026-06-08"]
 Version = dict[str, Any]
 
 versions = st.fixed_dictionaries(
     {
         "deleted": st.sampled_from([False, False, False, True]),
         "amount": st.sampled_from(["10.00", "20.00", "30.00"]),
-        "day": st.sampled_from(["2026-04-08", "2026-04-08", "2026-05-08", "2026-06-08"]),
+        "day": st.sampled_from(DAYS),
         "method": st.sampled_from(["Cash", "Check"]),
         "memo": st.sampled_from([None, "x"]),
         "zero_due": st.sampled_from([False] * 5 + [True]),
-        "kind": st.sampled_from(["paid"] * 4 + ["unpaid", "internal"]),
+        "kind": st.sampled_from(["paid"] * 5 + ["unpaid", "internal"]),
         "charge_type": st.sampled_from(["Copay", "Copay", "Payment on Account"]),
-        "patient": st.sampled_from(["patient"] * 5 + [STRANGER]),
+        "patient": st.sampled_from(["patient"] * 5 + ["other"] * 3 + [STRANGER]),
     }
 )
 histories = st.fixed_dictionaries({line: st.lists(versions, min_size=2, max_size=VERSIONS) for line in LINES})
@@ -31,11 +32,13 @@ def event(line: str, number: int, version: Version, **other: object) -> bytes:
     """Return a version of a line as its event; `other` content is in conflict with it."""
     if version["deleted"] and not other:
         return body(deleted(payment_id=line, version=number, patient_id=version["patient"]))
+    amount = str(_amount(line, version))
     content = {
         "payment_id": line,
         "version": number,
-        "amount_due": "0.00" if version["zero_due"] else version["amount"],
-        "amount_paid": version["amount"],
+        "amount_due": "0.00" if version["zero_due"] else amount,
+        "amount_paid": amount,
+        "refund_of": "clinic/a/1" if line == "refund" else None,
         "transaction_date": version["day"],
         "method": version["method"],
         "charge_type": version["charge_type"],
@@ -47,7 +50,11 @@ def event(line: str, number: int, version: Version, **other: object) -> bytes:
     return body(said(**(content | other)))
 
 
-def owed(version: Version) -> Decimal:
+def owed(line: str, version: Version) -> Decimal:
     """Return what belongs in Billing by a version, worked out from it alone."""
     belongs = not version["deleted"] and version["kind"] == "paid"
-    return Decimal(version["amount"]) if belongs else Decimal(0)
+    return _amount(line, version) if belongs else Decimal(0)
+
+
+def _amount(line: str, version: Version) -> Decimal:
+    return Decimal(version["amount"]) * (-1 if line == "refund" else 1)

@@ -28,7 +28,9 @@ NOTHING_DUE = saved(payment_id="z", amount_due="0.00", amount_paid="30.00", tran
 Step = Callable[[Office], object]
 
 
-def everything(tx: Transaction, as_of: datetime | None = None) -> dict[str, object]:
+def everything(
+    tx: Transaction, as_of: datetime | None = None, patients: tuple[str, ...] = ("patient", "stranger")
+) -> dict[str, object]:
     """Return what every report says, now or as it was known at a moment."""
     said: dict[str, object] = {
         "feed": reporting.claims_feed(tx, FeedQuery(as_of=as_of)),
@@ -43,7 +45,7 @@ def everything(tx: Transaction, as_of: datetime | None = None) -> dict[str, obje
     }
     for group in GroupBy:
         said[f"log by {group}"] = reporting.payment_log_by(tx, LogQuery(as_of=as_of), group)
-    for each in ("patient", "stranger"):
+    for each in patients:
         said[f"account of {each}"] = distributing.show_account(tx, each, as_of=as_of)
         said[f"movements of {each}"] = distributing.show_movements(tx, each, as_of=as_of)
         said[f"account of {each}, of a clinic"] = distributing.show_account(tx, each, ["clinic"], as_of)

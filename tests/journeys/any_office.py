@@ -1,0 +1,202 @@
+"""An office to which anything may happen, in any order; whatever it is, what holds in an office goes on holding."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import text
+
+from payments.journeys import adjusting
+from payments.journeys.adjusting import AdjustingError
+from payments.store.session import Database
+from tests.journeys import what_holds
+from tests.journeys.any_history import LINES, PATIENTS, STRANGER, VERSIONS, Version, event, histories, owed
+from tests.journeys.test_as_of import everything
+from tests.make import charge, patient
+from tests.office import BILLER, Office
+
+MONTHS = ["2026-04", "2026-05", "2026-06"]
+a_line = st.sampled_from(LINES)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """An office whose EMR has a fixed history for three lines and a refund, told in any order and as often as it likes.
+
+    Its saves come in one chunk or each in its own, looked at by the sweep each time or when all are in; a night may
+    follow on each.
+    """
+
+    database: Database
+
+    @initialize(
+        said_in_the_end=histories,
+        come=st.sampled_from(["together", "one by one", "before any sweep"]),
+        night_follows=st.booleans(),
+        is_told=st.booleans(),
+        is_closed=st.booleans(),
+    )
+    def open_the_office(
+        self, said_in_the_end: dict, come: str, night_follows: bool, is_told: bool, is_closed: bool
+    ) -> None:
+        self.tx = self.database.connect()
+        self.office = Office(self.tx, date(2026, 6, 20))
+        self.history: dict[str, list[Version]] = said_in_the_end
+        self.come, self.night_follows = come, night_follows
+        self.known = [*PATIENTS]
+        self.newest: dict[str, int] = {}
+        self.acknowledged: set[str] = set()
+        self.closed: dict[str, Decimal] = {}
+        self.charge_version = 1
+        self.looks: list[tuple] = []
+        self.office.publish(patient("other"), *(charge(each, "40.00", patient_id=each) for each in PATIENTS))
+        if is_told:
+            self.publish_the_next(set(LINES))
+        if is_closed:
+            self.close_the_next_month()
+
+    @rule(line=a_line, number=st.integers(1, VERSIONS))
+    def publish(self, line: str, number: int) -> None:
+        self.tell((line, number))
+
+    @rule(lines=st.just(set(LINES)) | st.sets(a_line, min_size=1))
+    def publish_the_next(self, lines: set[str]) -> None:
+        self.tell(*((line, self.newest.get(line, 0) + 1) for line in sorted(lines)))
+
+    @rule()
+    def publish_everything_newest_first(self) -> None:
+        longest = max(map(len, self.history.values()))
+        numbers = range(longest, 0, -1)
+        self.tell(*((line, number) for number in numbers for line in LINES if number <= len(self.history[line])))
+
+    @precondition(lambda self: len(self.closed) < 2)
+    @rule()
+    def close_the_next_month(self) -> None:
+        month = MONTHS[len(self.closed)]
+        self.office.close(month)
+        self.closed[month] = self.office.month_total(month)
+
+    @rule()
+    def accept_everything(self) -> None:
+        self.office.accept_all()
+        lines = {line for line in self.newest if line not in self.acknowledged and not self.waits(line)}
+        assert {line: self.posted(line) for line in lines} == {line: owed(line, self.said_last(line)) for line in lines}
+
+    @precondition(lambda self: adjusting.accept_all(self.tx, None))
+    @rule(which=st.integers(0, 2), day=st.sampled_from(["2026-04-30", "2026-05-31", "2026-06-19", "2027-01-01"]))
+    def accept_one_with_a_date(self, which: int, day: str) -> None:
+        numbers, before = adjusting.accept_all(self.tx, None), self.office.entries()
+        deposit_date, is_refused = date.fromisoformat(day), False
+        try:
+            adjusting.accept(self.tx, numbers[which % len(numbers)], deposit_date, self.office.now, BILLER)
+        except AdjustingError:
+            is_refused = True
+            assert self.office.entries() == before
+        assert is_refused == (day[:7] in self.closed or deposit_date > self.office.now.date())
+        self.office.sweep()
+
+    @precondition(lambda self: self.office.open_exceptions())
+    @rule(which=st.integers(0, 2))
+    def acknowledge_one(self, which: int) -> None:
+        exceptions, before = self.office.open_exceptions(), self.office.entries()
+        found = exceptions[which % len(exceptions)]
+        adjusting.acknowledge(self.tx, found.id, "as agreed", self.office.now, BILLER)
+        self.acknowledged.add(found.payment.split("/")[1])
+        self.office.sweep()
+        assert self.office.entries() == before
+
+    @rule(lines=st.just(LINES) | a_line.map(lambda line: [line]))
+    def requeue(self, lines: list[str]) -> None:
+        self.office.requeue([f"clinic/{line}/1" for line in lines])
+
+    @precondition(lambda self: self.newest)
+    @rule(which=st.integers(0, len(LINES) - 1), amount=st.sampled_from(["98.00", "99.00"]))
+    def contradict_a_line(self, which: int, amount: str) -> None:
+        line, before = sorted(self.newest)[which % len(self.newest)], self.office.entries()
+        self.office.publish(event(line, self.newest[line], self.said_last(line), amount_paid=amount))
+        assert self.office.entries() == before
+
+    @rule(
+        name=st.sampled_from([*PATIENTS, "more"]),
+        balance=st.sampled_from(["0.00", "15.00", "40.00"]),
+        day=st.sampled_from(["2026-05-08", "2026-06-08"]),
+        insurance_open=st.booleans(),
+        patient_id=st.sampled_from(["patient", "patient", "other"]),
+    )
+    def save_a_charge(self, name: str, balance: str, day: str, **more: object) -> None:
+        self.charge_version += 1
+        self.office.publish(charge(name, balance, version=self.charge_version, date_of_service=day, **more))
+
+    @rule()
+    def let_the_stranger_be_known(self) -> None:
+        self.office.publish(patient(STRANGER))
+        self.known = [*PATIENTS, STRANGER]
+
+    @rule()
+    def let_a_night_pass(self) -> None:
+        self.office.distribute()
+
+    @rule()
+    def let_a_day_pass(self) -> None:
+        self.office.now += timedelta(days=1)
+        self.office.sweep()
+
+    @precondition(lambda self: self.newest and not self.looks)
+    @rule()
+    def look_at_every_report(self) -> None:
+        self.looks.append((self.office.now, everything(self.tx, patients=(*PATIENTS, STRANGER))))
+        self.office.now += timedelta(microseconds=1)
+
+    @invariant()
+    def what_holds_in_an_office_holds(self) -> None:
+        for month, total in self.closed.items():
+            what_holds.a_closed_month_keeps_its_total(self.tx, month, total)
+        what_holds.a_line_has_one_open_exception_at_most(self.tx)
+        what_holds.what_needs_nobody_is_as_it_should_be_and_what_does_is_not_forgotten(self.tx)
+        what_holds.no_charge_takes_more_than_it_owes_and_no_payment_gives_more_than_it_has(self.tx)
+        for each in self.known:
+            what_holds.applied_and_unassigned_add_up_to_the_entries(self.tx, each)
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "looks"):
+                self.everything_ends_where_its_newest_version_says_and_reports_look_back_unchanged()
+        finally:
+            if hasattr(self, "tx"):
+                self.tx.rollback()
+                self.tx.close()
+
+    def everything_ends_where_its_newest_version_says_and_reports_look_back_unchanged(self) -> None:
+        self.let_the_stranger_be_known()
+        self.accept_everything()
+        self.what_holds_in_an_office_holds()
+        for moment, then in self.looks:
+            assert everything(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
+
+    def tell(self, *versions: tuple[str, int]) -> None:
+        """Let Billing import versions of lines; one that a line never had is its last one once more."""
+        told = [(line, min(number, len(self.history[line]))) for line, number in versions]
+        events = [event(line, number, self.history[line][number - 1]) for line, number in told]
+        chunks = [events] if self.come == "together" else [[each] for each in events]
+        for chunk in chunks:
+            self.office.imports(*chunk)
+            if self.come != "before any sweep":
+                self.office.sweep()
+        self.office.sweep()
+        if self.night_follows:
+            self.office.distribute()
+        for line, number in told:
+            if number > self.newest.get(line, 0):
+                self.newest[line] = number
+                self.acknowledged.discard(line)
+
+    def said_last(self, line: str) -> Version:
+        return self.history[line][self.newest[line] - 1]
+
+    def waits(self, line: str) -> bool:
+        """Whether a line waits for a patient whom nobody knows yet."""
+        return self.said_last(line)["patient"] not in self.known
+
+    def posted(self, line: str) -> Decimal:
+        sums = "SELECT coalesce(sum(amount), 0) FROM entries JOIN lines ON lines.id = line_ref WHERE payment_id = :line"
+        return Decimal(self.tx.execute(text(sums), {"line": line}).scalar_one())

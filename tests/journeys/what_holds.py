@@ -1,0 +1,66 @@
+"""What holds in an office of one company whenever nobody is at work in it, whatever came before."""
+
+from decimal import Decimal
+
+from sqlalchemy import text
+
+from payments.core.money import ZERO
+from payments.core.month import Month
+from payments.journeys import adjusting, closing, distributing, reporting
+from payments.store.session import Transaction
+
+# A line that was judged and needs nobody, and in which what stands is not what should.
+NOT_SETTLED = """
+SELECT payment_id, target, posted FROM lines, LATERAL (
+    SELECT coalesce(sum(amount), 0) AS posted FROM entries WHERE line_ref = lines.id) AS standing
+WHERE application NOT IN ('exception', 'held') AND reason IS DISTINCT FROM 'patient_not_found' AND target <> posted
+"""
+# A line that needs a person and has no exception that is open, or was acknowledged, for this judgement of it.
+FORGOTTEN = """
+SELECT payment_id FROM lines WHERE (application = 'exception' OR reason = 'patient_not_found') AND NOT EXISTS (
+    SELECT FROM findings WHERE line_ref = lines.id AND status IN ('open', 'acknowledged')
+        AND (findings.version, findings.attempts) = (lines.version, lines.attempts))
+"""
+# More applied to a charge than is owed, or of a patient's part of a payment than that is, or less
+# than nothing.
+OVERSPENT = """
+SELECT 'charge', charge_id, patient_id, sum(amount) FROM allocations LEFT JOIN charges USING (charge_id, patient_id)
+GROUP BY 2, 3, patient_balance HAVING sum(amount) NOT BETWEEN 0 AND coalesce(patient_balance, 0)
+UNION ALL
+SELECT 'payment', payment_id, moved.patient_id, applied FROM (
+    SELECT line_ref, patient_id, sum(amount) AS applied FROM allocations GROUP BY 1, 2
+) AS moved JOIN lines ON lines.id = line_ref
+WHERE applied NOT BETWEEN 0 AND greatest(0, (
+    SELECT sum(amount) FROM entries WHERE entries.line_ref = moved.line_ref AND entries.patient_id = moved.patient_id))
+"""
+
+
+def a_closed_month_keeps_its_total(tx: Transaction, month: str, total: Decimal) -> None:
+    verified = closing.verify(tx, "company", Month.parse(month))
+    assert (verified.holds, verified.snapshot.payments_total) == (True, total)
+
+
+def a_line_has_one_open_exception_at_most(tx: Transaction) -> None:
+    payments = [found.payment for found in adjusting.list_exceptions(tx, only_open=True)]
+    assert len(payments) == len(set(payments))
+
+
+def what_needs_nobody_is_as_it_should_be_and_what_does_is_not_forgotten(tx: Transaction) -> None:
+    assert [*tx.execute(text(NOT_SETTLED)), *tx.execute(text(FORGOTTEN))] == []
+
+
+def no_charge_takes_more_than_it_owes_and_no_payment_gives_more_than_it_has(tx: Transaction) -> None:
+    assert tx.execute(text(OVERSPENT)).all() == []
+
+
+def applied_and_unassigned_add_up_to_the_entries(tx: Transaction, patient_id: str) -> None:
+    (account,) = distributing.show_account(tx, patient_id)
+    log = reporting.payment_log(tx, reporting.LogQuery(patient_id))
+    applied = sum((moved.amount for moved in distributing.show_movements(tx, patient_id)), ZERO)
+    assert account.payments_total == sum((row.amount for row in log), ZERO)
+    assert account.unassigned == account.payments_total - applied
+    assert account.unassigned == sum((row.unassigned for row in log), ZERO)
+    # Only money that was paid back can leave an account with less than nothing.
+    least = ZERO if all(row.payment != "clinic/refund/1" for row in log) else min(ZERO, account.payments_total)
+    assert account.unassigned >= least
+    assert account.balance >= 0
