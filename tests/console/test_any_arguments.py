@@ -17,7 +17,7 @@ from payments.core.outcome import Reason, Status
 from tests.console.conftest import Billing, Terminal
 from tests.make import patient, saved
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "60"))
 # They run for as long as they are let, or for as long as they are asked to.
 LEFT_OUT = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
 

@@ -25,7 +25,7 @@ versions = st.fixed_dictionaries(
         "patient": st.sampled_from(["patient"] * 5 + ["other"] * 3 + [STRANGER]),
     }
 )
-histories = st.fixed_dictionaries({line: st.lists(versions, min_size=2, max_size=VERSIONS) for line in LINES})
+histories = st.fixed_dictionaries({line: st.lists(versions, min_size=3, max_size=VERSIONS) for line in LINES})
 
 
 def event(line: str, number: int, version: Version, **other: object) -> bytes:

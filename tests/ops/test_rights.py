@@ -86,11 +86,11 @@ def test_the_services_read_the_feed_and_use_the_broker_and_cannot_empty_the_serv
     assert messages_come_back(Engines.named("postgresql+psycopg://u@h/d", url))
 
 
-def messages_come_back(engines):
+def messages_come_back(engines, as_sender=dict):
     from celery import Celery  # noqa: PLC0415 (an application of its own: the product's stays as it is)
 
     app = Celery("rights", set_as_current=False)
-    app.conf.update(celery_settings(engines, read_settings({})))
+    app.conf.update(as_sender(celery_settings(engines, read_settings({}))))
     with app.connection_for_write() as connection:
         queue = connection.SimpleQueue(app.amqp.queues[IMPORTS])
         queue.put({"entry_ids": ["1-0"]})

@@ -7,7 +7,15 @@ import redis
 
 from tasks import stream
 from tests.tasks.feeding import age_request, opened, publish, sent, take_new
+from workers import intake as watcher
 from workers.intake import QUEUED_SECONDS, UNANSWERED_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_waited_for_long(monkeypatch):
+    """Let an intake listen a moment for what is new and for an answer: here, all comes at once or never."""
+    monkeypatch.setattr(watcher, "READ_WAIT_MS", 50)
+    monkeypatch.setattr(watcher, "REPLY_WAIT_MS", 50)
 
 
 def test_a_lone_event_leaves_at_once(intake):

@@ -30,7 +30,7 @@ from tests.conftest import scratch_database
 from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, Ledger, send_login, stranger_at
 from tests.make import NOW, patient, saved
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "40"))
 CONSOLE = Path(__file__).resolve().parents[3] / "console"
 # Who is logged out, disabled or given another password can ask nothing more.
 LEFT_OUT = {"/logout", "/login", "/users/disable", "/users/password", "/metrics"}
