@@ -36,10 +36,10 @@ test: install ## every test, the whole stack included
 	$(FAST)
 	$(BIN)/pytest -m "acceptance or faults"
 
-test-fast: install ## every test but those that start servers of their own
+test-fast: install ## every test but those that start servers or publishers of their own
 	$(FAST)
 
-DEEP := journeys/test_any_order journeys/test_any_range journeys/test_histories \
+DEEP := journeys/test_any_order journeys/test_any_range journeys/test_histories journeys/test_standing \
 	console/test_any_arguments console/web/test_any_request
 test-deep: install ## what may happen to payments in any order, and what may be typed, 2,000 of each kind (many minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/%.py)

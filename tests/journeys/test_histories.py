@@ -15,7 +15,7 @@ from payments.journeys.reporting import LogQuery, payment_log
 from tests.journeys.billing import feed, open_clinic, take
 from tests.make import body, deleted, said
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))
 LINES = [f"clinic/{payment}/{line}" for payment in ("p1", "p2", "p3") for line in ("1", "2")]
 SAVE = {
     "amount_paid": ["10.00", "25.00", "40.00"],

@@ -17,7 +17,7 @@ from payments.store.session import Database, Transaction
 from tests.make import body, said
 from tests.office import Office
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))
 TEN, ELEVEN, TWELVE, NEVER = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11", "12", "33"))
 
 

@@ -64,6 +64,7 @@ def needs(program):
         pytest.skip("php has no extension redis: its publisher cannot be tried")
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("publisher", [node, java, php], ids=lambda publisher: publisher.__name__)
 def test_a_save_is_an_event_and_its_repeat_the_same_one(publisher, redis_url, stream):
     client, name = stream
@@ -88,6 +89,7 @@ def test_a_save_is_an_event_and_its_repeat_the_same_one(publisher, redis_url, st
 SIGNING = {"SIGNING_KEY": f"2026-10:{b'secret'.hex()}"}
 
 
+@pytest.mark.acceptance
 def test_the_node_publisher_signs_what_it_sends(redis_url, stream):
     client, name = stream
     if shutil.which("node") is None:
@@ -112,6 +114,7 @@ def test_the_pages_command_makes_the_same_signature():
     assert told.split()[-1] == signature_of(event.encode(), "", b"secret").removeprefix(":")
 
 
+@pytest.mark.acceptance
 def test_a_refusal_is_told(redis_url, stream):
     client, name = stream
     client.set(name, "not a stream")
@@ -157,6 +160,7 @@ def php_program(_, expression):
 PROGRAMS = {"Node": node_program, "PHP": php_program, "Java": java_program}
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("language", PROGRAMS)
 def test_every_language_finds_the_same_stream_for_a_company(language, tmp_path):
     (expression,) = re.findall(rf"^\| {language} \| `([^`]+)` \|$", PAGE, re.MULTILINE)
