@@ -1,7 +1,7 @@
 """How long migration 0012 keeps others out while it divides the history: `python -m bench.migrating [ROWS]`.
 
 A database as it was before that step, with so many rows of history, brought to the present form as `workers.migrate`
-does it: the step, and then room for the months, which puts the rows of the time from last month on into theirs.
+does it: the step, and then room for the months, which copies the rows once more, into their parts.
 """
 
 import argparse
