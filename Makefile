@@ -52,10 +52,10 @@ soak: install ## 200 events a second with a fault every 20 seconds, SOAK_MINUTES
 	$(BIN)/python -m tests.faults.soak $(SOAK_MINUTES)
 	$(BIN)/python -m tests.faults.report
 
-bench: install ## the table of measurements (some minutes)
+bench: install ## the table of measurements (half an hour)
 	$(BIN)/python -m bench
 
-bench-large: install ## the same with 10 million stored payments and 1 million waiting (an hour or so)
+bench-large: install ## the same with a ledger of 10 million payments as well (an hour or so)
 	$(BIN)/python -m bench --large
 
 bench-pages: install ## pages of 50 rows out of a million payments, against a bare query for the same rows

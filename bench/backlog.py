@@ -8,6 +8,7 @@ from bench.importing import WARM_UP, standing_still
 from bench.processes import every_process, memory_bytes
 from bench.stage import Stage, our_processes
 
+SIZES = (10_000, 1_000_000)
 LIMIT = 1.10
 """How much more memory the larger backlog may take."""
 
