@@ -90,7 +90,7 @@ def test_before_a_requeue_one_sees_what_comes_through_what_waits_for_a_biller_an
     said = cells(page)
     rows = {tuple(said[at : at + 4]) for at in range(0, len(said), 4)}
     assert rows == {
-        ("Come through Once Billing knows the patient.", "2026-07", "1", "9.00"),
+        ("Come through once Billing knows the patient.", "2026-07", "1", "9.00"),
         ("Exceptions Their month is closed: a biller decides.", "2026-06", "1", "4.00"),
         (
             "Stay Not Sent This charge type is not selected in the clinic's settings.".replace("'", "&#39;"),
