@@ -50,7 +50,7 @@ class Fortnight:
 
     def late_corrections(self) -> Iterator[Event]:
         """Yield what the front desk saves now that September is closed: edited, deleted and added."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat()
         saved = [each for each in self.events if each["type"] == "payment.saved" and each["clinic_id"] == "north"]
         whole = [each for each in saved if self._is_of_september(each)][5 : 5 + SEPTEMBER_CASES]
         for number, event in enumerate(whole):

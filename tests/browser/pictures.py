@@ -59,7 +59,7 @@ def page(chromium: Browser, address: str, office: Stack) -> Iterator[Page]:
     [
         ("overview", "/?day=2026-10-08", 600),
         ("claims-feed", "/claims-feed?status=Not+Sent&clinic=east", 640),
-        ("exceptions", f"/exceptions?clinic=north&reason={CLOSED}", 690),
+        ("exceptions", f"/exceptions?clinic=north&reason={CLOSED}", 560),
         ("account", f"/account?patient={PATIENT}", 640),
         ("balancing", f"/balancing?{WEEK}&clinic=north", 760),
         ("months", f"/months?company={COMPANY}&month=2026-10", 700),
