@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from payments.store.session import transaction
+from payments.store.session import is_transient, transaction
 from tests.faults.injuries import cut_postgres, kill, stand_still
 from tests.faults.plant import Plant
 from tests.faults.processes import children_of, until
@@ -84,24 +85,36 @@ def test_a_postgres_that_takes_no_connection_for_a_minute_is_waited_for(scene: S
 def refusing(plant: Plant, state: str, share: float) -> Iterator[Callable[[], int]]:
     """Have PostgreSQL refuse transactions with this code at their commit; what it gives tells how many tries failed."""
     before = _failed_tries(plant)
-    with transaction(plant.database) as tx:
-        tx.execute(
-            text(
-                "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                f"IF random() < {share} THEN RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END IF; "
-                "RETURN NULL; END $$"
-            )
-        )
-        tx.execute(
-            text(
-                "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON history DEFERRABLE INITIALLY DEFERRED "
-                "FOR EACH ROW WHEN (NEW.what <> 'Failed') EXECUTE FUNCTION refuse()"
-            )
-        )
-    yield lambda: _failed_tries(plant) - before
-    with transaction(plant.database) as tx:
-        tx.execute(text("DROP TRIGGER refuse ON history"))
+    _change(
+        plant,
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF random() < {share} THEN RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END IF; "
+        "RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON history DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW WHEN (NEW.what <> 'Failed') EXECUTE FUNCTION refuse()",
+    )
+    try:
+        yield lambda: _failed_tries(plant) - before
+    finally:
+        _change(plant, "DROP TRIGGER refuse ON history")
     assert _failed_tries(plant) > before, "nothing was refused"
+
+
+def _change(plant: Plant, *statements: str) -> None:
+    """Change the tables under their writers. Of two that wait for each other PostgreSQL ends one, maybe this one."""
+
+    def changed() -> bool:
+        try:
+            with transaction(plant.database) as tx:
+                for statement in statements:
+                    tx.execute(text(statement))
+        except DBAPIError as error:
+            if not is_transient(error):
+                raise
+            return False
+        return True
+
+    until(changed, 60, "the tables are changed")
 
 
 def _failed_tries(plant: Plant) -> int:
