@@ -7,9 +7,10 @@ than the moment at which it is on the disk.
 """
 
 import re
+import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -89,6 +90,11 @@ def bare_celery(stage: Stage, rate: int, seconds: int) -> Latency:
     if answered.keys() != begun.keys():
         raise WrongResultError("bare Celery: a task was lost")
     return _summed(rate, [answered[number] - begun[number] for number in begun if number >= 0])
+
+
+def median(runs: Sequence[Latency]) -> Latency:
+    """Return the median of each figure of several runs at one rate."""
+    return Latency(runs[0].rate, *map(statistics.median, zip(*(run[1:] for run in runs), strict=True)))
 
 
 class _Watcher:
