@@ -55,4 +55,5 @@ def _days(choice: Period, today: date) -> tuple[date, date]:
     first, last = last_full_week(today)
     if choice.since is None and choice.until is None:
         return first, last
-    return choice.since or date(1900, 1, 1), choice.until or today
+    since = choice.since or date(1900, 1, 1)
+    return since, choice.until or max(since, today)

@@ -53,6 +53,13 @@ def test_a_day_of_the_overview_and_of_the_audit_history_begins_where_the_visitor
     assert "looked-at-from-afar" not in cells(seen_from(admin, zone, f"/audit?since={today.replace(year=2999)}"))
 
 
+def test_balancing_from_a_day_that_has_not_come_yet_is_that_day_alone(visitor: Visitor) -> None:
+    page = visitor("billing").get("/balancing", since="2999-01-01")
+
+    assert page.status_code == 200
+    assert "2999-01-01 to 2999-01-01" in page.text
+
+
 def test_a_refusal_stands_within_the_pages_with_the_way_back(visitor: Visitor, address: str) -> None:
     billing = visitor("billing")
     came_from = {"referer": f"{address}/exceptions?case=added"}
