@@ -57,7 +57,15 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path):
+def hears_the_keyboard():
+    """Take SIGINT even where the shell that started the tests in its background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def bench(tmp_path, hears_the_keyboard):
     made = Bench(tmp_path / "log", first_seconds=0.01)
     with made.supervisor:
         yield made
