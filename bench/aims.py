@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from bench import backlog, distribution, growth, pages
+
 OURS_ONE, OURS_TWO = "ours, 1 process", "ours, 2 processes"
 FLOORS = ("floor, 1 process", "floor, 2 processes")
 CELERIES = ("Celery, our settings", "Celery, as it comes")
@@ -46,7 +48,7 @@ def _of_latency(waits: Mapping[str, Any]) -> Aim:
 
 def _of_pages(results: Mapping[str, Any]) -> Aim:
     slowest = max(each["reading"] / each["bare"] for each in results["pages"].values())
-    return Aim("a page of 50 out of a million against a bare query, the slowest", slowest, 10, at_least=False)
+    return Aim("a page of 50 out of a million against a bare query, the slowest", slowest, pages.LIMIT, at_least=False)
 
 
 def _of_size(results: Mapping[str, Any]) -> list[Aim]:
@@ -57,10 +59,10 @@ def _of_size(results: Mapping[str, Any]) -> list[Aim]:
     slower = more["microseconds"] / less["microseconds"]
     sizes = f"{more['payments']:,} against {less['payments']:,}"
     return [
-        Aim(stored, large["rate"] / small["rate"], 0.9, at_least=True),
+        Aim(stored, large["rate"] / small["rate"], growth.LIMIT, at_least=True),
         *(
-            Aim(f"memory of the {name}, {waiting}", many["memory"][name] / used, 1.1, at_least=False)
+            Aim(f"memory of the {name}, {waiting}", many["memory"][name] / used, backlog.LIMIT, at_least=False)
             for name, used in few["memory"].items()
         ),
-        Aim(f"distribution of a payment, {sizes}", slower, 1.5, at_least=False),
+        Aim(f"distribution of a payment, {sizes}", slower, distribution.LIMIT, at_least=False),
     ]

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 from fastapi import APIRouter, Query, Response
 
 from console.filters import Filter, Text
-from console.visiting import PageError, Viewer, Visit
+from console.visiting import PageError, Viewer
 from payments.journeys import browsing, distributing
 from payments.journeys.browsing import LogQuery, LogRow
 from payments.journeys.distributing import AccountRow, MovementRow
@@ -26,15 +26,14 @@ def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
     """Show the account of a patient, or ask for one."""
     if choice.patient is None:
         return visit.page("account.html", patient=None)
+    seen = visit.user.clinics
     with visit.site.ledger() as tx:
-        accounts = [
-            _opened(tx, visit, row) for row in distributing.show_account(tx, choice.patient, visit.user.clinics)
-        ]
+        moved = distributing.show_movements(tx, choice.patient, seen)
+        accounts = [_opened(tx, row, moved, seen) for row in distributing.show_account(tx, choice.patient, seen)]
         visit.note(tx, "viewed account", choice.patient)
     if not accounts:
         raise PageError(404, f"No patient is known as {choice.patient}.", "Check the id on the Claims Feed.")
-    is_limited = visit.user.clinics is not None
-    return visit.page("account.html", patient=choice.patient, accounts=accounts, is_limited=is_limited)
+    return visit.page("account.html", patient=choice.patient, accounts=accounts, is_limited=seen is not None)
 
 
 class _Opened(NamedTuple):
@@ -47,11 +46,9 @@ class _Opened(NamedTuple):
     movements: Sequence[MovementRow]
 
 
-def _opened(tx: Transaction, visit: Visit, row: AccountRow) -> _Opened:
-    seen = visit.user.clinics
+def _opened(tx: Transaction, row: AccountRow, moved: Sequence[MovementRow], seen: Sequence[str] | None) -> _Opened:
     query = LogQuery(patient_id=row.patient, company_id=row.company, clinics=seen)
     lines = browsing.log_page(tx, query, None, LINES_MAX)
-    moved = distributing.show_movements(tx, row.patient, seen)
     return _Opened(
         row,
         distributing.show_name(tx, row),
