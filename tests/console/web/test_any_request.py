@@ -3,14 +3,11 @@
 import json
 import os
 import re
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import uvicorn
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,7 +24,7 @@ from payments.journeys import admitting
 from payments.journeys.admitting import Password
 from payments.store.session import transaction
 from tests.conftest import scratch_database
-from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, Ledger, send_login, stranger_at
+from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, Ledger, send_login, served, stranger_at
 from tests.make import NOW, patient, saved
 
 EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "40"))
@@ -120,7 +117,7 @@ def site(
 ) -> Iterator[str]:
     """A console of its own with a few payments, for whatever is done to it; gives its address."""
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("any"))})
-    with scratch_database(postgres_url, empty_ledger) as url, socket.create_server(("127.0.0.1", 0)) as listener:
+    with scratch_database(postgres_url, empty_ledger) as url:
         app = make_site(home, Engines.named(url, redis_url))
         database = app.state.site.database
         with transaction(database) as tx:
@@ -130,12 +127,8 @@ def site(
             CLINIC, patient(), saved("25.00", clinic_id=CLINIC), saved("5.00", clinic_id=CLINIC, payment_id="other")
         )
         Ledger(database).publishes(b"no event", saved("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late"))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+        with served(app) as address:
+            yield address
         database.dispose()
         app.state.site.feed.close()
 
