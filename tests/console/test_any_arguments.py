@@ -12,37 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from console import cli
-from payments.core.event import ChargeType
-from payments.core.outcome import Reason, Status
 from tests.console.conftest import Billing, Terminal
+from tests.console.odd import numbers_and_days, words
 from tests.make import patient, saved
 
 EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "60"))
 # They run for as long as they are let, or for as long as they are asked to.
 LEFT_OUT = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
 
-KNOWN = (*Status, *Reason, *ChargeType, "not-sent", "all", "open", "on", "off", "json", "csv", "company", "typed")
-DAYS = ("2026-06-01", "2026-02-30", "2026-06", "2026-13", "America/Denver", "typed/payment/1")
-ODD = (
-    "",
-    " ",
-    "-1",
-    "0",
-    str(2**31),
-    str(2**63),
-    "1e9",
-    "NaN",
-    "--",
-    "-",
-    "=1+1",
-    "' OR 1=1 --",
-    "/nowhere/at/all",
-    "é" * 70,
-)
-words = st.sampled_from([*map(str, KNOWN), *DAYS, *ODD])
+MORE = ("not-sent", "all", "open", "off", "json", "typed", "America/Denver", "typed/payment/1")
+ODD = ("", " ", "--", "-", "/nowhere/at/all", "é" * 70)
 # An argument holds no NUL; what is not UTF-8 comes as half a surrogate.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20)
-odd = words | texts | st.integers(-(2**70), 2**70).map(str) | st.dates().map(str)
+odd = words(*MORE, *ODD) | texts | numbers_and_days
 
 
 def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

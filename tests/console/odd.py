@@ -1,0 +1,17 @@
+"""What nobody means to type or to send, alike for commands, pages and calls."""
+
+from hypothesis import strategies as st
+
+from payments.core.event import ChargeType
+from payments.core.outcome import Reason, Status
+
+KNOWN = (*Status, *Reason, *ChargeType, "on", "csv", "company")
+DAYS = ("2026-06-01", "2026-02-30", "2026-06", "2026-13")
+ODD = ("-1", "0", str(2**31), str(2**63), "1e9", "NaN", "=1+1", "' OR 1=1 --")
+
+numbers_and_days = st.integers(-(2**70), 2**70).map(str) | st.dates().map(str)
+
+
+def words(*more: str) -> st.SearchStrategy[str]:
+    """Return words that mean something somewhere, and odd ones; `more` belong to what is asked alone."""
+    return st.sampled_from([*map(str, (*KNOWN, *DAYS, *ODD)), *map(str, more)])
