@@ -46,11 +46,12 @@ class Wire:
         with contextlib.suppress(OSError):
             while data := near.recv(65_536):
                 piece = data if self.left is None else data[: self.left]
-                far.sendall(piece)
+                # counted before it is passed on: who asked may read or set these as soon as the server has answered
+                self.left = None if self.left is None else self.left - len(piece)
                 self.passed += len(piece)
+                far.sendall(piece)
                 if len(piece) < len(data):
                     break
-                self.left = None if self.left is None else self.left - len(piece)
             far.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
