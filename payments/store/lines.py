@@ -127,12 +127,17 @@ def waiting_for(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[Lin
 
 
 def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
-    """Make lines due that this transaction holds and that still wait, and return how many that is."""
+    """Make lines due that this transaction holds and that still wait, and return how many that is.
+
+    They are due since their save: under a clock that is set back meanwhile, `now` would still be to come.
+    """
     refs = [line.id for line in waiting]
     if not refs:
         return 0
     released = tx.execute(
-        text(f"UPDATE lines SET due_at = :now, {changed_at('lines')} WHERE id = ANY(:refs) AND {_WAITS}"),
+        text(
+            f"UPDATE lines SET due_at = least(saved_at, :now), {changed_at('lines')} WHERE id = ANY(:refs) AND {_WAITS}"
+        ),
         {"refs": refs, "now": now},
     )
     return released.rowcount

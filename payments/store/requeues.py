@@ -16,16 +16,19 @@ from payments.store.session import Transaction
 from payments.store.tables import lines
 
 _KEY = ["clinic_id", "payment_id", "line_id"]
+# Due since it was saved or came in: under a clock that is set back meanwhile, `now` would still be to come.
 # Locked first, in the order in which everybody locks lines.
 _DUE = (
     "WITH wanted AS MATERIALIZED (SELECT lines.id FROM lines {0} "
     "ORDER BY lines.clinic_id, lines.payment_id, lines.line_id FOR NO KEY UPDATE OF lines) "
-    f"UPDATE lines SET {changed_at('lines')}, "
-    "due_at = :now, requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
+    f"UPDATE lines SET {changed_at('lines')}, due_at = least(lines.saved_at, :now), "
+    "requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
     "application = 'held', detail = 'Requeued' FROM wanted WHERE lines.id = wanted.id "
     "RETURNING lines.id, lines.version, lines.clinic_id, lines.payment_id, lines.line_id"
 )
-_ASIDE_DUE = f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = :now WHERE closed_at IS NULL"
+_ASIDE_DUE = (
+    f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = least(received_at, :now) WHERE closed_at IS NULL"
+)
 _OPEN = "status IN ('Not Sent', 'Transmission Pending')"
 
 

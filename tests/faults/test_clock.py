@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from payments.journeys import reporting
+from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FeedQuery
 from payments.store.session import Transaction, transaction
 from tests.faults.plant import Plant
@@ -47,6 +47,33 @@ def test_months_close_and_stay_closed_under_a_clock_that_steps_back(tx: Transact
 
     assert office.month_total("2026-06") == total
     assert sorted(str(finding.case) for finding in office.open_exceptions()) == ["added", "edited"]
+
+
+def test_what_became_due_is_due_under_a_clock_that_steps_back(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 6, 20))
+    office.publish(saved("30.00", payment_id="early", patient_id="unheard-of"))
+    office.imports(patient("unheard-of"))
+
+    office.now -= timedelta(hours=1)
+    office.sweep()
+
+    assert office.entries() == [("2026-06-05", "30.00", "Cash")]
+
+
+def test_what_was_requeued_is_due_under_a_clock_that_steps_back(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 6, 20))
+    office.publish(saved("30.00", payment_id="early", patient_id="unheard-of"), b"not an event")
+    aside = tx.execute(text("SELECT id FROM set_aside")).scalar_one()
+    office.now += timedelta(hours=2)
+    requeueing.requeue(tx, ["clinic/early/1", f"refused:{aside}"], office.now, "user:support")
+
+    office.now -= timedelta(hours=1)
+    office.sweep()
+
+    last = text(
+        "SELECT DISTINCT ON (line_ref, set_aside_ref) what FROM history ORDER BY line_ref, set_aside_ref, id DESC"
+    )
+    assert list(tx.execute(last).scalars()) == ["Held", "Validation Failed"]
 
 
 @pytest.fixture
