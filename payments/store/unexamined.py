@@ -24,7 +24,7 @@ conflicts AS (
         set_aside.amount_paid
     FROM set_aside JOIN lines USING (clinic_id, payment_id, line_id)
     WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
-        AND lines.id NOT IN (SELECT id FROM excepted)
+        AND NOT EXISTS (SELECT FROM excepted WHERE excepted.id = lines.id)
     ORDER BY lines.id, set_aside.id DESC
 ),
 needed AS (
@@ -41,7 +41,7 @@ work AS (
     )
     UNION ALL
     SELECT line_ref, NULL, NULL, NULL FROM findings JOIN lines ON lines.id = line_ref
-    WHERE findings.status = 'open' AND line_ref NOT IN (SELECT id FROM needed)
+    WHERE findings.status = 'open' AND NOT EXISTS (SELECT FROM needed WHERE needed.id = line_ref)
         AND (lines.application <> 'held' OR findings.reason = 'Version conflict')
 )
 """

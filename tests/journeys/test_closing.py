@@ -1,6 +1,7 @@
 """A month on its way to being closed: what is refused, what is better settled before, and what it leaves behind."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
@@ -76,6 +77,19 @@ def test_a_later_month_waits_for_an_earlier_one_that_is_only_scheduled(tx: Trans
 
     office.close("2026-04", "2026-05")
     assert states(office) == {"2026-04": MonthState.CLOSED, "2026-05": MonthState.CLOSED}
+
+
+def test_a_close_that_was_cut_off_goes_on_although_a_payment_came_into_an_earlier_month(tx: Transaction) -> None:
+    office = Office(tx, TODAY)
+    office.publish(saved(payment_id="may", **paid("5.00", "2026-05-05")))
+    closing.begin(tx, "company", MAY, office.now, BILLER)
+    office.publish(saved(**paid("25.00", "2026-04-05")))
+
+    closing.begin(tx, "company", MAY, office.now, None)
+    closing.finish(tx, "company", MAY, office.now)
+
+    assert states(office)["2026-05"] is MonthState.CLOSED
+    assert office.month_total("2026-04") == Decimal("25.00")
 
 
 def test_a_month_that_is_being_closed_is_neither_scheduled_nor_cancelled_and_a_closed_one_is_closed(

@@ -98,7 +98,9 @@ def clinic_id(database: Database) -> str:
     """A clinic of its own that sends everything, while nobody else has anything that comes due."""
     name = f"clinic-{uuid4()}"
     with transaction(database) as tx:
-        tx.execute(text("UPDATE lines SET due_at = due_at + interval '1 day' WHERE due_at IS NOT NULL"))
+        tx.execute(
+            text("UPDATE lines SET due_at = greatest(due_at, now()) + interval '1 day' WHERE due_at IS NOT NULL")
+        )
         wish = Wish(name, "company", integration=True, charge_types=list(ChargeType))
         configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
     return name
