@@ -50,7 +50,13 @@ class Snapshot(NamedTuple):
 
 
 def check_may_close(company_id: str, month: Month, today: date, state: MonthState, earlier: Sequence[Month]) -> None:
-    """Raise ClosingError unless the month has ended, is not closed, and no `earlier` month with entries is open."""
+    """Raise ClosingError unless the month has ended, is not closed, and no `earlier` month with entries is open.
+
+    A close that was cut off may go on as it began: what came into an earlier month since then must not leave this one
+    CLOSING, with its payments held back.
+    """
+    if state is MonthState.CLOSING:
+        return
     if state is MonthState.CLOSED:
         raise ClosingError(company_id, month, "it is closed already")
     if Month.of(today) <= month:

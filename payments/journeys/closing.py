@@ -65,15 +65,12 @@ def show_unready(tx: Transaction, company_id: str, month: Month) -> list[Unready
 def begin(tx: Transaction, company_id: str, month: Month, now: datetime, who: str | None) -> None:
     """Hold new imports of the month back; commit this before `finish`. Nobody but the night has no name.
 
-    A close that was cut off goes on as it was checked when it began: what came into an earlier month since then must
-    not leave this one CLOSING, with its payments held back. Raises ClosingError for a month that has not ended, is
-    closed, or comes after one with entries that is not closed.
+    Raises ClosingError for a month that has not ended, is closed, or comes after one with entries that is not closed.
     """
     state = closing.lock_state(tx, company_id, month)
-    if state is MonthState.CLOSING:
-        return
     _check(tx, company_id, month, state, now)
-    closing.set_state(tx, (company_id, month), MonthState.CLOSING, now, who)
+    if state is not MonthState.CLOSING:
+        closing.set_state(tx, (company_id, month), MonthState.CLOSING, now, who)
 
 
 def finish(tx: Transaction, company_id: str, month: Month, now: datetime) -> Snapshot:

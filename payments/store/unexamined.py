@@ -9,7 +9,8 @@ from payments.store.session import Transaction
 
 # What an up-to-date set of findings would still have to change: lines that need a finding and have none for what they
 # are since they were judged last, and lines whose open finding speaks of something that is no longer so. A payment that
-# waits to be judged keeps the one that it has. A finding without `attempts` is from before they were kept.
+# waits to be judged keeps the one that it has. A finding without `attempts` is from before they were kept. PostgreSQL
+# looks NOT EXISTS up in a hash of any size, and NOT IN only in one that fits into its memory.
 _WORK = """
 WITH excepted AS (
     SELECT id, version, attempts, CASE

@@ -85,6 +85,7 @@ def test_a_close_that_was_cut_off_goes_on_although_a_payment_came_into_an_earlie
     closing.begin(tx, "company", MAY, office.now, BILLER)
     office.publish(saved(**paid("25.00", "2026-04-05")))
 
+    assert closing.preview(tx, "company", MAY, office.now)[0].payments_total == Decimal("5.00")
     closing.begin(tx, "company", MAY, office.now, None)
     closing.finish(tx, "company", MAY, office.now)
 
