@@ -23,7 +23,8 @@ from tasks import stream
 from tasks.resources import connect_redis
 from workers.child import Child, has_ended, spawn, stop
 from workers.engines import embedded_engines
-from workers.stack import application, upgrade_schema
+from workers.schema import upgrade_schema
+from workers.stack import application
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = "bench_ready"

