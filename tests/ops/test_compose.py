@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from config.settings import VARIABLES
-from tests.ops.composed import ROOT, ours, services, variables
+from tests.ops.composed import ROOT, compose, ours, services, variables
 from workers import probe, stack
 from workers.probe import tell
 
@@ -65,6 +65,30 @@ def test_images_are_pinned_and_the_engines_are_those_that_the_tests_run_on():
     assert {service["image"] for service in OURS.values()} == {f"payments:{importlib.metadata.version('payments')}"}
 
 
+def test_no_file_is_copied_into_a_container_that_cannot_be_written():
+    read = compose()
+
+    def is_copied(kind, used):
+        held = read[kind][used if isinstance(used, str) else used["source"]]
+        return "file" not in held
+
+    copied = [
+        (name, kind)
+        for name, service in SERVICES.items()
+        for kind in ("configs", "secrets")
+        if service.get("read_only") and any(is_copied(kind, used) for used in service.get(kind, ()))
+    ]
+
+    assert copied == []
+
+
+def test_what_is_mounted_from_the_checkout_is_there_and_cannot_be_written():
+    mounted = [each for service in SERVICES.values() for each in service.get("volumes", ()) if each.startswith(".")]
+
+    assert len(mounted) == 3
+    assert [each for each in mounted if not (ROOT / each.split(":")[0]).is_file() or not each.endswith(":ro")] == []
+
+
 def test_nothing_is_published_but_on_this_machine():
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
 
@@ -105,17 +129,17 @@ def test_a_probe_says_what_is_down_and_what_nobody_knows_of(capsys):
 
 
 def test_docker_compose_takes_the_file():
-    compose = ["docker", "compose"]
+    command = ["docker", "compose"]
     if (
         shutil.which("docker") is None
-        or subprocess.run([*compose, "version"], check=False, capture_output=True).returncode
+        or subprocess.run([*command, "version"], check=False, capture_output=True).returncode
     ):
         pytest.skip("docker compose is not installed here, so it cannot be asked whether it takes the file")
     given = os.environ | dict.fromkeys(variables(), "x") | {"REDIS_MEMORY": "1gb", "PAYMENTS_CONSOLE_HTTPS": "false"}
     profiles = ["--profile", "prometheus", "--profile", "grafana"]
 
     done = subprocess.run(
-        [*compose, *profiles, "config", "--quiet"], check=False, cwd=ROOT, env=given, capture_output=True, text=True
+        [*command, *profiles, "config", "--quiet"], check=False, cwd=ROOT, env=given, capture_output=True, text=True
     )
 
     assert done.returncode == 0, done.stderr
