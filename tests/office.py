@@ -29,12 +29,19 @@ def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
 
 
 class Office:
-    """One company with one clinic that sends every charge type, on one transaction of a real database."""
+    """One company with one clinic, which sends every charge type or those given, on one transaction of a real database."""
 
-    def __init__(self, tx: Transaction, today: date, company_id: str = "company", clinic_id: str = "clinic") -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        today: date,
+        company_id: str = "company",
+        clinic_id: str = "clinic",
+        charge_types: Iterable[ChargeType] = ChargeType,
+    ) -> None:
         self.tx, self.company_id, self.clinic_id = tx, company_id, clinic_id
         self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-        wish = Wish(clinic_id, company_id, integration=True, charge_types=list(ChargeType))
+        wish = Wish(clinic_id, company_id, integration=True, charge_types=list(charge_types))
         configuring.set_clinic(tx, wish, now=self.now, who="user:admin")
         self.publish(patient(company_id=company_id))
 

@@ -1,12 +1,13 @@
 """Which saved payments belong in Billing: rule D2, in the order in which the office applies it."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from payments.core.event import ChargeType, PaymentSaved
 from payments.core.line import Line
-from payments.core.money import ZERO
+from payments.core.money import ZERO, Money
 from payments.core.outcome import Reason
 
 
@@ -82,13 +83,21 @@ def kept_out(settings: ClinicSettings, charge_type: str) -> Reason | None:
 
 
 def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
-    """Say whether the line was imported before and did not itself change its charge type.
+    """Say whether money stands in Billing for the line under this charge type, or should by an earlier judgement.
 
-    Without this, unticking a type and then mending a memo would take money out of Billing (rule D2).
+    Without this, unticking a type and then mending a memo would take money out of Billing (rule D2). What stands under
+    another type says nothing: the line's own change took it out, even where a closed month still holds it.
     """
-    return (
-        before is not None
-        and before.content is not None
-        and before.belongs_in_billing
-        and before.content.charge_type is saved.charge_type
+    if before is None or before.content is None:
+        return False
+    return saved.charge_type in types_standing(before) or bool(
+        before.outcome.target and before.content.charge_type is saved.charge_type
     )
+
+
+def types_standing(line: Line) -> set[ChargeType]:
+    """Return the charge types under which money stands in Billing for a line."""
+    sums: dict[ChargeType, Money] = defaultdict(lambda: ZERO)
+    for amount, bearing in line.postings:
+        sums[bearing.charge_type] += amount
+    return {charge_type for charge_type, amount in sums.items() if amount != ZERO}

@@ -109,11 +109,6 @@ class Line(NamedTuple):
         return days | {self.content.transaction_date} if self.content else days
 
     @property
-    def belongs_in_billing(self) -> bool:
-        """Whether an earlier judgement found that the line belongs in Billing."""
-        return bool(self.posted or self.outcome.target)
-
-    @property
     def settings_as_of(self) -> datetime:
         """The moment whose clinic settings count: the save, or the requeue if there was one since."""
         return self.requeued_at or self.saved_at

@@ -91,7 +91,11 @@ def test_a_closed_month_is_not_touched_and_the_case_is_named(case, first, event)
     assert decision.line.outcome.detail == f"Payment {case} when month is closed"
 
 
-@pytest.mark.parametrize("event", [edited(FIRST, amount_paid="35.00"), deleted(version=2), edited(FIRST, **IN_MAY)])
+LEAVES = edited(FIRST, charge_type="Supplies")
+CHANGES = [edited(FIRST, amount_paid="35.00"), deleted(version=2), edited(FIRST, **IN_MAY), LEAVES]
+
+
+@pytest.mark.parametrize("event", CHANGES, ids=["amount", "deleted", "date", "type"])
 def test_a_month_that_is_being_closed_makes_everything_wait(event):
     before = told(FIRST).line
 

@@ -5,11 +5,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from payments.core.event import ChargeType
 from tests.make import body, deleted, said
 
 LINES, VERSIONS = ["a", "b", "c", "refund"], 5
 PATIENTS, STRANGER = ["patient", "other"], "stranger"
 DAYS = ["2026-04-08", "2026-04-08", "2026-05-08", "2026-06-08"]
+NOT_SELECTED = ChargeType.SUPPLIES
 Version = dict[str, Any]
 
 versions = st.fixed_dictionaries(
@@ -21,7 +23,7 @@ versions = st.fixed_dictionaries(
         "memo": st.sampled_from([None, "x"]),
         "zero_due": st.sampled_from([False] * 5 + [True]),
         "kind": st.sampled_from(["paid"] * 5 + ["unpaid", "internal"]),
-        "charge_type": st.sampled_from(["Copay", "Copay", "Payment on Account"]),
+        "charge_type": st.sampled_from(["Copay", "Copay", "Payment on Account", NOT_SELECTED]),
         "patient": st.sampled_from(["patient"] * 5 + ["other"] * 3 + [STRANGER]),
     }
 )
@@ -52,7 +54,7 @@ def event(line: str, number: int, version: Version, **other: object) -> bytes:
 
 def owed(line: str, version: Version) -> Decimal:
     """Return what belongs in Billing by a version, worked out from it alone."""
-    belongs = not version["deleted"] and version["kind"] == "paid"
+    belongs = not version["deleted"] and version["kind"] == "paid" and version["charge_type"] != NOT_SELECTED
     return _amount(line, version) if belongs else Decimal(0)
 
 

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import text
 
+from payments.core.event import ChargeType
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustingError
 from payments.store.session import Database
 from tests.journeys import what_holds
-from tests.journeys.any_history import LINES, PATIENTS, STRANGER, VERSIONS, Version, event, histories, owed
+from tests.journeys.any_history import LINES, NOT_SELECTED, PATIENTS, STRANGER, VERSIONS, Version, event, histories, owed
 from tests.journeys.test_as_of import everything
 from tests.make import charge, patient
 from tests.office import BILLER, Office
@@ -37,7 +38,7 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def open_the_office(self, said_in_the_end: dict, come: str, night_follows: bool, begins: str) -> None:
         self.tx = self.database.connect()
-        self.office = Office(self.tx, date(2026, 6, 20))
+        self.office = Office(self.tx, date(2026, 6, 20), charge_types=set(ChargeType) - {NOT_SELECTED})
         self.history: dict[str, list[Version]] = said_in_the_end
         self.come, self.night_follows = come, night_follows
         self.known = [*PATIENTS]

@@ -82,6 +82,33 @@ def test_what_was_acknowledged_and_comes_out_otherwise_when_requeued_is_an_excep
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "25.00"]
 
 
+@pytest.mark.parametrize("again", ["saved with a memo", "saved once more", "requeued"])
+def test_what_its_own_change_took_out_stays_out_while_a_closed_month_holds_its_money(office: Office, again: str) -> None:
+    office.publish(SUPPLIES)
+    match again:
+        case "saved with a memo":
+            office.publish(edited(SUPPLIES, memo="a word more"))
+        case "saved once more":
+            office.publish(SUPPLIES)
+        case "requeued":
+            office.requeue([PAYMENT])
+
+    assert found(office) == [("deleted", "-25.00")]
+    office.accept_all()
+    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
+
+
+def test_what_is_changed_back_to_the_type_under_which_it_stands_is_as_it_was(office: Office) -> None:
+    selects(office)  # nothing any more
+    office.publish(SUPPLIES)
+    assert found(office) == [("deleted", "-25.00")]
+
+    office.publish(edited(SUPPLIES, charge_type="Copay"))
+
+    assert found(office) == []
+    assert [amount for _, amount, _ in office.entries()] == ["25.00"]
+
+
 def test_what_was_accepted_and_comes_out_otherwise_when_requeued_is_posted_again(office: Office) -> None:
     office.publish(SUPPLIES)
     office.accept_all()
