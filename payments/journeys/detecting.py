@@ -57,11 +57,13 @@ def _examine(tx: Transaction, held: dict[int, Line], work: dict[int, Work]) -> d
     closed_at = months.closed_at(tx, {month for line in held.values() for month in _months(line)})
     found: dict[int, Examined] = {}
     for ref, line in held.items():
-        aside = work[ref].set_aside_ref
-        finding = conflict(line, work[ref].amount_now) if aside else examine(line)
+        _, attempts, aside, amount_now = work[ref]
+        if attempts is None:
+            continue
+        finding = conflict(line, amount_now) if aside else examine(line)
         if finding:
-            attempts = work[ref].attempts if aside else line.attempts
-            found[ref] = Examined(line, finding, _note(line, finding, closed_at), attempts, aside)
+            tries = attempts if aside else line.attempts
+            found[ref] = Examined(line, finding, _note(line, finding, closed_at), tries, aside)
     return found
 
 

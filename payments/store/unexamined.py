@@ -8,17 +8,26 @@ from payments.core.money import Money
 from payments.store.session import Transaction
 
 # What an up-to-date set of findings would still have to change: lines that need a finding and have none for what they
-# are since they were judged last, and lines whose open finding speaks of something that is no longer so. A payment that
-# waits to be judged keeps the one that it has. A finding without `attempts` is from before they were kept. PostgreSQL
-# looks NOT EXISTS up in a hash of any size, and NOT IN only in one that fits into its memory.
+# are since they were judged last, and lines whose open finding speaks of something that is no longer so. What a person
+# has answered for this judgement of a line needs none any more, and leaves the line's place to a conflict. A payment
+# that waits to be judged keeps the one that it has. A finding without `attempts` is from before they were kept.
+# PostgreSQL looks NOT EXISTS up in a hash of any size, and NOT IN only in one that fits into its memory.
 _WORK = """
-WITH excepted AS (
+WITH judged AS (
     SELECT id, version, attempts, CASE
         WHEN reason = 'patient_not_found' THEN 'Patient not found'
         WHEN target IS NULL THEN 'Amount Due is 0.00'
         ELSE 'Payment added/edited/deleted when month is closed'
     END AS reason
     FROM lines WHERE application = 'exception' OR reason = 'patient_not_found'
+),
+excepted AS (
+    SELECT * FROM judged WHERE NOT EXISTS (
+        SELECT FROM findings
+        WHERE line_ref = judged.id AND findings.version = judged.version AND findings.reason = judged.reason
+            AND findings.status IN ('acknowledged', 'resolved')
+            AND (findings.attempts IS NULL OR findings.attempts = judged.attempts)
+    )
 ),
 conflicts AS (
     SELECT DISTINCT ON (lines.id) lines.id, lines.version, set_aside.attempts, set_aside.id AS set_aside_ref,
@@ -49,9 +58,9 @@ work AS (
 
 
 class Work(NamedTuple):
-    """A line to examine.
+    """A line to examine, with its tries; without them it needs no finding and has an open one.
 
-    For a conflict with the event that is set aside, how often that was tried, and the amount in dollars that it says.
+    For a conflict the event that is set aside, how often that was tried, and the amount in dollars that it says.
     """
 
     line_ref: int
