@@ -29,7 +29,7 @@ def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
 
 
 class Office:
-    """One company with one clinic, which sends every charge type or those given, on one transaction of a real database."""
+    """One company with a clinic that sends every charge type, or those given, on one transaction of a real database."""
 
     def __init__(
         self,

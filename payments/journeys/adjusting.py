@@ -15,7 +15,7 @@ from payments.core.finding import (
 )
 from payments.core.line import IMPORT_USER, EntryKind, Line, Posting
 from payments.core.month import Month, MonthState
-from payments.store import clinics, distribution, entries, findings, history, inbox, lines, months
+from payments.store import clinics, distribution, entries, findings, history, inbox, lines, months, patients
 from payments.store.entries import NewEntry, Stamp
 from payments.store.findings import FindingRow, StoredFinding
 from payments.store.history import Happening
@@ -42,12 +42,13 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     """Post what an exception proposes, with a deposit date in an open month; a second time posts nothing.
 
     Without a date it is today, company time. Raises AdjustingError where the exception cannot be accepted, the payment
-    has changed since it was found, or the date lies in the future or in a month that is not open.
+    has changed since it was found, its patient is not known (rule D2, row 11, comes after an Amount Due of 0.00), or
+    the date lies in the future or in a month that is not open.
     """
     line, finding = _hold(tx, finding_id)
     if finding.status is FindingStatus.RESOLVED:
         return Accepted(str(line.key), (), before=True)
-    _check(line, finding)
+    _check(tx, line, finding)
     today = clinics.local_day(tx, line.company_id, now)
     if deposit_date is None and finding.reason is FindingReason.ZERO_DUE and _is_open(tx, line, line.days):
         postings, stamp = imported_all_the_same(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
@@ -140,7 +141,7 @@ def _hold(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
     return line, findings.load(tx, [finding_id])[finding_id]
 
 
-def _check(line: Line, finding: StoredFinding) -> None:
+def _check(tx: Transaction, line: Line, finding: StoredFinding) -> None:
     if finding.status is not FindingStatus.OPEN:
         raise AdjustingError(finding.id, f"it is {finding.status} already")
     if not finding.reason.can_be_accepted:
@@ -152,6 +153,10 @@ def _check(line: Line, finding: StoredFinding) -> None:
     if found is None or found.reason is not finding.reason or finding.attempts not in {None, line.attempts}:
         again = f"{line.key} is being judged again"
         raise AdjustingError(finding.id, f"{again}; look at what the exception says then")
+    payer = (line.company_id, line.patient_id)
+    if finding.reason is FindingReason.ZERO_DUE and payer not in patients.known_of(tx, [payer]):
+        unknown = f"patient {line.patient_id} is not known to Billing yet"
+        raise AdjustingError(finding.id, f"{unknown}; accept it once the EMR has saved the patient")
 
 
 def _check_day(tx: Transaction, line: Line, finding: StoredFinding, day: date, today: date) -> None:

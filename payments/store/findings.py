@@ -133,8 +133,10 @@ def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = 
     found = tx.execute(
         text(
             "SELECT findings.id FROM findings JOIN lines ON lines.id = line_ref JOIN companies USING (company_id) "
-            # What is being judged again cannot be accepted before that is done.
+            # What is being judged again cannot be accepted before that is done, nor what nobody is known to have paid.
             "WHERE findings.status = 'open' AND findings.reason = ANY(:reasons) AND lines.application <> 'held' "
+            "AND (findings.reason <> 'Amount Due is 0.00' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
+            "AND (company_id, patient_id) = (lines.company_id, lines.patient_id))) "
             "AND (CAST(:company_id AS text) IS NULL OR company_id = :company_id) "
             "AND (CAST(:policy AS text) IS NULL OR companies.adjustments = :policy "
             "AND findings.reason <> 'Amount Due is 0.00' AND jsonb_array_length(proposal) > 0) ORDER BY findings.id"

@@ -128,7 +128,11 @@ def put_aside(tx: Transaction, refusals: Sequence[Refusal], now: datetime) -> li
 def lock_due(tx: Transaction, now: datetime, limit: int) -> list[SetAside]:
     """Lock up to `limit` events set aside that someone asked to try again, passing over what others hold."""
     found = tx.execute(
-        text("SELECT * FROM set_aside WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"),
+        # No stronger: who opens the exception of a conflict holds its line and looks at this row.
+        text(
+            "SELECT * FROM set_aside WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit "
+            "FOR NO KEY UPDATE SKIP LOCKED"
+        ),
         {"now": now, "limit": limit},
     )
     return [_set_aside(row) for row in found.mappings()]

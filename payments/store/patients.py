@@ -31,7 +31,7 @@ def hold(
     release. All are locked in one statement and one order, so that no two workers wait for each other.
     """
     wanted, saved = set(paying), set(saving)
-    known = _known(tx, wanted)
+    known = known_of(tx, wanted)
     held = _rows((wanted - known) | saved)
     if not held:
         return known
@@ -56,7 +56,7 @@ def look(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey]
     An unknown patient whom nobody is saving is share-locked, as `hold` does it.
     """
     wanted = set(paying)
-    known = _known(tx, wanted)
+    known = known_of(tx, wanted)
     unknown = _rows(wanted - known)
     if not unknown:
         return known, set()
@@ -93,17 +93,8 @@ def save(tx: Transaction, saved: Sequence[PatientSaved], now: datetime) -> None:
         tx.execute(text(insertion(patients, _KNOWN, newer)), arrays(rows, _KNOWN))
 
 
-def name_of(tx: Transaction, company_id: str, patient_id: str) -> str | None:
-    """Return a patient's name, if Billing was told it."""
-    found = tx.execute(
-        text("SELECT name FROM patients WHERE company_id = :company_id AND patient_id = :patient_id"),
-        {"company_id": company_id, "patient_id": patient_id},
-    )
-    known: str | None = found.scalar_one_or_none()
-    return known
-
-
-def _known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
+def known_of(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
+    """Return which patients are known to Billing; nobody is held."""
     found = tx.execute(
         text(
             f"SELECT wanted.company_id, wanted.patient_id FROM (SELECT * FROM {unnested(patients, _KEY)}) AS wanted, "
@@ -112,6 +103,16 @@ def _known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
         arrays(_rows(wanted), _KEY),
     )
     return {(company_id, patient_id) for company_id, patient_id in found}
+
+
+def name_of(tx: Transaction, company_id: str, patient_id: str) -> str | None:
+    """Return a patient's name, if Billing was told it."""
+    found = tx.execute(
+        text("SELECT name FROM patients WHERE company_id = :company_id AND patient_id = :patient_id"),
+        {"company_id": company_id, "patient_id": patient_id},
+    )
+    known: str | None = found.scalar_one_or_none()
+    return known
 
 
 def _rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:

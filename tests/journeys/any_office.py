@@ -12,7 +12,17 @@ from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustingError
 from payments.store.session import Database
 from tests.journeys import what_holds
-from tests.journeys.any_history import LINES, NOT_SELECTED, PATIENTS, STRANGER, VERSIONS, Version, event, histories, owed
+from tests.journeys.any_history import (
+    LINES,
+    NOT_SELECTED,
+    PATIENTS,
+    STRANGER,
+    VERSIONS,
+    Version,
+    event,
+    histories,
+    owed,
+)
 from tests.journeys.test_as_of import everything
 from tests.make import charge, patient
 from tests.office import BILLER, Office

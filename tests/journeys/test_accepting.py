@@ -50,6 +50,18 @@ def test_an_amount_due_of_zero_that_is_accepted_leaves_what_stands_in_a_closed_m
     assert office.tx.execute(kinds).one() == ("adjustment", BILLER, "2020-06-12")
 
 
+def test_an_amount_due_of_zero_is_accepted_once_its_patient_is_known_and_not_before(office: Office) -> None:
+    office.publish(saved(payment_id="new", patient_id="nobody", amount_due="0.00", transaction_date="2020-06-05"))
+    (open_one,) = office.open_exceptions()
+
+    assert office.accept_all() == []
+    with pytest.raises(AdjustingError, match="patient nobody is not known to Billing yet; accept it once"):
+        adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
+    office.publish(patient("nobody"))
+
+    assert [str(each.amount) for done in office.accept_all() for each in done.postings] == ["25.00"]
+
+
 @pytest.mark.parametrize(
     ("timezone", "moment", "today"),
     [

@@ -83,7 +83,9 @@ def test_what_was_acknowledged_and_comes_out_otherwise_when_requeued_is_an_excep
 
 
 @pytest.mark.parametrize("again", ["saved with a memo", "saved once more", "requeued"])
-def test_what_its_own_change_took_out_stays_out_while_a_closed_month_holds_its_money(office: Office, again: str) -> None:
+def test_what_its_own_change_took_out_stays_out_while_a_closed_month_holds_its_money(
+    office: Office, again: str
+) -> None:
     office.publish(SUPPLIES)
     match again:
         case "saved with a memo":
