@@ -1,0 +1,45 @@
+"""Each setting that a service of docker-compose.yml reads can be set there."""
+
+import re
+from pathlib import Path
+
+import grimp
+import pytest
+
+from config.settings import VARIABLES, Settings
+from tasks.app import TASK_MODULES
+from tests.ops.composed import ROOT, ours
+
+GIVEN_OTHERWISE = {
+    "PAYMENTS_HOME": "the image says where",
+    "PAYMENTS_LOG_FORMAT": "the image says JSON",
+    "PAYMENTS_STREAM": "the EMR's user in Redis may add to this one alone",
+    "CELERY_BROKER_URL": "the broker lies in the same Redis",
+}
+# What is made of a setting, by the setting.
+MADE_OF = {"console_url": "console_address", "flower_url": "flower_address"}
+NAMES = dict(zip(Settings.model_fields, VARIABLES, strict=True))
+
+
+@pytest.fixture(scope="module")
+def graph():
+    """Which module imports which, be it within a function."""
+    return grimp.build_graph("config", "console", "emr", "payments", "tasks", "workers", cache_dir=None)
+
+
+def settings_read_by(module):
+    path = ROOT / Path(*module.split("."))
+    text = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+    return {NAMES[field] for field in NAMES if re.search(rf"\bsettings\.{MADE_OF.get(field, field)}\b", text)}
+
+
+@pytest.mark.parametrize("name", ours())
+def test_a_service_is_given_each_setting_that_it_reads(graph, name):
+    service = ours()[name]
+    # A Celery worker loads its tasks by their names.
+    begun = {*service["command"], *(TASK_MODULES if name in {"importer", "backoffice"} else ())}
+    modules = begun | {each for module in begun for each in graph.find_upstream_modules(module)}
+    read = {setting for module in modules - {"config.settings"} for setting in settings_read_by(module)}
+
+    assert {"DATABASE_URL", "REDIS_URL", "PAYMENTS_LOG_LEVEL"} < read
+    assert read - {*service["environment"], *GIVEN_OTHERWISE} == set()
