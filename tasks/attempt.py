@@ -15,6 +15,7 @@ from tasks.resources import Resources
 log = structlog.get_logger()
 
 RACES_MAX = 3
+TURN_SECONDS = 2
 
 
 class NotAnsweringError(Exception):
@@ -80,16 +81,21 @@ def give_up(here: Resources, entry_ids: Sequence[str]) -> Tally:
     return tally
 
 
-def retry_due(here: Resources, limit: int) -> Tally:
-    """Take up everything that is due, `limit` at a time; what fails is put off, alone."""
-    tally = Tally()
+def retry_due(here: Resources, limit: int, turn_seconds: float = TURN_SECONDS) -> tuple[Tally, bool]:
+    """Take up what is due, `limit` at a time, and say whether the turn ended before all was done.
+
+    What fails is put off, alone. Payments that are new wait no longer than a turn for however many were requeued.
+    """
+    tally, ends = Tally(), time.monotonic() + turn_seconds
     for journey, put_off in (
         (importing.retry_due, importing.put_off_line),
         (importing.retry_set_aside, importing.put_off_set_aside),
     ):
         while (done := _retry(here, journey, put_off, limit)).judged:
             tally += done
-    return tally
+            if time.monotonic() >= ends:
+                return tally, True
+    return tally, False
 
 
 def _retry(here: Resources, journey: Callable[..., Tally], put_off: Callable[..., Tally], limit: int) -> Tally:

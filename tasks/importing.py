@@ -37,8 +37,11 @@ def give_up(*, entry_ids: list[str], **_future: object) -> str:
 
 @app.task(name="payments.retry_due")
 def retry_due(**_future: object) -> str:
-    """Judge again what waits or was requeued and whose time has come."""
-    return _summary(attempt.retry_due(resources(), DUE_LIMIT))
+    """Judge again what waits or was requeued and whose time has come; what is left goes on in another message."""
+    tally, is_cut = attempt.retry_due(resources(), DUE_LIMIT)
+    if is_cut:
+        retry_due.delay()
+    return _summary(tally)
 
 
 def _summary(tally: Tally) -> str:

@@ -41,8 +41,8 @@ class Resources:
     def run(self) -> Run:
         """Return the particulars of a run that starts now."""
         settings = self.settings
-        rechecks = settings.patient_wait_max // settings.patient_recheck
-        patient_ladder = (settings.patient_recheck,) * rechecks
+        rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
+        patient_ladder = (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
         now = datetime.now(UTC)
         return Run(now, self.worker, settings.retry_ladder, _stopwatch(), patient_ladder, self.keyring)
 

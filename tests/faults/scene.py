@@ -70,7 +70,7 @@ class Scene:
 
     def open(self) -> None:
         """Publish September, and close it."""
-        make_app(celery_settings(self.plant.engines, read_settings({})))
+        self._send_messages_here()
         with transaction(self.plant.database) as tx:
             self.oracle: Oracle = open_clinics(tx)
         before, self.later = september()
@@ -134,6 +134,7 @@ class Scene:
         """Return after how long a worker of this queue answers a message; one that is lost is sent again."""
         started = time.monotonic()
         reply_to = f"payments:canary:{uuid.uuid4()}"
+        self._send_messages_here()
 
         def sings() -> bool:
             try:
@@ -144,6 +145,10 @@ class Scene:
 
         until(sings, seconds_max, f"a worker takes work from {queue}")
         return time.monotonic() - started
+
+    def _send_messages_here(self) -> None:
+        # A process has one application for all plants, and it speaks to that which it was told of last.
+        make_app(celery_settings(self.plant.engines, read_settings({})))
 
     def _published(self, body: bytes) -> bool:
         try:
