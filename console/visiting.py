@@ -208,7 +208,10 @@ def address_of(request: Request) -> str:
 
 def came_from(request: Request) -> str | None:
     """Return the page of ours from which a request was made, None where it came from elsewhere or from itself."""
-    told = urlsplit(request.headers.get("referer", ""))
+    try:
+        told = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # a browser would not write it
+        return None
     page = told.path + (f"?{told.query}" if told.query else "")
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     is_ours = told.netloc == request.url.netloc and told.path.startswith("/") and not told.path.startswith("//")

@@ -73,6 +73,10 @@ def test_a_refusal_stands_within_the_pages_with_the_way_back(visitor: Visitor, a
     elsewhere = {"referer": "https://elsewhere.example/claims-feed"}
     assert ">Back</a>" not in billing.client.get("/claims-feed?after=x", headers=elsewhere).text
 
+    for no_address in ("http://[", "//[::1", "http://a]b"):
+        odd = billing.client.get("/claims-feed?after=x", headers={"referer": no_address})
+        assert (odd.status_code, ">Back</a>" in odd.text) == (422, False)
+
 
 def test_before_a_requeue_one_sees_what_comes_through_what_waits_for_a_biller_and_what_stays_out(
     visitor: Visitor, ledger: Ledger
