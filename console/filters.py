@@ -21,7 +21,8 @@ def _without_marks(value: object) -> object:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_without_marks), Field(max_digits=12, decimal_places=2)]
-Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 
 
 class Filter(BaseModel):

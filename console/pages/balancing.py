@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from console.filters import Period
+from console.filters import FIRST_DAY, LAST_DAY, Period
 from console.pages.choices import clinic_names
 from console.visiting import PageError, Viewer, Visit
 from payments.core.balance import Term, last_full_week
@@ -36,8 +36,8 @@ def show(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
         until=until,
         clinic=query.clinic_id,
         clinics=names,
-        week_before=(since - timedelta(days=7), until - timedelta(days=7)),
-        week_after=(since + timedelta(days=7), until + timedelta(days=7)),
+        week_before=_moved(since, until, -7),
+        week_after=_moved(since, until, 7),
     )
 
 
@@ -55,5 +55,13 @@ def _days(choice: Period, today: date) -> tuple[date, date]:
     first, last = last_full_week(today)
     if choice.since is None and choice.until is None:
         return first, last
-    since = choice.since or date(1900, 1, 1)
+    since = choice.since or FIRST_DAY
     return since, choice.until or max(since, today)
+
+
+def _moved(since: date, until: date, days: int) -> tuple[date | None, date] | None:
+    """Return the days some days later or earlier, None where no page shows them; what begins at no day still does."""
+    first, last = since + timedelta(days), until + timedelta(days)
+    if since == FIRST_DAY:
+        return (None, last) if FIRST_DAY <= last <= LAST_DAY else None
+    return (first, last) if first >= FIRST_DAY and last <= LAST_DAY else None

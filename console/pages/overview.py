@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from console.charts import flow_chart
-from console.filters import Day, Filter
+from console.filters import FIRST_DAY, Day, Filter
 from console.rendering import age
 from console.visiting import Viewer
 from payments.journeys import overseeing
@@ -34,7 +34,7 @@ def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
         figures=figures,
         lag=_lag(figures, visit.now),
         day=day,
-        day_before=day - timedelta(days=1),
+        day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
         day_after=day + timedelta(days=1) if day < visit.today else None,
         is_today=day == visit.today,
         open_exceptions=sum(each.number for each in seen.exceptions),

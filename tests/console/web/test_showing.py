@@ -1,9 +1,11 @@
 """How pages show things: times where the visitor is, refusals with a way back, what a requeue would come to."""
 
+import html
 import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pytest
 from fastapi import FastAPI
 
 from payments.core.event import ChargeType
@@ -58,6 +60,35 @@ def test_balancing_from_a_day_that_has_not_come_yet_is_that_day_alone(visitor: V
 
     assert page.status_code == 200
     assert "2999-01-01 to 2999-01-01" in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "days"),
+    [
+        ("/balancing", {"until": "2026-06-30"}),
+        ("/balancing", {"until": "1900-01-03"}),
+        ("/balancing", {"since": "1900-01-04", "until": "1900-01-10"}),
+        ("/balancing", {"since": "2026-06-01"}),
+        ("/balancing", {"since": "2999-12-25", "until": "2999-12-31"}),
+        ("/", {"day": "1900-01-01"}),
+        ("/", {"day": "2999-12-31"}),
+    ],
+)
+def test_every_way_to_earlier_or_later_days_leads_to_a_page(visitor: Visitor, path: str, days: dict[str, str]) -> None:
+    billing = visitor("billing")
+    ways = re.search(r'<nav class="pages".*?</nav>', billing.get(path, **days).text, re.DOTALL)
+    assert ways
+
+    for way in re.findall(r'href="([^"]+)"', ways[0]):
+        answer = billing.get(html.unescape(way))
+        assert answer.status_code == 200, way
+
+
+def test_a_week_earlier_than_an_open_beginning_begins_openly_too(visitor: Visitor) -> None:
+    page = visitor("billing").get("/balancing", until="2026-06-30").text
+
+    assert 'href="/balancing?until=2026-06-23"' in page
+    assert 'href="/balancing?until=2026-07-07"' in page
 
 
 def test_a_refusal_stands_within_the_pages_with_the_way_back(visitor: Visitor, address: str) -> None:
