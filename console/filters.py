@@ -6,14 +6,24 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 
-from console.visiting import PageError
+from console.visiting import NUL_SENTENCE, PageError
 from payments.core.event import ChargeType, Method
 from payments.core.finding import ClosedCase, FindingReason, FindingStatus
 from payments.core.outcome import Reason, Status
 from payments.core.rights import User
 from payments.journeys.browsing import GroupBy, LogQuery, Place, Wanted, WorkQuery
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00]*$")]
+
+def _without_nul(value: object) -> object:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError(NUL_SENTENCE)
+    return value
+
+
+STORABLE_PATTERN = r"^[^\x00]*$"
+"""How the description of the API says it; the check before it says it in words."""
+Storable = BeforeValidator(_without_nul)
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=STORABLE_PATTERN), Storable]
 
 
 def _without_marks(value: object) -> object:

@@ -138,7 +138,8 @@ def _on_page_error(request: Request, error: Exception) -> Response:
 def _on_wrong_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (as above)
     first = error.errors()[0]
-    field = str(first["loc"][-1]) if first["loc"] else "request"
+    # Within a list the last of it is a number.
+    field = next((each for each in reversed(first["loc"]) if isinstance(each, str)), "request")
     said = str(first["msg"]).removeprefix("Value error, ")
     return tell(request, 422, f"{field}: {said}.", "Correct it and try again.")
 

@@ -29,6 +29,8 @@ from tasks.streams import Streams
 SESSION_COOKIE, SAID_COOKIE = "payments_session", "payments_said"
 ZONE_COOKIE = "payments_zone"
 """Where the visitor's browser says in which time zone it is; without scripts it does not, and times are UTC."""
+NUL_SENTENCE = "it holds a NUL character, which PostgreSQL does not store"
+"""What is said of a text that no keyboard writes."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -151,8 +153,14 @@ class Visit:
 
 
 async def read_form(request: Request) -> FormData:
-    """Return what a form sent; nothing for a request without one."""
-    return FormData() if request.method in _SAFE_METHODS else await request.form()
+    """Return what a form sent; nothing for a request without one. Raises PageError for what cannot be stored."""
+    if request.method in _SAFE_METHODS:
+        return FormData()
+    form = await request.form()
+    for name, value in form.multi_items():
+        if isinstance(value, str) and "\0" in value:
+            raise PageError(422, f"{name}: {NUL_SENTENCE}.", "Correct it and try again.")
+    return form
 
 
 Form = Annotated[FormData, Depends(read_form)]

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from console.filters import Day, Text
+from console.filters import STORABLE_PATTERN, Day, Storable, Text
 from payments.core.month import MonthState
 from payments.core.outcome import Reason
 
@@ -29,7 +29,7 @@ class Acknowledge(BaseModel):
     """An exception as it was read, and why nothing is to be posted."""
 
     version: RowNumber
-    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=STORABLE_PATTERN), Storable]
 
 
 class Problem(BaseModel):

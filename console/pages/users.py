@@ -1,13 +1,17 @@
 """Users: who may log in, as what, limited to which clinics. For admins."""
 
 from fastapi import APIRouter, Response
+from pydantic import TypeAdapter, ValidationError
 
 from console.visiting import Administrator, PageError
+from payments.core.fields import Identifier
 from payments.core.rights import RIGHTS, Right, Role, User
 from payments.journeys import admitting
 from payments.journeys.admitting import Password, UserError
 
 router = APIRouter(include_in_schema=False)
+
+_CLINICS = TypeAdapter(tuple[Identifier, ...])
 
 
 @router.get("/users")
@@ -24,8 +28,7 @@ def add(visit: Administrator) -> Response:
     role = str(visit.form.get("role", ""))
     if role not in {*Role}:
         raise PageError(422, "Choose a role.", "Go back and choose one.")
-    clinics = tuple(name.strip() for name in str(visit.form.get("clinics", "")).split(",") if name.strip()) or None
-    user = User(str(visit.form.get("name", "")).strip(), Role(role), clinics)
+    user = User(str(visit.form.get("name", "")).strip(), Role(role), _limit(str(visit.form.get("clinics", ""))))
     password = Password(str(visit.form.get("password", "")))
     with visit.site.ledger() as tx:
         admitting.add_user(tx, user, password, visit.now, visit.user.signature)
@@ -51,3 +54,12 @@ def set_password(visit: Administrator) -> Response:
     with visit.site.ledger() as tx:
         admitting.set_password(tx, name, password, visit.now, visit.user.signature)
     return visit.go("/users", f"User {name} has another password; every session and token has ended.")
+
+
+def _limit(text: str) -> tuple[str, ...] | None:
+    """Read the clinics that a user is limited to; None is no limit."""
+    try:
+        return _CLINICS.validate_python([name.strip() for name in text.split(",") if name.strip()]) or None
+    except ValidationError:
+        step = "Go back and correct it: an id is text of 1 to 64 printable characters."
+        raise PageError(422, "One of the clinics is no clinic's id.", step) from None

@@ -53,9 +53,7 @@ class Browser:
     @cached_property
     def csrf(self) -> str:
         """Return what every form of this session is sent with."""
-        found = re.search(r'name="csrf" value="([0-9a-f]{64})"', self.get("/account").text)
-        assert found
-        return found[1]
+        return csrf_of(self.get("/account"))
 
     def call(self, path: str, body: object) -> Response:
         return self.client.post(path, json=body, headers={"x-csrf-token": self.csrf})
@@ -145,9 +143,15 @@ def stranger_at(address: str, comes_from: str = "127.0.0.1") -> Client:
 
 def send_login(client: Client, name: str, password: str, **fields: str) -> Response:
     """Send the form of the log-in page."""
-    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get("/login").text)
+    known = {"csrf": csrf_of(client.get("/login")), "name": name, "password": password}
+    return client.post("/login", data={**known, **fields})
+
+
+def csrf_of(page: Response) -> str:
+    """Return what the forms of a page are sent with."""
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
     assert found
-    return client.post("/login", data={"csrf": found[1], "name": name, "password": password, **fields})
+    return found[1]
 
 
 class Ledger:

@@ -1,6 +1,5 @@
 """Who gets in, for how long, and what keeps others from acting in somebody's name."""
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +16,7 @@ from payments.core.rights import Pauses, Role, User
 from payments.journeys import admitting
 from payments.journeys.admitting import Attempt, Password, UserError
 from payments.store.session import Transaction
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, send_login, served, stranger_at
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, csrf_of, send_login, served, stranger_at
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 LIFE = timedelta(hours=12)
@@ -153,11 +152,10 @@ def proxied(engines: Engines, site: FastAPI, tmp_path: Path) -> Iterator[str]:
 def test_behind_https_each_cookie_is_secure_and_the_browser_stays_with_https(proxied: str) -> None:
     with stranger_at(proxied, "127.0.0.5") as client:
         page = client.get("/login")
-        csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
-        assert csrf
+        form = {"csrf": csrf_of(page), "name": "billing", "password": PASSWORD}
         # A client keeps a Secure cookie to itself where no https is spoken; the proxy's visitor sends it.
         sent = {"cookie": page.headers["set-cookie"].partition(";")[0]}
-        answer = client.post("/login", data={"csrf": csrf[1], "name": "billing", "password": PASSWORD}, headers=sent)
+        answer = client.post("/login", data=form, headers=sent)
 
     cookies = [*page.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")]
     set_to_something = [cookie for cookie in cookies if '=""' not in cookie]

@@ -102,6 +102,63 @@ def test_what_cannot_be_done_is_said_in_a_sentence_with_the_next_step(
     assert "Traceback" not in answer.text
 
 
+NUL = "it holds a NUL character, which PostgreSQL does not store"
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/users", "clinics"),
+        ("/users", "name"),
+        ("/users/disable", "name"),
+        ("/users/password", "name"),
+        ("/exceptions/1/acknowledge", "reason"),
+        ("/claims-feed/requeue", "payment"),
+        ("/requeue-runs", "find"),
+        ("/clinic", "clinic"),
+        ("/months/schedule", "company"),
+        ("/login", "name"),
+    ],
+)
+def test_a_form_that_cannot_be_stored_is_refused_by_the_name_of_its_field(
+    visitor: Visitor, path: str, field: str
+) -> None:
+    whole = {"role": "billing", "password": "long enough it is", "version": "1", "name": "new", "status": "Not Sent"}
+
+    answer = visitor("admin").post(path, **whole | {field: "a\0b"})
+
+    assert answer.status_code == 422
+    assert f"{field}: {NUL}." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "body"),
+    [
+        ("/api/claims-feed?clinic=%00", "clinic", None),
+        ("/api/timeline?payment=a%00/b/c", "payment", None),
+        ("/api/requeue", "payments", {"payments": ["a/b/c", "a\0/b/c"]}),
+        ("/api/exceptions/1/acknowledge", "reason", {"version": 1, "reason": "a\0b"}),
+    ],
+)
+def test_a_program_is_told_so_too(visitor: Visitor, path: str, field: str, body: object) -> None:
+    admin = visitor("admin")
+
+    answer = admin.call(path, body) if body else admin.get(path)
+
+    assert (answer.status_code, answer.json()["error"]) == (422, f"{field}: {NUL}.")
+
+
+@pytest.mark.parametrize("clinics", ["north, so\nuth", "a" * 65, "north, \u200b"])
+def test_a_user_is_limited_to_ids_that_a_clinic_can_have(visitor: Visitor, clinics: str) -> None:
+    new = {"name": "oddly-limited", "role": "billing", "password": "long enough it is"}
+
+    answer = visitor("admin").post("/users", **new, clinics=clinics)
+
+    assert answer.status_code == 422
+    assert "no clinic&#39;s id" in answer.text
+    assert "oddly-limited" not in visitor("admin").get("/users").text
+
+
 def test_today_is_what_the_overview_shows_first(visitor: Visitor) -> None:
     page = visitor("operator").get("/").text
 
