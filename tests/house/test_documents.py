@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from config.schedule import RECURRING
 from config.settings import VARIABLES
@@ -36,6 +37,24 @@ def test_what_beat_sends_is_in_the_runbook(recurring: object) -> None:
     assert f"`{recurring.task}`" in _read("docs/runbook.md")
 
 
+def test_each_alarm_names_its_section_of_the_runbook_and_no_other_has_one() -> None:
+    rules = yaml.safe_load(_read("docs/ops/alerts.yml"))["groups"][0]["rules"]
+    sections = _read("docs/runbook.md").partition("## Alarms\n")[2].partition("\n## ")[0].split("\n### ")[1:]
+
+    assert [section.partition("\n")[0] for section in sections] == [rule["alert"] for rule in rules]
+    for rule in rules:
+        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    for section in sections:
+        assert re.findall(r"^- \*\*(Means|Look at|Do)\b", section, re.MULTILINE) == ["Means", "Look at", "Do"], section
+
+
+def test_each_process_is_in_the_runbook() -> None:
+    services = yaml.safe_load(_read("docker-compose.yml"))["services"].values()
+    commands = [service["command"][0] for service in services if "build" in service]
+
+    assert [command for command in commands if f"{command}`" not in _read("docs/runbook.md")] == []
+
+
 def test_each_setting_is_in_the_readme() -> None:
     readme = _read("README.md")
 
@@ -54,6 +73,17 @@ def test_a_link_leads_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", document.read_text())
 
     assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_link_leads_to_a_heading(document: Path) -> None:
+    def anchors(page: Path) -> set[str]:
+        headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+        return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+    linked = re.findall(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)", document.read_text())
+
+    assert [where for page, where in linked if where not in anchors(document.parent / page if page else document)] == []
 
 
 def test_each_picture_is_there_says_in_words_what_it_shows_and_none_is_left_over() -> None:
