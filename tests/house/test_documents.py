@@ -86,6 +86,16 @@ def test_a_link_leads_to_a_heading(document: Path) -> None:
     assert [where for page, where in linked if where not in anchors(document.parent / page if page else document)] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_that_is_named_is_there_and_holds_what_is_said_to_be_in_it(document: Path) -> None:
+    text = document.read_text()
+    path = r"`((?:bench|config|console|docs|emr|payments|tasks|tests|workers)/[\w./*-]+)`"
+    held = re.findall(rf"`(\w+)`\s+in\s+{path}", text)
+
+    assert [named for named in re.findall(path, text) if not any(ROOT.glob(named.rstrip("/")))] == []
+    assert [(name, file) for name, file in held if name not in _read(file)] == []
+
+
 def test_each_picture_is_there_says_in_words_what_it_shows_and_none_is_left_over() -> None:
     shown = {
         (page.parent / path).resolve(): words
