@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from console.arguments import identifier
 from console.clinics import Switch
-from console.session import ledger
+from console.session import ledger, person
 from console.terminal import say
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -46,7 +47,7 @@ def set_company(
         str | None, typer.Option(metavar="IANA", help="Where its days begin, e.g. America/Denver.")
     ] = None,
 ) -> None:
-    """Set what a company decides for all of its clinics; what is left out stays as it is."""
+    """Set what a company decides for all of its clinics; what is left out stays. A change stays on record."""
     from payments.journeys import configuring
 
     wish = configuring.CompanyWish(
@@ -57,7 +58,7 @@ def set_company(
         timezone=timezone,
     )
     with ledger() as tx:
-        row = configuring.set_company(tx, wish)
+        row = configuring.set_company(tx, wish, now=datetime.now(UTC), who=person())
     order = "its own date of service first" if row.dos_first else "the oldest balance first"
     say(
         f"Company {row.company}: time zone {row.timezone}; payments are held {row.hold_days} days, {order}; "

@@ -1,4 +1,4 @@
-"""Set which payments of a clinic flow: its switch and its charge types. Every change stays on record."""
+"""Set which payments of a clinic flow, and what its company decides. Every change stays on record."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -7,7 +7,8 @@ from zoneinfo import available_timezones
 
 from payments.core.eligibility import ClinicSettings
 from payments.core.event import ChargeType
-from payments.store import clinics
+from payments.store import audit, clinics
+from payments.store.audit import Deed
 from payments.store.clinics import ClinicOfOtherCompanyError, CompanyRow, SettingsRow
 from payments.store.session import Transaction
 
@@ -46,13 +47,17 @@ class TimezoneError(ValueError):
     """There is no such time zone."""
 
 
-def set_company(tx: Transaction, wish: CompanyWish) -> CompanyRow:
+def set_company(tx: Transaction, wish: CompanyWish, *, now: datetime, who: str) -> CompanyRow:
     """Set what a company decides; it comes into being if need be. Raises TimezoneError for an unknown time zone."""
     if wish.timezone is not None and wish.timezone not in available_timezones():
         raise TimezoneError(f"timezone: expected an IANA name, e.g. America/Denver; got {wish.timezone!r}")
     clinics.create_companies(tx, [wish.company_id])
+    before = clinics.lock_company(tx, wish.company_id)
     chosen = {name: value for name, value in wish._asdict().items() if name != "company_id" and value is not None}
-    return clinics.change_company(tx, wish.company_id, chosen)
+    after = clinics.change_company(tx, wish.company_id, chosen)
+    if changes := _changes(before, after):
+        audit.add(tx, Deed(now, who, "changed company", wish.company_id, changes))
+    return after
 
 
 def set_clinic(tx: Transaction, wish: Wish, *, now: datetime, who: str) -> ClinicRow:
@@ -93,6 +98,11 @@ def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
 def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
     """Return every company, or those of these clinics."""
     return clinics.companies(tx, clinic_ids)
+
+
+def _changes(before: CompanyRow, after: CompanyRow) -> str:
+    both = zip(CompanyRow._fields, before, after, strict=True)
+    return ", ".join(f"{name}: {old} to {new}" for name, old, new in both if old != new)
 
 
 def _row(clinic_id: str, company_id: str, settings: ClinicSettings) -> ClinicRow:

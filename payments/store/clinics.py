@@ -91,6 +91,18 @@ def create_companies(tx: Transaction, company_ids: Iterable[str]) -> None:
     )
 
 
+def lock_company(tx: Transaction, company_id: str) -> CompanyRow:
+    """Return a company as it stands, and keep others from changing it until the commit."""
+    found = tx.execute(
+        text(
+            "SELECT company_id, timezone, hold_days, dos_first, adjustments FROM companies "
+            "WHERE company_id = :company_id FOR NO KEY UPDATE"
+        ),
+        {"company_id": company_id},
+    )
+    return CompanyRow(*found.one())
+
+
 def change_company(tx: Transaction, company_id: str, chosen: Mapping[str, object]) -> CompanyRow:
     """Set some of a company's columns, and return all of them."""
     assignments = ", ".join(f"{name} = :{name}" for name in ("company_id", *chosen))

@@ -71,7 +71,7 @@ def test_an_amount_due_of_zero_is_accepted_once_its_patient_is_known_and_not_bef
     ],
 )
 def test_an_adjustment_is_dated_on_the_companys_own_day(office: Office, timezone: str, moment: str, today: str) -> None:
-    configuring.set_company(office.tx, CompanyWish("company", timezone=timezone))
+    configuring.set_company(office.tx, CompanyWish("company", timezone=timezone), now=office.now, who="user:admin")
     office.publish(edited(FIRST, paid=False))
     office.now = datetime.fromisoformat(moment)
     tomorrow = date.fromisoformat(today) + timedelta(days=1)

@@ -46,7 +46,7 @@ def test_a_month_ends_at_the_companys_own_midnight(
     tx: Transaction, timezone: str, moment: str, has_ended: bool
 ) -> None:
     office = Office(tx, date(2026, 5, 20))
-    configuring.set_company(tx, CompanyWish("company", timezone=timezone))
+    configuring.set_company(tx, CompanyWish("company", timezone=timezone), now=office.now, who="user:admin")
     office.publish(saved(**paid("25.00", "2026-05-31")))
     now = datetime.fromisoformat(moment)
 
@@ -58,8 +58,9 @@ def test_a_month_ends_at_the_companys_own_midnight(
 
 
 def test_a_scheduled_month_is_due_after_the_companys_own_midnight(tx: Transaction) -> None:
-    Office(tx, TODAY).publish(saved(**paid("25.00", "2026-05-05")))
-    configuring.set_company(tx, CompanyWish("company", timezone="America/Denver"))
+    office = Office(tx, TODAY)
+    office.publish(saved(**paid("25.00", "2026-05-05")))
+    configuring.set_company(tx, CompanyWish("company", timezone="America/Denver"), now=office.now, who="user:admin")
     closing.schedule(tx, "company", MAY, datetime(2026, 6, 21, 5, 30, tzinfo=UTC), BILLER)  # 23:30 on the 20th
 
     assert closing.due(tx, datetime(2026, 6, 21, 5, 59, tzinfo=UTC)) == []

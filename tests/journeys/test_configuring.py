@@ -6,7 +6,15 @@ import pytest
 from sqlalchemy import text
 
 from payments.core.event import ChargeType
-from payments.journeys.configuring import ClinicOfOtherCompanyError, ClinicRow, Wish, set_clinic, show_clinics
+from payments.journeys.configuring import (
+    ClinicOfOtherCompanyError,
+    ClinicRow,
+    CompanyWish,
+    Wish,
+    set_clinic,
+    set_company,
+    show_clinics,
+)
 from tests.make import NOW
 
 COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
@@ -35,6 +43,23 @@ def test_every_change_stays_on_record_and_a_repeat_is_none(tx):
         True,
         False,
         True,
+    ]
+
+
+def test_what_a_company_decides_is_in_the_audit_history_and_a_repeat_is_none(tx):
+    for day, wish in enumerate([{"adjustments": "auto"}, {"adjustments": "auto"}, {"hold_days": 3, "dos_first": True}]):
+        set_company(tx, CompanyWish("company", **wish), now=NOW + timedelta(days=day), who="user:admin")
+
+    found = tx.execute(text("SELECT at, who, action, subject, detail FROM audit ORDER BY id")).all()
+    assert found == [
+        (NOW, "user:admin", "changed company", "company", "adjustments: review to auto"),
+        (
+            NOW + timedelta(days=2),
+            "user:admin",
+            "changed company",
+            "company",
+            "hold_days: 30 to 3, dos_first: False to True",
+        ),
     ]
 
 

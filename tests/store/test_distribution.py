@@ -88,8 +88,8 @@ def test_a_night_begins_two_hours_after_midnight(local: str, day: str) -> None:
 def test_each_company_is_distributed_once_a_night_of_its_own_time(tx: Transaction) -> None:
     """Ada of company a, in Denver, and Bob of company b, in Tokyo; each pays 5.00 a day and owes more than that."""
     for name, zone in (("a", "America/Denver"), ("b", "Asia/Tokyo")):
-        Office(tx, TODAY, name, name)
-        configuring.set_company(tx, CompanyWish(name, timezone=zone))
+        now = Office(tx, TODAY, name, name).now
+        configuring.set_company(tx, CompanyWish(name, timezone=zone), now=now, who="user:admin")
     begins = datetime(2020, 6, 10, tzinfo=UTC)
     nights = [
         (begins + timedelta(minutes=5 * each), done.last[0])

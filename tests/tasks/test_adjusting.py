@@ -37,7 +37,7 @@ def closed(here):
         line = {"company_id": company, "clinic_id": company}
         with transaction(here.database) as tx:
             office = Office(tx, date(2020, 6, 10), company, company)
-            configuring.set_company(tx, CompanyWish(company, adjustments=policy))
+            configuring.set_company(tx, CompanyWish(company, adjustments=policy), now=office.now, who="user:admin")
             office.publish(*(saved(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "ab"))
             office.close("2020-04")
             office.publish(*(deleted(payment_id=each, version=2, **line) for each in "ab"))
