@@ -77,11 +77,12 @@ def give_up(here: Resources, entry_ids: Sequence[str]) -> Tally:
     arrived = here.streams.claim(entry_ids)
     tally = _in_one_transaction(here, lambda tx: importing.give_up(tx, arrived, here.run()))
     here.traces.tried(arrived, began_ns, str(tally))
-    here.streams.acknowledge([entry.entry_id for entry in arrived])
+    # Also those that could not be claimed: of an entry that was deleted, Redis before 7.0 goes on saying that it waits.
+    here.streams.acknowledge(entry_ids)
     return tally
 
 
-def retry_due(here: Resources, limit: int, turn_seconds: float = TURN_SECONDS) -> tuple[Tally, bool]:
+def retry_due(here: Resources, limit: int, turn_seconds: int = TURN_SECONDS) -> tuple[Tally, bool]:
     """Take up what is due, `limit` at a time, and say whether the turn ended before all was done.
 
     What fails is put off, alone. Payments that are new wait no longer than a turn for however many were requeued.

@@ -1,4 +1,4 @@
-"""An exception that is asked about again: requeued, acknowledged before, in conflict once more."""
+"""An exception that is asked about again: requeued, acknowledged before, taken out by its own change."""
 
 from datetime import timedelta
 
@@ -136,36 +136,6 @@ def test_a_patient_who_is_not_found_after_a_requeue_either_is_an_exception_again
         office.requeue(["clinic/stranger/1"])
     office.publish(patient("nobody"))
     assert office.entries()[-1] == ("2020-06-05", "25.00", "Cash")
-
-
-def test_another_conflict_under_a_version_is_an_exception_although_the_first_was_acknowledged(office: Office) -> None:
-    office.publish(saved(**paid("30.00", "2020-04-08")))
-    assert [(each.reason, str(each.amount_now)) for each in office.open_exceptions()] == [("Version conflict", "30.00")]
-    acknowledges(office)
-
-    office.publish(saved(**paid("40.00", "2020-04-08")))
-
-    assert [(each.reason, str(each.amount_now)) for each in office.open_exceptions()] == [("Version conflict", "40.00")]
-
-
-def test_a_conflict_is_an_exception_although_the_payment_has_one_that_was_acknowledged(office: Office) -> None:
-    changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
-    office.publish(changed)
-    acknowledges(office)
-
-    office.publish(saved(**paid("40.00", "2020-04-08"), version=changed.version))
-    assert [(each.reason, str(each.amount_now)) for each in office.open_exceptions()] == [("Version conflict", "40.00")]
-    acknowledges(office)
-
-
-def test_a_conflict_waits_until_the_exception_that_its_payment_has_is_answered(office: Office) -> None:
-    changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
-    office.publish(changed, saved(**paid("40.00", "2020-04-08"), version=changed.version))
-    assert found(office) == [("edited", "10.00")]
-
-    office.accept_all()
-
-    assert [each.reason for each in office.open_exceptions()] == ["Version conflict"]
 
 
 def test_an_acknowledged_exception_stays_so_through_repeats_and_comes_back_with_a_newer_version(office: Office) -> None:

@@ -129,46 +129,6 @@ def test_what_is_given_up_is_set_aside_with_its_error_and_can_be_requeued(here, 
     assert (again.status, again.reason, again.attempts, again.next_try_at) == ("Not Sent", "retries_exhausted", 2, None)
 
 
-def test_what_was_requeued_is_judged_in_turns_so_that_new_payments_come_in_between(here, publish, clinic_id):
-    attempt.import_entries(here, publish("1", "2", internal_payment=True))
-    with transaction(here.database) as tx:
-        keys = [each.payment for each in rows(here, clinic_id).values()]
-        assert requeue(tx, keys, NOW, "user:support").count == 2
-
-    turns = [attempt.retry_due(here, 1, turn_seconds=0) for _ in range(3)]
-
-    assert [(tally.judged, is_cut) for tally, is_cut in turns] == [(1, True), (1, True), (0, False)]
-
-
-def test_a_due_line_that_cannot_be_posted_is_put_off_alone_and_in_the_end_not_sent(here, clinic_id):
-    ids = {"clinic_id": clinic_id, "patient_id": f"{clinic_id}-late"}
-    held = [saved(payment_id=f"p{number}", **ids) for number in range(8)]
-    held.insert(5, saved(payment_id="bad", reference="poison", **ids))
-    for chunk in held, [patient(ids["patient_id"])]:
-        for event in chunk:
-            here.feed.xadd(here.settings.stream, {"event": body(event)})
-        attempt.import_new(here, "nobody")
-
-    tally, is_cut = attempt.retry_due(here, 500)
-
-    assert not is_cut
-    assert (tally.imported, tally.held) == (8, 1)
-    row = rows(here, clinic_id)["bad"]
-    assert (row.status, row.detail.partition(": ")[2]) == ("Transmission Pending", REFUSED)
-
-    for _ in here.settings.retry_ladder[1:]:
-        assert try_again(here).held == 1
-    assert try_again(here).not_sent == 1
-    row = rows(here, clinic_id)["bad"]
-    assert (row.status, row.reason, row.detail.partition(": ")[2]) == ("Not Sent", "retries_exhausted", REFUSED)
-
-
-def try_again(here):
-    with transaction(here.database) as tx:
-        tx.execute(text("UPDATE lines SET due_at = :now WHERE payment_id = 'bad'"), {"now": NOW})
-    return attempt.retry_due(here, 500)[0]
-
-
 def test_a_connection_that_is_ended_half_way_leaves_everything_pending(here, publish, clinic_id):
     ids = publish("1", "2")
     with blocked_import(here, ids) as (importing, onlooker, pid):
