@@ -15,6 +15,8 @@ from tests.ops.composed import ROOT, ours, services
 from workers.engine import wait_until
 from workers.ports import free_port
 
+pytestmark = pytest.mark.acceptance
+
 CADDYFILE = ROOT / "docs/ops/Caddyfile"
 VISITORS = ("203.0.113.7", "10.0.0.7")
 

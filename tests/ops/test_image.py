@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import scratch_database
 from tests.ops.composed import ROOT, ours
 
+pytestmark = pytest.mark.acceptance
+
 FOLDERS = ("config", "console", "emr", "payments", "tasks", "workers")
 # With these `payments up` starts engines of its own.
 AT_A_DESK = {f"workers.{name}" for name in ("embedded_valkey", "engines", "stack")}
