@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import structlog
+from anyio import CapacityLimiter
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -76,6 +77,7 @@ def make_site(settings: Settings, engines: Engines) -> FastAPI:
         connect_redis(engines.redis_url),
         make_templates(),
     )
+    app.state.log_ins = CapacityLimiter(login.AT_ONCE)
     for page in PAGES:
         app.include_router(page.router)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"))
