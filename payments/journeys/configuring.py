@@ -85,9 +85,9 @@ def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -
     return [_row(clinic.clinic_id, clinic.company_id, clinic.settings_at(now)) for clinic in found.values()]
 
 
-def clinic_names(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[str]:
-    """Return the ids of all clinics, or of those of these that exist."""
-    return clinics.names(tx, clinic_ids)
+def clinic_names(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
+    """Return the ids of all clinics, or of those of these that exist, sorted, and no more than a limit."""
+    return clinics.names(tx, clinic_ids, limit)
 
 
 def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:

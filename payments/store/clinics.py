@@ -133,11 +133,14 @@ def change_settings(tx: Transaction, clinic_id: str, settings: ClinicSettings, *
     )
 
 
-def names(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[str]:
-    """Return the ids of all clinics, or of those of these that exist, sorted."""
+def names(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
+    """Return the ids of all clinics, or of those of these that exist, sorted, and no more than a limit."""
     found = tx.execute(
-        text("SELECT clinic_id FROM clinics WHERE CAST(:ids AS text[]) IS NULL OR clinic_id = ANY(:ids) ORDER BY 1"),
-        {"ids": None if clinic_ids is None else list(clinic_ids)},
+        text(
+            "SELECT clinic_id FROM clinics WHERE CAST(:ids AS text[]) IS NULL OR clinic_id = ANY(:ids) "
+            "ORDER BY 1 LIMIT :limit"
+        ),
+        {"ids": None if clinic_ids is None else list(clinic_ids), "limit": limit},
     )
     return list(found.scalars())
 

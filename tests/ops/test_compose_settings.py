@@ -13,7 +13,6 @@ from tests.ops.composed import ROOT, ours
 GIVEN_OTHERWISE = {
     "PAYMENTS_HOME": "the image says where",
     "PAYMENTS_LOG_FORMAT": "the image says JSON",
-    "PAYMENTS_STREAM": "the EMR's user in Redis may add to this one alone",
     "CELERY_BROKER_URL": "the broker lies in the same Redis",
 }
 # What is made of a setting, by the setting.
