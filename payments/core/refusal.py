@@ -1,4 +1,4 @@
-"""What is said of a body that is not an event of the contract: the field that is wrong, and what was expected there."""
+"""What is said of a body that is not an event of the contract: which field is wrong, and the name that it goes by."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+REFUSED_PREFIX = "refused:"
+"""How the feed names an event that has no readable key: this and its number."""
 _SHOWN_CHARACTERS_MAX = 60
+_DIGITS_MAX = 18
 
 
 class EventError(ValueError):
@@ -34,6 +37,12 @@ def refusal(refused: ValidationError, body: bytes, types: Mapping[str, type[Base
             return EventError("type", f"expected one of {', '.join(types)}; got {_shown(error['ctx']['tag'])}")
         case _:
             return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
+
+
+def refused_number(key: str) -> int | None:
+    """Return the number of the refused event that goes by this name, None where it is the key of a payment."""
+    number = key.removeprefix(REFUSED_PREFIX)
+    return int(number) if number != key and number.isdecimal() and len(number) <= _DIGITS_MAX else None
 
 
 def _field_refusal(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from payments.core.event import LineKey
 from payments.core.finding import FindingStatus
+from payments.core.refusal import refused_number
 from payments.core.rights import User
 from payments.store import feed_pages, reports, worklist
 from payments.store.feed_choice import Wanted
@@ -19,7 +20,6 @@ from payments.store.worklist import WorkQuery, WorkSum
 __all__ = ["FindingRow", "GroupBy", "LogQuery", "LogRow", "LogSum", "Place", "PlacedRow", "Wanted", "WorkQuery"]
 
 EXPORT_ROWS_MAX = 100_000
-_REFUSED = "refused:"
 _Row = TypeVar("_Row")
 
 
@@ -86,22 +86,18 @@ def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:
     """Return which of these printed keys, or names of refused events, the user may see."""
     if user.clinics is None:
         return list(keys)
-    numbers = [int(key.removeprefix(_REFUSED)) for key in keys if _is_refused(key)]
+    numbers = [number for key in keys if (number := refused_number(key)) is not None]
     clinic_of = feed_pages.clinics_of_refused(tx, numbers)
     return [key for key in keys if _sees(user, key, clinic_of)]
 
 
 def _sees(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
-    if _is_refused(key):
-        return user.sees(clinic_of.get(int(key.removeprefix(_REFUSED))))
+    number = refused_number(key)
+    if number is not None:
+        return user.sees(clinic_of.get(number))
     # A key can be read in more ways than one where an id holds a slash: all of them have to be the user's.
     readings = list(LineKey.readings(key))
     return bool(readings) and all(user.sees(reading.clinic_id) for reading in readings)
-
-
-def _is_refused(key: str) -> bool:
-    number = key.removeprefix(_REFUSED)
-    return number != key and number.isdecimal() and len(number) < 19
 
 
 def _cut(rows: Sequence[_Row], limit: int) -> Page[_Row]:

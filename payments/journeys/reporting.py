@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from payments.core.event import LineKey
+from payments.core.refusal import refused_number
 from payments.store import feed, queue, reports
 from payments.store.feed import FeedQuery, FeedRow, FeedSum
 from payments.store.queue import Waiting
@@ -11,8 +12,6 @@ from payments.store.reports import GroupBy, LogQuery, LogRow, LogSum, TimelineRo
 from payments.store.session import Transaction
 
 __all__ = ["FeedQuery", "FeedRow", "FeedSum", "GroupBy", "LogQuery", "LogRow", "LogSum", "TimelineRow", "Waiting"]
-
-_REFUSED = "refused:"
 
 
 def claims_feed(tx: Transaction, query: FeedQuery) -> list[FeedRow]:
@@ -37,9 +36,9 @@ def payment_log_by(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[
 
 def timeline(tx: Transaction, key: str) -> Sequence[TimelineRow]:
     """Return everything that happened to the payment that is printed so; empty if there is none."""
-    number = key.removeprefix(_REFUSED)
-    if number != key and number.isdecimal():
-        return reports.timeline(tx, (), (int(number),))
+    number = refused_number(key)
+    if number is not None:
+        return reports.timeline(tx, (), (number,))
     return reports.timeline(tx, tuple(LineKey.readings(key)), ())
 
 

@@ -14,6 +14,7 @@ from payments.core.event import LineKey
 from payments.core.money import ZERO, Money
 from payments.core.month import Month
 from payments.core.outcome import Reason
+from payments.core.refusal import refused_number
 from payments.store import clinics, requeue_picks, requeue_runs, requeues
 from payments.store.feed_choice import Wanted
 from payments.store.requeue_picks import Alike
@@ -22,9 +23,6 @@ from payments.store.requeues import Choice
 from payments.store.session import Transaction
 
 __all__ = ["Choice", "RequeueRun", "Wanted"]
-
-REFUSED_PREFIX = "refused:"
-"""How the feed names an event that has no readable key: this and its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,7 @@ class Requeued:
 
 def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Requeued:
     """Requeue payments by their printed keys. A payment that is in Billing already is passed over."""
-    numbers = {
-        key: int(number) for key in keys if (number := key.removeprefix(REFUSED_PREFIX)) != key and number.isdecimal()
-    }
+    numbers = {key: number for key in keys if (number := refused_number(key)) is not None}
     readings = {key: list(LineKey.readings(key)) for key in keys if key not in numbers}
     wanted = [reading for each in readings.values() for reading in each]
     found = {*requeues.requeue_keys(tx, wanted, now, who)}

@@ -210,7 +210,10 @@ def test_the_timeline_tells_everything_in_order(tx):
     assert rows[2].detail == "25.00 Cash Copay to 2026-06-05. 25.00 stands in Billing"
 
 
-@pytest.mark.parametrize("key", ["clinic/unknown/1", "nonsense", "", "refused:99", "refused:x"])
+@pytest.mark.parametrize(
+    "key",
+    ["clinic/unknown/1", "nonsense", "", "refused:99", "refused:x", pytest.param("refused:" + "9" * 5000, id="long")],
+)
 def test_a_payment_that_nobody_knows_has_no_timeline(tx, key):
     assert reporting.timeline(tx, key) == []
 

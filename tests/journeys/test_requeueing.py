@@ -89,7 +89,7 @@ def test_a_payment_that_left_billing_can_be_put_back_by_a_requeue(tx):
 def test_keys_that_name_nothing_to_do_are_passed_over(tx):
     open_clinic(tx)
     take(tx, saved("25.00"))
-    keys = [PAYMENT, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", ""]
+    keys = [PAYMENT, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", "refused:" + "9" * 5000, ""]
 
     assert requeue(tx, keys, NOW, WHO) == Requeued(0, tuple(keys))
 
