@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from payments.core.money import ZERO, Money
 
@@ -31,23 +31,6 @@ class Reason(StrEnum):
     def sentence(self) -> str:
         """The reason as staff read it."""
         return _SENTENCES[self]
-
-    @property
-    def may_pass(self) -> bool:
-        """Whether the same payment may go through later without anyone changing it or a setting."""
-        match self:
-            case Reason.RETRIES_EXHAUSTED | Reason.PATIENT_NOT_FOUND:
-                return True
-            case (
-                Reason.TYPE_NOT_SELECTED
-                | Reason.INTEGRATION_OFF
-                | Reason.INTERNAL_PAYMENT
-                | Reason.INVALID_EVENT
-                | Reason.VERSION_CONFLICT
-            ):
-                return False
-            case _:
-                assert_never(self)
 
 
 _SENTENCES = {
@@ -89,9 +72,9 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-def not_sent(reason: Reason, application: Application = Application.NONE, target: Money | None = ZERO) -> Outcome:
+def not_sent(reason: Reason, target: Money | None = ZERO) -> Outcome:
     """Return the outcome of a payment that stays out of Billing for this reason."""
-    return Outcome(application, Status.NOT_SENT, reason, target, detail=reason.sentence)
+    return Outcome(Application.NONE, Status.NOT_SENT, reason, target, detail=reason.sentence)
 
 
 def held(due_at: datetime, waits: int, detail: str) -> Outcome:

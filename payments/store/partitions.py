@@ -10,7 +10,6 @@ from payments.store.session import Transaction
 EVENTS = ("events",)
 HISTORY = ("history", "lines_was", "set_aside_was", "findings_was", "charges_was")
 AUDIT = ("audit",)
-BY_MONTH = (*EVENTS, *HISTORY, *AUDIT)
 
 
 def make(tx: Transaction, first: date, through: date) -> int:
