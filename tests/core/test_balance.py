@@ -57,7 +57,7 @@ EXPLAINED = [
     ("deleted", facts("0.00", should_hold("0.00", EXCEPTION), here="60.00"), {"closed_month": "-60.00"}),
     (
         "internal after its month closed",
-        facts("60.00", not_sent(Reason.INTERNAL_PAYMENT, EXCEPTION), here="60.00"),
+        facts("60.00", not_sent(Reason.INTERNAL_PAYMENT)._replace(application=EXCEPTION), here="60.00"),
         {"internal": "60.00", "closed_month": "-60.00"},
     ),
     ("adjusted", facts("45.00", should_hold("45.00"), here="60.00", added="-15.00"), {"prior_period": "-15.00"}),
