@@ -34,8 +34,8 @@ def would_flow(tx: Transaction, clinic_id: str, charge_type: ChargeType, day: da
     state = closing.state_of(tx, clinic.company_id, Month.of(day))
     match kept_out(clinic.settings_at(now), charge_type):
         case None:
-            sentence = _when_it_flows(Month.of(day), state)
-            return Foreseen(None, state, sentence)
+            (company,) = clinics.companies(tx, [clinic_id])
+            return Foreseen(None, state, _when_it_flows(Month.of(day), state, company.adjustments))
         case Reason.TYPE_NOT_SELECTED as reason:
             sentence = f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
             return Foreseen(reason, state, sentence)
@@ -43,8 +43,12 @@ def would_flow(tx: Transaction, clinic_id: str, charge_type: ChargeType, day: da
             return Foreseen(reason, state, f"Not Sent: {reason.sentence}")
 
 
-def _when_it_flows(month: Month, state: MonthState) -> str:
+def _when_it_flows(month: Month, state: MonthState, adjustments: str) -> str:
     match state:
+        case MonthState.CLOSED if adjustments == "auto":
+            return (
+                f"It flows, but {month} is closed: it is posted with the deposit date of the day, and nobody is asked."
+            )
         case MonthState.CLOSED:
             return f"It flows, but {month} is closed: a biller gets an exception, and nothing is posted by itself."
         case MonthState.CLOSING:

@@ -1,14 +1,16 @@
 """What everybody is told: whether a save would flow, what cannot be done, and that looking is on record."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from fastapi import FastAPI
 
 from payments.core.event import ChargeType
-from payments.journeys import admitting, configuring
+from payments.core.month import MonthState
+from payments.journeys import admitting, configuring, foreseeing
 from payments.journeys.admitting import AuditQuery
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import CompanyWish, Wish
+from payments.store.session import Transaction
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor
 from tests.make import patient, saved
@@ -59,6 +61,20 @@ def test_an_emr_hears_before_the_save_whether_it_would_flow(
     assert (answer["flows"], answer["reason"], answer["month_state"]) == expected
     assert answer["sentence"].startswith("It flows" if expected[0] else "Not Sent: ")
     assert ("is closed" in answer["sentence"]) == (expected == (True, None, "CLOSED"))
+
+
+@pytest.mark.parametrize(("policy", "said"), [("review", "a biller gets an exception"), ("auto", "nobody is asked")])
+def test_what_a_closed_month_means_for_a_payment_is_up_to_the_companys_policy(
+    tx: Transaction, policy: str, said: str
+) -> None:
+    office = Office(tx, date(2026, 6, 10))
+    office.close("2026-04")
+    configuring.set_company(tx, CompanyWish("company", adjustments=policy), now=office.now, who="user:admin")
+
+    seen = foreseeing.would_flow(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
+
+    assert (seen.flows, seen.month_state) == (True, MonthState.CLOSED)
+    assert said in seen.sentence
 
 
 @pytest.fixture
