@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi import FastAPI
 
-from console.pages import choices
 from payments.core.event import ChargeType
 from tests.console.web.conftest import Browser, Ledger
 from tests.console.web.stories import Visitor, audited, edit_in_closed_month, leave_out
@@ -54,22 +53,6 @@ def test_a_day_of_the_overview_and_of_the_audit_history_begins_where_the_visitor
     found = "looked-at-from-afar" in cells(seen_from(admin, zone, f"/audit?since={today}&until={today}"))
     assert found
     assert "looked-at-from-afar" not in cells(seen_from(admin, zone, f"/audit?since={today.replace(year=2999)}"))
-
-
-@pytest.mark.parametrize("path", ["/claims-feed", "/exceptions", "/payment-log", "/balancing"])
-def test_a_page_offers_the_first_clinics_and_takes_any_other(
-    visitor: Visitor, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    ledger.imports("zz-last", patient())
-    assert '<option value="zz-last">' in visitor("billing").get(path).text
-
-    monkeypatch.setattr(choices, "OFFERED_MAX", 1)
-    page = visitor("billing").get(path, clinic="zz-last").text
-
-    assert (
-        len(re.findall(r"<option", page.partition('<datalist id="clinic-names">')[2].partition("</datalist>")[0])) == 1
-    )
-    assert 'name="clinic" value="zz-last"' in page
 
 
 def test_balancing_from_a_day_that_has_not_come_yet_is_that_day_alone(visitor: Visitor) -> None:

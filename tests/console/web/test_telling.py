@@ -1,10 +1,12 @@
-"""What everybody is told: whether a save would flow, what cannot be done, and that looking is on record."""
+"""What everybody is told: whether a save would flow, what to choose from, what cannot be done; looking is on record."""
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
 from fastapi import FastAPI
 
+from console.pages import choices
 from payments.core.event import ChargeType
 from payments.core.month import MonthState
 from payments.journeys import admitting, configuring, foreseeing
@@ -182,3 +184,19 @@ def test_today_is_what_the_overview_shows_first(visitor: Visitor) -> None:
     assert "<svg" in page
     assert "Flower" in page
     assert "Flower" not in visitor("billing").get("/").text
+
+
+@pytest.mark.parametrize("path", ["/claims-feed", "/exceptions", "/payment-log", "/balancing"])
+def test_a_page_offers_the_first_clinics_and_takes_any_other(
+    visitor: Visitor, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    ledger.imports("zz-last", patient())
+    assert '<option value="zz-last">' in visitor("billing").get(path).text
+
+    monkeypatch.setattr(choices, "OFFERED_MAX", 1)
+    page = visitor("billing").get(path, clinic="zz-last").text
+
+    assert (
+        len(re.findall(r"<option", page.partition('<datalist id="clinic-names">')[2].partition("</datalist>")[0])) == 1
+    )
+    assert 'name="clinic" value="zz-last"' in page
