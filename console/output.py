@@ -61,7 +61,6 @@ def write_csv(records: Iterable[Record], keys: Sequence[str], file: TextIO | Non
 
 def plain(value: Value) -> str | int | list[str] | list[Entry] | None:
     """Return a value as JSON has it: money as text with two decimals, dates and moments in ISO form."""
-    """Return a value as programs read it: money as text with two decimals, dates in ISO form."""
     match value:
         case Decimal():
             return f"{value:.2f}"

@@ -12,23 +12,28 @@ from console.faults import CommandError
 from console.output import Record, Value, part_written
 from console.tables import Layout
 
+ROWS_MAX = 1_048_575
+"""What Excel's largest sheet holds below the heading. The library would leave out what is more without a word."""
 _WIDEST_PIXELS = 420
 
 
 def write_xlsx(records: Sequence[Record], layout: Layout, target: Path | IO[bytes]) -> None:
     """Write the records with all their columns: money and dates as such, text never as a formula.
 
-    Raises CommandError where the file cannot be written.
+    Raises CommandError where the file cannot be written, or holds no more rows.
     """
     import xlsxwriter
 
+    if len(records) > ROWS_MAX:
+        more = f"{len(records):,} rows are more than the {ROWS_MAX:,} that a spreadsheet holds"
+        raise CommandError(f"{more}; choose fewer days, or --format csv")
     # Without these, text that begins with an equals sign or looks like an address would come alive.
     safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
     book = xlsxwriter.Workbook(target if not isinstance(target, Path) else str(target), safe)
     sheet = book.add_worksheet(layout.title[:31])
     bold = book.add_format({"bold": True, "bottom": 1})
     formats = {
-        "money": book.add_format({"num_format": "#,##0.00"}),
+        "money": book.add_format({"num_format": "#,##0.00;[Red]-#,##0.00"}),
         "day": book.add_format({"num_format": "yyyy-mm-dd"}),
     }
     sheet.write_row(0, 0, layout.keys, bold)

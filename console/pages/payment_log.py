@@ -10,6 +10,7 @@ from console.exports import CSV_TYPE, XLSX_TYPE, as_csv, as_xlsx
 from console.filters import LogFilter
 from console.output import Record
 from console.pages.choices import clinic_names
+from console.tables import Layout
 from console.visiting import Exporter, Viewer, Visit
 from payments.core.event import ChargeType, Method
 from payments.core.money import total
@@ -63,20 +64,20 @@ def show(choice: Annotated[LogFilter, Query()], visit: Viewer) -> Response:
 def export(choice: Annotated[_Export, Query()], visit: Exporter) -> Response:
     """Return what is chosen as a file; who took it away is on record."""
     with visit.site.ledger() as tx:
-        records, keys = _records(tx, choice, visit)
+        records, layout = _records(tx, choice, visit)
         rows = f"{len(records):,} rows as {choice.form}; {visit.request.url.query}"
         visit.note(tx, "exported Patient Payment Log", choice.patient or "", rows)
     name = f"payment-log-{visit.now:%Y-%m-%d}.{choice.form}"
     is_csv = choice.form is FileForm.CSV
-    body = as_csv(records, keys) if is_csv else as_xlsx("Patient Payment Log", records, keys)
+    body = (as_csv if is_csv else as_xlsx)(records, layout)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(body, media_type=CSV_TYPE if is_csv else XLSX_TYPE, headers=headers)
 
 
-def _records(tx: Transaction, choice: LogFilter, visit: Visit) -> tuple[list[Record], tuple[str, ...]]:
+def _records(tx: Transaction, choice: LogFilter, visit: Visit) -> tuple[list[Record], Layout]:
     query = choice.query(visit.user)
     if choice.group_by:
         group = choice.group_by.value
         sums = browsing.log_sums(tx, query, choice.group_by)
-        return [{group: each.key, "count": each.count, "total": each.total} for each in sums], (group, "count", "total")
-    return [row._asdict() for row in browsing.log_export(tx, query)], layouts.LOG.keys
+        return [{group: each.key, "count": each.count, "total": each.total} for each in sums], layouts.log_sums(group)
+    return [row._asdict() for row in browsing.log_export(tx, query)], layouts.LOG

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import re
 import zipfile
 
 from fastapi import FastAPI
 
+from console.layouts import LOG
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor, audited, edit_in_closed_month, exception_of, rows, said
 from tests.make import patient, saved
@@ -80,7 +82,8 @@ def test_a_log_is_taken_away_without_formulas_and_that_is_on_record(
         sheet, strings = (parts.read(f"xl/{name}.xml").decode() for name in ("worksheets/sheet1", "sharedStrings"))
     assert "<f>" not in sheet
     assert "HYPERLINK" in strings
-    assert "<v>-25</v>" in sheet
+    assert re.findall("<t>([a-z_]+)</t>", strings)[: len(LOG.keys)] == list(LOG.keys)
+    assert "<v>-25.00</v>" in sheet
     assert [row.detail.split(";")[0] for row in audited(site, "exported Patient Payment Log")][:2] == [
         "1 rows as xlsx",
         "1 rows as csv",
