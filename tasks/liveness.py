@@ -18,6 +18,7 @@ from tasks.resources import connect_redis
 
 INTAKE_HEARTBEAT = "payments:intake:heartbeat"
 HEARTBEAT_SECONDS = 10
+EXPIRES_SECONDS_MIN = 60
 
 
 class Part(NamedTuple):
@@ -66,16 +67,18 @@ def _intake(feed: redis.Redis) -> Part:
 
 def _workers(engines: Engines, settings: Settings, feed: redis.Redis, timeout_seconds: int) -> list[Part]:
     make_app(impatient(celery_settings(engines, settings)))
-    sent = [(name, queue, _send_canary(queue)) for name, queue in (("importer", IMPORTS), ("backoffice", FINDINGS))]
+    expires = max(EXPIRES_SECONDS_MIN, timeout_seconds)
+    queues = {"importer": IMPORTS, "backoffice": FINDINGS}
+    sent = [(name, queue, _send_canary(queue, expires)) for name, queue in queues.items()]
     return [_heard(name, queue, feed, reply_to, timeout_seconds) for name, queue, reply_to in sent]
 
 
-def _send_canary(queue: str) -> str | None:
+def _send_canary(queue: str, expires: int) -> str | None:
     from tasks import canary  # noqa: PLC0415 (the task registers itself when it is loaded)
 
     reply_to = f"payments:canary:{uuid.uuid4()}"
     try:
-        canary.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=60)
+        canary.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=expires)
     except OperationalError:
         return None
     return reply_to
@@ -84,7 +87,11 @@ def _send_canary(queue: str) -> str | None:
 def _heard(name: str, queue: str, feed: redis.Redis, reply_to: str | None, timeout_seconds: int) -> Part:
     if reply_to is None:
         return Part(name, is_up=False, detail="the broker does not take messages")
-    answer = feed.blpop([reply_to], timeout=timeout_seconds)
+    answer = None
+    for _ in range(timeout_seconds):
+        # By the second, for the client takes a silence longer than its own patience for a broken connection.
+        if answer := feed.blpop([reply_to], timeout=1):
+            break
     if not answer:
         return Part(name, is_up=False, detail=f"no canary back from {queue} in {timeout_seconds} s")
     worker = answer[1]

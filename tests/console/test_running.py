@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from config.urls import broker_after
 from tests.conftest import scratch_database
 from tests.console.conftest import NOWHERE, Terminal
 
@@ -42,6 +43,21 @@ def test_health_says_which_part_is_down(terminal: Terminal, monkeypatch: pytest.
     parts = {part["name"]: part["is_up"] for part in json.loads(answer.out)}
     assert (parts["PostgreSQL"], parts["Redis"]) == (True, False)
     assert "down" in terminal.types("health").out
+
+
+def test_a_silent_worker_may_be_waited_for_longer_than_redis_is(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis_url = os.environ["REDIS_URL"]
+    monkeypatch.setenv("REDIS_URL", f"{redis_url}?socket_timeout=1.9")
+    monkeypatch.setenv("CELERY_BROKER_URL", broker_after(redis_url))
+
+    answer = terminal.types(*"health --timeout 2 --format json".split())
+
+    assert (answer.status, answer.err) == (1, "")
+    told = {part["name"]: part["detail"] for part in json.loads(answer.out)}
+    assert told["importer"] == "no canary back from imports in 2 s"
+    assert told["backoffice"] == "no canary back from findings in 2 s"
 
 
 @pytest.mark.acceptance
