@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from payments.core.event import ChargeType
     from payments.core.outcome import Reason, Status
     from payments.journeys.reporting import GroupBy
+
+WAIT_SECONDS_MAX = 7 * 24 * 3600
 
 _Named = TypeVar("_Named", bound=StrEnum)
 
@@ -37,6 +40,14 @@ def moment(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f"{text} is not a time such as 2026-11-02T09:00:00Z") from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def seconds(text: str | float) -> float:
+    """Read how long to wait; what is no number, and what never ends, is refused."""
+    with contextlib.suppress(ValueError):
+        if 0 <= (read := float(text)) <= WAIT_SECONDS_MAX:
+            return read
+    raise typer.BadParameter(f"{text} is not a number of seconds from 0 to {WAIT_SECONDS_MAX:,}")
 
 
 FormOption = Annotated[Form, typer.Option("--format", help="A table for people, JSON or CSV for programs.")]

@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 _CHUNKS_A_SECOND = 10
+# A year within those that an event may name, for some of a simulated day's dates lie before it or after.
+_FIRST_DAY, _LAST_DAY = date(1901, 1, 1), date(2998, 12, 31)
+
+ClinicsOption = Annotated[int, typer.Option(min=1, max=10_000, help="How many clinics.")]
+DaysOption = Annotated[int, typer.Option(min=1, max=3650, help="How many days of their work.")]
+SeedOption = Annotated[int, typer.Option(min=-(2**31), max=2**31 - 1, help="The same seed gives the same days.")]
+FirstDayOption = Annotated[
+    date | None,
+    typer.Option(parser=day, metavar="YYYY-MM-DD", help="Left out, the days are the last ones before today."),
+]
 
 
 class Simulation(NamedTuple):
@@ -62,40 +72,33 @@ def publish(
     "Example: payments emr simulate --clinics 2 --days 1 --seed 1 --first-day 2026-10-05 --rate 20"
 )
 def simulate(
-    clinics: Annotated[int, typer.Option(min=1, help="How many clinics.")] = 5,
-    days: Annotated[int, typer.Option(min=1, help="How many days of their work.")] = 14,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same days.")] = 7,
-    first_day: Annotated[
-        date | None,
-        typer.Option(parser=day, metavar="YYYY-MM-DD", help="Left out, the days are the last ones before today."),
-    ] = None,
+    clinics: ClinicsOption = 5,
+    days: DaysOption = 14,
+    seed: SeedOption = 7,
+    first_day: FirstDayOption = None,
     rate: Annotated[int | None, typer.Option(min=1, help="Events a second at most; left out, all at once.")] = None,
 ) -> None:
     """Play the front desks of some clinics, and set these clinics up in Billing.
 
     The days hold what real ones hold: corrections, deletions, refunds, late and doubled events.
     """
+    simulation = Simulation(clinics, days, seed, _begin(first_day, days))
     at = installation()
-    simulation = Simulation(clinics, days, seed, first_day or datetime.now(UTC).date() - timedelta(days=days))
     _confirm(play(at, simulation, rate), at)
 
 
 @app.command(epilog="Example: payments emr payment-log --clinics 5 --days 14 --seed 7 --first-day 2026-10-05 > log.csv")
 def payment_log(
-    clinics: Annotated[int, typer.Option(min=1, help="How many clinics.")] = 5,
-    days: Annotated[int, typer.Option(min=1, help="How many days of their work.")] = 14,
-    seed: Annotated[int, typer.Option(help="The seed of the simulation that was published.")] = 7,
-    first_day: Annotated[
-        date | None,
-        typer.Option(parser=day, metavar="YYYY-MM-DD", help="Left out, the days are the last ones before today."),
-    ] = None,
+    clinics: ClinicsOption = 5,
+    days: DaysOption = 14,
+    seed: SeedOption = 7,
+    first_day: FirstDayOption = None,
 ) -> None:
     """Print what the EMR's own Payment Log says after a simulation, to balance against it: `--emr-csv`."""
     from emr.payment_log import write_log
     from emr.simulator import simulate as simulated
 
-    begins = first_day or datetime.now(UTC).date() - timedelta(days=days)
-    write_log((each.event for each in simulated(clinics, days, seed, begins)), sys.stdout)
+    write_log((each.event for each in simulated(clinics, days, seed, _begin(first_day, days))), sys.stdout)
 
 
 @app.command(epilog="Example: payments emr replay-synthea ~/synthea/output/csv")
@@ -119,6 +122,14 @@ def replay_synthea(
         f"{export.payment_count:,} payments of {export.payments_total:,.2f} in all, from {len(export.clinics):,} "
         f"clinics of company {export.company_id}; {fresh:,} of them newly set up."
     )
+
+
+def _begin(first_day: date | None, days: int) -> date:
+    """Return the first day of a simulation; refuse days that no event may name."""
+    begin = first_day or datetime.now(UTC).date() - timedelta(days=days)
+    if not _FIRST_DAY <= begin <= _LAST_DAY - timedelta(days=days):
+        raise typer.BadParameter(f"the days have to lie from {_FIRST_DAY} to {_LAST_DAY}", param_hint="'--first-day'")
+    return begin
 
 
 def play(at: Installation, simulation: Simulation, rate: int | None = None) -> int:

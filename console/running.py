@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from console import layouts
-from console.arguments import FormOption
+from console.arguments import FormOption, seconds
 from console.faults import CommandError
 from console.output import Form, Record, show
 from console.progress import busy
@@ -37,7 +37,7 @@ def up() -> None:
 
 
 def wait(
-    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait at most.")] = 120,
+    timeout: Annotated[float, typer.Option(parser=seconds, metavar="SECONDS", help="How long to wait at most.")] = 120,
 ) -> None:
     """Wait until nothing is queued or due and the exceptions are up to date; exit with 1 at the time-out.
 
@@ -56,7 +56,7 @@ def wait(
 
 def health(
     timeout: Annotated[
-        int, typer.Option(min=1, metavar="SECONDS", help="How long a worker may take to give a sign of life.")
+        int, typer.Option(min=1, max=3600, metavar="SECONDS", help="How long a worker may take to give a sign of life.")
     ] = 5,
     form: FormOption = Form.TABLE,
 ) -> None:

@@ -29,3 +29,9 @@ def test_months_sort_by_time(one, other):
 def test_what_is_no_month_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="expected YYYY-MM"):
         Month.parse(text)
+
+
+@pytest.mark.parametrize("text", ["0000-06", "0206-06", "1899-12", "3000-01", "9999-12"])
+def test_a_month_in_which_no_payment_can_lie_is_refused(text):
+    with pytest.raises(ValueError, match="expected YYYY-MM"):
+        Month.parse(text)
