@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 
 from payments.store.session import Transaction
+from payments.store.standing import ASIDE_STANDS, LINE_STANDS
 
 
 class HourOfFlow(NamedTuple):
@@ -100,13 +101,13 @@ def exceptions_by_age(tx: Transaction, now: datetime, clinics: Sequence[str] | N
 
 
 def not_through(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCount]:
-    """Count what did not come through, by status and reason."""
+    """Count what did not come through, by status and reason, as the Claims Feed shows it."""
     found = tx.execute(
         text(
             "SELECT status, reason, sum(number)::bigint FROM ("
             "SELECT status, reason, count(*) AS number FROM lines "
-            f"WHERE status <> 'Transmission Successful' AND {_SEEN} GROUP BY 1, 2 UNION ALL "
-            f"SELECT status, reason, count(*) FROM set_aside WHERE closed_at IS NULL AND {_SEEN} GROUP BY 1, 2"
+            f"WHERE status <> 'Transmission Successful' AND {_SEEN} AND {LINE_STANDS} GROUP BY 1, 2 UNION ALL "
+            f"SELECT status, reason, count(*) FROM set_aside WHERE {_SEEN} AND {ASIDE_STANDS} GROUP BY 1, 2"
             ") AS both_kinds GROUP BY 1, 2 ORDER BY 3 DESC"
         ),
         {"clinics": _listed(clinics)},
@@ -115,8 +116,9 @@ def not_through(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCo
 
 
 def successful(tx: Transaction) -> int:
-    """Count what came through."""
-    return int(tx.execute(text("SELECT count(*) FROM lines WHERE status = 'Transmission Successful'")).scalar_one())
+    """Count what came through, as the Claims Feed shows it."""
+    counted = tx.execute(text(f"SELECT count(*) FROM lines WHERE status = 'Transmission Successful' AND {LINE_STANDS}"))
+    return int(counted.scalar_one())
 
 
 def retrying(tx: Transaction) -> tuple[int, datetime | None]:

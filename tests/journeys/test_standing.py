@@ -1,6 +1,7 @@
 """Which of the events that Billing could not take is shown for a line, and counted: one rule for every report."""
 
 import os
+from collections import Counter
 from datetime import date
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceQuery
-from payments.store import feed, feed_pages, requeue_picks
+from payments.store import feed, feed_pages, gauges, requeue_picks
 from payments.store.feed import FeedQuery
 from payments.store.feed_choice import Wanted
 from payments.store.session import Database, Transaction
@@ -27,6 +28,12 @@ def taken(amount: str, version: int, at: str, **more: Any) -> bytes:
 
 def refused(amount: str, version: object, at: str, **more: Any) -> bytes:
     return taken(amount, version, at, method="Gift card", **more)  # type: ignore[arg-type]
+
+
+def gauged(tx: Transaction) -> Counter[tuple[str, str | None]]:
+    """Return what the overview and the figures of Prometheus count, by status and reason."""
+    counted = {(status, reason): number for status, reason, number in gauges.not_through(tx, None)}
+    return Counter({("Transmission Successful", None): gauges.successful(tx)} | counted)
 
 
 STORIES = [
@@ -66,7 +73,9 @@ def test_a_line_has_one_row_its_newest(tx: Transaction, events: list[bytes], amo
             for event in in_any_order:
                 office.publish(event)
 
-            assert [str(row.amount) for row in feed.rows(tx, FeedQuery())] == amounts
+            rows = feed.rows(tx, FeedQuery())
+            assert [str(row.amount) for row in rows] == amounts
+            assert gauged(tx) == Counter((row.status, row.reason) for row in rows)
             balance = balancing.balance(tx, BalanceQuery())
             assert ([str(balance.emr_total)], balance.unexplained_lines) == (amounts, [])
             inside.rollback()
@@ -121,4 +130,5 @@ def test_the_pages_of_the_feed_show_what_the_whole_feed_shows(database: Database
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)
         assert requeue_picks.count(tx, Wanted()) == len(whole)
+        assert gauged(tx) == Counter((row.status, row.reason) for row in whole)
         tx.rollback()
