@@ -228,6 +228,9 @@ set_aside = Table(
     _changed_at(),
     Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
     Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index(
+        "set_aside_newest", text("COALESCE(saved_at, received_at)"), "id", postgresql_where=text("closed_at IS NULL")
+    ),
 )
 
 # What a person has to look at: the office's "exceptions". One open finding a line at most.

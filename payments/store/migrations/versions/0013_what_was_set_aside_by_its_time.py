@@ -1,0 +1,13 @@
+"""What was set aside is found by its place on the feed, so that refused events make no page slow."""
+
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    op.execute(
+        "CREATE INDEX IF NOT EXISTS set_aside_newest ON set_aside (coalesce(saved_at, received_at), id) "
+        "WHERE closed_at IS NULL"
+    )

@@ -1,0 +1,32 @@
+"""A page of the Claims Feed is found by an index, whatever came before it."""
+
+from sqlalchemy import event
+
+from payments.store import feed_pages
+from payments.store.feed_choice import Wanted
+from payments.store.feed_pages import Place
+from tests.make import NOW
+
+
+def plan(tx, after):
+    """Return how PostgreSQL would look for a page where it neither reads a whole table nor sorts."""
+    asked = []
+
+    def remember(_connection, _cursor, statement, parameters, *_):
+        asked.append((statement, parameters))
+
+    event.listen(tx, "before_cursor_execute", remember)
+    feed_pages.page(tx, Wanted(), after, 50)
+    event.remove(tx, "before_cursor_execute", remember)
+    for costly in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
+        tx.exec_driver_sql(f"SET LOCAL {costly} = off")
+    ((statement, parameters),) = asked
+    return "\n".join(tx.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+
+
+def test_a_page_reads_lines_and_what_was_set_aside_in_their_order(tx):
+    for after in (None, Place(NOW, feed_pages.LINE, 4711), Place(NOW, feed_pages.ASIDE, 4711)):
+        found = plan(tx, after)
+
+        assert "Index Scan Backward using lines_by_save" in found
+        assert "Index Scan Backward using set_aside_newest" in found
