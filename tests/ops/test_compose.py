@@ -120,6 +120,13 @@ def test_a_service_is_watched_waits_for_what_it_needs_and_has_time_to_stop(name)
     assert service["stop_grace_period"] == "60s"
 
 
+def test_postgres_counts_as_up_when_it_takes_connections_from_others():
+    asked = " ".join(SERVICES["postgres"]["healthcheck"]["test"])
+
+    assert "pg_isready" in asked
+    assert "--host 127.0.0.1" in asked
+
+
 def test_a_probe_says_what_is_down_and_what_nobody_knows_of(capsys):
     parts = [probe.Part("intake", is_up=True, detail="reads"), probe.Part("importer", is_up=False, detail="no canary")]
 
