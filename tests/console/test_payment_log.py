@@ -10,9 +10,6 @@ from zipfile import ZipFile
 
 import pytest
 
-from console.faults import CommandError
-from console.layouts import LOG
-from console.sheets import ROWS_MAX, write_xlsx
 from payments.core.event import ChargeType, Event
 from payments.core.line import IMPORT_USER
 from payments.journeys import configuring, detecting, distributing, importing
@@ -202,15 +199,6 @@ def test_sums_too_are_written_as_a_spreadsheet(desk: Desk, tmp_path: Path) -> No
     head, row = spreadsheet(file)
     assert list(head.values()) == ["charge_type", "count", "total"]
     assert row == {"A": "Copay", "B": 1, "C": 25}
-
-
-def test_more_rows_than_a_spreadsheet_holds_are_refused_and_none_left_out(tmp_path: Path) -> None:
-    file, record = tmp_path / "log.xlsx", dict.fromkeys(LOG.keys)
-
-    with pytest.raises(CommandError, match="1,048,576 rows are more than the 1,048,575 that a spreadsheet holds"):
-        write_xlsx([record] * (ROWS_MAX + 1), LOG, file)
-
-    assert not file.exists()
 
 
 def test_a_spreadsheet_that_cannot_be_written_is_told_in_one_line(terminal: Terminal, tmp_path: Path) -> None:
