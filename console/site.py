@@ -142,7 +142,8 @@ def _on_wrong_input(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     # Within a list the last of it is a number.
     field = next((each for each in reversed(first["loc"]) if isinstance(each, str)), "request")
-    said = str(first["msg"]).removeprefix("Value error, ")
+    is_day = str(first["type"]).startswith("date_from_")
+    said = "expected a day such as 2026-10-05" if is_day else str(first["msg"]).removeprefix("Value error, ")
     return tell(request, 422, f"{field}: {said}.", "Correct it and try again.")
 
 

@@ -215,7 +215,7 @@ def address_of(request: Request) -> str:
 
 
 def came_from(request: Request) -> str | None:
-    """Return the page of ours from which a request was made, None where it came from elsewhere or from itself."""
+    """Return the page of ours from which a request was made, None where it came from elsewhere or would only repeat."""
     try:
         told = urlsplit(request.headers.get("referer", ""))
     except ValueError:  # a browser would not write it
@@ -223,7 +223,8 @@ def came_from(request: Request) -> str | None:
     page = told.path + (f"?{told.query}" if told.query else "")
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     is_ours = told.netloc == request.url.netloc and told.path.startswith("/") and not told.path.startswith("//")
-    return page if is_ours and page != here else None
+    repeats = page == here and request.method in _SAFE_METHODS
+    return page if is_ours and not repeats else None
 
 
 def is_for_programs(request: Request) -> bool:

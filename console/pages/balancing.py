@@ -32,7 +32,7 @@ def show(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
         terms=[(term, term.sentence, balance.terms[term]) for term in Term],
         lines=balance.lines[:LINES_MAX],
         hidden=max(0, len(balance.lines) - LINES_MAX),
-        since=since,
+        since=since if since > FIRST_DAY else None,
         until=until,
         clinic=query.clinic_id,
         clinics=names,

@@ -53,12 +53,14 @@ PROBLEMS = """() => {
     const named = (each) => each.labels?.length || each.getAttribute("aria-label") || each.textContent.trim();
     const shown = (each) => each.offsetParent !== null && each.type !== "hidden";
     const controls = [...document.querySelectorAll("input, select, button, a, summary")].filter(shown);
+    const pages = [...document.querySelectorAll("header nav a")];
     const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
     const doubled = ids.filter((id, at) => ids.indexOf(id) !== at);
     return [
         ...controls.filter((each) => !named(each)).map((each) => `no name: ${each.outerHTML.slice(0, 120)}`),
         ...doubled.map((id) => `id twice: ${id}`),
         ...(document.querySelectorAll("h1").length === 1 ? [] : ["not one heading"]),
+        ...(new Set(pages.map((each) => each.offsetTop)).size > 1 ? ["the pages stand in two lines"] : []),
         ...(document.documentElement.scrollWidth > innerWidth ? ["wider than the screen"] : []),
     ];
 }"""

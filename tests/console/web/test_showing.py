@@ -87,6 +87,8 @@ def test_every_way_to_earlier_or_later_days_leads_to_a_page(visitor: Visitor, pa
 def test_a_week_earlier_than_an_open_beginning_begins_openly_too(visitor: Visitor) -> None:
     page = visitor("billing").get("/balancing", until="2026-06-30").text
 
+    assert "up to 2026-06-30" in page
+    assert '<input type="date" name="since" value="">' in page
     assert 'href="/balancing?until=2026-06-23"' in page
     assert 'href="/balancing?until=2026-07-07"' in page
 
@@ -100,6 +102,11 @@ def test_a_refusal_stands_within_the_pages_with_the_way_back(visitor: Visitor, a
     assert "No exception was ticked." in refused.text
     assert '<nav aria-label="Pages">' in refused.text
     assert 'href="/exceptions?case=added">Back</a>' in refused.text
+
+    admin, users = visitor("admin"), {"referer": f"{address}/users"}
+    refused = admin.client.post("/users", data={"csrf": admin.csrf, "role": "none"}, headers=users)
+    assert 'href="/users">Back</a>' in refused.text
+    assert ">Back</a>" not in admin.client.get("/users/x", headers={"referer": f"{address}/users/x"}).text
 
     elsewhere = {"referer": "https://elsewhere.example/claims-feed"}
     assert ">Back</a>" not in billing.client.get("/claims-feed?after=x", headers=elsewhere).text
@@ -231,7 +238,7 @@ def test_an_id_that_two_companies_use_is_two_accounts_each_with_its_own_payments
 
     page = visitor("billing").get("/account", patient="twin").text
 
-    first, second = page.split('<section class="tiles"')[1:]
+    first, second = page.split('<section class="tiles ')[1:]
     for part, own, other in ((first, "twin-a", "twin-b"), (second, "twin-b", "twin-a")):
         assert f"{own}/payment/1" in part
         assert f"{other}/payment/1" not in part

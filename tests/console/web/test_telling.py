@@ -98,7 +98,9 @@ def _copays_and_a_closed_june(office: Office) -> None:
 @pytest.mark.parametrize(
     ("path", "said_in_words"),
     [
-        ("/claims-feed?since=2026-13-01", "since"),
+        ("/claims-feed?since=2026-13-01", "since: expected a day such as 2026-10-05"),
+        ("/claims-feed?since=x", "since: expected a day such as 2026-10-05"),
+        ("/claims-feed?since=1492-10-12", "since: input should be greater than or equal to 1900-01-01"),
         ("/claims-feed?since=2026-02-01&until=2026-01-01", "lies before"),
         ("/claims-feed?status=Sent", "status"),
         ("/claims-feed?after=x", "cannot be found"),
