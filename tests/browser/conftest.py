@@ -32,7 +32,7 @@ def console_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("browser"), REDIS_DATABASE)
     try:
         stack.start()
-        for name, role in (("sue", "support"), ("bill", "billing"), ("ann", "admin")):
+        for name, role in (("sue", "support"), ("bill", "billing"), ("ann", "admin"), ("ann.miller", "admin")):
             stack.do("users", "add", name, "--role", role, "--password-stdin", stdin=f"{PASSWORD}\n".encode())
         yield stack
         assert stack.stop() == 0, stack.log_tail()
@@ -58,7 +58,7 @@ def chromium() -> Iterator[Browser]:
 def admins_page(chromium: Browser, address: str) -> Iterator[Page]:
     """The page of an admin who looks at one page after the other."""
     with chromium.new_context(base_url=address, timezone_id=ZONE) as context:
-        yield log_in_by_keyboard(context.new_page(), "ann")
+        yield log_in_by_keyboard(context.new_page(), "ann.miller")
 
 
 @pytest.fixture
