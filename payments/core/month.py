@@ -5,6 +5,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+YEAR_FIRST = 1900
 # Of the years in which the days of an event may lie.
 _WRITTEN = re.compile(r"((?:19|2\d)\d{2})-(0[1-9]|1[0-2])", re.ASCII)
 

@@ -14,7 +14,7 @@ from payments.core.finding import (
     proposed,
 )
 from payments.core.line import IMPORT_USER, EntryKind, Line, Posting
-from payments.core.month import Month, MonthState
+from payments.core.month import YEAR_FIRST, Month, MonthState
 from payments.store import clinics, distribution, entries, findings, history, inbox, lines, months, patients
 from payments.store.entries import NewEntry, Stamp
 from payments.store.findings import FindingRow, StoredFinding
@@ -162,6 +162,8 @@ def _check(tx: Transaction, line: Line, finding: StoredFinding) -> None:
 def _check_day(tx: Transaction, line: Line, finding: StoredFinding, day: date, today: date) -> None:
     if day > today:
         raise AdjustingError(finding.id, f"deposit date {day} lies in the future; today is {today}")
+    if day.year < YEAR_FIRST:
+        raise AdjustingError(finding.id, f"deposit date {day}: no payment lies before {YEAR_FIRST}")
     if not _is_open(tx, line, {day}):
         raise AdjustingError(finding.id, f"deposit date {day}: that month is closed; choose a date in an open month")
 

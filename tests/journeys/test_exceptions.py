@@ -74,6 +74,7 @@ def test_accepting_twice_posts_once(tx: Transaction) -> None:
     ("day", "problem"),
     [
         (date(2020, 4, 30), "deposit date 2020-04-30: that month is closed; choose a date in an open month"),
+        (date(206, 6, 1), "deposit date 0206-06-01: no payment lies before 1900"),
         (date(2020, 6, 11), "deposit date 2020-06-11 lies in the future; today is 2020-06-10"),
     ],
 )
