@@ -101,6 +101,34 @@ def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None
     say(f"User {name} has another password; every session and token has ended.")
 
 
+@app.command(
+    epilog="Example: payments users change ann --role support\n\n"
+    "Example: payments users change front --clinic south\n\nExample: payments users change front --all-clinics"
+)
+def change(
+    name: NameArgument,
+    role: Annotated[str | None, typer.Option(help="The role from now on; as it is if left out.")] = None,
+    clinic: Annotated[
+        list[str] | None, typer.Option(help="A clinic to which the user is limited from now on; once for each.")
+    ] = None,
+    *,
+    all_clinics: Annotated[bool, typer.Option("--all-clinics", help="Limit the user to no clinic.")] = False,
+) -> None:
+    """Give a user another role or other clinics, at once; what is left out stays."""
+    from payments.core.rights import User
+    from payments.journeys import admitting
+
+    if clinic and all_clinics:
+        raise typer.BadParameter("choose clinics, or all of them", param_hint="'--all-clinics'")
+    chosen = tuple(identifier(each, "--clinic") for each in clinic) if clinic else None
+    with ledger() as tx:
+        before = admitting.find_user(tx, name)
+        clinics = None if all_clinics else chosen or before.clinics
+        user = User(name, before.role if role is None else _role(role), clinics)
+        admitting.change_user(tx, user, datetime.now(UTC), person())
+    say(f"User {name} is {user.role} now, for {', '.join(user.clinics) if user.clinics else 'all clinics'}.")
+
+
 @app.command(epilog="Example: payments users disable ann")
 def disable(name: NameArgument) -> None:
     """Let a user no longer in, at once; the name and what it did stay on record."""
@@ -109,6 +137,16 @@ def disable(name: NameArgument) -> None:
     with ledger() as tx:
         admitting.disable(tx, name, datetime.now(UTC), person())
     say(f"User {name} is disabled; every session and token has ended.")
+
+
+@app.command(epilog="Example: payments users enable ann")
+def enable(name: NameArgument) -> None:
+    """Let a user in again who was disabled; sessions and tokens of before stay ended."""
+    from payments.journeys import admitting
+
+    with ledger() as tx:
+        admitting.enable(tx, name, datetime.now(UTC), person())
+    say(f"User {name} can log in again.")
 
 
 @app.command(epilog="Example: payments users token emr")

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter, ValidationError
 
-from console.visiting import Administrator, PageError
+from console.visiting import Administrator, PageError, Visit
 from payments.core.fields import Identifier
 from payments.core.rights import RIGHTS, Right, Role, User
 from payments.journeys import admitting
@@ -25,14 +25,22 @@ def show(visit: Administrator) -> Response:
 @router.post("/users")
 def add(visit: Administrator) -> Response:
     """Make a user."""
-    role = str(visit.form.get("role", ""))
-    if role not in {*Role}:
-        raise PageError(422, "Choose a role.", "Go back and choose one.")
-    user = User(str(visit.form.get("name", "")).strip(), Role(role), _limit(str(visit.form.get("clinics", ""))))
+    user = _described(visit)
     password = Password(str(visit.form.get("password", "")))
     with visit.site.ledger() as tx:
         admitting.add_user(tx, user, password, visit.now, visit.user.signature)
     return visit.go("/users", f"User {user.name} can log in now.")
+
+
+@router.post("/users/change")
+def change(visit: Administrator) -> Response:
+    """Give a user another role or other clinics."""
+    user = _described(visit)
+    if user.name == visit.user.name:
+        raise UserError("you cannot change your own role; ask another admin")
+    with visit.site.ledger() as tx:
+        admitting.change_user(tx, user, visit.now, visit.user.signature)
+    return visit.go("/users", f"User {user.name} has this role and these clinics from now on.")
 
 
 @router.post("/users/disable")
@@ -46,6 +54,15 @@ def disable(visit: Administrator) -> Response:
     return visit.go("/users", f"User {name} is disabled; every session and token has ended.")
 
 
+@router.post("/users/enable")
+def enable(visit: Administrator) -> Response:
+    """Let a user in again."""
+    name = str(visit.form.get("name", ""))
+    with visit.site.ledger() as tx:
+        admitting.enable(tx, name, visit.now, visit.user.signature)
+    return visit.go("/users", f"User {name} can log in again.")
+
+
 @router.post("/users/password")
 def set_password(visit: Administrator) -> Response:
     """Give a user another password."""
@@ -54,6 +71,14 @@ def set_password(visit: Administrator) -> Response:
     with visit.site.ledger() as tx:
         admitting.set_password(tx, name, password, visit.now, visit.user.signature)
     return visit.go("/users", f"User {name} has another password; every session and token has ended.")
+
+
+def _described(visit: Visit) -> User:
+    """Return the user that a form describes."""
+    role = str(visit.form.get("role", ""))
+    if role not in {*Role}:
+        raise PageError(422, "Choose a role.", "Go back and choose one.")
+    return User(str(visit.form.get("name", "")).strip(), Role(role), _limit(str(visit.form.get("clinics", ""))))
 
 
 def _limit(text: str) -> tuple[str, ...] | None:

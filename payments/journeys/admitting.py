@@ -72,12 +72,19 @@ def add_user(tx: Transaction, user: User, password: Password, now: datetime, who
     """Make a user. Raises UserError for a name that is taken or not one, a weak password or a limited admin."""
     if not _NAME.fullmatch(user.name):
         raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @")
-    if user.role is Role.ADMIN and user.clinics is not None:
-        raise UserError("an admin sees every clinic; leave the clinics out or choose another role")
+    _check_limit(user)
     if not users.add(tx, user, _hashed(password), now, who):
         raise UserError(f"there is a user {user.name} already")
-    limit = "all clinics" if user.clinics is None else f"clinics {', '.join(user.clinics)}"
-    audit.add(tx, Deed(now, who, "user added", user.name, f"{user.role}, {limit}"))
+    audit.add(tx, Deed(now, who, "user added", user.name, _rights_of(user)))
+
+
+def change_user(tx: Transaction, user: User, now: datetime, who: str) -> None:
+    """Give a user another role or limit, in force at once. Raises UserError for an unknown name or a limited admin."""
+    _check_limit(user)
+    before = _known(tx, user.name).user
+    if user != before:
+        users.change(tx, user)
+        audit.add(tx, Deed(now, who, "user changed", user.name, f"{_rights_of(before)} to {_rights_of(user)}"))
 
 
 def set_password(tx: Transaction, name: str, password: Password, now: datetime, who: str) -> None:
@@ -92,6 +99,19 @@ def disable(tx: Transaction, name: str, now: datetime, who: str) -> None:
     _known(tx, name)
     users.disable(tx, name, now)
     audit.add(tx, Deed(now, who, "user disabled", name))
+
+
+def enable(tx: Transaction, name: str, now: datetime, who: str) -> None:
+    """Let a user in again who was disabled; sessions and tokens of before stay ended. Raises UserError."""
+    if _known(tx, name).disabled_at is None:
+        raise UserError(f"user {name} is not disabled")
+    users.enable(tx, name)
+    audit.add(tx, Deed(now, who, "user enabled", name))
+
+
+def find_user(tx: Transaction, name: str) -> User:
+    """Return a user. Raises UserError for an unknown name."""
+    return _known(tx, name).user
 
 
 def list_users(tx: Transaction) -> list[UserRow]:
@@ -157,6 +177,16 @@ def read_audit(tx: Transaction, query: AuditQuery, limit: int) -> list[AuditRow]
 def audited_actions(tx: Transaction) -> Sequence[str]:
     """Return what kinds of deeds the history holds."""
     return audit.actions(tx)
+
+
+def _check_limit(user: User) -> None:
+    if user.role is Role.ADMIN and user.clinics is not None:
+        raise UserError("an admin sees every clinic; leave the clinics out or choose another role")
+
+
+def _rights_of(user: User) -> str:
+    limit = "all clinics" if user.clinics is None else f"clinics {', '.join(user.clinics)}"
+    return f"{user.role}, {limit}"
 
 
 def _known(tx: Transaction, name: str) -> UserRow:

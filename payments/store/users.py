@@ -84,6 +84,19 @@ def disable(tx: Transaction, name: str, now: datetime) -> None:
     end_all(tx, name)
 
 
+def enable(tx: Transaction, name: str) -> None:
+    """Let a user log in again."""
+    tx.execute(text("UPDATE users SET disabled_at = NULL WHERE name = :name"), {"name": name})
+
+
+def change(tx: Transaction, user: User) -> None:
+    """Give a user this role and this limit; sessions go on, with the rights that these give."""
+    tx.execute(
+        text("UPDATE users SET role = :role, clinics = CAST(:clinics AS text[]) WHERE name = :name"),
+        {"name": user.name, "role": user.role, "clinics": None if user.clinics is None else list(user.clinics)},
+    )
+
+
 def begin(tx: Transaction, name: str, session: NewSession) -> None:
     """Keep a session by the hash of its token, and sweep out those that are over."""
     tx.execute(text("DELETE FROM sessions WHERE expires_at <= :now"), {"now": session.begun_at})

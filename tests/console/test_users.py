@@ -39,6 +39,32 @@ def test_a_user_is_made_listed_and_disabled(types) -> None:
     assert "is disabled" in types("users", "token", "tess").err
 
 
+def test_who_was_disabled_can_be_let_in_again_and_is_in_the_audit_history(types) -> None:
+    types("users", "add", "back", "--role", "support", "--password-stdin")
+    types("users", "disable", "back")
+
+    assert types("users", "enable", "back").out == "User back can log in again.\n"
+
+    assert len(types("users", "token", "back").out.strip()) >= 43
+    assert "user back is not disabled" in types("users", "enable", "back").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--role", "support"), "support now, for east"),
+        (("--clinic", "west", "--clinic", "north"), "billing now, for west, north"),
+        (("--all-clinics",), "billing now, for all clinics"),
+        (("--role", "admin", "--all-clinics"), "admin now, for all clinics"),
+    ],
+)
+def test_a_user_gets_another_role_or_other_clinics_and_keeps_what_is_left_out(types, arguments, said) -> None:
+    name = f"moves-{'-'.join(arguments).strip('-')}"
+    types("users", "add", name, "--role", "billing", "--clinic", "east", "--password-stdin")
+
+    assert types("users", "change", name, *arguments).out == f"User {name} is {said}.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "password", "said"),
     [
@@ -47,6 +73,9 @@ def test_a_user_is_made_listed_and_disabled(types) -> None:
         (("add", "x", "--role", "billing"), PASSWORD, "no terminal to ask for the password"),
         (("password", "nobody", "--password-stdin"), PASSWORD, "there is no user nobody"),
         (("disable", "nobody"), PASSWORD, "there is no user nobody"),
+        (("enable", "nobody"), PASSWORD, "there is no user nobody"),
+        (("change", "nobody", "--role", "billing"), PASSWORD, "there is no user nobody"),
+        (("change", "x", "--clinic", "east", "--all-clinics"), PASSWORD, "choose clinics, or all of them"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(types, arguments, password, said) -> None:

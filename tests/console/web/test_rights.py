@@ -53,7 +53,8 @@ ASKED = {
     """,
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
     Right.EXPORT: "GET /payment-log/export",
-    Right.ADMINISTER: "GET /users | POST /users | POST /users/disable | POST /users/password | GET /audit",
+    Right.ADMINISTER: "GET /users | POST /users | POST /users/change | POST /users/disable | POST /users/enable"
+    " | POST /users/password | GET /audit",
 }
 
 

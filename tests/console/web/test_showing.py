@@ -216,7 +216,9 @@ def test_what_somebody_changes_is_in_the_audit_history_under_their_name(
         ("support", "/requeue-runs", {"status": "Not Sent", "clinic": "audited"}, "requeued all that match"),
         ("admin", "/users", {**name, **password, "role": "billing"}, "user added"),
         ("admin", "/users/password", {**name, **password}, "password set"),
+        ("admin", "/users/change", {**name, "role": "support", "clinics": "audited"}, "user changed"),
         ("admin", "/users/disable", name, "user disabled"),
+        ("admin", "/users/enable", name, "user enabled"),
     ):
         before = len(audited(site, action))
         assert visitor(who).post(path, **fields).status_code == 303, path

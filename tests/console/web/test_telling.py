@@ -130,7 +130,9 @@ NUL = "it holds a NUL character, which PostgreSQL does not store"
     [
         ("/users", "clinics"),
         ("/users", "name"),
+        ("/users/change", "clinics"),
         ("/users/disable", "name"),
+        ("/users/enable", "name"),
         ("/users/password", "name"),
         ("/exceptions/1/acknowledge", "reason"),
         ("/claims-feed/requeue", "payment"),
