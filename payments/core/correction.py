@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from payments.core.line import Adjustment, Bearing, Posting
+from payments.core.line import Adjustment, Bearing, Posting, standing_by_bearing
 from payments.core.money import AMOUNT_MAX, ZERO, Money, total
 
 
@@ -15,11 +15,9 @@ def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Po
     """
     if total(posting.amount for posting in standing) == ZERO:
         return (wanted,) if wanted else ()
-    change: dict[Bearing, Money] = defaultdict(lambda: ZERO)
-    for amount, bearing in standing:
-        change[bearing] -= amount
+    change = {bearing: -amount for bearing, amount in standing_by_bearing(standing).items()}
     if wanted:
-        change[wanted.bearing] += wanted.amount
+        change[wanted.bearing] = change.get(wanted.bearing, ZERO) + wanted.amount
     moved = [Posting(part, bearing) for bearing, amount in change.items() for part in _parts(amount)]
     return tuple(sorted(moved, key=_goes_in))
 

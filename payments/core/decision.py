@@ -11,7 +11,7 @@ from typing import NamedTuple
 from payments.core.correction import active, adjustments, corrections
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, Eligible, Questioned, Refused, Verdict, judge
 from payments.core.event import LineEvent, PaymentDeleted, PaymentSaved
-from payments.core.line import Bearing, Line, Posting, notes_of
+from payments.core.line import Bearing, Line, Posting, notes_of, standing_by_bearing
 from payments.core.money import ZERO
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
@@ -116,11 +116,17 @@ class _Case(NamedTuple):
     @property
     def days(self) -> set[date]:
         """The days whose months must be open: of all that stands, and the last and the new date of transaction."""
-        standing = active(self.line.postings)
-        days = {posting.bearing.deposit_date for posting in standing}
+        standing = standing_by_bearing(active(self.line.postings))
+        days = {bearing.deposit_date for bearing in standing}
         if standing and self.before and self.before.content:
             days.add(self.before.content.transaction_date)
         return days
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the line came through before: into Billing, or to a person who has to look at it."""
+        seen = self.before is not None and self.before.outcome.status is Status.SUCCESSFUL
+        return seen or bool(self.line.postings)
 
 
 def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
@@ -134,8 +140,8 @@ def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
 def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
     match verdict:
         case Refused(reason):
-            never_sent = Outcome(Application.NONE, status=Status.SUCCESSFUL if case.line.postings else None)
-            return _take_out(case, not_sent(reason) if reason else never_sent)
+            unpaid = Outcome(Application.NONE, status=Status.SUCCESSFUL if case.was_sent else None)
+            return _take_out(case, not_sent(reason) if reason else unpaid)
         case Questioned(detail):
             return _ends(case.line, Outcome(Application.EXCEPTION, target=None, detail=detail))
         case Eligible() if saved.amount == ZERO:  # only a refund line may say so

@@ -1,12 +1,14 @@
 """One charge line of an EMR payment as Billing holds it: its newest version, what became of it, what was posted."""
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from payments.core.event import ChargeType, LineKey, Method, PaymentSaved
-from payments.core.money import Money, total
+from payments.core.money import ZERO, Money, total
 from payments.core.outcome import Outcome
 
 IMPORT_USER = "Integration Import, Not mapped to a user"
@@ -49,6 +51,14 @@ class Posting(NamedTuple):
 
     amount: Money
     bearing: Bearing
+
+
+def standing_by_bearing(postings: Iterable[Posting]) -> dict[Bearing, Money]:
+    """Return what stands where; a bearing that everything was taken out of again is left out."""
+    sums: dict[Bearing, Money] = defaultdict(lambda: ZERO)
+    for amount, bearing in postings:
+        sums[bearing] += amount
+    return {bearing: amount for bearing, amount in sums.items() if amount}
 
 
 class Adjustment(NamedTuple):
@@ -105,7 +115,7 @@ class Line(NamedTuple):
     @property
     def days(self) -> set[date]:
         """The date of transaction, and the deposit dates of the money that stands for this line."""
-        days = {posting.bearing.deposit_date for posting in self.postings} if self.posted else set()
+        days = {bearing.deposit_date for bearing in standing_by_bearing(self.postings)} if self.posted else set()
         return days | {self.content.transaction_date} if self.content else days
 
     @property

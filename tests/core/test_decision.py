@@ -95,6 +95,21 @@ LEAVES = edited(FIRST, charge_type="Supplies")
 CHANGES = [edited(FIRST, amount_paid="35.00"), deleted(version=2), edited(FIRST, **IN_MAY), LEAVES]
 
 
+@pytest.mark.parametrize(
+    ("last", "posted"),
+    [(edited(FIRST, version=4, amount_paid="35.00", **IN_MAY), "35.00"), (deleted(version=4), "0.00")],
+    ids=["edited", "deleted"],
+)
+@pytest.mark.parametrize("left", ["moved", "deleted"])
+def test_a_month_that_a_payment_left_while_it_was_open_does_not_matter_when_it_is_closed(left, last, posted):
+    before = told(deleted(version=2), told(FIRST).line).line if left == "deleted" else told(FIRST).line
+    moved = told(edited(FIRST, version=3, **IN_MAY), before).line
+
+    decision = told(last, moved, facts(june=CLOSED))
+
+    assert (decision.line.posted, decision.line.outcome.target) == (Decimal(posted), Decimal(posted))
+
+
 @pytest.mark.parametrize("event", CHANGES, ids=["amount", "deleted", "date", "type"])
 def test_a_month_that_is_being_closed_makes_everything_wait(event):
     before = told(FIRST).line

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from payments.store.session import Transaction
+from tests.journeys.billing import feed
 from tests.make import deleted, saved
 from tests.office import Office, paid
 from tests.worked_examples import CLOSED_ON, EXAMPLES, W3, W15, Example
@@ -89,3 +90,30 @@ def test_a_late_arrival_is_noted_as_one(tx: Transaction) -> None:
     office = worked(tx, W15)
 
     assert [each.note for each in office.open_exceptions()] == ["Late arrival: saved before 2020-05 was closed"]
+
+
+def test_what_left_a_month_before_it_was_closed_changes_in_the_open_months_by_itself(tx: Transaction) -> None:
+    office = Office(tx, date(2020, 6, 10))
+    office.publish(saved(version=1, **paid("25.00", "2020-04-08")))
+    office.publish(saved(version=2, **paid("25.00", "2020-06-08")))
+    office.close("2020-04", "2020-05")
+
+    office.publish(saved(version=3, **paid("35.00", "2020-06-08")))
+    assert (office.open_exceptions(), totals(office)) == ([], ["0.00", "0.00", "35.00"])
+    office.publish(deleted(version=4))
+    assert (office.open_exceptions(), totals(office)) == ([], ["0.00", "0.00", "0.00"])
+
+
+@pytest.mark.parametrize("change", [{"transaction_date": "2020-04-08"}, {"amount_due": "0.00"}], ids=["closed", "zero"])
+def test_a_payment_that_somebody_had_to_look_at_stays_on_the_feed_when_it_is_no_longer_paid(
+    tx: Transaction, change: dict[str, str]
+) -> None:
+    office = Office(tx, date(2020, 6, 10))
+    office.close("2020-04")
+    office.publish(saved(version=1, **paid("25.00", "2020-06-08") | change))
+    assert len(office.open_exceptions()) == 1
+
+    office.publish(saved(version=2, **paid("25.00", "2020-06-08") | change, paid=False))
+
+    row = feed(tx)["clinic/payment/1"]
+    assert (row.version, row.status, office.open_exceptions()) == (2, "Transmission Successful", [])

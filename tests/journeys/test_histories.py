@@ -42,7 +42,7 @@ class Oracle:
         if event["type"] == "payment.deleted":
             self.settle({}, ("Transmission Successful", None))
         elif not event["paid"]:
-            self.settle({}, ("Transmission Successful", None) if self.was_sent else None)
+            self.settle({}, ("Transmission Successful", None) if self.came_through else None)
         elif event["internal_payment"]:
             self.settle({}, ("Not Sent", "internal_payment"))
         elif event["charge_type"] != "Copay":
@@ -52,6 +52,10 @@ class Oracle:
         else:
             where = (event["transaction_date"], event["method"])
             self.settle({where: Decimal(event["amount_paid"])}, ("Transmission Successful", None))
+
+    @property
+    def came_through(self) -> bool:
+        return self.was_sent or self.row == ("Transmission Successful", None)
 
     def settle(self, money: dict, row: tuple | None) -> None:
         self.money, self.row, self.was_sent = money, row, self.was_sent or bool(money)
