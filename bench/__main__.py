@@ -19,6 +19,7 @@ from bench.importing import Imported
 from bench.stage import ROOT, Stage, WrongResultError, staged
 
 RESULTS = Path(__file__).with_name("results.json")
+PARTS = ("import", "latency", "backlog", "growth", "pages", "distribution")
 CHARTS = ROOT / "docs" / "charts"
 console = Console(width=120)
 
@@ -30,21 +31,35 @@ def main() -> int:
     asked.add_argument("--large", action="store_true", help="a ledger of 10 million payments as well")
     asked.add_argument("--events", type=int, default=20_000, help="how many events an import takes")
     asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--only", choices=PARTS, help="measure this alone; all else stays as results.json has it")
     options = asked.parse_args()
+    results = json.loads(RESULTS.read_text()) if options.only else {}
+    results |= _machine()
     with staged() as stage:
-        results = _machine() | _rates(stage, options.events, options.rounds)
-        results["latency"] = _latency(stage, options.rounds)
-        console.print("latency is done")
-        results["backlog"] = [{"events": each, "memory": backlog.measure(stage, each)} for each in backlog.SIZES]
-        console.print("backlog is done")
-        stored = (10_000, 1_000_000, *((10_000_000,) if options.large else ()))
-        results["growth"] = [each._asdict() for each in growth.measure(stage, stored)]
-        console.print("growth is done")
-        results["pages"] = {name: each._asdict() for name, each in pages.measure(stage, pages.PAYMENTS).items()}
-    results["distribution"] = distribution.written(distribution.measure())
+        for part in [options.only] if options.only else PARTS:
+            results |= _measured(part, stage, options)
+            console.print(f"{part} is done")
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n")
     _draw(results)
     return _print(results)
+
+
+def _measured(part: str, stage: Stage, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure one part, and return what it adds to the results."""
+    match part:
+        case "import":
+            return _rates(stage, options.events, options.rounds)
+        case "latency":
+            return {part: _latency(stage, options.rounds)}
+        case "backlog":
+            return {part: [{"events": each, "memory": backlog.measure(stage, each)} for each in backlog.SIZES]}
+        case "growth":
+            sizes = (10_000, 1_000_000, *((10_000_000,) if options.large else ()))
+            return {part: [each._asdict() for each in growth.measure(stage, sizes)]}
+        case "pages":
+            return {part: {name: each._asdict() for name, each in pages.measure(stage, pages.PAYMENTS).items()}}
+        case _:
+            return {part: distribution.written(distribution.measure())}
 
 
 def _machine() -> dict[str, Any]:
