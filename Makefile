@@ -44,7 +44,7 @@ DEEP := journeys/test_any_order journeys/test_any_range journeys/test_histories 
 test-deep: install ## what may happen to payments in any order, and what may be typed, 2,000 of each kind (many minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/%.py)
 
-test-faults: install ## every fault, the long run; writes docs/reliability.md (about 40 minutes)
+test-faults: install ## every fault, the long run; writes docs/reliability.md (about an hour)
 	FAULTS_LONG=1 $(BIN)/pytest tests/faults; status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
 
 SOAK_MINUTES ?= 30
