@@ -1,10 +1,9 @@
 """What to post so that the ledger says what the EMR says; every correction of money is d = T - P."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from payments.core.line import Adjustment, Bearing, Posting, standing_by_bearing
-from payments.core.money import AMOUNT_MAX, ZERO, Money, total
+from payments.core.line import Adjustment, Bearing, Posting
+from payments.core.money import AMOUNT_MAX, ZERO, Money, sums, total
 
 
 def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Posting, ...]:
@@ -15,9 +14,7 @@ def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Po
     """
     if total(posting.amount for posting in standing) == ZERO:
         return (wanted,) if wanted else ()
-    change = {bearing: -amount for bearing, amount in standing_by_bearing(standing).items()}
-    if wanted:
-        change[wanted.bearing] = change.get(wanted.bearing, ZERO) + wanted.amount
+    change = sums(_changes(standing, wanted))
     moved = [Posting(part, bearing) for bearing, amount in change.items() for part in _parts(amount)]
     return tuple(sorted(moved, key=_goes_in))
 
@@ -28,11 +25,7 @@ def adjustments(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Ad
     The entries that stand are not touched (rule D4): one entry of d = T - P where only the amount changed, a pair where
     the money belongs elsewhere, none where only the date or a note changed.
     """
-    change: dict[Adjustment, Money] = defaultdict(lambda: ZERO)
-    for amount, bearing in standing:
-        change[_undated(bearing)] -= amount
-    if wanted:
-        change[_undated(wanted.bearing)] += wanted.amount
+    change = sums((_undated(bearing), amount) for bearing, amount in _changes(standing, wanted))
     moved = [where._replace(amount=part) for where, amount in change.items() for part in _parts(amount)]
     return tuple(sorted(moved, key=_goes_in))
 
@@ -41,6 +34,14 @@ def active(standing: Iterable[Posting]) -> tuple[Posting, ...]:
     """Return the postings of a line that still count: none once they add up to 0.00."""
     postings = tuple(standing)
     return postings if total(posting.amount for posting in postings) else ()
+
+
+def _changes(standing: Iterable[Posting], wanted: Posting | None) -> Iterator[tuple[Bearing, Money]]:
+    """Yield what each posting that stands takes out again, and what is wanted instead."""
+    for amount, bearing in standing:
+        yield bearing, -amount
+    if wanted:
+        yield wanted.bearing, wanted.amount
 
 
 def _undated(bearing: Bearing) -> Adjustment:

@@ -1,12 +1,11 @@
 """What a line of a payment adds up to on a patient's account: its credit, worked out from the ledger alone."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
 from payments.core.event import ChargeType
-from payments.core.money import ZERO, Money, total
+from payments.core.money import ZERO, Money, sums, total
 
 
 class Credit(NamedTuple):
@@ -47,20 +46,16 @@ def credit_of(line_ref: int, parts: Sequence[Part], refund_of: int | None = None
 
 
 def _left_where(parts: Sequence[Part], amount: Money) -> tuple[str, date | None]:
-    sums: dict[tuple[str, date | None], Money] = defaultdict(lambda: ZERO)
-    for part in parts:
-        sums[part.charge_type, part.date_of_service] += part.amount
-    return max(sums, key=lambda where: sums[where] * amount)
+    left = sums(((part.charge_type, part.date_of_service), part.amount) for part in parts)
+    return max(left, key=lambda where: left[where] * amount)
 
 
 def _left_since(parts: Sequence[Part], amount: Money) -> date:
     """Return the oldest day with money left: what was taken out on other days was taken from the oldest first."""
-    sums: dict[date, Money] = defaultdict(lambda: ZERO)
-    for part in parts:
-        sums[part.deposit_date] += part.amount if amount >= ZERO else -part.amount
-    out = -total(each for each in sums.values() if each < ZERO)
-    for day in sorted(sums):
-        out -= max(sums[day], ZERO)
+    left = sums((part.deposit_date, part.amount if amount >= ZERO else -part.amount) for part in parts)
+    out = -total(each for each in left.values() if each < ZERO)
+    for day in sorted(left):
+        out -= max(left[day], ZERO)
         if out < ZERO:
             return day
-    return min(sums)
+    return min(left)

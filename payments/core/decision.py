@@ -11,7 +11,7 @@ from typing import NamedTuple
 from payments.core.correction import active, adjustments, corrections
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, Eligible, Questioned, Refused, Verdict, judge
 from payments.core.event import LineEvent, PaymentDeleted, PaymentSaved
-from payments.core.line import Bearing, Line, Posting, notes_of, standing_by_bearing
+from payments.core.line import Bearing, Line, Posting, notes_of
 from payments.core.money import ZERO
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
@@ -116,9 +116,8 @@ class _Case(NamedTuple):
     @property
     def days(self) -> set[date]:
         """The days whose months must be open: of all that stands, and the last and the new date of transaction."""
-        standing = standing_by_bearing(active(self.line.postings))
-        days = {bearing.deposit_date for bearing in standing}
-        if standing and self.before and self.before.content:
+        days = self.line.standing_days
+        if days and self.before and self.before.content:
             days.add(self.before.content.transaction_date)
         return days
 

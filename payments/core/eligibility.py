@@ -1,13 +1,12 @@
 """Which saved payments belong in Billing: rule D2, in the order in which the office applies it."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from payments.core.event import ChargeType, PaymentSaved
 from payments.core.line import Line
-from payments.core.money import ZERO, Money
+from payments.core.money import ZERO, sums
 from payments.core.outcome import Reason
 
 
@@ -97,7 +96,5 @@ def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
 
 def types_standing(line: Line) -> set[ChargeType]:
     """Return the charge types under which money stands in Billing for a line."""
-    sums: dict[ChargeType, Money] = defaultdict(lambda: ZERO)
-    for amount, bearing in line.postings:
-        sums[bearing.charge_type] += amount
-    return {charge_type for charge_type, amount in sums.items() if amount != ZERO}
+    standing = sums((bearing.charge_type, amount) for amount, bearing in line.postings)
+    return {charge_type for charge_type, amount in standing.items() if amount}

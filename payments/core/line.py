@@ -1,14 +1,12 @@
 """One charge line of an EMR payment as Billing holds it: its newest version, what became of it, what was posted."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from payments.core.event import ChargeType, LineKey, Method, PaymentSaved
-from payments.core.money import ZERO, Money, total
+from payments.core.money import Money, sums, total
 from payments.core.outcome import Outcome
 
 IMPORT_USER = "Integration Import, Not mapped to a user"
@@ -51,14 +49,6 @@ class Posting(NamedTuple):
 
     amount: Money
     bearing: Bearing
-
-
-def standing_by_bearing(postings: Iterable[Posting]) -> dict[Bearing, Money]:
-    """Return what stands where; a bearing that everything was taken out of again is left out."""
-    sums: dict[Bearing, Money] = defaultdict(lambda: ZERO)
-    for amount, bearing in postings:
-        sums[bearing] += amount
-    return {bearing: amount for bearing, amount in sums.items() if amount}
 
 
 class Adjustment(NamedTuple):
@@ -113,10 +103,17 @@ class Line(NamedTuple):
         return total(posting.amount for posting in self.postings)
 
     @property
+    def standing_days(self) -> set[date]:
+        """The deposit dates of the money that stands for this line; not one from which it was taken out again."""
+        if not self.posted:
+            return set()
+        standing = sums((posting.bearing, posting.amount) for posting in self.postings)
+        return {bearing.deposit_date for bearing, amount in standing.items() if amount}
+
+    @property
     def days(self) -> set[date]:
         """The date of transaction, and the deposit dates of the money that stands for this line."""
-        days = {bearing.deposit_date for bearing in standing_by_bearing(self.postings)} if self.posted else set()
-        return days | {self.content.transaction_date} if self.content else days
+        return self.standing_days | ({self.content.transaction_date} if self.content else set())
 
     @property
     def settings_as_of(self) -> datetime:

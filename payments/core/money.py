@@ -1,7 +1,9 @@
 """Dollars as Decimal with two places; knows nothing but arithmetic."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import TypeVar
 
 Money = Decimal
 """An amount in dollars, always with two places. Negative for a refund or a correction downwards."""
@@ -10,6 +12,7 @@ ZERO = Decimal("0.00")
 AMOUNT_MAX = Decimal("9999999999.99")
 """The largest amount that an event, and an entry of the ledger, can state."""
 _CENT = Decimal("0.01")
+_Key = TypeVar("_Key")
 
 
 def dollars(text: str | int | Decimal) -> Money:
@@ -27,3 +30,11 @@ def dollars(text: str | int | Decimal) -> Money:
 def total(amounts: Iterable[Money]) -> Money:
     """Return the sum of the amounts, 0.00 for none."""
     return sum(amounts, ZERO)
+
+
+def sums(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
+    """Return the sum of the amounts under each key, in the order in which the keys come; a sum may be 0.00."""
+    found: dict[_Key, Money] = defaultdict(lambda: ZERO)
+    for key, amount in amounts:
+        found[key] += amount
+    return dict(found)
