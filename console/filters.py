@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, model
 from console.visiting import NUL_SENTENCE, PageError
 from payments.core.event import ChargeType, Method
 from payments.core.finding import ClosedCase, FindingReason, FindingStatus
+from payments.core.month import YEAR_FIRST
 from payments.core.outcome import Reason, Status
 from payments.core.rights import User
 from payments.journeys.browsing import GroupBy, LogQuery, Place, Wanted, WorkQuery
@@ -31,7 +32,7 @@ def _without_marks(value: object) -> object:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_without_marks), Field(max_digits=12, decimal_places=2)]
-FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
+FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(2999, 12, 31)
 Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from payments.core.money import dollars
+from payments.core.month import YEAR
 
 MEMO_CHARACTERS_MAX = 2_000
 
@@ -36,8 +37,7 @@ def _storable(value: str | None) -> str | None:
     return value or None
 
 
-_YEAR = r"(?:19|2\d)\d{2}"
-_DAY = _YEAR + r"-\d{2}-\d{2}"
+_DAY = YEAR + r"-\d{2}-\d{2}"
 
 Identifier = Annotated[
     str,

@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 YEAR_FIRST = 1900
-# Of the years in which the days of an event may lie.
-_WRITTEN = re.compile(r"((?:19|2\d)\d{2})-(0[1-9]|1[0-2])", re.ASCII)
+YEAR = r"(?:19|2\d)\d{2}"
+"""How a year is written in which a day may lie: from 1900 to 2999."""
+_WRITTEN = re.compile(rf"({YEAR})-(0[1-9]|1[0-2])", re.ASCII)
 
 
 class MonthState(StrEnum):
