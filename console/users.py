@@ -19,7 +19,7 @@ from console.tables import Column, Layout
 from console.terminal import say
 
 if TYPE_CHECKING:
-    from payments.core.rights import Role
+    from payments.core.rights import Role, User
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -60,12 +60,11 @@ def add(
     from payments.core.rights import User
     from payments.journeys import admitting
 
-    clinics = tuple(identifier(each, "--clinic") for each in clinic) if clinic else None
-    user = User(name, _role(role), clinics)
+    user = User(name, _role(role), _limit(clinic))
     password = _password(from_stdin=password_stdin)
     with ledger() as tx:
         admitting.add_user(tx, user, admitting.Password(password), datetime.now(UTC), person())
-    say(f"User {name} can log in as {user.role}, for {', '.join(clinics) if clinics else 'all clinics'}.")
+    say(f"User {name} can log in as {user.role}, for {_limit_of(user)}.")
 
 
 @app.command("list", epilog="Example: payments users list")
@@ -120,13 +119,13 @@ def change(
 
     if clinic and all_clinics:
         raise typer.BadParameter("choose clinics, or all of them", param_hint="'--all-clinics'")
-    chosen = tuple(identifier(each, "--clinic") for each in clinic) if clinic else None
+    chosen = _limit(clinic)
     with ledger() as tx:
         before = admitting.find_user(tx, name)
         clinics = None if all_clinics else chosen or before.clinics
         user = User(name, before.role if role is None else _role(role), clinics)
         admitting.change_user(tx, user, datetime.now(UTC), person())
-    say(f"User {name} is {user.role} now, for {', '.join(user.clinics) if user.clinics else 'all clinics'}.")
+    say(f"User {name} is {user.role} now, for {_limit_of(user)}.")
 
 
 @app.command(epilog="Example: payments users disable ann")
@@ -157,6 +156,14 @@ def token(name: NameArgument) -> None:
     with ledger() as tx:
         made = admitting.make_token(tx, name, datetime.now(UTC), person())
     sys.stdout.write(f"{made}\n")
+
+
+def _limit(clinic: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(identifier(each, "--clinic") for each in clinic) if clinic else None
+
+
+def _limit_of(user: User) -> str:
+    return ", ".join(user.clinics) if user.clinics else "all clinics"
 
 
 def _role(text: str) -> Role:
