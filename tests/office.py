@@ -85,6 +85,17 @@ class Office:
         self.sweep()
         return done
 
+    def acknowledge(self, found: FindingRow) -> None:
+        """Acknowledge an open exception, and let the sweep look at it."""
+        adjusting.acknowledge(self.tx, found.id, "as agreed", self.now, BILLER)
+        self.sweep()
+
+    def acknowledge_the_one(self) -> None:
+        """Acknowledge the one open exception that there is; none may be open afterwards."""
+        (found,) = self.open_exceptions()
+        self.acknowledge(found)
+        assert self.open_exceptions() == []
+
     def distribute(self) -> None:
         """Distribute every account, as each night does."""
         distributing.distribute_after(self.tx, FIRST, self.now.date(), self.now, 500)

@@ -110,9 +110,8 @@ class AnyOrder(RuleBasedStateMachine):
     def acknowledge_one(self, which: int) -> None:
         exceptions, before = self.office.open_exceptions(), self.office.entries()
         found = exceptions[which % len(exceptions)]
-        adjusting.acknowledge(self.tx, found.id, "as agreed", self.office.now, BILLER)
+        self.office.acknowledge(found)
         self.acknowledged.add(found.payment.split("/")[1])
-        self.office.sweep()
         assert self.office.entries() == before
 
     @rule(lines=st.just(LINES) | a_line.map(lambda line: [line]))

@@ -2,10 +2,9 @@
 
 import pytest
 
-from payments.journeys import adjusting
 from payments.store.session import Transaction
 from tests.make import edited, saved
-from tests.office import BILLER, Office, after_april, paid
+from tests.office import Office, after_april, paid
 
 FIRST = saved(**paid("25.00", "2020-04-08"))
 CHANGED = edited(FIRST, amount_due="35.00", amount_paid="35.00")
@@ -26,17 +25,10 @@ def found(office: Office) -> list[tuple[str, str]]:
     return [(each.reason, str(each.amount_now)) for each in office.open_exceptions()]
 
 
-def acknowledges(office: Office) -> None:
-    (each,) = office.open_exceptions()
-    adjusting.acknowledge(office.tx, each.id, "as agreed", office.now, BILLER)
-    office.sweep()
-    assert found(office) == []
-
-
 def test_another_conflict_under_a_version_is_an_exception_although_the_first_was_acknowledged(office: Office) -> None:
     contradicted(office, "30.00")
     assert found(office) == [("Version conflict", "30.00")]
-    acknowledges(office)
+    office.acknowledge_the_one()
 
     contradicted(office, "40.00")
 
@@ -45,12 +37,12 @@ def test_another_conflict_under_a_version_is_an_exception_although_the_first_was
 
 def test_a_conflict_is_an_exception_although_the_payment_has_one_that_was_acknowledged(office: Office) -> None:
     office.publish(CHANGED)
-    acknowledges(office)
+    office.acknowledge_the_one()
 
     contradicted(office, "40.00", CHANGED.version)
 
     assert found(office) == [("Version conflict", "40.00")]
-    acknowledges(office)
+    office.acknowledge_the_one()
 
 
 def test_a_conflict_waits_until_the_exception_that_its_payment_has_is_answered(office: Office) -> None:

@@ -36,13 +36,6 @@ def found(office: Office) -> list[tuple[str | None, str]]:
     return [(each.case, str(each.difference)) for each in office.open_exceptions()]
 
 
-def acknowledges(office: Office) -> None:
-    (each,) = office.open_exceptions()
-    adjusting.acknowledge(office.tx, each.id, "as agreed", office.now, BILLER)
-    office.sweep()
-    assert found(office) == []
-
-
 def test_a_requeue_of_a_payment_with_an_exception_loses_none_however_the_sweeps_meet(office: Office) -> None:
     office.publish(INTERNAL)
     assert found(office) == [("deleted", "-25.00")]
@@ -72,7 +65,7 @@ def test_an_exception_whose_payment_is_being_judged_again_is_neither_closed_nor_
 def test_what_was_acknowledged_and_comes_out_otherwise_when_requeued_is_an_exception_again(office: Office) -> None:
     office.publish(SUPPLIES)
     assert found(office) == [("deleted", "-25.00")]
-    acknowledges(office)
+    office.acknowledge_the_one()
 
     selects(office, ChargeType.COPAY, ChargeType.SUPPLIES)
     office.requeue([PAYMENT])
@@ -132,7 +125,7 @@ def test_a_patient_who_is_not_found_after_a_requeue_either_is_an_exception_again
             office.now += max(LADDER)
             office.sweep()
         assert [each.reason for each in office.open_exceptions()] == ["Patient not found"]
-        acknowledges(office)
+        office.acknowledge_the_one()
         office.requeue(["clinic/stranger/1"])
     office.publish(patient("nobody"))
     assert office.entries()[-1] == ("2020-06-05", "25.00", "Cash")
@@ -141,7 +134,7 @@ def test_a_patient_who_is_not_found_after_a_requeue_either_is_an_exception_again
 def test_an_acknowledged_exception_stays_so_through_repeats_and_comes_back_with_a_newer_version(office: Office) -> None:
     changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
-    acknowledges(office)
+    office.acknowledge_the_one()
 
     office.publish(changed, FIRST)
     office.now += timedelta(days=1)
@@ -212,7 +205,7 @@ def test_an_import_while_its_exception_is_accepted_is_seen_first_or_refuses_it(o
 def test_a_note_that_was_acknowledged_is_agreed_with_and_the_next_version_needs_nobody(office: Office) -> None:
     noted = edited(FIRST, memo="window seat")
     office.publish(noted)
-    acknowledges(office)
+    office.acknowledge_the_one()
 
     office.publish(edited(noted))
     assert found(office) == []
@@ -223,7 +216,7 @@ def test_a_note_that_was_acknowledged_is_agreed_with_and_the_next_version_needs_
 def test_money_that_was_acknowledged_is_not_agreed_with(office: Office) -> None:
     changed = edited(FIRST, memo="window seat", amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
-    acknowledges(office)
+    office.acknowledge_the_one()
 
     office.publish(edited(changed))
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.conftest import scratch_database
+from tests.console.web.conftest import csrf_of
 from tests.ops.composed import ROOT, ours, services
 from workers.engine import wait_until
 from workers.ports import free_port
@@ -68,7 +69,7 @@ def guess(address, *hops):
     told = {"x-forwarded-for": ", ".join(hops)}
     with httpx.Client(base_url=address, headers=told, trust_env=False) as client:
         page = client.get("/login")
-        csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)[1]
+        csrf = csrf_of(page)
         # A client keeps a Secure cookie to itself where no https is spoken.
         sent = {"cookie": page.headers["set-cookie"].partition(";")[0]}
         assert client.post("/login", data={"csrf": csrf, "name": "nobody", "password": "?"}, headers=sent).is_error
