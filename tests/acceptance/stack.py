@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from config.urls import with_redis_database
+from tests.acceptance import commands
 
 PAYMENTS = str(Path(sys.executable).with_name("payments"))
 UP_SECONDS_MAX, DOWN_SECONDS_MAX, SETTLED_SECONDS_MAX = 120, 30, 120
@@ -92,10 +93,7 @@ class Stack:
 
     def run(self, *arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever that is."""
-        done = subprocess.run(
-            [PAYMENTS, *map(str, arguments)], check=False, env=self.environment, input=stdin, capture_output=True
-        )
-        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return commands.run([*map(str, arguments)], self.environment, stdin)
 
     def do(self, *arguments: object, stdin: bytes = b"") -> str:
         """Run a command that has to succeed, and return what it prints."""
