@@ -26,9 +26,14 @@ from workers.engines import embedded_postgres, embedded_valkey
 REDIS_TEST_DATABASES = {"master": 9, "gw0": 9, "gw1": 13, "gw2": 6, "gw3": 2}
 
 
+# What is imported stays until the end: it is not searched for garbage, neither now nor later.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Leave what the imports made out of every later search for garbage, for it stays until the end."""
+    """Search for garbage from here on, and only in what the tests make."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
