@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import text
 
 from bench import made
-from bench.importing import standing_still
+from bench.importing import Gauge, standing_still
 from bench.stage import READY, Stage, our_processes, plain
 from config.urls import with_database
 from payments.journeys import browsing
@@ -23,11 +23,21 @@ LIMIT = 0.9
 EVENTS, ROUNDS, PAGE = 10_000, 3, 50
 
 
+class Round(NamedTuple):
+    """Events imported a second, and what one of them took: CPU of all processes in microseconds, write-ahead log."""
+
+    rate: float
+    cpu_us: float
+    wal_bytes: float
+
+
 class Grown(NamedTuple):
-    """A size, events imported a second on top of it, and milliseconds for a page of each report."""
+    """A size, the median of the rounds of importing on top of it, and milliseconds for a page of each report."""
 
     stored: int
     rate: float
+    cpu_us: float
+    wal_bytes: float
     page_ms: dict[str, float]
 
 
@@ -36,15 +46,16 @@ def measure(stage: Stage, sizes: tuple[int, ...]) -> list[Grown]:
     names = {size: f"bench_grown_{size}" for size in sizes}
     for size, name in names.items():
         make(stage, name, size)
-    rates: dict[int, list[float]] = {size: [] for size in sizes}
+    rounds: dict[int, list[Round]] = {size: [] for size in sizes}
     for turn in range(ROUNDS):
         for size, name in names.items():
             use(stage, name)
-            rates[size].append(_import(stage, size, turn))
+            rounds[size].append(_import(stage, size, turn))
     found = []
     for size, name in names.items():
         use(stage, name)
-        found.append(Grown(size, statistics.median(rates[size]), _pages(stage)))
+        rate, cpu_us, wal_bytes = map(statistics.median, zip(*rounds[size], strict=True))
+        found.append(Grown(size, rate, cpu_us, wal_bytes, _pages(stage)))
     drop(stage, *names.values())
     return found
 
@@ -79,18 +90,20 @@ def drop(stage: Stage, *names: str) -> None:
     stage.engines = replace(stage.engines, database_url=stage.server_url)
 
 
-def _import(stage: Stage, size: int, turn: int) -> float:
+def _import(stage: Stage, size: int, turn: int) -> Round:
     before = int(str(stage.one("SELECT count(*) FROM entries")))
     with our_processes(stage, 2) as numbers:
         stage.publish(made.events(1_000, prefix=f"warm-{size}", seed=turn))
         stage.wait_until_empty()
         with standing_still([numbers["intake"]]):
             stage.publish(made.events(EVENTS, prefix=f"more-{size}", seed=turn))
+            used = Gauge.read(stage, numbers)
             started = time.perf_counter()
         seconds = stage.wait_until_empty() - started
+        cpu, wal = Gauge.read(stage, numbers).since(used)
     added = int(str(stage.one("SELECT count(*) FROM entries"))) - before
     assert added == EVENTS + 1_000, f"{added:,} entries came of {EVENTS + 1_000:,} events"
-    return EVENTS / seconds
+    return Round(EVENTS / seconds, cpu / EVENTS * 1_000_000, wal / EVENTS)
 
 
 def _pages(stage: Stage) -> dict[str, float]:

@@ -93,6 +93,10 @@ class Gauge:
             int(stage.feed.info("persistence")["aof_current_size"]),
         )
 
+    def since(self, earlier: "Gauge") -> tuple[float, int]:
+        """Return the CPU seconds of all processes and the bytes of write-ahead log from an earlier moment to this."""
+        return sum(self.cpu_seconds.values()) - sum(earlier.cpu_seconds.values()), self.wal_bytes - earlier.wal_bytes
+
 
 @contextmanager
 def standing_still(leaders: list[int]) -> Iterator[None]:
