@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import time
@@ -55,8 +56,9 @@ class EmbeddedValkey:
         )
 
     def wait_until_ready(self, alive: Callable[[], bool]) -> None:
-        """Wait until the server answers; a long append-only file is read first."""
+        """Wait until the server answers and has read its append-only file, however long that is."""
         wait_until(lambda: _serves(self.folder, self.access), alive, "Valkey")
+        wait_until(lambda: _has_read_its_file(self.access), alive, "Valkey", math.inf)
 
 
 def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
@@ -130,6 +132,13 @@ def _serves(folder: Path, access: _Access) -> bool:
     """Tell whether the server that answers is this folder's; a stranger on the port does not know the password."""
     with _client(access) as client, contextlib.suppress(redis.RedisError, OSError):
         return Path(str(client.config_get("dir")["dir"])) == folder.resolve()
+    return False
+
+
+def _has_read_its_file(access: _Access) -> bool:
+    """Tell whether it takes commands of all kinds; while it reads its append-only file, it tells its settings alone."""
+    with _client(access) as client, contextlib.suppress(redis.RedisError, OSError):
+        return bool(client.ping())
     return False
 
 

@@ -32,12 +32,14 @@ class Engine(Protocol):
         """Wait until it answers, for as long as `alive` says that its process lives."""
 
 
-def wait_until(answers: Callable[[], bool], alive: Callable[[], bool], what: str) -> None:
+def wait_until(
+    answers: Callable[[], bool], alive: Callable[[], bool], what: str, seconds: float = _READY_SECONDS
+) -> None:
     """Ask again and again until the engine answers, its process ends, or the time is up."""
-    deadline = time.monotonic() + _READY_SECONDS
+    deadline = time.monotonic() + seconds
     while not answers():
         if not alive():
             raise EngineError(f"{what} ended before it was ready")
         if time.monotonic() > deadline:
-            raise EngineError(f"{what} was not ready within {_READY_SECONDS:.0f} seconds")
+            raise EngineError(f"{what} was not ready within {seconds:.0f} seconds")
         time.sleep(_POLL_SECONDS)

@@ -97,6 +97,15 @@ def test_engines_come_back_after_a_kill_with_what_was_committed(home):
             assert client.xlen("feed") == 1
 
 
+def test_valkey_is_ready_once_it_has_read_its_file(home):
+    with embedded_engines(home) as engines, redis.Redis.from_url(engines.redis_url) as client:
+        client.eval("for number = 1, 300000 do redis.call('xadd', 'long', '*', 'event', '{}') end", 0)
+
+    with embedded_engines(home) as engines, redis.Redis.from_url(engines.redis_url) as client:
+        assert client.xlen("long") == 300_000
+        client.delete("long")
+
+
 def test_engines_left_by_an_earlier_run_are_ended_at_the_next_start(home):
     left = []
     for engine in (prepare_postgres(home), prepare_valkey(home)):
