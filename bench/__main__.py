@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench import aims, backlog, charts, distribution, growth, importing, jobs, latency, pages
 from bench.importing import Imported
-from bench.stage import ROOT, Stage, WrongResultError, staged
+from bench.stage import BUFFERS, ROOT, Stage, WrongResultError, staged
 
 RESULTS = Path(__file__).with_name("results.json")
 PARTS = ("import", "latency", "backlog", "growth", "pages", "distribution")
@@ -32,20 +32,21 @@ def main() -> int:
     asked.add_argument("--events", type=int, default=20_000, help="how many events an import takes")
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--only", choices=PARTS, help="measure this alone; all else stays as results.json has it")
+    asked.add_argument("--shared-buffers", default=BUFFERS, help=f"the memory of PostgreSQL ({BUFFERS})")
     options = asked.parse_args()
     results = json.loads(RESULTS.read_text()) if options.only else {}
     results |= _machine()
-    with staged() as stage:
+    with staged(shared_buffers=options.shared_buffers) as stage:
         for part in [options.only] if options.only else PARTS:
-            results |= _measured(part, stage, options)
+            results |= _measured(part, stage, options, results)
             console.print(f"{part} is done")
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n")
     _draw(results)
     return _print(results)
 
 
-def _measured(part: str, stage: Stage, options: argparse.Namespace) -> dict[str, Any]:
-    """Measure one part, and return what it adds to the results."""
+def _measured(part: str, stage: Stage, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
+    """Measure one part, and return what it changes of the earlier results."""
     match part:
         case "import":
             return _rates(stage, options.events, options.rounds)
@@ -55,7 +56,10 @@ def _measured(part: str, stage: Stage, options: argparse.Namespace) -> dict[str,
             return {part: [{"events": each, "memory": backlog.measure(stage, each)} for each in backlog.SIZES]}
         case "growth":
             sizes = (10_000, 1_000_000, *((10_000_000,) if options.large else ()))
-            return {part: [each._asdict() for each in growth.measure(stage, sizes)]}
+            found = [each._asdict() for each in growth.measure(stage, sizes)]
+            # What was measured with as much memory is replaced; what was measured with more or less stays.
+            others = [each for each in earlier.get(part, []) if each["shared_buffers"] != found[0]["shared_buffers"]]
+            return {part: sorted(found + others, key=lambda each: each["shared_buffers"] != BUFFERS)}
         case "pages":
             return {part: {name: each._asdict() for name, each in pages.measure(stage, pages.PAYMENTS).items()}}
         case _:
@@ -149,8 +153,8 @@ def _draw(results: dict[str, Any]) -> None:
             [(name.partition(", ")[2], value, True) for name, value in cost if name.startswith("CPU")],
         ),
         "growth": (
-            "Import into a ledger that is filled: events a second",
-            [(f"{each['stored']:,} stored", each["rate"], True) for each in results["growth"]],
+            "Import into a ledger that holds so many payments, with so much memory: events a second",
+            [(f"{each['stored']:,}, {each['shared_buffers']}", each["rate"], True) for each in results["growth"]],
         ),
     }
     for name, (title, bars) in pictures.items():

@@ -22,13 +22,15 @@ from payments.store.session import Database, connect, transaction
 from tasks import stream
 from tasks.resources import connect_redis
 from workers.child import Child, has_ended, spawn, stop
-from workers.engines import embedded_engines
+from workers.engines import embedded_engines, embedded_postgres
 from workers.schema import upgrade_schema
 from workers.stack import application
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = "bench_ready"
 """The database that every round starts as a copy of: the schema, the clinics, the patients."""
+BUFFERS = "128MB"
+"""What PostgreSQL keeps in memory of its own where nobody says otherwise."""
 PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.004
 
@@ -110,10 +112,12 @@ class Stage:
 
 
 @contextmanager
-def staged(patients: int = made.PATIENTS) -> Iterator[Stage]:
+def staged(patients: int = made.PATIENTS, shared_buffers: str = BUFFERS) -> Iterator[Stage]:
     """Start engines in a folder of their own, and make the database that each round copies."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))
+        with embedded_postgres(home) as url, psycopg.connect(plain(url), autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET shared_buffers = '{shared_buffers}'")  # from its next start on
         engines = stack.enter_context(embedded_engines(home))
         settings = read_settings({"PAYMENTS_HOME": str(home)})
         with psycopg.connect(plain(engines.database_url), autocommit=True) as connection:
