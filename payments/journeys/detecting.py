@@ -37,6 +37,8 @@ class Detected:
 def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detected:
     """Bring the findings of up to `limit` lines up to date; those that another worker holds are left for later."""
     work = {each.line_ref: each for each in unexamined.work(tx, limit)}
+    if not work:
+        return Detected()
     held = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}
     already_open = findings.open_for(tx, held)
     found = _examine(tx, held, work)

@@ -87,7 +87,9 @@ def show_applied(tx: Transaction, patient_id: str | None, as_of: datetime | None
 def _distribute(
     tx: Transaction, keys: Sequence[PatientKey], as_of: date | None, now: datetime, *, at_once_only: bool
 ) -> Moved:
+    if not keys:
+        return Moved(None, [])
     loaded = distribution.load(tx, keys, as_of, now, at_once_only=at_once_only)
     moved = [(key, movement) for key, account in loaded.items() for movement in distribute(account)]
     distribution.add_movements(tx, moved, loaded, now)
-    return Moved(keys[-1] if keys else None, moved)
+    return Moved(keys[-1], moved)

@@ -56,7 +56,8 @@ class Clinic:
 
 def load(tx: Transaction, clinic_ids: Iterable[str]) -> dict[str, Clinic]:
     """Return the clinics that exist under these ids, by id."""
-    return _load(tx, "WHERE clinics.clinic_id = ANY(:ids)", {"ids": sorted(set(clinic_ids))})
+    ids = sorted(set(clinic_ids))
+    return _load(tx, "WHERE clinics.clinic_id = ANY(:ids)", {"ids": ids}) if ids else {}
 
 
 def load_all(tx: Transaction) -> dict[str, Clinic]:

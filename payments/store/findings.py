@@ -118,6 +118,8 @@ def recompute(tx: Transaction, found: Mapping[int, Examined], now: datetime) -> 
 
 def end(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datetime, who: str) -> list[int]:
     """End open findings, and return those that were still open."""
+    if not ids:
+        return []
     ended = tx.execute(
         text(
             f"UPDATE findings SET status = :status, ended_at = :now, ended_by = :who, {changed_at('findings')} "

@@ -37,6 +37,8 @@ _NO_CONTENT = (None,) * len(_CONTENT)
 def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
     """Lock the lines that exist under these keys, always in the same order, and return them."""
     wanted = [key._asdict() for key in sorted(set(keys))]
+    if not wanted:
+        return {}
     found = tx.execute(
         text(
             # One by one through the index: left alone, the planner reads the whole of a table that is not yet large.

@@ -28,6 +28,8 @@ def hold(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, 
 
 def _hold(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
     rows = [{"company_id": company_id, "month": month.first_day} for company_id, month in keys]
+    if not rows:
+        return {}
     found = tx.execute(
         text(
             "SELECT company_months.company_id, company_months.month, state FROM company_months "
