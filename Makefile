@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # The tests that start no servers of their own share this many cores; those that do need all of them, and run alone.
 CORES ?= 2
-FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES) --dist worksteal
+FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES) --dist worksteal \
+	--ignore tests/acceptance --ignore tests/browser --ignore tests/faults
 
 # What was compiled is kept: else each of the many processes of a test run compiles all of it once more.
 unexport PYTHONDONTWRITEBYTECODE

@@ -46,7 +46,7 @@ def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 @pytest.mark.parametrize("month", MONTHS[:ROUNDS], ids=str)
 def test_a_month_that_closes_while_workers_import_keeps_the_sum_of_its_entries(clinic: Database, month: Month) -> None:
-    under_way, closed = threading.Barrier(WORKERS + 1), threading.Event()
+    under_way, closed = threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
     with ThreadPoolExecutor(WORKERS) as workers:
         imports = [workers.submit(import_chunks, clinic, f"{month}-{n}", under_way, closed) for n in range(WORKERS)]
         under_way.wait()
@@ -64,7 +64,7 @@ def test_a_month_that_closes_while_workers_import_keeps_the_sum_of_its_entries(c
 
 
 def test_a_writer_that_takes_no_heed_of_months_is_in_the_total_or_refused(clinic: Database) -> None:
-    month, under_way, closed = MONTHS[ROUNDS], threading.Barrier(WORKERS + 1), threading.Event()
+    month, under_way, closed = MONTHS[ROUNDS], threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
     with ThreadPoolExecutor(WORKERS) as writers:
         written = [writers.submit(write_entries, clinic, month, under_way, closed) for _ in range(WORKERS)]
         under_way.wait()
