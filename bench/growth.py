@@ -68,7 +68,7 @@ def make(stage: Stage, name: str, payments: int, *more: str) -> None:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
     database = connect(with_database(stage.server_url, name), application_name="bench")
     with transaction(database) as tx:
-        # To fill each index row by row takes four times as long as to make it once at the end.
+        # Each index is made once at the end; to fill it row by row takes half as long again, and leaves it larger.
         later = tx.execute(text(_INDEXES)).all()
         for index, _ in later:
             tx.execute(text(f"DROP INDEX {index}"))
