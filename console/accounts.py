@@ -15,7 +15,7 @@ from console import layouts
 from console.arguments import AsOfOption, FormOption, LimitOption, day
 from console.faults import CommandError
 from console.output import Form, Record, show, show_value
-from console.session import database, ledger
+from console.session import database, one_view
 from console.tables import Column, Layout
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def account(
     """Show a patient's account, all cases together: payments, what of them is unassigned, and what is still owed."""
     from payments.journeys import distributing, reporting
 
-    with ledger() as tx:
+    with one_view() as tx:
         accounts = distributing.show_account(tx, patient, as_of=as_of)
         entries = {each.company: reporting.payment_log(tx, _payments_of(each, as_of)) for each in accounts}
         applied = distributing.show_movements(tx, patient, as_of=as_of)

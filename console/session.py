@@ -63,6 +63,16 @@ def ledger(engines: Engines | None = None) -> Iterator[Transaction]:
         yield tx
 
 
+@contextmanager
+def one_view() -> Iterator[Transaction]:
+    """Open a transaction that sees the ledger as it is now, whatever is committed meanwhile; nothing is written."""
+    from payments.store.session import see_one_moment
+
+    with ledger() as tx:
+        see_one_moment(tx)
+        yield tx
+
+
 def person() -> str:
     """Return who types, for the record of what was changed."""
     try:

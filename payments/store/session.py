@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 Database = Engine
@@ -75,6 +75,14 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
             if _is_outdated(error):
                 raise LostRaceError("a migration has changed the tables meanwhile") from error
             raise
+
+
+def see_one_moment(tx: Transaction) -> None:
+    """Let all that is read in this transaction be as of one moment, whatever others commit; before its first statement.
+
+    For reports that ask more than once and have to add up. Who writes may then lose a race, so it is not for them.
+    """
+    tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
 
 
 def is_answering(engine: Engine) -> bool:

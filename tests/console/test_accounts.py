@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from payments.core.event import ChargeType, Event
-from payments.journeys import configuring, distributing, importing
+from payments.journeys import configuring, distributing, importing, reporting
 from payments.journeys.configuring import Wish
-from payments.store.session import Database, transaction
+from payments.journeys.reporting import LogQuery, LogRow
+from payments.store.session import Database, Transaction, transaction
 from tests.console.conftest import Terminal
 from tests.make import arrived, charge, patient, run, saved
 from tests.office import paid
@@ -73,6 +74,22 @@ def movements(terminal: Terminal, ada: dict[str, str], *arguments: str) -> list[
     rows = terminal.types("distribute", *arguments, "--format", "json").rows
     mine = [row for row in rows if row["patient"] == ada["patient_id"]]
     return [(row["charge"].partition("/")[2], row["amount"], row["rule"]) for row in mine]
+
+
+def test_an_account_adds_up_though_more_is_paid_while_it_is_read(
+    terminal: Terminal, owing: dict[str, str], hears: Hears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = reporting.payment_log
+
+    def read_later(tx: Transaction, query: LogQuery) -> list[LogRow]:
+        hears(saved(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing))
+        return read(tx, query)
+
+    monkeypatch.setattr(reporting, "payment_log", read_later)
+    row = account(terminal, owing)
+
+    assert isinstance(row["payments"], list)
+    assert row["payments_total"] == str(sum(Decimal(each["amount"]) for each in row["payments"])) == "125.00"
 
 
 def test_an_account_is_one_object_with_the_agreed_keys_and_its_payments(
