@@ -105,13 +105,13 @@ def _import(stage: Stage, size: int, turn: int) -> Round:
         stage.wait_until_empty()
         with standing_still([numbers["intake"]]):
             stage.publish(made.events(EVENTS, prefix=f"more-{size}", seed=turn))
-            used = Gauge.read(stage, numbers)
+            before_them = Gauge.read(stage, numbers)
             started = time.perf_counter()
         seconds = stage.wait_until_empty() - started
-        cpu, wal = Gauge.read(stage, numbers).since(used)
+        used = Gauge.read(stage, numbers).since(before_them)
     added = int(str(stage.one("SELECT count(*) FROM entries"))) - before
     assert added == EVENTS + 1_000, f"{added:,} entries came of {EVENTS + 1_000:,} events"
-    return Round(EVENTS / seconds, cpu / EVENTS * 1_000_000, wal / EVENTS)
+    return Round(EVENTS / seconds, sum(used.cpu_seconds.values()) / EVENTS * 1_000_000, used.wal_bytes / EVENTS)
 
 
 def _pages(stage: Stage) -> dict[str, float]:

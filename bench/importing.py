@@ -60,15 +60,9 @@ def _measured(stage: Stage, events: int, numbers: Mapping[str, int], held: list[
         before = Gauge.read(stage, numbers)
         started = time.perf_counter()
     seconds = stage.wait_until_empty() - started
-    after = Gauge.read(stage, numbers)
+    used = Gauge.read(stage, numbers).since(before)
     stage.check(events + WARM_UP)
-    return Imported(
-        events,
-        seconds,
-        {name: after.cpu_seconds[name] - used for name, used in before.cpu_seconds.items()},
-        after.wal_bytes - before.wal_bytes,
-        after.append_only_bytes - before.append_only_bytes,
-    )
+    return Imported(events, seconds, used.cpu_seconds, used.wal_bytes, used.append_only_bytes)
 
 
 @dataclass(frozen=True)
@@ -93,9 +87,13 @@ class Gauge:
             int(stage.feed.info("persistence")["aof_current_size"]),
         )
 
-    def since(self, earlier: "Gauge") -> tuple[float, int]:
-        """Return the CPU seconds of all processes and the bytes of write-ahead log from an earlier moment to this."""
-        return sum(self.cpu_seconds.values()) - sum(earlier.cpu_seconds.values()), self.wal_bytes - earlier.wal_bytes
+    def since(self, earlier: "Gauge") -> "Gauge":
+        """Return what was used from an earlier moment to this."""
+        return Gauge(
+            {name: self.cpu_seconds[name] - used for name, used in earlier.cpu_seconds.items()},
+            self.wal_bytes - earlier.wal_bytes,
+            self.append_only_bytes - earlier.append_only_bytes,
+        )
 
 
 @contextmanager
