@@ -108,3 +108,9 @@ class NextVersion:
         for process in self.running:
             os.killpg(process.pid, signal.SIGTERM)
         return [process.wait(DOWN_SECONDS_MAX) for process in self.running]
+
+    def kill_what_is_left(self) -> None:
+        """End whatever of it still runs, and wait for each, so that a failed test fails alone."""
+        for process in self.running:
+            process.kill()
+            process.wait()
