@@ -13,7 +13,7 @@ import typer
 from console import arguments, layouts
 from console.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
 from console.output import Entry, Form, Record, show
-from console.session import ledger
+from console.session import one_view
 from console.tables import Layout
 from console.terminal import say
 
@@ -52,7 +52,7 @@ def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of i
     arguments.check_order(since, until)
     query = reporting.LogQuery(patient, since, until, user, as_of)
     group = arguments.group_named(group_by) if group_by else None
-    with ledger() as tx:
+    with one_view() as tx:
         records, layout = _read(tx, query, group, expand=expand)
     if xlsx:
         from console.sheets import write_xlsx

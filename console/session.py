@@ -65,11 +65,10 @@ def ledger(engines: Engines | None = None) -> Iterator[Transaction]:
 
 @contextmanager
 def one_view() -> Iterator[Transaction]:
-    """Open a transaction that sees the ledger as it is now, whatever is committed meanwhile; nothing is written."""
-    from payments.store.session import see_one_moment
+    """Open a transaction that sees the ledger as it is now, whatever is committed meanwhile."""
+    from payments.store import session
 
-    with ledger() as tx:
-        see_one_moment(tx)
+    with database() as opened, session.one_view(opened) as tx:
         yield tx
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from config.engines import Engines
 from config.settings import Settings
 from console import faults
+from console.origins import came_from, is_for_programs
 from console.pages import (
     account,
     api,
@@ -31,7 +32,7 @@ from console.pages import (
     users,
 )
 from console.rendering import FOLDER, make_templates, url
-from console.visiting import LoginNeededError, PageError, Site, Visit, came_from, is_for_programs
+from console.visiting import LoginNeededError, PageError, Site, Visit
 from payments.journeys.adjusting import AdjustingError
 from payments.journeys.admitting import UserError
 from payments.journeys.browsing import TooManyRowsError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Annotated, Any
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode
 from zoneinfo import ZoneInfo, available_timezones
 
 import redis
@@ -19,9 +19,11 @@ from starlette.datastructures import FormData
 
 from config.engines import Engines
 from config.settings import Settings
+from console.origins import SAFE_METHODS, address_of
 from payments.core.rights import Right, User
 from payments.journeys import admitting
 from payments.journeys.admitting import Deed
+from payments.store import session
 from payments.store.session import Database, Transaction, transaction
 from tasks.stream import FeedFigures
 from tasks.streams import Streams
@@ -31,7 +33,6 @@ ZONE_COOKIE = "payments_zone"
 """Where the visitor's browser says in which time zone it is; without scripts it does not, and times are UTC."""
 NUL_SENTENCE = "it holds a NUL character, which PostgreSQL does not store"
 """What is said of a text that no keyboard writes."""
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class PageError(Exception):
@@ -73,6 +74,12 @@ class Site:
     def ledger(self) -> Iterator[Transaction]:
         """Open a transaction on the ledger, and commit it at the end."""
         with transaction(self.database) as tx:
+            yield tx
+
+    @contextmanager
+    def one_view(self) -> Iterator[Transaction]:
+        """Open a transaction that sees the ledger as of one moment, for a page that asks more than once."""
+        with session.one_view(self.database) as tx:
             yield tx
 
     def render(self, template: str, facts: Mapping[str, Any]) -> str:
@@ -154,7 +161,7 @@ class Visit:
 
 async def read_form(request: Request) -> FormData:
     """Return what a form sent; nothing for a request without one. Raises PageError for what cannot be stored."""
-    if request.method in _SAFE_METHODS:
+    if request.method in SAFE_METHODS:
         return FormData()
     form = await request.form()
     for name, value in form.multi_items():
@@ -184,7 +191,7 @@ class Needs:
         visit = Visit(site, request, user, token, form, now)
         # A refusal is told within the visitor's own pages.
         request.state.visit = visit
-        if kind == "session" and request.method not in _SAFE_METHODS:
+        if kind == "session" and request.method not in SAFE_METHODS:
             _check_forgery(request, form, token)
         if not user.may(self.right):
             raise PageError(
@@ -207,29 +214,6 @@ Administrator = Annotated[Visit, Depends(Needs(Right.ADMINISTER))]
 def forgery_token(secret: str) -> str:
     """Return what a form carries to show that it is ours: nobody can make it who does not know the secret."""
     return hmac.new(secret.encode(), b"console form", hashlib.sha256).hexdigest()
-
-
-def address_of(request: Request) -> str:
-    """Return where a request comes from."""
-    return request.client.host if request.client else "unknown"
-
-
-def came_from(request: Request) -> str | None:
-    """Return the page of ours from which a request was made, None where it came from elsewhere or would only repeat."""
-    try:
-        told = urlsplit(request.headers.get("referer", ""))
-    except ValueError:  # a browser would not write it
-        return None
-    page = told.path + (f"?{told.query}" if told.query else "")
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    is_ours = told.netloc == request.url.netloc and told.path.startswith("/") and not told.path.startswith("//")
-    repeats = page == here and request.method in _SAFE_METHODS
-    return page if is_ours and not repeats else None
-
-
-def is_for_programs(request: Request) -> bool:
-    """Say whether a program asks, which is answered in JSON."""
-    return request.url.path == "/api" or request.url.path.startswith("/api/")
 
 
 @cache

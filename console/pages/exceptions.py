@@ -21,7 +21,7 @@ PAGE_ROWS = 25
 @router.get("/exceptions")
 def show(choice: Annotated[WorkFilter, Query()], visit: Viewer) -> Response:
     """Show a page of exceptions, the oldest first."""
-    with visit.site.ledger() as tx:
+    with visit.site.one_view() as tx:
         work = browsing.exceptions(tx, choice.query(visit.user), choice.after, PAGE_ROWS)
         names = clinic_names(tx, visit)
         visit.note(tx, "viewed Billing Exceptions", choice.patient or "", visit.request.url.query)

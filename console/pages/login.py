@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData
 
-from console.visiting import SESSION_COOKIE, Form, PageError, Site, Viewer, address_of, forgery_token
+from console.origins import address_of
+from console.visiting import SESSION_COOKIE, Form, PageError, Site, Viewer, forgery_token
 from payments.journeys import admitting
 from payments.journeys.admitting import Attempt
 

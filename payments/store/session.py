@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 Database = Engine
@@ -77,12 +77,15 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
             raise
 
 
-def see_one_moment(tx: Transaction) -> None:
-    """Let all that is read in this transaction be as of one moment, whatever others commit; before its first statement.
+@contextmanager
+def one_view(engine: Engine) -> Iterator[Transaction]:
+    """Open a transaction that sees all as of one moment, whatever others commit, and commit it at the end.
 
-    For reports that ask more than once and have to add up. Who writes may then lose a race, so it is not for them.
+    For reports that ask more than once and have to add up. They may add to the audit; who changes a row that others
+    change as well would lose the race.
     """
-    tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as tx:
+        yield tx
 
 
 def is_answering(engine: Engine) -> bool:

@@ -1,9 +1,10 @@
 """A patient's account and the distribution of its money, on the command line."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from payments.core.event import ChargeType, Event
 from payments.journeys import configuring, distributing, importing, reporting
 from payments.journeys.configuring import Wish
+from payments.journeys.distributing import AppliedRow
 from payments.journeys.reporting import LogQuery, LogRow
 from payments.store.session import Database, Transaction, transaction
 from tests.console.conftest import Terminal
@@ -90,6 +92,23 @@ def test_an_account_adds_up_though_more_is_paid_while_it_is_read(
 
     assert isinstance(row["payments"], list)
     assert row["payments_total"] == str(sum(Decimal(each["amount"]) for each in row["payments"])) == "125.00"
+
+
+def test_the_expanded_log_adds_up_though_money_is_applied_while_it_is_read(
+    terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = distributing.show_applied
+
+    def read_later(*asked: Any) -> Sequence[AppliedRow]:
+        movements(terminal, owing, "--as-of", "2020-05-05")
+        return read(*asked)
+
+    monkeypatch.setattr(distributing, "show_applied", read_later)
+    log = ("report", "payment-log", "--patient", owing["patient_id"], "--expand", "--format", "json")
+    rows = terminal.types(*log).rows
+
+    assert [(row["unassigned"], row["applied"]) for row in rows] == [("25.00", []), ("100.00", [])]
+    assert [row["unassigned"] for row in terminal.types(*log).rows] == ["0.00", "100.00"]
 
 
 def test_an_account_is_one_object_with_the_agreed_keys_and_its_payments(

@@ -1,0 +1,60 @@
+"""A page that asks more than once adds up, whatever is committed between two of its questions."""
+
+from collections.abc import Callable
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from payments.store import account_report, reports, worklist
+from tests.console.web.conftest import Ledger
+from tests.console.web.stories import Visitor, edit_in_closed_month
+from tests.make import patient, saved
+
+Meanwhile = Callable[[ModuleType, str, Callable[[], None]], None]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """Let something be committed after a function of the store was asked for the first time, and before it answers."""
+
+    def meanwhile(module: ModuleType, name: str, commit: Callable[[], None]) -> None:
+        ask, waiting = getattr(module, name), [commit]
+
+        @wraps(ask)
+        def asked(*arguments: Any) -> Any:
+            if waiting:
+                waiting.pop()()
+            return ask(*arguments)
+
+        monkeypatch.setattr(module, name, asked)
+
+    return meanwhile
+
+
+@pytest.mark.parametrize(("module", "question"), [(account_report, "summaries"), (reports, "payment_log_page")])
+def test_the_account_sums_the_payments_that_it_lists_though_more_is_paid_meanwhile(
+    visitor: Visitor, ledger: Ledger, meanwhile: Meanwhile, question: str, module: ModuleType
+) -> None:
+    clinic = f"moment-{question}"
+
+    def pays(payment_id: str, amount: str) -> None:
+        payment = saved(amount, payment_id=payment_id, clinic_id=clinic, patient_id=clinic)
+        ledger.imports(clinic, patient(clinic), payment)
+
+    pays("before", "25.00")
+    meanwhile(module, question, lambda: pays("then", "7.00"))
+    page, after = (visitor("billing").get("/account", patient=clinic).text for _ in range(2))
+
+    assert (f"{clinic}/then/1" in page, "32.00" in page, f"{clinic}/before/1" in page) == (False, False, True)
+    assert (f"{clinic}/then/1" in after, "32.00" in after) == (True, True)
+
+
+def test_the_exceptions_are_as_many_as_are_listed_though_another_is_found_meanwhile(
+    visitor: Visitor, ledger: Ledger, meanwhile: Meanwhile
+) -> None:
+    meanwhile(worklist, "page", lambda: edit_in_closed_month(ledger, "moment-edit", "moment-edit"))
+    page, after = (visitor("billing").get("/exceptions", clinic="moment-edit").text for _ in range(2))
+
+    assert ("moment-edit/payment/1" in page, "moment-edit/payment/1" in after) == (False, True)
