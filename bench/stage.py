@@ -29,8 +29,8 @@ from workers.stack import application
 ROOT = Path(__file__).resolve().parents[1]
 READY = "bench_ready"
 """The database that every round starts as a copy of: the schema, the clinics, the patients."""
-BUFFERS = "128MB"
-"""What PostgreSQL keeps in memory of its own where nobody says otherwise."""
+BUFFERS = "512MB"
+"""What the embedded PostgreSQL, and that of docker-compose.yml, keep in memory of their own."""
 PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.004
 

@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import signal
 import stat
 from pathlib import Path
@@ -15,6 +16,7 @@ from workers.embedded_valkey import prepare_valkey
 from workers.engines import HomeInUseError, embedded_engines, embedded_postgres, home_lock
 from workers.supervisor import Backoff, Supervisor
 
+ROOT = Path(__file__).resolve().parents[2]
 # Every one of them starts servers.
 pytestmark = pytest.mark.acceptance
 
@@ -49,6 +51,13 @@ def test_two_homes_do_not_collide(home, postgres_url, redis_url):
             connection.execute("CREATE TABLE only_here (id int)")
         with connect(postgres_url) as connection:
             assert connection.execute("SELECT to_regclass('only_here')").fetchone() == (None,)
+
+
+def test_a_ledger_at_a_desk_has_as_much_of_postgresqls_memory_as_one_of_compose(home):
+    given = re.search(r"shared_buffers=\$\{POSTGRES_MEMORY:-(\w+)\}", (ROOT / "docker-compose.yml").read_text())
+    assert given
+    with embedded_engines(home) as engines, connect(engines.database_url) as connection:
+        assert connection.execute("SHOW shared_buffers").fetchone() == (given[1],)
 
 
 def test_a_home_is_held_by_one_alone(home):
