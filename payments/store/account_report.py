@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.core.money import Money
 from payments.store.known import as_known
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 
 @dataclass(frozen=True, slots=True)

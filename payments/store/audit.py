@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 
 class Deed(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 
-from sqlalchemy import Boolean, Column, Date, MetaData, RowMapping, Table, Text, text
+from sqlalchemy import Boolean, Column, Date, MetaData, RowMapping, Table, Text
 
 from payments.core.balance import BalancedLine, Details, LineFacts, Logged
 from payments.core.money import ZERO
@@ -17,6 +17,7 @@ from payments.store.bulk import arrays, insertion
 from payments.store.known import as_known
 from payments.store.session import Transaction
 from payments.store.standing import heard
+from payments.store.statement import text
 from payments.store.tables import Dollars, lines
 
 _CHUNK_ROWS = 10_000

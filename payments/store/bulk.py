@@ -1,10 +1,11 @@
 """Writing many rows at once: as a COPY where they are only added, else as one array a column. Knows no table."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import psycopg
-from sqlalchemy import Table
+from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
@@ -16,8 +17,13 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 def unnested(table: Table, columns: Sequence[str]) -> str:
     """Return the SQL of a row source `new` that holds these columns of the table, one array parameter each."""
-    arrays = ", ".join(f"CAST(:{name} AS {table.c[name].type.compile(_DIALECT)}[])" for name in columns)
+    arrays = ", ".join(f"CAST(:{name} AS {_type(table.c[name])}[])" for name in columns)
     return f"unnest({arrays}) AS new({', '.join(columns)})"
+
+
+@cache
+def _type(column: Column[Any]) -> str:
+    return column.type.compile(_DIALECT)
 
 
 def arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Any]]:

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import text
-
 from payments.core.charge import StandingCharge
 from payments.core.distribution import ChargeKey
 from payments.core.event import ChargeSaved
 from payments.store.bulk import arrays, insertion, unnested
 from payments.store.known import changed_at
 from payments.store.session import Transaction
+from payments.store.statement import text
 from payments.store.tables import charges
 
 _KEY = ["clinic_id", "charge_id"]

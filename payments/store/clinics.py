@@ -6,11 +6,10 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
-
 from payments.core.eligibility import ClinicSettings, SettingsChange, in_force
 from payments.core.event import ChargeType
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 
 class ClinicOfOtherCompanyError(ValueError):

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.core.close import MonthSum, Snapshot
 from payments.core.money import Money, dollars
 from payments.core.month import Month, MonthState
 from payments.store.feed import FEED
 from payments.store.months import CompanyMonth
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 

@@ -6,8 +6,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
-
 from payments.core.credit import Credit, Part, credit_of
 from payments.core.distribution import Account, Applied, Charge, Movement, Terms
 from payments.core.money import ZERO
@@ -15,6 +13,7 @@ from payments.store import lines
 from payments.store.bulk import arrays, insertion, unnested
 from payments.store.patients import PatientKey
 from payments.store.session import Transaction
+from payments.store.statement import text
 from payments.store.tables import account_marks, allocations, patients
 
 _KEY = ["company_id", "patient_id"]

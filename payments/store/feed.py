@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, text
+from sqlalchemy import CursorResult
 
 from payments.core.money import Money
 from payments.store.known import as_known
 from payments.store.session import Transaction
 from payments.store.standing import heard
+from payments.store.statement import text
 
 FEED = f"""
 WITH {heard()},

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
-
 from payments.store.feed import FeedRow
 from payments.store.feed_choice import Wanted, aside_where, lines_where, parameters
 from payments.store.session import Transaction
 from payments.store.standing import ASIDE_STANDS, LINE_STANDS
+from payments.store.statement import text
 
 LINE, ASIDE = 0, 1
 """Where a row comes from: a line that was processed, or an event that was set aside."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
@@ -14,6 +14,7 @@ from payments.core.money import Money
 from payments.store.bulk import arrays, insertion, unnested
 from payments.store.known import as_known, changed_at
 from payments.store.session import Transaction
+from payments.store.statement import text
 from payments.store.tables import findings
 
 _FOUND = "line_ref set_aside_ref version attempts reason closed_case amount_before amount_now proposal note".split()

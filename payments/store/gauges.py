@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.store.session import Transaction
 from payments.store.standing import ASIDE_STANDS, LINE_STANDS
+from payments.store.statement import text
 
 
 class HourOfFlow(NamedTuple):

@@ -5,10 +5,9 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.store.bulk import append
 from payments.store.session import Transaction
+from payments.store.statement import text
 from payments.store.tables import history
 
 _COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error".split()

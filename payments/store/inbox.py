@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from payments.core.event import Event, LineKey, read_event
 from payments.core.glimpse import Glimpse, glimpse
@@ -18,6 +18,7 @@ from payments.core.size import EVENT_BYTES_MAX, KEPT_BYTES, Whole
 from payments.store.bulk import arrays, insertion, unnested
 from payments.store.known import changed_at
 from payments.store.session import Transaction
+from payments.store.statement import text
 from payments.store.tables import events, set_aside
 
 _SEEN = ["event_id", "saved_month", "content_hash"]

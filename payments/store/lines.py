@@ -5,7 +5,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from payments.core.event import ChargeType, LineKey, Method, PaymentSaved
@@ -14,6 +14,7 @@ from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.store.bulk import append, arrays, unnested
 from payments.store.known import changed_at
 from payments.store.session import LostRaceError, Transaction
+from payments.store.statement import text
 from payments.store.tables import lines
 
 _CONTENT = (

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import text
-
 from payments.core.month import Month, MonthState
 from payments.store.bulk import arrays, insertion, unnested
 from payments.store.session import Transaction
+from payments.store.statement import text
 from payments.store.tables import company_months
 
 CompanyMonth = tuple[str, Month]

@@ -4,10 +4,9 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
-
 from payments.core.distribution import night_of
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 _LOCK = 7_250_003
 """Advisory lock number: one at a time goes through the night."""

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import text
-
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 EVENTS = ("events",)
 HISTORY = ("history", "lines_was", "set_aside_was", "findings_was", "charges_was")

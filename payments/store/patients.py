@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
-
 from payments.core.event import PatientSaved
 from payments.store.bulk import arrays, insertion, unnested
 from payments.store.session import Transaction
+from payments.store.statement import text
 from payments.store.tables import patients
 
 PatientKey = tuple[str, str]

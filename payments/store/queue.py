@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.store import findings, unexamined
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 
 class Waiting(NamedTuple):

@@ -6,13 +6,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, text
+from sqlalchemy import CursorResult
 
 from payments.core.event import LineKey
 from payments.core.money import Money
 from payments.store.conditions import asked, values
 from payments.store.known import as_known
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 
 class GroupBy(StrEnum):

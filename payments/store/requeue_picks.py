@@ -3,13 +3,12 @@
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
-
 from payments.core.money import Money
 from payments.core.outcome import Reason
 from payments.store.feed_choice import Wanted, aside_where, lines_where, parameters
 from payments.store.session import Transaction
 from payments.store.standing import ASIDE_STANDS, LINE_STANDS
+from payments.store.statement import text
 
 
 class Picked(NamedTuple):

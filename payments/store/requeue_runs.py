@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import text
-
 from payments.core.money import dollars
 from payments.core.outcome import Reason, Status
 from payments.store.feed_choice import Wanted
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 RUNNING, STOPPED, DONE = "running", "stopped", "done"
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
-
 from payments.core.event import LineKey
 from payments.core.outcome import Reason, Status
 from payments.store import history
@@ -13,6 +11,7 @@ from payments.store.bulk import arrays, unnested
 from payments.store.history import Happening
 from payments.store.known import changed_at
 from payments.store.session import Transaction
+from payments.store.statement import text
 from payments.store.tables import lines
 
 _KEY = ["clinic_id", "payment_id", "line_id"]

@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.core.money import Money
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 # What an up-to-date set of findings would still have to change: lines that need a finding and have none for what they
 # are since they were judged last, and lines whose open finding speaks of something that is no longer so. What a person

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from payments.core.rights import Pauses, Role, User
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 _FORGET_AFTER = timedelta(days=1)
 

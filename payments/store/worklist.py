@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from sqlalchemy import text
-
 from payments.core.finding import FindingStatus
 from payments.core.money import Money
 from payments.store.conditions import asked, values
 from payments.store.findings import ROWS, FindingRow, as_row
 from payments.store.session import Transaction
+from payments.store.statement import text
 
 
 @dataclass(frozen=True, slots=True)
