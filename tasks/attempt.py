@@ -1,7 +1,7 @@
 """One attempt at a set of entries: claimed, imported in one transaction, acknowledged after its commit."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -15,7 +15,9 @@ from tasks.resources import Resources
 log = structlog.get_logger()
 
 RACES_MAX = 3
-TURN_SECONDS = 2
+TURN_SECONDS, NEW_TURN_SECONDS = 2, 1
+LINGER_MS = 50
+NOTHING = Tally()
 
 
 class NotAnsweringError(Exception):
@@ -33,6 +35,24 @@ def import_new(here: Resources, reply_to: str, streams: Sequence[str] = (), trac
     return _import(here, trace, lambda: here.streams.take_new(names, here.settings.chunk_events, reply_to))
 
 
+def import_turn(
+    here: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None
+) -> Iterator[Tally]:
+    """Import what is new chunk by chunk, each in a transaction of its own, and yield what each came to.
+
+    A turn goes on while more comes, for a message of its own would cost a lone payment more than its import does. It is
+    short, for others wait behind it, and ends at once where they have to come first: what failed, who was released.
+    """
+    ends = time.monotonic() + NEW_TURN_SECONDS
+    tally = import_new(here, reply_to, streams, trace)
+    while tally != NOTHING:
+        yield tally
+        if tally.failed or tally.released or time.monotonic() >= ends:
+            return
+        # PostgreSQL answered a moment ago, so it is not asked once more.
+        tally = _take_and_import(here, trace, lambda: here.streams.wait_for_new(here.settings.chunk_events, LINGER_MS))
+
+
 def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
     """Import these entries of the stream, which were handed out before, in the same way."""
     return _import(here, None, lambda: here.streams.claim(entry_ids))
@@ -42,6 +62,10 @@ def _import(here: Resources, trace: str | None, take: Callable[[], Sequence[Arri
     """Import what can be taken. While PostgreSQL does not answer nothing is, for each time counts as a try."""
     if not is_answering(here.database):
         raise NotAnsweringError
+    return _take_and_import(here, trace, take)
+
+
+def _take_and_import(here: Resources, trace: str | None, take: Callable[[], Sequence[Arrived]]) -> Tally:
     with here.traces.chunk(trace):
         arrived = take()
         return _import_in_parts(here, arrived) if arrived else Tally()

@@ -1,6 +1,6 @@
 """The messages that move payments: import these entries, give these up, take up what is due."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from payments.core.tally import Tally
 from tasks import attempt
@@ -23,16 +23,15 @@ def import_events(
 ) -> str:
     """Import what is new on the feed, or these entries of it, into the ledger."""
     here = resources()
-    tally = attempt.import_entries(here, entry_ids) if entry_ids else attempt.import_new(here, reply_to, streams, trace)
-    if tally.released:
-        retry_due.delay()
-    return _summary(tally)
+    if entry_ids:
+        return _summary([attempt.import_entries(here, entry_ids)])
+    return _summary(attempt.import_turn(here, reply_to, streams, trace))
 
 
 @app.task(name="payments.give_up")
 def give_up(*, entry_ids: list[str], **_future: object) -> str:
     """Set these entries aside, visible and whole: every try has failed."""
-    return _summary(attempt.give_up(resources(), entry_ids))
+    return _summary([attempt.give_up(resources(), entry_ids)])
 
 
 @app.task(name="payments.retry_due")
@@ -41,13 +40,18 @@ def retry_due(**_future: object) -> str:
     tally, is_cut = attempt.retry_due(resources(), DUE_LIMIT)
     if is_cut:
         retry_due.delay()
-    return _summary(tally)
+    return _summary([tally])
 
 
-def _summary(tally: Tally) -> str:
-    """Return the result that operators read, after hints to those who take it from here."""
-    if tally.to_examine:
-        detect_exceptions.delay()
-    if tally.to_distribute:
-        apply_at_once.delay()
-    return str(tally)
+def _summary(tallies: Iterable[Tally]) -> str:
+    """Return the result that operators read; after each part of the work those who take it from here get a hint."""
+    whole = Tally()
+    for tally in tallies:
+        if tally.released:
+            retry_due.delay()
+        if tally.to_examine:
+            detect_exceptions.delay()
+        if tally.to_distribute:
+            apply_at_once.delay()
+        whole += tally
+    return str(whole)

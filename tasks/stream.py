@@ -72,9 +72,13 @@ def take_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
         pipeline.rpush(reply_to, count)
         pipeline.expire(reply_to, REPLY_SECONDS)
         answer, *_ = pipeline.execute()
-    return {
-        name.decode(): [_arrived(entry_id, fields) for entry_id, fields in entries] for name, entries in answer or ()
-    }
+    return _by_name(answer)
+
+
+def wait_for_new(client: redis.Redis, streams: Sequence[str], count: int, wait_ms: int) -> dict[str, list[Arrived]]:
+    """Take as `take_new` does what is there or what comes first within so many milliseconds; nobody is told."""
+    new: Any = dict.fromkeys(streams, ">")
+    return _by_name(client.xreadgroup(GROUP, IMPORTER, new, count=count, block=wait_ms))
 
 
 def was_taken(client: redis.Redis, reply_to: str, wait_ms: int) -> bool:
@@ -157,6 +161,12 @@ def figures(client: redis.Redis, stream: str) -> FeedFigures:
     oldest = cast("list[tuple[bytes, Any]]", client.xrange(stream, count=1))
     first = int(oldest[0][0].partition(b"-")[0]) if oldest else None
     return FeedFigures(length, max(0, length - handed_out), handed_out, first)
+
+
+def _by_name(answer: Any) -> dict[str, list[Arrived]]:
+    return {
+        name.decode(): [_arrived(entry_id, fields) for entry_id, fields in entries] for name, entries in answer or ()
+    }
 
 
 def _arrived(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arrived:

@@ -43,8 +43,11 @@ class Streams:
 
     def take_new(self, names: Sequence[str], count: int, reply_to: str) -> list[Arrived]:
         """Take up to `count` new entries, an equal share of each of these streams, and answer on `reply_to`."""
-        taken = stream.take_new(self.client, names, max(1, count // len(names)), reply_to)
-        return [arrived for name, entries in taken.items() for arrived in self._renamed(name, entries)]
+        return self._taken(stream.take_new(self.client, names, max(1, count // len(names)), reply_to))
+
+    def wait_for_new(self, count: int, wait_ms: int) -> list[Arrived]:
+        """Take up to `count` new entries of all streams, as soon as there is one or after at most `wait_ms`."""
+        return self._taken(stream.wait_for_new(self.client, self.names, max(1, count // self.count), wait_ms))
 
     def claim(self, entries: Sequence[str]) -> list[Arrived]:
         """Take entries over and return them with their bodies; those that are done with are left out."""
@@ -90,6 +93,9 @@ class Streams:
         oldest = [figures.oldest_ms for figures in each if figures.oldest_ms is not None]
         length, unread, outstanding = (sum(column) for column in list(zip(*each, strict=True))[:3])
         return FeedFigures(length, unread, outstanding, min(oldest, default=None))
+
+    def _taken(self, taken: Mapping[str, list[Arrived]]) -> list[Arrived]:
+        return [arrived for name, entries in taken.items() for arrived in self._renamed(name, entries)]
 
     def _renamed(self, name: str, entries: list[Arrived]) -> list[Arrived]:
         if name == self.name:
