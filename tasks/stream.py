@@ -76,9 +76,17 @@ def take_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
 
 
 def wait_for_new(client: redis.Redis, streams: Sequence[str], count: int, wait_ms: int) -> dict[str, list[Arrived]]:
-    """Take as `take_new` does what is there or what comes first within so many milliseconds; nobody is told."""
+    """Take as `take_new` does what is there or what comes first within so many milliseconds; nobody is told.
+
+    Nothing, where a stream has no group yet: an intake that knows of all of them makes it.
+    """
     new: Any = dict.fromkeys(streams, ">")
-    return _by_name(client.xreadgroup(GROUP, IMPORTER, new, count=count, block=wait_ms))
+    try:
+        return _by_name(client.xreadgroup(GROUP, IMPORTER, new, count=count, block=wait_ms))
+    except redis.ResponseError as error:
+        if "NOGROUP" not in str(error):
+            raise
+        return {}
 
 
 def was_taken(client: redis.Redis, reply_to: str, wait_ms: int) -> bool:

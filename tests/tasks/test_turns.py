@@ -100,3 +100,23 @@ def test_the_result_of_a_task_is_what_all_of_its_turn_came_to(small, publish, mo
 
     whole = "imported 4, updated 0, held 0, not sent 0, patients and charges noted 1"
     assert importing.import_events(reply_to="nobody") == whole
+
+
+def test_of_a_divided_feed_a_turn_goes_on_with_what_is_new_on_any_stream(here, clinic_id):
+    divided = replace(here, settings=here.settings.model_copy(update={"streams": 2, "chunk_events": 2}))
+    divided.streams.ensure_groups()
+    first, *_, last = divided.streams.names
+    for name in (first, last, last):
+        here.feed.xadd(name, {"event": body(patient(clinic_id))})
+
+    assert [tally.noted for tally in attempt.import_turn(divided, "nobody", [first])] == [1, 1, 1]
+    assert divided.streams.length() == 0
+    here.feed.delete(*divided.streams.names)
+
+
+def test_a_stream_that_nobody_has_prepared_yet_ends_the_turn_and_fails_nothing(here, publish):
+    divided = replace(here, settings=here.settings.model_copy(update={"streams": 2}))
+    publish("1", known=True)
+
+    assert [tally.imported for tally in attempt.import_turn(divided, "nobody")] == [1]
+    assert left(here) == (0, 0)
