@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Annotated
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData
@@ -19,6 +19,8 @@ router = APIRouter(include_in_schema=False)
 _SEED_COOKIE = "payments_login"
 AT_ONCE = 2
 """So many passwords are checked at once, for each takes memory, a connection and every core on purpose."""
+WAITING_MAX = 500
+"""So many wait for that, and no more: who came later would hardly have the patience."""
 
 
 @router.get("/login")
@@ -34,7 +36,10 @@ def show(request: Request, back: Annotated[str, Query(alias="next")] = "/") -> R
 async def log_in(request: Request, form: Form) -> Response:
     """Log in, and go where the visitor wanted to be."""
     # Who waits for their turn holds none of the threads that make the other pages, however many that are.
-    return await to_thread.run_sync(_log_in, request, form, limiter=request.app.state.log_ins)
+    limiter: CapacityLimiter = request.app.state.log_ins
+    if limiter.statistics().tasks_waiting >= WAITING_MAX:
+        raise PageError(503, "Too many people are logging in.", "Try again in a minute.")
+    return await to_thread.run_sync(_log_in, request, form, limiter=limiter)
 
 
 def _log_in(request: Request, form: FormData) -> Response:

@@ -1,7 +1,6 @@
 """Who gets in, for how long, and what keeps others from acting in somebody's name."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -12,14 +11,12 @@ from httpx import Client
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.pages.login import AT_ONCE
 from console.site import make_site
 from payments.core.rights import Pauses, Role, User
 from payments.journeys import admitting
 from payments.journeys.admitting import Attempt, Password, UserError
 from payments.store.session import Transaction
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, csrf_of, send_login, served, stranger_at
-from tests.console.web.stories import until
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 LIFE = timedelta(hours=12)
@@ -166,23 +163,6 @@ def test_behind_https_each_cookie_is_secure_and_the_browser_stays_with_https(pro
     for cookie in set_to_something:
         assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=")), cookie
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
-
-
-def test_pages_come_while_a_hundred_log_ins_wait(
-    site: FastAPI, visitor: Callable[[str], Browser], stranger: Client
-) -> None:
-    billing, form = visitor("billing"), {"csrf": csrf_of(stranger.get("/login")), "name": "billing"}
-
-    with ThreadPoolExecutor(100) as crowd, site.state.site.ledger() as tx:
-        # Every log-in asks this table first, so that none ends before the pages have come.
-        tx.exec_driver_sql("LOCK TABLE login_failures")
-        logins = [crowd.submit(stranger.post, "/login", data={**form, "password": PASSWORD}) for _ in range(100)]
-        until(lambda: site.state.log_ins.statistics().tasks_waiting >= 100 - AT_ONCE)
-        pages = [billing.client.get(path, timeout=10).status_code for path in ("/", "/claims-feed", "/login")]
-        assert not any(login.done() for login in logins)
-
-    assert pages == [200] * 3
-    assert {login.result().status_code for login in logins} == {303}
 
 
 def test_a_wrong_password_and_an_unknown_name_are_answered_alike(address: str) -> None:
