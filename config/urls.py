@@ -4,6 +4,8 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 _DATABASE_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
+_DECIDED = {"protocol", "decode_responses", "encoding"}
+"""What the client would take from the URL, and what would change its answers."""
 
 
 def normalised_database_url(url: str) -> str:
@@ -21,6 +23,11 @@ def normalised_redis_url(url: str) -> str:
         raise ValueError("expected a URL that starts with redis://, rediss:// or unix://")
     if not _database_text(url).isdigit():
         raise ValueError("expected a database number at the end of the URL, such as redis://host:6379/0")
+    options = dict(parse_qsl(parts.query))
+    if "socket_timeout" in options and not _is_patient(options["socket_timeout"]):
+        raise ValueError("socket_timeout: expected more than 1 second, for on a quiet feed an answer takes that long")
+    if decided := sorted(_DECIDED & options.keys()):
+        raise ValueError(f"{decided[0]}: take it out of the URL, for the answers are read in one form alone")
     return url
 
 
@@ -72,6 +79,13 @@ def _written(parts: SplitResult) -> str:
     # geturl() drops the two slashes of a URL without a host, as a unix socket's is.
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{parts.path}{query}"
+
+
+def _is_patient(seconds: str) -> bool:
+    try:
+        return float(seconds) > 1
+    except ValueError:
+        return False
 
 
 def _database_text(redis_url: str) -> str:
