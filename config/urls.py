@@ -4,8 +4,8 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 _DATABASE_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
-_DECIDED = {"protocol", "decode_responses", "encoding"}
-"""What the client would take from the URL, and what would change its answers."""
+_DECIDED = {"protocol": "2", "decode_responses": "no"}
+"""What the client would take from the URL, and what would change its answers: how they have to be."""
 
 
 def normalised_database_url(url: str) -> str:
@@ -26,8 +26,9 @@ def normalised_redis_url(url: str) -> str:
     options = dict(parse_qsl(parts.query))
     if "socket_timeout" in options and not _is_patient(options["socket_timeout"]):
         raise ValueError("socket_timeout: expected more than 1 second, for on a quiet feed an answer takes that long")
-    if decided := sorted(_DECIDED & options.keys()):
-        raise ValueError(f"{decided[0]}: take it out of the URL, for the answers are read in one form alone")
+    for name, form in _DECIDED.items():
+        if options.get(name, form).lower() != form:
+            raise ValueError(f"{name}: take it out of the URL, for answers are read in one form alone")
     return url
 
 
