@@ -50,7 +50,11 @@ def import_turn(
         if tally.failed or tally.released or time.monotonic() >= ends:
             return
         # PostgreSQL answered a moment ago, so it is not asked once more.
-        tally = _take_and_import(here, trace, lambda: here.streams.wait_for_new(here.settings.chunk_events, LINGER_MS))
+        arrived = here.streams.wait_for_new(here.settings.chunk_events, LINGER_MS)
+        if not arrived:
+            return
+        with here.traces.chunk(trace):
+            tally = _import_in_parts(here, arrived)
 
 
 def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
@@ -62,10 +66,6 @@ def _import(here: Resources, trace: str | None, take: Callable[[], Sequence[Arri
     """Import what can be taken. While PostgreSQL does not answer nothing is, for each time counts as a try."""
     if not is_answering(here.database):
         raise NotAnsweringError
-    return _take_and_import(here, trace, take)
-
-
-def _take_and_import(here: Resources, trace: str | None, take: Callable[[], Sequence[Arrived]]) -> Tally:
     with here.traces.chunk(trace):
         arrived = take()
         return _import_in_parts(here, arrived) if arrived else Tally()

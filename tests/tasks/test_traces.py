@@ -131,6 +131,15 @@ def test_the_intakes_request_and_the_chunk_are_one_trace(exporter, provider, emr
     assert chunk.parent.span_id == ask.context.span_id
 
 
+def test_each_chunk_of_a_turn_is_a_span_and_what_was_waited_for_in_vain_is_none(exporter, emr, traced, payer):
+    small = replace(traced, settings=traced.settings.model_copy(update={"chunk_events": 1}))
+    emr.publish_many(saved(payment_id=each, **payer) for each in ("a", "b"))
+
+    assert len(list(attempt.import_turn(small, "nobody"))) == 2
+
+    assert [span.attributes["messaging.batch.message_count"] for span in spans(exporter, "import chunk")] == [1, 1]
+
+
 def test_a_payment_that_cannot_be_stored_ends_its_trace_with_the_kind_of_error(exporter, emr, traced, payer):
     emr.publish_many(saved(payment_id=each, **payer) for each in ("poison", "p"))
 
