@@ -1,5 +1,7 @@
 """A worker that is up and connected, and takes nothing: it notices by itself, ends, and another is started."""
 
+import time
+
 import pytest
 
 from config.celery import IMPORTS
@@ -16,10 +18,12 @@ def test_a_worker_that_has_gone_deaf_is_started_again_and_work_goes_on_within_ha
     before = plant.gone_deaf()
     with scene.trial("importer gone deaf: up, connected, and taking nothing", times=times) as result:
         for _ in range(times):
-            deaf = plant.leader("importer")
+            deaf, since = plant.leader("importer"), time.monotonic()
             app.control.cancel_consumer(IMPORTS)
-            recoveries.append(scene.recovery())
-            assert recoveries[-1] < 30
+            # Not seen by what is imported: the turn that was under way goes on for a moment.
             until(lambda deaf=deaf: plant.leader("importer") != deaf, 30, "another importer runs")
+            scene.recovery()
+            recoveries.append(time.monotonic() - since)
+            assert recoveries[-1] < 30
         result.recovery_seconds = longest(recoveries)
     assert plant.gone_deaf() == before + times
