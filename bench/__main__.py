@@ -16,7 +16,8 @@ from rich.table import Table
 
 from bench import aims, backlog, charts, distribution, growth, importing, jobs, latency, pages
 from bench.importing import Imported
-from bench.stage import BUFFERS, ROOT, Stage, WrongResultError, staged
+from bench.stage import ROOT, Stage, WrongResultError, staged
+from workers.embedded_postgres import MEMORY
 
 RESULTS = Path(__file__).with_name("results.json")
 PARTS = ("import", "latency", "backlog", "growth", "pages", "distribution")
@@ -32,7 +33,7 @@ def main() -> int:
     asked.add_argument("--events", type=int, default=20_000, help="how many events an import takes")
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--only", choices=PARTS, help="measure this alone; all else stays as results.json has it")
-    asked.add_argument("--shared-buffers", default=BUFFERS, help=f"the memory of PostgreSQL ({BUFFERS})")
+    asked.add_argument("--shared-buffers", default=MEMORY, help=f"the memory of PostgreSQL ({MEMORY})")
     options = asked.parse_args()
     results = json.loads(RESULTS.read_text()) if options.only else {}
     results |= _machine()
@@ -59,7 +60,7 @@ def _measured(part: str, stage: Stage, options: argparse.Namespace, earlier: dic
             found = [each._asdict() for each in growth.measure(stage, sizes)]
             # What was measured with as much memory is replaced; what was measured with more or less stays.
             others = [each for each in earlier.get(part, []) if each["shared_buffers"] != found[0]["shared_buffers"]]
-            return {part: sorted(found + others, key=lambda each: each["shared_buffers"] != BUFFERS)}
+            return {part: sorted(found + others, key=lambda each: each["shared_buffers"] != MEMORY)}
         case "pages":
             return {part: {name: each._asdict() for name, each in pages.measure(stage, pages.PAYMENTS).items()}}
         case _:

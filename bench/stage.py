@@ -22,6 +22,7 @@ from payments.store.session import Database, connect, transaction
 from tasks import stream
 from tasks.resources import connect_redis
 from workers.child import Child, has_ended, spawn, stop
+from workers.embedded_postgres import MEMORY
 from workers.engines import embedded_engines, embedded_postgres
 from workers.schema import upgrade_schema
 from workers.stack import application
@@ -29,8 +30,6 @@ from workers.stack import application
 ROOT = Path(__file__).resolve().parents[1]
 READY = "bench_ready"
 """The database that every round starts as a copy of: the schema, the clinics, the patients."""
-BUFFERS = "512MB"
-"""What the embedded PostgreSQL, and that of docker-compose.yml, keep in memory of their own."""
 PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.004
 
@@ -112,7 +111,7 @@ class Stage:
 
 
 @contextmanager
-def staged(patients: int = made.PATIENTS, shared_buffers: str = BUFFERS) -> Iterator[Stage]:
+def staged(patients: int = made.PATIENTS, shared_buffers: str = MEMORY) -> Iterator[Stage]:
     """Start engines in a folder of their own, and make the database that each round copies."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))

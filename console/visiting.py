@@ -2,8 +2,8 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -24,7 +24,7 @@ from payments.core.rights import Right, User
 from payments.journeys import admitting
 from payments.journeys.admitting import Deed
 from payments.store import session
-from payments.store.session import Database, Transaction, transaction
+from payments.store.session import Database, Transaction
 from tasks.stream import FeedFigures
 from tasks.streams import Streams
 
@@ -70,17 +70,13 @@ class Site:
         except redis.RedisError:
             return None
 
-    @contextmanager
-    def ledger(self) -> Iterator[Transaction]:
+    def ledger(self) -> AbstractContextManager[Transaction]:
         """Open a transaction on the ledger, and commit it at the end."""
-        with transaction(self.database) as tx:
-            yield tx
+        return session.transaction(self.database)
 
-    @contextmanager
-    def one_view(self) -> Iterator[Transaction]:
+    def one_view(self) -> AbstractContextManager[Transaction]:
         """Open a transaction that sees the ledger as of one moment, for a page that asks more than once."""
-        with session.one_view(self.database) as tx:
-            yield tx
+        return session.one_view(self.database)
 
     def render(self, template: str, facts: Mapping[str, Any]) -> str:
         """Return a page's text."""

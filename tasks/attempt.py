@@ -16,7 +16,9 @@ log = structlog.get_logger()
 
 RACES_MAX = 3
 TURN_SECONDS, NEW_TURN_SECONDS = 2, 1
+"""How long one message goes on with what is due, and with what is new."""
 LINGER_MS = 50
+"""How long a turn waits for more that is new."""
 NOTHING = Tally()
 
 
@@ -68,7 +70,7 @@ def _import(here: Resources, trace: str | None, take: Callable[[], Sequence[Arri
         raise NotAnsweringError
     with here.traces.chunk(trace):
         arrived = take()
-        return _import_in_parts(here, arrived) if arrived else Tally()
+        return _import_in_parts(here, arrived) if arrived else NOTHING
 
 
 def _import_in_parts(here: Resources, arrived: Sequence[Arrived]) -> Tally:

@@ -1,7 +1,8 @@
 """One stream of the feed as Redis keeps it: its one consumer group, and what of it is not yet acknowledged."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import redis
@@ -81,12 +82,10 @@ def wait_for_new(client: redis.Redis, streams: Sequence[str], count: int, wait_m
     Nothing, where a stream has no group yet: an intake that knows of all of them makes it.
     """
     new: Any = dict.fromkeys(streams, ">")
-    try:
-        return _by_name(client.xreadgroup(GROUP, IMPORTER, new, count=count, block=wait_ms))
-    except redis.ResponseError as error:
-        if "NOGROUP" not in str(error):
-            raise
-        return {}
+    answer: Any = None
+    with _a_group_may_be_missing():
+        answer = client.xreadgroup(GROUP, IMPORTER, new, count=count, block=wait_ms)
+    return _by_name(answer)
 
 
 def was_taken(client: redis.Redis, reply_to: str, wait_ms: int) -> bool:
@@ -160,15 +159,22 @@ class FeedFigures(NamedTuple):
 def figures(client: redis.Redis, stream: str) -> FeedFigures:
     """Return how the feed stands; one that was never written to is empty."""
     length = client.xlen(stream)
-    try:
+    handed_out = 0
+    with _a_group_may_be_missing():
         handed_out = outstanding(client, stream)
-    except redis.ResponseError as error:
-        if "NOGROUP" not in str(error):
-            raise
-        handed_out = 0
     oldest = cast("list[tuple[bytes, Any]]", client.xrange(stream, count=1))
     first = int(oldest[0][0].partition(b"-")[0]) if oldest else None
     return FeedFigures(length, max(0, length - handed_out), handed_out, first)
+
+
+@contextmanager
+def _a_group_may_be_missing() -> Iterator[None]:
+    """Go on after the block where all that Redis finds wrong with it is that a stream has no group."""
+    try:
+        yield
+    except redis.ResponseError as error:
+        if "NOGROUP" not in str(error):
+            raise
 
 
 def _by_name(answer: Any) -> dict[str, list[Arrived]]:

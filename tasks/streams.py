@@ -51,11 +51,8 @@ class Streams:
 
     def claim(self, entries: Sequence[str]) -> list[Arrived]:
         """Take entries over and return them with their bodies; those that are done with are left out."""
-        return [
-            arrived
-            for name, entry_ids in self._by_stream(entries)
-            for arrived in self._renamed(name, stream.claim(self.client, name, entry_ids))
-        ]
+        claimed = {name: stream.claim(self.client, name, entry_ids) for name, entry_ids in self._by_stream(entries)}
+        return self._taken(claimed)
 
     def acknowledge(self, entries: Sequence[str]) -> None:
         """Let go of entries that are committed. Lost on the way, it happens again later, which harms nothing."""

@@ -26,7 +26,7 @@ _SOCKET_PATH_MAX = 100
 # What it says of an error in its log: not the row that was refused, nor the statement.
 _DISCREET = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-_MEMORY = "512MB"
+MEMORY = "512MB"
 """What a ledger in earnest keeps in PostgreSQL's own memory; only what is used of it is taken. The 128 MB that it takes
 by itself are too few for a million payments (docs/performance.md). Who wants more writes it in postgresql.conf."""
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -110,7 +110,7 @@ def _initdb(data: Path, user: int | None, *, durable: bool) -> None:
         *(postgres_program("initdb"), "--pgdata", str(beside), "--username", _SUPERUSER),
         *("--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-        *(("--set", f"shared_buffers={_MEMORY}") if durable else ("--no-sync",)),
+        *(("--set", f"shared_buffers={MEMORY}") if durable else ("--no-sync",)),
     ]
     run_as(user, data.parent, ["rm", "-rf", str(beside)])
     done = run_as(user, data.parent, command)

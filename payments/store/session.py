@@ -1,7 +1,7 @@
 """The connection to PostgreSQL and the one commit of the project."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from psycopg.types.array import ListBinaryDumper
@@ -77,15 +77,13 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
             raise
 
 
-@contextmanager
-def one_view(engine: Engine) -> Iterator[Transaction]:
+def one_view(engine: Engine) -> AbstractContextManager[Transaction]:
     """Open a transaction that sees all as of one moment, whatever others commit, and commit it at the end.
 
     For reports that ask more than once and have to add up. They may add to the audit; who changes a row that others
     change as well would lose the race.
     """
-    with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as tx:
-        yield tx
+    return transaction(engine.execution_options(isolation_level="REPEATABLE READ"))
 
 
 def is_answering(engine: Engine) -> bool:

@@ -1,8 +1,10 @@
 """The `payments` command run in this process, on a real database and a real Redis of its own."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,6 +20,8 @@ from tests.conftest import flush, scratch_database
 from tests.make import NOW, arrived, run
 
 NOWHERE = "redis://127.0.0.1:1/0"
+Meanwhile = Callable[[ModuleType, str, Callable[[], object]], None]
+"""From now on something is committed when a function of a module is asked for the first time, before it answers."""
 
 
 class Answer(NamedTuple):
@@ -105,3 +109,21 @@ def terminal(stranger: Terminal, ledger_url: str, redis_url: str, monkeypatch: p
     monkeypatch.setenv("DATABASE_URL", ledger_url)
     monkeypatch.setenv("REDIS_URL", redis_url)
     return stranger
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """Let something be committed between two questions."""
+
+    def meanwhile(module: ModuleType, name: str, commit: Callable[[], object]) -> None:
+        ask, waiting = getattr(module, name), [commit]
+
+        @wraps(ask)
+        def asked(*arguments: Any) -> Any:
+            if waiting:
+                waiting.pop()()
+            return ask(*arguments)
+
+        monkeypatch.setattr(module, name, asked)
+
+    return meanwhile

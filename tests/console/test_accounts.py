@@ -1,10 +1,9 @@
 """A patient's account and the distribution of its money, on the command line."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,10 +11,8 @@ import pytest
 from payments.core.event import ChargeType, Event
 from payments.journeys import configuring, distributing, importing, reporting
 from payments.journeys.configuring import Wish
-from payments.journeys.distributing import AppliedRow
-from payments.journeys.reporting import LogQuery, LogRow
-from payments.store.session import Database, Transaction, transaction
-from tests.console.conftest import Terminal
+from payments.store.session import Database, transaction
+from tests.console.conftest import Meanwhile, Terminal
 from tests.make import arrived, charge, patient, run, saved
 from tests.office import paid
 
@@ -79,15 +76,10 @@ def movements(terminal: Terminal, ada: dict[str, str], *arguments: str) -> list[
 
 
 def test_an_account_adds_up_though_more_is_paid_while_it_is_read(
-    terminal: Terminal, owing: dict[str, str], hears: Hears, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, owing: dict[str, str], hears: Hears, meanwhile: Meanwhile
 ) -> None:
-    read = reporting.payment_log
-
-    def read_later(tx: Transaction, query: LogQuery) -> list[LogRow]:
-        hears(saved(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing))
-        return read(tx, query)
-
-    monkeypatch.setattr(reporting, "payment_log", read_later)
+    more = saved(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing)
+    meanwhile(reporting, "payment_log", lambda: hears(more))
     row = account(terminal, owing)
 
     assert isinstance(row["payments"], list)
@@ -95,15 +87,9 @@ def test_an_account_adds_up_though_more_is_paid_while_it_is_read(
 
 
 def test_the_expanded_log_adds_up_though_money_is_applied_while_it_is_read(
-    terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, owing: dict[str, str], meanwhile: Meanwhile
 ) -> None:
-    read = distributing.show_applied
-
-    def read_later(*asked: Any) -> Sequence[AppliedRow]:
-        movements(terminal, owing, "--as-of", "2020-05-05")
-        return read(*asked)
-
-    monkeypatch.setattr(distributing, "show_applied", read_later)
+    meanwhile(distributing, "show_applied", lambda: movements(terminal, owing, "--as-of", "2020-05-05"))
     log = ("report", "payment-log", "--patient", owing["patient_id"], "--expand", "--format", "json")
     rows = terminal.types(*log).rows
 

@@ -5,6 +5,7 @@ from base64 import b64decode
 from contextlib import closing, contextmanager
 
 from config.settings import read_settings
+from tasks import stream
 from workers.intake import LEASE, Intake
 
 LEASE_MS = LEASE.seconds * 1_000
@@ -54,6 +55,11 @@ def take_new(intake, reply_to="nobody", streams=()):
     """Take what is new, as an importer does at the moment at which it begins."""
     taken = intake.streams.take_new(streams or [intake.settings.stream], intake.settings.chunk_events, reply_to)
     return [entry.entry_id for entry in taken]
+
+
+def left(here):
+    """Return how many entries are pending, and how many on the stream."""
+    return stream.outstanding(here.feed, here.settings.stream), stream.feed_length(here.feed, here.settings.stream)
 
 
 def age_request(intake, seconds):

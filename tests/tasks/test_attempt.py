@@ -15,6 +15,7 @@ from payments.store.session import transaction
 from tasks import attempt, stream
 from tasks.attempt import NotAnsweringError
 from tests.make import NOW, body, patient, saved
+from tests.tasks.feeding import left
 
 REFUSED = "this payment cannot be stored"
 
@@ -36,11 +37,6 @@ def publish(here, clinic_id):
 def take_new(here):
     """Take what is new, as an importer does that dies of it, and return the ids."""
     return [entry.entry_id for entry in here.streams.take_new([here.settings.stream], 1_000, "nobody")]
-
-
-def left(here):
-    """Return how many entries are pending, and how many on the stream."""
-    return stream.outstanding(here.feed, here.settings.stream), stream.feed_length(here.feed, here.settings.stream)
 
 
 def rows(here, clinic_id):

@@ -8,6 +8,7 @@ import pytest
 from payments.core.tally import Tally
 from tasks import attempt, importing, stream
 from tests.make import body, patient, saved
+from tests.tasks.feeding import left
 
 
 @pytest.fixture
@@ -27,11 +28,6 @@ def publish(here, clinic_id):
             here.feed.xadd(here.settings.stream, {"event": body(event)})
 
     return publish
-
-
-def left(here):
-    """Return how many entries are pending, and how many on the stream."""
-    return stream.outstanding(here.feed, here.settings.stream), stream.feed_length(here.feed, here.settings.stream)
 
 
 def test_a_turn_imports_all_that_is_new_each_chunk_by_itself(here, small, publish):

@@ -1,36 +1,14 @@
 """A page that asks more than once adds up, whatever is committed between two of its questions."""
 
-from collections.abc import Callable
-from functools import wraps
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from payments.store import account_report, reports, worklist
+from tests.console.conftest import Meanwhile
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor, edit_in_closed_month
 from tests.make import patient, saved
-
-Meanwhile = Callable[[ModuleType, str, Callable[[], None]], None]
-
-
-@pytest.fixture
-def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
-    """Let something be committed after a function of the store was asked for the first time, and before it answers."""
-
-    def meanwhile(module: ModuleType, name: str, commit: Callable[[], None]) -> None:
-        ask, waiting = getattr(module, name), [commit]
-
-        @wraps(ask)
-        def asked(*arguments: Any) -> Any:
-            if waiting:
-                waiting.pop()()
-            return ask(*arguments)
-
-        monkeypatch.setattr(module, name, asked)
-
-    return meanwhile
 
 
 @pytest.mark.parametrize(("module", "question"), [(account_report, "summaries"), (reports, "payment_log_page")])
