@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 import redis
 from redis.backoff import NoBackoff
@@ -20,6 +21,8 @@ from tasks.streams import Streams
 from tasks.tracing import Traces, traces_of
 
 SOCKET_TIMEOUT_SECONDS = 15
+Worker = Literal["importer", "backoffice"]
+"""What runs tasks."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,11 @@ class NotPreparedError(RuntimeError):
     """A task ran in a process whose entry did not call `prepare`."""
 
 
-_prepared: tuple[Settings, Engines, str, Keyring] | None = None
+_prepared: tuple[Settings, Engines, Worker, Keyring] | None = None
 _opened: dict[int, Resources] = {}
 
 
-def prepare(settings: Settings, engines: Engines, worker: str, keyring: Keyring = NO_KEYS) -> None:
+def prepare(settings: Settings, engines: Engines, worker: Worker, keyring: Keyring = NO_KEYS) -> None:
     """Say, at a process's entry, what its tasks are to work with. Opens nothing."""
     global _prepared  # noqa: PLW0603 (Celery gives a task no other way to what its process was started with)
     _prepared = (settings, engines, worker, keyring)
@@ -71,13 +74,20 @@ def resources() -> Resources:
         settings, engines, worker, keyring = _prepared
         _opened[pid] = Resources(
             settings,
-            connect(engines.database_url, application_name=f"payments {worker}", silent_seconds_max=SILENT_SECONDS_MAX),
+            connect(
+                engines.database_url, application_name=application_name(worker), silent_seconds_max=SILENT_SECONDS_MAX
+            ),
             connect_redis(engines.redis_url),
             f"{worker}-{pid}",
             keyring,
             traces_of(settings, worker),
         )
     return _opened[pid]
+
+
+def application_name(worker: Worker) -> str:
+    """Return the name by which PostgreSQL knows the connections of a worker."""
+    return f"payments {worker}"
 
 
 def let_go() -> None:

@@ -13,7 +13,7 @@ import time
 import uuid
 from contextlib import closing
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import redis
 import structlog
@@ -28,12 +28,13 @@ from payments.store.session import connect, is_answering
 from tasks import importing
 from tasks.app import make_app
 from tasks.liveness import HEARTBEAT_SECONDS, INTAKE_HEARTBEAT
-from tasks.resources import connect_redis
+from tasks.resources import Worker, application_name, connect_redis
 from tasks.stream import Idle, was_taken
 from tasks.streams import Streams
 from tasks.tracing import traces_of
 from workers.clocks import ServerClock
 from workers.refusing import in_one_line
+from workers.silences import Silences
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ LEASE = timedelta(seconds=5)
 SINGLE_AFTER = 2
 """After this many tries an entry travels alone, for it may be what makes its chunk fail."""
 SWEEP_SECONDS = 1
+WORKERS = [application_name(worker) for worker in get_args(Worker)]
 REPLY_PREFIX = "payments:taken:"
 LOOK_SECONDS = 0.25
 """For so long PostgreSQL is taken to answer once it did."""
@@ -76,6 +78,7 @@ class Intake:
         self.asked: Asked | None = None
         self.idle, self.sweep_at = 0, time.monotonic()
         self.clock = ServerClock()
+        self.silences = Silences(self.database, WORKERS)
         self.look_at = time.monotonic()
 
     def run(self) -> None:
@@ -133,7 +136,12 @@ class Intake:
         return True
 
     def sweep(self) -> None:
-        """Look for what lies idle. It waits for its next try, and must not keep new payments out."""
+        """Look for what lies idle. It waits for its next try, and must not keep new payments out.
+
+        A worker that fell silent, frozen or cut off, must not keep them out either: it may hold their locks.
+        """
+        if ended := self.silences.end(time.monotonic()):
+            log.warning("silent worker cut off", connections=ended)
         if self.clock.was_set_back(self.streams.clock_ms(), time.monotonic_ns() // 1_000_000):
             self.count_anew()
         idle = self.streams.idle(_ms(LEASE))

@@ -10,12 +10,12 @@ from config.logging import configure_logging
 from config.settings import Settings
 from payments.core.signature import NO_KEYS, Keyring
 from tasks.app import make_app
-from tasks.resources import let_go, prepare
+from tasks.resources import Worker, let_go, prepare
 from workers.hearing import watch_hearing
 
 
 def run_worker(
-    name: str, queues: Sequence[str], settings: Settings, *, processes: int, keyring: Keyring = NO_KEYS
+    name: Worker, queues: Sequence[str], settings: Settings, *, processes: int, keyring: Keyring = NO_KEYS
 ) -> int:
     """Run a worker in the foreground until it is told to stop. Raises NotRunningError."""
     configure_logging(settings, name)

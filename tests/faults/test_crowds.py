@@ -47,15 +47,22 @@ def test_a_worker_that_stands_still_past_its_lease_finds_its_work_done_by_anothe
 
 
 @pytest.mark.long
-def test_a_worker_frozen_in_mid_transaction_loses_its_locks_and_not_its_work(scene: Scene, is_long: bool) -> None:
+@pytest.mark.parametrize(
+    ("moment", "state"),
+    [("transaction", "idle in transaction"), ("COPY", "active")],
+    ids=["between two statements", "while it copies"],
+)
+def test_a_worker_frozen_in_mid_transaction_loses_its_locks_and_not_its_work(
+    scene: Scene, is_long: bool, moment: str, state: str
+) -> None:
     times, recoveries, frozen_seconds = 5 if is_long else 1, [], SILENT_SECONDS_MAX + 3
     plant = scene.plant
     other = plant.add("importer")
-    fault = f"worker frozen in mid-transaction for {frozen_seconds} s (SIGSTOP), then woken"
+    fault = f"worker frozen in mid-{moment} for {frozen_seconds} s (SIGSTOP), then woken"
     with scene.trial(fault, times=times) as result:
         until(lambda: children_of(other.pid), 30, "the other importer has its child")
         for _ in range(times):
-            frozen, connection = until(lambda: _frozen_in_mid_transaction(plant), 60, "a transaction is under way")
+            frozen, connection = until(lambda: _frozen(plant, state), 60, f"a {moment} is under way")
             try:
                 recoveries.append(scene.recovery())
                 until(lambda pid=connection: not _is_open(plant, pid), frozen_seconds, "its transaction is ended")
@@ -66,29 +73,29 @@ def test_a_worker_frozen_in_mid_transaction_loses_its_locks_and_not_its_work(sce
     assert other.wait(20) == 0
 
 
-def _frozen_in_mid_transaction(plant: Plant) -> tuple[int, int] | None:
-    """Freeze the importer's child, and return it with its connection's number where it has a transaction open."""
+def _frozen(plant: Plant, state: str) -> tuple[int, int] | None:
+    """Freeze the importer's child, and return it with its connection's number where that waits for it so."""
     (child,) = plant.pool("importer") or (0,)
     if not child or not plant.signal(child, signal.SIGSTOP):
         return None
-    before = _silent(plant)
-    time.sleep(1)
+    before = _silent(plant, state)
+    time.sleep(1 if before else 0)
     # In every other's something has been said meanwhile.
-    still = before & _silent(plant)
+    still = before and before & _silent(plant, state)
     if still:
         return child, still.pop()[0]
     plant.signal(child, signal.SIGCONT)
     return None
 
 
-def _silent(plant: Plant) -> set[tuple[int, object]]:
+def _silent(plant: Plant, state: str) -> set[tuple[int, object]]:
     """Return the connections of importers that wait for a word in a transaction, and since when."""
     silent = (
-        "SELECT pid, state_change FROM pg_stat_activity "
-        "WHERE application_name = 'payments importer' AND state = 'idle in transaction'"
+        "SELECT pid, state_change FROM pg_stat_activity WHERE application_name = 'payments importer' "
+        "AND state = :state AND wait_event = 'ClientRead'"
     )
     with transaction(plant.database) as tx:
-        return {(pid, since) for pid, since in tx.execute(text(silent))}
+        return {(pid, since) for pid, since in tx.execute(text(silent), {"state": state})}
 
 
 def _is_open(plant: Plant, connection: int) -> bool:

@@ -1,14 +1,20 @@
 """The watcher of the feed: when it asks for what is new to be imported. Its messages lie in a real broker."""
 
 import threading
+from contextlib import closing
 
+import psycopg
 import pytest
 import redis
+from sqlalchemy import text
 
+from payments.store.session import transaction
 from tasks import stream
+from tests.faults.processes import until
 from tests.tasks.feeding import age_request, opened, publish, sent, take_new
 from workers import intake as watcher
-from workers.intake import QUEUED_SECONDS, UNANSWERED_SECONDS
+from workers import silences
+from workers.intake import QUEUED_SECONDS, UNANSWERED_SECONDS, WORKERS
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +101,22 @@ def test_nothing_is_handed_out_while_postgres_does_not_answer(engines, stream_na
 
         assert sent(intake) == []
         assert stream.position(intake.feed, intake.settings.stream).outstanding == 0
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_a_worker_that_fell_silent_while_it_copied_keeps_its_locks_no_longer(intake, monkeypatch, worker):
+    monkeypatch.setattr(silences, "SILENT_SECONDS_MAX", 0)
+    url = intake.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with closing(psycopg.connect(url, application_name=worker)) as cut_off:
+        cut_off.pgconn.exec_(b"BEGIN; CREATE TEMPORARY TABLE rows (row int); COPY rows FROM STDIN")
+        pid = cut_off.info.backend_pid
+
+        def is_gone():
+            intake.sweep()
+            with transaction(intake.database) as tx:
+                return not tx.execute(text("SELECT 1 FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}).first()
+
+        until(is_gone, 10, "it is ended")
 
 
 def test_the_group_is_made_anew_where_the_feed_was_emptied(intake):

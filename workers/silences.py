@@ -1,0 +1,34 @@
+"""Cuts off who fell silent in the midst of a statement, frozen or behind a pulled cable, and so frees its locks."""
+
+from collections.abc import Sequence
+
+from payments.store import silence
+from payments.store.session import Database, is_transient, transaction
+from payments.store.silence import Silence
+
+SILENT_SECONDS_MAX = 10
+"""Less than others wait for a lock, with the pace of the looks on top: these get it and need no second try."""
+
+
+class Silences:
+    """Knows since when whose connection has been waiting so, by a steady clock."""
+
+    def __init__(self, database: Database, applications: Sequence[str]) -> None:
+        self._database, self._applications = database, applications
+        self._since: dict[Silence, float] = {}
+
+    def end(self, now: float) -> int:
+        """Look, end who has been found silent for too long, and return how many; none where PostgreSQL does not answer.
+
+        `now` is in seconds, by a clock that is never set.
+        """
+        try:
+            with transaction(self._database) as tx:
+                found = silence.silences(tx, self._applications)
+                self._since = {each: self._since.get(each, now) for each in found}
+                stuck = [each for each, since in self._since.items() if now - since >= SILENT_SECONDS_MAX]
+                return silence.end(tx, stuck) if stuck else 0
+        except Exception as error:
+            if is_transient(error):
+                return 0
+            raise
