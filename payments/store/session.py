@@ -17,6 +17,11 @@ LOCK_TIMEOUT_SECONDS = 15
 SILENT_SECONDS_MAX = 12
 """So long PostgreSQL keeps a worker's transaction open when it says nothing in it. A worker that is frozen would hold
 its locks for ever. It is less than others wait for a lock, so that these get it and need no second try."""
+_NOTICE_THE_DEAD = (
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=15s"
+)
+"""How soon PostgreSQL notices that the machine at the other end is gone, whoever was at work there, and lets go of its
+locks. By itself it asks for the first time after two hours."""
 _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """SQLSTATE prefixes that pass by themselves: connection, a standby that only reads, silent for too long, rollback,
 resources, lock not available, shutdown, the machine's disk."""
@@ -46,7 +51,7 @@ def connect(
         connect_args={
             "application_name": application_name,
             "connect_timeout": 5,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC{silence}",
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC {_NOTICE_THE_DEAD}{silence}",
             "keepalives_idle": 10,
             "tcp_user_timeout": 15_000,
         },

@@ -146,6 +146,18 @@ def test_sessions_speak_utc_and_wait_for_a_lock_no_longer_than_is_said(postgres_
     assert settings == ["UTC", "15s", "tests of the session"]
 
 
+def test_postgres_asks_soon_whether_the_machine_at_the_other_end_is_still_there(postgres_url):
+    engine = connect(postgres_url, application_name="tests of the session")
+    asked = "SELECT name, reset_val FROM pg_settings WHERE name LIKE 'tcp\\_%' AND source = 'client'"
+    with engine.connect() as connection:  # by a socket of this machine, so what is in force there is nothing
+        told = {name: int(value) for name, value in connection.execute(text(asked))}
+    engine.dispose()
+
+    silence = told["tcp_keepalives_idle"] + told["tcp_keepalives_interval"] * told["tcp_keepalives_count"]
+    assert silence < 20
+    assert told["tcp_user_timeout"] < 20_000
+
+
 def test_what_is_only_appended_is_committed_too(database):
     with transaction(database) as tx:
         history.add(tx, [Happening(NOW, "Failed", "tests", entry_id="session-1", error="made")])
