@@ -80,7 +80,7 @@ def _import(stage: Stage, events: int, chunk: int, provider: TracerProvider | No
         feed.publish_many(made.events(events))
     settings = stage.settings.model_copy(update={"chunk_events": chunk})
     traces = Spans(provider) if provider else Traces()
-    here = Resources(settings, stage.database, stage.feed, "importer-1", traces=traces)
+    here = Resources(settings, stage.database, stage.feed, stage.feed, "importer-1", traces=traces)
     while attempt.import_new(here, "nobody").judged:
         pass
     stage.check(events)

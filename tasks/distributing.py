@@ -8,6 +8,7 @@ from payments.core.money import total
 from payments.journeys import distributing
 from payments.journeys.distributing import FIRST, Moved, PatientKey
 from payments.store.session import Database, transaction
+from tasks import hints
 from tasks.app import app
 from tasks.resources import resources
 
@@ -19,10 +20,11 @@ TURN_SECONDS = 30
 @app.task(name="billing.apply_at_once")
 def apply_at_once(**_future: object) -> str:
     """Apply Payments on Account, and give back what payments or charges no longer have."""
-    database, now, moved = resources().database, datetime.now(UTC), 0
+    here, now, moved = resources(), datetime.now(UTC), 0
+    hints.take(here.broker, apply_at_once)
     done = Moved(FIRST, [])
     while done.last is not None:
-        with transaction(database) as tx:
+        with transaction(here.database) as tx:
             done = distributing.distribute_marked(tx, None, now, ACCOUNTS)
         moved += len(done.movements)
     return f"{moved:,} movements"

@@ -32,6 +32,7 @@ class Resources:
     settings: Settings
     database: Database
     feed: redis.Redis
+    broker: redis.Redis
     worker: str
     keyring: Keyring = NO_KEYS
     traces: Traces = field(default_factory=Traces)
@@ -78,6 +79,7 @@ def resources() -> Resources:
                 engines.database_url, application_name=application_name(worker), silent_seconds_max=SILENT_SECONDS_MAX
             ),
             connect_redis(engines.redis_url),
+            connect_redis(engines.broker_url),
             f"{worker}-{pid}",
             keyring,
             traces_of(settings, worker),

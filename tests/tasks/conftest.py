@@ -107,10 +107,11 @@ def clinic_id(database: Database) -> str:
 
 
 @pytest.fixture
-def here(database: Database, feed: redis.Redis, stream_name: str) -> Resources:
+def here(database: Database, feed: redis.Redis, engines: Engines, stream_name: str) -> Iterator[Resources]:
     """What a task works with, put together by hand."""
     settings = read_settings({"PAYMENTS_STREAM": stream_name, "PAYMENTS_RETRY_LADDER": "1s,10h"})
-    return Resources(settings, database, feed, "importer-1")
+    with connect_redis(engines.broker_url) as broker:
+        yield Resources(settings, database, feed, broker, "importer-1")
 
 
 @pytest.fixture

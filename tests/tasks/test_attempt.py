@@ -153,7 +153,7 @@ def test_while_postgres_does_not_answer_no_entry_is_touched(here, publish):
     before = stream.idle(here.feed, here.settings.stream, 0)
 
     with pytest.raises(NotAnsweringError):
-        attempt.import_entries(type(here)(here.settings, away, here.feed, here.worker), ids)
+        attempt.import_entries(replace(here, database=away), ids)
 
     assert [entry.deliveries for entry in stream.idle(here.feed, here.settings.stream, 0)] == [
         entry.deliveries for entry in before

@@ -1,0 +1,88 @@
+"""Hints to the tasks that take a payment on from its import: one to each waits at a time, and none comes too early."""
+
+import os
+
+import pytest
+import redis
+
+from config.celery import celery_settings
+from tasks import hints, importing, resources
+from tasks.adjusting import apply_adjustments
+from tasks.app import make_app
+from tasks.detecting import detect_exceptions
+from tasks.distributing import apply_at_once
+from tasks.hints import WAITING_SECONDS_MAX
+from tests.make import body, patient, saved
+
+QUEUES = {
+    importing.retry_due: "payments:imports",
+    detect_exceptions: "payments:findings",
+    apply_at_once: "payments:adjustments",
+    apply_adjustments: "payments:adjustments",
+}
+TASKS = pytest.mark.parametrize("task", QUEUES, ids=lambda task: task.name)
+
+
+@pytest.fixture(autouse=True)
+def _at_work(here, engines, monkeypatch):
+    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
+    monkeypatch.setitem(resources._opened, os.getpid(), here)
+    make_app(celery_settings(engines, here.settings))
+
+
+def waiting(here):
+    return {queue: here.broker.llen(queue) for queue in QUEUES.values()}
+
+
+@TASKS
+def test_one_hint_to_a_task_waits_at_a_time(here, task):
+    for _ in range(3):
+        hints.give(here.broker, task)
+
+    assert here.broker.llen(QUEUES[task]) == 1
+
+
+@TASKS
+def test_once_a_task_has_begun_it_can_be_asked_for_again(here, task):
+    hints.give(here.broker, task)
+    task()
+    hints.give(here.broker, task)
+
+    assert here.broker.llen(QUEUES[task]) == 2
+
+
+@TASKS
+def test_a_hint_that_got_lost_keeps_others_back_no_longer_than_beat_waits(here, task):
+    hints.give(here.broker, task)
+    here.broker.delete(QUEUES[task])
+    (mark,) = here.broker.keys("payments:hint:*")
+    assert 0 < here.broker.ttl(mark) <= WAITING_SECONDS_MAX
+
+    here.broker.delete(mark)  # as it goes by itself
+    hints.give(here.broker, task)
+    assert here.broker.llen(QUEUES[task]) == 1
+
+
+def test_a_hint_to_one_task_keeps_none_to_another_back(here):
+    for task in QUEUES:
+        hints.give(here.broker, task)
+
+    assert waiting(here) == {"payments:imports": 1, "payments:findings": 1, "payments:adjustments": 2}
+
+
+def test_chunks_that_are_imported_one_after_the_other_leave_one_hint_of_each_kind(here, clinic_id):
+    who = {"clinic_id": clinic_id, "patient_id": clinic_id}
+    events = [saved("5.00", payment_id=each, charge_type="Payment on Account", **who) for each in "abc"]
+    for event in (patient(clinic_id), *events):
+        here.feed.xadd(here.settings.stream, {"event": body(event)})
+        importing.import_events(reply_to="nobody")
+
+    assert waiting(here) == {"payments:imports": 0, "payments:findings": 0, "payments:adjustments": 1}
+
+
+def test_where_the_broker_is_away_no_hint_is_sent_and_nothing_fails(here, logged):
+    with redis.Redis(host="127.0.0.1", port=1) as away:
+        hints.give(away, detect_exceptions)
+        hints.take(away, detect_exceptions)
+
+    assert [entry["event"] for entry in logged] == ["hint not sent", "hint not taken"]
