@@ -56,7 +56,8 @@ def wait(
 
 def health(
     timeout: Annotated[
-        int, typer.Option(min=1, max=3600, metavar="SECONDS", help="How long a worker may take to give a sign of life.")
+        int,
+        typer.Option(min=1, max=3600, metavar="SECONDS", help="How long the workers may take to give a sign of life."),
     ] = 5,
     form: FormOption = Form.TABLE,
 ) -> None:

@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 
 def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Part]:
-    """Look at every part; a worker is given `timeout_seconds` to send its canary back."""
+    """Look at every part; the workers are given `timeout_seconds` in all to send their canaries back."""
     parts = [_postgres(engines)]
     with closing(connect_redis(engines.redis_url)) as feed:
         parts.append(_redis(feed))
@@ -69,8 +69,9 @@ def _workers(engines: Engines, settings: Settings, feed: redis.Redis, timeout_se
     make_app(impatient(celery_settings(engines, settings)))
     expires = max(EXPIRES_SECONDS_MIN, timeout_seconds)
     queues = {"importer": IMPORTS, "backoffice": FINDINGS}
-    sent = [(name, queue, _send_canary(queue, expires)) for name, queue in queues.items()]
-    return [_heard(name, queue, feed, reply_to, timeout_seconds) for name, queue, reply_to in sent]
+    sent = {name: _send_canary(queue, expires) for name, queue in queues.items()}
+    heard = _heard(feed, {reply_to for reply_to in sent.values() if reply_to}, timeout_seconds)
+    return [_worker(name, queue, sent[name], heard, timeout_seconds) for name, queue in queues.items()]
 
 
 def _send_canary(queue: str, expires: int) -> str | None:
@@ -84,20 +85,27 @@ def _send_canary(queue: str, expires: int) -> str | None:
     return reply_to
 
 
-def _heard(name: str, queue: str, feed: redis.Redis, reply_to: str | None, timeout_seconds: int) -> Part:
+def _heard(feed: redis.Redis, awaited: set[str], timeout_seconds: int) -> dict[str, str]:
+    """Return which worker answered on which list. They wait beside each other, so two that are down take no longer."""
+    heard: dict[str, str] = {}
+    seconds_of_silence = 0
+    while awaited and seconds_of_silence < timeout_seconds:
+        # By the second, for the client takes a silence longer than its own patience for a broken connection.
+        if answer := feed.blpop(sorted(awaited), timeout=1):
+            reply_to, worker = (each.decode() if isinstance(each, bytes) else each for each in answer)
+            heard[reply_to] = worker
+            awaited = awaited - {reply_to}
+        else:
+            seconds_of_silence += 1
+    return heard
+
+
+def _worker(name: str, queue: str, reply_to: str | None, heard: dict[str, str], timeout_seconds: int) -> Part:
     if reply_to is None:
         return Part(name, is_up=False, detail="the broker does not take messages")
-    answer = None
-    for _ in range(timeout_seconds):
-        # By the second, for the client takes a silence longer than its own patience for a broken connection.
-        if answer := feed.blpop([reply_to], timeout=1):
-            break
-    if not answer:
+    if reply_to not in heard:
         return Part(name, is_up=False, detail=f"no canary back from {queue} in {timeout_seconds} s")
-    worker = answer[1]
-    return Part(
-        name, is_up=True, detail=f"{worker.decode() if isinstance(worker, bytes) else worker} takes work from {queue}"
-    )
+    return Part(name, is_up=True, detail=f"{heard[reply_to]} takes work from {queue}")
 
 
 def _flower(url: str) -> Part:

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,34 @@ def test_a_silent_worker_may_be_waited_for_longer_than_redis_is(
     told = {part["name"]: part["detail"] for part in json.loads(answer.out)}
     assert told["importer"] == "no canary back from imports in 2 s"
     assert told["backoffice"] == "no canary back from findings in 2 s"
+
+
+def test_the_worker_that_answers_is_up_and_the_silent_one_beside_it_is_not(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed_url, broker_url = os.environ["REDIS_URL"], broker_after(os.environ["REDIS_URL"])
+    monkeypatch.setenv("CELERY_BROKER_URL", broker_url)
+    with (
+        ThreadPoolExecutor() as pool,
+        redis.Redis.from_url(broker_url) as broker,
+        redis.Redis.from_url(feed_url) as feed,
+    ):
+        broker.flushdb()
+        importer = pool.submit(answer_as, "importer-7", broker, feed)
+        answer = terminal.types(*"health --timeout 1 --format json".split())
+        importer.result()
+
+    told = {part["name"]: (part["is_up"], part["detail"]) for part in json.loads(answer.out)}
+    assert answer.status == 1
+    assert told["importer"] == (True, "importer-7 takes work from imports")
+    assert told["backoffice"] == (False, "no canary back from findings in 1 s")
+
+
+def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
+    """Take one message from the importer's queue, and do what its task says."""
+    _, message = broker.blpop(["payments:imports"], timeout=10)
+    _, asked, _ = json.loads(b64decode(json.loads(message)["body"]))
+    feed.rpush(asked["reply_to"], worker)
 
 
 @pytest.mark.acceptance

@@ -3,7 +3,6 @@
 import os
 
 import pytest
-import redis
 
 from config.celery import celery_settings
 from tasks import hints, importing, resources
@@ -12,6 +11,7 @@ from tasks.app import make_app
 from tasks.detecting import detect_exceptions
 from tasks.distributing import apply_at_once
 from tasks.hints import WAITING_SECONDS_MAX
+from tasks.resources import connect_redis
 from tests.make import body, patient, saved
 
 QUEUES = {
@@ -81,7 +81,7 @@ def test_chunks_that_are_imported_one_after_the_other_leave_one_hint_of_each_kin
 
 
 def test_where_the_broker_is_away_no_hint_is_sent_and_nothing_fails(here, logged):
-    with redis.Redis(host="127.0.0.1", port=1) as away:
+    with connect_redis("redis://127.0.0.1:1") as away:
         hints.give(away, detect_exceptions)
         hints.take(away, detect_exceptions)
 
