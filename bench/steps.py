@@ -20,6 +20,7 @@ from bench.stage import Stage, staged
 from emr.client import PaymentFeed
 from payments.journeys import importing
 from payments.store import entries, history, inbox, lines, months, patients, sheet
+from payments.store.session import connect
 from tasks import attempt, resources
 from tasks.resources import Resources
 from tasks.spans import Spans
@@ -80,6 +81,8 @@ def _import(stage: Stage, events: int, chunk: int, provider: TracerProvider | No
         feed.publish_many(made.events(events))
     settings = stage.settings.model_copy(update={"chunk_events": chunk})
     traces = Spans(provider) if provider else Traces()
+    # As an importer opens it.
+    stage.opened.append(connect(stage.engines.database_url, application_name="bench", reads_whole_tables=False))
     here = Resources(settings, stage.database, stage.feed, stage.feed, "importer-1", traces=traces)
     while attempt.import_new(here, "nobody").judged:
         pass

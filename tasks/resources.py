@@ -76,7 +76,10 @@ def resources() -> Resources:
         _opened[pid] = Resources(
             settings,
             connect(
-                engines.database_url, application_name=application_name(worker), silent_seconds_max=SILENT_SECONDS_MAX
+                engines.database_url,
+                application_name=application_name(worker),
+                silent_seconds_max=SILENT_SECONDS_MAX,
+                reads_whole_tables=worker != "importer",
             ),
             connect_redis(engines.redis_url),
             connect_redis(engines.broker_url),

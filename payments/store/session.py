@@ -22,6 +22,10 @@ _NOTICE_THE_DEAD = (
 )
 """How soon PostgreSQL notices that the machine at the other end is gone, whoever was at work there, and lets go of its
 locks. By itself it asks for the first time after two hours."""
+_BY_INDEX = "-c enable_seqscan=off"
+"""PostgreSQL keeps the plan of a statement that comes again and again, also of those by which it looks foreign keys up.
+A plan made while a table was known to be empty reads the whole of it for each row, and goes on so as the table grows,
+until that is analysed anew (docs/decisions/0020)."""
 _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """SQLSTATE prefixes that pass by themselves: connection, a standby that only reads, silent for too long, rollback,
 resources, lock not available, shutdown, the machine's disk."""
@@ -32,14 +36,23 @@ class LostRaceError(Exception):
 
 
 def connect(
-    database_url: str, *, application_name: str, pool_size: int = 2, silent_seconds_max: int | None = None
+    database_url: str,
+    *,
+    application_name: str,
+    pool_size: int = 2,
+    silent_seconds_max: int | None = None,
+    reads_whole_tables: bool = True,
 ) -> Engine:
     """Return an engine for this process. Nothing is connected before the first transaction.
 
     A transaction in which nothing is said for `silent_seconds_max` is ended. A person may read a report for as long as
-    they like; a worker may not.
+    they like; a worker may not. `reads_whole_tables` is false for who always looks single rows up.
     """
-    silence = "" if silent_seconds_max is None else f" -c idle_in_transaction_session_timeout={silent_seconds_max}s"
+    options = [f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC", _NOTICE_THE_DEAD]
+    if silent_seconds_max is not None:
+        options.append(f"-c idle_in_transaction_session_timeout={silent_seconds_max}s")
+    if not reads_whole_tables:
+        options.append(_BY_INDEX)
     engine = create_engine(
         database_url,
         pool_size=pool_size,
@@ -51,7 +64,7 @@ def connect(
         connect_args={
             "application_name": application_name,
             "connect_timeout": 5,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC {_NOTICE_THE_DEAD}{silence}",
+            "options": " ".join(options),
             "keepalives_idle": 10,
             "tcp_user_timeout": 15_000,
         },
