@@ -1,5 +1,6 @@
 """Real engines for the tasks: a feed and a broker of their own, and a database in which faults may be planted."""
 
+import os
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 from uuid import uuid4
@@ -9,13 +10,15 @@ import redis
 import structlog
 from sqlalchemy import create_engine, text
 
+from config.celery import celery_settings
 from config.engines import Engines
 from config.settings import read_settings
 from payments.core.event import ChargeType
 from payments.journeys import configuring
 from payments.journeys.configuring import Wish
 from payments.store.session import Database, transaction
-from tasks import stream
+from tasks import resources, stream
+from tasks.app import make_app
 from tasks.resources import Resources, connect_redis
 from tests.conftest import scratch_database
 from tests.make import NOW
@@ -112,6 +115,15 @@ def here(database: Database, feed: redis.Redis, engines: Engines, stream_name: s
     settings = read_settings({"PAYMENTS_STREAM": stream_name, "PAYMENTS_RETRY_LADDER": "1s,10h"})
     with connect_redis(engines.broker_url) as broker:
         yield Resources(settings, database, feed, broker, "importer-1")
+
+
+@pytest.fixture
+def at_work(here: Resources, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Resources:
+    """Let this process be a worker of the real engines; tasks that are called work with `here`."""
+    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
+    monkeypatch.setitem(resources._opened, os.getpid(), here)
+    make_app(celery_settings(engines, here.settings))
+    return here
 
 
 @pytest.fixture

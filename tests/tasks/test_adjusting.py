@@ -21,10 +21,7 @@ TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture(autouse=True)
-def _at_work(here, engines, monkeypatch):
-    """Let this process be a worker of the real engines, with nothing left to accept."""
-    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
-    monkeypatch.setitem(resources._opened, os.getpid(), here)
+def _nothing_left_to_accept(at_work):
     apply_adjustments()
 
 

@@ -23,11 +23,8 @@ YESTERDAY = NOW - timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
-def _at_work(here, engines, monkeypatch):
-    """Let this process be a worker of the real engines, with nothing left to close."""
-    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
-    monkeypatch.setitem(resources._opened, os.getpid(), here)
-    with transaction(here.database) as tx:
+def _nothing_left_to_close(at_work):
+    with transaction(at_work.database) as tx:
         tx.execute(text("UPDATE company_months SET state = 'OPEN' WHERE state IN ('SCHEDULED', 'CLOSING')"))
 
 

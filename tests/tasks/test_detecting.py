@@ -1,17 +1,14 @@
 """The sweep for exceptions as a message: it opens what was missed and closes what has mended itself."""
 
-import os
 from datetime import date
 from uuid import uuid4
 
 import pytest
 
-from config.celery import celery_settings
 from payments.journeys import importing
 from payments.store import findings
 from payments.store.session import transaction
-from tasks import detecting, resources
-from tasks.app import make_app
+from tasks import detecting
 from tasks.detecting import detect_exceptions
 from tasks.resources import connect_redis
 from tests.make import arrived, deleted, run, saved
@@ -21,11 +18,7 @@ NOTHING = "opened 0, recomputed 0, closed by themselves 0"
 
 
 @pytest.fixture(autouse=True)
-def _at_work(here, engines, monkeypatch):
-    """Let this process be a worker of the real engines, with nothing left to find."""
-    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
-    monkeypatch.setitem(resources._opened, os.getpid(), here)
-    make_app(celery_settings(engines, here.settings))
+def _nothing_left_to_find(at_work, engines):
     detect_exceptions()
     hints(engines)
 

@@ -1,7 +1,6 @@
 """Distribution as messages: at once what may not wait, and the nightly rest in turns."""
 
 import json
-import os
 from base64 import b64decode
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,12 +9,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from config.celery import celery_settings
 from payments.journeys import importing
 from payments.store import account_report
 from payments.store.session import transaction
-from tasks import distributing, resources
-from tasks.app import make_app
+from tasks import distributing
 from tasks.distributing import apply_at_once, distribute_payments
 from tasks.resources import connect_redis
 from tests.make import arrived, charge, patient, run, saved
@@ -25,11 +22,7 @@ DAY = "2020-06-05"
 
 
 @pytest.fixture(autouse=True)
-def _at_work(here, engines, monkeypatch):
-    """Let this process be a worker of the real engines, with nothing left to apply at once."""
-    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
-    monkeypatch.setitem(resources._opened, os.getpid(), here)
-    make_app(celery_settings(engines, here.settings))
+def _nothing_left_to_apply_at_once(at_work):
     apply_at_once()
 
 

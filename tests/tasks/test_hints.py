@@ -1,13 +1,9 @@
 """Hints to the tasks that take a payment on from its import: one to each waits at a time, and none comes too early."""
 
-import os
-
 import pytest
 
-from config.celery import celery_settings
-from tasks import hints, importing, resources
+from tasks import hints, importing
 from tasks.adjusting import apply_adjustments
-from tasks.app import make_app
 from tasks.detecting import detect_exceptions
 from tasks.distributing import apply_at_once
 from tasks.hints import WAITING_SECONDS_MAX
@@ -20,14 +16,8 @@ QUEUES = {
     apply_at_once: "payments:adjustments",
     apply_adjustments: "payments:adjustments",
 }
+pytestmark = pytest.mark.usefixtures("at_work")
 TASKS = pytest.mark.parametrize("task", QUEUES, ids=lambda task: task.name)
-
-
-@pytest.fixture(autouse=True)
-def _at_work(here, engines, monkeypatch):
-    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
-    monkeypatch.setitem(resources._opened, os.getpid(), here)
-    make_app(celery_settings(engines, here.settings))
 
 
 def waiting(here):
