@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ import redis
 from config.urls import broker_after
 from tests.conftest import scratch_database
 from tests.console.conftest import NOWHERE, Terminal
+from tests.tasks.feeding import arguments_of
 
 
 @pytest.fixture
@@ -86,8 +86,7 @@ def test_the_worker_that_answers_is_up_and_the_silent_one_beside_it_is_not(
 def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
     """Take one message from the importer's queue, and do what its task says."""
     _, message = broker.blpop(["payments:imports"], timeout=10)
-    _, asked, _ = json.loads(b64decode(json.loads(message)["body"]))
-    feed.rpush(asked["reply_to"], worker)
+    feed.rpush(arguments_of(json.loads(message))["reply_to"], worker)
 
 
 @pytest.mark.acceptance

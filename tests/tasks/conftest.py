@@ -118,6 +118,13 @@ def here(database: Database, feed: redis.Redis, engines: Engines, stream_name: s
 
 
 @pytest.fixture
+def unprepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process be one whose entry has prepared nothing yet, and leave the collector of these tests alone."""
+    for name, value in (("_prepared", None), ("_opened", {}), ("_collect_garbage_seldom", lambda: None)):
+        monkeypatch.setattr(resources, name, value)
+
+
+@pytest.fixture
 def at_work(here: Resources, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Resources:
     """Let this process be a worker of the real engines; tasks that are called work with `here`."""
     monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))

@@ -33,7 +33,7 @@ def sent(intake, *, taking=False):
     messages = []
     while raw := intake.broker.rpop(intake.queue):
         message = json.loads(raw)
-        _, arguments, _ = json.loads(b64decode(message["body"]))
+        arguments = arguments_of(message)
         if "reply_to" in arguments:
             messages.append("what is new")
             if taking:
@@ -43,10 +43,16 @@ def sent(intake, *, taking=False):
     return messages
 
 
+def arguments_of(message):
+    """Return the named arguments with which a message of the broker, read from its JSON, calls its task."""
+    _, arguments, _ = json.loads(b64decode(message["body"]))
+    return arguments
+
+
 def requested(intake):
     """Take the one request out of the broker, and return its arguments; the intake may make another one."""
     message = json.loads(intake.broker.rpop(intake.queue))
-    _, arguments, _ = json.loads(b64decode(message["body"]))
+    arguments = arguments_of(message)
     intake.asked = None
     return arguments
 

@@ -1,7 +1,6 @@
 """Distribution as messages: at once what may not wait, and the nightly rest in turns."""
 
 import json
-from base64 import b64decode
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import uuid4
@@ -17,6 +16,7 @@ from tasks.distributing import apply_at_once, distribute_payments
 from tasks.resources import connect_redis
 from tests.make import arrived, charge, patient, run, saved
 from tests.office import Office, paid
+from tests.tasks.feeding import arguments_of
 
 DAY = "2020-06-05"
 
@@ -73,9 +73,9 @@ def night_comes(here, company):
 def sent(engines):
     """Take the messages of the night out of the broker, and return how many there were."""
     with connect_redis(engines.broker_url) as broker:
-        bodies = [json.loads(raw)["body"] for raw in broker.lpop("payments:nightly", 100) or []]
-    assert [json.loads(b64decode(body))[1] for body in bodies] == [{}] * len(bodies)
-    return len(bodies)
+        messages = [json.loads(raw) for raw in broker.lpop("payments:nightly", 100) or []]
+    assert [arguments_of(message) for message in messages] == [{}] * len(messages)
+    return len(messages)
 
 
 def test_what_does_not_fit_into_a_turn_goes_on_in_another_message(here, engines, company, monkeypatch):

@@ -34,10 +34,8 @@ def test_a_patient_is_looked_for_again_and_again_and_waited_for_just_as_long_as_
 
 
 @pytest.fixture
-def opened(postgres_url, empty_ledger, redis_url, monkeypatch):
+def opened(postgres_url, empty_ledger, redis_url, unprepared):
     """What a worker of each kind works with, in a ledger that PostgreSQL knows to be empty."""
-    for name, value in (("_prepared", None), ("_opened", {}), ("_collect_garbage_seldom", lambda: None)):
-        monkeypatch.setattr(resources, name, value)
     with scratch_database(postgres_url, empty_ledger) as url:
         with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")

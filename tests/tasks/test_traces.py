@@ -197,14 +197,12 @@ class Collector(BaseHTTPRequestHandler):
         pass
 
 
-def test_spans_reach_the_collector_that_is_named_at_the_latest_when_a_process_ends(engines, here, monkeypatch):
+def test_spans_reach_the_collector_that_is_named_at_the_latest_when_a_process_ends(engines, unprepared):
     with HTTPServer(("127.0.0.1", 0), Collector) as server:
         server.received = []
         listening = threading.Thread(target=server.serve_forever)
         listening.start()
         settings = read_settings({"PAYMENTS_TRACES_URL": f"http://127.0.0.1:{server.server_port}/"})
-        for name, value in (("_prepared", None), ("_opened", {}), ("_collect_garbage_seldom", lambda: None)):
-            monkeypatch.setattr(resources, name, value)
         resources.prepare(settings, engines, "importer")
         with resources.resources().traces.asking():
             pass
