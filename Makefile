@@ -45,11 +45,11 @@ DEEP := journeys/test_any_order journeys/test_any_range journeys/test_histories 
 test-deep: install ## what may happen to payments in any order, and what may be typed, 2,000 of each kind (many minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/%.py)
 
-test-faults: install ## every fault, the long run; writes docs/reliability.md (about an hour)
+test-faults: install ## every fault, the long run; writes docs/explanation/reliability.md (about an hour)
 	FAULTS_LONG=1 $(BIN)/pytest tests/faults; status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
 
 SOAK_MINUTES ?= 30
-soak: install ## 200 events a second with a fault every 20 seconds, SOAK_MINUTES long; writes docs/reliability.md
+soak: install ## 200 events a second with a fault every 20 seconds, SOAK_MINUTES long; writes docs/explanation/reliability.md
 	$(BIN)/python -m tests.faults.soak $(SOAK_MINUTES)
 	$(BIN)/python -m tests.faults.report
 
@@ -76,7 +76,7 @@ check: install ## ruff, mypy --strict, the import contracts, and that docs/contr
 contract: install ## write docs/contract (JSON Schema, AsyncAPI) anew from the event models
 	$(BIN)/python -m emr.contract
 
-screenshots: install ## make the pictures of docs/workflows.md anew, by Chromium on a stack of its own (a minute)
+screenshots: install ## make the pictures of docs/how-to/workflows.md anew, by Chromium on a stack of its own (a minute)
 	$(BIN)/pytest tests/browser/pictures.py
 
 # In an environment of its own, for the tool brings much that is not used otherwise.

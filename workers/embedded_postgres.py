@@ -28,7 +28,7 @@ _DISCREET = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 MEMORY = "512MB"
 """What a ledger in earnest keeps in PostgreSQL's own memory; only what is used of it is taken. The 128 MB that it takes
-by itself are too few for a million payments (docs/performance.md). Who wants more writes it in postgresql.conf."""
+by itself are too few for a million payments: see docs/explanation/performance.md. Override it in postgresql.conf."""
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

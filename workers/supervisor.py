@@ -1,7 +1,7 @@
 """Keeps child processes running, and stops them in order; knows nothing of what they do.
 
 One thread waits for three things at once: output of a child, a signal (an ended child is one), and the next time
-that is due. See docs/decisions/0001-own-supervisor.md for why this is not a library.
+that is due. See docs/decisions/0001-run-our-own-supervisor.md for why this is not a library.
 """
 
 import contextlib

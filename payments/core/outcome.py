@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a payment is Not Sent or failed validation; `docs/not-sent-reasons.md` tells what to do about each."""
+    """Why a payment is Not Sent or failed validation. `docs/reference/not-sent-reasons.md` explains each reason."""
 
     TYPE_NOT_SELECTED = "type_not_selected"
     INTEGRATION_OFF = "integration_off"

@@ -1,4 +1,4 @@
-"""Three weeks at the four clinics that docs/workflows.md tells of: the simulator's, under names that read well."""
+"""Three weeks at the four clinics of docs/how-to/workflows.md: the simulator with readable clinic names."""
 
 import json
 import re

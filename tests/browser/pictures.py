@@ -1,4 +1,4 @@
-"""The pictures of docs/workflows.md, made by `make screenshots`: each page as it is at its step of the work."""
+"""The pictures of docs/how-to/workflows.md, made by `make screenshots`: each page as it is at its step of the work."""
 
 import base64
 from collections.abc import Iterator

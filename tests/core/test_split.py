@@ -12,7 +12,7 @@ from tests.make import few
 
 @pytest.mark.parametrize(
     ("company_id", "number"),
-    # Written down, and also in docs/publishers.md: a change would part a company's events from those before.
+    # docs/how-to/publish-from-an-emr.md shows the same values. A change would split a company across two streams.
     [("acme", 5), ("company-1", 0), ("Zoë 的 🦷", 3), ("x" * 64, 7)],
 )
 def test_a_company_has_its_stream_for_ever(company_id, number):

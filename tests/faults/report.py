@@ -1,4 +1,4 @@
-"""Writes docs/reliability.md from what the runs left in build/faults; no figure in it is written by hand."""
+"""Write docs/explanation/reliability.md from the results in build/faults. No figure in it is typed by hand."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.faults.scene import RESULTS
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
 _OPENING = """# Reliability
 
 What `make test-faults` and `make soak` did to a running system, and what became of the payments. This page is written

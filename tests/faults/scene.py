@@ -42,7 +42,7 @@ Through = Callable[[Iterator[bytes]], Publisher]
 
 @dataclass
 class Result:
-    """A row of the table in docs/reliability.md."""
+    """A row of the table in docs/explanation/reliability.md."""
 
     fault: str
     times: int

@@ -22,7 +22,7 @@ def _read(name: str) -> str:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_each_reason_is_explained_with_its_code_and_its_sentence(reason: Reason) -> None:
-    explained = _read("docs/not-sent-reasons.md")
+    explained = _read("docs/reference/not-sent-reasons.md")
 
     assert f"## `{reason}`" in explained
     assert reason.sentence in explained
@@ -34,16 +34,16 @@ def test_each_status_is_in_the_diagram_of_states() -> None:
 
 @pytest.mark.parametrize("recurring", RECURRING, ids=lambda recurring: recurring.task)
 def test_what_beat_sends_is_in_the_runbook(recurring: object) -> None:
-    assert f"`{recurring.task}`" in _read("docs/runbook.md")
+    assert f"`{recurring.task}`" in _read("docs/how-to/runbook.md")
 
 
 def test_each_alarm_names_its_section_of_the_runbook_and_no_other_has_one() -> None:
     rules = yaml.safe_load(_read("docs/ops/alerts.yml"))["groups"][0]["rules"]
-    sections = _read("docs/runbook.md").partition("## Alarms\n")[2].partition("\n## ")[0].split("\n### ")[1:]
+    sections = _read("docs/how-to/runbook.md").partition("## Alarms\n")[2].partition("\n## ")[0].split("\n### ")[1:]
 
     assert [section.partition("\n")[0] for section in sections] == [rule["alert"] for rule in rules]
     for rule in rules:
-        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook"] == f"docs/how-to/runbook.md#{rule['alert'].lower()}"
     for section in sections:
         assert re.findall(r"^- \*\*(Means|Look at|Do)\b", section, re.MULTILINE) == ["Means", "Look at", "Do"], section
 
@@ -52,7 +52,7 @@ def test_each_process_is_in_the_runbook() -> None:
     services = yaml.safe_load(_read("docker-compose.yml"))["services"].values()
     commands = [service["command"][0] for service in services if "build" in service]
 
-    assert [command for command in commands if f"{command}`" not in _read("docs/runbook.md")] == []
+    assert [command for command in commands if f"{command}`" not in _read("docs/how-to/runbook.md")] == []
 
 
 def test_each_setting_is_in_the_readme() -> None:

@@ -1,6 +1,6 @@
 """EMR and Billing balance to the cent: the office's worked week, from its payments to the page that explains it.
 
-`docs/balancing.md` is written from the worked week: PAYMENTS_WRITE_DOCS=1 writes it anew.
+`docs/explanation/balancing.md` is written from the worked week: PAYMENTS_WRITE_DOCS=1 writes it anew.
 """
 
 import os
@@ -22,7 +22,7 @@ from payments.store.session import Transaction
 from tests.make import body, edited, said, saved
 from tests.office import Office, paid
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "balancing.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "balancing.md"
 WEEK = BalanceQuery(date(2020, 6, 1), date(2020, 6, 7))
 
 

@@ -18,8 +18,8 @@ from payments.core.signature import signature_of
 from payments.core.split import stream_number
 from tests.make import said
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "publishers"
-PAGE = (FOLDER.parent / "publishers.md").read_text()
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "publishers"
+PAGE = (FOLDER.parent / "publish-from-an-emr.md").read_text()
 # Java reads its arguments in the encoding of the machine.
 UTF_8 = dict(os.environ) | {"LC_ALL": "C.UTF-8"}
 # What makes a long run of it fast takes more than the whole of a short one.
@@ -104,7 +104,7 @@ def test_the_node_publisher_signs_what_it_sends(redis_url, stream):
 def test_the_pages_command_makes_the_same_signature():
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed: the command of the page cannot be tried")
-    page = (FOLDER.parent / "publishers.md").read_text()
+    page = (FOLDER.parent / "publish-from-an-emr.md").read_text()
     (command,) = [line.strip() for line in page.splitlines() if "openssl dgst" in line]
     event = json.dumps(SAVE, ensure_ascii=False)
 
@@ -130,7 +130,7 @@ def test_a_refusal_is_told(redis_url, stream):
 def test_each_publisher_is_in_the_page_and_hashes_the_same_key(publisher):
     text = publisher.read_text()
 
-    assert f"publishers/{publisher.name}" in (FOLDER.parent / "publishers.md").read_text()
+    assert f"publishers/{publisher.name}" in (FOLDER.parent / "publish-from-an-emr.md").read_text()
     assert all(name in text for name in KEY) or publisher.suffix == ".java"
     assert '"\\n"' in text
 
