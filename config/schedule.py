@@ -6,10 +6,12 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Recurring:
-    """One task that beat sends again and again; its queue comes from the routes."""
+    """A task that beat sends at an interval. Its queue comes from the routes."""
 
     task: str
     every: timedelta
+    purpose: str
+    """What the task does, for `docs/reference/schedule.md`."""
 
     def entry(self) -> dict[str, object]:
         """Return it as Celery's beat wants it: a message that finds no worker expires, so that no pile builds up."""
@@ -18,22 +20,47 @@ class Recurring:
 
 
 RECURRING: tuple[Recurring, ...] = (
-    # Takes up what had to wait: an unknown patient, a month that was closing, a try that failed.
-    Recurring("payments.retry_due", every=timedelta(seconds=5)),
-    # Opens, recomputes and closes exceptions that a hint after the import did not lead to.
-    Recurring("billing.detect_exceptions", every=timedelta(seconds=5)),
-    # Payments on Account, and money to give back, where the hint after the import was lost.
-    Recurring("billing.apply_at_once", every=timedelta(seconds=5)),
-    # The four distribution rules, account by account, for the companies whose night has come.
-    Recurring("billing.distribute_payments", every=timedelta(minutes=5)),
-    # The last full week, EMR against Billing; anything unexplained is an error in the log.
-    Recurring("billing.balance", every=timedelta(hours=24)),
-    # The tables that only grow have a part for each month.
-    Recurring("billing.make_room", every=timedelta(hours=24)),
-    # For the companies that have their adjustments posted without asking.
-    Recurring("billing.apply_adjustments", every=timedelta(seconds=30)),
-    # Months that were scheduled on an earlier day, and a close that was cut off half-way.
-    Recurring("billing.close_months", every=timedelta(minutes=5)),
+    Recurring(
+        "payments.retry_due",
+        every=timedelta(seconds=5),
+        purpose="Re-evaluates held and requeued payments whose retry time has come.",
+    ),
+    Recurring(
+        "billing.detect_exceptions",
+        every=timedelta(seconds=5),
+        purpose="Opens, recalculates and closes Billing Exceptions that the task after an import missed.",
+    ),
+    Recurring(
+        "billing.apply_at_once",
+        every=timedelta(seconds=5),
+        purpose="Applies Payments on Account, and unapplies money that a payment or charge no longer has.",
+    ),
+    Recurring(
+        "billing.distribute_payments",
+        every=timedelta(minutes=5),
+        purpose="Distributes every account by all rules, once a night for each company after 2:00 of its own time. "
+        "An interrupted run continues where it stopped.",
+    ),
+    Recurring(
+        "billing.balance",
+        every=timedelta(hours=24),
+        purpose="Compares the EMR with Billing for the last full week. An unexplained amount is an error in the log.",
+    ),
+    Recurring(
+        "billing.make_room",
+        every=timedelta(hours=24),
+        purpose="Creates the next months' partitions of the tables that are partitioned by month.",
+    ),
+    Recurring(
+        "billing.apply_adjustments",
+        every=timedelta(seconds=30),
+        purpose="Accepts exceptions of closed months for companies whose adjustment policy is `auto`.",
+    ),
+    Recurring(
+        "billing.close_months",
+        every=timedelta(minutes=5),
+        purpose="Closes months that were scheduled on an earlier day, and finishes a close that was interrupted.",
+    ),
 )
 
 

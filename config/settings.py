@@ -50,54 +50,86 @@ LogLevel = Annotated[
 
 
 class Settings(BaseModel):
-    """The settings of one process. URLs and passwords stay out of its repr, for they end in logs."""
+    """The settings of one process. URLs and passwords stay out of its repr, because it may be logged.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_variable)
+    The string below a field is its meaning in `docs/reference/settings.md`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_variable, use_attribute_docstrings=True)
 
     database_url: DatabaseUrl | None = Field(None, repr=False)
+    """PostgreSQL 15 or newer, for example `postgresql://billing@db:5432/payments?sslmode=verify-full`. When it is
+    unset, `payments up` starts an embedded server."""
     redis_url: RedisUrl | None = Field(None, repr=False)
+    """Redis 6.2 or newer, or Valkey, for example `redis://redis:6379/0`. The event stream is in the database that the
+    URL names. When it is unset, `payments up` starts an embedded server."""
     celery_broker_url: RedisUrl | None = Field(None, repr=False)
+    """Redis database of the Celery broker. When it is unset, the broker uses the database after that of `REDIS_URL`."""
     home: PathName = Field(default_factory=_default_home)
+    """Directory for the data of the embedded engines, logs and run files. One stack runs per directory."""
     stream: Name = "emr:payments"
-    # More than one: the events of a company lie on a numbered stream, which payments/core/split.py finds.
+    """Redis stream that the EMR publishes to."""
     streams: Annotated[int, Field(ge=1, le=256)] = 1
+    """Number of streams that the feed is partitioned into by company: `emr:payments:0` and so on. The unnumbered stream
+    is always read too."""
 
-    # The file of the keys with which companies sign their events, and the companies that have to; `all` for every one.
     signing_keys: PathName | None = None
+    """TOML file with the keys that companies sign their events with. The importer reads it once, when it starts."""
     signatures_required: Names = ()
+    """Comma-separated companies whose unsigned events are rejected, or `all`."""
 
     console_port: Port = 8000
-    # Behind a proxy that speaks https: cookies are marked Secure, and the proxy's word on the visitor's address counts.
+    """Port of the console's pages and API on 127.0.0.1."""
     console_https: bool = False
-    # Where people's browsers find the two, which link to each other; 127.0.0.1 unless they come through a proxy.
+    """Set it to `true` behind a proxy that terminates https. Cookies are then Secure, and the console takes the
+    visitor's address from `X-Forwarded-For`."""
     console_url: WebAddress | None = None
+    """Address of the console in a browser, if users reach it through a proxy. Flower links to it. When it is unset,
+    `http://127.0.0.1:` and the port."""
     flower_url: WebAddress | None = None
+    """Address of Flower in a browser, if users reach it through a proxy. The console links to it. When it is unset,
+    `http://127.0.0.1:` and the port."""
     session_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 12
-    # Who asks for /metrics shows it as a bearer token; without it the page does not exist.
+    """Hours after which a login to the console ends."""
     metrics_token: SecretStr | None = None
+    """Bearer token that Prometheus sends for `/metrics`. When it is unset, the page does not exist."""
     flower_port: Port = 5555
+    """Port of Flower on 127.0.0.1."""
     flower_user: Name | None = None
+    """Name of Flower's login. Flower requires a login if both engines are named by URL."""
     flower_password: SecretStr | None = None
+    """Password of Flower's login. Set both or neither."""
 
-    # When a try fails, the next one comes after the next step; after the last step the event is Not Sent.
     retry_ladder: Durations = durations("5s,30s,2m,10m,30m,2h,5h,10h")
-    # A payment may reach Billing before its patient does.
+    """Backoff schedule: the longest delay before each retry. After the last step the payment is Not Sent with the
+    reason `retries_exhausted`."""
     patient_recheck: Duration = timedelta(minutes=15)
+    """Interval at which a payment with an unknown patient is re-evaluated."""
     patient_wait_max: Duration = timedelta(hours=24)
+    """Longest time that a payment waits for its patient. Then it is Not Sent with the reason `patient_not_found`."""
 
     chunk_events: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """Largest number of events that one transaction imports."""
     pending_max: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    """Largest number of events that may be delivered and not yet acknowledged. The rest waits in the stream."""
     importer_processes: Annotated[int, Field(ge=1, le=256)] = 1
+    """Worker processes of one importer."""
 
-    # For how many months, beside the one that runs, something is kept; for ever where it is not set.
     keep_events_months: Annotated[int, Field(ge=2, le=1200)] | None = None
+    """Retention of event ids, in full months before the current one. `workers.migrate` drops older months. When it is
+    unset, nothing is dropped."""
     keep_history_months: Annotated[int, Field(ge=12, le=1200)] | None = None
+    """Retention of the payments' timelines, in full months before the current one, as above."""
     keep_audit_months: Annotated[int, Field(ge=12, le=1200)] | None = None
+    """Retention of the audit history, in full months before the current one, as above."""
 
-    # An OpenTelemetry collector that speaks OTLP over HTTP; without it nothing is traced.
     traces_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
+    """OpenTelemetry collector that takes OTLP over HTTP, for example `http://collector:4318`. When it is unset,
+    nothing is traced. It needs the extra `traces`."""
     log_format: LogFormat | None = None
+    """Format of the log. When it is unset, `columns` at a terminal and `json` elsewhere."""
     log_level: LogLevel = "info"
+    """Lowest level that is logged."""
 
     @model_validator(mode="after")
     def _flower_login_is_whole(self) -> Self:

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("config", "console", "emr", "payments", "tasks", "workers")
-FOLDERS = (*PRODUCT, "bench", "tests")
+FOLDERS = (*PRODUCT, "bench", "docgen", "tests")
 
 LINES_MAX, FUNCTION_LINES_MAX, NESTING_MAX, PARAMETERS_MAX = 250, 40, 3, 5
 

@@ -1,22 +1,15 @@
-"""Writes the event contract down for publishers, from the very models that read the events.
-
-`python -m emr.contract` writes `docs/contract/`; with `--check` it only says whether that is still what the code reads.
-"""
+"""JSON Schema and AsyncAPI description of the event contract, from the models that read the events."""
 
 import json
-import re
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
+import yaml
+
+from docgen.contract_words import EXAMPLES, MEANINGS, Json
 from emr.client import STREAM_DEFAULT
-from emr.contract_words import EXAMPLES, MEANINGS, Json
 from payments.core.event import EVENT_CONTRACT
 from payments.core.size import EVENT_BYTES_MAX
 from payments.core.split import stream_number
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
 SCHEMA_FILE, ASYNCAPI_FILE = "events.schema.json", "asyncapi.yaml"
 VERSION = "1.1.0"
 
@@ -181,44 +174,10 @@ def _message(name: str, example: Json) -> Json:
     }
 
 
-def yaml(value: Any, indent: str = "") -> Iterator[str]:
-    """Yield the lines of a value as YAML; text is quoted as JSON quotes it, which YAML reads the same."""
-    for key, inner in value.items():
-        assert re.fullmatch(r"[A-Za-z$][\w$-]*", key), key  # noqa: S101 (our own keys)
-        if isinstance(inner, dict) and inner:
-            yield f"{indent}{key}:"
-            yield from yaml(inner, indent + "  ")
-        else:
-            yield f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
-
-
 def documents() -> dict[str, str]:
     """Return the text of each file of the published contract by its name."""
-    head = "# Written by `make contract` from payments/core/event.py; edit that, not this.\n"
+    head = "# Generated from payments/core/event.py by `make docs-reference`. Edit the source, not this file.\n"
     return {
         SCHEMA_FILE: json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
-        ASYNCAPI_FILE: head + "\n".join(yaml(asyncapi())) + "\n",
+        ASYNCAPI_FILE: head + yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=118),
     }
-
-
-def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
-    """Write the files, or with `--check` name those that are not as they should be; return the exit status."""
-    checks = list(arguments) == ["--check"]
-    if arguments and not checks:
-        sys.stderr.write("usage: python -m emr.contract [--check]\n")
-        return 2
-    stale = []
-    for name, text in documents().items():
-        path = folder / name
-        if checks and (not path.is_file() or path.read_text("utf-8") != text):
-            stale.append(str(path))
-        elif not checks:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
-    if stale:
-        sys.stderr.write(f"not what the code reads: {', '.join(stale)}; run `make contract`\n")
-    return 1 if stale else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+"""Write the generated documents, or check them: `python -m docgen [--check]`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from docgen import api, cli, contract, metrics, schedule, settings
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGES = {"settings": settings, "cli": cli, "api": api, "metrics": metrics, "schedule": schedule}
+
+
+def documents() -> dict[str, str]:
+    """Return the text of each generated document by its path below `docs/`."""
+    pages = {f"reference/{name}.md": module.page() for name, module in PAGES.items()}
+    return pages | {f"contract/{name}": text for name, text in contract.documents().items()}
+
+
+def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
+    """Write the documents and return 0; with `--check` name those that are out of date, and return 1 if any is."""
+    is_check = list(arguments) == ["--check"]
+    if arguments and not is_check:
+        sys.stderr.write("usage: python -m docgen [--check]\n")
+        return 2
+    texts = documents()
+    stale = [name for name, text in texts.items() if _read(folder / name) != text]
+    for name in stale:
+        if is_check:
+            sys.stderr.write(f"docs/{name} is out of date; run `make docs-reference`\n")
+        else:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(texts[name], "utf-8")
+    return int(is_check and bool(stale))
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text("utf-8") if path.is_file() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

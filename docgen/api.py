@@ -1,0 +1,93 @@
+"""Reference page of the console's API, from its OpenAPI description."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from config.engines import Engines
+from config.settings import read_settings
+from console.site import make_site
+from docgen.markdown import code, heading, table
+from docgen.schemas import described_type
+
+_INTRODUCTION = """
+The API has the same rights and limits as the pages. Send a token as `Authorization: Bearer ...`; `payments users token
+NAME` creates one ([users and tokens](../how-to/users-and-tokens.md)). A running console serves the OpenAPI
+description at `/api/openapi.json`.
+
+Lists come in pages: `next` of one answer is the `after` of the next call. Up to 100 rows count as viewing. More rows,
+up to 1,000, count as an export, which needs the right to export and is in the audit history.
+
+"""
+_METHODS = ("get", "post", "put", "patch", "delete")
+Json = dict[str, Any]
+
+
+def page() -> str:
+    """Return the page: an overview of the calls, a section for each, the errors, and the objects of both."""
+    described = describe()
+    calls = list(_calls(described))
+    overview = table(("Call", "Purpose"), [(code(name), call["description"]) for name, call in calls])
+    sections = "".join(_call_section(name, call) for name, call in calls)
+    errors = table(("Status", "Meaning"), _errors(calls))
+    objects = "".join(_object_section(*each) for each in sorted(described["components"]["schemas"].items()))
+    return (
+        f"{heading('API', 'the routes of the console')}{_INTRODUCTION}{overview}{sections}\n## Errors\n\n"
+        f"An error is a `Problem`: what happened, and what to do next.\n\n{errors}\n## Objects\n{objects}"
+    )
+
+
+def describe() -> Json:
+    """Return the OpenAPI description. No engine is connected."""
+    engines = Engines.named("postgresql://nobody@127.0.0.1/none", "redis://127.0.0.1/0")
+    return make_site(read_settings({}), engines).openapi()
+
+
+def _calls(described: Json) -> Iterator[tuple[str, Json]]:
+    for path, methods in described["paths"].items():
+        for method in _METHODS:
+            if method in methods:
+                yield f"{method.upper()} {path}", methods[method]
+
+
+def _call_section(name: str, call: Json) -> str:
+    parameters = [
+        (code(each["name"]), described_type(each["schema"]), _default(each)) for each in call.get("parameters", [])
+    ]
+    parts = [f"\n## {name}\n", f"{call['description']}\n"]
+    if parameters:
+        parts.append(table(("Parameter", "Type", "Default"), parameters))
+    if "requestBody" in call:
+        parts.append(f"Body: {described_type(_body(call['requestBody']))}.\n")
+    if answer := _body(call["responses"]["200"]):
+        parts.append(f"Answer: {described_type(answer)}.\n")
+    return "\n".join(parts)
+
+
+def _body(content: Json) -> Json:
+    schema: Json = content.get("content", {}).get("application/json", {}).get("schema", {})
+    return schema
+
+
+def _default(parameter: Json) -> str:
+    if parameter["required"]:
+        return "required"
+    value = parameter["schema"].get("default")
+    return code(str(value).lower() if isinstance(value, bool) else value) if value is not None else ""
+
+
+def _errors(calls: list[tuple[str, Json]]) -> list[tuple[str, str]]:
+    found = {status: answer["description"] for _, call in calls for status, answer in call["responses"].items()}
+    return sorted((status, meaning) for status, meaning in found.items() if status != "200")
+
+
+def _object_section(name: str, schema: Json) -> str:
+    parts = [f"\n### {name}\n"]
+    if "description" in schema:
+        parts.append(f"{schema['description']}\n")
+    if "enum" in schema:
+        parts.append(f"One of {', '.join(code(value) for value in schema['enum'])}.\n")
+    if fields := schema.get("properties"):
+        required = set(schema.get("required", ()))
+        rows = [(code(key), described_type(each), "yes" if key in required else "") for key, each in fields.items()]
+        parts.append(table(("Field", "Type", "Required"), rows))
+    return "\n".join(parts)

@@ -1,0 +1,64 @@
+"""Reference page of the command line, from the Typer application."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from console.cli import command
+from docgen.markdown import code, heading, table
+
+_INTRODUCTION = """
+`payments` is in `.venv/bin`, or `payments` of the image. Every command explains itself with `--help`. An error is one
+line on standard error, and the exit status is 1 if the command failed or 2 if it was not understood.
+"""
+_BUILT_IN = {"--help", "--install-completion", "--show-completion"}
+
+
+def page() -> str:
+    """Return the page: an overview of all commands, and a section for each."""
+    commands = list(_walk("payments", command()))
+    overview = [(f"[`{path}`](#{path.replace(' ', '-')})", _summary(each)) for path, each in commands if _is_leaf(each)]
+    sections = "".join(_section(path, each) for path, each in commands)
+    title = heading("Commands", "the command line in console/cli")
+    return f"{title}{_INTRODUCTION}\n{table(('Command', 'Purpose'), overview)}{sections}"
+
+
+def _walk(path: str, each: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a command and its subcommands, in the order of `--help`."""
+    yield path, each
+    for name, child in getattr(each, "commands", {}).items():
+        yield from _walk(f"{path} {name}", child)
+
+
+def _is_leaf(each: Any) -> bool:
+    return not hasattr(each, "commands")
+
+
+def _summary(each: Any) -> str:
+    return (each.help or "").strip().partition("\n\n")[0]
+
+
+def _section(path: str, each: Any) -> str:
+    context = typer.Context(each, info_name=path)
+    usage = " ".join([path, *each.collect_usage_pieces(context)])
+    parameters = [_parameter(each, context) for each in each.params if not _BUILT_IN & set(each.opts)]
+    parts = [f"\n## {path}\n", (each.help or "").strip() + "\n", f"```text\n{usage}\n```\n"]
+    if parameters:
+        parts.append(table(("Argument or option", "Meaning"), parameters))
+    if each.epilog:
+        parts.append(_examples(each.epilog))
+    return "\n".join(parts)
+
+
+def _parameter(parameter: Any, context: typer.Context) -> tuple[str, str]:
+    usage, meaning = parameter.get_help_record(context)
+    return code(usage), meaning
+
+
+def _examples(epilog: str) -> str:
+    """Return the commands of an epilog as a block, and its other lines as they are."""
+    lines = [line.strip() for line in epilog.split("\n\n") if line.strip()]
+    examples = [line.removeprefix("Example: ") for line in lines if line.startswith("Example: ")]
+    others = "".join(f"\n{line}\n" for line in lines if not line.startswith("Example: "))
+    return "```text\n" + "".join(f"{example}\n" for example in examples) + "```\n" + others

@@ -1,0 +1,24 @@
+"""Markdown building blocks of the generated pages."""
+
+from collections.abc import Iterable, Sequence
+
+
+def heading(title: str, source: str) -> str:
+    """Return the title of a page and a note that names its source, so that a reader edits that instead."""
+    return f"# {title}\n\n<!-- Generated from {source} by `make docs-reference`. Edit the source, not this page. -->\n"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table. Line breaks in a cell become spaces, and `|` is escaped."""
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(_cell(cell) for cell in row) for row in rows]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
+def code(text: object) -> str:
+    """Return text as inline code, and nothing for empty text."""
+    return f"`{text}`" if str(text) else ""

@@ -1,0 +1,17 @@
+"""Reference page of the Prometheus metrics, from the console's metrics module."""
+
+from console.measures import METRICS
+from docgen.markdown import code, heading, table
+
+_INTRODUCTION = """
+The console serves these metrics at `/metrics` once `PAYMENTS_METRICS_TOKEN` is set. Prometheus sends the token as
+`Authorization: Bearer ...`. All of them are gauges, which the console reads from PostgreSQL and Redis at each scrape.
+The alert rules in `docs/ops/alerts.yml` and the dashboard in `docs/ops/grafana.json` use them.
+
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    rows = [(code(name), meaning) for name, meaning in METRICS.items()]
+    return heading("Metrics", "console/measures.py") + _INTRODUCTION + table(("Metric", "Meaning"), rows)
