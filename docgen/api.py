@@ -11,8 +11,7 @@ from docgen.schemas import described_type
 
 _INTRODUCTION = """
 The API has the same rights and limits as the pages. Send a token as `Authorization: Bearer ...`; `payments users token
-NAME` creates one ([users and tokens](../how-to/users-and-tokens.md)). A running console serves the OpenAPI
-description at `/api/openapi.json`.
+NAME` creates one. A running console serves the OpenAPI description at `/api/openapi.json`.
 
 Lists come in pages: `next` of one answer is the `after` of the next call. Up to 100 rows count as viewing. More rows,
 up to 1,000, count as an export, which needs the right to export and is in the audit history.

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config.schedule import RECURRING
-from config.settings import VARIABLES
+from config.schedule import RECURRING, Recurring
+from config.settings import VARIABLES, Settings
 from payments.core.outcome import Reason, Status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,8 +33,8 @@ def test_each_status_is_in_the_diagram_of_states() -> None:
 
 
 @pytest.mark.parametrize("recurring", RECURRING, ids=lambda recurring: recurring.task)
-def test_what_beat_sends_is_in_the_runbook(recurring: object) -> None:
-    assert f"`{recurring.task}`" in _read("docs/how-to/runbook.md")
+def test_recurring_task_is_in_the_reference(recurring: Recurring) -> None:
+    assert f"`{recurring.task}`" in _read("docs/reference/schedule.md")
 
 
 def test_each_alarm_names_its_section_of_the_runbook_and_no_other_has_one() -> None:
@@ -55,10 +55,11 @@ def test_each_process_is_in_the_runbook() -> None:
     assert [command for command in commands if f"{command}`" not in _read("docs/how-to/runbook.md")] == []
 
 
-def test_each_setting_is_in_the_readme() -> None:
-    readme = _read("README.md")
+def test_each_setting_is_in_the_reference_with_its_meaning() -> None:
+    reference = _read("docs/reference/settings.md")
 
-    assert [name for name in VARIABLES if f"`{name}`" not in readme] == []
+    assert [name for name in VARIABLES if f"`{name}`" not in reference] == []
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
 @pytest.mark.parametrize("decision", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda path: path.stem)
