@@ -3,7 +3,9 @@
 import gc
 import logging
 import os
+import shutil
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +27,30 @@ from workers.engines import embedded_postgres, embedded_valkey
 # of a run, `gw0` and on; those between belong to the stacks of tests/acceptance and tests/browser.
 REDIS_TEST_DATABASES = {"master": 9, "gw0": 9, "gw1": 13, "gw2": 6, "gw3": 2}
 
+TEMPORARY_FOLDER = pytest.StashKey[Path]()
+
 
 # What is imported stays until the end: it is not searched for garbage, neither now nor later.
 gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the temporary files of this run in a folder of their own.
+
+    pytest's default folder is shared by all runs of a user, and each run makes it private again when it starts.
+    PostgreSQL, which runs under another user, then loses access to the data folders of the runs that are under way.
+    """
+    if config.option.basetemp is None:
+        config.stash[TEMPORARY_FOLDER] = config.option.basetemp = Path(tempfile.mkdtemp(prefix="payments-tests-"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remove the temporary files, unless a test failed."""
+    folder = session.config.stash.get(TEMPORARY_FOLDER, None)
+    if folder is not None and exitstatus != pytest.ExitCode.TESTS_FAILED:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_finish() -> None:
