@@ -95,7 +95,7 @@ def stop_importer(plant: Plant) -> None:
 PASSING: dict[str, Callable[[Plant], object]] = {
     "SIGKILL of the importer's child": lambda plant: kill_child(plant, "importer"),
     "SIGKILL of the importer": lambda plant: kill(plant, "importer"),
-    "SIGKILL of intake": lambda plant: kill(plant, "intake"),
+    "SIGKILL of the dispatcher": lambda plant: kill(plant, "intake"),
     "SIGKILL of beat": lambda plant: kill(plant, "scheduler"),
     "SIGKILL of the back office": lambda plant: kill(plant, "backoffice"),
     "SIGTERM of the importer": stop_importer,
@@ -107,7 +107,7 @@ PASSING: dict[str, Callable[[Plant], object]] = {
     "SIGKILL of PostgreSQL": lambda plant: kill(plant, "postgres"),
     "PostgreSQL connections cut": cut_postgres,
     "importer stopped for 6 s": lambda plant: stand_still(plant, "importer"),
-    "intake stopped for 6 s": lambda plant: stand_still(plant, "intake"),
+    "dispatcher stopped for 6 s": lambda plant: stand_still(plant, "intake"),
 }
 
 

@@ -9,18 +9,18 @@ from tests.faults.scene import RESULTS
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
 _OPENING = """# Reliability
 
-What `make test-faults` and `make soak` did to a running system, and what became of the payments. This page is written
-by them (`python -m tests.faults.report`); nothing in it is written by hand.
+What faults did to a running system, and what happened to the payments. `make test-faults` and `make soak` write the
+tables of this page (`python -m tests.faults.report`). No figure is typed by hand.
 
-Each row streams seeded days of simulated clinics (saves, corrections, deletions, refunds, late and doubled events; two
-months closed beforehand) through the real processes, PostgreSQL and Valkey while the fault happens, waits until nothing
-is left to be done, and then compares everything:
+Each row sends seeded days of simulated clinics through the real processes, PostgreSQL and Valkey while the fault
+happens: saves, corrections, deletions, refunds, late and duplicate events, with two months closed beforehand. Then it
+waits until nothing is left to do and compares everything:
 
-- each event that was published is accounted for, and each payment stands on the Claims Feed as the rules say;
-- the ledger equals, to the cent, what an independent model of the rules says (`tests/faults/oracle.py`);
-- no entry is doubled;
-- the closed months still add up to what was kept of them at the close;
-- balancing's unexplained is 0.00.
+- each published event is accounted for, and each payment has the status that the rules require;
+- the ledger equals, to the cent, an independent model of the rules (`tests/faults/oracle.py`);
+- no entry is duplicated;
+- the closed months still match the totals stored at their close;
+- the unexplained amount of balancing is 0.00.
 
 *Lost* and *doubled* count payments and events on which these differ. *Back after* is the longest time from the end of
 the fault until an event published then was in the ledger. The machine has {cores} cores, which the tests, the workers

@@ -18,7 +18,7 @@ from tests.faults.scene import Scene, longest
 def test_two_intakes_and_four_importers_share_the_feed(scene: Scene, is_long: bool) -> None:
     plant, events = scene.plant, 20_000 if is_long else 4_000
     more = [plant.add(name) for name in ("intake", "importer", "importer", "importer")]
-    with scene.trial("2 intakes and 4 importers at once", times=1, events=events, rate=2_000) as result:
+    with scene.trial("2 dispatchers and 4 importers in parallel", times=1, events=events, rate=2_000) as result:
         until(lambda: all(children_of(each.pid) for each in more[1:]), 30, "all importers have their children")
         result.recovery_seconds = round(scene.recovery(), 1)
     for each in more:
@@ -58,7 +58,7 @@ def test_a_worker_frozen_in_mid_transaction_loses_its_locks_and_not_its_work(
     times, recoveries, frozen_seconds = 5 if is_long else 1, [], SILENT_SECONDS_MAX + 3
     plant = scene.plant
     other = plant.add("importer")
-    fault = f"worker frozen in mid-{moment} for {frozen_seconds} s (SIGSTOP), then woken"
+    fault = f"worker frozen mid-{moment} for {frozen_seconds} s (SIGSTOP), then woken"
     with scene.trial(fault, times=times) as result:
         until(lambda: children_of(other.pid), 30, "the other importer has its child")
         for _ in range(times):
@@ -108,7 +108,7 @@ def _is_open(plant: Plant, connection: int) -> bool:
 def test_a_worker_that_is_told_to_stop_ends_what_it_is_at_and_leaves_the_rest(scene: Scene, is_long: bool) -> None:
     times, recoveries = 20 if is_long else 2, []
     plant, ended_before = scene.plant, len(_endings(scene.plant))
-    with scene.trial("SIGTERM in mid-chunk (warm shutdown)", times=times, events=times * 300) as result:
+    with scene.trial("SIGTERM mid-chunk (warm shutdown)", times=times, events=times * 300) as result:
         for _ in range(times):
             leader = plant.leader("importer")
             until(lambda: is_importing(plant), 60, "a chunk is under way")

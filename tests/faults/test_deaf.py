@@ -16,7 +16,7 @@ def test_a_worker_that_has_gone_deaf_is_started_again_and_work_goes_on_within_ha
 ) -> None:
     times, recoveries, plant = 5 if is_long else 1, [], scene.plant
     before = plant.gone_deaf()
-    with scene.trial("importer gone deaf: up, connected, and taking nothing", times=times) as result:
+    with scene.trial("importer stalled: running, connected, reading nothing", times=times) as result:
         for _ in range(times):
             deaf, since = plant.leader("importer"), time.monotonic()
             app.control.cancel_consumer(IMPORTS)

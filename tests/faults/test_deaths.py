@@ -64,7 +64,7 @@ def test_however_a_task_dies_it_dies_once_and_the_worker_goes_on(mortal: Scene, 
     [
         ("poison", "poison", "the database refuses it"),
         *(
-            (f"dies-{n}", f"{DIES_BY.decode()}{how}", f"whoever reads it dies by {how}")
+            (f"dies-{n}", f"{DIES_BY.decode()}{how}", f"the process that reads it dies by {how}")
             for n, how in enumerate(READING)
         ),
     ],

@@ -13,7 +13,7 @@ def test_a_kill_of_any_process_at_any_moment_loses_and_doubles_nothing(scene: Sc
     kills, chance = 200 if is_long else 20, random.Random(7)
     recoveries = []
     with scene.trial(
-        "SIGKILL of a worker, its pool child, intake, beat or back office", times=kills, events=kills * 150
+        "SIGKILL of a worker, its pool child, dispatcher, beat or back office", times=kills, events=kills * 150
     ) as result:
         for number in range(kills):
             name, _, is_child = chance.choice(VICTIMS).partition(" ")

@@ -29,7 +29,7 @@ def test_a_postgres_that_is_killed_comes_back_with_everything_that_it_committed(
 @pytest.mark.long
 def test_connections_cut_in_the_middle_of_transactions_cost_a_try(scene: Scene) -> None:
     times, recoveries = 100, []
-    with scene.trial("pg_terminate_backend in mid-transaction", times=times, events=times * 100) as result:
+    with scene.trial("pg_terminate_backend mid-transaction", times=times, events=times * 100) as result:
         cut = 0
         for _ in range(times):
             cut += until(lambda: cut_postgres(scene.plant, at_work=True), 30, "a transaction is under way")
@@ -54,7 +54,7 @@ def test_what_postgres_refuses_now_is_imported_later(scene: Scene, state: str, f
         with refusing(scene.plant, state, share=0.02) as failed:
             time.sleep(8)
         result.recovery_seconds = round(scene.recovery(), 1)
-        result.note = f"{failed():,} tries of events failed"
+        result.note = f"{failed():,} attempts failed"
 
 
 @pytest.mark.long
@@ -63,7 +63,7 @@ def test_a_full_disk_is_waited_for(scene: Scene) -> None:
         with refusing(scene.plant, "53100", share=1.0) as failed:
             time.sleep(4)
         result.recovery_seconds = round(scene.recovery(), 1)
-        result.note = f"{failed():,} tries of events failed"
+        result.note = f"{failed():,} attempts failed"
 
 
 @pytest.mark.long

@@ -47,7 +47,7 @@ def test_saves_of_an_emr_with_an_outbox_reach_billing_once_however_long_redis_is
             return publisher
 
         with scene.trial(
-            "Redis away while an EMR with an outbox saves: killed 5 times, stopped for 10 s", times=6, through=through
+            "Redis down while an EMR with an outbox saves: killed 5 times, stopped for 10 s", times=6, through=through
         ) as result:
             for _ in range(5):
                 kill(scene.plant, "valkey")

@@ -52,7 +52,7 @@ def test_a_valkey_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> 
             recoveries.append(scene.recovery())
             heard_from_both(scene)
         result.recovery_seconds = longest(recoveries)
-        result.note = f"workers gone deaf and started again: {scene.plant.gone_deaf() - before}"
+        result.note = f"stalled workers restarted: {scene.plant.gone_deaf() - before}"
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from payments.core.outcome import Reason, Status
 ROOT = Path(__file__).resolve().parents[2]
 HEADINGS = ("Status", "Context", "Decision", "Consequences", "Alternatives")
 PICTURE_BYTES_MAX = 60_000
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def _read(name: str) -> str:
