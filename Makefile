@@ -7,7 +7,9 @@ STAMP := $(VENV)/.installed
 # The tests that start no servers of their own share this many cores; those that do need all of them, and run alone.
 CORES ?= 2
 FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES) --dist worksteal \
-	--ignore tests/acceptance --ignore tests/browser --ignore tests/faults
+	--ignore tests/acceptance --ignore tests/browser --ignore tests/faults --ignore tests/house
+# The rules that the source and the documents keep. One process parses everything once.
+HOUSE := $(BIN)/pytest -p no:xdist --quiet tests/house
 
 # What was compiled is kept: else each of the many processes of a test run compiles all of it once more.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,9 +37,10 @@ up: install ## the whole stack in the foreground (Ctrl-C stops it)
 
 test: install ## every test, the whole stack included
 	$(FAST)
+	$(HOUSE)
 	$(BIN)/pytest -m "acceptance or faults"
 
-test-fast: install ## every test but those that start servers or publishers of their own
+test-fast: install ## every test of behaviour that starts no server or publisher of its own
 	$(FAST)
 
 DEEP := journeys/test_any_order journeys/test_any_range journeys/test_histories journeys/test_standing \
@@ -66,12 +69,13 @@ bench-contenders: ## the job queues that `make bench` compares itself with, in .
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r bench/requirements-contenders.txt
 
-check: install ## ruff, mypy --strict, the import contracts, and whether the generated documents are up to date
+check: install ## ruff, mypy --strict, the import contracts, the house rules, and whether the generated documents are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m docgen --check
+	$(HOUSE)
 
 docs-reference: install ## generate docs/reference and docs/contract from the code
 	$(BIN)/python -m docgen

@@ -9,8 +9,8 @@ import yaml
 from config.schedule import RECURRING, Recurring
 from config.settings import VARIABLES, Settings
 from payments.core.outcome import Reason, Status
+from tests.house.source import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 HEADINGS = ("Status", "Context", "Decision", "Consequences", "Alternatives")
 PICTURE_BYTES_MAX = 60_000
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("config", "console", "emr", "payments", "tasks", "workers")
+from tests.house.source import PRODUCT, ROOT
+
 NOT_OURS = {"__pycache__", "build"}
 # Alembic runs this one itself, on a connection that it is handed.
 RUN_BY_ALEMBIC = "payments.store.migrations.env"

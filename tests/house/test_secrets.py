@@ -1,18 +1,18 @@
-"""A secret is in no repr, for a repr ends in logs."""
+"""A secret is in no repr, because a repr ends in logs."""
 
 import ast
 import re
 
 from config.engines import Engines
 from config.settings import read_settings
-from tests.test_house_rules import PRODUCT, Source, where
+from tests.house.source import PRODUCT, Source, where
 
 SECRET = re.compile(r"password|token|secret|(database|redis|broker)_url")
-# A hash of one tells nothing.
+# A hash reveals nothing.
 NO_SECRET = {"token_hash"}
 
 
-def test_a_field_that_holds_a_secret_stays_out_of_the_repr() -> None:
+def test_secret_field_is_left_out_of_the_repr() -> None:
     def shows_a_secret(_: Source, node: ast.AST) -> bool:
         if not isinstance(node, ast.ClassDef):
             return False
@@ -24,7 +24,7 @@ def test_a_field_that_holds_a_secret_stays_out_of_the_repr() -> None:
     assert where(PRODUCT, shows_a_secret) == []
 
 
-def test_what_processes_are_started_with_shows_no_password() -> None:
+def test_settings_and_engines_show_no_password() -> None:
     url, secret = "redis://ann:hunter2@127.0.0.1:6379/0", "hunter2"
     shown = [
         repr(Engines.named("postgresql+psycopg://ann:hunter2@h/d", url)),

@@ -2,14 +2,13 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from celery import Task
 
 from config.schedule import RECURRING
+from tests.house.source import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 BODY_LINES_MAX = 10
 # What the decorator itself reads, beside the attributes of a task.
 DECORATOR_OPTIONS = {"name", "bind", "base"}

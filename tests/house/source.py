@@ -1,0 +1,65 @@
+"""The source of the project, read and parsed once for all house rules."""
+
+import ast
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+# Every package at the top of the checkout belongs to the product, except these.
+NOT_PRODUCT = frozenset({"bench", "docgen", "tests"})
+PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("[a-z]*/__init__.py")))
+PRODUCT = tuple(name for name in PACKAGES if name not in NOT_PRODUCT)
+FOLDERS = (*PRODUCT, *sorted(NOT_PRODUCT))
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Source(NamedTuple):
+    """A Python file of the project."""
+
+    path: str
+    text: str
+    tree: ast.Module
+    nodes: tuple[ast.AST, ...]
+
+    @property
+    def is_migration(self) -> bool:
+        return "/migrations/" in self.path
+
+    def at(self, node: ast.AST) -> str:
+        return f"{self.path}:{getattr(node, 'lineno', 1)}"
+
+
+@cache
+def all_sources() -> tuple[Source, ...]:
+    # A million syntax nodes stay until the end: collecting garbage among them takes longer than making them.
+    gc.disable()
+    try:
+        return tuple(_parse(path) for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def sources(*folders: str) -> list[Source]:
+    return [source for source in all_sources() if source.path.startswith(tuple(f"{folder}/" for folder in folders))]
+
+
+def each_function() -> Iterator[tuple[str, Function]]:
+    for source in all_sources():
+        if not source.is_migration:
+            yield from ((f"{source.path}::{node.name}", node) for node in source.nodes if isinstance(node, Function))
+
+
+def where(folders: Iterable[str], is_wrong: Callable[[Source, ast.AST], bool]) -> list[str]:
+    """Return the places in these folders at which a rule is broken."""
+    return [source.at(node) for source in sources(*folders) for node in source.nodes if is_wrong(source, node)]
+
+
+def _parse(path: Path) -> Source:
+    text = path.read_text()
+    tree = ast.parse(text)
+    return Source(str(path.relative_to(ROOT)), text, tree, tuple(ast.walk(tree)))

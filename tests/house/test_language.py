@@ -1,0 +1,40 @@
+"""Plain language in the product: its source and its page templates."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.house.source import PRODUCT, ROOT, sources
+
+# Counts that may only shrink, down to nothing.
+OPENINGS_MAX, ARCHAISMS_MAX = 65, 173
+
+ARCHAIC = re.compile(
+    r"\b(anew|likewise|whoever|wherever|thereof|in vain|in the midst of|by itself|lets? go|letting go|is told"
+    r"|is said of|stands(?! for)|takes? down|brings? in|mends?|comes? into being|at once|so many as)\b",
+    re.IGNORECASE,
+)
+OPENING = re.compile(r"(what|who|where|how)\b", re.IGNORECASE)
+
+
+def test_module_docstring_states_what_the_module_does() -> None:
+    questions = [
+        source.path for source in sources(*PRODUCT, "bench") if OPENING.match(ast.get_docstring(source.tree) or "")
+    ]
+
+    assert len(questions) <= OPENINGS_MAX, questions
+
+
+def test_product_uses_no_archaic_word() -> None:
+    found = [f"{path}: {word}" for path, text in _texts() for word in ARCHAIC.findall(text)]
+
+    assert len(found) <= ARCHAISMS_MAX, found
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    """Return each file of the product and each template, with line breaks as spaces."""
+    for source in sources(*PRODUCT):
+        yield source.path, " ".join(source.text.replace("#", " ").split())
+    for folder in PRODUCT:
+        for path in sorted((ROOT / folder).rglob("*.html")):
+            yield str(path.relative_to(ROOT)), " ".join(path.read_text().split())

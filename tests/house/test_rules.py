@@ -1,0 +1,116 @@
+"""The rules that every file of the project keeps and that can be read off its syntax."""
+
+import ast
+import re
+from pathlib import Path
+
+from tests.house.source import PRODUCT, Source, all_sources, sources, where
+
+# These work in a database that is not Billing's ledger.
+NOT_THE_LEDGER = {
+    "workers/embedded_postgres.py",  # creates the database that the store then uses
+    "devstack/embedded_postgres.py",
+    "emr/outbox.py",  # works in the EMR's own
+}
+
+BANNED_NAMES = frozenset(
+    "base common helper helpers lib libs manager managers misc service services shared stuff tools util utils".split()
+)
+CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter"}
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+CLOCK_OWNERS = {"datetime", "date", "time"}
+SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS|(CREATE|ALTER|DROP) [A-Z]+) ")
+SQL_CLOCK = re.compile(r"\b(now\(\)|current_(timestamp|date|time)\b|clock_timestamp\()", re.IGNORECASE)
+
+
+def test_file_is_named_for_its_concept() -> None:
+    generic = [s.path for s in all_sources() if BANNED_NAMES & set(Path(s.path).with_suffix("").parts)]
+
+    assert generic == []
+
+
+def test_module_has_a_docstring() -> None:
+    assert [s.path for s in sources(*PRODUCT, "bench") if not ast.get_docstring(s.tree)] == []
+
+
+def test_only_the_session_commits() -> None:
+    def commits(source: Source, node: ast.AST) -> bool:
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        at_home = source.path == "payments/store/session.py" or source.is_migration or source.path in NOT_THE_LEDGER
+        # Nothing that opens or ends a transaction takes an argument; a journey's own `begin` does.
+        return is_call and not node.args and node.func.attr in {"commit", "begin", "begin_nested"} and not at_home
+
+    assert where((*PRODUCT, "bench"), commits) == []
+
+
+def test_no_float_is_used_in_the_domain() -> None:
+    def is_float(_: Source, node: ast.AST) -> bool:
+        if isinstance(node, ast.Constant):
+            return type(node.value) in {float, complex}
+        return isinstance(node, ast.Name) and node.id == "float"
+
+    assert where(("payments", "emr", "tasks"), is_float) == []
+
+
+def test_domain_reads_no_clock() -> None:
+    def reads_a_clock(_: Source, node: ast.AST) -> bool:
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), attr=attr):
+                return owner in CLOCK_OWNERS and attr in CLOCKS
+            case ast.ImportFrom(module="time") | ast.Import(names=[ast.alias(name="time"), *_]):
+                return True
+            case ast.Constant(value=str(text)):
+                return bool(SQL_CLOCK.search(text))
+        return False
+
+    assert where(["payments"], reads_a_clock) == []
+
+
+def test_log_event_is_a_constant() -> None:
+    def logs_something_else(_: Source, node: ast.AST) -> bool:
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=attr), args=args) if attr in LEVELS:
+                return not (args and isinstance(args[0], ast.Constant) and isinstance(args[0].value, str))
+        return False
+
+    assert where(PRODUCT, logs_something_else) == []
+
+
+def test_sql_lives_in_the_store() -> None:
+    def is_sql(source: Source, node: ast.AST) -> bool:
+        if source.path.startswith("payments/store/") or source.path in NOT_THE_LEDGER:
+            return False
+        match node:
+            case ast.ImportFrom(module=str(module)):
+                return module.partition(".")[0] == "sqlalchemy"
+            case ast.Import(names=names):
+                return any(name.name.partition(".")[0] == "sqlalchemy" for name in names)
+            case ast.Constant(value=str(text)):
+                return bool(SQL.match(text))
+        return False
+
+    assert where(PRODUCT, is_sql) == []
+
+
+def test_servers_listen_on_the_loopback_address_only() -> None:
+    everywhere = {"0.0.0.0", "::", "[::]"}  # noqa: S104 (they are what is looked for)
+
+    def listens_everywhere(_: Source, node: ast.AST) -> bool:
+        match node:
+            case ast.Call(func=ast.Attribute(attr="bind"), args=[ast.Tuple(elts=[host, *_])]):
+                return not (isinstance(host, ast.Constant) and host.value == "127.0.0.1")
+            case ast.Constant(value=str(text)):
+                return text in everywhere or any(f"={place}" in text for place in everywhere)
+        return False
+
+    assert where(PRODUCT, listens_everywhere) == []
+
+
+def test_no_task_has_an_eta_or_a_celery_retry() -> None:
+    # A message with an ETA leaves its queue and may be lost or delivered twice. Waiting work is a row instead.
+    def waits(_: Source, node: ast.AST) -> bool:
+        if isinstance(node, ast.keyword):
+            return node.arg in {"countdown", "eta", "autoretry_for"}
+        return isinstance(node, ast.Attribute) and ast.unparse(node) in {"self.retry", "self.request.retries"}
+
+    assert where(("tasks", "workers", "console", "config"), waits) == []

@@ -1,0 +1,72 @@
+"""Limits on the size of files and functions, with a list of exceptions that may only shrink."""
+
+import ast
+
+import pytest
+
+from tests.house.source import Function, all_sources, each_function
+
+LINES_MAX, FUNCTION_LINES_MAX, NESTING_MAX, PARAMETERS_MAX = 250, 40, 3, 5
+
+# Files and functions beyond a limit, with their measure. An entry that is no longer needed, or that has become smaller,
+# fails the test until it is corrected here.
+RATCHET: dict[str, dict[str, int]] = {
+    "lines of a file": {
+        "tests/console/test_exceptions.py": 272,
+    },
+    "lines of a function": {
+        "tests/acceptance/test_closed_months.py::test_what_is_added_edited_and_deleted_in_a_closed_month_is_adjusted_in_the_present_one": 43,  # noqa: E501 (the name states the fact)
+    },
+    "nesting": {
+        "emr/synthea.py::_patient_payments": 4,
+        "bench/jobs.py::one_task_a_payment": 4,
+        "bench/latency.py::_watch": 4,
+    },
+    "parameters": {},
+}
+# The whole schema is on one page, however long it gets.
+SCHEMA = "payments/store/tables.py"
+NESTING = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.TryStar, ast.Match, ast.AsyncFor, ast.AsyncWith)
+
+
+def nesting(node: ast.AST, depth: int = 0) -> int:
+    deepest = depth
+    for name, value in ast.iter_fields(node):
+        # `elif` is written as a nested `if` in the tree, and is not one for a reader.
+        is_elif = name == "orelse" and isinstance(node, ast.If) and len(value) == 1 and isinstance(value[0], ast.If)
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST) and not isinstance(child, Function | ast.ClassDef | ast.Lambda):
+                deeper = isinstance(child, NESTING) and not is_elif
+                deepest = max(deepest, nesting(child, depth + deeper))
+    return deepest
+
+
+def parameter_count(function: Function) -> int:
+    # A command line's options are read from the parameters of its command; a fixture's are what a test asks for.
+    if any("command" in ast.unparse(decorator) for decorator in function.decorator_list):
+        return 0
+    named = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return sum(argument.arg not in {"self", "cls"} for argument in named)
+
+
+def measures(limit: str) -> dict[str, int]:
+    match limit:
+        case "lines of a file":
+            files = [source for source in all_sources() if not source.is_migration and source.path != SCHEMA]
+            return {file.path: file.text.count("\n") for file in files}
+        case "lines of a function":
+            return {name: (node.end_lineno or 0) - node.lineno + 1 for name, node in each_function()}
+        case "nesting":
+            return {name: nesting(node) for name, node in each_function()}
+        case _:
+            return {name: parameter_count(node) for name, node in each_function()}
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [*zip(RATCHET, (LINES_MAX, FUNCTION_LINES_MAX, NESTING_MAX, PARAMETERS_MAX), strict=True)],
+)
+def test_files_and_functions_stay_within_limits(limit: str, most: int) -> None:
+    beyond = {name: size for name, size in measures(limit).items() if size > most}
+
+    assert beyond == RATCHET[limit]
