@@ -10,12 +10,13 @@ RUN pip install --quiet --require-hashes --no-deps -r requirements.image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY config config
 COPY console console
+COPY devstack devstack
 COPY emr emr
 COPY payments payments
 COPY tasks tasks
 COPY workers workers
 # The console reads its pages and styles from beside its code, so the code stays where it lies.
-RUN pip install --quiet --no-deps --no-build-isolation --editable . && python -m compileall -q config console emr payments tasks workers
+RUN pip install --quiet --no-deps --no-build-isolation --editable . && python -m compileall -q config console devstack emr payments tasks workers
 
 FROM python:3.11.13-slim-bookworm
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/payments --create-home payments

@@ -17,7 +17,7 @@ from rich.table import Table
 from bench import aims, backlog, charts, distribution, growth, importing, jobs, latency, pages
 from bench.importing import Imported
 from bench.stage import ROOT, Stage, WrongResultError, staged
-from workers.embedded_postgres import MEMORY
+from devstack.embedded_postgres import MEMORY
 
 RESULTS = Path(__file__).with_name("results.json")
 PARTS = ("import", "latency", "backlog", "growth", "pages", "distribution")

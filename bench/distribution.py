@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
+from devstack.engines import embedded_postgres
+from payments.store.db.connection import Database, connect, transaction
 from payments.store.migrations import upgrade
-from payments.store.session import Database, connect, transaction
 from tasks.distributing import distribute_all
-from workers.engines import embedded_postgres
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PAYMENTS_PER_ACCOUNT = 10

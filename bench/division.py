@@ -13,7 +13,7 @@ from bench import made
 from bench.importing import standing_still
 from bench.stage import Stage, our_processes, staged, wait_for
 from emr.client import PaymentFeed
-from tasks.streams import Streams
+from tasks.feed.streams import Streams
 
 COUNTS = (1, 8, 64)
 WARM_UP = 2_000

@@ -14,9 +14,9 @@ from bench import made
 from bench.importing import Gauge, standing_still
 from bench.stage import READY, Stage, our_processes, plain
 from config.urls import with_database
-from payments.journeys import browsing
-from payments.journeys.browsing import LogQuery, Wanted, WorkQuery
-from payments.store.session import Transaction, connect, transaction
+from payments.journeys import listing
+from payments.journeys.listing import LogQuery, Wanted, WorkQuery
+from payments.store.db.connection import Transaction, connect, transaction
 
 LIMIT = 0.9
 """How much of the rate at the smallest size has to be left at a million."""
@@ -117,9 +117,9 @@ def _import(stage: Stage, size: int, turn: int) -> Round:
 def _pages(stage: Stage) -> dict[str, float]:
     day = made.FIRST_DAY + timedelta(days=30)
     reads: dict[str, Callable[[Transaction], object]] = {
-        "claims feed": lambda tx: browsing.feed_page(tx, Wanted(), None, PAGE),
-        "payment log of a day": lambda tx: browsing.log_page(tx, LogQuery(since=day, until=day), None, PAGE),
-        "exceptions": lambda tx: browsing.exceptions(tx, WorkQuery(), 0, PAGE),
+        "claims feed": lambda tx: listing.feed_page(tx, Wanted(), None, PAGE),
+        "payment log of a day": lambda tx: listing.log_page(tx, LogQuery(since=day, until=day), None, PAGE),
+        "exceptions": lambda tx: listing.exceptions(tx, WorkQuery(), 0, PAGE),
     }
     return {name: _milliseconds(stage, read) for name, read in reads.items()}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.contenders.done import LINE_BYTES
 from bench.stage import ROOT, Stage, WrongResultError, our_processes, running, signal_group, wait_for
-from tasks.streams import Streams
+from tasks.feed.streams import Streams
 
 OTHERS = ROOT / ".venv-bench" / "bin" / "python"
 WARM_UP = 100

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from payments.core.event import ChargeType, Method
+from payments.contract.event import ChargeType, Method
 from payments.journeys import configuring
 from payments.journeys.configuring import Wish
-from payments.store.session import connect, transaction
+from payments.store.db.connection import connect, transaction
 
 COMPANIES, CLINICS, PATIENTS = 5, 50, 20_000
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

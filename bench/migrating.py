@@ -18,10 +18,10 @@ import psycopg
 from alembic import command
 
 from bench.stage import plain
-from payments.journeys import keeping
+from devstack.engines import embedded_postgres
+from payments.journeys import retention
+from payments.store.db.connection import Transaction, connect, transaction
 from payments.store.migrations import alembic_config
-from payments.store.session import Transaction, connect, transaction
-from workers.engines import embedded_postgres
 
 ROWS, LINES, DAYS = 1_000_000, 250_000, 60
 ASK_SECONDS = 0.01
@@ -75,7 +75,7 @@ def _bring_to(url: str, revision: str) -> None:
 
 def _make_room(url: str) -> None:
     with _opened(url) as tx:
-        keeping.make_room(tx, datetime.now(UTC).date())
+        retention.make_room(tx, datetime.now(UTC).date())
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from bench.stage import plain
-from workers.engines import embedded_postgres
+from devstack.engines import embedded_postgres
 
 ROWS, PATIENTS, LINES_A_MONTH = 900_000, 90_000, 10**9
 ROUNDS, TURNS = 15, 3

@@ -22,13 +22,14 @@ from rich.table import Table
 
 from bench import growth
 from bench.stage import Stage, WrongResultError, plain, running, staged, wait_for
+from payments.access import authentication
+from payments.access.authentication import Password
+from payments.access.rights import Role, User
 from payments.core.outcome import Status
-from payments.core.rights import Role, User
-from payments.journeys import admitting, browsing
-from payments.journeys.admitting import Password
-from payments.journeys.browsing import LogQuery, Place, Wanted, WorkQuery
-from payments.store.session import Transaction, transaction
-from workers.ports import free_port
+from payments.journeys import listing
+from payments.journeys.listing import LogQuery, Place, Wanted, WorkQuery
+from payments.store.db.connection import Transaction, transaction
+from workers.runtime.ports import free_port
 
 LIMIT = 10
 """How many times as long as the bare query the page's reading may take."""
@@ -114,10 +115,10 @@ def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
 def _visitor(stage: Stage) -> Iterator[httpx.Client]:
     """Let the console serve the ledger, and yield somebody who is logged in."""
     with transaction(stage.database) as tx:
-        admitting.add_user(tx, User(NAME, Role.ADMIN), Password(PASSWORD), datetime.now(UTC), "bench")
+        authentication.add_user(tx, User(NAME, Role.ADMIN), Password(PASSWORD), datetime.now(UTC), "bench")
     port = str(free_port())
     with (
-        running(stage, "console", (sys.executable, "-m", "console.serve"), PAYMENTS_CONSOLE_PORT=port),
+        running(stage, "console", (sys.executable, "-m", "console.web.serve"), PAYMENTS_CONSOLE_PORT=port),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
     ):
         wait_for(lambda: _answers(client), "the console to answer")
@@ -159,7 +160,7 @@ def _cases() -> dict[str, Case]:
         ),
         "Billing Exceptions": Case(
             "SELECT id, * FROM findings WHERE status = 'open' ORDER BY id LIMIT 50",
-            lambda tx: [row.id for row in browsing.exceptions(tx, WorkQuery(), 0, ROWS).page.rows],
+            lambda tx: [row.id for row in listing.exceptions(tx, WorkQuery(), 0, ROWS).page.rows],
             "/exceptions",
         ),
     }
@@ -168,7 +169,7 @@ def _cases() -> dict[str, Case]:
 def _feed(where: str, wanted: Wanted, after: Place | None, query: str) -> Case:
     return Case(
         f"SELECT id, * FROM lines {where} ORDER BY saved_at DESC, id DESC LIMIT 50",
-        lambda tx: [row.place.number for row in browsing.feed_page(tx, wanted, after, ROWS).rows],
+        lambda tx: [row.place.number for row in listing.feed_page(tx, wanted, after, ROWS).rows],
         f"/claims-feed?{query}",
     )
 
@@ -176,7 +177,7 @@ def _feed(where: str, wanted: Wanted, after: Place | None, query: str) -> Case:
 def _log(where: str, query: LogQuery, address: str) -> Case:
     return Case(
         f"SELECT id, * FROM entries {where} ORDER BY deposit_date DESC, id DESC LIMIT 50",
-        lambda tx: [number for number, _ in browsing.log_page(tx, query, None, ROWS).rows],
+        lambda tx: [number for number, _ in listing.log_page(tx, query, None, ROWS).rows],
         f"/payment-log?{address}",
     )
 

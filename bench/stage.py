@@ -18,14 +18,14 @@ from bench import made
 from config.engines import Engines
 from config.settings import Settings, read_settings
 from config.urls import with_database
-from payments.store.session import Database, connect, transaction
-from tasks import stream
+from devstack.child_process import Child, has_ended, spawn, stop
+from devstack.embedded_postgres import MEMORY
+from devstack.engines import embedded_engines, embedded_postgres
+from devstack.stack import application
+from payments.store.db.connection import Database, connect, transaction
+from tasks.feed import stream
 from tasks.resources import connect_redis
-from workers.child import Child, has_ended, spawn, stop
-from workers.embedded_postgres import MEMORY
-from workers.engines import embedded_engines, embedded_postgres
-from workers.schema import upgrade_schema
-from workers.stack import application
+from workers.runtime.schema import upgrade_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 READY = "bench_ready"

@@ -19,31 +19,33 @@ from bench import made
 from bench.stage import Stage, staged
 from emr.client import PaymentFeed
 from payments.journeys import importing
-from payments.store import entries, history, inbox, lines, months, patients, sheet
-from payments.store.session import connect
-from tasks import attempt, resources
+from payments.store.db.connection import connect
+from payments.store.feed import dead_letters
+from payments.store.ledger import entries, history, lines, months, patients, write_batch
+from tasks import resources
+from tasks.feed import import_attempt
+from tasks.feed.streams import Streams
 from tasks.resources import Resources
 from tasks.spans import Spans
-from tasks.streams import Streams
 from tasks.tracing import Traces
 
 _STEPS: tuple[tuple[Any, str, str], ...] = (
-    (attempt, "is_answering", "ask PostgreSQL"),
+    (import_attempt, "is_answering", "ask PostgreSQL"),
     (Streams, "take_new", "take"),
     (importing, "_read", "read, check and hash"),
-    (inbox, "record_events", "record event ids"),
+    (dead_letters, "record_events", "record event ids"),
     (patients, "hold", "hold patients"),
     (lines, "lock", "lock lines"),
     (importing, "open_factbook", "load facts"),
     (months, "hold", "  of it: months"),
     (importing, "_judge_one", "judge"),
-    (sheet.Sheet, "write", "write"),
+    (write_batch.Sheet, "write", "write"),
     (lines, "write", "  of it: lines"),
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),
     (Streams, "acknowledge", "acknowledge"),
     (Spans, "tried", "tell the traces"),
-    (attempt, "import_new", "all"),
+    (import_attempt, "import_new", "all"),
 )
 
 
@@ -84,7 +86,7 @@ def _import(stage: Stage, events: int, chunk: int, provider: TracerProvider | No
     # As an importer opens it.
     stage.opened.append(connect(stage.engines.database_url, application_name="bench", reads_whole_tables=False))
     here = Resources(settings, stage.database, stage.feed, stage.feed, "importer-1", traces=traces)
-    while attempt.import_new(here, "nobody").judged:
+    while import_attempt.import_new(here, "nobody").judged:
         pass
     stage.check(events)
 

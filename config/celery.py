@@ -51,7 +51,7 @@ def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:
         # When each entry was last sent; beat would write it to the folder that it was started in.
         "beat_schedule_filename": str(settings.home / "run" / "beat"),
         "beat_max_loop_interval": 5,
-        "beat_scheduler": "workers.clocks:SteadyScheduler",
+        "beat_scheduler": "workers.runtime.clock_steps:SteadyScheduler",
     }
 
 

@@ -16,11 +16,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthorizationError
 from redis.retry import Retry
 
-from payments.core.event import ChargeSaved, Event, PatientSaved, PaymentDeleted, PaymentSaved
-from payments.core.glimpse import glimpse
-from payments.core.money import dollars
-from payments.core.signature import signature_of
-from payments.core.split import stream_for
+from payments.contract.event import ChargeSaved, Event, PatientSaved, PaymentDeleted, PaymentSaved
+from payments.contract.money import dollars
+from payments.contract.partial_event import glimpse
+from payments.contract.signature import signature_of
+from payments.contract.stream_partition import stream_for
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer

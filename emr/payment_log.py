@@ -7,9 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import TextIO, TypeVar
 
-from payments.core.balance import Details, Logged
-from payments.core.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
-from payments.core.money import ZERO, Money, dollars
+from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
+from payments.contract.money import ZERO, Money, dollars
+from payments.contract.payment_log import Details, Logged
 
 REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
 COLUMNS = [*REQUIRED, "version"]

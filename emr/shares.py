@@ -7,7 +7,7 @@ payment, not measured anywhere. Weights in a mapping are parts of their own sum;
 from collections.abc import Mapping
 from enum import StrEnum
 
-from payments.core.event import ChargeType, Method
+from payments.contract.event import ChargeType, Method
 
 
 class Story(StrEnum):

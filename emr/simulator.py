@@ -28,7 +28,7 @@ from emr.shares import (
     Story,
 )
 from emr.stories import SimulatedEvent, Visit, happens, pick, tell_line
-from payments.core.event import ChargeType, PatientSaved
+from payments.contract.event import ChargeType, PatientSaved
 
 __all__ = ["Delivery", "SimulatedClinic", "SimulatedEvent", "Story", "clinics_of", "simulate"]
 

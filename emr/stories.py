@@ -18,7 +18,7 @@ from emr.shares import (
     Delivery,
     Story,
 )
-from payments.core.event import ChargeType, Event, LineKey, Method, PaymentDeleted, PaymentSaved
+from payments.contract.event import ChargeType, Event, LineKey, Method, PaymentDeleted, PaymentSaved
 
 Fields = dict[str, Any]
 _OTHER_MEMO: Fields = {"memo": "Receipt sent to the patient"}

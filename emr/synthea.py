@@ -23,8 +23,8 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from emr.client import event_id_for
-from payments.core.event import ChargeType, Method, PatientSaved, PaymentSaved
-from payments.core.money import ZERO, Money, dollars, total
+from payments.contract.event import ChargeType, Method, PatientSaved, PaymentSaved
+from payments.contract.money import ZERO, Money, dollars, total
 
 COMPANY_DEFAULT = "synthea"
 TRANSACTIONS_FILE = "claims_transactions.csv"

@@ -6,8 +6,8 @@ import structlog
 
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustingError
-from payments.store.session import Database, is_transient, transaction
-from tasks import hints
+from payments.store.db.connection import Database, is_transient, transaction
+from tasks import enqueue
 from tasks.app import app
 from tasks.resources import resources
 
@@ -19,7 +19,7 @@ POLICY = "company policy: auto"
 def apply_adjustments(**_future: object) -> str:
     """Accept, one by one, what the companies' policies accept."""
     here, now = resources(), datetime.now(UTC)
-    hints.take(here.broker, apply_adjustments)
+    enqueue.take(here.broker, apply_adjustments)
     with transaction(here.database) as tx:
         waiting = adjusting.accept_by_policy(tx)
     accepted = sum(_accept(here.database, finding_id, now) for finding_id in waiting)

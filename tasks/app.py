@@ -15,8 +15,8 @@ TASK_MODULES = (
     "tasks.balancing",
     "tasks.adjusting",
     "tasks.closing",
-    "tasks.keeping",
-    "tasks.canary",
+    "tasks.retention",
+    "tasks.health",
 )
 
 

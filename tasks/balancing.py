@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime
 
 import structlog
 
-from payments.core.balance import Balance, last_full_week
-from payments.core.money import ZERO, total
+from payments.contract.money import ZERO, total
+from payments.core.balancing import Balance, last_full_week
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceQuery
-from payments.store.session import Database, transaction
+from payments.store.db.connection import Database, transaction
 from tasks.app import app
 from tasks.resources import resources
 

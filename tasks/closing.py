@@ -7,8 +7,8 @@ import structlog
 from payments.core.month import Month
 from payments.journeys import closing
 from payments.journeys.closing import ClosingError, Snapshot
-from payments.store.months import CompanyMonth
-from payments.store.session import Database, is_transient, transaction
+from payments.store.db.connection import Database, is_transient, transaction
+from payments.store.ledger.months import CompanyMonth
 from tasks.app import app
 from tasks.resources import resources
 

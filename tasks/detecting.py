@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from payments.journeys import detecting
-from payments.store.session import transaction
-from tasks import hints
+from payments.store.db.connection import transaction
+from tasks import enqueue
 from tasks.adjusting import apply_adjustments
 from tasks.app import app
 from tasks.resources import resources
@@ -16,12 +16,12 @@ LIMIT = 500
 def detect_exceptions(**_future: object) -> str:
     """Look at every line whose exception may have changed, a set at a time."""
     here, done = resources(), detecting.Detected()
-    hints.take(here.broker, detect_exceptions)
+    enqueue.take(here.broker, detect_exceptions)
     examined = -1
     while done.examined > examined:
         examined = done.examined
         with transaction(here.database) as tx:
             done += detecting.detect(tx, datetime.now(UTC), here.worker, LIMIT)
     if done.opened or done.recomputed:
-        hints.give(here.broker, apply_adjustments)
+        enqueue.give(here.broker, apply_adjustments)
     return str(done)

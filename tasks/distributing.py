@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
-from payments.core.money import total
+from payments.contract.money import total
 from payments.journeys import distributing
 from payments.journeys.distributing import FIRST, Moved, PatientKey
-from payments.store.session import Database, transaction
-from tasks import hints
+from payments.store.db.connection import Database, transaction
+from tasks import enqueue
 from tasks.app import app
 from tasks.resources import resources
 
@@ -21,7 +21,7 @@ TURN_SECONDS = 30
 def apply_at_once(**_future: object) -> str:
     """Apply Payments on Account, and give back what payments or charges no longer have."""
     here, now, moved = resources(), datetime.now(UTC), 0
-    hints.take(here.broker, apply_at_once)
+    enqueue.take(here.broker, apply_at_once)
     done = Moved(FIRST, [])
     while done.last is not None:
         with transaction(here.database) as tx:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from payments.core.tally import Tally
-from tasks import attempt, hints
+from payments.core.import_stats import Tally
+from tasks import enqueue
 from tasks.app import app
 from tasks.detecting import detect_exceptions
 from tasks.distributing import apply_at_once
+from tasks.feed import import_attempt
 from tasks.resources import Resources, resources
 
 DUE_LIMIT = 500
@@ -24,25 +25,25 @@ def import_events(
     """Import what is new on the feed, or these entries of it, into the ledger."""
     here = resources()
     if entry_ids:
-        return _summary(here, [attempt.import_entries(here, entry_ids)])
-    return _summary(here, attempt.import_turn(here, reply_to, streams, trace))
+        return _summary(here, [import_attempt.import_entries(here, entry_ids)])
+    return _summary(here, import_attempt.import_turn(here, reply_to, streams, trace))
 
 
 @app.task(name="payments.give_up")
 def give_up(*, entry_ids: list[str], **_future: object) -> str:
     """Set these entries aside, visible and whole: every try has failed."""
     here = resources()
-    return _summary(here, [attempt.give_up(here, entry_ids)])
+    return _summary(here, [import_attempt.give_up(here, entry_ids)])
 
 
 @app.task(name="payments.retry_due")
 def retry_due(**_future: object) -> str:
     """Judge again what waits or was requeued and whose time has come; what is left goes on in another message."""
     here = resources()
-    hints.take(here.broker, retry_due)
-    tally, is_cut = attempt.retry_due(here, DUE_LIMIT)
+    enqueue.take(here.broker, retry_due)
+    tally, is_cut = import_attempt.retry_due(here, DUE_LIMIT)
     if is_cut:
-        hints.give(here.broker, retry_due)
+        enqueue.give(here.broker, retry_due)
     return _summary(here, [tally])
 
 
@@ -51,10 +52,10 @@ def _summary(here: Resources, tallies: Iterable[Tally]) -> str:
     whole = Tally()
     for tally in tallies:
         if tally.released:
-            hints.give(here.broker, retry_due)
+            enqueue.give(here.broker, retry_due)
         if tally.to_examine:
-            hints.give(here.broker, detect_exceptions)
+            enqueue.give(here.broker, detect_exceptions)
         if tally.to_distribute:
-            hints.give(here.broker, apply_at_once)
+            enqueue.give(here.broker, apply_at_once)
         whole += tally
     return str(whole)

@@ -14,10 +14,10 @@ from redis.retry import Retry
 
 from config.engines import Engines
 from config.settings import Settings
-from payments.core.signature import NO_KEYS, Keyring
-from payments.core.tally import Run
-from payments.store.session import SILENT_SECONDS_MAX, Database, connect
-from tasks.streams import Streams
+from payments.contract.signature import NO_KEYS, Keyring
+from payments.core.import_stats import Run
+from payments.store.db.connection import SILENT_SECONDS_MAX, Database, connect
+from tasks.feed.streams import Streams
 from tasks.tracing import Traces, traces_of
 
 SOCKET_TIMEOUT_SECONDS = 15

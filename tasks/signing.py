@@ -1,8 +1,8 @@
 """The keyring of this installation: the keys that were read, and of which companies signatures are required."""
 
-from config.keys import read_keys
 from config.settings import Settings, SettingsError
-from payments.core.signature import Keyring
+from config.signing_keys import read_keys
+from payments.contract.signature import Keyring
 
 ALL = "all"
 

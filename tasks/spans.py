@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from payments.core.glimpse import glimpse
-from payments.store.inbox import Arrived
+from payments.contract.partial_event import glimpse
+from payments.store.feed.dead_letters import Arrived
 from tasks.tracing import Traces
 
 _W3C = TraceContextTextMapPropagator()

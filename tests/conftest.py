@@ -19,9 +19,9 @@ import structlog
 from psycopg import sql
 
 from config.urls import normalised_database_url, with_database, with_redis_database
+from devstack.engines import embedded_postgres, embedded_valkey
+from payments.store.db.connection import Database, Transaction, connect
 from payments.store.migrations import upgrade
-from payments.store.session import Database, Transaction, connect
-from workers.engines import embedded_postgres, embedded_valkey
 
 # The tests empty this database of REDIS_URL's server; the broker of a test is the one after it. One for each process
 # of a run, `gw0` and on; those between belong to the stacks of tests/acceptance and tests/browser.

@@ -9,8 +9,7 @@ from uuid import uuid4
 
 from hypothesis import settings
 
-from payments.core.eligibility import ClinicSettings
-from payments.core.event import (
+from payments.contract.event import (
     ChargeSaved,
     ChargeType,
     Event,
@@ -22,11 +21,12 @@ from payments.core.event import (
     PaymentSaved,
     read_event,
 )
+from payments.contract.money import dollars
+from payments.core.backoff import Ladder
+from payments.core.eligibility import ClinicSettings
+from payments.core.import_stats import Run
 from payments.core.line import Bearing, Posting
-from payments.core.money import dollars
-from payments.core.retry import Ladder
-from payments.core.tally import Run
-from payments.store.inbox import Arrived
+from payments.store.feed.dead_letters import Arrived
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 SAVED_AT = datetime(2026, 6, 5, 17, tzinfo=UTC)

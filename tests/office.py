@@ -6,18 +6,18 @@ from typing import Any
 
 from sqlalchemy import text
 
-from payments.core.event import ChargeType, Event
-from payments.core.money import Money
+from payments.contract.event import ChargeType, Event
+from payments.contract.money import Money
+from payments.core.import_stats import Tally
 from payments.core.month import Month
-from payments.core.tally import Tally
 from payments.journeys import adjusting, closing, configuring, detecting, distributing, importing, requeueing
 from payments.journeys.adjusting import Accepted
 from payments.journeys.configuring import Wish
 from payments.journeys.distributing import FIRST
-from payments.store import findings
-from payments.store.closing import take_snapshot
-from payments.store.findings import FindingRow
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
+from payments.store.ledger import findings
+from payments.store.ledger.findings import FindingRow
+from payments.store.ledger.month_close import take_snapshot
 from tests.make import arrived, patient, run
 
 BILLER = "user:biller"

@@ -5,8 +5,8 @@ import sys
 
 from config.celery import ADJUSTMENTS, FINDINGS, NIGHTLY
 from config.settings import read_settings
-from workers.refusing import in_one_line
-from workers.worker import run_worker
+from workers.runtime.celery_worker import run_worker
+from workers.runtime.config_errors import in_one_line
 
 if __name__ == "__main__":
     # Two processes, so that a long nightly task keeps nobody waiting who accepts an adjustment.

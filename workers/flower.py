@@ -14,9 +14,9 @@ from config.celery import celery_settings
 from config.engines import NotRunningError, engines_in_force
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, read_settings
-from workers.flower_pages import LinkedPages
-from workers.ports import PortTakenError, refuse_taken_port
-from workers.supervisor import EXIT_MISCONFIGURED
+from workers.runtime.config_errors import EXIT_MISCONFIGURED
+from workers.runtime.flower_pages import LinkedPages
+from workers.runtime.ports import PortTakenError, refuse_taken_port
 
 log = structlog.get_logger(__name__)
 

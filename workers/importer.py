@@ -6,8 +6,8 @@ import sys
 from config.celery import IMPORTS
 from config.settings import read_settings
 from tasks.signing import read_keyring
-from workers.refusing import in_one_line
-from workers.worker import run_worker
+from workers.runtime.celery_worker import run_worker
+from workers.runtime.config_errors import in_one_line
 
 if __name__ == "__main__":
     with in_one_line("importer"):

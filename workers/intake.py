@@ -23,18 +23,18 @@ from config.celery import IMPORTS, celery_settings
 from config.engines import Engines, engines_in_force
 from config.logging import configure_logging
 from config.settings import Settings, read_settings
-from payments.core.retry import pause
-from payments.store.session import connect, is_answering
+from payments.core.backoff import pause
+from payments.store.db.connection import connect, is_answering
 from tasks import importing
 from tasks.app import make_app
-from tasks.liveness import HEARTBEAT_SECONDS, INTAKE_HEARTBEAT
+from tasks.feed.stream import Idle, was_taken
+from tasks.feed.streams import Streams
+from tasks.health_check import HEARTBEAT_SECONDS, INTAKE_HEARTBEAT
 from tasks.resources import Worker, application_name, connect_redis
-from tasks.stream import Idle, was_taken
-from tasks.streams import Streams
 from tasks.tracing import traces_of
-from workers.clocks import ServerClock
-from workers.refusing import in_one_line
-from workers.silences import Silences
+from workers.runtime.clock_steps import ServerClock
+from workers.runtime.config_errors import in_one_line
+from workers.runtime.stalled_sessions import Silences
 
 log = structlog.get_logger()
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from config.engines import engines_in_force
 from config.logging import configure_logging
 from config.settings import read_settings
-from workers.refusing import in_one_line
-from workers.schema import upgrade_schema
+from workers.runtime.config_errors import in_one_line
+from workers.runtime.schema import upgrade_schema
 
 
 def main(environ: Mapping[str, str]) -> None:

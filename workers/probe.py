@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from config.engines import NotRunningError, engines_in_force
 from config.settings import SettingsError, read_settings
-from tasks.liveness import Part, check
-from workers.supervisor import EXIT_MISCONFIGURED
+from tasks.health_check import Part, check
+from workers.runtime.config_errors import EXIT_MISCONFIGURED
 
 # A worker may be at a chunk of a backlog when the canary arrives.
 CANARY_SECONDS = 15

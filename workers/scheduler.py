@@ -10,7 +10,7 @@ from config.engines import engines_in_force
 from config.logging import configure_logging
 from config.settings import read_settings
 from tasks.app import make_app
-from workers.refusing import in_one_line
+from workers.runtime.config_errors import in_one_line
 
 
 def main() -> int:

@@ -3,10 +3,10 @@
 from datetime import date
 from typing import NamedTuple
 
-from payments.core.decision import Arrival
+from payments.contract.event import ChargeSaved
+from payments.contract.money import Money
 from payments.core.distribution import ChargeKey
-from payments.core.event import ChargeSaved
-from payments.core.money import Money
+from payments.core.import_rule import Arrival
 
 
 class StandingCharge(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from payments.core.money import Money, total
+from payments.contract.money import Money, total
 from payments.core.month import Month, MonthState
 
 

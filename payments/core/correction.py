@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from payments.contract.money import AMOUNT_MAX, ZERO, Money, sums, total
 from payments.core.line import Adjustment, Bearing, Posting
-from payments.core.money import AMOUNT_MAX, ZERO, Money, sums, total
 
 
 def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Posting, ...]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from payments.core.event import ChargeType
-from payments.core.money import ZERO, Money, sums, total
+from payments.contract.event import ChargeType
+from payments.contract.money import ZERO, Money, sums, total
 
 
 class Credit(NamedTuple):

@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from payments.contract.money import ZERO, Money
 from payments.core.credit import Credit
-from payments.core.money import ZERO, Money
 
 ChargeKey = tuple[str, str]
 """(clinic, charge)."""

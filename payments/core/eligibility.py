@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from payments.core.event import ChargeType, PaymentSaved
+from payments.contract.event import ChargeType, PaymentSaved
+from payments.contract.money import ZERO, sums
 from payments.core.line import Line
-from payments.core.money import ZERO, sums
 from payments.core.outcome import Reason
 
 

@@ -6,9 +6,9 @@ The office calls these exceptions (rules D3, D4 and D6).
 from dataclasses import dataclass
 from enum import StrEnum
 
+from payments.contract.money import ZERO, Money
 from payments.core.correction import active, adjustments, corrections
 from payments.core.line import Adjustment, Bearing, Line, Posting, notes_of
-from payments.core.money import ZERO, Money
 from payments.core.outcome import Application, Outcome, Reason
 
 

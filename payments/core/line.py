@@ -5,8 +5,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from payments.core.event import ChargeType, LineKey, Method, PaymentSaved
-from payments.core.money import Money, sums, total
+from payments.contract.event import ChargeType, LineKey, Method, PaymentSaved
+from payments.contract.money import Money, sums, total
 from payments.core.outcome import Outcome
 
 IMPORT_USER = "Integration Import, Not mapped to a user"

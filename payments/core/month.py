@@ -5,9 +5,8 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-YEAR_FIRST = 1900
-YEAR = r"(?:19|2\d)\d{2}"
-"""How a year is written in which a day may lie: from 1900 to 2999."""
+from payments.contract.fields import YEAR
+
 _WRITTEN = re.compile(rf"({YEAR})-(0[1-9]|1[0-2])", re.ASCII)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from payments.core.money import ZERO, Money
+from payments.contract.money import ZERO, Money
 
 
 class Status(StrEnum):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple
 
+from payments.contract.fields import YEAR_FIRST
 from payments.core.finding import (
     FindingReason,
     FindingStatus,
@@ -14,12 +15,13 @@ from payments.core.finding import (
     proposed,
 )
 from payments.core.line import IMPORT_USER, EntryKind, Line, Posting
-from payments.core.month import YEAR_FIRST, Month, MonthState
-from payments.store import clinics, distribution, entries, findings, history, inbox, lines, months, patients
-from payments.store.entries import NewEntry, Stamp
-from payments.store.findings import FindingRow, StoredFinding
-from payments.store.history import Happening
-from payments.store.session import Transaction
+from payments.core.month import Month, MonthState
+from payments.store.db.connection import Transaction
+from payments.store.feed import dead_letters
+from payments.store.ledger import clinics, distribution, entries, findings, history, lines, months, patients
+from payments.store.ledger.entries import NewEntry, Stamp
+from payments.store.ledger.findings import FindingRow, StoredFinding
+from payments.store.ledger.history import Happening
 
 
 class AdjustingError(ValueError):
@@ -124,7 +126,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
     if finding.status is not FindingStatus.OPEN:
         raise AdjustingError(finding_id, f"it is {finding.status} already")
     if finding.set_aside_ref is not None:
-        inbox.close(tx, [finding.set_aside_ref], now)
+        dead_letters.close(tx, [finding.set_aside_ref], now)
     if finding.version == line.version and (settled := acknowledged(line)) is not line:
         lines.write(tx, [settled], now)
     findings.end(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from payments.core.balance import Balance, BalancedLine, LineFacts, Logged, explain
-from payments.store import balancing
-from payments.store.balancing import BalanceQuery
-from payments.store.session import Transaction
+from payments.contract.payment_log import Logged
+from payments.core.balancing import Balance, BalancedLine, LineFacts, explain
+from payments.store.db.connection import Transaction
+from payments.store.reports import balancing
+from payments.store.reports.balancing import BalanceQuery
 
 __all__ = ["Balance", "BalanceQuery", "BalancedLine"]
 

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import available_timezones
 
+from payments.access import audit
+from payments.access.audit import Deed
+from payments.contract.event import ChargeType
 from payments.core.eligibility import ClinicSettings
-from payments.core.event import ChargeType
-from payments.store import audit, clinics
-from payments.store.audit import Deed
-from payments.store.clinics import ClinicOfOtherCompanyError, CompanyRow, SettingsRow
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
+from payments.store.ledger import clinics
+from payments.store.ledger.clinics import ClinicOfOtherCompanyError, CompanyRow, SettingsRow
 
 __all__ = ["ClinicOfOtherCompanyError", "ClinicRow", "CompanyRow", "SettingsRow"]
 

@@ -10,12 +10,12 @@ from payments.core.finding import Finding, FindingReason, FindingStatus, conflic
 from payments.core.line import Line
 from payments.core.month import Month
 from payments.core.outcome import Application
-from payments.store import findings, history, lines, months, unexamined
-from payments.store.findings import Examined, StoredFinding
-from payments.store.history import Happening
-from payments.store.months import CompanyMonth
-from payments.store.session import Transaction
-from payments.store.unexamined import Work
+from payments.store.db.connection import Transaction
+from payments.store.ledger import finding_candidates, findings, history, lines, months
+from payments.store.ledger.finding_candidates import Work
+from payments.store.ledger.findings import Examined, StoredFinding
+from payments.store.ledger.history import Happening
+from payments.store.ledger.months import CompanyMonth
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Detected:
 
 def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detected:
     """Bring the findings of up to `limit` lines up to date; those that another worker holds are left for later."""
-    work = {each.line_ref: each for each in unexamined.work(tx, limit)}
+    work = {each.line_ref: each for each in finding_candidates.work(tx, limit)}
     if not work:
         return Detected()
     held = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}

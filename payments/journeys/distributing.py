@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
+from payments.contract.money import Money, total
 from payments.core.distribution import Movement, distribute
-from payments.core.money import Money, total
-from payments.store import account_report, distribution, lines, nights, patients
-from payments.store.account_report import AccountRow, AppliedRow, MovementRow
-from payments.store.patients import PatientKey
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
+from payments.store.ledger import distribution, distribution_runs, lines, patients
+from payments.store.ledger.patients import PatientKey
+from payments.store.reports import account
+from payments.store.reports.account import AccountRow, AppliedRow, MovementRow
 
 __all__ = ["AccountRow", "AppliedRow", "Moved", "MovementRow", "PatientKey"]
 
@@ -38,13 +39,13 @@ def distribute_after(tx: Transaction, last: PatientKey, as_of: date | None, now:
 
 def distribute_due(tx: Transaction, now: datetime, limit: int) -> Moved:
     """Distribute up to `limit` accounts of a company whose night has come, by all rules; none where there is none."""
-    night = nights.due(tx, now)
+    night = distribution_runs.due(tx, now)
     if night is None:
         return Moved(None, [])
     distribution.begin(tx)
     keys = distribution.after(tx, (night.company_id, night.reached), limit, of_company=True)
     moved = _distribute(tx, keys, None, now, at_once_only=False)
-    nights.move(tx, night, keys[-1][1] if len(keys) == limit else None)
+    distribution_runs.move(tx, night, keys[-1][1] if len(keys) == limit else None)
     return moved._replace(last=(night.company_id, ""))
 
 
@@ -64,14 +65,14 @@ def show_account(
     tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
 ) -> list[AccountRow]:
     """Return a patient's account, all cases together, or what of it belongs to these clinics."""
-    return account_report.summaries(tx, patient_id, clinics, as_of)
+    return account.summaries(tx, patient_id, clinics, as_of)
 
 
 def show_movements(
     tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
 ) -> list[MovementRow]:
     """Return what was applied and given back on a patient's account, in order, of all or of these clinics' payments."""
-    return account_report.movements(tx, patient_id, clinics, as_of)
+    return account.movements(tx, patient_id, clinics, as_of)
 
 
 def show_name(tx: Transaction, row: AccountRow) -> str | None:
@@ -81,7 +82,7 @@ def show_name(tx: Transaction, row: AccountRow) -> str | None:
 
 def show_applied(tx: Transaction, patient_id: str | None, as_of: datetime | None = None) -> list[AppliedRow]:
     """Return which dates of service payments went to, of one patient or of all."""
-    return account_report.applied_to(tx, patient_id, as_of)
+    return account.applied_to(tx, patient_id, as_of)
 
 
 def _distribute(

@@ -8,20 +8,21 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from payments.contract.errors import EventError
+from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSaved
 from payments.core.charge import StandingCharge, charge_arrival, key_of
-from payments.core.decision import Arrival, Facts, arrival, decide, decide_again, decide_failed
 from payments.core.distribution import ChargeKey
-from payments.core.event import ChargeSaved, LineEvent, LineKey, PatientSaved
+from payments.core.import_rule import Arrival, Facts, arrival, decide, decide_again, decide_failed
+from payments.core.import_stats import Run, Tally
 from payments.core.outcome import Reason
-from payments.core.refusal import EventError
-from payments.core.tally import Run, Tally
-from payments.store import charges, history, inbox, lines, patients
-from payments.store.factbook import Concern, open_factbook
-from payments.store.history import Happening
-from payments.store.inbox import Arrived
-from payments.store.patients import PatientKey
-from payments.store.session import Transaction
-from payments.store.sheet import Sheet
+from payments.store.db.connection import Transaction
+from payments.store.feed import dead_letters
+from payments.store.feed.dead_letters import Arrived
+from payments.store.ledger import charges, history, lines, patients
+from payments.store.ledger.history import Happening
+from payments.store.ledger.patients import PatientKey
+from payments.store.ledger.reference_data import Concern, open_factbook
+from payments.store.ledger.write_batch import Sheet
 
 UNDETERMINED = "Unable to determine reason. Please contact Support."
 
@@ -71,16 +72,16 @@ def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tall
     Raises LostRaceError and what the database raises; then nothing of the set has happened, and it can be run again.
     """
     batch = _read(arrived, run)
-    seen = inbox.record_events(tx, batch.contents, batch.saves)
+    seen = dead_letters.record_events(tx, batch.contents, batch.saves)
     return _process(tx, batch, seen, run)
 
 
 def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
     """Process again up to `limit` events set aside that someone asked to try again."""
-    due = inbox.lock_due(tx, run.now, limit)
+    due = dead_letters.lock_due(tx, run.now, limit)
     if not due:
         return Tally()
-    inbox.close(tx, [aside.id for aside in due], run.now)  # one that is refused again opens again
+    dead_letters.close(tx, [aside.id for aside in due], run.now)  # one that is refused again opens again
     return _process(tx, _read([aside.arrived for aside in due], run, requeued_at=run.now), {}, run)
 
 
@@ -111,7 +112,7 @@ def put_off_line(tx: Transaction, run: Run, error: str) -> Tally:
 def put_off_set_aside(tx: Transaction, run: Run, error: str) -> Tally:
     """Leave the event set aside that is due first and cannot be processed for this error."""
     sheet = Sheet(run, open_factbook(tx, (), run), {})
-    for aside in inbox.lock_due(tx, run.now, 1):
+    for aside in dead_letters.lock_due(tx, run.now, 1):
         sheet.refuse(aside.arrived, Reason.RETRIES_EXHAUSTED, error)
     return sheet.write(tx)
 
@@ -149,7 +150,7 @@ def _read(arrived: Sequence[Arrived], run: Run, requeued_at: datetime | None = N
     batch = _Batch([], [], [], [])
     for entry in arrived:
         try:
-            event = inbox.event_of(entry, run.keyring)
+            event = dead_letters.event_of(entry, run.keyring)
         except EventError as error:
             batch.unreadable.append((entry, error))
             continue

@@ -9,18 +9,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from payments.contract.errors import refused_number
+from payments.contract.event import LineKey
+from payments.contract.money import ZERO, Money
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, kept_out
-from payments.core.event import LineKey
-from payments.core.money import ZERO, Money
 from payments.core.month import Month
 from payments.core.outcome import Reason
-from payments.core.refusal import refused_number
-from payments.store import clinics, requeue_picks, requeue_runs, requeues
-from payments.store.feed_choice import Wanted
-from payments.store.requeue_picks import Alike
-from payments.store.requeue_runs import DONE, RUNNING, STOPPED, Begun, RequeueRun
-from payments.store.requeues import Choice
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
+from payments.store.feed import requeue_candidates, requeue_runs, requeues
+from payments.store.feed.requeue_candidates import Alike
+from payments.store.feed.requeue_runs import DONE, RUNNING, STOPPED, Begun, RequeueRun
+from payments.store.feed.requeues import Choice
+from payments.store.ledger import clinics
+from payments.store.reports.claims_feed_filter import Wanted
 
 __all__ = ["Choice", "RequeueRun", "Wanted"]
 
@@ -84,7 +85,7 @@ class Foreseen(NamedTuple):
 
 def foresee(tx: Transaction, wanted: Wanted, now: datetime) -> Foreseen:
     """Foresee what a run would come to by the settings of now, what flows first."""
-    groups = requeue_picks.alike(tx, wanted)
+    groups = requeue_candidates.alike(tx, wanted)
     known = clinics.load(tx, {group.clinic_id for group in groups})
     settings = {name: clinic.settings_at(now) for name, clinic in known.items()}
     found: dict[tuple[Reason | None, bool], Expected] = {}
@@ -97,7 +98,7 @@ def foresee(tx: Transaction, wanted: Wanted, now: datetime) -> Foreseen:
         expected.was[group.reason] += group.number
         expected.months |= {Month.of(group.month)} if group.month else set()
     in_order = sorted(found.values(), key=lambda each: (each.reason is not None, each.is_closed, each.reason or ""))
-    return Foreseen(in_order, requeue_picks.count_aside(tx, wanted))
+    return Foreseen(in_order, requeue_candidates.count_aside(tx, wanted))
 
 
 def _stays_out(group: Alike, settings: ClinicSettings) -> Reason | None:
@@ -108,7 +109,7 @@ def _stays_out(group: Alike, settings: ClinicSettings) -> Reason | None:
 
 def begin_run(tx: Transaction, wanted: Wanted, now: datetime, who: str) -> int:
     """Begin to requeue all that match, as of now, and return the run's number; `step` does the work."""
-    begun = Begun(wanted, requeue_picks.count(tx, wanted), requeue_picks.last_numbers(tx))
+    begun = Begun(wanted, requeue_candidates.count(tx, wanted), requeue_candidates.last_numbers(tx))
     return requeue_runs.add(tx, begun, now, who)
 
 
@@ -122,9 +123,9 @@ def step(tx: Transaction, number: int, now: datetime, limit: int) -> bool:
     run = requeue_runs.load(tx, number, lock=True)
     if run is None or run.state != RUNNING:
         return False
-    picked = requeue_picks.pick_lines(tx, run.wanted, (run.line_reached, run.line_last), limit)
+    picked = requeue_candidates.pick_lines(tx, run.wanted, (run.line_reached, run.line_last), limit)
     keys = [LineKey(*key) for _, *key in picked]
-    aside = [] if picked else requeue_picks.pick_aside(tx, run.wanted, (run.aside_reached, run.aside_last), limit)
+    aside = [] if picked else requeue_candidates.pick_aside(tx, run.wanted, (run.aside_reached, run.aside_last), limit)
     count = len(requeues.requeue_keys(tx, keys, now, run.begun_by))
     count += len(requeues.requeue_set_aside(tx, aside, (), now, run.begun_by))
     moved = replace(

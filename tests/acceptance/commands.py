@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from console import cli
+from console.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPORTED = ("config", "console", "emr", "payments/core", "payments/journeys", "payments/store", "tasks")
@@ -72,7 +72,7 @@ def fork_on_demand(demands: socket.socket) -> None:
     for folder in IMPORTED:
         for path in sorted((ROOT / folder).glob("*.py")):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    cli.command()
+    main.command()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who asked is told by the command itself
     while True:
@@ -96,7 +96,7 @@ def _be_the_command(given: int, out: int, err: int, asked: int, answer: int) -> 
     os.environ.update(demand["environment"])
     status = 70
     try:
-        status = cli.run(demand["arguments"])
+        status = main.run(demand["arguments"])
     except BaseException:  # noqa: BLE001 (what would be printed at the end of a process)
         traceback.print_exc()
     finally:

@@ -40,8 +40,8 @@ def upgrade() -> None:
 
 # Each piece of text is there once.
 CHANGES = (
-    ("payments/core/event.py", "    refund_of: Note\n", "    refund_of: Note\n    tip: Note\n"),
-    ("payments/core/event.py", '_NOT_CONTENT = {"schema_", ', '_NOT_CONTENT = {"tip", "schema_", '),
+    ("payments/contract/event.py", "    refund_of: Note\n", "    refund_of: Note\n    tip: Note\n"),
+    ("payments/contract/event.py", '_NOT_CONTENT = {"schema_", ', '_NOT_CONTENT = {"tip", "schema_", '),
     (
         "tasks/importing.py",
         '    reply_to: str = "",\n',

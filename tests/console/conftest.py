@@ -11,11 +11,11 @@ import pytest
 import redis
 
 from config.urls import broker_after
-from console import cli
-from payments.core.event import ChargeType, Event
+from console.cli import main
+from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
 from payments.journeys.configuring import Wish
-from payments.store.session import Database, connect, transaction
+from payments.store.db.connection import Database, connect, transaction
 from tests.conftest import flush, scratch_database
 from tests.make import NOW, arrived, run
 
@@ -46,7 +46,7 @@ class Terminal:
 
     def types(self, *arguments: str) -> Answer:
         self._capfd.readouterr()
-        status = cli.run(arguments)
+        status = main.run(arguments)
         return Answer(status, *self._capfd.readouterr())
 
 

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
 
 KNOWN = (*Status, *Reason, *ChargeType, "on", "csv", "company")

@@ -7,10 +7,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payments.contract.event import ChargeType, Method
+from payments.contract.money import ZERO, total
 from payments.core.correction import active, adjustments, corrections
-from payments.core.event import ChargeType, Method
 from payments.core.line import Bearing, Posting
-from payments.core.money import ZERO, total
 from tests.make import few, posting
 
 amounts = st.integers(-9_999, 9_999).map(lambda cents: (Decimal(cents) / 100).quantize(ZERO)).filter(bool)

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
+from payments.contract.money import dollars
 from payments.core.credit import Part, credit_of
-from payments.core.money import dollars
 
 VISIT, OTHER = date(2026, 5, 4), date(2026, 5, 11)
 APRIL, MAY, JUNE = date(2026, 4, 8), date(2026, 5, 13), date(2026, 6, 16)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payments.contract.money import dollars
 from payments.core.credit import Credit
 from payments.core.distribution import Account, Applied, Charge, Movement, Rule, Terms, distribute
-from payments.core.money import dollars
 
 TODAY = date(2026, 6, 30)
 MAY, JUNE = date(2026, 5, 10), date(2026, 6, 10)

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import pytest
 
-from payments.core.decision import Facts, decide
+from payments.contract.event import ChargeType
 from payments.core.eligibility import (
     SWITCHED_OFF,
     ClinicSettings,
@@ -16,7 +16,7 @@ from payments.core.eligibility import (
     in_force,
     judge,
 )
-from payments.core.event import ChargeType
+from payments.core.import_rule import Facts, decide
 from payments.core.outcome import Reason
 from tests.make import COPAYS, LADDER, NOW, edited, saved
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.core.decision import Arrival, Facts, arrival, decide
-from payments.core.event import PaymentSaved
-from payments.core.money import ZERO, total
+from payments.contract.event import PaymentSaved
+from payments.contract.money import ZERO, total
+from payments.core.import_rule import Arrival, Facts, arrival, decide
 from payments.core.outcome import Status
 from tests.make import COPAYS, LADDER, NOW, deleted, few, saved
 

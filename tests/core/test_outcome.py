@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from payments.core.import_stats import Tally
 from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
-from payments.core.tally import Tally
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -14,8 +14,8 @@ import pytest
 import redis
 
 from emr.client import FeedRefusedError, FeedUnreachableError, PaymentFeed, SigningKey
-from payments.core.event import Event, PatientSaved, read_event
-from payments.core.signature import signature_of
+from payments.contract.event import Event, PatientSaved, read_event
+from payments.contract.signature import signature_of
 
 PATIENT = {
     "schema": 1,

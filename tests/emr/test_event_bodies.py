@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from emr.client import body_of, event_id_for
-from payments.core.event import read_event
+from payments.contract.event import read_event
 
 PATIENT = {
     "schema": 1,

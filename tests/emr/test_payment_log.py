@@ -13,14 +13,15 @@ import pytest
 
 from emr.payment_log import COLUMNS, PaymentLogError, read_log, write_log
 from emr.simulator import SimulatedEvent, clinics_of, simulate
-from payments.core.balance import Balance, Details, Term
-from payments.core.event import Event, LineKey, PaymentDeleted, PaymentSaved
-from payments.core.money import ZERO
+from payments.contract.event import Event, LineKey, PaymentDeleted, PaymentSaved
+from payments.contract.money import ZERO
+from payments.contract.payment_log import Details
+from payments.core.balancing import Balance, Term
 from payments.core.month import Month
 from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import Wish
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import arrived, body, deleted, edited, key, patient, run, said, saved
 
 SEED, FIRST_DAY, CLINICS = 7, date(2026, 9, 24), 5

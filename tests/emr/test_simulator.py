@@ -14,7 +14,7 @@ import pytest
 from emr.client import body_of
 from emr.shares import CHARGE_TYPES, METHODS, STORIES, TYPES_UNSELECTED
 from emr.simulator import Delivery, SimulatedEvent, Story, clinics_of, simulate
-from payments.core.event import ChargeType, LineKey, Method, PatientSaved, PaymentDeleted, PaymentSaved, read_event
+from payments.contract.event import ChargeType, LineKey, Method, PatientSaved, PaymentDeleted, PaymentSaved, read_event
 
 FIRST_DAY = date(2026, 9, 1)
 CHECKOUT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 
 from emr.client import body_of
 from emr.synthea import ExportError, read_export
-from payments.core.event import ChargeType, Method, read_event
+from payments.contract.event import ChargeType, Method, read_event
 
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data" / "synthea"
 REAL_EXPORT = Path(os.environ.get("SYNTHEA_DIR", _BESIDE_THE_CHECKOUT))

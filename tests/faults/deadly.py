@@ -15,10 +15,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from config.celery import IMPORTS
 from config.settings import read_settings
-from payments.core.event import Event, read_event
-from payments.store import inbox
+from payments.contract.event import Event, read_event
+from payments.store.feed import dead_letters
 from tasks.app import app
-from workers.worker import run_worker
+from workers.runtime.celery_worker import run_worker
 
 DIES_BY = b"whoever reads this dies by "
 
@@ -66,6 +66,6 @@ def read_or_die(body: bytes) -> Event:
 
 
 if __name__ == "__main__":
-    inbox.read_event = read_or_die
+    dead_letters.read_event = read_or_die
     settings = read_settings(os.environ)
     sys.exit(run_worker("importer", [IMPORTS], settings, processes=1))

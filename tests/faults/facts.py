@@ -11,7 +11,7 @@ from payments.core.month import Month
 from payments.journeys import balancing, closing, reporting
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.reporting import FeedQuery
-from payments.store.session import Database, Transaction, transaction
+from payments.store.db.connection import Database, Transaction, transaction
 from tests.faults.oracle import Money, Oracle, Row
 
 Difference = tuple[object, object]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import redis
 from sqlalchemy import text
 
-from payments.store.session import transaction
+from payments.store.db.connection import transaction
 from tests.faults.plant import Plant
 
 STANDSTILL_SECONDS = 6

@@ -11,9 +11,9 @@ import sys
 from dataclasses import replace
 
 from config.settings import read_settings
-from workers import stack
-from workers.child import Child
-from workers.supervisor import Backoff, Supervisor
+from devstack import stack
+from devstack.child_process import Child
+from devstack.supervisor import Backoff, Supervisor
 
 application = stack.application
 

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from config.engines import Engines, running_stack
 from payments.journeys import reporting
-from payments.store.session import Database, transaction
+from payments.store.db.connection import Database, transaction
 from tasks.resources import connect_redis
 from tests.acceptance.stack import free_environment, free_port
 from tests.faults.processes import children_of, command_of, folder_of, until

@@ -20,8 +20,8 @@ from config.celery import celery_settings
 from config.settings import read_settings
 from emr.client import FeedError, PaymentFeed
 from payments.core.month import Month
-from payments.store.session import transaction
-from tasks import canary
+from payments.store.db.connection import transaction
+from tasks import health
 from tasks.app import make_app
 from tasks.closing import close
 from tests.faults import facts
@@ -138,7 +138,7 @@ class Scene:
 
         def sings() -> bool:
             try:
-                canary.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=60)
+                health.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=60)
                 return bool(self.plant.feed.blpop([reply_to], timeout=2))
             except (redis.RedisError, OperationalError):
                 return False

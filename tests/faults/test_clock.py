@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FeedQuery
-from payments.store.session import Transaction, transaction
+from payments.store.db.connection import Transaction, transaction
 from tests.faults.plant import Plant
 from tests.faults.processes import until
 from tests.faults.scene import Scene, longest

@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from payments.store.session import SILENT_SECONDS_MAX, transaction
+from payments.store.db.connection import SILENT_SECONDS_MAX, transaction
 from tests.faults.injuries import is_importing
 from tests.faults.plant import Plant
 from tests.faults.processes import children_of, is_alive, until

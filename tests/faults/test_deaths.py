@@ -12,7 +12,7 @@ from config.celery import IMPORTS
 from emr.client import PaymentFeed
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedQuery, FeedRow
-from payments.store.session import transaction
+from payments.store.db.connection import transaction
 from tests.acceptance.events import Event, patient, payment
 from tests.faults.deadly import DIES_BY, WAYS, die
 from tests.faults.plant import Plant

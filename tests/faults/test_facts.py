@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from payments.core.month import Month
 from payments.journeys import closing, importing
-from payments.store.session import Database, Transaction
+from payments.store.db.connection import Database, Transaction
 from tests.faults import facts
 from tests.faults.facts import Facts
 from tests.faults.oracle import Oracle

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from payments.core.event import ChargeSaved, PatientSaved, read_event
-from payments.core.refusal import EventError
+from payments.contract.errors import EventError
+from payments.contract.event import ChargeSaved, PatientSaved, read_event
 from payments.journeys import importing
-from payments.store.session import Database, Transaction
+from payments.store.db.connection import Database, Transaction
 from tests.make import arrived, run, said
 from tests.office import Office
 

@@ -7,19 +7,19 @@ import pytest
 from sqlalchemy import text
 
 from config.engines import Engines
+from devstack.engines import embedded_engines
 from emr.client import PaymentFeed
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.journeys import configuring
 from payments.journeys.configuring import Wish
+from payments.store.db.connection import connect, transaction
 from payments.store.migrations import upgrade
-from payments.store.session import connect, transaction
+from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
-from tasks.streams import Streams
 from tests.faults import hosts
 from tests.faults.hosts import Host
 from tests.faults.processes import until
 from tests.make import NOW, patient, saved
-from workers.engines import embedded_engines
 
 STREAM, STREAMS = "emr:payments", 4
 SETTINGS = {

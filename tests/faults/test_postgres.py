@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from payments.store.session import is_transient, transaction
+from payments.store.db.connection import is_transient, transaction
 from tests.faults.injuries import cut_postgres, kill, stand_still
 from tests.faults.plant import Plant
 from tests.faults.processes import children_of, until

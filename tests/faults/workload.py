@@ -12,7 +12,7 @@ from emr.client import FeedError, PaymentFeed, body_of
 from emr.simulator import clinics_of, simulate
 from payments.journeys import configuring
 from payments.journeys.configuring import Wish
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.faults.oracle import Clinic, Oracle
 
 CLINICS = 10

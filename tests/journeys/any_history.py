@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from tests.make import body, deleted, said
 
 LINES, VERSIONS = ["a", "b", "c", "refund"], 5

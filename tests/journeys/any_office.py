@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import text
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustingError
-from payments.store.session import Database
+from payments.store.db.connection import Database
 from tests.journeys import what_holds
 from tests.journeys.any_history import (
     LINES,

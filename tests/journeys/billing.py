@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from payments.contract.event import ChargeType, Event
 from payments.core.eligibility import ClinicSettings
-from payments.core.event import ChargeType, Event
-from payments.core.tally import Tally
+from payments.core.import_stats import Tally
 from payments.journeys import configuring, importing, reporting
 from payments.journeys.configuring import Wish
 from payments.journeys.reporting import FeedQuery, FeedRow
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import COPAYS, LADDER, NOW, SAVED_AT, arrived, patient, run
 
 NO_LADDER: tuple[timedelta, ...] = ()

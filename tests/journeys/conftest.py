@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from payments.store.session import Database, connect
+from payments.store.db.connection import Database, connect
 from tests.conftest import scratch_database
 
 

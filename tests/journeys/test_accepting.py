@@ -9,7 +9,7 @@ from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring
 from payments.journeys.adjusting import AdjustingError
 from payments.journeys.configuring import CompanyWish
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import edited, patient, saved
 from tests.office import BILLER, Office, after_april, paid
 

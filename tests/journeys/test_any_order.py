@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from payments.store.session import Database
+from payments.store.db.connection import Database
 from tests.journeys.any_office import AnyOrder
 
 EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))

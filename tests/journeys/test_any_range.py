@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from payments.core.event import ChargeType
-from payments.core.money import ZERO
+from payments.contract.event import ChargeType
+from payments.contract.money import ZERO
 from payments.journeys import adjusting, balancing, configuring
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import Wish
-from payments.store.session import Database, Transaction
+from payments.store.db.connection import Database, Transaction
 from tests.make import body, deleted, patient, said
 from tests.office import BILLER, Office
 

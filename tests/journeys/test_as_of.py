@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.journeys import adjusting, balancing, configuring, distributing, reporting
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import Wish
 from payments.journeys.reporting import FeedQuery, GroupBy, LogQuery
-from payments.store.session import Transaction, connect
+from payments.store.db.connection import Transaction, connect
 from payments.store.tables import CHANGING
 from tests.conftest import scratch_database
 from tests.make import LADDER, charge, deleted, edited, patient, saved

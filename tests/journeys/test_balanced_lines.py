@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from payments.core.money import ZERO
+from payments.contract.money import ZERO
 from payments.journeys import adjusting, balancing
 from payments.journeys.balancing import BalanceQuery
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import body, deleted, said, saved
 from tests.office import BILLER, Office
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from payments.core.balance import Balance, Term
-from payments.core.event import ChargeType
-from payments.core.money import ZERO
+from payments.contract.event import ChargeType
+from payments.contract.money import ZERO
+from payments.core.balancing import Balance, Term
 from payments.journeys import balancing, configuring
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import Wish
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import body, edited, said, saved
 from tests.office import Office, paid
 

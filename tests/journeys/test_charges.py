@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.journeys import distributing
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.journeys.billing import feed, open_clinic, take
 from tests.make import charge, patient, saved
 from tests.office import Office, paid

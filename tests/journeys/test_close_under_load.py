@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring, detecting, importing
 from payments.journeys.configuring import Wish
-from payments.store import findings
-from payments.store.session import Database, Transaction, connect, is_transient, transaction
+from payments.store.db.connection import Database, Transaction, connect, is_transient, transaction
+from payments.store.ledger import findings
 from tests.conftest import scratch_database
 from tests.make import arrived, body, deleted, patient, run, said, saved
 

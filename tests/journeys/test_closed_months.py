@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.journeys.billing import feed
 from tests.make import deleted, saved
 from tests.office import Office, paid

@@ -11,7 +11,7 @@ from payments.journeys import adjusting, closing, configuring, reporting
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import CompanyWish
 from payments.journeys.reporting import LogQuery
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import deleted, edited, saved
 from tests.office import BILLER, Office, paid
 

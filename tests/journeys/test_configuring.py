@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.journeys.configuring import (
     ClinicOfOtherCompanyError,
     ClinicRow,

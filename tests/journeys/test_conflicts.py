@@ -2,7 +2,7 @@
 
 import pytest
 
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import edited, saved
 from tests.office import Office, after_april, paid
 

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustingError, accept, acknowledge
 from payments.journeys.importing import import_events
-from payments.store import findings
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
+from payments.store.ledger import findings
 from tests.make import LADDER, arrived, deleted, patient, run, saved
 from tests.office import Office, paid
 

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.journeys import adjusting, configuring, detecting, importing, requeueing
 from payments.journeys.adjusting import AdjustingError
 from payments.journeys.configuring import Wish
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import LADDER, arrived, edited, patient, run, saved
 from tests.office import BILLER, Office, after_april, paid
 

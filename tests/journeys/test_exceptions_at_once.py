@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from payments.core.event import PaymentSaved
+from payments.contract.event import PaymentSaved
 from payments.journeys import adjusting, detecting, importing
 from payments.journeys.adjusting import AdjustingError
-from payments.store import findings
-from payments.store.findings import FindingRow
-from payments.store.session import Database, transaction
+from payments.store.db.connection import Database, transaction
+from payments.store.ledger import findings
+from payments.store.ledger.findings import FindingRow
 from tests.journeys.test_races import at_once
 from tests.make import arrived, deleted, run, saved
 from tests.office import Office, paid

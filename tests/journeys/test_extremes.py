@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from payments.core.money import AMOUNT_MAX
+from payments.contract.money import AMOUNT_MAX
 from payments.journeys import balancing, closing, distributing
 from payments.journeys.balancing import BalanceQuery
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.journeys.billing import feed, ledger
 from tests.make import body, charge, deleted, said
 from tests.office import Office, paid

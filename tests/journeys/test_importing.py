@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.core.line import IMPORT_USER
 from payments.journeys import reporting
 from payments.journeys.reporting import LogQuery

@@ -6,13 +6,13 @@ import json
 import pytest
 from sqlalchemy import text
 
-from payments.core.signature import Keyring, signature_of
-from payments.core.size import EVENT_BYTES_MAX, KEPT_BYTES
-from payments.core.tally import Run
+from payments.contract.signature import Keyring, signature_of
+from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
+from payments.core.import_stats import Run
 from payments.journeys import importing, reporting
 from payments.journeys.reporting import FeedQuery
 from payments.journeys.requeueing import requeue
-from payments.store.inbox import Arrived
+from payments.store.feed.dead_letters import Arrived
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, stand, take
 from tests.make import LADDER, NOW, body, elapsed_ms, run, said, saved
 

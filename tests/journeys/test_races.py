@@ -10,13 +10,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from payments.core.event import Event
+from payments.contract.event import Event
+from payments.core.import_stats import Tally
 from payments.core.outcome import Status
-from payments.core.tally import Tally
 from payments.journeys import distributing, importing, requeueing
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import Choice
-from payments.store.session import LostRaceError, transaction
+from payments.store.db.connection import LostRaceError, transaction
 from tests.journeys.billing import BEFORE, choose, feed, ledger, sweep, take
 from tests.make import COPAYS, NOW, arrived, charge, edited, patient, run, saved
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from payments.core.month import Month
 from payments.journeys import closing
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.make import LADDER, edited, patient, saved
 from tests.office import Office, paid
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedQuery, FeedSum, GroupBy, LogQuery, LogSum
 from payments.journeys.requeueing import requeue

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
 from payments.journeys import importing, reporting
 from payments.journeys.reporting import FeedQuery
 from payments.journeys.requeueing import Requeued, requeue, requeue_matching
-from payments.store.requeues import Choice
+from payments.store.feed.requeues import Choice
 from tests.journeys.billing import PAYMENT, choose, feed, ledger, open_clinic, sends, stand, sweep, take
 from tests.make import NOW, SAVED_AT, arrived, body, edited, run, said, saved
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceQuery
-from payments.store import feed, feed_pages, gauges, requeue_picks
-from payments.store.feed import FeedQuery
-from payments.store.feed_choice import Wanted
-from payments.store.session import Database, Transaction
+from payments.store.db.connection import Database, Transaction
+from payments.store.feed import requeue_candidates
+from payments.store.reports import claims_feed, claims_feed_pages, dashboard
+from payments.store.reports.claims_feed import FeedQuery
+from payments.store.reports.claims_feed_filter import Wanted
 from tests.make import body, said
 from tests.office import Office
 
@@ -32,8 +33,8 @@ def refused(amount: str, version: object, at: str, **more: Any) -> bytes:
 
 def gauged(tx: Transaction) -> Counter[tuple[str, str | None]]:
     """Return what the overview and the figures of Prometheus count, by status and reason."""
-    counted = {(status, reason): number for status, reason, number in gauges.not_through(tx, None)}
-    return Counter({("Transmission Successful", None): gauges.successful(tx)} | counted)
+    counted = {(status, reason): number for status, reason, number in dashboard.not_through(tx, None)}
+    return Counter({("Transmission Successful", None): dashboard.successful(tx)} | counted)
 
 
 STORIES = [
@@ -73,7 +74,7 @@ def test_a_line_has_one_row_its_newest(tx: Transaction, events: list[bytes], amo
             for event in in_any_order:
                 office.publish(event)
 
-            rows = feed.rows(tx, FeedQuery())
+            rows = claims_feed.rows(tx, FeedQuery())
             assert [str(row.amount) for row in rows] == amounts
             assert gauged(tx) == Counter((row.status, row.reason) for row in rows)
             balance = balancing.balance(tx, BalanceQuery())
@@ -84,14 +85,14 @@ def test_a_line_has_one_row_its_newest(tx: Transaction, events: list[bytes], amo
 def test_neither_version_nor_time_makes_a_row_beside_the_line_that_balancing_leaves_out(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), refused("2.00", "x", NEVER))
 
-    assert [str(row.amount) for row in feed.rows(tx, FeedQuery())] == ["1.00", "2.00"]
+    assert [str(row.amount) for row in claims_feed.rows(tx, FeedQuery())] == ["1.00", "2.00"]
     assert str(balancing.balance(tx, BalanceQuery()).emr_total) == "1.00"
 
 
 def test_a_company_that_names_a_line_of_another_takes_nothing_from_its_feed(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), taken("9.00", 5, ELEVEN, company_id="other"))
 
-    rows = [(row.payment, str(row.amount), row.status) for row in feed.rows(tx, FeedQuery())]
+    rows = [(row.payment, str(row.amount), row.status) for row in claims_feed.rows(tx, FeedQuery())]
     balance = balancing.balance(tx, BalanceQuery())
 
     key = "clinic/payment/1"
@@ -125,10 +126,10 @@ def test_the_pages_of_the_feed_show_what_the_whole_feed_shows(database: Database
         for chunk in (told[: len(told) // 2], told[len(told) // 2 :]):
             office.publish(*(body(said(**content)) for content in chunk))
 
-        whole = feed.rows(tx, FeedQuery())
-        pages = [each.row for each in feed_pages.page(tx, Wanted(), None, 100)]
+        whole = claims_feed.rows(tx, FeedQuery())
+        pages = [each.row for each in claims_feed_pages.page(tx, Wanted(), None, 100)]
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)
-        assert requeue_picks.count(tx, Wanted()) == len(whole)
+        assert requeue_candidates.count(tx, Wanted()) == len(whole)
         assert gauged(tx) == Counter((row.status, row.reason) for row in whole)
         tx.rollback()

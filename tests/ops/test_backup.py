@@ -11,21 +11,21 @@ import pytest
 import redis
 from sqlalchemy import text
 
+from devstack.engines import embedded_postgres, embedded_valkey
+from devstack.postgres_binaries import postgres_program
 from payments.core.month import Month
 from payments.journeys import closing as months
 from payments.journeys import importing, reporting
 from payments.journeys.balancing import BalanceQuery, balance
 from payments.journeys.reporting import LogQuery
+from payments.store.db.connection import Database, connect, transaction
 from payments.store.migrations import upgrade
-from payments.store.session import Database, connect, transaction
-from tasks import stream
+from tasks.feed import stream
+from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
-from tasks.streams import Streams
 from tests.conftest import scratch_database
 from tests.make import body, deleted, run, saved
 from tests.office import Office, paid
-from workers.engines import embedded_postgres, embedded_valkey
-from workers.postgres_binaries import postgres_program
 
 STREAM, TODAY, MAY, JUNE = "emr:payments", date(2026, 6, 30), Month.parse("2026-05"), Month.parse("2026-06")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "upgrades.md"

@@ -10,8 +10,9 @@ import subprocess
 import pytest
 
 from config.settings import VARIABLES
+from devstack import stack
 from tests.ops.composed import ROOT, compose, ours, services, variables
-from workers import probe, stack
+from workers import probe
 from workers.probe import tell
 
 SERVICES = services()
@@ -50,7 +51,7 @@ def test_the_image_holds_every_folder_of_the_product():
     copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     let_through = set(re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)) - {"LICENSE"}
 
-    assert copied == let_through == {"config", "console", "emr", "payments", "tasks", "workers"}
+    assert copied == let_through == {"config", "console", "devstack", "emr", "payments", "tasks", "workers"}
 
 
 def test_images_are_pinned_and_the_engines_are_those_that_the_tests_run_on():

@@ -17,7 +17,7 @@ from config.celery import impatient
 from config.engines import Engines
 from config.urls import broker_after
 from emr.client import FeedUnreachableError, PaymentFeed
-from payments.store.session import connect, is_answering
+from payments.store.db.connection import connect, is_answering
 from tasks.resources import connect_redis
 from tests.conftest import flush
 from tests.make import saved

@@ -13,12 +13,12 @@ import redis
 from config.celery import FINDINGS, celery_settings
 from config.engines import Engines
 from config.settings import read_settings
-from tasks import canary
+from tasks import health
 from tasks.app import make_app
 from tasks.resources import connect_redis
 from tests.acceptance.stack import free_environment
 from tests.ops.test_rights import STREAM, refused
-from workers.ports import free_port
+from workers.runtime.ports import free_port
 
 WAIT_SECONDS = 30
 
@@ -73,7 +73,7 @@ def test_flower_sees_workers_and_tasks(server, flower):
     engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of("billing", server))
     make_app(celery_settings(engines, read_settings({})))
     workers = until(lambda: ask("api/workers?refresh=1"), log)
-    canary.sing.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
+    health.sing.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
 
     tasks = until(lambda: [each for each in ask("api/tasks").values() if each["state"] == "SUCCESS"], log)
 

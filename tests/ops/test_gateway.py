@@ -10,11 +10,11 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
+from devstack.engine_process import wait_until
 from tests.conftest import scratch_database
 from tests.console.web.conftest import csrf_of
 from tests.ops.composed import ROOT, ours, services
-from workers.engine import wait_until
-from workers.ports import free_port
+from workers.runtime.ports import free_port
 
 pytestmark = pytest.mark.acceptance
 
@@ -58,7 +58,7 @@ def console(postgres_url, redis_url, empty_ledger, tmp_path):
                 "PAYMENTS_CONSOLE_PORT": str(port),
                 "PAYMENTS_CONSOLE_HTTPS": https,
             }
-            with running([sys.executable, "-m", "console.serve"], port, tmp_path, **environ):
+            with running([sys.executable, "-m", "console.web.serve"], port, tmp_path, **environ):
                 yield port, url
 
     return start

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from config.settings import VARIABLES
-from console import cli
-from console.site import PAGES
+from console.cli import main
+from console.web.app import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES_READ = (
@@ -31,7 +31,7 @@ def commands(name):
 
 def parsed(words):
     """Return the command that the words name, and the words that are left."""
-    command = cli.command()
+    command = main.command()
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words[0]]
         words = words[1:]

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import redis
 
-from payments.core.event import PaymentSaved, read_event
-from payments.core.signature import signature_of
-from payments.core.split import stream_number
+from payments.contract.event import PaymentSaved, read_event
+from payments.contract.signature import signature_of
+from payments.contract.stream_partition import stream_number
 from tests.make import said
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "publishers"

@@ -19,13 +19,14 @@ from sqlalchemy.exc import DBAPIError
 from config.celery import IMPORTS, celery_settings
 from config.engines import Engines
 from config.settings import read_settings
+from devstack.postgres_binaries import postgres_program
 from emr.client import FeedRefusedError, PaymentFeed
-from payments.journeys import keeping
-from payments.store import audit
-from payments.store.audit import Deed
+from payments.access import audit
+from payments.access.audit import Deed
+from payments.journeys import retention
+from payments.store.db.connection import connect, transaction
 from payments.store.migrations import is_current
-from payments.store.session import connect, transaction
-from tasks import stream
+from tasks.feed import stream
 from tasks.resources import connect_redis
 from tests.conftest import scratch_database
 from tests.make import patient, saved
@@ -33,7 +34,6 @@ from tests.office import Office, paid
 from tests.ops.composed import PROBE, content
 from tests.store.test_partitions import BY_MONTH
 from workers.intake import REPLY_PREFIX
-from workers.postgres_binaries import postgres_program
 
 STREAM = "emr:payments"
 
@@ -177,7 +177,7 @@ def test_the_services_cannot_change_what_is_append_only_nor_any_table(applicatio
 
 def test_the_services_make_room_for_the_months_to_come_and_reach_a_month_by_its_table_alone(application):
     with transaction(application) as tx:
-        assert keeping.make_room(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
+        assert retention.make_room(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
         audit.add(tx, Deed(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
         assert tx.execute(text("SELECT tableoid::regclass::text FROM audit")).scalars().all() == ["audit_2026_06"]
     for statement in ("DELETE FROM audit_2026_06", "SELECT FROM audit_2026_06"):

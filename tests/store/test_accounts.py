@@ -6,12 +6,12 @@ from datetime import date
 
 import pytest
 
-from payments.core.money import Money, dollars, total
+from payments.contract.money import Money, dollars, total
 from payments.journeys.importing import import_events
-from payments.store import account_report, reports
-from payments.store.account_report import AppliedRow
-from payments.store.reports import LogQuery
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
+from payments.store.reports import account, payment_log
+from payments.store.reports.account import AppliedRow
+from payments.store.reports.payment_log import LogQuery
 from tests.make import arrived, charge, deleted, patient, run, saved
 from tests.office import Office, paid
 
@@ -136,14 +136,14 @@ def test_what_is_unassigned_of_each_entry_adds_up_to_what_is_unassigned_of_the_a
 
     case.happens(office)
 
-    by_number = sorted(reports.payment_log_page(tx, LogQuery(), None, 100))
+    by_number = sorted(payment_log.payment_log_page(tx, LogQuery(), None, 100))
     assert [str(row.unassigned) for _, row in by_number] == case.unassigned
     for patient_id in ("patient", "other"):
-        for account in account_report.summaries(tx, patient_id):
-            rows = reports.payment_log(tx, LogQuery(patient_id))
-            assert account.unassigned == total(row.unassigned for row in rows)
-            assert account.payments_total == total(row.amount for row in rows)
-            assert account.unassigned == account.payments_total - applied(tx, patient_id)
+        for summary in account.summaries(tx, patient_id):
+            rows = payment_log.payment_log(tx, LogQuery(patient_id))
+            assert summary.unassigned == total(row.unassigned for row in rows)
+            assert summary.payments_total == total(row.amount for row in rows)
+            assert summary.unassigned == summary.payments_total - applied(tx, patient_id)
 
 
 def test_what_went_where_is_summed_by_payment_and_charge_and_what_came_back_is_left_out(tx: Transaction) -> None:
@@ -155,7 +155,7 @@ def test_what_went_where_is_summed_by_payment_and_charge_and_what_came_back_is_l
         saved(payment_id="b", **paid("2.00", "2020-06-06")),
     )
     office.distribute()
-    assert account_report.applied_to(tx, "patient") == [
+    assert account.applied_to(tx, "patient") == [
         AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("25.00")),
         AppliedRow("clinic/a/1", "clinic/new", date(2020, 6, 5), dollars("15.00")),
         AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
@@ -164,13 +164,13 @@ def test_what_went_where_is_summed_by_payment_and_charge_and_what_came_back_is_l
     office.publish(charge("new", "0.00", date_of_service="2020-06-05", version=2))
     office.distribute()
 
-    assert account_report.applied_to(tx, None) == [
+    assert account.applied_to(tx, None) == [
         AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("28.00")),
         AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
     ]
-    assert account_report.applied_to(tx, "somebody else") == []
+    assert account.applied_to(tx, "somebody else") == []
 
 
 def applied(tx: Transaction, patient_id: str) -> Money:
     """What of a patient's money is applied to charges."""
-    return total(row.amount for row in account_report.movements(tx, patient_id))
+    return total(row.amount for row in account.movements(tx, patient_id))

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceQuery
-from payments.store.session import Database, Transaction, connect, transaction
+from payments.store.db.connection import Database, Transaction, connect, transaction
 from tests.conftest import scratch_database
 from tests.make import body, said
 from tests.office import Office

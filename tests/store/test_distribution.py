@@ -9,8 +9,8 @@ from payments.core.distribution import night_of
 from payments.journeys import configuring, distributing
 from payments.journeys.configuring import CompanyWish
 from payments.journeys.distributing import FIRST
-from payments.store import distribution
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
+from payments.store.ledger import distribution
 from tests.make import charge, patient, saved
 from tests.office import Office, paid
 

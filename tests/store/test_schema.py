@@ -9,8 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from payments.store.db.connection import connect
 from payments.store.migrations import is_current, is_described, upgrade
-from payments.store.session import connect
 from payments.store.tables import metadata
 from tests.conftest import scratch_database
 from tests.journeys.billing import ledger, open_clinic, set_month, take

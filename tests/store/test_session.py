@@ -5,9 +5,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from payments.store import history
-from payments.store.history import Happening
-from payments.store.session import (
+from payments.store.db.connection import (
     LOCK_TIMEOUT_SECONDS,
     SILENT_SECONDS_MAX,
     LostRaceError,
@@ -16,6 +14,8 @@ from payments.store.session import (
     is_transient,
     transaction,
 )
+from payments.store.ledger import history
+from payments.store.ledger.history import Happening
 from tests.make import NOW
 
 

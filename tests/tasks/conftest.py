@@ -13,12 +13,13 @@ from sqlalchemy import create_engine, text
 from config.celery import celery_settings
 from config.engines import Engines
 from config.settings import read_settings
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from payments.journeys import configuring
 from payments.journeys.configuring import Wish
-from payments.store.session import Database, transaction
-from tasks import resources, stream
+from payments.store.db.connection import Database, transaction
+from tasks import resources
 from tasks.app import make_app
+from tasks.feed import stream
 from tasks.resources import Resources, connect_redis
 from tests.conftest import scratch_database
 from tests.make import NOW

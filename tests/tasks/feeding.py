@@ -5,7 +5,7 @@ from base64 import b64decode
 from contextlib import closing, contextmanager
 
 from config.settings import read_settings
-from tasks import stream
+from tasks.feed import stream
 from workers.intake import LEASE, Intake
 
 LEASE_MS = LEASE.seconds * 1_000

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from tasks import stream
+from tasks.feed import stream
 from tasks.resources import Resources, connect_redis
 
 ENTRIES = 3

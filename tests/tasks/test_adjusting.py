@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from payments.journeys import configuring, detecting, importing
 from payments.journeys.configuring import CompanyWish
-from payments.store import findings
-from payments.store.session import transaction
+from payments.store.db.connection import transaction
+from payments.store.ledger import findings
 from tasks import resources
 from tasks.adjusting import apply_adjustments
 from tests.make import arrived, deleted, run, saved

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from payments.core.month import Month
 from payments.journeys import closing, importing, reporting
 from payments.journeys.reporting import LogQuery
-from payments.store.session import transaction
+from payments.store.db.connection import transaction
 from tasks import resources
 from tasks.closing import close, close_months
 from tests.make import arrived, run, saved

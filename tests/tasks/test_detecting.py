@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from payments.journeys import importing
-from payments.store import findings
-from payments.store.session import transaction
+from payments.store.db.connection import transaction
+from payments.store.ledger import findings
 from tasks import detecting
 from tasks.detecting import detect_exceptions
 from tasks.resources import connect_redis

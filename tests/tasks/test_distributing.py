@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from payments.journeys import importing
-from payments.store import account_report
-from payments.store.session import transaction
+from payments.store.db.connection import transaction
+from payments.store.reports import account
 from tasks import distributing
 from tasks.distributing import apply_at_once, distribute_payments
 from tasks.resources import connect_redis
@@ -51,7 +51,7 @@ def take(here, company, patients, **more):
 
 def unassigned(here, company, patients):
     with transaction(here.database) as tx:
-        rows = {each: account_report.summaries(tx, each) for each in patients}
+        rows = {each: account.summaries(tx, each) for each in patients}
     return {each: row.unassigned for each, found in rows.items() for row in found if row.company == company}
 
 

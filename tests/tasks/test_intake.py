@@ -8,13 +8,13 @@ import pytest
 import redis
 from sqlalchemy import text
 
-from payments.store.session import transaction
-from tasks import stream
+from payments.store.db.connection import transaction
+from tasks.feed import stream
 from tests.faults.processes import until
 from tests.tasks.feeding import age_request, opened, publish, sent, take_new
 from workers import intake as watcher
-from workers import silences
 from workers.intake import QUEUED_SECONDS, UNANSWERED_SECONDS, WORKERS
+from workers.runtime import stalled_sessions
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_nothing_is_handed_out_while_postgres_does_not_answer(engines, stream_na
 
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_worker_that_fell_silent_while_it_copied_keeps_its_locks_no_longer(intake, monkeypatch, worker):
-    monkeypatch.setattr(silences, "SILENT_SECONDS_MAX", 0)
+    monkeypatch.setattr(stalled_sessions, "SILENT_SECONDS_MAX", 0)
     url = intake.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with closing(psycopg.connect(url, application_name=worker)) as cut_off:
         cut_off.pgconn.exec_(b"BEGIN; CREATE TEMPORARY TABLE rows (row int); COPY rows FROM STDIN")

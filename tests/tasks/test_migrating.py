@@ -4,8 +4,8 @@ from sqlalchemy import create_engine, text
 
 from payments.journeys import reporting
 from payments.journeys.reporting import LogQuery
-from payments.store.session import transaction
-from tasks import attempt, stream
+from payments.store.db.connection import transaction
+from tasks.feed import import_attempt, stream
 from tests.make import body, patient, saved
 
 
@@ -21,7 +21,7 @@ def test_a_migration_under_a_running_worker_costs_no_payment_a_try(here, clinic_
     def imports(*events):
         for event in events:
             here.feed.xadd(here.settings.stream, {"event": body(event)})
-        return attempt.import_new(here, "nobody")
+        return import_attempt.import_new(here, "nobody")
 
     def saves(amount):
         version = int(amount)

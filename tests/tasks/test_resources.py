@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from config.engines import Engines
 from config.settings import read_settings
-from payments.store.session import transaction
+from payments.store.db.connection import transaction
 from tasks import resources
 from tests.conftest import scratch_database
 from tests.journeys.billing import open_clinic, take

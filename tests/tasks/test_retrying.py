@@ -6,17 +6,17 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from payments.journeys.requeueing import requeue
-from payments.store.session import transaction
-from tasks import attempt
+from payments.store.db.connection import transaction
+from tasks.feed import import_attempt
 from tests.make import NOW, body, patient, saved
-from tests.tasks.test_attempt import REFUSED, rows
+from tests.tasks.test_import_attempt import REFUSED, rows
 
 
 def take(here, events):
     """Import events as they come in."""
     for event in events:
         here.feed.xadd(here.settings.stream, {"event": body(event)})
-    attempt.import_new(here, "nobody")
+    import_attempt.import_new(here, "nobody")
 
 
 def test_what_was_requeued_is_judged_in_turns_so_that_new_payments_come_in_between(here, clinic_id):
@@ -25,7 +25,7 @@ def test_what_was_requeued_is_judged_in_turns_so_that_new_payments_come_in_betwe
         keys = [each.payment for each in rows(here, clinic_id).values()]
         assert requeue(tx, keys, NOW, "user:support").count == 2
 
-    turns = [attempt.retry_due(here, 1, turn_seconds=0) for _ in range(3)]
+    turns = [import_attempt.retry_due(here, 1, turn_seconds=0) for _ in range(3)]
 
     assert [(tally.judged, is_cut) for tally, is_cut in turns] == [(1, True), (1, True), (0, False)]
 
@@ -40,7 +40,7 @@ def test_a_due_line_that_cannot_be_posted_is_put_off_alone_and_in_the_end_not_se
     take(here, held)
     take(here, [patient(ids["patient_id"])])
 
-    tally, is_cut = attempt.retry_due(here, 500)
+    tally, is_cut = import_attempt.retry_due(here, 500)
 
     assert not is_cut
     assert (tally.imported, tally.held) == (8, 1)
@@ -57,4 +57,4 @@ def test_a_due_line_that_cannot_be_posted_is_put_off_alone_and_in_the_end_not_se
 def try_again(here):
     with transaction(here.database) as tx:
         tx.execute(text("UPDATE lines SET due_at = :now WHERE payment_id = 'bad'"), {"now": NOW})
-    return attempt.retry_due(here, 500)[0]
+    return import_attempt.retry_due(here, 500)[0]

@@ -2,7 +2,7 @@
 
 import time
 
-from tasks import stream
+from tasks.feed import stream
 from tests.tasks.feeding import LEASE_MS, age, opened, publish, sent, take_new
 from workers.intake import SINGLE_AFTER
 

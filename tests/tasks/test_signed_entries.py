@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from emr.client import PaymentFeed, SigningKey
-from payments.core.signature import Keyring
+from payments.contract.signature import Keyring
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedQuery
-from payments.store.session import transaction
-from tasks import attempt, stream
+from payments.store.db.connection import transaction
+from tasks.feed import import_attempt, stream
 from tests.make import patient, saved
 
 SECRET = b"s" * 32
@@ -41,11 +41,11 @@ def statuses(strict, clinic_id):
 def test_what_is_published_with_a_key_comes_in_and_what_is_not_stays_out(strict, publish, clinic_id):
     events = [patient(clinic_id), saved(clinic_id=clinic_id, patient_id=clinic_id)]
     publish(events)
-    assert str(attempt.import_new(strict, "reply")).endswith("refused 2")
+    assert str(import_attempt.import_new(strict, "reply")).endswith("refused 2")
     assert statuses(strict, clinic_id) == ["Validation Failed"]
 
     publish(events, SigningKey("2026-10", SECRET).sign)
-    assert attempt.import_new(strict, "reply").imported == 1
+    assert import_attempt.import_new(strict, "reply").imported == 1
     assert statuses(strict, clinic_id) == ["Transmission Successful"]
 
 
@@ -54,5 +54,5 @@ def test_whatever_stands_in_its_place_is_refused_and_can_be_stored(strict, clini
     event = saved(clinic_id=clinic_id).model_dump_json(by_alias=True).encode()
     strict.feed.xadd(strict.settings.stream, {"event": event, "signature": signature})
 
-    assert attempt.import_new(strict, "reply").refused == 1
+    assert import_attempt.import_new(strict, "reply").refused == 1
     assert stream.feed_length(strict.feed, strict.settings.stream) == 0

@@ -8,12 +8,12 @@ from sqlalchemy import text
 
 from config.settings import read_settings
 from emr.client import PaymentFeed
-from payments.core.split import stream_number
+from payments.contract.stream_partition import stream_number
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedQuery
-from payments.store.session import transaction
-from tasks import attempt, stream
-from tasks.streams import Streams
+from payments.store.db.connection import transaction
+from tasks.feed import import_attempt, stream
+from tasks.feed.streams import Streams
 from tests.make import patient, saved
 from tests.tasks.feeding import LEASE_MS, opened, requested, sent
 from workers.intake import Intake
@@ -58,7 +58,9 @@ def taken(streams):
 def through(divided, messages):
     """Import what the messages name, and return how many there were of each kind."""
     for name, entry_ids in messages:
-        work = {"payments.import_events": attempt.import_entries, "payments.give_up": attempt.give_up}[name]
+        work = {"payments.import_events": import_attempt.import_entries, "payments.give_up": import_attempt.give_up}[
+            name
+        ]
         work(divided, entry_ids)
 
 
@@ -84,7 +86,7 @@ def test_each_company_has_its_share_of_a_chunk_and_all_of_it_is_imported(engines
         while streams.figures().unread:
             intake.turn()
             shares.append(requested(intake)["streams"])
-            attempt.import_new(divided, "nobody", shares[-1])
+            import_attempt.import_new(divided, "nobody", shares[-1])
 
     assert shares[0] == list(streams.names)
     assert (streams.figures().outstanding, streams.length()) == (0, 0)
@@ -100,7 +102,7 @@ def test_a_company_with_one_event_waits_for_no_backlog_of_another(engines, feed,
     publish(engines, streams.name, saves(["company-2"], clinic_id))
     with opened(engines, streams.name, PAYMENTS_STREAMS="4", PAYMENTS_PENDING_MAX="100") as intake:
         intake.turn()
-        attempt.import_new(replace(divided, settings=intake.settings), "nobody", requested(intake)["streams"])
+        import_attempt.import_new(replace(divided, settings=intake.settings), "nobody", requested(intake)["streams"])
 
     assert (feed.xlen(first), feed.xlen(second)) == (48, 0)
 
@@ -110,7 +112,7 @@ def test_a_chunk_of_several_streams_is_claimed_and_acknowledged_in_each(engines,
     entries = taken(streams)
     assert len({entry.rpartition("/")[0] for entry in entries}) > 2
 
-    tally = attempt.import_entries(divided, entries)
+    tally = import_attempt.import_entries(divided, entries)
 
     assert (tally.judged, tally.noted) == (len(COMPANIES), len(COMPANIES))
     assert streams.length() == 0
@@ -143,7 +145,9 @@ def test_a_division_may_become_finer_and_coarser_while_events_are_on_it(engines,
     entries = taken(streams)
 
     # An importer that was not told how many streams there are takes what the message names.
-    attempt.import_entries(replace(divided, settings=divided.settings.model_copy(update={"streams": 1})), entries)
+    import_attempt.import_entries(
+        replace(divided, settings=divided.settings.model_copy(update={"streams": 1})), entries
+    )
 
     assert streams.length() == 0
 

@@ -18,8 +18,9 @@ from config.settings import SettingsError, read_settings
 from config.tracing import tracer_provider
 from emr.client import FeedRefusedError, PaymentFeed
 from payments.journeys import importing as journey
-from payments.store.session import transaction
-from tasks import attempt, resources
+from payments.store.db.connection import transaction
+from tasks import resources
+from tasks.feed import import_attempt
 from tasks.spans import Spans
 from tasks.tracing import Traces, traces_of
 from tests.make import arrived, patient, run, saved
@@ -83,7 +84,7 @@ def test_a_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, e
     with provider.get_tracer("emr").start_as_current_span("a person saves a payment"):
         emr.publish(saved(payment_id="p", **payer))
 
-    attempt.import_new(traced, "nobody")
+    import_attempt.import_new(traced, "nobody")
 
     (request,), (publish,), (payment,), (chunk,) = (
         spans(exporter, name) for name in ("a person saves a payment", "publish", "import payment", "import chunk")
@@ -100,7 +101,7 @@ def test_a_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, e
 
 def test_a_trace_holds_identifiers_and_nothing_of_what_was_paid(exporter, emr, traced, payer):
     emr.publish_many([patient(payer["patient_id"], name="Ada Abbott"), saved("71.23", memo="for the knee", **payer)])
-    attempt.import_new(traced, "nobody")
+    import_attempt.import_new(traced, "nobody")
 
     told = "".join(span.to_json() for span in exporter.get_finished_spans())
     assert len(spans(exporter, "publish")) == len(spans(exporter, "import payment")) == 2
@@ -125,7 +126,7 @@ def test_the_intakes_request_and_the_chunk_are_one_trace(exporter, provider, emr
     intake.traces = Spans(provider)
     intake.turn()
 
-    attempt.import_new(traced, "nobody", trace=requested(intake)["trace"])
+    import_attempt.import_new(traced, "nobody", trace=requested(intake)["trace"])
 
     (ask,), (chunk,) = spans(exporter, "ask for import"), spans(exporter, "import chunk")
     assert chunk.parent.span_id == ask.context.span_id
@@ -135,7 +136,7 @@ def test_each_chunk_of_a_turn_is_a_span_and_what_was_waited_for_in_vain_is_none(
     small = replace(traced, settings=traced.settings.model_copy(update={"chunk_events": 1}))
     emr.publish_many(saved(payment_id=each, **payer) for each in ("a", "b"))
 
-    assert len(list(attempt.import_turn(small, "nobody"))) == 2
+    assert len(list(import_attempt.import_turn(small, "nobody"))) == 2
 
     assert [span.attributes["messaging.batch.message_count"] for span in spans(exporter, "import chunk")] == [1, 1]
 
@@ -143,7 +144,7 @@ def test_each_chunk_of_a_turn_is_a_span_and_what_was_waited_for_in_vain_is_none(
 def test_a_payment_that_cannot_be_stored_ends_its_trace_with_the_kind_of_error(exporter, emr, traced, payer):
     emr.publish_many(saved(payment_id=each, **payer) for each in ("poison", "p"))
 
-    attempt.import_new(traced, "nobody")
+    import_attempt.import_new(traced, "nobody")
 
     ended = {span.attributes["payments.payment"].split("/")[1]: span for span in spans(exporter, "import payment")}
     assert {name: span.status.status_code for name, span in ended.items()} == {
@@ -160,7 +161,7 @@ def test_what_the_publisher_does_not_record_is_not_recorded_here_either(exporter
     feed.xadd(stream_name, {"event": b"{}", "traceparent": b"\xff nonsense"})
     assert all(b"traceparent" in fields for _, fields in feed.xrange(stream_name))
 
-    assert attempt.import_new(traced, "nobody").judged == 1
+    assert import_attempt.import_new(traced, "nobody").judged == 1
 
     assert spans(exporter, "import payment") == []
 

@@ -11,8 +11,8 @@ import pytest
 from config.engines import Engines
 from config.settings import read_settings
 from workers import flower
-from workers.ports import free_port
-from workers.supervisor import EXIT_MISCONFIGURED
+from workers.runtime.config_errors import EXIT_MISCONFIGURED
+from workers.runtime.ports import free_port
 
 PATIENCE_SECONDS = 20.0
 NAMED = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}

@@ -1,4 +1,4 @@
-from workers.flower_pages import LinkedPages
+from workers.runtime.flower_pages import LinkedPages
 
 CONSOLE = "http://127.0.0.1:8000"
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from workers.ports import PortTakenError, free_port, held_port
+from workers.runtime.ports import PortTakenError, free_port, held_port
 
 _IP_LOCAL_PORT_RANGE = 51  # linux/in.h: from which ports a socket is handed a free one
 

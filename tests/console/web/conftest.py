@@ -18,13 +18,14 @@ from httpx import Client, HTTPTransport, Response
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.site import make_site
-from payments.core.event import ChargeType, Event
-from payments.core.rights import Role, User
-from payments.journeys import admitting, configuring, importing
-from payments.journeys.admitting import Cost, Password
+from console.web.app import make_site
+from payments.access import authentication
+from payments.access.authentication import Cost, Password
+from payments.access.rights import Role, User
+from payments.contract.event import ChargeType, Event
+from payments.journeys import configuring, importing
 from payments.journeys.configuring import Wish
-from payments.store.session import Database, transaction
+from payments.store.db.connection import Database, transaction
 from tests.conftest import scratch_database
 from tests.make import arrived, run
 from tests.office import Office
@@ -77,10 +78,10 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             configuring.set_clinic(tx, wish, now=now, who="user:admin")
         password = Password(PASSWORD, CHEAP)
         for role in Role:
-            admitting.add_user(tx, User(role.value, role), password, now, "tests")
+            authentication.add_user(tx, User(role.value, role), password, now, "tests")
         for role in (Role.BILLING, Role.SUPPORT):
             limited = User(f"{role}-of-north", role, (CLINIC,))
-            admitting.add_user(tx, limited, password, now, "tests")
+            authentication.add_user(tx, limited, password, now, "tests")
     yield app
     app.state.site.database.dispose()
     app.state.site.feed.close()

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 from fastapi import FastAPI
 
-from payments.core.event import ChargeType
-from payments.journeys import admitting
-from payments.journeys.admitting import AuditQuery, AuditRow
+from payments.access import authentication
+from payments.access.authentication import AuditQuery, AuditRow
+from payments.contract.event import ChargeType
 from tests.console.web.conftest import Browser, Ledger
 from tests.make import patient, saved
 from tests.office import Office, paid
@@ -34,7 +34,7 @@ def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:
 def audited(site: FastAPI, action: str) -> list[AuditRow]:
     """Return the audit history of one kind of deed, newest first."""
     with site.state.site.ledger() as tx:
-        return admitting.read_audit(tx, AuditQuery(action=action), 1000)
+        return authentication.read_audit(tx, AuditQuery(action=action), 1000)
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.filters import Filter
-from console.site import PAGES, make_site
-from payments.core.event import Method
+from console.web.app import PAGES, make_site
+from console.web.filters import Filter
+from payments.access import authentication
+from payments.access.authentication import Password
+from payments.access.rights import Role, User
+from payments.contract.event import Method
 from payments.core.finding import FindingStatus
-from payments.core.rights import Role, User
-from payments.journeys import admitting
-from payments.journeys.admitting import Password
-from payments.store.session import transaction
+from payments.store.db.connection import transaction
 from tests.conftest import scratch_database
 from tests.console.odd import numbers_and_days, words
 from tests.console.web.conftest import (
@@ -118,7 +118,7 @@ def site(
         database = app.state.site.database
         with transaction(database) as tx:
             for role in Role:
-                admitting.add_user(tx, User(ASKS[role], role), Password(PASSWORD, CHEAP), NOW, "tests")
+                authentication.add_user(tx, User(ASKS[role], role), Password(PASSWORD, CHEAP), NOW, "tests")
         Ledger(database).imports(
             CLINIC, patient(), saved("25.00", clinic_id=CLINIC), saved("5.00", clinic_id=CLINIC, payment_id="other")
         )

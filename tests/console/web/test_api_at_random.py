@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from payments.core.rights import Role, User
-from payments.journeys import admitting
+from payments.access import authentication
+from payments.access.rights import Role, User
 from tests.console.web.conftest import CHEAP, PASSWORD, Ledger
 from tests.console.web.stories import Visitor, edit_in_closed_month, exception_of
 
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.acceptance
 def token(site: FastAPI) -> str:
     now = datetime.now(UTC)
     with site.state.site.ledger() as tx:
-        admitting.add_user(tx, User("random", Role.ADMIN), admitting.Password(PASSWORD, CHEAP), now, "tests")
-        return admitting.make_token(tx, "random", now, "tests")
+        authentication.add_user(tx, User("random", Role.ADMIN), authentication.Password(PASSWORD, CHEAP), now, "tests")
+        return authentication.make_token(tx, "random", now, "tests")
 
 
 def ask(folder: Path, address: str, token: str, *options: str) -> subprocess.CompletedProcess[str]:

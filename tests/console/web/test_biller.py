@@ -7,7 +7,7 @@ import zipfile
 
 from fastapi import FastAPI
 
-from console.layouts import LOG
+from console.reports.layouts import LOG
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor, audited, edit_in_closed_month, exception_of, rows, said
 from tests.make import patient, saved

@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI
 from httpx import Client
 
-from console.pages import login
-from console.pages.login import AT_ONCE
+from console.web.pages import login
+from console.web.pages.login import AT_ONCE
 from tests.console.web.conftest import PASSWORD, Browser, csrf_of, send_login
 from tests.console.web.stories import until
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from payments.store.session import Database
+from payments.store.db.connection import Database
 from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser, Ledger
 from tests.make import patient, saved
 

@@ -11,11 +11,11 @@ from httpx import Client
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.site import make_site
-from payments.core.rights import Pauses, Role, User
-from payments.journeys import admitting
-from payments.journeys.admitting import Attempt, Password, UserError
-from payments.store.session import Transaction
+from console.web.app import make_site
+from payments.access import authentication
+from payments.access.authentication import Attempt, Password, UserError
+from payments.access.rights import Pauses, Role, User
+from payments.store.db.connection import Transaction
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, csrf_of, send_login, served, stranger_at
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
@@ -24,12 +24,12 @@ LIFE = timedelta(hours=12)
 
 def make(tx: Transaction, role: Role = Role.BILLING) -> str:
     name = f"user-{uuid4().hex[:8]}"
-    admitting.add_user(tx, User(name, role), Password(PASSWORD, CHEAP), NOW, "tests")
+    authentication.add_user(tx, User(name, role), Password(PASSWORD, CHEAP), NOW, "tests")
     return name
 
 
 def try_with(tx: Transaction, name: str, password: str, now: datetime = NOW, address: str = "") -> str | None:
-    return admitting.log_in(tx, Attempt(name, password, address or uuid4().hex, CHEAP), now, LIFE).token
+    return authentication.log_in(tx, Attempt(name, password, address or uuid4().hex, CHEAP), now, LIFE).token
 
 
 def test_a_session_ends_after_its_hours_at_log_out_and_when_the_user_is_disabled(tx: Transaction) -> None:
@@ -38,25 +38,25 @@ def test_a_session_ends_after_its_hours_at_log_out_and_when_the_user_is_disabled
     assert token
 
     def knows(kind: str = "session", after: timedelta = timedelta()) -> bool:
-        return admitting.recognise(tx, token, kind, NOW + after) is not None
+        return authentication.recognise(tx, token, kind, NOW + after) is not None
 
     assert knows()
     assert not knows("token")
     assert not knows(after=LIFE)
-    admitting.disable(tx, name, NOW, "tests")
+    authentication.disable(tx, name, NOW, "tests")
     assert not knows()
     assert try_with(tx, name, PASSWORD) is None
 
 
 def test_another_password_ends_every_session_and_token(tx: Transaction) -> None:
     name = make(tx)
-    token, session = admitting.make_token(tx, name, NOW, "tests"), try_with(tx, name, PASSWORD)
+    token, session = authentication.make_token(tx, name, NOW, "tests"), try_with(tx, name, PASSWORD)
     assert session
 
-    admitting.set_password(tx, name, Password("another correct horse", CHEAP), NOW, "tests")
+    authentication.set_password(tx, name, Password("another correct horse", CHEAP), NOW, "tests")
 
-    assert admitting.recognise(tx, token, "token", NOW) is None
-    assert admitting.recognise(tx, session, "session", NOW) is None
+    assert authentication.recognise(tx, token, "token", NOW) is None
+    assert authentication.recognise(tx, session, "session", NOW) is None
     assert try_with(tx, name, PASSWORD) is None
     assert try_with(tx, name, "another correct horse")
 
@@ -97,12 +97,12 @@ def test_a_pause_doubles_with_each_failure_up_to_a_quarter_of_an_hour(failures: 
 )
 def test_a_user_who_would_do_no_good_is_not_made(tx: Transaction, user: User, password: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        admitting.add_user(tx, user, Password(password, CHEAP), NOW, "tests")
+        authentication.add_user(tx, user, Password(password, CHEAP), NOW, "tests")
 
 
 def test_a_password_and_a_token_are_kept_as_hashes_alone(tx: Transaction) -> None:
     name = make(tx)
-    token = admitting.make_token(tx, name, NOW, "tests")
+    token = authentication.make_token(tx, name, NOW, "tests")
 
     kept = tx.exec_driver_sql("SELECT users.*, sessions.* FROM users JOIN sessions ON user_name = name").all()
 
@@ -112,7 +112,7 @@ def test_a_password_and_a_token_are_kept_as_hashes_alone(tx: Transaction) -> Non
 
 
 def test_a_guess_is_dear_whether_somebody_has_the_name_or_not(tx: Transaction) -> None:
-    admitting.add_user(tx, User("ann", Role.BILLING), Password(PASSWORD), NOW, "tests")
+    authentication.add_user(tx, User("ann", Role.BILLING), Password(PASSWORD), NOW, "tests")
 
     kept = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()
 
@@ -203,7 +203,7 @@ def test_a_token_opens_the_api_without_a_form_and_not_after_its_user_is_disabled
     now = datetime.now(UTC)
     with site.state.site.ledger() as tx:
         name = make(tx)
-        token = admitting.make_token(tx, name, now, "tests")
+        token = authentication.make_token(tx, name, now, "tests")
     shown = {"authorization": f"Bearer {token}"}
 
     assert stranger.get("/api/claims-feed", headers=shown).status_code == 200
@@ -211,7 +211,7 @@ def test_a_token_opens_the_api_without_a_form_and_not_after_its_user_is_disabled
     assert answer.json() == {"count": 0, "passed_over": ["no/such/payment"]}
 
     with site.state.site.ledger() as tx:
-        admitting.disable(tx, name, now, "tests")
+        authentication.disable(tx, name, now, "tests")
     assert stranger.get("/api/claims-feed", headers=shown).status_code == 401
 
 

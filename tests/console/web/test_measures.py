@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from httpx import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from console.measures import METRICS, Kept
+from console.web.metrics import METRICS, Kept
 from tests.console.web.conftest import METRICS_TOKEN, Ledger
 from tests.console.web.stories import edit_in_closed_month
 from tests.make import saved

@@ -6,8 +6,8 @@ import pytest
 from fastapi import FastAPI
 from httpx import Client
 
-from payments.core.rights import Right, Role
-from payments.journeys import admitting
+from payments.access import authentication
+from payments.access.rights import Right, Role
 from tests.console.web.stories import Visitor, audited
 
 REPORTS = {"claims-feed": "Claims Feed", "exceptions": "Billing Exceptions", "payment-log": "Patient Payment Log"}
@@ -36,7 +36,7 @@ def test_a_program_reads_in_openapi_how_to_show_its_token_and_what_each_answer_i
     site: FastAPI, stranger: Client
 ) -> None:
     with site.state.site.ledger() as tx:
-        token = admitting.make_token(tx, "front-office", datetime.now(UTC), "tests")
+        token = authentication.make_token(tx, "front-office", datetime.now(UTC), "tests")
     described = stranger.get("/api/openapi.json", headers={"authorization": f"Bearer {token}"}).json()
 
     assert described["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}

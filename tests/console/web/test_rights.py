@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 from httpx import Client
 from starlette.routing import Mount
 
-from console.pages import (
+from console.web.app import PAGES
+from console.web.pages import (
     account,
     api,
     audit,
@@ -27,9 +28,8 @@ from console.pages import (
     timeline,
     users,
 )
-from console.site import PAGES
-from console.visiting import Needs
-from payments.core.rights import RIGHTS, Right, Role
+from console.web.visiting import Needs
+from payments.access.rights import RIGHTS, Right, Role
 from tests.console.web.conftest import METRICS_TOKEN, Browser
 
 OPEN = {("GET", "/login"), ("POST", "/login"), ("GET", "/health"), ("GET", "/metrics")}

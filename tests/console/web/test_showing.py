@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi import FastAPI
 
-from payments.core.event import ChargeType
+from payments.contract.event import ChargeType
 from tests.console.web.conftest import Browser, Ledger
 from tests.console.web.stories import Visitor, audited, edit_in_closed_month, leave_out
 from tests.make import patient, saved

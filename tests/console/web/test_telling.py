@@ -6,13 +6,14 @@ from datetime import UTC, date, datetime
 import pytest
 from fastapi import FastAPI
 
-from console.pages import choices
-from payments.core.event import ChargeType
+from console.web.pages import choices
+from payments.access import authentication
+from payments.access.authentication import AuditQuery
+from payments.contract.event import ChargeType
 from payments.core.month import MonthState
-from payments.journeys import admitting, configuring, foreseeing
-from payments.journeys.admitting import AuditQuery
+from payments.journeys import configuring, eligibility_preview
 from payments.journeys.configuring import CompanyWish, Wish
-from payments.store.session import Transaction
+from payments.store.db.connection import Transaction
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor
 from tests.make import patient, saved
@@ -32,7 +33,7 @@ def test_looking_at_a_patient_is_on_record(visitor: Visitor, ledger: Ledger, sit
     ):
         assert front.get(path, **query).status_code == 200
     with site.state.site.ledger() as tx:
-        seen = admitting.read_audit(tx, AuditQuery(who="user:front-office"), 5)
+        seen = authentication.read_audit(tx, AuditQuery(who="user:front-office"), 5)
 
     assert [row.action for row in reversed(seen)] == [
         "viewed account",
@@ -73,7 +74,7 @@ def test_what_a_closed_month_means_for_a_payment_is_up_to_the_companys_policy(
     office.close("2026-04")
     configuring.set_company(tx, CompanyWish("company", adjustments=policy), now=office.now, who="user:admin")
 
-    seen = foreseeing.would_flow(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
+    seen = eligibility_preview.would_flow(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
 
     assert (seen.flows, seen.month_state) == (True, MonthState.CLOSED)
     assert said in seen.sentence

@@ -1,0 +1,173 @@
+"""`payments report balancing`: EMR against Billing as one sum, and the lines on which the two differ."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from console.cli import arguments
+from console.cli.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
+from console.cli.session import ledger
+from console.cli.tables import print_table
+from console.cli.terminal import answers
+from console.errors import CommandError
+from console.reports.layout import Column, Layout
+from console.reports.output import Form, Record, show_value, write_csv
+
+if TYPE_CHECKING:
+    from payments.contract.payment_log import Logged
+    from payments.journeys.balancing import Balance, BalancedLine, BalanceQuery
+
+TERMS = "internal not_sent pending invalid zero_due closed_month prior_period date_differences".split()
+KEYS = ["emr_total", "billing_total", *TERMS, "unexplained", "since", "until", "clinic"]
+LINES = Layout(
+    title="Where the two sides differ",
+    keys=("payment", "emr", "billing", *TERMS, "unexplained", "note"),
+    columns=(
+        Column("payment", "Payment", wraps=True),
+        Column("emr", "EMR"),
+        Column("billing", "Billing"),
+        Column("why", "Why", wraps=True),
+        Column("unexplained", "Unexplained"),
+    ),
+    noun="payment",
+    empty="",
+    total_of="unexplained",
+)
+
+app = typer.Typer()
+
+
+@app.command(
+    "balancing",
+    epilog="Example: payments report balancing --from 2026-10-05 --to 2026-10-11\n\n"
+    "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --lines\n\n"
+    "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --emr-csv log.csv",
+)
+def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its own)
+    *,
+    since: FromOption = None,
+    until: ToOption = None,
+    clinic: Annotated[str | None, typer.Option(help="This clinic only.")] = None,
+    as_of: AsOfOption = None,
+    emr_csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take the EMR's side from its own Payment Log of these days.")
+    ] = None,
+    lines: Annotated[bool, typer.Option("--lines", metavar="", help="Every line that differs, explained too.")] = False,
+    form: FormOption = Form.TABLE,
+    limit: LimitOption = 200,
+) -> None:
+    """Balance the EMR by transaction date against Billing by deposit date, each cent with its reason.
+
+    Unexplained is 0.00 unless something is wrong; the lines that nothing explains come first. An EMR's Payment Log is
+    a CSV file with a header: clinic_id, payment_id, line_id, transaction_date, amount_paid, charge_type,
+    internal_payment, paid and, if it has it, version. It is compared by line, so that an event that never came is
+    found; it has to cover the days and clinics that are asked for.
+    """
+    from payments.journeys import balancing as journey
+
+    arguments.check_order(since, until)
+    query = journey.BalanceQuery(since, until, clinic, as_of)
+    with _log(emr_csv) as log, ledger() as tx:
+        balance = journey.balance(tx, query, log)
+    record = totals(balance, query)
+    match form:
+        case Form.JSON:
+            show_value({**record, "lines": [line_record(line) for line in balance.lines]})
+        case Form.CSV if lines:
+            write_csv([line_record(line) for line in balance.lines], LINES.keys)
+        case Form.CSV:
+            write_csv([record], KEYS)
+        case Form.TABLE:
+            _print(balance, query, balance.lines if lines else _strange(balance), limit)
+
+
+def totals(balance: Balance, query: BalanceQuery) -> Record:
+    """Return a balance as a record: its totals and terms in the agreed order, and what was asked for."""
+    return {
+        "emr_total": balance.emr_total,
+        "billing_total": balance.billing_total,
+        **{term.value: amount for term, amount in balance.terms.items()},
+        "unexplained": balance.unexplained,
+        "since": query.since,
+        "until": query.until,
+        "clinic": query.clinic_id,
+    }
+
+
+def line_record(line: BalancedLine) -> dict[str, Any]:
+    """Return a line as a record, with every term that is its own."""
+    from payments.contract.money import ZERO
+
+    own = {term.value: amount for term, amount in line.terms.items()}
+    return {
+        "payment": line.payment,
+        "emr": line.emr,
+        "billing": line.billing,
+        **dict.fromkeys(TERMS, ZERO),
+        **own,
+        "unexplained": line.unexplained,
+        "note": line.note or None,
+    }
+
+
+@contextlib.contextmanager
+def _log(path: Path | None) -> Iterator[Iterator[Logged] | None]:
+    """Open a Payment Log; a cell that cannot be read ends the command with its row and column."""
+    from emr.payment_log import PaymentLogError, read_log
+
+    if path is None:
+        yield None
+        return
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            yield read_log(file)
+        except PaymentLogError as error:
+            raise CommandError(f"{path}: {error}", exit_status=2) from None
+
+
+def _strange(balance: Balance) -> list[BalancedLine]:
+    return [line for line in balance.lines if line.unexplained or line.note]
+
+
+def _print(balance: Balance, query: BalanceQuery, lines: Sequence[BalancedLine], limit: int) -> None:
+    console = answers()
+    console.print(_sum(balance, query))
+    same = f"{balance.equal:,} of {balance.equal + len(balance.lines):,} payments are equal on both sides."
+    console.print(Text(same, "dim"), soft_wrap=True)
+    if lines:
+        print_table([_shown(line) for line in lines], LINES, limit)
+
+
+def _sum(balance: Balance, query: BalanceQuery) -> Table:
+    """Return the balance as a column that adds up from the EMR's total to Billing's."""
+    where = query.clinic_id or "all clinics"
+    days = f"{query.since or 'the beginning'} to {query.until or 'the end'}"
+    title = f"Balancing {where}, {days}"
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE, show_edge=False, pad_edge=False
+    )
+    table.add_column("")
+    table.add_column("Amount", justify="right")
+    table.add_row("EMR, by transaction date", f"{balance.emr_total:,.2f}")
+    for term, amount in balance.terms.items():
+        table.add_row(f"less {term.sentence}", f"{-amount:,.2f}" if amount else Text("0.00", "dim"))
+    style = "bold red" if balance.unexplained_lines else "bold green"
+    unexplained = -balance.unexplained if balance.unexplained else balance.unexplained
+    table.add_row(Text("less Unexplained", style), Text(f"{unexplained:,.2f}", style), end_section=True)
+    table.add_row(Text("Billing, imports by deposit date", "bold"), Text(f"{balance.billing_total:,.2f}", "bold"))
+    return table
+
+
+def _shown(line: BalancedLine) -> dict[str, Any]:
+    why = [f"{term.value.replace('_', ' ')} {amount:,.2f}" for term, amount in line.terms.items()]
+    return line_record(line) | {"why": "; ".join(filter(None, [*why, line.note]))}

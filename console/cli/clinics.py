@@ -1,0 +1,105 @@
+"""`payments settings`: which payments of a clinic flow to Billing."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.arguments import FormOption, charge_types_named, identifier
+from console.cli.printing import show
+from console.cli.session import ledger, person
+from console.cli.terminal import say
+from console.errors import CommandError
+from console.reports import layouts
+from console.reports.output import Form, Record
+
+if TYPE_CHECKING:
+    from payments.contract.event import ChargeType
+    from payments.journeys.configuring import ClinicRow
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+
+class Switch(StrEnum):
+    """The office's switch: whether the clinic sends its patient payments to Billing."""
+
+    ON = "on"
+    OFF = "off"
+
+
+@app.command(
+    "set",
+    epilog='Example: payments settings set north --company acme --integration on --types "Copay,Deductible"\n\n'
+    "Example: payments settings set north --company acme --types all\n\n"
+    "Example: payments settings set north --company acme --integration off",
+)
+def set_clinic(
+    clinic: Annotated[str, typer.Argument(metavar="CLINIC", help="The clinic's id.")],
+    company: Annotated[str, typer.Option(help="The company that the clinic belongs to.")],
+    integration: Annotated[Switch | None, typer.Option(help="The switch; left out, it stays as it is.")] = None,
+    types: Annotated[
+        str | None,
+        typer.Option(metavar="TYPES", help="The charge types that flow, with commas between, or `all`."),
+    ] = None,
+) -> None:
+    """Set which payments of a clinic flow from now on. Every change stays on record with who made it."""
+    from payments.journeys import configuring
+
+    wish = configuring.Wish(
+        identifier(clinic, "CLINIC"),
+        identifier(company, "--company"),
+        None if integration is None else integration is Switch.ON,
+        None if types is None else charge_types_named(types),
+    )
+    with ledger() as tx:
+        row = configuring.set_clinic(tx, wish, now=datetime.now(UTC), who=person())
+    flowing = ", ".join(row.types) or "no charge types (name them with --types)"
+    say(f"Clinic {row.clinic} of company {row.company}: integration {_switch(row)}; {flowing}.")
+
+
+@app.command("show", epilog="Example: payments settings show\n\nExample: payments settings show north --format json")
+def show_clinics(
+    clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="This clinic only.")] = None,
+    form: FormOption = Form.TABLE,
+) -> None:
+    """Show the settings of one clinic or of all."""
+    from payments.journeys import configuring
+
+    with ledger() as tx:
+        rows = configuring.show_clinics(tx, datetime.now(UTC), clinic)
+    if clinic and not rows:
+        raise CommandError(f"no clinic is known as {clinic}; `payments settings show` lists them all")
+    show(_records(rows), layouts.CLINICS, form)
+
+
+def _records(rows: Iterable[ClinicRow]) -> list[Record]:
+    return [
+        {
+            "clinic": row.clinic,
+            "company": row.company,
+            "integration": _switch(row),
+            "types": [*map(str, row.types)],
+            layouts.KEY: _in_short(row.types),
+        }
+        for row in rows
+    ]
+
+
+def _in_short(types: Collection[ChargeType]) -> str:
+    """Return the charge types for a narrow table, where all of them or a few that are missing say it best."""
+    from payments.contract.event import ChargeType
+
+    missing = [kind for kind in ChargeType if kind not in types]
+    if not missing:
+        return "all"
+    return f"all but {', '.join(missing)}" if len(missing) <= 2 else ", ".join(types) or "none"
+
+
+def _switch(row: ClinicRow) -> str:
+    return Switch.ON if row.integration else Switch.OFF

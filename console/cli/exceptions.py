@@ -1,0 +1,165 @@
+"""`payments exceptions` and `payments report exceptions`: what needs a biller, and what the biller decides."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.arguments import AsOfOption, FormOption, LimitOption, day
+from console.cli.printing import show
+from console.cli.session import database, ledger, person
+from console.cli.terminal import complain, say
+from console.errors import CommandError
+from console.reports.layout import Column, Layout
+from console.reports.output import Form, Record
+
+if TYPE_CHECKING:
+    from payments.journeys.adjusting import Accepted
+    from payments.store.db.connection import Database
+    from payments.store.ledger.findings import FindingRow
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+LAYOUT = Layout(
+    title="Billing Exceptions",
+    keys=(
+        *"id type reason case payment patient amount_before amount_now difference transaction_date status".split(),
+        *"proposal company clinic charge_type method version note opened_at ended_at ended_by".split(),
+    ),
+    columns=(
+        Column("payment", "Payment", wraps=True),
+        Column("id", "No."),
+        Column("patient", "Patient", from_width=150),
+        Column("what", "Exception", wraps=True),
+        Column("transaction_date", "Transaction", from_width=120),
+        Column("amount_before", "Before"),
+        Column("amount_now", "Now"),
+        Column("difference", "Difference", from_width=100),
+        Column("entries", "Proposed", wraps=True),
+        Column("status", "Status", from_width=110),
+    ),
+    noun="exception",
+    empty="No payment needs anyone.",
+)
+
+
+class Which(StrEnum):
+    """Which exceptions a report shows."""
+
+    OPEN = "open"
+    ALL = "all"
+
+
+DepositDateOption = Annotated[
+    date | None,
+    typer.Option(
+        "--deposit-date",
+        parser=day,
+        metavar="YYYY-MM-DD",
+        help="The deposit date, in an open month; today if left out.",
+    ),
+]
+
+
+def report(
+    *,
+    status: Annotated[Which, typer.Option(help="The open ones, or all that ever were.")] = Which.OPEN,
+    as_of: AsOfOption = None,
+    form: FormOption = Form.TABLE,
+    limit: LimitOption = 200,
+) -> None:
+    """Show the Billing Exceptions: the case, what Billing holds, what the EMR says, and the entries to post."""
+    from payments.journeys import adjusting
+
+    with ledger() as tx:
+        found = adjusting.list_exceptions(tx, only_open=status is Which.OPEN, as_of=as_of)
+    show([_record(row) for row in found], LAYOUT, form, limit)
+
+
+@app.command(
+    epilog="Example: payments exceptions accept 17 18\n\n"
+    "Example: payments exceptions accept 17 --deposit-date 2026-11-02\n\n"
+    "Example: payments exceptions accept --all --company acme --dry-run"
+)
+def accept(
+    numbers: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers, as the Billing Exceptions print them.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Accept every open one that can be accepted.")] = False,
+    company: Annotated[str | None, typer.Option(help="Of all, those of this company.")] = None,
+    deposit_date: DepositDateOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would post, and change nothing.")] = False,
+) -> None:
+    """Post what exceptions propose, each by itself; one that was accepted before posts nothing."""
+    from payments.journeys import adjusting
+    from payments.store.db.connection import transaction
+
+    if bool(numbers) == everything:
+        raise CommandError("name exceptions by their numbers, or choose --all", exit_status=2)
+    if company is not None and not everything:
+        raise CommandError("--company goes with --all; exceptions named by their numbers need none", exit_status=2)
+    with database() as opened:
+        if everything:
+            with transaction(opened) as tx:
+                numbers = adjusting.accept_all(tx, company)
+        chosen = list(dict.fromkeys(numbers or ()))
+        accepted = sum(_accept(opened, number, deposit_date, dry_run=dry_run) for number in chosen)
+    if everything:
+        say(f"{accepted:,} of {len(chosen):,} exceptions {'would be accepted' if dry_run else 'accepted'}")
+    if dry_run:
+        say("Nothing was changed.")
+    if accepted < len(chosen):
+        raise typer.Exit(1)
+
+
+@app.command(epilog='Example: payments exceptions acknowledge 17 --reason "agreed with the patient"')
+def acknowledge(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Its number, as the Billing Exceptions print it.")],
+    reason: Annotated[str, typer.Option(help="Why nothing is to be posted; it stays on record.")],
+) -> None:
+    """End an exception without posting anything. A newer version of the payment opens another."""
+    from payments.journeys import adjusting
+
+    with ledger() as tx:
+        payment = adjusting.acknowledge(tx, number, reason, datetime.now(UTC), person())
+    say(f"Exception {number} of {payment} is acknowledged; nothing was posted.")
+
+
+def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run: bool) -> bool:
+    from payments.journeys import adjusting
+    from payments.store.db.connection import transaction
+
+    try:
+        with transaction(opened) as tx:
+            done = adjusting.accept(tx, number, deposit_date, datetime.now(UTC), person())
+            if dry_run:
+                tx.rollback()
+    except adjusting.AdjustingError as error:
+        complain(str(error))
+        return False
+    say(_told(number, done, "would post" if dry_run else "posted"))
+    return True
+
+
+def _told(number: int, done: Accepted, posted: str) -> str:
+    if done.before:
+        return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
+    if not done.postings:
+        return f"Exception {number} of {done.payment} is settled; there was nothing to post."
+    moved = ", ".join(f"{each.amount:,} {each.bearing.method}" for each in done.postings)
+    day = done.postings[0].bearing.deposit_date
+    return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."
+
+
+def _record(row: FindingRow) -> Record:
+    what = row.reason if row.case is None else f"Payment {row.case} when month is closed"
+    entries = [f"{Decimal(entry['amount'] or 0):,} {entry['method']}" for entry in row.proposal]
+    return asdict(row) | {"what": ". ".join(filter(None, (what, row.note))), "entries": entries or None}

@@ -1,0 +1,172 @@
+"""`payments months`: a company's months, and their way to being closed."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.arguments import FormOption
+from console.cli.printing import show
+from console.cli.session import database, ledger, person
+from console.cli.terminal import say
+from console.errors import CommandError
+from console.reports.layout import Column, Layout
+from console.reports.output import Form
+
+if TYPE_CHECKING:
+    from payments.core.month import Month
+    from payments.journeys.closing import Snapshot, Unready
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+MONTHS = Layout(
+    title="Months",
+    keys=("company", "month", "state", "closed_at", "payments_total", "scheduled_at", "scheduled_by"),
+    columns=(
+        Column("company", "Company", wraps=True),
+        Column("month", "Month"),
+        Column("state", "State"),
+        Column("closed_at", "Closed (UTC)"),
+        Column("scheduled_by", "By", from_width=100),
+        Column("payments_total", "Payments"),
+    ),
+    noun="month",
+    empty="This company has no month with payments yet.",
+)
+READINESS = Layout(
+    title="Better settled before the month is closed",
+    keys=("what", "payment", "detail", "amount"),
+    columns=(
+        Column("what", "What", wraps=True),
+        Column("payment", "Payment", wraps=True),
+        Column("detail", "Detail", wraps=True, from_width=120),
+        Column("amount", "Amount"),
+    ),
+    noun="payment",
+    empty="Everything of this month is settled.",
+    total_of="amount",
+)
+SUMS = Layout(
+    title="Payments by method, charge type, clinic and user",
+    keys=("method", "charge_type", "clinic", "user", "count", "total"),
+    columns=(
+        Column("method", "Method"),
+        Column("charge_type", "Charge type"),
+        Column("clinic", "Clinic", wraps=True),
+        Column("user", "User", wraps=True, from_width=100),
+        Column("count", "Rows"),
+        Column("total", "Amount"),
+    ),
+    noun="row",
+    empty="The month has no payments.",
+    total_of="total",
+    counted_by="count",
+)
+_LISTED = 20
+
+CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")]
+MonthArgument = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what it would do, and change nothing.")]
+
+
+@app.command("list", epilog="Example: payments months list --company acme")
+def list_months(company: Annotated[str, typer.Option(help="The company's id.")], form: FormOption = Form.TABLE) -> None:
+    """Show the months of a company: their state, and the sum of the payments with a deposit date in them."""
+    from payments.journeys import closing
+
+    with ledger() as tx:
+        rows = closing.list_months(tx, company)
+    show([asdict(row) for row in rows], MONTHS, form)
+
+
+@app.command("show", epilog="Example: payments months show acme 2026-10 --format csv")
+def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption = Form.TABLE) -> None:
+    """Show what a month adds up to: what was kept at its close or, while it is not closed, what it would keep now."""
+    from payments.journeys import closing
+
+    chosen = _month(month)
+    with ledger() as tx:
+        sums = closing.show(tx, company, chosen).sums
+    show([each._asdict() | {"count": each.count_of_entries} for each in sums], SUMS, form)
+
+
+@app.command(epilog="Example: payments months schedule acme 2026-10")
+def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
+    """Have a month closed the coming night, and show what is better settled before."""
+    from payments.journeys import closing
+
+    chosen, now = _month(month), datetime.now(UTC)
+    with ledger() as tx:
+        if dry_run:
+            _show_preview(*closing.preview(tx, company, chosen, now))
+            return
+        unready = closing.schedule(tx, company, chosen, now, person())
+    say(f"{company} {chosen} is scheduled and closes tonight; `payments months cancel` takes it back until then.")
+    _show_unready(unready)
+
+
+@app.command(epilog="Example: payments months cancel acme 2026-10")
+def cancel(company: CompanyArgument, month: MonthArgument) -> None:
+    """Take a scheduled month back."""
+    from payments.journeys import closing
+
+    chosen = _month(month)
+    with ledger() as tx:
+        closing.cancel(tx, company, chosen, datetime.now(UTC), person())
+    say(f"{company} {chosen} is open again.")
+
+
+@app.command(
+    epilog="Example: payments months close acme 2026-10 --dry-run\n\nExample: payments months close acme 2026-10"
+)
+def close(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
+    """Close a month now. It cannot be opened again; later changes become exceptions and adjustments."""
+    from payments.journeys import closing
+    from tasks.closing import close as close_month
+
+    chosen, now = _month(month), datetime.now(UTC)
+    if dry_run:
+        with ledger() as tx:
+            _show_preview(*closing.preview(tx, company, chosen, now))
+        return
+    with database() as opened:
+        kept = close_month(opened, company, chosen, now, person())
+    say(f"{company} {chosen} is closed with payments of {kept.payments_total:,}.")
+
+
+@app.command(epilog="Example: payments months verify acme 2026-10")
+def verify(company: CompanyArgument, month: MonthArgument) -> None:
+    """Sum a closed month again and compare it with what was kept at its close; exit with 1 if they differ."""
+    from payments.journeys import closing
+
+    chosen = _month(month)
+    with ledger() as tx:
+        verified = closing.verify(tx, company, chosen)
+    if not verified.holds:
+        sums = f"{verified.snapshot.payments_total:,} now, {verified.kept_total:,} then"
+        raise CommandError(f"{company} {chosen} no longer adds up to what was kept at its close: {sums}")
+    say(f"{company} {chosen} holds: {verified.snapshot.payments_total:,}, as at its close.")
+
+
+def _month(text: str) -> Month:
+    from payments.core.month import Month
+
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'YYYY-MM'") from None
+
+
+def _show_preview(snapshot: Snapshot, unready: Sequence[Unready]) -> None:
+    say(f"It would be closed with payments of {snapshot.payments_total:,}. Nothing was changed.")
+    _show_unready(unready)
+
+
+def _show_unready(unready: Sequence[Unready]) -> None:
+    show([asdict(each) for each in unready], READINESS, Form.TABLE, _LISTED)

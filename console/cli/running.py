@@ -1,0 +1,74 @@
+"""`payments up`, `wait` and `health`: the stack in the foreground, and what can be said of one that runs."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from console.cli.arguments import FormOption, seconds
+from console.cli.printing import show
+from console.cli.progress import busy
+from console.cli.session import installation
+from console.cli.terminal import say
+from console.errors import CommandError
+from console.reports import layouts
+from console.reports.output import Form, Record
+
+STACK = (sys.executable, "-m", "devstack.stack")
+"""The supervisor as a process of its own; see `stack_environment`."""
+
+
+def stack_environment() -> dict[str, str]:
+    """Return the variables for the stack: ours, and that no module is taken from the folder it is started in."""
+    return os.environ | {"PYTHONSAFEPATH": "1"}
+
+
+def up() -> None:
+    """Run the whole stack in the foreground; Ctrl-C stops it.
+
+    Engines that no URL names are started too, with their data in PAYMENTS_HOME.
+    """
+    sys.stdout.flush()
+    os.execve(sys.executable, STACK, stack_environment())  # noqa: S606 (this very program, by its full path)
+
+
+def wait(
+    timeout: Annotated[float, typer.Option(parser=seconds, metavar="SECONDS", help="How long to wait at most.")] = 120,
+) -> None:
+    """Wait until nothing is queued or due and the exceptions are up to date; exit with 1 at the time-out.
+
+    A held payment whose next try lies ahead is not waited for.
+    """
+    from console.cli.waiting import until_quiet
+
+    at = installation()
+    with busy("Waiting") as tell:
+        seen = until_quiet(at, timeout, lambda seen: tell(f"Waiting: {seen}"))
+    if not seen.is_quiet:
+        raise CommandError(f"not finished after {timeout:g} s: {seen}")
+    held = f"; {seen.held:,} payments are held for a later try" if seen.held else ""
+    say(f"Nothing is queued or due{held}.")
+
+
+def health(
+    timeout: Annotated[
+        int,
+        typer.Option(min=1, max=3600, metavar="SECONDS", help="How long the workers may take to give a sign of life."),
+    ] = 5,
+    form: FormOption = Form.TABLE,
+) -> None:
+    """Look at every part of a running stack; exit with 0 if all of them work, else with 1."""
+    from tasks.health_check import check
+
+    settings, engines = installation()
+    with busy("Asking every part"):
+        parts = check(engines, settings, timeout)
+    records: list[Record] = [part._asdict() | {"state": "up" if part.is_up else "down"} for part in parts]
+    show(records, layouts.HEALTH, form)
+    if not all(part.is_up for part in parts):
+        raise typer.Exit(1)

@@ -1,0 +1,152 @@
+"""A whole stack for as long as a block runs: embedded engines, free ports and a home that is gone afterwards."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from console.cli.running import STACK, stack_environment
+from console.cli.session import Installation
+from console.errors import CommandError
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+START_SECONDS_MAX = 90
+STOP_SECONDS_MAX, HURRY_SECONDS_MAX = 30, 10
+_CANARY_SECONDS = 2
+_LOG_LINES_SHOWN = 12
+
+
+class StackFailedError(CommandError):
+    """The stack did not come up, or ended before its time; carries the end of its log."""
+
+    def __init__(self, problem: str, log: Path) -> None:
+        self.log_tail = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
+        super().__init__(problem)
+
+
+class OwnStack:
+    """A running stack, where it is, and whether it still runs."""
+
+    def __init__(self, home: Path) -> None:
+        from config.settings import read_settings
+
+        self._log = home / "stack.log"
+        self._environment = _environment(home)
+        self.settings: Settings = read_settings(self._environment)
+        with self._log.open("wb") as log:
+            # In a session of its own: Ctrl-C reaches this command alone, which then ends the stack in order.
+            self._process = subprocess.Popen(
+                STACK,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_until_healthy(self, on_look: Callable[[str], None]) -> Installation:
+        """Wait until every part works. Raises StackFailedError where that does not come about."""
+        from config.engines import NotRunningError, engines_in_force
+        from tasks.health_check import check
+
+        deadline, missing = time.monotonic() + START_SECONDS_MAX, "the engines"
+        while time.monotonic() < deadline:
+            self.check_running()
+            with contextlib.suppress(NotRunningError):
+                at = Installation(self.settings, engines_in_force(self.settings))
+                down = [part.name for part in check(at.engines, at.settings, _CANARY_SECONDS) if not part.is_up]
+                if not down:
+                    return at
+                missing = ", ".join(down)
+            on_look(f"Starting; still to come: {missing}")
+            time.sleep(0.2)
+        raise self.failed(f"the stack was not healthy after {START_SECONDS_MAX} s; missing: {missing}")
+
+    def check_running(self) -> None:
+        """Raise StackFailedError if the stack has ended."""
+        if self._process.poll() is not None:
+            raise self.failed(f"the stack ended with status {self._process.returncode}")
+
+    def failed(self, problem: str) -> StackFailedError:
+        """Return the error that says so and carries the end of the log."""
+        return StackFailedError(problem, self._log)
+
+    def stop(self) -> None:
+        """End the stack in order; in a hurry when that takes too long or a second Ctrl-C says so, and then by force."""
+        for seconds in (STOP_SECONDS_MAX, HURRY_SECONDS_MAX):
+            self._process.terminate()
+            try:
+                self._process.wait(seconds)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                continue
+            return
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@contextmanager
+def stack_of_its_own() -> Iterator[OwnStack]:
+    """Run a stack until the block ends, also where a signal ends it, and leave nothing behind."""
+    home = Path(tempfile.mkdtemp(prefix="payments-demo-"))
+    with _ending_in_order():
+        try:
+            stack = OwnStack(home)
+            try:
+                yield stack
+            finally:
+                stack.stop()
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that what it started is ended too."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return our environment without what points to another installation."""
+    ours = {name: value for name, value in stack_environment().items() if not _points_elsewhere(name)}
+    flower, console = _free_ports()
+    return ours | {
+        "PAYMENTS_HOME": str(home),
+        "PAYMENTS_FLOWER_PORT": str(flower),
+        "PAYMENTS_CONSOLE_PORT": str(console),
+        "PAYMENTS_LOG_FORMAT": "columns",
+    }
+
+
+def _points_elsewhere(name: str) -> bool:
+    return name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"} or name.startswith("PAYMENTS_")
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        for each in (first, second):
+            each.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]

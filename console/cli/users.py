@@ -1,0 +1,189 @@
+"""`payments users`: who may log in to the console, and tokens for programs."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+import getpass
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.cli.arguments import FormOption, identifier
+from console.cli.printing import show
+from console.cli.session import ledger, person
+from console.cli.terminal import say
+from console.errors import CommandError
+from console.reports.layout import Column, Layout
+from console.reports.output import Form
+
+if TYPE_CHECKING:
+    from payments.access.rights import Role, User
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+USERS = Layout(
+    title="Users of the console",
+    keys=("name", "role", "clinics", "added_at", "added_by", "disabled_at"),
+    columns=(
+        Column("name", "Name", wraps=True),
+        Column("role", "Role"),
+        Column("limit", "Clinics", wraps=True),
+        Column("added_at", "Added (UTC)", from_width=120),
+        Column("disabled_at", "Disabled (UTC)"),
+    ),
+    noun="user",
+    empty="Nobody can log in yet; `payments users add NAME --role admin` makes the first user.",
+)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.")]
+StdinOption = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from the standard input, not the terminal.")
+]
+
+
+@app.command(
+    epilog="Example: payments users add ann --role billing\n\n"
+    "Example: payments users add front --role front-office --clinic north --clinic south"
+)
+def add(
+    name: NameArgument,
+    role: Annotated[str, typer.Option(help="front-office, billing, support, operator or admin.")],
+    clinic: Annotated[
+        list[str] | None, typer.Option(help="A clinic to which the user is limited; once for each. All if left out.")
+    ] = None,
+    *,
+    password_stdin: StdinOption = False,
+) -> None:
+    """Let somebody log in to the console. The password is asked for; it is kept as a hash."""
+    from payments.access import authentication
+    from payments.access.rights import User
+
+    user = User(name, _role(role), _limit(clinic))
+    password = _password(from_stdin=password_stdin)
+    with ledger() as tx:
+        authentication.add_user(tx, user, authentication.Password(password), datetime.now(UTC), person())
+    say(f"User {name} can log in as {user.role}, for {_limit_of(user)}.")
+
+
+@app.command("list", epilog="Example: payments users list")
+def list_users(form: FormOption = Form.TABLE) -> None:
+    """Show who may log in."""
+    from payments.access import authentication
+
+    with ledger() as tx:
+        rows = authentication.list_users(tx)
+    records = [
+        {
+            "name": row.user.name,
+            "role": row.user.role,
+            "clinics": None if row.user.clinics is None else list(row.user.clinics),
+            "limit": "all" if row.user.clinics is None else ", ".join(row.user.clinics),
+            "added_at": row.added_at,
+            "added_by": row.added_by,
+            "disabled_at": row.disabled_at,
+        }
+        for row in rows
+    ]
+    show(records, USERS, form)
+
+
+@app.command(epilog="Example: payments users password ann")
+def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None:
+    """Give a user another password; every session and token of the user ends."""
+    from payments.access import authentication
+
+    new = _password(from_stdin=password_stdin)
+    with ledger() as tx:
+        authentication.set_password(tx, name, authentication.Password(new), datetime.now(UTC), person())
+    say(f"User {name} has another password; every session and token has ended.")
+
+
+@app.command(
+    epilog="Example: payments users change ann --role support\n\n"
+    "Example: payments users change front --clinic south\n\nExample: payments users change front --all-clinics"
+)
+def change(
+    name: NameArgument,
+    role: Annotated[str | None, typer.Option(help="The role from now on; as it is if left out.")] = None,
+    clinic: Annotated[
+        list[str] | None, typer.Option(help="A clinic to which the user is limited from now on; once for each.")
+    ] = None,
+    *,
+    all_clinics: Annotated[bool, typer.Option("--all-clinics", help="Limit the user to no clinic.")] = False,
+) -> None:
+    """Give a user another role or other clinics, at once; what is left out stays."""
+    from payments.access import authentication
+    from payments.access.rights import User
+
+    if clinic and all_clinics:
+        raise typer.BadParameter("choose clinics, or all of them", param_hint="'--all-clinics'")
+    chosen = _limit(clinic)
+    with ledger() as tx:
+        before = authentication.find_user(tx, name)
+        clinics = None if all_clinics else chosen or before.clinics
+        user = User(name, before.role if role is None else _role(role), clinics)
+        authentication.change_user(tx, user, datetime.now(UTC), person())
+    say(f"User {name} is {user.role} now, for {_limit_of(user)}.")
+
+
+@app.command(epilog="Example: payments users disable ann")
+def disable(name: NameArgument) -> None:
+    """Let a user no longer in, at once; the name and what it did stay on record."""
+    from payments.access import authentication
+
+    with ledger() as tx:
+        authentication.disable(tx, name, datetime.now(UTC), person())
+    say(f"User {name} is disabled; every session and token has ended.")
+
+
+@app.command(epilog="Example: payments users enable ann")
+def enable(name: NameArgument) -> None:
+    """Let a user in again who was disabled; sessions and tokens of before stay ended."""
+    from payments.access import authentication
+
+    with ledger() as tx:
+        authentication.enable(tx, name, datetime.now(UTC), person())
+    say(f"User {name} can log in again.")
+
+
+@app.command(epilog="Example: payments users token emr")
+def token(name: NameArgument) -> None:
+    """Make a token with which a program uses the API as this user, for a year. It is shown this once."""
+    from payments.access import authentication
+
+    with ledger() as tx:
+        made = authentication.make_token(tx, name, datetime.now(UTC), person())
+    sys.stdout.write(f"{made}\n")
+
+
+def _limit(clinic: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(identifier(each, "--clinic") for each in clinic) if clinic else None
+
+
+def _limit_of(user: User) -> str:
+    return ", ".join(user.clinics) if user.clinics else "all clinics"
+
+
+def _role(text: str) -> Role:
+    from payments.access.rights import Role
+
+    try:
+        return Role(text.strip().casefold().replace(" ", "-").replace("_", "-"))
+    except ValueError:
+        raise typer.BadParameter(
+            f"no role is called {text!r}; choose from: {', '.join(Role)}", param_hint="'--role'"
+        ) from None
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise CommandError("there is no terminal to ask for the password; pipe it in with --password-stdin", 2)
+    typed = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != typed:
+        raise CommandError("the two passwords differ; nothing was changed", 2)
+    return typed

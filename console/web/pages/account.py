@@ -1,0 +1,58 @@
+"""A patient's account: one sum across cases, what of it is unassigned, what is still owed, and every line."""
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Query, Response
+
+from console.web.filters import Filter, Text
+from console.web.visiting import PageError, Viewer
+from payments.journeys import distributing, listing
+from payments.journeys.distributing import AccountRow, MovementRow
+from payments.journeys.listing import LogQuery, LogRow
+from payments.store.db.connection import Transaction
+
+router = APIRouter(include_in_schema=False)
+
+LINES_MAX = 500
+
+
+class _Choice(Filter):
+    patient: Text | None = None
+
+
+@router.get("/account")
+def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
+    """Show the account of a patient, or ask for one."""
+    if choice.patient is None:
+        return visit.page("account.html", patient=None)
+    seen = visit.user.clinics
+    with visit.site.one_view() as tx:
+        moved = distributing.show_movements(tx, choice.patient, seen)
+        accounts = [_opened(tx, row, moved, seen) for row in distributing.show_account(tx, choice.patient, seen)]
+        visit.note(tx, "viewed account", choice.patient)
+    if not accounts:
+        raise PageError(404, f"No patient is known as {choice.patient}.", "Check the id on the Claims Feed.")
+    return visit.page("account.html", patient=choice.patient, accounts=accounts, is_limited=seen is not None)
+
+
+class _Opened(NamedTuple):
+    """An account with its lines; two companies that use the same id have two."""
+
+    sums: AccountRow
+    name: str | None
+    lines: Sequence[LogRow]
+    has_more: bool
+    movements: Sequence[MovementRow]
+
+
+def _opened(tx: Transaction, row: AccountRow, moved: Sequence[MovementRow], seen: Sequence[str] | None) -> _Opened:
+    query = LogQuery(patient_id=row.patient, company_id=row.company, clinics=seen)
+    lines = listing.log_page(tx, query, None, LINES_MAX)
+    return _Opened(
+        row,
+        distributing.show_name(tx, row),
+        [line for _, line in lines.rows],
+        lines.has_more,
+        [each for each in moved if each.company == row.company],
+    )

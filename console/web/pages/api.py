@@ -1,0 +1,206 @@
+"""The same for programs: reports, requeue, accept, and whether a save would flow; JSON, with the same rights."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from console.reports import layouts
+from console.reports.output import Record, plain
+from console.web.filters import Day, FeedFilter, Filter, LogFilter, Period, Text, WorkFilter, written_place
+from console.web.pages.balancing import balance_query
+from console.web.pages.claims_feed import requeue_keys
+from console.web.pages.exceptions import accept_shown, acknowledge_shown
+from console.web.pages.months import check_unlimited
+from console.web.pages.timeline import life
+from console.web.schemas import (
+    PROBLEMS,
+    ROWS_MAX,
+    Accept,
+    Acknowledge,
+    Acknowledged,
+    Flow,
+    Requeue,
+    Requeued,
+    RowNumber,
+    Rows,
+    Settled,
+    gives,
+)
+from console.web.visiting import Editor, PageError, Requeuer, Viewer, Visit
+from payments.access.rights import Right
+from payments.contract.event import ChargeType
+from payments.journeys import balancing, closing, distributing, eligibility_preview, listing
+from payments.journeys.adjusting import Shown
+from payments.store.db.connection import Transaction
+
+router = APIRouter(prefix="/api", responses=PROBLEMS)
+
+VIEW_ROWS_MAX = 100
+"""What is more in one answer is an export, and needs that right."""
+Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
+
+
+class _FeedChoice(FeedFilter):
+    limit: Limit = VIEW_ROWS_MAX
+
+
+class _WorkChoice(WorkFilter):
+    limit: Limit = VIEW_ROWS_MAX
+
+
+class _LogChoice(LogFilter):
+    limit: Limit = VIEW_ROWS_MAX
+
+
+class _Save(Filter):
+    clinic: Text
+    charge_type: ChargeType
+    date: Day
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request, _: Viewer) -> dict[str, Any]:
+    """Return what this API offers."""
+    described: dict[str, Any] = request.app.openapi()
+    described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    described["security"] = [{"token": []}]
+    return described
+
+
+@router.get("/would-flow", responses=gives(Flow))
+def would_flow(choice: Annotated[_Save, Query()], visit: Viewer) -> Response:
+    """Say, before the front desk saves, whether a paid line of this clinic, type and date would flow to Billing."""
+    if not visit.user.sees(choice.clinic):
+        raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your own.")
+    with visit.site.ledger() as tx:
+        seen = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, visit.now)
+    return JSONResponse({"flows": seen.flows} | asdict(seen))
+
+
+@router.get("/claims-feed", responses=gives(Rows))
+def claims_feed(choice: Annotated[_FeedChoice, Query()], visit: Viewer) -> Response:
+    """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
+    with visit.site.ledger() as tx:
+        page = listing.feed_page(tx, choice.wanted(visit.user), choice.place(), choice.limit)
+        _note(tx, visit, "Claims Feed", choice.find, choice.limit)
+    following = written_place(page.rows[-1].place) if page.has_more else None
+    return _rows([each.row._asdict() for each in page.rows], layouts.FEED.keys, following)
+
+
+@router.get("/exceptions", responses=gives(Rows))
+def exceptions(choice: Annotated[_WorkChoice, Query()], visit: Viewer) -> Response:
+    """Return a page of Billing Exceptions, the oldest first."""
+    with visit.site.ledger() as tx:
+        page = listing.exceptions(tx, choice.query(visit.user), choice.after, choice.limit).page
+        _note(tx, visit, "Billing Exceptions", choice.patient, choice.limit)
+    rows = [asdict(row) for row in page.rows]
+    return _rows(rows, list(rows[0]) if rows else (), page.rows[-1].id if page.has_more else None)
+
+
+@router.post("/exceptions/{number}/accept", responses=gives(Settled))
+def accept(number: RowNumber, wish: Accept, visit: Editor) -> Response:
+    """Post what an exception proposes, if the payment is still at the version that was read."""
+    done = accept_shown(visit, Shown(number, wish.version), wish.deposit_date)
+    posted = [
+        {"amount": f"{each.amount:.2f}", "method": each.bearing.method, "charge_type": each.bearing.charge_type}
+        | {"deposit_date": each.bearing.deposit_date.isoformat()}
+        for each in done.postings
+    ]
+    return JSONResponse({"payment": done.payment, "posted": posted, "before": done.before})
+
+
+@router.post("/exceptions/{number}/acknowledge", responses=gives(Acknowledged))
+def acknowledge(number: RowNumber, wish: Acknowledge, visit: Editor) -> Response:
+    """End an exception without posting anything."""
+    payment = acknowledge_shown(visit, Shown(number, wish.version), wish.reason)
+    return JSONResponse({"payment": payment})
+
+
+@router.post("/requeue", responses=gives(Requeued))
+def requeue(wish: Requeue, visit: Requeuer) -> Response:
+    """Have payments judged again by the settings of now; those that need nothing are passed over."""
+    done = requeue_keys(visit, list(wish.payments))
+    return JSONResponse({"count": done.count, "passed_over": list(done.passed_over)})
+
+
+@router.get("/payment-log", responses=gives(Rows))
+def payment_log(choice: Annotated[_LogChoice, Query()], visit: Viewer) -> Response:
+    """Return a page of the Patient Payment Log, newest deposit first, or its sums where `group_by` is given."""
+    query = choice.query(visit.user)
+    with visit.site.ledger() as tx:
+        _note(tx, visit, "Patient Payment Log", choice.patient, choice.limit)
+        if choice.group_by:
+            group = choice.group_by.value
+            sums = listing.log_sums(tx, query, choice.group_by)
+            summed: list[Record] = [{group: each.key, "count": each.count, "total": each.total} for each in sums]
+            return _rows(summed, (group, "count", "total"), None)
+        page = listing.log_page(tx, query, choice.place(), choice.limit)
+    last = page.rows[-1] if page.has_more else None
+    following = f"{last[1].deposit_date}.{last[0]}" if last else None
+    return _rows([row._asdict() for _, row in page.rows], layouts.LOG.keys, following)
+
+
+@router.get("/account", responses=gives(Rows))
+def account(patient: Annotated[Text, Query()], visit: Viewer) -> Response:
+    """Return a patient's account: all payments, what of them is unassigned, and what is still owed."""
+    with visit.site.ledger() as tx:
+        rows = distributing.show_account(tx, patient, visit.user.clinics)
+        visit.note(tx, "viewed account", patient, "API")
+    if not rows:
+        raise PageError(404, f"No patient is known as {patient}.")
+    return _rows([asdict(row) for row in rows], list(asdict(rows[0])), None)
+
+
+@router.get("/balancing")
+def balance(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
+    """Balance the EMR against Billing: both totals, each term between them, and what nothing explains."""
+    query = balance_query(choice, visit)
+    with visit.site.ledger() as tx:
+        found = balancing.balance(tx, query)
+        visit.note(tx, "viewed Payment Balancing", query.clinic_id or "", "API")
+    sums = {"emr_total": found.emr_total, "billing_total": found.billing_total}
+    sums |= {term.value: amount for term, amount in found.terms.items()} | {"unexplained": found.unexplained}
+    strange = [line.payment for line in found.unexplained_lines]
+    return JSONResponse({name: f"{amount:.2f}" for name, amount in sums.items()} | {"unexplained_payments": strange})
+
+
+@router.get("/months", responses=gives(Rows))
+def months(company: Annotated[Text, Query()], visit: Viewer) -> Response:
+    """Return a company's months and their states."""
+    check_unlimited(visit)
+    with visit.site.ledger() as tx:
+        rows = [asdict(row) for row in closing.list_months(tx, company)]
+    return _rows(rows, list(rows[0]) if rows else (), None)
+
+
+@router.get("/timeline", responses=gives(Rows))
+def timeline(payment: Annotated[Text, Query()], visit: Viewer) -> Response:
+    """Return everything that happened to one payment."""
+    with visit.site.ledger() as tx:
+        rows = [row._asdict() for row in life(tx, visit, payment)]
+        visit.note(tx, "viewed timeline", payment, "API")
+    return _rows(rows, list(rows[0]), None)
+
+
+def _note(tx: Transaction, visit: Visit, report: str, subject: str | None, limit: int) -> None:
+    """Write down that somebody looks at rows, or takes away more of them than one looks at, which needs the right."""
+    if limit <= VIEW_ROWS_MAX:
+        visit.note(tx, f"viewed {report}", subject or "", f"API {visit.request.url.query}")
+        return
+    if not visit.may(Right.EXPORT):
+        raise PageError(
+            403,
+            f"More than {VIEW_ROWS_MAX} rows in one answer are an export; your role, {visit.user.role}, does not "
+            f"include the right to {Right.EXPORT.phrase}.",
+            f"Ask for at most {VIEW_ROWS_MAX} rows at a time.",
+        )
+    visit.note(tx, f"exported {report}", subject or "", f"up to {limit:,} rows as JSON; {visit.request.url.query}")
+
+
+def _rows(records: Iterable[Record], keys: Sequence[str], following: object) -> Response:
+    rows = [{key: plain(record[key]) for key in keys} for record in records]
+    return JSONResponse({"rows": rows, "next": following})

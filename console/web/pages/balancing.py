@@ -1,0 +1,67 @@
+"""Payment Balancing: the EMR against Billing as one sum that adds up, what nothing explains first."""
+
+from datetime import date, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from console.web.filters import FIRST_DAY, LAST_DAY, Period
+from console.web.pages.choices import clinic_names
+from console.web.visiting import PageError, Viewer, Visit
+from payments.core.balancing import Term, last_full_week
+from payments.journeys import balancing
+from payments.journeys.balancing import BalanceQuery
+
+router = APIRouter(include_in_schema=False)
+
+LINES_MAX = 200
+
+
+@router.get("/balancing")
+def show(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
+    """Balance the days that are chosen; the last full week if none are."""
+    since, until = _days(choice, visit.today)
+    query = balance_query(Period(since=since, until=until, clinic=choice.clinic), visit)
+    with visit.site.ledger() as tx:
+        balance = balancing.balance(tx, query)
+        names = clinic_names(tx, visit)
+        visit.note(tx, "viewed Payment Balancing", query.clinic_id or "", f"{since} to {until}")
+    return visit.page(
+        "balancing.html",
+        balance=balance,
+        terms=[(term, term.sentence, balance.terms[term]) for term in Term],
+        lines=balance.lines[:LINES_MAX],
+        hidden=max(0, len(balance.lines) - LINES_MAX),
+        since=since if since > FIRST_DAY else None,
+        until=until,
+        clinic=query.clinic_id,
+        clinics=names,
+        week_before=_moved(since, until, -7),
+        week_after=_moved(since, until, 7),
+    )
+
+
+def balance_query(choice: Period, visit: Visit) -> BalanceQuery:
+    """Return what to balance; who is limited to clinics balances one of these at a time."""
+    clinics = choice.clinics(visit.user)
+    if clinics is None:
+        return BalanceQuery(choice.since, choice.until, None)
+    if not clinics:
+        raise PageError(403, "Your account includes no clinic.", "Ask an admin for one.")
+    return BalanceQuery(choice.since, choice.until, clinics[0])
+
+
+def _days(choice: Period, today: date) -> tuple[date, date]:
+    first, last = last_full_week(today)
+    if choice.since is None and choice.until is None:
+        return first, last
+    since = choice.since or FIRST_DAY
+    return since, choice.until or max(since, today)
+
+
+def _moved(since: date, until: date, days: int) -> tuple[date | None, date] | None:
+    """Return the days some days later or earlier, None where no page shows them; what begins at no day still does."""
+    first, last = since + timedelta(days), until + timedelta(days)
+    if since == FIRST_DAY:
+        return (None, last) if FIRST_DAY <= last <= LAST_DAY else None
+    return (first, last) if first >= FIRST_DAY and last <= LAST_DAY else None

@@ -1,0 +1,81 @@
+"""The Claims Feed: every saved payment and what became of it; chosen ones are requeued from here."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from console.web.filters import FeedFilter, written_place
+from console.web.pages.choices import clinic_names
+from console.web.visiting import PageError, Requeuer, Viewer, Visit
+from payments.access.rights import Right
+from payments.core.outcome import Reason, Status
+from payments.journeys import listing, requeueing
+from payments.journeys.reporting import FeedRow
+from tasks import enqueue
+
+router = APIRouter(include_in_schema=False)
+
+PAGE_ROWS = 50
+REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAILED})
+
+
+@router.get("/claims-feed")
+def show(choice: Annotated[FeedFilter, Query()], visit: Viewer) -> Response:
+    """Show a page of the feed."""
+    with visit.site.ledger() as tx:
+        page = listing.feed_page(tx, choice.wanted(visit.user), choice.place(), PAGE_ROWS)
+        names = clinic_names(tx, visit)
+        visit.note(tx, "viewed Claims Feed", choice.find or "", visit.request.url.query)
+    return visit.page(
+        "claims_feed.html",
+        choice=choice,
+        rows=[_shown(each.row) for each in page.rows],
+        next_page=visit.link(after=written_place(page.rows[-1].place)) if page.has_more else None,
+        clinics=names,
+        statuses=list(Status),
+        reasons=list(Reason),
+        can_requeue=visit.may(Right.REQUEUE),
+        can_requeue_all=choice.status in REQUEUEABLE or (choice.status is None and choice.reason is not None),
+    )
+
+
+@router.post("/claims-feed/requeue")
+def requeue(visit: Requeuer) -> Response:
+    """Requeue the rows that were ticked."""
+    keys = [str(key) for key in visit.form.getlist("payment")]
+    if not keys:
+        raise PageError(422, "No payment was ticked.", "Go back and tick the payments to requeue.")
+    done = requeue_keys(visit, keys)
+    passed = f" {len(done.passed_over)} needed nothing." if done.passed_over else ""
+    return visit.go(
+        back_to(visit, "/claims-feed", "/timeline"),
+        f"{done.count} of {len(keys)} payments will be judged again.{passed}",
+    )
+
+
+def requeue_keys(visit: Visit, keys: list[str]) -> requeueing.Requeued:
+    """Requeue payments that the visitor may see, and nudge the importer."""
+    with visit.site.ledger() as tx:
+        visible = listing.visible_keys(tx, visit.user, list(dict.fromkeys(keys)))
+        hidden = tuple(key for key in keys if key not in set(visible))
+        done = requeueing.requeue(tx, visible, visit.now, visit.user.signature)
+        for key in visible:
+            if key not in done.passed_over:
+                visit.note(tx, "requeued", key)
+    enqueue.retry_due(visit.site.settings, visit.site.engines)
+    return requeueing.Requeued(done.count, (*done.passed_over, *hidden))
+
+
+def back_to(visit: Visit, *pages: str) -> str:
+    """Return the address that the visitor comes from, if it is one of these pages of ours; else that of the first."""
+    back = visit.form.get("back")
+    return back if isinstance(back, str) and back.partition("?")[0] in pages else pages[0]
+
+
+def _shown(row: FeedRow) -> dict[str, Any]:
+    return {
+        **row._asdict(),
+        "key": row.payment if row.refused is None else row.refused,
+        "sentence": Reason(row.reason).sentence if row.reason else "",
+        "may_requeue": row.status in REQUEUEABLE,
+    }

@@ -1,0 +1,49 @@
+"""The overview: how the day flows, what needs somebody, whether the feed keeps up."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from console.web.charts import flow_chart
+from console.web.filters import FIRST_DAY, Day, Filter
+from console.web.rendering import age
+from console.web.visiting import Viewer
+from payments.journeys import dashboard
+from tasks.feed.stream import FeedFigures
+
+router = APIRouter(include_in_schema=False)
+
+
+class _Choice(Filter):
+    day: Day | None = None
+
+
+@router.get("/")
+def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
+    """Show the overview of a day; today unless another is asked for."""
+    day = choice.day or visit.today
+    with visit.site.ledger() as tx:
+        seen = dashboard.overview(tx, day, visit.user.clinics, visit.now.astimezone(visit.zone))
+    figures = visit.site.feed_figures()
+    return visit.page(
+        "overview.html",
+        seen=seen,
+        chart=flow_chart(seen.flow),
+        totals={name: sum(getattr(hour, name) for hour in seen.flow) for name in seen.flow[0]._fields[1:]},
+        figures=figures,
+        lag=_lag(figures, visit.now),
+        day=day,
+        day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
+        day_after=day + timedelta(days=1) if day < visit.today else None,
+        is_today=day == visit.today,
+        open_exceptions=sum(each.number for each in seen.exceptions),
+    )
+
+
+def _lag(figures: FeedFigures | None, now: datetime) -> str:
+    if figures is None:
+        return "Redis does not answer"
+    if figures.oldest_ms is None:
+        return "none"
+    return age(now - datetime.fromtimestamp(figures.oldest_ms / 1000, UTC))

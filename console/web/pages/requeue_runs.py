@@ -1,0 +1,133 @@
+"""Requeueing all that match: counted before, confirmed, done in steps that can be watched and stopped."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Query, Response
+from pydantic import ValidationError
+
+from console.web.filters import FeedFilter
+from console.web.pages.claims_feed import REQUEUEABLE
+from console.web.rendering import url
+from console.web.visiting import PageError, Requeuer, Site, Visit
+from payments.core.outcome import Reason
+from payments.journeys import requeueing
+from payments.journeys.requeueing import RequeueRun, Wanted
+from tasks import enqueue
+
+router = APIRouter(include_in_schema=False)
+
+STEP_ROWS = 500
+STALLED_AFTER = timedelta(seconds=30)
+
+
+@router.get("/requeue-runs/new")
+def confirm(choice: Annotated[FeedFilter, Query()], visit: Requeuer) -> Response:
+    """Count what matches, foresee what would become of it, and ask."""
+    _check(choice)
+    wanted = choice.wanted(visit.user)
+    with visit.site.ledger() as tx:
+        foreseen = requeueing.foresee(tx, wanted, visit.now)
+    return visit.page("requeue_new.html", foreseen=foreseen, chosen=_in_words(wanted), fields=_fields(choice))
+
+
+@router.post("/requeue-runs")
+def begin(tasks: BackgroundTasks, visit: Requeuer) -> Response:
+    """Begin a run; it goes on whoever watches."""
+    try:
+        choice = FeedFilter.model_validate({name: value for name, value in visit.form.items() if name != "csrf"})
+    except ValidationError:
+        raise PageError(422, "This choice of payments cannot be read.", "Go back to the Claims Feed.") from None
+    _check(choice)
+    wanted = choice.wanted(visit.user)
+    with visit.site.ledger() as tx:
+        number = requeueing.begin_run(tx, wanted, visit.now, visit.user.signature)
+        visit.note(tx, "requeued all that match", f"run {number}", ", ".join(_in_words(wanted)))
+    return _going(visit, number, tasks)
+
+
+@router.get("/requeue-runs/{number}")
+def show(number: int, visit: Requeuer) -> Response:
+    """Show how far a run is; the page loads itself again while it goes on."""
+    run = own_run(visit, number)
+    stalled = run.state == "running" and visit.now - run.moved_at > STALLED_AFTER
+    percent = 100 if run.state == "done" or not run.total else min(99, run.done * 100 // run.total)
+    feed = url("/claims-feed", clinic=(run.wanted.clinics or ("",))[0] if len(run.wanted.clinics or ()) == 1 else None)
+    chosen = _in_words(run.wanted)
+    return visit.page("requeue_run.html", run=run, stalled=stalled, percent=percent, feed=feed, chosen=chosen)
+
+
+@router.post("/requeue-runs/{number}/stop")
+def stop(number: int, visit: Requeuer) -> Response:
+    """Stop a run after the step that it is at."""
+    own_run(visit, number)
+    with visit.site.ledger() as tx:
+        requeueing.stop_run(tx, number, visit.now)
+        visit.note(tx, "requeue stopped", f"run {number}")
+    return visit.go(f"/requeue-runs/{number}")
+
+
+@router.post("/requeue-runs/{number}/resume")
+def resume(number: int, tasks: BackgroundTasks, visit: Requeuer) -> Response:
+    """Go on with a run that was stopped, or that ended with its console."""
+    own_run(visit, number)
+    with visit.site.ledger() as tx:
+        requeueing.resume_run(tx, number, visit.now)
+        visit.note(tx, "requeue resumed", f"run {number}")
+    return _going(visit, number, tasks)
+
+
+def own_run(visit: Visit, number: int) -> RequeueRun:
+    """Return a run, of which the visitor has to be allowed to see all."""
+    with visit.site.ledger() as tx:
+        run = requeueing.show_run(tx, number) if 0 < number < 2**62 else None
+    seen = visit.user.clinics
+    if run is None or (seen is not None and not set(run.wanted.clinics or ("",)) <= set(seen)):
+        raise PageError(404, "There is no such run.", "Choose payments on the Claims Feed and requeue them.")
+    return run
+
+
+def run_to_its_end(site: Site, number: int) -> None:
+    """Do a run step by step until it is done or stopped, and nudge the importer at each."""
+    goes_on = True
+    while goes_on:
+        with site.ledger() as tx:
+            goes_on = requeueing.step(tx, number, datetime.now(UTC), STEP_ROWS)
+        enqueue.retry_due(site.settings, site.engines)
+
+
+def _going(visit: Visit, number: int, tasks: BackgroundTasks) -> Response:
+    # It begins once the answer is on its way; the answer carries it, because FastAPI asks that of a response of ours.
+    tasks.add_task(run_to_its_end, visit.site, number)
+    answer = visit.go(f"/requeue-runs/{number}")
+    answer.background = tasks
+    return answer
+
+
+def _check(choice: FeedFilter) -> None:
+    if choice.status not in REQUEUEABLE and not (choice.status is None and choice.reason):
+        raise PageError(
+            422,
+            "Choose which payments to requeue: by their status Not Sent, Transmission Pending or Validation Failed, "
+            "or by a reason.",
+            "Set it on the Claims Feed.",
+        )
+
+
+def _fields(choice: FeedFilter) -> dict[str, object]:
+    return choice.model_dump(mode="json", exclude_none=True, exclude={"after"})
+
+
+def _in_words(wanted: Wanted) -> list[str]:
+    clinics = wanted.clinics or ()
+    said = {
+        "": wanted.status,
+        "reason:": wanted.reason and Reason(wanted.reason).sentence.rstrip("."),
+        "saved from": wanted.since,
+        "saved until": wanted.until,
+        "clinic": ", ".join(clinics) if len(clinics) < 4 else f"one of {len(clinics)}",
+        "patient": wanted.patient,
+        "payment": wanted.payment,
+        "amount": wanted.amount,
+    }
+    return [f"{name} {value}".strip() for name, value in said.items() if value not in (None, "")]

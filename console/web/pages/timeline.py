@@ -1,0 +1,48 @@
+"""The timeline of one payment: everything that happened to it, with who, how long it took and what comes next."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from console.web.filters import Filter, Text
+from console.web.visiting import PageError, Viewer, Visit
+from payments.core.outcome import Reason
+from payments.journeys import listing, reporting
+from payments.journeys.listing import Wanted
+from payments.journeys.reporting import TimelineRow
+from payments.store.db.connection import Transaction
+
+router = APIRouter(include_in_schema=False)
+
+
+class _Choice(Filter):
+    payment: Text | None = None
+
+
+@router.get("/timeline")
+def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
+    """Show the life of one payment, or ask for one."""
+    if choice.payment is None:
+        return visit.page("timeline.html", payment=None)
+    with visit.site.ledger() as tx:
+        happened = life(tx, visit, choice.payment)
+        found = listing.feed_page(tx, Wanted(payment=choice.payment, clinics=visit.user.clinics), None, 1).rows
+        visit.note(tx, "viewed timeline", choice.payment)
+    row = found[0].row if found else None
+    return visit.page(
+        "timeline.html",
+        payment=choice.payment,
+        happened=happened,
+        row=row,
+        sentence=Reason(row.reason).sentence if row and row.reason else "",
+        may_requeue=bool(row and row.status != "Transmission Successful"),
+    )
+
+
+def life(tx: Transaction, visit: Visit, key: str) -> list[TimelineRow]:
+    """Return what happened to a payment that the visitor may see, or refuse."""
+    happened = list(reporting.timeline(tx, key)) if listing.visible_keys(tx, visit.user, [key]) else []
+    if not happened:
+        step = "Keys are clinic/payment/line, as the Claims Feed shows them."
+        raise PageError(404, f"No payment is known as {key}.", step)
+    return happened

@@ -1,0 +1,164 @@
+"""`payments up`: the engines that no URL names, the schema, a process for each service; knows none of their work."""
+
+import functools
+import os
+import sys
+
+import psycopg
+import redis
+import structlog
+from rich.console import Console
+from rich.table import Table
+
+from config.engines import Engines, RunningStack, forget_running_stack, write_running_stack
+from config.logging import configure_logging, log_format_of
+from config.settings import Settings, SettingsError, read_settings
+from config.urls import without_password
+from devstack.child_output import ChildOutput
+from devstack.child_process import Child
+from devstack.embedded_postgres import prepare_postgres
+from devstack.embedded_valkey import prepare_valkey
+from devstack.engine_process import Engine, EngineError
+from devstack.engines import HomeInUseError, home_lock
+from devstack.supervisor import Supervisor
+from tasks.signing import read_keyring
+from workers.runtime.ports import PortTakenError, held_port, hold_port
+from workers.runtime.schema import upgrade_schema
+
+log = structlog.get_logger(__name__)
+
+# The order in which they start; each is also a service of its own: `python -m workers.NAME`, or as said below.
+APPLICATIONS = ("intake", "importer", "backoffice", "scheduler", "flower", "console")
+
+# Longer than a Celery worker's soft shutdown, shorter than the half minute that init systems usually grant.
+_GRACE_SECONDS = 15.0
+_REACH_SECONDS = 5
+_MODULES = {"console": "console.web.serve"}
+
+
+def main(settings: Settings) -> int:
+    """Run the whole stack in the foreground until a signal ends it; return the exit status. Raises SettingsError."""
+    configure_logging(settings, "up")
+    read_keyring(settings)  # what is wrong with it is told before anything has started
+    try:
+        with (
+            home_lock(settings.home),
+            held_port("PAYMENTS_FLOWER_PORT", settings.flower_port),
+            held_port("PAYMENTS_CONSOLE_PORT", settings.console_port),
+        ):
+            _run(settings)
+    except (HomeInUseError, PortTakenError, EngineError) as error:
+        sys.stderr.write(f"payments up: {error}\n")
+        return 1
+    return 0
+
+
+def application(name: str, settings: Settings, engines: Engines) -> Child:
+    """Return one service as a child process; the settings reach it by its environment."""
+    env = engines.environment() | {
+        "PAYMENTS_HOME": str(settings.home),
+        "PAYMENTS_LOG_FORMAT": log_format_of(settings, sys.stdout),
+        "PYTHONUNBUFFERED": "1",
+        # With it SIGTERM lets a Celery worker finish what it is at; without it the soft shutdown does nothing.
+        "REMAP_SIGTERM": "SIGQUIT",
+    }
+    if settings.embedded:
+        # At a desk: Flower listens on 127.0.0.1 only, and reads only.
+        env["FLOWER_UNAUTHENTICATED_API"] = "true"
+    return Child(name, (sys.executable, "-m", _MODULES.get(name, f"workers.{name}")), env, grace_seconds=_GRACE_SECONDS)
+
+
+def _run(settings: Settings) -> None:
+    output = ChildOutput(settings.home / "log", sys.stdout, log_format_of(settings, sys.stdout))
+    with Supervisor(output) as supervisor:
+        try:
+            engines = _engines(settings, supervisor)
+        except EngineError:
+            if supervisor.stopping:
+                return
+            raise
+        upgrade_schema(engines.database_url, settings)
+        running = _running(settings, engines)
+        supervisor.at_the_end(functools.partial(forget_running_stack, settings.home))
+        write_running_stack(settings.home, running)
+        for name in APPLICATIONS:
+            supervisor.start(application(name, settings, engines))
+        _show(running)
+        supervisor.run()
+
+
+def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
+    """Start the engines that no URL names, and return all of them once they answer."""
+    database_url, redis_url = settings.database_url, settings.redis_url
+    if database_url is None:
+        postgres = prepare_postgres(settings.home)
+        supervisor.at_the_end(postgres.forget_sockets)
+        database_url = _start(postgres, supervisor)
+    else:
+        _reach_postgres(database_url)
+    if redis_url is None:
+        valkey = prepare_valkey(settings.home)
+        supervisor.at_the_end(hold_port(valkey.port).close)
+        redis_url = _start(valkey, supervisor)
+    else:
+        _reach_redis(redis_url)
+    return Engines.named(database_url, redis_url, settings.celery_broker_url)
+
+
+def _start(engine: Engine, supervisor: Supervisor) -> str:
+    supervisor.start(engine.child())
+    engine.wait_until_ready(functools.partial(supervisor.is_running, engine.name))
+    return engine.url
+
+
+def _reach_postgres(url: str) -> None:
+    try:
+        psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_REACH_SECONDS).close()
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise EngineError(f"DATABASE_URL: {without_password(url)} does not answer: {reason}") from None
+
+
+def _reach_redis(url: str) -> None:
+    try:
+        with redis.Redis.from_url(url, socket_timeout=_REACH_SECONDS, socket_connect_timeout=_REACH_SECONDS) as client:
+            client.ping()
+    except (redis.RedisError, OSError) as error:
+        raise EngineError(f"REDIS_URL: {without_password(url)} does not answer: {error}") from None
+
+
+def _running(settings: Settings, engines: Engines) -> RunningStack:
+    return RunningStack(
+        supervisor_pid=os.getpid(),
+        engines=engines,
+        flower_url=f"http://127.0.0.1:{settings.flower_port}",
+        console_url=f"http://127.0.0.1:{settings.console_port}",
+        log_folder=str(settings.home / "log"),
+    )
+
+
+def _show(running: RunningStack) -> None:
+    """Say where everything is: in a table for a person, as one log event otherwise."""
+    where = {
+        "PostgreSQL": without_password(running.engines.database_url),
+        "Redis or Valkey": without_password(running.engines.redis_url),
+        "Console": running.console_url,
+        "Flower": running.flower_url,
+        "Logs": running.log_folder,
+    }
+    if not sys.stdout.isatty():
+        log.info("stack_is_up", **{name.split()[0].lower(): place for name, place in where.items()})
+        return
+    table = Table(title="payments is up; Ctrl-C stops it", show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, place in where.items():
+        table.add_row(name, place)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(read_settings(os.environ)))
+    except SettingsError as error:
+        sys.exit(f"payments up: {error}")

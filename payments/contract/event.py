@@ -1,0 +1,193 @@
+"""The event contract: what an EMR may put on the stream, and what is said when it puts something else.
+
+Everything crosses but who entered the payment: no field holds it, and a field that is not named here is ignored.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from itertools import combinations
+from typing import Annotated, Literal, NamedTuple, Self
+from uuid import UUID
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from payments.contract.errors import EventError, refusal
+from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Memo, Note, Version
+from payments.contract.money import ZERO, Money
+
+
+class ChargeType(StrEnum):
+    """The seven charge types an EMR knows; a clinic chooses which of them flow."""
+
+    COPAY = "Copay"
+    DEDUCTIBLE = "Deductible"
+    WELLNESS = "Wellness"
+    SUPPLIES = "Supplies"
+    OTHER = "Other"
+    COINSURANCE = "Coinsurance"
+    PAYMENT_ON_ACCOUNT = "Payment on Account"
+
+
+class Method(StrEnum):
+    """How the money was taken."""
+
+    CASH = "Cash"
+    CHECK = "Check"
+    CREDIT_CARD = "Credit Card"
+    EFT = "EFT"
+    OTHER = "Other"
+
+
+class LineKey(NamedTuple):
+    """What names one charge line of an EMR payment; prints as clinic/payment/line."""
+
+    clinic_id: str
+    payment_id: str
+    line_id: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+    @classmethod
+    def readings(cls, text: str) -> Iterator[Self]:
+        """Yield every key that prints as `text`: more than one only where an id itself holds a slash."""
+        parts = text.split("/")
+        for first, second in combinations(range(1, len(parts)), 2):
+            yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
+
+
+def _not_a_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("flag")  # noqa: TRY004 (pydantic turns only a ValueError into a refusal)
+    return value
+
+
+_NOT_CONTENT = {"schema_", "event_id", "saved_at"}
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    schema_: Annotated[Literal[1], BeforeValidator(_not_a_flag), Field(alias="schema", description="1")]
+    event_id: Annotated[UUID, Field(description="a UUID")]
+    company_id: Identifier
+    patient_id: Identifier
+    version: Version
+    saved_at: Instant
+
+    @property
+    def content_hash(self) -> bytes:
+        """A fingerprint of what was saved: all fields but the event's id and the time of the save.
+
+        It is stored, and older workers stand beside newer ones: a field that is added later stays out of it
+        (`_NOT_CONTENT`). Else every repeat of what was saved before would be a conflict.
+        """
+        text = self.model_dump_json(exclude=_NOT_CONTENT)
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+class _LineEvent(_Event):
+    clinic_id: Identifier
+    payment_id: Identifier
+    line_id: Identifier
+
+    @cached_property
+    def key(self) -> LineKey:
+        """The key of the line that was saved or deleted."""
+        return LineKey(self.clinic_id, self.payment_id, self.line_id)
+
+
+class PaymentDeleted(_LineEvent):
+    """The front desk deleted a line."""
+
+    type: Literal["payment.deleted"]
+
+
+class PaymentSaved(_LineEvent):
+    """The front desk saved a line, new or changed."""
+
+    type: Literal["payment.saved"]
+    charge_type: Annotated[ChargeType, Field(description="one of " + ", ".join(ChargeType))]
+    amount_due: Amount
+    amount_paid: Amount
+    paid: Flag
+    internal_payment: Flag
+    method: Annotated[Method, Field(description="one of " + ", ".join(Method))]
+    transaction_date: Day
+    date_of_service: Annotated[Day | None, Field(description="a date that exists, YYYY-MM-DD, or null")]
+    case_id: Note
+    provider_id: Note
+    reference: Note
+    memo: Memo
+    refund_of: Note
+
+    @model_validator(mode="after")
+    def _amounts_fit(self) -> Self:
+        if self.refund_of is None:
+            for field in ("amount_due", "amount_paid"):
+                if getattr(self, field) < ZERO:
+                    raise EventError(field, "negative only on a refund line; name the refunded line in refund_of")
+            if self.paid and self.amount_paid == ZERO and self.amount_due != ZERO:
+                raise EventError("amount_paid", "expected more than 0.00 on a line marked Paid")
+        return self
+
+    @property
+    def amount(self) -> Money:
+        """What the patient paid: the amount that belongs in Billing if the line does."""
+        return self.amount_paid
+
+    @property
+    def service_date(self) -> date | None:
+        """The date of service; a Payment on Account has none, whatever the EMR wrote (rule D8)."""
+        return None if self.charge_type is ChargeType.PAYMENT_ON_ACCOUNT else self.date_of_service
+
+
+class PatientSaved(_Event):
+    """A patient became known to Billing, or changed."""
+
+    type: Literal["patient.saved"]
+    name: Note
+
+
+class ChargeSaved(_Event):
+    """What a patient still owes for one date of service."""
+
+    type: Literal["charge.saved"]
+    clinic_id: Identifier
+    charge_id: Identifier
+    date_of_service: Day
+    patient_balance: Amount
+    insurance_open: Flag
+
+
+LineEvent = PaymentSaved | PaymentDeleted
+Event = PaymentSaved | PaymentDeleted | PatientSaved | ChargeSaved
+EVENT_CONTRACT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_EVENT_TYPES: dict[str, type[BaseModel]] = {
+    "payment.saved": PaymentSaved,
+    "payment.deleted": PaymentDeleted,
+    "patient.saved": PatientSaved,
+    "charge.saved": ChargeSaved,
+}
+
+
+def read_event(body: bytes) -> Event:
+    """Read one event from its bytes.
+
+    Raises EventError, naming the first field that is wrong and what was expected there.
+    """
+    try:
+        return EVENT_CONTRACT.validate_json(body)
+    except ValidationError as refused:
+        raise refusal(refused, body, _EVENT_TYPES) from None

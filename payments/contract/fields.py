@@ -1,0 +1,75 @@
+"""The forms in which an event's fields may be written, each with the words that say so where another one came."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
+
+from payments.contract.money import dollars
+
+MEMO_CHARACTERS_MAX = 2_000
+
+
+def _written(pattern: str) -> BeforeValidator:
+    """Let only text of this form reach the parser, which by itself would also take numbers and looser forms."""
+    form = re.compile(pattern, re.ASCII)  # without it \d also takes the digits of other scripts
+
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise ValueError("form")
+        return value
+
+    return BeforeValidator(check, json_schema_input_type=Annotated[str, StringConstraints(pattern=f"^{pattern}$")])
+
+
+def _plain(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("characters")
+    return value
+
+
+def _storable(value: str | None) -> str | None:
+    if value and "\x00" in value:
+        raise ValueError("characters")
+    return value or None
+
+
+YEAR_FIRST = 1900
+YEAR = r"(?:19|2\d)\d{2}"
+"""A year from 1900 to 2999, as a regular expression."""
+_DAY = YEAR + r"-\d{2}-\d{2}"
+
+Identifier = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=64),
+    AfterValidator(_plain),
+    Field(description="text of 1 to 64 printable characters"),
+]
+Amount = Annotated[
+    Decimal,
+    _written(r"-?\d{1,10}\.\d{2}"),
+    AfterValidator(dollars),
+    Field(description='dollars as text with two decimals, e.g. "25.00"'),
+]
+Day = Annotated[date, _written(_DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
+Instant = Annotated[
+    AwareDatetime,
+    _written(_DAY + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
+    Field(strict=False, description="an RFC 3339 time with its offset, e.g. 2026-10-05T10:00:00-07:00"),
+]
+Version = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="a whole number from 1")]
+Flag = Annotated[bool, Field(strict=True, description="true or false")]
+Note = Annotated[
+    str | None,
+    StringConstraints(strict=True, max_length=200),
+    AfterValidator(_storable),
+    Field(default=None, description="text of up to 200 characters, or null"),
+]
+Memo = Annotated[
+    str | None,
+    StringConstraints(strict=True, max_length=MEMO_CHARACTERS_MAX),
+    AfterValidator(_storable),
+    Field(default=None, description=f"text of up to {MEMO_CHARACTERS_MAX:,} characters, or null"),
+]

@@ -1,0 +1,73 @@
+"""What can be made out of a body that was refused: enough to show it on the feed beside its line."""
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from payments.contract.event import ChargeType, LineKey
+from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Version
+from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
+
+
+class Glimpse(NamedTuple):
+    """What can be made out of a body that was refused, for the feed; None where it cannot."""
+
+    company_id: str | None = None
+    clinic_id: str | None = None
+    payment_id: str | None = None
+    line_id: str | None = None
+    patient_id: str | None = None
+    version: int | None = None
+    saved_at: datetime | None = None
+    charge_type: str | None = None
+    amount_paid: Decimal | None = None
+    transaction_date: date | None = None
+    paid: bool | None = None
+
+    @property
+    def key(self) -> LineKey | None:
+        """The line's key, where all three of its parts can be read."""
+        if self.clinic_id and self.payment_id and self.line_id:
+            return LineKey(self.clinic_id, self.payment_id, self.line_id)
+        return None
+
+
+def glimpse(body: bytes) -> Glimpse:
+    """Make out what can be made out of a refused body; of one that is too large, of its beginning. Raises nothing."""
+    try:
+        content = json.loads(body) if len(body) <= EVENT_BYTES_MAX else _beginning(body)
+    except (ValueError, RecursionError):
+        return Glimpse()
+    if not isinstance(content, dict):
+        return Glimpse()
+    seen: dict[str, Any] = {}
+    for field in Glimpse._fields:
+        try:
+            seen[field] = _GLIMPSED[field].validate_python(content.get(field))
+        except ValidationError:
+            seen[field] = None
+    return Glimpse(**seen)
+
+
+def _beginning(body: bytes) -> object:
+    # Up to its last comma, for a number that is cut off reads as another number.
+    return from_json(body[:KEPT_BYTES].rpartition(b",")[0], allow_partial=True)
+
+
+_GLIMPSED: dict[str, TypeAdapter[Any]] = {
+    "company_id": TypeAdapter(Identifier),
+    "clinic_id": TypeAdapter(Identifier),
+    "payment_id": TypeAdapter(Identifier),
+    "line_id": TypeAdapter(Identifier),
+    "patient_id": TypeAdapter(Identifier),
+    "version": TypeAdapter(Version),
+    "saved_at": TypeAdapter(Instant),
+    "charge_type": TypeAdapter(ChargeType),
+    "amount_paid": TypeAdapter(Amount),
+    "transaction_date": TypeAdapter(Day),
+    "paid": TypeAdapter(Flag),
+}

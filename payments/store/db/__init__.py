@@ -1,0 +1,1 @@
+"""The database connection, bulk writes and queries as of a moment; no table of the ledger."""

@@ -1,0 +1,1 @@
+"""Events recorded, dead letters and requeues."""

@@ -1,0 +1,1 @@
+"""Lines, entries, charges, patients, clinics, months, findings and history."""

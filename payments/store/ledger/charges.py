@@ -1,0 +1,47 @@
+"""What patients owe for their dates of service: locked, and written back as a set."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from payments.contract.event import ChargeSaved
+from payments.core.charge import StandingCharge
+from payments.core.distribution import ChargeKey
+from payments.store.db.as_of import changed_at
+from payments.store.db.bulk import arrays, insertion, unnested
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.tables import charges
+
+_KEY = ["clinic_id", "charge_id"]
+_COLUMNS = [*_KEY, *StandingCharge._fields]
+_WRITTEN = [*_COLUMNS, "changed_at"]
+
+
+def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, StandingCharge]:
+    """Lock the charges that exist under these keys, always in the same order, and return them."""
+    wanted = [dict(zip(_KEY, key, strict=True)) for key in sorted(set(keys))]
+    if not wanted:
+        return {}
+    found = tx.execute(
+        text(
+            f"SELECT locked.* FROM (SELECT * FROM {unnested(charges, _KEY)} ORDER BY 1, 2) AS wanted, LATERAL "
+            f"(SELECT {', '.join(_COLUMNS)} FROM charges WHERE clinic_id = wanted.clinic_id "
+            "AND charge_id = wanted.charge_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
+        ),
+        arrays(wanted, _KEY),
+    )
+    return {(clinic_id, charge_id): StandingCharge(*rest) for clinic_id, charge_id, *rest in found}
+
+
+def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], now: datetime) -> None:
+    """Keep charges as of now; where another worker has just added a newer version of a new one, that stays."""
+    rows = [
+        {name: getattr(event, name) for name in _COLUMNS} | {"changed_at": now} for _, event in sorted(saved.items())
+    ]
+    if rows:
+        values = ", ".join(f"{name} = excluded.{name}" for name in StandingCharge._fields)
+        newer = (
+            "ORDER BY clinic_id, charge_id ON CONFLICT (clinic_id, charge_id) DO UPDATE "
+            f"SET {values}, {changed_at('charges', 'excluded.changed_at')} WHERE charges.version < excluded.version"
+        )
+        tx.execute(text(insertion(charges, _WRITTEN, newer)), arrays(rows, _WRITTEN))

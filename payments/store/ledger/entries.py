@@ -1,0 +1,53 @@
+"""The ledger: entries are added, never changed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+from payments.contract.event import LineKey
+from payments.core.line import EntryKind, Line, Posting
+from payments.store.db.bulk import append
+from payments.store.db.connection import Transaction
+from payments.store.tables import entries
+
+_COLUMNS = (
+    "line_ref version part kind amount company_id clinic_id patient_id charge_type method provider_id "
+    "date_of_service reference deposit_date posting_date posted_at entered_by"
+).split()
+
+
+class NewEntry(NamedTuple):
+    """A posting that goes into the ledger: for which line, as which of its entries, on which company day."""
+
+    line: Line
+    posting: Posting
+    part: int
+    posting_date: date
+
+
+class Stamp(NamedTuple):
+    """What entries that are posted together have in common."""
+
+    kind: EntryKind
+    user: str
+    posted_at: datetime
+
+
+def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], stamp: Stamp) -> None:
+    """Add entries to the ledger; `line_refs` names the row of each line.
+
+    The database refuses the whole statement where a deposit date lies in a closed month.
+    """
+    if not added:
+        return
+    append(tx, entries, _COLUMNS, (_row(new, line_refs[new.line.key], stamp) for new in added))
+
+
+def _row(new: NewEntry, line_ref: int, stamp: Stamp) -> tuple[object, ...]:
+    line, (amount, bearing) = new.line, new.posting
+    return (
+        *(line_ref, line.version, new.part, stamp.kind, amount, line.company_id, line.key.clinic_id),
+        *(bearing.patient_id, bearing.charge_type, bearing.method, bearing.provider_id, bearing.date_of_service),
+        *(line.content.reference if line.content else None, bearing.deposit_date),
+        *(new.posting_date, stamp.posted_at, stamp.user),
+    )

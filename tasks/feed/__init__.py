@@ -1,0 +1,1 @@
+"""The feed as Redis streams: reading, claiming, redelivery and acknowledgement."""

@@ -1,0 +1,232 @@
+"""A patient's account and the distribution of its money, on the command line."""
+
+import csv
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+
+from payments.contract.event import ChargeType, Event
+from payments.journeys import configuring, distributing, importing, reporting
+from payments.journeys.configuring import Wish
+from payments.store.db.connection import Database, transaction
+from tests.console.conftest import Meanwhile, Terminal
+from tests.make import arrived, charge, patient, run, saved
+from tests.office import paid
+
+ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
+LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
+OWN_DATE = "Rule 2: the charges of its own date of service"
+MORE = "Rule 3: more than its own date of service takes, oldest charge first"
+AFTER_HOLD = "Rule 4: held for the minimum days, oldest charge first"
+
+Hears = Callable[..., None]
+
+
+@pytest.fixture
+def ada() -> dict[str, str]:
+    """A patient of a company of her own."""
+    name = uuid4().hex[:8]
+    return {"company_id": f"a-{name}", "clinic_id": f"a-{name}", "patient_id": f"ada-{name}"}
+
+
+@pytest.fixture
+def hears(ledger_database: Database, ada: dict[str, str]) -> Hears:
+    """Import what the EMR saves, and do at once what may not wait."""
+    with transaction(ledger_database) as tx:
+        wish = Wish(ada["clinic_id"], ada["company_id"], integration=True, charge_types=list(ChargeType))
+        configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
+
+    def hears(*events: Event) -> None:
+        now = datetime.now(UTC)
+        with transaction(ledger_database) as tx:
+            importing.import_events(tx, arrived(events), run(now))
+            distributing.distribute_marked(tx, now.date(), now, 500)
+
+    hears(patient(ada["patient_id"], company_id=ada["company_id"]))
+    return hears
+
+
+@pytest.fixture
+def owing(hears: Hears, ada: dict[str, str]) -> dict[str, str]:
+    """She owes 15.00 for April and 30.00 for March, and paid 25.00 in April and 100.00 for a visit at insurance."""
+    hears(
+        charge("april", "15.00", date_of_service="2020-04-08", **ada),
+        charge("march", "30.00", date_of_service="2020-03-02", **ada),
+        charge("may", "60.00", date_of_service="2020-05-04", insurance_open=True, **ada),
+        saved(payment_id="visit", **paid("25.00", "2020-04-08"), **ada),
+        saved(payment_id="early", **paid("100.00", "2020-05-04"), **ada),
+    )
+    return ada
+
+
+def account(terminal: Terminal, ada: dict[str, str]) -> dict[str, object]:
+    (row,) = terminal.types("report", "account", ada["patient_id"], "--format", "json").rows
+    assert isinstance(row, dict)
+    return row
+
+
+def movements(terminal: Terminal, ada: dict[str, str], *arguments: str) -> list[tuple[str, str, str]]:
+    """Distribute, and return what was moved on her account as (charge, amount, rule)."""
+    rows = terminal.types("distribute", *arguments, "--format", "json").rows
+    mine = [row for row in rows if row["patient"] == ada["patient_id"]]
+    return [(row["charge"].partition("/")[2], row["amount"], row["rule"]) for row in mine]
+
+
+def test_an_account_adds_up_though_more_is_paid_while_it_is_read(
+    terminal: Terminal, owing: dict[str, str], hears: Hears, meanwhile: Meanwhile
+) -> None:
+    more = saved(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing)
+    meanwhile(reporting, "payment_log", lambda: hears(more))
+    row = account(terminal, owing)
+
+    assert isinstance(row["payments"], list)
+    assert row["payments_total"] == str(sum(Decimal(each["amount"]) for each in row["payments"])) == "125.00"
+
+
+def test_the_expanded_log_adds_up_though_money_is_applied_while_it_is_read(
+    terminal: Terminal, owing: dict[str, str], meanwhile: Meanwhile
+) -> None:
+    meanwhile(distributing, "show_applied", lambda: movements(terminal, owing, "--as-of", "2020-05-05"))
+    log = ("report", "payment-log", "--patient", owing["patient_id"], "--expand", "--format", "json")
+    rows = terminal.types(*log).rows
+
+    assert [(row["unassigned"], row["applied"]) for row in rows] == [("25.00", []), ("100.00", [])]
+    assert [row["unassigned"] for row in terminal.types(*log).rows] == ["0.00", "100.00"]
+
+
+def test_an_account_is_one_object_with_the_agreed_keys_and_its_payments(
+    terminal: Terminal, owing: dict[str, str]
+) -> None:
+    row = account(terminal, owing)
+
+    assert list(row)[:4] == ACCOUNT_KEYS
+    assert [row[key] for key in ACCOUNT_KEYS] == [owing["patient_id"], "125.00", "125.00", "105.00"]
+    payments = row["payments"]
+    assert isinstance(payments, list)
+    assert [list(payment) for payment in payments] == [LOG_KEYS] * 2
+    assert [payment["amount"] for payment in payments] == ["25.00", "100.00"]
+
+
+def test_an_id_that_two_companies_use_is_two_accounts_each_with_its_own_payments(
+    terminal: Terminal, ledger_database: Database, owing: dict[str, str]
+) -> None:
+    movements(terminal, owing, "--as-of", "2020-05-05")
+    theirs = owing | {name: f"b-{owing[name]}" for name in ("company_id", "clinic_id")}
+    with transaction(ledger_database) as tx:
+        wish = Wish(theirs["clinic_id"], theirs["company_id"], integration=True, charge_types=list(ChargeType))
+        configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
+        events = [
+            patient(theirs["patient_id"], company_id=theirs["company_id"]),
+            saved(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
+        ]
+        importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
+
+    ours, others = terminal.types("report", "account", owing["patient_id"], "--format", "json").rows
+
+    assert [ours["company"], others["company"]] == [owing["company_id"], theirs["company_id"]]
+    assert [each["amount"] for each in ours["payments"]] == ["25.00", "100.00"]
+    assert [each["amount"] for each in others["payments"]] == ["7.00"]
+    assert ([each["amount"] for each in ours["applied"]], others["applied"]) == (["15.00", "10.00"], [])
+
+
+def test_an_account_adds_up_once_money_is_applied(terminal: Terminal, owing: dict[str, str]) -> None:
+    movements(terminal, owing, "--as-of", "2020-05-05")
+
+    row = account(terminal, owing)
+
+    assert [row[key] for key in ACCOUNT_KEYS[1:]] == ["125.00", "100.00", "80.00"]
+    payments, applied = row["payments"], row["applied"]
+    assert isinstance(payments, list)
+    assert isinstance(applied, list)
+    assert [payment["unassigned"] for payment in payments] == ["0.00", "100.00"]
+    assert sum(Decimal(each["amount"]) for each in applied) == 25
+
+
+def test_nobody_is_told_apart_from_somebody_who_owes_nothing(terminal: Terminal) -> None:
+    told = terminal.types("report", "account", "nobody-at-all", "--format", "json")
+
+    assert (told.status, told.out) == (1, "")
+    assert told.err == "payments: no patient is known as nobody-at-all\n"
+
+
+def test_an_account_fits_the_screen(terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    movements(terminal, owing, "--as-of", "2020-05-05")
+
+    for width in (80, 120, 160):
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = terminal.types("report", "account", owing["patient_id"]).out
+        assert max(map(len, shown.splitlines())) <= width
+        assert all(word in shown for word in ("Unassigned", "Still owed", "80.00", "2 rows", "2 movements", "Rule 2"))
+
+
+def test_the_csv_of_an_account_is_its_payments(terminal: Terminal, owing: dict[str, str]) -> None:
+    lines = terminal.types("report", "account", owing["patient_id"], "--format", "csv").out.splitlines()
+
+    assert lines[0].split(",") == LOG_KEYS
+    assert [row["amount"] for row in csv.DictReader(lines)] == ["25.00", "100.00"]
+
+
+def test_a_dry_run_shows_each_movement_with_its_rule_and_changes_nothing(
+    terminal: Terminal, owing: dict[str, str]
+) -> None:
+    before = account(terminal, owing)
+
+    tried = movements(terminal, owing, "--as-of", "2020-05-05", "--dry-run")
+
+    assert tried == [("april", "15.00", OWN_DATE), ("march", "10.00", MORE)]
+    assert account(terminal, owing) == before
+    assert movements(terminal, owing, "--as-of", "2020-05-05") == tried
+    assert movements(terminal, owing, "--as-of", "2020-05-05") == []
+
+
+def test_the_day_decides_what_is_held(terminal: Terminal, owing: dict[str, str]) -> None:
+    movements(terminal, owing, "--as-of", "2020-05-05")
+
+    assert movements(terminal, owing, "--as-of", "2020-06-02", "--dry-run") == []  # the 29th day after the deposit
+    assert movements(terminal, owing, "--as-of", "2020-06-03", "--dry-run") == [("march", "20.00", AFTER_HOLD)]
+    terminal.types("company", "set", owing["company_id"], "--hold-days", "29")
+    assert movements(terminal, owing, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
+
+
+def test_each_movement_names_the_payment_whose_money_it_moves(terminal: Terminal, owing: dict[str, str]) -> None:
+    rows = terminal.types("distribute", "--as-of", "2020-05-05", "--dry-run", "--format", "json").rows
+
+    own = [(row["payment"], row["charge"]) for row in rows if row["company"] == owing["company_id"]]
+    clinic = owing["clinic_id"]
+    assert own == [(f"{clinic}/visit/1", f"{clinic}/april"), (f"{clinic}/visit/1", f"{clinic}/march")]
+
+
+def test_people_read_the_movements_in_a_table(
+    terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = terminal.types("distribute", "--as-of", "2020-05-05", "--dry-run").out
+
+    assert max(map(len, shown.splitlines())) <= 80
+    assert " ".join(owing["patient_id"]).replace(" ", "") in shown
+    assert "Rule 2" in shown
+
+
+def test_a_payment_on_account_has_been_applied_before_anyone_distributes(
+    terminal: Terminal, hears: Hears, ada: dict[str, str]
+) -> None:
+    on_account = {"charge_type": "Payment on Account", "date_of_service": None}
+    hears(
+        charge("new", "15.00", date_of_service="2020-04-08", **ada),
+        charge("old", "30.00", date_of_service="2020-03-02", **ada),
+        saved(payment_id="poa", **(paid("40.00", "2020-04-09") | on_account), **ada),
+    )
+
+    row = account(terminal, ada)
+    assert [row[key] for key in ACCOUNT_KEYS[1:]] == ["40.00", "0.00", "5.00"]
+    applied = row["applied"]
+    assert isinstance(applied, list)
+    assert [(each["charge"].partition("/")[2], each["amount"]) for each in applied] == [
+        ("old", "30.00"),
+        ("new", "10.00"),
+    ]
+    assert movements(terminal, ada) == []

@@ -1,0 +1,83 @@
+"""Whatever is typed after `payments`: it is done, or refused in one clear line; nothing unexpected, no traceback."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from console.cli import main
+from tests.console.conftest import Billing, Terminal
+from tests.console.odd import numbers_and_days, words
+from tests.make import patient, saved
+
+EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "60"))
+# They run for as long as they are let, or for as long as they are asked to.
+LEFT_OUT = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
+
+MORE = ("not-sent", "all", "open", "off", "json", "typed", "America/Denver", "typed/payment/1")
+ODD = ("", " ", "--", "-", "/nowhere/at/all", "é" * 70)
+# An argument holds no NUL; what is not UTF-8 comes as half a surrogate.
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20)
+odd = words(*MORE, *ODD) | texts | numbers_and_days
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        elif " ".join((*path, name)) not in LEFT_OUT:
+            yield (*path, name), command
+
+
+COMMANDS = sorted(_commands(typer.main.get_command(main.app)), key=lambda found: found[0])
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[str]:
+    """Return a command with some of its options, right and odd values, and something after it."""
+    path, command = draw(st.sampled_from(COMMANDS))
+    options = [each for each in command.params if each.param_type_name == "option"]
+    line = list(path)
+    for option in draw(st.lists(st.sampled_from(options), max_size=4)) if options else ():
+        line.append(draw(st.sampled_from(option.opts)))
+        if not option.is_flag:
+            line.append(draw(odd))
+    return line + draw(st.lists(odd, max_size=3))
+
+
+def test_every_line_is_carried_out_or_refused_in_one(
+    terminal: Terminal, billing: Billing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    billing.clinic("typed")
+    billing.imports(patient(), saved("25.00", clinic_id="typed"), b"no event")
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(lines())
+    def check(line: list[str]) -> None:
+        with contextlib.chdir(tmp_path):  # whatever is said to be the name of a spreadsheet is written
+            answer = terminal.types(*line)
+
+        assert answer.status in {0, 1, 2}
+        assert "Traceback" not in answer.out + answer.err
+        if answer.status:
+            assert answer.err.startswith("payments: "), answer
+            assert answer.err.count("\n") == 1, answer
+            assert "--traceback" not in answer.err  # it is offered for what nobody anticipated
+
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        check()
+
+
+@pytest.mark.parametrize("path", [path for path, _ in COMMANDS], ids=" ".join)
+def test_an_option_that_does_not_exist_is_named(stranger: Terminal, path: tuple[str, ...]) -> None:
+    answer = stranger.types(*path, "--no-such-thing")
+
+    assert (answer.status, answer.out) == (2, "")
+    assert "--no-such-thing" in answer.err

@@ -1,0 +1,112 @@
+"""Every report as it was known at a time: byte for byte what was printed then, whatever came after."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from payments.contract.event import ChargeType, Event
+from payments.journeys import configuring, detecting, distributing, importing
+from payments.journeys.configuring import Wish
+from payments.journeys.distributing import FIRST
+from payments.store.db.connection import Database, transaction
+from tests.console.conftest import Terminal
+from tests.make import arrived, charge, deleted, patient, run, saved
+from tests.office import paid
+
+REPORTS = {
+    "claims-feed": "claims-feed --clinic {company}",
+    "claims-feed summed": "claims-feed --clinic {company} --summary",
+    "exceptions": "exceptions --limit 0",
+    "all exceptions": "exceptions --status all --limit 0",
+    "payment-log": "payment-log --patient {patient}",
+    "payment-log of April": "payment-log --patient {patient} --from 2020-04-01 --to 2020-04-30",
+    "payment-log expanded": "payment-log --patient {patient} --expand",
+    "payment-log summed": "payment-log --patient {patient} --group-by method",
+    "account": "account {patient}",
+    "balancing": "balancing --clinic {company}",
+    "balancing of April": "balancing --clinic {company} --from 2020-04-01 --to 2020-04-30",
+    "balancing by line": "balancing --clinic {company} --lines",
+}
+FORMS = ("table", "json", "csv")
+
+
+class Reader:
+    """A company and a patient of its own, and somebody who reads every report of them."""
+
+    def __init__(self, terminal: Terminal, database: Database) -> None:
+        self.company, self.patient = f"a-{uuid4().hex[:8]}", f"ada-{uuid4().hex[:8]}"
+        self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": self.patient}
+        self._terminal, self._database = terminal, database
+        with transaction(database) as tx:
+            wish = Wish(self.company, self.company, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
+
+    def hears(self, *events: Event) -> None:
+        """Import what the EMR saves, and let the sweeps and the night do their work."""
+        now = datetime.now(UTC)
+        with transaction(self._database) as tx:
+            importing.import_events(tx, arrived(events), run(now))
+            detecting.detect(tx, now, "tests-1", 500)
+            distributing.distribute_after(tx, FIRST, now.date(), now, 5000)
+
+    def does(self, line: str) -> None:
+        told = self._terminal.types(*line.format(company=self.company).split())
+        assert (told.status, told.err) == (0, "")
+
+    def reads(self, line: str, *as_of: str) -> list[str]:
+        """Return a report in each of its forms."""
+        asked = line.format(company=self.company, patient=self.patient).split()
+        told = [self._terminal.types("report", *asked, *as_of, "--format", form) for form in FORMS]
+        assert [(each.status, each.err) for each in told] == [(0, "")] * len(FORMS)
+        return [each.out for each in told]
+
+
+@pytest.fixture
+def reader(terminal: Terminal, ledger_database: Database) -> Reader:
+    return Reader(terminal, ledger_database)
+
+
+def test_a_report_as_of_the_close_of_a_month_stays_byte_for_byte_what_it_was(reader: Reader) -> None:
+    reader.hears(
+        patient(reader.patient, company_id=reader.company),
+        saved(payment_id="a", **paid("25.00", "2020-04-08"), **reader.here),
+        saved(payment_id="b", **paid("40.00", "2020-04-09"), **reader.here),
+        saved(payment_id="c", **(paid("9.00", "2020-05-09") | {"amount_due": "0.00"}), **reader.here),
+        saved(payment_id="d", **paid("7.00", "2020-05-09"), **(reader.here | {"patient_id": "nobody-knows"})),
+        charge("x", "30.00", date_of_service="2020-04-08", **reader.here),
+    )
+    reader.does("months close {company} 2020-04")
+    at_the_close = datetime.now(UTC).isoformat()
+    then = {name: reader.reads(line) for name, line in REPORTS.items()}
+
+    reader.hears(
+        deleted(payment_id="a", version=2, **reader.here),
+        saved(payment_id="b", version=2, **paid("45.00", "2020-04-09", method="Check"), **reader.here),
+        charge("x", "35.00", version=2, date_of_service="2020-04-08", **reader.here),
+    )
+    reader.does("exceptions accept --all --company {company}")
+    reader.hears(saved(payment_id="b", version=3, **paid("50.00", "2020-04-09"), **reader.here))
+
+    now = {name: reader.reads(line) for name, line in REPORTS.items()}
+    assert {name for name in REPORTS if now[name] == then[name]} == set()
+    for name, line in REPORTS.items():
+        assert reader.reads(line, "--as-of", at_the_close) == then[name], name
+
+
+@pytest.mark.parametrize("report", ["claims-feed", "exceptions", "payment-log", "account ada", "balancing"])
+def test_what_is_no_time_is_refused_in_one_line(terminal: Terminal, report: str) -> None:
+    told = terminal.types("report", *report.split(), "--as-of", "yesterday")
+
+    assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
+    assert "yesterday is not a time such as 2026-11-02T09:00:00Z" in told.err
+
+
+def test_an_account_that_nobody_had_heard_of_then_is_unknown(reader: Reader, terminal: Terminal) -> None:
+    before = datetime.now(UTC).isoformat()
+    reader.hears(patient(reader.patient, company_id=reader.company))
+
+    told = terminal.types("report", "account", reader.patient, "--as-of", before)
+
+    assert (told.status, told.out) == (1, "")
+    assert told.err == f"payments: no patient was known as {reader.patient} at {before}\n"

@@ -1,0 +1,145 @@
+"""Settings, requeues and what is published: what people change by a command."""
+
+import json
+import sys
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+import redis
+
+from payments.contract.event import ChargeType
+from tests.console.conftest import NOWHERE, Billing, Terminal
+from tests.make import patient, saved
+
+ALL_TYPES = [str(kind) for kind in ChargeType]
+STREAM = "emr:payments"
+
+
+def bodies(feed: redis.Redis) -> list[bytes]:
+    return [fields[b"event"] for _, fields in feed.xrange(STREAM)]
+
+
+def test_settings_are_shown_as_they_were_set(terminal: Terminal) -> None:
+    told = terminal.types("settings", "set", "s1", "--company", "c", "--integration", "on", "--types", "copay, Other")
+
+    assert (told.status, told.out) == (0, "Clinic s1 of company c: integration on; Copay, Other.\n")
+    assert terminal.types("settings", "show", "s1", "--format", "json").rows == [
+        {"clinic": "s1", "company": "c", "integration": "on", "types": ["Copay", "Other"]}
+    ]
+
+
+def test_what_is_left_out_stays_as_it_is(terminal: Terminal) -> None:
+    terminal.types(*"settings set s2 --company c --integration on --types all".split())
+    terminal.types(*"settings set s2 --company c --integration off".split())
+
+    (row,) = terminal.types(*"settings show s2 --format json".split()).rows
+    assert (row["integration"], row["types"]) == ("off", ALL_TYPES)
+
+
+@pytest.mark.usefixtures("feed")
+def test_a_requeued_payment_is_judged_again_and_the_rest_left_alone(terminal: Terminal, billing: Billing) -> None:
+    billing.clinic("r1", ChargeType.COPAY)
+    here = {"clinic_id": "r1", "patient_id": "pat-r1"}
+    billing.imports(
+        patient("pat-r1"),
+        saved("5.00", payment_id="in", **here),
+        saved("6.00", payment_id="out", charge_type="Other", **here),
+    )
+
+    told = terminal.types("requeue", "r1/out/1", "r1/in/1")
+
+    assert (told.status, told.err) == (0, "")
+    assert told.out.splitlines()[-1] == "1 payment will be judged again"
+    assert [line.split(":")[0] for line in told.out.splitlines()[:-1]] == ["r1/in/1"]
+    (row,) = terminal.types(*"report claims-feed --clinic r1 --status pending --format json".split()).rows
+    assert row["payment"] == "r1/out/1"
+    steps = terminal.types(*"timeline r1/out/1 --format json".split()).rows
+    assert steps[-1]["who"].startswith("user:")
+
+
+def test_a_key_that_no_payment_has_is_refused_and_the_others_are_requeued_all_the_same(
+    terminal: Terminal, billing: Billing
+) -> None:
+    billing.clinic("r2", ChargeType.COPAY)
+    billing.imports(saved("6.00", payment_id="out", charge_type="Other", clinic_id="r2", patient_id="pat-r2"))
+
+    told = terminal.types("requeue", "r2/none/1", "r2/out/1", "r2/nor/1")
+
+    assert (told.status, told.out) == (1, "1 payment will be judged again\n")
+    assert told.err == "payments: no payment is known as r2/none/1, r2/nor/1; the Claims Feed prints the keys\n"
+
+
+def test_payments_are_requeued_by_what_they_share_also_without_a_queue(
+    terminal: Terminal, billing: Billing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    billing.clinic("r2", ChargeType.COPAY)
+    here = {"clinic_id": "r2", "patient_id": "pat-r2", "charge_type": "Other"}
+    billing.imports(*(saved("5.00", payment_id=number, **here) for number in "abc"))
+    monkeypatch.setenv("REDIS_URL", NOWHERE)
+
+    told = terminal.types(*"requeue --status Not-Sent --reason type-not-selected --clinic r2".split())
+
+    assert (told.status, told.err) == (0, "")
+    assert told.out.splitlines() == [
+        "3 payments will be judged again",
+        "The queue does not answer now; they are taken up as soon as it does.",
+    ]
+
+
+def test_each_line_is_published_as_it_stands(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b'{"a": 1}\n{broken \xff\r\n\n  {"b": 2}  \n{"last": 3}')
+
+    told = terminal.types("emr", "publish", str(file))
+
+    assert (told.status, told.out) == (0, f"4 events published on {STREAM}\n")
+    assert bodies(feed) == [b'{"a": 1}', b"{broken \xff", b'  {"b": 2}  ', b'{"last": 3}']
+
+
+def test_lines_are_read_from_the_standard_input(
+    terminal: Terminal, feed: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b'{"a": 1}\n')))
+
+    assert terminal.types("emr", "publish", "-").out == f"1 event published on {STREAM}\n"
+    assert bodies(feed) == [b'{"a": 1}']
+
+
+def test_a_simulation_sets_its_clinics_up_and_publishes_the_same_days_each_time(
+    terminal: Terminal, feed: redis.Redis
+) -> None:
+    line = "emr simulate --clinics 2 --days 1 --seed 3 --first-day 2026-06-01".split()
+    terminal.types(*line)
+    first = bodies(feed)
+    feed.delete(STREAM)
+    terminal.types(*line, "--rate", "10000")
+
+    assert bodies(feed) == first
+    assert {json.loads(body)["type"] for body in first} >= {"patient.saved", "payment.saved"}
+    assert terminal.types(*"settings show clinic-001 --format json".split()).rows[0]["integration"] == "on"
+
+
+def test_synthea_s_clinics_are_switched_on_unless_somebody_has_set_them(
+    terminal: Terminal, feed: redis.Redis, tmp_path: Path
+) -> None:
+    columns = "ID CLAIMID CHARGEID PATIENTID TYPE METHOD FROMDATE PLACEOFSERVICE NOTES TRANSFERTYPE PAYMENTS PROVIDERID"
+    rows = (
+        columns.replace(" ", ","),
+        "row-1,claim,1,pat,PAYMENT,COPAY,2026-06-01T10:00:00Z,place-1,,,20.00,prov",
+        "row-2,claim,2,pat,PAYMENT,COPAY,2026-06-02T10:00:00Z,place-2,,,30.00,prov",
+    )
+    (tmp_path / "claims_transactions.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "patients.csv").write_text("Id,BIRTHDATE,FIRST,LAST\npat,1990-01-01,Ada,Abbott\n")
+    terminal.types(*"settings set place-2 --company synthea --integration on --types Copay".split())
+
+    told = terminal.types("emr", "replay-synthea", str(tmp_path))
+
+    assert told.out.splitlines() == [
+        f"3 events published on {STREAM}",
+        "2 payments of 50.00 in all, from 2 clinics of company synthea; 1 of them newly set up.",
+    ]
+    kinds = [json.loads(body)["type"] for body in bodies(feed)]
+    assert kinds == ["patient.saved", "payment.saved", "payment.saved"]
+    shown = {row["clinic"]: row["types"] for row in terminal.types("settings", "show", "--format", "json").rows}
+    assert (shown["place-1"], shown["place-2"]) == (ALL_TYPES, ["Copay"])

@@ -1,0 +1,272 @@
+"""The Billing Exceptions as a biller reads them, accepts them and sets them aside."""
+
+import csv
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from payments.contract.event import ChargeType, Event
+from payments.core.month import Month
+from payments.journeys import closing, configuring, detecting, importing
+from payments.journeys.configuring import Wish
+from payments.store.db.connection import Database, transaction
+from tests.console.conftest import Terminal
+from tests.make import arrived, deleted, patient, run, saved
+from tests.office import paid
+
+AGREED_KEYS = (
+    "id type reason case payment patient amount_before amount_now difference transaction_date status proposal".split()
+)
+FURTHER_KEYS = "company clinic charge_type method version note opened_at ended_at ended_by".split()
+CLOSED_MONTH = "Payment added/edited/deleted when month is closed"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+TODAY = datetime.now(UTC).date()
+
+
+class April:
+    """A company of its own whose April 2020 is closed with a Copay of 25.00 in it, and somebody who types."""
+
+    def __init__(self, terminal: Terminal, database: Database) -> None:
+        self.company = f"c-{uuid4().hex[:8]}"
+        self._terminal, self._database = terminal, database
+        self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": "ada"}
+        events = patient("ada", company_id=self.company), saved(**paid("25.00", "2020-04-08"), **self.here)
+        with transaction(database) as tx:
+            wish = Wish(self.company, self.company, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, wish, now=LONG_AGO, who="user:admin")
+            importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
+            closing.begin(tx, self.company, Month(2020, 4), datetime.now(UTC), "user:biller")
+            closing.finish(tx, self.company, Month(2020, 4), datetime.now(UTC))
+
+    def hears(self, *events: Event) -> None:
+        """Import what the EMR saves, and let the sweep look at it."""
+        self.imports(*events)
+        with transaction(self._database) as tx:
+            detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
+
+    def imports(self, *events: Event) -> None:
+        """Import what the EMR saves, and leave the exceptions as they are."""
+        with transaction(self._database) as tx:
+            importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
+
+    def exceptions(self, *arguments: str) -> list[dict[str, object]]:
+        """Return what the report says of this company."""
+        rows = self._terminal.types("report", "exceptions", *arguments, "--format", "json").rows
+        return [row for row in rows if row["company"] == self.company]
+
+    def number(self) -> str:
+        """Return the number of the only open exception."""
+        (row,) = self.exceptions()
+        return str(row["id"])
+
+    def ledger(self) -> list[tuple[str, str, str]]:
+        """Return the entries as (amount, method, deposit date)."""
+        rows = self._terminal.types("report", "payment-log", "--patient", "ada", "--format", "json").rows
+        mine = [row for row in rows if row["payment"].startswith(self.company)]
+        return [(row["amount"], row["method"], row["deposit_date"]) for row in mine]
+
+
+@pytest.fixture
+def april(terminal: Terminal, ledger_database: Database) -> April:
+    return April(terminal, ledger_database)
+
+
+def test_an_exception_has_the_agreed_keys_first_and_in_their_order(april: April) -> None:
+    april.hears(saved(version=2, **paid("35.00", "2020-04-08", method="Check"), **april.here))
+
+    (row,) = april.exceptions()
+
+    assert list(row) == [*AGREED_KEYS, *FURTHER_KEYS]
+    assert [row[key] for key in AGREED_KEYS if key != "id"] == [
+        *("Payment", CLOSED_MONTH, "edited", f"{april.company}/payment/1", "ada", "25.00", "35.00", "10.00"),
+        *("2020-04-08", "open"),
+        [
+            {"amount": "-25.00", "method": "Cash", "charge_type": "Copay"},
+            {"amount": "35.00", "method": "Check", "charge_type": "Copay"},
+        ],
+    ]
+
+
+def test_the_report_shows_the_open_ones_or_all_with_how_they_ended(april: April) -> None:
+    april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
+    april.hears(saved(version=3, **paid("25.00", "2020-04-08"), **april.here))
+    april.hears(deleted(version=4, **april.here))
+
+    assert [row["status"] for row in april.exceptions()] == ["open"]
+    ended = [(row["case"], row["status"], row["ended_by"]) for row in april.exceptions("--status", "all")]
+    assert ended == [("edited", "auto_closed", "tests-1"), ("deleted", "open", None)]
+
+
+def test_the_table_fits_the_screen_and_says_what_to_do(
+    april: April, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    april.hears(deleted(version=2, **april.here), saved(**paid("1025.00", "2020-04-09"), **other(april)))
+    numbers = [f" {row['id']} " for row in april.exceptions()]
+    for width in (80, 120, 160):
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = terminal.types("report", "exceptions", "--limit", "0").out
+        assert max(map(len, shown.splitlines())) <= width
+        assert all(each in shown for each in ("-25.00 Cash", "1,025.00 Cash", "Payment deleted", "Payment added"))
+        assert all(number in shown for number in numbers)
+
+
+def test_csv_has_a_line_an_exception_and_nothing_that_a_spreadsheet_would_run(april: April, terminal: Terminal) -> None:
+    april.hears(deleted(version=2, **april.here))
+
+    lines = terminal.types("report", "exceptions", "--format", "csv").out.splitlines()
+    (row,) = (row for row in csv.DictReader(lines) if row["company"] == april.company)
+    assert lines[0].split(",") == [*AGREED_KEYS, *FURTHER_KEYS]
+    assert (row["difference"], row["proposal"], row["ended_by"]) == ("-25.00", "'-25.00 Cash Copay", "")
+
+
+def test_accepting_posts_the_proposal_today_and_a_second_time_nothing(april: April, terminal: Terminal) -> None:
+    april.hears(deleted(version=2, **april.here))
+    number, payment = april.number(), f"{april.company}/payment/1"
+
+    first, second = (terminal.types("exceptions", "accept", number) for _ in range(2))
+
+    posted = f"Exception {number} of {payment}: posted -25.00 Cash with deposit date {TODAY}.\n"
+    assert (first.status, first.out) == (0, posted)
+    assert (second.status, second.out) == (
+        0,
+        f"Exception {number} of {payment} was accepted before; nothing was posted.\n",
+    )
+    assert april.ledger() == [("25.00", "Cash", "2020-04-08"), ("-25.00", "Cash", str(TODAY))]
+
+
+def test_several_are_accepted_by_number_and_one_that_cannot_be_stops_none(april: April, terminal: Terminal) -> None:
+    april.hears(deleted(version=2, **april.here))
+    number = april.number()
+
+    told = terminal.types("exceptions", "accept", "999999999", number, number)
+
+    assert told.status == 1
+    assert told.err == "payments: exception 999999999: there is none with this number\n"
+    assert told.out.count("posted -25.00 Cash") == 1
+
+
+def test_a_deposit_date_may_be_chosen(april: April, terminal: Terminal) -> None:
+    april.hears(deleted(version=2, **april.here))
+
+    told = terminal.types("exceptions", "accept", april.number(), "--deposit-date", "2020-05-04")
+
+    assert told.status == 0
+    assert april.ledger()[-1] == ("-25.00", "Cash", "2020-05-04")
+
+
+@pytest.mark.parametrize(
+    ("day", "problem"),
+    [
+        (date(2020, 4, 30), "that month is closed; choose a date in an open month"),
+        (TODAY + timedelta(days=2), "lies in the future; today is"),
+    ],
+)
+def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused_in_one_line(
+    april: April, terminal: Terminal, day: date, problem: str
+) -> None:
+    april.hears(deleted(version=2, **april.here))
+
+    told = terminal.types("exceptions", "accept", april.number(), "--deposit-date", str(day))
+
+    assert (told.status, told.out, told.err.count("\n")) == (1, "", 1)
+    assert f"deposit date {day}" in told.err
+    assert problem in told.err
+    assert len(april.ledger()) == 1
+
+
+def test_all_of_a_company_are_accepted_and_those_of_others_are_left(
+    april: April, terminal: Terminal, ledger_database: Database
+) -> None:
+    elsewhere = April(terminal, ledger_database)
+    for each in (april, elsewhere):
+        each.hears(deleted(version=2, **each.here), saved(**paid("5.00", "2020-04-30"), **other(each)))
+
+    told = terminal.types("exceptions", "accept", "--all", "--company", april.company)
+
+    assert (told.status, told.out.splitlines()[-1]) == (0, "2 of 2 exceptions accepted")
+    assert april.exceptions() == []
+    assert len(elsewhere.exceptions()) == 2
+    assert terminal.types("exceptions", "accept", "--all", "--company", april.company).out.startswith("0 of 0")
+
+
+def test_a_dry_run_shows_what_would_be_posted_and_changes_nothing(april: April, terminal: Terminal) -> None:
+    april.hears(deleted(version=2, **april.here))
+    found, number = april.exceptions(), april.number()
+
+    told = terminal.types("exceptions", "accept", "--all", "--company", april.company, "--dry-run")
+
+    assert told.out.splitlines() == [
+        f"Exception {number} of {april.company}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
+        "1 of 1 exceptions would be accepted",
+        "Nothing was changed.",
+    ]
+    assert (april.exceptions(), len(april.ledger())) == (found, 1)
+
+
+@pytest.mark.parametrize("line", ["accept", "accept 1 --all", "accept 1 --company x"])
+def test_numbers_and_all_exclude_each_other(terminal: Terminal, line: str) -> None:
+    told = terminal.types("exceptions", *line.split())
+
+    assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
+
+
+def test_a_payment_that_was_saved_again_meanwhile_is_not_accepted_as_it_was(april: April, terminal: Terminal) -> None:
+    april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
+    number = april.number()
+    april.imports(saved(version=3, **paid("45.00", "2020-04-08"), **april.here))
+
+    told = terminal.types("exceptions", "accept", number)
+
+    again = "was saved again (version 3); look at what the exception says now"
+    assert (told.status, told.err) == (1, f"payments: exception {number}: {april.company}/payment/1 {again}\n")
+    assert len(april.ledger()) == 1
+
+
+def test_acknowledging_posts_nothing_and_keeps_who_and_why(april: April, terminal: Terminal) -> None:
+    april.hears(deleted(version=2, **april.here))
+    number = april.number()
+
+    told = terminal.types("exceptions", "acknowledge", number, "--reason", "agreed with the patient")
+
+    assert (told.status, told.out.endswith("is acknowledged; nothing was posted.\n")) == (0, True)
+    assert len(april.ledger()) == 1
+    (row,) = april.exceptions("--status", "all")
+    assert (row["status"], str(row["ended_by"])[:5]) == ("acknowledged", "user:")
+    last = terminal.types("timeline", f"{april.company}/payment/1", "--format", "json").rows[-1]
+    assert (last["what"], last["detail"], last["who"]) == (
+        "Exception acknowledged",
+        "agreed with the patient",
+        row["ended_by"],
+    )
+    assert "it is acknowledged already" in terminal.types("exceptions", "accept", number).err
+
+
+@pytest.mark.parametrize(("reason", "status"), [((), 2), (("--reason", "  "), 1)], ids=["left out", "blank"])
+def test_acknowledging_needs_a_reason(april: April, terminal: Terminal, reason: tuple[str, ...], status: int) -> None:
+    april.hears(deleted(version=2, **april.here))
+
+    told = terminal.types("exceptions", "acknowledge", april.number(), *reason)
+
+    assert (told.status, told.out, told.err.count("\n")) == (status, "", 1)
+    assert len(april.exceptions()) == 1
+
+
+def test_a_timeline_tells_of_the_exception_with_who_and_when(april: April, terminal: Terminal) -> None:
+    after = april.here | {"saved_at": datetime.now(UTC).isoformat()}
+    april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **after))
+    april.hears(saved(version=3, **paid("45.00", "2020-04-08"), **after))
+    terminal.types("exceptions", "accept", april.number())
+
+    steps = terminal.types("timeline", f"{april.company}/payment/1", "--format", "json").rows
+
+    told = [step for step in steps if step["what"].startswith("Exception")]
+    assert [step["what"] for step in told] == ["Exception opened", "Exception recomputed", "Exception accepted"]
+    assert told[0]["detail"] == f"{CLOSED_MONTH} (edited). 25.00 stands in Billing, the EMR says 35.00"
+    assert (told[2]["detail"], told[2]["who"][:5]) == (f"20.00 Cash to {TODAY}", "user:")
+    assert all(datetime.fromisoformat(step["at"]).date() == TODAY for step in told)
+
+
+def other(april: April) -> dict[str, str]:
+    """Return where another payment of the same patient belongs."""
+    return april.here | {"payment_id": "other"}

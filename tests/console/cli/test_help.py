@@ -1,0 +1,60 @@
+"""Every command explains itself, at once, with an example."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from console.cli import arguments, main
+from console.reports import layouts
+from payments.journeys.reporting import GroupBy
+from tests.console.conftest import Terminal
+
+COMMANDS = """
+payments demo | payments up | payments health | payments wait | payments timeline | payments requeue
+payments report | payments report claims-feed | payments report payment-log
+payments settings | payments settings set | payments settings show
+payments emr | payments emr publish | payments emr simulate | payments emr replay-synthea
+""".replace("\n", "|").split("|")
+
+
+def _tree(command: object, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _tree(child, *path, name)
+
+
+EVERY_COMMAND = sorted(_tree(main.command()))
+
+
+def test_the_commands_are_those_that_are_agreed_upon() -> None:
+    agreed = {tuple(line.split()[1:]) for line in COMMANDS if line.strip()}
+
+    assert agreed <= set(EVERY_COMMAND)
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
+def test_a_command_says_what_it_does_and_gives_an_example(command: tuple[str, ...], stranger: Terminal) -> None:
+    answer = stranger.types(*command, "--help")
+
+    assert (answer.status, answer.err) == (0, "")
+    assert f"Usage: payments {' '.join(command)}".rstrip() in answer.out
+    assert "Example: " in answer.out
+    assert "payments " + " ".join(command) in answer.out.split("Example: ", 1)[1]
+
+
+def test_what_a_log_can_be_summed_by_is_listed() -> None:
+    assert layouts.GROUPS.split("|") == list(GroupBy)
+    assert [arguments.group_named(group) for group in GroupBy] == list(GroupBy)
+
+
+def test_the_help_imports_nothing_heavy() -> None:
+    heavy = {"sqlalchemy", "psycopg", "redis", "celery", "kombu", "pydantic", "alembic", "tornado"}
+    program = f"import sys, console.cli.main; print(sorted({heavy!r} & set(sys.modules)))"
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "[]"
+    assert time.monotonic() - started < 2  # a tenth of that here; the bound is for a busy machine

@@ -1,0 +1,240 @@
+"""A company's months on the command line: listed, scheduled, taken back, closed and verified; and its own settings."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from payments.contract.event import ChargeType
+from payments.core.line import IMPORT_USER
+from payments.core.month import Month
+from payments.journeys import configuring, detecting, importing
+from payments.journeys.configuring import Wish
+from payments.store.db.connection import Database, transaction
+from tests.console.conftest import Terminal
+from tests.make import arrived, patient, run, saved
+from tests.office import paid
+
+KEYS = "company month state closed_at payments_total".split()
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+THIS_MONTH = Month.of(datetime.now(UTC).date())
+
+Takes = Callable[..., str]
+
+
+@pytest.fixture
+def takes(ledger_database: Database) -> Takes:
+    """Open a company of its own and have it take Copays, as (amount, day); return the company's id."""
+
+    def takes(*copays: tuple[str, str], **more: str) -> str:
+        company = f"m-{uuid4().hex[:8]}"
+        here = {"company_id": company, "clinic_id": company} | more
+        events = [saved(payment_id=f"p{number}", **here, **paid(*each)) for number, each in enumerate(copays)]
+        with transaction(ledger_database) as tx:
+            wish = Wish(company, company, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, wish, now=LONG_AGO, who="user:admin")
+            importing.import_events(tx, arrived([patient(company_id=company), *events]), run(datetime.now(UTC)))
+            detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
+        return company
+
+    return takes
+
+
+def listed(terminal: Terminal, company: str) -> dict[str, tuple[str, str]]:
+    """Return the state and the total of a company's months."""
+    rows = terminal.types(*f"months list --company {company} --format json".split()).rows
+    return {row["month"]: (row["state"], row["payments_total"]) for row in rows}
+
+
+def refusal(terminal: Terminal, line: str, status: int = 1) -> str:
+    """Type what is refused in one line, and return that line."""
+    told = terminal.types(*line.split())
+    assert (told.status, told.out, told.err.count("\n")) == (status, "", 1)
+    return told.err.removeprefix("payments: ").strip()
+
+
+def test_the_months_have_the_agreed_keys_first_and_in_their_order(terminal: Terminal, takes: Takes) -> None:
+    company = takes(("25.00", "2020-04-08"), ("1000.00", "2020-04-30"), ("7.00", "2020-05-01"))
+    terminal.types("months", "close", company, "2020-04")
+
+    rows = terminal.types(*f"months list --company {company} --format json".split()).rows
+
+    assert [list(row)[: len(KEYS)] for row in rows] == [KEYS] * 2
+    assert listed(terminal, company) == {"2020-04": ("CLOSED", "1025.00"), "2020-05": ("OPEN", "7.00")}
+    assert (datetime.fromisoformat(rows[0]["closed_at"]).utcoffset() is not None, rows[1]["closed_at"]) == (True, None)
+
+
+def test_the_table_of_months_fits_the_screen(terminal: Terminal, takes: Takes, monkeypatch: pytest.MonkeyPatch) -> None:
+    company = takes(("1025.00", "2020-04-08"))
+    terminal.types("months", "close", company, "2020-04")
+
+    for width in (80, 120, 160):
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = terminal.types("months", "list", "--company", company).out
+        assert max(map(len, shown.splitlines())) <= width
+        assert all(word in shown for word in ("2020-04", "CLOSED", "1,025.00", "1 month"))
+
+
+def test_a_month_is_scheduled_for_the_night_and_taken_back(terminal: Terminal, takes: Takes) -> None:
+    company = takes(("25.00", "2020-04-08"))
+
+    told = terminal.types("months", "schedule", company, "2020-04")
+
+    assert told.out.startswith(f"{company} 2020-04 is scheduled and closes tonight")
+    assert told.out.splitlines()[1:] == ["Everything of this month is settled."]
+    assert listed(terminal, company)["2020-04"] == ("SCHEDULED", "25.00")
+    assert terminal.types("months", "cancel", company, "2020-04").out == f"{company} 2020-04 is open again.\n"
+    assert listed(terminal, company)["2020-04"] == ("OPEN", "25.00")
+    again = "2020-04: it is OPEN; only a scheduled month can be cancelled"
+    assert refusal(terminal, f"months cancel {company} 2020-04") == f"{company} {again}"
+
+
+def test_what_is_better_settled_before_is_listed_with_its_amounts(terminal: Terminal, takes: Takes) -> None:
+    company = takes(("1025.00", "2020-04-08"), ("7.00", "2020-05-08"), patient_id="nobody-knows")
+
+    told = terminal.types("months", "schedule", company, "2020-04")
+
+    assert "Better settled before the month is closed" in told.out
+    assert [word in told.out for word in (f"{company}/p0/1", "1,025.00", f"{company}/p1/1")] == [True, True, False]
+    assert listed(terminal, company)["2020-04"][0] == "SCHEDULED"
+
+
+@pytest.mark.parametrize("command", ["schedule", "close"])
+def test_a_dry_run_shows_the_totals_and_changes_nothing(terminal: Terminal, takes: Takes, command: str) -> None:
+    company = takes(("1025.00", "2020-04-08"))
+
+    told = terminal.types("months", command, company, "2020-04", "--dry-run")
+
+    assert told.out.splitlines() == [
+        "It would be closed with payments of 1,025.00. Nothing was changed.",
+        "Everything of this month is settled.",
+    ]
+    assert listed(terminal, company)["2020-04"] == ("OPEN", "1025.00")
+
+
+def test_a_closed_month_is_closed_once_and_holds(terminal: Terminal, takes: Takes) -> None:
+    company = takes(("1025.00", "2020-04-08"))
+    assert refusal(terminal, f"months verify {company} 2020-04") == f"{company} 2020-04: it is not closed"
+
+    closed = f"{company} 2020-04 is closed with payments of 1,025.00.\n"
+    assert terminal.types("months", "close", company, "2020-04").out == closed
+    holds = f"{company} 2020-04 holds: 1,025.00, as at its close.\n"
+    assert terminal.types("months", "verify", company, "2020-04").out == holds
+    for command in ("close", "schedule", "close --dry-run"):
+        told = refusal(terminal, f"months {command} {company} 2020-04")
+        assert told == f"{company} 2020-04: it is closed already"
+
+
+def test_a_month_shows_what_it_adds_up_to_and_a_closed_one_what_was_kept(
+    terminal: Terminal, takes: Takes, ledger_database: Database
+) -> None:
+    company = takes(("25.00", "2020-04-08"), ("1000.00", "2020-04-09"))
+    line = f"months show {company} 2020-04".split()
+    row = {"method": "Cash", "charge_type": "Copay", "clinic": company, "user": IMPORT_USER, "count": 2}
+    assert terminal.types(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
+    terminal.types("months", "close", company, "2020-04")
+    with transaction(ledger_database) as tx:  # as only the owner of the database can
+        tx.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        tx.exec_driver_sql("UPDATE entries SET amount = 1 WHERE company_id = %s", (company,))
+
+    assert terminal.types(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
+    assert "1,025.00" in terminal.types(*line).out
+    assert terminal.types("months", "show", company, "2020-05").out == "The month has no payments.\n"
+
+
+def test_a_month_that_no_longer_adds_up_is_told_with_both_sums(
+    terminal: Terminal, takes: Takes, ledger_database: Database
+) -> None:
+    company = takes(("1025.00", "2020-04-08"))
+    terminal.types("months", "close", company, "2020-04")
+    with transaction(ledger_database) as tx:  # as only the owner of the database can
+        tx.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        tx.exec_driver_sql("UPDATE entries SET amount = 1026 WHERE company_id = %s", (company,))
+
+    told = refusal(terminal, f"months verify {company} 2020-04")
+
+    sums = "1,026.00 now, 1,025.00 then"
+    assert told == f"{company} 2020-04 no longer adds up to what was kept at its close: {sums}"
+
+
+@pytest.mark.parametrize("command", ["schedule", "close", "schedule --dry-run"])
+def test_a_month_that_has_not_ended_is_refused(terminal: Terminal, takes: Takes, command: str) -> None:
+    company = takes()
+
+    told = refusal(terminal, f"months {command} {company} {THIS_MONTH}")
+
+    assert told.startswith(f"{company} {THIS_MONTH}: it has not ended; today is {THIS_MONTH}")
+    assert listed(terminal, company) == {}
+
+
+def test_earlier_months_come_first_unless_they_hold_nothing(terminal: Terminal, takes: Takes) -> None:
+    company = takes(("25.00", "2020-02-08"), ("7.00", "2020-04-08"))
+
+    told = refusal(terminal, f"months close {company} 2020-04")
+
+    assert told == f"{company} 2020-04: 2020-02 has entries and is not closed; earlier months come first"
+    for month in ("2020-02", "2020-04"):  # March is passed over
+        assert terminal.types("months", "close", company, month).status == 0
+    assert listed(terminal, company) == {"2020-02": ("CLOSED", "25.00"), "2020-04": ("CLOSED", "7.00")}
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [("schedule", "2020-13"), ("cancel", "2020"), ("close", "April"), ("verify", "2020-04-01"), ("close", "2020-4")],
+)
+def test_a_month_that_is_none_is_refused_with_what_was_expected(terminal: Terminal, command: str, text: str) -> None:
+    told = refusal(terminal, f"months {command} acme {text}", status=2)
+
+    assert f"month: expected YYYY-MM, e.g. 2026-10; got '{text}'" in told
+
+
+def test_a_company_without_months_has_a_sentence_for_people_and_none_for_programs(terminal: Terminal) -> None:
+    assert listed(terminal, "of-nowhere") == {}
+    told = terminal.types("months", "list", "--company", "of-nowhere").out
+    assert told == "This company has no month with payments yet.\n"
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        (
+            "",
+            "time zone UTC; payments are held 30 days, the oldest balance first; adjustments of closed months: review",
+        ),
+        ("--hold-days 0", "held 0 days"),
+        ("--dos-first on", "its own date of service first"),
+        ("--dos-first off", "the oldest balance first"),
+        ("--adjustments auto", "adjustments of closed months: auto"),
+        ("--timezone America/Denver", "time zone America/Denver"),
+    ],
+)
+def test_each_of_a_company_s_settings_is_set_and_told(terminal: Terminal, wish: str, told: str) -> None:
+    answer = terminal.types("company", "set", f"s-{uuid4().hex[:8]}", *wish.split())
+
+    assert (answer.status, answer.err) == (0, "")
+    assert told in answer.out
+
+
+def test_what_is_left_out_of_a_company_s_settings_stays_as_it_is(terminal: Terminal) -> None:
+    line = "company set s-kept --hold-days 45 --dos-first on --adjustments auto --timezone America/Denver"
+    told = terminal.types(*line.split()).out
+
+    assert terminal.types("company", "set", "s-kept").out == told
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "problem"),
+    [
+        ("--timezone Mars/Olympus", 1, "timezone: expected an IANA name, e.g. America/Denver; got 'Mars/Olympus'"),
+        ("--timezone ../etc/passwd", 1, "timezone: expected an IANA name"),
+        ("--hold-days -1", 2, "--hold-days"),
+        ("--hold-days soon", 2, "--hold-days"),
+        ("--adjustments maybe", 2, "--adjustments"),
+        ("--dos-first perhaps", 2, "--dos-first"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_in_one_line(
+    terminal: Terminal, wish: str, status: int, problem: str
+) -> None:
+    assert problem in refusal(terminal, f"company set s-refused {wish}", status)

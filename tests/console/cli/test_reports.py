@@ -1,0 +1,205 @@
+"""The reports for programs hold what is agreed upon, and those for people what fits their screen."""
+
+import csv
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from console.reports.output import as_json, write_csv
+from payments.contract.event import ChargeType
+from tests.console.conftest import Billing, Terminal
+from tests.make import deleted, patient, saved
+
+FEED_KEYS = "payment version clinic patient charge_type amount saved_at status reason attempts".split()
+LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
+TIMELINE_KEYS = "at what version detail who duration_ms error".split()
+
+INTEGRATION = "Integration Import, Not mapped to a user"
+
+
+@pytest.fixture
+def north(billing: Billing) -> str:
+    """A clinic that sends Copays: one came through, one was of another type, one could not be read."""
+    billing.clinic("north", ChargeType.COPAY)
+    here = {"clinic_id": "north", "patient_id": "pat-north"}
+    billing.imports(
+        patient("pat-north"),
+        saved("1025.00", payment_id="ok", **here),
+        saved("9.00", payment_id="type", charge_type="Supplies", saved_at="2026-06-07T23:30:00-07:00", **here),
+        b"{not json",
+    )
+    return "north"
+
+
+def test_the_claims_feed_has_its_columns_in_their_order(terminal: Terminal, north: str) -> None:
+    rows = terminal.types(*f"report claims-feed --clinic {north} --format json".split()).rows
+
+    assert [list(row)[: len(FEED_KEYS)] for row in rows] == [FEED_KEYS] * 2
+    ok = "north/ok/1", 1, "north", "pat-north", "Copay", "1025.00", "2026-06-05T17:00:00+00:00"
+    out = "north/type/1", 1, "north", "pat-north", "Supplies", "9.00", "2026-06-08T06:30:00+00:00"
+    assert [[row[key] for key in FEED_KEYS] for row in rows] == [
+        [*ok, "Transmission Successful", None, 1],
+        [*out, "Not Sent", "type_not_selected", 1],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wish", "payments"),
+    [
+        ("--status not-sent", ["north/type/1"]),
+        ("--status SUCCESSFUL", ["north/ok/1"]),
+        ("--from 2026-06-07 --to 2026-06-07", ["north/type/1"]),
+        ("--to 2026-06-05", ["north/ok/1"]),
+        ("--from 2026-06-08", []),
+    ],
+)
+def test_the_claims_feed_shows_what_was_asked_for(
+    terminal: Terminal, north: str, wish: str, payments: list[str]
+) -> None:
+    rows = terminal.types(*f"report claims-feed --clinic {north} {wish} --format json".split()).rows
+
+    assert [row["payment"] for row in rows] == payments
+
+
+@pytest.mark.usefixtures("north")
+def test_a_status_may_be_typed_as_it_is_printed(terminal: Terminal) -> None:
+    rows = terminal.types("report", "claims-feed", "--status", "Validation Failed", "--format", "json").rows
+
+    assert {(row["payment"], row["status"], row["reason"]) for row in rows} == {
+        (None, "Validation Failed", "invalid_event")
+    }
+
+
+def test_the_feed_is_summed_by_status_and_reason(terminal: Terminal, north: str) -> None:
+    rows = terminal.types(*f"report claims-feed --summary --clinic {north} --format json".split()).rows
+
+    assert rows == [
+        {"status": "Not Sent", "reason": "type_not_selected", "count": 1, "total": "9.00"},
+        {"status": "Transmission Successful", "reason": None, "count": 1, "total": "1025.00"},
+    ]
+
+
+@pytest.mark.usefixtures("north")
+def test_the_payment_log_has_its_columns_in_their_order(terminal: Terminal) -> None:
+    (row,) = terminal.types(*"report payment-log --patient pat-north --format json".split()).rows
+
+    assert list(row)[: len(LOG_KEYS)] == LOG_KEYS
+    entry = "north/ok/1", "pat-north", "Copay", "1025.00", "Cash", "2026-06-05", "import"
+    assert [row[key] for key in LOG_KEYS if key != "posting_date"] == [*entry, INTEGRATION, "1025.00"]
+
+
+@pytest.mark.usefixtures("north")
+@pytest.mark.parametrize(
+    ("group", "value"),
+    [
+        ("charge_type", "Copay"),
+        ("deposit_date", "2026-06-05"),
+        ("method", "Cash"),
+        ("clinic", "north"),
+        ("user", INTEGRATION),
+    ],
+)
+def test_the_payment_log_is_summed_under_the_name_of_the_group(terminal: Terminal, group: str, value: str) -> None:
+    rows = terminal.types(*f"report payment-log --patient pat-north --group-by {group} --format json".split()).rows
+
+    assert [list(row.items()) for row in rows] == [[(group, value), ("count", 1), ("total", "1025.00")]]
+
+
+def test_a_timeline_tells_what_happened_in_order(terminal: Terminal, billing: Billing) -> None:
+    billing.clinic("story")
+    here = {"clinic_id": "story", "patient_id": "pat-story"}
+    billing.imports(patient("pat-story"), saved("25.00", **here))
+    billing.imports(deleted(version=2, **here))
+
+    rows = terminal.types(*"timeline story/payment/1 --format json".split()).rows
+
+    assert [list(row) for row in rows] == [TIMELINE_KEYS] * 2
+    assert [(row["version"], row["who"], row["duration_ms"], row["error"]) for row in rows] == [
+        (1, "tests-1", 7, None),
+        (2, "tests-1", 7, None),
+    ]
+
+
+def test_the_detail_of_a_refusal_names_the_field_and_what_was_expected(terminal: Terminal, billing: Billing) -> None:
+    billing.clinic("misread")
+    billing.imports(b'{"schema":1,"type":"payment.saved","clinic_id":"misread","payment_id":"p","line_id":"1"}')
+
+    (refused,) = terminal.types(*"timeline misread/p/1 --format json".split()).rows
+
+    assert (refused["what"], refused["error"]) == ("Validation Failed", "event_id: missing; expected a UUID")
+    assert refused["detail"].endswith(": event_id: missing; expected a UUID")
+
+
+def test_without_rows_a_program_gets_none_and_people_a_sentence(terminal: Terminal) -> None:
+    line = "report claims-feed --clinic nowhere"
+
+    assert terminal.types(*line.split(), "--format", "json").rows == []
+    assert terminal.types(*line.split(), "--format", "csv").out.split(",")[:2] == ["payment", "version"]
+    assert terminal.types(*line.split()).out == "The Claims Feed holds no such payments.\n"
+
+
+def test_a_table_fits_the_screen_and_adds_up(terminal: Terminal, north: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for width in (80, 100, 120, 160, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = terminal.types(*f"report claims-feed --clinic {north}".split()).out
+        assert max(map(len, shown.splitlines())) <= width
+        assert "1,034.00" in shown
+        assert "type_not_selected" in shown
+
+
+def test_a_long_table_ends_with_how_much_is_left_out(terminal: Terminal, north: str) -> None:
+    shown = terminal.types(*f"report claims-feed --clinic {north} --limit 1".split()).out
+
+    assert "north/type/1" not in shown
+    assert "1,034.00" in shown  # the total is that of all rows
+    assert shown.endswith("... and 1 more; --limit 0 shows all of them\n")
+
+
+@pytest.mark.usefixtures("north")
+def test_csv_has_a_header_and_a_line_a_row(terminal: Terminal) -> None:
+    lines = terminal.types(*"report payment-log --patient pat-north --format csv".split()).out.splitlines()
+
+    assert lines[0].split(",") == LOG_KEYS
+    assert next(csv.DictReader(lines))["user"] == INTEGRATION
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+SUM(A1)", "'+SUM(A1)"),
+        ("-2+3", "'-2+3"),
+        ("@cmd", "'@cmd"),
+        ("\tx", "'\tx"),
+        ("-25.00", "-25.00"),
+        ("+1", "+1"),
+        ("a=b", "a=b"),
+        (Decimal("-9.50"), "-9.50"),
+        (None, ""),
+        (["Copay", "Other"], "Copay,Other"),
+    ],
+)
+def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(
+    text: str | Decimal | list[str] | None, cell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_csv([{"cell": text}], ["cell"])
+
+    assert [*csv.reader(capsys.readouterr().out.splitlines())][1:] == ([[cell]] if cell else [[""]])
+
+
+def test_json_keeps_letters_of_every_language() -> None:
+    assert as_json([{"name": "Zoë"}], ["name"]) == '[\n{"name": "Zoë"}\n]\n'
+
+
+@pytest.mark.usefixtures("terminal", "north")
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    program = "import sys; from console.cli.main import main; main()"
+    line = [sys.executable, "-c", program, "report", "claims-feed", "--format", "csv"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        assert command.stdout
+        assert command.stderr
+        command.stdout.close()
+        assert command.stderr.read() == ""
+        assert command.wait() == 1

@@ -1,0 +1,102 @@
+"""Waiting for quiet, looking after the parts, and the demonstration that leaves nothing behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import redis
+
+from config.urls import broker_after
+from tests.conftest import scratch_database
+from tests.console.conftest import NOWHERE, Terminal
+from tests.tasks.feeding import arguments_of
+
+
+@pytest.fixture
+def idle(
+    terminal: Terminal, postgres_url: str, empty_ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Terminal]:
+    """Somebody who types where no payment was ever saved."""
+    with scratch_database(postgres_url, empty_ledger) as empty:
+        monkeypatch.setenv("DATABASE_URL", empty)
+        yield terminal
+
+
+def test_waiting_ends_at_once_where_all_is_quiet_and_else_says_what_is_left(idle: Terminal, feed: redis.Redis) -> None:
+    quiet = idle.types(*"wait --timeout 0".split())
+    feed.xadd("emr:payments", {"event": "{}"})
+    busy = idle.types(*"wait --timeout 0.3".split())
+
+    assert quiet == (0, "Nothing is queued or due.\n", "")
+    assert busy == (1, "", "payments: not finished after 0.3 s: 1 on the feed\n")
+
+
+def test_health_says_which_part_is_down(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", NOWHERE)
+
+    answer = terminal.types(*"health --format json".split())
+
+    assert (answer.status, answer.err) == (1, "")
+    parts = {part["name"]: part["is_up"] for part in json.loads(answer.out)}
+    assert (parts["PostgreSQL"], parts["Redis"]) == (True, False)
+    assert "down" in terminal.types("health").out
+
+
+def test_a_silent_worker_may_be_waited_for_longer_than_redis_is(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis_url = os.environ["REDIS_URL"]
+    monkeypatch.setenv("REDIS_URL", f"{redis_url}?socket_timeout=1.9")
+    monkeypatch.setenv("CELERY_BROKER_URL", broker_after(redis_url))
+
+    answer = terminal.types(*"health --timeout 2 --format json".split())
+
+    assert (answer.status, answer.err) == (1, "")
+    told = {part["name"]: part["detail"] for part in json.loads(answer.out)}
+    assert told["importer"] == "no canary back from imports in 2 s"
+    assert told["backoffice"] == "no canary back from findings in 2 s"
+
+
+def test_the_worker_that_answers_is_up_and_the_silent_one_beside_it_is_not(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed_url, broker_url = os.environ["REDIS_URL"], broker_after(os.environ["REDIS_URL"])
+    monkeypatch.setenv("CELERY_BROKER_URL", broker_url)
+    with (
+        ThreadPoolExecutor() as pool,
+        redis.Redis.from_url(broker_url) as broker,
+        redis.Redis.from_url(feed_url) as feed,
+    ):
+        broker.flushdb()
+        importer = pool.submit(answer_as, "importer-7", broker, feed)
+        answer = terminal.types(*"health --timeout 1 --format json".split())
+        importer.result()
+
+    told = {part["name"]: (part["is_up"], part["detail"]) for part in json.loads(answer.out)}
+    assert answer.status == 1
+    assert told["importer"] == (True, "importer-7 takes work from imports")
+    assert told["backoffice"] == (False, "no canary back from findings in 1 s")
+
+
+def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
+    """Take one message from the importer's queue, and do what its task says."""
+    _, message = broker.blpop(["payments:imports"], timeout=10)
+    feed.rpush(arguments_of(json.loads(message))["reply_to"], worker)
+
+
+@pytest.mark.acceptance
+def test_the_demonstration_runs_on_engines_of_its_own_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    elsewhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": NOWHERE, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", "from console.cli.main import main; main()", "demo"]
+    done = subprocess.run(command, check=False, capture_output=True, env=os.environ | elsewhere, text=True, timeout=120)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Claims Feed by status and reason" in done.stdout
+    assert "Patient Payment Log by method" in done.stdout
+    assert "payments a second" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,140 @@
+"""What an event says, how it is told from another, and what can be made out of one that was refused."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.contract.event import ChargeType, LineKey, Method, read_event
+from payments.contract.partial_event import glimpse
+from tests.make import body, deleted, few, patient, said, saved
+
+CHANGES = {
+    "company_id": "other",
+    "clinic_id": "other",
+    "patient_id": "other",
+    "payment_id": "other",
+    "line_id": "other",
+    "version": 2,
+    "charge_type": "Supplies",
+    "amount_due": "26.00",
+    "amount_paid": "26.00",
+    "paid": False,
+    "internal_payment": True,
+    "method": "Check",
+    "transaction_date": "2026-06-06",
+    "date_of_service": None,
+    "case_id": "case",
+    "provider_id": "provider",
+    "reference": "1021",
+    "memo": "memo",
+    "refund_of": "payment-0",
+}
+# Whatever can be printed: no control characters, nothing that is not a character, and of the blanks the space alone.
+printable = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
+identifiers = st.text(printable, min_size=1, max_size=64).filter(str.strip)
+amounts = st.decimals(0, 9_999_999_999, places=2).map(lambda amount: f"{amount:.2f}").filter(lambda text: "." in text)
+
+
+def test_an_event_says_what_the_emr_saved():
+    event = saved("25.00", saved_at="2026-06-05T23:30:00-07:00", memo="", date_of_service=None)
+
+    assert event.key == LineKey("clinic", "payment", "1")
+    assert (event.charge_type, event.method, event.amount) == (ChargeType.COPAY, Method.CASH, Decimal("25.00"))
+    assert event.saved_at == datetime(2026, 6, 6, 6, 30, tzinfo=UTC)
+    assert event.saved_at.date() == date(2026, 6, 5)
+    assert (event.memo, event.date_of_service) == (None, None)
+
+
+@pytest.mark.parametrize("event", [saved(), deleted(), patient()], ids=lambda event: event.type)
+def test_a_field_that_the_contract_does_not_name_is_ignored(event):
+    content = json.loads(body(event)) | {"entered_by": "K. Front Desk", "collected_by": {"name": "K."}}
+
+    read = read_event(body(content))
+
+    assert read == event
+    assert b"Front Desk" not in body(read)
+
+
+@few
+@given(
+    identifiers,
+    identifiers,
+    st.sampled_from(ChargeType),
+    amounts.filter(lambda text: text != "0.00"),
+    st.text(max_size=50),
+)
+def test_what_is_written_is_read_back_the_same(payment_id, patient_id, charge_type, amount, memo):
+    event = saved(
+        amount, payment_id=payment_id, patient_id=patient_id, charge_type=charge_type, memo=memo.replace("\0", "")
+    )
+
+    assert read_event(body(event)) == event
+    assert read_event(body(event)).content_hash == event.content_hash
+
+
+def test_a_refund_line_may_be_negative():
+    assert saved("-80.00", refund_of="payment-1").amount == Decimal("-80.00")
+
+
+def test_a_payment_on_account_has_no_date_of_service_whatever_was_written():
+    assert saved(charge_type="Payment on Account").service_date is None
+    assert saved().service_date == date(2026, 6, 5)
+
+
+def test_the_content_hash_does_not_know_the_event_id_nor_the_time_of_the_save():
+    assert saved().content_hash == saved(saved_at="2026-06-05T18:00:00Z", schema=1).content_hash
+
+
+def test_the_content_hash_depends_on_every_other_field():
+    assert set(CHANGES) == set(saved().__class__.model_fields) - {"schema_", "type", "event_id", "saved_at"}
+    hashes = {name: saved(**{name: value}).content_hash for name, value in CHANGES.items()}
+
+    assert len({saved().content_hash, *hashes.values(), deleted().content_hash}) == len(CHANGES) + 2
+
+
+def test_the_content_hash_is_the_same_in_every_version_for_it_is_stored():
+    assert [event.content_hash.hex() for event in (saved(), deleted(), patient())] == [
+        "e95cdb60b1622d55bc93dabb1703c099",
+        "6493c5fe0a093718048b5cac0bd2d2c6",
+        "b41f466c2e59bba2fb11aeca9a2b159a",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("a/b/c", [("a", "b", "c")]),
+        ("a/b/c/d", [("a", "b", "c/d"), ("a", "b/c", "d"), ("a/b", "c", "d")]),
+        ("a/b", []),
+        ("", []),
+    ],
+)
+def test_a_printed_key_is_read_in_every_way_that_prints_so(text, readings):
+    assert [tuple(key) for key in LineKey.readings(text)] == readings
+
+
+@few
+@given(identifiers, identifiers, identifiers)
+def test_a_printed_key_is_always_among_its_own_readings(clinic_id, payment_id, line_id):
+    key = LineKey(clinic_id, payment_id, line_id)
+
+    assert key in LineKey.readings(str(key))
+
+
+def test_what_can_be_made_out_of_a_refused_body_is_shown():
+    seen = glimpse(body(said(amount_due="a lot", version=7)))
+
+    assert (seen.key, seen.version, seen.patient_id) == (LineKey("clinic", "payment", "1"), 7, "patient")
+    assert (seen.charge_type, seen.amount_paid) == (ChargeType.COPAY, Decimal("25.00"))
+    assert seen.saved_at.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"clinic_id": 7}, {"payment_id": ""}, {"line_id": ...}, {"line_id": "\ud800"}], ids=repr
+)
+def test_no_key_is_made_out_of_a_body_that_lacks_a_part_of_it(changes):
+    assert glimpse(body(said(**changes))).key is None

@@ -1,0 +1,81 @@
+"""When an event's signature lets it in: a table of what a company has, what is required, and what was shown."""
+
+import hashlib
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.contract.signature import NO_KEYS, Keyring, signature_of
+from tests.make import few
+
+BODY = b'{"company_id":"acme"}'
+OLD, NEW = b"o" * 16, b"n" * 32
+KEYS = {"acme": {"2026-10": OLD, "2027-01": NEW}, "globex": {"2026-10": b"g" * 16}}
+OPTIONAL, OF_ACME, OF_ALL = Keyring(KEYS), Keyring(KEYS, frozenset({"acme"})), Keyring(KEYS, is_required=True)
+
+
+def test_a_signature_is_the_name_of_the_key_and_the_hmac_of_the_bytes():
+    assert signature_of(BODY, "2026-10", OLD) == f"2026-10:{hmac.new(OLD, BODY, hashlib.sha256).hexdigest()}"
+
+
+@pytest.mark.parametrize("keyring", [OPTIONAL, OF_ACME, OF_ALL], ids=["optional", "of one", "of all"])
+@pytest.mark.parametrize(("name", "secret"), KEYS["acme"].items())
+def test_each_key_of_a_company_holds_so_that_one_can_follow_on_another(keyring, name, secret):
+    assert keyring.problem("acme", BODY, signature_of(BODY, name, secret)) is None
+
+
+@pytest.mark.parametrize(
+    ("keyring", "company", "problem"),
+    [
+        (NO_KEYS, "acme", None),
+        (OPTIONAL, "acme", None),
+        (OF_ACME, "acme", "missing"),
+        (OF_ACME, "globex", None),
+        (OF_ACME, "initech", None),
+        (OF_ALL, "acme", "missing"),
+        (OF_ALL, "initech", "missing"),
+    ],
+)
+def test_an_event_without_a_signature_comes_in_where_none_is_required(keyring, company, problem):
+    found = keyring.problem(company, BODY, None)
+
+    assert found is None if problem is None else found.startswith(problem)
+
+
+RIGHT = signature_of(BODY, "2026-10", OLD)
+WRONG = [
+    signature_of(BODY + b" ", "2026-10", OLD),
+    signature_of(BODY, "2026-10", NEW),
+    signature_of(BODY, "2026-10", KEYS["globex"]["2026-10"]),
+    signature_of(BODY, "2020-01", OLD),
+    RIGHT.upper(),
+    RIGHT[:-1],
+    RIGHT.replace("2026-10", "2027-01"),
+    RIGHT.partition(":")[2],
+    "",
+    ":",
+]
+
+
+@pytest.mark.parametrize("keyring", [OPTIONAL, OF_ACME, OF_ALL], ids=["optional", "of one", "of all"])
+@pytest.mark.parametrize("signature", WRONG)
+def test_a_signature_that_is_given_must_be_right_even_where_none_is_required(keyring, signature):
+    assert keyring.problem("acme", BODY, signature)
+
+
+def test_where_no_key_is_known_a_signature_says_nothing_unless_it_is_required():
+    assert OPTIONAL.problem("initech", BODY, RIGHT) is None
+    assert NO_KEYS.problem("acme", BODY, RIGHT) is None
+    assert OF_ALL.problem("initech", BODY, RIGHT) == "company initech has no such key"
+
+
+@few
+@given(st.text(max_size=80) | st.binary(max_size=80).map(lambda data: f"2026-10:{data.hex()}"))
+def test_no_other_text_is_a_signature(text):
+    assert text == RIGHT or OF_ALL.problem("acme", BODY, text)
+
+
+def test_a_keyring_does_not_show_its_secrets():
+    assert "ooo" not in repr(OF_ALL)

@@ -1,0 +1,95 @@
+import os
+import socket
+import sys
+from contextlib import closing
+
+import pytest
+
+from config.engines import Engines, running_stack
+from config.settings import read_settings
+from devstack import stack
+from devstack.engines import home_lock
+from workers.runtime.ports import free_port
+
+NAMED = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Leave the log of the test run as it is."""
+    monkeypatch.setattr("devstack.stack.configure_logging", lambda *_: None)
+
+
+@pytest.fixture
+def taken_port():
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
+
+
+def settings_in(home, **environ):
+    ports = {"PAYMENTS_FLOWER_PORT": str(free_port()), "PAYMENTS_CONSOLE_PORT": str(free_port())}
+    return read_settings({"PAYMENTS_HOME": str(home), **ports, **environ})
+
+
+def test_a_second_up_in_one_home_is_refused_in_one_line(tmp_path, capsys):
+    with home_lock(tmp_path):
+        assert stack.main(settings_in(tmp_path)) == 1
+
+    said = capsys.readouterr().err
+    assert said.startswith("payments up: another `payments up` runs in")
+    assert said.count("\n") == 1
+
+
+def test_a_taken_port_is_said_with_the_variable_to_set(tmp_path, capsys, taken_port):
+    assert stack.main(settings_in(tmp_path, PAYMENTS_FLOWER_PORT=str(taken_port))) == 1
+
+    assert f"port {taken_port} of 127.0.0.1 is taken by another program; set PAYMENTS_FLOWER_PORT" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_named_engine_that_does_not_answer_is_said_without_its_password(tmp_path, capsys):
+    nowhere = {"DATABASE_URL": f"postgresql://u:secret@127.0.0.1:{free_port()}/d", "REDIS_URL": NAMED["REDIS_URL"]}
+
+    assert stack.main(settings_in(tmp_path, **nowhere)) == 1
+
+    said = capsys.readouterr().err
+    assert said.startswith("payments up: DATABASE_URL: postgresql+psycopg://u:***@127.0.0.1:")
+    assert "secret" not in said
+
+
+def test_the_stack_is_written_down_while_it_runs_and_forgotten_after(
+    tmp_path, monkeypatch, capfd, postgres_url, redis_url
+):
+    ends_it = "import os, signal; print('application is up', flush=True); os.kill(os.getppid(), signal.SIGTERM)"
+    seen = []
+
+    def application(name, _settings, _engines):
+        seen.append((name, running_stack(tmp_path)))
+        return stack.Child(name, (sys.executable, "-S", "-c", ends_it))
+
+    monkeypatch.setattr(stack, "application", application)
+    monkeypatch.setattr(stack, "APPLICATIONS", ("only",))
+    monkeypatch.setattr(stack, "upgrade_schema", lambda url, _: seen.append(("schema", url)))
+
+    assert stack.main(settings_in(tmp_path, DATABASE_URL=postgres_url, REDIS_URL=redis_url)) == 0
+
+    schema, (name, running) = seen
+    assert schema == ("schema", postgres_url)
+    assert (name, running.supervisor_pid) == ("only", os.getpid())
+    assert running.engines == Engines.named(postgres_url, redis_url)
+    assert running_stack(tmp_path) is None
+    assert '"process": "only", "event": "application is up"' in capfd.readouterr().out
+
+
+def test_an_application_gets_the_engines_by_its_environment(tmp_path):
+    engines = Engines.named(*NAMED.values())
+
+    embedded = stack.application("flower", settings_in(tmp_path), engines)
+    named = stack.application("flower", settings_in(tmp_path, **NAMED), engines)
+
+    assert engines.environment().items() <= embedded.env.items()
+    assert embedded.command[1:] == ("-m", "workers.flower")
+    assert embedded.env["REMAP_SIGTERM"] == "SIGQUIT"
+    assert embedded.env["FLOWER_UNAUTHENTICATED_API"] == "true"
+    assert "FLOWER_UNAUTHENTICATED_API" not in named.env

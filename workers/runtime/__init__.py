@@ -1,0 +1,1 @@
+"""Start-up, watchdog and clock handling that the service processes share."""
