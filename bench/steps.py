@@ -39,7 +39,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (importing, "open_factbook", "load facts"),
     (months, "hold", "  of it: months"),
     (importing, "_judge_one", "judge"),
-    (write_batch.Sheet, "write", "write"),
+    (write_batch.WriteBatch, "write", "write"),
     (lines, "write", "  of it: lines"),
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),

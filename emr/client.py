@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from payments.contract.event import ChargeSaved, Event, PatientSaved, PaymentDeleted, PaymentSaved
 from payments.contract.money import dollars
-from payments.contract.partial_event import glimpse
+from payments.contract.partial_event import read_partial_event
 from payments.contract.signature import signature_of
 from payments.contract.stream_partition import stream_for
 
@@ -184,7 +184,11 @@ class PaymentFeed:
 
     def _stream_of(self, body: bytes) -> str:
         """Return the stream that an event belongs on; undivided, nobody has to look into it."""
-        return self.stream if self.streams == 1 else stream_for(self.stream, self.streams, glimpse(body).company_id)
+        return (
+            self.stream
+            if self.streams == 1
+            else stream_for(self.stream, self.streams, read_partial_event(body).company_id)
+        )
 
     def _send(self, bodies: list[bytes]) -> list[bytes]:
         """Add an entry for each body in one round trip, and return their ids."""

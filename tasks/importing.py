@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from payments.core.import_stats import Tally
+from payments.core.import_stats import ImportStats
 from tasks import enqueue
 from tasks.app import app
 from tasks.detecting import detect_exceptions
@@ -41,21 +41,21 @@ def retry_due(**_future: object) -> str:
     """Judge again what waits or was requeued and whose time has come; what is left goes on in another message."""
     here = resources()
     enqueue.take(here.broker, retry_due)
-    tally, is_cut = import_attempt.retry_due(here, DUE_LIMIT)
+    stats, is_cut = import_attempt.retry_due(here, DUE_LIMIT)
     if is_cut:
         enqueue.give(here.broker, retry_due)
-    return _summary(here, [tally])
+    return _summary(here, [stats])
 
 
-def _summary(here: Resources, tallies: Iterable[Tally]) -> str:
+def _summary(here: Resources, tallies: Iterable[ImportStats]) -> str:
     """Return the result that operators read; after each part of the work those who take it from here get a hint."""
-    whole = Tally()
-    for tally in tallies:
-        if tally.released:
+    whole = ImportStats()
+    for stats in tallies:
+        if stats.released:
             enqueue.give(here.broker, retry_due)
-        if tally.to_examine:
+        if stats.to_examine:
             enqueue.give(here.broker, detect_exceptions)
-        if tally.to_distribute:
+        if stats.to_distribute:
             enqueue.give(here.broker, apply_at_once)
-        whole += tally
+        whole += stats
     return str(whole)

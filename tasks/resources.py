@@ -15,7 +15,7 @@ from redis.retry import Retry
 from config.engines import Engines
 from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
-from payments.core.import_stats import Run
+from payments.core.import_stats import RunContext
 from payments.store.db.connection import SILENT_SECONDS_MAX, Database, connect
 from tasks.feed.streams import Streams
 from tasks.tracing import Traces, traces_of
@@ -42,13 +42,13 @@ class Resources:
         """The feed, divided or not."""
         return Streams(self.feed, self.settings.stream, self.settings.streams)
 
-    def run(self) -> Run:
+    def run(self) -> RunContext:
         """Return the particulars of a run that starts now."""
         settings = self.settings
         rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
         patient_ladder = (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
         now = datetime.now(UTC)
-        return Run(now, self.worker, settings.retry_ladder, _stopwatch(), patient_ladder, self.keyring)
+        return RunContext(now, self.worker, settings.retry_ladder, _stopwatch(), patient_ladder, self.keyring)
 
 
 class NotPreparedError(RuntimeError):

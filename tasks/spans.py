@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from payments.contract.partial_event import glimpse
-from payments.store.feed.dead_letters import Arrived
+from payments.contract.partial_event import read_partial_event
+from payments.store.feed.dead_letters import StreamEntry
 from tasks.tracing import Traces
 
 _W3C = TraceContextTextMapPropagator()
@@ -50,7 +50,7 @@ class Spans(Traces):
                 span.set_status(Status(StatusCode.ERROR, _told(error)))
                 raise
 
-    def tried(self, arrived: Sequence[Arrived], began_ns: int, outcome: str | Exception) -> None:
+    def tried(self, arrived: Sequence[StreamEntry], began_ns: int, outcome: str | Exception) -> None:
         """Tell of each payment whose publisher records its trace; the chunk and its payments are linked both ways."""
         chunk, ended_ns = trace.get_current_span(), time.time_ns()
         chunk.set_attributes({"messaging.batch.message_count": len(arrived), "payments.outcome": _told(outcome)})
@@ -80,8 +80,8 @@ def _context(traceparent: str | None) -> Context | None:
     return _W3C.extract({"traceparent": traceparent}) if traceparent else None
 
 
-def _identifiers(entry: Arrived) -> dict[str, str]:
-    key = glimpse(entry.body).key
+def _identifiers(entry: StreamEntry) -> dict[str, str]:
+    key = read_partial_event(entry.body).key
     return {"messaging.system": "redis", "payments.entry": entry.entry_id} | (
         {"payments.payment": str(key)} if key else {}
     )

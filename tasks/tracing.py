@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from config.settings import Settings
 from config.tracing import tracer_provider
-from payments.store.feed.dead_letters import Arrived
+from payments.store.feed.dead_letters import StreamEntry
 
 
 class Traces:
@@ -19,7 +19,7 @@ class Traces:
         """Open a span for the import of a chunk, below the request that led to it."""
         return nullcontext()
 
-    def tried(self, arrived: Sequence[Arrived], began_ns: int, outcome: str | Exception) -> None:
+    def tried(self, arrived: Sequence[StreamEntry], began_ns: int, outcome: str | Exception) -> None:
         """Tell of each payment whose entry carries a trace that it was tried from then till now, and what came of it.
 
         To be called right after the commit, or after the error: the end of the span is now.

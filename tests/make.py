@@ -22,15 +22,15 @@ from payments.contract.event import (
     read_event,
 )
 from payments.contract.money import dollars
-from payments.core.backoff import Ladder
+from payments.core.backoff import BackoffSchedule
 from payments.core.eligibility import ClinicSettings
-from payments.core.import_stats import Run
-from payments.core.line import Bearing, Posting
-from payments.store.feed.dead_letters import Arrived
+from payments.core.import_stats import RunContext
+from payments.core.line import EntryDimensions, LedgerPosting
+from payments.store.feed.dead_letters import StreamEntry
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 SAVED_AT = datetime(2026, 6, 5, 17, tzinfo=UTC)
-LADDER: Ladder = (timedelta(seconds=10), timedelta(minutes=1))
+LADDER: BackoffSchedule = (timedelta(seconds=10), timedelta(minutes=1))
 COPAYS = ClinicSettings(integration=True, charge_types=frozenset({ChargeType.COPAY}))
 
 few = settings(max_examples=40, deadline=None)
@@ -120,15 +120,15 @@ def edited(event: LineEvent, **changes: object) -> PaymentSaved:
     return again
 
 
-def arrived(events: Iterable[Event | bytes]) -> list[Arrived]:
+def arrived(events: Iterable[Event | bytes]) -> list[StreamEntry]:
     """Return events as entries of the stream, each with an id of its own."""
     bodies = [event if isinstance(event, bytes) else body(event) for event in events]
-    return [Arrived(f"{next(_entry_numbers)}-0", each) for each in bodies]
+    return [StreamEntry(f"{next(_entry_numbers)}-0", each) for each in bodies]
 
 
-def run(now: datetime = NOW, ladder: Ladder = LADDER) -> Run:
+def run(now: datetime = NOW, ladder: BackoffSchedule = LADDER) -> RunContext:
     """Return a run of a worker."""
-    return Run(now, "tests-1", ladder, elapsed_ms())
+    return RunContext(now, "tests-1", ladder, elapsed_ms())
 
 
 def elapsed_ms() -> Callable[[], int]:
@@ -136,10 +136,10 @@ def elapsed_ms() -> Callable[[], int]:
     return lambda: 7
 
 
-def posting(amount: str, day: str = "2026-06-05", method: Method = Method.CASH) -> Posting:
+def posting(amount: str, day: str = "2026-06-05", method: Method = Method.CASH) -> LedgerPosting:
     """Return an amount that stands for a Copay."""
-    bearing = Bearing("patient", ChargeType.COPAY, method, None, date(2026, 6, 5), date.fromisoformat(day))
-    return Posting(dollars(amount), bearing)
+    dimensions = EntryDimensions("patient", ChargeType.COPAY, method, None, date(2026, 6, 5), date.fromisoformat(day))
+    return LedgerPosting(dollars(amount), dimensions)
 
 
 def key(payment_id: str = "payment", clinic_id: str = "clinic", line_id: str = "1") -> LineKey:

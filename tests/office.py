@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Event
 from payments.contract.money import Money
-from payments.core.import_stats import Tally
+from payments.core.import_stats import ImportStats
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring, detecting, distributing, importing, requeueing
 from payments.journeys.adjusting import Accepted
@@ -49,13 +49,13 @@ class Office:
         """Let it be noon of another day."""
         self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
 
-    def publish(self, *events: Event | bytes) -> Tally:
+    def publish(self, *events: Event | bytes) -> ImportStats:
         """Import what the EMR saves, and let the sweep look at it."""
-        tally = self.imports(*events)
+        stats = self.imports(*events)
         self.sweep()
-        return tally
+        return stats
 
-    def imports(self, *events: Event | bytes) -> Tally:
+    def imports(self, *events: Event | bytes) -> ImportStats:
         """Import what the EMR saves, before any sweep."""
         return importing.import_events(self.tx, arrived(events), run(self.now))
 

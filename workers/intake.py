@@ -45,7 +45,7 @@ UNANSWERED_SECONDS, QUEUED_SECONDS = 1, 30
 may still wait behind others."""
 LEASE = timedelta(seconds=5)
 """How long an entry that was handed out is left in peace before anyone asks whether it was lost."""
-SINGLE_AFTER = 2
+ISOLATE_AFTER_DELIVERIES = 2
 """After this many tries an entry travels alone, for it may be what makes its chunk fail."""
 SWEEP_SECONDS = 1
 WORKERS = [application_name(worker) for worker in get_args(Worker)]
@@ -166,11 +166,11 @@ class Intake:
             elif entry.idle_ms >= _ms(wait):
                 due.setdefault(wait, []).append(entry)
         again = [entry for entries in due.values() for entry in self._won(entries)]
-        together = [entry.entry_id for entry in again if entry.deliveries < SINGLE_AFTER]
+        together = [entry.entry_id for entry in again if entry.deliveries < ISOLATE_AFTER_DELIVERIES]
         for first in range(0, len(together), self.settings.chunk_events):
             importing.import_events.delay(entry_ids=together[first : first + self.settings.chunk_events])
         for entry in again:
-            if entry.deliveries >= SINGLE_AFTER:
+            if entry.deliveries >= ISOLATE_AFTER_DELIVERIES:
                 importing.import_events.delay(entry_ids=[entry.entry_id])
         if again:
             log.info("sent again", entries=len(again))

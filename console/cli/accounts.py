@@ -13,7 +13,7 @@ import typer
 
 from console.cli.arguments import AsOfOption, FormOption, LimitOption, day
 from console.cli.printing import show
-from console.cli.session import database, one_view
+from console.cli.session import database, snapshot_transaction
 from console.errors import CommandError
 from console.reports import layouts
 from console.reports.layout import Column, Layout
@@ -76,7 +76,7 @@ def account(
     """Show a patient's account, all cases together: payments, what of them is unassigned, and what is still owed."""
     from payments.journeys import distributing, reporting
 
-    with one_view() as tx:
+    with snapshot_transaction() as tx:
         accounts = distributing.show_account(tx, patient, as_of=as_of)
         entries = {each.company: reporting.payment_log(tx, _payments_of(each, as_of)) for each in accounts}
         applied = distributing.show_movements(tx, patient, as_of=as_of)

@@ -154,8 +154,8 @@ def _told(number: int, done: Accepted, posted: str) -> str:
         return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
     if not done.postings:
         return f"Exception {number} of {done.payment} is settled; there was nothing to post."
-    moved = ", ".join(f"{each.amount:,} {each.bearing.method}" for each in done.postings)
-    day = done.postings[0].bearing.deposit_date
+    moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
+    day = done.postings[0].dimensions.deposit_date
     return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."
 
 

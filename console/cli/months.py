@@ -21,7 +21,7 @@ from console.reports.output import Form
 
 if TYPE_CHECKING:
     from payments.core.month import Month
-    from payments.journeys.closing import Snapshot, Unready
+    from payments.journeys.closing import CloseWarning, Snapshot
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -163,10 +163,10 @@ def _month(text: str) -> Month:
         raise typer.BadParameter(str(error), param_hint="'YYYY-MM'") from None
 
 
-def _show_preview(snapshot: Snapshot, unready: Sequence[Unready]) -> None:
+def _show_preview(snapshot: Snapshot, unready: Sequence[CloseWarning]) -> None:
     say(f"It would be closed with payments of {snapshot.payments_total:,}. Nothing was changed.")
     _show_unready(unready)
 
 
-def _show_unready(unready: Sequence[Unready]) -> None:
+def _show_unready(unready: Sequence[CloseWarning]) -> None:
     show([asdict(each) for each in unready], READINESS, Form.TABLE, _LISTED)

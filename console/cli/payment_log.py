@@ -13,7 +13,7 @@ import typer
 from console.cli import arguments
 from console.cli.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
 from console.cli.printing import show
-from console.cli.session import one_view
+from console.cli.session import snapshot_transaction
 from console.cli.terminal import say
 from console.reports import layouts
 from console.reports.layout import Layout
@@ -54,7 +54,7 @@ def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of i
     arguments.check_order(since, until)
     query = reporting.LogQuery(patient, since, until, user, as_of)
     group = arguments.group_named(group_by) if group_by else None
-    with one_view() as tx:
+    with snapshot_transaction() as tx:
         records, layout = _read(tx, query, group, expand=expand)
     if xlsx:
         from console.reports.xlsx import write_xlsx

@@ -166,12 +166,12 @@ def _switch_on(at: Installation, clinics: Iterable[str], company: str) -> int:
 def _signing(path: Path) -> Sign:
     from config.signing_keys import read_keys
     from emr.client import SigningKey
-    from payments.contract.partial_event import glimpse
+    from payments.contract.partial_event import read_partial_event
 
     last = {company: SigningKey(*list(keys.items())[-1]) for company, keys in read_keys(path).items()}
 
     def sign(body: bytes) -> str | None:
-        key = last.get(glimpse(body).company_id or "")
+        key = last.get(read_partial_event(body).company_id or "")
         return key.sign(body) if key else None
 
     return sign

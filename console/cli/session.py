@@ -64,11 +64,11 @@ def ledger(engines: Engines | None = None) -> Iterator[Transaction]:
 
 
 @contextmanager
-def one_view() -> Iterator[Transaction]:
+def snapshot_transaction() -> Iterator[Transaction]:
     """Open a transaction that sees the ledger as it is now, whatever is committed meanwhile."""
     from payments.store.db import connection
 
-    with database() as opened, connection.one_view(opened) as tx:
+    with database() as opened, connection.snapshot_transaction(opened) as tx:
         yield tx
 
 

@@ -104,7 +104,7 @@ class FeedFilter(Period):
             raise PageError(422, "This page of the feed cannot be found.", "Start again from its first page.") from None
 
 
-def written_place(place: Place) -> str:
+def encode_cursor(place: Place) -> str:
     """Return a place as a page's address holds it."""
     micros = round(place.at.replace(microsecond=0).timestamp()) * 1_000_000 + place.at.microsecond
     return f"{micros}.{place.source}.{place.number}"

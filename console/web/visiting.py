@@ -21,7 +21,7 @@ from config.engines import Engines
 from config.settings import Settings
 from console.web.origins import SAFE_METHODS, address_of
 from payments.access import authentication
-from payments.access.authentication import Deed
+from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
@@ -74,9 +74,9 @@ class Site:
         """Open a transaction on the ledger, and commit it at the end."""
         return connection.transaction(self.database)
 
-    def one_view(self) -> AbstractContextManager[Transaction]:
+    def snapshot_transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction that sees the ledger as of one moment, for a page that asks more than once."""
-        return connection.one_view(self.database)
+        return connection.snapshot_transaction(self.database)
 
     def render(self, template: str, facts: Mapping[str, Any]) -> str:
         """Return a page's text."""
@@ -121,7 +121,8 @@ class Visit:
     def note(self, tx: Transaction, action: str, subject: str = "", detail: str = "") -> None:
         """Write down what the visitor does or looks at."""
         authentication.note(
-            tx, Deed(self.now, self.user.signature, action, subject[:300], detail[:1000], address_of(self.request))
+            tx,
+            AuditEntry(self.now, self.user.signature, action, subject[:300], detail[:1000], address_of(self.request)),
         )
 
     def page(self, template: str, status: int = 200, **facts: Any) -> Response:
@@ -169,7 +170,7 @@ async def read_form(request: Request) -> FormData:
 Form = Annotated[FormData, Depends(read_form)]
 
 
-class Needs:
+class RequireRight:
     """The right that a page asks for; a test sees to it that each page has one."""
 
     def __init__(self, right: Right) -> None:
@@ -198,12 +199,12 @@ class Needs:
         return visit
 
 
-Viewer = Annotated[Visit, Depends(Needs(Right.VIEW))]
-Requeuer = Annotated[Visit, Depends(Needs(Right.REQUEUE))]
-Editor = Annotated[Visit, Depends(Needs(Right.EDIT))]
-Configurer = Annotated[Visit, Depends(Needs(Right.CONFIGURE))]
-Exporter = Annotated[Visit, Depends(Needs(Right.EXPORT))]
-Administrator = Annotated[Visit, Depends(Needs(Right.ADMINISTER))]
+Viewer = Annotated[Visit, Depends(RequireRight(Right.VIEW))]
+Requeuer = Annotated[Visit, Depends(RequireRight(Right.REQUEUE))]
+Editor = Annotated[Visit, Depends(RequireRight(Right.EDIT))]
+Configurer = Annotated[Visit, Depends(RequireRight(Right.CONFIGURE))]
+Exporter = Annotated[Visit, Depends(RequireRight(Right.EXPORT))]
+Administrator = Annotated[Visit, Depends(RequireRight(Right.ADMINISTER))]
 """How a page says what right it asks for."""
 
 

@@ -8,7 +8,7 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 
-class Deed(NamedTuple):
+class AuditEntry(NamedTuple):
     """Something that somebody did: at what time, from where, and to which payment, patient, clinic or user."""
 
     at: datetime
@@ -46,7 +46,7 @@ class AuditQuery:
     before: int | None = None
 
 
-def add(tx: Transaction, deed: Deed) -> None:
+def add(tx: Transaction, deed: AuditEntry) -> None:
     """Write a deed down."""
     tx.execute(
         text(

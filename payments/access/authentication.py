@@ -11,12 +11,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from payments.access import audit, users
-from payments.access.audit import AuditQuery, AuditRow, Deed
+from payments.access.audit import AuditEntry, AuditQuery, AuditRow
 from payments.access.rights import Pauses, Role, User
 from payments.access.users import NewSession, UserRow
 from payments.store.db.connection import Transaction
 
-__all__ = ["AuditQuery", "AuditRow", "Deed", "UserRow"]
+__all__ = ["AuditEntry", "AuditQuery", "AuditRow", "UserRow"]
 
 PASSWORD_LENGTH_MIN = 12
 TOKEN_LIFE = timedelta(days=365)
@@ -61,7 +61,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class LoginResult:
     """What came of an attempt: a session's token, or the sentence that says why not."""
 
     token: str | None = field(repr=False)
@@ -75,7 +75,7 @@ def add_user(tx: Transaction, user: User, password: Password, now: datetime, who
     _check_limit(user)
     if not users.add(tx, user, _hashed(password), now, who):
         raise UserError(f"there is a user {user.name} already")
-    audit.add(tx, Deed(now, who, "user added", user.name, _rights_of(user)))
+    audit.add(tx, AuditEntry(now, who, "user added", user.name, _rights_of(user)))
 
 
 def change_user(tx: Transaction, user: User, now: datetime, who: str) -> None:
@@ -84,21 +84,21 @@ def change_user(tx: Transaction, user: User, now: datetime, who: str) -> None:
     before = _known(tx, user.name).user
     if user != before:
         users.change(tx, user)
-        audit.add(tx, Deed(now, who, "user changed", user.name, f"{_rights_of(before)} to {_rights_of(user)}"))
+        audit.add(tx, AuditEntry(now, who, "user changed", user.name, f"{_rights_of(before)} to {_rights_of(user)}"))
 
 
 def set_password(tx: Transaction, name: str, password: Password, now: datetime, who: str) -> None:
     """Give a user another password; every session and token ends. Raises UserError for an unknown name."""
     _known(tx, name)
     users.set_password(tx, name, _hashed(password))
-    audit.add(tx, Deed(now, who, "password set", name))
+    audit.add(tx, AuditEntry(now, who, "password set", name))
 
 
 def disable(tx: Transaction, name: str, now: datetime, who: str) -> None:
     """Let a user no longer in, at once. Raises UserError for an unknown name."""
     _known(tx, name)
     users.disable(tx, name, now)
-    audit.add(tx, Deed(now, who, "user disabled", name))
+    audit.add(tx, AuditEntry(now, who, "user disabled", name))
 
 
 def enable(tx: Transaction, name: str, now: datetime, who: str) -> None:
@@ -106,7 +106,7 @@ def enable(tx: Transaction, name: str, now: datetime, who: str) -> None:
     if _known(tx, name).disabled_at is None:
         raise UserError(f"user {name} is not disabled")
     users.enable(tx, name)
-    audit.add(tx, Deed(now, who, "user enabled", name))
+    audit.add(tx, AuditEntry(now, who, "user enabled", name))
 
 
 def find_user(tx: Transaction, name: str) -> User:
@@ -124,29 +124,29 @@ def nobody_yet(tx: Transaction) -> bool:
     return users.is_empty(tx)
 
 
-def log_in(tx: Transaction, attempt: Attempt, now: datetime, life: timedelta) -> Admitted:
+def log_in(tx: Transaction, attempt: Attempt, now: datetime, life: timedelta) -> LoginResult:
     """Begin a session for who knows the password. Failures are counted by name and by address, with growing pauses."""
     subjects = (f"name:{attempt.name[:64]}", f"address:{attempt.address}")
     if until := users.blocked_until(tx, subjects, now):
         seconds = max(1, round((until - now).total_seconds()))
-        return Admitted(None, f"Too many log-ins have failed. Try again in {seconds} seconds.")
+        return LoginResult(None, f"Too many log-ins have failed. Try again in {seconds} seconds.")
     known = users.find(tx, attempt.name)
     if not _matches(known, attempt):
         for subject, pauses in zip(subjects, (_BY_NAME, _BY_ADDRESS), strict=True):
             users.count_failure(tx, subject, pauses, now)
-        audit.add(tx, Deed(now, "nobody", "log-in failed", attempt.name[:64], address=attempt.address))
-        return Admitted(None, "The name or the password is not right.")
+        audit.add(tx, AuditEntry(now, "nobody", "log-in failed", attempt.name[:64], address=attempt.address))
+        return LoginResult(None, "The name or the password is not right.")
     users.forget_failures(tx, subjects[0])
     token = secrets.token_urlsafe(32)
     users.begin(tx, attempt.name, NewSession(token, "session", now, now + life))
-    audit.add(tx, Deed(now, f"user:{attempt.name}", "logged in", address=attempt.address))
-    return Admitted(token)
+    audit.add(tx, AuditEntry(now, f"user:{attempt.name}", "logged in", address=attempt.address))
+    return LoginResult(token)
 
 
 def log_out(tx: Transaction, token: str, user: User, now: datetime) -> None:
     """End a session."""
     users.end(tx, token)
-    audit.add(tx, Deed(now, user.signature, "logged out"))
+    audit.add(tx, AuditEntry(now, user.signature, "logged out"))
 
 
 def make_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
@@ -155,7 +155,7 @@ def make_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
         raise UserError(f"user {name} is disabled")
     token = secrets.token_urlsafe(32)
     users.begin(tx, name, NewSession(token, "token", now, now + TOKEN_LIFE))
-    audit.add(tx, Deed(now, who, "API token made", name))
+    audit.add(tx, AuditEntry(now, who, "API token made", name))
     return token
 
 
@@ -164,7 +164,7 @@ def recognise(tx: Transaction, token: str, kind: str, now: datetime) -> User | N
     return users.recognise(tx, token, kind, now)
 
 
-def note(tx: Transaction, deed: Deed) -> None:
+def note(tx: Transaction, deed: AuditEntry) -> None:
     """Write down what somebody did, exported or looked at."""
     audit.add(tx, deed)
 

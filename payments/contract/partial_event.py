@@ -13,7 +13,7 @@ from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Ver
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
 
 
-class Glimpse(NamedTuple):
+class PartialEvent(NamedTuple):
     """What can be made out of a body that was refused, for the feed; None where it cannot."""
 
     company_id: str | None = None
@@ -36,21 +36,21 @@ class Glimpse(NamedTuple):
         return None
 
 
-def glimpse(body: bytes) -> Glimpse:
+def read_partial_event(body: bytes) -> PartialEvent:
     """Make out what can be made out of a refused body; of one that is too large, of its beginning. Raises nothing."""
     try:
         content = json.loads(body) if len(body) <= EVENT_BYTES_MAX else _beginning(body)
     except (ValueError, RecursionError):
-        return Glimpse()
+        return PartialEvent()
     if not isinstance(content, dict):
-        return Glimpse()
+        return PartialEvent()
     seen: dict[str, Any] = {}
-    for field in Glimpse._fields:
+    for field in PartialEvent._fields:
         try:
             seen[field] = _GLIMPSED[field].validate_python(content.get(field))
         except ValidationError:
             seen[field] = None
-    return Glimpse(**seen)
+    return PartialEvent(**seen)
 
 
 def _beginning(body: bytes) -> object:

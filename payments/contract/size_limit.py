@@ -8,7 +8,7 @@ KEPT_BYTES = 4_096
 """So much of the beginning is kept of an event that is too large."""
 
 
-class Whole(NamedTuple):
+class BodyDigest(NamedTuple):
     """The size and the hash of a body, of which no more than the beginning may be here."""
 
     byte_count: int

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
-Ladder = Sequence[timedelta]
+BackoffSchedule = Sequence[timedelta]
 _FINENESS = 2**32
 
 
-def pause(ladder: Ladder, tries: int, spread_by: str) -> timedelta | None:
+def pause(ladder: BackoffSchedule, tries: int, spread_by: str) -> timedelta | None:
     """Return how long to wait after `tries` tries (from 1), or None when the ladder has ended.
 
     The pause lies anywhere between nothing and the full step (full jitter). Where, is drawn from `spread_by`, so that

@@ -14,7 +14,7 @@ from payments.contract.payment_log import NOT_KNOWN, Details
 from payments.core.outcome import Application, Outcome, Reason, Status
 
 
-class Term(StrEnum):
+class ReconcilingItem(StrEnum):
     """Why money of the EMR's total is not in Billing's, in the order in which the report says it."""
 
     INTERNAL = "internal"
@@ -38,24 +38,24 @@ class Term(StrEnum):
 
 
 _LABELS = {
-    Term.INTERNAL: "Internal",
-    Term.NOT_SENT: "Not Sent",
-    Term.PENDING: "Pending",
-    Term.INVALID: "Validation Failed",
-    Term.ZERO_DUE: "Amount Due is 0.00",
-    Term.CLOSED_MONTH: "Closed month",
-    Term.PRIOR_PERIOD: "Adjusted",
-    Term.DATE_DIFFERENCES: "Other days",
+    ReconcilingItem.INTERNAL: "Internal",
+    ReconcilingItem.NOT_SENT: "Not Sent",
+    ReconcilingItem.PENDING: "Pending",
+    ReconcilingItem.INVALID: "Validation Failed",
+    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00",
+    ReconcilingItem.CLOSED_MONTH: "Closed month",
+    ReconcilingItem.PRIOR_PERIOD: "Adjusted",
+    ReconcilingItem.DATE_DIFFERENCES: "Other days",
 }
 _SENTENCES = {
-    Term.INTERNAL: "Internal Payments, which stay in the EMR",
-    Term.NOT_SENT: "Not Sent: the clinic or its settings keep it out, or every try failed",
-    Term.PENDING: "Pending: held, and judged again later",
-    Term.INVALID: "Validation Failed: Billing could not take what the EMR saved",
-    Term.ZERO_DUE: "Amount Due is 0.00, which a biller has to look at",
-    Term.CLOSED_MONTH: "Closed month: exceptions that no adjustment has settled",
-    Term.PRIOR_PERIOD: "Adjustments of these payments, which carry the name of who accepted them",
-    Term.DATE_DIFFERENCES: "Dated in these days on one side and outside of them on the other",
+    ReconcilingItem.INTERNAL: "Internal Payments, which stay in the EMR",
+    ReconcilingItem.NOT_SENT: "Not Sent: the clinic or its settings keep it out, or every try failed",
+    ReconcilingItem.PENDING: "Pending: held, and judged again later",
+    ReconcilingItem.INVALID: "Validation Failed: Billing could not take what the EMR saved",
+    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00, which a biller has to look at",
+    ReconcilingItem.CLOSED_MONTH: "Closed month: exceptions that no adjustment has settled",
+    ReconcilingItem.PRIOR_PERIOD: "Adjustments of these payments, which carry the name of who accepted them",
+    ReconcilingItem.DATE_DIFFERENCES: "Dated in these days on one side and outside of them on the other",
 }
 
 
@@ -95,7 +95,7 @@ class BalancedLine:
     clinic: str | None
     emr: Money
     billing: Money
-    terms: Mapping[Term, Money] = field(default_factory=dict)
+    terms: Mapping[ReconcilingItem, Money] = field(default_factory=dict)
     note: str = ""
     count: int = 1
     day: date | None = None
@@ -118,7 +118,7 @@ class Balance:
 
     emr_total: Money = ZERO
     billing_total: Money = ZERO
-    terms: dict[Term, Money] = field(default_factory=lambda: dict.fromkeys(Term, ZERO))
+    terms: dict[ReconcilingItem, Money] = field(default_factory=lambda: dict.fromkeys(ReconcilingItem, ZERO))
     equal: int = 0
     lines: list[BalancedLine] = field(default_factory=list)
 
@@ -146,16 +146,18 @@ class Balance:
 
 def explain(facts: LineFacts) -> BalancedLine:
     """Work out a line's terms. Those of its own count where its date of transaction is one of the days."""
-    terms = dict.fromkeys(Term, ZERO)
+    terms = dict.fromkeys(ReconcilingItem, ZERO)
     if not facts.is_inside:
-        terms[Term.DATE_DIFFERENCES] = -facts.here
+        terms[ReconcilingItem.DATE_DIFFERENCES] = -facts.here
     else:
         if facts.refused:
-            terms[Term.NOT_SENT if facts.refused is Status.NOT_SENT else Term.INVALID] += facts.said - facts.heard
+            terms[ReconcilingItem.NOT_SENT if facts.refused is Status.NOT_SENT else ReconcilingItem.INVALID] += (
+                facts.said - facts.heard
+            )
         if facts.outcome:
             _judge(terms, facts, facts.outcome)
-        terms[Term.PRIOR_PERIOD] += facts.added
-        terms[Term.DATE_DIFFERENCES] += facts.elsewhere
+        terms[ReconcilingItem.PRIOR_PERIOD] += facts.added
+        terms[ReconcilingItem.DATE_DIFFERENCES] += facts.elsewhere
     own = {term: amount for term, amount in terms.items() if amount}
     line = BalancedLine(
         facts.payment, facts.clinic, facts.emr, facts.here, own, day=facts.feed.day, charge_type=facts.feed.charge_type
@@ -163,7 +165,7 @@ def explain(facts: LineFacts) -> BalancedLine:
     return replace(line, note=_note(facts, line.unexplained))
 
 
-def _judge(terms: dict[Term, Money], facts: LineFacts, outcome: Outcome) -> None:
+def _judge(terms: dict[ReconcilingItem, Money], facts: LineFacts, outcome: Outcome) -> None:
     """Book what the EMR says and Billing should not hold, and what Billing should hold and does not yet."""
     posted, term = facts.here + facts.elsewhere + facts.added, _term_of(outcome)
     is_decided = outcome.target is not None and outcome.application is not Application.HELD
@@ -171,19 +173,19 @@ def _judge(terms: dict[Term, Money], facts: LineFacts, outcome: Outcome) -> None
     if term:
         terms[term] += facts.heard - target
     if is_decided and outcome.application is Application.EXCEPTION:
-        terms[Term.CLOSED_MONTH] += target - posted
+        terms[ReconcilingItem.CLOSED_MONTH] += target - posted
 
 
-def _term_of(outcome: Outcome) -> Term | None:
+def _term_of(outcome: Outcome) -> ReconcilingItem | None:
     """Return why a line is kept out of Billing, or None where all of it belongs there."""
     match outcome.status:
         case Status.PENDING:
-            return Term.PENDING
+            return ReconcilingItem.PENDING
         case Status.VALIDATION_FAILED:
-            return Term.INVALID
+            return ReconcilingItem.INVALID
         case Status.NOT_SENT:
-            return Term.INTERNAL if outcome.reason is Reason.INTERNAL_PAYMENT else Term.NOT_SENT
-    return Term.ZERO_DUE if outcome.application is Application.EXCEPTION and outcome.target is None else None
+            return ReconcilingItem.INTERNAL if outcome.reason is Reason.INTERNAL_PAYMENT else ReconcilingItem.NOT_SENT
+    return ReconcilingItem.ZERO_DUE if outcome.application is Application.EXCEPTION and outcome.target is None else None
 
 
 def _note(facts: LineFacts, unexplained: Money) -> str:

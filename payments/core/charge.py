@@ -6,10 +6,10 @@ from typing import NamedTuple
 from payments.contract.event import ChargeSaved
 from payments.contract.money import Money
 from payments.core.distribution import ChargeKey
-from payments.core.import_rule import Arrival
+from payments.core.import_rule import VersionCheck
 
 
-class StandingCharge(NamedTuple):
+class ChargeVersion(NamedTuple):
     """A charge at its newest version; `patient_balance` in dollars."""
 
     version: int
@@ -20,7 +20,7 @@ class StandingCharge(NamedTuple):
     insurance_open: bool
 
     @classmethod
-    def of(cls, event: ChargeSaved) -> "StandingCharge":
+    def of(cls, event: ChargeSaved) -> "ChargeVersion":
         """Return the charge that the EMR saved."""
         return cls(*(getattr(event, name) for name in cls._fields))
 
@@ -30,10 +30,10 @@ def key_of(event: ChargeSaved) -> ChargeKey:
     return event.clinic_id, event.charge_id
 
 
-def charge_arrival(event: ChargeSaved, before: StandingCharge | None) -> Arrival:
+def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:
     """Compare a charge with the version that Billing holds (rule D2, rows 1 to 3)."""
     if before is None or event.version > before.version:
-        return Arrival.NEW
+        return VersionCheck.NEW
     if event.version < before.version:
-        return Arrival.STALE
-    return Arrival.AGAIN if StandingCharge.of(event) == before else Arrival.CONFLICT
+        return VersionCheck.STALE
+    return VersionCheck.AGAIN if ChargeVersion.of(event) == before else VersionCheck.CONFLICT

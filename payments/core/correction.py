@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from payments.contract.money import AMOUNT_MAX, ZERO, Money, sums, total
-from payments.core.line import Adjustment, Bearing, Posting
+from payments.core.line import Adjustment, EntryDimensions, LedgerPosting
 
 
-def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Posting, ...]:
+def corrections(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
     """Return the postings that turn what stands into what is wanted (None: nothing should stand).
 
     Where only the amount changed this is the difference alone; where the money belongs elsewhere it is a pair, what
@@ -15,37 +15,39 @@ def corrections(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Po
     if total(posting.amount for posting in standing) == ZERO:
         return (wanted,) if wanted else ()
     change = sums(_changes(standing, wanted))
-    moved = [Posting(part, bearing) for bearing, amount in change.items() for part in _parts(amount)]
+    moved = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _parts(amount)]
     return tuple(sorted(moved, key=_goes_in))
 
 
-def adjustments(standing: Sequence[Posting], wanted: Posting | None) -> tuple[Adjustment, ...]:
+def adjustments(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[Adjustment, ...]:
     """Return what to add in a later month so that the sums say what is wanted (None: nothing), whatever its dates.
 
     The entries that stand are not touched (rule D4): one entry of d = T - P where only the amount changed, a pair where
     the money belongs elsewhere, none where only the date or a note changed.
     """
-    change = sums((_undated(bearing), amount) for bearing, amount in _changes(standing, wanted))
+    change = sums((_undated(dimensions), amount) for dimensions, amount in _changes(standing, wanted))
     moved = [where._replace(amount=part) for where, amount in change.items() for part in _parts(amount)]
     return tuple(sorted(moved, key=_goes_in))
 
 
-def active(standing: Iterable[Posting]) -> tuple[Posting, ...]:
+def active(standing: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
     """Return the postings of a line that still count: none once they add up to 0.00."""
     postings = tuple(standing)
     return postings if total(posting.amount for posting in postings) else ()
 
 
-def _changes(standing: Iterable[Posting], wanted: Posting | None) -> Iterator[tuple[Bearing, Money]]:
+def _changes(
+    standing: Iterable[LedgerPosting], wanted: LedgerPosting | None
+) -> Iterator[tuple[EntryDimensions, Money]]:
     """Yield what each posting that stands takes out again, and what is wanted instead."""
-    for amount, bearing in standing:
-        yield bearing, -amount
+    for amount, dimensions in standing:
+        yield dimensions, -amount
     if wanted:
-        yield wanted.bearing, wanted.amount
+        yield wanted.dimensions, wanted.amount
 
 
-def _undated(bearing: Bearing) -> Adjustment:
-    return Adjustment(ZERO, *bearing[:-1])
+def _undated(dimensions: EntryDimensions) -> Adjustment:
+    return Adjustment(ZERO, *dimensions[:-1])
 
 
 def _parts(amount: Money) -> Iterator[Money]:
@@ -58,5 +60,5 @@ def _parts(amount: Money) -> Iterator[Money]:
         yield amount
 
 
-def _goes_in(moved: Posting | Adjustment) -> bool:
+def _goes_in(moved: LedgerPosting | Adjustment) -> bool:
     return moved.amount > ZERO

@@ -42,13 +42,13 @@ def in_force(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettin
     return changes[0].settings
 
 
-class Refused(NamedTuple):
+class Ineligible(NamedTuple):
     """The line does not belong in Billing; without a reason it was simply never to be sent."""
 
     reason: Reason | None
 
 
-class Questioned(NamedTuple):
+class NeedsReview(NamedTuple):
     """A person has to look at it before anything is posted."""
 
     detail: str
@@ -58,23 +58,23 @@ class Eligible(NamedTuple):
     """The line belongs in Billing with what the patient paid."""
 
 
-Verdict = Refused | Questioned | Eligible
+Verdict = Ineligible | NeedsReview | Eligible
 
 
 def judge(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
     """Judge what the front desk saved against the clinic's settings at the save time (rule D2, rows 5 to 10)."""
     if not saved.paid:
-        return Refused(None)
+        return Ineligible(None)
     if saved.internal_payment:
-        return Refused(Reason.INTERNAL_PAYMENT)
-    if not stays_eligible(saved, before) and (reason := kept_out(settings, saved.charge_type)):
-        return Refused(reason)
+        return Ineligible(Reason.INTERNAL_PAYMENT)
+    if not stays_eligible(saved, before) and (reason := exclusion_reason(settings, saved.charge_type)):
+        return Ineligible(reason)
     if saved.amount_due == ZERO:
-        return Questioned("Amount Due is 0.00")
+        return NeedsReview("Amount Due is 0.00")
     return Eligible()
 
 
-def kept_out(settings: ClinicSettings, charge_type: str) -> Reason | None:
+def exclusion_reason(settings: ClinicSettings, charge_type: str) -> Reason | None:
     """Return why a clinic with these settings sends no payment of this type, None if it sends them."""
     if not settings.integration:
         return Reason.INTEGRATION_OFF
@@ -96,5 +96,5 @@ def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
 
 def types_standing(line: Line) -> set[ChargeType]:
     """Return the charge types under which money stands in Billing for a line."""
-    standing = sums((bearing.charge_type, amount) for amount, bearing in line.postings)
+    standing = sums((dimensions.charge_type, amount) for amount, dimensions in line.postings)
     return {charge_type for charge_type, amount in standing.items() if amount}

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from payments.contract.money import ZERO, Money
 from payments.core.correction import active, adjustments, corrections
-from payments.core.line import Adjustment, Bearing, Line, Posting, notes_of
+from payments.core.line import Adjustment, EntryDimensions, LedgerPosting, Line, nonmonetary_hash
 from payments.core.outcome import Application, Outcome, Reason
 
 
@@ -92,28 +92,28 @@ def proposed(line: Line) -> tuple[Adjustment, ...]:
     return adjustments(active(line.postings), _wanted(line))
 
 
-def imported_all_the_same(line: Line) -> tuple[Posting, ...]:
+def imported_all_the_same(line: Line) -> tuple[LedgerPosting, ...]:
     """Return what brings in a payment whose Amount Due is 0.00, as any other is while its months are open (rule D6)."""
     return corrections(line.postings, _wanted(line))
 
 
-def _wanted(line: Line) -> Posting | None:
+def _wanted(line: Line) -> LedgerPosting | None:
     target = _paid(line) if line.outcome.target is None else line.outcome.target
-    return Posting(target, Bearing.of(line.content)) if line.content and target != ZERO else None
+    return LedgerPosting(target, EntryDimensions.of(line.content)) if line.content and target != ZERO else None
 
 
 def _paid(line: Line) -> Money:
     return line.content.amount if line.content and not line.deleted else ZERO
 
 
-def accepted(line: Line, posted: tuple[Posting, ...]) -> Line:
+def accepted(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
     """Return the line as it stands once its finding was accepted and these entries were posted for it."""
     target = _paid(line) if line.outcome.target is None else line.outcome.target
     stood_before = bool(active(line.postings))
     application = Application.UPDATED if stood_before else Application.IMPORTED
     becomes = application if target else Application.REMOVED
     outcome = line.outcome._replace(application=becomes, target=target, detail="Accepted")
-    notes = notes_of(line.content) if line.content else None
+    notes = nonmonetary_hash(line.content) if line.content else None
     return line._replace(outcome=outcome, postings=line.postings + posted, settled_notes=notes)
 
 
@@ -122,4 +122,4 @@ def acknowledged(line: Line) -> Line:
     found = examine(line)
     if found is None or found.case is None or found.proposal or line.content is None:
         return line
-    return line._replace(settled_notes=notes_of(line.content))
+    return line._replace(settled_notes=nonmonetary_hash(line.content))

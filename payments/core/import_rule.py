@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from payments.contract.event import LineEvent, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO
-from payments.core.backoff import Ladder, pause
+from payments.core.backoff import BackoffSchedule, pause
 from payments.core.correction import active, adjustments, corrections
-from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, Eligible, Questioned, Refused, Verdict, judge
-from payments.core.line import Bearing, Line, Posting, notes_of
+from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, Eligible, Ineligible, NeedsReview, Verdict, judge
+from payments.core.line import EntryDimensions, LedgerPosting, Line, nonmonetary_hash
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
 
 
-class Arrival(StrEnum):
+class VersionCheck(StrEnum):
     """How a version stands to the one that Billing holds (rule D2, rows 1 to 3)."""
 
     NEW = "new"
@@ -27,15 +27,15 @@ class Arrival(StrEnum):
     CONFLICT = "conflict"
 
 
-class Facts(NamedTuple):
+class ImportContext(NamedTuple):
     """What Billing knows at the moment of judging. `months` holds the state of every month that is not open."""
 
     now: datetime
-    ladder: Ladder
+    ladder: BackoffSchedule
     settings: ClinicSettings = SWITCHED_OFF
     patient_known: bool = True
     months: Mapping[Month, MonthState] | None = None
-    patient_ladder: Ladder | None = None
+    patient_ladder: BackoffSchedule | None = None
 
     def month_state(self, day: date) -> MonthState:
         """Return the state of the company's month that holds the day."""
@@ -46,25 +46,25 @@ class Decision(NamedTuple):
     """The line as it stands afterwards, and what has to be posted for it."""
 
     line: Line
-    postings: tuple[Posting, ...] = ()
+    postings: tuple[LedgerPosting, ...] = ()
 
 
-def arrival(event: LineEvent, content_hash: bytes, before: Line | None) -> Arrival:
+def arrival(event: LineEvent, content_hash: bytes, before: Line | None) -> VersionCheck:
     """Compare an event with the version that Billing holds; the newest version wins."""
     if before is None or event.version > before.version:
-        return Arrival.NEW
+        return VersionCheck.NEW
     if event.version < before.version:
-        return Arrival.STALE
+        return VersionCheck.STALE
     if content_hash != before.content_hash:
-        return Arrival.CONFLICT
-    return Arrival.NEW if before.outcome.status is Status.NOT_SENT else Arrival.AGAIN
+        return VersionCheck.CONFLICT
+    return VersionCheck.NEW if before.outcome.status is Status.NOT_SENT else VersionCheck.AGAIN
 
 
 def decide(
     event: LineEvent,
     content_hash: bytes,
     before: Line | None,
-    facts: Facts,
+    facts: ImportContext,
     requeued_at: datetime | None = None,
 ) -> Decision:
     """Judge a version that is to be processed, and say what to post.
@@ -93,12 +93,12 @@ def decide(
     return _judged(line, before, facts)
 
 
-def decide_again(line: Line, facts: Facts) -> Decision:
+def decide_again(line: Line, facts: ImportContext) -> Decision:
     """Judge a line anew that waits or was requeued."""
     return _judged(line._replace(attempts=line.attempts + 1), line, facts)
 
 
-def decide_failed(line: Line, facts: Facts, error: str) -> Decision:
+def decide_failed(line: Line, facts: ImportContext, error: str) -> Decision:
     """Put off a line that could not be judged because of an error, or end its tries."""
     decision = _waits(_Case(line, facts, line, line.outcome), Reason.RETRIES_EXHAUSTED)
     outcome = decision.line.outcome._replace(detail=error)
@@ -109,7 +109,7 @@ class _Case(NamedTuple):
     """A version that is being judged: as it would stand, as the line stood before, how it waited so far."""
 
     line: Line
-    facts: Facts
+    facts: ImportContext
     before: Line | None = None
     waited: Outcome | None = None
 
@@ -128,7 +128,7 @@ class _Case(NamedTuple):
         return seen or bool(self.line.postings)
 
 
-def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
+def _judged(line: Line, before: Line | None, facts: ImportContext) -> Decision:
     waiting = before and before.version == line.version and before.outcome.status is Status.PENDING
     case = _Case(line, facts, before, before.outcome if before and waiting else None)
     if line.deleted or line.content is None:
@@ -138,10 +138,10 @@ def _judged(line: Line, before: Line | None, facts: Facts) -> Decision:
 
 def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
     match verdict:
-        case Refused(reason):
+        case Ineligible(reason):
             unpaid = Outcome(Application.NONE, status=Status.SUCCESSFUL if case.was_sent else None)
             return _take_out(case, not_sent(reason) if reason else unpaid)
-        case Questioned(detail):
+        case NeedsReview(detail):
             return _ends(case.line, Outcome(Application.EXCEPTION, target=None, detail=detail))
         case Eligible() if saved.amount == ZERO:  # only a refund line may say so
             return _take_out(case, Outcome(Application.NONE))
@@ -153,7 +153,7 @@ def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
 
 def _bring_in(case: _Case, saved: PaymentSaved) -> Decision:
     standing = active(case.line.postings)
-    wanted = Posting(saved.amount, Bearing.of(saved))
+    wanted = LedgerPosting(saved.amount, EntryDimensions.of(saved))
     outcome = Outcome(Application.UPDATED if standing else Application.IMPORTED, target=saved.amount)
     states = {case.facts.month_state(day) for day in case.days | {saved.transaction_date}}
     if MonthState.CLOSING in states:
@@ -162,7 +162,7 @@ def _bring_in(case: _Case, saved: PaymentSaved) -> Decision:
         return _post(case.line, wanted, outcome)
     if not standing:
         return _excepted(case.line, outcome, "added")
-    if adjustments(standing, wanted) or notes_of(saved) != case.line.settled_notes:
+    if adjustments(standing, wanted) or nonmonetary_hash(saved) != case.line.settled_notes:
         return _excepted(case.line, outcome, "edited")
     return _ends(case.line, outcome)
 
@@ -179,10 +179,10 @@ def _take_out(case: _Case, outcome: Outcome) -> Decision:
     return _post(case.line, None, outcome)
 
 
-def _post(line: Line, wanted: Posting | None, outcome: Outcome) -> Decision:
+def _post(line: Line, wanted: LedgerPosting | None, outcome: Outcome) -> Decision:
     """Carry the correction out: every month that it touches is open (rule D3)."""
     postings = corrections(line.postings, wanted)
-    notes = notes_of(line.content) if line.content else None
+    notes = nonmonetary_hash(line.content) if line.content else None
     return Decision(line._replace(outcome=outcome, postings=line.postings + postings, settled_notes=notes), postings)
 
 

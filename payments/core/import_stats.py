@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import assert_never
 
 from payments.contract.signature import NO_KEYS, Keyring
-from payments.core.backoff import Ladder
+from payments.core.backoff import BackoffSchedule
 from payments.core.outcome import Application, Outcome, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunContext:
     """When a set is processed, by which worker, with which pauses; `elapsed_ms` tells how long it took.
 
     `patient_ladder` are the pauses of a payment whose patient is not known; without, they are those of a fault.
@@ -20,14 +20,14 @@ class Run:
 
     now: datetime
     worker: str
-    ladder: Ladder
+    ladder: BackoffSchedule
     elapsed_ms: Callable[[], int]
-    patient_ladder: Ladder | None = None
+    patient_ladder: BackoffSchedule | None = None
     keyring: Keyring = NO_KEYS
 
 
 @dataclass(slots=True)
-class Tally:
+class ImportStats:
     """How many payments ended in which way; prints as the one line that operators read.
 
     `judged` counts all that was looked at, whatever came of it, `failed` what stays pending because of an error, and
@@ -70,8 +70,8 @@ class Tally:
             case _:
                 assert_never(outcome.application)
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+    def __add__(self, other: "ImportStats") -> "ImportStats":
+        return ImportStats(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
     def __str__(self) -> str:
         always = f"imported {self.imported:,}, updated {self.updated:,}, held {self.held:,}, not sent {self.not_sent:,}"

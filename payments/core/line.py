@@ -21,7 +21,7 @@ class EntryKind(StrEnum):
     MANUAL = "manual"
 
 
-class Bearing(NamedTuple):
+class EntryDimensions(NamedTuple):
     """All that a report breaks money down by: two amounts with the same bearing simply add up."""
 
     patient_id: str
@@ -32,7 +32,7 @@ class Bearing(NamedTuple):
     deposit_date: date
 
     @classmethod
-    def of(cls, saved: PaymentSaved) -> "Bearing":
+    def of(cls, saved: PaymentSaved) -> "EntryDimensions":
         """Return where the EMR says this money belongs; the deposit date is the date of transaction (rule D1)."""
         return cls(
             saved.patient_id,
@@ -44,11 +44,11 @@ class Bearing(NamedTuple):
         )
 
 
-class Posting(NamedTuple):
+class LedgerPosting(NamedTuple):
     """An amount in dollars and where it belongs."""
 
     amount: Money
-    bearing: Bearing
+    dimensions: EntryDimensions
 
 
 class Adjustment(NamedTuple):
@@ -61,13 +61,15 @@ class Adjustment(NamedTuple):
     provider_id: str | None
     date_of_service: date | None
 
-    def deposited_on(self, day: date) -> Posting:
+    def deposited_on(self, day: date) -> LedgerPosting:
         """Return the posting that it becomes with a deposit date."""
         amount, patient_id, charge_type, method, provider_id, date_of_service = self
-        return Posting(amount, Bearing(patient_id, charge_type, method, provider_id, date_of_service, day))
+        return LedgerPosting(
+            amount, EntryDimensions(patient_id, charge_type, method, provider_id, date_of_service, day)
+        )
 
 
-def notes_of(saved: PaymentSaved) -> bytes:
+def nonmonetary_hash(saved: PaymentSaved) -> bytes:
     """Return a fingerprint of what carries no money: the date, the case, the check number and the memo."""
     text = repr((saved.transaction_date.isoformat(), saved.case_id, saved.reference, saved.memo))
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
@@ -78,7 +80,7 @@ class Line(NamedTuple):
 
     `saved_on` is the clinic's own day of the save; `content` is what the EMR last saved, None for a line that is known
     by its deletion alone; `postings` is all that stands in the ledger for it, oldest first;
-    `settled_notes` are the notes (see `notes_of`) that Billing agreed with last.
+    `settled_notes` are the notes (see `nonmonetary_hash`) that Billing agreed with last.
     """
 
     key: LineKey
@@ -93,7 +95,7 @@ class Line(NamedTuple):
     outcome: Outcome
     attempts: int = 0
     requeued_at: datetime | None = None
-    postings: tuple[Posting, ...] = ()
+    postings: tuple[LedgerPosting, ...] = ()
     settled_notes: bytes | None = None
     id: int | None = None
 
@@ -107,8 +109,8 @@ class Line(NamedTuple):
         """The deposit dates of the money that stands for this line; not one from which it was taken out again."""
         if not self.posted:
             return set()
-        standing = sums((posting.bearing, posting.amount) for posting in self.postings)
-        return {bearing.deposit_date for bearing, amount in standing.items() if amount}
+        standing = sums((posting.dimensions, posting.amount) for posting in self.postings)
+        return {dimensions.deposit_date for dimensions, amount in standing.items() if amount}
 
     @property
     def days(self) -> set[date]:

@@ -14,14 +14,14 @@ from payments.core.finding import (
     imported_all_the_same,
     proposed,
 )
-from payments.core.line import IMPORT_USER, EntryKind, Line, Posting
+from payments.core.line import IMPORT_USER, EntryKind, LedgerPosting, Line
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.ledger import clinics, distribution, entries, findings, history, lines, months, patients
 from payments.store.ledger.entries import NewEntry, Stamp
 from payments.store.ledger.findings import FindingRow, StoredFinding
-from payments.store.ledger.history import Happening
+from payments.store.ledger.history import HistoryEvent
 
 
 class AdjustingError(ValueError):
@@ -36,7 +36,7 @@ class Accepted(NamedTuple):
     """What accepting came to: the payment, and the entries posted (none if it had been accepted before)."""
 
     payment: str
-    postings: tuple[Posting, ...]
+    postings: tuple[LedgerPosting, ...]
     before: bool = False
 
 
@@ -63,10 +63,10 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     # Numbered through all entries of the line, as imports are: a version may be adjusted, requeued and adjusted again.
     added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, len(line.postings) + 1)]
     entries.post(tx, added, refs, stamp)
-    distribution.mark(tx, {(line.company_id, each.bearing.patient_id) for each in postings}, now)
+    distribution.mark(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.end(tx, [finding_id], FindingStatus.RESOLVED, now, who)
-    moved = "; ".join(f"{each.amount} {each.bearing.method} to {each.bearing.deposit_date}" for each in postings)
-    _tell(tx, line, Happening(now, "Exception accepted", who, moved or "Nothing to post"))
+    moved = "; ".join(f"{each.amount} {each.dimensions.method} to {each.dimensions.deposit_date}" for each in postings)
+    _tell(tx, line, HistoryEvent(now, "Exception accepted", who, moved or "Nothing to post"))
     return Accepted(str(line.key), postings)
 
 
@@ -130,7 +130,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
     if finding.version == line.version and (settled := acknowledged(line)) is not line:
         lines.write(tx, [settled], now)
     findings.end(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
-    _tell(tx, line, Happening(now, "Exception acknowledged", who, reason.strip()))
+    _tell(tx, line, HistoryEvent(now, "Exception acknowledged", who, reason.strip()))
     return str(line.key)
 
 
@@ -175,5 +175,5 @@ def _is_open(tx: Transaction, line: Line, days: Iterable[date]) -> bool:
     return set(held.values()) <= {MonthState.OPEN, MonthState.SCHEDULED}
 
 
-def _tell(tx: Transaction, line: Line, happening: Happening) -> None:
+def _tell(tx: Transaction, line: Line, happening: HistoryEvent) -> None:
     history.add(tx, [happening._replace(line_ref=line.id, version=line.version)])

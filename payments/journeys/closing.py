@@ -12,9 +12,9 @@ from payments.core.close import ClosingError, Snapshot, check_may_close
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, month_close
-from payments.store.ledger.month_close import MonthRow, Unready
+from payments.store.ledger.month_close import CloseWarning, MonthRow
 
-__all__ = ["ClosingError", "MonthRow", "Snapshot", "Unready"]
+__all__ = ["CloseWarning", "ClosingError", "MonthRow", "Snapshot"]
 
 
 class Verified(NamedTuple):
@@ -25,7 +25,7 @@ class Verified(NamedTuple):
     kept_total: Money
 
 
-def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[Unready]:
+def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
     """Schedule a month for the coming night, and return what is better settled before.
 
     Raises ClosingError for a month that has not ended, is closed or being closed, or comes after one with entries that
@@ -48,7 +48,7 @@ def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: s
     month_close.set_state(tx, (company_id, month), MonthState.OPEN, now, who)
 
 
-def preview(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[Unready]]:
+def preview(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[CloseWarning]]:
     """Return the totals that a close would keep, and what is better settled before; nobody has to wait for it.
 
     Raises ClosingError as `begin` does.
@@ -57,7 +57,7 @@ def preview(tx: Transaction, company_id: str, month: Month, now: datetime) -> tu
     return month_close.take_snapshot(tx, company_id, month), month_close.unready(tx, company_id, month)
 
 
-def show_unready(tx: Transaction, company_id: str, month: Month) -> list[Unready]:
+def show_unready(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return what of a month is better settled before it is closed, whether or not it may be closed by now."""
     return month_close.unready(tx, company_id, month)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from zoneinfo import available_timezones
 
 from payments.access import audit
-from payments.access.audit import Deed
+from payments.access.audit import AuditEntry
 from payments.contract.event import ChargeType
 from payments.core.eligibility import ClinicSettings
 from payments.store.db.connection import Transaction
@@ -57,7 +57,7 @@ def set_company(tx: Transaction, wish: CompanyWish, *, now: datetime, who: str) 
     chosen = {name: value for name, value in wish._asdict().items() if name != "company_id" and value is not None}
     after = clinics.change_company(tx, wish.company_id, chosen)
     if changes := _changes(before, after):
-        audit.add(tx, Deed(now, who, "changed company", wish.company_id, changes))
+        audit.add(tx, AuditEntry(now, who, "changed company", wish.company_id, changes))
     return after
 
 

@@ -14,7 +14,7 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import finding_candidates, findings, history, lines, months
 from payments.store.ledger.finding_candidates import Work
 from payments.store.ledger.findings import Examined, StoredFinding
-from payments.store.ledger.history import Happening
+from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.months import CompanyMonth
 
 
@@ -95,5 +95,5 @@ def _told(what: str, found: Examined) -> tuple[str, Line, str]:
     return what, found.line, ". ".join(filter(None, (f"{found.finding.reason}{case}", amounts, found.note)))
 
 
-def _happening(line: Line, what: str, detail: str, now: datetime, worker: str) -> Happening:
-    return Happening(now, what, worker, detail, line_ref=line.id, version=line.version)
+def _happening(line: Line, what: str, detail: str, now: datetime, worker: str) -> HistoryEvent:
+    return HistoryEvent(now, what, worker, detail, line_ref=line.id, version=line.version)

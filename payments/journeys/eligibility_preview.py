@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from payments.contract.event import ChargeType
-from payments.core.eligibility import kept_out
+from payments.core.eligibility import exclusion_reason
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
@@ -32,7 +32,7 @@ def would_flow(tx: Transaction, clinic_id: str, charge_type: ChargeType, day: da
         sentence = f"Not Sent: clinic {clinic_id} is not known to Billing, so nothing of it is sent."
         return Foreseen(Reason.INTEGRATION_OFF, MonthState.OPEN, sentence)
     state = month_close.state_of(tx, clinic.company_id, Month.of(day))
-    match kept_out(clinic.settings_at(now), charge_type):
+    match exclusion_reason(clinic.settings_at(now), charge_type):
         case None:
             (company,) = clinics.companies(tx, [clinic_id])
             return Foreseen(None, state, _when_it_flows(Month.of(day), state, company.adjustments))

@@ -10,19 +10,19 @@ from uuid import UUID
 
 from payments.contract.errors import EventError
 from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSaved
-from payments.core.charge import StandingCharge, charge_arrival, key_of
+from payments.core.charge import ChargeVersion, check_charge_version, key_of
 from payments.core.distribution import ChargeKey
-from payments.core.import_rule import Arrival, Facts, arrival, decide, decide_again, decide_failed
-from payments.core.import_stats import Run, Tally
+from payments.core.import_rule import ImportContext, VersionCheck, arrival, decide, decide_again, decide_failed
+from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
-from payments.store.feed.dead_letters import Arrived
+from payments.store.feed.dead_letters import StreamEntry
 from payments.store.ledger import charges, history, lines, patients
-from payments.store.ledger.history import Happening
+from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.patients import PatientKey
-from payments.store.ledger.reference_data import Concern, open_factbook
-from payments.store.ledger.write_batch import Sheet
+from payments.store.ledger.reference_data import LookupScope, load_reference_data
+from payments.store.ledger.write_batch import WriteBatch
 
 UNDETERMINED = "Unable to determine reason. Please contact Support."
 
@@ -30,7 +30,7 @@ UNDETERMINED = "Unable to determine reason. Please contact Support."
 class _Read(NamedTuple):
     """An event of a line that was read, and when someone asked for it to be tried again."""
 
-    arrived: Arrived
+    arrived: StreamEntry
     event: LineEvent
     content_hash: bytes
     requeued_at: datetime | None
@@ -41,8 +41,8 @@ class _Batch(NamedTuple):
 
     lines: list[_Read]
     patients: list[PatientSaved]
-    charges: list[tuple[Arrived, ChargeSaved]]
-    unreadable: list[tuple[Arrived, EventError]]
+    charges: list[tuple[StreamEntry, ChargeSaved]]
+    unreadable: list[tuple[StreamEntry, EventError]]
 
     @property
     def contents(self) -> dict[UUID, bytes]:
@@ -66,7 +66,7 @@ class _Batch(NamedTuple):
         return {(event.company_id, event.patient_id) for event in self.patients}
 
 
-def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tally:
+def import_events(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) -> ImportStats:
     """Process entries of the stream, each by itself: every one is imported, held, marked or set aside whole.
 
     Raises LostRaceError and what the database raises; then nothing of the set has happened, and it can be run again.
@@ -76,23 +76,23 @@ def import_events(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tall
     return _process(tx, batch, seen, run)
 
 
-def retry_set_aside(tx: Transaction, run: Run, limit: int) -> Tally:
+def retry_set_aside(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
     """Process again up to `limit` events set aside that someone asked to try again."""
     due = dead_letters.lock_due(tx, run.now, limit)
     if not due:
-        return Tally()
+        return ImportStats()
     dead_letters.close(tx, [aside.id for aside in due], run.now)  # one that is refused again opens again
     return _process(tx, _read([aside.arrived for aside in due], run, requeued_at=run.now), {}, run)
 
 
-def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
+def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
     """Judge again up to `limit` lines that wait or were requeued and whose time has come."""
     due = lines.lock_due(tx, run.now, limit)
     if not due:
-        return Tally()
+        return ImportStats()
     known, arriving = patients.look(tx, ((line.company_id, line.patient_id) for line in due.values()))
-    book = open_factbook(tx, map(Concern.of, due.values()), run, known)
-    sheet = Sheet(run, book, dict(due))
+    book = load_reference_data(tx, map(LookupScope.of, due.values()), run, known)
+    sheet = WriteBatch(run, book, dict(due))
     for line in due.values():
         if (line.company_id, line.patient_id) in arriving:
             continue  # it stays due: whoever saves the patient may be waiting for this very line
@@ -100,39 +100,39 @@ def retry_due(tx: Transaction, run: Run, limit: int) -> Tally:
     return sheet.write(tx)
 
 
-def put_off_line(tx: Transaction, run: Run, error: str) -> Tally:
+def put_off_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
     """Put off the line that is due first and cannot be judged for this error, to the next rung or to its end."""
     due = lines.lock_due(tx, run.now, 1)
-    sheet = Sheet(run, open_factbook(tx, map(Concern.of, due.values()), run), dict(due))
+    sheet = WriteBatch(run, load_reference_data(tx, map(LookupScope.of, due.values()), run), dict(due))
     for line in due.values():
-        sheet.take(decide_failed(line, Facts(run.now, run.ladder), error))
+        sheet.take(decide_failed(line, ImportContext(run.now, run.ladder), error))
     return sheet.write(tx)
 
 
-def put_off_set_aside(tx: Transaction, run: Run, error: str) -> Tally:
+def put_off_set_aside(tx: Transaction, run: RunContext, error: str) -> ImportStats:
     """Leave the event set aside that is due first and cannot be processed for this error."""
-    sheet = Sheet(run, open_factbook(tx, (), run), {})
+    sheet = WriteBatch(run, load_reference_data(tx, (), run), {})
     for aside in dead_letters.lock_due(tx, run.now, 1):
         sheet.refuse(aside.arrived, Reason.RETRIES_EXHAUSTED, error)
     return sheet.write(tx)
 
 
-def give_up(tx: Transaction, arrived: Sequence[Arrived], run: Run) -> Tally:
+def give_up(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) -> ImportStats:
     """Set entries aside whole that failed in every try, visible as Not Sent and ready to be requeued."""
     errors = history.last_errors(tx, [entry.entry_id for entry in arrived])
-    sheet = Sheet(run, open_factbook(tx, (), run), {})
+    sheet = WriteBatch(run, load_reference_data(tx, (), run), {})
     for entry in arrived:
         sheet.refuse(entry, Reason.RETRIES_EXHAUSTED, errors.get(entry.entry_id, UNDETERMINED))
     return sheet.write(tx)
 
 
-def remember_failure(tx: Transaction, arrived: Sequence[Arrived], error: str, run: Run) -> None:
+def remember_failure(tx: Transaction, arrived: Sequence[StreamEntry], error: str, run: RunContext) -> None:
     """Write down that a try at these entries failed; they stay pending."""
     duration_ms = run.elapsed_ms()
     history.add(
         tx,
         [
-            Happening(
+            HistoryEvent(
                 run.now,
                 "Failed",
                 run.worker,
@@ -146,7 +146,7 @@ def remember_failure(tx: Transaction, arrived: Sequence[Arrived], error: str, ru
     )
 
 
-def _read(arrived: Sequence[Arrived], run: Run, requeued_at: datetime | None = None) -> _Batch:
+def _read(arrived: Sequence[StreamEntry], run: RunContext, requeued_at: datetime | None = None) -> _Batch:
     batch = _Batch([], [], [], [])
     for entry in arrived:
         try:
@@ -164,7 +164,7 @@ def _read(arrived: Sequence[Arrived], run: Run, requeued_at: datetime | None = N
     return batch
 
 
-def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) -> Tally:
+def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunContext) -> ImportStats:
     """Judge line by line, the versions of each in their order, and write what it comes to.
 
     `seen` are the events that were processed before, with the hash of the content they had then.
@@ -174,9 +174,9 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) 
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
     released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
-    concerns = [*map(Concern.of, before.values()), *(Concern.of_event(each.event) for each in batch.lines)]
-    concerns += [Concern.of_event(event) for _, event in batch.charges]
-    sheet = Sheet(run, open_factbook(tx, concerns, run, known), before)
+    concerns = [*map(LookupScope.of, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
+    concerns += [LookupScope.of_event(event) for _, event in batch.charges]
+    sheet = WriteBatch(run, load_reference_data(tx, concerns, run, known), before)
     contents, done = batch.contents | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
         if each.content_hash == contents[each.event.event_id]:
@@ -188,12 +188,12 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: Run) 
     _take_charges(sheet, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
     for entry, error in batch.unreadable:
         sheet.refuse(entry, Reason.INVALID_EVENT, str(error))
-    sheet.tally.released = released
-    sheet.tally.noted += len(batch.patients)
+    sheet.stats.released = released
+    sheet.stats.noted += len(batch.patients)
     return sheet.write(tx)
 
 
-def _note(tx: Transaction, batch: _Batch, run: Run) -> set[LineKey]:
+def _note(tx: Transaction, batch: _Batch, run: RunContext) -> set[LineKey]:
     """Note patients first, so that a payment beside its patient finds it; return the payments that wait for them."""
     if not batch.patients:
         return set()
@@ -202,21 +202,21 @@ def _note(tx: Transaction, batch: _Batch, run: Run) -> set[LineKey]:
 
 
 def _take_charges(
-    sheet: Sheet, saved: Sequence[tuple[Arrived, ChargeSaved]], standing: dict[ChargeKey, StandingCharge]
+    sheet: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], standing: dict[ChargeKey, ChargeVersion]
 ) -> None:
     """Take the charges down, the versions of each in their order; the newest counts, as for a payment."""
     for entry, event in sorted(saved, key=lambda each: (key_of(each[1]), each[1].version)):
         owner, before = sheet.book.owner(event.clinic_id), standing.get(key_of(event))
-        stands = charge_arrival(event, before)
+        stands = check_charge_version(event, before)
         if owner != event.company_id:
             sheet.refuse(entry, Reason.INVALID_EVENT, _not_ours(event, owner))
-        elif stands is Arrival.CONFLICT:
+        elif stands is VersionCheck.CONFLICT:
             error = f"version: {event.version} of charge {'/'.join(key_of(event))} came before with other content"
             sheet.refuse(entry, Reason.VERSION_CONFLICT, error)
         else:
-            sheet.tally.noted += 1
-            if stands is Arrival.NEW:
-                standing[key_of(event)] = StandingCharge.of(event)
+            sheet.stats.noted += 1
+            if stands is VersionCheck.NEW:
+                standing[key_of(event)] = ChargeVersion.of(event)
                 sheet.take_charge(event, before)
 
 
@@ -224,7 +224,7 @@ def _not_ours(event: LineEvent | ChargeSaved, owner: str) -> str:
     return f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
 
 
-def _judge_one(sheet: Sheet, read: _Read, *, again: bool) -> None:
+def _judge_one(sheet: WriteBatch, read: _Read, *, again: bool) -> None:
     entry, event, before = read.arrived, read.event, sheet.lines.get(read.event.key)
     owner = sheet.book.owner(event.clinic_id)
     if owner != event.company_id:
@@ -235,15 +235,15 @@ def _judge_one(sheet: Sheet, read: _Read, *, again: bool) -> None:
         _judge_version(sheet, read)
 
 
-def _judge_version(sheet: Sheet, read: _Read) -> None:
+def _judge_version(sheet: WriteBatch, read: _Read) -> None:
     (entry, event, content_hash, requeued_at), before = read, sheet.lines.get(read.event.key)
     stands = arrival(event, content_hash, before)
-    if stands is Arrival.CONFLICT:
+    if stands is VersionCheck.CONFLICT:
         error = f"version: {event.version} of {event.key} came before with other content"
         sheet.refuse(entry, Reason.VERSION_CONFLICT, error)
-    elif before is not None and stands is Arrival.AGAIN:
+    elif before is not None and stands is VersionCheck.AGAIN:
         sheet.leave(before, f"Version {event.version} again; nothing to do", entry.entry_id)
-    elif before is not None and stands is Arrival.STALE:
+    elif before is not None and stands is VersionCheck.STALE:
         sheet.leave(before, f"Version {event.version} is out of date; {before.version} is here", entry.entry_id)
     else:
         facts = sheet.book.facts(event.clinic_id, event.patient_id, requeued_at or event.saved_at)

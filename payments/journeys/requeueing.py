@@ -12,12 +12,12 @@ from typing import NamedTuple
 from payments.contract.errors import refused_number
 from payments.contract.event import LineKey
 from payments.contract.money import ZERO, Money
-from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, kept_out
+from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, exclusion_reason
 from payments.core.month import Month
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
 from payments.store.feed import requeue_candidates, requeue_runs, requeues
-from payments.store.feed.requeue_candidates import Alike
+from payments.store.feed.requeue_candidates import RequeueGroup
 from payments.store.feed.requeue_runs import DONE, RUNNING, STOPPED, Begun, RequeueRun
 from payments.store.feed.requeues import Choice
 from payments.store.ledger import clinics
@@ -101,10 +101,10 @@ def foresee(tx: Transaction, wanted: Wanted, now: datetime) -> Foreseen:
     return Foreseen(in_order, requeue_candidates.count_aside(tx, wanted))
 
 
-def _stays_out(group: Alike, settings: ClinicSettings) -> Reason | None:
+def _stays_out(group: RequeueGroup, settings: ClinicSettings) -> Reason | None:
     if group.internal_payment:
         return Reason.INTERNAL_PAYMENT
-    return kept_out(settings, group.charge_type) if group.charge_type else None
+    return exclusion_reason(settings, group.charge_type) if group.charge_type else None
 
 
 def begin_run(tx: Transaction, wanted: Wanted, now: datetime, who: str) -> int:

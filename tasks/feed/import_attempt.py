@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
-from payments.core.import_stats import Tally
+from payments.core.import_stats import ImportStats
 from payments.journeys import importing
-from payments.store.db.connection import LostRaceError, Transaction, is_answering, is_transient, transaction
-from payments.store.feed.dead_letters import Arrived
+from payments.store.db.connection import ConcurrentWriteError, Transaction, is_answering, is_transient, transaction
+from payments.store.feed.dead_letters import StreamEntry
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -19,14 +19,14 @@ TURN_SECONDS, NEW_TURN_SECONDS = 2, 1
 """How long one message goes on with what is due, and with what is new."""
 LINGER_MS = 50
 """How long a turn waits for more that is new."""
-NOTHING = Tally()
+NOTHING = ImportStats()
 
 
 class NotAnsweringError(Exception):
     """PostgreSQL does not answer; everything stays where it is and comes back later."""
 
 
-def import_new(here: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None) -> Tally:
+def import_new(here: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None) -> ImportStats:
     """Import what is new on these streams, or on the undivided one: a chunk at most; acknowledge what is committed.
 
     The intake hears on `reply_to` that it was taken. A fault that passes by itself is raised, and what was not imported
@@ -39,32 +39,32 @@ def import_new(here: Resources, reply_to: str, streams: Sequence[str] = (), trac
 
 def import_turn(
     here: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None
-) -> Iterator[Tally]:
+) -> Iterator[ImportStats]:
     """Import what is new chunk by chunk, each in a transaction of its own, and yield what each came to.
 
     A turn goes on while more comes, for a message of its own would cost a lone payment more than its import does. It is
     short, for others wait behind it, and ends at once where they have to come first: what failed, who was released.
     """
     ends = time.monotonic() + NEW_TURN_SECONDS
-    tally = import_new(here, reply_to, streams, trace)
-    while tally != NOTHING:
-        yield tally
-        if tally.failed or tally.released or time.monotonic() >= ends:
+    stats = import_new(here, reply_to, streams, trace)
+    while stats != NOTHING:
+        yield stats
+        if stats.failed or stats.released or time.monotonic() >= ends:
             return
         # PostgreSQL answered a moment ago, so it is not asked once more.
         arrived = here.streams.wait_for_new(here.settings.chunk_events, LINGER_MS)
         if not arrived:
             return
         with here.traces.chunk(trace):
-            tally = _import_in_parts(here, arrived)
+            stats = _import_in_parts(here, arrived)
 
 
-def import_entries(here: Resources, entry_ids: Sequence[str]) -> Tally:
+def import_entries(here: Resources, entry_ids: Sequence[str]) -> ImportStats:
     """Import these entries of the stream, which were handed out before, in the same way."""
     return _import(here, None, lambda: here.streams.claim(entry_ids))
 
 
-def _import(here: Resources, trace: str | None, take: Callable[[], Sequence[Arrived]]) -> Tally:
+def _import(here: Resources, trace: str | None, take: Callable[[], Sequence[StreamEntry]]) -> ImportStats:
     """Import what can be taken. While PostgreSQL does not answer nothing is, for each time counts as a try."""
     if not is_answering(here.database):
         raise NotAnsweringError
@@ -73,11 +73,11 @@ def _import(here: Resources, trace: str | None, take: Callable[[], Sequence[Arri
         return _import_in_parts(here, arrived) if arrived else NOTHING
 
 
-def _import_in_parts(here: Resources, arrived: Sequence[Arrived]) -> Tally:
+def _import_in_parts(here: Resources, arrived: Sequence[StreamEntry]) -> ImportStats:
     """Import what was claimed, halved again and again where it fails; what fails alone stays pending and is counted."""
     began_ns = time.time_ns()
     try:
-        tally = _in_one_transaction(here, lambda tx: importing.import_events(tx, arrived, here.run()))
+        stats = _in_one_transaction(here, lambda tx: importing.import_events(tx, arrived, here.run()))
     except Exception as error:
         if _passes(error):
             _remember(here, arrived, error)
@@ -87,45 +87,47 @@ def _import_in_parts(here: Resources, arrived: Sequence[Arrived]) -> Tally:
             _remember(here, arrived, error)
             here.traces.tried(arrived, began_ns, error)
             log.exception("entry failed", entry_id=arrived[0].entry_id)
-            return Tally(failed=1)
+            return ImportStats(failed=1)
         log.warning("chunk split", entries=len(arrived), error_class=type(error).__name__)
     else:
-        here.traces.tried(arrived, began_ns, str(tally))
+        here.traces.tried(arrived, began_ns, str(stats))
         here.streams.acknowledge([entry.entry_id for entry in arrived])
-        return tally
+        return stats
     half = len(arrived) // 2
     return _import_in_parts(here, arrived[:half]) + _import_in_parts(here, arrived[half:])
 
 
-def give_up(here: Resources, entry_ids: Sequence[str]) -> Tally:
+def give_up(here: Resources, entry_ids: Sequence[str]) -> ImportStats:
     """Set entries aside whole that failed in every try, and acknowledge them."""
     began_ns = time.time_ns()
     arrived = here.streams.claim(entry_ids)
-    tally = _in_one_transaction(here, lambda tx: importing.give_up(tx, arrived, here.run()))
-    here.traces.tried(arrived, began_ns, str(tally))
+    stats = _in_one_transaction(here, lambda tx: importing.give_up(tx, arrived, here.run()))
+    here.traces.tried(arrived, began_ns, str(stats))
     # Also those that could not be claimed: of an entry that was deleted, Redis before 7.0 goes on saying that it waits.
     here.streams.acknowledge(entry_ids)
-    return tally
+    return stats
 
 
-def retry_due(here: Resources, limit: int, turn_seconds: int = TURN_SECONDS) -> tuple[Tally, bool]:
+def retry_due(here: Resources, limit: int, turn_seconds: int = TURN_SECONDS) -> tuple[ImportStats, bool]:
     """Take up what is due, `limit` at a time, and say whether the turn ended before all was done.
 
     What fails is put off, alone. Payments that are new wait no longer than a turn for however many were requeued.
     """
-    tally, ends = Tally(), time.monotonic() + turn_seconds
+    stats, ends = ImportStats(), time.monotonic() + turn_seconds
     for journey, put_off in (
         (importing.retry_due, importing.put_off_line),
         (importing.retry_set_aside, importing.put_off_set_aside),
     ):
         while (done := _retry(here, journey, put_off, limit)).judged:
-            tally += done
+            stats += done
             if time.monotonic() >= ends:
-                return tally, True
-    return tally, False
+                return stats, True
+    return stats, False
 
 
-def _retry(here: Resources, journey: Callable[..., Tally], put_off: Callable[..., Tally], limit: int) -> Tally:
+def _retry(
+    here: Resources, journey: Callable[..., ImportStats], put_off: Callable[..., ImportStats], limit: int
+) -> ImportStats:
     try:
         return _in_one_transaction(here, lambda tx: journey(tx, here.run(), limit))
     except Exception as error:
@@ -138,14 +140,14 @@ def _retry(here: Resources, journey: Callable[..., Tally], put_off: Callable[...
         return _in_one_transaction(here, lambda tx: put_off(tx, here.run(), summary))
 
 
-def _in_one_transaction(here: Resources, work: Callable[[Transaction], Tally]) -> Tally:
+def _in_one_transaction(here: Resources, work: Callable[[Transaction], ImportStats]) -> ImportStats:
     for _ in range(RACES_MAX):
         try:
             with transaction(here.database) as tx:
                 return work(tx)
-        except LostRaceError:
+        except ConcurrentWriteError:
             log.info("race lost")
-    raise LostRaceError("lost every race")
+    raise ConcurrentWriteError("lost every race")
 
 
 def _passes(error: Exception) -> bool:
@@ -153,7 +155,7 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, SoftTimeLimitExceeded | NotAnsweringError) or is_transient(error)
 
 
-def _remember(here: Resources, arrived: Sequence[Arrived], error: Exception) -> None:
+def _remember(here: Resources, arrived: Sequence[StreamEntry], error: Exception) -> None:
     """Write the failed try down where that is possible; it is no reason to fail once more."""
     try:
         with transaction(here.database) as tx:

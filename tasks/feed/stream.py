@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
-from payments.store.feed.dead_letters import Arrived
+from payments.store.feed.dead_letters import StreamEntry
 
 GROUP = "billing"
 INTAKE, IMPORTER = "intake", "importer"
@@ -65,7 +65,7 @@ def with_new(client: redis.Redis, after: Mapping[str, str], wait_ms: int) -> lis
     return [name.decode() for name, _ in answer or ()]
 
 
-def take_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: str) -> dict[str, list[Arrived]]:
+def take_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: str) -> dict[str, list[StreamEntry]]:
     """Take up to `count` entries of each stream that nobody was handed yet, and tell whoever waits on `reply_to`."""
     new: Any = dict.fromkeys(streams, ">")
     with client.pipeline(transaction=False) as pipeline:
@@ -76,7 +76,7 @@ def take_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
     return _by_name(answer)
 
 
-def wait_for_new(client: redis.Redis, streams: Sequence[str], count: int, wait_ms: int) -> dict[str, list[Arrived]]:
+def wait_for_new(client: redis.Redis, streams: Sequence[str], count: int, wait_ms: int) -> dict[str, list[StreamEntry]]:
     """Take as `take_new` does what is there or what comes first within so many milliseconds; nobody is told.
 
     Nothing, where a stream has no group yet: an intake that knows of all of them makes it.
@@ -93,7 +93,7 @@ def was_taken(client: redis.Redis, reply_to: str, wait_ms: int) -> bool:
     return client.blpop([reply_to], timeout=wait_ms / 1_000) is not None
 
 
-def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[Arrived]:
+def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[StreamEntry]:
     """Take entries over and return them with their bodies; those that are done with are left out."""
     answer = client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids))
     entries = cast("list[tuple[bytes | None, dict[bytes, bytes] | None]]", answer)
@@ -177,15 +177,15 @@ def _a_group_may_be_missing() -> Iterator[None]:
             raise
 
 
-def _by_name(answer: Any) -> dict[str, list[Arrived]]:
+def _by_name(answer: Any) -> dict[str, list[StreamEntry]]:
     return {
         name.decode(): [_arrived(entry_id, fields) for entry_id, fields in entries] for name, entries in answer or ()
     }
 
 
-def _arrived(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Arrived:
+def _arrived(entry_id: bytes, fields: Mapping[bytes, bytes]) -> StreamEntry:
     signature, trace = fields.get(b"signature"), fields.get(b"traceparent")
-    return Arrived(
+    return StreamEntry(
         entry_id.decode(),
         _body(fields),
         None if signature is None else _written(signature),

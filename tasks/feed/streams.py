@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import redis
 
 from payments.contract.stream_partition import stream_names
-from payments.store.feed.dead_letters import Arrived
+from payments.store.feed.dead_letters import StreamEntry
 from tasks.feed import stream
 from tasks.feed.stream import FeedFigures, Idle, Position
 
@@ -41,15 +41,15 @@ class Streams:
         """Return the streams on which something is new, as soon as there is one or after at most `wait_ms`."""
         return stream.with_new(self.client, {name: at.last_delivered for name, at in positions.items()}, wait_ms)
 
-    def take_new(self, names: Sequence[str], count: int, reply_to: str) -> list[Arrived]:
+    def take_new(self, names: Sequence[str], count: int, reply_to: str) -> list[StreamEntry]:
         """Take up to `count` new entries, an equal share of each of these streams, and answer on `reply_to`."""
         return self._taken(stream.take_new(self.client, names, max(1, count // len(names)), reply_to))
 
-    def wait_for_new(self, count: int, wait_ms: int) -> list[Arrived]:
+    def wait_for_new(self, count: int, wait_ms: int) -> list[StreamEntry]:
         """Take up to `count` new entries of all streams, as soon as there is one or after at most `wait_ms`."""
         return self._taken(stream.wait_for_new(self.client, self.names, max(1, count // self.count), wait_ms))
 
-    def claim(self, entries: Sequence[str]) -> list[Arrived]:
+    def claim(self, entries: Sequence[str]) -> list[StreamEntry]:
         """Take entries over and return them with their bodies; those that are done with are left out."""
         claimed = {name: stream.claim(self.client, name, entry_ids) for name, entry_ids in self._by_stream(entries)}
         return self._taken(claimed)
@@ -91,10 +91,10 @@ class Streams:
         length, unread, outstanding = (sum(column) for column in list(zip(*each, strict=True))[:3])
         return FeedFigures(length, unread, outstanding, min(oldest, default=None))
 
-    def _taken(self, taken: Mapping[str, list[Arrived]]) -> list[Arrived]:
+    def _taken(self, taken: Mapping[str, list[StreamEntry]]) -> list[StreamEntry]:
         return [arrived for name, entries in taken.items() for arrived in self._renamed(name, entries)]
 
-    def _renamed(self, name: str, entries: list[Arrived]) -> list[Arrived]:
+    def _renamed(self, name: str, entries: list[StreamEntry]) -> list[StreamEntry]:
         if name == self.name:
             return entries
         return [entry._replace(entry_id=self._named(name, entry.entry_id)) for entry in entries]

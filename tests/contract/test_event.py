@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.event import ChargeType, LineKey, Method, read_event
-from payments.contract.partial_event import glimpse
+from payments.contract.partial_event import read_partial_event
 from tests.make import body, deleted, few, patient, said, saved
 
 CHANGES = {
@@ -126,7 +126,7 @@ def test_a_printed_key_is_always_among_its_own_readings(clinic_id, payment_id, l
 
 
 def test_what_can_be_made_out_of_a_refused_body_is_shown():
-    seen = glimpse(body(said(amount_due="a lot", version=7)))
+    seen = read_partial_event(body(said(amount_due="a lot", version=7)))
 
     assert (seen.key, seen.version, seen.patient_id) == (LineKey("clinic", "payment", "1"), 7, "patient")
     assert (seen.charge_type, seen.amount_paid) == (ChargeType.COPAY, Decimal("25.00"))
@@ -137,4 +137,4 @@ def test_what_can_be_made_out_of_a_refused_body_is_shown():
     "changes", [{"clinic_id": 7}, {"payment_id": ""}, {"line_id": ...}, {"line_id": "\ud800"}], ids=repr
 )
 def test_no_key_is_made_out_of_a_body_that_lacks_a_part_of_it(changes):
-    assert glimpse(body(said(**changes))).key is None
+    assert read_partial_event(body(said(**changes))).key is None

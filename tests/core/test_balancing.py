@@ -8,7 +8,7 @@ import pytest
 
 from payments.contract.money import ZERO, dollars
 from payments.contract.payment_log import Details
-from payments.core.balancing import Balance, BalancedLine, LineFacts, Term, explain, last_full_week
+from payments.core.balancing import Balance, BalancedLine, LineFacts, ReconcilingItem, explain, last_full_week
 from payments.core.outcome import Application, Outcome, Reason, Status, not_sent
 
 DAY = date(2026, 6, 5)
@@ -151,4 +151,4 @@ def test_the_last_full_week_ends_on_the_sunday_before_this_week(day: int) -> Non
 
 
 def test_each_term_has_a_sentence() -> None:
-    assert all(term.sentence for term in Term)
+    assert all(term.sentence for term in ReconcilingItem)

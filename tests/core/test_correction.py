@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import ZERO, total
 from payments.core.correction import active, adjustments, corrections
-from payments.core.line import Bearing, Posting
+from payments.core.line import EntryDimensions, LedgerPosting
 from tests.make import few, posting
 
 amounts = st.integers(-9_999, 9_999).map(lambda cents: (Decimal(cents) / 100).quantize(ZERO)).filter(bool)
 bearings = st.builds(
-    Bearing,
+    EntryDimensions,
     st.just("patient"),
     st.sampled_from([ChargeType.COPAY, ChargeType.SUPPLIES]),
     st.sampled_from([Method.CASH, Method.CHECK]),
@@ -23,7 +23,7 @@ bearings = st.builds(
     st.none(),
     st.sampled_from([date(2026, 6, 5), date(2026, 6, 8)]),
 )
-postings = st.builds(Posting, amounts, bearings)
+postings = st.builds(LedgerPosting, amounts, bearings)
 standings = st.lists(postings, max_size=6).map(tuple)
 
 
@@ -33,9 +33,9 @@ def amount_of(standing):
 
 def by_bearing(standing):
     sums = defaultdict(lambda: ZERO)
-    for amount, bearing in standing:
-        sums[bearing] += amount
-    return {bearing: amount for bearing, amount in sums.items() if amount}
+    for amount, dimensions in standing:
+        sums[dimensions] += amount
+    return {dimensions: amount for dimensions, amount in sums.items() if amount}
 
 
 @few
@@ -49,7 +49,7 @@ def test_what_is_posted_is_always_the_difference_between_target_and_posted(stand
 def test_afterwards_what_stands_is_what_is_wanted_wherever_money_is_broken_down(standing, wanted):
     after = standing + corrections(standing, wanted)
 
-    assert by_bearing(after) == ({wanted.bearing: wanted.amount} if wanted else {})
+    assert by_bearing(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
 
 
 @few

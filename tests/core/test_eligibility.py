@@ -10,13 +10,13 @@ from payments.core.eligibility import (
     SWITCHED_OFF,
     ClinicSettings,
     Eligible,
-    Questioned,
-    Refused,
+    Ineligible,
+    NeedsReview,
     SettingsChange,
     in_force,
     judge,
 )
-from payments.core.import_rule import Facts, decide
+from payments.core.import_rule import ImportContext, decide
 from payments.core.outcome import Reason
 from tests.make import COPAYS, LADDER, NOW, edited, saved
 
@@ -24,17 +24,17 @@ NOTHING_SELECTED = ClinicSettings(integration=True, charge_types=frozenset())
 
 # Each row of the table: what makes it true, and the answer. An earlier row wins over every later one.
 ROWS = {
-    "not paid": ({"paid": False}, None, Refused(None)),
-    "internal payment": ({"internal_payment": True}, None, Refused(Reason.INTERNAL_PAYMENT)),
-    "integration off": ({}, SWITCHED_OFF, Refused(Reason.INTEGRATION_OFF)),
-    "type not selected": ({}, NOTHING_SELECTED, Refused(Reason.TYPE_NOT_SELECTED)),
-    "amount due is zero": ({"amount_due": "0.00"}, None, Questioned("Amount Due is 0.00")),
+    "not paid": ({"paid": False}, None, Ineligible(None)),
+    "internal payment": ({"internal_payment": True}, None, Ineligible(Reason.INTERNAL_PAYMENT)),
+    "integration off": ({}, SWITCHED_OFF, Ineligible(Reason.INTEGRATION_OFF)),
+    "type not selected": ({}, NOTHING_SELECTED, Ineligible(Reason.TYPE_NOT_SELECTED)),
+    "amount due is zero": ({"amount_due": "0.00"}, None, NeedsReview("Amount Due is 0.00")),
     "otherwise": ({}, None, Eligible()),
 }
 
 
 def imported(event):
-    return decide(event, event.content_hash, None, Facts(NOW, LADDER, COPAYS)).line
+    return decide(event, event.content_hash, None, ImportContext(NOW, LADDER, COPAYS)).line
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -69,9 +69,9 @@ def test_a_line_once_imported_stays_eligible_whatever_the_settings_become(settin
 @pytest.mark.parametrize(
     ("change", "verdict"),
     [
-        ({"charge_type": "Supplies"}, Refused(Reason.TYPE_NOT_SELECTED)),
-        ({"internal_payment": True}, Refused(Reason.INTERNAL_PAYMENT)),
-        ({"paid": False}, Refused(None)),
+        ({"charge_type": "Supplies"}, Ineligible(Reason.TYPE_NOT_SELECTED)),
+        ({"internal_payment": True}, Ineligible(Reason.INTERNAL_PAYMENT)),
+        ({"paid": False}, Ineligible(None)),
     ],
     ids=["type", "internal", "paid"],
 )
@@ -84,7 +84,7 @@ def test_a_line_once_imported_leaves_by_a_change_of_its_own(change, verdict):
 def test_a_line_that_was_never_sent_does_not_stay_eligible():
     first = saved(internal_payment=True)
 
-    assert judge(edited(first, internal_payment=False), imported(first), SWITCHED_OFF) == Refused(
+    assert judge(edited(first, internal_payment=False), imported(first), SWITCHED_OFF) == Ineligible(
         Reason.INTEGRATION_OFF
     )
 

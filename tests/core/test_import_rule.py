@@ -7,17 +7,17 @@ import pytest
 
 from payments.contract.event import Method
 from payments.contract.money import ZERO
-from payments.core.import_rule import Arrival, Facts, arrival, decide, decide_again, decide_failed
+from payments.core.import_rule import ImportContext, VersionCheck, arrival, decide, decide_again, decide_failed
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Application, Reason, Status
 from tests.make import COPAYS, LADDER, NOW, deleted, edited, posting, saved
 
 MAY, JUNE = Month(2026, 5), Month(2026, 6)
-NOTHING_KNOWN = Facts(NOW, LADDER)
+NOTHING_KNOWN = ImportContext(NOW, LADDER)
 
 
 def facts(june=MonthState.OPEN, may=MonthState.OPEN, *, patient_known=True):
-    return Facts(NOW, LADDER, COPAYS, patient_known, {MAY: may, JUNE: june})
+    return ImportContext(NOW, LADDER, COPAYS, patient_known, {MAY: may, JUNE: june})
 
 
 def told(event, before=None, known=None):
@@ -200,14 +200,14 @@ def test_a_line_that_cannot_be_judged_is_put_off_with_its_error_and_then_not_sen
 @pytest.mark.parametrize(
     ("before", "event", "expected"),
     [
-        (None, FIRST, Arrival.NEW),
-        (FIRST, edited(FIRST), Arrival.NEW),
-        (FIRST, saved("25.00"), Arrival.AGAIN),
-        (FIRST, saved("26.00"), Arrival.CONFLICT),
-        (FIRST, deleted(), Arrival.CONFLICT),
-        (edited(FIRST), FIRST, Arrival.STALE),
-        (edited(FIRST), saved("26.00"), Arrival.STALE),
-        (saved(internal_payment=True), saved(internal_payment=True), Arrival.NEW),
+        (None, FIRST, VersionCheck.NEW),
+        (FIRST, edited(FIRST), VersionCheck.NEW),
+        (FIRST, saved("25.00"), VersionCheck.AGAIN),
+        (FIRST, saved("26.00"), VersionCheck.CONFLICT),
+        (FIRST, deleted(), VersionCheck.CONFLICT),
+        (edited(FIRST), FIRST, VersionCheck.STALE),
+        (edited(FIRST), saved("26.00"), VersionCheck.STALE),
+        (saved(internal_payment=True), saved(internal_payment=True), VersionCheck.NEW),
     ],
     ids=["first", "newer", "again", "other content", "deleted", "older", "older with other content", "was not sent"],
 )
@@ -225,7 +225,7 @@ def test_the_save_day_is_the_clinics_own():
 
 
 def test_an_unknown_patient_is_asked_for_at_even_pauses_of_its_own_that_no_fault_uses_up():
-    facts = Facts(NOW, LADDER, COPAYS, patient_known=False, patient_ladder=(timedelta(minutes=15),) * 2)
+    facts = ImportContext(NOW, LADDER, COPAYS, patient_known=False, patient_ladder=(timedelta(minutes=15),) * 2)
     event = saved()
     line = decide(event, event.content_hash, None, facts).line
     assert (line.outcome.due_at, line.outcome.waits) == (NOW + timedelta(minutes=15), 1)

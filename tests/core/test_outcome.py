@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from payments.core.import_stats import Tally
+from payments.core.import_stats import ImportStats
 from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
 
 
@@ -43,14 +43,14 @@ def test_what_waits_is_pending_until_it_is_due():
     ],
 )
 def test_a_tally_counts_each_outcome_once_and_prints_it(outcome, printed):
-    tally = Tally()
-    tally.count(outcome)
+    stats = ImportStats()
+    stats.count(outcome)
 
-    assert (str(tally), tally.judged) == (printed, 1)
+    assert (str(stats), stats.judged) == (printed, 1)
 
 
 def test_tallies_add_up():
-    both = Tally(imported=1_200, failed=1, judged=1_201) + Tally(imported=34, noted=2)
+    both = ImportStats(imported=1_200, failed=1, judged=1_201) + ImportStats(imported=34, noted=2)
 
-    assert both == Tally(imported=1_234, failed=1, noted=2, judged=1_201)
+    assert both == ImportStats(imported=1_234, failed=1, noted=2, judged=1_201)
     assert str(both) == "imported 1,234, updated 0, held 0, not sent 0, failed 1, patients and charges noted 2"

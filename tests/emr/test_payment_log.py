@@ -16,7 +16,7 @@ from emr.simulator import SimulatedEvent, clinics_of, simulate
 from payments.contract.event import Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO
 from payments.contract.payment_log import Details
-from payments.core.balancing import Balance, Term
+from payments.core.balancing import Balance, ReconcilingItem
 from payments.core.month import Month
 from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing
 from payments.journeys.balancing import BalanceQuery
@@ -90,7 +90,7 @@ def test_a_fortnight_with_every_kind_of_difference_balances(fortnight: Transacti
     balance = balancing.balance(fortnight, BalanceQuery(FIRST_DAY, date(2026, 10, 7)))
 
     assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
-    assert [term for term in Term if not balance.terms[term]] == []
+    assert [term for term in ReconcilingItem if not balance.terms[term]] == []
     assert balance.equal > 500
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Event
 from payments.core.eligibility import ClinicSettings
-from payments.core.import_stats import Tally
+from payments.core.import_stats import ImportStats
 from payments.journeys import configuring, importing, reporting
 from payments.journeys.configuring import Wish
 from payments.journeys.reporting import FeedQuery, FeedRow
@@ -35,12 +35,12 @@ def sends(*charge_types: ChargeType) -> ClinicSettings:
     return ClinicSettings(integration=True, charge_types=frozenset(charge_types))
 
 
-def take(tx: Transaction, *events: Event | bytes, now: datetime = NOW, patience: object = LADDER) -> Tally:
+def take(tx: Transaction, *events: Event | bytes, now: datetime = NOW, patience: object = LADDER) -> ImportStats:
     """Import one chunk."""
     return importing.import_events(tx, arrived(events), run(now, patience))
 
 
-def sweep(tx: Transaction, now: datetime = NOW, patience: object = LADDER) -> Tally:
+def sweep(tx: Transaction, now: datetime = NOW, patience: object = LADDER) -> ImportStats:
     """Judge again what is due: lines first, then what was set aside."""
     at_work = run(now, patience)
     return importing.retry_due(tx, at_work, 500) + importing.retry_set_aside(tx, at_work, 500)

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType
 from payments.contract.money import ZERO
-from payments.core.balancing import Balance, Term
+from payments.core.balancing import Balance, ReconcilingItem
 from payments.journeys import balancing, configuring
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import Wish
@@ -87,7 +87,7 @@ def test_the_worked_week_balances_to_the_cent(tx: Transaction) -> None:
     }
     assert deposited(tx) == Decimal("1010.00")  # with the biller's +50.00 and -15.00
     may = balancing.balance(tx, BalanceQuery(date(2020, 5, 1), date(2020, 5, 31)))
-    assert (may.emr_total, may.billing_total, may.terms[Term.PRIOR_PERIOD]) == (
+    assert (may.emr_total, may.billing_total, may.terms[ReconcilingItem.PRIOR_PERIOD]) == (
         Decimal("50.00"),
         ZERO,
         Decimal("50.00"),
@@ -134,7 +134,7 @@ def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
             ("Adjustments that a biller accepted", deposits - balance.billing_total),
             ("**All deposits of the week**", f"**{deposits}**"),
         ],
-        "terms": [("Key", "What it is"), *((f"`{term}`", term.sentence) for term in Term)],
+        "terms": [("Key", "What it is"), *((f"`{term}`", term.sentence) for term in ReconcilingItem)],
     }
     for name, rows in tables.items():
         page = re.sub(rf"(<!-- {name} .*-->\n\n)(\|.*\n)*", lambda at, rows=rows: at[1] + table(rows), page)

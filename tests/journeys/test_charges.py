@@ -45,9 +45,9 @@ def test_another_content_under_the_same_version_is_set_aside(tx: Transaction, in
     open_clinic(tx)
 
     for chunk in [(FIRST, NEWER, OTHERWISE)] if in_one_chunk else [(FIRST,), (NEWER,), (OTHERWISE,)]:
-        tally = take(tx, *chunk)
+        stats = take(tx, *chunk)
 
-    assert tally.refused == 1
+    assert stats.refused == 1
     assert owed(tx) == [("company", "patient", 2, "15.00", False)]
     told = "version: 2 of charge clinic/c came before with other content"
     assert refusals(tx) == [("Validation Failed", "version_conflict", told)]

@@ -19,8 +19,8 @@ def test_a_payment_waits_for_its_patient_and_is_released_by_it(tx):
     take(tx, stranger())
     assert (stand(tx), ledger(tx)) == (PENDING, [])
 
-    tally = take(tx, patient("stranger"))
-    assert (tally.released, tally.noted) == (1, 1)
+    stats = take(tx, patient("stranger"))
+    assert (stats.released, stats.noted) == (1, 1)
     sweep(tx)
 
     assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "imported"), [("25.00", "2026-06-05")])
@@ -28,9 +28,9 @@ def test_a_payment_waits_for_its_patient_and_is_released_by_it(tx):
 
 def test_a_payment_beside_its_patient_in_one_chunk_does_not_wait(tx):
     open_clinic(tx)
-    tally = take(tx, stranger(), patient("stranger"))
+    stats = take(tx, stranger(), patient("stranger"))
 
-    assert (tally.imported, tally.held) == (1, 0)
+    assert (stats.imported, stats.held) == (1, 0)
 
 
 def test_a_patient_of_another_company_releases_nothing(tx):
@@ -45,7 +45,7 @@ def test_the_ladder_ends_as_not_sent_and_the_patient_still_releases_it(tx):
     take(tx, stranger())
     tries = [sweep(tx, NOW + timedelta(seconds=10)), sweep(tx, LATER), sweep(tx, LATER)]
 
-    assert [(tally.held, tally.not_sent) for tally in tries] == [(1, 0), (0, 1), (0, 0)]
+    assert [(stats.held, stats.not_sent) for stats in tries] == [(1, 0), (0, 1), (0, 0)]
     assert stand(tx) == ("Not Sent", "patient_not_found", "none")
     assert feed(tx)[PAYMENT].attempts == 3
 

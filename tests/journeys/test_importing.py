@@ -26,7 +26,7 @@ def aside(tx):
 
 def test_a_chunk_gives_each_payment_its_own_outcome(tx):
     open_clinic(tx)
-    tally = take(
+    stats = take(
         tx,
         saved("25.00"),
         saved("10.00", payment_id="supplies", charge_type="Supplies"),
@@ -39,8 +39,8 @@ def test_a_chunk_gives_each_payment_its_own_outcome(tx):
         b"garbage",
     )
 
-    assert str(tally) == "imported 1, updated 0, held 1, not sent 3, exceptions 1, refused 1, unchanged 2"
-    assert tally.judged == 9
+    assert str(stats) == "imported 1, updated 0, held 1, not sent 3, exceptions 1, refused 1, unchanged 2"
+    assert stats.judged == 9
     rows = feed(tx) | feed(tx, "unheard-of")
     assert {payment: (row.status, row.reason, row.application) for payment, row in rows.items()} == {
         PAYMENT: (SUCCESSFUL, None, "imported"),
@@ -65,9 +65,9 @@ def test_an_imported_payment_shows_the_import_user_and_never_who_entered_it(tx):
 
 
 def test_what_cannot_be_read_is_kept_byte_for_byte_with_its_error(tx):
-    tally = take(tx, *GARBAGE)
+    stats = take(tx, *GARBAGE)
 
-    assert tally.refused == len(GARBAGE)
+    assert stats.refused == len(GARBAGE)
     assert aside(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 1))
     take(tx, *GARBAGE)
     assert aside(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 2))
@@ -77,9 +77,9 @@ def test_bad_events_stop_none_of_the_good_ones_beside_them(tx):
     open_clinic(tx)
     good = [saved(payment_id=str(number)) for number in range(20)]
 
-    tally = take(tx, *(each for pair in zip(good, GARBAGE * 4, strict=False) for each in pair))
+    stats = take(tx, *(each for pair in zip(good, GARBAGE * 4, strict=False) for each in pair))
 
-    assert (tally.imported, tally.refused) == (20, 20)
+    assert (stats.imported, stats.refused) == (20, 20)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_what_is_known_already_changes_nothing_and_is_noted(tx, again, detail):
     open_clinic(tx)
     take(tx, FIRST)
 
-    tally = take(tx, again)
+    stats = take(tx, again)
 
-    assert (tally.unchanged, tally.judged) == (1, 1)
+    assert (stats.unchanged, stats.judged) == (1, 1)
     assert ledger(tx) == [("25.00", "2026-06-05")]
     assert reporting.timeline(tx, PAYMENT)[-1].detail == detail
     assert feed(tx)[PAYMENT].attempts == 1
@@ -120,9 +120,9 @@ def test_the_same_event_id_with_other_content_is_a_conflict(tx):
     first = saved("25.00")
     take(tx, first)
 
-    tally = take(tx, saved("99.00", version=2, event_id=str(first.event_id)))
+    stats = take(tx, saved("99.00", version=2, event_id=str(first.event_id)))
 
-    assert tally.refused == 1
+    assert stats.refused == 1
     assert stand(tx) == (FAILED, "version_conflict", "none")
     assert ledger(tx) == [("25.00", "2026-06-05")]
 
@@ -185,9 +185,9 @@ def test_a_refund_is_a_line_of_its_own_and_the_first_deposit_stays(tx):
 
 def test_a_clinic_of_one_company_takes_nothing_in_the_name_of_another(tx):
     open_clinic(tx)
-    tally = take(tx, saved(payment_id="foreign", company_id="intruder"))
+    stats = take(tx, saved(payment_id="foreign", company_id="intruder"))
 
-    assert tally.refused == 1
+    assert stats.refused == 1
     assert stand(tx, "clinic/foreign/1") == (FAILED, "invalid_event", "none")
     assert "belongs to company company" in feed(tx)["clinic/foreign/1"].detail
 
@@ -233,15 +233,15 @@ def test_the_newest_patient_and_charge_stay(tx):
         "insurance_open": False,
     }
     charges = [json.dumps(charge | {"version": v, "patient_balance": f"{v}.00"}).encode() for v in (2, 3, 1)]
-    tally = take(tx, patient(version=2, name="B."), patient(version=1, name="A."), *charges)
+    stats = take(tx, patient(version=2, name="B."), patient(version=1, name="A."), *charges)
 
-    assert tally.noted == 5
+    assert stats.noted == 5
     assert tx.execute(text("SELECT name, version FROM patients")).all() == [("B.", 2)]
     assert tx.execute(text("SELECT patient_balance::text FROM charges")).all() == [("3.00",)]
 
 
 def test_a_payment_of_every_charge_type_flows_where_it_is_selected(tx):
     open_clinic(tx, sends(*ChargeType))
-    tally = take(tx, *(saved(payment_id=kind, charge_type=kind) for kind in ChargeType))
+    stats = take(tx, *(saved(payment_id=kind, charge_type=kind) for kind in ChargeType))
 
-    assert tally.imported == len(ChargeType)
+    assert stats.imported == len(ChargeType)

@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from payments.contract.signature import Keyring, signature_of
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
-from payments.core.import_stats import Run
+from payments.core.import_stats import RunContext
 from payments.journeys import importing, reporting
 from payments.journeys.reporting import FeedQuery
 from payments.journeys.requeueing import requeue
-from payments.store.feed.dead_letters import Arrived
+from payments.store.feed.dead_letters import StreamEntry
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, stand, take
 from tests.make import LADDER, NOW, body, elapsed_ms, run, said, saved
 
@@ -32,12 +32,12 @@ def kept(tx):
 
 
 def import_signed(tx, event, signature, keyring=SIGNED):
-    arrived = [Arrived("1-1", event if isinstance(event, bytes) else body(event), signature)]
+    arrived = [StreamEntry("1-1", event if isinstance(event, bytes) else body(event), signature)]
     return importing.import_events(tx, arrived, at_work(keyring))
 
 
 def at_work(keyring):
-    return Run(NOW, "tests-1", LADDER, elapsed_ms(), keyring=keyring)
+    return RunContext(NOW, "tests-1", LADDER, elapsed_ms(), keyring=keyring)
 
 
 def test_an_event_of_the_greatest_size_is_read(tx):
@@ -104,7 +104,7 @@ def test_of_a_large_event_the_beginning_tells_whose_it_is(tx, large, seen):
 def test_an_event_that_was_given_up_is_kept_by_its_beginning_too(tx):
     large = of_size(200_000)
 
-    importing.give_up(tx, [Arrived("1-1", large)], run())
+    importing.give_up(tx, [StreamEntry("1-1", large)], run())
 
     assert (kept(tx)["reason"], kept(tx)["whole_bytes"]) == ("retries_exhausted", 200_000)
 
@@ -179,7 +179,7 @@ def test_a_company_cannot_speak_for_the_clinic_of_another(tx):
 def test_every_kind_of_event_is_checked(tx, kind):
     content = said(type=kind, charge_id="c", patient_balance="5.00", insurance_open=False, patient_id="stranger")
 
-    tally = import_signed(tx, json.dumps(content).encode(), None)
+    stats = import_signed(tx, json.dumps(content).encode(), None)
 
-    assert (tally.refused, tally.noted, tally.judged) == (1, 0, 1)
+    assert (stats.refused, stats.noted, stats.judged) == (1, 0, 1)
     assert tx.execute(text("SELECT count(*) FROM patients WHERE known_at IS NOT NULL")).scalar() == 0

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import Event
-from payments.core.import_stats import Tally
+from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
 from payments.journeys import distributing, importing, requeueing
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import Choice
-from payments.store.db.connection import LostRaceError, transaction
+from payments.store.db.connection import ConcurrentWriteError, transaction
 from tests.journeys.billing import BEFORE, choose, feed, ledger, sweep, take
 from tests.make import COPAYS, NOW, arrived, charge, edited, patient, run, saved
 
@@ -33,21 +33,21 @@ def clinic(shared):
     return clinic_id
 
 
-def imported(database, entries) -> Tally:
+def imported(database, entries) -> ImportStats:
     """Import as a worker does, who begins again where another was faster."""
     while True:
         try:
             with transaction(database) as tx:
                 return importing.import_events(tx, entries, run())
-        except LostRaceError:
+        except ConcurrentWriteError:
             continue
 
 
-def at_once(*work: Callable[[], Tally]) -> list[Tally]:
+def at_once(*work: Callable[[], ImportStats]) -> list[ImportStats]:
     """Do several things at the same moment."""
     start = threading.Barrier(len(work))
 
-    def begin(each: Callable[[], Tally]) -> Tally:
+    def begin(each: Callable[[], ImportStats]) -> ImportStats:
         start.wait()
         return each()
 
@@ -174,20 +174,20 @@ def test_workers_that_sweep_at_once_judge_each_line_once(shared, clinic):
         take(tx, *waiting)
         take(tx, patient(clinic))
 
-    def swept() -> Tally:
-        tally = Tally()
+    def swept() -> ImportStats:
+        stats = ImportStats()
         while True:
             with transaction(shared) as tx:
                 done = importing.retry_due(tx, run(), 4)
             if not done.judged:
-                return tally
-            tally += done
+                return stats
+            stats += done
 
     tallies = at_once(*[swept] * WORKERS)
 
     with transaction(shared) as tx:
         sweep(tx)  # what the last to look passed over because another held it
-        assert sum(tally.imported for tally in tallies) == len(waiting)
+        assert sum(stats.imported for stats in tallies) == len(waiting)
         assert [ledger(tx, each.payment_id) for each in waiting] == [[("25.00", "2026-06-05")]] * len(waiting)
 
 
@@ -201,7 +201,7 @@ def test_of_two_workers_who_meet_a_new_line_the_slower_one_begins_again(shared, 
             take(tx, first)
             late = threads.submit(take, slower, edited(first, amount_paid="35.00"))
             wait_until_blocked(onlooker, pid)
-        with pytest.raises(LostRaceError):
+        with pytest.raises(ConcurrentWriteError):
             late.result()
         slower.rollback()
         assert take(slower, edited(first, amount_paid="35.00")).updated == 1

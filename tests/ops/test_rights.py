@@ -22,7 +22,7 @@ from config.settings import read_settings
 from devstack.postgres_binaries import postgres_program
 from emr.client import FeedRefusedError, PaymentFeed
 from payments.access import audit
-from payments.access.audit import Deed
+from payments.access.audit import AuditEntry
 from payments.journeys import retention
 from payments.store.db.connection import connect, transaction
 from payments.store.migrations import is_current
@@ -178,7 +178,7 @@ def test_the_services_cannot_change_what_is_append_only_nor_any_table(applicatio
 def test_the_services_make_room_for_the_months_to_come_and_reach_a_month_by_its_table_alone(application):
     with transaction(application) as tx:
         assert retention.make_room(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
-        audit.add(tx, Deed(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
+        audit.add(tx, AuditEntry(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
         assert tx.execute(text("SELECT tableoid::regclass::text FROM audit")).scalars().all() == ["audit_2026_06"]
     for statement in ("DELETE FROM audit_2026_06", "SELECT FROM audit_2026_06"):
         with pytest.raises(DBAPIError, match="permission denied"), transaction(application) as tx:

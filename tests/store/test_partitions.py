@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payments.access import audit
-from payments.access.audit import Deed
+from payments.access.audit import AuditEntry
 from payments.core.month import Month
 from payments.journeys import reporting, retention
 from payments.journeys.retention import Kept
@@ -141,7 +141,7 @@ def test_what_is_older_than_all_months_goes_with_the_oldest(tx):
 def test_the_audit_history_refuses_a_change_in_every_part_of_it(tx):
     retention.make_room(tx, TODAY)
     for year in (2019, 2026, 2031):
-        audit.add(tx, Deed(datetime(year, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
+        audit.add(tx, AuditEntry(datetime(year, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
     assert parts(tx, "audit") == {"before": 1, "2026_06": 1, "default": 1}
 
     for table in ("audit", "audit_before", "audit_2026_06", "audit_default"):

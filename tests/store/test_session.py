@@ -8,14 +8,14 @@ from sqlalchemy.exc import DBAPIError
 from payments.store.db.connection import (
     LOCK_TIMEOUT_SECONDS,
     SILENT_SECONDS_MAX,
-    LostRaceError,
+    ConcurrentWriteError,
     connect,
     is_answering,
     is_transient,
     transaction,
 )
 from payments.store.ledger import history
-from payments.store.ledger.history import Happening
+from payments.store.ledger.history import HistoryEvent
 from tests.make import NOW
 
 
@@ -53,7 +53,7 @@ def test_a_fault_passes_by_itself_or_does_not_by_what_postgres_calls_it(tx, stat
 
 
 def test_a_lost_race_passes_and_an_error_of_ours_does_not():
-    assert is_transient(LostRaceError("x"))
+    assert is_transient(ConcurrentWriteError("x"))
     assert not is_transient(ValueError("x"))
     assert not is_transient(MemoryError())
 
@@ -98,7 +98,7 @@ def test_a_transaction_can_be_run_again_where_a_migration_has_changed_what_its_s
         assert {count() for _ in range(10)} == {1}  # by now the driver has prepared the statement
         migration.execute("ALTER TABLE session_migrated ADD COLUMN b int")
 
-        with pytest.raises(LostRaceError, match="a migration has changed the tables"):
+        with pytest.raises(ConcurrentWriteError, match="a migration has changed the tables"):
             count()
         assert count() == 2
         migration.execute("DROP TABLE session_migrated")
@@ -160,7 +160,7 @@ def test_postgres_asks_soon_whether_the_machine_at_the_other_end_is_still_there(
 
 def test_what_is_only_appended_is_committed_too(database):
     with transaction(database) as tx:
-        history.add(tx, [Happening(NOW, "Failed", "tests", entry_id="session-1", error="made")])
+        history.add(tx, [HistoryEvent(NOW, "Failed", "tests", entry_id="session-1", error="made")])
 
     with transaction(database) as tx:
         assert history.last_errors(tx, ["session-1"]) == {"session-1": "made"}

@@ -71,9 +71,9 @@ def test_entries_are_acknowledged_and_deleted_after_the_commit(here, publish, cl
     ids = publish("1", "2")
     assert left(here) == (3, 3)
 
-    tally = import_attempt.import_entries(here, ids)
+    stats = import_attempt.import_entries(here, ids)
 
-    assert str(tally) == "imported 2, updated 0, held 0, not sent 0, patients and charges noted 1"
+    assert str(stats) == "imported 2, updated 0, held 0, not sent 0, patients and charges noted 1"
     assert left(here) == (0, 0)
     assert {row.status for row in rows(here, clinic_id).values()} == {"Transmission Successful"}
 
@@ -88,9 +88,9 @@ def test_entries_that_another_worker_finished_are_left_out(here, publish):
 def test_one_entry_that_cannot_be_stored_stops_none_of_a_chunk_of_500(here, publish, clinic_id):
     ids = publish(*(f"p{number}" for number in range(498)), "poison")
 
-    tally = import_attempt.import_entries(here, ids)
+    stats = import_attempt.import_entries(here, ids)
 
-    assert (tally.imported, tally.noted, tally.failed) == (498, 1, 1)
+    assert (stats.imported, stats.noted, stats.failed) == (498, 1, 1)
     assert left(here) == (1, 1)
     assert len(rows(here, clinic_id)) == 498
     (waiting,) = stream.idle(here.feed, here.settings.stream, 0)
@@ -102,7 +102,7 @@ def test_an_entry_that_fails_alone_stays_pending_with_each_try_remembered(here, 
     ids = publish("poison")
     tallies = [import_attempt.import_entries(here, ids), import_attempt.import_entries(here, ids[-1:])]
 
-    assert [tally.failed for tally in tallies] == [1, 1]
+    assert [stats.failed for stats in tallies] == [1, 1]
     assert left(here) == (1, 1)
     assert failures(here, ids[-1]) == [REFUSED] * 2
 
@@ -208,7 +208,7 @@ def test_two_workers_with_the_same_entries_import_each_once(here, publish, clini
     with ThreadPoolExecutor(2) as threads:
         tallies = [each.result() for each in [threads.submit(work), threads.submit(work)]]
 
-    assert sum(tally.imported for tally in tallies) == 20
+    assert sum(stats.imported for stats in tallies) == 20
     assert left(here) == (0, 0)
     with transaction(here.database) as tx:
         count = tx.execute(text("SELECT count(*) FROM entries WHERE clinic_id = :id"), {"id": clinic_id}).scalar_one()

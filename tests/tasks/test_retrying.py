@@ -27,7 +27,7 @@ def test_what_was_requeued_is_judged_in_turns_so_that_new_payments_come_in_betwe
 
     turns = [import_attempt.retry_due(here, 1, turn_seconds=0) for _ in range(3)]
 
-    assert [(tally.judged, is_cut) for tally, is_cut in turns] == [(1, True), (1, True), (0, False)]
+    assert [(stats.judged, is_cut) for stats, is_cut in turns] == [(1, True), (1, True), (0, False)]
 
 
 def test_a_due_line_that_cannot_be_posted_is_put_off_alone_and_in_the_end_not_sent(here, clinic_id):
@@ -40,10 +40,10 @@ def test_a_due_line_that_cannot_be_posted_is_put_off_alone_and_in_the_end_not_se
     take(here, held)
     take(here, [patient(ids["patient_id"])])
 
-    tally, is_cut = import_attempt.retry_due(here, 500)
+    stats, is_cut = import_attempt.retry_due(here, 500)
 
     assert not is_cut
-    assert (tally.imported, tally.held) == (8, 1)
+    assert (stats.imported, stats.held) == (8, 1)
     row = rows(here, clinic_id)["bad"]
     assert (row.status, row.detail.partition(": ")[2]) == ("Transmission Pending", REFUSED)
 

@@ -4,7 +4,7 @@ import time
 
 from tasks.feed import stream
 from tests.tasks.feeding import LEASE_MS, age, opened, publish, sent, take_new
-from workers.intake import SINGLE_AFTER
+from workers.intake import ISOLATE_AFTER_DELIVERIES
 
 
 def test_what_an_importer_took_and_lost_is_sent_again_after_its_lease(intake):
@@ -25,8 +25,8 @@ def test_what_an_importer_took_and_lost_is_sent_again_after_its_lease(intake):
 def test_an_entry_that_keeps_failing_travels_alone(intake):
     ids = publish(intake, 3)
     take_new(intake)
-    age(intake, ids[:1], SINGLE_AFTER - 1)
-    age(intake, ids[1:], SINGLE_AFTER)
+    age(intake, ids[:1], ISOLATE_AFTER_DELIVERIES - 1)
+    age(intake, ids[1:], ISOLATE_AFTER_DELIVERIES)
 
     intake.send_again(stream.idle(intake.feed, intake.settings.stream, LEASE_MS))
 

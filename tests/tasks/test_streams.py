@@ -112,9 +112,9 @@ def test_a_chunk_of_several_streams_is_claimed_and_acknowledged_in_each(engines,
     entries = taken(streams)
     assert len({entry.rpartition("/")[0] for entry in entries}) > 2
 
-    tally = import_attempt.import_entries(divided, entries)
+    stats = import_attempt.import_entries(divided, entries)
 
-    assert (tally.judged, tally.noted) == (len(COMPANIES), len(COMPANIES))
+    assert (stats.judged, stats.noted) == (len(COMPANIES), len(COMPANIES))
     assert streams.length() == 0
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from payments.core.import_stats import Tally
+from payments.core.import_stats import ImportStats
 from tasks import importing
 from tasks.feed import import_attempt, stream
 from tests.make import body, patient, saved
@@ -33,7 +33,7 @@ def publish(here, clinic_id):
 
 def test_a_turn_imports_all_that_is_new_each_chunk_by_itself(here, small, publish):
     publish("1", "2", "3", "4", known=True)
-    waiting = [(left(here), tally.imported, tally.noted) for tally in import_attempt.import_turn(small, "nobody")]
+    waiting = [(left(here), stats.imported, stats.noted) for stats in import_attempt.import_turn(small, "nobody")]
 
     # What a chunk came to is acknowledged before the next is taken.
     assert waiting == [((0, 3), 1, 1), ((0, 1), 2, 0), ((0, 0), 1, 0)]
@@ -45,7 +45,7 @@ def test_whoever_asked_hears_at_the_first_chunk_that_it_was_taken(here, small, p
     next(turn)
 
     assert stream.was_taken(here.feed, clinic_id, 100)
-    assert [tally.imported for tally in turn] == [2]
+    assert [stats.imported for stats in turn] == [2]
     assert not stream.was_taken(here.feed, clinic_id, 100)
 
 
@@ -54,13 +54,13 @@ def test_what_comes_a_moment_later_is_taken_in_the_same_turn(here, publish, monk
     publish("1", known=True)
     turn = import_attempt.import_turn(here, "nobody")
     next(turn)
-    taken: list[Tally] = []
+    taken: list[ImportStats] = []
     waits = threading.Thread(target=lambda: taken.append(next(turn)))
     waits.start()
     publish("2")
     waits.join(10)
 
-    assert [tally.imported for tally in taken] == [1]
+    assert [stats.imported for stats in taken] == [1]
 
 
 def test_a_turn_ends_when_nothing_more_comes(here):
@@ -71,7 +71,7 @@ def test_a_turn_is_over_after_its_time_however_much_is_waiting(here, small, publ
     publish("1", "2", "3", "4", "5", known=True)
     monkeypatch.setattr(import_attempt, "NEW_TURN_SECONDS", 0)
 
-    assert [(tally.noted, tally.imported) for tally in import_attempt.import_turn(small, "nobody")] == [(1, 1)]
+    assert [(stats.noted, stats.imported) for stats in import_attempt.import_turn(small, "nobody")] == [(1, 1)]
     assert left(here) == (0, 4)
 
 
@@ -80,14 +80,14 @@ def test_who_is_released_comes_before_what_is_new(here, small, publish):
     list(import_attempt.import_turn(small, "nobody"))
     publish("1", "2", known=True)
 
-    assert [(tally.released, tally.imported) for tally in import_attempt.import_turn(small, "nobody")] == [(1, 1)]
+    assert [(stats.released, stats.imported) for stats in import_attempt.import_turn(small, "nobody")] == [(1, 1)]
     assert left(here) == (0, 1)
 
 
 def test_after_a_failure_the_intake_decides_whether_more_is_taken(here, small, publish):
     publish("poison", "1", "2", known=True)
 
-    assert [(tally.noted, tally.failed) for tally in import_attempt.import_turn(small, "nobody")] == [(1, 1)]
+    assert [(stats.noted, stats.failed) for stats in import_attempt.import_turn(small, "nobody")] == [(1, 1)]
     assert left(here) == (1, 3)
 
 
@@ -106,7 +106,7 @@ def test_of_a_divided_feed_a_turn_goes_on_with_what_is_new_on_any_stream(here, c
     for name in (first, last, last):
         here.feed.xadd(name, {"event": body(patient(clinic_id))})
 
-    assert [tally.noted for tally in import_attempt.import_turn(divided, "nobody", [first])] == [1, 1, 1]
+    assert [stats.noted for stats in import_attempt.import_turn(divided, "nobody", [first])] == [1, 1, 1]
     assert divided.streams.length() == 0
     here.feed.delete(*divided.streams.names)
 
@@ -115,5 +115,5 @@ def test_a_stream_that_nobody_has_prepared_yet_ends_the_turn_and_fails_nothing(h
     divided = replace(here, settings=here.settings.model_copy(update={"streams": 2}))
     publish("1", known=True)
 
-    assert [tally.imported for tally in import_attempt.import_turn(divided, "nobody")] == [1]
+    assert [stats.imported for stats in import_attempt.import_turn(divided, "nobody")] == [1]
     assert left(here) == (0, 0)

@@ -27,7 +27,7 @@ def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
     if choice.patient is None:
         return visit.page("account.html", patient=None)
     seen = visit.user.clinics
-    with visit.site.one_view() as tx:
+    with visit.site.snapshot_transaction() as tx:
         moved = distributing.show_movements(tx, choice.patient, seen)
         accounts = [_opened(tx, row, moved, seen) for row in distributing.show_account(tx, choice.patient, seen)]
         visit.note(tx, "viewed account", choice.patient)

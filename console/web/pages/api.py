@@ -10,7 +10,7 @@ from pydantic import Field
 
 from console.reports import layouts
 from console.reports.output import Record, plain
-from console.web.filters import Day, FeedFilter, Filter, LogFilter, Period, Text, WorkFilter, written_place
+from console.web.filters import Day, FeedFilter, Filter, LogFilter, Period, Text, WorkFilter, encode_cursor
 from console.web.pages.balancing import balance_query
 from console.web.pages.claims_feed import requeue_keys
 from console.web.pages.exceptions import accept_shown, acknowledge_shown
@@ -87,7 +87,7 @@ def claims_feed(choice: Annotated[_FeedChoice, Query()], visit: Viewer) -> Respo
     with visit.site.ledger() as tx:
         page = listing.feed_page(tx, choice.wanted(visit.user), choice.place(), choice.limit)
         _note(tx, visit, "Claims Feed", choice.find, choice.limit)
-    following = written_place(page.rows[-1].place) if page.has_more else None
+    following = encode_cursor(page.rows[-1].place) if page.has_more else None
     return _rows([each.row._asdict() for each in page.rows], layouts.FEED.keys, following)
 
 
@@ -106,8 +106,8 @@ def accept(number: RowNumber, wish: Accept, visit: Editor) -> Response:
     """Post what an exception proposes, if the payment is still at the version that was read."""
     done = accept_shown(visit, Shown(number, wish.version), wish.deposit_date)
     posted = [
-        {"amount": f"{each.amount:.2f}", "method": each.bearing.method, "charge_type": each.bearing.charge_type}
-        | {"deposit_date": each.bearing.deposit_date.isoformat()}
+        {"amount": f"{each.amount:.2f}", "method": each.dimensions.method, "charge_type": each.dimensions.charge_type}
+        | {"deposit_date": each.dimensions.deposit_date.isoformat()}
         for each in done.postings
     ]
     return JSONResponse({"payment": done.payment, "posted": posted, "before": done.before})

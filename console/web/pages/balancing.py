@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from console.web.filters import FIRST_DAY, LAST_DAY, Period
 from console.web.pages.choices import clinic_names
 from console.web.visiting import PageError, Viewer, Visit
-from payments.core.balancing import Term, last_full_week
+from payments.core.balancing import ReconcilingItem, last_full_week
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceQuery
 
@@ -29,7 +29,7 @@ def show(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
     return visit.page(
         "balancing.html",
         balance=balance,
-        terms=[(term, term.sentence, balance.terms[term]) for term in Term],
+        terms=[(term, term.sentence, balance.terms[term]) for term in ReconcilingItem],
         lines=balance.lines[:LINES_MAX],
         hidden=max(0, len(balance.lines) - LINES_MAX),
         since=since if since > FIRST_DAY else None,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from console.web.filters import FeedFilter, written_place
+from console.web.filters import FeedFilter, encode_cursor
 from console.web.pages.choices import clinic_names
 from console.web.visiting import PageError, Requeuer, Viewer, Visit
 from payments.access.rights import Right
@@ -30,7 +30,7 @@ def show(choice: Annotated[FeedFilter, Query()], visit: Viewer) -> Response:
         "claims_feed.html",
         choice=choice,
         rows=[_shown(each.row) for each in page.rows],
-        next_page=visit.link(after=written_place(page.rows[-1].place)) if page.has_more else None,
+        next_page=visit.link(after=encode_cursor(page.rows[-1].place)) if page.has_more else None,
         clinics=names,
         statuses=list(Status),
         reasons=list(Reason),

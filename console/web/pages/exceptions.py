@@ -21,7 +21,7 @@ PAGE_ROWS = 25
 @router.get("/exceptions")
 def show(choice: Annotated[WorkFilter, Query()], visit: Viewer) -> Response:
     """Show a page of exceptions, the oldest first."""
-    with visit.site.one_view() as tx:
+    with visit.site.snapshot_transaction() as tx:
         work = listing.exceptions(tx, choice.query(visit.user), choice.after, PAGE_ROWS)
         names = clinic_names(tx, visit)
         visit.note(tx, "viewed Billing Exceptions", choice.patient or "", visit.request.url.query)
@@ -98,8 +98,10 @@ def told(number: int, done: Accepted) -> str:
         return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
     if not done.postings:
         return f"Exception {number} of {done.payment} is settled; there was nothing to post."
-    posted = ", ".join(f"{each.amount} {each.bearing.method}" for each in done.postings)
-    return f"Exception {number} of {done.payment}: posted {posted}, deposited {done.postings[0].bearing.deposit_date}."
+    posted = ", ".join(f"{each.amount} {each.dimensions.method}" for each in done.postings)
+    return (
+        f"Exception {number} of {done.payment}: posted {posted}, deposited {done.postings[0].dimensions.deposit_date}."
+    )
 
 
 def _check_seen(visit: Visit, shown: Shown, row: listing.FindingRow | None) -> None:

@@ -13,7 +13,7 @@ from payments.contract.money import Money, total
 from payments.core.close import MonthSum
 from payments.core.month import Month, MonthState
 from payments.journeys import closing, configuring
-from payments.journeys.closing import ClosingError, Snapshot, Unready
+from payments.journeys.closing import CloseWarning, ClosingError, Snapshot
 from tasks.closing import close as close_month
 
 router = APIRouter(include_in_schema=False)
@@ -102,7 +102,7 @@ class _Close:
     """A month as it would be closed, or as it was; `problem` is what keeps it from being closed now."""
 
     snapshot: Snapshot | None = None
-    unready: Sequence[Unready] = ()
+    unready: Sequence[CloseWarning] = ()
     problem: ClosingError | None = None
     holds: bool | None = None
 

@@ -12,7 +12,7 @@ _ADDED = {
 _COLUMNS = {table.name: ", ".join(column.name for column in table.columns) for table in CHANGING}
 
 
-def as_known(as_of: datetime | None, tables: str, query: str) -> str:
+def as_of_query(as_of: datetime | None, tables: str, query: str) -> str:
     """Return the query, asked of these tables (names, with spaces between) as they stood at `:as_of`; None is now.
 
     Each is put before the table of its name, so that the query stays the same whatever moment it asks about. A moment

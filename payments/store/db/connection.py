@@ -31,7 +31,7 @@ _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 resources, lock not available, shutdown, the machine's disk."""
 
 
-class LostRaceError(Exception):
+class ConcurrentWriteError(Exception):
     """Another worker wrote the same line first, or changed the tables; the transaction can simply be run again."""
 
 
@@ -91,11 +91,11 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
             yield connection
         except DBAPIError as error:
             if _is_outdated(error):
-                raise LostRaceError("a migration has changed the tables meanwhile") from error
+                raise ConcurrentWriteError("a migration has changed the tables meanwhile") from error
             raise
 
 
-def one_view(engine: Engine) -> AbstractContextManager[Transaction]:
+def snapshot_transaction(engine: Engine) -> AbstractContextManager[Transaction]:
     """Open a transaction that sees all as of one moment, whatever others commit, and commit it at the end.
 
     For reports that ask more than once and have to add up. They may add to the audit; who changes a row that others
@@ -122,7 +122,7 @@ def _is_outdated(error: DBAPIError) -> bool:
 
 def is_transient(error: BaseException) -> bool:
     """Say whether the same transaction may succeed later: a lost connection, a lock, a deadlock, a full disk."""
-    if isinstance(error, LostRaceError | InterfaceError):
+    if isinstance(error, ConcurrentWriteError | InterfaceError):
         return True
     if not isinstance(error, DBAPIError):
         return False

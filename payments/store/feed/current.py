@@ -55,7 +55,7 @@ def _speaks(event: str) -> str:
     )
 
 
-LINE_STANDS = f"""
+LINE_IS_CURRENT = f"""
 status IS NOT NULL AND NOT EXISTS (
     SELECT FROM set_aside WHERE {SAME_LINE.format("set_aside", "lines")} AND set_aside.closed_at IS NULL
         AND NOT ({_APART.format("set_aside")}) AND {_NEWER.format("set_aside")})

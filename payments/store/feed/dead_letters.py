@@ -11,9 +11,9 @@ from sqlalchemy import RowMapping
 
 from payments.contract.errors import EventError
 from payments.contract.event import Event, LineKey, read_event
-from payments.contract.partial_event import Glimpse, glimpse
+from payments.contract.partial_event import PartialEvent, read_partial_event
 from payments.contract.signature import Keyring
-from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES, Whole
+from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES, BodyDigest
 from payments.core.outcome import Reason, Status
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnested
@@ -24,11 +24,11 @@ from payments.store.tables import events, set_aside
 _SEEN = ["event_id", "saved_month", "content_hash"]
 _ASIDE = (
     "body body_hash whole_bytes signature entry_id status reason error received_at attempts saved_on changed_at".split()
-    + list(Glimpse._fields)
+    + list(PartialEvent._fields)
 )
 
 
-class Arrived(NamedTuple):
+class StreamEntry(NamedTuple):
     """An entry of the stream: its id, the bytes of its event, how these are signed, and its publisher's trace.
 
     Of an event that was too large when it came, and is taken up again, the body is the beginning of the `whole`.
@@ -37,14 +37,14 @@ class Arrived(NamedTuple):
     entry_id: str
     body: bytes
     signature: str | None = None
-    whole: Whole | None = None
+    whole: BodyDigest | None = None
     trace: str | None = None
 
     @property
-    def too_large(self) -> Whole | None:
+    def too_large(self) -> BodyDigest | None:
         """What is known of an event that is not read for its size; None of every other."""
         if self.whole is None and len(self.body) > EVENT_BYTES_MAX:
-            return Whole.of(self.body)
+            return BodyDigest.of(self.body)
         return self.whole
 
 
@@ -53,7 +53,7 @@ class SetAside:
     """An event that could not be processed: why, and its line's key where that can be made out."""
 
     id: int
-    arrived: Arrived
+    arrived: StreamEntry
     key: LineKey | None
     version: int | None
     status: Status
@@ -64,12 +64,12 @@ class SetAside:
 class Refusal(NamedTuple):
     """An event that is to be set aside, and why."""
 
-    arrived: Arrived
+    arrived: StreamEntry
     reason: Reason
     error: str
 
 
-def event_of(entry: Arrived, keyring: Keyring) -> Event:
+def event_of(entry: StreamEntry, keyring: Keyring) -> Event:
     """Return the event of an entry. Raises EventError where it is too large, not of the contract, or signed wrongly."""
     if whole := entry.too_large:
         raise EventError("event", whole.refusal)
@@ -149,10 +149,10 @@ def close(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
 
 def _set_aside(row: RowMapping) -> SetAside:
     key = LineKey(row["clinic_id"], row["payment_id"], row["line_id"])
-    whole = Whole(row["whole_bytes"], row["body_hash"]) if row["whole_bytes"] else None
+    whole = BodyDigest(row["whole_bytes"], row["body_hash"]) if row["whole_bytes"] else None
     return SetAside(
         id=row["id"],
-        arrived=Arrived(row["entry_id"], row["body"], row["signature"], whole),
+        arrived=StreamEntry(row["entry_id"], row["body"], row["signature"], whole),
         key=key if all(key) else None,
         version=row["version"],
         status=Status(row["status"]),
@@ -163,7 +163,7 @@ def _set_aside(row: RowMapping) -> SetAside:
 
 def _row(refusal: Refusal, now: datetime) -> dict[str, Any]:
     arrived = refusal.arrived
-    seen, whole = glimpse(arrived.body), arrived.too_large
+    seen, whole = read_partial_event(arrived.body), arrived.too_large
     status = Status.NOT_SENT if refusal.reason is Reason.RETRIES_EXHAUSTED else Status.VALIDATION_FAILED
     return seen._asdict() | {
         "body": arrived.body[:KEPT_BYTES] if whole else arrived.body,

@@ -11,7 +11,7 @@ from payments.store.db.bulk import arrays, unnested
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import history
-from payments.store.ledger.history import Happening
+from payments.store.ledger.history import HistoryEvent
 from payments.store.tables import lines
 
 _KEY = ["clinic_id", "payment_id", "line_id"]
@@ -101,12 +101,13 @@ def requeue_set_aside_matching(tx: Transaction, choice: Choice, now: datetime, w
 def _tell(tx: Transaction, refs: Sequence[tuple[int, int]], now: datetime, who: str) -> None:
     detail = "To be judged by the settings of now"
     history.add(
-        tx, [Happening(now, "Re-submitted", who, detail, line_ref=ref, version=version) for ref, version in refs]
+        tx, [HistoryEvent(now, "Re-submitted", who, detail, line_ref=ref, version=version) for ref, version in refs]
     )
 
 
 def _tell_set_aside(tx: Transaction, refs: Sequence[tuple[int, int | None]], now: datetime, who: str) -> None:
     detail = "To be read again"
     history.add(
-        tx, [Happening(now, "Re-submitted", who, detail, set_aside_ref=ref, version=version) for ref, version in refs]
+        tx,
+        [HistoryEvent(now, "Re-submitted", who, detail, set_aside_ref=ref, version=version) for ref, version in refs],
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from payments.contract.event import ChargeSaved
-from payments.core.charge import StandingCharge
+from payments.core.charge import ChargeVersion
 from payments.core.distribution import ChargeKey
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnested
@@ -13,11 +13,11 @@ from payments.store.db.statement import text
 from payments.store.tables import charges
 
 _KEY = ["clinic_id", "charge_id"]
-_COLUMNS = [*_KEY, *StandingCharge._fields]
+_COLUMNS = [*_KEY, *ChargeVersion._fields]
 _WRITTEN = [*_COLUMNS, "changed_at"]
 
 
-def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, StandingCharge]:
+def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVersion]:
     """Lock the charges that exist under these keys, always in the same order, and return them."""
     wanted = [dict(zip(_KEY, key, strict=True)) for key in sorted(set(keys))]
     if not wanted:
@@ -30,7 +30,7 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, Standing
         ),
         arrays(wanted, _KEY),
     )
-    return {(clinic_id, charge_id): StandingCharge(*rest) for clinic_id, charge_id, *rest in found}
+    return {(clinic_id, charge_id): ChargeVersion(*rest) for clinic_id, charge_id, *rest in found}
 
 
 def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], now: datetime) -> None:
@@ -39,7 +39,7 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], now: datetime)
         {name: getattr(event, name) for name in _COLUMNS} | {"changed_at": now} for _, event in sorted(saved.items())
     ]
     if rows:
-        values = ", ".join(f"{name} = excluded.{name}" for name in StandingCharge._fields)
+        values = ", ".join(f"{name} = excluded.{name}" for name in ChargeVersion._fields)
         newer = (
             "ORDER BY clinic_id, charge_id ON CONFLICT (clinic_id, charge_id) DO UPDATE "
             f"SET {values}, {changed_at('charges', 'excluded.changed_at')} WHERE charges.version < excluded.version"

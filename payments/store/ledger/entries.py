@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.contract.event import LineKey
-from payments.core.line import EntryKind, Line, Posting
+from payments.core.line import EntryKind, LedgerPosting, Line
 from payments.store.db.bulk import append
 from payments.store.db.connection import Transaction
 from payments.store.tables import entries
@@ -20,7 +20,7 @@ class NewEntry(NamedTuple):
     """A posting that goes into the ledger: for which line, as which of its entries, on which company day."""
 
     line: Line
-    posting: Posting
+    posting: LedgerPosting
     part: int
     posting_date: date
 
@@ -44,10 +44,16 @@ def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey,
 
 
 def _row(new: NewEntry, line_ref: int, stamp: Stamp) -> tuple[object, ...]:
-    line, (amount, bearing) = new.line, new.posting
+    line, (amount, dimensions) = new.line, new.posting
     return (
         *(line_ref, line.version, new.part, stamp.kind, amount, line.company_id, line.key.clinic_id),
-        *(bearing.patient_id, bearing.charge_type, bearing.method, bearing.provider_id, bearing.date_of_service),
-        *(line.content.reference if line.content else None, bearing.deposit_date),
+        *(
+            dimensions.patient_id,
+            dimensions.charge_type,
+            dimensions.method,
+            dimensions.provider_id,
+            dimensions.date_of_service,
+        ),
+        *(line.content.reference if line.content else None, dimensions.deposit_date),
         *(new.posting_date, stamp.posted_at, stamp.user),
     )

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 from payments.contract.money import Money
 from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
-from payments.store.db.as_of import as_known, changed_at
+from payments.store.db.as_of import as_of_query, changed_at
 from payments.store.db.bulk import arrays, insertion, unnested
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -166,7 +166,7 @@ ROWS = (
 def rows(tx: Transaction, *, only_open: bool, as_of: datetime | None = None) -> list[FindingRow]:
     """Return the Billing Exceptions, oldest first, as they are or as they were known at a moment."""
     query = f"{ROWS} WHERE findings.status = 'open' OR NOT :only_open ORDER BY findings.id"
-    found = tx.execute(text(as_known(as_of, "findings lines", query)), {"only_open": only_open, "as_of": as_of})
+    found = tx.execute(text(as_of_query(as_of, "findings lines", query)), {"only_open": only_open, "as_of": as_of})
     return [as_row(row) for row in found.mappings()]
 
 

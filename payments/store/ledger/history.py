@@ -13,7 +13,7 @@ from payments.store.tables import history
 _COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error".split()
 
 
-class Happening(NamedTuple):
+class HistoryEvent(NamedTuple):
     """One thing that happened to a payment. `who` is a worker, or the person who asked for it."""
 
     at: datetime
@@ -28,7 +28,7 @@ class Happening(NamedTuple):
     error: str | None = None
 
 
-def add(tx: Transaction, happened: Sequence[Happening]) -> None:
+def add(tx: Transaction, happened: Sequence[HistoryEvent]) -> None:
     """Write down what happened."""
     if happened:
         append(tx, history, _COLUMNS, map(attrgetter(*_COLUMNS), happened))

@@ -9,11 +9,11 @@ from sqlalchemy import RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from payments.contract.event import ChargeType, LineKey, Method, PaymentSaved
-from payments.core.line import Bearing, Line, Posting
+from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import append, arrays, unnested
-from payments.store.db.connection import LostRaceError, Transaction
+from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import lines
 
@@ -110,7 +110,7 @@ def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey
         append(tx, lines, ["id", *_WRITTEN], ((ids[line.key], *_values(line), now) for line in new))
     except IntegrityError as error:
         if isinstance(error.orig, UniqueViolation):
-            raise LostRaceError(f"one of {len(new)} new lines was created by another worker") from error
+            raise ConcurrentWriteError(f"one of {len(new)} new lines was created by another worker") from error
         raise
     return ids
 
@@ -154,7 +154,7 @@ def printed_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
 
 
 def _with_postings(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
-    postings: dict[int, list[Posting]] = {row["id"]: [] for row in rows}
+    postings: dict[int, list[LedgerPosting]] = {row["id"]: [] for row in rows}
     if postings:
         found = tx.execute(
             text(
@@ -164,13 +164,13 @@ def _with_postings(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey,
             {"refs": list(postings)},
         )
         for ref, amount, patient_id, charge_type, method, *rest in found:
-            bearing = Bearing(patient_id, ChargeType(charge_type), Method(method), *rest)
-            postings[ref].append(Posting(amount, bearing))
+            dimensions = EntryDimensions(patient_id, ChargeType(charge_type), Method(method), *rest)
+            postings[ref].append(LedgerPosting(amount, dimensions))
     found_lines = (_line(row, tuple(postings[row["id"]])) for row in rows)
     return {line.key: line for line in found_lines}
 
 
-def _line(row: RowMapping, postings: tuple[Posting, ...]) -> Line:
+def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
     key = LineKey(row["clinic_id"], row["payment_id"], row["line_id"])
     return Line(
         key=key,

@@ -29,7 +29,7 @@ class MonthRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Unready:
+class CloseWarning:
     """Something that is better settled before a month closes. Amount in dollars."""
 
     what: str
@@ -176,7 +176,7 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
     return [MonthRow(company, month, MonthState(state), *rest) for company, month, state, *rest in found]
 
 
-def unready(tx: Transaction, company_id: str, month: Month) -> list[Unready]:
+def unready(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return what of a month is pending, Not Sent, failed or an open exception.
 
     A payment is of the month of its transaction, and of each in which money stands for it.
@@ -203,7 +203,7 @@ def unready(tx: Transaction, company_id: str, month: Month) -> list[Unready]:
         ),
         _key(company_id, month),
     )
-    return [Unready(*row) for row in found]
+    return [CloseWarning(*row) for row in found]
 
 
 def _key(company_id: str, month: Month) -> dict[str, object]:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from payments.contract.event import ChargeSaved, LineEvent, PaymentSaved
-from payments.core.import_rule import Facts
-from payments.core.import_stats import Run
+from payments.core.import_rule import ImportContext
+from payments.core.import_stats import RunContext
 from payments.core.line import Line
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
@@ -18,7 +18,7 @@ from payments.store.ledger.clinics import Clinic
 from payments.store.ledger.patients import PatientKey
 
 
-class Concern(NamedTuple):
+class LookupScope(NamedTuple):
     """What a line or event is about: the clinic, and the days whose months matter."""
 
     company_id: str
@@ -26,25 +26,25 @@ class Concern(NamedTuple):
     days: frozenset[date] = frozenset()
 
     @classmethod
-    def of(cls, line: Line) -> "Concern":
+    def of(cls, line: Line) -> "LookupScope":
         """Return what a line is about, as it stands."""
-        days = {posting.bearing.deposit_date for posting in line.postings}
+        days = {posting.dimensions.deposit_date for posting in line.postings}
         if line.content:
             days.add(line.content.transaction_date)
         return cls(line.company_id, line.key.clinic_id, frozenset(days))
 
     @classmethod
-    def of_event(cls, event: LineEvent | ChargeSaved) -> "Concern":
+    def of_event(cls, event: LineEvent | ChargeSaved) -> "LookupScope":
         """Return what an event is about."""
         days = {event.transaction_date} if isinstance(event, PaymentSaved) else ()
         return cls(event.company_id, event.clinic_id, frozenset(days))
 
 
 @dataclass(frozen=True, slots=True)
-class FactBook:
+class ReferenceData:
     """The facts about all clinics, patients and months that a set of lines concerns."""
 
-    run: Run
+    run: RunContext
     clinics: dict[str, Clinic]
     known_patients: set[PatientKey]
     months: dict[str, dict[Month, MonthState]]
@@ -54,10 +54,10 @@ class FactBook:
         """Return the company that a clinic belongs to."""
         return self.clinics[clinic_id].company_id
 
-    def facts(self, clinic_id: str, patient_id: str, settings_as_of: datetime) -> Facts:
+    def facts(self, clinic_id: str, patient_id: str, settings_as_of: datetime) -> ImportContext:
         """Return the facts for judging one line, with the settings that were in force at a moment."""
         clinic = self.clinics[clinic_id]
-        return Facts(
+        return ImportContext(
             now=self.run.now,
             ladder=self.run.ladder,
             patient_ladder=self.run.patient_ladder,
@@ -71,9 +71,9 @@ class FactBook:
         return self.days[clinic_id]
 
 
-def open_factbook(
-    tx: Transaction, concerns: Iterable[Concern], run: Run, known_patients: set[PatientKey] | None = None
-) -> FactBook:
+def load_reference_data(
+    tx: Transaction, concerns: Iterable[LookupScope], run: RunContext, known_patients: set[PatientKey] | None = None
+) -> ReferenceData:
     """Load the facts for these concerns; companies and clinics that are new come into being.
 
     `known_patients` are those that Billing knows, held by this transaction.
@@ -90,7 +90,7 @@ def open_factbook(
     held = months.hold(tx, {(concern.company_id, Month.of(day)) for concern in concerned for day in concern.days})
     for (company_id, month), state in held.items():
         states[company_id][month] = state
-    return FactBook(
+    return ReferenceData(
         run=run,
         clinics=found,
         known_patients=known_patients or set(),

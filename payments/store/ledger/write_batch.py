@@ -4,21 +4,21 @@ from typing import NamedTuple
 
 from payments.contract.event import ChargeSaved, ChargeType, LineKey
 from payments.contract.money import ZERO, total
-from payments.core.charge import StandingCharge, key_of
+from payments.core.charge import ChargeVersion, key_of
 from payments.core.distribution import ChargeKey
 from payments.core.finding import needs_a_person
 from payments.core.import_rule import Decision
-from payments.core.import_stats import Run, Tally
+from payments.core.import_stats import ImportStats, RunContext
 from payments.core.line import IMPORT_USER, EntryKind, Line
 from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
-from payments.store.feed.dead_letters import Arrived, Refusal, SetAside
+from payments.store.feed.dead_letters import Refusal, SetAside, StreamEntry
 from payments.store.ledger import charges, distribution, entries, history, lines
 from payments.store.ledger.entries import NewEntry, Stamp
-from payments.store.ledger.history import Happening
+from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.patients import PatientKey
-from payments.store.ledger.reference_data import FactBook
+from payments.store.ledger.reference_data import ReferenceData
 
 
 class _Told(NamedTuple):
@@ -31,12 +31,12 @@ class _Told(NamedTuple):
     entry_id: str | None
 
 
-class Sheet:
+class WriteBatch:
     """The lines as they stand while they are judged, and all that has to be written for them."""
 
-    def __init__(self, run: Run, book: FactBook, before: dict[LineKey, Line]) -> None:
+    def __init__(self, run: RunContext, book: ReferenceData, before: dict[LineKey, Line]) -> None:
         self.run, self.book, self.lines = run, book, before
-        self.tally = Tally()
+        self.stats = ImportStats()
         self._changed: set[LineKey] = set()
         self._entries: list[NewEntry] = []
         self._told: list[_Told] = []
@@ -48,7 +48,7 @@ class Sheet:
         """Take down a decision: the line as it stands now, its entries, its history."""
         line = decision.line
         before = self.lines.get(line.key)
-        self.tally.to_examine += needs_a_person(line.outcome) or bool(before and needs_a_person(before.outcome))
+        self.stats.to_examine += needs_a_person(line.outcome) or bool(before and needs_a_person(before.outcome))
         self.lines[line.key] = line
         self._changed.add(line.key)
         today = self.book.today(line.key.clinic_id)
@@ -57,14 +57,14 @@ class Sheet:
         self._entries += [NewEntry(line, posting, part, today) for part, posting in numbered]
         # Money that may not wait for the night: it was taken out, or paid on account.
         self._at_once |= {
-            (line.company_id, posting.bearing.patient_id)
+            (line.company_id, posting.dimensions.patient_id)
             for posting in decision.postings
-            if posting.amount < ZERO or posting.bearing.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
+            if posting.amount < ZERO or posting.dimensions.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
         }
-        self.tally.count(line.outcome)
+        self.stats.count(line.outcome)
         self.tell(line, _what(line.outcome), _detail(decision), entry_id)
 
-    def take_charge(self, event: ChargeSaved, before: StandingCharge | None) -> None:
+    def take_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
         """Take down what a patient owes; where the charge was somebody else's, that account gives its money back."""
         self._charges[key_of(event)] = event
         self._at_once |= {(each.company_id, each.patient_id) for each in (before, event) if each}
@@ -75,32 +75,32 @@ class Sheet:
 
     def leave(self, line: Line, why: str, entry_id: str) -> None:
         """Take down that an event changed nothing, and why."""
-        self.tally.judged += 1
-        self.tally.unchanged += 1
+        self.stats.judged += 1
+        self.stats.unchanged += 1
         self.tell(line, "Received", why, entry_id)
 
-    def refuse(self, arrived: Arrived, reason: Reason, error: str) -> None:
+    def refuse(self, arrived: StreamEntry, reason: Reason, error: str) -> None:
         """Take down an event that is to be set aside whole."""
-        self.tally.judged += 1
-        self.tally.refused += 1
-        self.tally.to_examine += reason is Reason.VERSION_CONFLICT
+        self.stats.judged += 1
+        self.stats.refused += 1
+        self.stats.to_examine += reason is Reason.VERSION_CONFLICT
         self._refusals.append(Refusal(arrived, reason, error))
 
-    def write(self, tx: Transaction) -> Tally:
+    def write(self, tx: Transaction) -> ImportStats:
         """Write all of it, and return what it came to. Raises LostRaceError and what the database raises."""
         refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
         refs |= lines.write(tx, [self.lines[key] for key in self._changed], self.run.now)
         entries.post(tx, self._entries, refs, Stamp(EntryKind.IMPORT, IMPORT_USER, self.run.now))
         charges.save(tx, self._charges, self.run.now)
-        self.tally.to_distribute = distribution.mark(tx, self._at_once, self.run.now)
+        self.stats.to_distribute = distribution.mark(tx, self._at_once, self.run.now)
         aside = dead_letters.put_aside(tx, self._refusals, self.run.now)
         duration_ms = self.run.elapsed_ms()
         happened = [self._happening(told, refs[told.key], duration_ms) for told in self._told]
         history.add(tx, happened + [self._set_aside(each, duration_ms) for each in aside])
-        return self.tally
+        return self.stats
 
-    def _happening(self, told: "_Told", line_ref: int, duration_ms: int) -> Happening:
-        return Happening(
+    def _happening(self, told: "_Told", line_ref: int, duration_ms: int) -> HistoryEvent:
+        return HistoryEvent(
             at=self.run.now,
             what=told.what,
             who=self.run.worker,
@@ -111,8 +111,8 @@ class Sheet:
             duration_ms=duration_ms,
         )
 
-    def _set_aside(self, aside: SetAside, duration_ms: int) -> Happening:
-        return Happening(
+    def _set_aside(self, aside: SetAside, duration_ms: int) -> HistoryEvent:
+        return HistoryEvent(
             at=self.run.now,
             what=aside.status,
             who=self.run.worker,
@@ -141,7 +141,7 @@ def _what(outcome: Outcome) -> str:
 
 def _detail(decision: Decision) -> str:
     moved = "; ".join(
-        f"{posting.amount} {posting.bearing.method} {posting.bearing.charge_type} to {posting.bearing.deposit_date}"
+        f"{posting.amount} {posting.dimensions.method} {posting.dimensions.charge_type} to {posting.dimensions.deposit_date}"  # noqa: E501
         for posting in decision.postings
     )
     stands = f"{total(posting.amount for posting in decision.line.postings)} stands in Billing" if moved else ""

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money
-from payments.store.db.as_of import as_known
+from payments.store.db.as_of import as_of_query
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -69,7 +69,7 @@ def summaries(
         "WHERE patients.patient_id = :patient_id "
         "AND (CAST(:clinics AS text[]) IS NULL OR paid.number + owed.number > 0) ORDER BY company_id"
     )
-    known = as_known(as_of, "patients entries charges allocations lines", query)
+    known = as_of_query(as_of, "patients entries charges allocations lines", query)
     return [AccountRow(*row) for row in tx.execute(text(known), _parameters(patient_id, clinics, as_of))]
 
 
@@ -84,7 +84,7 @@ def movements(
         "FROM allocations JOIN charges USING (clinic_id, charge_id) JOIN lines ON lines.id = line_ref "
         f"WHERE allocations.patient_id = :patient_id {_OF_CLINICS.format('lines')} ORDER BY allocations.id"
     )
-    known = as_known(as_of, "charges allocations lines", query)
+    known = as_of_query(as_of, "charges allocations lines", query)
     return [MovementRow(*row) for row in tx.execute(text(known), _parameters(patient_id, clinics, as_of))]
 
 
@@ -97,7 +97,7 @@ def applied_to(tx: Transaction, patient_id: str | None, as_of: datetime | None =
         "WHERE CAST(:patient_id AS text) IS NULL OR allocations.patient_id = :patient_id "
         "GROUP BY 1, 2, 3 HAVING sum(allocations.amount) <> 0 ORDER BY 1, 3, 2"
     )
-    known = as_known(as_of, "charges allocations lines", query)
+    known = as_of_query(as_of, "charges allocations lines", query)
     found = tx.execute(text(known), {"patient_id": patient_id, "as_of": as_of})
     return [AppliedRow(*row) for row in found]
 

@@ -14,7 +14,7 @@ from payments.contract.money import ZERO
 from payments.contract.payment_log import Details, Logged
 from payments.core.balancing import BalancedLine, LineFacts
 from payments.core.outcome import Application, Outcome, Reason, Status
-from payments.store.db.as_of import as_known
+from payments.store.db.as_of import as_of_query
 from payments.store.db.bulk import arrays, insertion
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -160,7 +160,7 @@ def compare(tx: Transaction, query: BalanceQuery, *, with_log: bool) -> Iterator
     """
     # All of it will be read: without this a cursor is planned for its first rows.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
-    statement = as_known(
+    statement = as_of_query(
         query.as_of, "lines set_aside entries", _SAID + (_WITH_LOG if with_log else _FEED_ALONE) + _COMPARED
     )
     asked = {"since": query.since or date.min, "until": query.until or date.max, "clinic_id": query.clinic_id}

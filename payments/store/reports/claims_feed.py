@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import CursorResult
 
 from payments.contract.money import Money
-from payments.store.db.as_of import as_known
+from payments.store.db.as_of import as_of_query
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import heard
@@ -101,5 +101,5 @@ def sums(tx: Transaction, query: FeedQuery) -> list[FeedSum]:
 
 def _asked(tx: Transaction, query: FeedQuery, selection: str) -> CursorResult[*tuple[Any, ...]]:
     """Ask the feed, as of the moment that the query names."""
-    statement = as_known(query.as_of, "lines set_aside", f"{FEED} {selection}")
+    statement = as_of_query(query.as_of, "lines set_aside", f"{FEED} {selection}")
     return tx.execute(text(statement), {name: getattr(query, name) for name in query.__slots__})

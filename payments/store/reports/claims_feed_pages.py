@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import ASIDE_STANDS, LINE_STANDS
+from payments.store.feed.current import ASIDE_STANDS, LINE_IS_CURRENT
 from payments.store.reports.claims_feed import FeedRow
 from payments.store.reports.claims_feed_filter import Wanted, aside_where, lines_where, parameters
 
@@ -43,7 +43,7 @@ patient_id, charge_type, amount_paid, saved_at, status, reason, attempts, 'none'
 
 def page(tx: Transaction, wanted: Wanted, after: Place | None, limit: int) -> list[PlacedRow]:
     """Return up to `limit` rows that come after a place."""
-    lines = _by_clinic(wanted, f"{LINE_STANDS} {lines_where(wanted)} {_after(after, 'saved_at', LINE)}")
+    lines = _by_clinic(wanted, f"{LINE_IS_CURRENT} {lines_where(wanted)} {_after(after, 'saved_at', LINE)}")
     aside_at = "coalesce(saved_at, received_at)"
     aside = f"{ASIDE_STANDS} {aside_where(wanted)} {_after(after, aside_at, ASIDE)}"
     found = tx.execute(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import ASIDE_STANDS, LINE_STANDS
+from payments.store.feed.current import ASIDE_STANDS, LINE_IS_CURRENT
 
 
 class HourOfFlow(NamedTuple):
@@ -105,7 +105,7 @@ def not_through(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCo
         text(
             "SELECT status, reason, sum(number)::bigint FROM ("
             "SELECT status, reason, count(*) AS number FROM lines "
-            f"WHERE status <> 'Transmission Successful' AND {_SEEN} AND {LINE_STANDS} GROUP BY 1, 2 UNION ALL "
+            f"WHERE status <> 'Transmission Successful' AND {_SEEN} AND {LINE_IS_CURRENT} GROUP BY 1, 2 UNION ALL "
             f"SELECT status, reason, count(*) FROM set_aside WHERE {_SEEN} AND {ASIDE_STANDS} GROUP BY 1, 2"
             ") AS both_kinds GROUP BY 1, 2 ORDER BY 3 DESC"
         ),
@@ -116,7 +116,9 @@ def not_through(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCo
 
 def successful(tx: Transaction) -> int:
     """Count what came through, as the Claims Feed shows it."""
-    counted = tx.execute(text(f"SELECT count(*) FROM lines WHERE status = 'Transmission Successful' AND {LINE_STANDS}"))
+    counted = tx.execute(
+        text(f"SELECT count(*) FROM lines WHERE status = 'Transmission Successful' AND {LINE_IS_CURRENT}")
+    )
     return int(counted.scalar_one())
 
 

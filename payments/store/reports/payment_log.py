@@ -10,7 +10,7 @@ from sqlalchemy import CursorResult
 
 from payments.contract.event import LineKey
 from payments.contract.money import Money
-from payments.store.db.as_of import as_known
+from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import asked, values
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -219,5 +219,5 @@ def _asked(
     tx: Transaction, query: LogQuery, statement: str, more: Mapping[str, object] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
     """Ask a statement of the log, as of the moment that the query names."""
-    known = as_known(query.as_of, "entries allocations lines", statement)
+    known = as_of_query(query.as_of, "entries allocations lines", statement)
     return tx.execute(text(known), values(query) | dict(more or {}))

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from console.cli.balancing import KEYS, LINES, TERMS
 from emr.payment_log import write_log
 from payments.contract.event import ChargeType, PaymentSaved
-from payments.core.balancing import Term
+from payments.core.balancing import ReconcilingItem
 from payments.store.db.connection import Database, transaction
 from tasks.balancing import balance_week
 from tests.console.conftest import Billing, Terminal
@@ -50,7 +50,7 @@ def written(path: Path, *events: PaymentSaved) -> Path:
 
 def test_the_keys_are_those_that_are_agreed_upon() -> None:
     assert KEYS[: len(AGREED)] == AGREED
-    assert list(Term) == TERMS
+    assert list(ReconcilingItem) == TERMS
 
 
 @pytest.mark.usefixtures("week")

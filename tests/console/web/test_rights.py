@@ -28,7 +28,7 @@ from console.web.pages import (
     timeline,
     users,
 )
-from console.web.visiting import Needs
+from console.web.visiting import RequireRight
 from payments.access.rights import RIGHTS, Right, Role
 from tests.console.web.conftest import METRICS_TOKEN, Browser
 
@@ -68,7 +68,7 @@ class Door(NamedTuple):
 
 def _needed(dependant: Dependant) -> Iterator[Right]:
     for each in dependant.dependencies:
-        if isinstance(each.call, Needs):
+        if isinstance(each.call, RequireRight):
             yield each.call.right
         yield from _needed(each)
 
