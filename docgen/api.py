@@ -5,7 +5,7 @@ from typing import Any
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.site import make_site
+from console.web.app import make_site
 from docgen.markdown import code, heading, table
 from docgen.schemas import described_type
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from console.cli import command
+from console.cli.main import command
 from docgen.markdown import code, heading, table
 
 _INTRODUCTION = """

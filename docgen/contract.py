@@ -6,9 +6,9 @@ import yaml
 
 from docgen.contract_words import EXAMPLES, MEANINGS, Json
 from emr.client import STREAM_DEFAULT
-from payments.core.event import EVENT_CONTRACT
-from payments.core.size import EVENT_BYTES_MAX
-from payments.core.split import stream_number
+from payments.contract.event import EVENT_CONTRACT
+from payments.contract.size_limit import EVENT_BYTES_MAX
+from payments.contract.stream_partition import stream_number
 
 SCHEMA_FILE, ASYNCAPI_FILE = "events.schema.json", "asyncapi.yaml"
 VERSION = "1.1.0"
@@ -176,7 +176,7 @@ def _message(name: str, example: Json) -> Json:
 
 def documents() -> dict[str, str]:
     """Return the text of each file of the published contract by its name."""
-    head = "# Generated from payments/core/event.py by `make docs-reference`. Edit the source, not this file.\n"
+    head = "# Generated from payments/contract/event.py by `make docs-reference`. Edit the source, not this file.\n"
     return {
         SCHEMA_FILE: json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         ASYNCAPI_FILE: head + yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=118),

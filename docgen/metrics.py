@@ -1,6 +1,6 @@
 """Reference page of the Prometheus metrics, from the console's metrics module."""
 
-from console.measures import METRICS
+from console.web.metrics import METRICS
 from docgen.markdown import code, heading, table
 
 _INTRODUCTION = """
@@ -14,4 +14,4 @@ The alert rules in `docs/ops/alerts.yml` and the dashboard in `docs/ops/grafana.
 def page() -> str:
     """Return the page."""
     rows = [(code(name), meaning) for name, meaning in METRICS.items()]
-    return heading("Metrics", "console/measures.py") + _INTRODUCTION + table(("Metric", "Meaning"), rows)
+    return heading("Metrics", "console/web/metrics.py") + _INTRODUCTION + table(("Metric", "Meaning"), rows)
