@@ -90,7 +90,7 @@ def test_a_link_leads_to_a_heading(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_that_is_named_is_there_and_holds_what_is_said_to_be_in_it(document: Path) -> None:
     text = document.read_text()
-    path = r"`((?:bench|config|console|docs|emr|payments|tasks|tests|workers)/[\w./*-]+)`"
+    path = r"`((?:bench|config|console|devstack|docgen|docs|emr|payments|tasks|tests|workers)/[\w./*-]+)`"
     held = re.findall(rf"`(\w+)`\s+in\s+{path}", text)
 
     assert [named for named in re.findall(path, text) if not any(ROOT.glob(named.rstrip("/")))] == []
