@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from config.schedule import RECURRING, Recurring
 from config.settings import VARIABLES, Settings
+from payments.contract.event import ChargeSaved, ChargeType, Method, PatientSaved, PaymentDeleted, PaymentSaved
 from payments.core.outcome import Reason, Status
-from tests.house.source import ROOT
+from tests.house.source import PRODUCT, ROOT, sources
 
 HEADINGS = ("Status", "Context", "Decision", "Consequences", "Alternatives")
 PICTURE_BYTES_MAX = 60_000
@@ -30,6 +32,22 @@ def test_each_reason_is_explained_with_its_code_and_its_sentence(reason: Reason)
 
 def test_each_status_is_in_the_diagram_of_states() -> None:
     assert [status for status in Status if status not in _read("ARCHITECTURE.md")] == []
+
+
+@pytest.mark.parametrize("event", [PaymentSaved, PaymentDeleted, PatientSaved, ChargeSaved])
+def test_event_reference_names_each_field_and_value(event: type[BaseModel]) -> None:
+    reference = _read("docs/reference/events.md")
+    names = [info.alias or name for name, info in event.model_fields.items()]
+
+    assert [name for name in (*names, *ChargeType, *Method) if f"`{name}`" not in reference] == []
+
+
+def test_business_rule_that_code_names_has_its_section() -> None:
+    sections = set(re.findall(r"^## (D\d) ", _read("docs/rules.md"), re.MULTILINE))
+    named = {name for source in sources(*PRODUCT, "tests") for name in re.findall(r"\brules? (D\d)\b", source.text)}
+
+    assert sections == {f"D{number}" for number in range(1, 10)}
+    assert named <= sections
 
 
 @pytest.mark.parametrize("recurring", RECURRING, ids=lambda recurring: recurring.task)
