@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Method
 from payments.journeys import configuring
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import connect, transaction
 
 COMPANIES, CLINICS, PATIENTS = 5, 50, 20_000
@@ -25,7 +25,9 @@ def fill(database_url: str, patients: int) -> None:
     database = connect(database_url, application_name="bench")
     with transaction(database) as tx:
         for clinic in range(CLINICS):
-            wish = Wish(f"clinic-{clinic}", company_of(clinic), integration=True, charge_types=list(ChargeType))
+            wish = SettingsUpdate(
+                f"clinic-{clinic}", company_of(clinic), integration=True, charge_types=list(ChargeType)
+            )
             configuring.set_clinic(tx, wish, now=SINCE, who="bench")
         tx.execute(
             text(

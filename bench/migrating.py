@@ -75,7 +75,7 @@ def _bring_to(url: str, revision: str) -> None:
 
 def _make_room(url: str) -> None:
     with _opened(url) as tx:
-        retention.make_room(tx, datetime.now(UTC).date())
+        retention.create_partitions(tx, datetime.now(UTC).date())
 
 
 @contextmanager

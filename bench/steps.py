@@ -38,7 +38,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (lines, "lock", "lock lines"),
     (importing, "open_factbook", "load facts"),
     (months, "hold", "  of it: months"),
-    (importing, "_judge_one", "judge"),
+    (importing, "_import_line_event", "import rule"),
     (write_batch.WriteBatch, "write", "write"),
     (lines, "write", "  of it: lines"),
     (entries, "post", "  of it: entries"),

@@ -24,11 +24,11 @@ def sentence(error: BaseException) -> str | None:
     from emr.client import FeedError
     from emr.synthea import ExportError
     from payments.access.authentication import UserError
-    from payments.journeys.adjusting import AdjustingError
+    from payments.journeys.adjusting import AdjustmentError
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError, TimezoneError
 
-    asked_wrongly = (ClinicOfOtherCompanyError, TimezoneError, AdjustingError, ClosingError, UserError)
+    asked_wrongly = (ClinicOfOtherCompanyError, TimezoneError, AdjustmentError, ClosingError, UserError)
     told = (CommandError, SettingsError, NotRunningError, FeedError, ExportError, *asked_wrongly)
     if isinstance(error, told):
         return str(error)

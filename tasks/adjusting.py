@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import structlog
 
 from payments.journeys import adjusting
-from payments.journeys.adjusting import AdjustingError
+from payments.journeys.adjusting import AdjustmentError
 from payments.store.db.connection import Database, is_transient, transaction
 from tasks import enqueue
 from tasks.app import app
@@ -21,7 +21,7 @@ def apply_adjustments(**_future: object) -> str:
     here, now = resources(), datetime.now(UTC)
     enqueue.take(here.broker, apply_adjustments)
     with transaction(here.database) as tx:
-        waiting = adjusting.accept_by_policy(tx)
+        waiting = adjusting.list_auto_acceptable(tx)
     accepted = sum(_accept(here.database, finding_id, now) for finding_id in waiting)
     return f"accepted {accepted:,} of {len(waiting):,}"
 
@@ -31,7 +31,7 @@ def _accept(database: Database, finding_id: int, now: datetime) -> bool:
     try:
         with transaction(database) as tx:
             adjusting.accept(tx, finding_id, None, now, POLICY)
-    except AdjustingError as error:
+    except AdjustmentError as error:
         log.info("not accepted", finding_id=finding_id, why=str(error))
         return False
     except Exception as error:

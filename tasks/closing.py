@@ -20,17 +20,17 @@ def close_months(**_future: object) -> str:
     """Close what is due, oldest month first; one that cannot be closed keeps none of the others."""
     database, now = resources().database, datetime.now(UTC)
     with transaction(database) as tx:
-        due = closing.due(tx, now)
+        due = closing.due_months(tx, now)
     return "; ".join(_result(database, key, now) for key in due) or "nothing due"
 
 
 def close(database: Database, company_id: str, month: Month, now: datetime, who: str | None) -> Snapshot:
     """Close a month now, in its two transactions. Raises ClosingError where that is not allowed."""
     with transaction(database) as tx:
-        closing.begin(tx, company_id, month, now, who)
+        closing.begin_close(tx, company_id, month, now, who)
     # Imports that were under way have ended by now, and nothing in the month is from later than its close.
     with transaction(database) as tx:
-        return closing.finish(tx, company_id, month, datetime.now(UTC))
+        return closing.finish_close(tx, company_id, month, datetime.now(UTC))
 
 
 def _result(database: Database, key: CompanyMonth, now: datetime) -> str:

@@ -15,7 +15,7 @@ LIMIT = 500
 @app.task(name="billing.detect_exceptions")
 def detect_exceptions(**_future: object) -> str:
     """Look at every line whose exception may have changed, a set at a time."""
-    here, done = resources(), detecting.Detected()
+    here, done = resources(), detecting.DetectionStats()
     enqueue.take(here.broker, detect_exceptions)
     examined = -1
     while done.examined > examined:

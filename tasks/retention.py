@@ -12,4 +12,4 @@ from tasks.resources import resources
 def make_room(**_future: object) -> str:
     """Make the months ahead in the tables that only grow."""
     with transaction(resources().database) as tx:
-        return f"made {retention.make_room(tx, datetime.now(UTC).date())} parts of tables"
+        return f"made {retention.create_partitions(tx, datetime.now(UTC).date())} parts of tables"

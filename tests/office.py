@@ -12,7 +12,7 @@ from payments.core.import_stats import ImportStats
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring, detecting, distributing, importing, requeueing
 from payments.journeys.adjusting import Accepted
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Transaction
 from payments.store.ledger import findings
@@ -41,7 +41,7 @@ class Office:
     ) -> None:
         self.tx, self.company_id, self.clinic_id = tx, company_id, clinic_id
         self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-        wish = Wish(clinic_id, company_id, integration=True, charge_types=list(charge_types))
+        wish = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=list(charge_types))
         configuring.set_clinic(tx, wish, now=self.now, who="user:admin")
         self.publish(patient(company_id=company_id))
 
@@ -63,16 +63,16 @@ class Office:
         """Judge again what is due, and bring the exceptions up to date."""
         while importing.retry_due(self.tx, run(self.now), 500).judged:
             self.now += timedelta(microseconds=1)
-        importing.retry_set_aside(self.tx, run(self.now), 500)
+        importing.retry_dead_letters(self.tx, run(self.now), 500)
         while detecting.detect(self.tx, self.now, "tests-1", 500).examined:
             pass
-        distributing.distribute_marked(self.tx, self.now.date(), self.now, 500)
+        distributing.distribute_queued(self.tx, self.now.date(), self.now, 500)
 
     def close(self, *months: str) -> None:
         """Close months."""
         for month in map(Month.parse, months):
-            closing.begin(self.tx, self.company_id, month, self.now, BILLER)
-            closing.finish(self.tx, self.company_id, month, self.now)
+            closing.begin_close(self.tx, self.company_id, month, self.now, BILLER)
+            closing.finish_close(self.tx, self.company_id, month, self.now)
 
     def open_exceptions(self) -> list[FindingRow]:
         """Return the open exceptions."""
@@ -80,7 +80,7 @@ class Office:
 
     def accept_all(self, deposit_date: date | None = None) -> list[Accepted]:
         """Accept every open exception that can be accepted."""
-        ids = adjusting.accept_all(self.tx, self.company_id)
+        ids = adjusting.list_acceptable(self.tx, self.company_id)
         done = [adjusting.accept(self.tx, each, deposit_date, self.now, BILLER) for each in ids]
         self.sweep()
         return done
@@ -98,7 +98,7 @@ class Office:
 
     def distribute(self) -> None:
         """Distribute every account, as each night does."""
-        distributing.distribute_after(self.tx, FIRST, self.now.date(), self.now, 500)
+        distributing.distribute_accounts(self.tx, FIRST, self.now.date(), self.now, 500)
 
     def requeue(self, keys: Iterable[str]) -> None:
         """Requeue payments, and let the sweep take them up."""

@@ -20,7 +20,7 @@ from console.reports.layout import Column, Layout
 from console.reports.output import Form, Record, show_value
 
 if TYPE_CHECKING:
-    from payments.journeys.distributing import AccountRow, Moved, MovementRow
+    from payments.journeys.distributing import AccountRow, DistributionResult, MovementRow
     from payments.journeys.reporting import LogQuery, LogRow
 
 ACCOUNT = Layout(
@@ -137,7 +137,7 @@ def distribute(
         show([record for each in sets for record in _records(each, payments)], MOVEMENTS, form, limit)
 
 
-def _records(moved: Moved, payments: Mapping[int, str]) -> list[Record]:
+def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Record]:
     return [
         {
             "company": company,

@@ -51,7 +51,7 @@ def set_clinic(
     """Set which payments of a clinic flow from now on. Every change stays on record with who made it."""
     from payments.journeys import configuring
 
-    wish = configuring.Wish(
+    wish = configuring.SettingsUpdate(
         identifier(clinic, "CLINIC"),
         identifier(company, "--company"),
         None if integration is None else integration is Switch.ON,

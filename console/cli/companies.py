@@ -50,7 +50,7 @@ def set_company(
     """Set what a company decides for all of its clinics; what is left out stays. A change stays on record."""
     from payments.journeys import configuring
 
-    wish = configuring.CompanyWish(
+    wish = configuring.CompanyUpdate(
         identifier(company, "COMPANY"),
         hold_days=hold_days,
         dos_first=None if dos_first is None else dos_first is Switch.ON,

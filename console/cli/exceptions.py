@@ -109,7 +109,7 @@ def accept(
     with database() as opened:
         if everything:
             with transaction(opened) as tx:
-                numbers = adjusting.accept_all(tx, company)
+                numbers = adjusting.list_acceptable(tx, company)
         chosen = list(dict.fromkeys(numbers or ()))
         accepted = sum(_accept(opened, number, deposit_date, dry_run=dry_run) for number in chosen)
     if everything:
@@ -142,7 +142,7 @@ def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run
             done = adjusting.accept(tx, number, deposit_date, datetime.now(UTC), person())
             if dry_run:
                 tx.rollback()
-    except adjusting.AdjustingError as error:
+    except adjusting.AdjustmentError as error:
         complain(str(error))
         return False
     say(_told(number, done, "would post" if dry_run else "posted"))
@@ -150,7 +150,7 @@ def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run
 
 
 def _told(number: int, done: Accepted, posted: str) -> str:
-    if done.before:
+    if done.was_accepted_before:
         return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
     if not done.postings:
         return f"Exception {number} of {done.payment} is settled; there was nothing to post."

@@ -92,7 +92,7 @@ def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption 
 
     chosen = _month(month)
     with ledger() as tx:
-        sums = closing.show(tx, company, chosen).sums
+        sums = closing.month_totals(tx, company, chosen).sums
     show([each._asdict() | {"count": each.count_of_entries} for each in sums], SUMS, form)
 
 
@@ -104,7 +104,7 @@ def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunO
     chosen, now = _month(month), datetime.now(UTC)
     with ledger() as tx:
         if dry_run:
-            _show_preview(*closing.preview(tx, company, chosen, now))
+            _show_preview(*closing.preview_close(tx, company, chosen, now))
             return
         unready = closing.schedule(tx, company, chosen, now, person())
     say(f"{company} {chosen} is scheduled and closes tonight; `payments months cancel` takes it back until then.")
@@ -133,7 +133,7 @@ def close(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOpti
     chosen, now = _month(month), datetime.now(UTC)
     if dry_run:
         with ledger() as tx:
-            _show_preview(*closing.preview(tx, company, chosen, now))
+            _show_preview(*closing.preview_close(tx, company, chosen, now))
         return
     with database() as opened:
         kept = close_month(opened, company, chosen, now, person())
@@ -148,8 +148,8 @@ def verify(company: CompanyArgument, month: MonthArgument) -> None:
     chosen = _month(month)
     with ledger() as tx:
         verified = closing.verify(tx, company, chosen)
-    if not verified.holds:
-        sums = f"{verified.snapshot.payments_total:,} now, {verified.kept_total:,} then"
+    if not verified.matches:
+        sums = f"{verified.snapshot.payments_total:,} now, {verified.stored_total:,} then"
         raise CommandError(f"{company} {chosen} no longer adds up to what was kept at its close: {sums}")
     say(f"{company} {chosen} holds: {verified.snapshot.payments_total:,}, as at its close.")
 

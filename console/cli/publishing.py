@@ -141,7 +141,7 @@ def play(at: Installation, simulation: Simulation, rate: int | None = None) -> i
     now = datetime.now(UTC)
     with ledger(at.engines) as tx:
         for clinic in clinics_of(simulation.clinics, simulation.seed):
-            wish = configuring.Wish(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
+            wish = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
             configuring.set_clinic(tx, wish, now=now, who="simulator")
     events = (each.event for each in simulated(*simulation))
     return _send(at, _paced(events, rate) if rate else events, rate)
@@ -157,7 +157,7 @@ def _switch_on(at: Installation, clinics: Iterable[str], company: str) -> int:
         known = {row.clinic for row in configuring.show_clinics(tx, now) if row.integration or row.types}
         for clinic in clinics:
             if clinic not in known:
-                wish = configuring.Wish(clinic, company, integration=True, charge_types=list(ChargeType))
+                wish = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
                 configuring.set_clinic(tx, wish, now=now, who=person())
                 fresh += 1
     return fresh

@@ -34,7 +34,7 @@ from console.web.pages import (
 from console.web.rendering import FOLDER, make_templates, url
 from console.web.visiting import LoginNeededError, PageError, Site, Visit
 from payments.access.authentication import UserError
-from payments.journeys.adjusting import AdjustingError
+from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
 from payments.journeys.listing import TooManyRowsError
@@ -47,7 +47,7 @@ PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
     *(users, audit, login, health, api),
 )
-_REFUSALS = (AdjustingError, ClosingError, ClinicOfOtherCompanyError, UserError, TooManyRowsError)
+_REFUSALS = (AdjustmentError, ClosingError, ClinicOfOtherCompanyError, UserError, TooManyRowsError)
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "

@@ -61,13 +61,13 @@ class Movement(NamedTuple):
 class Terms:
     """How a company distributes: the day it is, Minimum Days to hold, whether the own date of service goes first.
 
-    `at_once_only` leaves the four rules for the night: only what may not wait is done.
+    `immediate_only` leaves the four rules for the night: only what may not wait is done.
     """
 
     as_of: date
     hold: timedelta = timedelta(days=30)
     dos_first: bool = False
-    at_once_only: bool = False
+    immediate_only: bool = False
 
 
 NIGHT_BEGINS = timedelta(hours=2)
@@ -133,7 +133,7 @@ def distribute(account: Account) -> list[Movement]:
     for credit in account.credits:
         if credit.on_account:
             account.apply(credit, account.eligible(), Rule.ON_ACCOUNT)
-    if not account.terms.at_once_only:
+    if not account.terms.immediate_only:
         _by_the_rules(account)
     return account.movements
 

@@ -1,1 +1,4 @@
-"""One sentence of the mission a file: load, ask the rules, store. Journeys do not call each other."""
+"""Use cases, one a file: load, decide by the rules of `payments.core`, store.
+
+The caller opens and commits the transaction. Journeys do not call each other.
+"""

@@ -1,4 +1,4 @@
-"""Put right what a closed month no longer takes: accept a proposal, once, or acknowledge it."""
+"""Decide Billing Exceptions: accept one, which posts its proposed entries once, or acknowledge it (rules D3 and D6)."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -24,8 +24,8 @@ from payments.store.ledger.findings import FindingRow, StoredFinding
 from payments.store.ledger.history import HistoryEvent
 
 
-class AdjustingError(ValueError):
-    """An exception cannot be accepted or acknowledged as asked; nothing was posted."""
+class AdjustmentError(ValueError):
+    """The exception cannot be accepted or acknowledged as requested; nothing was posted."""
 
     def __init__(self, finding_id: int, problem: str) -> None:
         self.finding_id = finding_id
@@ -33,147 +33,165 @@ class AdjustingError(ValueError):
 
 
 class Accepted(NamedTuple):
-    """What accepting came to: the payment, and the entries posted (none if it had been accepted before)."""
+    """Result of accepting an exception: the payment's printed key and the entries posted.
+
+    `was_accepted_before` is True if an earlier call accepted it; then there are no entries.
+    """
 
     payment: str
     postings: tuple[LedgerPosting, ...]
-    before: bool = False
+    was_accepted_before: bool = False
 
 
 def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: datetime, who: str) -> Accepted:
-    """Post what an exception proposes, with a deposit date in an open month; a second time posts nothing.
+    """Post the entries that an exception proposes, with a deposit date in an open month. A second call posts nothing.
 
-    Without a date it is today, company time. Raises AdjustingError where the exception cannot be accepted, the payment
-    has changed since it was found, its patient is not known (rule D2, row 11, comes after an Amount Due of 0.00), or
-    the date lies in the future or in a month that is not open.
+    `deposit_date` defaults to today in the company's time zone. The call locks the line, then share-locks the months of
+    the entries until the commit.
+
+    Raises AdjustmentError if the exception cannot be accepted, if the payment has changed since the exception was
+    opened, if its patient is unknown (rule D2, row 11, applies after an Amount Due of 0.00), or if the date is in the
+    future or in a month that is not open.
     """
-    line, finding = _hold(tx, finding_id)
+    line, finding = _lock(tx, finding_id)
     if finding.status is FindingStatus.RESOLVED:
-        return Accepted(str(line.key), (), before=True)
-    _check(tx, line, finding)
+        return Accepted(str(line.key), (), was_accepted_before=True)
+    _check_acceptable(tx, line, finding)
     today = clinics.local_day(tx, line.company_id, now)
     if deposit_date is None and finding.reason is FindingReason.ZERO_DUE and _is_open(tx, line, line.days):
         postings, stamp = imported_all_the_same(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
     else:
         day = deposit_date or today
-        _check_day(tx, line, finding, day, today)
+        _check_deposit_date(tx, line, finding, day, today)
         postings = tuple(each.deposited_on(day) for each in proposed(line))
         stamp = Stamp(EntryKind.ADJUSTMENT, who, now)
     refs = lines.write(tx, [accepted(line, postings)], now)
-    # Numbered through all entries of the line, as imports are: a version may be adjusted, requeued and adjusted again.
+    # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.
     added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, len(line.postings) + 1)]
     entries.post(tx, added, refs, stamp)
     distribution.mark(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.end(tx, [finding_id], FindingStatus.RESOLVED, now, who)
     moved = "; ".join(f"{each.amount} {each.dimensions.method} to {each.dimensions.deposit_date}" for each in postings)
-    _tell(tx, line, HistoryEvent(now, "Exception accepted", who, moved or "Nothing to post"))
+    _record(tx, line, HistoryEvent(now, "Exception accepted", who, moved or "Nothing to post"))
     return Accepted(str(line.key), postings)
 
 
-class Shown(NamedTuple):
-    """An exception as somebody saw it: its number, and the version of the payment that it spoke of."""
+class SeenException(NamedTuple):
+    """An exception as a user saw it: its id, and the payment version that it showed."""
 
     finding_id: int
     version: int
 
 
-def accept_shown(tx: Transaction, shown: Shown, deposit_date: date | None, now: datetime, who: str) -> Accepted:
-    """Accept what somebody saw. Raises AdjustingError, beside all that `accept` does, where it has changed since."""
-    done = accept(tx, shown.finding_id, deposit_date, now, who)
-    if not done.before:
-        _check_shown(tx, shown)
-    return done
+def accept_if_unchanged(
+    tx: Transaction, seen: SeenException, deposit_date: date | None, now: datetime, who: str
+) -> Accepted:
+    """Accept an exception if its payment is still at the version that the user saw.
+
+    Raises AdjustmentError as `accept` does, and if the payment has changed since.
+    """
+    result = accept(tx, seen.finding_id, deposit_date, now, who)
+    if not result.was_accepted_before:
+        _check_unchanged(tx, seen)
+    return result
 
 
-def acknowledge_shown(tx: Transaction, shown: Shown, reason: str, now: datetime, who: str) -> str:
-    """Acknowledge what somebody saw. Raises AdjustingError, as `acknowledge` does, and where it has changed since."""
-    payment = acknowledge(tx, shown.finding_id, reason, now, who)
-    _check_shown(tx, shown)
+def acknowledge_if_unchanged(tx: Transaction, seen: SeenException, reason: str, now: datetime, who: str) -> str:
+    """Acknowledge an exception if its payment is still at the version that the user saw; return the printed key.
+
+    Raises AdjustmentError as `acknowledge` does, and if the payment has changed since.
+    """
+    payment = acknowledge(tx, seen.finding_id, reason, now, who)
+    _check_unchanged(tx, seen)
     return payment
 
 
-def _check_shown(tx: Transaction, shown: Shown) -> None:
-    # Checked last: from here on this transaction holds the line, so that nobody changes the exception any more.
-    version = findings.load(tx, [shown.finding_id])[shown.finding_id].version
-    if version != shown.version:
-        seen = f"you saw version {shown.version} of the payment and it is at {version} now"
-        raise AdjustingError(shown.finding_id, f"{seen}; nothing was posted, look at it again")
+def _check_unchanged(tx: Transaction, seen: SeenException) -> None:
+    # Checked last: this transaction holds the lock on the line by now, so the exception cannot change any more.
+    version = findings.load(tx, [seen.finding_id])[seen.finding_id].version
+    if version != seen.version:
+        changed = f"you saw version {seen.version} of the payment and it is at {version} now"
+        raise AdjustmentError(seen.finding_id, f"{changed}; nothing was posted, look at it again")
 
 
-def accept_all(tx: Transaction, company_id: str | None) -> list[int]:
-    """Return the exceptions that can be accepted, of one company or of all; each is then accepted by itself."""
+def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
+    """Return the ids of the open exceptions that can be accepted, of one company or of all.
+
+    The caller accepts each in a transaction of its own.
+    """
     return findings.acceptable(tx, company_id)
 
 
-def accept_by_policy(tx: Transaction) -> list[int]:
-    """Return the exceptions of closed months of the companies that have theirs accepted without asking."""
+def list_auto_acceptable(tx: Transaction) -> list[int]:
+    """Return the ids of closed-month exceptions in companies whose policy accepts them automatically (rule D4)."""
     return findings.acceptable(tx, None, policy="auto")
 
 
 def list_exceptions(tx: Transaction, *, only_open: bool, as_of: datetime | None = None) -> list[FindingRow]:
-    """Return the Billing Exceptions, oldest first, as they are or as they were known at a moment."""
+    """Return the Billing Exceptions, oldest first, as they are now or as they were at `as_of`."""
     return findings.rows(tx, only_open=only_open, as_of=as_of)
 
 
 def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:
-    """End an exception without posting anything, and return its payment. A newer version of the payment opens another.
+    """Close an exception without posting anything, and return the payment's printed key.
 
-    Raises AdjustingError where there is no such open exception or no reason is given.
+    A newer version of the payment opens another exception. Locks the line. Raises AdjustmentError if the exception is
+    not open or if the reason is blank.
     """
     if not reason.strip():
-        raise AdjustingError(finding_id, "a reason is needed to acknowledge it")
-    line, finding = _hold(tx, finding_id)
+        raise AdjustmentError(finding_id, "a reason is needed to acknowledge it")
+    line, finding = _lock(tx, finding_id)
     if finding.status is not FindingStatus.OPEN:
-        raise AdjustingError(finding_id, f"it is {finding.status} already")
+        raise AdjustmentError(finding_id, f"it is {finding.status} already")
     if finding.set_aside_ref is not None:
         dead_letters.close(tx, [finding.set_aside_ref], now)
     if finding.version == line.version and (settled := acknowledged(line)) is not line:
         lines.write(tx, [settled], now)
     findings.end(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
-    _tell(tx, line, HistoryEvent(now, "Exception acknowledged", who, reason.strip()))
+    _record(tx, line, HistoryEvent(now, "Exception acknowledged", who, reason.strip()))
     return str(line.key)
 
 
-def _hold(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
-    """Lock the line first and look at the exception then, as everyone does who changes either."""
+def _lock(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
+    """Lock the exception's line, then read the exception. Every writer of exceptions takes the locks in this order."""
     seen = findings.load(tx, [finding_id]).get(finding_id)
     if seen is None:
-        raise AdjustingError(finding_id, "there is none with this number")
+        raise AdjustmentError(finding_id, "there is no exception with this number")
     (line,) = lines.lock_by_id(tx, [seen.line_ref], wait=True).values()
     return line, findings.load(tx, [finding_id])[finding_id]
 
 
-def _check(tx: Transaction, line: Line, finding: StoredFinding) -> None:
+def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> None:
     if finding.status is not FindingStatus.OPEN:
-        raise AdjustingError(finding.id, f"it is {finding.status} already")
+        raise AdjustmentError(finding.id, f"it is {finding.status} already")
     if not finding.reason.can_be_accepted:
-        raise AdjustingError(finding.id, f"{finding.reason}: nothing to accept; acknowledge it with a reason")
+        raise AdjustmentError(finding.id, f"{finding.reason}: nothing to accept; acknowledge it with a reason")
     if line.version != finding.version:
         saved_again = f"{line.key} was saved again (version {line.version})"
-        raise AdjustingError(finding.id, f"{saved_again}; look at what the exception says now")
+        raise AdjustmentError(finding.id, f"{saved_again}; look at the exception again")
     found = examine(line)
     if found is None or found.reason is not finding.reason or finding.attempts not in {None, line.attempts}:
-        again = f"{line.key} is being judged again"
-        raise AdjustingError(finding.id, f"{again}; look at what the exception says then")
+        pending = f"{line.key} is being re-evaluated"
+        raise AdjustmentError(finding.id, f"{pending}; look at the exception again afterwards")
     payer = (line.company_id, line.patient_id)
     if finding.reason is FindingReason.ZERO_DUE and payer not in patients.known_of(tx, [payer]):
         unknown = f"patient {line.patient_id} is not known to Billing yet"
-        raise AdjustingError(finding.id, f"{unknown}; accept it once the EMR has saved the patient")
+        raise AdjustmentError(finding.id, f"{unknown}; accept it once the EMR has saved the patient")
 
 
-def _check_day(tx: Transaction, line: Line, finding: StoredFinding, day: date, today: date) -> None:
+def _check_deposit_date(tx: Transaction, line: Line, finding: StoredFinding, day: date, today: date) -> None:
     if day > today:
-        raise AdjustingError(finding.id, f"deposit date {day} lies in the future; today is {today}")
+        raise AdjustmentError(finding.id, f"deposit date {day} is in the future; today is {today}")
     if day.year < YEAR_FIRST:
-        raise AdjustingError(finding.id, f"deposit date {day}: no payment lies before {YEAR_FIRST}")
+        raise AdjustmentError(finding.id, f"deposit date {day}: the earliest year is {YEAR_FIRST}")
     if not _is_open(tx, line, {day}):
-        raise AdjustingError(finding.id, f"deposit date {day}: that month is closed; choose a date in an open month")
+        raise AdjustmentError(finding.id, f"deposit date {day}: that month is closed; choose a date in an open month")
 
 
 def _is_open(tx: Transaction, line: Line, days: Iterable[date]) -> bool:
-    held = months.hold(tx, {(line.company_id, Month.of(day)) for day in days})
-    return set(held.values()) <= {MonthState.OPEN, MonthState.SCHEDULED}
+    states = months.hold(tx, {(line.company_id, Month.of(day)) for day in days})
+    return set(states.values()) <= {MonthState.OPEN, MonthState.SCHEDULED}
 
 
-def _tell(tx: Transaction, line: Line, happening: HistoryEvent) -> None:
-    history.add(tx, [happening._replace(line_ref=line.id, version=line.version)])
+def _record(tx: Transaction, line: Line, event: HistoryEvent) -> None:
+    history.add(tx, [event._replace(line_ref=line.id, version=line.version)])

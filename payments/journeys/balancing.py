@@ -1,4 +1,4 @@
-"""Balance what the EMR says was paid against what Billing's imports hold, to the cent and by line."""
+"""Balance the EMR's payments against Billing's imports, to the cent and by line (rule D9)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,9 +13,9 @@ __all__ = ["Balance", "BalanceQuery", "BalancedLine"]
 
 
 def balance(tx: Transaction, query: BalanceQuery, log: Iterable[Logged] | None = None) -> Balance:
-    """Balance some days and clinics. The EMR's side is what the feed said or, where given, the EMR's own Payment Log.
+    """Balance a period and its clinics. The EMR's side is the feed or, if given, the EMR's own Payment Log.
 
-    The lines on which the sides differ come with it, those first that no rule explains.
+    The result lists the lines on which the two sides differ, unexplained ones first.
     """
     if log is not None:
         balancing.take_log(tx, log)
@@ -27,7 +27,7 @@ def balance(tx: Transaction, query: BalanceQuery, log: Iterable[Logged] | None =
 
 
 def balance_clinics(tx: Transaction, query: BalanceQuery) -> dict[str | None, Balance]:
-    """Balance each clinic by itself; under None is what names no clinic."""
+    """Balance each clinic separately. Payments without a clinic are under the key None."""
     balances: dict[str | None, Balance] = defaultdict(Balance)
     for line in _explained(balancing.compare(tx, query, with_log=False)):
         balances[line.clinic].add(line)

@@ -1,7 +1,7 @@
-"""Close a company's month: scheduled, run the same night, and from then on only added to by adjustments.
+"""Close a company's month (rule D7): schedule it, close it, and verify the stored totals.
 
-A close takes two transactions. The first says CLOSING, and waits for the imports that hold the month; those that come
-after it wait. So the second sums a ledger that nobody is adding to.
+A close takes two transactions. The first sets the state CLOSING and waits for imports that hold the month; later
+imports wait for the close. The second therefore sums a ledger that no import is writing to.
 """
 
 from datetime import datetime
@@ -17,19 +17,19 @@ from payments.store.ledger.month_close import CloseWarning, MonthRow
 __all__ = ["CloseWarning", "ClosingError", "MonthRow", "Snapshot"]
 
 
-class Verified(NamedTuple):
-    """Whether a closed month still adds up to what was kept of it, its totals as they are now, and the sum kept."""
+class Verification(NamedTuple):
+    """Result of summing a closed month again: whether it matches, the totals now, and the total stored at the close."""
 
-    holds: bool
+    matches: bool
     snapshot: Snapshot
-    kept_total: Money
+    stored_total: Money
 
 
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
-    """Schedule a month for the coming night, and return what is better settled before.
+    """Schedule a month to be closed in the coming night, and return the warnings to resolve before.
 
-    Raises ClosingError for a month that has not ended, is closed or being closed, or comes after one with entries that
-    is not closed.
+    Locks the month's row. Raises ClosingError if the month has not ended, is closed or CLOSING, or if an earlier month
+    with entries is not closed.
     """
     state = month_close.lock_state(tx, company_id, month)
     _check(tx, company_id, month, state, now)
@@ -41,31 +41,32 @@ def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who:
 
 
 def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> None:
-    """Take a scheduled month back. Raises ClosingError for any other."""
+    """Cancel a scheduled close; the month is OPEN again. Locks its row. Raises ClosingError in any other state."""
     state = month_close.lock_state(tx, company_id, month)
     if state is not MonthState.SCHEDULED:
         raise ClosingError(company_id, month, f"it is {state}; only a scheduled month can be cancelled")
     month_close.set_state(tx, (company_id, month), MonthState.OPEN, now, who)
 
 
-def preview(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[CloseWarning]]:
-    """Return the totals that a close would keep, and what is better settled before; nobody has to wait for it.
+def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[CloseWarning]]:
+    """Return the totals that a close would store, and the warnings to resolve before. Takes no lock.
 
-    Raises ClosingError as `begin` does.
+    Raises ClosingError as `begin_close` does.
     """
     _check(tx, company_id, month, month_close.state_of(tx, company_id, month), now)
     return month_close.take_snapshot(tx, company_id, month), month_close.unready(tx, company_id, month)
 
 
-def show_unready(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    """Return what of a month is better settled before it is closed, whether or not it may be closed by now."""
+def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
+    """Return the warnings to resolve before a month is closed, whether or not it may be closed yet."""
     return month_close.unready(tx, company_id, month)
 
 
-def begin(tx: Transaction, company_id: str, month: Month, now: datetime, who: str | None) -> None:
-    """Hold new imports of the month back; commit this before `finish`. Nobody but the night has no name.
+def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, who: str | None) -> None:
+    """Set a month to CLOSING, so that new imports of it wait. Commit before `finish_close`.
 
-    Raises ClosingError for a month that has not ended, is closed, or comes after one with entries that is not closed.
+    `who` is None for the nightly task. Locks the month's row. Raises ClosingError if the month has not ended, if it is
+    closed, or if an earlier month with entries is not closed.
     """
     state = month_close.lock_state(tx, company_id, month)
     _check(tx, company_id, month, state, now)
@@ -73,19 +74,21 @@ def begin(tx: Transaction, company_id: str, month: Month, now: datetime, who: st
         month_close.set_state(tx, (company_id, month), MonthState.CLOSING, now, who)
 
 
-def finish(tx: Transaction, company_id: str, month: Month, now: datetime) -> Snapshot:
-    """Close a month that is CLOSING, keep its totals, and return them. Raises ClosingError for any other."""
+def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) -> Snapshot:
+    """Close a month that is CLOSING, store its totals, and return them. Raises ClosingError in any other state."""
     state = month_close.lock_state(tx, company_id, month)
     if state is not MonthState.CLOSING:
         is_done = state is MonthState.CLOSED
-        raise ClosingError(company_id, month, "it is closed already" if is_done else f"it is {state}; begin the close")
+        raise ClosingError(
+            company_id, month, "it is closed already" if is_done else f"it is {state}; begin the close first"
+        )
     snapshot = month_close.take_snapshot(tx, company_id, month)
     month_close.set_closed(tx, company_id, month, snapshot, now)
     return snapshot
 
 
-def due(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
-    """Return the months to close now: those left half closed, and those scheduled on an earlier day."""
+def due_months(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
+    """Return the months to close now: those left in CLOSING, and those scheduled before today, company time."""
     return [
         (company_id, month)
         for company_id, month, state, since in month_close.waiting_months(tx)
@@ -94,18 +97,18 @@ def due(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
     ]
 
 
-def show(tx: Transaction, company_id: str, month: Month) -> Snapshot:
-    """Return a month's totals: as they were kept at its close or, where it is not closed, as they are."""
+def month_totals(tx: Transaction, company_id: str, month: Month) -> Snapshot:
+    """Return a month's totals: those stored at its close, or the current sums if it is not closed."""
     return month_close.kept_snapshot(tx, company_id, month) or month_close.take_snapshot(tx, company_id, month)
 
 
-def verify(tx: Transaction, company_id: str, month: Month) -> Verified:
-    """Sum a closed month again and compare. Raises ClosingError for a month that is not closed."""
+def verify(tx: Transaction, company_id: str, month: Month) -> Verification:
+    """Sum a closed month again and compare it with the stored totals. Raises ClosingError if it is not closed."""
     snapshot = month_close.take_snapshot(tx, company_id, month)
     kept = month_close.compare(tx, company_id, month, snapshot)
     if kept is None:
         raise ClosingError(company_id, month, "it is not closed")
-    return Verified(kept.is_same, snapshot, kept.payments_total)
+    return Verification(kept.is_same, snapshot, kept.payments_total)
 
 
 def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:

@@ -1,4 +1,4 @@
-"""Set which payments of a clinic flow, and what its company decides. Every change stays on record."""
+"""Change the settings of clinics and companies (rule D1). Every change is kept in their history."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ __all__ = ["ClinicOfOtherCompanyError", "ClinicRow", "CompanyRow", "SettingsRow"
 
 
 class ClinicRow(NamedTuple):
-    """A clinic's settings of now."""
+    """A clinic's current settings."""
 
     clinic: str
     company: str
@@ -25,8 +25,8 @@ class ClinicRow(NamedTuple):
     types: list[ChargeType]
 
 
-class Wish(NamedTuple):
-    """The settings that a clinic is to have; None keeps what is set."""
+class SettingsUpdate(NamedTuple):
+    """The settings to change for a clinic; None leaves a setting as it is."""
 
     clinic_id: str
     company_id: str
@@ -34,8 +34,8 @@ class Wish(NamedTuple):
     charge_types: Collection[ChargeType] | None = None
 
 
-class CompanyWish(NamedTuple):
-    """What a company is to have; None keeps what is set."""
+class CompanyUpdate(NamedTuple):
+    """The settings to change for a company; None leaves a setting as it is."""
 
     company_id: str
     hold_days: int | None = None
@@ -45,59 +45,62 @@ class CompanyWish(NamedTuple):
 
 
 class TimezoneError(ValueError):
-    """There is no such time zone."""
+    """The time zone is not a known IANA name."""
 
 
-def set_company(tx: Transaction, wish: CompanyWish, *, now: datetime, who: str) -> CompanyRow:
-    """Set what a company decides; it comes into being if need be. Raises TimezoneError for an unknown time zone."""
-    if wish.timezone is not None and wish.timezone not in available_timezones():
-        raise TimezoneError(f"timezone: expected an IANA name, e.g. America/Denver; got {wish.timezone!r}")
-    clinics.create_companies(tx, [wish.company_id])
-    before = clinics.lock_company(tx, wish.company_id)
-    chosen = {name: value for name, value in wish._asdict().items() if name != "company_id" and value is not None}
-    after = clinics.change_company(tx, wish.company_id, chosen)
+def set_company(tx: Transaction, update: CompanyUpdate, *, now: datetime, who: str) -> CompanyRow:
+    """Change a company's settings, and return them. An unknown company is created.
+
+    Locks the company's row. Raises TimezoneError if the time zone is not an IANA name.
+    """
+    if update.timezone is not None and update.timezone not in available_timezones():
+        raise TimezoneError(f"timezone: expected an IANA name, e.g. America/Denver; got {update.timezone!r}")
+    clinics.create_companies(tx, [update.company_id])
+    before = clinics.lock_company(tx, update.company_id)
+    chosen = {name: value for name, value in update._asdict().items() if name != "company_id" and value is not None}
+    after = clinics.change_company(tx, update.company_id, chosen)
     if changes := _changes(before, after):
-        audit.add(tx, AuditEntry(now, who, "changed company", wish.company_id, changes))
+        audit.add(tx, AuditEntry(now, who, "changed company", update.company_id, changes))
     return after
 
 
-def set_clinic(tx: Transaction, wish: Wish, *, now: datetime, who: str) -> ClinicRow:
-    """Set a clinic's settings from now on; the clinic and its company come into being if need be.
+def set_clinic(tx: Transaction, update: SettingsUpdate, *, now: datetime, who: str) -> ClinicRow:
+    """Change a clinic's settings from now on, and return them. An unknown clinic or company is created.
 
-    Raises ClinicOfOtherCompanyError where the clinic belongs to another company.
+    Raises ClinicOfOtherCompanyError if the clinic belongs to another company.
     """
-    clinics.create(tx, [(wish.clinic_id, wish.company_id)])
-    clinic = clinics.load(tx, [wish.clinic_id])[wish.clinic_id]
-    if clinic.company_id != wish.company_id:
-        raise ClinicOfOtherCompanyError(wish.clinic_id, clinic.company_id)
+    clinics.create(tx, [(update.clinic_id, update.company_id)])
+    clinic = clinics.load(tx, [update.clinic_id])[update.clinic_id]
+    if clinic.company_id != update.company_id:
+        raise ClinicOfOtherCompanyError(update.clinic_id, clinic.company_id)
     before = clinic.settings_at(now)
     settings = ClinicSettings(
-        before.integration if wish.integration is None else wish.integration,
-        before.charge_types if wish.charge_types is None else frozenset(wish.charge_types),
+        before.integration if update.integration is None else update.integration,
+        before.charge_types if update.charge_types is None else frozenset(update.charge_types),
     )
     if not clinic.changes or settings != before:
-        clinics.change_settings(tx, wish.clinic_id, settings, since=now, who=who)
-    return _row(wish.clinic_id, wish.company_id, settings)
+        clinics.change_settings(tx, update.clinic_id, settings, since=now, who=who)
+    return _row(update.clinic_id, update.company_id, settings)
 
 
 def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -> list[ClinicRow]:
-    """Return the settings of one clinic or of all; empty if there is none."""
+    """Return the current settings of one clinic or of all; empty if there is none."""
     found = clinics.load(tx, [clinic_id]) if clinic_id else clinics.load_all(tx)
     return [_row(clinic.clinic_id, clinic.company_id, clinic.settings_at(now)) for clinic in found.values()]
 
 
 def clinic_names(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
-    """Return the ids of all clinics, or of those of these that exist, sorted, and no more than a limit."""
+    """Return the ids of all clinics, or of those given that exist, sorted; at most `limit` of them."""
     return clinics.names(tx, clinic_ids, limit)
 
 
 def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
-    """Return every setting of a clinic so far, the newest first."""
+    """Return every setting that a clinic has had, newest first."""
     return clinics.settings_history(tx, clinic_id)
 
 
 def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
-    """Return every company, or those of these clinics."""
+    """Return all companies, or those of the given clinics."""
     return clinics.companies(tx, clinic_ids)
 
 

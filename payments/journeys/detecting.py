@@ -1,6 +1,6 @@
-"""Find every payment that needs a person, say what is the matter, and close what has mended itself.
+"""Open, recompute and close Billing Exceptions (rules D3 and D6).
 
-It may run at any time, twice at once, and heals whatever an earlier run missed.
+The sweep is idempotent. It may run at any time and twice at once, and it finds what an earlier run missed.
 """
 
 from dataclasses import dataclass
@@ -19,46 +19,49 @@ from payments.store.ledger.months import CompanyMonth
 
 
 @dataclass(frozen=True, slots=True)
-class Detected:
-    """What a sweep did: how many lines it looked at, and how many findings it opened, recomputed and closed."""
+class DetectionStats:
+    """Result of a sweep: how many lines it examined, and how many exceptions it opened, recomputed and closed."""
 
     examined: int = 0
     opened: int = 0
     recomputed: int = 0
     closed: int = 0
 
-    def __add__(self, other: "Detected") -> "Detected":
-        return Detected(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+    def __add__(self, other: "DetectionStats") -> "DetectionStats":
+        return DetectionStats(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
     def __str__(self) -> str:
         return f"opened {self.opened:,}, recomputed {self.recomputed:,}, closed by themselves {self.closed:,}"
 
 
-def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detected:
-    """Bring the findings of up to `limit` lines up to date; those that another worker holds are left for later."""
+def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> DetectionStats:
+    """Update the exceptions of up to `limit` lines. Lines that another worker has locked are left for a later sweep.
+
+    Locks the lines (FOR UPDATE SKIP LOCKED), then writes exceptions and history.
+    """
     work = {each.line_ref: each for each in finding_candidates.work(tx, limit)}
     if not work:
-        return Detected()
-    held = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}
-    already_open = findings.open_for(tx, held)
-    found = _examine(tx, held, work)
+        return DetectionStats()
+    locked = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}
+    already_open = findings.open_for(tx, locked)
+    found = _examine(tx, locked, work)
     opened = findings.add_open(tx, [each for ref, each in found.items() if ref not in already_open], now)
     recomputed = {already_open[ref].id: each for ref, each in found.items() if ref in already_open}
     findings.recompute(tx, recomputed, now)
-    mended = {ref: each for ref, each in already_open.items() if ref not in found and _is_decided(held[ref], each)}
-    findings.end(tx, [each.id for each in mended.values()], FindingStatus.AUTO_CLOSED, now, worker)
+    resolved = {ref: each for ref, each in already_open.items() if ref not in found and _is_decided(locked[ref], each)}
+    findings.end(tx, [each.id for each in resolved.values()], FindingStatus.AUTO_CLOSED, now, worker)
 
-    told = [_told("Exception opened", found[ref]) for ref in opened]
-    told += [_told("Exception recomputed", each) for each in recomputed.values()]
-    told += [("Exception closed by itself", held[ref], each.reason.value) for ref, each in mended.items()]
-    history.add(tx, [_happening(line, what, detail, now, worker) for what, line, detail in told])
-    return Detected(len(held), len(opened), len(recomputed), len(mended))
+    changes = [_change("Exception opened", found[ref]) for ref in opened]
+    changes += [_change("Exception recomputed", each) for each in recomputed.values()]
+    changes += [("Exception closed by itself", locked[ref], each.reason.value) for ref, each in resolved.items()]
+    history.add(tx, [_history_event(line, what, detail, now, worker) for what, line, detail in changes])
+    return DetectionStats(len(locked), len(opened), len(recomputed), len(resolved))
 
 
-def _examine(tx: Transaction, held: dict[int, Line], work: dict[int, Work]) -> dict[int, Examined]:
-    closed_at = months.closed_at(tx, {month for line in held.values() for month in _months(line)})
+def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, Work]) -> dict[int, Examined]:
+    closed_at = months.closed_at(tx, {month for line in locked.values() for month in _months(line)})
     found: dict[int, Examined] = {}
-    for ref, line in held.items():
+    for ref, line in locked.items():
         _, attempts, aside, amount_now = work[ref]
         if attempts is None:
             continue
@@ -70,17 +73,17 @@ def _examine(tx: Transaction, held: dict[int, Line], work: dict[int, Work]) -> d
 
 
 def _is_decided(line: Line, finding: StoredFinding) -> bool:
-    """Say whether a finding is to end that no longer is so: not while its payment waits to be judged."""
+    """Return whether a finding that no longer applies may be closed: not while its payment waits for a retry."""
     return line.outcome.application is not Application.HELD or finding.reason is FindingReason.VERSION_CONFLICT
 
 
 def _months(line: Line) -> set[CompanyMonth]:
-    """Return the months that a line is about: of its date of transaction and of the money that stands for it."""
+    """Return the months that a line concerns: of its transaction date and of its posted entries."""
     return {(line.company_id, Month.of(day)) for day in line.days}
 
 
 def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:
-    """Say what helps to understand a finding beyond its figures."""
+    """Return what helps to understand a finding beyond its amounts."""
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
     missed = sorted(month for month in _months(line) if month in closed_at and line.saved_at < closed_at[month])
@@ -89,11 +92,11 @@ def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime])
     return "; ".join(filter(None, (late, nothing)))
 
 
-def _told(what: str, found: Examined) -> tuple[str, Line, str]:
+def _change(what: str, found: Examined) -> tuple[str, Line, str]:
     case = f" ({found.finding.case})" if found.finding.case else ""
     amounts = f"{found.finding.amount_before} stands in Billing, the EMR says {found.finding.amount_now}"
     return what, found.line, ". ".join(filter(None, (f"{found.finding.reason}{case}", amounts, found.note)))
 
 
-def _happening(line: Line, what: str, detail: str, now: datetime, worker: str) -> HistoryEvent:
+def _history_event(line: Line, what: str, detail: str, now: datetime, worker: str) -> HistoryEvent:
     return HistoryEvent(now, what, worker, detail, line_ref=line.id, version=line.version)

@@ -12,8 +12,8 @@ from payments.store.ledger import clinics, month_close
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
-    """Whether a save of now would flow, why not, how far its month is on its way to being closed, in words."""
+class EligibilityPreview:
+    """Whether a payment saved now would flow, the reason if not, and the state of its month."""
 
     reason: Reason | None
     month_state: MonthState
@@ -25,22 +25,24 @@ class Foreseen:
         return self.reason is None
 
 
-def would_flow(tx: Transaction, clinic_id: str, charge_type: ChargeType, day: date, now: datetime) -> Foreseen:
-    """Foresee what would become of a paid line of this type, dated so and saved now."""
+def would_flow(
+    tx: Transaction, clinic_id: str, charge_type: ChargeType, day: date, now: datetime
+) -> EligibilityPreview:
+    """Return what would happen to a paid line of this charge type and transaction date if it were saved now."""
     clinic = clinics.load(tx, [clinic_id]).get(clinic_id)
     if clinic is None:
         sentence = f"Not Sent: clinic {clinic_id} is not known to Billing, so nothing of it is sent."
-        return Foreseen(Reason.INTEGRATION_OFF, MonthState.OPEN, sentence)
+        return EligibilityPreview(Reason.INTEGRATION_OFF, MonthState.OPEN, sentence)
     state = month_close.state_of(tx, clinic.company_id, Month.of(day))
     match exclusion_reason(clinic.settings_at(now), charge_type):
         case None:
             (company,) = clinics.companies(tx, [clinic_id])
-            return Foreseen(None, state, _when_it_flows(Month.of(day), state, company.adjustments))
+            return EligibilityPreview(None, state, _when_it_flows(Month.of(day), state, company.adjustments))
         case Reason.TYPE_NOT_SELECTED as reason:
             sentence = f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
-            return Foreseen(reason, state, sentence)
+            return EligibilityPreview(reason, state, sentence)
         case reason:
-            return Foreseen(reason, state, f"Not Sent: {reason.sentence}")
+            return EligibilityPreview(reason, state, f"Not Sent: {reason.sentence}")
 
 
 def _when_it_flows(month: Month, state: MonthState, adjustments: str) -> str:

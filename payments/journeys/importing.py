@@ -1,6 +1,7 @@
-"""Import each payment that the EMR saved into the billing ledger, hold it, or mark it Not Sent with a reason.
+"""Import saved payments into the billing ledger: post, hold, or mark each Not Sent with a reason.
 
-One transaction takes a whole set; the caller opens and commits it.
+One transaction handles a whole chunk; the caller opens and commits it. Locks are taken in this order: patients,
+lines, charges, company months.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ UNDETERMINED = "Unable to determine reason. Please contact Support."
 
 
 class _Read(NamedTuple):
-    """An event of a line that was read, and when someone asked for it to be tried again."""
+    """A line event with its stream entry, its content hash, and the time of its requeue, if any."""
 
     arrived: StreamEntry
     event: LineEvent
@@ -37,7 +38,7 @@ class _Read(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Entries of the stream, read and sorted by what they are about."""
+    """Stream entries, parsed and sorted by event type."""
 
     lines: list[_Read]
     patients: list[PatientSaved]
@@ -46,47 +47,47 @@ class _Batch(NamedTuple):
 
     @property
     def contents(self) -> dict[UUID, bytes]:
-        """The hash of each line event's content; under the same event id the first to arrive counts."""
+        """The content hash by event id; the first event of an id counts."""
         return {each.event.event_id: each.content_hash for each in reversed(self.lines)}
 
     @property
     def saves(self) -> dict[UUID, datetime]:
-        """The moment of each line event's save, in the same way."""
+        """The save time by event id; the first event of an id counts."""
         return {each.event.event_id: each.event.saved_at for each in reversed(self.lines)}
 
     @property
     def payers(self) -> set[PatientKey]:
-        """The patients whom payments and charges name."""
+        """The patients that payments and charges name."""
         events = (*(each.event for each in self.lines), *(event for _, event in self.charges))
         return {(event.company_id, event.patient_id) for event in events}
 
     @property
     def arrivals(self) -> set[PatientKey]:
-        """The patients who are saved."""
+        """The patients that `patient.saved` events announce."""
         return {(event.company_id, event.patient_id) for event in self.patients}
 
 
 def import_events(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) -> ImportStats:
-    """Process entries of the stream, each by itself: every one is imported, held, marked or set aside whole.
+    """Import stream entries. Each is imported, held, marked Not Sent or stored whole as a dead letter.
 
-    Raises LostRaceError and what the database raises; then nothing of the set has happened, and it can be run again.
+    Raises ConcurrentWriteError and the database's errors; then the transaction has no effect and can be repeated.
     """
     batch = _read(arrived, run)
     seen = dead_letters.record_events(tx, batch.contents, batch.saves)
     return _process(tx, batch, seen, run)
 
 
-def retry_set_aside(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
-    """Process again up to `limit` events set aside that someone asked to try again."""
+def retry_dead_letters(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
+    """Process up to `limit` requeued dead letters again. Locks them (FOR UPDATE SKIP LOCKED)."""
     due = dead_letters.lock_due(tx, run.now, limit)
     if not due:
         return ImportStats()
-    dead_letters.close(tx, [aside.id for aside in due], run.now)  # one that is refused again opens again
+    dead_letters.close(tx, [aside.id for aside in due], run.now)  # a letter that is rejected again is reopened
     return _process(tx, _read([aside.arrived for aside in due], run, requeued_at=run.now), {}, run)
 
 
 def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
-    """Judge again up to `limit` lines that wait or were requeued and whose time has come."""
+    """Re-evaluate up to `limit` held or requeued lines that are due. Locks them (FOR UPDATE SKIP LOCKED)."""
     due = lines.lock_due(tx, run.now, limit)
     if not due:
         return ImportStats()
@@ -95,13 +96,16 @@ def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
     sheet = WriteBatch(run, book, dict(due))
     for line in due.values():
         if (line.company_id, line.patient_id) in arriving:
-            continue  # it stays due: whoever saves the patient may be waiting for this very line
+            continue  # It stays due: the transaction that saves the patient may be waiting for this line.
         sheet.take(decide_again(line, book.facts(line.key.clinic_id, line.patient_id, line.settings_as_of)))
     return sheet.write(tx)
 
 
-def put_off_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
-    """Put off the line that is due first and cannot be judged for this error, to the next rung or to its end."""
+def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
+    """Postpone the line that is due first and failed with this error to the next step of its backoff schedule.
+
+    After the last step the line is Not Sent.
+    """
     due = lines.lock_due(tx, run.now, 1)
     sheet = WriteBatch(run, load_reference_data(tx, map(LookupScope.of, due.values()), run), dict(due))
     for line in due.values():
@@ -109,16 +113,19 @@ def put_off_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
     return sheet.write(tx)
 
 
-def put_off_set_aside(tx: Transaction, run: RunContext, error: str) -> ImportStats:
-    """Leave the event set aside that is due first and cannot be processed for this error."""
+def postpone_dead_letter(tx: Transaction, run: RunContext, error: str) -> ImportStats:
+    """Postpone the dead letter that is due first and failed with this error."""
     sheet = WriteBatch(run, load_reference_data(tx, (), run), {})
     for aside in dead_letters.lock_due(tx, run.now, 1):
         sheet.refuse(aside.arrived, Reason.RETRIES_EXHAUSTED, error)
     return sheet.write(tx)
 
 
-def give_up(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) -> ImportStats:
-    """Set entries aside whole that failed in every try, visible as Not Sent and ready to be requeued."""
+def dead_letter(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) -> ImportStats:
+    """Store entries whole as dead letters after their last try.
+
+    They are visible as Not Sent and can be requeued.
+    """
     errors = history.last_errors(tx, [entry.entry_id for entry in arrived])
     sheet = WriteBatch(run, load_reference_data(tx, (), run), {})
     for entry in arrived:
@@ -126,8 +133,8 @@ def give_up(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) ->
     return sheet.write(tx)
 
 
-def remember_failure(tx: Transaction, arrived: Sequence[StreamEntry], error: str, run: RunContext) -> None:
-    """Write down that a try at these entries failed; they stay pending."""
+def record_failure(tx: Transaction, arrived: Sequence[StreamEntry], error: str, run: RunContext) -> None:
+    """Record in the history that an attempt at these entries failed. They stay pending on the stream."""
     duration_ms = run.elapsed_ms()
     history.add(
         tx,
@@ -165,12 +172,12 @@ def _read(arrived: Sequence[StreamEntry], run: RunContext, requeued_at: datetime
 
 
 def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunContext) -> ImportStats:
-    """Judge line by line, the versions of each in their order, and write what it comes to.
+    """Apply the import rule to each line, its versions in order, and write the result.
 
-    `seen` are the events that were processed before, with the hash of the content they had then.
+    `seen` maps the event ids that were processed before to the content hashes they had then.
     """
     known = patients.hold(tx, batch.payers, run.now, batch.arrivals) | batch.arrivals
-    waiting = _note(tx, batch, run)
+    waiting = _save_patients(tx, batch, run)
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
     released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
@@ -180,12 +187,12 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunCo
     contents, done = batch.contents | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
         if each.content_hash == contents[each.event.event_id]:
-            _judge_one(sheet, each, again=each.event.event_id in done)
+            _import_line_event(sheet, each, again=each.event.event_id in done)
             done.add(each.event.event_id)
         else:
             conflict = f"event_id: {each.event.event_id} came before with other content"
             sheet.refuse(each.arrived, Reason.VERSION_CONFLICT, conflict)
-    _take_charges(sheet, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
+    _record_charges(sheet, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
     for entry, error in batch.unreadable:
         sheet.refuse(entry, Reason.INVALID_EVENT, str(error))
     sheet.stats.released = released
@@ -193,23 +200,26 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunCo
     return sheet.write(tx)
 
 
-def _note(tx: Transaction, batch: _Batch, run: RunContext) -> set[LineKey]:
-    """Note patients first, so that a payment beside its patient finds it; return the payments that wait for them."""
+def _save_patients(tx: Transaction, batch: _Batch, run: RunContext) -> set[LineKey]:
+    """Save patients first, so that a payment in the same chunk finds its patient.
+
+    Returns the keys of the payments that wait for these patients.
+    """
     if not batch.patients:
         return set()
     patients.save(tx, batch.patients, run.now)
     return lines.waiting_for(tx, batch.arrivals)
 
 
-def _take_charges(
+def _record_charges(
     sheet: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], standing: dict[ChargeKey, ChargeVersion]
 ) -> None:
-    """Take the charges down, the versions of each in their order; the newest counts, as for a payment."""
+    """Record charges, the versions of each in order. The newest version wins, as for a payment."""
     for entry, event in sorted(saved, key=lambda each: (key_of(each[1]), each[1].version)):
         owner, before = sheet.book.owner(event.clinic_id), standing.get(key_of(event))
         stands = check_charge_version(event, before)
         if owner != event.company_id:
-            sheet.refuse(entry, Reason.INVALID_EVENT, _not_ours(event, owner))
+            sheet.refuse(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
         elif stands is VersionCheck.CONFLICT:
             error = f"version: {event.version} of charge {'/'.join(key_of(event))} came before with other content"
             sheet.refuse(entry, Reason.VERSION_CONFLICT, error)
@@ -220,22 +230,22 @@ def _take_charges(
                 sheet.take_charge(event, before)
 
 
-def _not_ours(event: LineEvent | ChargeSaved, owner: str) -> str:
+def _wrong_company(event: LineEvent | ChargeSaved, owner: str) -> str:
     return f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
 
 
-def _judge_one(sheet: WriteBatch, read: _Read, *, again: bool) -> None:
+def _import_line_event(sheet: WriteBatch, read: _Read, *, again: bool) -> None:
     entry, event, before = read.arrived, read.event, sheet.lines.get(read.event.key)
     owner = sheet.book.owner(event.clinic_id)
     if owner != event.company_id:
-        sheet.refuse(entry, Reason.INVALID_EVENT, _not_ours(event, owner))
+        sheet.refuse(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
     elif again and before is not None:
         sheet.leave(before, "The same event again; nothing to do", entry.entry_id)
     else:
-        _judge_version(sheet, read)
+        _apply_version(sheet, read)
 
 
-def _judge_version(sheet: WriteBatch, read: _Read) -> None:
+def _apply_version(sheet: WriteBatch, read: _Read) -> None:
     (entry, event, content_hash, requeued_at), before = read, sheet.lines.get(read.event.key)
     stands = arrival(event, content_hash, before)
     if stands is VersionCheck.CONFLICT:

@@ -1,6 +1,6 @@
-"""Requeue payments that did not come through: they are judged again, by the settings of now.
+"""Requeue payments that were not imported: a worker re-evaluates them with the current settings.
 
-PostgreSQL keeps the wish, so it holds while the queue is down and when it is asked twice.
+The request is a row in PostgreSQL, so it survives an outage of the queue, and repeating it is harmless.
 """
 
 from collections import Counter
@@ -28,14 +28,14 @@ __all__ = ["Choice", "RequeueRun", "Wanted"]
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """How many payments are to be judged again, and which of the given keys name none that needs it."""
+    """How many payments were requeued, and which of the given keys were skipped because they need no requeue."""
 
     count: int
     passed_over: tuple[str, ...] = ()
 
 
 def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Requeued:
-    """Requeue payments by their printed keys. A payment that is in Billing already is passed over."""
+    """Requeue payments by their printed keys. Payments that are already in Billing are skipped."""
     numbers = {key: number for key in keys if (number := refused_number(key)) is not None}
     readings = {key: list(LineKey.readings(key)) for key in keys if key not in numbers}
     wanted = [reading for each in readings.values() for reading in each]
@@ -46,59 +46,60 @@ def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Re
 
 
 def requeue_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -> Requeued:
-    """Requeue every payment with this status and, where given, this reason and clinic."""
+    """Requeue every payment with this status and, if given, this reason and clinic."""
     count = requeues.requeue_matching(tx, choice, now, who)
     return Requeued(count + requeues.requeue_set_aside_matching(tx, choice, now, who))
 
 
 @dataclass(slots=True)
-class Expected:
-    """What a requeue would come to for some payments of it: they flow, wait for a biller, or stay out for a `reason`.
+class ExpectedOutcome:
+    """The expected outcome of a requeue for a group of payments.
 
-    How many there are, their sum in dollars, and the months that they are dated in; of `was` each earlier reason.
+    They flow if `reason` is None and their month is open (`is_closed` is False). `count` and `total` (dollars) describe
+    the group, `months` are those of its transaction dates, and `previous_reasons` counts its present reasons.
     """
 
     reason: Reason | None
     is_closed: bool
-    number: int = 0
+    count: int = 0
     total: Money = ZERO
     months: set[Month] = field(default_factory=set)
-    was: Counter[Reason | None] = field(default_factory=Counter)
+    previous_reasons: Counter[Reason | None] = field(default_factory=Counter)
 
     @property
     def flows(self) -> bool:
-        """Whether Billing takes them."""
+        """Whether Billing would import them."""
         return self.reason is None and not self.is_closed
 
 
-class Foreseen(NamedTuple):
-    """What a run would requeue, by what it would come to, and how many events that are to be read once more."""
+class RequeuePreview(NamedTuple):
+    """What a run would requeue: payments by expected outcome, and the number of dead letters to read again."""
 
-    lines: Sequence[Expected]
-    unread: int
+    lines: Sequence[ExpectedOutcome]
+    dead_letter_count: int
 
     @property
-    def number(self) -> int:
-        """How many there are of both."""
-        return sum(each.number for each in self.lines) + self.unread
+    def total_count(self) -> int:
+        """The number of payments and dead letters."""
+        return sum(each.count for each in self.lines) + self.dead_letter_count
 
 
-def foresee(tx: Transaction, wanted: Wanted, now: datetime) -> Foreseen:
-    """Foresee what a run would come to by the settings of now, what flows first."""
+def preview_requeue(tx: Transaction, wanted: Wanted, now: datetime) -> RequeuePreview:
+    """Preview a run with the current settings. Groups that would flow come first."""
     groups = requeue_candidates.alike(tx, wanted)
     known = clinics.load(tx, {group.clinic_id for group in groups})
     settings = {name: clinic.settings_at(now) for name, clinic in known.items()}
-    found: dict[tuple[Reason | None, bool], Expected] = {}
+    found: dict[tuple[Reason | None, bool], ExpectedOutcome] = {}
     for group in groups:
         reason = _stays_out(group, settings.get(group.clinic_id, SWITCHED_OFF))
         is_closed = group.is_closed and reason is None
-        expected = found.setdefault((reason, is_closed), Expected(reason, is_closed))
-        expected.number += group.number
+        expected = found.setdefault((reason, is_closed), ExpectedOutcome(reason, is_closed))
+        expected.count += group.number
         expected.total += group.total
-        expected.was[group.reason] += group.number
+        expected.previous_reasons[group.reason] += group.number
         expected.months |= {Month.of(group.month)} if group.month else set()
     in_order = sorted(found.values(), key=lambda each: (each.reason is not None, each.is_closed, each.reason or ""))
-    return Foreseen(in_order, requeue_candidates.count_aside(tx, wanted))
+    return RequeuePreview(in_order, requeue_candidates.count_aside(tx, wanted))
 
 
 def _stays_out(group: RequeueGroup, settings: ClinicSettings) -> Reason | None:
@@ -107,19 +108,25 @@ def _stays_out(group: RequeueGroup, settings: ClinicSettings) -> Reason | None:
     return exclusion_reason(settings, group.charge_type) if group.charge_type else None
 
 
-def begin_run(tx: Transaction, wanted: Wanted, now: datetime, who: str) -> int:
-    """Begin to requeue all that match, as of now, and return the run's number; `step` does the work."""
+def start_run(tx: Transaction, wanted: Wanted, now: datetime, who: str) -> int:
+    """Start a run that requeues all matching payments as of now, and return its id.
+
+    `requeue_next_chunk` does the work.
+    """
     begun = Begun(wanted, requeue_candidates.count(tx, wanted), requeue_candidates.last_numbers(tx))
     return requeue_runs.add(tx, begun, now, who)
 
 
 def show_run(tx: Transaction, number: int) -> RequeueRun | None:
-    """Return how far a run is."""
+    """Return the progress of a run, or None if there is no such run."""
     return requeue_runs.load(tx, number)
 
 
-def step(tx: Transaction, number: int, now: datetime, limit: int) -> bool:
-    """Requeue the next `limit` of a run at most, and return whether there is more to do. A stopped run does nothing."""
+def requeue_next_chunk(tx: Transaction, number: int, now: datetime, limit: int) -> bool:
+    """Requeue up to `limit` payments of a run, and return whether more remain. A stopped run is left alone.
+
+    Locks the run's row.
+    """
     run = requeue_runs.load(tx, number, lock=True)
     if run is None or run.state != RUNNING:
         return False
@@ -141,14 +148,14 @@ def step(tx: Transaction, number: int, now: datetime, limit: int) -> bool:
 
 
 def stop_run(tx: Transaction, number: int, now: datetime) -> None:
-    """Stop a run between two steps; what was requeued stays so."""
+    """Stop a run between two chunks. Payments that it has requeued stay requeued."""
     run = requeue_runs.load(tx, number, lock=True)
     if run is not None and run.state == RUNNING:
         requeue_runs.move(tx, replace(run, state=STOPPED, moved_at=now))
 
 
 def resume_run(tx: Transaction, number: int, now: datetime) -> None:
-    """Take up a run that was stopped, or whose console ended on the way."""
+    """Resume a run that was stopped, or whose process ended."""
     run = requeue_runs.load(tx, number, lock=True)
     if run is not None and run.state != DONE:
         requeue_runs.move(tx, replace(run, state=RUNNING, moved_at=now))

@@ -1,4 +1,4 @@
-"""Make room for what the months to come will bring, and let go of the months that are no longer kept."""
+"""Create the partitions of coming months, and drop those past their retention."""
 
 from datetime import date
 from typing import NamedTuple
@@ -10,23 +10,30 @@ from payments.store.db.connection import Transaction
 MONTHS_AHEAD = 3
 
 
-class Kept(NamedTuple):
-    """For how many months, beside the one that runs, something is kept; None is for ever."""
+class Retention(NamedTuple):
+    """Retention in full months before the current one; None keeps data indefinitely."""
 
     events: int | None = None
     history: int | None = None
     audit: int | None = None
 
 
-def make_room(tx: Transaction, today: date) -> int:
-    """Make the months up to the third ahead, and return how many parts of tables were missing."""
+def create_partitions(tx: Transaction, today: date) -> int:
+    """Create missing partitions up to three months ahead, and return how many were created."""
     month = Month.of(today)
     return partitions.make(tx, month.plus(-1).first_day, month.plus(MONTHS_AHEAD).first_day)
 
 
-def let_go(tx: Transaction, today: date, kept: Kept) -> int:
-    """Drop what is older than it is kept, and return how many parts of tables that were; for the tables' owner."""
-    limits = ((partitions.EVENTS, kept.events), (partitions.HISTORY, kept.history), (partitions.AUDIT, kept.audit))
+def drop_expired(tx: Transaction, today: date, retention: Retention) -> int:
+    """Drop partitions older than their retention, and return how many were dropped.
+
+    Needs the role that owns the tables.
+    """
+    limits = (
+        (partitions.EVENTS, retention.events),
+        (partitions.HISTORY, retention.history),
+        (partitions.AUDIT, retention.audit),
+    )
     return sum(
         partitions.drop(tx, tables, Month.of(today).plus(-months).first_day)
         for tables, months in limits

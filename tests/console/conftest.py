@@ -14,7 +14,7 @@ from config.urls import broker_after
 from console.cli import main
 from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, connect, transaction
 from tests.conftest import flush, scratch_database
 from tests.make import NOW, arrived, run
@@ -58,7 +58,7 @@ class Billing:
 
     def clinic(self, clinic_id: str, *types: ChargeType) -> None:
         with transaction(self._database) as tx:
-            wish = Wish(clinic_id, "company", integration=True, charge_types=types or list(ChargeType))
+            wish = SettingsUpdate(clinic_id, "company", integration=True, charge_types=types or list(ChargeType))
             configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
 
     def imports(self, *events: Event | bytes) -> None:

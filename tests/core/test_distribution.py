@@ -101,7 +101,7 @@ def test_rule_1_comes_before_rule_2_unless_the_company_wants_its_own_date_first(
 def test_at_once_only_payments_on_account_are_applied() -> None:
     paid = [credit("10.00", number=1), credit("5.00", number=2, on_account=True)]
 
-    moved = distribute(Account(Terms(TODAY, at_once_only=True), paid, OWES_BOTH, []))
+    moved = distribute(Account(Terms(TODAY, immediate_only=True), paid, OWES_BOTH, []))
 
     assert [(each.line_ref, each.rule) for each in moved] == [(2, Rule.ON_ACCOUNT)]
 
@@ -109,7 +109,7 @@ def test_at_once_only_payments_on_account_are_applied() -> None:
 def test_w6_a_negative_correction_first_releases_what_was_applied_newest_first() -> None:
     applied = [Applied(1, OLD, dollars("30.00"), 1), Applied(1, NEW, dollars("20.00"), 2)]
     account = Account(
-        Terms(TODAY, at_once_only=True),
+        Terms(TODAY, immediate_only=True),
         [credit("0.00")],
         [charge(OLD, MAY, "30.00"), charge(NEW, JUNE, "20.00")],
         applied,

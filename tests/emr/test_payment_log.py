@@ -20,7 +20,7 @@ from payments.core.balancing import Balance, ReconcilingItem
 from payments.core.month import Month
 from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing
 from payments.journeys.balancing import BalanceQuery
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
 from tests.make import arrived, body, deleted, edited, key, patient, run, said, saved
 
@@ -49,8 +49,8 @@ def fortnight(tx: Transaction, events: Sequence[SimulatedEvent]) -> Transaction:
     ]
     receive(tx, [*early, *odd, patient(company_id="company-1"), moved], HALFWAY)
     for company, month in product(companies, (Month(2026, 8), Month(2026, 9))):
-        closing.begin(tx, company, month, HALFWAY, "user:biller")
-        closing.finish(tx, company, month, HALFWAY)
+        closing.begin_close(tx, company, month, HALFWAY, "user:biller")
+        closing.finish_close(tx, company, month, HALFWAY)
     after = [saved(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC) for each in ("settled", "open")]
     receive(tx, [*late, *after, edited(moved, transaction_date="2026-10-09")], AFTERWARDS)
     excepted = {row.payment: row.id for row in adjusting.list_exceptions(tx, only_open=True) if row.difference}
@@ -63,7 +63,7 @@ def set_up(tx: Transaction) -> set[str]:
     """Let the simulated clinics have their settings, and return their companies."""
     roster = clinics_of(CLINICS, SEED)
     for each in roster:
-        wish = Wish(each.clinic_id, each.company_id, each.integration, each.types)
+        wish = SettingsUpdate(each.clinic_id, each.company_id, each.integration, each.types)
         configuring.set_clinic(tx, wish, now=datetime(2026, 9, 1, tzinfo=UTC), who="simulator")
     return {each.company_id for each in roster}
 

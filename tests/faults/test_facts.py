@@ -42,8 +42,8 @@ class Told(NamedTuple):
 
     def close(self, month: str) -> None:
         for company in sorted({clinic.company for clinic in self.oracle.clinics.values()}):
-            closing.begin(self.tx, company, Month.parse(month), datetime.now(UTC), "user:biller")
-            closing.finish(self.tx, company, Month.parse(month), datetime.now(UTC))
+            closing.begin_close(self.tx, company, Month.parse(month), datetime.now(UTC), "user:biller")
+            closing.finish_close(self.tx, company, Month.parse(month), datetime.now(UTC))
         self.oracle.close(month)
 
 

@@ -11,7 +11,7 @@ from devstack.engines import embedded_engines
 from emr.client import PaymentFeed
 from payments.contract.event import ChargeType
 from payments.journeys import configuring
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import connect, transaction
 from payments.store.migrations import upgrade
 from tasks.feed.streams import Streams
@@ -65,7 +65,9 @@ def database(engines):
     database = connect(engines.database_url, application_name="tests")
     with transaction(database) as tx:
         for number in range(8):
-            wish = Wish(f"clinic-{number}", f"company-{number}", integration=True, charge_types=list(ChargeType))
+            wish = SettingsUpdate(
+                f"clinic-{number}", f"company-{number}", integration=True, charge_types=list(ChargeType)
+            )
             configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
     yield database
     database.dispose()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from emr.client import FeedError, PaymentFeed, body_of
 from emr.simulator import clinics_of, simulate
 from payments.journeys import configuring
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
 from tests.faults.oracle import Clinic, Oracle
 
@@ -38,7 +38,7 @@ def open_clinics(tx: Transaction) -> Oracle:
     """Set the clinics up as the simulator has them, and return an oracle that knows of it."""
     chosen = clinics_of(CLINICS, _SETTINGS_SEED)
     for clinic in chosen:
-        wish = Wish(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
+        wish = SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
         configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
     return Oracle(
         {

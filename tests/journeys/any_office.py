@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType
 from payments.journeys import adjusting
-from payments.journeys.adjusting import AdjustingError
+from payments.journeys.adjusting import AdjustmentError
 from payments.store.db.connection import Database
 from tests.journeys import what_holds
 from tests.journeys.any_history import (
@@ -92,14 +92,14 @@ class AnyOrder(RuleBasedStateMachine):
         lines = {line for line in self.newest if line not in self.acknowledged and not self.waits(line)}
         assert {line: self.posted(line) for line in lines} == {line: owed(line, self.said_last(line)) for line in lines}
 
-    @precondition(lambda self: adjusting.accept_all(self.tx, None))
+    @precondition(lambda self: adjusting.list_acceptable(self.tx, None))
     @rule(which=st.integers(0, 2), day=st.sampled_from(["2026-04-30", "2026-05-31", "2026-06-19", "2027-01-01"]))
     def accept_one_with_a_date(self, which: int, day: str) -> None:
-        numbers, before = adjusting.accept_all(self.tx, None), self.office.entries()
+        numbers, before = adjusting.list_acceptable(self.tx, None), self.office.entries()
         deposit_date, is_refused = date.fromisoformat(day), False
         try:
             adjusting.accept(self.tx, numbers[which % len(numbers)], deposit_date, self.office.now, BILLER)
-        except AdjustingError:
+        except AdjustmentError:
             is_refused = True
             assert self.office.entries() == before
         assert is_refused == (day[:7] in self.closed or deposit_date > self.office.now.date())

@@ -8,7 +8,7 @@ from payments.contract.event import ChargeType, Event
 from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import ImportStats
 from payments.journeys import configuring, importing, reporting
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedQuery, FeedRow
 from payments.store.db.connection import Transaction
 from tests.make import COPAYS, LADDER, NOW, SAVED_AT, arrived, patient, run
@@ -26,7 +26,7 @@ def open_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id: s
 
 def choose(tx: Transaction, settings: ClinicSettings, since: datetime, clinic_id: str = "clinic") -> None:
     """Let a clinic have these settings from a moment on."""
-    wish = Wish(clinic_id, "company", settings.integration, settings.charge_types)
+    wish = SettingsUpdate(clinic_id, "company", settings.integration, settings.charge_types)
     configuring.set_clinic(tx, wish, now=since, who="user:admin")
 
 
@@ -43,7 +43,7 @@ def take(tx: Transaction, *events: Event | bytes, now: datetime = NOW, patience:
 def sweep(tx: Transaction, now: datetime = NOW, patience: object = LADDER) -> ImportStats:
     """Judge again what is due: lines first, then what was set aside."""
     at_work = run(now, patience)
-    return importing.retry_due(tx, at_work, 500) + importing.retry_set_aside(tx, at_work, 500)
+    return importing.retry_due(tx, at_work, 500) + importing.retry_dead_letters(tx, at_work, 500)
 
 
 def feed(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:

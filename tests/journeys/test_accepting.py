@@ -7,8 +7,8 @@ from sqlalchemy import text
 
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring
-from payments.journeys.adjusting import AdjustingError
-from payments.journeys.configuring import CompanyWish
+from payments.journeys.adjusting import AdjustmentError
+from payments.journeys.configuring import CompanyUpdate
 from payments.store.db.connection import Transaction
 from tests.make import edited, patient, saved
 from tests.office import BILLER, Office, after_april, paid
@@ -55,7 +55,7 @@ def test_an_amount_due_of_zero_is_accepted_once_its_patient_is_known_and_not_bef
     (open_one,) = office.open_exceptions()
 
     assert office.accept_all() == []
-    with pytest.raises(AdjustingError, match="patient nobody is not known to Billing yet; accept it once"):
+    with pytest.raises(AdjustmentError, match="patient nobody is not known to Billing yet; accept it once"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
     office.publish(patient("nobody"))
 
@@ -71,13 +71,13 @@ def test_an_amount_due_of_zero_is_accepted_once_its_patient_is_known_and_not_bef
     ],
 )
 def test_an_adjustment_is_dated_on_the_companys_own_day(office: Office, timezone: str, moment: str, today: str) -> None:
-    configuring.set_company(office.tx, CompanyWish("company", timezone=timezone), now=office.now, who="user:admin")
+    configuring.set_company(office.tx, CompanyUpdate("company", timezone=timezone), now=office.now, who="user:admin")
     office.publish(edited(FIRST, paid=False))
     office.now = datetime.fromisoformat(moment)
     tomorrow = date.fromisoformat(today) + timedelta(days=1)
     (open_one,) = office.open_exceptions()
 
-    with pytest.raises(AdjustingError, match=f"deposit date {tomorrow} lies in the future; today is {today}"):
+    with pytest.raises(AdjustmentError, match=f"deposit date {tomorrow} is in the future; today is {today}"):
         adjusting.accept(office.tx, open_one.id, tomorrow, office.now, BILLER)
     office.accept_all()
 
@@ -86,10 +86,10 @@ def test_an_adjustment_is_dated_on_the_companys_own_day(office: Office, timezone
 
 def test_a_month_that_is_being_closed_takes_no_adjustment(office: Office) -> None:
     office.publish(edited(FIRST, paid=False))
-    closing.begin(office.tx, "company", Month(2020, 5), office.now, BILLER)
+    closing.begin_close(office.tx, "company", Month(2020, 5), office.now, BILLER)
     (open_one,) = office.open_exceptions()
 
-    with pytest.raises(AdjustingError, match="deposit date 2020-05-31: that month is closed"):
+    with pytest.raises(AdjustmentError, match="deposit date 2020-05-31: that month is closed"):
         adjusting.accept(office.tx, open_one.id, date(2020, 5, 31), office.now, BILLER)
 
 

@@ -13,7 +13,7 @@ from payments.contract.event import ChargeType
 from payments.contract.money import ZERO
 from payments.journeys import adjusting, balancing, configuring
 from payments.journeys.balancing import BalanceQuery
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, Transaction
 from tests.make import body, deleted, patient, said
 from tests.office import BILLER, Office
@@ -87,7 +87,7 @@ class Story:
             case "patient":
                 self.office.publish(patient("stranger"))
             case "unselect":
-                wish = Wish("clinic", "company", charge_types=[ChargeType.COPAY])
+                wish = SettingsUpdate("clinic", "company", charge_types=[ChargeType.COPAY])
                 configuring.set_clinic(self.tx, wish, now=BEFORE, who="user:admin")
             case "day":
                 self.office.now += timedelta(days=1)

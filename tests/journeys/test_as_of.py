@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payments.contract.event import ChargeType
 from payments.journeys import adjusting, balancing, configuring, distributing, reporting
 from payments.journeys.balancing import BalanceQuery
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedQuery, GroupBy, LogQuery
 from payments.store.db.connection import Transaction, connect
 from payments.store.tables import CHANGING
@@ -58,7 +58,7 @@ def publishes(*events: object) -> Step:
 
 def selects(*charge_types: ChargeType) -> Step:
     def select(office: Office) -> None:
-        wish = Wish("clinic", "company", charge_types=list(charge_types))
+        wish = SettingsUpdate("clinic", "company", charge_types=list(charge_types))
         configuring.set_clinic(office.tx, wish, now=office.now, who="user:admin")
 
     return select

@@ -17,7 +17,7 @@ from payments.contract.money import ZERO
 from payments.core.balancing import Balance, ReconcilingItem
 from payments.journeys import balancing, configuring
 from payments.journeys.balancing import BalanceQuery
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
 from tests.make import body, edited, said, saved
 from tests.office import Office, paid
@@ -53,7 +53,7 @@ def worked_week(tx: Transaction) -> Office:
     """Return the office after the week; in its course a biller settled exceptions of April and May."""
     office = Office(tx, date(2020, 4, 30))
     types = [kind for kind in ChargeType if kind is not ChargeType.SUPPLIES]
-    wish = Wish(office.clinic_id, office.company_id, integration=True, charge_types=types)
+    wish = SettingsUpdate(office.clinic_id, office.company_id, integration=True, charge_types=types)
     configuring.set_clinic(tx, wish, now=office.now + timedelta(seconds=1), who="user:admin")
     april = saved(payment_id="april", saved_at="2020-04-08T17:00:00Z", **paid("60.00", "2020-04-08"))
     office.publish(april)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from payments.contract.event import ChargeType
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring, detecting, importing
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, Transaction, connect, is_transient, transaction
 from payments.store.ledger import findings
 from tests.conftest import scratch_database
@@ -37,7 +37,7 @@ def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=4)
         with transaction(database) as tx:
-            wish = Wish(CLINIC, COMPANY, integration=True, charge_types=list(ChargeType))
+            wish = SettingsUpdate(CLINIC, COMPANY, integration=True, charge_types=list(ChargeType))
             configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
             importing.import_events(tx, arrived([patient(company_id=COMPANY)]), run(NOW))
         yield database
@@ -55,7 +55,7 @@ def test_a_month_that_closes_while_workers_import_keeps_the_sum_of_its_entries(c
         paid = sum((each.result() for each in imports), Decimal(0))
 
     with transaction(clinic) as tx:
-        assert closing.verify(tx, COMPANY, month).holds
+        assert closing.verify(tx, COMPANY, month).matches
         assert kept == posted(tx, month)
         while importing.retry_due(tx, run(datetime(2026, 11, 21, tzinfo=UTC)), 500).judged:
             pass
@@ -75,7 +75,7 @@ def test_a_writer_that_takes_no_heed_of_months_is_in_the_total_or_refused(clinic
     assert refused >= WORKERS
     with transaction(clinic) as tx:
         assert kept == posted(tx, month) == added
-        assert closing.verify(tx, COMPANY, month).holds
+        assert closing.verify(tx, COMPANY, month).matches
 
 
 def test_two_people_who_accept_the_same_exception_at_once_post_it_once(clinic: Database) -> None:
@@ -108,9 +108,9 @@ def test_two_people_who_accept_the_same_exception_at_once_post_it_once(clinic: D
 def close(database: Database, month: Month) -> Decimal:
     """Close a month in its two transactions, and return the total that was kept."""
     with transaction(database) as tx:
-        closing.begin(tx, COMPANY, month, NOW, "user:biller")
+        closing.begin_close(tx, COMPANY, month, NOW, "user:biller")
     with transaction(database) as tx:
-        return closing.finish(tx, COMPANY, month, NOW).payments_total
+        return closing.finish_close(tx, COMPANY, month, NOW).payments_total
 
 
 def import_chunks(database: Database, name: str, under_way: threading.Barrier, closed: threading.Event) -> Decimal:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payments.core.month import Month, MonthState
 from payments.journeys import adjusting, closing, configuring, reporting
 from payments.journeys.closing import ClosingError
-from payments.journeys.configuring import CompanyWish
+from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.reporting import LogQuery
 from payments.store.db.connection import Transaction
 from tests.make import deleted, edited, saved
@@ -26,7 +26,7 @@ def states(office: Office) -> dict[str, MonthState]:
 def test_a_look_before_closing_leaves_no_trace(tx: Transaction) -> None:
     office = Office(tx, TODAY)
 
-    assert closing.preview(tx, "company", MAY, office.now)[0].payments_total == 0
+    assert closing.preview_close(tx, "company", MAY, office.now)[0].payments_total == 0
 
     assert states(office) == {}
 
@@ -46,7 +46,7 @@ def test_a_month_ends_at_the_companys_own_midnight(
     tx: Transaction, timezone: str, moment: str, has_ended: bool
 ) -> None:
     office = Office(tx, date(2026, 5, 20))
-    configuring.set_company(tx, CompanyWish("company", timezone=timezone), now=office.now, who="user:admin")
+    configuring.set_company(tx, CompanyUpdate("company", timezone=timezone), now=office.now, who="user:admin")
     office.publish(saved(**paid("25.00", "2026-05-31")))
     now = datetime.fromisoformat(moment)
 
@@ -60,11 +60,11 @@ def test_a_month_ends_at_the_companys_own_midnight(
 def test_a_scheduled_month_is_due_after_the_companys_own_midnight(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(saved(**paid("25.00", "2026-05-05")))
-    configuring.set_company(tx, CompanyWish("company", timezone="America/Denver"), now=office.now, who="user:admin")
+    configuring.set_company(tx, CompanyUpdate("company", timezone="America/Denver"), now=office.now, who="user:admin")
     closing.schedule(tx, "company", MAY, datetime(2026, 6, 21, 5, 30, tzinfo=UTC), BILLER)  # 23:30 on the 20th
 
-    assert closing.due(tx, datetime(2026, 6, 21, 5, 59, tzinfo=UTC)) == []
-    assert closing.due(tx, datetime(2026, 6, 21, 6, 0, tzinfo=UTC)) == [("company", MAY)]
+    assert closing.due_months(tx, datetime(2026, 6, 21, 5, 59, tzinfo=UTC)) == []
+    assert closing.due_months(tx, datetime(2026, 6, 21, 6, 0, tzinfo=UTC)) == [("company", MAY)]
 
 
 def test_a_later_month_waits_for_an_earlier_one_that_is_only_scheduled(tx: Transaction) -> None:
@@ -72,7 +72,7 @@ def test_a_later_month_waits_for_an_earlier_one_that_is_only_scheduled(tx: Trans
     office.publish(saved(**paid("25.00", "2026-04-05")), saved(payment_id="may", **paid("5.00", "2026-05-05")))
     closing.schedule(tx, "company", APRIL, office.now, BILLER)
 
-    for refused in (closing.schedule, closing.begin):
+    for refused in (closing.schedule, closing.begin_close):
         with pytest.raises(ClosingError, match="2026-04 has entries and is not closed; earlier months come first"):
             refused(tx, "company", MAY, office.now, BILLER)
 
@@ -83,12 +83,12 @@ def test_a_later_month_waits_for_an_earlier_one_that_is_only_scheduled(tx: Trans
 def test_a_close_that_was_cut_off_goes_on_although_a_payment_came_into_an_earlier_month(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(saved(payment_id="may", **paid("5.00", "2026-05-05")))
-    closing.begin(tx, "company", MAY, office.now, BILLER)
+    closing.begin_close(tx, "company", MAY, office.now, BILLER)
     office.publish(saved(**paid("25.00", "2026-04-05")))
 
-    assert closing.preview(tx, "company", MAY, office.now)[0].payments_total == Decimal("5.00")
-    closing.begin(tx, "company", MAY, office.now, None)
-    closing.finish(tx, "company", MAY, office.now)
+    assert closing.preview_close(tx, "company", MAY, office.now)[0].payments_total == Decimal("5.00")
+    closing.begin_close(tx, "company", MAY, office.now, None)
+    closing.finish_close(tx, "company", MAY, office.now)
 
     assert states(office)["2026-05"] is MonthState.CLOSED
     assert office.month_total("2026-04") == Decimal("25.00")
@@ -99,24 +99,24 @@ def test_a_month_that_is_being_closed_is_neither_scheduled_nor_cancelled_and_a_c
 ) -> None:
     office = Office(tx, TODAY)
     with pytest.raises(ClosingError, match="it is OPEN; begin the close"):
-        closing.finish(tx, "company", MAY, office.now)
-    closing.begin(tx, "company", MAY, office.now, BILLER)
+        closing.finish_close(tx, "company", MAY, office.now)
+    closing.begin_close(tx, "company", MAY, office.now, BILLER)
 
     with pytest.raises(ClosingError, match="it is being closed"):
         closing.schedule(tx, "company", MAY, office.now, BILLER)
     with pytest.raises(ClosingError, match="it is CLOSING; only a scheduled month can be cancelled"):
         closing.cancel(tx, "company", MAY, office.now, BILLER)
-    closing.finish(tx, "company", MAY, office.now)
+    closing.finish_close(tx, "company", MAY, office.now)
     with pytest.raises(ClosingError, match="it is closed already"):
-        closing.finish(tx, "company", MAY, office.now)
+        closing.finish_close(tx, "company", MAY, office.now)
 
 
 def test_it_is_on_record_who_had_a_month_closed_by_the_night_and_who_closed_it_at_once(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     for month in (APRIL, MAY):
         closing.schedule(tx, "company", month, office.now, "user:ann")
-    closing.begin(tx, "company", APRIL, office.now, None)
-    closing.begin(tx, "company", MAY, office.now, "user:bob")
+    closing.begin_close(tx, "company", APRIL, office.now, None)
+    closing.begin_close(tx, "company", MAY, office.now, "user:bob")
 
     found = {row.month: row.scheduled_by for row in closing.list_months(tx, "company")}
     assert found == {"2026-04": "user:ann", "2026-05": "user:bob"}
@@ -154,7 +154,7 @@ def test_a_payment_dated_in_a_month_to_come_is_imported_there_and_closed_with_it
     office.publish(first)
     assert office.entries() == [("2026-08-31", "25.00", "Cash")]
     with pytest.raises(ClosingError, match="it has not ended"):
-        closing.begin(tx, "company", Month(2026, 8), office.now, BILLER)
+        closing.begin_close(tx, "company", Month(2026, 8), office.now, BILLER)
 
     office.day(date(2026, 9, 1))
     office.close("2026-08")
@@ -184,7 +184,7 @@ def test_what_was_kept_is_by_method_type_clinic_and_user_and_a_change_of_any_of_
         ("Cash", "Supplies", "Integration", "30.00"),
         ("Check", "Copay", "Integration", "20.00"),
     ]
-    assert (verified.holds, str(verified.kept_total)) == (True, "105.00")
+    assert (verified.matches, str(verified.stored_total)) == (True, "105.00")
 
     for tampered in (
         "UPDATE entries SET method = 'Check' WHERE amount = 10",  # the sum stays the same
@@ -193,9 +193,9 @@ def test_what_was_kept_is_by_method_type_clinic_and_user_and_a_change_of_any_of_
         "UPDATE company_months SET snapshot = '[]'",
     ):
         with_triggers_off(tx, tampered)
-        assert not closing.verify(tx, "company", MAY).holds
+        assert not closing.verify(tx, "company", MAY).matches
         tx.execute(text("ROLLBACK TO SAVEPOINT untouched"))
-    assert closing.verify(tx, "company", MAY).holds
+    assert closing.verify(tx, "company", MAY).matches
 
 
 def with_triggers_off(tx: Transaction, statement: str) -> None:

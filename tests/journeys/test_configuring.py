@@ -9,8 +9,8 @@ from payments.contract.event import ChargeType
 from payments.journeys.configuring import (
     ClinicOfOtherCompanyError,
     ClinicRow,
-    CompanyWish,
-    Wish,
+    CompanyUpdate,
+    SettingsUpdate,
     set_clinic,
     set_company,
     show_clinics,
@@ -21,7 +21,7 @@ COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 
 
 def choose(tx, *, days=0, **wish):
-    return set_clinic(tx, Wish("clinic", "company", **wish), now=NOW + timedelta(days=days), who="user:admin")
+    return set_clinic(tx, SettingsUpdate("clinic", "company", **wish), now=NOW + timedelta(days=days), who="user:admin")
 
 
 def test_a_clinic_begins_switched_off_and_what_is_not_said_stays(tx):
@@ -48,7 +48,7 @@ def test_every_change_stays_on_record_and_a_repeat_is_none(tx):
 
 def test_what_a_company_decides_is_in_the_audit_history_and_a_repeat_is_none(tx):
     for day, wish in enumerate([{"adjustments": "auto"}, {"adjustments": "auto"}, {"hold_days": 3, "dos_first": True}]):
-        set_company(tx, CompanyWish("company", **wish), now=NOW + timedelta(days=day), who="user:admin")
+        set_company(tx, CompanyUpdate("company", **wish), now=NOW + timedelta(days=day), who="user:admin")
 
     found = tx.execute(text("SELECT at, who, action, subject, detail FROM audit ORDER BY id")).all()
     assert found == [
@@ -67,7 +67,7 @@ def test_a_clinic_is_never_moved_to_another_company(tx):
     choose(tx, integration=True)
 
     with pytest.raises(ClinicOfOtherCompanyError, match="clinic clinic belongs to company company"):
-        set_clinic(tx, Wish("clinic", "other", integration=False), now=NOW, who="user:admin")
+        set_clinic(tx, SettingsUpdate("clinic", "other", integration=False), now=NOW, who="user:admin")
     assert show_clinics(tx, NOW, "clinic") == [ClinicRow("clinic", "company", True, [])]
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.journeys import adjusting
-from payments.journeys.adjusting import AdjustingError, accept, acknowledge
+from payments.journeys.adjusting import AdjustmentError, accept, acknowledge
 from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.ledger import findings
@@ -51,7 +51,7 @@ def test_a_newer_version_recomputes_the_exception_and_an_accept_that_meets_it_po
     (found,) = office.open_exceptions()
     import_events(tx, arrived([saved(version=3, **paid("45.00", "2020-04-08"))]), run(office.now))
 
-    with pytest.raises(AdjustingError, match=r"was saved again \(version 3\)"):
+    with pytest.raises(AdjustmentError, match=r"was saved again \(version 3\)"):
         accept(tx, found.id, None, office.now, "user:biller")
     office.sweep()
 
@@ -66,7 +66,12 @@ def test_accepting_twice_posts_once(tx: Transaction) -> None:
 
     first, second = (accept(tx, found.id, None, office.now, "user:biller") for _ in range(2))
 
-    assert (len(first.postings), first.before, second.postings, second.before) == (1, False, (), True)
+    assert (len(first.postings), first.was_accepted_before, second.postings, second.was_accepted_before) == (
+        1,
+        False,
+        (),
+        True,
+    )
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
 
 
@@ -74,8 +79,8 @@ def test_accepting_twice_posts_once(tx: Transaction) -> None:
     ("day", "problem"),
     [
         (date(2020, 4, 30), "deposit date 2020-04-30: that month is closed; choose a date in an open month"),
-        (date(206, 6, 1), "deposit date 0206-06-01: no payment lies before 1900"),
-        (date(2020, 6, 11), "deposit date 2020-06-11 lies in the future; today is 2020-06-10"),
+        (date(206, 6, 1), "deposit date 0206-06-01: the earliest year is 1900"),
+        (date(2020, 6, 11), "deposit date 2020-06-11 is in the future; today is 2020-06-10"),
     ],
 )
 def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused(tx: Transaction, day: date, problem: str) -> None:
@@ -83,7 +88,7 @@ def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused(tx: Transa
     office.publish(deleted(version=2))
     (found,) = office.open_exceptions()
 
-    with pytest.raises(AdjustingError, match=problem):
+    with pytest.raises(AdjustmentError, match=problem):
         accept(tx, found.id, day, office.now, "user:biller")
 
 
@@ -91,7 +96,7 @@ def test_acknowledging_needs_a_reason_and_holds_until_the_next_version(tx: Trans
     office = closed_april(tx)
     office.publish(deleted(version=2))
     (found,) = office.open_exceptions()
-    with pytest.raises(AdjustingError, match="a reason is needed"):
+    with pytest.raises(AdjustmentError, match="a reason is needed"):
         acknowledge(tx, found.id, " ", office.now, "user:biller")
     acknowledge(tx, found.id, "agreed with the patient", office.now, "user:biller")
     office.sweep()
@@ -134,11 +139,11 @@ def test_a_company_whose_policy_is_auto_has_its_closed_months_accepted_without_a
     office = closed_april(tx)
     office.publish(deleted(version=2))
     (found,) = office.open_exceptions()
-    assert adjusting.accept_by_policy(tx) == []
+    assert adjusting.list_auto_acceptable(tx) == []
 
     tx.execute(text("UPDATE companies SET adjustments = 'auto'"))
 
-    assert adjusting.accept_by_policy(tx) == [found.id]
+    assert adjusting.list_auto_acceptable(tx) == [found.id]
 
 
 def closed_april(tx: Transaction) -> Office:

@@ -6,8 +6,8 @@ import pytest
 
 from payments.contract.event import ChargeType
 from payments.journeys import adjusting, configuring, detecting, importing, requeueing
-from payments.journeys.adjusting import AdjustingError
-from payments.journeys.configuring import Wish
+from payments.journeys.adjusting import AdjustmentError
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
 from tests.make import LADDER, arrived, edited, patient, run, saved
 from tests.office import BILLER, Office, after_april, paid
@@ -27,7 +27,7 @@ def office(tx: Transaction) -> Office:
 
 
 def selects(office: Office, *types: ChargeType) -> None:
-    wish = Wish("clinic", "company", charge_types=list(types))
+    wish = SettingsUpdate("clinic", "company", charge_types=list(types))
     configuring.set_clinic(office.tx, wish, now=office.now, who="user:admin")
 
 
@@ -54,7 +54,7 @@ def test_an_exception_whose_payment_is_being_judged_again_is_neither_closed_nor_
     (open_one,) = office.open_exceptions()
     requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
 
-    with pytest.raises(AdjustingError, match="is being judged again; look at what the exception says then"):
+    with pytest.raises(AdjustmentError, match="is being re-evaluated; look at the exception again afterwards"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
     detecting.detect(office.tx, office.now, "tests-1", 500)
 
@@ -197,7 +197,7 @@ def test_an_import_while_its_exception_is_accepted_is_seen_first_or_refuses_it(o
     (open_one,) = office.open_exceptions()
     importing.import_events(office.tx, arrived([edited(changed, amount_paid="45.00")]), run(office.now))
 
-    with pytest.raises(AdjustingError, match=r"was saved again \(version 3\)"):
+    with pytest.raises(AdjustmentError, match=r"was saved again \(version 3\)"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
     assert [amount for _, amount, _ in office.entries()] == ["25.00"]
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from payments.contract.event import PaymentSaved
 from payments.journeys import adjusting, detecting, importing
-from payments.journeys.adjusting import AdjustingError
+from payments.journeys.adjusting import AdjustmentError
 from payments.store.db.connection import Database, transaction
 from payments.store.ledger import findings
 from payments.store.ledger.findings import FindingRow
@@ -66,7 +66,7 @@ class April:
         try:
             with transaction(self.database) as tx:
                 return len(adjusting.accept(tx, number, None, NOW, who).postings)
-        except AdjustingError as error:
+        except AdjustmentError as error:
             assert "was saved again" in str(error) or "is being judged" in str(error)  # noqa: PT017 (the other way out)
             return 0
 

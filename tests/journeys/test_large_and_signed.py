@@ -73,7 +73,7 @@ def test_the_same_large_event_is_kept_once_and_a_requeue_refuses_it_again(tx):
     before = kept(tx)
 
     requeue(tx, [PAYMENT], NOW, "user:support")
-    importing.retry_set_aside(tx, run(), 500)
+    importing.retry_dead_letters(tx, run(), 500)
 
     after = kept(tx)
     assert (before["attempts"], after["attempts"]) == (2, 3)
@@ -104,7 +104,7 @@ def test_of_a_large_event_the_beginning_tells_whose_it_is(tx, large, seen):
 def test_an_event_that_was_given_up_is_kept_by_its_beginning_too(tx):
     large = of_size(200_000)
 
-    importing.give_up(tx, [StreamEntry("1-1", large)], run())
+    importing.dead_letter(tx, [StreamEntry("1-1", large)], run())
 
     assert (kept(tx)["reason"], kept(tx)["whole_bytes"]) == ("retries_exhausted", 200_000)
 
@@ -145,7 +145,7 @@ def test_a_requeue_lets_no_unsigned_event_in(tx):
     import_signed(tx, saved(), None)
 
     requeue(tx, [PAYMENT], NOW, "user:support")
-    importing.retry_set_aside(tx, at_work(SIGNED), 500)
+    importing.retry_dead_letters(tx, at_work(SIGNED), 500)
 
     assert stand(tx) == ("Validation Failed", "invalid_event", "none")
     assert ledger(tx) == []
@@ -159,7 +159,7 @@ def test_an_event_that_came_before_its_key_comes_in_when_it_is_requeued(tx):
 
     requeue(tx, [PAYMENT], NOW, "user:support")
     both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}}, SIGNED.required)
-    importing.retry_set_aside(tx, at_work(both), 500)
+    importing.retry_dead_letters(tx, at_work(both), 500)
 
     assert stand(tx) == IMPORTED
 

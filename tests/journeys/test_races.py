@@ -78,8 +78,8 @@ def go_through_all_else(database, clinic: str) -> None:
     waiting = Choice(Status.PENDING, None, clinic)
     for work in (
         lambda tx: requeueing.requeue_matching(tx, waiting, NOW, "user:support"),
-        lambda tx: distributing.distribute_after(tx, FIRST, NOW.date(), NOW, 1_000),
-        lambda tx: distributing.distribute_marked(tx, NOW.date(), NOW, 1_000),
+        lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),
+        lambda tx: distributing.distribute_queued(tx, NOW.date(), NOW, 1_000),
         lambda tx: importing.retry_due(tx, run(), 100),
     ):
         with transaction(database) as tx:

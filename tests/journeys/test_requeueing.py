@@ -25,8 +25,8 @@ def supplies(payment_id="payment", **changes):
 
 def give_up(tx, *events):
     entries = arrived(events)
-    importing.remember_failure(tx, entries, "OperationalError: the disk is full", run())
-    return importing.give_up(tx, entries, run())
+    importing.record_failure(tx, entries, "OperationalError: the disk is full", run())
+    return importing.dead_letter(tx, entries, run())
 
 
 def refused(tx):
@@ -149,7 +149,7 @@ def test_an_event_that_was_given_up_is_kept_whole_with_its_error_and_can_be_requ
 
 
 def test_an_event_that_was_given_up_without_a_known_error_says_so(tx):
-    importing.give_up(tx, arrived([saved("25.00")]), run())
+    importing.dead_letter(tx, arrived([saved("25.00")]), run())
 
     assert feed(tx)[PAYMENT].detail == importing.UNDETERMINED
 
@@ -192,7 +192,7 @@ def test_a_line_that_cannot_be_judged_is_put_off_alone(tx):
     take(tx, supplies(), supplies("other"))
     requeue(tx, [PAYMENT], NOW, WHO)
 
-    importing.put_off_line(tx, run(), "DataError: what the database said")
+    importing.postpone_line(tx, run(), "DataError: what the database said")
 
     assert (stand(tx), feed(tx)[PAYMENT].detail) == (
         ("Transmission Pending", None, "held"),

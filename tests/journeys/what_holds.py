@@ -37,7 +37,7 @@ WHERE applied NOT BETWEEN 0 AND greatest(0, (
 
 def a_closed_month_keeps_its_total(tx: Transaction, month: str, total: Decimal) -> None:
     verified = closing.verify(tx, "company", Month.parse(month))
-    assert (verified.holds, verified.snapshot.payments_total) == (True, total)
+    assert (verified.matches, verified.snapshot.payments_total) == (True, total)
 
 
 def a_line_has_one_open_exception_at_most(tx: Transaction) -> None:

@@ -122,7 +122,7 @@ def test_what_is_restored_balances_and_goes_on_where_it_stopped(postgres_url, em
     log, totals, unexplained, may = restored.seen()
     assert (log, totals, unexplained, may) == source.seen()
     assert (len(log), [str(total) for total in totals], str(unexplained)) == (21, ["40.00", "390.00"], "0.00")
-    assert may.holds
+    assert may.matches
     # It is a ledger still: it takes what comes, and guards itself.
     restored.publish(saved(**paid("5.00", "2026-06-06", payment_id="new")), deleted(payment_id="p-0", version=2))
     restored.import_what_is_there()

@@ -177,7 +177,7 @@ def test_the_services_cannot_change_what_is_append_only_nor_any_table(applicatio
 
 def test_the_services_make_room_for_the_months_to_come_and_reach_a_month_by_its_table_alone(application):
     with transaction(application) as tx:
-        assert retention.make_room(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
+        assert retention.create_partitions(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
         audit.add(tx, AuditEntry(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
         assert tx.execute(text("SELECT tableoid::regclass::text FROM audit")).scalars().all() == ["audit_2026_06"]
     for statement in ("DELETE FROM audit_2026_06", "SELECT FROM audit_2026_06"):

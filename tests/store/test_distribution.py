@@ -7,7 +7,7 @@ from sqlalchemy import event
 
 from payments.core.distribution import night_of
 from payments.journeys import configuring, distributing
-from payments.journeys.configuring import CompanyWish
+from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Transaction
 from payments.store.ledger import distribution
@@ -47,7 +47,7 @@ def test_a_set_of_accounts_takes_as_many_statements_as_one_account(tx: Transacti
     counts = []
     for limit in (1, 39):
         statements.clear()
-        done = distributing.distribute_after(
+        done = distributing.distribute_accounts(
             tx, ("company", names[0]) if limit > 1 else FIRST, TODAY, office.now, limit
         )
         counts.append((len(done.movements), len(statements)))
@@ -73,7 +73,7 @@ def test_no_accounts_are_no_work(tx: Transaction) -> None:
     now = Office(tx, TODAY).now
     assert distribution.mark(tx, [], now) == 0
 
-    assert distribution.load(tx, [], TODAY, now, at_once_only=False) == {}
+    assert distribution.load(tx, [], TODAY, now, immediate_only=False) == {}
     assert distribution.take_marked(tx, 5) == []
 
 
@@ -89,12 +89,12 @@ def test_each_company_is_distributed_once_a_night_of_its_own_time(tx: Transactio
     """Ada of company a, in Denver, and Bob of company b, in Tokyo; each pays 5.00 a day and owes more than that."""
     for name, zone in (("a", "America/Denver"), ("b", "Asia/Tokyo")):
         now = Office(tx, TODAY, name, name).now
-        configuring.set_company(tx, CompanyWish(name, timezone=zone), now=now, who="user:admin")
+        configuring.set_company(tx, CompanyUpdate(name, timezone=zone), now=now, who="user:admin")
     begins = datetime(2020, 6, 10, tzinfo=UTC)
     nights = [
         (begins + timedelta(minutes=5 * each), done.last[0])
         for each in range(3 * 24 * 12)
-        if (done := distributing.distribute_due(tx, begins + timedelta(minutes=5 * each), 10)).last
+        if (done := distributing.distribute_next_due(tx, begins + timedelta(minutes=5 * each), 10)).last
     ]
 
     found = {name: [f"{at:%m-%d %H:%M}" for at, each in nights if each == name] for name in ("a", "b")}
@@ -113,10 +113,10 @@ def test_a_night_that_was_cut_off_goes_on_where_it_was(tx: Transaction) -> None:
             charge(each, "20.00", patient_id=each, date_of_service=VISIT),
             saved(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
         )
-    assert distributing.distribute_due(tx, office.now, 2).last is None  # seen for the first time
+    assert distributing.distribute_next_due(tx, office.now, 2).last is None  # seen for the first time
     tonight = office.now + timedelta(days=1)
 
-    sets = [distributing.distribute_due(tx, tonight, 2) for _ in range(4)]
+    sets = [distributing.distribute_next_due(tx, tonight, 2) for _ in range(4)]
 
     assert [[patient_id for (_, patient_id), _ in each.movements] for each in sets] == [
         ["ada", "bob"],

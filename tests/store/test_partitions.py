@@ -10,7 +10,7 @@ from payments.access import audit
 from payments.access.audit import AuditEntry
 from payments.core.month import Month
 from payments.journeys import reporting, retention
-from payments.journeys.retention import Kept
+from payments.journeys.retention import Retention
 from payments.store.db import partitions
 from tests.journeys.billing import ledger, open_clinic, take
 from tests.make import edited, saved
@@ -35,17 +35,17 @@ def told(tx):
 
 
 def test_room_is_made_for_the_months_to_come_and_once(tx):
-    assert retention.make_room(tx, TODAY) == 5 * len(BY_MONTH)
-    assert retention.make_room(tx, TODAY) == 0
+    assert retention.create_partitions(tx, TODAY) == 5 * len(BY_MONTH)
+    assert retention.create_partitions(tx, TODAY) == 0
 
     months = ["2026_05", "2026_06", "2026_07", "2026_08", "2026_09"]
     assert {tuple(all_parts(tx, table)) for table in BY_MONTH} == {(*months, "before", "default")}
-    assert retention.make_room(tx, date(2026, 7, 1)) == len(BY_MONTH)
+    assert retention.create_partitions(tx, date(2026, 7, 1)) == len(BY_MONTH)
 
 
 def test_months_in_which_nobody_asked_are_made_up_for(tx):
-    retention.make_room(tx, TODAY)
-    retention.make_room(tx, date(2027, 2, 1))
+    retention.create_partitions(tx, TODAY)
+    retention.create_partitions(tx, date(2027, 2, 1))
 
     assert all_parts(tx, "events")[5:-2] == [f"2026_{n}" for n in (10, 11, 12)] + [f"2027_{n:02}" for n in range(1, 6)]
 
@@ -57,16 +57,16 @@ def test_what_came_before_its_month_had_a_part_finds_its_place(tx):
     assert parts(tx, "events") == {"default": 3}
     before = told(tx)
 
-    retention.make_room(tx, TODAY)
+    retention.create_partitions(tx, TODAY)
 
     assert parts(tx, "events") == {"2026_06": 1, "before": 1, "default": 1}
     assert parts(tx, "history") == {"2026_06": 3}
     assert told(tx) == before
-    assert retention.make_room(tx, TODAY) == 0
+    assert retention.create_partitions(tx, TODAY) == 0
 
 
 def test_a_row_goes_to_the_month_of_its_moment_in_utc(tx):
-    retention.make_room(tx, TODAY)
+    retention.create_partitions(tx, TODAY)
     open_clinic(tx)
     # At the clinic it is still May.
     take(tx, saved("25.00", saved_at="2026-05-31T20:00:00-07:00"))
@@ -79,9 +79,9 @@ def test_an_event_that_is_repeated_counts_once_wherever_it_lies(tx, divided):
     open_clinic(tx)
     event = saved("25.00")
     if divided.startswith("before"):
-        retention.make_room(tx, TODAY)
+        retention.create_partitions(tx, TODAY)
     take(tx, event)
-    retention.make_room(tx, date(2026, 9, 1) if divided.endswith("again") else TODAY)
+    retention.create_partitions(tx, date(2026, 9, 1) if divided.endswith("again") else TODAY)
     take(tx, event)
 
     assert ledger(tx) == [("25.00", "2026-06-05")]
@@ -90,7 +90,7 @@ def test_an_event_that_is_repeated_counts_once_wherever_it_lies(tx, divided):
 
 
 def test_the_same_id_with_other_content_is_a_conflict_wherever_it_lies(tx):
-    retention.make_room(tx, TODAY)
+    retention.create_partitions(tx, TODAY)
     open_clinic(tx)
     event = saved("25.00")
     take(tx, event)
@@ -101,18 +101,18 @@ def test_the_same_id_with_other_content_is_a_conflict_wherever_it_lies(tx):
 
 
 def test_months_that_are_no_longer_kept_are_dropped_and_the_ledger_stays(tx):
-    retention.make_room(tx, TODAY)
+    retention.create_partitions(tx, TODAY)
     open_clinic(tx)
     event = saved("25.00")
     take(tx, event)
-    retention.make_room(tx, date(2027, 7, 1))
+    retention.create_partitions(tx, date(2027, 7, 1))
 
-    assert retention.let_go(tx, date(2027, 6, 30), Kept(events=2, history=12)) == 11 + 5
+    assert retention.drop_expired(tx, date(2027, 6, 30), Retention(events=2, history=12)) == 11 + 5
     assert all_parts(tx, "events")[:2] == ["2027_04", "2027_05"]
     assert (parts(tx, "events"), told(tx)) == ({}, ["Imported"])
     assert all_parts(tx, "history")[0] == "2026_06"
 
-    assert retention.let_go(tx, date(2027, 7, 1), Kept(history=12)) == 5
+    assert retention.drop_expired(tx, date(2027, 7, 1), Retention(history=12)) == 5
     assert told(tx) == []
     # What is remembered of the line itself still knows the event.
     take(tx, event)
@@ -120,26 +120,26 @@ def test_months_that_are_no_longer_kept_are_dropped_and_the_ledger_stays(tx):
 
 
 def test_nothing_is_dropped_where_nothing_is_said(tx):
-    retention.make_room(tx, TODAY)
+    retention.create_partitions(tx, TODAY)
 
-    assert retention.let_go(tx, date(2036, 6, 30), Kept()) == 0
+    assert retention.drop_expired(tx, date(2036, 6, 30), Retention()) == 0
 
 
 def test_what_is_older_than_all_months_goes_with_the_oldest(tx):
-    retention.make_room(tx, TODAY)
+    retention.create_partitions(tx, TODAY)
     open_clinic(tx)
     take(tx, saved("25.00", saved_at="2019-02-01T10:00:00Z"))
-    retention.let_go(tx, TODAY, Kept(events=1))
+    retention.drop_expired(tx, TODAY, Retention(events=1))
     assert parts(tx, "events") == {"before": 1}
 
-    retention.let_go(tx, date(2026, 8, 1), Kept(events=2))
+    retention.drop_expired(tx, date(2026, 8, 1), Retention(events=2))
 
     assert parts(tx, "events") == {}
     assert "before" in all_parts(tx, "events")
 
 
 def test_the_audit_history_refuses_a_change_in_every_part_of_it(tx):
-    retention.make_room(tx, TODAY)
+    retention.create_partitions(tx, TODAY)
     for year in (2019, 2026, 2031):
         audit.add(tx, AuditEntry(datetime(year, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
     assert parts(tx, "audit") == {"before": 1, "2026_06": 1, "default": 1}

@@ -15,7 +15,7 @@ from config.engines import Engines
 from config.settings import read_settings
 from payments.contract.event import ChargeType
 from payments.journeys import configuring
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
 from tasks import resources
 from tasks.app import make_app
@@ -105,7 +105,7 @@ def clinic_id(database: Database) -> str:
         tx.execute(
             text("UPDATE lines SET due_at = greatest(due_at, now()) + interval '1 day' WHERE due_at IS NOT NULL")
         )
-        wish = Wish(name, "company", integration=True, charge_types=list(ChargeType))
+        wish = SettingsUpdate(name, "company", integration=True, charge_types=list(ChargeType))
         configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
     return name
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.journeys import configuring, detecting, importing
-from payments.journeys.configuring import CompanyWish
+from payments.journeys.configuring import CompanyUpdate
 from payments.store.db.connection import transaction
 from payments.store.ledger import findings
 from tasks import resources
@@ -34,7 +34,7 @@ def closed(here):
         line = {"company_id": company, "clinic_id": company}
         with transaction(here.database) as tx:
             office = Office(tx, date(2020, 6, 10), company, company)
-            configuring.set_company(tx, CompanyWish(company, adjustments=policy), now=office.now, who="user:admin")
+            configuring.set_company(tx, CompanyUpdate(company, adjustments=policy), now=office.now, who="user:admin")
             office.publish(*(saved(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "ab"))
             office.close("2020-04")
             office.publish(*(deleted(payment_id=each, version=2, **line) for each in "ab"))

@@ -70,7 +70,7 @@ def test_a_month_scheduled_yesterday_is_closed_and_one_scheduled_today_waits_for
 def test_a_close_that_was_cut_off_half_way_is_finished_whenever_it_was_begun(here, company):
     name = company()
     with transaction(here.database) as tx:
-        closing.begin(tx, name, APRIL, NOW, "user:biller")
+        closing.begin_close(tx, name, APRIL, NOW, "user:biller")
 
     close_months()
 

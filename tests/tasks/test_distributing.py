@@ -112,7 +112,7 @@ def test_a_night_that_was_killed_goes_on_where_it_was_without_any_message(here, 
     take(here, company, patients)
     night_comes(here, company)
     monkeypatch.setattr(distributing, "ACCOUNTS", 2)
-    whole, sets = distributing.distributing.distribute_due, []
+    whole, sets = distributing.distributing.distribute_next_due, []
 
     def killed_in_the_second(tx, now, limit):
         sets.append(whole(tx, now, limit))
@@ -121,7 +121,7 @@ def test_a_night_that_was_killed_goes_on_where_it_was_without_any_message(here, 
         return sets[-1]
 
     with monkeypatch.context() as patched:
-        patched.setattr(distributing.distributing, "distribute_due", killed_in_the_second)
+        patched.setattr(distributing.distributing, "distribute_next_due", killed_in_the_second)
         assert distribute_payments() == "failed: OSError"
     assert unassigned(here, company, patients) == {
         "p0": Decimal("10.00"),
@@ -136,7 +136,7 @@ def test_two_who_go_through_a_night_at_once_do_not_both_go_on(here, engines, com
     take(here, company, ["ada"])
     night_comes(here, company)
     with transaction(here.database) as tx:
-        assert distributing.distributing.distribute_due(tx, datetime.now(UTC), 1).last
+        assert distributing.distributing.distribute_next_due(tx, datetime.now(UTC), 1).last
         assert distribute_payments() == "0 movements, 0.00 applied"
 
     assert sent(engines) == 0

@@ -17,12 +17,12 @@ def upgrade_schema(database_url: str, settings: Settings) -> None:
     from payments.store.migrations import upgrade  # noqa: PLC0415 - as said above
 
     upgrade(database_url)
-    kept = retention.Kept(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
+    kept = retention.Retention(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
     today = datetime.now(UTC).date()
     database = connect(database_url, application_name="payments migrate", pool_size=1)
     try:
         with transaction(database) as tx:
-            made, dropped = retention.make_room(tx, today), retention.let_go(tx, today, kept)
+            made, dropped = retention.create_partitions(tx, today), retention.drop_expired(tx, today, kept)
     finally:
         database.dispose()
     log.info("schema_is_current", made=made, dropped=dropped)

@@ -13,7 +13,7 @@ from console.reports.output import Record, plain
 from console.web.filters import Day, FeedFilter, Filter, LogFilter, Period, Text, WorkFilter, encode_cursor
 from console.web.pages.balancing import balance_query
 from console.web.pages.claims_feed import requeue_keys
-from console.web.pages.exceptions import accept_shown, acknowledge_shown
+from console.web.pages.exceptions import accept_if_unchanged, acknowledge_if_unchanged
 from console.web.pages.months import check_unlimited
 from console.web.pages.timeline import life
 from console.web.schemas import (
@@ -34,7 +34,7 @@ from console.web.visiting import Editor, PageError, Requeuer, Viewer, Visit
 from payments.access.rights import Right
 from payments.contract.event import ChargeType
 from payments.journeys import balancing, closing, distributing, eligibility_preview, listing
-from payments.journeys.adjusting import Shown
+from payments.journeys.adjusting import SeenException
 from payments.store.db.connection import Transaction
 
 router = APIRouter(prefix="/api", responses=PROBLEMS)
@@ -104,19 +104,19 @@ def exceptions(choice: Annotated[_WorkChoice, Query()], visit: Viewer) -> Respon
 @router.post("/exceptions/{number}/accept", responses=gives(Settled))
 def accept(number: RowNumber, wish: Accept, visit: Editor) -> Response:
     """Post what an exception proposes, if the payment is still at the version that was read."""
-    done = accept_shown(visit, Shown(number, wish.version), wish.deposit_date)
+    done = accept_if_unchanged(visit, SeenException(number, wish.version), wish.deposit_date)
     posted = [
         {"amount": f"{each.amount:.2f}", "method": each.dimensions.method, "charge_type": each.dimensions.charge_type}
         | {"deposit_date": each.dimensions.deposit_date.isoformat()}
         for each in done.postings
     ]
-    return JSONResponse({"payment": done.payment, "posted": posted, "before": done.before})
+    return JSONResponse({"payment": done.payment, "posted": posted, "before": done.was_accepted_before})
 
 
 @router.post("/exceptions/{number}/acknowledge", responses=gives(Acknowledged))
 def acknowledge(number: RowNumber, wish: Acknowledge, visit: Editor) -> Response:
     """End an exception without posting anything."""
-    payment = acknowledge_shown(visit, Shown(number, wish.version), wish.reason)
+    payment = acknowledge_if_unchanged(visit, SeenException(number, wish.version), wish.reason)
     return JSONResponse({"payment": payment})
 
 

@@ -10,9 +10,9 @@ from console.web.visiting import Configurer, PageError, Viewer, Visit
 from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
 from payments.journeys import configuring, requeueing
-from payments.journeys.configuring import ClinicRow, Wish
+from payments.journeys.configuring import ClinicRow, SettingsUpdate
 from payments.journeys.listing import Wanted
-from payments.journeys.requeueing import Foreseen
+from payments.journeys.requeueing import RequeuePreview
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -45,7 +45,7 @@ def show_one(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
     with visit.site.ledger() as tx:
         row = _clinic(tx, visit, choice.clinic or "")
         history = configuring.show_history(tx, row.clinic)
-        foreseen = requeueing.foresee(tx, Wanted(status=Status.NOT_SENT, clinics=(row.clinic,)), visit.now)
+        foreseen = requeueing.preview_requeue(tx, Wanted(status=Status.NOT_SENT, clinics=(row.clinic,)), visit.now)
         others = [each for each in configuring.clinic_names(tx, visit.user.clinics) if each != row.clinic]
     left_out = [_left_out(foreseen, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return visit.page(
@@ -86,7 +86,7 @@ def copy(visit: Configurer) -> Response:
 
 
 def _set(tx: Transaction, visit: Visit, row: ClinicRow, *, integration: bool, types: list[ChargeType]) -> ClinicRow:
-    wish = Wish(row.clinic, row.company, integration, types)
+    wish = SettingsUpdate(row.clinic, row.company, integration, types)
     after = configuring.set_clinic(tx, wish, now=visit.now, who=visit.user.signature)
     switch = "on" if after.integration else "off"
     visit.note(tx, "changed clinic settings", row.clinic, f"{switch}; {', '.join(after.types) or 'no types'}")
@@ -110,9 +110,11 @@ class _LeftOut(NamedTuple):
     come_through: int
 
 
-def _left_out(foreseen: Foreseen, reason: Reason) -> _LeftOut:
-    number = sum(each.was[reason] for each in foreseen.lines)
-    return _LeftOut(reason, number, sum(each.was[reason] for each in foreseen.lines if each.reason is None))
+def _left_out(foreseen: RequeuePreview, reason: Reason) -> _LeftOut:
+    number = sum(each.previous_reasons[reason] for each in foreseen.lines)
+    return _LeftOut(
+        reason, number, sum(each.previous_reasons[reason] for each in foreseen.lines if each.reason is None)
+    )
 
 
 def _is_named(row: ClinicRow, text: str | None) -> bool:

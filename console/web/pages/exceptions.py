@@ -11,7 +11,7 @@ from console.web.pages.claims_feed import back_to
 from console.web.visiting import Editor, PageError, Viewer, Visit
 from payments.core.finding import ClosedCase, FindingReason, FindingStatus
 from payments.journeys import adjusting, listing
-from payments.journeys.adjusting import Accepted, AdjustingError, Shown
+from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,8 +43,8 @@ def show(choice: Annotated[WorkFilter, Query()], visit: Viewer) -> Response:
 @router.post("/exceptions/{number}/accept")
 def accept(number: int, visit: Editor) -> Response:
     """Post what one exception proposes, as it was shown."""
-    shown, day = Shown(number, _version(visit, "version")), _day(visit)
-    done = accept_shown(visit, shown, day)
+    shown, day = SeenException(number, _version(visit, "version")), _day(visit)
+    done = accept_if_unchanged(visit, shown, day)
     return visit.go(back_to(visit, "/exceptions"), told(number, done))
 
 
@@ -52,7 +52,7 @@ def accept(number: int, visit: Editor) -> Response:
 def acknowledge(number: int, visit: Editor) -> Response:
     """End one exception without posting anything."""
     reason = str(visit.form.get("reason", ""))[:500]
-    payment = acknowledge_shown(visit, Shown(number, _version(visit, "version")), reason)
+    payment = acknowledge_if_unchanged(visit, SeenException(number, _version(visit, "version")), reason)
     return visit.go(
         back_to(visit, "/exceptions"), f"Exception {number} of {payment} is acknowledged; nothing was posted."
     )
@@ -67,34 +67,34 @@ def accept_ticked(visit: Editor) -> Response:
     day, problems = _day(visit), []
     for number, _, version in ticked:
         try:
-            accept_shown(visit, Shown(_number(number), _number(version)), day)
-        except AdjustingError as error:
+            accept_if_unchanged(visit, SeenException(_number(number), _number(version)), day)
+        except AdjustmentError as error:
             problems.append(str(error))
     said = f"{len(ticked) - len(problems)} of {len(ticked)} exceptions accepted."
     return visit.go(back_to(visit, "/exceptions"), " ".join([said, *problems[:3]]))
 
 
-def accept_shown(visit: Visit, shown: Shown, day: date | None) -> Accepted:
+def accept_if_unchanged(visit: Visit, shown: SeenException, day: date | None) -> Accepted:
     """Accept an exception that the visitor may see, in a transaction of its own."""
     with visit.site.ledger() as tx:
         _check_seen(visit, shown, listing.exception(tx, shown.finding_id))
-        done = adjusting.accept_shown(tx, shown, day, visit.now, visit.user.signature)
+        done = adjusting.accept_if_unchanged(tx, shown, day, visit.now, visit.user.signature)
         visit.note(tx, "accepted exception", done.payment, told(shown.finding_id, done))
     return done
 
 
-def acknowledge_shown(visit: Visit, shown: Shown, reason: str) -> str:
+def acknowledge_if_unchanged(visit: Visit, shown: SeenException, reason: str) -> str:
     """Acknowledge an exception that the visitor may see."""
     with visit.site.ledger() as tx:
         _check_seen(visit, shown, listing.exception(tx, shown.finding_id))
-        payment = adjusting.acknowledge_shown(tx, shown, reason, visit.now, visit.user.signature)
+        payment = adjusting.acknowledge_if_unchanged(tx, shown, reason, visit.now, visit.user.signature)
         visit.note(tx, "acknowledged exception", payment, reason)
     return payment
 
 
 def told(number: int, done: Accepted) -> str:
     """Say what an accept came to."""
-    if done.before:
+    if done.was_accepted_before:
         return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
     if not done.postings:
         return f"Exception {number} of {done.payment} is settled; there was nothing to post."
@@ -104,7 +104,7 @@ def told(number: int, done: Accepted) -> str:
     )
 
 
-def _check_seen(visit: Visit, shown: Shown, row: listing.FindingRow | None) -> None:
+def _check_seen(visit: Visit, shown: SeenException, row: listing.FindingRow | None) -> None:
     if row is None or not visit.user.sees(row.clinic):
         raise PageError(404, f"There is no exception {shown.finding_id}.", "Load the Billing Exceptions again.")
 

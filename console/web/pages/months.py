@@ -120,7 +120,7 @@ def _methods(sums: Sequence[MonthSum]) -> list[str]:
 def _foreseen(visit: Visit, company: str, month: Month) -> _Close:
     try:
         with visit.site.ledger() as tx:
-            snapshot, unready = closing.preview(tx, company, month, visit.now)
+            snapshot, unready = closing.preview_close(tx, company, month, visit.now)
         return _Close(snapshot, unready)
     except ClosingError as error:
         problem = error
@@ -128,8 +128,8 @@ def _foreseen(visit: Visit, company: str, month: Month) -> _Close:
         try:
             verified = closing.verify(tx, company, month)
         except ClosingError:
-            return _Close(unready=closing.show_unready(tx, company, month), problem=problem)
-    return _Close(verified.snapshot, holds=verified.holds)
+            return _Close(unready=closing.close_warnings(tx, company, month), problem=problem)
+    return _Close(verified.snapshot, holds=verified.matches)
 
 
 def _named(visit: Visit) -> tuple[str, Month]:

@@ -27,7 +27,7 @@ def confirm(choice: Annotated[FeedFilter, Query()], visit: Requeuer) -> Response
     _check(choice)
     wanted = choice.wanted(visit.user)
     with visit.site.ledger() as tx:
-        foreseen = requeueing.foresee(tx, wanted, visit.now)
+        foreseen = requeueing.preview_requeue(tx, wanted, visit.now)
     return visit.page("requeue_new.html", foreseen=foreseen, chosen=_in_words(wanted), fields=_fields(choice))
 
 
@@ -41,7 +41,7 @@ def begin(tasks: BackgroundTasks, visit: Requeuer) -> Response:
     _check(choice)
     wanted = choice.wanted(visit.user)
     with visit.site.ledger() as tx:
-        number = requeueing.begin_run(tx, wanted, visit.now, visit.user.signature)
+        number = requeueing.start_run(tx, wanted, visit.now, visit.user.signature)
         visit.note(tx, "requeued all that match", f"run {number}", ", ".join(_in_words(wanted)))
     return _going(visit, number, tasks)
 
@@ -92,7 +92,7 @@ def run_to_its_end(site: Site, number: int) -> None:
     goes_on = True
     while goes_on:
         with site.ledger() as tx:
-            goes_on = requeueing.step(tx, number, datetime.now(UTC), STEP_ROWS)
+            goes_on = requeueing.requeue_next_chunk(tx, number, datetime.now(UTC), STEP_ROWS)
         enqueue.retry_due(site.settings, site.engines)
 
 

@@ -70,11 +70,11 @@ def after(tx: Transaction, last: PatientKey, limit: int, *, of_company: bool = F
 
 
 def load(
-    tx: Transaction, keys: Sequence[PatientKey], as_of: date | None, now: datetime, *, at_once_only: bool
+    tx: Transaction, keys: Sequence[PatientKey], as_of: date | None, now: datetime, *, immediate_only: bool
 ) -> dict[PatientKey, Account]:
     """Return these accounts as they stand, to be distributed as of a day; None is the company's own day of now."""
     rows = arrays(_keys(keys), _KEY)
-    terms = _terms(tx, {company_id for company_id, _ in keys}, as_of, now, at_once_only=at_once_only)
+    terms = _terms(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
     credits_ = _credits(tx, rows)
     charges = _charges(tx, rows)
     applied = _applied(tx, rows)
@@ -111,7 +111,7 @@ def _keys(accounts: Iterable[PatientKey]) -> list[dict[str, Any]]:
 
 
 def _terms(
-    tx: Transaction, company_ids: Iterable[str], as_of: date | None, now: datetime, *, at_once_only: bool
+    tx: Transaction, company_ids: Iterable[str], as_of: date | None, now: datetime, *, immediate_only: bool
 ) -> dict[str, Terms]:
     found = tx.execute(
         text("SELECT company_id, timezone, hold_days, dos_first FROM companies WHERE company_id = ANY(:ids)"),
@@ -123,7 +123,7 @@ def _terms(
     for company_id in company_ids:
         timezone, hold_days, dos_first = set_by.get(company_id, default)
         day = as_of or now.astimezone(ZoneInfo(timezone)).date()
-        terms[company_id] = Terms(day, timedelta(days=hold_days), dos_first, at_once_only)
+        terms[company_id] = Terms(day, timedelta(days=hold_days), dos_first, immediate_only)
     return terms
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, distributing, importing, reporting
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
 from tests.console.conftest import Meanwhile, Terminal
 from tests.make import arrived, charge, patient, run, saved
@@ -36,14 +36,14 @@ def ada() -> dict[str, str]:
 def hears(ledger_database: Database, ada: dict[str, str]) -> Hears:
     """Import what the EMR saves, and do at once what may not wait."""
     with transaction(ledger_database) as tx:
-        wish = Wish(ada["clinic_id"], ada["company_id"], integration=True, charge_types=list(ChargeType))
+        wish = SettingsUpdate(ada["clinic_id"], ada["company_id"], integration=True, charge_types=list(ChargeType))
         configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
 
     def hears(*events: Event) -> None:
         now = datetime.now(UTC)
         with transaction(ledger_database) as tx:
             importing.import_events(tx, arrived(events), run(now))
-            distributing.distribute_marked(tx, now.date(), now, 500)
+            distributing.distribute_queued(tx, now.date(), now, 500)
 
     hears(patient(ada["patient_id"], company_id=ada["company_id"]))
     return hears
@@ -116,7 +116,9 @@ def test_an_id_that_two_companies_use_is_two_accounts_each_with_its_own_payments
     movements(terminal, owing, "--as-of", "2020-05-05")
     theirs = owing | {name: f"b-{owing[name]}" for name in ("company_id", "clinic_id")}
     with transaction(ledger_database) as tx:
-        wish = Wish(theirs["clinic_id"], theirs["company_id"], integration=True, charge_types=list(ChargeType))
+        wish = SettingsUpdate(
+            theirs["clinic_id"], theirs["company_id"], integration=True, charge_types=list(ChargeType)
+        )
         configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
         events = [
             patient(theirs["patient_id"], company_id=theirs["company_id"]),

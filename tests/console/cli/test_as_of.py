@@ -7,7 +7,7 @@ import pytest
 
 from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, detecting, distributing, importing
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Database, transaction
 from tests.console.conftest import Terminal
@@ -39,7 +39,7 @@ class Reader:
         self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": self.patient}
         self._terminal, self._database = terminal, database
         with transaction(database) as tx:
-            wish = Wish(self.company, self.company, integration=True, charge_types=list(ChargeType))
+            wish = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
             configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
 
     def hears(self, *events: Event) -> None:
@@ -48,7 +48,7 @@ class Reader:
         with transaction(self._database) as tx:
             importing.import_events(tx, arrived(events), run(now))
             detecting.detect(tx, now, "tests-1", 500)
-            distributing.distribute_after(tx, FIRST, now.date(), now, 5000)
+            distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)
 
     def does(self, line: str) -> None:
         told = self._terminal.types(*line.format(company=self.company).split())

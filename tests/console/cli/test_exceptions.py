@@ -9,7 +9,7 @@ import pytest
 from payments.contract.event import ChargeType, Event
 from payments.core.month import Month
 from payments.journeys import closing, configuring, detecting, importing
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
 from tests.console.conftest import Terminal
 from tests.make import arrived, deleted, patient, run, saved
@@ -33,11 +33,11 @@ class April:
         self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": "ada"}
         events = patient("ada", company_id=self.company), saved(**paid("25.00", "2020-04-08"), **self.here)
         with transaction(database) as tx:
-            wish = Wish(self.company, self.company, integration=True, charge_types=list(ChargeType))
+            wish = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
             configuring.set_clinic(tx, wish, now=LONG_AGO, who="user:admin")
             importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
-            closing.begin(tx, self.company, Month(2020, 4), datetime.now(UTC), "user:biller")
-            closing.finish(tx, self.company, Month(2020, 4), datetime.now(UTC))
+            closing.begin_close(tx, self.company, Month(2020, 4), datetime.now(UTC), "user:biller")
+            closing.finish_close(tx, self.company, Month(2020, 4), datetime.now(UTC))
 
     def hears(self, *events: Event) -> None:
         """Import what the EMR saves, and let the sweep look at it."""
@@ -142,7 +142,7 @@ def test_several_are_accepted_by_number_and_one_that_cannot_be_stops_none(april:
     told = terminal.types("exceptions", "accept", "999999999", number, number)
 
     assert told.status == 1
-    assert told.err == "payments: exception 999999999: there is none with this number\n"
+    assert told.err == "payments: exception 999999999: there is no exception with this number\n"
     assert told.out.count("posted -25.00 Cash") == 1
 
 
@@ -159,7 +159,7 @@ def test_a_deposit_date_may_be_chosen(april: April, terminal: Terminal) -> None:
     ("day", "problem"),
     [
         (date(2020, 4, 30), "that month is closed; choose a date in an open month"),
-        (TODAY + timedelta(days=2), "lies in the future; today is"),
+        (TODAY + timedelta(days=2), "is in the future; today is"),
     ],
 )
 def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused_in_one_line(
@@ -218,7 +218,7 @@ def test_a_payment_that_was_saved_again_meanwhile_is_not_accepted_as_it_was(apri
 
     told = terminal.types("exceptions", "accept", number)
 
-    again = "was saved again (version 3); look at what the exception says now"
+    again = "was saved again (version 3); look at the exception again"
     assert (told.status, told.err) == (1, f"payments: exception {number}: {april.company}/payment/1 {again}\n")
     assert len(april.ledger()) == 1
 

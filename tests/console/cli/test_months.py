@@ -10,7 +10,7 @@ from payments.contract.event import ChargeType
 from payments.core.line import IMPORT_USER
 from payments.core.month import Month
 from payments.journeys import configuring, detecting, importing
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
 from tests.console.conftest import Terminal
 from tests.make import arrived, patient, run, saved
@@ -32,7 +32,7 @@ def takes(ledger_database: Database) -> Takes:
         here = {"company_id": company, "clinic_id": company} | more
         events = [saved(payment_id=f"p{number}", **here, **paid(*each)) for number, each in enumerate(copays)]
         with transaction(ledger_database) as tx:
-            wish = Wish(company, company, integration=True, charge_types=list(ChargeType))
+            wish = SettingsUpdate(company, company, integration=True, charge_types=list(ChargeType))
             configuring.set_clinic(tx, wish, now=LONG_AGO, who="user:admin")
             importing.import_events(tx, arrived([patient(company_id=company), *events]), run(datetime.now(UTC)))
             detecting.detect(tx, datetime.now(UTC), "tests-1", 500)

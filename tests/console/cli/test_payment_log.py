@@ -13,7 +13,7 @@ import pytest
 from payments.contract.event import ChargeType, Event
 from payments.core.line import IMPORT_USER
 from payments.journeys import configuring, detecting, distributing, importing
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Database, transaction
 from tests.console.conftest import Terminal
@@ -34,7 +34,7 @@ class Desk:
         self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": self.patient}
         self._terminal, self._database = terminal, database
         with transaction(database) as tx:
-            wish = Wish(self.company, self.company, integration=True, charge_types=list(ChargeType))
+            wish = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
             configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
         self.hears(patient(self.patient, company_id=self.company))
 
@@ -44,13 +44,13 @@ class Desk:
         with transaction(self._database) as tx:
             importing.import_events(tx, arrived(events), run(now))
             detecting.detect(tx, now, "tests-1", 500)
-            distributing.distribute_marked(tx, now.date(), now, 500)
+            distributing.distribute_queued(tx, now.date(), now, 500)
 
     def distributes(self) -> None:
         """Distribute by the four rules."""
         now = datetime.now(UTC)
         with transaction(self._database) as tx:
-            distributing.distribute_after(tx, FIRST, now.date(), now, 5000)
+            distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)
 
     def closes(self, month: str) -> None:
         assert self._terminal.types("months", "close", self.company, month).status == 0

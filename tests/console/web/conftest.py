@@ -24,7 +24,7 @@ from payments.access.authentication import Cost, Password
 from payments.access.rights import Role, User
 from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
-from payments.journeys.configuring import Wish
+from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
 from tests.conftest import scratch_database
 from tests.make import arrived, run
@@ -74,7 +74,7 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     now = datetime.now(UTC)
     with app.state.site.ledger() as tx:
         for clinic in (CLINIC, OTHER_CLINIC):
-            wish = Wish(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
+            wish = SettingsUpdate(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
             configuring.set_clinic(tx, wish, now=now, who="user:admin")
         password = Password(PASSWORD, CHEAP)
         for role in Role:
@@ -172,7 +172,7 @@ class Ledger:
             office = Office(tx, now.date(), company_id, clinic)
             office.now = now
             work(office)
-            wish = Wish(clinic, company_id, integration=True, charge_types=types or list(ChargeType))
+            wish = SettingsUpdate(clinic, company_id, integration=True, charge_types=types or list(ChargeType))
             configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
 
     def imports(self, clinic: str, *events: Event | bytes) -> None:

@@ -12,7 +12,7 @@ from payments.access.authentication import AuditQuery
 from payments.contract.event import ChargeType
 from payments.core.month import MonthState
 from payments.journeys import configuring, eligibility_preview
-from payments.journeys.configuring import CompanyWish, Wish
+from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.store.db.connection import Transaction
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor
@@ -72,7 +72,7 @@ def test_what_a_closed_month_means_for_a_payment_is_up_to_the_companys_policy(
 ) -> None:
     office = Office(tx, date(2026, 6, 10))
     office.close("2026-04")
-    configuring.set_company(tx, CompanyWish("company", adjustments=policy), now=office.now, who="user:admin")
+    configuring.set_company(tx, CompanyUpdate("company", adjustments=policy), now=office.now, who="user:admin")
 
     seen = eligibility_preview.would_flow(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
 
@@ -88,7 +88,7 @@ def asking(visitor: Visitor, ledger: Ledger) -> Visitor:
 
 
 def _copays_and_a_closed_june(office: Office) -> None:
-    wish = Wish("asking-off", "company-f", integration=False, charge_types=[ChargeType.COPAY])
+    wish = SettingsUpdate("asking-off", "company-f", integration=False, charge_types=[ChargeType.COPAY])
     configuring.set_clinic(office.tx, wish, now=datetime.now(UTC), who="user:admin")
     office.tx.exec_driver_sql(
         "INSERT INTO company_months (company_id, month, state) VALUES ('company-f', '2026-06-01', 'CLOSED') "
