@@ -1,1 +1,4 @@
-"""What a publisher uses: client, simulator and a reader of Synthea exports. Knows the event contract only."""
+"""The publisher's side: a client, an outbox, a simulator and a reader of Synthea exports.
+
+It imports `payments.contract` alone.
+"""

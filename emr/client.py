@@ -1,4 +1,4 @@
-"""Puts events on the feed; knows the event contract and Redis, and nothing of what Billing does with them."""
+"""Client that publishes events on the feed, a Redis stream."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,67 +32,65 @@ CHUNK_EVENTS = 500
 _EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
 
 Entry = tuple[str, dict[str, bytes | str]]
-"""A stream, and the fields of an entry for it."""
+"""A stream name and the fields of an entry on it."""
 Publishable = Event | Mapping[str, object] | bytes
-"""An event of the contract, the same as a mapping of its keys, or its bytes, which are sent as they stand."""
-
-
+"""An event model, a mapping of its keys, or its bytes, which are sent unchanged."""
 Sign = Callable[[bytes], str | None]
-"""Gives the signature of an event's bytes, or None for one that is not signed."""
+"""Returns the signature of an event's bytes, or None if it is not signed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One of the keys that a company has agreed on with Billing: its name there, and its secret."""
+    """A key that a company has agreed on with Billing: its name and its secret."""
 
     name: str
     secret: bytes = field(repr=False)
 
     def sign(self, body: bytes) -> str:
-        """Sign an event's bytes."""
+        """Return the signature of an event's bytes."""
         return signature_of(body, self.name, self.secret)
 
 
 class FeedError(Exception):
-    """The feed did not take the events; of those that were not confirmed some may have arrived."""
+    """The feed did not accept the events. Some of the unconfirmed events may have arrived."""
 
-    _happened = "did not take"
-    _advice = "Publish again when it answers"
+    _verb = "did not accept"
+    _advice = "Publish again once it answers"
 
     def __init__(self, server: str, problem: str, confirmed_count: int = 0) -> None:
         self.server = server
         self.confirmed_count = confirmed_count
         super().__init__(
-            f"Redis at {server} {self._happened} the events ({problem}); {confirmed_count} were confirmed. "
+            f"Redis at {server} {self._verb} the events ({problem}); {confirmed_count} were confirmed. "
             f"{self._advice}: the event ids make a repeat harmless."
         )
 
 
 class FeedUnreachableError(FeedError):
-    """Redis did not answer, or not in time."""
+    """Redis did not answer in time."""
 
 
 class FeedRefusedError(FeedError):
-    """Redis answered, and refused: no access, no memory left, read-only, or the name is not a stream's."""
+    """Redis answered with an error: no permission, out of memory, read-only, or the key is not a stream."""
 
-    _happened = "refused"
-    _advice = "Put that right and publish again"
+    _verb = "rejected"
+    _advice = "Fix the cause and publish again"
 
 
 def event_id_for(event_type: str, *key: str, version: int) -> UUID:
-    """Return the event id of this version of this record, the same at every call.
+    """Return the event id of a version of a record. The same arguments give the same id.
 
-    A publisher that does not store the ids it has sent can so repeat a save under its first id. `key` is what names the
-    record: clinic, payment and line, or company and patient.
+    A publisher that does not store the ids it sent can repeat a save under its first id. `key` identifies the record:
+    clinic, payment and line, or company and patient.
     """
     return uuid5(_EVENT_IDS, json.dumps([event_type, *key, version]))
 
 
 def body_of(event: Publishable) -> bytes:
-    """Return the bytes that go on the feed for this event.
+    """Return the bytes of an event as they go on the feed.
 
-    Raises TypeError where a mapping holds what the contract has no form for, and ValueError for an amount finer than
-    a cent.
+    Raises TypeError if a mapping holds a value that the contract has no form for, and ValueError for an amount with
+    fractions of a cent.
     """
     match event:
         case bytes():
@@ -117,11 +115,11 @@ def _written(value: object) -> str:
 
 
 class PaymentFeed:
-    """A publisher's end of the feed, over one Redis URL; connects at the first use, closes at the end of its `with`.
+    """Publishes events on the feed at a Redis URL. Connects at first use; closes at the end of its `with` block.
 
-    `streams` is Billing's PAYMENTS_STREAMS: with more than one, an event goes on its company's. `sign` signs what is
-    published, e.g. `SigningKey("2026-10", secret).sign`. With an OpenTelemetry `tracer` each event has a span below the
-    one that is current, and Billing's go below that. Raises ValueError for a URL that cannot be read.
+    `streams` is Billing's PAYMENTS_STREAMS: above 1, an event goes to its company's stream. `sign` signs each event,
+    for example `SigningKey("2026-10", secret).sign`. With an OpenTelemetry `tracer`, each event gets a span below the
+    current one, and Billing's spans follow below that. Raises ValueError for an unreadable URL.
     """
 
     def __init__(
@@ -138,12 +136,12 @@ class PaymentFeed:
         self.server = _server_name(self._redis)
 
     def publish(self, event: Publishable) -> str:
-        """Put one event on the feed and return the id of its entry.
+        """Publish one event, and return the id of its entry.
 
         Raises FeedUnreachableError, after which the event may or may not have arrived, or FeedRefusedError.
         """
         body = body_of(event)
-        with self._faults_translated(confirmed_count=0):
+        with self._redis_errors_translated(confirmed_count=0):
             return self._send([body])[0].decode()
 
     def publish_many(
@@ -153,17 +151,17 @@ class PaymentFeed:
         chunk: int = CHUNK_EVENTS,
         on_progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Put the events on the feed in their order, `chunk` of them a round trip, and return how many they were.
+        """Publish events in order, `chunk` of them a round trip, and return their number.
 
-        Holds one chunk in memory. `on_progress` is told the count so far after each chunk. Raises
-        FeedUnreachableError or FeedRefusedError with the count that was confirmed; the chunk after it may have arrived
-        in part. Raises ValueError for a chunk of less than one event.
+        One chunk is in memory at a time. `on_progress` receives the number of confirmed events after each chunk. Raises
+        FeedUnreachableError or FeedRefusedError with the confirmed number; the next chunk may have arrived in part.
+        Raises ValueError for a chunk size below 1.
         """
         if chunk < 1:
             raise ValueError(f"a chunk holds 1 event or more, not {chunk}")
         count = 0
         for bodies in _chunks(map(body_of, events), chunk):
-            with self._faults_translated(confirmed_count=count):
+            with self._redis_errors_translated(confirmed_count=count):
                 self._send(bodies)
             count += len(bodies)
             if on_progress:
@@ -183,21 +181,19 @@ class PaymentFeed:
         self.close()
 
     def _stream_of(self, body: bytes) -> str:
-        """Return the stream that an event belongs on; undivided, nobody has to look into it."""
-        return (
-            self.stream
-            if self.streams == 1
-            else stream_for(self.stream, self.streams, read_partial_event(body).company_id)
-        )
+        """Return the stream that an event belongs to. With one stream the body is not parsed."""
+        if self.streams == 1:
+            return self.stream
+        return stream_for(self.stream, self.streams, read_partial_event(body).company_id)
 
     def _send(self, bodies: list[bytes]) -> list[bytes]:
-        """Add an entry for each body in one round trip, and return their ids."""
+        """Add an entry for each body in one round trip, and return the entry ids."""
         entries: list[Entry] = [(self._stream_of(body), self._fields(body)) for body in bodies]
         with self._traced(entries), self._redis.pipeline(transaction=False) as pipeline:
             for stream, fields in entries:
                 pipeline.xadd(stream, cast("dict[Any, Any]", fields))
             replies = pipeline.execute(raise_on_error=False)
-            # Raised by redis-py itself the error would quote the event, and so a patient's payment, into every log.
+            # An error that redis-py raises quotes the command, so a patient's payment would end in logs.
             for reply in replies:
                 if isinstance(reply, redis.RedisError):
                     raise reply
@@ -206,22 +202,22 @@ class PaymentFeed:
     def _traced(self, entries: "list[Entry]") -> AbstractContextManager[None]:
         if self._tracer is None:
             return nullcontext()
-        from emr.tracing import publishing  # noqa: PLC0415 (nobody pays for loading it who does not trace)
+        from emr.publish_spans import publish_spans  # noqa: PLC0415 (optional dependency, loaded only with a tracer)
 
-        return publishing(self._tracer, entries)
+        return publish_spans(self._tracer, entries)
 
     def _fields(self, body: bytes) -> dict[str, bytes | str]:
         signature = self._sign(body) if self._sign else None
         return {"event": body} if signature is None else {"event": body, "signature": signature}
 
     @contextmanager
-    def _faults_translated(self, confirmed_count: int) -> Iterator[None]:
+    def _redis_errors_translated(self, confirmed_count: int) -> Iterator[None]:
         try:
             yield
         except (redis.AuthenticationError, AuthorizationError, redis.ResponseError) as refused:
             raise FeedRefusedError(self.server, str(refused), confirmed_count) from refused
-        except redis.RedisError as fault:
-            raise FeedUnreachableError(self.server, str(fault), confirmed_count) from fault
+        except redis.RedisError as error:
+            raise FeedUnreachableError(self.server, str(error), confirmed_count) from error
 
 
 def _connection_to(url: str) -> redis.Redis:
@@ -231,13 +227,13 @@ def _connection_to(url: str) -> redis.Redis:
             protocol=2,
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            # redis-py refuses the option, set or not, for a socket file.
+            # redis-py rejects this option for a Unix socket.
             **({} if url.startswith("unix:") else {"socket_keepalive": True}),
-            # redis-py by itself repeats a write whose reply was lost, and tells nobody; here the caller decides.
+            # redis-py would silently repeat a write whose reply was lost; here the caller decides.
             retry=Retry(NoBackoff(), 0),
         )
     except ValueError:
-        # What redis-py says may quote a part of the password, where a sign in it is not percent-encoded.
+        # The message of redis-py may quote part of a password that is not percent-encoded.
         raise ValueError("not a Redis URL such as redis://user:password@host:6379/0") from None
 
 

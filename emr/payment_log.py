@@ -1,4 +1,4 @@
-"""The EMR's Payment Log as a CSV file, which the office compares with Billing: written from events, read back."""
+"""The EMR's Payment Log as a CSV file, which the office compares with Billing."""
 
 import csv
 import re
@@ -22,7 +22,7 @@ _Read = TypeVar("_Read")
 
 
 class PaymentLogError(ValueError):
-    """A Payment Log cannot be read; says in which row and column, and what was expected there."""
+    """A Payment Log cannot be read. The message names the row, the column and the expected value."""
 
     def __init__(self, row: int, column: str, problem: str) -> None:
         self.row, self.column = row, column
@@ -30,7 +30,7 @@ class PaymentLogError(ValueError):
 
 
 def newest_saves(events: Iterable[Event]) -> list[PaymentSaved]:
-    """Return the lines as the EMR holds them after all these events, by day; a deleted line is not among them."""
+    """Return the lines that the EMR holds after these events, by transaction date, without deleted lines."""
     newest: dict[LineKey, PaymentSaved | PaymentDeleted] = {}
     for event in events:
         if isinstance(event, PaymentSaved | PaymentDeleted):
@@ -41,8 +41,8 @@ def newest_saves(events: Iterable[Event]) -> list[PaymentSaved]:
     return sorted(kept, key=lambda event: (event.transaction_date, event.key))
 
 
-def write_log(events: Iterable[Event], file: TextIO) -> int:
-    """Write the Payment Log that the EMR would print after these events, and return its number of lines."""
+def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
+    """Write the Payment Log that the EMR would export after these events, and return the number of lines."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     saves = newest_saves(events)
@@ -50,16 +50,16 @@ def write_log(events: Iterable[Event], file: TextIO) -> int:
     return len(saves)
 
 
-def read_log(file: TextIO) -> Iterator[Logged]:
-    """Yield the lines of a Payment Log; column names in any case and order, further columns are passed over.
+def read_payment_log(file: TextIO) -> Iterator[Logged]:
+    """Yield the lines of a Payment Log. Column names are matched in any case and order; extra columns are ignored.
 
-    Raises PaymentLogError at the first cell that cannot be read, and at a line that comes a second time.
+    Raises PaymentLogError at the first unreadable cell, and if a line occurs twice.
     """
     seen: dict[LineKey, int] = {}
     for number, row in _rows(file):
         line = _line(number, row)
         if line.key in seen:
-            raise PaymentLogError(number, "line_id", f"{line.key} stands in row {seen[line.key]} already")
+            raise PaymentLogError(number, "line_id", f"{line.key} is already in row {seen[line.key]}")
         seen[line.key] = number
         yield line
 

@@ -1,7 +1,7 @@
-"""Makes seeded days of simulated clinics, one day at a time; reads no clock and knows nothing of Billing's answer.
+"""Simulates days of clinics from a seed, one day at a time.
 
-The same arguments give the same bytes. What a clinic's day holds depends on the seed, the clinic and the date alone, so
-more clinics or more days only add to it. The shares of everything that happens are in `emr.shares`.
+The same arguments give the same bytes. The events of a clinic and a day depend on the seed, the clinic and the date
+alone, so more clinics or days only add events. Frequencies are in `emr.simulation_weights`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,8 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from emr.client import event_id_for
-from emr.shares import (
+from emr.scenarios import SimulatedEvent, Visit, chance, line_events, pick
+from emr.simulation_weights import (
     CLINICS_A_COMPANY,
     CLINICS_A_SWITCHED_OFF_ONE,
     PATIENT_LATE_PERCENT,
@@ -25,12 +26,11 @@ from emr.shares import (
     VISITS_A_DAY,
     VISITS_A_WEEKEND_DAY,
     Delivery,
-    Story,
+    Scenario,
 )
-from emr.stories import SimulatedEvent, Visit, happens, pick, tell_line
 from payments.contract.event import ChargeType, PatientSaved
 
-__all__ = ["Delivery", "SimulatedClinic", "SimulatedEvent", "Story", "clinics_of", "simulate"]
+__all__ = ["Delivery", "Scenario", "SimulatedClinic", "SimulatedEvent", "clinics_of", "simulate"]
 
 _TIMEZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Phoenix", "America/Los_Angeles")
 _GIVEN_NAMES = ("Ada", "Ben", "Carla", "Dev", "Elena", "Frank", "Grace", "Hugo", "Ines", "Jonas", "Kim", "Lena", "Mara")
@@ -39,7 +39,7 @@ _FAMILY_NAMES = ("Abbott", "Brandt", "Castillo", "Dawson", "Ellis", "Ferreira", 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedClinic:
-    """A clinic and the settings that its office has chosen; `timezone` is an IANA name, its company's."""
+    """A clinic and its settings; `timezone` is the IANA name of its company's time zone."""
 
     clinic_id: str
     company_id: str
@@ -49,7 +49,7 @@ class SimulatedClinic:
 
 
 def clinics_of(clinics: int, seed: int) -> list[SimulatedClinic]:
-    """Return the simulated clinics with their settings, which a caller stores before it publishes their events.
+    """Return the simulated clinics with their settings. Store the settings before publishing the events.
 
     Raises ValueError for fewer than one clinic.
     """
@@ -59,11 +59,10 @@ def clinics_of(clinics: int, seed: int) -> list[SimulatedClinic]:
 
 
 def simulate(clinics: int, days: int, seed: int, first_day: date) -> Iterator[SimulatedEvent]:
-    """Yield the events of `days` days from `first_day` on, in the order in which they reach the feed.
+    """Yield the events of `days` days from `first_day`, in the order in which they reach the feed.
 
-    Every save falls on one of these days in the clinic's local time; what was late on its way may arrive after them.
-    Holds the events of one day and the later saves of lines begun so far. Raises ValueError for fewer than one clinic
-    or day.
+    Each save is on one of these days in the clinic's local time; late events may arrive afterwards. Memory holds one
+    day and the later saves of open lines. Raises ValueError for fewer than one clinic or day.
     """
     if days < 1:
         raise ValueError(f"a simulation needs 1 day or more, not {days}")
@@ -72,13 +71,13 @@ def simulate(clinics: int, days: int, seed: int, first_day: date) -> Iterator[Si
 
 def _arrivals(roster: list[SimulatedClinic], days: Sequence[date], seed: int) -> Iterator[SimulatedEvent]:
     under_way: list[tuple[datetime, int, SimulatedEvent]] = []
-    sequence = count()  # decides between two arrivals in the same second
+    sequence = count()  # orders arrivals of the same second
     met: dict[str, set[str]] = {clinic.clinic_id: set() for clinic in roster}
     for day in days:
         for clinic in roster:
             for arrival in _day_of(clinic, day, days[-1], seed, met[clinic.clinic_id]):
                 heappush(under_way, (arrival.arrives_at, next(sequence), arrival))
-        # All clinics lie west of Greenwich: nothing of the next day is saved before it begins there.
+        # All clinics are west of Greenwich, so no save of the next day comes before midnight UTC.
         midnight = datetime.combine(day + timedelta(days=1), time(), UTC)
         while under_way and under_way[0][0] < midnight:
             yield heappop(under_way)[2]
@@ -103,7 +102,7 @@ def _clinic(number: int, seed: int) -> SimulatedClinic:
 def _day_of(clinic: SimulatedClinic, day: date, last_day: date, seed: int, met: set[str]) -> Iterator[SimulatedEvent]:
     rng = _generator(seed, clinic.clinic_id, day.isoformat())
     visit_count = rng.choice(VISITS_A_WEEKEND_DAY if day.weekday() >= 5 else VISITS_A_DAY)
-    # In the order of the day, so that a patient's record comes with the first of two visits.
+    # In time order, so that a patient's record comes with the first of two visits.
     for number, at in enumerate(sorted(_within_opening_hours(day, clinic.timezone, rng) for _ in range(visit_count))):
         visit = Visit(
             company_id=clinic.company_id,
@@ -116,8 +115,8 @@ def _day_of(clinic: SimulatedClinic, day: date, last_day: date, seed: int, met: 
         if visit.patient_id not in met:
             met.add(visit.patient_id)
             yield from _patient_record(visit, seed)
-        for line_number in range(2 if happens(rng, TWO_LINES_PERCENT) else 1):
-            yield from tell_line(visit, str(line_number + 1), rng)
+        for line_number in range(2 if chance(rng, TWO_LINES_PERCENT) else 1):
+            yield from line_events(visit, str(line_number + 1), rng)
 
 
 def _patient_in_care(clinic: SimulatedClinic, day: date, seed: int, rng: Random) -> str:
@@ -155,5 +154,5 @@ def _patient_record(visit: Visit, seed: int) -> Iterator[SimulatedEvent]:
 
 
 def _generator(seed: int, *names: str) -> Random:
-    # A generator of its own for each name keeps what one clinic does independent of how many others there are.
+    # One generator per name keeps each clinic independent of the number of clinics.
     return Random("/".join((str(seed), *names)))

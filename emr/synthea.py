@@ -1,14 +1,14 @@
-"""Reads the payments of patients out of a Synthea CSV export as events; knows the two files' columns, and no network.
+"""Events from the patient payments of a Synthea CSV export.
 
-In `claims_transactions.csv` a claim is a walk of rows in the order of CHARGEID. A CHARGE says who owes it first and a
-TRANSFERIN who owes it from there on (TRANSFERTYPE: 1 and 2 are insurers, p is the patient). A PAYMENT is the patient's
-if its METHOD is COPAY, which is taken at the visit, or if the patient is the one who owes when it comes.
+In `claims_transactions.csv`, the rows of a claim are ordered by CHARGEID. A CHARGE names the first debtor and a
+TRANSFERIN the next one (TRANSFERTYPE: 1 and 2 are insurers, p is the patient). A PAYMENT is the patient's if its METHOD
+is COPAY, which is taken at the visit, or if the patient is the debtor at that row.
 
-The charge type follows from the same walk, for the export has no column for it. COPAY is a Copay. Money for a charge
-that an insurer owed first is the rest that the insurer left to the patient: Coinsurance (it may be a deductible, the
-export cannot tell). Money for a charge that was the patient's from the start has no insurance behind it: Other.
+The export has no column for the charge type, so it follows from the debtors. COPAY is a Copay. A payment of a charge
+that an insurer owed first is Coinsurance (it may be a deductible; the export cannot tell). A payment of a charge that
+the patient owed from the start is Other.
 
-A PAYMENT of 0.00 moved no money and is left out: no front desk records one.
+A PAYMENT of 0.00 is skipped, because a front desk records none.
 """
 
 import csv
@@ -39,7 +39,7 @@ _METHODS = {"CASH": Method.CASH, "CHECK": Method.CHECK, "CC": Method.CREDIT_CARD
 
 
 class ExportError(Exception):
-    """The folder is not a Synthea CSV export that can be read."""
+    """The folder is not a readable Synthea CSV export."""
 
     def __init__(self, file: Path, problem: str) -> None:
         self.file = file
@@ -47,7 +47,7 @@ class ExportError(Exception):
 
 
 class _Step(NamedTuple):
-    """What one row means for its claim: a new debtor, or a payment of `amount`."""
+    """A row of a claim: a new debtor, or a payment of `amount` dollars."""
 
     number: int
     row_id: str
@@ -69,7 +69,7 @@ class _PatientPayment(NamedTuple):
 
 @dataclass(frozen=True)
 class SyntheaExport:
-    """The patients' payments of one export; the events are built as they are asked for."""
+    """The patient payments of one export. Events are built on demand."""
 
     company_id: str
     clinics: tuple[str, ...]
@@ -77,12 +77,12 @@ class SyntheaExport:
     payments_total: Money
     _folder: Path = field(repr=False)
     _payments: tuple[_PatientPayment, ...] = field(repr=False)
-    _patients: tuple[tuple[str, ...], ...] = field(repr=False)  # their names are not for logs
+    _patients: tuple[tuple[str, ...], ...] = field(repr=False)  # names do not belong in logs
 
     def patients(self) -> Iterator[PatientSaved]:
-        """Yield each patient's record, saved at the start of the day of birth: the export knows no other time.
+        """Yield a record for each patient, saved on the day of birth because the export has no other time.
 
-        Raises ExportError for a row that the event contract has no room for.
+        Raises ExportError for a row that does not fit the event contract.
         """
         for patient_id, born, first_name, last_name in self._patients:
             try:
@@ -102,9 +102,9 @@ class SyntheaExport:
                 raise _row_error(self._folder / PATIENTS_FILE, patient_id, refused) from None
 
     def payments(self) -> Iterator[PaymentSaved]:
-        """Yield each payment of a patient as a line of its own, claim by claim; dates are as the export writes them.
+        """Yield each patient payment as a line, claim by claim, with the dates of the export.
 
-        Raises ExportError for a row that the event contract has no room for.
+        Raises ExportError for a row that does not fit the event contract.
         """
         for step, charge_type in self._payments:
             try:
@@ -114,9 +114,9 @@ class SyntheaExport:
 
 
 def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExport:
-    """Read the export in this folder; all its clinics belong to one company, of which Synthea knows nothing.
+    """Read the export in a folder. All its clinics are assigned to one company.
 
-    Raises ExportError, naming the file, for a missing file or column and for a number that cannot be read.
+    Raises ExportError, naming the file, for a missing file or column and for an unreadable number.
     """
     payments = tuple(_patient_payments(_claims(folder / TRANSACTIONS_FILE)))
     patients = _rows(folder / PATIENTS_FILE, _PATIENT_COLUMNS)
@@ -145,7 +145,7 @@ def _rows(file: Path, columns: Iterable[str]) -> Iterator[Mapping[str, str]]:
 
 
 def _claims(file: Path) -> Iterable[list[_Step]]:
-    # Claims of different patients lie between each other, so each must be gathered before it can be walked.
+    # Rows of different claims are interleaved, so each claim is collected before it is processed.
     claims: dict[str, list[_Step]] = defaultdict(list)
     for row in _rows(file, _TRANSACTION_COLUMNS):
         if row["TYPE"] in {"CHARGE", "TRANSFERIN", "PAYMENT"}:
@@ -176,20 +176,20 @@ def _step(file: Path, row: Mapping[str, str]) -> _Step:
 
 def _patient_payments(claims: Iterable[list[_Step]]) -> Iterator[_PatientPayment]:
     for claim in claims:
-        debtor = debtor_first = ""
+        debtor = first_debtor = ""
         for step in sorted(claim):
             if step.type == "PAYMENT":
                 if step.amount and (step.method == "COPAY" or debtor == _PATIENT_OWES):
-                    yield _PatientPayment(step, _charge_type(step, debtor_first))
+                    yield _PatientPayment(step, _charge_type(step, first_debtor))
             elif step.debtor:
                 debtor = step.debtor
-                debtor_first = step.debtor if step.type == "CHARGE" else debtor_first
+                first_debtor = step.debtor if step.type == "CHARGE" else first_debtor
 
 
-def _charge_type(step: _Step, debtor_first: str) -> ChargeType:
+def _charge_type(step: _Step, first_debtor: str) -> ChargeType:
     if step.method == "COPAY":
         return ChargeType.COPAY
-    return ChargeType.OTHER if debtor_first == _PATIENT_OWES else ChargeType.COINSURANCE
+    return ChargeType.OTHER if first_debtor == _PATIENT_OWES else ChargeType.COINSURANCE
 
 
 def _payment_event(company_id: str, step: _Step, charge_type: ChargeType) -> PaymentSaved:

@@ -123,14 +123,14 @@ def line_record(line: BalancedLine) -> dict[str, Any]:
 @contextlib.contextmanager
 def _log(path: Path | None) -> Iterator[Iterator[Logged] | None]:
     """Open a Payment Log; a cell that cannot be read ends the command with its row and column."""
-    from emr.payment_log import PaymentLogError, read_log
+    from emr.payment_log import PaymentLogError, read_payment_log
 
     if path is None:
         yield None
         return
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            yield read_log(file)
+            yield read_payment_log(file)
         except PaymentLogError as error:
             raise CommandError(f"{path}: {error}", exit_status=2) from None
 

@@ -95,10 +95,10 @@ def payment_log(
     first_day: FirstDayOption = None,
 ) -> None:
     """Print what the EMR's own Payment Log says after a simulation, to balance against it: `--emr-csv`."""
-    from emr.payment_log import write_log
+    from emr.payment_log import write_payment_log
     from emr.simulator import simulate as simulated
 
-    write_log((each.event for each in simulated(clinics, days, seed, _begin(first_day, days))), sys.stdout)
+    write_payment_log((each.event for each in simulated(clinics, days, seed, _begin(first_day, days))), sys.stdout)
 
 
 @app.command(epilog="Example: payments emr replay-synthea ~/synthea/output/csv")

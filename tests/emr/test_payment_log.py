@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from emr.payment_log import COLUMNS, PaymentLogError, read_log, write_log
+from emr.payment_log import COLUMNS, PaymentLogError, read_payment_log, write_payment_log
 from emr.simulator import SimulatedEvent, clinics_of, simulate
 from payments.contract.event import Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO
@@ -81,7 +81,7 @@ def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> 
 def log_of(events: Sequence[Event]) -> io.StringIO:
     """Return the Payment Log of an EMR after these events."""
     file = io.StringIO()
-    write_log(events, file)
+    write_payment_log(events, file)
     file.seek(0)
     return file
 
@@ -114,7 +114,7 @@ def test_the_log_names_exactly_the_line_whose_event_was_lost(
     set_up(tx)
     receive(tx, [event for event in told if event.event_id != lost.event_id], AFTERWARDS)
 
-    balance = balancing.balance(tx, ALL, read_log(log_of(told)))
+    balance = balancing.balance(tx, ALL, read_payment_log(log_of(told)))
 
     assert [line.payment for line in balance.lines if line.unexplained or line.note] == [str(lost.key)]
 
@@ -149,7 +149,7 @@ def test_the_log_and_what_the_feed_said_are_the_same_where_nothing_was_lost(
     week = BalanceQuery(FIRST_DAY, FIRST_DAY + timedelta(days=6), "clinic-002")
     fed = balancing.balance(fortnight, week)
 
-    logged = balancing.balance(fortnight, week, read_log(log_of([each.event for each in events])))
+    logged = balancing.balance(fortnight, week, read_payment_log(log_of([each.event for each in events])))
 
     assert (logged.emr_total, logged.terms, logged.unexplained) == (fed.emr_total, fed.terms, ZERO)
     assert [line.payment for line in logged.lines] == [line.payment for line in fed.lines]
@@ -165,7 +165,7 @@ def test_a_log_holds_each_line_as_it_was_saved_last() -> None:
         ",".join(COLUMNS),
         "clinic,a,1,2026-06-05,30.00,Copay,false,true,2",
     ]
-    (line,) = read_log(file)
+    (line,) = read_payment_log(file)
     assert line == (key("a"), Decimal("30.00"), Details(date(2026, 6, 5), "Copay", internal_payment=False, version=2))
 
 
@@ -175,7 +175,7 @@ def test_a_log_is_read_as_spreadsheets_write_it() -> None:
         f"{header.lstrip(chr(0xFEFF))}\r\nno,1,copay,7,2026-06-05,1,p,c,3\r\n\r\nYES,0,Other,-7.5,2026-06-05,2,p,c,\r\n"
     )
 
-    lines = [*read_log(io.StringIO(text))]
+    lines = [*read_payment_log(io.StringIO(text))]
 
     assert [(str(line.key), str(line.amount), line.details.version) for line in lines] == [
         ("c/p/1", "0.00", None),
@@ -192,7 +192,7 @@ REFUSED = [
     ({"paid": "maybe"}, "paid: expected true or false; got 'maybe'"),
     ({"internal_payment": ""}, "internal_payment: expected true or false; got ''"),
     ({"version": "0"}, "version: expected a whole number from 1, or nothing; got '0'"),
-    ({"line_id": "0"}, "line_id: c/p/0 stands in row 2 already"),
+    ({"line_id": "0"}, "line_id: c/p/0 is already in row 2"),
 ]
 
 
@@ -202,7 +202,7 @@ def test_a_cell_that_cannot_be_read_is_named_by_row_and_column(change: dict[str,
     text = "\n".join(",".join(cells) for cells in [COLUMNS, *(row.values() for row in rows)])
 
     with pytest.raises(PaymentLogError) as refused:
-        [*read_log(io.StringIO(text))]
+        [*read_payment_log(io.StringIO(text))]
 
     assert str(refused.value) == f"Payment Log, row 3, column {told}"
 
@@ -212,4 +212,4 @@ def test_a_log_without_a_column_is_refused(text: str) -> None:
     with pytest.raises(
         PaymentLogError, match=r"row 1, column (clinic_id|transaction_date): missing; expected a header"
     ):
-        [*read_log(io.StringIO(text))]
+        [*read_payment_log(io.StringIO(text))]

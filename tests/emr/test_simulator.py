@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from emr.client import body_of
-from emr.shares import CHARGE_TYPES, METHODS, STORIES, TYPES_UNSELECTED
-from emr.simulator import Delivery, SimulatedEvent, Story, clinics_of, simulate
+from emr.simulation_weights import CHARGE_TYPE_WEIGHTS, METHOD_WEIGHTS, SCENARIO_WEIGHTS, TYPES_UNSELECTED
+from emr.simulator import Delivery, Scenario, SimulatedEvent, clinics_of, simulate
 from payments.contract.event import ChargeType, LineKey, Method, PatientSaved, PaymentDeleted, PaymentSaved, read_event
 
 FIRST_DAY = date(2026, 9, 1)
@@ -118,7 +118,7 @@ def test_every_kind_of_thing_happens_in_a_fortnight_of_five_clinics(seed: int) -
     arrivals = list(simulate(5, 14, seed, FIRST_DAY))
     saves = saves_of(arrivals)
 
-    assert {arrival.story for arrival in arrivals} == {*Story, None}
+    assert {arrival.scenario for arrival in arrivals} == {*Scenario, None}
     assert {arrival.delivery for arrival in arrivals} == set(Delivery)
     assert {save.charge_type for save in saves} == set(ChargeType)
     assert {save.method for save in saves} == set(Method)
@@ -132,14 +132,14 @@ def test_every_kind_of_thing_happens_in_a_fortnight_of_five_clinics(seed: int) -
 def test_the_shares_are_those_of_the_table() -> None:
     lines = lines_of(list(simulate(40, 14, 7, FIRST_DAY))).values()
     firsts = [line[0] for line in lines if not line[0].event.payment_id.split("-")[-1].startswith("R")]
-    stories = Counter(first.story for first in firsts)
+    scenarios = Counter(first.scenario for first in firsts)
     saves = [first.event for first in firsts if isinstance(first.event, PaymentSaved)]
 
     assert len(firsts) > 5_000
     for counts, table in [
-        (stories, STORIES),
-        (Counter(save.charge_type for save in saves), CHARGE_TYPES),
-        (Counter(save.method for save in saves), METHODS),
+        (scenarios, SCENARIO_WEIGHTS),
+        (Counter(save.charge_type for save in saves), CHARGE_TYPE_WEIGHTS),
+        (Counter(save.method for save in saves), METHOD_WEIGHTS),
     ]:
         assert sum(table.values()) == 100
         assert all(
@@ -149,7 +149,7 @@ def test_the_shares_are_those_of_the_table() -> None:
 
 
 def test_a_late_event_arrives_after_the_version_that_replaced_it(fortnight: list[SimulatedEvent]) -> None:
-    late = [arrival for arrival in fortnight if arrival.delivery is Delivery.LATE and arrival.story]
+    late = [arrival for arrival in fortnight if arrival.delivery is Delivery.LATE and arrival.scenario]
     lines = lines_of(fortnight)
 
     assert late

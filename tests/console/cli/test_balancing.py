@@ -10,7 +10,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from console.cli.balancing import KEYS, LINES, TERMS
-from emr.payment_log import write_log
+from emr.payment_log import write_payment_log
 from payments.contract.event import ChargeType, PaymentSaved
 from payments.core.balancing import ReconcilingItem
 from payments.store.db.connection import Database, transaction
@@ -44,7 +44,7 @@ def logged(tmp_path: Path) -> Path:
 
 def written(path: Path, *events: PaymentSaved) -> Path:
     with path.open("w") as file:
-        write_log(events, file)
+        write_payment_log(events, file)
     return path
 
 

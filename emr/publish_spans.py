@@ -1,4 +1,4 @@
-"""The publisher's part of a trace: a span for each event, and its context in the entry beside the event."""
+"""OpenTelemetry spans of the publisher, one for each event. The entry carries their context."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ _W3C = TraceContextTextMapPropagator()
 
 
 @contextmanager
-def publishing(tracer: Tracer, entries: Sequence[tuple[str, dict[str, bytes | str]]]) -> Iterator[None]:
-    """Open a span for each (stream, fields) below the caller's own, and add its `traceparent` to the fields.
+def publish_spans(tracer: Tracer, entries: Sequence[tuple[str, dict[str, bytes | str]]]) -> Iterator[None]:
+    """Open a span for each (stream, fields) below the current span, and add its `traceparent` to the fields.
 
-    They end with the block, which is when the feed has confirmed them; an error is told by its kind.
+    The spans end with the block, after the feed has confirmed the events. An error is recorded by its class.
     """
     spans = []
     for stream, fields in entries:

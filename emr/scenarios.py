@@ -1,4 +1,4 @@
-"""Tells one payment line from its first save to its last as events; draws from the generator it is given, only."""
+"""Events of one simulated payment line, from its first save to its last."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,16 +7,16 @@ from random import Random
 from typing import Any, NamedTuple, TypeVar
 
 from emr.client import event_id_for
-from emr.shares import (
+from emr.simulation_weights import (
     AMOUNTS_CENTS,
-    CHARGE_TYPES,
+    CHARGE_TYPE_WEIGHTS,
     EDIT_DELAYS_DAYS,
-    METHODS,
+    METHOD_WEIGHTS,
     OVERTAKEN_PERCENT,
     REPEATED_PERCENT,
-    STORIES,
+    SCENARIO_WEIGHTS,
     Delivery,
-    Story,
+    Scenario,
 )
 from payments.contract.event import ChargeType, Event, LineKey, Method, PaymentDeleted, PaymentSaved
 
@@ -27,21 +27,21 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """An event, when it reaches the feed, and what only the simulator knows of it.
+    """An event, its arrival time at the feed, and what only the simulator knows.
 
-    `story` is None for a patient's record. `is_newest` says that no later version was saved on the simulated days.
+    `scenario` is None for a patient's record. `is_newest` is True if no later version was saved on the simulated days.
     """
 
     event: Event
     arrives_at: datetime
-    story: Story | None
+    scenario: Scenario | None
     delivery: Delivery
     is_newest: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One patient at one front desk; `at` is the clinic's local time, and nothing is saved after `last_day`."""
+    """A visit of a patient; `at` is the clinic's local time, and nothing is saved after `last_day`."""
 
     company_id: str
     clinic_id: str
@@ -57,41 +57,41 @@ class _Save(NamedTuple):
 
 
 def pick(rng: Random, weights: Mapping[_T, int]) -> _T:
-    """Draw one of the keys, each as often as its weight says."""
+    """Draw a key with a probability proportional to its weight."""
     return rng.choices(list(weights), list(weights.values()))[0]
 
 
-def happens(rng: Random, percent: int) -> bool:
-    """Draw whether something happens that happens in `percent` of 100 cases."""
+def chance(rng: Random, percent: int) -> bool:
+    """Return True with a probability of `percent` percent."""
     return rng.randrange(100) < percent
 
 
-def tell_line(visit: Visit, line_id: str, rng: Random) -> Iterator[SimulatedEvent]:
-    """Yield every event of one line of the visit's payment, and of its refund, in no order of arrival."""
-    story = pick(rng, STORIES)
-    first = _first_save(visit, line_id, story, rng)
-    changes = _changes(first, story, rng)
-    overtaken = bool(changes) and happens(rng, OVERTAKEN_PERCENT)
-    # Only a change made within minutes can overtake what it changes.
+def line_events(visit: Visit, line_id: str, rng: Random) -> Iterator[SimulatedEvent]:
+    """Yield the events of one line of the visit's payment and of its refund, not in order of arrival."""
+    scenario = pick(rng, SCENARIO_WEIGHTS)
+    first = _first_save(visit, line_id, scenario, rng)
+    changes = _changes(first, scenario, rng)
+    overtaken = bool(changes) and chance(rng, OVERTAKEN_PERCENT)
+    # Only a change within minutes can overtake the version it changes.
     delays_days = [0 if overtaken and number == 0 else pick(rng, EDIT_DELAYS_DAYS) for number in range(len(changes))]
     saves = _dated(_Save(visit.at, first), changes, delays_days, rng)
-    yield from _deliver(visit, saves, story, Delivery.LATE if overtaken else Delivery.PROMPT, rng)
-    if story is Story.REFUNDED:
+    yield from _deliver(visit, saves, scenario, Delivery.LATE if overtaken else Delivery.PROMPT, rng)
+    if scenario is Scenario.REFUNDED:
         at = _later(visit.at, max(1, pick(rng, EDIT_DELAYS_DAYS)), rng)
-        yield from _deliver(visit, [_Save(at, _refund(visit, first, at))], story, Delivery.PROMPT, rng)
+        yield from _deliver(visit, [_Save(at, _refund(visit, first, at))], scenario, Delivery.PROMPT, rng)
 
 
-def _first_save(visit: Visit, line_id: str, story: Story, rng: Random) -> Fields:
-    charge_type, method = pick(rng, CHARGE_TYPES), pick(rng, METHODS)
-    zero_due = story in {Story.ZERO_DUE, Story.ZERO_DUE_CORRECTED}
+def _first_save(visit: Visit, line_id: str, scenario: Scenario, rng: Random) -> Fields:
+    charge_type, method = pick(rng, CHARGE_TYPE_WEIGHTS), pick(rng, METHOD_WEIGHTS)
+    zero_due = scenario in {Scenario.ZERO_DUE, Scenario.ZERO_DUE_CORRECTED}
     due_cents = 0 if zero_due else rng.choice(AMOUNTS_CENTS[charge_type])
     paid_cents = due_cents
-    if story is Story.PAID_LATER:
+    if scenario is Scenario.PAID_LATER:
         paid_cents = 0
-    elif story is Story.PART_PAID:
+    elif scenario is Scenario.PART_PAID:
         paid_cents = due_cents // 2
     day = visit.at.date()
-    if story is Story.BACK_DATED:
+    if scenario is Scenario.BACK_DATED:
         day -= timedelta(days=rng.randrange(3, 46))
     return {
         "payment_id": visit.payment_id,
@@ -99,32 +99,32 @@ def _first_save(visit: Visit, line_id: str, story: Story, rng: Random) -> Fields
         "charge_type": charge_type,
         "amount_due": _amount(due_cents),
         "amount_paid": _amount(paid_cents),
-        "paid": story is not Story.PAID_LATER,
-        "internal_payment": story is Story.INTERNAL,
+        "paid": scenario is not Scenario.PAID_LATER,
+        "internal_payment": scenario is Scenario.INTERNAL,
         "method": method,
         "transaction_date": day.isoformat(),
         "date_of_service": None if charge_type is ChargeType.PAYMENT_ON_ACCOUNT else day.isoformat(),
-        "case_id": f"{visit.patient_id}-case" if happens(rng, 90) else None,
+        "case_id": f"{visit.patient_id}-case" if chance(rng, 90) else None,
         "provider_id": f"{visit.clinic_id}-therapist-{rng.randrange(1, 5)}",
         "reference": _reference(method, rng),
-        "memo": "Taken at check-in" if happens(rng, 20) else None,
+        "memo": "Taken at check-in" if chance(rng, 20) else None,
     }
 
 
-def _changes(first: Fields, story: Story, rng: Random) -> list[Fields | None]:
+def _changes(first: Fields, scenario: Scenario, rng: Random) -> list[Fields | None]:
     changes: list[Fields | None] = []
-    match story:
-        case Story.AMOUNT_CORRECTED | Story.ZERO_DUE_CORRECTED:
+    match scenario:
+        case Scenario.AMOUNT_CORRECTED | Scenario.ZERO_DUE_CORRECTED:
             changes = [_other_amount(first, rng)]
-        case Story.METHOD_CHANGED:
+        case Scenario.METHOD_CHANGED:
             changes = [_other_method(first, rng)]
-        case Story.MEMO_ADDED:
+        case Scenario.MEMO_ADDED:
             changes = [_OTHER_MEMO]
-        case Story.REWORKED:
+        case Scenario.REWORKED:
             changes = [_other_amount(first, rng), _other_method(first, rng), _OTHER_MEMO]
-        case Story.PAID_LATER:
+        case Scenario.PAID_LATER:
             changes = [{"paid": True, "amount_paid": first["amount_due"]}]
-        case Story.DELETED:
+        case Scenario.DELETED:
             changes = [None]
     return changes
 
@@ -138,7 +138,7 @@ def _other_amount(first: Fields, rng: Random) -> Fields:
 
 
 def _other_method(first: Fields, rng: Random) -> Fields:
-    method = pick(rng, {method: weight for method, weight in METHODS.items() if method is not first["method"]})
+    method = pick(rng, {method: weight for method, weight in METHOD_WEIGHTS.items() if method is not first["method"]})
     return {"method": method, "reference": _reference(method, rng)}
 
 
@@ -170,7 +170,7 @@ def _later(at: datetime, days: int, rng: Random) -> datetime:
 
 
 def _deliver(
-    visit: Visit, saves: list[_Save], story: Story, first_delivery: Delivery, rng: Random
+    visit: Visit, saves: list[_Save], scenario: Scenario, first_delivery: Delivery, rng: Random
 ) -> Iterator[SimulatedEvent]:
     newest = sum(save.at.date() <= visit.last_day for save in saves)
     for version, save in enumerate(saves, start=1):
@@ -178,11 +178,11 @@ def _deliver(
         if version == 1 and first_delivery is Delivery.LATE:
             arrives_at, delivery = saves[1].at + timedelta(seconds=rng.randrange(60, 3_600)), Delivery.LATE
         again_at = arrives_at + timedelta(seconds=rng.randrange(5, 7_200))
-        repeated = happens(rng, REPEATED_PERCENT)
-        # A save after the last day is drawn like any other, so that the rest of the day does not depend on that day.
+        repeated = chance(rng, REPEATED_PERCENT)
+        # Draw saves after the last day too, so that the rest of the day does not depend on `last_day`.
         if version <= newest:
             event = _event(visit, saves[0].fields or {}, save, version)
-            arrival = SimulatedEvent(event, arrives_at, story, delivery, is_newest=version == newest)
+            arrival = SimulatedEvent(event, arrives_at, scenario, delivery, is_newest=version == newest)
             yield arrival
             if repeated:
                 yield replace(arrival, arrives_at=again_at, delivery=Delivery.REPEATED)

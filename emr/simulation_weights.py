@@ -1,7 +1,7 @@
-"""How much of what happens in a simulated clinic: one table of shares, and nothing of how the days are made.
+"""Weights of the simulation: how often each scenario, charge type, method and delay occurs.
 
-Every figure is an assumption, chosen so that a fortnight of five clinics meets every rule that Billing applies to a
-payment, not measured anywhere. Weights in a mapping are parts of their own sum; the sums here are 100.
+The figures are assumptions, chosen so that two weeks of five clinics exercise every import rule. They are not measured.
+The weights of a mapping are relative to its sum, which is 100 here.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from enum import StrEnum
 from payments.contract.event import ChargeType, Method
 
 
-class Story(StrEnum):
-    """What is special about a line, from its first save to its last."""
+class Scenario(StrEnum):
+    """The course of a line from its first save to its last."""
 
     PLAIN = "plain"
     PART_PAID = "part paid"
@@ -36,22 +36,22 @@ class Delivery(StrEnum):
     LATE = "late"
 
 
-STORIES: Mapping[Story, int] = {
-    Story.PLAIN: 58,  # saved once, Paid, dated today
-    Story.PART_PAID: 3,  # Amount Paid below Amount Due
-    Story.AMOUNT_CORRECTED: 7,  # version 2 has another amount
-    Story.METHOD_CHANGED: 4,  # version 2 has another method
-    Story.MEMO_ADDED: 4,  # version 2 differs in its memo only
-    Story.REWORKED: 2,  # versions 2 to 4: amount, method, memo
-    Story.DELETED: 4,  # version 2 is a deletion
-    Story.BACK_DATED: 4,  # entered from the chart for a day 3 to 45 days ago
-    Story.INTERNAL: 3,  # marked Internal Payment
-    Story.PAID_LATER: 4,  # version 1 not Paid, version 2 Paid
-    Story.ZERO_DUE: 2,  # Amount Due 0.00, left so
-    Story.ZERO_DUE_CORRECTED: 2,  # Amount Due 0.00, version 2 has an amount
-    Story.REFUNDED: 3,  # a negative line of its own follows
+SCENARIO_WEIGHTS: Mapping[Scenario, int] = {
+    Scenario.PLAIN: 58,  # saved once, Paid, dated today
+    Scenario.PART_PAID: 3,  # Amount Paid below Amount Due
+    Scenario.AMOUNT_CORRECTED: 7,  # version 2 has another amount
+    Scenario.METHOD_CHANGED: 4,  # version 2 has another method
+    Scenario.MEMO_ADDED: 4,  # version 2 differs in its memo only
+    Scenario.REWORKED: 2,  # versions 2 to 4: amount, method, memo
+    Scenario.DELETED: 4,  # version 2 is a deletion
+    Scenario.BACK_DATED: 4,  # entered later, for a day 3 to 45 days ago
+    Scenario.INTERNAL: 3,  # marked Internal Payment
+    Scenario.PAID_LATER: 4,  # version 1 not Paid, version 2 Paid
+    Scenario.ZERO_DUE: 2,  # Amount Due 0.00, left so
+    Scenario.ZERO_DUE_CORRECTED: 2,  # Amount Due 0.00, version 2 has an amount
+    Scenario.REFUNDED: 3,  # a negative line of its own follows
 }
-CHARGE_TYPES: Mapping[ChargeType, int] = {
+CHARGE_TYPE_WEIGHTS: Mapping[ChargeType, int] = {
     ChargeType.COPAY: 60,
     ChargeType.COINSURANCE: 13,
     ChargeType.DEDUCTIBLE: 10,
@@ -60,7 +60,7 @@ CHARGE_TYPES: Mapping[ChargeType, int] = {
     ChargeType.WELLNESS: 4,
     ChargeType.OTHER: 3,
 }
-METHODS: Mapping[Method, int] = {
+METHOD_WEIGHTS: Mapping[Method, int] = {
     Method.CREDIT_CARD: 62,
     Method.CASH: 16,
     Method.CHECK: 15,
@@ -77,15 +77,15 @@ AMOUNTS_CENTS: Mapping[ChargeType, range] = {
     ChargeType.OTHER: range(5_00, 80_00),
 }
 EDIT_DELAYS_DAYS: Mapping[int, int] = {0: 40, 1: 25, 2: 10, 3: 10, 5: 8, 8: 4, 35: 3}
-"""Days from one save of a line to the next; the longest so that the month may have been closed meanwhile."""
+"""Days between two saves of a line. The longest is enough for the month to be closed meanwhile."""
 
-# Of 100 payments, this many hold two lines.
+# Payments with two lines, per 100.
 TWO_LINES_PERCENT = 12
-# Of 100 lines saved more than once, this many have their first version overtaken by the second on its way.
+# Lines whose second version reaches the feed before the first, per 100 lines with several versions.
 OVERTAKEN_PERCENT = 15
-# Of 100 events, this many are sent a second time.
+# Events that are published twice, per 100.
 REPEATED_PERCENT = 3
-# Of 100 patients, Billing hears of this many only after their first payment, or never.
+# Patients announced to Billing only after their first payment, or never, per 100.
 PATIENT_LATE_PERCENT = 5
 PATIENT_NEVER_PERCENT = 2
 
@@ -95,7 +95,7 @@ PATIENTS_IN_CARE = 60
 PATIENTS_NEW_A_WEEK = 5
 
 CLINICS_A_COMPANY = 5
-# In each ten clinics one has the integration off: one of the second to the fifth, so that a few clinics show it too.
+# One clinic in ten has the integration off: one of the second to the fifth, so that small simulations include it.
 CLINICS_A_SWITCHED_OFF_ONE = 10
 # Number of charge types that a clinic has not selected; Copay is always selected.
 TYPES_UNSELECTED: Mapping[int, int] = {0: 50, 1: 30, 2: 15, 3: 5}
