@@ -22,6 +22,7 @@ from config.urls import normalised_database_url, with_database, with_redis_datab
 from devstack.engines import embedded_postgres, embedded_valkey
 from payments.store.db.connection import Database, Transaction, connect
 from payments.store.migrations import upgrade
+from tests.examples import load_profile
 
 # The tests empty this database of REDIS_URL's server; the broker of a test is the one after it. One for each process
 # of a run, `gw0` and on; those between belong to the stacks of tests/acceptance and tests/browser.
@@ -30,8 +31,9 @@ REDIS_TEST_DATABASES = {"master": 9, "gw0": 9, "gw1": 13, "gw2": 6, "gw3": 2}
 TEMPORARY_FOLDER = pytest.StashKey[Path]()
 
 
-# What is imported stays until the end: it is not searched for garbage, neither now nor later.
+# Imported modules stay until the end: the garbage collector never needs to look at them.
 gc.disable()
+load_profile()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,8 +56,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Search for garbage from here on, and only in what the tests make."""
+    """Collect garbage from here on, only among the objects that tests make, and seldom."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     gc.enable()
 
 

@@ -7,8 +7,6 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from hypothesis import settings
-
 from payments.contract.event import (
     ChargeSaved,
     ChargeType,
@@ -32,9 +30,6 @@ NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 SAVED_AT = datetime(2026, 6, 5, 17, tzinfo=UTC)
 LADDER: BackoffSchedule = (timedelta(seconds=10), timedelta(minutes=1))
 COPAYS = ClinicSettings(integration=True, charge_types=frozenset({ChargeType.COPAY}))
-
-few = settings(max_examples=40, deadline=None)
-"""How many examples a rule of a few lines is tried with; a busy machine may be slow."""
 
 _SAVED: dict[str, Any] = {
     "schema": 1,

@@ -21,6 +21,7 @@ from payments.store.ledger.month_close import take_snapshot
 from tests.make import arrived, patient, run
 
 BILLER = "user:biller"
+BATCH = 500
 
 
 def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
@@ -61,12 +62,12 @@ class Office:
 
     def sweep(self) -> None:
         """Judge again what is due, and bring the exceptions up to date."""
-        while importing.retry_due(self.tx, run(self.now), 500).judged:
+        while importing.retry_due(self.tx, run(self.now), BATCH).judged:
             self.now += timedelta(microseconds=1)
-        importing.retry_dead_letters(self.tx, run(self.now), 500)
-        while detecting.detect(self.tx, self.now, "tests-1", 500).examined:
+        importing.retry_dead_letters(self.tx, run(self.now), BATCH)
+        while detecting.detect(self.tx, self.now, "tests-1", BATCH).examined == BATCH:
             pass
-        distributing.distribute_queued(self.tx, self.now.date(), self.now, 500)
+        distributing.distribute_queued(self.tx, self.now.date(), self.now, BATCH)
 
     def close(self, *months: str) -> None:
         """Close months."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from payments.contract.event import ChargeType, LineKey, Method, read_event
 from payments.contract.partial_event import read_partial_event
-from tests.make import body, deleted, few, patient, said, saved
+from tests.make import body, deleted, patient, said, saved
 
 CHANGES = {
     "company_id": "other",
@@ -59,7 +59,6 @@ def test_a_field_that_the_contract_does_not_name_is_ignored(event):
     assert b"Front Desk" not in body(read)
 
 
-@few
 @given(
     identifiers,
     identifiers,
@@ -117,7 +116,6 @@ def test_a_printed_key_is_read_in_every_way_that_prints_so(text, readings):
     assert [tuple(key) for key in LineKey.readings(text)] == readings
 
 
-@few
 @given(identifiers, identifiers, identifiers)
 def test_a_printed_key_is_always_among_its_own_readings(clinic_id, payment_id, line_id):
     key = LineKey(clinic_id, payment_id, line_id)

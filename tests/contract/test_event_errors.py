@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from payments.contract.errors import EventError
 from payments.contract.event import read_event
 from payments.contract.partial_event import PartialEvent, read_partial_event
-from tests.make import body, few, said
+from tests.make import body, said
 
 DOLLARS = 'expected dollars as text with two decimals, e.g. "25.00"'
 DAY = "expected a date that exists, YYYY-MM-DD"
@@ -139,7 +139,6 @@ nearly_events = st.dictionaries(st.sampled_from([*said(), "memo", "refund_of"]),
 )
 
 
-@few
 @given(st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()) | nearly_events)
 def test_anything_is_either_read_or_refused_in_one_printable_line(content):
     assert isinstance(read_partial_event(content), PartialEvent)

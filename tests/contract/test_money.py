@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.money import ZERO, dollars, total
-from tests.make import few
 
 cents = st.integers(-(10**12), 10**12)
 
@@ -28,7 +27,6 @@ def test_nothing_adds_up_to_nothing_with_two_places():
     assert str(total([])) == "0.00"
 
 
-@few
 @given(st.lists(cents))
 def test_a_total_is_exact_to_the_cent(amounts):
     assert total(dollars(Decimal(cent) / 100) for cent in amounts) == ZERO + Decimal(sum(amounts)) / 100

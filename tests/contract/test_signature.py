@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.signature import NO_KEYS, Keyring, signature_of
-from tests.make import few
 
 BODY = b'{"company_id":"acme"}'
 OLD, NEW = b"o" * 16, b"n" * 32
@@ -71,7 +70,6 @@ def test_where_no_key_is_known_a_signature_says_nothing_unless_it_is_required():
     assert OF_ALL.problem("initech", BODY, RIGHT) == "company initech has no such key"
 
 
-@few
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda data: f"2026-10:{data.hex()}"))
 def test_no_other_text_is_a_signature(text):
     assert text == RIGHT or OF_ALL.problem("acme", BODY, text)

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.stream_partition import stream_for, stream_names, stream_number
-from tests.make import few
 
 
 @pytest.mark.parametrize(
@@ -20,7 +19,6 @@ def test_a_company_has_its_stream_for_ever(company_id, number):
     assert stream_for("emr:payments", 8, company_id) == f"emr:payments:{number}"
 
 
-@few
 @given(st.text(min_size=1, max_size=64), st.integers(2, 256))
 def test_what_is_published_is_among_what_is_read(company_id, streams):
     assert stream_for("feed", streams, company_id) in stream_names("feed", streams)

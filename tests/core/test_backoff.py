@@ -4,13 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.core.backoff import pause
-from tests.make import few
 
 steps = st.timedeltas(timedelta(0), timedelta(days=2))
 ladders = st.lists(steps, min_size=1, max_size=8)
 
 
-@few
 @given(ladders, st.text(max_size=20), st.data())
 def test_a_pause_lies_between_nothing_and_its_step(ladder, spread_by, data):
     tries = data.draw(st.integers(1, len(ladder)))
@@ -19,7 +17,6 @@ def test_a_pause_lies_between_nothing_and_its_step(ladder, spread_by, data):
     assert timedelta(0) <= wait <= ladder[tries - 1]
 
 
-@few
 @given(ladders, st.text(max_size=20), st.integers(1, 3))
 def test_the_ladder_ends_after_its_last_step(ladder, spread_by, beyond):
     assert pause(ladder, len(ladder) + beyond, spread_by) is None

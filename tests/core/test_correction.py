@@ -11,7 +11,7 @@ from payments.contract.event import ChargeType, Method
 from payments.contract.money import ZERO, total
 from payments.core.correction import active, adjustments, corrections
 from payments.core.line import EntryDimensions, LedgerPosting
-from tests.make import few, posting
+from tests.make import posting
 
 amounts = st.integers(-9_999, 9_999).map(lambda cents: (Decimal(cents) / 100).quantize(ZERO)).filter(bool)
 bearings = st.builds(
@@ -38,13 +38,11 @@ def by_bearing(standing):
     return {dimensions: amount for dimensions, amount in sums.items() if amount}
 
 
-@few
 @given(standings, st.none() | postings)
 def test_what_is_posted_is_always_the_difference_between_target_and_posted(standing, wanted):
     assert amount_of(corrections(standing, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(standing)
 
 
-@few
 @given(standings.filter(amount_of), st.none() | postings)
 def test_afterwards_what_stands_is_what_is_wanted_wherever_money_is_broken_down(standing, wanted):
     after = standing + corrections(standing, wanted)
@@ -52,7 +50,6 @@ def test_afterwards_what_stands_is_what_is_wanted_wherever_money_is_broken_down(
     assert by_bearing(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
 
 
-@few
 @given(standings, st.none() | postings)
 def test_nothing_is_posted_twice_and_nothing_of_zero(standing, wanted):
     posted = corrections(standing, wanted)
@@ -61,7 +58,6 @@ def test_nothing_is_posted_twice_and_nothing_of_zero(standing, wanted):
     assert corrections(standing + posted, wanted) == ()
 
 
-@few
 @given(standings, postings)
 def test_money_goes_out_before_it_comes_in(standing, wanted):
     directions = [each.amount > ZERO for each in corrections(standing, wanted)]
@@ -87,7 +83,6 @@ def test_a_change_of_the_date_alone_moves_the_money_in_an_open_month_and_needs_n
     assert adjustments(standing, wanted) == ()
 
 
-@few
 @given(standings, st.none() | postings)
 def test_an_adjustment_of_a_closed_month_comes_to_the_same_difference(standing, wanted):
     assert amount_of(adjustments(standing, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(standing)

@@ -5,12 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.core.month import Month
-from tests.make import few
 
 days = st.dates(date(1900, 1, 1), date(2999, 12, 31))
 
 
-@few
 @given(days)
 def test_a_month_reads_what_it_prints_and_begins_on_its_first_day(day):
     month = Month.of(day)
@@ -19,7 +17,6 @@ def test_a_month_reads_what_it_prints_and_begins_on_its_first_day(day):
     assert month.first_day == day.replace(day=1)
 
 
-@few
 @given(days, days)
 def test_months_sort_by_time(one, other):
     assert (Month.of(one) < Month.of(other)) == (one.replace(day=1) < other.replace(day=1))

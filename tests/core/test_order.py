@@ -7,7 +7,7 @@ from payments.contract.event import PaymentSaved
 from payments.contract.money import ZERO, total
 from payments.core.import_rule import ImportContext, VersionCheck, arrival, decide
 from payments.core.outcome import Status
-from tests.make import COPAYS, LADDER, NOW, deleted, few, saved
+from tests.make import COPAYS, LADDER, NOW, deleted, saved
 
 FACTS = ImportContext(NOW, LADDER, COPAYS)
 
@@ -47,7 +47,6 @@ def is_unpaid(event):
     return isinstance(event, PaymentSaved) and not event.paid
 
 
-@few
 @given(histories, st.data())
 def test_any_order_with_any_repeats_ends_the_same(history, data):
     repeats = data.draw(st.lists(st.sampled_from(history), max_size=4))
@@ -66,7 +65,6 @@ def test_any_order_with_any_repeats_ends_the_same(history, data):
         assert straight.posted == crooked.posted
 
 
-@few
 @given(histories)
 def test_what_stands_is_what_should_stand(history):
     line = folded(history)
@@ -75,7 +73,6 @@ def test_what_stands_is_what_should_stand(history):
         assert line.posted == line.outcome.target
 
 
-@few
 @given(histories)
 def test_a_replay_of_everything_posts_nothing(history):
     line = folded(history)

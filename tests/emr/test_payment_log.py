@@ -1,7 +1,6 @@
 """The EMR's Payment Log: written and read back, and a lost event found by it; a simulated fortnight that balances."""
 
 import io
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -22,13 +21,14 @@ from payments.journeys import adjusting, balancing, closing, configuring, detect
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
+from tests.examples import example_count
 from tests.make import arrived, body, deleted, edited, key, patient, run, said, saved
 
 SEED, FIRST_DAY, CLINICS = 7, date(2026, 9, 24), 5
 HALFWAY, AFTERWARDS = datetime(2026, 10, 3, 12, tzinfo=UTC), datetime(2026, 10, 12, 12, tzinfo=UTC)
 FIRST_CLINIC = {"clinic_id": "clinic-001", "company_id": "company-1"}
 ALL = BalanceQuery()
-LOST = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "3"))
+LOST = example_count(2)
 
 
 @pytest.fixture(scope="module")

@@ -51,10 +51,11 @@ def test_another_process_makes_the_same_bytes(fortnight: list[SimulatedEvent]) -
         arrivals = emr.simulator.simulate(5, 14, 7, datetime.date(2026, 9, 1))
         print(hashlib.sha256(b"".join(emr.client.body_of(arrival.event) for arrival in arrivals)).hexdigest())
     """
-    for hash_seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
-        printed = subprocess.check_output([sys.executable, "-c", script], cwd=CHECKOUT, env=environment, text=True)
-        assert printed.strip() == hashlib.sha256(b"".join(body_of(a.event) for a in fortnight)).hexdigest()
+    environment = os.environ | {"PYTHONHASHSEED": str(hash("another seed than here") % 2**32)}
+
+    printed = subprocess.check_output([sys.executable, "-c", script], cwd=CHECKOUT, env=environment, text=True)
+
+    assert printed.strip() == hashlib.sha256(b"".join(body_of(a.event) for a in fortnight)).hexdigest()
 
 
 def test_two_seeds_never_name_the_same_event_line_or_patient(fortnight: list[SimulatedEvent]) -> None:
@@ -130,12 +131,12 @@ def test_every_kind_of_thing_happens_in_a_fortnight_of_five_clinics(seed: int) -
 
 
 def test_the_shares_are_those_of_the_table() -> None:
-    lines = lines_of(list(simulate(40, 14, 7, FIRST_DAY))).values()
+    lines = lines_of(list(simulate(20, 14, 7, FIRST_DAY))).values()
     firsts = [line[0] for line in lines if not line[0].event.payment_id.split("-")[-1].startswith("R")]
     scenarios = Counter(first.scenario for first in firsts)
     saves = [first.event for first in firsts if isinstance(first.event, PaymentSaved)]
 
-    assert len(firsts) > 5_000
+    assert len(firsts) > 2_500
     for counts, table in [
         (scenarios, SCENARIO_WEIGHTS),
         (Counter(save.charge_type for save in saves), CHARGE_TYPE_WEIGHTS),

@@ -1,11 +1,10 @@
 """Whatever happens to payments and months, EMR and Billing balance over any days, with nothing unexplained."""
 
-import os
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -15,10 +14,11 @@ from payments.journeys import adjusting, balancing, configuring
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, Transaction
+from tests.examples import example_count
 from tests.make import body, deleted, patient, said
 from tests.office import BILLER, Office
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))
+EXAMPLES = example_count(4)
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 LINES, DAYS = ["a", "b", "stranger"], ["2026-04-29", "2026-05-01", "2026-05-31", "2026-06-03"]
 RANGES = [
@@ -103,7 +103,7 @@ class Story:
 
 
 @given(steps=steps)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES)
 def test_whatever_happens_every_range_balances(database: Database, steps: list[tuple[str, dict[str, Any]]]) -> None:
     with database.connect() as tx:
         story = Story(tx)

@@ -18,9 +18,10 @@ from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, Transaction, connect, is_transient, transaction
 from payments.store.ledger import findings
 from tests.conftest import scratch_database
+from tests.examples import DEEP_EXAMPLES
 from tests.make import arrived, body, deleted, patient, run, said, saved
 
-ROUNDS, WORKERS = 20, 3
+ROUNDS, WORKERS = 20 if DEEP_EXAMPLES else 6, 3
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 COMPANY, CLINIC = "load", "load-clinic"
 MONTHS = [Month(2024 + number // 12, number % 12 + 1) for number in range(ROUNDS + 2)]

@@ -1,6 +1,5 @@
 """Random histories in random chunks against a simple oracle, with every month open and every patient known."""
 
-import os
 import random
 from collections import defaultdict
 from decimal import Decimal
@@ -12,10 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from payments.journeys.reporting import LogQuery, payment_log
+from tests.examples import example_count
 from tests.journeys.billing import feed, open_clinic, take
 from tests.make import body, deleted, said
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))
+EXAMPLES = example_count(5)
 LINES = [f"clinic/{payment}/{line}" for payment in ("p1", "p2", "p3") for line in ("1", "2")]
 SAVE = {
     "amount_paid": ["10.00", "25.00", "40.00"],
@@ -114,7 +114,7 @@ def opened(database):
         connection.rollback()
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(chance=st.randoms(use_true_random=False))
 def check_a_random_history(chance, opened):
     tx = opened()

@@ -1,6 +1,5 @@
 """Which of the events that Billing could not take is shown for a line, and counted: one rule for every report."""
 
-import os
 from collections import Counter
 from datetime import date
 from typing import Any
@@ -16,10 +15,11 @@ from payments.store.feed import requeue_candidates
 from payments.store.reports import claims_feed, claims_feed_pages, dashboard
 from payments.store.reports.claims_feed import FeedQuery
 from payments.store.reports.claims_feed_filter import Wanted
+from tests.examples import example_count
 from tests.make import body, said
 from tests.office import Office
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "10"))
+EXAMPLES = example_count(5)
 TEN, ELEVEN, TWELVE, NEVER = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11", "12", "33"))
 
 
@@ -119,7 +119,7 @@ said_of_a_line = st.fixed_dictionaries(
 
 
 @given(told=st.lists(said_of_a_line, max_size=8))
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 def test_the_pages_of_the_feed_show_what_the_whole_feed_shows(database: Database, told: list[dict[str, Any]]) -> None:
     with database.connect() as tx:
         office = Office(tx, date(2026, 6, 20))

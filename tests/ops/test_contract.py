@@ -15,7 +15,7 @@ from docgen.contract_words import EXAMPLES, MEANINGS
 from emr.client import STREAM_DEFAULT
 from payments.contract.errors import EventError
 from payments.contract.event import read_event
-from tests.make import body, charge, deleted, few, patient, said
+from tests.make import body, charge, deleted, patient, said
 
 FOLDER = docgen.DOCS / "contract"
 SCHEMA = json.loads((FOLDER / contract.SCHEMA_FILE).read_text())
@@ -95,7 +95,6 @@ def test_where_the_two_differ():
     assert [is_read(content) and not VALIDATOR.is_valid(content) for content in ONLY_THE_READER_TAKES] == [True]
 
 
-@few
 @given(identifiers, amounts, amounts)
 def test_the_two_agree_on_amounts_and_names(identifier, due, paid):
     for refund in (None, "payment-1"):

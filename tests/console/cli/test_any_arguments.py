@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from console.cli import main
 from tests.console.conftest import Billing, Terminal
 from tests.console.odd import numbers_and_days, words
+from tests.examples import example_count
 from tests.make import patient, saved
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "60"))
+EXAMPLES = example_count(20)
 # They run for as long as they are let, or for as long as they are asked to.
 LEFT_OUT = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
 
@@ -57,7 +58,7 @@ def test_every_line_is_carried_out_or_refused_in_one(
     billing.clinic("typed")
     billing.imports(patient(), saved("25.00", clinic_id="typed"), b"no event")
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(lines())
     def check(line: list[str]) -> None:
         with contextlib.chdir(tmp_path):  # whatever is said to be the name of a spreadsheet is written

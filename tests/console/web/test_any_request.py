@@ -1,7 +1,6 @@
 """Whatever is asked of a page or of the API, by whomever: an answer, or a sentence that refuses; never a failure."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,9 +34,10 @@ from tests.console.web.conftest import (
     served,
     stranger_at,
 )
+from tests.examples import example_count
 from tests.make import NOW, patient, saved
 
-EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "40"))
+EXAMPLES = example_count(15)
 CONSOLE = Path(__file__).resolve().parents[3] / "console"
 # Those who ask are named as nobody is in what they ask: who is disabled or given another password can ask nothing more.
 ASKS = {role: f"asks-as-{role}" for role in Role}
@@ -142,7 +142,7 @@ def browsers(site: str) -> Iterator[list[Browser]]:
 
 
 def test_no_request_fails(site: str, browsers: list[Browser]) -> None:
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from([*browsers, *(each for each in browsers if "admin" in each.name)]), doors, st.data())
     def check(browser: Browser, door: tuple[str, str], data: st.DataObject) -> None:
         method, path = door
