@@ -44,7 +44,7 @@ test-fast: install ## every test of behaviour that starts no server or publisher
 	$(FAST)
 
 DEEP := journeys/test_any_order journeys/test_any_range journeys/test_close_under_load journeys/test_histories journeys/test_standing \
-	console/test_any_arguments console/web/test_any_request
+	console/cli/test_any_arguments console/web/test_any_request
 test-deep: install ## what may happen to payments in any order, and what may be typed, 2,000 of each kind (many minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/%.py)
 

@@ -6,8 +6,6 @@ import pytest
 import yaml
 from hypothesis import given
 from jsonschema import Draft202012Validator, FormatChecker
-from tests.core.test_event import CHANGES, amounts, identifiers
-from tests.core.test_event_refusals import REQUIRED, WRONG_VALUES
 
 from docgen import __main__ as docgen
 from docgen import contract
@@ -15,6 +13,8 @@ from docgen.contract_words import EXAMPLES, MEANINGS
 from emr.client import STREAM_DEFAULT
 from payments.contract.errors import EventError
 from payments.contract.event import read_event
+from tests.contract.test_event import CHANGES, amounts, identifiers
+from tests.contract.test_event_errors import REQUIRED, WRONG_VALUES
 from tests.make import body, charge, deleted, patient, said
 
 FOLDER = docgen.DOCS / "contract"
