@@ -15,7 +15,7 @@ HOUSE := $(BIN)/pytest -p no:xdist --quiet tests/house
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check contract docs docs-reference docs-serve screenshots audit format lock clean
+.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check contract docs docs-reference screenshots audit format lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -82,11 +82,10 @@ docs-reference: install ## generate docs/reference and docs/contract from the co
 
 contract: docs-reference ## the same as docs-reference
 
-docs: .venv-docs/.installed ## build the documentation site into build/site; broken links fail
-	.venv-docs/bin/mkdocs build --quiet --strict
-
-docs-serve: .venv-docs/.installed ## serve the documentation site on http://127.0.0.1:8008 and rebuild it after each change
-	.venv-docs/bin/mkdocs serve --strict --dev-addr 127.0.0.1:8008
+SITE := .venv-docs/bin/python -m docgen.site build/docs && .venv-docs/bin/sphinx-build --fail-on-warning --keep-going --quiet
+docs: .venv-docs/.installed ## build the documentation site, build/site/index.html; a broken link or an unlisted page fails
+	rm -rf build/docs build/site
+	$(SITE) -b html build/docs build/site
 
 .venv-docs/.installed: requirements.docs.lock
 	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs

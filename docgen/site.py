@@ -1,0 +1,93 @@
+"""Collect the sources of the documentation site: `python -m docgen.site FOLDER`.
+
+The site shows `docs/` and the documents of the root. The README's tour becomes the tutorial. Links to source files, which
+are no part of the site, become plain text.
+"""
+
+import os.path
+import re
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOUR = "A first tour"
+TUTORIAL = "docs/tutorial.md"
+ROOT_PAGES = {
+    "README.md": "docs/index.md",
+    "ARCHITECTURE.md": "docs/architecture.md",
+    "CONTRIBUTING.md": "docs/contributing.md",
+    "CHANGELOG.md": "docs/changelog.md",
+}
+"""Pages of the site by the document that they show; both are paths below the root."""
+SECTIONS = {
+    "Tutorial": ["tutorial"],
+    "Your day": [f"how-to/{role}" for role in ("front-desk", "biller", "support", "operator", "administrator")],
+    "How-to guides": ["how-to/*", "upgrades"],
+    "Reference": ["rules", "reference/*"],
+    "Explanation": ["architecture", "explanation/*"],
+    "Decisions": ["decisions/*"],
+    "Project": ["contributing", "changelog"],
+}
+"""Sections of the navigation; a pattern stands for the pages that no other entry names."""
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?://|#)([^)#\s]+)(#[^)\s]+)?\)")
+
+
+def collect(folder: Path) -> None:
+    """Copy every page and file of the site to an empty folder, with links that lead to pages of the site."""
+    shutil.copytree(ROOT / "docs", folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    for path in folder.rglob("*.md"):
+        page = f"docs/{path.relative_to(folder).as_posix()}"
+        path.write_text(relinked(path.read_text("utf-8"), page, page), "utf-8")
+    for document, page in ROOT_PAGES.items():
+        text = (ROOT / document).read_text("utf-8")
+        if document == "README.md":
+            tour, text = _without_tour(text)
+            (folder / Path(TUTORIAL).name).write_text(relinked(tour, document, TUTORIAL), "utf-8")
+            text += _navigation(folder)
+        (folder / Path(page).name).write_text(relinked(text, document, page), "utf-8")
+
+
+def relinked(text: str, document: str, page: str) -> str:
+    """Return the text of a document with its links relative to the page of the site that shows it."""
+
+    def relink(found: re.Match[str]) -> str:
+        mark, label, target, anchor = found[1], found[2], found[3], found[4] or ""
+        path = os.path.normpath(os.path.join(os.path.dirname(document), target))
+        if (path, anchor) == ("README.md", "#" + TOUR.lower().replace(" ", "-")):
+            path, anchor = TUTORIAL, ""
+        path = ROOT_PAGES.get(path, path)
+        is_shown = path.startswith("docs/") and not (ROOT / path).is_dir()
+        return f"{mark}[{label}]({os.path.relpath(path, os.path.dirname(page))}{anchor})" if is_shown else label
+
+    # Without a script from elsewhere a diagram stays text.
+    return _LINK.sub(relink, text).replace("```mermaid\n", "```text\n")
+
+
+def _without_tour(readme: str) -> tuple[str, str]:
+    """Return the tour as a page of its own, and the README without it."""
+    before, heading, rest = readme.partition(f"## {TOUR}\n")
+    tour, following, after = rest.partition("\n## ")
+    return heading[1:] + tour + "\n", before + following.lstrip() + after
+
+
+def _navigation(folder: Path) -> str:
+    """Return the navigation of the site as hidden tables of contents."""
+    named = {entry for entries in SECTIONS.values() for entry in entries}
+    parts = []
+    for title, entries in SECTIONS.items():
+        pages = [page for entry in entries for page in _matching(folder, entry, named)]
+        parts.append(f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "".join(f"{page}\n" for page in pages) + "```\n")
+    return "".join(parts)
+
+
+def _matching(folder: Path, entry: str, named: set[str]) -> list[str]:
+    if "*" not in entry:
+        return [entry]
+    found = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob(f"{entry}.md"))
+    return [page for page in found if page not in named]
+
+
+if __name__ == "__main__":
+    collect(Path(sys.argv[1]))
