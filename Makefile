@@ -92,7 +92,7 @@ docs: .venv-docs/.installed ## build the documentation site, build/site/index.ht
 	.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.docs.lock
 	@touch $@
 
-screenshots: install ## make the pictures of docs/how-to/workflows.md anew, by Chromium on a stack of its own (a minute)
+screenshots: install ## take the screenshots of the how-to pages again, with Chromium on a temporary stack (a minute)
 	$(BIN)/pytest tests/browser/pictures.py
 
 # In an environment of its own, for the tool brings much that is not used otherwise.

@@ -1,14 +1,14 @@
 """Collect the sources of the documentation site: `python -m docgen.site FOLDER`.
 
-The site shows `docs/` and the documents of the root. The README's tour becomes the tutorial. Links to source files, which
-are no part of the site, become plain text.
+The site shows `docs/` and the documents of the root. The README's tour becomes the tutorial. Links to source files,
+which are not part of the site, become plain text.
 """
 
-import os.path
+import posixpath
 import re
 import shutil
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
 TOUR = "A first tour"
@@ -20,11 +20,12 @@ ROOT_PAGES = {
     "CHANGELOG.md": "docs/changelog.md",
 }
 """Pages of the site by the document that they show; both are paths below the root."""
+TARGETS = ROOT_PAGES | {"docs/README.md": "docs/index.md"}
 SECTIONS = {
     "Tutorial": ["tutorial"],
     "Your day": [f"how-to/{role}" for role in ("front-desk", "biller", "support", "operator", "administrator")],
     "How-to guides": ["how-to/*", "upgrades"],
-    "Reference": ["rules", "reference/*"],
+    "Reference": ["rules*", "reference/*"],
     "Explanation": ["architecture", "explanation/*"],
     "Decisions": ["decisions/*"],
     "Project": ["contributing", "changelog"],
@@ -51,15 +52,16 @@ def collect(folder: Path) -> None:
 
 def relinked(text: str, document: str, page: str) -> str:
     """Return the text of a document with its links relative to the page of the site that shows it."""
+    here = str(PurePosixPath(page).parent)
 
     def relink(found: re.Match[str]) -> str:
         mark, label, target, anchor = found[1], found[2], found[3], found[4] or ""
-        path = os.path.normpath(os.path.join(os.path.dirname(document), target))
+        path = posixpath.normpath(f"{PurePosixPath(document).parent}/{target}")
         if (path, anchor) == ("README.md", "#" + TOUR.lower().replace(" ", "-")):
             path, anchor = TUTORIAL, ""
-        path = ROOT_PAGES.get(path, path)
+        path = TARGETS.get(path, path)
         is_shown = path.startswith("docs/") and not (ROOT / path).is_dir()
-        return f"{mark}[{label}]({os.path.relpath(path, os.path.dirname(page))}{anchor})" if is_shown else label
+        return f"{mark}[{label}]({posixpath.relpath(path, here)}{anchor})" if is_shown else label
 
     # Without a script from elsewhere a diagram stays text.
     return _LINK.sub(relink, text).replace("```mermaid\n", "```text\n")
@@ -78,7 +80,9 @@ def _navigation(folder: Path) -> str:
     parts = []
     for title, entries in SECTIONS.items():
         pages = [page for entry in entries for page in _matching(folder, entry, named)]
-        parts.append(f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "".join(f"{page}\n" for page in pages) + "```\n")
+        parts.append(
+            f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "".join(f"{page}\n" for page in pages) + "```\n"
+        )
     return "".join(parts)
 
 

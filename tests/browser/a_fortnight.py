@@ -1,4 +1,4 @@
-"""Three weeks at the four clinics of docs/how-to/workflows.md: the simulator with readable clinic names."""
+"""Three weeks at the four clinics of the screenshots: the simulator with readable clinic names."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The pictures of docs/how-to/workflows.md, made by `make screenshots`: each page as it is at its step of the work."""
+"""Screenshots for the how-to pages, made by `make screenshots`: each console page in the middle of the work."""
 
 import base64
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_a_type_is_ticked_and_what_waited_is_requeued(page: Page, office: Stack,
 def keep(page: Page, name: str, shots: Path, height: int) -> None:
     """Write the upper part of the page to the folder of the document, and as PNG to where all screenshots are."""
     clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
-    page.screenshot(path=shots / f"workflows-{name}.png", clip=clip)
+    page.screenshot(path=shots / f"how-to-{name}.png", clip=clip)
     asked = {"format": "webp", "quality": QUALITY_PERCENT, "clip": clip | {"scale": 1}}
     picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", asked)["data"])
     assert len(picture) < BYTES_MAX

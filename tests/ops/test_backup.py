@@ -1,4 +1,4 @@
-"""A backup as docs/upgrades.md describes it, taken while events come in, restored into a fresh home, and balanced."""
+"""Backup and restore as docs/how-to/back-up-and-restore.md describes them, while events are imported."""
 
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ from tests.make import body, deleted, run, saved
 from tests.office import Office, paid
 
 STREAM, TODAY, MAY, JUNE = "emr:payments", date(2026, 6, 30), Month.parse("2026-05"), Month.parse("2026-06")
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "upgrades.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "back-up-and-restore.md"
 
 
 class Billing(NamedTuple):

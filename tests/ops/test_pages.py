@@ -1,4 +1,4 @@
-"""What the pages for operators tell people to type and to open is there."""
+"""Commands, settings, files and console pages that the documents name exist."""
 
 import re
 import shlex
@@ -12,19 +12,16 @@ from console.cli import main
 from console.web.app import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES_READ = (
-    "how-to/workflows",
-    "how-to/publish-from-an-emr",
-    "upgrades",
-    "explanation/scaling",
-    "explanation/security",
-)
-TEXTS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in PAGES_READ}
-TEXTS["README"] = (ROOT / "README.md").read_text()
+GENERATED = {"api", "cli", "metrics", "schedule", "settings"}
+TEXTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if path.parent.name != "decisions" and path.stem not in GENERATED
+}
 
 
 def commands(name):
-    """Return what a page tells to type; what a block of the README's tour holds is run by tests/acceptance."""
+    """Return the commands on a page. The blocks of the README's tour are run by tests/acceptance instead."""
     found = re.findall(r"`(payments [^`]+)`|^ {4,}(payments [^#\n]+)", TEXTS[name], re.MULTILINE)
     return [" ".join((inline or block).split()) for inline, block in found]
 
@@ -39,25 +36,25 @@ def parsed(words):
 
 
 @pytest.mark.parametrize("typed", sorted({each for name in TEXTS for each in commands(name)}))
-def test_a_command_exists_with_its_options(typed):
+def test_named_command_exists_with_its_options(typed):
     command, rest = parsed(shlex.split(typed)[1:])
     options = {option for parameter in command.params for option in parameter.opts}
 
     assert not hasattr(command, "commands") or rest == ["..."], "it names no command"
-    assert [word for word in rest if word.startswith("--") and word not in options] == []
+    assert [word for word in rest if word.startswith("--") and word not in {*options, "--help"}] == []
 
 
-def test_a_page_exists():
+def test_named_console_page_exists():
     routes = {route.path for page in PAGES for route in page.router.routes}
-    named = {path for row in TEXTS["how-to/workflows"].splitlines() for path in re.findall(r"\| `(/[a-z-]*)` \|", row)}
+    named = {path for text in TEXTS.values() for path in re.findall(r"\*\* \(`(/[a-z-]*)`\)", text)}
 
     assert len(named) > 8
     assert named <= routes
 
 
-@pytest.mark.parametrize("name", PAGES_READ)
-def test_a_setting_and_a_file_that_is_named_exists(name):
-    settings = set(re.findall(r"\bPAYMENTS_[A-Z_]+", TEXTS[name]))
+@pytest.mark.parametrize("name", TEXTS)
+def test_named_setting_and_file_exist(name):
+    settings = set(re.findall(r"\bPAYMENTS_[A-Z_]+[A-Z]", TEXTS[name]))
     files = re.findall(r"`((?:config|console|docs|emr|payments|tasks|tests|workers)/[\w/.]+)`", TEXTS[name])
 
     assert settings <= {*VARIABLES}
