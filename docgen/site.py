@@ -25,7 +25,7 @@ SECTIONS = {
     "Tutorial": ["tutorial"],
     "Your day": [f"how-to/{role}" for role in ("front-desk", "biller", "support", "operator", "administrator")],
     "How-to guides": ["how-to/*", "upgrades"],
-    "Reference": ["rules*", "reference/*"],
+    "Reference": ["rules", "reference/*"],
     "Explanation": ["architecture", "explanation/*"],
     "Decisions": ["decisions/*"],
     "Project": ["contributing", "changelog"],
