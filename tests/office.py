@@ -10,7 +10,7 @@ from payments.contract.event import ChargeType, Event
 from payments.contract.money import Money
 from payments.core.import_stats import ImportStats
 from payments.core.month import Month
-from payments.journeys import adjusting, closing, configuring, detecting, distributing, importing, requeueing
+from payments.journeys import adjusting, closing, configuring, detecting, distributing, importing, requeueing, retrying
 from payments.journeys.adjusting import Accepted
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.distributing import FIRST
@@ -62,7 +62,7 @@ class Office:
 
     def sweep(self) -> None:
         """Judge again what is due, and bring the exceptions up to date."""
-        while importing.retry_due(self.tx, run(self.now), BATCH).judged:
+        while retrying.retry_due(self.tx, run(self.now), BATCH).judged:
             self.now += timedelta(microseconds=1)
         importing.retry_dead_letters(self.tx, run(self.now), BATCH)
         while detecting.detect(self.tx, self.now, "tests-1", BATCH).examined == BATCH:

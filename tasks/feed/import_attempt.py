@@ -7,7 +7,7 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
 from payments.core.import_stats import ImportStats
-from payments.journeys import importing
+from payments.journeys import importing, retrying
 from payments.store.db.connection import ConcurrentWriteError, Transaction, is_answering, is_transient, transaction
 from payments.store.feed.dead_letters import StreamEntry
 from tasks.resources import Resources
@@ -101,7 +101,7 @@ def give_up(here: Resources, entry_ids: Sequence[str]) -> ImportStats:
     """Set entries aside whole that failed in every try, and acknowledge them."""
     began_ns = time.time_ns()
     arrived = here.streams.claim(entry_ids)
-    stats = _in_one_transaction(here, lambda tx: importing.dead_letter(tx, arrived, here.run()))
+    stats = _in_one_transaction(here, lambda tx: retrying.dead_letter(tx, arrived, here.run()))
     here.traces.tried(arrived, began_ns, str(stats))
     # Also those that could not be claimed: of an entry that was deleted, Redis before 7.0 goes on saying that it waits.
     here.streams.acknowledge(entry_ids)
@@ -115,8 +115,8 @@ def retry_due(here: Resources, limit: int, turn_seconds: int = TURN_SECONDS) -> 
     """
     stats, ends = ImportStats(), time.monotonic() + turn_seconds
     for journey, put_off in (
-        (importing.retry_due, importing.postpone_line),
-        (importing.retry_dead_letters, importing.postpone_dead_letter),
+        (retrying.retry_due, retrying.postpone_line),
+        (importing.retry_dead_letters, retrying.postpone_dead_letter),
     ):
         while (done := _retry(here, journey, put_off, limit)).judged:
             stats += done
@@ -159,7 +159,7 @@ def _remember(here: Resources, arrived: Sequence[StreamEntry], error: Exception)
     """Write the failed try down where that is possible; it is no reason to fail once more."""
     try:
         with transaction(here.database) as tx:
-            importing.record_failure(tx, arrived, _summary(error), here.run())
+            retrying.record_failure(tx, arrived, _summary(error), here.run())
     except Exception:
         log.exception("failure not written down", entries=len(arrived))
 

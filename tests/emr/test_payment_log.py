@@ -17,7 +17,7 @@ from payments.contract.money import ZERO
 from payments.contract.payment_log import Details
 from payments.core.balancing import Balance, ReconcilingItem
 from payments.core.month import Month
-from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing
+from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing, retrying
 from payments.journeys.balancing import BalanceQuery
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
@@ -72,7 +72,7 @@ def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> 
     """Import events as they came, and let the sweeps look at them."""
     for first in range(0, len(events), 500):
         importing.import_events(tx, arrived(events[first : first + 500]), run(now))
-    while importing.retry_due(tx, run(now), 500).judged:
+    while retrying.retry_due(tx, run(now), 500).judged:
         now += timedelta(microseconds=1)
     while detecting.detect(tx, now, "tests-1", 500).examined:
         pass

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.core.month import Month
-from payments.journeys import closing, importing
+from payments.journeys import closing, importing, retrying
 from payments.store.db.connection import Database, Transaction
 from tests.faults import facts
 from tests.faults.facts import Facts
@@ -36,7 +36,7 @@ class Told(NamedTuple):
 
     def hear(self, bodies: list[bytes]) -> None:
         importing.import_events(self.tx, arrived(bodies), run(datetime.now(UTC)))
-        while importing.retry_due(self.tx, run(datetime.now(UTC)), 500).judged:
+        while retrying.retry_due(self.tx, run(datetime.now(UTC)), 500).judged:
             pass
         hear_all(self.oracle, bodies)
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from payments.contract.event import ChargeType, Event
 from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import ImportStats
-from payments.journeys import configuring, importing, reporting
+from payments.journeys import configuring, importing, reporting, retrying
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedQuery, FeedRow
 from payments.store.db.connection import Transaction
@@ -43,7 +43,7 @@ def take(tx: Transaction, *events: Event | bytes, now: datetime = NOW, patience:
 def sweep(tx: Transaction, now: datetime = NOW, patience: object = LADDER) -> ImportStats:
     """Judge again what is due: lines first, then what was set aside."""
     at_work = run(now, patience)
-    return importing.retry_due(tx, at_work, 500) + importing.retry_dead_letters(tx, at_work, 500)
+    return retrying.retry_due(tx, at_work, 500) + importing.retry_dead_letters(tx, at_work, 500)
 
 
 def feed(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from payments.contract.event import ChargeType
 from payments.core.month import Month
-from payments.journeys import adjusting, closing, configuring, detecting, importing
+from payments.journeys import adjusting, closing, configuring, detecting, importing, retrying
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, Transaction, connect, is_transient, transaction
 from payments.store.ledger import findings
@@ -58,7 +58,7 @@ def test_a_month_that_closes_while_workers_import_keeps_the_sum_of_its_entries(c
     with transaction(clinic) as tx:
         assert closing.verify(tx, COMPANY, month).matches
         assert kept == posted(tx, month)
-        while importing.retry_due(tx, run(datetime(2026, 11, 21, tzinfo=UTC)), 500).judged:
+        while retrying.retry_due(tx, run(datetime(2026, 11, 21, tzinfo=UTC)), 500).judged:
             pass
         assert kept == posted(tx, month) > 0
         assert outside_of_billing(tx, month) == paid - kept > 0

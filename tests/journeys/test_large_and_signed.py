@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payments.contract.signature import Keyring, signature_of
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
 from payments.core.import_stats import RunContext
-from payments.journeys import importing, reporting
+from payments.journeys import importing, reporting, retrying
 from payments.journeys.reporting import FeedQuery
 from payments.journeys.requeueing import requeue
 from payments.store.feed.dead_letters import StreamEntry
@@ -104,7 +104,7 @@ def test_of_a_large_event_the_beginning_tells_whose_it_is(tx, large, seen):
 def test_an_event_that_was_given_up_is_kept_by_its_beginning_too(tx):
     large = of_size(200_000)
 
-    importing.dead_letter(tx, [StreamEntry("1-1", large)], run())
+    retrying.dead_letter(tx, [StreamEntry("1-1", large)], run())
 
     assert (kept(tx)["reason"], kept(tx)["whole_bytes"]) == ("retries_exhausted", 200_000)
 

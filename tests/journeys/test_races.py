@@ -13,7 +13,7 @@ from sqlalchemy import text
 from payments.contract.event import Event
 from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
-from payments.journeys import distributing, importing, requeueing
+from payments.journeys import distributing, importing, requeueing, retrying
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import Choice
 from payments.store.db.connection import ConcurrentWriteError, transaction
@@ -80,7 +80,7 @@ def go_through_all_else(database, clinic: str) -> None:
         lambda tx: requeueing.requeue_matching(tx, waiting, NOW, "user:support"),
         lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),
         lambda tx: distributing.distribute_queued(tx, NOW.date(), NOW, 1_000),
-        lambda tx: importing.retry_due(tx, run(), 100),
+        lambda tx: retrying.retry_due(tx, run(), 100),
     ):
         with transaction(database) as tx:
             work(tx)
@@ -178,7 +178,7 @@ def test_workers_that_sweep_at_once_judge_each_line_once(shared, clinic):
         stats = ImportStats()
         while True:
             with transaction(shared) as tx:
-                done = importing.retry_due(tx, run(), 4)
+                done = retrying.retry_due(tx, run(), 4)
             if not done.judged:
                 return stats
             stats += done

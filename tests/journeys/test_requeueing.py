@@ -6,7 +6,7 @@ import pytest
 
 from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
-from payments.journeys import importing, reporting
+from payments.journeys import reporting, retrying
 from payments.journeys.reporting import FeedQuery
 from payments.journeys.requeueing import Requeued, requeue, requeue_matching
 from payments.store.feed.requeues import Choice
@@ -25,8 +25,8 @@ def supplies(payment_id="payment", **changes):
 
 def give_up(tx, *events):
     entries = arrived(events)
-    importing.record_failure(tx, entries, "OperationalError: the disk is full", run())
-    return importing.dead_letter(tx, entries, run())
+    retrying.record_failure(tx, entries, "OperationalError: the disk is full", run())
+    return retrying.dead_letter(tx, entries, run())
 
 
 def refused(tx):
@@ -149,9 +149,9 @@ def test_an_event_that_was_given_up_is_kept_whole_with_its_error_and_can_be_requ
 
 
 def test_an_event_that_was_given_up_without_a_known_error_says_so(tx):
-    importing.dead_letter(tx, arrived([saved("25.00")]), run())
+    retrying.dead_letter(tx, arrived([saved("25.00")]), run())
 
-    assert feed(tx)[PAYMENT].detail == importing.UNDETERMINED
+    assert feed(tx)[PAYMENT].detail == retrying.UNDETERMINED
 
 
 def test_an_event_that_was_given_up_is_judged_by_the_settings_of_the_requeue(tx):
@@ -192,7 +192,7 @@ def test_a_line_that_cannot_be_judged_is_put_off_alone(tx):
     take(tx, supplies(), supplies("other"))
     requeue(tx, [PAYMENT], NOW, WHO)
 
-    importing.postpone_line(tx, run(), "DataError: what the database said")
+    retrying.postpone_line(tx, run(), "DataError: what the database said")
 
     assert (stand(tx), feed(tx)[PAYMENT].detail) == (
         ("Transmission Pending", None, "held"),

@@ -1,0 +1,83 @@
+"""Re-evaluate held lines, postpone what failed, and store as dead letters what failed in every attempt."""
+
+from collections.abc import Sequence
+
+from payments.core.import_rule import ImportContext, decide_again, decide_failed
+from payments.core.import_stats import ImportStats, RunContext
+from payments.core.outcome import Reason
+from payments.store.db.connection import Transaction
+from payments.store.feed import dead_letters
+from payments.store.feed.dead_letters import StreamEntry
+from payments.store.ledger import history, lines, patients
+from payments.store.ledger.history import HistoryEvent
+from payments.store.ledger.reference_data import LookupScope, load_reference_data
+from payments.store.ledger.write_batch import WriteBatch
+
+UNDETERMINED = "Unable to determine reason. Please contact Support."
+
+
+def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
+    """Re-evaluate up to `limit` held or requeued lines that are due. Locks them (FOR UPDATE SKIP LOCKED)."""
+    due = lines.lock_due(tx, run.now, limit)
+    if not due:
+        return ImportStats()
+    known, arriving = patients.look(tx, ((line.company_id, line.patient_id) for line in due.values()))
+    book = load_reference_data(tx, map(LookupScope.of, due.values()), run, known)
+    sheet = WriteBatch(run, book, dict(due))
+    for line in due.values():
+        if (line.company_id, line.patient_id) in arriving:
+            continue  # It stays due: the transaction that saves the patient may be waiting for this line.
+        sheet.take(decide_again(line, book.facts(line.key.clinic_id, line.patient_id, line.settings_as_of)))
+    return sheet.write(tx)
+
+
+def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
+    """Postpone the line that is due first and failed with this error to the next step of its backoff schedule.
+
+    After the last step the line is Not Sent.
+    """
+    due = lines.lock_due(tx, run.now, 1)
+    sheet = WriteBatch(run, load_reference_data(tx, map(LookupScope.of, due.values()), run), dict(due))
+    for line in due.values():
+        sheet.take(decide_failed(line, ImportContext(run.now, run.ladder), error))
+    return sheet.write(tx)
+
+
+def postpone_dead_letter(tx: Transaction, run: RunContext, error: str) -> ImportStats:
+    """Postpone the dead letter that is due first and failed with this error."""
+    sheet = WriteBatch(run, load_reference_data(tx, (), run), {})
+    for aside in dead_letters.lock_due(tx, run.now, 1):
+        sheet.refuse(aside.arrived, Reason.RETRIES_EXHAUSTED, error)
+    return sheet.write(tx)
+
+
+def dead_letter(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) -> ImportStats:
+    """Store entries whole as dead letters after their last try.
+
+    They are visible as Not Sent and can be requeued.
+    """
+    errors = history.last_errors(tx, [entry.entry_id for entry in arrived])
+    sheet = WriteBatch(run, load_reference_data(tx, (), run), {})
+    for entry in arrived:
+        sheet.refuse(entry, Reason.RETRIES_EXHAUSTED, errors.get(entry.entry_id, UNDETERMINED))
+    return sheet.write(tx)
+
+
+def record_failure(tx: Transaction, arrived: Sequence[StreamEntry], error: str, run: RunContext) -> None:
+    """Record in the history that an attempt at these entries failed. They stay pending on the stream."""
+    duration_ms = run.elapsed_ms()
+    history.add(
+        tx,
+        [
+            HistoryEvent(
+                run.now,
+                "Failed",
+                run.worker,
+                "Stays pending",
+                entry_id=entry.entry_id,
+                duration_ms=duration_ms,
+                error=error,
+            )
+            for entry in arrived
+        ],
+    )
