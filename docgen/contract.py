@@ -22,12 +22,12 @@ _PRINTABLE = rf"^ *[^ {_UNPRINTABLE}][^{_UNPRINTABLE}]*$"
 _UUID = "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 _HOUR, _SIXTIETH = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 
-# The two rules of a payment that look at more than one field.
+# The two rules of a payment that concern more than one field.
 _AMOUNT_RULES: Json = {
     "if": {"properties": {"refund_of": {"enum": [None, ""]}}},
     "then": {
-        "description": "Unless refund_of names the refunded line: no amount is negative, and a line marked Paid that "
-        "has an amount due has an amount paid.",
+        "description": "Unless refund_of names the refunded line, no amount is negative, and a line that is marked "
+        "Paid and has an amount due has an amount paid.",
         "properties": {
             "amount_due": {"pattern": r"^(?:[^-]|-[0.]+$)"},
             "amount_paid": {"pattern": r"^(?:[^-]|-[0.]+$)"},
@@ -39,24 +39,24 @@ _AMOUNT_RULES: Json = {
 
 
 def json_schema() -> Json:
-    """Return the JSON Schema of an event: what the models say, and in words and patterns what their functions check."""
+    """Return the JSON Schema of an event. Checks that the models make in functions become patterns and descriptions."""
     generated = EVENT_CONTRACT.json_schema()
-    schemas = {name: _told(name, schema) for name, schema in generated["$defs"].items()}
+    schemas = {name: _definition(name, schema) for name, schema in generated["$defs"].items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:payments:contract:events:1",
         "title": "Event of the payment feed",
-        "description": "One JSON object in the field `event` of an entry of the stream. Keys that are not named here "
-        "are allowed, ignored and never stored.",
+        "description": "One JSON object in the field `event` of a stream entry. Unknown keys are allowed, ignored and "
+        "never stored.",
         "oneOf": generated["oneOf"],
         "$defs": schemas,
     }
 
 
-def _told(name: str, schema: Json) -> Json:
+def _definition(name: str, schema: Json) -> Json:
     if "properties" not in schema:
         return {key: value for key, value in schema.items() if key != "title"}
-    fields = {field: _field(field, told) for field, told in schema["properties"].items()}
+    fields = {field: _field(field, form) for field, form in schema["properties"].items()}
     rules = _AMOUNT_RULES if name == "PaymentSaved" else {}
     return schema | {"properties": fields, "additionalProperties": True, "examples": [EXAMPLES[name]]} | rules
 
@@ -68,7 +68,7 @@ def _field(name: str, schema: Json) -> Json:
 
 
 def _tightened(schema: Json) -> Json:
-    """Add what the models check by functions, as far as a pattern can say it."""
+    """Add the checks that the models make in functions, as far as a pattern can express them."""
     match schema:
         case {"anyOf": list(forms)}:
             return schema | {"anyOf": [_tightened(form) for form in forms]}
@@ -79,7 +79,7 @@ def _tightened(schema: Json) -> Json:
         case {"maxLength": _}:
             return schema | {"pattern": r"^[^\u0000]*$"}
         case {"pattern": str(pattern)}:
-            # In some languages \d takes the digits of every script, too.
+            # In some languages \d matches the digits of every script.
             exact = pattern.replace(r"\d{2}:\d{2}", f"{_HOUR}:{_SIXTIETH}").replace(r":\d{2}", f":{_SIXTIETH}")
             form = {"format": "date"} if exact.endswith(r"-\d{2}$") else {}
             return schema | {"pattern": exact.replace(r"\d", "[0-9]")} | form
@@ -87,7 +87,7 @@ def _tightened(schema: Json) -> Json:
 
 
 def asyncapi() -> Json:
-    """Return the AsyncAPI document: the stream as a channel, an entry's fields, and what Billing does with it."""
+    """Return the AsyncAPI document: the streams as channels, the fields of an entry, and the messages."""
     messages = {name: _message(name, example) for name, example in EXAMPLES.items()}
     return {
         "asyncapi": "3.0.0",
@@ -95,7 +95,7 @@ def asyncapi() -> Json:
             "title": "Integrated patient payments: the payment feed",
             "version": VERSION,
             "description": "An EMR adds one entry to a Redis stream for every save of a payment, a patient or a "
-            "charge. Billing reads each entry, and deletes it once what became of it is committed.",
+            "charge. Billing reads each entry, and deletes it after the result is committed.",
         },
         "defaultContentType": "application/json",
         "servers": {
@@ -103,7 +103,7 @@ def asyncapi() -> Json:
                 "host": "redis.example:6379",
                 "pathname": "/0",
                 "protocol": "redis",
-                "description": "Redis 6.2 or newer, or Valkey; rediss:// where the connection is encrypted.",
+                "description": "Redis 6.2 or newer, or Valkey; rediss:// for an encrypted connection.",
                 "security": [{"type": "userPassword"}],
             }
         },
@@ -112,7 +112,7 @@ def asyncapi() -> Json:
             "importEvent": {
                 "action": "receive",
                 "channel": {"$ref": "#/channels/payments"},
-                "summary": "Billing imports the event, holds it, or keeps it with the reason why it stays out.",
+                "summary": "Billing imports the event, holds it, or stores the reason why it stays out.",
             }
         },
         "components": {"messages": messages},
@@ -122,13 +122,13 @@ def asyncapi() -> Json:
 def _channel() -> Json:
     return {
         "address": STREAM_DEFAULT,
-        "title": "The stream of the feed",
-        "description": "A Redis stream (PAYMENTS_STREAM names another). Publish with one XADD; read by the consumer "
-        f"group `billing`. An entry holds the message in its field `event`, as JSON in UTF-8 of {EVENT_BYTES_MAX:,} "
-        "bytes at most; a larger one is refused, and kept by its hash and its beginning. A company that signs its "
-        "events adds the field `signature`: the name of a key that it has agreed on with Billing, a colon, and in "
-        "hexadecimal digits the HMAC-SHA256, with that key, of the very bytes of `event`. A publisher that is traced "
-        "adds `traceparent`. Other fields are passed over.",
+        "title": "The event stream",
+        "description": "A Redis stream; PAYMENTS_STREAM sets another name. Publish each event with one XADD. The "
+        "consumer group `billing` reads it. The field `event` of an entry holds the message as JSON in UTF-8, "
+        f"{EVENT_BYTES_MAX:,} bytes at most. A larger event is rejected; its hash and its first bytes are kept. A "
+        "company that signs its events adds the field `signature`: the name of a key agreed on with Billing, a colon, "
+        "and the HMAC-SHA256 of the bytes of `event` with that key, in hexadecimal digits. A publisher that is traced "
+        "adds `traceparent`. Other fields are ignored.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLES},
         "x-redis-command": f"XADD {STREAM_DEFAULT} * event <message>",
         "x-redis-entry": {
@@ -139,8 +139,8 @@ def _channel() -> Json:
                 "signature": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}:[0-9a-f]{64}$"},
                 "traceparent": {
                     "type": "string",
-                    "description": "The publisher's trace, as W3C Trace Context spells it. Where Billing is traced, "
-                    "what it does with the event goes below it.",
+                    "description": "The publisher's W3C Trace Context. If Billing is traced, its spans belong to "
+                    "the same trace.",
                 },
             },
         },
@@ -150,9 +150,9 @@ def _channel() -> Json:
 def _numbered_channel() -> Json:
     return {
         "address": STREAM_DEFAULT + ":{n}",
-        "title": "A stream of some companies, where the feed is divided",
-        "description": "Where Billing has PAYMENTS_STREAMS above 1, a publisher may put the events of a company on the "
-        "stream of its number, and everything else on the undivided one, which is read as well.",
+        "title": "A numbered stream of a partitioned feed",
+        "description": "If Billing has PAYMENTS_STREAMS above 1, a publisher may put the events of a company on the "
+        "stream with its number. The unnumbered stream is always read as well.",
         "parameters": {
             "n": {
                 "description": "The first four bytes of SHA-256 over company_id in UTF-8, as a big-endian whole "

@@ -1,38 +1,38 @@
-"""What the published contract says in words and by example; the rest of it comes from the event models."""
+"""Descriptions and examples of the published event contract; the types come from the event models."""
 
 from typing import Any
 
 Json = dict[str, Any]
 
-# What a field means; its form comes from the model.
+# The meaning of each field; its type comes from the model.
 MEANINGS = {
-    "schema": "the version of this contract",
-    "type": "what happened",
-    "event_id": "names this event: sent twice under one id it counts once",
-    "company_id": "the company, whose months are closed together",
-    "clinic_id": "the clinic; together with payment_id and line_id it names the line",
+    "schema": "version of this contract",
+    "type": "kind of the event",
+    "event_id": "id of this event; an event that is published twice with the same id counts once",
+    "company_id": "the company; months are closed for a whole company",
+    "clinic_id": "the clinic; with payment_id and line_id it identifies the line",
     "patient_id": "the patient",
     "payment_id": "the payment",
     "line_id": "the charge line of the payment",
-    "charge_id": "the charge; together with clinic_id it names it",
-    "version": "grows with every save or delete of the record; the newest counts, whatever the order of arrival",
-    "saved_at": "when the EMR saved it; the clinic's settings of that moment apply",
-    "charge_type": "a clinic chooses which of these flow",
-    "amount_due": "what the patient had to pay; negative only on a refund line",
-    "amount_paid": "what the patient paid; negative only on a refund line",
+    "charge_id": "the charge; with clinic_id it identifies the charge",
+    "version": "grows with every save or delete of the record; the newest counts, in any order of arrival",
+    "saved_at": "time of the save in the EMR; the clinic's settings of that time apply",
+    "charge_type": "each clinic selects the types that it sends to Billing",
+    "amount_due": "amount that the patient owed; negative only on a refund line",
+    "amount_paid": "amount that the patient paid; negative only on a refund line",
     "paid": "whether the line is marked Paid",
-    "internal_payment": "whether the payment stays inside the EMR; such a line never posts",
-    "method": "how the money was taken",
-    "transaction_date": "the day on which the patient paid; becomes the deposit date",
-    "date_of_service": "the day of the visit; null for a Payment on Account",
+    "internal_payment": "whether the payment is an Internal Payment, which is never posted",
+    "method": "method of payment",
+    "transaction_date": "day of the payment; becomes the deposit date",
+    "date_of_service": "day of the visit; null for a Payment on Account",
     "case_id": "the patient's case",
-    "provider_id": "who treated the patient",
-    "reference": "a check number, or the like",
-    "memo": "a remark",
-    "refund_of": "the line that is refunded; without it no amount may be negative",
-    "name": "the patient's name, for people who look at the console",
-    "patient_balance": "what the patient still owes for the date of service",
-    "insurance_open": "whether insurance has not decided yet",
+    "provider_id": "the provider of the service",
+    "reference": "check number or similar",
+    "memo": "free text",
+    "refund_of": "the refunded line; without it no amount may be negative",
+    "name": "the patient's name, shown in the console",
+    "patient_balance": "amount that the patient still owes for the date of service",
+    "insurance_open": "whether the insurance claim is still open",
 }
 
 _COMMON: Json = {
