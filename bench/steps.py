@@ -86,7 +86,7 @@ def _import(stage: Stage, events: int, chunk: int, provider: TracerProvider | No
     # As an importer opens it.
     stage.opened.append(connect(stage.engines.database_url, application_name="bench", reads_whole_tables=False))
     here = Resources(settings, stage.database, stage.feed, stage.feed, "importer-1", traces=traces)
-    while import_attempt.import_new(here, "nobody").judged:
+    while import_attempt.import_new(here, "nobody").evaluated:
         pass
     stage.check(events)
 

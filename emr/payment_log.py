@@ -9,7 +9,7 @@ from typing import TextIO, TypeVar
 
 from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO, Money, dollars
-from payments.contract.payment_log import Details, Logged
+from payments.contract.payment_log import Details, PaymentLogRow
 
 REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
 COLUMNS = [*REQUIRED, "version"]
@@ -50,7 +50,7 @@ def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
     return len(saves)
 
 
-def read_payment_log(file: TextIO) -> Iterator[Logged]:
+def read_payment_log(file: TextIO) -> Iterator[PaymentLogRow]:
     """Yield the lines of a Payment Log. Column names are matched in any case and order; extra columns are ignored.
 
     Raises PaymentLogError at the first unreadable cell, and if a line occurs twice.
@@ -80,7 +80,7 @@ def _rows(file: TextIO) -> Iterator[tuple[int, dict[str, str]]]:
         raise PaymentLogError(reader.line_num, REQUIRED[0], f"not a row of a CSV file: {error}") from None
 
 
-def _line(number: int, row: dict[str, str]) -> Logged:
+def _line(number: int, row: dict[str, str]) -> PaymentLogRow:
     def read(column: str, reading: Callable[[str], _Read]) -> _Read:
         try:
             return reading(row.get(column, ""))
@@ -90,7 +90,7 @@ def _line(number: int, row: dict[str, str]) -> Logged:
     key = LineKey(*(read(column, _identifier) for column in LineKey._fields))
     day, amount = read("transaction_date", _day), read("amount_paid", _amount)
     paid, internal = read("paid", _flag), read("internal_payment", _flag)
-    return Logged(
+    return PaymentLogRow(
         key,
         amount if paid else ZERO,
         Details(day, read("charge_type", _charge_type), internal, read("version", _version)),

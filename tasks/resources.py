@@ -46,9 +46,9 @@ class Resources:
         """Return the particulars of a run that starts now."""
         settings = self.settings
         rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
-        patient_ladder = (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
+        patient_schedule = (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
         now = datetime.now(UTC)
-        return RunContext(now, self.worker, settings.retry_ladder, _stopwatch(), patient_ladder, self.keyring)
+        return RunContext(now, self.worker, settings.retry_ladder, _stopwatch(), patient_schedule, self.keyring)
 
 
 class NotPreparedError(RuntimeError):

@@ -28,7 +28,7 @@ from payments.store.feed.dead_letters import StreamEntry
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 SAVED_AT = datetime(2026, 6, 5, 17, tzinfo=UTC)
-LADDER: BackoffSchedule = (timedelta(seconds=10), timedelta(minutes=1))
+BACKOFF: BackoffSchedule = (timedelta(seconds=10), timedelta(minutes=1))
 COPAYS = ClinicSettings(integration=True, charge_types=frozenset({ChargeType.COPAY}))
 
 _SAVED: dict[str, Any] = {
@@ -121,9 +121,9 @@ def arrived(events: Iterable[Event | bytes]) -> list[StreamEntry]:
     return [StreamEntry(f"{next(_entry_numbers)}-0", each) for each in bodies]
 
 
-def run(now: datetime = NOW, ladder: BackoffSchedule = LADDER) -> RunContext:
+def run(now: datetime = NOW, backoff_schedule: BackoffSchedule = BACKOFF) -> RunContext:
     """Return a run of a worker."""
-    return RunContext(now, "tests-1", ladder, elapsed_ms())
+    return RunContext(now, "tests-1", backoff_schedule, elapsed_ms())
 
 
 def elapsed_ms() -> Callable[[], int]:

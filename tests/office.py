@@ -62,7 +62,7 @@ class Office:
 
     def sweep(self) -> None:
         """Judge again what is due, and bring the exceptions up to date."""
-        while retrying.retry_due(self.tx, run(self.now), BATCH).judged:
+        while retrying.retry_due(self.tx, run(self.now), BATCH).evaluated:
             self.now += timedelta(microseconds=1)
         importing.retry_dead_letters(self.tx, run(self.now), BATCH)
         while detecting.detect(self.tx, self.now, "tests-1", BATCH).examined == BATCH:

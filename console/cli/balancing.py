@@ -24,7 +24,7 @@ from console.reports.layout import Column, Layout
 from console.reports.output import Form, Record, show_value, write_csv
 
 if TYPE_CHECKING:
-    from payments.contract.payment_log import Logged
+    from payments.contract.payment_log import PaymentLogRow
     from payments.journeys.balancing import Balance, BalancedLine, BalanceQuery
 
 TERMS = "internal not_sent pending invalid zero_due closed_month prior_period date_differences".split()
@@ -121,7 +121,7 @@ def line_record(line: BalancedLine) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _log(path: Path | None) -> Iterator[Iterator[Logged] | None]:
+def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
     """Open a Payment Log; a cell that cannot be read ends the command with its row and column."""
     from emr.payment_log import PaymentLogError, read_payment_log
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-REFUSED_PREFIX = "refused:"
+DEAD_LETTER_PREFIX = "refused:"
 """How the feed names an event that has no readable key: this and its number."""
 _SHOWN_CHARACTERS_MAX = 60
 _DIGITS_MAX = 18
@@ -20,14 +20,14 @@ class EventError(ValueError):
         super().__init__(f"{field}: {problem}")
 
 
-def refusal(refused: ValidationError, body: bytes, types: Mapping[str, type[BaseModel]]) -> EventError:
+def contract_error(refused: ValidationError, body: bytes, types: Mapping[str, type[BaseModel]]) -> EventError:
     """Say of a body what was found wrong with it first; `types` are the events of the contract, by their names."""
     error = refused.errors(include_url=False)[0]
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, EventError):
         return cause
     if len(error["loc"]) > 1:
-        return _field_refusal(error, types)
+        return _field_error(error, types)
     match error["type"]:
         case "json_invalid":
             return EventError("event", f"expected one JSON object in UTF-8; {_unreadable(body, str(cause))}")
@@ -39,13 +39,13 @@ def refusal(refused: ValidationError, body: bytes, types: Mapping[str, type[Base
             return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
 
 
-def refused_number(key: str) -> int | None:
+def dead_letter_id(key: str) -> int | None:
     """Return the number of the refused event that goes by this name, None where it is the key of a payment."""
-    number = key.removeprefix(REFUSED_PREFIX)
+    number = key.removeprefix(DEAD_LETTER_PREFIX)
     return int(number) if number != key and number.isdecimal() and len(number) <= _DIGITS_MAX else None
 
 
-def _field_refusal(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:
+def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:
     tag, field = str(error["loc"][0]), str(error["loc"][1])
     fields = types[tag].model_fields
     described = next(info.description for name, info in fields.items() if field in {name, info.alias})

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from payments.contract.errors import EventError, refusal
+from payments.contract.errors import EventError, contract_error
 from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Memo, Note, Version
 from payments.contract.money import ZERO, Money
 
@@ -60,7 +60,7 @@ class LineKey(NamedTuple):
         return "/".join(self)
 
     @classmethod
-    def readings(cls, text: str) -> Iterator[Self]:
+    def parse_all(cls, text: str) -> Iterator[Self]:
         """Yield every key that prints as `text`: more than one only where an id itself holds a slash."""
         parts = text.split("/")
         for first, second in combinations(range(1, len(parts)), 2):
@@ -69,7 +69,7 @@ class LineKey(NamedTuple):
 
 def _not_a_flag(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("flag")  # noqa: TRY004 (pydantic turns only a ValueError into a refusal)
+        raise ValueError("flag")  # noqa: TRY004 (pydantic turns only a ValueError into a contract_error)
     return value
 
 
@@ -190,4 +190,4 @@ def read_event(body: bytes) -> Event:
     try:
         return EVENT_CONTRACT.validate_json(body)
     except ValidationError as refused:
-        raise refusal(refused, body, _EVENT_TYPES) from None
+        raise contract_error(refused, body, _EVENT_TYPES) from None

@@ -16,10 +16,10 @@ class Details(NamedTuple):
     version: int | None = None
 
 
-NOT_KNOWN = Details()
+UNKNOWN_DETAILS = Details()
 
 
-class Logged(NamedTuple):
+class PaymentLogRow(NamedTuple):
     """A row of the EMR's own Payment Log; `amount` in dollars, 0.00 for one that is not paid."""
 
     key: LineKey

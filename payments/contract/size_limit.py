@@ -20,7 +20,7 @@ class BodyDigest(NamedTuple):
         return cls(len(body), hashlib.sha256(body).digest())
 
     @property
-    def refusal(self) -> str:
+    def size_error(self) -> str:
         """What is said of one that is too large."""
         return (
             f"{self.byte_count:,} bytes; expected at most {EVENT_BYTES_MAX:,}. "

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from payments.contract.money import ZERO, Money, total
-from payments.contract.payment_log import NOT_KNOWN, Details
+from payments.contract.payment_log import UNKNOWN_DETAILS, Details
 from payments.core.outcome import Application, Outcome, Reason, Status
 
 
@@ -60,7 +60,7 @@ _SENTENCES = {
 
 
 @dataclass(frozen=True, slots=True)
-class LineFacts:
+class LineComparison:
     """What both systems say of one line and some days; amounts in dollars.
 
     `emr` is the EMR's side of the days. `heard` is what the newest version says that Billing could judge, and `said`
@@ -80,7 +80,7 @@ class LineFacts:
     here: Money
     elsewhere: Money = ZERO
     added: Money = ZERO
-    feed: Details = NOT_KNOWN
+    feed: Details = UNKNOWN_DETAILS
     log: Details | None = None
 
 
@@ -144,7 +144,7 @@ class Balance:
             self.lines.append(line)
 
 
-def explain(facts: LineFacts) -> BalancedLine:
+def explain(facts: LineComparison) -> BalancedLine:
     """Work out a line's terms. Those of its own count where its date of transaction is one of the days."""
     terms = dict.fromkeys(ReconcilingItem, ZERO)
     if not facts.is_inside:
@@ -165,7 +165,7 @@ def explain(facts: LineFacts) -> BalancedLine:
     return replace(line, note=_note(facts, line.unexplained))
 
 
-def _judge(terms: dict[ReconcilingItem, Money], facts: LineFacts, outcome: Outcome) -> None:
+def _judge(terms: dict[ReconcilingItem, Money], facts: LineComparison, outcome: Outcome) -> None:
     """Book what the EMR says and Billing should not hold, and what Billing should hold and does not yet."""
     posted, term = facts.here + facts.elsewhere + facts.added, _term_of(outcome)
     is_decided = outcome.target is not None and outcome.application is not Application.HELD
@@ -188,7 +188,7 @@ def _term_of(outcome: Outcome) -> ReconcilingItem | None:
     return ReconcilingItem.ZERO_DUE if outcome.application is Application.EXCEPTION and outcome.target is None else None
 
 
-def _note(facts: LineFacts, unexplained: Money) -> str:
+def _note(facts: LineComparison, unexplained: Money) -> str:
     """Say what the two sides disagree about where no term says it."""
     if facts.outcome is None:
         return "only the EMR knows it"
@@ -200,7 +200,7 @@ def _note(facts: LineFacts, unexplained: Money) -> str:
     return "; ".join(differing)
 
 
-def _differing(facts: LineFacts, log: Details) -> list[str]:
+def _differing(facts: LineComparison, log: Details) -> list[str]:
     sides = [(name.replace("_", " "), getattr(log, name), getattr(facts.feed, name)) for name in Details._fields]
     if facts.is_inside and log.day == facts.feed.day:
         sides.insert(0, ("amount", facts.emr, facts.said))

@@ -6,7 +6,7 @@ from payments.contract.money import AMOUNT_MAX, ZERO, Money, sums, total
 from payments.core.line import Adjustment, EntryDimensions, LedgerPosting
 
 
-def corrections(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
+def correcting_postings(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
     """Return the postings that turn what stands into what is wanted (None: nothing should stand).
 
     Where only the amount changed this is the difference alone; where the money belongs elsewhere it is a pair, what
@@ -19,7 +19,7 @@ def corrections(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None)
     return tuple(sorted(moved, key=_goes_in))
 
 
-def adjustments(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[Adjustment, ...]:
+def adjusting_entries(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[Adjustment, ...]:
     """Return what to add in a later month so that the sums say what is wanted (None: nothing), whatever its dates.
 
     The entries that stand are not touched (rule D4): one entry of d = T - P where only the amount changed, a pair where
@@ -30,7 +30,7 @@ def adjustments(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None)
     return tuple(sorted(moved, key=_goes_in))
 
 
-def active(standing: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
+def effective_postings(standing: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
     """Return the postings of a line that still count: none once they add up to 0.00."""
     postings = tuple(standing)
     return postings if total(posting.amount for posting in postings) else ()

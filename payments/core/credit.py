@@ -20,7 +20,7 @@ class Credit(NamedTuple):
     refund_of: int | None = None  # the line that this one refunds
 
 
-class Part(NamedTuple):
+class EntryGroup(NamedTuple):
     """Entries of a line that share all of this: their sum in dollars, and the first one's number."""
 
     charge_type: str
@@ -30,7 +30,7 @@ class Part(NamedTuple):
     number: int
 
 
-def credit_of(line_ref: int, parts: Sequence[Part], refund_of: int | None = None) -> Credit:
+def credit_of(line_ref: int, parts: Sequence[EntryGroup], refund_of: int | None = None) -> Credit:
     """Return what a line adds up to, as it stands in the ledger.
 
     A change that a closed month or a person still keeps out has no say in it, nor has what was taken out again: its
@@ -45,12 +45,12 @@ def credit_of(line_ref: int, parts: Sequence[Part], refund_of: int | None = None
     return Credit(line_ref, number, amount, deposited, None if on_account else day, on_account, refund_of)
 
 
-def _left_where(parts: Sequence[Part], amount: Money) -> tuple[str, date | None]:
+def _left_where(parts: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
     left = sums(((part.charge_type, part.date_of_service), part.amount) for part in parts)
     return max(left, key=lambda where: left[where] * amount)
 
 
-def _left_since(parts: Sequence[Part], amount: Money) -> date:
+def _left_since(parts: Sequence[EntryGroup], amount: Money) -> date:
     """Return the oldest day with money left: what was taken out on other days was taken from the oldest first."""
     left = sums((part.deposit_date, part.amount if amount >= ZERO else -part.amount) for part in parts)
     out = -total(each for each in left.values() if each < ZERO)

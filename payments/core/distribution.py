@@ -17,7 +17,7 @@ ChargeKey = tuple[str, str]
 """(clinic, charge)."""
 
 
-class Rule(StrEnum):
+class AllocationRule(StrEnum):
     """What decided a movement, in the order in which the rules are gone through."""
 
     CHARGE_SHRANK = "Given back: the charge is less than what was applied to it"
@@ -54,11 +54,11 @@ class Movement(NamedTuple):
     line_ref: int
     charge: ChargeKey
     amount: Money
-    rule: Rule
+    rule: AllocationRule
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class DistributionPolicy:
     """How a company distributes: the day it is, Minimum Days to hold, whether the own date of service goes first.
 
     `immediate_only` leaves the four rules for the night: only what may not wait is done.
@@ -83,26 +83,30 @@ class Account:
     """A patient's credits and charges while movements are worked out."""
 
     def __init__(
-        self, terms: Terms, credits_: Iterable[Credit], charges: Iterable[Charge], applied: Iterable[Applied]
+        self,
+        policy: DistributionPolicy,
+        credits_: Iterable[Credit],
+        charges: Iterable[Charge],
+        applied: Iterable[Applied],
     ) -> None:
-        self.terms = terms
+        self.policy = policy
         self.credits = sorted(credits_, key=lambda credit: (credit.deposit_date, credit.number))
         self.charges = sorted(charges, key=lambda charge: (charge.date_of_service, charge.key))
         self.applied = sorted(applied, key=lambda each: each.number, reverse=True)
-        self.left = {credit.line_ref: credit.amount for credit in self.credits}
-        self.owed = {charge.key: charge.balance for charge in self.charges}
+        self.unapplied = {credit.line_ref: credit.amount for credit in self.credits}
+        self.outstanding = {charge.key: charge.balance for charge in self.charges}
         self.movements: list[Movement] = []
         for each in self.applied:
-            self.left[each.line_ref] = self.left.get(each.line_ref, ZERO) - each.amount
-            self.owed[each.charge] = self.owed.get(each.charge, ZERO) - each.amount
+            self.unapplied[each.line_ref] = self.unapplied.get(each.line_ref, ZERO) - each.amount
+            self.outstanding[each.charge] = self.outstanding.get(each.charge, ZERO) - each.amount
 
-    def move(self, line_ref: int, charge: ChargeKey, amount: Money, rule: Rule) -> None:
+    def move(self, line_ref: int, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
         """Apply money of a line to a charge, or give it back."""
-        self.left[line_ref] -= amount
-        self.owed[charge] -= amount
+        self.unapplied[line_ref] -= amount
+        self.outstanding[charge] -= amount
         self.movements.append(Movement(line_ref, charge, amount, rule))
 
-    def give_back(self, applied: Sequence[Applied], amount: Money, rule: Rule) -> None:
+    def unapply(self, applied: Sequence[Applied], amount: Money, rule: AllocationRule) -> None:
         """Give `amount` back from what is applied, the newest first."""
         for index, each in enumerate(self.applied):
             part = min(each.amount, amount)
@@ -111,10 +115,10 @@ class Account:
                 self.applied[index] = each._replace(amount=each.amount - part)
                 amount -= part
 
-    def apply(self, credit: Credit, charges: Iterable[Charge], rule: Rule) -> None:
+    def apply(self, credit: Credit, charges: Iterable[Charge], rule: AllocationRule) -> None:
         """Apply what is left of a credit to charges, in their order."""
         for charge in charges:
-            part = min(self.left[credit.line_ref], self.owed[charge.key])
+            part = min(self.unapplied[credit.line_ref], self.outstanding[charge.key])
             if part > ZERO:
                 self.move(credit.line_ref, charge.key, part, rule)
 
@@ -132,8 +136,8 @@ def distribute(account: Account) -> list[Movement]:
     _net_refunds(account)
     for credit in account.credits:
         if credit.on_account:
-            account.apply(credit, account.eligible(), Rule.ON_ACCOUNT)
-    if not account.terms.immediate_only:
+            account.apply(credit, account.eligible(), AllocationRule.ON_ACCOUNT)
+    if not account.policy.immediate_only:
         _by_the_rules(account)
     return account.movements
 
@@ -141,7 +145,7 @@ def distribute(account: Account) -> list[Movement]:
 def _by_the_rules(account: Account) -> None:
     """Go through the four rules one after the other, each for every payment in the order of their deposit."""
     ordinary = [credit for credit in account.credits if not credit.on_account]
-    rules = [_own_date, _no_date] if account.terms.dos_first else [_no_date, _own_date]
+    rules = [_own_date, _no_date] if account.policy.dos_first else [_no_date, _own_date]
     for rule in (*rules, _more_than_own_date, _after_hold):
         for credit in ordinary:
             rule(account, credit)
@@ -153,11 +157,11 @@ def _give_back(account: Account) -> None:
     for each in account.applied:
         by_charge[each.charge].append(each)
     for charge, applied in by_charge.items():
-        if account.owed[charge] < ZERO:
-            account.give_back(applied, -account.owed[charge], Rule.CHARGE_SHRANK)
-    for line_ref in [line_ref for line_ref, left in account.left.items() if left < ZERO]:
+        if account.outstanding[charge] < ZERO:
+            account.unapply(applied, -account.outstanding[charge], AllocationRule.CHARGE_SHRANK)
+    for line_ref in [line_ref for line_ref, unapplied in account.unapplied.items() if unapplied < ZERO]:
         own = [each for each in account.applied if each.line_ref == line_ref]
-        account.give_back(own, -account.left[line_ref], Rule.PAYMENT_LOWERED)
+        account.unapply(own, -account.unapplied[line_ref], AllocationRule.PAYMENT_LOWERED)
 
 
 def _net_refunds(account: Account) -> None:
@@ -166,18 +170,18 @@ def _net_refunds(account: Account) -> None:
     Money that was paid back pays for nothing any more, whichever payment it was of.
     """
     for refund in account.credits:
-        if account.left[refund.line_ref] >= ZERO:
+        if account.unapplied[refund.line_ref] >= ZERO:
             continue
         target = refund.refund_of
-        if target in account.left:
-            missing = -account.left[refund.line_ref] - max(account.left[target], ZERO)
+        if target in account.unapplied:
+            missing = -account.unapplied[refund.line_ref] - max(account.unapplied[target], ZERO)
             own = [each for each in account.applied if each.line_ref == target]
             if missing > ZERO:
-                account.give_back(own, missing, Rule.REFUNDED)
+                account.unapply(own, missing, AllocationRule.REFUNDED)
             _net(account, refund.line_ref, target)
         _net_with_all(account, refund.line_ref)
-        if account.left[refund.line_ref] < ZERO:
-            account.give_back([*account.applied], -account.left[refund.line_ref], Rule.REFUNDED)
+        if account.unapplied[refund.line_ref] < ZERO:
+            account.unapply([*account.applied], -account.unapplied[refund.line_ref], AllocationRule.REFUNDED)
             _net_with_all(account, refund.line_ref)
 
 
@@ -187,29 +191,29 @@ def _net_with_all(account: Account, refund: int) -> None:
 
 
 def _net(account: Account, refund: int, line_ref: int) -> None:
-    part = min(-account.left[refund], account.left[line_ref])
+    part = min(-account.unapplied[refund], account.unapplied[line_ref])
     if part > ZERO and refund != line_ref:
-        account.left[refund] += part
-        account.left[line_ref] -= part
+        account.unapplied[refund] += part
+        account.unapplied[line_ref] -= part
 
 
 def _no_date(account: Account, credit: Credit) -> None:
     if credit.date_of_service is None:
-        account.apply(credit, account.eligible(), Rule.NO_DATE)
+        account.apply(credit, account.eligible(), AllocationRule.NO_DATE)
 
 
 def _own_date(account: Account, credit: Credit) -> None:
     own = (charge for charge in account.eligible() if charge.date_of_service == credit.date_of_service)
-    account.apply(credit, own, Rule.OWN_DATE)
+    account.apply(credit, own, AllocationRule.OWN_DATE)
 
 
 def _more_than_own_date(account: Account, credit: Credit) -> None:
     """Pass over a payment whose own visit is still at insurance: it may be needed there."""
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
-        account.apply(credit, account.eligible(), Rule.MORE_THAN_OWN_DATE)
+        account.apply(credit, account.eligible(), AllocationRule.MORE_THAN_OWN_DATE)
 
 
 def _after_hold(account: Account, credit: Credit) -> None:
-    if account.terms.as_of >= credit.deposit_date + account.terms.hold:
-        account.apply(credit, account.eligible(), Rule.AFTER_HOLD)
+    if account.policy.as_of >= credit.deposit_date + account.policy.hold:
+        account.apply(credit, account.eligible(), AllocationRule.AFTER_HOLD)

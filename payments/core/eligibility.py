@@ -61,7 +61,7 @@ class Eligible(NamedTuple):
 Verdict = Ineligible | NeedsReview | Eligible
 
 
-def judge(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
+def check_eligibility(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
     """Judge what the front desk saved against the clinic's settings at the save time (rule D2, rows 5 to 10)."""
     if not saved.paid:
         return Ineligible(None)

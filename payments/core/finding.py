@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from payments.contract.money import ZERO, Money
-from payments.core.correction import active, adjustments, corrections
+from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
 from payments.core.line import Adjustment, EntryDimensions, LedgerPosting, Line, nonmonetary_hash
 from payments.core.outcome import Application, Outcome, Reason
 
@@ -59,7 +59,7 @@ class Finding:
         return self.amount_now - self.amount_before
 
 
-def needs_a_person(outcome: Outcome) -> bool:
+def needs_review(outcome: Outcome) -> bool:
     """Say whether a line with this outcome has a finding (rule D6)."""
     return outcome.application is Application.EXCEPTION or outcome.reason is Reason.PATIENT_NOT_FOUND
 
@@ -71,8 +71,10 @@ def examine(line: Line) -> Finding | None:
     if line.outcome.application is not Application.EXCEPTION:
         return None
     if line.outcome.target is None:
-        return Finding(FindingReason.ZERO_DUE, None, line.posted, _paid(line), proposed(line))
-    return Finding(FindingReason.CLOSED_MONTH, closed_case(line), line.posted, line.outcome.target, proposed(line))
+        return Finding(FindingReason.ZERO_DUE, None, line.posted, _paid(line), proposed_adjustments(line))
+    return Finding(
+        FindingReason.CLOSED_MONTH, closed_case(line), line.posted, line.outcome.target, proposed_adjustments(line)
+    )
 
 
 def conflict(line: Line, amount_now: Money | None) -> Finding:
@@ -82,19 +84,19 @@ def conflict(line: Line, amount_now: Money | None) -> Finding:
 
 def closed_case(line: Line) -> ClosedCase:
     """Return which of the three cases a closed month's payment is (rule D3)."""
-    if not active(line.postings):
+    if not effective_postings(line.postings):
         return ClosedCase.ADDED
     return ClosedCase.EDITED if line.outcome.target else ClosedCase.DELETED
 
 
-def proposed(line: Line) -> tuple[Adjustment, ...]:
+def proposed_adjustments(line: Line) -> tuple[Adjustment, ...]:
     """Return the entries that make Billing say what the EMR says (rule D4); none where only notes differ."""
-    return adjustments(active(line.postings), _wanted(line))
+    return adjusting_entries(effective_postings(line.postings), _wanted(line))
 
 
-def imported_all_the_same(line: Line) -> tuple[LedgerPosting, ...]:
+def import_postings(line: Line) -> tuple[LedgerPosting, ...]:
     """Return what brings in a payment whose Amount Due is 0.00, as any other is while its months are open (rule D6)."""
-    return corrections(line.postings, _wanted(line))
+    return correcting_postings(line.postings, _wanted(line))
 
 
 def _wanted(line: Line) -> LedgerPosting | None:
@@ -109,7 +111,7 @@ def _paid(line: Line) -> Money:
 def accepted(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
     """Return the line as it stands once its finding was accepted and these entries were posted for it."""
     target = _paid(line) if line.outcome.target is None else line.outcome.target
-    stood_before = bool(active(line.postings))
+    stood_before = bool(effective_postings(line.postings))
     application = Application.UPDATED if stood_before else Application.IMPORTED
     becomes = application if target else Application.REMOVED
     outcome = line.outcome._replace(application=becomes, target=target, detail="Accepted")

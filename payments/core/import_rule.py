@@ -11,8 +11,16 @@ from typing import NamedTuple
 from payments.contract.event import LineEvent, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO
 from payments.core.backoff import BackoffSchedule, pause
-from payments.core.correction import active, adjustments, corrections
-from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, Eligible, Ineligible, NeedsReview, Verdict, judge
+from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
+from payments.core.eligibility import (
+    SWITCHED_OFF,
+    ClinicSettings,
+    Eligible,
+    Ineligible,
+    NeedsReview,
+    Verdict,
+    check_eligibility,
+)
 from payments.core.line import EntryDimensions, LedgerPosting, Line, nonmonetary_hash
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
@@ -31,11 +39,11 @@ class ImportContext(NamedTuple):
     """What Billing knows at the moment of judging. `months` holds the state of every month that is not open."""
 
     now: datetime
-    ladder: BackoffSchedule
+    backoff_schedule: BackoffSchedule
     settings: ClinicSettings = SWITCHED_OFF
     patient_known: bool = True
     months: Mapping[Month, MonthState] | None = None
-    patient_ladder: BackoffSchedule | None = None
+    patient_schedule: BackoffSchedule | None = None
 
     def month_state(self, day: date) -> MonthState:
         """Return the state of the company's month that holds the day."""
@@ -49,7 +57,7 @@ class Decision(NamedTuple):
     postings: tuple[LedgerPosting, ...] = ()
 
 
-def arrival(event: LineEvent, content_hash: bytes, before: Line | None) -> VersionCheck:
+def check_version(event: LineEvent, content_hash: bytes, before: Line | None) -> VersionCheck:
     """Compare an event with the version that Billing holds; the newest version wins."""
     if before is None or event.version > before.version:
         return VersionCheck.NEW
@@ -116,7 +124,7 @@ class _Case(NamedTuple):
     @property
     def days(self) -> set[date]:
         """The days whose months must be open: of all that stands, and the last and the new date of transaction."""
-        days = self.line.standing_days
+        days = self.line.posted_deposit_dates
         if days and self.before and self.before.content:
             days.add(self.before.content.transaction_date)
         return days
@@ -133,7 +141,7 @@ def _judged(line: Line, before: Line | None, facts: ImportContext) -> Decision:
     case = _Case(line, facts, before, before.outcome if before and waiting else None)
     if line.deleted or line.content is None:
         return _take_out(case, Outcome(Application.NONE))
-    return _carry_out(case, line.content, judge(line.content, before, facts.settings))
+    return _carry_out(case, line.content, check_eligibility(line.content, before, facts.settings))
 
 
 def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
@@ -152,7 +160,7 @@ def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
 
 
 def _bring_in(case: _Case, saved: PaymentSaved) -> Decision:
-    standing = active(case.line.postings)
+    standing = effective_postings(case.line.postings)
     wanted = LedgerPosting(saved.amount, EntryDimensions.of(saved))
     outcome = Outcome(Application.UPDATED if standing else Application.IMPORTED, target=saved.amount)
     states = {case.facts.month_state(day) for day in case.days | {saved.transaction_date}}
@@ -162,13 +170,13 @@ def _bring_in(case: _Case, saved: PaymentSaved) -> Decision:
         return _post(case.line, wanted, outcome)
     if not standing:
         return _excepted(case.line, outcome, "added")
-    if adjustments(standing, wanted) or nonmonetary_hash(saved) != case.line.settled_notes:
+    if adjusting_entries(standing, wanted) or nonmonetary_hash(saved) != case.line.settled_notes:
         return _excepted(case.line, outcome, "edited")
     return _ends(case.line, outcome)
 
 
 def _take_out(case: _Case, outcome: Outcome) -> Decision:
-    if not active(case.line.postings):
+    if not effective_postings(case.line.postings):
         return _ends(case.line, outcome)
     outcome = outcome._replace(application=Application.REMOVED, target=ZERO)
     states = {case.facts.month_state(day) for day in case.days}
@@ -181,7 +189,7 @@ def _take_out(case: _Case, outcome: Outcome) -> Decision:
 
 def _post(line: Line, wanted: LedgerPosting | None, outcome: Outcome) -> Decision:
     """Carry the correction out: every month that it touches is open (rule D3)."""
-    postings = corrections(line.postings, wanted)
+    postings = correcting_postings(line.postings, wanted)
     notes = nonmonetary_hash(line.content) if line.content else None
     return Decision(line._replace(outcome=outcome, postings=line.postings + postings, settled_notes=notes), postings)
 
@@ -199,10 +207,10 @@ def _waits(case: _Case, reason: Reason) -> Decision:
     waited_for_patient = case.waited is not None and case.waited.detail == Reason.PATIENT_NOT_FOUND.sentence
     # What was waited for a patient is not counted against a fault, nor the other way round.
     waits = case.waited.waits if case.waited and waited_for_patient is for_patient else 0
-    if for_patient and facts.patient_ladder is not None:
-        wait = facts.patient_ladder[waits] if waits < len(facts.patient_ladder) else None
+    if for_patient and facts.patient_schedule is not None:
+        wait = facts.patient_schedule[waits] if waits < len(facts.patient_schedule) else None
     else:
-        wait = pause(facts.ladder, waits + 1, str(line.key))
+        wait = pause(facts.backoff_schedule, waits + 1, str(line.key))
     if wait is None:
         return _ends(line, not_sent(reason, target=None))
     detail = reason.sentence if for_patient else "The month is being closed."

@@ -14,15 +14,15 @@ from payments.core.outcome import Application, Outcome, Status
 class RunContext:
     """When a set is processed, by which worker, with which pauses; `elapsed_ms` tells how long it took.
 
-    `patient_ladder` are the pauses of a payment whose patient is not known; without, they are those of a fault.
+    `patient_schedule` are the pauses of a payment whose patient is not known; without, they are those of a fault.
     `keyring` are the keys that events are signed with.
     """
 
     now: datetime
     worker: str
-    ladder: BackoffSchedule
+    backoff_schedule: BackoffSchedule
     elapsed_ms: Callable[[], int]
-    patient_ladder: BackoffSchedule | None = None
+    patient_schedule: BackoffSchedule | None = None
     keyring: Keyring = NO_KEYS
 
 
@@ -30,7 +30,7 @@ class RunContext:
 class ImportStats:
     """How many payments ended in which way; prints as the one line that operators read.
 
-    `judged` counts all that was looked at, whatever came of it, `failed` what stays pending because of an error, and
+    `evaluated` counts all that was looked at, whatever came of it, `failed` what stays pending because of an error, and
     `to_examine` the lines whose exceptions may have changed, and `to_distribute` the accounts whose money may not wait.
     """
 
@@ -45,13 +45,13 @@ class ImportStats:
     released: int = 0
     noted: int = 0
     failed: int = 0
-    judged: int = 0
+    evaluated: int = 0
     to_examine: int = 0
     to_distribute: int = 0
 
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        self.judged += 1
+        self.evaluated += 1
         match outcome.application:
             case Application.IMPORTED:
                 self.imported += 1

@@ -105,7 +105,7 @@ class Line(NamedTuple):
         return total(posting.amount for posting in self.postings)
 
     @property
-    def standing_days(self) -> set[date]:
+    def posted_deposit_dates(self) -> set[date]:
         """The deposit dates of the money that stands for this line; not one from which it was taken out again."""
         if not self.posted:
             return set()
@@ -115,7 +115,7 @@ class Line(NamedTuple):
     @property
     def days(self) -> set[date]:
         """The date of transaction, and the deposit dates of the money that stands for this line."""
-        return self.standing_days | ({self.content.transaction_date} if self.content else set())
+        return self.posted_deposit_dates | ({self.content.transaction_date} if self.content else set())
 
     @property
     def settings_as_of(self) -> datetime:

@@ -11,8 +11,8 @@ from payments.core.finding import (
     accepted,
     acknowledged,
     examine,
-    imported_all_the_same,
-    proposed,
+    import_postings,
+    proposed_adjustments,
 )
 from payments.core.line import IMPORT_USER, EntryKind, LedgerPosting, Line
 from payments.core.month import Month, MonthState
@@ -59,11 +59,11 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     _check_acceptable(tx, line, finding)
     today = clinics.local_day(tx, line.company_id, now)
     if deposit_date is None and finding.reason is FindingReason.ZERO_DUE and _is_open(tx, line, line.days):
-        postings, stamp = imported_all_the_same(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
+        postings, stamp = import_postings(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
     else:
         day = deposit_date or today
         _check_deposit_date(tx, line, finding, day, today)
-        postings = tuple(each.deposited_on(day) for each in proposed(line))
+        postings = tuple(each.deposited_on(day) for each in proposed_adjustments(line))
         stamp = Stamp(EntryKind.ADJUSTMENT, who, now)
     refs = lines.write(tx, [accepted(line, postings)], now)
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.

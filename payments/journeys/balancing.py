@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from payments.contract.payment_log import Logged
-from payments.core.balancing import Balance, BalancedLine, LineFacts, explain
+from payments.contract.payment_log import PaymentLogRow
+from payments.core.balancing import Balance, BalancedLine, LineComparison, explain
 from payments.store.db.connection import Transaction
 from payments.store.reports import balancing
 from payments.store.reports.balancing import BalanceQuery
@@ -12,7 +12,7 @@ from payments.store.reports.balancing import BalanceQuery
 __all__ = ["Balance", "BalanceQuery", "BalancedLine"]
 
 
-def balance(tx: Transaction, query: BalanceQuery, log: Iterable[Logged] | None = None) -> Balance:
+def balance(tx: Transaction, query: BalanceQuery, log: Iterable[PaymentLogRow] | None = None) -> Balance:
     """Balance a period and its clinics. The EMR's side is the feed or, if given, the EMR's own Payment Log.
 
     The result lists the lines on which the two sides differ, unexplained ones first.
@@ -34,5 +34,5 @@ def balance_clinics(tx: Transaction, query: BalanceQuery) -> dict[str | None, Ba
     return dict(balances)
 
 
-def _explained(compared: Iterable[LineFacts | BalancedLine]) -> Iterator[BalancedLine]:
-    return (explain(each) if isinstance(each, LineFacts) else each for each in compared)
+def _explained(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:
+    return (explain(each) if isinstance(each, LineComparison) else each for each in compared)

@@ -13,7 +13,7 @@ from payments.contract.errors import EventError
 from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSaved
 from payments.core.charge import ChargeVersion, check_charge_version, key_of
 from payments.core.distribution import ChargeKey
-from payments.core.import_rule import VersionCheck, arrival, decide
+from payments.core.import_rule import VersionCheck, check_version, decide
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
@@ -177,7 +177,7 @@ def _import_line_event(sheet: WriteBatch, read: _Read, *, again: bool) -> None:
 
 def _apply_version(sheet: WriteBatch, read: _Read) -> None:
     (entry, event, content_hash, requeued_at), before = read, sheet.lines.get(read.event.key)
-    stands = arrival(event, content_hash, before)
+    stands = check_version(event, content_hash, before)
     if stands is VersionCheck.CONFLICT:
         error = f"version: {event.version} of {event.key} came before with other content"
         sheet.refuse(entry, Reason.VERSION_CONFLICT, error)

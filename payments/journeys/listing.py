@@ -6,7 +6,7 @@ from datetime import date
 from typing import Generic, TypeVar
 
 from payments.access.rights import User
-from payments.contract.errors import refused_number
+from payments.contract.errors import dead_letter_id
 from payments.contract.event import LineKey
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import Transaction
@@ -87,17 +87,17 @@ def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:
     """Return which of these printed keys, or names of refused events, the user may see."""
     if user.clinics is None:
         return list(keys)
-    numbers = [number for key in keys if (number := refused_number(key)) is not None]
+    numbers = [number for key in keys if (number := dead_letter_id(key)) is not None]
     clinic_of = claims_feed_pages.clinics_of_refused(tx, numbers)
     return [key for key in keys if _sees(user, key, clinic_of)]
 
 
 def _sees(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
-    number = refused_number(key)
+    number = dead_letter_id(key)
     if number is not None:
         return user.sees(clinic_of.get(number))
     # A key can be read in more ways than one where an id holds a slash: all of them have to be the user's.
-    readings = list(LineKey.readings(key))
+    readings = list(LineKey.parse_all(key))
     return bool(readings) and all(user.sees(reading.clinic_id) for reading in readings)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from payments.contract.errors import refused_number
+from payments.contract.errors import dead_letter_id
 from payments.contract.event import LineKey
 from payments.store.db.connection import Transaction
 from payments.store.feed import backlog
@@ -38,10 +38,10 @@ def payment_log_by(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[
 
 def timeline(tx: Transaction, key: str) -> Sequence[TimelineRow]:
     """Return everything that happened to the payment that is printed so; empty if there is none."""
-    number = refused_number(key)
+    number = dead_letter_id(key)
     if number is not None:
         return log_report.timeline(tx, (), (number,))
-    return log_report.timeline(tx, tuple(LineKey.readings(key)), ())
+    return log_report.timeline(tx, tuple(LineKey.parse_all(key)), ())
 
 
 def waiting(tx: Transaction, now: datetime) -> Waiting:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from payments.contract.errors import refused_number
+from payments.contract.errors import dead_letter_id
 from payments.contract.event import LineKey
 from payments.contract.money import ZERO, Money
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, exclusion_reason
@@ -36,8 +36,8 @@ class Requeued:
 
 def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Requeued:
     """Requeue payments by their printed keys. Payments that are already in Billing are skipped."""
-    numbers = {key: number for key in keys if (number := refused_number(key)) is not None}
-    readings = {key: list(LineKey.readings(key)) for key in keys if key not in numbers}
+    numbers = {key: number for key in keys if (number := dead_letter_id(key)) is not None}
+    readings = {key: list(LineKey.parse_all(key)) for key in keys if key not in numbers}
     wanted = [reading for each in readings.values() for reading in each]
     found = {*requeues.requeue_keys(tx, wanted, now, who)}
     aside = {*requeues.requeue_set_aside(tx, list(numbers.values()), wanted, now, who)}

@@ -39,7 +39,7 @@ def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
     due = lines.lock_due(tx, run.now, 1)
     sheet = WriteBatch(run, load_reference_data(tx, map(LookupScope.of, due.values()), run), dict(due))
     for line in due.values():
-        sheet.take(decide_failed(line, ImportContext(run.now, run.ladder), error))
+        sheet.take(decide_failed(line, ImportContext(run.now, run.backoff_schedule), error))
     return sheet.write(tx)
 
 

@@ -118,7 +118,7 @@ def retry_due(here: Resources, limit: int, turn_seconds: int = TURN_SECONDS) -> 
         (retrying.retry_due, retrying.postpone_line),
         (importing.retry_dead_letters, retrying.postpone_dead_letter),
     ):
-        while (done := _retry(here, journey, put_off, limit)).judged:
+        while (done := _retry(here, journey, put_off, limit)).evaluated:
             stats += done
             if time.monotonic() >= ends:
                 return stats, True

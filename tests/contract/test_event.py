@@ -113,14 +113,14 @@ def test_the_content_hash_is_the_same_in_every_version_for_it_is_stored():
     ],
 )
 def test_a_printed_key_is_read_in_every_way_that_prints_so(text, readings):
-    assert [tuple(key) for key in LineKey.readings(text)] == readings
+    assert [tuple(key) for key in LineKey.parse_all(text)] == readings
 
 
 @given(identifiers, identifiers, identifiers)
 def test_a_printed_key_is_always_among_its_own_readings(clinic_id, payment_id, line_id):
     key = LineKey(clinic_id, payment_id, line_id)
 
-    assert key in LineKey.readings(str(key))
+    assert key in LineKey.parse_all(str(key))
 
 
 def test_what_can_be_made_out_of_a_refused_body_is_shown():

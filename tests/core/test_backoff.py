@@ -10,16 +10,16 @@ ladders = st.lists(steps, min_size=1, max_size=8)
 
 
 @given(ladders, st.text(max_size=20), st.data())
-def test_a_pause_lies_between_nothing_and_its_step(ladder, spread_by, data):
-    tries = data.draw(st.integers(1, len(ladder)))
-    wait = pause(ladder, tries, spread_by)
+def test_a_pause_lies_between_nothing_and_its_step(backoff_schedule, spread_by, data):
+    tries = data.draw(st.integers(1, len(backoff_schedule)))
+    wait = pause(backoff_schedule, tries, spread_by)
 
-    assert timedelta(0) <= wait <= ladder[tries - 1]
+    assert timedelta(0) <= wait <= backoff_schedule[tries - 1]
 
 
 @given(ladders, st.text(max_size=20), st.integers(1, 3))
-def test_the_ladder_ends_after_its_last_step(ladder, spread_by, beyond):
-    assert pause(ladder, len(ladder) + beyond, spread_by) is None
+def test_the_ladder_ends_after_its_last_step(backoff_schedule, spread_by, beyond):
+    assert pause(backoff_schedule, len(backoff_schedule) + beyond, spread_by) is None
 
 
 def test_the_same_thing_always_gets_the_same_pause_and_others_get_others():

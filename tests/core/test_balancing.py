@@ -8,7 +8,7 @@ import pytest
 
 from payments.contract.money import ZERO, dollars
 from payments.contract.payment_log import Details
-from payments.core.balancing import Balance, BalancedLine, LineFacts, ReconcilingItem, explain, last_full_week
+from payments.core.balancing import Balance, BalancedLine, LineComparison, ReconcilingItem, explain, last_full_week
 from payments.core.outcome import Application, Outcome, Reason, Status, not_sent
 
 DAY = date(2026, 6, 5)
@@ -16,12 +16,12 @@ SUCCESS, PENDING, FAILED = Status.SUCCESSFUL, Status.PENDING, Status.VALIDATION_
 IMPORTED, EXCEPTION, HELD = Application.IMPORTED, Application.EXCEPTION, Application.HELD
 
 
-def facts(said: str, outcome: Outcome | None = None, **more: object) -> LineFacts:
+def facts(said: str, outcome: Outcome | None = None, **more: object) -> LineComparison:
     """Return a line dated in the days, of which nothing is in Billing; amounts may be given as text."""
     named = {name: dollars(value) if type(value) is str else value for name, value in more.items()}
     amount = dollars(said)
     whole = {"emr": amount, "heard": amount, "refused": None, "is_inside": True, "here": ZERO, **named}
-    return LineFacts("c/p/1", "c", said=amount, outcome=outcome, **whole)  # type: ignore[arg-type]
+    return LineComparison("c/p/1", "c", said=amount, outcome=outcome, **whole)  # type: ignore[arg-type]
 
 
 def should_hold(target: str | None, application: Application = IMPORTED, status: Status | None = SUCCESS) -> Outcome:
@@ -78,7 +78,7 @@ EXPLAINED = [
 
 
 @pytest.mark.parametrize(("line", "terms"), [row[1:] for row in EXPLAINED], ids=[row[0] for row in EXPLAINED])
-def test_a_line_is_explained_by_the_terms_that_are_its_own(line: LineFacts, terms: dict[str, str]) -> None:
+def test_a_line_is_explained_by_the_terms_that_are_its_own(line: LineComparison, terms: dict[str, str]) -> None:
     explained = explain(line)
 
     assert {term.value: str(amount) for term, amount in explained.terms.items()} == terms
@@ -96,7 +96,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "amount"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-def test_what_is_wrong_is_not_explained_away(line: LineFacts, amount: str) -> None:
+def test_what_is_wrong_is_not_explained_away(line: LineComparison, amount: str) -> None:
     explained = explain(line)
 
     assert str(explained.unexplained) == amount
@@ -127,7 +127,7 @@ COMPARED = [
 
 
 @pytest.mark.parametrize(("line", "amount", "note"), [row[1:] for row in COMPARED], ids=[row[0] for row in COMPARED])
-def test_against_the_emrs_own_log_each_disagreement_is_named(line: LineFacts, amount: str, note: str) -> None:
+def test_against_the_emrs_own_log_each_disagreement_is_named(line: LineComparison, amount: str, note: str) -> None:
     explained = explain(line)
 
     assert (str(explained.unexplained), explained.note) == (amount, note)

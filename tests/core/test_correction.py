@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import ZERO, total
-from payments.core.correction import active, adjustments, corrections
+from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
 from payments.core.line import EntryDimensions, LedgerPosting
 from tests.make import posting
 
@@ -40,38 +40,38 @@ def by_bearing(standing):
 
 @given(standings, st.none() | postings)
 def test_what_is_posted_is_always_the_difference_between_target_and_posted(standing, wanted):
-    assert amount_of(corrections(standing, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(standing)
+    assert amount_of(correcting_postings(standing, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(standing)
 
 
 @given(standings.filter(amount_of), st.none() | postings)
 def test_afterwards_what_stands_is_what_is_wanted_wherever_money_is_broken_down(standing, wanted):
-    after = standing + corrections(standing, wanted)
+    after = standing + correcting_postings(standing, wanted)
 
     assert by_bearing(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
 
 
 @given(standings, st.none() | postings)
 def test_nothing_is_posted_twice_and_nothing_of_zero(standing, wanted):
-    posted = corrections(standing, wanted)
+    posted = correcting_postings(standing, wanted)
 
     assert all(each.amount for each in posted)
-    assert corrections(standing + posted, wanted) == ()
+    assert correcting_postings(standing + posted, wanted) == ()
 
 
 @given(standings, postings)
 def test_money_goes_out_before_it_comes_in(standing, wanted):
-    directions = [each.amount > ZERO for each in corrections(standing, wanted)]
+    directions = [each.amount > ZERO for each in correcting_postings(standing, wanted)]
 
     assert directions == sorted(directions)
 
 
 def test_a_change_of_the_amount_is_one_entry():
-    assert corrections([posting("25.00")], posting("35.00")) == (posting("10.00"),)
-    assert corrections([posting("60.00"), posting("-15.00")], posting("40.00")) == (posting("-5.00"),)
+    assert correcting_postings([posting("25.00")], posting("35.00")) == (posting("10.00"),)
+    assert correcting_postings([posting("60.00"), posting("-15.00")], posting("40.00")) == (posting("-5.00"),)
 
 
 def test_a_change_of_where_it_belongs_is_a_pair():
-    moved = corrections([posting("40.00")], posting("45.00", method=Method.CHECK))
+    moved = correcting_postings([posting("40.00")], posting("45.00", method=Method.CHECK))
 
     assert moved == (posting("-40.00"), posting("45.00", method=Method.CHECK))
 
@@ -79,15 +79,15 @@ def test_a_change_of_where_it_belongs_is_a_pair():
 def test_a_change_of_the_date_alone_moves_the_money_in_an_open_month_and_needs_no_adjustment_of_a_closed_one():
     standing, wanted = [posting("40.00", day="2026-06-05")], posting("40.00", day="2026-06-08")
 
-    assert corrections(standing, wanted) == (posting("-40.00", day="2026-06-05"), wanted)
-    assert adjustments(standing, wanted) == ()
+    assert correcting_postings(standing, wanted) == (posting("-40.00", day="2026-06-05"), wanted)
+    assert adjusting_entries(standing, wanted) == ()
 
 
 @given(standings, st.none() | postings)
 def test_an_adjustment_of_a_closed_month_comes_to_the_same_difference(standing, wanted):
-    assert amount_of(adjustments(standing, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(standing)
+    assert amount_of(adjusting_entries(standing, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(standing)
 
 
 def test_entries_that_add_up_to_nothing_no_longer_count():
-    assert active([posting("50.00"), posting("-50.00", day="2026-07-02")]) == ()
-    assert active([posting("50.00"), posting("-20.00")]) == (posting("50.00"), posting("-20.00"))
+    assert effective_postings([posting("50.00"), posting("-50.00", day="2026-07-02")]) == ()
+    assert effective_postings([posting("50.00"), posting("-20.00")]) == (posting("50.00"), posting("-20.00"))

@@ -5,15 +5,15 @@ from datetime import date
 import pytest
 
 from payments.contract.money import dollars
-from payments.core.credit import Part, credit_of
+from payments.core.credit import EntryGroup, credit_of
 
 VISIT, OTHER = date(2026, 5, 4), date(2026, 5, 11)
 APRIL, MAY, JUNE = date(2026, 4, 8), date(2026, 5, 13), date(2026, 6, 16)
 
 
-def part(amount: str, deposited: date, day: date | None = VISIT, charge_type: str = "Copay") -> Part:
+def part(amount: str, deposited: date, day: date | None = VISIT, charge_type: str = "Copay") -> EntryGroup:
     part.number += 1
-    return Part(charge_type, day, deposited, dollars(amount), part.number)
+    return EntryGroup(charge_type, day, deposited, dollars(amount), part.number)
 
 
 part.number = 0
@@ -48,7 +48,7 @@ CASES = [
 
 @pytest.mark.parametrize(("parts", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_a_credit_is_what_is_left_in_the_ledger(
-    parts: list[Part], expected: tuple[str, date, date | None, bool]
+    parts: list[EntryGroup], expected: tuple[str, date, date | None, bool]
 ) -> None:
     for in_any_order in (parts, parts[::-1]):
         credit = credit_of(7, in_any_order, refund_of=3)

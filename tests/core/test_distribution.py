@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from payments.contract.money import dollars
 from payments.core.credit import Credit
-from payments.core.distribution import Account, Applied, Charge, Movement, Rule, Terms, distribute
+from payments.core.distribution import (
+    Account,
+    AllocationRule,
+    Applied,
+    Charge,
+    DistributionPolicy,
+    Movement,
+    distribute,
+)
 
 TODAY = date(2026, 6, 30)
 MAY, JUNE = date(2026, 5, 10), date(2026, 6, 10)
@@ -34,28 +42,34 @@ VISIT_AT_INSURANCE = [charge(OLD, MAY, "30.00"), charge(AT_INSURANCE, JUNE, "40.
     ("paid", "charges", "expected"),
     [
         pytest.param(
-            credit("20.00", None), OWES_BOTH, [(OLD, "20.00", Rule.NO_DATE)], id="no date goes to the oldest charge"
+            credit("20.00", None),
+            OWES_BOTH,
+            [(OLD, "20.00", AllocationRule.NO_DATE)],
+            id="no date: oldest charge",
         ),
         pytest.param(
-            credit("35.00"), OWES_BOTH, [(NEW, "35.00", Rule.OWN_DATE)], id="a date goes to the charge of that date"
+            credit("35.00"),
+            OWES_BOTH,
+            [(NEW, "35.00", AllocationRule.OWN_DATE)],
+            id="own date: its charge",
         ),
         pytest.param(
             credit("50.00"),
             OWES_BOTH,
-            [(NEW, "40.00", Rule.OWN_DATE), (OLD, "10.00", Rule.MORE_THAN_OWN_DATE)],
+            [(NEW, "40.00", AllocationRule.OWN_DATE), (OLD, "10.00", AllocationRule.MORE_THAN_OWN_DATE)],
             id="what is more goes to the oldest at once, hold or not",
         ),
         pytest.param(
             credit("25.00", date(2026, 6, 1)),
             OWES_BOTH,
-            [(OLD, "25.00", Rule.MORE_THAN_OWN_DATE)],
+            [(OLD, "25.00", AllocationRule.MORE_THAN_OWN_DATE)],
             id="a date without charges goes to the oldest",
         ),
         pytest.param(credit("25.00"), VISIT_AT_INSURANCE, [], id="a visit at insurance keeps its payment waiting"),
         pytest.param(
             credit("25.00", deposited=TODAY - timedelta(days=30)),
             VISIT_AT_INSURANCE,
-            [(OLD, "25.00", Rule.AFTER_HOLD)],
+            [(OLD, "25.00", AllocationRule.AFTER_HOLD)],
             id="until the minimum days to hold are over",
         ),
         pytest.param(
@@ -67,7 +81,7 @@ VISIT_AT_INSURANCE = [charge(OLD, MAY, "30.00"), charge(AT_INSURANCE, JUNE, "40.
         pytest.param(
             credit("60.00", on_account=True),
             OWES_BOTH,
-            [(OLD, "30.00", Rule.ON_ACCOUNT), (NEW, "30.00", Rule.ON_ACCOUNT)],
+            [(OLD, "30.00", AllocationRule.ON_ACCOUNT), (NEW, "30.00", AllocationRule.ON_ACCOUNT)],
             id="Payment on Account goes to the oldest first whatever its date",
         ),
         pytest.param(
@@ -79,9 +93,9 @@ VISIT_AT_INSURANCE = [charge(OLD, MAY, "30.00"), charge(AT_INSURANCE, JUNE, "40.
     ],
 )
 def test_a_payment_goes_where_the_rules_say(
-    paid: Credit, charges: list[Charge], expected: list[tuple[tuple[str, str], str, Rule]]
+    paid: Credit, charges: list[Charge], expected: list[tuple[tuple[str, str], str, AllocationRule]]
 ) -> None:
-    moved = distribute(Account(Terms(TODAY), [paid], charges, []))
+    moved = distribute(Account(DistributionPolicy(TODAY), [paid], charges, []))
 
     assert [(movement.charge, str(movement.amount), movement.rule) for movement in moved] == expected
 
@@ -91,7 +105,7 @@ def test_rule_1_comes_before_rule_2_unless_the_company_wants_its_own_date_first(
     charges = [charge(NEW, JUNE, "40.00")]
 
     by_default, dos_first = (
-        distribute(Account(Terms(TODAY, dos_first=chosen), paid, charges, [])) for chosen in (False, True)
+        distribute(Account(DistributionPolicy(TODAY, dos_first=chosen), paid, charges, [])) for chosen in (False, True)
     )
 
     assert [(each.line_ref, str(each.amount)) for each in by_default] == [(2, "40.00")]
@@ -101,15 +115,15 @@ def test_rule_1_comes_before_rule_2_unless_the_company_wants_its_own_date_first(
 def test_at_once_only_payments_on_account_are_applied() -> None:
     paid = [credit("10.00", number=1), credit("5.00", number=2, on_account=True)]
 
-    moved = distribute(Account(Terms(TODAY, immediate_only=True), paid, OWES_BOTH, []))
+    moved = distribute(Account(DistributionPolicy(TODAY, immediate_only=True), paid, OWES_BOTH, []))
 
-    assert [(each.line_ref, each.rule) for each in moved] == [(2, Rule.ON_ACCOUNT)]
+    assert [(each.line_ref, each.rule) for each in moved] == [(2, AllocationRule.ON_ACCOUNT)]
 
 
 def test_w6_a_negative_correction_first_releases_what_was_applied_newest_first() -> None:
     applied = [Applied(1, OLD, dollars("30.00"), 1), Applied(1, NEW, dollars("20.00"), 2)]
     account = Account(
-        Terms(TODAY, immediate_only=True),
+        DistributionPolicy(TODAY, immediate_only=True),
         [credit("0.00")],
         [charge(OLD, MAY, "30.00"), charge(NEW, JUNE, "20.00")],
         applied,
@@ -118,50 +132,50 @@ def test_w6_a_negative_correction_first_releases_what_was_applied_newest_first()
     moved = distribute(account)
 
     assert [(each.charge, str(each.amount)) for each in moved] == [(NEW, "-20.00"), (OLD, "-30.00")]
-    assert (account.left[1], account.owed) == (0, {OLD: 30, NEW: 20})
+    assert (account.unapplied[1], account.outstanding) == (0, {OLD: 30, NEW: 20})
 
 
 def test_a_charge_that_shrinks_gives_its_money_back_to_be_applied_elsewhere() -> None:
     account = Account(
-        Terms(TODAY),
+        DistributionPolicy(TODAY),
         [credit("40.00")],
         [charge(NEW, JUNE, "15.00"), charge(OLD, MAY, "30.00")],
         [Applied(1, NEW, dollars("40.00"), 1)],
     )
 
     assert distribute(account) == [
-        Movement(1, NEW, Decimal("-25.00"), Rule.CHARGE_SHRANK),
-        Movement(1, OLD, Decimal("25.00"), Rule.MORE_THAN_OWN_DATE),
+        Movement(1, NEW, Decimal("-25.00"), AllocationRule.CHARGE_SHRANK),
+        Movement(1, OLD, Decimal("25.00"), AllocationRule.MORE_THAN_OWN_DATE),
     ]
 
 
 def test_a_refund_takes_back_what_was_applied_of_the_payment_that_it_refunds() -> None:
     refund = credit("-80.00", number=2)._replace(refund_of=1)
     account = Account(
-        Terms(TODAY),
+        DistributionPolicy(TODAY),
         [credit("80.00", number=1), refund],
         [charge(NEW, JUNE, "80.00")],
         [Applied(1, NEW, dollars("80.00"), 1)],
     )
 
-    assert distribute(account) == [Movement(1, NEW, Decimal("-80.00"), Rule.REFUNDED)]
-    assert sum(account.left.values()) == 0
+    assert distribute(account) == [Movement(1, NEW, Decimal("-80.00"), AllocationRule.REFUNDED)]
+    assert sum(account.unapplied.values()) == 0
 
 
 def test_a_refund_of_nothing_that_is_here_takes_back_what_was_applied_last() -> None:
     refund = credit("-30.00", number=3)._replace(refund_of=None)
     account = Account(
-        Terms(TODAY),
+        DistributionPolicy(TODAY),
         [credit("20.00", number=1), credit("25.00", number=2), refund],
         [charge(NEW, JUNE, "45.00")],
         [Applied(1, NEW, dollars("20.00"), 1), Applied(2, NEW, dollars("25.00"), 2)],
     )
 
     assert distribute(account) == [
-        Movement(2, NEW, Decimal("-25.00"), Rule.REFUNDED),
-        Movement(1, NEW, Decimal("-5.00"), Rule.REFUNDED),
+        Movement(2, NEW, Decimal("-25.00"), AllocationRule.REFUNDED),
+        Movement(1, NEW, Decimal("-5.00"), AllocationRule.REFUNDED),
     ]
-    assert sum(account.left.values()) == 0
+    assert sum(account.unapplied.values()) == 0
 
 
 money = st.integers(-50, 100).map(lambda whole: dollars(f"{whole}.00"))
@@ -184,8 +198,8 @@ charges_ = st.lists(
     max_size=4,
 ).map(
     lambda found: [
-        Charge(("clinic", str(place)), day, dollars(f"{owed}.00"), is_open)
-        for place, (day, owed, is_open) in enumerate(found)
+        Charge(("clinic", str(place)), day, dollars(f"{outstanding}.00"), is_open)
+        for place, (day, outstanding, is_open) in enumerate(found)
     ]
 )
 
@@ -194,18 +208,18 @@ charges_ = st.lists(
 def test_money_is_only_moved_never_made_and_a_second_night_has_nothing_to_do(
     paid: list[Credit], first: list[Charge], then: list[Charge], dos_first: bool
 ) -> None:
-    terms = Terms(TODAY, dos_first=dos_first)
+    terms = DistributionPolicy(TODAY, dos_first=dos_first)
     evening = Account(terms, paid, first, [])
     distribute(evening)
     shrunk = [each._replace(balance=dollars(0)) for each in first if each.key not in {other.key for other in then}]
     night = Account(terms, paid, then + shrunk, applied_by(evening.movements))
     moved = distribute(night)
 
-    left = sum(night.left.values(), Decimal(0))
+    unapplied = sum(night.unapplied.values(), Decimal(0))
     applied = sum((each.amount for each in evening.movements + moved), Decimal(0))
-    assert left + applied == sum((each.amount for each in paid), Decimal(0))
-    assert left >= min(0, sum(each.amount for each in paid))  # what was paid back pays for nothing
-    assert all(owed >= 0 for owed in night.owed.values())
+    assert unapplied + applied == sum((each.amount for each in paid), Decimal(0))
+    assert unapplied >= min(0, sum(each.amount for each in paid))  # what was paid back pays for nothing
+    assert all(outstanding >= 0 for outstanding in night.outstanding.values())
     assert distribute(Account(terms, paid, then + shrunk, applied_by(evening.movements + moved))) == []
 
 

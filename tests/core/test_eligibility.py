@@ -13,12 +13,12 @@ from payments.core.eligibility import (
     Ineligible,
     NeedsReview,
     SettingsChange,
+    check_eligibility,
     in_force,
-    judge,
 )
 from payments.core.import_rule import ImportContext, decide
 from payments.core.outcome import Reason
-from tests.make import COPAYS, LADDER, NOW, edited, saved
+from tests.make import BACKOFF, COPAYS, NOW, edited, saved
 
 NOTHING_SELECTED = ClinicSettings(integration=True, charge_types=frozenset())
 
@@ -34,28 +34,28 @@ ROWS = {
 
 
 def imported(event):
-    return decide(event, event.content_hash, None, ImportContext(NOW, LADDER, COPAYS)).line
+    return decide(event, event.content_hash, None, ImportContext(NOW, BACKOFF, COPAYS)).line
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_each_row_has_its_answer(row):
     changes, settings, verdict = ROWS[row]
 
-    assert judge(saved(**changes), None, settings or COPAYS) == verdict
+    assert check_eligibility(saved(**changes), None, settings or COPAYS) == verdict
 
 
 @pytest.mark.parametrize(("earlier", "later"), [*combinations(ROWS, 2)])
 def test_the_first_row_that_fits_wins(earlier, later):
     (changes, settings, verdict), (also, other_settings, _) = ROWS[earlier], ROWS[later]
 
-    assert judge(saved(**also | changes), None, settings or other_settings or COPAYS) == verdict
+    assert check_eligibility(saved(**also | changes), None, settings or other_settings or COPAYS) == verdict
 
 
 @pytest.mark.parametrize("charge_type", ChargeType)
 def test_a_charge_type_flows_where_it_is_selected_and_nowhere_else(charge_type):
     event = saved(charge_type=charge_type)
     for selected in ChargeType:
-        fits = judge(event, None, ClinicSettings(integration=True, charge_types=frozenset({selected})))
+        fits = check_eligibility(event, None, ClinicSettings(integration=True, charge_types=frozenset({selected})))
         assert (fits == Eligible()) is (selected is charge_type)
 
 
@@ -63,7 +63,7 @@ def test_a_charge_type_flows_where_it_is_selected_and_nowhere_else(charge_type):
 def test_a_line_once_imported_stays_eligible_whatever_the_settings_become(settings):
     first = saved()
 
-    assert judge(edited(first, memo="mended"), imported(first), settings) == Eligible()
+    assert check_eligibility(edited(first, memo="mended"), imported(first), settings) == Eligible()
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_a_line_once_imported_stays_eligible_whatever_the_settings_become(settin
 def test_a_line_once_imported_leaves_by_a_change_of_its_own(change, verdict):
     first = saved()
 
-    assert judge(edited(first, **change), imported(first), COPAYS) == verdict
+    assert check_eligibility(edited(first, **change), imported(first), COPAYS) == verdict
 
 
 def test_a_line_that_was_never_sent_does_not_stay_eligible():
     first = saved(internal_payment=True)
 
-    assert judge(edited(first, internal_payment=False), imported(first), SWITCHED_OFF) == Ineligible(
+    assert check_eligibility(edited(first, internal_payment=False), imported(first), SWITCHED_OFF) == Ineligible(
         Reason.INTEGRATION_OFF
     )
 

@@ -7,17 +7,17 @@ import pytest
 
 from payments.contract.event import Method
 from payments.contract.money import ZERO
-from payments.core.import_rule import ImportContext, VersionCheck, arrival, decide, decide_again, decide_failed
+from payments.core.import_rule import ImportContext, VersionCheck, check_version, decide, decide_again, decide_failed
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Application, Reason, Status
-from tests.make import COPAYS, LADDER, NOW, deleted, edited, posting, saved
+from tests.make import BACKOFF, COPAYS, NOW, deleted, edited, posting, saved
 
 MAY, JUNE = Month(2026, 5), Month(2026, 6)
-NOTHING_KNOWN = ImportContext(NOW, LADDER)
+NOTHING_KNOWN = ImportContext(NOW, BACKOFF)
 
 
 def facts(june=MonthState.OPEN, may=MonthState.OPEN, *, patient_known=True):
-    return ImportContext(NOW, LADDER, COPAYS, patient_known, {MAY: may, JUNE: june})
+    return ImportContext(NOW, BACKOFF, COPAYS, patient_known, {MAY: may, JUNE: june})
 
 
 def told(event, before=None, known=None):
@@ -118,7 +118,7 @@ def test_a_month_that_is_being_closed_makes_everything_wait(event):
 
     assert (waiting.outcome.application, waiting.outcome.status) == (Application.HELD, Status.PENDING)
     assert waiting.postings == before.postings
-    assert NOW <= waiting.outcome.due_at <= NOW + LADDER[0]
+    assert NOW <= waiting.outcome.due_at <= NOW + BACKOFF[0]
     settled = decide_again(waiting, facts())
     assert settled.line.posted == settled.line.outcome.target == told(event, before).line.posted
 
@@ -168,7 +168,7 @@ def test_an_unknown_patient_is_waited_for_up_the_ladder_and_then_it_is_not_sent(
         waits.append(line.outcome)
 
     assert [each.waits for each in waits] == [1, 2, 0]
-    assert all(NOW <= each.due_at <= NOW + step for each, step in zip(waits, LADDER, strict=False))
+    assert all(NOW <= each.due_at <= NOW + step for each, step in zip(waits, BACKOFF, strict=False))
     assert (line.outcome.status, line.outcome.reason, line.attempts) == (
         Status.NOT_SENT,
         Reason.PATIENT_NOT_FOUND,
@@ -214,7 +214,7 @@ def test_a_line_that_cannot_be_judged_is_put_off_with_its_error_and_then_not_sen
 def test_how_a_version_stands_to_the_one_that_is_here(before, event, expected):
     line = told(before).line if before else None
 
-    assert arrival(event, event.content_hash, line) is expected
+    assert check_version(event, event.content_hash, line) is expected
 
 
 def test_the_save_day_is_the_clinics_own():
@@ -225,7 +225,7 @@ def test_the_save_day_is_the_clinics_own():
 
 
 def test_an_unknown_patient_is_asked_for_at_even_pauses_of_its_own_that_no_fault_uses_up():
-    facts = ImportContext(NOW, LADDER, COPAYS, patient_known=False, patient_ladder=(timedelta(minutes=15),) * 2)
+    facts = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False, patient_schedule=(timedelta(minutes=15),) * 2)
     event = saved()
     line = decide(event, event.content_hash, None, facts).line
     assert (line.outcome.due_at, line.outcome.waits) == (NOW + timedelta(minutes=15), 1)

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from payments.contract.event import PaymentSaved
 from payments.contract.money import ZERO, total
-from payments.core.import_rule import ImportContext, VersionCheck, arrival, decide
+from payments.core.import_rule import ImportContext, VersionCheck, check_version, decide
 from payments.core.outcome import Status
-from tests.make import COPAYS, LADDER, NOW, deleted, saved
+from tests.make import BACKOFF, COPAYS, NOW, deleted, saved
 
-FACTS = ImportContext(NOW, LADDER, COPAYS)
+FACTS = ImportContext(NOW, BACKOFF, COPAYS)
 
 saves = st.fixed_dictionaries(
     {
@@ -33,7 +33,7 @@ histories = st.lists(saves | st.none(), min_size=1, max_size=6).map(
 def folded(events):
     line = None
     for event in events:
-        if arrival(event, event.content_hash, line) is VersionCheck.NEW:
+        if check_version(event, event.content_hash, line) is VersionCheck.NEW:
             line = decide(event, event.content_hash, line, FACTS).line
         assert line.posted == total(each.amount for each in line.postings)
     return line
@@ -78,5 +78,5 @@ def test_a_replay_of_everything_posts_nothing(history):
     line = folded(history)
 
     for event in history:
-        if arrival(event, event.content_hash, line) is VersionCheck.NEW:
+        if check_version(event, event.content_hash, line) is VersionCheck.NEW:
             assert decide(event, event.content_hash, line, FACTS).postings == ()

@@ -46,11 +46,11 @@ def test_a_tally_counts_each_outcome_once_and_prints_it(outcome, printed):
     stats = ImportStats()
     stats.count(outcome)
 
-    assert (str(stats), stats.judged) == (printed, 1)
+    assert (str(stats), stats.evaluated) == (printed, 1)
 
 
 def test_tallies_add_up():
-    both = ImportStats(imported=1_200, failed=1, judged=1_201) + ImportStats(imported=34, noted=2)
+    both = ImportStats(imported=1_200, failed=1, evaluated=1_201) + ImportStats(imported=34, noted=2)
 
-    assert both == ImportStats(imported=1_234, failed=1, noted=2, judged=1_201)
+    assert both == ImportStats(imported=1_234, failed=1, noted=2, evaluated=1_201)
     assert str(both) == "imported 1,234, updated 0, held 0, not sent 0, failed 1, patients and charges noted 2"

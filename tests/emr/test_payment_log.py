@@ -72,7 +72,7 @@ def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> 
     """Import events as they came, and let the sweeps look at them."""
     for first in range(0, len(events), 500):
         importing.import_events(tx, arrived(events[first : first + 500]), run(now))
-    while retrying.retry_due(tx, run(now), 500).judged:
+    while retrying.retry_due(tx, run(now), 500).evaluated:
         now += timedelta(microseconds=1)
     while detecting.detect(tx, now, "tests-1", 500).examined:
         pass

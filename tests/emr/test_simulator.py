@@ -177,7 +177,7 @@ def test_a_refund_is_a_negative_line_of_its_own_that_names_the_refunded_one(fort
 
     assert refunds
     for refund in refunds:
-        refunded = lines[next(LineKey.readings(str(refund.refund_of)))][0].event
+        refunded = lines[next(LineKey.parse_all(str(refund.refund_of)))][0].event
         assert isinstance(refunded, PaymentSaved)
         assert (refund.amount_due, refund.amount_paid) == (-refunded.amount_due, -refunded.amount_paid)
         assert refund.transaction_date > refunded.transaction_date

@@ -36,7 +36,7 @@ class Told(NamedTuple):
 
     def hear(self, bodies: list[bytes]) -> None:
         importing.import_events(self.tx, arrived(bodies), run(datetime.now(UTC)))
-        while retrying.retry_due(self.tx, run(datetime.now(UTC)), 500).judged:
+        while retrying.retry_due(self.tx, run(datetime.now(UTC)), 500).evaluated:
             pass
         hear_all(self.oracle, bodies)
 

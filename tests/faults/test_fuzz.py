@@ -107,7 +107,7 @@ def test_no_body_raises_and_none_is_gone(database: Database, is_long: bool) -> N
             except EventError as error:
                 pytest.fail(f"unreadable and not kept: {error}")
             assert missing == []
-            assert tally.judged + tally.noted == len(bodies)
+            assert tally.evaluated + tally.noted == len(bodies)
             tx.rollback()
 
     check()

@@ -11,7 +11,7 @@ from payments.journeys import configuring, importing, reporting, retrying
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedQuery, FeedRow
 from payments.store.db.connection import Transaction
-from tests.make import COPAYS, LADDER, NOW, SAVED_AT, arrived, patient, run
+from tests.make import BACKOFF, COPAYS, NOW, SAVED_AT, arrived, patient, run
 
 NO_LADDER: tuple[timedelta, ...] = ()
 BEFORE = SAVED_AT - timedelta(days=30)
@@ -35,12 +35,12 @@ def sends(*charge_types: ChargeType) -> ClinicSettings:
     return ClinicSettings(integration=True, charge_types=frozenset(charge_types))
 
 
-def take(tx: Transaction, *events: Event | bytes, now: datetime = NOW, patience: object = LADDER) -> ImportStats:
+def take(tx: Transaction, *events: Event | bytes, now: datetime = NOW, patience: object = BACKOFF) -> ImportStats:
     """Import one chunk."""
     return importing.import_events(tx, arrived(events), run(now, patience))
 
 
-def sweep(tx: Transaction, now: datetime = NOW, patience: object = LADDER) -> ImportStats:
+def sweep(tx: Transaction, now: datetime = NOW, patience: object = BACKOFF) -> ImportStats:
     """Judge again what is due: lines first, then what was set aside."""
     at_work = run(now, patience)
     return retrying.retry_due(tx, at_work, 500) + importing.retry_dead_letters(tx, at_work, 500)

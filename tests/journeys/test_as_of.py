@@ -14,7 +14,7 @@ from payments.journeys.reporting import FeedQuery, GroupBy, LogQuery
 from payments.store.db.connection import Transaction, connect
 from payments.store.tables import CHANGING
 from tests.conftest import scratch_database
-from tests.make import LADDER, charge, deleted, edited, patient, saved
+from tests.make import BACKOFF, charge, deleted, edited, patient, saved
 from tests.office import BILLER, Office, paid
 
 TODAY = date(2026, 6, 20)
@@ -79,8 +79,8 @@ def requeues_what_nobody_can_read(office: Office) -> None:
 
 
 def lets_the_ladder_end(office: Office) -> None:
-    for _ in LADDER:
-        office.now += max(LADDER)
+    for _ in BACKOFF:
+        office.now += max(BACKOFF)
         office.sweep()
 
 

@@ -58,7 +58,7 @@ def test_a_month_that_closes_while_workers_import_keeps_the_sum_of_its_entries(c
     with transaction(clinic) as tx:
         assert closing.verify(tx, COMPANY, month).matches
         assert kept == posted(tx, month)
-        while retrying.retry_due(tx, run(datetime(2026, 11, 21, tzinfo=UTC)), 500).judged:
+        while retrying.retry_due(tx, run(datetime(2026, 11, 21, tzinfo=UTC)), 500).evaluated:
             pass
         assert kept == posted(tx, month) > 0
         assert outside_of_billing(tx, month) == paid - kept > 0

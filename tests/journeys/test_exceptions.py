@@ -10,7 +10,7 @@ from payments.journeys.adjusting import AdjustmentError, accept, acknowledge
 from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.ledger import findings
-from tests.make import LADDER, arrived, deleted, patient, run, saved
+from tests.make import BACKOFF, arrived, deleted, patient, run, saved
 from tests.office import Office, paid
 
 CLOSED_ON = date(2020, 6, 10)
@@ -122,8 +122,8 @@ def test_a_patient_not_found_and_a_version_conflict_are_exceptions_that_mend_the
     office = Office(tx, date(2020, 6, 10))
     office.publish(saved(payment_id="stranger", patient_id="nobody", transaction_date="2020-06-05"))
     office.publish(saved("30.00", payment_id="twice"), saved("40.00", payment_id="twice"))
-    for _ in LADDER:
-        office.now += max(LADDER)
+    for _ in BACKOFF:
+        office.now += max(BACKOFF)
         office.sweep()
     assert sorted((each.payment, each.reason) for each in office.open_exceptions()) == [
         ("clinic/stranger/1", "Patient not found"),

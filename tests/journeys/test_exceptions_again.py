@@ -9,7 +9,7 @@ from payments.journeys import adjusting, configuring, detecting, importing, requ
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
-from tests.make import LADDER, arrived, edited, patient, run, saved
+from tests.make import BACKOFF, arrived, edited, patient, run, saved
 from tests.office import BILLER, Office, after_april, paid
 
 PAYMENT = "clinic/payment/1"
@@ -121,8 +121,8 @@ def test_what_was_accepted_and_comes_out_otherwise_when_requeued_is_posted_again
 def test_a_patient_who_is_not_found_after_a_requeue_either_is_an_exception_again(office: Office) -> None:
     office.publish(saved(patient_id="nobody", payment_id="stranger", transaction_date="2020-06-05"))
     for _ in range(2):
-        for _ in LADDER:
-            office.now += max(LADDER)
+        for _ in BACKOFF:
+            office.now += max(BACKOFF)
             office.sweep()
         assert [each.reason for each in office.open_exceptions()] == ["Patient not found"]
         office.acknowledge_the_one()

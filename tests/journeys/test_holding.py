@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from payments.journeys import reporting
 from tests.journeys.billing import NO_LADDER, PAYMENT, choose, feed, ledger, open_clinic, set_month, stand, sweep, take
-from tests.make import COPAYS, LADDER, NOW, deleted, edited, patient, saved
+from tests.make import BACKOFF, COPAYS, NOW, deleted, edited, patient, saved
 
-LATER = NOW + sum(LADDER, timedelta(0))
+LATER = NOW + sum(BACKOFF, timedelta(0))
 PENDING = ("Transmission Pending", None, "held")
 
 

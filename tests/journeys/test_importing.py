@@ -40,7 +40,7 @@ def test_a_chunk_gives_each_payment_its_own_outcome(tx):
     )
 
     assert str(stats) == "imported 1, updated 0, held 1, not sent 3, exceptions 1, refused 1, unchanged 2"
-    assert stats.judged == 9
+    assert stats.evaluated == 9
     rows = feed(tx) | feed(tx, "unheard-of")
     assert {payment: (row.status, row.reason, row.application) for payment, row in rows.items()} == {
         PAYMENT: (SUCCESSFUL, None, "imported"),
@@ -97,7 +97,7 @@ def test_what_is_known_already_changes_nothing_and_is_noted(tx, again, detail):
 
     stats = take(tx, again)
 
-    assert (stats.unchanged, stats.judged) == (1, 1)
+    assert (stats.unchanged, stats.evaluated) == (1, 1)
     assert ledger(tx) == [("25.00", "2026-06-05")]
     assert reporting.timeline(tx, PAYMENT)[-1].detail == detail
     assert feed(tx)[PAYMENT].attempts == 1

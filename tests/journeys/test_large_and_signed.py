@@ -14,7 +14,7 @@ from payments.journeys.reporting import FeedQuery
 from payments.journeys.requeueing import requeue
 from payments.store.feed.dead_letters import StreamEntry
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, stand, take
-from tests.make import LADDER, NOW, body, elapsed_ms, run, said, saved
+from tests.make import BACKOFF, NOW, body, elapsed_ms, run, said, saved
 
 SECRET, NEXT = b"s" * 32, b"t" * 32
 IMPORTED = ("Transmission Successful", None, "imported")
@@ -37,7 +37,7 @@ def import_signed(tx, event, signature, keyring=SIGNED):
 
 
 def at_work(keyring):
-    return RunContext(NOW, "tests-1", LADDER, elapsed_ms(), keyring=keyring)
+    return RunContext(NOW, "tests-1", BACKOFF, elapsed_ms(), keyring=keyring)
 
 
 def test_an_event_of_the_greatest_size_is_read(tx):
@@ -181,5 +181,5 @@ def test_every_kind_of_event_is_checked(tx, kind):
 
     stats = import_signed(tx, json.dumps(content).encode(), None)
 
-    assert (stats.refused, stats.noted, stats.judged) == (1, 0, 1)
+    assert (stats.refused, stats.noted, stats.evaluated) == (1, 0, 1)
     assert tx.execute(text("SELECT count(*) FROM patients WHERE known_at IS NOT NULL")).scalar() == 0

@@ -162,9 +162,9 @@ def test_a_payment_that_is_judged_while_its_patient_arrives_waits_for_it_and_is_
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared) as tx:
             take(tx, patient(clinic))
-            judged = threads.submit(take, other, payment)
+            evaluated = threads.submit(take, other, payment)
             wait_until_blocked(onlooker, pid)
-        assert judged.result().imported == 1
+        assert evaluated.result().imported == 1
 
 
 def test_workers_that_sweep_at_once_judge_each_line_once(shared, clinic):
@@ -179,7 +179,7 @@ def test_workers_that_sweep_at_once_judge_each_line_once(shared, clinic):
         while True:
             with transaction(shared) as tx:
                 done = retrying.retry_due(tx, run(), 4)
-            if not done.judged:
+            if not done.evaluated:
                 return stats
             stats += done
 

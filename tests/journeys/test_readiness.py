@@ -5,7 +5,7 @@ from datetime import date
 from payments.core.month import Month
 from payments.journeys import closing
 from payments.store.db.connection import Transaction
-from tests.make import LADDER, edited, patient, saved
+from tests.make import BACKOFF, edited, patient, saved
 from tests.office import Office, paid
 
 APRIL, MAY = Month(2026, 4), Month(2026, 5)
@@ -24,8 +24,8 @@ def test_each_kind_of_what_is_not_settled_is_listed_for_its_month_alone(tx: Tran
         saved(payment_id="fine", **paid("1.00", "2026-05-05")),
         saved(payment_id="gone", patient_id="nobody", **paid("2.00", "2026-05-06")),
     )
-    for _ in LADDER:
-        office.now += max(LADDER)
+    for _ in BACKOFF:
+        office.now += max(BACKOFF)
         office.sweep()
     office.publish(
         saved(payment_id="held", patient_id="stranger", **paid("3.00", "2026-05-07")),

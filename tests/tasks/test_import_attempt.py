@@ -82,7 +82,7 @@ def test_entries_that_another_worker_finished_are_left_out(here, publish):
     ids = publish("1")
     import_attempt.import_entries(here, ids)
 
-    assert import_attempt.import_entries(here, ids).judged == 0
+    assert import_attempt.import_entries(here, ids).evaluated == 0
 
 
 def test_one_entry_that_cannot_be_stored_stops_none_of_a_chunk_of_500(here, publish, clinic_id):

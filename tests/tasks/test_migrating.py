@@ -33,7 +33,7 @@ def test_a_migration_under_a_running_worker_costs_no_payment_a_try(here, clinic_
     after = imports(saves(11))
     migrate(engines.database_url, "DROP COLUMN tip")
 
-    assert [(stats.judged, stats.failed) for stats in (*before, after)] == [(1, 0)] * 11
+    assert [(stats.evaluated, stats.failed) for stats in (*before, after)] == [(1, 0)] * 11
     assert [entry["event"] for entry in logged if entry["log_level"] != "debug"] == ["race lost"]
     with transaction(here.database) as tx:
         log = reporting.payment_log(tx, LogQuery(clinics=[clinic_id]))

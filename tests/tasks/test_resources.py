@@ -20,17 +20,17 @@ BY_ROW = ("lines", "entries", "patients", "events_default")
 
 
 @pytest.mark.parametrize(
-    ("wait_max", "ladder"),
+    ("wait_max", "backoff_schedule"),
     [
         (45 * MINUTE, (15 * MINUTE,) * 3),
         (40 * MINUTE, (15 * MINUTE, 15 * MINUTE, 10 * MINUTE)),
         (MINUTE, (MINUTE,)),
     ],
 )
-def test_a_patient_is_looked_for_again_and_again_and_waited_for_just_as_long_as_is_said(here, wait_max, ladder):
+def test_unknown_patient_is_rechecked_until_the_wait_limit(here, wait_max, backoff_schedule):
     said = {"patient_recheck": 15 * MINUTE, "patient_wait_max": wait_max}
 
-    assert replace(here, settings=here.settings.model_copy(update=said)).run().patient_ladder == ladder
+    assert replace(here, settings=here.settings.model_copy(update=said)).run().patient_schedule == backoff_schedule
 
 
 @pytest.fixture

@@ -27,13 +27,13 @@ def test_what_was_requeued_is_judged_in_turns_so_that_new_payments_come_in_betwe
 
     turns = [import_attempt.retry_due(here, 1, turn_seconds=0) for _ in range(3)]
 
-    assert [(stats.judged, is_cut) for stats, is_cut in turns] == [(1, True), (1, True), (0, False)]
+    assert [(stats.evaluated, is_cut) for stats, is_cut in turns] == [(1, True), (1, True), (0, False)]
 
 
 def test_a_due_line_that_cannot_be_posted_is_put_off_alone_and_in_the_end_not_sent(here, clinic_id):
     # The first pause is longer than the test, or what is put off may come due again while the rest is still tried.
-    ladder = (timedelta(minutes=10), timedelta(hours=10))
-    here = replace(here, settings=here.settings.model_copy(update={"retry_ladder": ladder}))
+    backoff_schedule = (timedelta(minutes=10), timedelta(hours=10))
+    here = replace(here, settings=here.settings.model_copy(update={"retry_ladder": backoff_schedule}))
     ids = {"clinic_id": clinic_id, "patient_id": f"{clinic_id}-late"}
     held = [saved(payment_id=f"p{number}", **ids) for number in range(8)]
     held.insert(5, saved(payment_id="bad", reference="poison", **ids))

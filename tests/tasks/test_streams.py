@@ -114,7 +114,7 @@ def test_a_chunk_of_several_streams_is_claimed_and_acknowledged_in_each(engines,
 
     stats = import_attempt.import_entries(divided, entries)
 
-    assert (stats.judged, stats.noted) == (len(COMPANIES), len(COMPANIES))
+    assert (stats.evaluated, stats.noted) == (len(COMPANIES), len(COMPANIES))
     assert streams.length() == 0
 
 

@@ -161,7 +161,7 @@ def test_what_the_publisher_does_not_record_is_not_recorded_here_either(exporter
     feed.xadd(stream_name, {"event": b"{}", "traceparent": b"\xff nonsense"})
     assert all(b"traceparent" in fields for _, fields in feed.xrange(stream_name))
 
-    assert import_attempt.import_new(traced, "nobody").judged == 1
+    assert import_attempt.import_new(traced, "nobody").evaluated == 1
 
     assert spans(exporter, "import payment") == []
 

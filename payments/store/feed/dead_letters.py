@@ -72,7 +72,7 @@ class Refusal(NamedTuple):
 def event_of(entry: StreamEntry, keyring: Keyring) -> Event:
     """Return the event of an entry. Raises EventError where it is too large, not of the contract, or signed wrongly."""
     if whole := entry.too_large:
-        raise EventError("event", whole.refusal)
+        raise EventError("event", whole.size_error)
     event = read_event(entry.body)
     if problem := keyring.problem(event.company_id, entry.body, entry.signature):
         raise EventError("signature", problem)

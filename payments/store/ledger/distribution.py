@@ -7,8 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from payments.contract.money import ZERO
-from payments.core.credit import Credit, Part, credit_of
-from payments.core.distribution import Account, Applied, Charge, Movement, Terms
+from payments.core.credit import Credit, EntryGroup, credit_of
+from payments.core.distribution import Account, Applied, Charge, DistributionPolicy, Movement
 from payments.store.db.bulk import arrays, insertion, unnested
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -97,7 +97,7 @@ def add_movements(
             "patient_id": patient_id,
             "amount": movement.amount,
             "rule": movement.rule,
-            "distribution_date": accounts[company_id, patient_id].terms.as_of,
+            "distribution_date": accounts[company_id, patient_id].policy.as_of,
             "made_at": now,
         }
         for (company_id, patient_id), movement in moved
@@ -112,18 +112,18 @@ def _keys(accounts: Iterable[PatientKey]) -> list[dict[str, Any]]:
 
 def _terms(
     tx: Transaction, company_ids: Iterable[str], as_of: date | None, now: datetime, *, immediate_only: bool
-) -> dict[str, Terms]:
+) -> dict[str, DistributionPolicy]:
     found = tx.execute(
         text("SELECT company_id, timezone, hold_days, dos_first FROM companies WHERE company_id = ANY(:ids)"),
         {"ids": sorted(company_ids)},
     )
     set_by = {company_id: rest for company_id, *rest in found}
-    default = ("UTC", Terms(now.date()).hold.days, False)
+    default = ("UTC", DistributionPolicy(now.date()).hold.days, False)
     terms = {}
     for company_id in company_ids:
         timezone, hold_days, dos_first = set_by.get(company_id, default)
         day = as_of or now.astimezone(ZoneInfo(timezone)).date()
-        terms[company_id] = Terms(day, timedelta(days=hold_days), dos_first, immediate_only)
+        terms[company_id] = DistributionPolicy(day, timedelta(days=hold_days), dos_first, immediate_only)
     return terms
 
 
@@ -141,10 +141,10 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
         ),
         rows,
     )
-    parts: dict[PatientKey, dict[int, list[Part]]] = defaultdict(lambda: defaultdict(list))
+    parts: dict[PatientKey, dict[int, list[EntryGroup]]] = defaultdict(lambda: defaultdict(list))
     refunds: dict[int, str] = {}
     for company_id, patient_id, ref, refund_of, *part in found:
-        parts[company_id, patient_id][ref].append(Part(*part))
+        parts[company_id, patient_id][ref].append(EntryGroup(*part))
         if refund_of:
             refunds[ref] = refund_of
     refunded = _refunded(tx, parts, refunds) if refunds else {}

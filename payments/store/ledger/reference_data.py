@@ -59,8 +59,8 @@ class ReferenceData:
         clinic = self.clinics[clinic_id]
         return ImportContext(
             now=self.run.now,
-            ladder=self.run.ladder,
-            patient_ladder=self.run.patient_ladder,
+            backoff_schedule=self.run.backoff_schedule,
+            patient_schedule=self.run.patient_schedule,
             settings=clinic.settings_at(settings_as_of),
             patient_known=(clinic.company_id, patient_id) in self.known_patients,
             months=self.months.get(clinic.company_id),

@@ -6,7 +6,7 @@ from payments.contract.event import ChargeSaved, ChargeType, LineKey
 from payments.contract.money import ZERO, total
 from payments.core.charge import ChargeVersion, key_of
 from payments.core.distribution import ChargeKey
-from payments.core.finding import needs_a_person
+from payments.core.finding import needs_review
 from payments.core.import_rule import Decision
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.line import IMPORT_USER, EntryKind, Line
@@ -48,7 +48,7 @@ class WriteBatch:
         """Take down a decision: the line as it stands now, its entries, its history."""
         line = decision.line
         before = self.lines.get(line.key)
-        self.stats.to_examine += needs_a_person(line.outcome) or bool(before and needs_a_person(before.outcome))
+        self.stats.to_examine += needs_review(line.outcome) or bool(before and needs_review(before.outcome))
         self.lines[line.key] = line
         self._changed.add(line.key)
         today = self.book.today(line.key.clinic_id)
@@ -75,13 +75,13 @@ class WriteBatch:
 
     def leave(self, line: Line, why: str, entry_id: str) -> None:
         """Take down that an event changed nothing, and why."""
-        self.stats.judged += 1
+        self.stats.evaluated += 1
         self.stats.unchanged += 1
         self.tell(line, "Received", why, entry_id)
 
     def refuse(self, arrived: StreamEntry, reason: Reason, error: str) -> None:
         """Take down an event that is to be set aside whole."""
-        self.stats.judged += 1
+        self.stats.evaluated += 1
         self.stats.refused += 1
         self.stats.to_examine += reason is Reason.VERSION_CONFLICT
         self._refusals.append(Refusal(arrived, reason, error))

@@ -11,8 +11,8 @@ from itertools import islice
 from sqlalchemy import Boolean, Column, Date, MetaData, RowMapping, Table, Text
 
 from payments.contract.money import ZERO
-from payments.contract.payment_log import Details, Logged
-from payments.core.balancing import BalancedLine, LineFacts
+from payments.contract.payment_log import Details, PaymentLogRow
+from payments.core.balancing import BalancedLine, LineComparison
 from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.store.db.as_of import as_of_query
 from payments.store.db.bulk import arrays, insertion
@@ -142,7 +142,7 @@ class BalanceQuery:
     as_of: datetime | None = None
 
 
-def take_log(tx: Transaction, log: Iterable[Logged]) -> None:
+def take_log(tx: Transaction, log: Iterable[PaymentLogRow]) -> None:
     """Hold the EMR's Payment Log beside the ledger until the transaction ends."""
     tx.execute(text("DROP TABLE IF EXISTS pg_temp.emr_log"))
     columns = ", ".join(f"{column.name} {column.type.compile()}" for column in _emr_log.columns)
@@ -153,7 +153,7 @@ def take_log(tx: Transaction, log: Iterable[Logged]) -> None:
     tx.execute(text("ANALYZE emr_log"))
 
 
-def compare(tx: Transaction, query: BalanceQuery, *, with_log: bool) -> Iterator[LineFacts | BalancedLine]:
+def compare(tx: Transaction, query: BalanceQuery, *, with_log: bool) -> Iterator[LineComparison | BalancedLine]:
     """Yield, as they come, the facts of each line on which the sides may differ, and sums of those that are equal.
 
     `with_log` takes the EMR's side from the log that this transaction holds, in place of what the feed said.
@@ -176,10 +176,10 @@ def compare(tx: Transaction, query: BalanceQuery, *, with_log: bool) -> Iterator
             yield _facts(row, with_log=with_log)
 
 
-def _facts(row: RowMapping, *, with_log: bool) -> LineFacts:
+def _facts(row: RowMapping, *, with_log: bool) -> LineComparison:
     feed_says = row["said"] if row["is_inside"] else ZERO
     log_says = row["log_amount"] if row["is_logged"] else ZERO
-    return LineFacts(
+    return LineComparison(
         payment=_payment(row),
         clinic=row["clinic_id"],
         is_inside=row["is_inside"],

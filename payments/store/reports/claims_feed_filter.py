@@ -68,6 +68,6 @@ def parameters(wanted: Wanted) -> dict[str, Any]:
     """Return the values that the conditions speak of."""
     given = values(wanted)
     if wanted.payment is not None:
-        pairs = {(key.clinic_id, key.payment_id) for key in LineKey.readings(f"{wanted.payment}/")}
+        pairs = {(key.clinic_id, key.payment_id) for key in LineKey.parse_all(f"{wanted.payment}/")}
         given |= {"of_clinic": [clinic for clinic, _ in pairs], "of_payment": [payment for _, payment in pairs]}
     return given
