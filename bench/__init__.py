@@ -1,1 +1,1 @@
-"""Measurements, one file each, printed by `make bench`."""
+"""Measurements, one a file, printed by `make bench`."""

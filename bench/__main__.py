@@ -1,4 +1,4 @@
-"""Run every measurement, print one table with the aims, and write `results.json` and the charts of `docs/`."""
+"""Run every measurement, print a table with the targets, and write `results.json` and the charts of `docs/`."""
 
 import argparse
 import json
@@ -14,9 +14,9 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from bench import aims, backlog, charts, distribution, growth, importing, jobs, latency, pages
+from bench import backlog, charts, distribution, growth, importing, jobs, latency, pages, targets
 from bench.importing import Imported
-from bench.stage import ROOT, Stage, WrongResultError, staged
+from bench.testbed import ROOT, Testbed, WrongResultError, start_testbed
 from devstack.embedded_postgres import MEMORY
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -26,7 +26,7 @@ console = Console(width=120)
 
 
 def main() -> int:
-    """Exit with 1 where an aim is missed."""
+    """Run the measurements; return 1 if a target is missed."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     asked = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     asked.add_argument("--large", action="store_true", help="a ledger of 10 million payments as well")
@@ -37,32 +37,32 @@ def main() -> int:
     options = asked.parse_args()
     results = json.loads(RESULTS.read_text()) if options.only else {}
     results |= _machine()
-    with staged(shared_buffers=options.shared_buffers) as stage:
+    with start_testbed(shared_buffers=options.shared_buffers) as testbed:
         for part in [options.only] if options.only else PARTS:
-            results |= _measured(part, stage, options, results)
+            results |= _measured(part, testbed, options, results)
             console.print(f"{part} is done")
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n")
     _draw(results)
     return _print(results)
 
 
-def _measured(part: str, stage: Stage, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
-    """Measure one part, and return what it changes of the earlier results."""
+def _measured(part: str, testbed: Testbed, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
+    """Measure one part, and return the results that it replaces."""
     match part:
         case "import":
-            return _rates(stage, options.events, options.rounds)
+            return _rates(testbed, options.events, options.rounds)
         case "latency":
-            return {part: _latency(stage, options.rounds)}
+            return {part: _latency(testbed, options.rounds)}
         case "backlog":
-            return {part: [{"events": each, "memory": backlog.measure(stage, each)} for each in backlog.SIZES]}
+            return {part: [{"events": each, "memory": backlog.measure(testbed, each)} for each in backlog.SIZES]}
         case "growth":
             sizes = (10_000, 1_000_000, *((10_000_000,) if options.large else ()))
-            found = [each._asdict() for each in growth.measure(stage, sizes)]
+            found = [each._asdict() for each in growth.measure(testbed, sizes)]
             # What was measured with as much memory is replaced; what was measured with more or less stays.
             others = [each for each in earlier.get(part, []) if each["shared_buffers"] != found[0]["shared_buffers"]]
             return {part: sorted(found + others, key=lambda each: each["shared_buffers"] != MEMORY)}
         case "pages":
-            return {part: {name: each._asdict() for name, each in pages.measure(stage, pages.PAYMENTS).items()}}
+            return {part: {name: each._asdict() for name, each in pages.measure(testbed, pages.PAYMENTS).items()}}
         case _:
             return {part: distribution.written(distribution.measure())}
 
@@ -71,7 +71,7 @@ def _machine() -> dict[str, Any]:
     return {"machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"}
 
 
-def _rates(stage: Stage, events: int, rounds: int) -> dict[str, Any]:
+def _rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
     """Run every contender once a round, in turn, and return the medians."""
     rates: dict[str, list[float]] = {}
     used: dict[str, list[Imported]] = {}
@@ -80,13 +80,13 @@ def _rates(stage: Stage, events: int, rounds: int) -> dict[str, Any]:
         if each not in installed:
             console.print(f"{each.name} is left out: it is not installed (`make bench-contenders`).")
     for number in range(rounds):
-        for name, run in _imports(stage, events):
+        for name, run in _imports(testbed, events):
             done = run()
             used.setdefault(name, []).append(done)
             rates.setdefault(name, []).append(done.rate)
         for contender in installed:
-            _run_other(stage, contender, rates)
-        rates.setdefault(aims.A_TASK_A_PAYMENT, []).append(jobs.one_task_a_payment(stage))
+            _run_other(testbed, contender, rates)
+        rates.setdefault(targets.A_TASK_A_PAYMENT, []).append(jobs.one_task_a_payment(testbed))
         console.print(f"round {number + 1} of {rounds} is done")
     cost = {name: _cost(runs) for name, runs in used.items()}
     return {
@@ -96,20 +96,20 @@ def _rates(stage: Stage, events: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _run_other(stage: Stage, contender: jobs.Contender, rates: dict[str, list[float]]) -> None:
-    """Run another job queue; where it loses jobs that is said, and no reason to go without all other figures."""
+def _run_other(testbed: Testbed, contender: jobs.Contender, rates: dict[str, list[float]]) -> None:
+    """Run another job queue. If it loses jobs, report that and continue."""
     try:
-        rates.setdefault(contender.name, []).append(jobs.run(stage, contender))
+        rates.setdefault(contender.name, []).append(jobs.run(testbed, contender))
     except WrongResultError as error:
         console.print(f"{contender.name}: this round does not count: {error}", markup=False)
 
 
-def _imports(stage: Stage, events: int) -> list[tuple[str, importing.Run]]:
+def _imports(testbed: Testbed, events: int) -> list[tuple[str, importing.Run]]:
     return [
-        (aims.OURS_ONE, lambda: importing.ours(stage, events, 1)),
-        (aims.OURS_TWO, lambda: importing.ours(stage, events, 2)),
-        (aims.FLOORS[0], lambda: importing.floor(stage, events, 1, 2_000)),
-        (aims.FLOORS[1], lambda: importing.floor(stage, events, 2, 2_000)),
+        (targets.OURS_ONE, lambda: importing.ours(testbed, events, 1)),
+        (targets.OURS_TWO, lambda: importing.ours(testbed, events, 2)),
+        (targets.FLOORS[0], lambda: importing.floor(testbed, events, 1, 2_000)),
+        (targets.FLOORS[1], lambda: importing.floor(testbed, events, 2, 2_000)),
     ]
 
 
@@ -127,19 +127,19 @@ def _cost(runs: list[Imported]) -> dict[str, float]:
     return cpu | logs
 
 
-def _latency(stage: Stage, rounds: int) -> dict[str, dict[str, float]]:
+def _latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
     """Measure each rate once a round, in turn, and return the medians."""
     runs: dict[str, list[latency.Latency]] = {}
     for _ in range(rounds):
         for rate, seconds in ((50, 8), (200, 8), (1_000, 5)):
-            runs.setdefault(f"ours, {rate}/s", []).append(latency.ours(stage, rate, seconds))
-        runs.setdefault("bare Celery, 50/s", []).append(latency.bare_celery(stage, 50, 8))
+            runs.setdefault(f"ours, {rate}/s", []).append(latency.ours(testbed, rate, seconds))
+        runs.setdefault("bare Celery, 50/s", []).append(latency.bare_celery(testbed, 50, 8))
     return {name: latency.median(each)._asdict() for name, each in runs.items()}
 
 
 def _draw(results: dict[str, Any]) -> None:
     by_rate = sorted(results["import"].items(), key=lambda item: -item[1])
-    cost = results["cost"][aims.OURS_TWO].items()
+    cost = results["cost"][targets.OURS_TWO].items()
     pictures = {
         "import": (
             "Import: events, or empty jobs, a second",
@@ -163,22 +163,22 @@ def _draw(results: dict[str, Any]) -> None:
 
 
 def _print(results: dict[str, Any]) -> int:
-    best = max(results["import"][aims.OURS_ONE], results["import"][aims.OURS_TWO])
+    best = max(results["import"][targets.OURS_ONE], results["import"][targets.OURS_TWO])
     rates = Table(title="Import: events, or jobs that do nothing, a second", title_justify="left")
     for heading in ("", "a second", "ours / it"):
         rates.add_column(heading, justify="left" if not heading else "right")
     for name, rate in sorted(results["import"].items(), key=lambda item: -item[1]):
         rates.add_row(name, f"{rate:,.0f}", f"{best / rate:.2f}")
-    held = Table(title="Aims", title_justify="left")
-    for heading in ("Aim", "Found", "Wanted", ""):
+    held = Table(title="Targets", title_justify="left")
+    for heading in ("Target", "Found", "Wanted", ""):
         held.add_column(heading)
-    found = aims.held_against(results)
-    for aim in found:
-        wanted = f"{'at least' if aim.at_least else 'at most'} {aim.limit}"
-        held.add_row(aim.name, f"{aim.found:.2f}", wanted, "met" if aim.is_met else "MISSED")
+    found = targets.evaluate(results)
+    for target in found:
+        wanted = f"{'at least' if target.at_least else 'at most'} {target.limit}"
+        held.add_row(target.name, f"{target.found:.2f}", wanted, "met" if target.is_met else "MISSED")
     console.print(rates, held)
     console.print(f"Figures in {RESULTS.relative_to(ROOT)}, charts in {CHARTS.relative_to(ROOT)}/.")
-    return int(not all(aim.is_met for aim in found))
+    return int(not all(target.is_met for target in found))
 
 
 def _rounded(value: Any) -> Any:

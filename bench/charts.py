@@ -1,4 +1,4 @@
-"""Draws a bar chart as SVG, in text that any browser shows; knows nothing of what is measured."""
+"""Draws bar charts as SVG."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,7 +9,7 @@ OURS, OTHERS = "#2563eb", "#94a3b8"
 
 
 def draw(path: Path, title: str, bars: Sequence[tuple[str, float, bool]]) -> None:
-    """Draw a bar for each (name, value, whether it is ours)."""
+    """Draw a bar for each (name, value, is ours)."""
     largest = max(value for _, value, _ in bars) or 1
     room = WIDTH - LABEL - 90
     height = TOP + len(bars) * (BAR + GAP) + 10

@@ -1,4 +1,4 @@
-"""How long the nightly distribution takes a payment, at ten thousand payments and at a million."""
+"""Time of the nightly distribution for a payment, at ten thousand payments and at a million."""
 
 import json
 import statistics
@@ -23,8 +23,8 @@ LIMIT = 1.5
 """How much more a payment may take at the larger size."""
 
 
-class Measured(NamedTuple):
-    """A size, what was moved, and how long it took."""
+class DistributionTiming(NamedTuple):
+    """A ledger size, the amount moved, and the time."""
 
     payments: int
     movements: int
@@ -32,25 +32,25 @@ class Measured(NamedTuple):
 
     @property
     def microseconds_each(self) -> float:
-        """Return the time a payment takes."""
+        """Microseconds for a payment."""
         return self.seconds * 1e6 / self.payments
 
 
-def measure(sizes: tuple[int, ...] = SIZES) -> list[Measured]:
-    """Distribute accounts of ten payments and three charges each; the middle of three runs where one is short."""
+def measure(sizes: tuple[int, ...] = SIZES) -> list[DistributionTiming]:
+    """Distribute accounts of ten payments and three charges each; take the median of three runs for small sizes."""
     found = []
     for payments in sizes:
         runs = [_run(payments) for _ in range(3 if payments <= SHORT else 1)]
-        found.append(Measured(payments, runs[0].movements, statistics.median(run.seconds for run in runs)))
+        found.append(DistributionTiming(payments, runs[0].movements, statistics.median(run.seconds for run in runs)))
     return found
 
 
-def written(measured: list[Measured]) -> list[dict[str, float]]:
-    """Return what was measured as the results keep it."""
+def written(measured: list[DistributionTiming]) -> list[dict[str, float]]:
+    """Return the results in the form of `results.json`."""
     return [{"payments": each.payments, "microseconds": round(each.microseconds_each, 2)} for each in measured]
 
 
-def _run(payments: int) -> Measured:
+def _run(payments: int) -> DistributionTiming:
     """Distribute once, in a database of its own."""
     with tempfile.TemporaryDirectory(prefix="pay-bench-") as home, embedded_postgres(Path(home)) as url:
         upgrade(url)
@@ -61,7 +61,7 @@ def _run(payments: int) -> Measured:
         seconds = time.perf_counter() - started
         _check(database)
         database.dispose()
-    return Measured(payments, movements, seconds)
+    return DistributionTiming(payments, movements, seconds)
 
 
 def _fill(database: Database, payments: int) -> None:
@@ -74,7 +74,7 @@ def _fill(database: Database, payments: int) -> None:
 
 
 def _check(database: Database) -> None:
-    """See to it that no charge took more than it owes, and no payment gave more than it has."""
+    """Check that no charge received more than it owes and no payment gave more than it has."""
     with transaction(database) as tx:
         for statement in _CHECKS:
             assert tx.execute(text(statement)).scalar_one() == 0, statement
@@ -126,7 +126,7 @@ _CHECKS = (
 
 
 def main() -> int:
-    """Measure this alone and keep it with the other results; exit with 1 where the aim is missed."""
+    """Run this measurement alone and store its result; return 1 if the target is missed."""
     less, more = measured = measure()
     results = Path(__file__).with_name("results.json")
     results.write_text(

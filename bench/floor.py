@@ -1,8 +1,7 @@
-"""The floor: the same rows in the same tables, written the fastest way found, with no rule and no lock.
+"""The floor: the same rows in the same tables, written the fastest way found, without rules or locks.
 
-It is run as a process of its own by the measurement that stands beside it.
-
-It decides nothing: no duplicate, no older version, no closed month, no bad event. It says what the engines can take.
+It makes no decision: no duplicate, no older version, no closed month, no bad event. It shows what the engines can do.
+The import measurement runs it as a process.
 """
 
 import hashlib
@@ -34,7 +33,7 @@ _DETAIL = "{amount_paid} {method} {charge_type} to {transaction_date}. {amount_p
 
 
 def main() -> None:
-    """Write what lies on the stream until it is stopped."""
+    """Write the entries of the stream until the process is stopped."""
     database_url, redis_url, stream, consumer, chunk = sys.argv[1:]
     with connect_redis(redis_url) as feed, psycopg.connect(database_url, autocommit=True) as database:
         while True:

@@ -1,4 +1,4 @@
-"""Whether importing and reading stay as fast when the ledger is large."""
+"""Import rate and report times as the ledger grows."""
 
 import statistics
 import time
@@ -10,9 +10,9 @@ from typing import NamedTuple
 import psycopg
 from sqlalchemy import text
 
-from bench import made
-from bench.importing import Gauge, standing_still
-from bench.stage import READY, Stage, our_processes, plain
+from bench import generated_events
+from bench.importing import Gauge, frozen
+from bench.testbed import READY, Testbed, our_processes, plain
 from config.urls import with_database
 from payments.journeys import listing
 from payments.journeys.listing import LogQuery, Wanted, WorkQuery
@@ -24,15 +24,15 @@ EVENTS, ROUNDS, PAGE = 10_000, 3, 50
 
 
 class Round(NamedTuple):
-    """Events imported a second, and what one of them took: CPU of all processes in microseconds, write-ahead log."""
+    """Events imported a second, and the cost of one: CPU of all processes in microseconds, and write-ahead log."""
 
     rate: float
     cpu_us: float
     wal_bytes: float
 
 
-class Grown(NamedTuple):
-    """A size, the median of the rounds of importing on top of it, and milliseconds for a page of each report."""
+class GrowthResult(NamedTuple):
+    """A ledger size, the medians of the import rounds on top of it, and milliseconds for a page of each report."""
 
     shared_buffers: str
     stored: int
@@ -42,38 +42,38 @@ class Grown(NamedTuple):
     page_ms: dict[str, float]
 
 
-def measure(stage: Stage, sizes: tuple[int, ...]) -> list[Grown]:
+def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
     """Fill a ledger of each size, then import into them in turn, and read a page of each report."""
     names = {size: f"bench_grown_{size}" for size in sizes}
     for size, name in names.items():
-        make(stage, name, size)
+        make(testbed, name, size)
     rounds: dict[int, list[Round]] = {size: [] for size in sizes}
     for turn in range(ROUNDS):
         for size, name in names.items():
-            use(stage, name)
-            rounds[size].append(_import(stage, size, turn))
+            use(testbed, name)
+            rounds[size].append(_import(testbed, size, turn))
     found = []
     for size, name in names.items():
-        use(stage, name)
+        use(testbed, name)
         rate, cpu_us, wal_bytes = map(statistics.median, zip(*rounds[size], strict=True))
-        buffers = str(stage.one("SHOW shared_buffers"))
-        found.append(Grown(buffers, size, rate, cpu_us, wal_bytes, _pages(stage)))
-    drop(stage, *names.values())
+        buffers = str(testbed.one("SHOW shared_buffers"))
+        found.append(GrowthResult(buffers, size, rate, cpu_us, wal_bytes, _pages(testbed)))
+    drop(testbed, *names.values())
     return found
 
 
-def make(stage: Stage, name: str, payments: int, *more: str) -> None:
-    """Make a ledger that holds so many payments; `more` are statements to run on it at the end."""
-    with psycopg.connect(plain(stage.server_url), autocommit=True) as connection:
+def make(testbed: Testbed, name: str, payments: int, *more: str) -> None:
+    """Create a ledger of `payments` payments; `more` are statements to run at the end."""
+    with psycopg.connect(plain(testbed.server_url), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
-    database = connect(with_database(stage.server_url, name), application_name="bench")
+    database = connect(with_database(testbed.server_url, name), application_name="bench")
     with transaction(database) as tx:
         # Each index is made once at the end; to fill it row by row takes half as long again, and leaves it larger.
         later = tx.execute(text(_INDEXES)).all()
         for index, _ in later:
             tx.execute(text(f"DROP INDEX {index}"))
         for statement in (*_FILL, *more):
-            tx.execute(text(statement), {"payments": payments, "patients": made.PATIENTS})
+            tx.execute(text(statement), {"payments": payments, "patients": generated_events.PATIENTS})
         for _, definition in later:
             tx.execute(text(definition))
     with database.connect() as connection_:
@@ -82,52 +82,52 @@ def make(stage: Stage, name: str, payments: int, *more: str) -> None:
     database.dispose()
 
 
-def use(stage: Stage, name: str) -> None:
-    """Work on a ledger that was made so."""
-    stage.close()
-    stage.engines = replace(stage.engines, database_url=with_database(stage.server_url, name))
-    stage.opened.append(connect(stage.engines.database_url, application_name="bench"))
+def use(testbed: Testbed, name: str) -> None:
+    """Work on a ledger that `make` created."""
+    testbed.close()
+    testbed.engines = replace(testbed.engines, database_url=with_database(testbed.server_url, name))
+    testbed.opened.append(connect(testbed.engines.database_url, application_name="bench"))
 
 
-def drop(stage: Stage, *names: str) -> None:
-    """Let go of ledgers that were made so, and remove them."""
-    stage.close()
-    with psycopg.connect(plain(stage.server_url), autocommit=True) as connection:
+def drop(testbed: Testbed, *names: str) -> None:
+    """Drop ledgers that `make` created."""
+    testbed.close()
+    with psycopg.connect(plain(testbed.server_url), autocommit=True) as connection:
         for name in names:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    stage.engines = replace(stage.engines, database_url=stage.server_url)
+    testbed.engines = replace(testbed.engines, database_url=testbed.server_url)
 
 
-def _import(stage: Stage, size: int, turn: int) -> Round:
-    before = int(str(stage.one("SELECT count(*) FROM entries")))
-    with our_processes(stage, 2) as numbers:
-        stage.publish(made.events(1_000, prefix=f"warm-{size}", seed=turn))
-        stage.wait_until_empty()
-        with standing_still([numbers["intake"]]):
-            stage.publish(made.events(EVENTS, prefix=f"more-{size}", seed=turn))
-            before_them = Gauge.read(stage, numbers)
+def _import(testbed: Testbed, size: int, turn: int) -> Round:
+    before = int(str(testbed.one("SELECT count(*) FROM entries")))
+    with our_processes(testbed, 2) as numbers:
+        testbed.publish(generated_events.events(1_000, prefix=f"warm-{size}", seed=turn))
+        testbed.wait_until_empty()
+        with frozen([numbers["intake"]]):
+            testbed.publish(generated_events.events(EVENTS, prefix=f"more-{size}", seed=turn))
+            before_them = Gauge.read(testbed, numbers)
             started = time.perf_counter()
-        seconds = stage.wait_until_empty() - started
-        used = Gauge.read(stage, numbers).since(before_them)
-    added = int(str(stage.one("SELECT count(*) FROM entries"))) - before
+        seconds = testbed.wait_until_empty() - started
+        used = Gauge.read(testbed, numbers).since(before_them)
+    added = int(str(testbed.one("SELECT count(*) FROM entries"))) - before
     assert added == EVENTS + 1_000, f"{added:,} entries came of {EVENTS + 1_000:,} events"
     return Round(EVENTS / seconds, sum(used.cpu_seconds.values()) / EVENTS * 1_000_000, used.wal_bytes / EVENTS)
 
 
-def _pages(stage: Stage) -> dict[str, float]:
-    day = made.FIRST_DAY + timedelta(days=30)
+def _pages(testbed: Testbed) -> dict[str, float]:
+    day = generated_events.FIRST_DAY + timedelta(days=30)
     reads: dict[str, Callable[[Transaction], object]] = {
         "claims feed": lambda tx: listing.feed_page(tx, Wanted(), None, PAGE),
         "payment log of a day": lambda tx: listing.log_page(tx, LogQuery(since=day, until=day), None, PAGE),
         "exceptions": lambda tx: listing.exceptions(tx, WorkQuery(), 0, PAGE),
     }
-    return {name: _milliseconds(stage, read) for name, read in reads.items()}
+    return {name: _milliseconds(testbed, read) for name, read in reads.items()}
 
 
-def _milliseconds(stage: Stage, read: Callable[[Transaction], object]) -> float:
+def _milliseconds(testbed: Testbed, read: Callable[[Transaction], object]) -> float:
     taken = []
     for _ in range(5):
-        with transaction(stage.database) as tx:
+        with transaction(testbed.database) as tx:
             started = time.perf_counter()
             read(tx)
             taken.append((time.perf_counter() - started) * 1_000)

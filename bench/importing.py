@@ -1,4 +1,4 @@
-"""How fast events on the feed become durable entries of the ledger, with the real processes, and what that uses."""
+"""Rate and cost of the import from the feed to committed entries, with the real processes."""
 
 import signal
 import sys
@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from bench import made
+from bench import generated_events
 from bench.processes import cpu_seconds, every_process, serving
-from bench.stage import Stage, our_processes, plain, running, signal_group
+from bench.testbed import Testbed, our_processes, plain, running, signal_group
 
 WARM_UP = 2_000
 
 
 @dataclass(frozen=True)
 class Imported:
-    """One run: how many events, how long, CPU seconds by process, and bytes written to the two logs."""
+    """A run: number of events, seconds, CPU seconds by process, and bytes written to both logs."""
 
     events: int
     seconds: float
@@ -33,62 +33,66 @@ class Imported:
 Run = Callable[[], Imported]
 
 
-def ours(stage: Stage, events: int, importers: int) -> Imported:
-    """Import so many events that wait on the feed with an intake and an importer of so many processes."""
-    stage.fresh()
-    with our_processes(stage, importers) as numbers:
-        return _measured(stage, events, numbers, [numbers["intake"]])
+def ours(testbed: Testbed, events: int, importers: int) -> Imported:
+    """Import `events` waiting events with an intake and an importer of `processes` processes."""
+    testbed.fresh()
+    with our_processes(testbed, importers) as numbers:
+        return _measured(testbed, events, numbers, [numbers["intake"]])
 
 
-def floor(stage: Stage, events: int, processes: int, chunk: int) -> Imported:
-    """Write the same rows with so many processes of the floor's script."""
-    stage.fresh()
+def floor(testbed: Testbed, events: int, processes: int, chunk: int) -> Imported:
+    """Write the same rows with `processes` processes of the floor."""
+    testbed.fresh()
     with ExitStack() as stack:
         names = [f"floor-{number}" for number in range(processes)]
-        addresses = (plain(stage.engines.database_url), stage.engines.redis_url, stage.settings.stream)
+        addresses = (
+            plain(testbed.engines.database_url),
+            testbed.engines.redis_url,
+            testbed.settings.stream,
+        )
         command = (sys.executable, "-m", "bench.floor", *addresses)
-        numbers = {name: stack.enter_context(running(stage, name, (*command, name, str(chunk)))) for name in names}
-        return _measured(stage, events, numbers, list(numbers.values()))
+        numbers = {name: stack.enter_context(running(testbed, name, (*command, name, str(chunk)))) for name in names}
+        return _measured(testbed, events, numbers, list(numbers.values()))
 
 
-def _measured(stage: Stage, events: int, numbers: Mapping[str, int], held: list[int]) -> Imported:
-    """Let the processes warm up, put the backlog there while those that begin are held, let go, and look."""
-    stage.publish(made.events(WARM_UP, prefix="warm"))
-    stage.wait_until_empty()
-    with standing_still(held):
-        stage.publish(made.events(events))
-        before = Gauge.read(stage, numbers)
+def _measured(testbed: Testbed, events: int, numbers: Mapping[str, int], held: list[int]) -> Imported:
+    """Warm the processes up, publish the backlog while the readers are frozen, then resume them and measure."""
+    testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
+    testbed.wait_until_empty()
+    with frozen(held):
+        testbed.publish(generated_events.events(events))
+        before = Gauge.read(testbed, numbers)
         started = time.perf_counter()
-    seconds = stage.wait_until_empty() - started
-    used = Gauge.read(stage, numbers).since(before)
-    stage.check(events + WARM_UP)
+    seconds = testbed.wait_until_empty() - started
+    used = Gauge.read(testbed, numbers).since(before)
+    testbed.check(events + WARM_UP)
     return Imported(events, seconds, used.cpu_seconds, used.wal_bytes, used.append_only_bytes)
 
 
 @dataclass(frozen=True)
 class Gauge:
-    """What was used so far."""
+    """Resources used so far."""
 
     cpu_seconds: Mapping[str, float]
     wal_bytes: int
     append_only_bytes: int
 
     @classmethod
-    def read(cls, stage: Stage, numbers: Mapping[str, int]) -> "Gauge":
-        """Read it now."""
+    def read(cls, testbed: Testbed, numbers: Mapping[str, int]) -> "Gauge":
+        """Read the current values."""
         processes = every_process()
         named = dict(numbers) | {
-            "PostgreSQL": serving(stage.home / "postgres" / "data", processes),
-            "Redis": serving(stage.home / "valkey", processes),
+            "PostgreSQL": serving(testbed.home / "postgres" / "data", processes),
+            "Redis": serving(testbed.home / "valkey", processes),
         }
         return cls(
             {name: cpu_seconds([number], processes) for name, number in named.items()},
-            int(str(stage.one("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))),
-            int(stage.feed.info("persistence")["aof_current_size"]),
+            int(str(testbed.one("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))),
+            int(testbed.feed.info("persistence")["aof_current_size"]),
         )
 
     def since(self, earlier: "Gauge") -> "Gauge":
-        """Return what was used from an earlier moment to this."""
+        """Return what was used since an earlier reading."""
         return Gauge(
             {name: self.cpu_seconds[name] - used for name, used in earlier.cpu_seconds.items()},
             self.wal_bytes - earlier.wal_bytes,
@@ -97,8 +101,8 @@ class Gauge:
 
 
 @contextmanager
-def standing_still(leaders: list[int]) -> Iterator[None]:
-    """Hold processes at what they are doing until the block ends."""
+def frozen(leaders: list[int]) -> Iterator[None]:
+    """Freeze processes until the block ends."""
     for leader in leaders:
         signal_group(leader, signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""How fast the usual job queues run jobs that do nothing, on the same broker with the same durability."""
+"""Rate of the usual job queues for jobs that do nothing, on the same broker with the same durability."""
 
 import os
 import signal
@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.contenders.done import LINE_BYTES
-from bench.stage import ROOT, Stage, WrongResultError, our_processes, running, signal_group, wait_for
+from bench.contenders.job_marker import LINE_BYTES
+from bench.testbed import ROOT, Testbed, WrongResultError, our_processes, running, signal_group, wait_for
 from tasks.feed.streams import Streams
 
 OTHERS = ROOT / ".venv-bench" / "bin" / "python"
@@ -21,7 +21,7 @@ PROCESSES = 2
 
 @dataclass(frozen=True)
 class Contender:
-    """A job queue, the command of its worker, how many jobs it is given (some seconds' worth), and how many workers."""
+    """A job queue: its worker command, its number of jobs (some seconds of work), and its number of workers."""
 
     name: str
     module: str
@@ -33,7 +33,7 @@ class Contender:
 
     @property
     def is_installed(self) -> bool:
-        """Whether it can be run here."""
+        """Whether it is installed."""
         module = self.module.removeprefix("with_")
         asked = [str(self.python), "-c", f"import {module}"]
         return self.python.exists() and not subprocess.run(asked, check=False, capture_output=True).returncode
@@ -78,24 +78,24 @@ CONTENDERS = (
 )
 
 
-def run(stage: Stage, contender: Contender) -> float:
-    """Run jobs that wait on the queue, each exactly once, and return how many a second."""
+def run(testbed: Testbed, contender: Contender) -> float:
+    """Run waiting jobs, each exactly once, and return the rate a second."""
     jobs = contender.jobs
-    stage.fresh()
-    done = stage.home / "done"
+    testbed.fresh()
+    done = testbed.home / "done"
     done.write_bytes(b"")
-    env = {"BENCH_REDIS": stage.engines.broker_url, "BENCH_DONE": str(done)} | contender.env
+    env = {"BENCH_REDIS": testbed.engines.broker_url, "BENCH_DONE": str(done)} | contender.env
     with ExitStack() as stack:
         name = contender.module.removeprefix("with_")
         leaders = [
-            stack.enter_context(running(stage, f"{name}-{number}", (str(contender.python), *contender.work), **env))
+            stack.enter_context(running(testbed, f"{name}-{number}", (str(contender.python), *contender.work), **env))
             for number in range(contender.workers)
         ]
-        _enqueue(stage, contender, env, 0, WARM_UP)
+        _enqueue(testbed, contender, env, 0, WARM_UP)
         wait_for(lambda: _count(done) == WARM_UP, f"{contender.name} to do {WARM_UP} jobs")
         for leader in leaders:
             signal_group(leader, signal.SIGSTOP)
-        _enqueue(stage, contender, env, WARM_UP, jobs)
+        _enqueue(testbed, contender, env, WARM_UP, jobs)
         started = time.perf_counter()
         for leader in leaders:
             signal_group(leader, signal.SIGCONT)
@@ -108,35 +108,35 @@ def run(stage: Stage, contender: Contender) -> float:
     return jobs / seconds
 
 
-def one_task_a_payment(stage: Stage, events: int = 300) -> float:
-    """Import so many events with a Celery task of ours for each of them, and return how many a second."""
-    from bench import made  # noqa: PLC0415
+def one_task_a_payment(testbed: Testbed, events: int = 300) -> float:
+    """Import `events` events with one Celery task each, and return the rate a second."""
+    from bench import generated_events  # noqa: PLC0415
     from config.celery import celery_settings  # noqa: PLC0415
     from tasks.app import make_app  # noqa: PLC0415
     from tasks.importing import import_events  # noqa: PLC0415
 
-    stage.fresh()
-    make_app(celery_settings(stage.engines, stage.settings))
-    with our_processes(stage, PROCESSES, only=("importer",)) as numbers:
+    testbed.fresh()
+    make_app(celery_settings(testbed.engines, testbed.settings))
+    with our_processes(testbed, PROCESSES, only=("importer",)) as numbers:
         for count, prefix in ((WARM_UP, "warm"), (events, "p")):
-            stage.publish(made.events(count, prefix=prefix))
+            testbed.publish(generated_events.events(count, prefix=prefix))
             if prefix == "p":
                 signal_group(numbers["importer"], signal.SIGSTOP)
-            feed = Streams(stage.feed, stage.settings.stream)
+            feed = Streams(testbed.feed, testbed.settings.stream)
             while taken := feed.take_new(feed.names, 500, "nobody"):
                 for entry in taken:
                     import_events.delay(entry_ids=[entry.entry_id])
             started = time.perf_counter()
             signal_group(numbers["importer"], signal.SIGCONT)
-            seconds = stage.wait_until_empty() - started
-    stage.check(WARM_UP + events)
+            seconds = testbed.wait_until_empty() - started
+    testbed.check(WARM_UP + events)
     return events / seconds
 
 
-def _enqueue(stage: Stage, contender: Contender, env: dict[str, str], first: int, count: int) -> None:
+def _enqueue(testbed: Testbed, contender: Contender, env: dict[str, str], first: int, count: int) -> None:
     command = (str(contender.python), "-m", f"bench.contenders.{contender.module}", "enqueue", str(first), str(count))
     done = subprocess.run(
-        command, check=False, cwd=ROOT, env=os.environ | stage.environment | env, capture_output=True, text=True
+        command, check=False, cwd=ROOT, env=os.environ | testbed.variables | env, capture_output=True, text=True
     )
     if done.returncode:
         raise WrongResultError(f"{contender.name} could not put jobs on its queue: {done.stderr[-1_000:]}")

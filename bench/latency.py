@@ -1,9 +1,8 @@
-"""How long a payment takes from its publishing to its acknowledgement, which follows the ledger's commit.
+"""Latency of a payment from publishing to its acknowledgement, which follows the commit.
 
-The moment of the acknowledgement is read from Redis itself, which tells a watcher (MONITOR) each command with its time
-and the ids in it: nothing is asked again and again, and nothing of ours has to be changed to be watched. It comes after
-the commit, so it is the time until the payment is durable, and a little more. A commit's own timestamp would be earlier
-than the moment at which it is on the disk.
+MONITOR of Redis reports each acknowledgement with its time and entry ids, so nothing is polled and no code is changed.
+The acknowledgement follows the commit, so the latency includes durability. The timestamp of a commit would be earlier
+than its flush to disk.
 """
 
 import re
@@ -16,10 +15,10 @@ from typing import NamedTuple
 
 import redis
 
-from bench import made
+from bench import generated_events
 from bench.contenders.with_celery import REPLIES
 from bench.jobs import CONTENDERS
-from bench.stage import Stage, WrongResultError, our_processes, running, wait_for
+from bench.testbed import Testbed, WrongResultError, our_processes, running, wait_for
 from tasks.resources import connect_redis
 
 PUBLISHERS = 8
@@ -28,7 +27,7 @@ _ENTRY = re.compile(r"\b\d{13}-\d+\b")
 
 
 class Latency(NamedTuple):
-    """Events a second, and of their times in milliseconds the median and two high percentiles."""
+    """Events a second, and the median and two high percentiles in milliseconds."""
 
     rate: int
     p50: float
@@ -36,38 +35,38 @@ class Latency(NamedTuple):
     p99: float
 
 
-def ours(stage: Stage, rate: int, seconds: int) -> Latency:
-    """Publish one by one at this rate, and measure each payment to its acknowledgement."""
-    stage.fresh()
-    bodies = list(made.events(rate * seconds))
+def ours(testbed: Testbed, rate: int, seconds: int) -> Latency:
+    """Publish single events at this rate, and measure each until its acknowledgement."""
+    testbed.fresh()
+    bodies = list(generated_events.events(rate * seconds))
     published: dict[str, float] = {}
-    with our_processes(stage, 1), closing(_Watcher(stage)) as watcher:
-        warm = stage.publish(made.events(200, prefix="warm"))
-        stage.wait_until_empty()
+    with our_processes(testbed, 1), closing(_Watcher(testbed)) as watcher:
+        warm = testbed.publish(generated_events.events(200, prefix="warm"))
+        testbed.wait_until_empty()
 
         def publish(client: redis.Redis, number: int) -> None:
             begun = time.time()
-            entry = client.xadd(stage.settings.stream, {"event": bodies[number]})
+            entry = client.xadd(testbed.settings.stream, {"event": bodies[number]})
             published[str(entry, "ascii") if isinstance(entry, bytes) else str(entry)] = begun
 
-        _at_rate(stage, publish, rate, len(bodies))
-        stage.wait_until_empty()
+        _at_rate(testbed, publish, rate, len(bodies))
+        testbed.wait_until_empty()
         wait_for(lambda: watcher.acknowledged.keys() >= published.keys(), "every acknowledgement to be seen")
-    stage.check(warm + len(bodies))
+    testbed.check(warm + len(bodies))
     return _summed(rate, [watcher.acknowledged[entry] - begun for entry, begun in published.items()])
 
 
-def bare_celery(stage: Stage, rate: int, seconds: int) -> Latency:
-    """Send tasks to a worker of bare Celery at this rate, and measure each to its answer."""
-    stage.fresh()
+def bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
+    """Send tasks to a bare Celery worker at this rate, and measure each until its answer."""
+    testbed.fresh()
     contender = next(each for each in CONTENDERS if each.env.get("BENCH_SETTINGS") == "bare")
-    with running(stage, "celery", (str(contender.python), *contender.work), **contender.env):
+    with running(testbed, "celery", (str(contender.python), *contender.work), **contender.env):
         from celery import Celery  # noqa: PLC0415
 
-        app = Celery("bench", broker=stage.engines.broker_url, set_as_current=False)
+        app = Celery("bench", broker=testbed.engines.broker_url, set_as_current=False)
         begun: dict[int, float] = {}
         answered: dict[int, float] = {}
-        feed = connect_redis(stage.engines.redis_url)
+        feed = connect_redis(testbed.engines.redis_url)
 
         def send(_: redis.Redis, number: int) -> None:
             begun[number] = time.time()
@@ -84,7 +83,7 @@ def bare_celery(stage: Stage, rate: int, seconds: int) -> Latency:
         hear(1)
         listener = threading.Thread(target=hear, args=(1 + rate * seconds,))
         listener.start()
-        _at_rate(stage, send, rate, rate * seconds)
+        _at_rate(testbed, send, rate, rate * seconds)
         listener.join()
         feed.close()
     if answered.keys() != begun.keys():
@@ -93,16 +92,16 @@ def bare_celery(stage: Stage, rate: int, seconds: int) -> Latency:
 
 
 def median(runs: Sequence[Latency]) -> Latency:
-    """Return the median of each figure of several runs at one rate."""
+    """Return the medians over several runs at one rate."""
     return Latency(runs[0].rate, *map(statistics.median, zip(*(run[1:] for run in runs), strict=True)))
 
 
 class _Watcher:
-    """Notes when each entry of the stream was acknowledged."""
+    """Records when each entry of the stream is acknowledged."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, testbed: Testbed) -> None:
         self.acknowledged: dict[str, float] = {}
-        self._url = stage.engines.redis_url
+        self._url = testbed.engines.redis_url
         self._client = connect_redis(self._url)
         self._monitor = self._client.monitor().__enter__()  # type: ignore[no-untyped-call]
         self._stopping = False
@@ -122,7 +121,7 @@ class _Watcher:
                 raise
 
     def close(self) -> None:
-        """Stop watching; the next command, of anybody, ends it."""
+        """Stop watching."""
         self._stopping = True
         with connect_redis(self._url) as client:
             client.ping()
@@ -130,13 +129,13 @@ class _Watcher:
         self._client.close()
 
 
-def _at_rate(stage: Stage, act: Callable[[redis.Redis, int], None], rate: int, count: int) -> None:
-    """Do this `count` times, `rate` a second, from several threads so that none waits for another's answer."""
+def _at_rate(testbed: Testbed, act: Callable[[redis.Redis, int], None], rate: int, count: int) -> None:
+    """Call the function `count` times, `rate` a second, from several threads."""
     begun = time.perf_counter() + 0.1
     late: list[float] = []
 
     def work(first: int) -> None:
-        with connect_redis(stage.engines.redis_url) as client:
+        with connect_redis(testbed.engines.redis_url) as client:
             for number in range(first, count, PUBLISHERS):
                 ahead = begun + number / rate - time.perf_counter()
                 if ahead > 0:

@@ -1,7 +1,7 @@
-"""How long migration 0012 keeps others out while it divides the history: `python -m bench.migrating [ROWS]`.
+"""Time for which migration 0012 blocks others while it partitions the history: `python -m bench.migrating [ROWS]`.
 
-A database as it was before that step, with so many rows of history, brought to the present form as `workers.migrate`
-does it: the step, and then room for the months, which copies the rows once more, into their parts.
+It migrates a database with ROWS rows of history from the step before, as `workers.migrate` does: the migration, then
+the partitions of coming months.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from alembic import command
 
-from bench.stage import plain
+from bench.testbed import plain
 from devstack.engines import embedded_postgres
 from payments.journeys import retention
 from payments.store.db.connection import Transaction, connect, transaction
@@ -35,7 +35,7 @@ _ASK = "SELECT count(*) FROM history WHERE line_ref = 7"
 
 
 def main() -> None:
-    """Fill, migrate, and print the seconds of each step and the longest that one who reads had to wait."""
+    """Fill and migrate; print the seconds of each step and the longest wait of a reader."""
     asked = argparse.ArgumentParser(prog="python -m bench.migrating", description=__doc__)
     asked.add_argument("rows", type=int, nargs="?", default=ROWS)
     rows = asked.parse_args().rows
@@ -88,7 +88,7 @@ def _opened(url: str) -> Iterator[Transaction]:
 
 @contextmanager
 def _reader(url: str) -> Iterator[list[float]]:
-    """Ask for one line's history again and again until the block ends, and collect how long each answer took."""
+    """Query one line's history repeatedly until the block ends, and collect the times."""
     waits, ended = [0.0], threading.Event()
     reader = threading.Thread(target=_read, args=(url, waits, ended))
     reader.start()

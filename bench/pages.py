@@ -1,7 +1,7 @@
-"""A page of 50 rows out of a million payments, held against a bare indexed query for the very same rows.
+"""A page of 50 rows out of a million payments, compared with a bare indexed query for the same rows.
 
-All three are timed in turn in one run: the bare query, what the console reads of the ledger for its page, and the whole
-answer over HTTP, with the session, the audit history and the drawing of the page.
+Three times are measured in turn: the bare query, the console's queries, and the whole HTTP response with session, audit
+and rendering.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import growth
-from bench.stage import Stage, WrongResultError, plain, running, staged, wait_for
+from bench.testbed import Testbed, WrongResultError, plain, running, start_testbed, wait_for
 from payments.access import authentication
 from payments.access.authentication import Password
 from payments.access.rights import Role, User
@@ -43,15 +43,15 @@ _Result = TypeVar("_Result")
 
 
 class Case(NamedTuple):
-    """A page: the query for its rows alone, how the console reads them, and its address."""
+    """A page: its bare query, the console's reading function, and its address."""
 
     bare: str
     read: Callable[[Transaction], list[int]]
     address: str
 
 
-class Timed(NamedTuple):
-    """Milliseconds, in the median: the bare query, what the console reads, and its whole answer."""
+class PageTiming(NamedTuple):
+    """Median milliseconds of the bare query, the console's queries, and the whole response."""
 
     bare: float
     reading: float
@@ -59,16 +59,16 @@ class Timed(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times as long as the bare query the reading takes."""
+        """The console's time relative to the bare query."""
         return self.reading / self.bare
 
 
 def main() -> int:
-    """Print the table; exit with 1 where a page takes more than its limit."""
+    """Print the table; return 1 if a page exceeds its limit."""
     asked = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)
-    with staged() as stage:
-        found = measure(stage, asked.parse_args().payments)
+    with start_testbed() as testbed:
+        found = measure(testbed, asked.parse_args().payments)
     table = Table(title=f"A page of {ROWS} rows, milliseconds in the median of {ROUNDS} rounds", title_justify="left")
     for heading in ("", "bare query", "reading", "reading / bare", "answer over HTTP"):
         table.add_column(heading, justify="left" if not heading else "right")
@@ -78,22 +78,25 @@ def main() -> int:
     return int(max(each.ratio for each in found.values()) > LIMIT)
 
 
-def measure(stage: Stage, payments: int) -> dict[str, Timed]:
-    """Fill a ledger, let the console serve it, and time each page in turn, round by round."""
-    growth.make(stage, "bench_pages", payments, _LEFT_OUT)
-    growth.use(stage, "bench_pages")
+def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
+    """Fill a ledger, serve the console on it, and time each page in turn, round by round."""
+    growth.make(testbed, "bench_pages", payments, _LEFT_OUT)
+    growth.use(testbed, "bench_pages")
     cases = _cases()
     taken: dict[str, list[tuple[float, ...]]] = {name: [] for name in cases}
-    with psycopg.connect(plain(stage.engines.database_url), autocommit=True) as bare, _visitor(stage) as visitor:
+    with (
+        psycopg.connect(plain(testbed.engines.database_url), autocommit=True) as bare,
+        _visitor(testbed) as visitor,
+    ):
         for _, (name, case) in product(range(WARM + ROUNDS), cases.items()):
-            taken[name].append(_once(stage, case, bare, visitor))
-    growth.drop(stage, "bench_pages")
-    return {name: Timed(*map(statistics.median, zip(*times[WARM:], strict=True))) for name, times in taken.items()}
+            taken[name].append(_once(testbed, case, bare, visitor))
+    growth.drop(testbed, "bench_pages")
+    return {name: PageTiming(*map(statistics.median, zip(*times[WARM:], strict=True))) for name, times in taken.items()}
 
 
-def _once(stage: Stage, case: Case, bare: psycopg.Connection[Any], visitor: httpx.Client) -> tuple[float, ...]:
+def _once(testbed: Testbed, case: Case, bare: psycopg.Connection[Any], visitor: httpx.Client) -> tuple[float, ...]:
     def read() -> list[int]:
-        with transaction(stage.database) as tx:
+        with transaction(testbed.database) as tx:
             return case.read(tx)
 
     wanted, bare_ms = _timed(lambda: [row[0] for row in bare.execute(case.bare).fetchall()])
@@ -112,13 +115,13 @@ def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
 
 
 @contextmanager
-def _visitor(stage: Stage) -> Iterator[httpx.Client]:
-    """Let the console serve the ledger, and yield somebody who is logged in."""
-    with transaction(stage.database) as tx:
+def _visitor(testbed: Testbed) -> Iterator[httpx.Client]:
+    """Serve the console on the ledger, and yield a client that is logged in."""
+    with transaction(testbed.database) as tx:
         authentication.add_user(tx, User(NAME, Role.ADMIN), Password(PASSWORD), datetime.now(UTC), "bench")
     port = str(free_port())
     with (
-        running(stage, "console", (sys.executable, "-m", "console.web.serve"), PAYMENTS_CONSOLE_PORT=port),
+        running(testbed, "console", (sys.executable, "-m", "console.web.serve"), PAYMENTS_CONSOLE_PORT=port),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
     ):
         wait_for(lambda: _answers(client), "the console to answer")

@@ -1,4 +1,4 @@
-"""What the processes of a measurement use of the machine, read from the kernel: CPU seconds and memory."""
+"""CPU seconds and memory of processes, read from /proc."""
 
 import os
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Process:
-    """A process as the kernel shows it; `cpu_seconds` holds that of its children that have ended."""
+    """A process; `cpu_seconds` includes its ended children."""
 
     number: int
     parent: int
@@ -27,7 +27,7 @@ def every_process() -> list[Process]:
 
 
 def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:
-    """Return the CPU seconds of these processes and all below them."""
+    """Return the CPU seconds of these processes and their descendants."""
     family = set(leaders)
     for process in sorted(processes, key=lambda process: process.number):
         if process.parent in family:
@@ -36,13 +36,13 @@ def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:
 
 
 def memory_bytes(leaders: Iterable[int], processes: list[Process]) -> int:
-    """Return the resident memory of the largest of these processes and those that they started."""
+    """Return the resident memory of the largest of these processes and their descendants."""
     numbers = set(leaders)
     return max(process.memory_bytes for process in processes if numbers & {process.number, process.parent})
 
 
 def serving(folder: Path, processes: list[Process]) -> int:
-    """Return the number of the process that works in this folder and was started by none that does: an engine."""
+    """Return the pid of the engine that works in this folder."""
     here = {process.number: process.parent for process in processes if _works_in(process.number, folder)}
     return next(number for number, parent in here.items() if parent not in here)
 

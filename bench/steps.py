@@ -1,7 +1,7 @@
-"""Where the time of an import goes, step by step, in one process: `python -m bench.steps [EVENTS] [CHUNK]`.
+"""Time of each step of an import, in one process: `python -m bench.steps [EVENTS] [CHUNK]`.
 
-A step that calls another holds its time too. `--collector` says whether Python's garbage collector runs as it comes or
-as our workers set it.
+The time of a step includes the steps that it calls. `--collector` runs Python's garbage collector with its defaults or
+as our workers configure it.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from bench import made
-from bench.stage import Stage, staged
+from bench import generated_events
+from bench.testbed import Testbed, start_testbed
 from emr.client import PaymentFeed
 from payments.journeys import importing
 from payments.store.db.connection import connect
@@ -36,7 +36,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (dead_letters, "record_events", "record event ids"),
     (patients, "hold", "hold patients"),
     (lines, "lock", "lock lines"),
-    (importing, "open_factbook", "load facts"),
+    (importing, "load_reference_data", "load reference data"),
     (months, "hold", "  of it: months"),
     (importing, "_import_line_event", "import rule"),
     (write_batch.WriteBatch, "write", "write"),
@@ -63,11 +63,11 @@ def main() -> None:
     wall: dict[str, float] = defaultdict(float)
     for owner, name, step in _STEPS:
         setattr(owner, name, _timed(getattr(owner, name), step, cpu, wall))
-    with staged() as stage:
+    with start_testbed() as testbed:
         for _ in range(2):  # the first is the warm-up
             cpu.clear()
             wall.clear()
-            _import(stage, options.events, options.chunk, _provider() if options.traced else None)
+            _import(testbed, options.events, options.chunk, _provider() if options.traced else None)
     print(
         f"{options.events:,} events, chunks of {options.chunk:,}, collector: {options.collector}, {gc.get_threshold()}"
     )
@@ -76,19 +76,19 @@ def main() -> None:
         print(f"{step:22} CPU {cpu[step] * each:8.1f}  elapsed {wall[step] * each:8.1f}  microseconds an event")
 
 
-def _import(stage: Stage, events: int, chunk: int, provider: TracerProvider | None) -> None:
-    stage.fresh()
+def _import(testbed: Testbed, events: int, chunk: int, provider: TracerProvider | None) -> None:
+    testbed.fresh()
     tracer = provider.get_tracer("bench") if provider else None
-    with PaymentFeed(stage.engines.redis_url, stage.settings.stream, tracer=tracer) as feed:
-        feed.publish_many(made.events(events))
-    settings = stage.settings.model_copy(update={"chunk_events": chunk})
+    with PaymentFeed(testbed.engines.redis_url, testbed.settings.stream, tracer=tracer) as feed:
+        feed.publish_many(generated_events.events(events))
+    settings = testbed.settings.model_copy(update={"chunk_events": chunk})
     traces = Spans(provider) if provider else Traces()
     # As an importer opens it.
-    stage.opened.append(connect(stage.engines.database_url, application_name="bench", reads_whole_tables=False))
-    here = Resources(settings, stage.database, stage.feed, stage.feed, "importer-1", traces=traces)
+    testbed.opened.append(connect(testbed.engines.database_url, application_name="bench", reads_whole_tables=False))
+    here = Resources(settings, testbed.database, testbed.feed, testbed.feed, "importer-1", traces=traces)
     while import_attempt.import_new(here, "nobody").evaluated:
         pass
-    stage.check(events)
+    testbed.check(events)
 
 
 def _provider() -> TracerProvider:

@@ -1,1 +1,1 @@
-"""What a user would pick instead: a job that does nothing, in each of the usual job queues; knows nothing of ours."""
+"""Other job queues with a job that does nothing."""

@@ -1,6 +1,6 @@
-"""Celery: with the settings of our own workers, or (BENCH_SETTINGS=bare) with nothing set but the broker.
+"""Celery with the settings of our workers or, with BENCH_SETTINGS=bare, with the broker URL alone.
 
-`work` runs a worker of two processes; `enqueue FIRST COUNT` puts jobs on the queue.
+`work` runs a worker of two processes; `enqueue FIRST COUNT` enqueues jobs.
 """
 
 import os
@@ -30,7 +30,7 @@ def make() -> Celery:
 
     @app.task(name="bench.nothing")
     def nothing(number: int) -> None:
-        from bench.contenders.done import mark  # noqa: PLC0415 (the other task does without the file)
+        from bench.contenders.job_marker import mark  # noqa: PLC0415 (the other task does without the file)
 
         mark(number)
 
@@ -44,7 +44,7 @@ def make() -> Celery:
 
 
 def main() -> None:
-    """Work, or enqueue."""
+    """Work or enqueue."""
     app = make()
     if sys.argv[1] == "work":
         queue = app.conf.task_default_queue

@@ -1,4 +1,4 @@
-"""Dramatiq; `enqueue FIRST COUNT` puts jobs on the queue, its own command line runs the worker."""
+"""Dramatiq; `enqueue FIRST COUNT` enqueues jobs, its own command line runs the worker."""
 
 import os
 import sys
@@ -6,14 +6,14 @@ import sys
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
-from bench.contenders.done import mark
+from bench.contenders.job_marker import mark
 
 dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_REDIS"]))
 
 
 @dramatiq.actor
 def nothing(number: int) -> None:
-    """Do nothing, and show it."""
+    """Do nothing, and mark the job."""
     mark(number)
 
 

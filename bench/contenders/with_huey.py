@@ -1,18 +1,18 @@
-"""Huey; `enqueue FIRST COUNT` puts jobs on the queue, its own command line runs the consumer."""
+"""Huey; `enqueue FIRST COUNT` enqueues jobs, its own command line runs the consumer."""
 
 import os
 import sys
 
 from huey import RedisHuey
 
-from bench.contenders.done import mark
+from bench.contenders.job_marker import mark
 
 huey = RedisHuey("bench", url=os.environ["BENCH_REDIS"], results=False)
 
 
 @huey.task(name="nothing")
 def nothing(number: int) -> None:
-    """Do nothing, and show it."""
+    """Do nothing, and mark the job."""
     mark(number)
 
 

@@ -1,4 +1,4 @@
-"""RQ; `enqueue FIRST COUNT` puts jobs on the queue, `work` runs one worker that does not fork for each job."""
+"""RQ; `enqueue FIRST COUNT` enqueues jobs, `work` runs one worker without a fork for each job."""
 
 import os
 import sys
@@ -6,11 +6,11 @@ import sys
 from redis import Redis
 from rq import Queue, SimpleWorker
 
-from bench.contenders.done import mark
+from bench.contenders.job_marker import mark
 
 
 def main() -> None:
-    """Work, or enqueue."""
+    """Work or enqueue."""
     queue = Queue("bench", connection=Redis.from_url(os.environ["BENCH_REDIS"]))
     if sys.argv[1] == "work":
         SimpleWorker([queue], connection=queue.connection).work(logging_level="WARNING")

@@ -1,4 +1,4 @@
-"""Taskiq; `enqueue FIRST COUNT` puts jobs on the queue, its own command line runs the worker."""
+"""Taskiq; `enqueue FIRST COUNT` enqueues jobs, its own command line runs the worker."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import sys
 
 from taskiq_redis import ListQueueBroker
 
-from bench.contenders.done import mark
+from bench.contenders.job_marker import mark
 
 # Without it an idle worker dies of redis-py's own 5 s, and a job that is being handed to it is lost.
 broker = ListQueueBroker(os.environ["BENCH_REDIS"], socket_timeout=60)

@@ -1,6 +1,6 @@
-"""What a table that is divided by month costs those who ask for an account: `python -m bench.months [MONTHS]`.
+"""Cost of monthly partitions for queries of one account: `python -m bench.partitioning [MONTHS]`.
 
-A ledger's rows, once whole and once in months by their line, and the same questions to both in turn.
+The same rows are stored in one table and in monthly partitions; the same queries run on both in turn.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.stage import plain
+from bench.testbed import plain
 from devstack.engines import embedded_postgres
 
 ROWS, PATIENTS, LINES_A_MONTH = 900_000, 90_000, 10**9
@@ -38,8 +38,8 @@ _ASKED: dict[str, Callable[[int], tuple[str, list[object]]]] = {
 
 
 def main() -> None:
-    """Fill both tables, ask, and print the medians in milliseconds."""
-    asked = argparse.ArgumentParser(prog="python -m bench.months", description=__doc__)
+    """Fill both tables, run the queries, and print the medians in milliseconds."""
+    asked = argparse.ArgumentParser(prog="python -m bench.partitioning", description=__doc__)
     asked.add_argument("months", type=int, nargs="?", default=36)
     months = asked.parse_args().months
     with (

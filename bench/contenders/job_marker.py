@@ -1,4 +1,4 @@
-"""How a job that does nothing shows that it ran: a line of fixed length at the end of a file, about a microsecond."""
+"""Marks a finished job: one fixed-length line appended to a file, about a microsecond."""
 
 import os
 
@@ -7,7 +7,7 @@ _opened: dict[int, int] = {}
 
 
 def mark(number: int) -> None:
-    """Write the number of a job down, in whichever process it runs."""
+    """Append the number of a finished job."""
     pid = os.getpid()
     if pid not in _opened:
         _opened[pid] = os.open(os.environ["BENCH_DONE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -1,4 +1,4 @@
-"""What a measurement runs on: engines with their durable settings, a fresh ledger, and the real processes."""
+"""Testbed of a measurement: engines with durable settings, a fresh ledger, and the real processes."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ import psycopg
 import redis
 from sqlalchemy import text
 
-from bench import made
+from bench import generated_events
 from config.engines import Engines
 from config.settings import Settings, read_settings
 from config.urls import with_database
@@ -35,12 +35,12 @@ POLL_SECONDS = 0.004
 
 
 class WrongResultError(Exception):
-    """A measurement did not end with what it should have: something was lost, doubled, or took for ever."""
+    """A measurement lost or duplicated events, or did not finish."""
 
 
 @dataclass
-class Stage:
-    """The engines, and the addresses of the ledger and the feed of this round."""
+class Testbed:
+    """The engines, and the URLs of this round's ledger and feed."""
 
     home: Path
     engines: Engines
@@ -51,16 +51,16 @@ class Stage:
 
     @property
     def database(self) -> Database:
-        """The way to this round's ledger."""
+        """The connection pool of this round's ledger."""
         return self.opened[-1]
 
     @property
-    def environment(self) -> dict[str, str]:
-        """The variables of this round's processes."""
+    def variables(self) -> dict[str, str]:
+        """The environment variables of this round's processes."""
         return {**application("intake", self.settings, self.engines).env, "PAYMENTS_LOG_LEVEL": "info"}
 
     def fresh(self) -> None:
-        """Begin a round: an empty feed and broker, a copy of the ready database, and nothing left to write out."""
+        """Start a round: an empty feed and broker, a copy of the prepared database, and a checkpoint."""
         self.close()
         for url in (self.engines.redis_url, self.engines.broker_url):
             with connect_redis(url) as client:
@@ -77,7 +77,7 @@ class Stage:
         stream.ensure_group(self.feed, self.settings.stream)
 
     def publish(self, bodies: Iterator[bytes]) -> int:
-        """Put events on the feed, many a round trip, and return how many they were."""
+        """Publish events, many a round trip, and return their number."""
         count = 0
         while chunk := [body for _, body in zip(range(1_000), bodies, strict=False)]:
             with self.feed.pipeline(transaction=False) as pipeline:
@@ -88,31 +88,31 @@ class Stage:
         return count
 
     def one(self, statement: str) -> object:
-        """Return the one value that a query asks for."""
+        """Return the single value of a query."""
         with transaction(self.database) as tx:
             return tx.execute(text(statement)).scalar_one()
 
     def wait_until_empty(self) -> float:
-        """Wait until every event of the feed is acknowledged, and return the moment."""
+        """Wait until every event is acknowledged, and return the time."""
         wait_for(lambda: self.feed.xlen(self.settings.stream) == 0, "the feed to be empty", 3_600)
         return time.perf_counter()
 
     def check(self, events: int) -> None:
-        """See to it that each of so many events is in the ledger, on the feed and in the history exactly once."""
+        """Check that each of `events` events is in the ledger, on the Claims Feed and in the history exactly once."""
         for statement in _ONCE:
             found = self.one(statement)
             if found != events:
                 raise WrongResultError(f"{events:,} events were published, and {found:,} found by: {statement}")
 
     def close(self) -> None:
-        """Let go of the connections to the ledger."""
+        """Close the connections to the ledger."""
         while self.opened:
             self.opened.pop().dispose()
 
 
 @contextmanager
-def staged(patients: int = made.PATIENTS, shared_buffers: str = MEMORY) -> Iterator[Stage]:
-    """Start engines in a folder of their own, and make the database that each round copies."""
+def start_testbed(patients: int = generated_events.PATIENTS, shared_buffers: str = MEMORY) -> Iterator[Testbed]:
+    """Start engines in a temporary folder, and create the database that each round copies."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))
         with embedded_postgres(home) as url, psycopg.connect(plain(url), autocommit=True) as connection:
@@ -123,18 +123,18 @@ def staged(patients: int = made.PATIENTS, shared_buffers: str = MEMORY) -> Itera
             connection.execute(f"CREATE DATABASE {READY} TEMPLATE template0")
         ready = with_database(engines.database_url, READY)
         upgrade_schema(ready, settings)
-        made.fill(ready, patients)
-        stage = Stage(home, engines, settings, connect_redis(engines.redis_url), engines.database_url)
-        stack.callback(stage.feed.close)
-        stack.callback(stage.close)
-        yield stage
+        generated_events.fill(ready, patients)
+        testbed = Testbed(home, engines, settings, connect_redis(engines.redis_url), engines.database_url)
+        stack.callback(testbed.feed.close)
+        stack.callback(testbed.close)
+        yield testbed
 
 
 @contextmanager
-def running(stage: Stage, name: str, command: tuple[str, ...], **env: str) -> Iterator[int]:
-    """Run a process until the block ends, and give its number; an end of its own before that is an error."""
-    log = stage.home / "log" / f"{name}.log"
-    child = Child(name, command, stage.environment | env, cwd=ROOT)
+def running(testbed: Testbed, name: str, command: tuple[str, ...], **env: str) -> Iterator[int]:
+    """Run a process until the block ends, and yield its pid. Raises WrongResultError if it ends earlier."""
+    log = testbed.home / "log" / f"{name}.log"
+    child = Child(name, command, testbed.variables | env, cwd=ROOT)
     with log.open("ab") as file:
         process = spawn(child, file)
         try:
@@ -147,19 +147,19 @@ def running(stage: Stage, name: str, command: tuple[str, ...], **env: str) -> It
 
 @contextmanager
 def our_processes(
-    stage: Stage, importers: int, only: tuple[str, ...] = ("importer", "intake"), **env: str
+    testbed: Testbed, importers: int, only: tuple[str, ...] = ("importer", "intake"), **env: str
 ) -> Iterator[dict[str, int]]:
-    """Run the intake and an importer with so many processes, and give their numbers."""
+    """Run the intake and an importer with `importers` processes, and yield their pids."""
     with ExitStack() as stack:
         env |= {"PAYMENTS_IMPORTER_PROCESSES": str(importers)}
         yield {
-            name: stack.enter_context(running(stage, name, (sys.executable, "-m", f"workers.{name}"), **env))
+            name: stack.enter_context(running(testbed, name, (sys.executable, "-m", f"workers.{name}"), **env))
             for name in only
         }
 
 
 def wait_for(is_done: Callable[[], object], what: str, patience_seconds: int = PATIENCE_SECONDS) -> None:
-    """Ask again and again, for as long as anyone would wait."""
+    """Poll until the condition holds. Raises WrongResultError at the time-out."""
     deadline = time.monotonic() + patience_seconds
     while not is_done():
         if time.monotonic() > deadline:
@@ -168,12 +168,12 @@ def wait_for(is_done: Callable[[], object], what: str, patience_seconds: int = P
 
 
 def signal_group(leader: int, number: int) -> None:
-    """Send a signal to a process and all that it started."""
+    """Send a signal to a process and its descendants."""
     os.killpg(leader, number)
 
 
 def plain(database_url: str) -> str:
-    """Return the URL as PostgreSQL's own library spells it."""
+    """Return the URL in the form of libpq."""
     return database_url.replace("postgresql+psycopg://", "postgresql://")
 
 

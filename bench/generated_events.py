@@ -1,4 +1,4 @@
-"""The events and the clinics that measurements are made with: paid lines of many clinics, each a payment of its own."""
+"""Events and clinics of the measurements: paid lines of many clinics, one line a payment."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _METHODS = [method.value for method in Method]
 
 
 def fill(database_url: str, patients: int) -> None:
-    """Let the clinics send everything, and make the patients known."""
+    """Enable every charge type for the clinics, and save the patients."""
     database = connect(database_url, application_name="bench")
     with transaction(database) as tx:
         for clinic in range(CLINICS):
@@ -48,7 +48,7 @@ def company_of(clinic: int) -> str:
 
 
 def events(count: int, *, seed: int = 1, prefix: str = "p", patients: int = PATIENTS) -> Iterator[bytes]:
-    """Yield the bodies of so many `payment.saved`, each a payment of its own; the same seed gives the same bytes."""
+    """Yield the bodies of `count` `payment.saved` events, one a payment. The same seed gives the same bytes."""
     rng = Random(f"{prefix}/{seed}")
     return (_event(rng, f"{prefix}-{seed}-{number}", patients) for number in range(count))
 

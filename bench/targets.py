@@ -1,4 +1,4 @@
-"""The aims, and the figures that are held against them."""
+"""The targets, and the results compared with them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,8 +11,8 @@ CELERIES = ("Celery, our settings", "Celery, as it comes")
 A_TASK_A_PAYMENT = "one Celery task a payment"
 
 
-class Aim(NamedTuple):
-    """What was aimed at, what was found, and whether that is enough."""
+class Target(NamedTuple):
+    """A target, the measured figure, and its limit."""
 
     name: str
     found: float
@@ -21,37 +21,39 @@ class Aim(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """Whether the figure is on the right side of its limit."""
+        """Whether the figure meets the limit."""
         return self.found >= self.limit if self.at_least else self.found <= self.limit
 
 
-def held_against(results: Mapping[str, Any]) -> list[Aim]:
-    """Return the aims and what was found for each."""
+def evaluate(results: Mapping[str, Any]) -> list[Target]:
+    """Return the targets with the figures measured for each."""
     return [*_of_import(results["import"]), _of_latency(results["latency"]), *_of_size(results), _of_pages(results)]
 
 
-def _of_import(rates: Mapping[str, float]) -> list[Aim]:
+def _of_import(rates: Mapping[str, float]) -> list[Target]:
     best = max(rates[OURS_ONE], rates[OURS_TWO])
     others = [rate for name, rate in rates.items() if name not in (OURS_ONE, OURS_TWO, *FLOORS)]
     celery, floor = (max(rates[name] for name in names) for names in (CELERIES, FLOORS))
     return [
-        Aim("import against the faster Celery doing nothing", best / celery, 15, at_least=True),
-        Aim("import against the fastest contender", best / max(others), 1, at_least=True),
-        Aim("import against the fastest floor", best / floor, 0.5, at_least=True),
+        Target("import against the faster Celery doing nothing", best / celery, 15, at_least=True),
+        Target("import against the fastest contender", best / max(others), 1, at_least=True),
+        Target("import against the fastest floor", best / floor, 0.5, at_least=True),
     ]
 
 
-def _of_latency(waits: Mapping[str, Any]) -> Aim:
+def _of_latency(waits: Mapping[str, Any]) -> Target:
     ratio = waits["ours, 200/s"]["p99"] / waits["bare Celery, 50/s"]["p99"]
-    return Aim("p99 at 200 events/s against a bare Celery round trip", ratio, 3, at_least=False)
+    return Target("p99 at 200 events/s against a bare Celery round trip", ratio, 3, at_least=False)
 
 
-def _of_pages(results: Mapping[str, Any]) -> Aim:
+def _of_pages(results: Mapping[str, Any]) -> Target:
     slowest = max(each["reading"] / each["bare"] for each in results["pages"].values())
-    return Aim("a page of 50 out of a million against a bare query, the slowest", slowest, pages.LIMIT, at_least=False)
+    return Target(
+        "a page of 50 out of a million against a bare query, the slowest", slowest, pages.LIMIT, at_least=False
+    )
 
 
-def _of_size(results: Mapping[str, Any]) -> list[Aim]:
+def _of_size(results: Mapping[str, Any]) -> list[Target]:
     (small, large, *_), (few, many) = results["growth"], results["backlog"]
     stored = f"rate at {large['stored']:,} stored against {small['stored']:,}"
     waiting = f"{many['events']:,} waiting against {few['events']:,}"
@@ -59,10 +61,10 @@ def _of_size(results: Mapping[str, Any]) -> list[Aim]:
     slower = more["microseconds"] / less["microseconds"]
     sizes = f"{more['payments']:,} against {less['payments']:,}"
     return [
-        Aim(stored, large["rate"] / small["rate"], growth.LIMIT, at_least=True),
+        Target(stored, large["rate"] / small["rate"], growth.LIMIT, at_least=True),
         *(
-            Aim(f"memory of the {name}, {waiting}", many["memory"][name] / used, backlog.LIMIT, at_least=False)
+            Target(f"memory of the {name}, {waiting}", many["memory"][name] / used, backlog.LIMIT, at_least=False)
             for name, used in few["memory"].items()
         ),
-        Aim(f"distribution of a payment, {sizes}", slower, distribution.LIMIT, at_least=False),
+        Target(f"distribution of a payment, {sizes}", slower, distribution.LIMIT, at_least=False),
     ]

@@ -1,0 +1,85 @@
+"""Cost and benefit of partitioning the feed by company: `python -m bench.stream_partitioning [EVENTS]`.
+
+Partitioning costs round trips and smaller chunks. It keeps the backlog of one company from delaying another, because an
+unpartitioned stream is read in order of time.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+
+from bench import generated_events
+from bench.importing import frozen
+from bench.testbed import Testbed, our_processes, start_testbed, wait_for
+from emr.client import PaymentFeed
+from tasks.feed.streams import Streams
+
+COUNTS = (1, 8, 64)
+WARM_UP = 2_000
+
+
+def main() -> None:
+    """Measure each number of streams, and print a line for it."""
+    asked = argparse.ArgumentParser(prog="python -m bench.stream_partitioning", description=__doc__)
+    asked.add_argument("events", type=int, nargs="?", default=20_000)
+    events = asked.parse_args().events
+    with start_testbed() as testbed:
+        for count in COUNTS:
+            testbed.settings = testbed.settings.model_copy(update={"streams": count})
+            rate, waited = _rate(testbed, events), _neighbour(testbed, events)
+            print(
+                f"{count:3} streams: {rate:7,.0f} events a second of {generated_events.COMPANIES} companies; "
+                f"one event behind {events:,} of another company: {waited:6.2f} s",
+                flush=True,
+            )
+
+
+def _rate(testbed: Testbed, events: int) -> float:
+    """Return the imported events a second over all companies."""
+    testbed.fresh()
+    feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
+    with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as numbers:
+        _publish(testbed, generated_events.events(WARM_UP, prefix="warm"))
+        wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
+        with frozen([numbers["intake"]]):
+            _publish(testbed, generated_events.events(events))
+            started = time.perf_counter()
+        wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
+        seconds = time.perf_counter() - started
+    testbed.check(events + WARM_UP)
+    return events / seconds
+
+
+def _neighbour(testbed: Testbed, events: int) -> float:
+    """Return the delay of one event behind a backlog of another company."""
+    testbed.fresh()
+    feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
+    # Two companies whose events lie apart wherever there is more than one stream.
+    with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as numbers:
+        _publish(
+            testbed, _of("company-0", generated_events.events(WARM_UP * generated_events.COMPANIES, prefix="warm"))
+        )
+        wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
+        with frozen([numbers["intake"]]):
+            _publish(testbed, _of("company-0", generated_events.events(events * generated_events.COMPANIES)))
+            _publish(testbed, [next(_of("company-1", generated_events.events(1_000, prefix="last")))])
+            started = time.perf_counter()
+        wait_for(lambda: testbed.one("SELECT count(*) FROM lines WHERE payment_id LIKE 'last%'"), "the one event", 600)
+        waited = time.perf_counter() - started
+        wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
+    return waited
+
+
+def _publish(testbed: Testbed, bodies: Iterator[bytes] | list[bytes]) -> None:
+    feed = PaymentFeed(testbed.engines.redis_url, testbed.settings.stream, testbed.settings.streams)
+    with feed:
+        feed.publish_many(bodies, chunk=1_000)
+
+
+def _of(company: str, bodies: Iterator[bytes]) -> Iterator[bytes]:
+    return (body for body in bodies if json.loads(body)["company_id"] == company)
+
+
+if __name__ == "__main__":
+    main()
