@@ -21,9 +21,12 @@ TEXTS = {
 
 
 def commands(name):
-    """Return the commands on a page. The blocks of the README's tour are run by tests/acceptance instead."""
-    found = re.findall(r"`(payments [^`]+)`|^ {4,}(payments [^#\n]+)", TEXTS[name], re.MULTILINE)
-    return [" ".join((inline or block).split()) for inline, block in found]
+    """Return the commands on a page: inline, in blocks, and in the cells of tables."""
+    blocks = re.findall(r"^ *```(?:sh|bash)?\n(.*?)^ *```", TEXTS[name], re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^ {4,}(payments [^#\n]+)", TEXTS[name], re.MULTILINE)
+    in_blocks = [found for block in blocks for found in re.findall(r"^ *(payments [^#\n<]+)", block, re.MULTILINE)]
+    inline = re.findall(r"`(payments [^`]+)`", TEXTS[name])
+    return [" ".join(typed.split()) for typed in (*inline, *indented, *in_blocks)]
 
 
 def parsed(words):
