@@ -27,7 +27,7 @@ from payments.access.authentication import Password
 from payments.access.rights import Role, User
 from payments.core.outcome import Status
 from payments.journeys import listing
-from payments.journeys.listing import LogQuery, Place, Wanted, WorkQuery
+from payments.journeys.listing import FeedFilter, LogQuery, Place, WorkQuery
 from payments.store.db.connection import Transaction, transaction
 from workers.runtime.ports import free_port
 
@@ -142,16 +142,16 @@ def _cases() -> dict[str, Case]:
     middle = datetime(2026, 7, 16, 12, tzinfo=UTC)
     place = f"{round(middle.timestamp()) * 1_000_000}.0.{2**62}"
     return {
-        "Claims Feed": _feed("", Wanted(), None, ""),
+        "Claims Feed": _feed("", FeedFilter(), None, ""),
         "Claims Feed, half-way down": _feed(
             "WHERE (saved_at, id) < ('2026-07-16 12:00+00', 4611686018427387904)",
-            *(Wanted(), Place(middle, 0, 2**62), f"after={place}"),
+            *(FeedFilter(), Place(middle, 0, 2**62), f"after={place}"),
         ),
         "Claims Feed of a clinic": _feed(
-            "WHERE clinic_id = 'clinic-7'", Wanted(clinics=("clinic-7",)), None, "clinic=clinic-7"
+            "WHERE clinic_id = 'clinic-7'", FeedFilter(clinics=("clinic-7",)), None, "clinic=clinic-7"
         ),
         "Claims Feed, Not Sent": _feed(
-            "WHERE status = 'Not Sent'", Wanted(status=Status.NOT_SENT), None, "status=Not+Sent"
+            "WHERE status = 'Not Sent'", FeedFilter(status=Status.NOT_SENT), None, "status=Not+Sent"
         ),
         "Payment Log": _log("", LogQuery(), ""),
         "Payment Log of a day": _log(
@@ -169,7 +169,7 @@ def _cases() -> dict[str, Case]:
     }
 
 
-def _feed(where: str, wanted: Wanted, after: Place | None, query: str) -> Case:
+def _feed(where: str, wanted: FeedFilter, after: Place | None, query: str) -> Case:
     return Case(
         f"SELECT id, * FROM lines {where} ORDER BY saved_at DESC, id DESC LIMIT 50",
         lambda tx: [row.place.number for row in listing.feed_page(tx, wanted, after, ROWS).rows],

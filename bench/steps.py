@@ -19,9 +19,10 @@ from bench import generated_events
 from bench.testbed import Testbed, start_testbed
 from emr.client import PaymentFeed
 from payments.journeys import importing
+from payments.store import write_batch
 from payments.store.db.connection import connect
-from payments.store.feed import dead_letters
-from payments.store.ledger import entries, history, lines, months, patients, write_batch
+from payments.store.feed import event_ids
+from payments.store.ledger import entries, history, lines, months, patients
 from tasks import resources
 from tasks.feed import import_attempt
 from tasks.feed.streams import Streams
@@ -33,7 +34,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (import_attempt, "is_answering", "ask PostgreSQL"),
     (Streams, "take_new", "take"),
     (importing, "_read", "read, check and hash"),
-    (dead_letters, "record_events", "record event ids"),
+    (event_ids, "record", "record event ids"),
     (patients, "hold", "hold patients"),
     (lines, "lock", "lock lines"),
     (importing, "load_reference_data", "load reference data"),

@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from payments.contract.partial_event import read_partial_event
-from payments.store.feed.dead_letters import StreamEntry
+from payments.contract.stream_entry import StreamEntry
 from tasks.tracing import Traces
 
 _W3C = TraceContextTextMapPropagator()

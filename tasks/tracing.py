@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from config.settings import Settings
 from config.tracing import tracer_provider
-from payments.store.feed.dead_letters import StreamEntry
+from payments.contract.stream_entry import StreamEntry
 
 
 class Traces:

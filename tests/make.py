@@ -20,11 +20,11 @@ from payments.contract.event import (
     read_event,
 )
 from payments.contract.money import dollars
+from payments.contract.stream_entry import StreamEntry
 from payments.core.backoff import BackoffSchedule
 from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import RunContext
 from payments.core.line import EntryDimensions, LedgerPosting
-from payments.store.feed.dead_letters import StreamEntry
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 SAVED_AT = datetime(2026, 6, 5, 17, tzinfo=UTC)

@@ -33,7 +33,7 @@ def requeue(
     A payment that is in Billing already needs nothing and is left alone; a key that no payment has ends it with 1.
     """
     from payments.journeys import reporting, requeueing
-    from payments.store.feed.requeues import Choice
+    from payments.store.feed.requeues import RequeueFilter
     from tasks import enqueue
 
     keys = list(dict.fromkeys(keys or ()))
@@ -41,7 +41,7 @@ def requeue(
         raise CommandError("name payments by their keys, or choose them by --status", exit_status=2)
     if keys and (status or reason or clinic):
         raise CommandError("name payments by their keys or choose them by --status, not both", exit_status=2)
-    choice = status and Choice(status_named(status), reason_named(reason) if reason else None, clinic)
+    choice = status and RequeueFilter(status_named(status), reason_named(reason) if reason else None, clinic)
     settings, engines = installation()
     now = datetime.now(UTC)
     with ledger(engines) as tx:

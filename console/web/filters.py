@@ -12,7 +12,7 @@ from payments.contract.event import ChargeType, Method
 from payments.contract.fields import YEAR_FIRST
 from payments.core.finding import ClosedCase, FindingReason, FindingStatus
 from payments.core.outcome import Reason, Status
-from payments.journeys.listing import GroupBy, LogQuery, Place, Wanted, WorkQuery
+from payments.journeys.listing import FeedFilter, GroupBy, LogQuery, Place, WorkQuery
 
 
 def _without_nul(value: object) -> object:
@@ -69,7 +69,7 @@ class Period(Filter):
         return (self.clinic,)
 
 
-class FeedFilter(Period):
+class FeedFilterForm(Period):
     """A choice of the Claims Feed; `find` is a patient's id or the key of a payment."""
 
     status: Status | None = None
@@ -78,10 +78,10 @@ class FeedFilter(Period):
     amount: Amount | None = None
     after: Text | None = None
 
-    def wanted(self, user: User) -> Wanted:
+    def wanted(self, user: User) -> FeedFilter:
         """Return it for the ledger, limited to what the user may see."""
         is_key = self.find is not None and "/" in self.find
-        return Wanted(
+        return FeedFilter(
             since=self.since,
             until=self.until,
             status=self.status,

@@ -69,7 +69,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.
     added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, len(line.postings) + 1)]
     entries.post(tx, added, refs, stamp)
-    distribution.mark(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
+    distribution.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.end(tx, [finding_id], FindingStatus.RESOLVED, now, who)
     moved = "; ".join(f"{each.amount} {each.dimensions.method} to {each.dimensions.deposit_date}" for each in postings)
     _record(tx, line, HistoryEvent(now, "Exception accepted", who, moved or "Nothing to post"))
@@ -143,8 +143,8 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
     line, finding = _lock(tx, finding_id)
     if finding.status is not FindingStatus.OPEN:
         raise AdjustmentError(finding_id, f"it is {finding.status} already")
-    if finding.set_aside_ref is not None:
-        dead_letters.close(tx, [finding.set_aside_ref], now)
+    if finding.dead_letter_id is not None:
+        dead_letters.close(tx, [finding.dead_letter_id], now)
     if finding.version == line.version and (settled := acknowledged(line)) is not line:
         lines.write(tx, [settled], now)
     findings.end(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)

@@ -12,7 +12,9 @@ from payments.core.close import ClosingError, Snapshot, check_may_close
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, month_close
-from payments.store.ledger.month_close import CloseWarning, MonthRow
+from payments.store.ledger.month_close import MonthRow
+from payments.store.reports import close_warnings as warnings_report
+from payments.store.reports.close_warnings import CloseWarning
 
 __all__ = ["CloseWarning", "ClosingError", "MonthRow", "Snapshot"]
 
@@ -37,7 +39,7 @@ def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who:
         raise ClosingError(company_id, month, "it is being closed")
     if state is MonthState.OPEN:
         month_close.set_state(tx, (company_id, month), MonthState.SCHEDULED, now, who)
-    return month_close.unready(tx, company_id, month)
+    return warnings_report.close_warnings(tx, company_id, month)
 
 
 def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> None:
@@ -54,12 +56,12 @@ def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime)
     Raises ClosingError as `begin_close` does.
     """
     _check(tx, company_id, month, month_close.state_of(tx, company_id, month), now)
-    return month_close.take_snapshot(tx, company_id, month), month_close.unready(tx, company_id, month)
+    return month_close.take_snapshot(tx, company_id, month), warnings_report.close_warnings(tx, company_id, month)
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the warnings to resolve before a month is closed, whether or not it may be closed yet."""
-    return month_close.unready(tx, company_id, month)
+    return warnings_report.close_warnings(tx, company_id, month)
 
 
 def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, who: str | None) -> None:

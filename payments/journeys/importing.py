@@ -11,24 +11,24 @@ from uuid import UUID
 
 from payments.contract.errors import EventError
 from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSaved
+from payments.contract.stream_entry import StreamEntry, read_entry
 from payments.core.charge import ChargeVersion, check_charge_version, key_of
 from payments.core.distribution import ChargeKey
 from payments.core.import_rule import VersionCheck, check_version, decide
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
-from payments.store.feed import dead_letters
-from payments.store.feed.dead_letters import StreamEntry
+from payments.store.feed import dead_letters, event_ids
 from payments.store.ledger import charges, lines, patients
 from payments.store.ledger.patients import PatientKey
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
-from payments.store.ledger.write_batch import WriteBatch
+from payments.store.write_batch import WriteBatch
 
 
 class _Read(NamedTuple):
     """A line event with its stream entry, its content hash, and the time of its requeue, if any."""
 
-    arrived: StreamEntry
+    entry: StreamEntry
     event: LineEvent
     content_hash: bytes
     requeued_at: datetime | None
@@ -64,13 +64,13 @@ class _Batch(NamedTuple):
         return {(event.company_id, event.patient_id) for event in self.patients}
 
 
-def import_events(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) -> ImportStats:
+def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
     """Import stream entries. Each is imported, held, marked Not Sent or stored whole as a dead letter.
 
     Raises ConcurrentWriteError and the database's errors; then the transaction has no effect and can be repeated.
     """
-    batch = _read(arrived, run)
-    seen = dead_letters.record_events(tx, batch.contents, batch.saves)
+    batch = _read(entries, run)
+    seen = event_ids.record(tx, batch.contents, batch.saves)
     return _process(tx, batch, seen, run)
 
 
@@ -79,15 +79,15 @@ def retry_dead_letters(tx: Transaction, run: RunContext, limit: int) -> ImportSt
     due = dead_letters.lock_due(tx, run.now, limit)
     if not due:
         return ImportStats()
-    dead_letters.close(tx, [aside.id for aside in due], run.now)  # a letter that is rejected again is reopened
-    return _process(tx, _read([aside.arrived for aside in due], run, requeued_at=run.now), {}, run)
+    dead_letters.close(tx, [letter.id for letter in due], run.now)  # a letter that is rejected again is reopened
+    return _process(tx, _read([letter.entry for letter in due], run, requeued_at=run.now), {}, run)
 
 
-def _read(arrived: Sequence[StreamEntry], run: RunContext, requeued_at: datetime | None = None) -> _Batch:
+def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime | None = None) -> _Batch:
     batch = _Batch([], [], [], [])
-    for entry in arrived:
+    for entry in entries:
         try:
-            event = dead_letters.event_of(entry, run.keyring)
+            event = read_entry(entry, run.keyring)
         except EventError as error:
             batch.unreadable.append((entry, error))
             continue
@@ -113,21 +113,21 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunCo
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
     concerns = [*map(LookupScope.of, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]
-    sheet = WriteBatch(run, load_reference_data(tx, concerns, run, known), before)
+    writes = WriteBatch(run, load_reference_data(tx, concerns, run, known), before)
     contents, done = batch.contents | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
         if each.content_hash == contents[each.event.event_id]:
-            _import_line_event(sheet, each, again=each.event.event_id in done)
+            _import_line_event(writes, each, again=each.event.event_id in done)
             done.add(each.event.event_id)
         else:
             conflict = f"event_id: {each.event.event_id} came before with other content"
-            sheet.refuse(each.arrived, Reason.VERSION_CONFLICT, conflict)
-    _record_charges(sheet, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
+            writes.reject(each.entry, Reason.VERSION_CONFLICT, conflict)
+    _record_charges(writes, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
     for entry, error in batch.unreadable:
-        sheet.refuse(entry, Reason.INVALID_EVENT, str(error))
-    sheet.stats.released = released
-    sheet.stats.noted += len(batch.patients)
-    return sheet.write(tx)
+        writes.reject(entry, Reason.INVALID_EVENT, str(error))
+    writes.stats.released = released
+    writes.stats.noted += len(batch.patients)
+    return writes.write(tx)
 
 
 def _save_patients(tx: Transaction, batch: _Batch, run: RunContext) -> set[LineKey]:
@@ -142,49 +142,51 @@ def _save_patients(tx: Transaction, batch: _Batch, run: RunContext) -> set[LineK
 
 
 def _record_charges(
-    sheet: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], standing: dict[ChargeKey, ChargeVersion]
+    writes: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], standing: dict[ChargeKey, ChargeVersion]
 ) -> None:
     """Record charges, the versions of each in order. The newest version wins, as for a payment."""
     for entry, event in sorted(saved, key=lambda each: (key_of(each[1]), each[1].version)):
-        owner, before = sheet.book.owner(event.clinic_id), standing.get(key_of(event))
+        owner, before = writes.reference.owner(event.clinic_id), standing.get(key_of(event))
         stands = check_charge_version(event, before)
         if owner != event.company_id:
-            sheet.refuse(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
+            writes.reject(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
         elif stands is VersionCheck.CONFLICT:
             error = f"version: {event.version} of charge {'/'.join(key_of(event))} came before with other content"
-            sheet.refuse(entry, Reason.VERSION_CONFLICT, error)
+            writes.reject(entry, Reason.VERSION_CONFLICT, error)
         else:
-            sheet.stats.noted += 1
+            writes.stats.noted += 1
             if stands is VersionCheck.NEW:
                 standing[key_of(event)] = ChargeVersion.of(event)
-                sheet.take_charge(event, before)
+                writes.record_charge(event, before)
 
 
 def _wrong_company(event: LineEvent | ChargeSaved, owner: str) -> str:
     return f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
 
 
-def _import_line_event(sheet: WriteBatch, read: _Read, *, again: bool) -> None:
-    entry, event, before = read.arrived, read.event, sheet.lines.get(read.event.key)
-    owner = sheet.book.owner(event.clinic_id)
+def _import_line_event(writes: WriteBatch, read: _Read, *, again: bool) -> None:
+    entry, event, before = read.entry, read.event, writes.lines.get(read.event.key)
+    owner = writes.reference.owner(event.clinic_id)
     if owner != event.company_id:
-        sheet.refuse(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
+        writes.reject(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
     elif again and before is not None:
-        sheet.leave(before, "The same event again; nothing to do", entry.entry_id)
+        writes.record_unchanged(before, "The same event again; nothing to do", entry.entry_id)
     else:
-        _apply_version(sheet, read)
+        _apply_version(writes, read)
 
 
-def _apply_version(sheet: WriteBatch, read: _Read) -> None:
-    (entry, event, content_hash, requeued_at), before = read, sheet.lines.get(read.event.key)
+def _apply_version(writes: WriteBatch, read: _Read) -> None:
+    (entry, event, content_hash, requeued_at), before = read, writes.lines.get(read.event.key)
     stands = check_version(event, content_hash, before)
     if stands is VersionCheck.CONFLICT:
         error = f"version: {event.version} of {event.key} came before with other content"
-        sheet.refuse(entry, Reason.VERSION_CONFLICT, error)
+        writes.reject(entry, Reason.VERSION_CONFLICT, error)
     elif before is not None and stands is VersionCheck.AGAIN:
-        sheet.leave(before, f"Version {event.version} again; nothing to do", entry.entry_id)
+        writes.record_unchanged(before, f"Version {event.version} again; nothing to do", entry.entry_id)
     elif before is not None and stands is VersionCheck.STALE:
-        sheet.leave(before, f"Version {event.version} is out of date; {before.version} is here", entry.entry_id)
+        writes.record_unchanged(
+            before, f"Version {event.version} is out of date; {before.version} is here", entry.entry_id
+        )
     else:
-        facts = sheet.book.facts(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
-        sheet.take(decide(event, content_hash, before, facts, requeued_at), entry.entry_id)
+        facts = writes.reference.facts(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
+        writes.record(decide(event, content_hash, before, facts, requeued_at), entry.entry_id)

@@ -10,15 +10,15 @@ from payments.contract.errors import dead_letter_id
 from payments.contract.event import LineKey
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import Transaction
+from payments.store.feed.feed_filter import FeedFilter
 from payments.store.ledger.findings import FindingRow
 from payments.store.reports import claims_feed_pages, payment_log
 from payments.store.reports import exceptions as exception_report
-from payments.store.reports.claims_feed_filter import Wanted
 from payments.store.reports.claims_feed_pages import Place, PlacedRow
 from payments.store.reports.exceptions import WorkQuery, WorkSum
 from payments.store.reports.payment_log import GroupBy, LogQuery, LogRow, LogSum
 
-__all__ = ["FindingRow", "GroupBy", "LogQuery", "LogRow", "LogSum", "Place", "PlacedRow", "Wanted", "WorkQuery"]
+__all__ = ["FeedFilter", "FindingRow", "GroupBy", "LogQuery", "LogRow", "LogSum", "Place", "PlacedRow", "WorkQuery"]
 
 EXPORT_ROWS_MAX = 100_000
 _Row = TypeVar("_Row")
@@ -47,7 +47,7 @@ class TooManyRowsError(ValueError):
         super().__init__(f"that is more than {EXPORT_ROWS_MAX:,} rows; narrow it by dates, clinic or patient")
 
 
-def feed_page(tx: Transaction, wanted: Wanted, after: Place | None, limit: int) -> Page[PlacedRow]:
+def feed_page(tx: Transaction, wanted: FeedFilter, after: Place | None, limit: int) -> Page[PlacedRow]:
     """Return a page of the Claims Feed, newest save first."""
     return _cut(claims_feed_pages.page(tx, wanted, after, limit + 1), limit)
 

@@ -17,13 +17,13 @@ from payments.core.month import Month
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
 from payments.store.feed import requeue_candidates, requeue_runs, requeues
+from payments.store.feed.feed_filter import FeedFilter
 from payments.store.feed.requeue_candidates import RequeueGroup
-from payments.store.feed.requeue_runs import DONE, RUNNING, STOPPED, Begun, RequeueRun
-from payments.store.feed.requeues import Choice
+from payments.store.feed.requeue_runs import DONE, RUNNING, STOPPED, NewRun, RequeueRun
+from payments.store.feed.requeues import RequeueFilter
 from payments.store.ledger import clinics
-from payments.store.reports.claims_feed_filter import Wanted
 
-__all__ = ["Choice", "RequeueRun", "Wanted"]
+__all__ = ["FeedFilter", "RequeueFilter", "RequeueRun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,16 @@ def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Re
     numbers = {key: number for key in keys if (number := dead_letter_id(key)) is not None}
     readings = {key: list(LineKey.parse_all(key)) for key in keys if key not in numbers}
     wanted = [reading for each in readings.values() for reading in each]
-    found = {*requeues.requeue_keys(tx, wanted, now, who)}
-    aside = {*requeues.requeue_set_aside(tx, list(numbers.values()), wanted, now, who)}
-    done = {str(each) for each in found | aside} | {key for key, number in numbers.items() if number in aside}
-    return Requeued(len(found | aside), tuple(key for key in keys if key not in done))
+    found = {*requeues.requeue_lines(tx, wanted, now, who)}
+    dead = {*requeues.requeue_dead_letters(tx, list(numbers.values()), wanted, now, who)}
+    done = {str(each) for each in found | dead} | {key for key, number in numbers.items() if number in dead}
+    return Requeued(len(found | dead), tuple(key for key in keys if key not in done))
 
 
-def requeue_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -> Requeued:
+def requeue_matching(tx: Transaction, requeue_filter: RequeueFilter, now: datetime, who: str) -> Requeued:
     """Requeue every payment with this status and, if given, this reason and clinic."""
-    count = requeues.requeue_matching(tx, choice, now, who)
-    return Requeued(count + requeues.requeue_set_aside_matching(tx, choice, now, who))
+    count = requeues.requeue_matching_lines(tx, requeue_filter, now, who)
+    return Requeued(count + requeues.requeue_matching_dead_letters(tx, requeue_filter, now, who))
 
 
 @dataclass(slots=True)
@@ -84,9 +84,9 @@ class RequeuePreview(NamedTuple):
         return sum(each.count for each in self.lines) + self.dead_letter_count
 
 
-def preview_requeue(tx: Transaction, wanted: Wanted, now: datetime) -> RequeuePreview:
+def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> RequeuePreview:
     """Preview a run with the current settings. Groups that would flow come first."""
-    groups = requeue_candidates.alike(tx, wanted)
+    groups = requeue_candidates.groups(tx, feed_filter)
     known = clinics.load(tx, {group.clinic_id for group in groups})
     settings = {name: clinic.settings_at(now) for name, clinic in known.items()}
     found: dict[tuple[Reason | None, bool], ExpectedOutcome] = {}
@@ -94,12 +94,12 @@ def preview_requeue(tx: Transaction, wanted: Wanted, now: datetime) -> RequeuePr
         reason = _stays_out(group, settings.get(group.clinic_id, SWITCHED_OFF))
         is_closed = group.is_closed and reason is None
         expected = found.setdefault((reason, is_closed), ExpectedOutcome(reason, is_closed))
-        expected.count += group.number
+        expected.count += group.line_count
         expected.total += group.total
-        expected.previous_reasons[group.reason] += group.number
+        expected.previous_reasons[group.reason] += group.line_count
         expected.months |= {Month.of(group.month)} if group.month else set()
     in_order = sorted(found.values(), key=lambda each: (each.reason is not None, each.is_closed, each.reason or ""))
-    return RequeuePreview(in_order, requeue_candidates.count_aside(tx, wanted))
+    return RequeuePreview(in_order, requeue_candidates.count_dead_letters(tx, feed_filter))
 
 
 def _stays_out(group: RequeueGroup, settings: ClinicSettings) -> Reason | None:
@@ -108,13 +108,13 @@ def _stays_out(group: RequeueGroup, settings: ClinicSettings) -> Reason | None:
     return exclusion_reason(settings, group.charge_type) if group.charge_type else None
 
 
-def start_run(tx: Transaction, wanted: Wanted, now: datetime, who: str) -> int:
+def start_run(tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str) -> int:
     """Start a run that requeues all matching payments as of now, and return its id.
 
     `requeue_next_chunk` does the work.
     """
-    begun = Begun(wanted, requeue_candidates.count(tx, wanted), requeue_candidates.last_numbers(tx))
-    return requeue_runs.add(tx, begun, now, who)
+    selected = requeue_candidates.count(tx, feed_filter)
+    return requeue_runs.add(tx, NewRun(feed_filter, selected, requeue_candidates.last_ids(tx)), now, who)
 
 
 def show_run(tx: Transaction, number: int) -> RequeueRun | None:
@@ -130,32 +130,31 @@ def requeue_next_chunk(tx: Transaction, number: int, now: datetime, limit: int) 
     run = requeue_runs.load(tx, number, lock=True)
     if run is None or run.state != RUNNING:
         return False
-    picked = requeue_candidates.pick_lines(tx, run.wanted, (run.line_reached, run.line_last), limit)
-    keys = [LineKey(*key) for _, *key in picked]
-    aside = [] if picked else requeue_candidates.pick_aside(tx, run.wanted, (run.aside_reached, run.aside_last), limit)
-    count = len(requeues.requeue_keys(tx, keys, now, run.begun_by))
-    count += len(requeues.requeue_set_aside(tx, aside, (), now, run.begun_by))
-    moved = replace(
+    lines = requeue_candidates.lines_page(tx, run.feed_filter, run.lines, limit)
+    dead = [] if lines else requeue_candidates.dead_letters_page(tx, run.feed_filter, run.dead_letters, limit)
+    count = len(requeues.requeue_lines(tx, [line.key for line in lines], now, run.started_by))
+    count += len(requeues.requeue_dead_letters(tx, dead, (), now, run.started_by))
+    progress = replace(
         run,
         done=run.done + count,
-        line_reached=picked[-1].number if picked else run.line_reached,
-        aside_reached=aside[-1] if aside else run.aside_reached,
-        moved_at=now,
-        state=RUNNING if picked or aside else DONE,
+        lines=run.lines._replace(after=lines[-1].line_ref) if lines else run.lines,
+        dead_letters=run.dead_letters._replace(after=dead[-1]) if dead else run.dead_letters,
+        updated_at=now,
+        state=RUNNING if lines or dead else DONE,
     )
-    requeue_runs.move(tx, moved)
-    return moved.state == RUNNING
+    requeue_runs.update(tx, progress)
+    return progress.state == RUNNING
 
 
 def stop_run(tx: Transaction, number: int, now: datetime) -> None:
     """Stop a run between two chunks. Payments that it has requeued stay requeued."""
     run = requeue_runs.load(tx, number, lock=True)
     if run is not None and run.state == RUNNING:
-        requeue_runs.move(tx, replace(run, state=STOPPED, moved_at=now))
+        requeue_runs.update(tx, replace(run, state=STOPPED, updated_at=now))
 
 
 def resume_run(tx: Transaction, number: int, now: datetime) -> None:
     """Resume a run that was stopped, or whose process ended."""
     run = requeue_runs.load(tx, number, lock=True)
     if run is not None and run.state != DONE:
-        requeue_runs.move(tx, replace(run, state=RUNNING, moved_at=now))
+        requeue_runs.update(tx, replace(run, state=RUNNING, updated_at=now))

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
+from payments.contract.stream_entry import StreamEntry
 from payments.core.import_rule import ImportContext, decide_again, decide_failed
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
-from payments.store.feed.dead_letters import StreamEntry
 from payments.store.ledger import history, lines, patients
 from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
-from payments.store.ledger.write_batch import WriteBatch
+from payments.store.write_batch import WriteBatch
 
 UNDETERMINED = "Unable to determine reason. Please contact Support."
 
@@ -22,13 +22,13 @@ def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
     if not due:
         return ImportStats()
     known, arriving = patients.look(tx, ((line.company_id, line.patient_id) for line in due.values()))
-    book = load_reference_data(tx, map(LookupScope.of, due.values()), run, known)
-    sheet = WriteBatch(run, book, dict(due))
+    reference = load_reference_data(tx, map(LookupScope.of, due.values()), run, known)
+    writes = WriteBatch(run, reference, dict(due))
     for line in due.values():
         if (line.company_id, line.patient_id) in arriving:
             continue  # It stays due: the transaction that saves the patient may be waiting for this line.
-        sheet.take(decide_again(line, book.facts(line.key.clinic_id, line.patient_id, line.settings_as_of)))
-    return sheet.write(tx)
+        writes.record(decide_again(line, reference.facts(line.key.clinic_id, line.patient_id, line.settings_as_of)))
+    return writes.write(tx)
 
 
 def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
@@ -37,33 +37,33 @@ def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
     After the last step the line is Not Sent.
     """
     due = lines.lock_due(tx, run.now, 1)
-    sheet = WriteBatch(run, load_reference_data(tx, map(LookupScope.of, due.values()), run), dict(due))
+    writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of, due.values()), run), dict(due))
     for line in due.values():
-        sheet.take(decide_failed(line, ImportContext(run.now, run.backoff_schedule), error))
-    return sheet.write(tx)
+        writes.record(decide_failed(line, ImportContext(run.now, run.backoff_schedule), error))
+    return writes.write(tx)
 
 
 def postpone_dead_letter(tx: Transaction, run: RunContext, error: str) -> ImportStats:
     """Postpone the dead letter that is due first and failed with this error."""
-    sheet = WriteBatch(run, load_reference_data(tx, (), run), {})
-    for aside in dead_letters.lock_due(tx, run.now, 1):
-        sheet.refuse(aside.arrived, Reason.RETRIES_EXHAUSTED, error)
-    return sheet.write(tx)
+    writes = WriteBatch(run, load_reference_data(tx, (), run), {})
+    for letter in dead_letters.lock_due(tx, run.now, 1):
+        writes.reject(letter.entry, Reason.RETRIES_EXHAUSTED, error)
+    return writes.write(tx)
 
 
-def dead_letter(tx: Transaction, arrived: Sequence[StreamEntry], run: RunContext) -> ImportStats:
+def dead_letter(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
     """Store entries whole as dead letters after their last try.
 
     They are visible as Not Sent and can be requeued.
     """
-    errors = history.last_errors(tx, [entry.entry_id for entry in arrived])
-    sheet = WriteBatch(run, load_reference_data(tx, (), run), {})
-    for entry in arrived:
-        sheet.refuse(entry, Reason.RETRIES_EXHAUSTED, errors.get(entry.entry_id, UNDETERMINED))
-    return sheet.write(tx)
+    errors = history.last_errors(tx, [entry.entry_id for entry in entries])
+    writes = WriteBatch(run, load_reference_data(tx, (), run), {})
+    for entry in entries:
+        writes.reject(entry, Reason.RETRIES_EXHAUSTED, errors.get(entry.entry_id, UNDETERMINED))
+    return writes.write(tx)
 
 
-def record_failure(tx: Transaction, arrived: Sequence[StreamEntry], error: str, run: RunContext) -> None:
+def record_failure(tx: Transaction, entries: Sequence[StreamEntry], error: str, run: RunContext) -> None:
     """Record in the history that an attempt at these entries failed. They stay pending on the stream."""
     duration_ms = run.elapsed_ms()
     history.add(
@@ -78,6 +78,6 @@ def record_failure(tx: Transaction, arrived: Sequence[StreamEntry], error: str, 
                 duration_ms=duration_ms,
                 error=error,
             )
-            for entry in arrived
+            for entry in entries
         ],
     )

@@ -196,7 +196,7 @@ lines = Table(
 )
 
 # Events that could not be processed, with their error: whole, but for those that were too large to be read.
-set_aside = Table(
+dead_letters = Table(
     "set_aside",
     metadata,
     _id(),
@@ -239,7 +239,7 @@ findings = Table(
     metadata,
     _id(),
     Column("line_ref", BigInteger, ForeignKey(lines.c.id), nullable=False),
-    Column("set_aside_ref", BigInteger, ForeignKey(set_aside.c.id)),  # the event that is in conflict with the line
+    Column("set_aside_ref", BigInteger, ForeignKey(dead_letters.c.id)),  # the event that is in conflict with the line
     Column("version", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("closed_case", Text),  # added, edited or deleted
@@ -358,7 +358,7 @@ def _was(table: Table) -> Table:
     return Table(f"{table.name}_was", metadata, until, *columns, index, postgresql_partition_by="RANGE (until)")
 
 
-CHANGING = (lines, set_aside, findings, charges)
+CHANGING = (lines, dead_letters, findings, charges)
 for _table in CHANGING:
     _was(_table)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
+from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
 from payments.journeys import importing, retrying
 from payments.store.db.connection import ConcurrentWriteError, Transaction, is_answering, is_transient, transaction
-from payments.store.feed.dead_letters import StreamEntry
 from tasks.resources import Resources
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
-from payments.store.feed.dead_letters import StreamEntry
+from payments.contract.stream_entry import StreamEntry
 
 GROUP = "billing"
 INTAKE, IMPORTER = "intake", "importer"

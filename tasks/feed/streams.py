@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import redis
 
+from payments.contract.stream_entry import StreamEntry
 from payments.contract.stream_partition import stream_names
-from payments.store.feed.dead_letters import StreamEntry
 from tasks.feed import stream
 from tasks.feed.stream import FeedFigures, Idle, Position
 

@@ -15,8 +15,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from config.celery import IMPORTS
 from config.settings import read_settings
+from payments.contract import stream_entry
 from payments.contract.event import Event, read_event
-from payments.store.feed import dead_letters
 from tasks.app import app
 from workers.runtime.celery_worker import run_worker
 
@@ -66,6 +66,6 @@ def read_or_die(body: bytes) -> Event:
 
 
 if __name__ == "__main__":
-    dead_letters.read_event = read_or_die
+    stream_entry.read_event = read_or_die
     settings = read_settings(os.environ)
     sys.exit(run_worker("importer", [IMPORTS], settings, processes=1))

@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from payments.contract.signature import Keyring, signature_of
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
+from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import RunContext
 from payments.journeys import importing, reporting, retrying
 from payments.journeys.reporting import FeedQuery
 from payments.journeys.requeueing import requeue
-from payments.store.feed.dead_letters import StreamEntry
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, stand, take
 from tests.make import BACKOFF, NOW, body, elapsed_ms, run, said, saved
 

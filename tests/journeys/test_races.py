@@ -15,7 +15,7 @@ from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
 from payments.journeys import distributing, importing, requeueing, retrying
 from payments.journeys.distributing import FIRST
-from payments.journeys.requeueing import Choice
+from payments.journeys.requeueing import RequeueFilter
 from payments.store.db.connection import ConcurrentWriteError, transaction
 from tests.journeys.billing import BEFORE, choose, feed, ledger, sweep, take
 from tests.make import COPAYS, NOW, arrived, charge, edited, patient, run, saved
@@ -75,7 +75,7 @@ def shuffled(clinic: str) -> list[list[Event]]:
 
 def go_through_all_else(database, clinic: str) -> None:
     """Do all that goes on beside imports, once."""
-    waiting = Choice(Status.PENDING, None, clinic)
+    waiting = RequeueFilter(Status.PENDING, None, clinic)
     for work in (
         lambda tx: requeueing.requeue_matching(tx, waiting, NOW, "user:support"),
         lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),

@@ -9,7 +9,7 @@ from payments.core.outcome import Reason, Status
 from payments.journeys import reporting, retrying
 from payments.journeys.reporting import FeedQuery
 from payments.journeys.requeueing import Requeued, requeue, requeue_matching
-from payments.store.feed.requeues import Choice
+from payments.store.feed.requeues import RequeueFilter
 from tests.journeys.billing import PAYMENT, choose, feed, ledger, open_clinic, sends, stand, sweep, take
 from tests.make import NOW, SAVED_AT, arrived, body, edited, run, said, saved
 
@@ -107,11 +107,11 @@ def test_a_key_with_slashes_in_its_ids_is_found(tx):
 @pytest.mark.parametrize(
     ("choice", "chosen"),
     [
-        (Choice(Status.NOT_SENT), {"clinic/a/1", "clinic/b/1", "other/c/1"}),
-        (Choice(Status.NOT_SENT, Reason.TYPE_NOT_SELECTED), {"clinic/a/1"}),
-        (Choice(Status.NOT_SENT, clinic_id="other"), {"other/c/1"}),
-        (Choice(Status.NOT_SENT, Reason.INTERNAL_PAYMENT, "other"), set()),
-        (Choice(Status.SUCCESSFUL), set()),
+        (RequeueFilter(Status.NOT_SENT), {"clinic/a/1", "clinic/b/1", "other/c/1"}),
+        (RequeueFilter(Status.NOT_SENT, Reason.TYPE_NOT_SELECTED), {"clinic/a/1"}),
+        (RequeueFilter(Status.NOT_SENT, clinic_id="other"), {"other/c/1"}),
+        (RequeueFilter(Status.NOT_SENT, Reason.INTERNAL_PAYMENT, "other"), set()),
+        (RequeueFilter(Status.SUCCESSFUL), set()),
     ],
     ids=["status", "reason", "clinic", "both", "in Billing already"],
 )
@@ -158,7 +158,7 @@ def test_an_event_that_was_given_up_is_judged_by_the_settings_of_the_requeue(tx)
     open_clinic(tx)
     give_up(tx, supplies())
     choose(tx, BOTH, since=AFTERWARDS)
-    requeue_matching(tx, Choice(Status.NOT_SENT, Reason.RETRIES_EXHAUSTED), NOW, WHO)
+    requeue_matching(tx, RequeueFilter(Status.NOT_SENT, Reason.RETRIES_EXHAUSTED), NOW, WHO)
     sweep(tx)
 
     assert stand(tx) == IMPORTED
@@ -184,7 +184,7 @@ def test_a_refused_event_is_requeued_by_its_number_and_stays_if_it_is_still_wron
 def test_refused_events_are_requeued_by_their_status(tx):
     take(tx, b"one", b"two", saved())
 
-    assert requeue_matching(tx, Choice(Status.VALIDATION_FAILED, Reason.INVALID_EVENT), NOW, WHO).count == 2
+    assert requeue_matching(tx, RequeueFilter(Status.VALIDATION_FAILED, Reason.INVALID_EVENT), NOW, WHO).count == 2
 
 
 def test_a_line_that_cannot_be_judged_is_put_off_alone(tx):

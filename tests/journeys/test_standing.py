@@ -12,9 +12,9 @@ from payments.journeys import balancing
 from payments.journeys.balancing import BalanceQuery
 from payments.store.db.connection import Database, Transaction
 from payments.store.feed import requeue_candidates
+from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed, claims_feed_pages, dashboard
 from payments.store.reports.claims_feed import FeedQuery
-from payments.store.reports.claims_feed_filter import Wanted
 from tests.examples import example_count
 from tests.make import body, said
 from tests.office import Office
@@ -127,9 +127,9 @@ def test_the_pages_of_the_feed_show_what_the_whole_feed_shows(database: Database
             office.publish(*(body(said(**content)) for content in chunk))
 
         whole = claims_feed.rows(tx, FeedQuery())
-        pages = [each.row for each in claims_feed_pages.page(tx, Wanted(), None, 100)]
+        pages = [each.row for each in claims_feed_pages.page(tx, FeedFilter(), None, 100)]
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)
-        assert requeue_candidates.count(tx, Wanted()) == len(whole)
+        assert requeue_candidates.count(tx, FeedFilter()) == len(whole)
         assert gauged(tx) == Counter((row.status, row.reason) for row in whole)
         tx.rollback()

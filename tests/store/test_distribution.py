@@ -20,7 +20,7 @@ VISIT = "2020-06-05"
 
 def test_accounts_come_page_after_page_each_once_and_in_order(tx: Transaction) -> None:
     keys = [("a", "1"), ("a", "10"), ("a", "2"), ("b", "1"), ("b", "A"), ("b", "a"), ("b", "é")]
-    distribution.mark(tx, reversed(keys), Office(tx, TODAY, "zz").now)
+    distribution.enqueue(tx, reversed(keys), Office(tx, TODAY, "zz").now)
 
     pages, last = [], ("", "")
     while page := distribution.after(tx, last, 3):
@@ -60,8 +60,8 @@ def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> N
     office = Office(tx, TODAY)
     keys = {("company", name) for name in ("ada", "bob", "cleo")}
     assert distribution.take_marked(tx, 10) == []
-    distribution.mark(tx, [*keys, ("company", "ada")], office.now)
-    distribution.mark(tx, [("company", "ada")], office.now + timedelta(seconds=1))
+    distribution.enqueue(tx, [*keys, ("company", "ada")], office.now)
+    distribution.enqueue(tx, [("company", "ada")], office.now + timedelta(seconds=1))
 
     pages = [distribution.take_marked(tx, 2) for _ in range(3)]
 
@@ -71,7 +71,7 @@ def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> N
 
 def test_no_accounts_are_no_work(tx: Transaction) -> None:
     now = Office(tx, TODAY).now
-    assert distribution.mark(tx, [], now) == 0
+    assert distribution.enqueue(tx, [], now) == 0
 
     assert distribution.load(tx, [], TODAY, now, immediate_only=False) == {}
     assert distribution.take_marked(tx, 5) == []

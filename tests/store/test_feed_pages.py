@@ -2,8 +2,8 @@
 
 from sqlalchemy import event
 
+from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed_pages
-from payments.store.reports.claims_feed_filter import Wanted
 from payments.store.reports.claims_feed_pages import Place
 from tests.make import NOW
 
@@ -16,7 +16,7 @@ def plan(tx, after):
         asked.append((statement, parameters))
 
     event.listen(tx, "before_cursor_execute", remember)
-    claims_feed_pages.page(tx, Wanted(), after, 50)
+    claims_feed_pages.page(tx, FeedFilter(), after, 50)
     event.remove(tx, "before_cursor_execute", remember)
     for costly in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
         tx.exec_driver_sql(f"SET LOCAL {costly} = off")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from console.reports import layouts
 from console.reports.output import Record, plain
-from console.web.filters import Day, FeedFilter, Filter, LogFilter, Period, Text, WorkFilter, encode_cursor
+from console.web.filters import Day, FeedFilterForm, Filter, LogFilter, Period, Text, WorkFilter, encode_cursor
 from console.web.pages.balancing import balance_query
 from console.web.pages.claims_feed import requeue_keys
 from console.web.pages.exceptions import accept_if_unchanged, acknowledge_if_unchanged
@@ -44,7 +44,7 @@ VIEW_ROWS_MAX = 100
 Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
 
 
-class _FeedChoice(FeedFilter):
+class _FeedChoice(FeedFilterForm):
     limit: Limit = VIEW_ROWS_MAX
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from console.web.filters import FeedFilter, encode_cursor
+from console.web.filters import FeedFilterForm, encode_cursor
 from console.web.pages.choices import clinic_names
 from console.web.visiting import PageError, Requeuer, Viewer, Visit
 from payments.access.rights import Right
@@ -20,7 +20,7 @@ REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAIL
 
 
 @router.get("/claims-feed")
-def show(choice: Annotated[FeedFilter, Query()], visit: Viewer) -> Response:
+def show(choice: Annotated[FeedFilterForm, Query()], visit: Viewer) -> Response:
     """Show a page of the feed."""
     with visit.site.ledger() as tx:
         page = listing.feed_page(tx, choice.wanted(visit.user), choice.place(), PAGE_ROWS)

@@ -11,7 +11,7 @@ from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
 from payments.journeys import configuring, requeueing
 from payments.journeys.configuring import ClinicRow, SettingsUpdate
-from payments.journeys.listing import Wanted
+from payments.journeys.listing import FeedFilter
 from payments.journeys.requeueing import RequeuePreview
 from payments.store.db.connection import Transaction
 
@@ -45,7 +45,7 @@ def show_one(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
     with visit.site.ledger() as tx:
         row = _clinic(tx, visit, choice.clinic or "")
         history = configuring.show_history(tx, row.clinic)
-        foreseen = requeueing.preview_requeue(tx, Wanted(status=Status.NOT_SENT, clinics=(row.clinic,)), visit.now)
+        foreseen = requeueing.preview_requeue(tx, FeedFilter(status=Status.NOT_SENT, clinics=(row.clinic,)), visit.now)
         others = [each for each in configuring.clinic_names(tx, visit.user.clinics) if each != row.clinic]
     left_out = [_left_out(foreseen, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return visit.page(

@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Query, Response
 from pydantic import ValidationError
 
-from console.web.filters import FeedFilter
+from console.web.filters import FeedFilterForm
 from console.web.pages.claims_feed import REQUEUEABLE
 from console.web.rendering import url
 from console.web.visiting import PageError, Requeuer, Site, Visit
 from payments.core.outcome import Reason
 from payments.journeys import requeueing
-from payments.journeys.requeueing import RequeueRun, Wanted
+from payments.journeys.requeueing import FeedFilter, RequeueRun
 from tasks import enqueue
 
 router = APIRouter(include_in_schema=False)
@@ -22,7 +22,7 @@ STALLED_AFTER = timedelta(seconds=30)
 
 
 @router.get("/requeue-runs/new")
-def confirm(choice: Annotated[FeedFilter, Query()], visit: Requeuer) -> Response:
+def confirm(choice: Annotated[FeedFilterForm, Query()], visit: Requeuer) -> Response:
     """Count what matches, foresee what would become of it, and ask."""
     _check(choice)
     wanted = choice.wanted(visit.user)
@@ -35,7 +35,7 @@ def confirm(choice: Annotated[FeedFilter, Query()], visit: Requeuer) -> Response
 def begin(tasks: BackgroundTasks, visit: Requeuer) -> Response:
     """Begin a run; it goes on whoever watches."""
     try:
-        choice = FeedFilter.model_validate({name: value for name, value in visit.form.items() if name != "csrf"})
+        choice = FeedFilterForm.model_validate({name: value for name, value in visit.form.items() if name != "csrf"})
     except ValidationError:
         raise PageError(422, "This choice of payments cannot be read.", "Go back to the Claims Feed.") from None
     _check(choice)
@@ -50,10 +50,13 @@ def begin(tasks: BackgroundTasks, visit: Requeuer) -> Response:
 def show(number: int, visit: Requeuer) -> Response:
     """Show how far a run is; the page loads itself again while it goes on."""
     run = own_run(visit, number)
-    stalled = run.state == "running" and visit.now - run.moved_at > STALLED_AFTER
+    stalled = run.state == "running" and visit.now - run.updated_at > STALLED_AFTER
     percent = 100 if run.state == "done" or not run.total else min(99, run.done * 100 // run.total)
-    feed = url("/claims-feed", clinic=(run.wanted.clinics or ("",))[0] if len(run.wanted.clinics or ()) == 1 else None)
-    chosen = _in_words(run.wanted)
+    feed = url(
+        "/claims-feed",
+        clinic=(run.feed_filter.clinics or ("",))[0] if len(run.feed_filter.clinics or ()) == 1 else None,
+    )
+    chosen = _in_words(run.feed_filter)
     return visit.page("requeue_run.html", run=run, stalled=stalled, percent=percent, feed=feed, chosen=chosen)
 
 
@@ -82,7 +85,7 @@ def own_run(visit: Visit, number: int) -> RequeueRun:
     with visit.site.ledger() as tx:
         run = requeueing.show_run(tx, number) if 0 < number < 2**62 else None
     seen = visit.user.clinics
-    if run is None or (seen is not None and not set(run.wanted.clinics or ("",)) <= set(seen)):
+    if run is None or (seen is not None and not set(run.feed_filter.clinics or ("",)) <= set(seen)):
         raise PageError(404, "There is no such run.", "Choose payments on the Claims Feed and requeue them.")
     return run
 
@@ -104,7 +107,7 @@ def _going(visit: Visit, number: int, tasks: BackgroundTasks) -> Response:
     return answer
 
 
-def _check(choice: FeedFilter) -> None:
+def _check(choice: FeedFilterForm) -> None:
     if choice.status not in REQUEUEABLE and not (choice.status is None and choice.reason):
         raise PageError(
             422,
@@ -114,11 +117,11 @@ def _check(choice: FeedFilter) -> None:
         )
 
 
-def _fields(choice: FeedFilter) -> dict[str, object]:
+def _fields(choice: FeedFilterForm) -> dict[str, object]:
     return choice.model_dump(mode="json", exclude_none=True, exclude={"after"})
 
 
-def _in_words(wanted: Wanted) -> list[str]:
+def _in_words(wanted: FeedFilter) -> list[str]:
     clinics = wanted.clinics or ()
     said = {
         "": wanted.status,

@@ -8,7 +8,7 @@ from console.web.filters import Filter, Text
 from console.web.visiting import PageError, Viewer, Visit
 from payments.core.outcome import Reason
 from payments.journeys import listing, reporting
-from payments.journeys.listing import Wanted
+from payments.journeys.listing import FeedFilter
 from payments.journeys.reporting import TimelineRow
 from payments.store.db.connection import Transaction
 
@@ -26,7 +26,7 @@ def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
         return visit.page("timeline.html", payment=None)
     with visit.site.ledger() as tx:
         happened = life(tx, visit, choice.payment)
-        found = listing.feed_page(tx, Wanted(payment=choice.payment, clinics=visit.user.clinics), None, 1).rows
+        found = listing.feed_page(tx, FeedFilter(payment=choice.payment, clinics=visit.user.clinics), None, 1).rows
         visit.note(tx, "viewed timeline", choice.payment)
     row = found[0].row if found else None
     return visit.page(

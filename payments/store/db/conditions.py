@@ -1,15 +1,21 @@
-"""A question's conditions in SQL, each only where it is asked for, so that the planner sees which index serves."""
+"""SQL conditions from a filter object. A filter that is None adds no condition, so that indexes apply."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
-def asked(query: Any, parts: Mapping[str, str]) -> str:
-    """Return the conditions, by the field of the query that asks for each, as so many ` AND ...`."""
-    return "".join(f" AND {part}" for name, part in parts.items() if getattr(query, name) is not None)
+def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
+    """Return the conditions of the given filters, each preceded by AND.
+
+    `parts` maps a field of the filter object to its condition. Fields that are None are left out.
+    """
+    return "".join(f" AND {part}" for name, part in parts.items() if getattr(filter_object, name) is not None)
 
 
-def values(query: Any) -> dict[str, Any]:
-    """Return the fields of a query, a dataclass with slots, that ask for something; clinics as a list."""
-    given = {name: value for name in query.__slots__ if (value := getattr(query, name)) is not None}
-    return given | ({"clinics": list(query.clinics)} if query.clinics is not None else {})
+def parameters_of(filter_object: Any) -> dict[str, Any]:
+    """Return the fields of a filter object that are not None; `clinics` as a list.
+
+    The object is an instance of a dataclass with slots that has a field `clinics`.
+    """
+    given = {name: value for name in filter_object.__slots__ if (value := getattr(filter_object, name)) is not None}
+    return given | ({"clinics": list(filter_object.clinics)} if filter_object.clinics is not None else {})

@@ -1,81 +1,89 @@
-"""Which events that were set aside speak for their line: the one rule of the Claims Feed, its pages and balancing.
+"""The rule that decides which dead letters are current, i.e. rows of the Claims Feed: its pages and balancing use it.
 
-- One without a key that can be read stands by itself; so does one that names a line of another company, and one that
-  says neither in which version nor when.
-- Every other speaks for its line until a version at least as new was processed; under the same version other content
-  stays a conflict until the EMR saves the line once more. Without a version that can be read it goes by its time.
-- Of several that speak for a line the newest is heard: by version, and one without by its time, against all the others.
+- A dead letter without a readable key is a row of its own. So is one that names a line of another company, and one
+  from which neither a version nor a save time can be read.
+- Any other dead letter supersedes its line until Billing has processed a version that is at least as new. A version
+  conflict also supersedes a line of the same version, until the EMR saves the line again. A dead letter without a
+  readable version is compared by its save time.
+- If several supersede one line, only the newest is current: by version; one without a version by its save time,
+  against all the others.
 """
 
-SAME_LINE = "{0}.clinic_id = {1}.clinic_id AND {0}.payment_id = {1}.payment_id AND {0}.line_id = {1}.line_id"
-_KEYLESS = "num_nulls({0}.clinic_id, {0}.payment_id, {0}.line_id) > 0"
-# What an event is to the line that is there under its key, if one is.
-_APART = (
+_SAME_KEY = "{0}.clinic_id = {1}.clinic_id AND {0}.payment_id = {1}.payment_id AND {0}.line_id = {1}.line_id"
+_HAS_NO_KEY = "num_nulls({0}.clinic_id, {0}.payment_id, {0}.line_id) > 0"
+# The dead letter has nothing to do with the line that exists under its key.
+_IS_UNRELATED = (
     "coalesce({0}.company_id <> lines.company_id, false) "
     "OR lines.id IS NOT NULL AND num_nulls({0}.version, {0}.saved_at) = 2"
 )
-_NEWER = (
+_IS_NEWER = (
     "coalesce({0}.version > lines.version OR {0}.version = lines.version AND {0}.reason = 'version_conflict', "
     "{0}.saved_at > lines.saved_at)"
 )
-_SAVED = "coalesce({0}.saved_at, '-infinity')"
+_SAVED_AT = "coalesce({0}.saved_at, '-infinity')"
 
 
-def heard(where: str = "") -> str:
-    """Return the SQL of `aside`: the events that stand, each with the line (`line_ref`) that it speaks for, if any.
+def current_dead_letters(where: str = "") -> str:
+    """Return the SQL of a CTE `current_dead_letters`, for reports that read the whole feed.
 
-    For reports that read everything. `where` leaves some out before the newest is chosen; `known_ref` is the line that
-    there is under the same key.
+    Its columns are those of the table, `line_ref` (the id of the line that the dead letter supersedes, or null) and
+    `key_line_ref` (the id of the line with the same key). `where` is an SQL condition that starts with AND; it excludes
+    rows before the newest is chosen.
     """
     return f"""
-    aside AS (
-        SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN is_apart THEN id END) open_ones.*,
-            CASE WHEN NOT is_apart THEN known_ref END AS line_ref
+    current_dead_letters AS (
+        SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN is_unrelated THEN id END) candidates.*,
+            CASE WHEN NOT is_unrelated THEN key_line_ref END AS line_ref
         FROM (
-            SELECT set_aside.*, lines.id AS known_ref, is_apart,
+            SELECT set_aside.*, lines.id AS key_line_ref, is_unrelated,
                 CASE WHEN set_aside.version IS NULL THEN set_aside.saved_at ELSE max(set_aside.saved_at)
-                    FILTER (WHERE set_aside.version IS NOT NULL AND NOT is_apart)
-                    OVER (PARTITION BY clinic_id, payment_id, line_id) END AS spoken_at
+                    FILTER (WHERE set_aside.version IS NOT NULL AND NOT is_unrelated)
+                    OVER (PARTITION BY clinic_id, payment_id, line_id) END AS ordered_at
             FROM set_aside LEFT JOIN lines USING (clinic_id, payment_id, line_id),
-                LATERAL (SELECT {_KEYLESS.format("set_aside")} OR {_APART.format("set_aside")} AS is_apart) AS told
+                LATERAL (SELECT {_HAS_NO_KEY.format("set_aside")} OR {_IS_UNRELATED.format("set_aside")}
+                    AS is_unrelated) AS relation
             WHERE set_aside.closed_at IS NULL {where}
-                AND (is_apart OR lines.id IS NULL OR {_NEWER.format("set_aside")})
-        ) AS open_ones
-        ORDER BY clinic_id, payment_id, line_id, CASE WHEN is_apart THEN id END, spoken_at DESC NULLS LAST,
+                AND (is_unrelated OR lines.id IS NULL OR {_IS_NEWER.format("set_aside")})
+        ) AS candidates
+        ORDER BY clinic_id, payment_id, line_id, CASE WHEN is_unrelated THEN id END, ordered_at DESC NULLS LAST,
             version DESC NULLS LAST, id DESC
     )
     """
 
 
-def _speaks(event: str) -> str:
-    """Return the condition that an event may speak for its line, unless another does."""
+def _supersedes_its_line(dead_letter: str) -> str:
+    """Return the condition that a dead letter supersedes its line, unless a newer one does."""
     return (
-        f"{event}.closed_at IS NULL AND NOT {_KEYLESS.format(event)} AND NOT EXISTS (SELECT FROM lines "
-        f"WHERE {SAME_LINE.format('lines', event)} AND ({_APART.format(event)} OR NOT {_NEWER.format(event)}))"
+        f"{dead_letter}.closed_at IS NULL AND NOT {_HAS_NO_KEY.format(dead_letter)} AND NOT EXISTS (SELECT FROM lines "
+        f"WHERE {_SAME_KEY.format('lines', dead_letter)} "
+        f"AND ({_IS_UNRELATED.format(dead_letter)} OR NOT {_IS_NEWER.format(dead_letter)}))"
     )
 
 
 LINE_IS_CURRENT = f"""
 status IS NOT NULL AND NOT EXISTS (
-    SELECT FROM set_aside WHERE {SAME_LINE.format("set_aside", "lines")} AND set_aside.closed_at IS NULL
-        AND NOT ({_APART.format("set_aside")}) AND {_NEWER.format("set_aside")})
+    SELECT FROM set_aside WHERE {_SAME_KEY.format("set_aside", "lines")} AND set_aside.closed_at IS NULL
+        AND NOT ({_IS_UNRELATED.format("set_aside")}) AND {_IS_NEWER.format("set_aside")})
 """
-"""The same rule for one row of `lines`, found through indexes: no event that was set aside speaks for it."""
+"""Condition on one row of `lines`: it is on the Claims Feed, and no dead letter supersedes it. Uses indexes only."""
 
-ASIDE_STANDS = f"""
+DEAD_LETTER_IS_CURRENT = f"""
 closed_at IS NULL AND (
-    {_KEYLESS.format("set_aside")}
-    OR EXISTS (SELECT FROM lines WHERE {SAME_LINE.format("lines", "set_aside")} AND ({_APART.format("set_aside")}))
-    OR {_speaks("set_aside")} AND NOT EXISTS (
-        SELECT FROM set_aside AS other WHERE {SAME_LINE.format("other", "set_aside")} AND {_speaks("other")} AND CASE
+    {_HAS_NO_KEY.format("set_aside")}
+    OR EXISTS (SELECT FROM lines WHERE {_SAME_KEY.format("lines", "set_aside")}
+        AND ({_IS_UNRELATED.format("set_aside")}))
+    OR {_supersedes_its_line("set_aside")} AND NOT EXISTS (
+        SELECT FROM set_aside AS other WHERE {_SAME_KEY.format("other", "set_aside")}
+            AND {_supersedes_its_line("other")} AND CASE
             WHEN other.version IS NOT NULL AND set_aside.version IS NOT NULL
                 THEN (other.version, other.id) > (set_aside.version, set_aside.id)
             WHEN num_nulls(other.version, set_aside.version) = 2
-                THEN ({_SAVED.format("other")}, other.id) > ({_SAVED.format("set_aside")}, set_aside.id)
-            WHEN set_aside.version IS NULL THEN {_SAVED.format("other")} >= {_SAVED.format("set_aside")}
+                THEN ({_SAVED_AT.format("other")}, other.id) > ({_SAVED_AT.format("set_aside")}, set_aside.id)
+            WHEN set_aside.version IS NULL THEN {_SAVED_AT.format("other")} >= {_SAVED_AT.format("set_aside")}
             ELSE NOT EXISTS (
-                SELECT FROM set_aside AS third WHERE {SAME_LINE.format("third", "set_aside")} AND {_speaks("third")}
-                    AND third.version IS NOT NULL AND {_SAVED.format("third")} >= {_SAVED.format("other")})
+                SELECT FROM set_aside AS third WHERE {_SAME_KEY.format("third", "set_aside")}
+                    AND {_supersedes_its_line("third")}
+                    AND third.version IS NOT NULL AND {_SAVED_AT.format("third")} >= {_SAVED_AT.format("other")})
         END))
 """
-"""The same rule for one row of `set_aside`."""
+"""Condition on one row of `set_aside`: it is a row of the Claims Feed. Uses indexes only."""

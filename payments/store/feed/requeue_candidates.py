@@ -1,29 +1,29 @@
-"""What a requeue of all that match takes: counted and summed before anybody begins it, then picked step by step."""
+"""The payments that a requeue run selects: counted and grouped for its preview, then read in pages."""
 
 from datetime import date
 from typing import Any, NamedTuple
 
+from payments.contract.event import LineKey
 from payments.contract.money import Money
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import ASIDE_STANDS, LINE_IS_CURRENT
-from payments.store.reports.claims_feed_filter import Wanted, aside_where, lines_where, parameters
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
+from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
 
 
 class RequeueCandidate(NamedTuple):
-    """What a requeue is to take next: keys of lines (row number, clinic, payment, line)."""
+    """A line to requeue: its row id and its key."""
 
-    number: int
-    clinic_id: str
-    payment_id: str
-    line_id: str
+    line_ref: int
+    key: LineKey
 
 
 class RequeueGroup(NamedTuple):
-    """Lines that a requeue would treat alike: what they have in common, how many they are, their sum in dollars.
+    """Lines to which eligibility gives the same answer, with their common properties and their total in dollars.
 
-    `month` is the first day of the month that they are dated in, None where only a deletion was seen.
+    `month` is the first day of the month of their transaction dates, None if only a deletion of the line was received.
+    `is_closed` says whether that month is closed.
     """
 
     clinic_id: str
@@ -32,82 +32,100 @@ class RequeueGroup(NamedTuple):
     reason: Reason | None
     month: date | None
     is_closed: bool
-    number: int
+    line_count: int
     total: Money
+
+
+class RowIds(NamedTuple):
+    """A range of row ids: greater than `after`, up to and including `last`."""
+
+    after: int
+    last: int
 
 
 _OF_CLINICS = "AND (CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
 
 
-def count(tx: Transaction, wanted: Wanted) -> int:
-    """Count the rows: only where somebody asks, for it has to look at all of them."""
+def count(tx: Transaction, feed_filter: FeedFilter) -> int:
+    """Count the lines and dead letters that a run would select. Reads all of them."""
     found = tx.execute(
-        text(f"SELECT count(*) FROM lines WHERE {LINE_IS_CURRENT} {lines_where(wanted)} {_OF_CLINICS}"),
-        _given(wanted),
+        text(f"SELECT count(*) FROM lines WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS}"),
+        _parameters(feed_filter),
     )
-    return int(found.scalar_one()) + count_aside(tx, wanted)
+    return int(found.scalar_one()) + count_dead_letters(tx, feed_filter)
 
 
-def alike(tx: Transaction, wanted: Wanted) -> list[RequeueGroup]:
-    """Return the lines, summed by all that decides what would become of them."""
+def count_dead_letters(tx: Transaction, feed_filter: FeedFilter) -> int:
+    """Count the dead letters that a run would select."""
     found = tx.execute(
-        text(
-            "WITH picked AS (SELECT clinic_id, company_id, charge_type, internal_payment, reason, "
-            "date_trunc('month', transaction_date)::date AS month, count(*) AS number, "
-            "coalesce(sum(CASE WHEN deleted THEN 0.00 ELSE amount_paid END), 0.00) AS total "
-            f"FROM lines WHERE {LINE_IS_CURRENT} {lines_where(wanted)} {_OF_CLINICS} GROUP BY 1, 2, 3, 4, 5, 6) "
-            "SELECT clinic_id, charge_type, internal_payment, reason, month, coalesce(state = 'CLOSED', false), "
-            "number, total FROM picked LEFT JOIN company_months USING (company_id, month)"
-        ),
-        _given(wanted),
-    )
-    return [
-        RequeueGroup(clinic, kind, internal, Reason(reason) if reason else None, *rest)
-        for clinic, kind, internal, reason, *rest in found
-    ]
-
-
-def count_aside(tx: Transaction, wanted: Wanted) -> int:
-    """Count the events that were set aside."""
-    found = tx.execute(
-        text(f"SELECT count(*) FROM set_aside WHERE {ASIDE_STANDS} {aside_where(wanted)}"), parameters(wanted)
+        text(f"SELECT count(*) FROM set_aside WHERE {DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)}"),
+        parameters(feed_filter),
     )
     return int(found.scalar_one())
 
 
-def pick_lines(tx: Transaction, wanted: Wanted, numbers: tuple[int, int], limit: int) -> list[RequeueCandidate]:
-    """Return the next lines after the first number, up to the last, in the order of their rows."""
+def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
+    """Return the lines that a run would select, grouped by everything that decides their eligibility."""
+    found = tx.execute(
+        text(
+            "WITH selected AS (SELECT clinic_id, company_id, charge_type, internal_payment, reason, "
+            "date_trunc('month', transaction_date)::date AS month, count(*) AS line_count, "
+            "coalesce(sum(CASE WHEN deleted THEN 0.00 ELSE amount_paid END), 0.00) AS total "
+            f"FROM lines WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS} "
+            "GROUP BY 1, 2, 3, 4, 5, 6) "
+            "SELECT clinic_id, charge_type, internal_payment, reason, month, "
+            "coalesce(state = 'CLOSED', false) AS is_closed, line_count, total "
+            "FROM selected LEFT JOIN company_months USING (company_id, month)"
+        ),
+        _parameters(feed_filter),
+    )
+    return [
+        RequeueGroup(**{**row, "reason": Reason(row["reason"]) if row["reason"] else None}) for row in found.mappings()
+    ]
+
+
+def lines_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int) -> list[RequeueCandidate]:
+    """Return up to `limit` of the selected lines in a range of row ids, in ascending order."""
     found = tx.execute(
         text(
             "SELECT id, clinic_id, payment_id, line_id FROM lines "
-            f"WHERE {LINE_IS_CURRENT} {lines_where(wanted)} {_OF_CLINICS} "
-            "AND id > :reached AND id <= :last ORDER BY id LIMIT :limit"
+            f"WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS} "
+            "AND id > :after AND id <= :last ORDER BY id LIMIT :limit"
         ),
-        _given(wanted) | {"reached": numbers[0], "last": numbers[1], "limit": limit},
+        _parameters(feed_filter) | ids._asdict() | {"limit": limit},
     )
-    return [RequeueCandidate(*row) for row in found]
+    return [RequeueCandidate(row.id, LineKey(row.clinic_id, row.payment_id, row.line_id)) for row in found]
 
 
-def pick_aside(tx: Transaction, wanted: Wanted, numbers: tuple[int, int], limit: int) -> list[int]:
-    """Return the next events that were set aside, likewise, by their numbers."""
+def dead_letters_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int) -> list[int]:
+    """Return the ids of up to `limit` of the selected dead letters in a range of ids, in ascending order."""
     found = tx.execute(
         text(
-            f"SELECT id FROM set_aside WHERE {ASIDE_STANDS} {aside_where(wanted)} "
-            "AND id > :reached AND id <= :last ORDER BY id LIMIT :limit"
+            f"SELECT id FROM set_aside WHERE {DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
+            "AND id > :after AND id <= :last ORDER BY id LIMIT :limit"
         ),
-        parameters(wanted) | {"reached": numbers[0], "last": numbers[1], "limit": limit},
+        parameters(feed_filter) | ids._asdict() | {"limit": limit},
     )
     return list(found.scalars())
 
 
-def last_numbers(tx: Transaction) -> tuple[int, int]:
-    """Return the numbers of the newest line and of the newest event that was set aside."""
+class LastIds(NamedTuple):
+    """The highest row ids of lines and of dead letters; 0 for an empty table."""
+
+    line: int
+    dead_letter: int
+
+
+def last_ids(tx: Transaction) -> LastIds:
+    """Return the highest row ids there are now."""
     found = tx.execute(
-        text("SELECT (SELECT coalesce(max(id), 0) FROM lines), (SELECT coalesce(max(id), 0) FROM set_aside)")
+        text(
+            "SELECT (SELECT coalesce(max(id), 0) FROM lines) AS line, "
+            "(SELECT coalesce(max(id), 0) FROM set_aside) AS dead_letter"
+        )
     )
-    line, aside = found.one()
-    return line, aside
+    return LastIds(**found.mappings().one())
 
 
-def _given(wanted: Wanted) -> dict[str, Any]:
-    return parameters(wanted) | {"clinics": None if wanted.clinics is None else list(wanted.clinics)}
+def _parameters(feed_filter: FeedFilter) -> dict[str, Any]:
+    return parameters(feed_filter) | {"clinics": None if feed_filter.clinics is None else list(feed_filter.clinics)}

@@ -1,4 +1,4 @@
-"""Requeueing all that match, as it is under way: what is asked for, how far it is, and whether it was stopped."""
+"""Requeue runs: a run requeues everything that a filter selects, chunk by chunk, and can be stopped and resumed."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,40 +9,42 @@ from payments.contract.money import dollars
 from payments.core.outcome import Reason, Status
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.reports.claims_feed_filter import Wanted
+from payments.store.feed.feed_filter import FeedFilter
+from payments.store.feed.requeue_candidates import LastIds, RowIds
 
 RUNNING, STOPPED, DONE = "running", "stopped", "done"
 
 
 @dataclass(frozen=True, slots=True)
 class RequeueRun:
-    """A run: `reached` and `last` are row numbers of lines and of events set aside."""
+    """A run: its filter, who started it, how many payments it selected and requeued, and the row ids still ahead.
+
+    `state` is RUNNING, STOPPED or DONE.
+    """
 
     id: int
-    begun_at: datetime
-    begun_by: str
-    wanted: Wanted
+    started_at: datetime
+    started_by: str
+    feed_filter: FeedFilter
     total: int
     done: int
-    line_reached: int
-    line_last: int
-    aside_reached: int
-    aside_last: int
-    moved_at: datetime
+    lines: RowIds
+    dead_letters: RowIds
+    updated_at: datetime
     state: str
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A run that begins: how much matches, and the last rows there are."""
+class NewRun:
+    """A run to start: its filter, how many payments that selects, and the last rows that belong to it."""
 
-    wanted: Wanted
+    feed_filter: FeedFilter
     total: int
-    lasts: tuple[int, int]
+    last_ids: LastIds
 
 
-def add(tx: Transaction, begun: Begun, now: datetime, who: str) -> int:
-    """Write a run down, and return its number."""
+def add(tx: Transaction, run: NewRun, now: datetime, who: str) -> int:
+    """Store a run, and return its id."""
     added = tx.execute(
         text(
             "INSERT INTO requeue_runs (begun_at, begun_by, choice, total, done, line_reached, line_last, "
@@ -52,40 +54,57 @@ def add(tx: Transaction, begun: Begun, now: datetime, who: str) -> int:
         {
             "now": now,
             "who": who,
-            "choice": json.dumps(asdict(begun.wanted), default=str),
-            "total": begun.total,
-            "line_last": begun.lasts[0],
-            "aside_last": begun.lasts[1],
+            "choice": json.dumps(asdict(run.feed_filter), default=str),
+            "total": run.total,
+            "line_last": run.last_ids.line,
+            "aside_last": run.last_ids.dead_letter,
         },
     )
     return int(added.scalar_one())
 
 
-def load(tx: Transaction, number: int, *, lock: bool = False) -> RequeueRun | None:
-    """Return a run; with `lock` nobody else moves it until this transaction ends."""
+def load(tx: Transaction, run_id: int, *, lock: bool = False) -> RequeueRun | None:
+    """Return a run, or None if there is none with this id. With `lock`, its row is locked FOR UPDATE."""
     found = tx.execute(
-        text(f"SELECT * FROM requeue_runs WHERE id = :id {'FOR UPDATE' if lock else ''}"), {"id": number}
+        text(f"SELECT * FROM requeue_runs WHERE id = :id {'FOR UPDATE' if lock else ''}"), {"id": run_id}
     )
     row = found.mappings().one_or_none()
     if row is None:
         return None
-    fields = {name: value for name, value in row.items() if name != "choice"}
-    return RequeueRun(**fields, wanted=_wanted(row["choice"]))
+    return RequeueRun(
+        id=row["id"],
+        started_at=row["begun_at"],
+        started_by=row["begun_by"],
+        feed_filter=_feed_filter(row["choice"]),
+        total=row["total"],
+        done=row["done"],
+        lines=RowIds(row["line_reached"], row["line_last"]),
+        dead_letters=RowIds(row["aside_reached"], row["aside_last"]),
+        updated_at=row["moved_at"],
+        state=row["state"],
+    )
 
 
-def move(tx: Transaction, run: RequeueRun) -> None:
-    """Write down how far a run is that this transaction has locked."""
+def update(tx: Transaction, run: RequeueRun) -> None:
+    """Store the progress and the state of a run that this transaction has locked."""
     tx.execute(
         text(
             "UPDATE requeue_runs SET done = :done, line_reached = :line_reached, aside_reached = :aside_reached, "
             "moved_at = :moved_at, state = :state WHERE id = :id"
         ),
-        {name: getattr(run, name) for name in "id done line_reached aside_reached moved_at state".split()},
+        {
+            "id": run.id,
+            "done": run.done,
+            "line_reached": run.lines.after,
+            "aside_reached": run.dead_letters.after,
+            "moved_at": run.updated_at,
+            "state": run.state,
+        },
     )
 
 
-def _wanted(kept: dict[str, Any]) -> Wanted:
-    reads: dict[str, Any] = {
+def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
+    readers: dict[str, Any] = {
         "since": date.fromisoformat,
         "until": date.fromisoformat,
         "status": Status,
@@ -93,4 +112,6 @@ def _wanted(kept: dict[str, Any]) -> Wanted:
         "clinics": tuple,
         "amount": dollars,
     }
-    return Wanted(**{name: value if value is None else reads.get(name, str)(value) for name, value in kept.items()})
+    return FeedFilter(
+        **{name: value if value is None else readers.get(name, str)(value) for name, value in stored.items()}
+    )

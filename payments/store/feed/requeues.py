@@ -1,8 +1,10 @@
-"""Making payments due again because someone asked for it."""
+"""Requeue payments: make lines and dead letters due now, because a user asked for it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+
+from sqlalchemy import RowMapping
 
 from payments.contract.event import LineKey
 from payments.core.outcome import Reason, Status
@@ -15,99 +17,106 @@ from payments.store.ledger.history import HistoryEvent
 from payments.store.tables import lines
 
 _KEY = ["clinic_id", "payment_id", "line_id"]
-# Due since it was saved or came in: under a clock that is set back meanwhile, `now` would still be to come.
-# Locked first, in the order in which everybody locks lines.
-_DUE = (
-    "WITH wanted AS MATERIALIZED (SELECT lines.id FROM lines {0} "
+# Due since the save, or since receipt: if the clock is set back, `now` would lie in the future.
+# Locked first, in the order of the keys, as everywhere.
+_REQUEUE_LINES = (
+    "WITH selected AS MATERIALIZED (SELECT lines.id FROM lines {0} "
     "ORDER BY lines.clinic_id, lines.payment_id, lines.line_id FOR NO KEY UPDATE OF lines) "
     f"UPDATE lines SET {changed_at('lines')}, due_at = least(lines.saved_at, :now), "
     "requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
-    "application = 'held', detail = 'Requeued' FROM wanted WHERE lines.id = wanted.id "
+    "application = 'held', detail = 'Requeued' FROM selected WHERE lines.id = selected.id "
     "RETURNING lines.id, lines.version, lines.clinic_id, lines.payment_id, lines.line_id"
 )
-_ASIDE_DUE = (
+_REQUEUE_DEAD_LETTERS = (
     f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = least(received_at, :now) WHERE closed_at IS NULL"
 )
-_OPEN = "status IN ('Not Sent', 'Transmission Pending')"
+_IS_REQUEUEABLE = "status IN ('Not Sent', 'Transmission Pending')"
+_MATCHES = (
+    "status = :status AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
+    "AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id)"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which payments to requeue by what they have in common; None leaves that open."""
+class RequeueFilter:
+    """Selects payments to requeue by their status, reason and clinic; None selects all."""
 
     status: Status
     reason: Reason | None = None
     clinic_id: str | None = None
 
 
-def requeue_keys(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:
-    """Make the lines under these keys due now where they have not come through; return those that were."""
-    named = [key._asdict() for key in sorted(keys)]
+def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:
+    """Make the lines with these keys due if they are Not Sent or pending, and return the keys of those requeued.
+
+    Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
+    """
+    join = f"JOIN {unnested(lines, _KEY)} USING (clinic_id, payment_id, line_id) WHERE {_IS_REQUEUEABLE}"
+    rows = [key._asdict() for key in sorted(keys)]
+    found = tx.execute(text(_REQUEUE_LINES.format(join)), arrays(rows, _KEY) | {"now": now}).mappings().all()
+    _record_lines(tx, found, now, who)
+    return [_key(row) for row in found]
+
+
+def requeue_matching_lines(tx: Transaction, requeue_filter: RequeueFilter, now: datetime, who: str) -> int:
+    """Make all lines due that match the filter and are Not Sent or pending, and return how many.
+
+    Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
+    """
     found = tx.execute(
-        text(_DUE.format(f"JOIN {unnested(lines, _KEY)} USING (clinic_id, payment_id, line_id) WHERE {_OPEN}")),
-        arrays(named, _KEY) | {"now": now},
-    ).all()
-    _tell(tx, [(ref, version) for ref, version, *_ in found], now, who)
-    return [LineKey(*key) for _, _, *key in found]
+        text(_REQUEUE_LINES.format(f"WHERE {_MATCHES} AND {_IS_REQUEUEABLE}")), asdict(requeue_filter) | {"now": now}
+    )
+    return _record_lines(tx, found.mappings().all(), now, who)
 
 
-def requeue_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -> int:
-    """Make every line due now that matches; return how many."""
-    found = tx.execute(
-        text(
-            _DUE.format(
-                "WHERE status = :status AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
-                f"AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) AND {_OPEN}"
-            )
-        ),
-        {"now": now, "status": choice.status, "reason": choice.reason, "clinic_id": choice.clinic_id},
-    ).all()
-    _tell(tx, [(ref, version) for ref, version, *_ in found], now, who)
-    return len(found)
-
-
-def requeue_set_aside(
+def requeue_dead_letters(
     tx: Transaction, ids: Sequence[int], keys: Sequence[LineKey], now: datetime, who: str
 ) -> list[LineKey | int]:
-    """Make events that were set aside due now, by their number or their line's key; return what was found."""
-    named = [key._asdict() for key in keys]
+    """Make open dead letters due, given by their ids or by the keys of their lines.
+
+    Return the id or the key of each dead letter that was requeued, in the form in which the caller gave it.
+    """
+    rows = [key._asdict() for key in keys]
     found = tx.execute(
         text(
-            f"{_ASIDE_DUE} AND (id = ANY(:ids) OR "
+            f"{_REQUEUE_DEAD_LETTERS} AND (id = ANY(:ids) OR "
             "(clinic_id, payment_id, line_id) IN (SELECT * FROM unnest(CAST(:clinic_id AS text[]), "
             "CAST(:payment_id AS text[]), CAST(:line_id AS text[])))) "
             "RETURNING id, version, clinic_id, payment_id, line_id"
         ),
-        arrays(named, _KEY) | {"now": now, "ids": list(ids)},
-    ).all()
-    _tell_set_aside(tx, [(ref, version) for ref, version, *_ in found], now, who)
-    return [ref if ref in ids else LineKey(*key) for ref, _, *key in found]
+        arrays(rows, _KEY) | {"now": now, "ids": list(ids)},
+    )
+    requeued = found.mappings().all()
+    _record_dead_letters(tx, requeued, now, who)
+    return [row["id"] if row["id"] in ids else _key(row) for row in requeued]
 
 
-def requeue_set_aside_matching(tx: Transaction, choice: Choice, now: datetime, who: str) -> int:
-    """Make every event due now that was set aside and matches; return how many."""
+def requeue_matching_dead_letters(tx: Transaction, requeue_filter: RequeueFilter, now: datetime, who: str) -> int:
+    """Make all open dead letters due that match the filter, and return how many."""
     found = tx.execute(
-        text(
-            f"{_ASIDE_DUE} AND status = :status "
-            "AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
-            "AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id) RETURNING id, version"
-        ),
-        {"now": now, "status": choice.status, "reason": choice.reason, "clinic_id": choice.clinic_id},
-    ).all()
-    _tell_set_aside(tx, [(ref, version) for ref, version in found], now, who)
-    return len(found)
-
-
-def _tell(tx: Transaction, refs: Sequence[tuple[int, int]], now: datetime, who: str) -> None:
-    detail = "To be judged by the settings of now"
-    history.add(
-        tx, [HistoryEvent(now, "Re-submitted", who, detail, line_ref=ref, version=version) for ref, version in refs]
+        text(f"{_REQUEUE_DEAD_LETTERS} AND {_MATCHES} RETURNING id, version"), asdict(requeue_filter) | {"now": now}
     )
+    return _record_dead_letters(tx, found.mappings().all(), now, who)
 
 
-def _tell_set_aside(tx: Transaction, refs: Sequence[tuple[int, int | None]], now: datetime, who: str) -> None:
-    detail = "To be read again"
-    history.add(
-        tx,
-        [HistoryEvent(now, "Re-submitted", who, detail, set_aside_ref=ref, version=version) for ref, version in refs],
-    )
+def _record_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
+    return _record(tx, (_event(row, now, who)._replace(line_ref=row["id"]) for row in requeued))
+
+
+def _record_dead_letters(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
+    again = "To be read again"
+    return _record(tx, (_event(row, now, who)._replace(detail=again, dead_letter_id=row["id"]) for row in requeued))
+
+
+def _event(row: RowMapping, now: datetime, who: str) -> HistoryEvent:
+    return HistoryEvent(now, "Re-submitted", who, "To be judged by the settings of now", version=row["version"])
+
+
+def _record(tx: Transaction, events: Iterable[HistoryEvent]) -> int:
+    added = list(events)
+    history.add(tx, added)
+    return len(added)
+
+
+def _key(row: RowMapping) -> LineKey:
+    return LineKey(row["clinic_id"], row["payment_id"], row["line_id"])

@@ -22,7 +22,7 @@ _LOCK = 7_250_002
 """Advisory lock number: one distribution at a time."""
 
 
-def mark(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> int:
+def enqueue(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> int:
     """Have money of these accounts applied or given back at once, and return how many they are.
 
     A mark is a row of its own, so that imports which mark the same accounts do not wait for each other.

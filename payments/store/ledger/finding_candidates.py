@@ -64,7 +64,7 @@ class Work(NamedTuple):
 
     line_ref: int
     attempts: int | None
-    set_aside_ref: int | None
+    dead_letter_id: int | None
     amount_now: Money | None
 
 

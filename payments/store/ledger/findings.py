@@ -32,7 +32,7 @@ class Examined(NamedTuple):
     finding: Finding
     note: str
     attempts: int | None
-    set_aside_ref: int | None
+    dead_letter_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class StoredFinding:
 
     id: int
     line_ref: int
-    set_aside_ref: int | None
+    dead_letter_id: int | None
     version: int
     attempts: int | None
     reason: FindingReason
@@ -191,7 +191,7 @@ def _row(found: Examined) -> dict[str, Any]:
     finding = found.finding
     return {
         "line_ref": found.line.id,
-        "set_aside_ref": found.set_aside_ref,
+        "set_aside_ref": found.dead_letter_id,
         "version": found.line.version,
         "attempts": found.attempts,
         "reason": finding.reason,

@@ -11,6 +11,7 @@ from payments.store.db.statement import text
 from payments.store.tables import history
 
 _COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error".split()
+_FIELDS = "at what line_ref dead_letter_id entry_id version detail who duration_ms error".split()
 
 
 class HistoryEvent(NamedTuple):
@@ -21,7 +22,7 @@ class HistoryEvent(NamedTuple):
     who: str
     detail: str = ""
     line_ref: int | None = None
-    set_aside_ref: int | None = None
+    dead_letter_id: int | None = None
     entry_id: str | None = None
     version: int | None = None
     duration_ms: int | None = None
@@ -31,7 +32,7 @@ class HistoryEvent(NamedTuple):
 def add(tx: Transaction, happened: Sequence[HistoryEvent]) -> None:
     """Write down what happened."""
     if happened:
-        append(tx, history, _COLUMNS, map(attrgetter(*_COLUMNS), happened))
+        append(tx, history, _COLUMNS, map(attrgetter(*_FIELDS), happened))
 
 
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:

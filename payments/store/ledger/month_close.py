@@ -10,7 +10,6 @@ from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.months import CompanyMonth
-from payments.store.reports.claims_feed import FEED
 
 _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
@@ -26,16 +25,6 @@ class MonthRow:
     scheduled_by: str | None
     closed_at: datetime | None
     payments_total: Money
-
-
-@dataclass(frozen=True, slots=True)
-class CloseWarning:
-    """Something that is better settled before a month closes. Amount in dollars."""
-
-    what: str
-    payment: str
-    detail: str
-    amount: Money | None
 
 
 class Kept(NamedTuple):
@@ -174,36 +163,6 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
         {"company_id": company_id},
     )
     return [MonthRow(company, month, MonthState(state), *rest) for company, month, state, *rest in found]
-
-
-def unready(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    """Return what of a month is pending, Not Sent, failed or an open exception.
-
-    A payment is of the month of its transaction, and of each in which money stands for it.
-    """
-    found = tx.execute(
-        text(
-            f"""{FEED}
-            SELECT coalesce('Exception: ' || open.reason, lines.status),
-                clinic_id || '/' || payment_id || '/' || line_id, lines.detail, amount_paid
-            FROM lines LEFT JOIN findings AS open ON open.line_ref = lines.id AND open.status = 'open'
-            WHERE company_id = :company_id AND (open.id IS NOT NULL OR lines.status = 'Transmission Pending'
-                    OR lines.reason IN ('retries_exhausted', 'patient_not_found'))
-                AND ({_IN_MONTH.format("transaction_date")} OR EXISTS (
-                    SELECT FROM entries WHERE line_ref = lines.id AND {_IN_MONTH.format("deposit_date")}))
-            UNION ALL
-            SELECT status, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
-                amount_paid
-            FROM aside
-            WHERE (company_id = :company_id OR company_id IS NULL)
-                AND {_IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
-                AND NOT EXISTS (SELECT FROM findings WHERE set_aside_ref = aside.id AND findings.status = 'open')
-            ORDER BY 1, 2
-            """
-        ),
-        _key(company_id, month),
-    )
-    return [CloseWarning(*row) for row in found]
 
 
 def _key(company_id: str, month: Month) -> dict[str, object]:

@@ -18,7 +18,7 @@ from payments.store.db.as_of import as_of_query
 from payments.store.db.bulk import arrays, insertion
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import heard
+from payments.store.feed.current import current_dead_letters
 from payments.store.tables import Dollars, lines
 
 _CHUNK_ROWS = 10_000
@@ -43,7 +43,7 @@ AND set_aside.amount_paid IS NOT NULL AND set_aside.transaction_date IS NOT NULL
 AND (lines.id IS NULL OR num_nulls(set_aside.version, set_aside.saved_at) < 2)
 """
 _SAID = f"""
-WITH {heard(_READABLE)},
+WITH {current_dead_letters(_READABLE)},
 imported AS (
     SELECT line_ref, sum(amount) AS amount FROM entries
     WHERE kind = 'import' AND {_INSIDE.format("deposit_date", "clinic_id")} GROUP BY line_ref
@@ -56,7 +56,7 @@ concerned AS (
     SELECT * FROM lines WHERE {_INSIDE.format("transaction_date", "clinic_id")}
     UNION ALL
     SELECT own.* FROM (
-        (SELECT line_ref FROM imported UNION SELECT line_ref FROM aside {{more}})
+        (SELECT line_ref FROM imported UNION SELECT line_ref FROM current_dead_letters AS aside {{more}})
         EXCEPT SELECT id FROM lines WHERE {_INSIDE.format("transaction_date", "clinic_id")}
     ) AS others, LATERAL (SELECT * FROM lines WHERE id = line_ref LIMIT 1) AS own
 ),
@@ -67,14 +67,14 @@ said AS (
         concerned.reason, application, target, coalesce(aside.charge_type, concerned.charge_type) AS charge_type,
         CASE WHEN aside.id IS NULL THEN concerned.internal_payment END AS internal_payment,
         coalesce(aside.version, concerned.version) AS version
-    FROM concerned LEFT JOIN aside ON aside.line_ref = concerned.id,
+    FROM concerned LEFT JOIN current_dead_letters AS aside ON aside.line_ref = concerned.id,
         LATERAL (SELECT
             CASE WHEN concerned.paid AND NOT deleted THEN concerned.amount_paid ELSE 0.00 END AS heard,
             {_TOLD} AS told) AS own
     UNION ALL
-    SELECT NULL, clinic_id, CASE WHEN known_ref IS NULL THEN payment_id END, line_id, id, transaction_date, {_TOLD},
+    SELECT NULL, clinic_id, CASE WHEN key_line_ref IS NULL THEN payment_id END, line_id, id, transaction_date, {_TOLD},
         0.00, status, NULL, NULL, 'none', 0.00, charge_type, NULL, version
-    FROM aside WHERE line_ref IS NULL
+    FROM current_dead_letters AS aside WHERE line_ref IS NULL
 ),
 """
 _LOGGED_LINES = "UNION SELECT id FROM lines JOIN emr_log USING (clinic_id, payment_id, line_id)"

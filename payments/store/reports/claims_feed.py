@@ -10,24 +10,24 @@ from payments.contract.money import Money
 from payments.store.db.as_of import as_of_query
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import heard
+from payments.store.feed.current import current_dead_letters
 
 FEED = f"""
-WITH {heard()},
+WITH {current_dead_letters()},
 feed AS (
     SELECT clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic,
         patient_id AS patient, charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at,
         saved_on, status, reason, attempts, application, detail, due_at AS next_try_at, NULL::text AS refused
     FROM lines
-    WHERE status IS NOT NULL AND id NOT IN (SELECT line_ref FROM aside WHERE line_ref IS NOT NULL)
+    WHERE status IS NOT NULL AND id NOT IN (SELECT line_ref FROM current_dead_letters WHERE line_ref IS NOT NULL)
     UNION ALL
     SELECT clinic_id || '/' || payment_id || '/' || line_id, version, clinic_id, patient_id, charge_type, amount_paid,
         saved_at, coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date), status, reason, attempts, 'none', error,
         due_at, 'refused:' || id
-    FROM aside
+    FROM current_dead_letters
 )
 """
-"""The Claims Feed as `feed`, and what of it was set aside as `aside`."""
+"""The Claims Feed as the CTE `feed`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import ASIDE_STANDS, LINE_IS_CURRENT
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
+from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
 from payments.store.reports.claims_feed import FeedRow
-from payments.store.reports.claims_feed_filter import Wanted, aside_where, lines_where, parameters
 
 LINE, ASIDE = 0, 1
 """Where a row comes from: a line that was processed, or an event that was set aside."""
@@ -41,11 +41,11 @@ patient_id, charge_type, amount_paid, saved_at, status, reason, attempts, 'none'
 """
 
 
-def page(tx: Transaction, wanted: Wanted, after: Place | None, limit: int) -> list[PlacedRow]:
+def page(tx: Transaction, wanted: FeedFilter, after: Place | None, limit: int) -> list[PlacedRow]:
     """Return up to `limit` rows that come after a place."""
-    lines = _by_clinic(wanted, f"{LINE_IS_CURRENT} {lines_where(wanted)} {_after(after, 'saved_at', LINE)}")
+    lines = _by_clinic(wanted, f"{LINE_IS_CURRENT} {line_conditions(wanted)} {_after(after, 'saved_at', LINE)}")
     aside_at = "coalesce(saved_at, received_at)"
-    aside = f"{ASIDE_STANDS} {aside_where(wanted)} {_after(after, aside_at, ASIDE)}"
+    aside = f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(wanted)} {_after(after, aside_at, ASIDE)}"
     found = tx.execute(
         text(
             f"(SELECT {_LINE_COLUMNS} FROM ({lines}) AS lines ORDER BY saved_at DESC, id DESC LIMIT :limit) UNION ALL "
@@ -63,7 +63,7 @@ def clinics_of_refused(tx: Transaction, numbers: Sequence[int]) -> dict[int, str
     return {row.id: row.clinic_id for row in found}
 
 
-def _by_clinic(wanted: Wanted, where: str) -> str:
+def _by_clinic(wanted: FeedFilter, where: str) -> str:
     """Return the newest lines; where clinics are named, the newest of each by the index of that clinic."""
     newest = "ORDER BY saved_at DESC, id DESC LIMIT :limit"
     if wanted.clinics is None:

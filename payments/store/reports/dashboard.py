@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import ASIDE_STANDS, LINE_IS_CURRENT
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
 
 
 class HourOfFlow(NamedTuple):
@@ -106,7 +106,7 @@ def not_through(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCo
             "SELECT status, reason, sum(number)::bigint FROM ("
             "SELECT status, reason, count(*) AS number FROM lines "
             f"WHERE status <> 'Transmission Successful' AND {_SEEN} AND {LINE_IS_CURRENT} GROUP BY 1, 2 UNION ALL "
-            f"SELECT status, reason, count(*) FROM set_aside WHERE {_SEEN} AND {ASIDE_STANDS} GROUP BY 1, 2"
+            f"SELECT status, reason, count(*) FROM set_aside WHERE {_SEEN} AND {DEAD_LETTER_IS_CURRENT} GROUP BY 1, 2"
             ") AS both_kinds GROUP BY 1, 2 ORDER BY 3 DESC"
         ),
         {"clinics": _listed(clinics)},

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from payments.contract.money import Money
 from payments.core.finding import FindingStatus
-from payments.store.db.conditions import asked, values
+from payments.store.db.conditions import conditions, parameters_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.findings import ROWS, FindingRow, as_row
@@ -39,7 +39,7 @@ def page(tx: Transaction, query: WorkQuery, after: int, limit: int) -> list[Find
     """Return up to `limit` exceptions whose number is above `after`."""
     found = tx.execute(
         text(f"{ROWS} {_where(query)} AND findings.id > :after ORDER BY findings.id LIMIT :limit"),
-        values(query) | {"after": after, "limit": limit},
+        parameters_of(query) | {"after": after, "limit": limit},
     )
     return [as_row(row) for row in found.mappings()]
 
@@ -58,7 +58,7 @@ def sums(tx: Transaction, query: WorkQuery) -> list[WorkSum]:
             f"{'JOIN lines ON lines.id = line_ref' if _asks_of_lines(query) else ''} {_where(query)} "
             "GROUP BY 1, 2 ORDER BY 3 DESC"
         ),
-        values(query),
+        parameters_of(query),
     )
     return [WorkSum(*row) for row in found]
 
@@ -77,4 +77,4 @@ def _where(query: WorkQuery) -> str:
         "since": "transaction_date >= :since",
         "until": "transaction_date <= :until",
     }
-    return f"WHERE true{asked(query, parts)}"
+    return f"WHERE true{conditions(query, parts)}"

@@ -11,7 +11,7 @@ from sqlalchemy import CursorResult
 from payments.contract.event import LineKey
 from payments.contract.money import Money
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import asked, values
+from payments.store.db.conditions import conditions, parameters_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -212,7 +212,7 @@ def _where(query: LogQuery) -> str:
         "clinics": "entries.clinic_id = ANY(:clinics)",
         "company_id": "entries.company_id = :company_id",
     }
-    return f"WHERE true{asked(query, parts)}"
+    return f"WHERE true{conditions(query, parts)}"
 
 
 def _asked(
@@ -220,4 +220,4 @@ def _asked(
 ) -> CursorResult[*tuple[Any, ...]]:
     """Ask a statement of the log, as of the moment that the query names."""
     known = as_of_query(query.as_of, "entries allocations lines", statement)
-    return tx.execute(text(known), values(query) | dict(more or {}))
+    return tx.execute(text(known), parameters_of(query) | dict(more or {}))

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from payments.core.outcome import Status
 from payments.journeys import requeueing
-from payments.journeys.requeueing import Wanted
+from payments.journeys.requeueing import FeedFilter
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor, audited, leave_out, rows, said, until
 from tests.make import deleted, patient, saved
@@ -59,7 +59,7 @@ def test_a_run_goes_step_by_step_stops_where_it_is_asked_to_and_is_taken_up_agai
 ) -> None:
     clinic, support = "stopping", visitor("support")
     leave_out(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
-    wanted, now = Wanted(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
+    wanted, now = FeedFilter(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
     with site.state.site.ledger() as tx:
         number = requeueing.start_run(tx, wanted, now, "user:support")
         assert requeueing.requeue_next_chunk(tx, number, now, 2)
@@ -83,7 +83,10 @@ def test_a_run_whose_console_has_ended_says_so_and_can_be_gone_on_with(
     visitor: Visitor, ledger: Ledger, site: FastAPI
 ) -> None:
     leave_out(ledger, "stalling", "shoes")
-    wanted, long_ago = Wanted(status=Status.NOT_SENT, clinics=("stalling",)), datetime.now(UTC) - timedelta(minutes=5)
+    wanted, long_ago = (
+        FeedFilter(status=Status.NOT_SENT, clinics=("stalling",)),
+        datetime.now(UTC) - timedelta(minutes=5),
+    )
     with site.state.site.ledger() as tx:
         number = requeueing.start_run(tx, wanted, long_ago, "user:support")
     support = visitor("support")

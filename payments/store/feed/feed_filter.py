@@ -1,0 +1,77 @@
+"""The filter of the Claims Feed, as SQL conditions. Only the given filters become conditions, so indexes apply."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from payments.contract.event import LineKey
+from payments.contract.money import Money
+from payments.core.outcome import Reason, Status
+from payments.store.db.conditions import conditions, parameters_of
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFilter:
+    """Selects rows of the Claims Feed; None selects all.
+
+    `since` and `until` are clinic-local days of the save, inclusive. `payment` is a printed key, with or without its
+    line. `amount` is in dollars. `clinics` holds the clinics that are both asked for and visible to the user.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    status: Status | None = None
+    reason: Reason | None = None
+    clinics: tuple[str, ...] | None = None
+    patient: str | None = None
+    payment: str | None = None
+    amount: Money | None = None
+
+
+# A printed key can be split in several ways, because ids may contain slashes. The unique index finds each of them.
+_OF_PAYMENT = (
+    "(clinic_id, payment_id) IN (SELECT * FROM unnest(CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]))) "
+    "AND :payment IN (clinic_id || '/' || payment_id || '/' || line_id, clinic_id || '/' || payment_id)"
+)
+
+
+def line_conditions(feed_filter: FeedFilter) -> str:
+    """Return the conditions on `lines`, each preceded by AND.
+
+    The clinics are left to the caller, who reads each clinic through its own index.
+    """
+    amount = "(CASE WHEN deleted THEN 0.00 ELSE amount_paid END)"
+    # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most.
+    since = " AND saved_at >= CAST(:since AS date) - interval '1 day'" if feed_filter.since else ""
+    until = " AND saved_at < CAST(:until AS date) + interval '2 days'" if feed_filter.until else ""
+    return _conditions(feed_filter, "saved_on", amount) + since + until
+
+
+def dead_letter_conditions(feed_filter: FeedFilter) -> str:
+    """Return the conditions on `set_aside`, each preceded by AND; the clinics are included."""
+    day = "coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date)"
+    return _conditions(feed_filter, day, "amount_paid") + (
+        "" if feed_filter.clinics is None else " AND clinic_id = ANY(CAST(:clinics AS text[]))"
+    )
+
+
+def _conditions(feed_filter: FeedFilter, day: str, amount: str) -> str:
+    parts = {
+        "since": f"{day} >= :since",
+        "until": f"{day} <= :until",
+        "status": f"status = '{feed_filter.status}'",  # one of our constants, in the text so that partial indexes apply
+        "reason": "reason = :reason",
+        "patient": "patient_id = :patient",
+        "payment": _OF_PAYMENT,
+        "amount": f"{amount} = :amount",
+    }
+    return conditions(feed_filter, parts)
+
+
+def parameters(feed_filter: FeedFilter) -> dict[str, Any]:
+    """Return the parameters of the conditions."""
+    given = parameters_of(feed_filter)
+    if feed_filter.payment is not None:
+        pairs = {(key.clinic_id, key.payment_id) for key in LineKey.parse_all(f"{feed_filter.payment}/")}
+        given |= {"of_clinic": [clinic for clinic, _ in pairs], "of_payment": [payment for _, payment in pairs]}
+    return given

@@ -1,0 +1,53 @@
+"""What should be resolved before a month is closed (rule D7)."""
+
+from dataclasses import dataclass
+
+from payments.contract.money import Money
+from payments.core.month import Month
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.feed.current import current_dead_letters
+
+_IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
+
+
+@dataclass(frozen=True, slots=True)
+class CloseWarning:
+    """A payment to resolve before the close: its status or open exception, its key, and its amount in dollars."""
+
+    what: str
+    payment: str
+    detail: str
+    amount: Money | None
+
+
+def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
+    """Return the month's payments that are pending, Not Sent after their last try, failed, or an open exception.
+
+    A payment belongs to the month of its transaction date, and to each month in which it is posted.
+    """
+    found = tx.execute(
+        text(
+            f"""
+            WITH {current_dead_letters()}
+            SELECT coalesce('Exception: ' || open.reason, lines.status) AS what,
+                clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount
+            FROM lines LEFT JOIN findings AS open ON open.line_ref = lines.id AND open.status = 'open'
+            WHERE company_id = :company_id AND (open.id IS NOT NULL OR lines.status = 'Transmission Pending'
+                    OR lines.reason IN ('retries_exhausted', 'patient_not_found'))
+                AND ({_IN_MONTH.format("transaction_date")} OR EXISTS (
+                    SELECT FROM entries WHERE line_ref = lines.id AND {_IN_MONTH.format("deposit_date")}))
+            UNION ALL
+            SELECT status, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
+                amount_paid
+            FROM current_dead_letters
+            WHERE (company_id = :company_id OR company_id IS NULL)
+                AND {_IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
+                AND NOT EXISTS (
+                    SELECT FROM findings WHERE set_aside_ref = current_dead_letters.id AND findings.status = 'open')
+            ORDER BY 1, 2
+            """
+        ),
+        {"company_id": company_id, "month": month.first_day},
+    )
+    return [CloseWarning(**row) for row in found.mappings()]

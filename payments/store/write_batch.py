@@ -1,0 +1,172 @@
+"""The write side of an import: decisions are collected line by line, then written in a few bulk statements."""
+
+from typing import NamedTuple
+
+from payments.contract.event import ChargeSaved, ChargeType, LineKey
+from payments.contract.money import ZERO, total
+from payments.contract.stream_entry import StreamEntry
+from payments.core.charge import ChargeVersion, key_of
+from payments.core.distribution import ChargeKey
+from payments.core.finding import needs_review
+from payments.core.import_rule import Decision
+from payments.core.import_stats import ImportStats, RunContext
+from payments.core.line import IMPORT_USER, EntryKind, Line
+from payments.core.outcome import Application, Outcome, Reason, Status
+from payments.store.db.connection import Transaction
+from payments.store.feed import dead_letters
+from payments.store.feed.dead_letters import DeadLetter, Rejection
+from payments.store.ledger import charges, distribution, entries, history, lines
+from payments.store.ledger.entries import NewEntry, Stamp
+from payments.store.ledger.history import HistoryEvent
+from payments.store.ledger.patients import PatientKey
+from payments.store.ledger.reference_data import ReferenceData
+
+
+class _PendingHistory(NamedTuple):
+    """A history event of a line whose row id is not known yet."""
+
+    key: LineKey
+    version: int
+    what: str
+    detail: str
+    entry_id: str | None
+
+
+class WriteBatch:
+    """The lines of a batch in their current state, and everything that has to be written for them.
+
+    `lines` holds the lines that this transaction has locked and, after `record`, their new state. `write` writes once,
+    at the end.
+    """
+
+    def __init__(self, run: RunContext, reference: ReferenceData, lines_before: dict[LineKey, Line]) -> None:
+        self.run, self.reference, self.lines = run, reference, lines_before
+        self.stats = ImportStats()
+        self._changed: set[LineKey] = set()
+        self._entries: list[NewEntry] = []
+        self._history: list[_PendingHistory] = []
+        self._rejections: list[Rejection] = []
+        self._charges: dict[ChargeKey, ChargeSaved] = {}
+        self._accounts_to_distribute: set[PatientKey] = set()
+
+    def record(self, decision: Decision, entry_id: str | None = None) -> None:
+        """Record a decision: the new state of its line, the entries to post, and the history event.
+
+        `entry_id` is the stream entry that caused it, None for a retry.
+        """
+        line = decision.line
+        before = self.lines.get(line.key)
+        self.stats.to_examine += needs_review(line.outcome) or bool(before and needs_review(before.outcome))
+        self.lines[line.key] = line
+        self._changed.add(line.key)
+        self._record_postings(decision)
+        self.stats.count(line.outcome)
+        self._record_history(line, _what(line.outcome), _detail(decision), entry_id)
+
+    def record_unchanged(self, line: Line, reason: str, entry_id: str) -> None:
+        """Record that an event had no effect on its line, with the reason."""
+        self.stats.evaluated += 1
+        self.stats.unchanged += 1
+        self._record_history(line, "Received", reason, entry_id)
+
+    def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
+        """Record a new version of a charge.
+
+        Its account is distributed immediately. If the charge belonged to another account, that one is too, because
+        its money has to be unapplied.
+        """
+        self._charges[key_of(event)] = event
+        self._accounts_to_distribute |= {(each.company_id, each.patient_id) for each in (before, event) if each}
+
+    def reject(self, entry: StreamEntry, reason: Reason, error: str) -> None:
+        """Record that a stream entry cannot be processed and becomes a dead letter."""
+        self.stats.evaluated += 1
+        self.stats.refused += 1
+        self.stats.to_examine += reason is Reason.VERSION_CONFLICT
+        self._rejections.append(Rejection(entry, reason, error))
+
+    def write(self, tx: Transaction) -> ImportStats:
+        """Write lines, entries, charges, the distribution queue, dead letters and history; return the statistics.
+
+        Raises ConcurrentWriteError if another worker has created one of the new lines, and DBAPIError, for example if
+        a deposit date lies in a month that has been closed.
+        """
+        now = self.run.now
+        line_refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
+        line_refs |= lines.write(tx, [self.lines[key] for key in self._changed], now)
+        entries.post(tx, self._entries, line_refs, Stamp(EntryKind.IMPORT, IMPORT_USER, now))
+        charges.save(tx, self._charges, now)
+        self.stats.to_distribute = distribution.enqueue(tx, self._accounts_to_distribute, now)
+        added = dead_letters.add(tx, self._rejections, now)
+        duration_ms = self.run.elapsed_ms()
+        events = [self._line_event(pending, line_refs[pending.key], duration_ms) for pending in self._history]
+        history.add(tx, events + [self._dead_letter_event(each, duration_ms) for each in added])
+        return self.stats
+
+    def _record_postings(self, decision: Decision) -> None:
+        line, postings = decision.line, decision.postings
+        posting_date = self.reference.today(line.key.clinic_id)
+        # `part` counts all entries of the line, because a version can be removed and, after a requeue, posted again.
+        first_part = len(line.postings) - len(postings) + 1
+        self._entries += [
+            NewEntry(line, posting, part, posting_date) for part, posting in enumerate(postings, first_part)
+        ]
+        # Rule D8: a lowered payment and a Payment on Account do not wait for the nightly run.
+        self._accounts_to_distribute |= {
+            (line.company_id, posting.dimensions.patient_id)
+            for posting in postings
+            if posting.amount < ZERO or posting.dimensions.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
+        }
+
+    def _record_history(self, line: Line, what: str, detail: str, entry_id: str | None) -> None:
+        self._history.append(_PendingHistory(line.key, line.version, what, detail, entry_id))
+
+    def _line_event(self, pending: _PendingHistory, line_ref: int, duration_ms: int) -> HistoryEvent:
+        return HistoryEvent(
+            at=self.run.now,
+            what=pending.what,
+            who=self.run.worker,
+            detail=pending.detail,
+            line_ref=line_ref,
+            entry_id=pending.entry_id,
+            version=pending.version,
+            duration_ms=duration_ms,
+        )
+
+    def _dead_letter_event(self, dead_letter: DeadLetter, duration_ms: int) -> HistoryEvent:
+        return HistoryEvent(
+            at=self.run.now,
+            what=dead_letter.status,
+            who=self.run.worker,
+            detail=dead_letter.reason.sentence,
+            dead_letter_id=dead_letter.id,
+            entry_id=dead_letter.entry.entry_id,
+            version=dead_letter.version,
+            duration_ms=duration_ms,
+            error=dead_letter.error,
+        )
+
+
+def _what(outcome: Outcome) -> str:
+    match outcome.application:
+        case Application.NONE:
+            return outcome.status or "Not to be sent"
+        case Application.HELD:
+            return "Held"
+        case Application.EXCEPTION:
+            return "Billing Exception"
+        case _ if outcome.status is Status.NOT_SENT:
+            return f"{outcome.application.capitalize()}, {outcome.status}"
+        case _:
+            return outcome.application.capitalize()
+
+
+def _detail(decision: Decision) -> str:
+    moved = "; ".join(
+        f"{posting.amount} {posting.dimensions.method} {posting.dimensions.charge_type} to {posting.dimensions.deposit_date}"  # noqa: E501
+        for posting in decision.postings
+    )
+    stands = f"{total(posting.amount for posting in decision.line.postings)} stands in Billing" if moved else ""
+    due = decision.line.outcome.due_at
+    again = f"next try {due:%Y-%m-%d %H:%M:%S} UTC" if due else ""
+    return ". ".join(part.rstrip(".") for part in (decision.line.outcome.detail, moved, stands, again) if part)
