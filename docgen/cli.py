@@ -9,8 +9,8 @@ from console.cli.main import command
 from docgen.markdown import code, heading, table
 
 _INTRODUCTION = """
-`payments` is in `.venv/bin`, or `payments` of the image. Every command explains itself with `--help`. An error is one
-line on standard error, and the exit status is 1 if the command failed or 2 if it was not understood.
+The program `payments` is in `.venv/bin`; in the image it is on the path. Every command has `--help`. An error is one
+line on standard error. The exit status is then 1 if the command failed, or 2 if it was not understood.
 """
 _BUILT_IN = {"--help", "--install-completion", "--show-completion"}
 

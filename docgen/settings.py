@@ -22,17 +22,18 @@ def page() -> str:
     """Return the page."""
     schemas = Settings.model_json_schema()["properties"]
     rows = [
-        (code(name), _values(schemas[name]), _default(name), field.description or "")
+        (code(name), _default(name), f"{field.description}{_limits(schemas[name])}")
         for name, field in zip(VARIABLES, Settings.model_fields.values(), strict=True)
     ]
     secrets = ", ".join(code(name) for name in SECRETS)
     title = heading("Settings", "config/settings.py")
-    return title + _INTRODUCTION.format(secrets=secrets) + table(("Variable", "Value", "Default", "Meaning"), rows)
+    return title + _INTRODUCTION.format(secrets=secrets) + table(("Variable", "Default", "Meaning"), rows)
 
 
-def _values(schema: dict[str, Any]) -> str:
-    """Return the type of a setting with its limits; unset is always allowed and goes without saying."""
-    return described_type(schema).removesuffix(" or null")
+def _limits(schema: dict[str, Any]) -> str:
+    """Return the limits or the possible values of a setting in parentheses, if it has any."""
+    form = next((form for form in schema.get("anyOf", ()) if form != {"type": "null"}), schema)
+    return f" ({described_type(form)})" if {"enum", "minimum"} & form.keys() else ""
 
 
 def _default(name: str) -> str:
