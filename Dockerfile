@@ -1,10 +1,10 @@
-# One image for every service; what it runs is the command: `workers.intake`, `workers.importer`, ...
+# One image for all services; the command selects one: `workers.intake`, `workers.importer`, ...
 FROM python:3.11.13-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/payments
 ENV PATH=/opt/payments/bin:$PATH
 WORKDIR /app
-# The part of requirements.lock that production needs: without embedded engines and the tools of development.
+# The subset of requirements.lock for production, without embedded engines and development tools.
 COPY requirements.image.lock ./
 RUN pip install --quiet --require-hashes --no-deps -r requirements.image.lock
 COPY pyproject.toml README.md LICENSE ./
@@ -15,7 +15,7 @@ COPY emr emr
 COPY payments payments
 COPY tasks tasks
 COPY workers workers
-# The console reads its pages and styles from beside its code, so the code stays where it lies.
+# Editable: the console reads its templates and styles from the folder of its code.
 RUN pip install --quiet --no-deps --no-build-isolation --editable . && python -m compileall -q config console devstack emr payments tasks workers
 
 FROM python:3.11.13-slim-bookworm

@@ -1,4 +1,4 @@
-// .NET 8 with StackExchange.Redis. `save` holds the fields of one save, as the contract names them; money is text.
+// .NET 8 with StackExchange.Redis. `save` has the fields of one save with the names of the contract; money is text.
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;

@@ -1,6 +1,6 @@
-// Node 18 or newer, with no package at all: says RESP, the language of Redis, over a plain socket.
+// Node 18 or newer, without packages: speaks RESP, the protocol of Redis, over an unencrypted socket.
 // Use: node node.mjs redis://user:password@host:6379/0 emr:payments '{"type":"payment.saved","company_id":"acme",...}'
-// A company that signs its events names its key and secret in the environment: SIGNING_KEY=2026-10:5f0c...
+// A company that signs its events sets the key and its secret in the environment: SIGNING_KEY=2026-10:5f0c...
 import { createHash, createHmac } from "node:crypto";
 import { connect } from "node:net";
 
@@ -15,11 +15,11 @@ const commands = [["SELECT", url.pathname.slice(1) || "0"], ["XADD", stream, "*"
 if (url.password) commands.unshift(["AUTH", decodeURIComponent(url.username) || "default", decodeURIComponent(url.password)]);
 const resp = (words) => `*${words.length}\r\n` + words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("");
 const socket = connect(Number(url.port || 6379), url.hostname, () => socket.write(commands.map(resp).join("")));
-let said = "";
+let reply = "";
 socket.setTimeout(15_000, () => socket.destroy(new Error("no answer")));
 socket.on("error", (error) => { console.error(error.message); process.exitCode = 1; });
-socket.on("data", (piece) => {
-  const refused = /^-.*$/m.exec((said += piece));
-  if (refused) socket.destroy(new Error(refused[0]));
-  else if (/\$\d+\r\n\d+-\d+\r\n$/.test(said)) console.log(said.trim().split("\r\n").at(-1)), socket.end();
+socket.on("data", (chunk) => {
+  const error = /^-.*$/m.exec((reply += chunk));
+  if (error) socket.destroy(new Error(error[0]));
+  else if (/\$\d+\r\n\d+-\d+\r\n$/.test(reply)) console.log(reply.trim().split("\r\n").at(-1)), socket.end();
 });

@@ -1,5 +1,5 @@
 <?php
-// PHP 8 with the extension `redis`. `$save` holds the fields of one save, as the contract names them; money is text.
+// PHP 8 with the extension `redis`. `$save` has the fields of one save with the names of the contract; money is text.
 function publish(Redis $redis, array $save, string $stream = 'emr:payments'): string
 {
     $names = ['type', 'company_id', 'clinic_id', 'payment_id', 'line_id', 'version'];
