@@ -5,7 +5,7 @@ from typing import Any
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.web.app import make_site
+from console.web.app import create_app
 from docgen.markdown import code, heading, table
 from docgen.schemas import described_type
 
@@ -38,7 +38,7 @@ def page() -> str:
 def describe() -> Json:
     """Return the OpenAPI description. No engine is connected."""
     engines = Engines.named("postgresql://nobody@127.0.0.1/none", "redis://127.0.0.1/0")
-    return make_site(read_settings({}), engines).openapi()
+    return create_app(read_settings({}), engines).openapi()
 
 
 def _calls(described: Json) -> Iterator[tuple[str, Json]]:

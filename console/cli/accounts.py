@@ -13,11 +13,11 @@ import typer
 
 from console.cli.arguments import AsOfOption, FormOption, LimitOption, day
 from console.cli.printing import show
-from console.cli.session import database, snapshot_transaction
+from console.cli.session import open_database, open_snapshot
 from console.errors import CommandError
 from console.reports import layouts
 from console.reports.layout import Column, Layout
-from console.reports.output import Form, Record, show_value
+from console.reports.output import OutputFormat, Record, print_json
 
 if TYPE_CHECKING:
     from payments.journeys.distributing import AccountRow, DistributionResult, MovementRow
@@ -71,12 +71,12 @@ def account(
     patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")],
     *,
     as_of: AsOfOption = None,
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
 ) -> None:
     """Show a patient's account, all cases together: payments, what of them is unassigned, and what is still owed."""
     from payments.journeys import distributing, reporting
 
-    with snapshot_transaction() as tx:
+    with open_snapshot() as tx:
         accounts = distributing.show_account(tx, patient, as_of=as_of)
         entries = {each.company: reporting.payment_log(tx, _payments_of(each, as_of)) for each in accounts}
         applied = distributing.show_movements(tx, patient, as_of=as_of)
@@ -84,15 +84,15 @@ def account(
         when = f"was known as {patient} at {as_of.isoformat()}" if as_of else f"is known as {patient}"
         raise CommandError(f"no patient {when}")
     rows: list[Record] = [row._asdict() for own in entries.values() for row in own]
-    if form is Form.TABLE:
+    if form is OutputFormat.TABLE:
         show([asdict(each) for each in accounts], ACCOUNT, form)
         show(rows, layouts.LOG, form)
         show([row._asdict() for row in applied], APPLIED, form)
         return
-    if form is Form.CSV:
+    if form is OutputFormat.CSV:
         show(rows, layouts.LOG, form)
         return
-    show_value([_whole(each, entries[each.company], applied) for each in accounts])
+    print_json([_whole(each, entries[each.company], applied) for each in accounts])
 
 
 def _payments_of(account: AccountRow, as_of: datetime | None) -> LogQuery:
@@ -121,7 +121,7 @@ def distribute(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show each movement and its rule; change nothing.")
     ] = False,
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
     """Apply patients' payments to what they owe, by the four rules, as every night does by itself."""
@@ -130,7 +130,7 @@ def distribute(
     from tasks.distributing import distribute_all
 
     now = datetime.now(UTC)
-    with database() as opened:
+    with open_database() as opened:
         sets = list(distribute_all(opened, as_of, now, dry_run=dry_run))
         with transaction(opened) as tx:
             payments = distributing.payments_of(tx, sets)

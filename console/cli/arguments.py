@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from console.reports.output import Form
+from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
     from payments.contract.event import ChargeType
@@ -50,7 +50,7 @@ def seconds(text: str | float) -> float:
     raise typer.BadParameter(f"{text} is not a number of seconds from 0 to {WAIT_SECONDS_MAX:,}")
 
 
-FormOption = Annotated[Form, typer.Option("--format", help="A table for people, JSON or CSV for programs.")]
+FormOption = Annotated[OutputFormat, typer.Option("--format", help="A table for people, JSON or CSV for programs.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=0, help="Rows of a table at most; 0 shows all.")]
 FromOption = Annotated[
     date | None, typer.Option("--from", parser=day, metavar="YYYY-MM-DD", help="The first day; open if left out.")

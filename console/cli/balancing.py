@@ -16,12 +16,12 @@ from rich.text import Text
 
 from console.cli import arguments
 from console.cli.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
-from console.cli.session import ledger
+from console.cli.session import open_transaction
 from console.cli.tables import print_table
-from console.cli.terminal import answers
+from console.cli.terminal import stdout
 from console.errors import CommandError
 from console.reports.layout import Column, Layout
-from console.reports.output import Form, Record, show_value, write_csv
+from console.reports.output import OutputFormat, Record, print_json, write_csv
 
 if TYPE_CHECKING:
     from payments.contract.payment_log import PaymentLogRow
@@ -63,7 +63,7 @@ def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its
         Path | None, typer.Option(metavar="FILE", help="Take the EMR's side from its own Payment Log of these days.")
     ] = None,
     lines: Annotated[bool, typer.Option("--lines", metavar="", help="Every line that differs, explained too.")] = False,
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
     """Balance the EMR by transaction date against Billing by deposit date, each cent with its reason.
@@ -77,17 +77,17 @@ def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its
 
     arguments.check_order(since, until)
     query = journey.BalanceQuery(since, until, clinic, as_of)
-    with _log(emr_csv) as log, ledger() as tx:
+    with _log(emr_csv) as log, open_transaction() as tx:
         balance = journey.balance(tx, query, log)
     record = totals(balance, query)
     match form:
-        case Form.JSON:
-            show_value({**record, "lines": [line_record(line) for line in balance.lines]})
-        case Form.CSV if lines:
+        case OutputFormat.JSON:
+            print_json({**record, "lines": [line_record(line) for line in balance.lines]})
+        case OutputFormat.CSV if lines:
             write_csv([line_record(line) for line in balance.lines], LINES.keys)
-        case Form.CSV:
+        case OutputFormat.CSV:
             write_csv([record], KEYS)
-        case Form.TABLE:
+        case OutputFormat.TABLE:
             _print(balance, query, balance.lines if lines else _strange(balance), limit)
 
 
@@ -140,7 +140,7 @@ def _strange(balance: Balance) -> list[BalancedLine]:
 
 
 def _print(balance: Balance, query: BalanceQuery, lines: Sequence[BalancedLine], limit: int) -> None:
-    console = answers()
+    console = stdout()
     console.print(_sum(balance, query))
     same = f"{balance.equal:,} of {balance.equal + len(balance.lines):,} payments are equal on both sides."
     console.print(Text(same, "dim"), soft_wrap=True)

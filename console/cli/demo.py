@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from console.cli.printing import show
-from console.cli.progress import busy, filling
-from console.cli.session import Installation, ledger
-from console.cli.terminal import answers, complain, notices, printable, say
+from console.cli.progress import progress_bar, spinner
+from console.cli.session import Installation, open_transaction
+from console.cli.terminal import print_error, print_line, printable, stderr, stdout
 from console.reports import layouts
-from console.reports.output import Form
+from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
-    from console.cli.temporary_stack import OwnStack
-    from console.cli.waiting import Unfinished
+    from console.cli.backlog import Backlog
+    from console.cli.temporary_stack import TemporaryStack
 
-QUIET_SECONDS_MAX = 300
+IDLE_SECONDS_MAX = 300
 
 
 class _Run(NamedTuple):
@@ -38,40 +38,42 @@ def demo() -> None:
     """
     import typer
 
-    from console.cli.temporary_stack import StackFailedError, stack_of_its_own
+    from console.cli.temporary_stack import StackError, temporary_stack
 
     started = time.monotonic()
     try:
-        with stack_of_its_own() as stack:
-            with busy("Starting") as tell:
+        with temporary_stack() as stack:
+            with spinner("Starting") as tell:
                 at = stack.wait_until_healthy(tell)
-            say(f"The stack is up after {time.monotonic() - started:.1f} s: PostgreSQL, Redis, Celery workers, Flower.")
+            print_line(
+                f"The stack is up after {time.monotonic() - started:.1f} s: PostgreSQL, Redis, Celery workers, Flower."
+            )
             run = _import_fortnight(stack, at)
             _show_what_became_of_it(at, run)
-    except StackFailedError as error:
+    except StackError as error:
         for line in error.log_tail:
-            notices().print(Text(printable(line), "dim"), soft_wrap=True)
-        complain(str(error))
+            stderr().print(Text(printable(line), "dim"), soft_wrap=True)
+        print_error(str(error))
         raise typer.Exit(1) from None
     _show_what_to_try()
 
 
-def _import_fortnight(stack: OwnStack, at: Installation) -> _Run:
-    from console.cli.publishing import Simulation, play
-    from console.cli.waiting import until_quiet
+def _import_fortnight(stack: TemporaryStack, at: Installation) -> _Run:
+    from console.cli.backlog import wait_until_idle
+    from console.cli.emr import Simulation, play
 
     started = time.monotonic()
     events = play(at, Simulation(clinics=5, days=14, seed=7, first_day=date(2026, 9, 7)))
-    with filling("Importing", events) as tell:
+    with progress_bar("Importing", events) as tell:
 
-        def look(seen: Unfinished) -> None:
+        def look(seen: Backlog) -> None:
             stack.check_running()
             if not seen.problem:
                 tell(events - seen.on_feed)
 
-        seen = until_quiet(at, QUIET_SECONDS_MAX, look)
-    if not seen.is_quiet:
-        raise stack.failed(f"not finished after {QUIET_SECONDS_MAX} s: {seen}")
+        seen = wait_until_idle(at, IDLE_SECONDS_MAX, look)
+    if not seen.is_idle:
+        raise stack.failed(f"not finished after {IDLE_SECONDS_MAX} s: {seen}")
     return _Run(events, time.monotonic() - started)
 
 
@@ -82,28 +84,28 @@ def _show_what_became_of_it(at: Installation, run: _Run) -> None:
     from payments.journeys import reporting
 
     everything = reporting.LogQuery()
-    with ledger(at.engines) as tx:
+    with open_transaction(at.engines) as tx:
         feed = reporting.feed_by_status(tx, reporting.FeedQuery())
         kinds = reporting.payment_log_by(tx, everything, reporting.GroupBy.CHARGE_TYPE)
         methods = reporting.payment_log_by(tx, everything, reporting.GroupBy.METHOD)
-    answers().print()
-    show(feed_sums(feed), layouts.FEED_SUMS, Form.TABLE)
-    answers().print()
-    show(log_sums(kinds, "charge_type"), layouts.log_sums("charge_type"), Form.TABLE)
-    answers().print()
-    show(log_sums(methods, "method"), layouts.log_sums("method"), Form.TABLE)
-    answers().print()
-    say(f"Posted to the ledger: {total(each.total for each in kinds):,.2f}", "bold")
+    stdout().print()
+    show(feed_sums(feed), layouts.FEED_SUMS, OutputFormat.TABLE)
+    stdout().print()
+    show(log_sums(kinds, "charge_type"), layouts.log_sums("charge_type"), OutputFormat.TABLE)
+    stdout().print()
+    show(log_sums(methods, "method"), layouts.log_sums("method"), OutputFormat.TABLE)
+    stdout().print()
+    print_line(f"Posted to the ledger: {total(each.total for each in kinds):,.2f}", "bold")
     payments = sum(each.count for each in feed)
-    say(
+    print_line(
         f"{payments:,} payments ({run.events:,} events) came from the EMR's save to the ledger in {run.seconds:.1f} s: "
         f"{payments / run.seconds:,.0f} payments a second."
     )
 
 
 def _show_what_to_try() -> None:
-    answers().print()
-    say("What to try next:", "bold")
-    say("  payments up                                         a stack that stays; Flower shows its tasks")
-    say("  payments emr simulate --clinics 5 --days 14         the same fortnight there, from a second terminal")
-    say("  payments report claims-feed --status not-sent       what stayed out, and why")
+    stdout().print()
+    print_line("What to try next:", "bold")
+    print_line("  payments up                                         a stack that stays; Flower shows its tasks")
+    print_line("  payments emr simulate --clinics 5 --days 14         the same fortnight there, from a second terminal")
+    print_line("  payments report claims-feed --status not-sent       what stayed out, and why")

@@ -14,11 +14,11 @@ import typer
 
 from console.cli.arguments import AsOfOption, FormOption, LimitOption, day
 from console.cli.printing import show
-from console.cli.session import database, ledger, person
-from console.cli.terminal import complain, say
+from console.cli.session import current_user, open_database, open_transaction
+from console.cli.terminal import print_error, print_line
 from console.errors import CommandError
 from console.reports.layout import Column, Layout
-from console.reports.output import Form, Record
+from console.reports.output import OutputFormat, Record
 
 if TYPE_CHECKING:
     from payments.journeys.adjusting import Accepted
@@ -72,13 +72,13 @@ def report(
     *,
     status: Annotated[Which, typer.Option(help="The open ones, or all that ever were.")] = Which.OPEN,
     as_of: AsOfOption = None,
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
     """Show the Billing Exceptions: the case, what Billing holds, what the EMR says, and the entries to post."""
     from payments.journeys import adjusting
 
-    with ledger() as tx:
+    with open_transaction() as tx:
         found = adjusting.list_exceptions(tx, only_open=status is Which.OPEN, as_of=as_of)
     show([_record(row) for row in found], LAYOUT, form, limit)
 
@@ -106,16 +106,16 @@ def accept(
         raise CommandError("name exceptions by their numbers, or choose --all", exit_status=2)
     if company is not None and not everything:
         raise CommandError("--company goes with --all; exceptions named by their numbers need none", exit_status=2)
-    with database() as opened:
+    with open_database() as opened:
         if everything:
             with transaction(opened) as tx:
                 numbers = adjusting.list_acceptable(tx, company)
         chosen = list(dict.fromkeys(numbers or ()))
         accepted = sum(_accept(opened, number, deposit_date, dry_run=dry_run) for number in chosen)
     if everything:
-        say(f"{accepted:,} of {len(chosen):,} exceptions {'would be accepted' if dry_run else 'accepted'}")
+        print_line(f"{accepted:,} of {len(chosen):,} exceptions {'would be accepted' if dry_run else 'accepted'}")
     if dry_run:
-        say("Nothing was changed.")
+        print_line("Nothing was changed.")
     if accepted < len(chosen):
         raise typer.Exit(1)
 
@@ -128,9 +128,9 @@ def acknowledge(
     """End an exception without posting anything. A newer version of the payment opens another."""
     from payments.journeys import adjusting
 
-    with ledger() as tx:
-        payment = adjusting.acknowledge(tx, number, reason, datetime.now(UTC), person())
-    say(f"Exception {number} of {payment} is acknowledged; nothing was posted.")
+    with open_transaction() as tx:
+        payment = adjusting.acknowledge(tx, number, reason, datetime.now(UTC), current_user())
+    print_line(f"Exception {number} of {payment} is acknowledged; nothing was posted.")
 
 
 def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run: bool) -> bool:
@@ -139,13 +139,13 @@ def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run
 
     try:
         with transaction(opened) as tx:
-            done = adjusting.accept(tx, number, deposit_date, datetime.now(UTC), person())
+            done = adjusting.accept(tx, number, deposit_date, datetime.now(UTC), current_user())
             if dry_run:
                 tx.rollback()
     except adjusting.AdjustmentError as error:
-        complain(str(error))
+        print_error(str(error))
         return False
-    say(_told(number, done, "would post" if dry_run else "posted"))
+    print_line(_told(number, done, "would post" if dry_run else "posted"))
     return True
 
 

@@ -15,19 +15,19 @@ import typer
 from console.cli import (
     accounts,
     balancing,
-    clinics,
-    companies,
+    company,
     demo,
+    emr,
     exceptions,
     months,
     payment_log,
-    publishing,
     reports,
-    requeueing,
-    running,
+    requeue,
+    settings,
+    stack,
     users,
 )
-from console.cli.terminal import complain, say, speak_utf8
+from console.cli.terminal import print_error, print_line, use_utf8
 
 _RUN, _LOOK, _CHANGE, _EMR = "Run it", "See what became of a payment", "Change something", "The EMR's side"
 
@@ -35,7 +35,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", pretty_exceptio
 
 
 @dataclass
-class _Wishes:
+class _GlobalOptions:
     """What was asked of the command as a whole."""
 
     traceback: bool = False
@@ -45,7 +45,7 @@ def _tell_version(asked: bool) -> None:  # noqa: FBT001 (typer calls it so)
     if asked:
         from importlib.metadata import version
 
-        say(f"payments {version('payments')}")
+        print_line(f"payments {version('payments')}")
         raise typer.Exit
 
 
@@ -63,9 +63,9 @@ def _payments(
 
 
 app.command(rich_help_panel=_RUN, epilog="Example: payments demo")(demo.demo)
-app.command(rich_help_panel=_RUN, epilog="Example: PAYMENTS_HOME=~/payments payments up")(running.up)
-app.command(rich_help_panel=_RUN, epilog="Example: payments health && echo all is well")(running.health)
-app.command(rich_help_panel=_RUN, epilog="Example: payments wait --timeout 60")(running.wait)
+app.command(rich_help_panel=_RUN, epilog="Example: PAYMENTS_HOME=~/payments payments up")(stack.up)
+app.command(rich_help_panel=_RUN, epilog="Example: payments health && echo all is well")(stack.health)
+app.command(rich_help_panel=_RUN, epilog="Example: payments wait --timeout 60")(stack.wait)
 app.add_typer(
     reports.app,
     name="report",
@@ -79,14 +79,14 @@ reports.app.command("account", epilog="Example: payments report account P-1042")
 reports.app.command("exceptions", epilog="Example: payments report exceptions --status all")(exceptions.report)
 app.command(rich_help_panel=_LOOK, epilog="Example: payments timeline north/p-1001/1")(reports.timeline)
 app.add_typer(
-    clinics.app,
+    settings.app,
     name="settings",
     rich_help_panel=_CHANGE,
     help="Set or show which payments of a clinic flow.",
     epilog="Example: payments settings show",
 )
 app.add_typer(
-    companies.app,
+    company.app,
     name="company",
     rich_help_panel=_CHANGE,
     help="Set what a company decides for all of its clinics.",
@@ -118,9 +118,9 @@ app.command(
     rich_help_panel=_CHANGE,
     epilog="Example: payments requeue north/p-1001/1 north/p-1002/1\n\n"
     "Example: payments requeue --status not-sent --reason type_not_selected --clinic north",
-)(requeueing.requeue)
+)(requeue.requeue)
 app.add_typer(
-    publishing.app,
+    emr.app,
     name="emr",
     rich_help_panel=_EMR,
     help="Publish events as an EMR does, to try things out.",
@@ -135,23 +135,23 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status: 1 where it failed, 2 where it was not understood."""
-    speak_utf8()
-    wishes = _Wishes()
+    use_utf8()
+    options = _GlobalOptions()
     try:
-        status = command()(list(arguments), prog_name="payments", standalone_mode=False, obj=wishes)
+        status = command()(list(arguments), prog_name="payments", standalone_mode=False, obj=options)
         sys.stdout.flush()
     except typer.TyperException as error:
         # Without a message the help was asked for by saying nothing, and has been shown.
         if message := error.format_message():
-            complain(message.replace("Value error, ", "").rstrip(".") + _where_it_is_explained(error))
+            print_error(message.replace("Value error, ", "").rstrip(".") + _where_it_is_explained(error))
         return error.exit_code
     except BrokenPipeError:
         _forget_output()
         return 1
     except Exception as error:
-        if wishes.traceback:
+        if options.traceback:
             raise
-        complain(_told(error))
+        print_error(_told(error))
         return getattr(error, "exit_status", 1)
     return status if isinstance(status, int) else 0
 

@@ -13,11 +13,11 @@ import typer
 
 from console.cli.arguments import FormOption
 from console.cli.printing import show
-from console.cli.session import database, ledger, person
-from console.cli.terminal import say
+from console.cli.session import current_user, open_database, open_transaction
+from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.layout import Column, Layout
-from console.reports.output import Form
+from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
     from payments.core.month import Month
@@ -76,22 +76,24 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what it woul
 
 
 @app.command("list", epilog="Example: payments months list --company acme")
-def list_months(company: Annotated[str, typer.Option(help="The company's id.")], form: FormOption = Form.TABLE) -> None:
+def list_months(
+    company: Annotated[str, typer.Option(help="The company's id.")], form: FormOption = OutputFormat.TABLE
+) -> None:
     """Show the months of a company: their state, and the sum of the payments with a deposit date in them."""
     from payments.journeys import closing
 
-    with ledger() as tx:
+    with open_transaction() as tx:
         rows = closing.list_months(tx, company)
     show([asdict(row) for row in rows], MONTHS, form)
 
 
 @app.command("show", epilog="Example: payments months show acme 2026-10 --format csv")
-def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption = Form.TABLE) -> None:
+def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption = OutputFormat.TABLE) -> None:
     """Show what a month adds up to: what was kept at its close or, while it is not closed, what it would keep now."""
     from payments.journeys import closing
 
     chosen = _month(month)
-    with ledger() as tx:
+    with open_transaction() as tx:
         sums = closing.month_totals(tx, company, chosen).sums
     show([each._asdict() | {"count": each.count_of_entries} for each in sums], SUMS, form)
 
@@ -102,12 +104,12 @@ def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunO
     from payments.journeys import closing
 
     chosen, now = _month(month), datetime.now(UTC)
-    with ledger() as tx:
+    with open_transaction() as tx:
         if dry_run:
             _show_preview(*closing.preview_close(tx, company, chosen, now))
             return
-        unready = closing.schedule(tx, company, chosen, now, person())
-    say(f"{company} {chosen} is scheduled and closes tonight; `payments months cancel` takes it back until then.")
+        unready = closing.schedule(tx, company, chosen, now, current_user())
+    print_line(f"{company} {chosen} closes tonight. Until then, `payments months cancel` cancels it.")
     _show_unready(unready)
 
 
@@ -117,9 +119,9 @@ def cancel(company: CompanyArgument, month: MonthArgument) -> None:
     from payments.journeys import closing
 
     chosen = _month(month)
-    with ledger() as tx:
-        closing.cancel(tx, company, chosen, datetime.now(UTC), person())
-    say(f"{company} {chosen} is open again.")
+    with open_transaction() as tx:
+        closing.cancel(tx, company, chosen, datetime.now(UTC), current_user())
+    print_line(f"{company} {chosen} is open again.")
 
 
 @app.command(
@@ -132,12 +134,12 @@ def close(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOpti
 
     chosen, now = _month(month), datetime.now(UTC)
     if dry_run:
-        with ledger() as tx:
+        with open_transaction() as tx:
             _show_preview(*closing.preview_close(tx, company, chosen, now))
         return
-    with database() as opened:
-        kept = close_month(opened, company, chosen, now, person())
-    say(f"{company} {chosen} is closed with payments of {kept.payments_total:,}.")
+    with open_database() as opened:
+        kept = close_month(opened, company, chosen, now, current_user())
+    print_line(f"{company} {chosen} is closed with payments of {kept.payments_total:,}.")
 
 
 @app.command(epilog="Example: payments months verify acme 2026-10")
@@ -146,12 +148,12 @@ def verify(company: CompanyArgument, month: MonthArgument) -> None:
     from payments.journeys import closing
 
     chosen = _month(month)
-    with ledger() as tx:
+    with open_transaction() as tx:
         verified = closing.verify(tx, company, chosen)
     if not verified.matches:
         sums = f"{verified.snapshot.payments_total:,} now, {verified.stored_total:,} then"
         raise CommandError(f"{company} {chosen} no longer adds up to what was kept at its close: {sums}")
-    say(f"{company} {chosen} holds: {verified.snapshot.payments_total:,}, as at its close.")
+    print_line(f"{company} {chosen} holds: {verified.snapshot.payments_total:,}, as at its close.")
 
 
 def _month(text: str) -> Month:
@@ -164,9 +166,9 @@ def _month(text: str) -> Month:
 
 
 def _show_preview(snapshot: Snapshot, unready: Sequence[CloseWarning]) -> None:
-    say(f"It would be closed with payments of {snapshot.payments_total:,}. Nothing was changed.")
+    print_line(f"It would be closed with payments of {snapshot.payments_total:,}. Nothing was changed.")
     _show_unready(unready)
 
 
 def _show_unready(unready: Sequence[CloseWarning]) -> None:
-    show([asdict(each) for each in unready], READINESS, Form.TABLE, _LISTED)
+    show([asdict(each) for each in unready], READINESS, OutputFormat.TABLE, _LISTED)

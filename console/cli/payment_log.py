@@ -13,11 +13,11 @@ import typer
 from console.cli import arguments
 from console.cli.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
 from console.cli.printing import show
-from console.cli.session import snapshot_transaction
-from console.cli.terminal import say
+from console.cli.session import open_snapshot
+from console.cli.terminal import print_line
 from console.reports import layouts
 from console.reports.layout import Layout
-from console.reports.output import Entry, Form, Record
+from console.reports.output import Entry, OutputFormat, Record
 
 if TYPE_CHECKING:
     from payments.journeys.reporting import GroupBy, LogQuery, LogRow, LogSum
@@ -42,7 +42,7 @@ def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of i
     ] = None,
     expand: Annotated[bool, typer.Option("--expand", help="Show the dates of service that each went to.")] = False,
     xlsx: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a spreadsheet to this file.")] = None,
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
     """Show the Patient Payment Log: every entry of the ledger.
@@ -54,13 +54,13 @@ def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of i
     arguments.check_order(since, until)
     query = reporting.LogQuery(patient, since, until, user, as_of)
     group = arguments.group_named(group_by) if group_by else None
-    with snapshot_transaction() as tx:
+    with open_snapshot() as tx:
         records, layout = _read(tx, query, group, expand=expand)
     if xlsx:
         from console.reports.xlsx import write_xlsx
 
         write_xlsx(records, layout, xlsx)
-        say(f"{len(records):,} rows are in {xlsx}.")
+        print_line(f"{len(records):,} rows are in {xlsx}.")
     else:
         show(records, layout, form, limit)
 

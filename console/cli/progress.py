@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from console.cli.terminal import notices
+from console.cli.terminal import stderr
 
 
 @contextmanager
-def counting(what: str, noun: str) -> Iterator[Callable[[int], None]]:
+def counter(what: str, noun: str) -> Iterator[Callable[[int], None]]:
     """Show a count that grows, of something whose end is not known."""
-    console = notices()
+    console = stderr()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -24,9 +24,9 @@ def counting(what: str, noun: str) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def filling(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar that fills up to `total`."""
-    console = notices()
+    console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=total)
@@ -34,9 +34,9 @@ def filling(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def busy(what: str) -> Iterator[Callable[[str], None]]:
+def spinner(what: str) -> Iterator[Callable[[str], None]]:
     """Show that something is waited for, and what; the text may change."""
-    console = notices()
+    console = stderr()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=None)

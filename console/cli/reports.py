@@ -12,10 +12,10 @@ import typer
 from console.cli import arguments
 from console.cli.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
 from console.cli.printing import show
-from console.cli.session import ledger
+from console.cli.session import open_transaction
 from console.errors import CommandError
 from console.reports import layouts
-from console.reports.output import Form, Record
+from console.reports.output import OutputFormat, Record
 
 if TYPE_CHECKING:
     from payments.journeys.reporting import FeedRow, FeedSum, TimelineRow
@@ -40,7 +40,7 @@ def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of i
     clinic: Annotated[str | None, typer.Option(help="This clinic only.")] = None,
     as_of: AsOfOption = None,
     summary: Annotated[bool, typer.Option("--summary", metavar="", help="How many, by status and reason.")] = False,
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = LIMIT_DEFAULT,
 ) -> None:
     """Show the Claims Feed: every saved payment in its newest version, and what became of it.
@@ -51,7 +51,7 @@ def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of i
 
     arguments.check_order(since, until)
     query = reporting.FeedQuery(since, until, arguments.status_named(status) if status else None, clinic, as_of)
-    with ledger() as tx:
+    with open_transaction() as tx:
         if summary:
             show(feed_sums(reporting.feed_by_status(tx, query)), layouts.FEED_SUMS, form)
         else:
@@ -60,12 +60,12 @@ def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of i
 
 def timeline(
     key: Annotated[str, typer.Argument(metavar="KEY", help="clinic/payment/line, as the Claims Feed prints it.")],
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
 ) -> None:
     """Show everything that happened to one payment: each try, who or which worker it was, and what came of it."""
     from payments.journeys import reporting
 
-    with ledger() as tx:
+    with open_transaction() as tx:
         happened = reporting.timeline(tx, key)
     if not happened:
         raise CommandError(f"no payment is known as {key}; keys are printed by `payments report claims-feed`")

@@ -24,7 +24,7 @@ class Installation(NamedTuple):
     engines: Engines
 
 
-def installation() -> Installation:
+def current_installation() -> Installation:
     """Read the environment. Raises SettingsError for a wrong setting and NotRunningError where nothing runs."""
     from config.engines import engines_in_force
     from config.settings import read_settings
@@ -42,11 +42,11 @@ def _keep_the_log_quiet() -> None:
 
 
 @contextmanager
-def database(engines: Engines | None = None) -> Iterator[Database]:
+def open_database(engines: Engines | None = None) -> Iterator[Database]:
     """Open the way to PostgreSQL, for more than one transaction."""
     from payments.store.db.connection import connect
 
-    url = (engines or installation().engines).database_url
+    url = (engines or current_installation().engines).database_url
     opened = connect(url, application_name="payments console", pool_size=1)
     try:
         yield opened
@@ -55,24 +55,24 @@ def database(engines: Engines | None = None) -> Iterator[Database]:
 
 
 @contextmanager
-def ledger(engines: Engines | None = None) -> Iterator[Transaction]:
+def open_transaction(engines: Engines | None = None) -> Iterator[Transaction]:
     """Open a transaction on the ledger, and commit it at the end."""
     from payments.store.db.connection import transaction
 
-    with database(engines) as opened, transaction(opened) as tx:
+    with open_database(engines) as opened, transaction(opened) as tx:
         yield tx
 
 
 @contextmanager
-def snapshot_transaction() -> Iterator[Transaction]:
+def open_snapshot() -> Iterator[Transaction]:
     """Open a transaction that sees the ledger as it is now, whatever is committed meanwhile."""
     from payments.store.db import connection
 
-    with database() as opened, connection.snapshot_transaction(opened) as tx:
+    with open_database() as opened, connection.snapshot_transaction(opened) as tx:
         yield tx
 
 
-def person() -> str:
+def current_user() -> str:
     """Return who types, for the record of what was changed."""
     try:
         return f"user:{getpass.getuser()}"

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from console.cli.terminal import answers, printable
+from console.cli.terminal import printable, stdout
 from console.reports.layout import Column, Layout
 
 _STATUS_STYLES = {
@@ -24,7 +24,7 @@ _WIDTH_FULL_STATUS = 140
 
 def print_table(records: Sequence[Mapping[str, Any]], layout: Layout, limit: int = 0) -> None:
     """Print a table with its total line, or a friendly line where there is nothing."""
-    console = answers()
+    console = stdout()
     if not records:
         console.print(Text(layout.empty, "dim"), soft_wrap=True)
         return

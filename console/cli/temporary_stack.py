@@ -18,8 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from console.cli.running import STACK, stack_environment
 from console.cli.session import Installation
+from console.cli.stack import STACK, stack_environment
 from console.errors import CommandError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _CANARY_SECONDS = 2
 _LOG_LINES_SHOWN = 12
 
 
-class StackFailedError(CommandError):
+class StackError(CommandError):
     """The stack did not come up, or ended before its time; carries the end of its log."""
 
     def __init__(self, problem: str, log: Path) -> None:
@@ -39,7 +39,7 @@ class StackFailedError(CommandError):
         super().__init__(problem)
 
 
-class OwnStack:
+class TemporaryStack:
     """A running stack, where it is, and whether it still runs."""
 
     def __init__(self, home: Path) -> None:
@@ -82,9 +82,9 @@ class OwnStack:
         if self._process.poll() is not None:
             raise self.failed(f"the stack ended with status {self._process.returncode}")
 
-    def failed(self, problem: str) -> StackFailedError:
+    def failed(self, problem: str) -> StackError:
         """Return the error that says so and carries the end of the log."""
-        return StackFailedError(problem, self._log)
+        return StackError(problem, self._log)
 
     def stop(self) -> None:
         """End the stack in order; in a hurry when that takes too long or a second Ctrl-C says so, and then by force."""
@@ -100,12 +100,12 @@ class OwnStack:
 
 
 @contextmanager
-def stack_of_its_own() -> Iterator[OwnStack]:
+def temporary_stack() -> Iterator[TemporaryStack]:
     """Run a stack until the block ends, also where a signal ends it, and leave nothing behind."""
     home = Path(tempfile.mkdtemp(prefix="payments-demo-"))
     with _ending_in_order():
         try:
-            stack = OwnStack(home)
+            stack = TemporaryStack(home)
             try:
                 yield stack
             finally:

@@ -11,24 +11,24 @@ from rich.text import Text
 _WIDTH_WITHOUT_TERMINAL = 200
 
 
-def answers() -> Console:
+def stdout() -> Console:
     """Return a console on the standard output, for what was asked."""
     return _console(sys.stdout)
 
 
-def notices() -> Console:
+def stderr() -> Console:
     """Return a console on the standard error, for progress and for what goes wrong."""
     return _console(sys.stderr)
 
 
-def say(sentence: str, style: str = "") -> None:
+def print_line(sentence: str, style: str = "") -> None:
     """Write one sentence of an answer, as one line however long it is."""
-    answers().print(Text(printable(sentence), style), soft_wrap=True)
+    stdout().print(Text(printable(sentence), style), soft_wrap=True)
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Write what went wrong to the standard error, as one line however long it is."""
-    notices().print(Text("payments: ", "bold red").append(printable(" ".join(sentence.split())), ""), soft_wrap=True)
+    stderr().print(Text("payments: ", "bold red").append(printable(" ".join(sentence.split())), ""), soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -36,7 +36,7 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
-def speak_utf8() -> None:
+def use_utf8() -> None:
     """Let both streams take every character, whatever the locale says."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -13,11 +13,11 @@ import typer
 
 from console.cli.arguments import FormOption, identifier
 from console.cli.printing import show
-from console.cli.session import ledger, person
-from console.cli.terminal import say
+from console.cli.session import current_user, open_transaction
+from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.layout import Column, Layout
-from console.reports.output import Form
+from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
     from payments.access.rights import Role, User
@@ -63,17 +63,17 @@ def add(
 
     user = User(name, _role(role), _limit(clinic))
     password = _password(from_stdin=password_stdin)
-    with ledger() as tx:
-        authentication.add_user(tx, user, authentication.Password(password), datetime.now(UTC), person())
-    say(f"User {name} can log in as {user.role}, for {_limit_of(user)}.")
+    with open_transaction() as tx:
+        authentication.add_user(tx, user, authentication.Password(password), datetime.now(UTC), current_user())
+    print_line(f"User {name} can log in as {user.role}, for {_limit_of(user)}.")
 
 
 @app.command("list", epilog="Example: payments users list")
-def list_users(form: FormOption = Form.TABLE) -> None:
+def list_users(form: FormOption = OutputFormat.TABLE) -> None:
     """Show who may log in."""
     from payments.access import authentication
 
-    with ledger() as tx:
+    with open_transaction() as tx:
         rows = authentication.list_users(tx)
     records = [
         {
@@ -96,9 +96,9 @@ def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None
     from payments.access import authentication
 
     new = _password(from_stdin=password_stdin)
-    with ledger() as tx:
-        authentication.set_password(tx, name, authentication.Password(new), datetime.now(UTC), person())
-    say(f"User {name} has another password; every session and token has ended.")
+    with open_transaction() as tx:
+        authentication.set_password(tx, name, authentication.Password(new), datetime.now(UTC), current_user())
+    print_line(f"User {name} has another password; every session and token has ended.")
 
 
 @app.command(
@@ -121,12 +121,12 @@ def change(
     if clinic and all_clinics:
         raise typer.BadParameter("choose clinics, or all of them", param_hint="'--all-clinics'")
     chosen = _limit(clinic)
-    with ledger() as tx:
+    with open_transaction() as tx:
         before = authentication.find_user(tx, name)
         clinics = None if all_clinics else chosen or before.clinics
         user = User(name, before.role if role is None else _role(role), clinics)
-        authentication.change_user(tx, user, datetime.now(UTC), person())
-    say(f"User {name} is {user.role} now, for {_limit_of(user)}.")
+        authentication.change_user(tx, user, datetime.now(UTC), current_user())
+    print_line(f"User {name} is {user.role} now, for {_limit_of(user)}.")
 
 
 @app.command(epilog="Example: payments users disable ann")
@@ -134,9 +134,9 @@ def disable(name: NameArgument) -> None:
     """Let a user no longer in, at once; the name and what it did stay on record."""
     from payments.access import authentication
 
-    with ledger() as tx:
-        authentication.disable(tx, name, datetime.now(UTC), person())
-    say(f"User {name} is disabled; every session and token has ended.")
+    with open_transaction() as tx:
+        authentication.disable(tx, name, datetime.now(UTC), current_user())
+    print_line(f"User {name} is disabled; every session and token has ended.")
 
 
 @app.command(epilog="Example: payments users enable ann")
@@ -144,9 +144,9 @@ def enable(name: NameArgument) -> None:
     """Let a user in again who was disabled; sessions and tokens of before stay ended."""
     from payments.access import authentication
 
-    with ledger() as tx:
-        authentication.enable(tx, name, datetime.now(UTC), person())
-    say(f"User {name} can log in again.")
+    with open_transaction() as tx:
+        authentication.enable(tx, name, datetime.now(UTC), current_user())
+    print_line(f"User {name} can log in again.")
 
 
 @app.command(epilog="Example: payments users token emr")
@@ -154,8 +154,8 @@ def token(name: NameArgument) -> None:
     """Make a token with which a program uses the API as this user, for a year. It is shown this once."""
     from payments.access import authentication
 
-    with ledger() as tx:
-        made = authentication.make_token(tx, name, datetime.now(UTC), person())
+    with open_transaction() as tx:
+        made = authentication.make_token(tx, name, datetime.now(UTC), current_user())
     sys.stdout.write(f"{made}\n")
 
 

@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-class Form(StrEnum):
+class OutputFormat(StrEnum):
     """How a report is printed."""
 
     TABLE = "table"
@@ -34,7 +34,7 @@ def as_json(records: Sequence[Record], keys: Sequence[str]) -> str:
     return f"[\n{lines}\n]\n" if lines else "[]\n"
 
 
-def show_value(value: object) -> None:
+def print_json(value: object) -> None:
     """Print a nested value as JSON, with money and dates written as in the reports."""
     sys.stdout.write(json.dumps(value, default=plain, ensure_ascii=False, indent=1) + "\n")
 

@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from config.engines import Engines
 from config.settings import Settings
 from console import errors
-from console.web.origins import came_from, is_for_programs
+from console.web.context import AppState, RequestContext, app_state
+from console.web.errors import LoginRequiredError, PageError
+from console.web.origins import is_api_request, referring_page
 from console.web.pages import (
     account,
     api,
@@ -32,7 +34,6 @@ from console.web.pages import (
     users,
 )
 from console.web.rendering import FOLDER, make_templates, url
-from console.web.visiting import LoginNeededError, PageError, Site, Visit
 from payments.access.authentication import UserError
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
@@ -61,8 +62,8 @@ _HEADERS = {
 _POOL = 8
 
 
-def make_site(settings: Settings, engines: Engines) -> FastAPI:
-    """Return the console's application. Nothing is connected before the first visit."""
+def create_app(settings: Settings, engines: Engines) -> FastAPI:
+    """Return the console's application. Nothing is connected before the first context."""
     app = FastAPI(
         title="Integrated patient payments",
         description="What the console's pages do, for programs. Show a token as `Authorization: Bearer ...`.",
@@ -71,7 +72,7 @@ def make_site(settings: Settings, engines: Engines) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    app.state.site = Site(
+    app.state.console = AppState(
         settings,
         engines,
         connect(engines.database_url, application_name="payments console", pool_size=_POOL),
@@ -93,13 +94,13 @@ async def _guard(request: Request, answer: Callable[[Request], Awaitable[Respons
     response.headers.update(_HEADERS)
     is_static = request.url.path.startswith("/static/")
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_static else "no-store"
-    if request.app.state.site.settings.console_https:
+    if request.app.state.console.settings.console_https:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
 
 
 def _tell_errors(app: FastAPI) -> None:
-    app.add_exception_handler(LoginNeededError, _on_login_needed)
+    app.add_exception_handler(LoginRequiredError, _on_login_needed)
     app.add_exception_handler(PageError, _on_page_error)
     app.add_exception_handler(RequestValidationError, _on_wrong_input)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -110,22 +111,22 @@ def _tell_errors(app: FastAPI) -> None:
 
 def tell(request: Request, status: int, sentence: str, next_step: str = "") -> Response:
     """Answer with one sentence and what to do next: a page for people, JSON for programs."""
-    if is_for_programs(request):
+    if is_api_request(request):
         return JSONResponse({"error": sentence, "next": next_step or None}, status)
-    site: Site = request.app.state.site
-    facts = {"sentence": sentence, "next_step": next_step, "back": came_from(request)}
-    visit: Visit | None = getattr(request.state, "visit", None)
-    if visit:
-        answer = visit.page("error.html", status, **facts)
+    app = app_state(request)
+    facts = {"sentence": sentence, "next_step": next_step, "back": referring_page(request)}
+    context: RequestContext | None = getattr(request.state, "context", None)
+    if context:
+        answer = context.page("error.html", status, **facts)
     else:
-        answer = HTMLResponse(site.render("error.html", facts | {"visit": None}), status)
+        answer = HTMLResponse(app.render("error.html", facts | {"context": None}), status)
     # Once more, for an error that nobody expected is told past all that would add them.
     answer.headers.update(_HEADERS | {"Cache-Control": "no-store"})
     return answer
 
 
 def _on_login_needed(request: Request, _: Exception) -> Response:
-    if is_for_programs(request):
+    if is_api_request(request):
         step = "Make a token with `payments users token NAME` and show it as a bearer token."
         return JSONResponse({"error": "No session or token was shown.", "next": step}, 401)
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 
-from console.web.visiting import NUL_SENTENCE, PageError
+from console.web.auth import NUL_SENTENCE
+from console.web.errors import PageError
 from payments.access.rights import User
 from payments.contract.event import ChargeType, Method
 from payments.contract.fields import YEAR_FIRST

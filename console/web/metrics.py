@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from console.web.visiting import Site
+from console.web.context import AppState
 from payments.core.balancing import last_full_week
 from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
@@ -40,24 +40,24 @@ METRICS = {
 _T = TypeVar("_T")
 
 
-class Kept(Generic[_T]):
+class CachedGauge(Generic[_T]):
     """A figure for which much is read, kept for a time: at least so long, and a hundred times as long as it took.
 
     So it costs a hundredth of a processor at most, however large the ledger is and however often it is asked for.
     """
 
-    def __init__(self, work_out: Callable[[Site, datetime], _T], at_least: timedelta) -> None:
+    def __init__(self, work_out: Callable[[AppState, datetime], _T], at_least: timedelta) -> None:
         self._work_out, self._at_least = work_out, at_least
         self._lock = threading.Lock()
         self._found: tuple[datetime, _T] | None = None
 
-    def read(self, site: Site, now: datetime) -> _T:
+    def read(self, app: AppState, now: datetime) -> _T:
         """Return the figure, worked out anew if its time is over."""
         with self._lock:
             if self._found is None or now >= self._found[0]:
-                begun = site.clock()
-                figure = self._work_out(site, now)
-                self._found = now + max(self._at_least, 100 * (site.clock() - begun)), figure
+                begun = app.clock()
+                figure = self._work_out(app, now)
+                self._found = now + max(self._at_least, 100 * (app.clock() - begun)), figure
             return self._found[1]
 
 
@@ -68,44 +68,44 @@ class _Unexplained(NamedTuple):
     lines: int
 
 
-def _balance(site: Site, now: datetime) -> _Unexplained:
-    with site.ledger() as tx:
+def _balance(app: AppState, now: datetime) -> _Unexplained:
+    with app.transaction() as tx:
         balance = balancing.balance(tx, BalanceQuery(*last_full_week(now.date())))
     return _Unexplained(int(balance.unexplained * 100), len(balance.unexplained_lines))
 
 
-def _count_through(site: Site, _: datetime) -> int:
-    with site.ledger() as tx:
+def _count_through(app: AppState, _: datetime) -> int:
+    with app.transaction() as tx:
         return dashboard.count_through(tx)
 
 
-_UNEXPLAINED, _THROUGH = Kept(_balance, timedelta(minutes=15)), Kept(_count_through, timedelta())
+_UNEXPLAINED, _THROUGH = CachedGauge(_balance, timedelta(minutes=15)), CachedGauge(_count_through, timedelta())
 
 
 class _Figures(Collector):
     """All figures at one moment."""
 
-    def __init__(self, site: Site, now: datetime) -> None:
-        self._site, self._now = site, now
+    def __init__(self, app: AppState, now: datetime) -> None:
+        self._app, self._now = app, now
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric."""
-        yield from _of_feed(self._site.feed_figures(), self._now)
-        with self._site.ledger() as tx:
+        yield from _of_feed(self._app.feed_figures(), self._now)
+        with self._app.transaction() as tx:
             gauges = dashboard.read_gauges(tx, self._now)
-        through = StatusCount(Status.SUCCESSFUL, None, _THROUGH.read(self._site, self._now))
+        through = StatusCount(Status.SUCCESSFUL, None, _THROUGH.read(self._app, self._now))
         yield _counted([through, *gauges.not_through])
         yield from _of_waiting(gauges, self._now)
         yield from _of_chunks(gauges)
-        unexplained = _UNEXPLAINED.read(self._site, self._now)
+        unexplained = _UNEXPLAINED.read(self._app, self._now)
         yield _metric("payments_unexplained_cents", unexplained.cents)
         yield _metric("payments_unexplained_lines", unexplained.lines)
 
 
-def exposition(site: Site, now: datetime) -> bytes:
+def exposition(app: AppState, now: datetime) -> bytes:
     """Return all figures in the form that Prometheus reads."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(site, now))
+    registry.register(_Figures(app, now))
     return generate_latest(registry)
 
 

@@ -1,31 +1,31 @@
-"""Where a request comes from: whose address, which page of ours, a person or a program."""
+"""The origin of a request: the client's address, the referring page, and whether the client is a program."""
 
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Those that change nothing."""
+"""HTTP methods that change nothing."""
 
 
-def address_of(request: Request) -> str:
-    """Return where a request comes from."""
+def client_address(request: Request) -> str:
+    """Return the network address of the client."""
     return request.client.host if request.client else "unknown"
 
 
-def came_from(request: Request) -> str | None:
-    """Return the page of ours from which a request was made, None where it came from elsewhere or would only repeat."""
+def referring_page(request: Request) -> str | None:
+    """Return the page of this console that the request came from; None for another site or the page itself."""
     try:
-        told = urlsplit(request.headers.get("referer", ""))
-    except ValueError:  # a browser would not write it
+        referer = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # not an address that a browser sends
         return None
-    page = told.path + (f"?{told.query}" if told.query else "")
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    is_ours = told.netloc == request.url.netloc and told.path.startswith("/") and not told.path.startswith("//")
-    repeats = page == here and request.method in SAFE_METHODS
-    return page if is_ours and not repeats else None
+    page = referer.path + (f"?{referer.query}" if referer.query else "")
+    current = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    is_own = referer.netloc == request.url.netloc and referer.path.startswith("/") and not referer.path.startswith("//")
+    is_repeat = page == current and request.method in SAFE_METHODS
+    return page if is_own and not is_repeat else None
 
 
-def is_for_programs(request: Request) -> bool:
-    """Say whether a program asks, which is answered in JSON."""
+def is_api_request(request: Request) -> bool:
+    """Return whether the request is for the API, which answers in JSON."""
     return request.url.path == "/api" or request.url.path.startswith("/api/")

@@ -35,11 +35,11 @@ def main(environ: Mapping[str, str]) -> int:
         port = settings.console_port
         sys.stderr.write(f"console: port {port}: {error.strerror}; set PAYMENTS_CONSOLE_PORT to a free one\n")
         return EXIT_MISCONFIGURED
-    from console.web.app import make_site  # noqa: PLC0415 - a refusal above should not wait for every page
+    from console.web.app import create_app  # noqa: PLC0415 - a refusal above should not wait for every page
 
     with closing(listener):
         log.info("console_serving", url=f"http://127.0.0.1:{settings.console_port}")
-        uvicorn.Server(_server(settings, make_site(settings, engines))).run(sockets=[listener])
+        uvicorn.Server(_server(settings, create_app(settings, engines))).run(sockets=[listener])
     return 0
 
 

@@ -5,8 +5,9 @@ from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Query, Response
 
+from console.web.auth import Viewer
+from console.web.errors import PageError
 from console.web.filters import Filter, Text
-from console.web.visiting import PageError, Viewer
 from payments.journeys import distributing, listing
 from payments.journeys.distributing import AccountRow, MovementRow
 from payments.journeys.listing import LogQuery, LogRow
@@ -22,18 +23,18 @@ class _Choice(Filter):
 
 
 @router.get("/account")
-def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
+def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the account of a patient, or ask for one."""
     if choice.patient is None:
-        return visit.page("account.html", patient=None)
-    seen = visit.user.clinics
-    with visit.site.snapshot_transaction() as tx:
+        return context.page("account.html", patient=None)
+    seen = context.user.clinics
+    with context.app.snapshot_transaction() as tx:
         moved = distributing.show_movements(tx, choice.patient, seen)
         accounts = [_opened(tx, row, moved, seen) for row in distributing.show_account(tx, choice.patient, seen)]
-        visit.note(tx, "viewed account", choice.patient)
+        context.audit(tx, "viewed account", choice.patient)
     if not accounts:
         raise PageError(404, f"No patient is known as {choice.patient}.", "Check the id on the Claims Feed.")
-    return visit.page("account.html", patient=choice.patient, accounts=accounts, is_limited=seen is not None)
+    return context.page("account.html", patient=choice.patient, accounts=accounts, is_limited=seen is not None)
 
 
 class _Opened(NamedTuple):

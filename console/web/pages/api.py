@@ -10,6 +10,9 @@ from pydantic import Field
 
 from console.reports import layouts
 from console.reports.output import Record, plain
+from console.web.auth import Editor, Requeuer, Viewer
+from console.web.context import RequestContext
+from console.web.errors import PageError
 from console.web.filters import Day, FeedFilterForm, Filter, LogFilter, Period, Text, WorkFilter, encode_cursor
 from console.web.pages.balancing import balance_query
 from console.web.pages.claims_feed import requeue_keys
@@ -30,7 +33,6 @@ from console.web.schemas import (
     Settled,
     gives,
 )
-from console.web.visiting import Editor, PageError, Requeuer, Viewer, Visit
 from payments.access.rights import Right
 from payments.contract.event import ChargeType
 from payments.journeys import balancing, closing, distributing, eligibility_preview, listing
@@ -72,39 +74,39 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 
 
 @router.get("/would-flow", responses=gives(Flow))
-def would_flow(choice: Annotated[_Save, Query()], visit: Viewer) -> Response:
+def would_flow(choice: Annotated[_Save, Query()], context: Viewer) -> Response:
     """Say, before the front desk saves, whether a paid line of this clinic, type and date would flow to Billing."""
-    if not visit.user.sees(choice.clinic):
+    if not context.user.sees(choice.clinic):
         raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your own.")
-    with visit.site.ledger() as tx:
-        seen = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, visit.now)
+    with context.app.transaction() as tx:
+        seen = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, context.now)
     return JSONResponse({"flows": seen.flows} | asdict(seen))
 
 
 @router.get("/claims-feed", responses=gives(Rows))
-def claims_feed(choice: Annotated[_FeedChoice, Query()], visit: Viewer) -> Response:
+def claims_feed(choice: Annotated[_FeedChoice, Query()], context: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
-    with visit.site.ledger() as tx:
-        page = listing.feed_page(tx, choice.wanted(visit.user), choice.place(), choice.limit)
-        _note(tx, visit, "Claims Feed", choice.find, choice.limit)
+    with context.app.transaction() as tx:
+        page = listing.feed_page(tx, choice.wanted(context.user), choice.place(), choice.limit)
+        _note(tx, context, "Claims Feed", choice.find, choice.limit)
     following = encode_cursor(page.rows[-1].place) if page.has_more else None
     return _rows([each.row._asdict() for each in page.rows], layouts.FEED.keys, following)
 
 
 @router.get("/exceptions", responses=gives(Rows))
-def exceptions(choice: Annotated[_WorkChoice, Query()], visit: Viewer) -> Response:
+def exceptions(choice: Annotated[_WorkChoice, Query()], context: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
-    with visit.site.ledger() as tx:
-        page = listing.exceptions(tx, choice.query(visit.user), choice.after, choice.limit).page
-        _note(tx, visit, "Billing Exceptions", choice.patient, choice.limit)
+    with context.app.transaction() as tx:
+        page = listing.exceptions(tx, choice.query(context.user), choice.after, choice.limit).page
+        _note(tx, context, "Billing Exceptions", choice.patient, choice.limit)
     rows = [asdict(row) for row in page.rows]
     return _rows(rows, list(rows[0]) if rows else (), page.rows[-1].id if page.has_more else None)
 
 
 @router.post("/exceptions/{number}/accept", responses=gives(Settled))
-def accept(number: RowNumber, wish: Accept, visit: Editor) -> Response:
+def accept(number: RowNumber, wish: Accept, context: Editor) -> Response:
     """Post what an exception proposes, if the payment is still at the version that was read."""
-    done = accept_if_unchanged(visit, SeenException(number, wish.version), wish.deposit_date)
+    done = accept_if_unchanged(context, SeenException(number, wish.version), wish.deposit_date)
     posted = [
         {"amount": f"{each.amount:.2f}", "method": each.dimensions.method, "charge_type": each.dimensions.charge_type}
         | {"deposit_date": each.dimensions.deposit_date.isoformat()}
@@ -114,25 +116,25 @@ def accept(number: RowNumber, wish: Accept, visit: Editor) -> Response:
 
 
 @router.post("/exceptions/{number}/acknowledge", responses=gives(Acknowledged))
-def acknowledge(number: RowNumber, wish: Acknowledge, visit: Editor) -> Response:
+def acknowledge(number: RowNumber, wish: Acknowledge, context: Editor) -> Response:
     """End an exception without posting anything."""
-    payment = acknowledge_if_unchanged(visit, SeenException(number, wish.version), wish.reason)
+    payment = acknowledge_if_unchanged(context, SeenException(number, wish.version), wish.reason)
     return JSONResponse({"payment": payment})
 
 
 @router.post("/requeue", responses=gives(Requeued))
-def requeue(wish: Requeue, visit: Requeuer) -> Response:
+def requeue(wish: Requeue, context: Requeuer) -> Response:
     """Have payments judged again by the settings of now; those that need nothing are passed over."""
-    done = requeue_keys(visit, list(wish.payments))
+    done = requeue_keys(context, list(wish.payments))
     return JSONResponse({"count": done.count, "passed_over": list(done.passed_over)})
 
 
 @router.get("/payment-log", responses=gives(Rows))
-def payment_log(choice: Annotated[_LogChoice, Query()], visit: Viewer) -> Response:
+def payment_log(choice: Annotated[_LogChoice, Query()], context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums where `group_by` is given."""
-    query = choice.query(visit.user)
-    with visit.site.ledger() as tx:
-        _note(tx, visit, "Patient Payment Log", choice.patient, choice.limit)
+    query = choice.query(context.user)
+    with context.app.transaction() as tx:
+        _note(tx, context, "Patient Payment Log", choice.patient, choice.limit)
         if choice.group_by:
             group = choice.group_by.value
             sums = listing.log_sums(tx, query, choice.group_by)
@@ -145,23 +147,23 @@ def payment_log(choice: Annotated[_LogChoice, Query()], visit: Viewer) -> Respon
 
 
 @router.get("/account", responses=gives(Rows))
-def account(patient: Annotated[Text, Query()], visit: Viewer) -> Response:
+def account(patient: Annotated[Text, Query()], context: Viewer) -> Response:
     """Return a patient's account: all payments, what of them is unassigned, and what is still owed."""
-    with visit.site.ledger() as tx:
-        rows = distributing.show_account(tx, patient, visit.user.clinics)
-        visit.note(tx, "viewed account", patient, "API")
+    with context.app.transaction() as tx:
+        rows = distributing.show_account(tx, patient, context.user.clinics)
+        context.audit(tx, "viewed account", patient, "API")
     if not rows:
         raise PageError(404, f"No patient is known as {patient}.")
     return _rows([asdict(row) for row in rows], list(asdict(rows[0])), None)
 
 
 @router.get("/balancing")
-def balance(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
+def balance(choice: Annotated[Period, Query()], context: Viewer) -> Response:
     """Balance the EMR against Billing: both totals, each term between them, and what nothing explains."""
-    query = balance_query(choice, visit)
-    with visit.site.ledger() as tx:
+    query = balance_query(choice, context)
+    with context.app.transaction() as tx:
         found = balancing.balance(tx, query)
-        visit.note(tx, "viewed Payment Balancing", query.clinic_id or "", "API")
+        context.audit(tx, "viewed Payment Balancing", query.clinic_id or "", "API")
     sums = {"emr_total": found.emr_total, "billing_total": found.billing_total}
     sums |= {term.value: amount for term, amount in found.terms.items()} | {"unexplained": found.unexplained}
     strange = [line.payment for line in found.unexplained_lines]
@@ -169,36 +171,36 @@ def balance(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
 
 
 @router.get("/months", responses=gives(Rows))
-def months(company: Annotated[Text, Query()], visit: Viewer) -> Response:
+def months(company: Annotated[Text, Query()], context: Viewer) -> Response:
     """Return a company's months and their states."""
-    check_unlimited(visit)
-    with visit.site.ledger() as tx:
+    check_unlimited(context)
+    with context.app.transaction() as tx:
         rows = [asdict(row) for row in closing.list_months(tx, company)]
     return _rows(rows, list(rows[0]) if rows else (), None)
 
 
 @router.get("/timeline", responses=gives(Rows))
-def timeline(payment: Annotated[Text, Query()], visit: Viewer) -> Response:
+def timeline(payment: Annotated[Text, Query()], context: Viewer) -> Response:
     """Return everything that happened to one payment."""
-    with visit.site.ledger() as tx:
-        rows = [row._asdict() for row in life(tx, visit, payment)]
-        visit.note(tx, "viewed timeline", payment, "API")
+    with context.app.transaction() as tx:
+        rows = [row._asdict() for row in life(tx, context, payment)]
+        context.audit(tx, "viewed timeline", payment, "API")
     return _rows(rows, list(rows[0]), None)
 
 
-def _note(tx: Transaction, visit: Visit, report: str, subject: str | None, limit: int) -> None:
+def _note(tx: Transaction, context: RequestContext, report: str, subject: str | None, limit: int) -> None:
     """Write down that somebody looks at rows, or takes away more of them than one looks at, which needs the right."""
     if limit <= VIEW_ROWS_MAX:
-        visit.note(tx, f"viewed {report}", subject or "", f"API {visit.request.url.query}")
+        context.audit(tx, f"viewed {report}", subject or "", f"API {context.request.url.query}")
         return
-    if not visit.may(Right.EXPORT):
+    if not context.may(Right.EXPORT):
         raise PageError(
             403,
-            f"More than {VIEW_ROWS_MAX} rows in one answer are an export; your role, {visit.user.role}, does not "
+            f"More than {VIEW_ROWS_MAX} rows in one answer are an export; your role, {context.user.role}, does not "
             f"include the right to {Right.EXPORT.phrase}.",
             f"Ask for at most {VIEW_ROWS_MAX} rows at a time.",
         )
-    visit.note(tx, f"exported {report}", subject or "", f"up to {limit:,} rows as JSON; {visit.request.url.query}")
+    context.audit(tx, f"exported {report}", subject or "", f"up to {limit:,} rows as JSON; {context.request.url.query}")
 
 
 def _rows(records: Iterable[Record], keys: Sequence[str], following: object) -> Response:

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from console.web.auth import Administrator
 from console.web.filters import Day, Filter, Text
-from console.web.visiting import Administrator
 from payments.access import authentication
 from payments.access.authentication import AuditQuery
 
@@ -25,14 +25,14 @@ class _Choice(Filter):
 
 
 @router.get("/audit")
-def show(choice: Annotated[_Choice, Query()], visit: Administrator) -> Response:
+def show(choice: Annotated[_Choice, Query()], context: Administrator) -> Response:
     """Show a page of the history, newest first."""
     who = choice.who if choice.who is None or ":" in choice.who else f"user:{choice.who}"
-    days = {"since": visit.start_of(choice.since), "until": visit.start_of(choice.until, days_later=1)}
+    days = {"since": context.start_of(choice.since), "until": context.start_of(choice.until, days_later=1)}
     query = AuditQuery(**choice.model_dump() | {"who": who} | days)
-    with visit.site.ledger() as tx:
+    with context.app.transaction() as tx:
         rows = authentication.read_audit(tx, query, PAGE_ROWS + 1)
         actions = authentication.audited_actions(tx)
     shown = rows[:PAGE_ROWS]
-    next_page = visit.link(before=shown[-1].id) if len(rows) > PAGE_ROWS else None
-    return visit.page("audit.html", rows=shown, choice=choice, actions=actions, next_page=next_page)
+    next_page = context.link(before=shown[-1].id) if len(rows) > PAGE_ROWS else None
+    return context.page("audit.html", rows=shown, choice=choice, actions=actions, next_page=next_page)

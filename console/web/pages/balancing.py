@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from console.web.auth import Viewer
+from console.web.context import RequestContext
+from console.web.errors import PageError
 from console.web.filters import FIRST_DAY, LAST_DAY, Period
 from console.web.pages.choices import clinic_names
-from console.web.visiting import PageError, Viewer, Visit
 from payments.core.balancing import ReconcilingItem, last_full_week
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceQuery
@@ -18,15 +20,15 @@ LINES_MAX = 200
 
 
 @router.get("/balancing")
-def show(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
+def show(choice: Annotated[Period, Query()], context: Viewer) -> Response:
     """Balance the days that are chosen; the last full week if none are."""
-    since, until = _days(choice, visit.today)
-    query = balance_query(Period(since=since, until=until, clinic=choice.clinic), visit)
-    with visit.site.ledger() as tx:
+    since, until = _days(choice, context.today)
+    query = balance_query(Period(since=since, until=until, clinic=choice.clinic), context)
+    with context.app.transaction() as tx:
         balance = balancing.balance(tx, query)
-        names = clinic_names(tx, visit)
-        visit.note(tx, "viewed Payment Balancing", query.clinic_id or "", f"{since} to {until}")
-    return visit.page(
+        names = clinic_names(tx, context)
+        context.audit(tx, "viewed Payment Balancing", query.clinic_id or "", f"{since} to {until}")
+    return context.page(
         "balancing.html",
         balance=balance,
         terms=[(term, term.sentence, balance.terms[term]) for term in ReconcilingItem],
@@ -41,9 +43,9 @@ def show(choice: Annotated[Period, Query()], visit: Viewer) -> Response:
     )
 
 
-def balance_query(choice: Period, visit: Visit) -> BalanceQuery:
+def balance_query(choice: Period, context: RequestContext) -> BalanceQuery:
     """Return what to balance; who is limited to clinics balances one of these at a time."""
-    clinics = choice.clinics(visit.user)
+    clinics = choice.clinics(context.user)
     if clinics is None:
         return BalanceQuery(choice.since, choice.until, None)
     if not clinics:

@@ -4,9 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from console.web.auth import Requeuer, Viewer
+from console.web.context import RequestContext
+from console.web.errors import PageError
 from console.web.filters import FeedFilterForm, encode_cursor
 from console.web.pages.choices import clinic_names
-from console.web.visiting import PageError, Requeuer, Viewer, Visit
 from payments.access.rights import Right
 from payments.core.outcome import Reason, Status
 from payments.journeys import listing, requeueing
@@ -20,55 +22,55 @@ REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAIL
 
 
 @router.get("/claims-feed")
-def show(choice: Annotated[FeedFilterForm, Query()], visit: Viewer) -> Response:
+def show(choice: Annotated[FeedFilterForm, Query()], context: Viewer) -> Response:
     """Show a page of the feed."""
-    with visit.site.ledger() as tx:
-        page = listing.feed_page(tx, choice.wanted(visit.user), choice.place(), PAGE_ROWS)
-        names = clinic_names(tx, visit)
-        visit.note(tx, "viewed Claims Feed", choice.find or "", visit.request.url.query)
-    return visit.page(
+    with context.app.transaction() as tx:
+        page = listing.feed_page(tx, choice.wanted(context.user), choice.place(), PAGE_ROWS)
+        names = clinic_names(tx, context)
+        context.audit(tx, "viewed Claims Feed", choice.find or "", context.request.url.query)
+    return context.page(
         "claims_feed.html",
         choice=choice,
         rows=[_shown(each.row) for each in page.rows],
-        next_page=visit.link(after=encode_cursor(page.rows[-1].place)) if page.has_more else None,
+        next_page=context.link(after=encode_cursor(page.rows[-1].place)) if page.has_more else None,
         clinics=names,
         statuses=list(Status),
         reasons=list(Reason),
-        can_requeue=visit.may(Right.REQUEUE),
+        can_requeue=context.may(Right.REQUEUE),
         can_requeue_all=choice.status in REQUEUEABLE or (choice.status is None and choice.reason is not None),
     )
 
 
 @router.post("/claims-feed/requeue")
-def requeue(visit: Requeuer) -> Response:
+def requeue(context: Requeuer) -> Response:
     """Requeue the rows that were ticked."""
-    keys = [str(key) for key in visit.form.getlist("payment")]
+    keys = [str(key) for key in context.form.getlist("payment")]
     if not keys:
         raise PageError(422, "No payment was ticked.", "Go back and tick the payments to requeue.")
-    done = requeue_keys(visit, keys)
+    done = requeue_keys(context, keys)
     passed = f" {len(done.passed_over)} needed nothing." if done.passed_over else ""
-    return visit.go(
-        back_to(visit, "/claims-feed", "/timeline"),
+    return context.redirect(
+        back_to(context, "/claims-feed", "/timeline"),
         f"{done.count} of {len(keys)} payments will be judged again.{passed}",
     )
 
 
-def requeue_keys(visit: Visit, keys: list[str]) -> requeueing.Requeued:
+def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeued:
     """Requeue payments that the visitor may see, and nudge the importer."""
-    with visit.site.ledger() as tx:
-        visible = listing.visible_keys(tx, visit.user, list(dict.fromkeys(keys)))
+    with context.app.transaction() as tx:
+        visible = listing.visible_keys(tx, context.user, list(dict.fromkeys(keys)))
         hidden = tuple(key for key in keys if key not in set(visible))
-        done = requeueing.requeue(tx, visible, visit.now, visit.user.signature)
+        done = requeueing.requeue(tx, visible, context.now, context.user.signature)
         for key in visible:
             if key not in done.passed_over:
-                visit.note(tx, "requeued", key)
-    enqueue.retry_due(visit.site.settings, visit.site.engines)
+                context.audit(tx, "requeued", key)
+    enqueue.retry_due(context.app.settings, context.app.engines)
     return requeueing.Requeued(done.count, (*done.passed_over, *hidden))
 
 
-def back_to(visit: Visit, *pages: str) -> str:
+def back_to(context: RequestContext, *pages: str) -> str:
     """Return the address that the visitor comes from, if it is one of these pages of ours; else that of the first."""
-    back = visit.form.get("back")
+    back = context.form.get("back")
     return back if isinstance(back, str) and back.partition("?")[0] in pages else pages[0]
 
 

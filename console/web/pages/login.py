@@ -9,8 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData
 
-from console.web.origins import address_of
-from console.web.visiting import SESSION_COOKIE, Form, PageError, Site, Viewer, forgery_token
+from console.web.auth import SESSION_COOKIE, FormFields, Viewer
+from console.web.context import app_state
+from console.web.csrf import csrf_token
+from console.web.errors import PageError
+from console.web.origins import client_address
 from payments.access import authentication
 from payments.access.authentication import Attempt
 
@@ -26,14 +29,14 @@ WAITING_MAX = 500
 @router.get("/login")
 def show(request: Request, back: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Show the form; the cookie set with it shows later that the form was ours."""
-    site: Site = request.app.state.site
-    with site.ledger() as tx:
+    app = app_state(request)
+    with app.transaction() as tx:
         nobody_yet = authentication.nobody_yet(tx)
     return _form(request, back, nobody_yet=nobody_yet)
 
 
 @router.post("/login")
-async def log_in(request: Request, form: Form) -> Response:
+async def log_in(request: Request, form: FormFields) -> Response:
     """Log in, and go where the visitor wanted to be."""
     # Who waits for their turn holds none of the threads that make the other pages, however many that are.
     limiter: CapacityLimiter = request.app.state.log_ins
@@ -43,14 +46,14 @@ async def log_in(request: Request, form: Form) -> Response:
 
 
 def _log_in(request: Request, form: FormData) -> Response:
-    site: Site = request.app.state.site
-    now, back = site.clock(), _own(form.get("next"))
+    app = app_state(request)
+    now, back = app.clock(), _own(form.get("next"))
     seed = request.cookies.get(_SEED_COOKIE, "")
-    if not seed or form.get("csrf") != forgery_token(seed):
+    if not seed or form.get("csrf") != csrf_token(seed):
         raise PageError(403, "This form is out of date.", "Load the log-in page again; it needs cookies.")
-    attempt = Attempt(str(form.get("name", "")).strip(), str(form.get("password", ""))[:1000], address_of(request))
-    life = timedelta(hours=site.settings.session_hours)
-    with site.ledger() as tx:
+    attempt = Attempt(str(form.get("name", "")).strip(), str(form.get("password", ""))[:1000], client_address(request))
+    life = timedelta(hours=app.settings.session_hours)
+    with app.transaction() as tx:
         admitted = authentication.log_in(tx, attempt, now, life)
     if admitted.token is None:
         return _form(request, back, name=attempt.name, problem=admitted.sentence)
@@ -62,31 +65,31 @@ def _log_in(request: Request, form: FormData) -> Response:
         max_age=round(life.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=site.settings.console_https,
+        secure=app.settings.console_https,
     )
     return answer
 
 
 @router.post("/logout")
-def log_out(visit: Viewer) -> Response:
+def log_out(context: Viewer) -> Response:
     """End the session."""
-    with visit.site.ledger() as tx:
-        authentication.log_out(tx, visit.token, visit.user, visit.now)
+    with context.app.transaction() as tx:
+        authentication.log_out(tx, context.token, context.user, context.now)
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
 
 
 def _form(request: Request, back: str, *, name: str = "", problem: str = "", nobody_yet: bool = False) -> Response:
-    site: Site = request.app.state.site
+    app = app_state(request)
     seed = secrets.token_urlsafe(32)
-    facts = {"csrf": forgery_token(seed), "back": _own(back), "name": name, "problem": problem}
-    answer = HTMLResponse(site.render("login.html", facts | {"nobody_yet": nobody_yet}), 401 if problem else 200)
-    answer.set_cookie(_SEED_COOKIE, seed, httponly=True, samesite="strict", secure=site.settings.console_https)
+    facts = {"csrf": csrf_token(seed), "back": _own(back), "name": name, "problem": problem}
+    answer = HTMLResponse(app.render("login.html", facts | {"nobody_yet": nobody_yet}), 401 if problem else 200)
+    answer.set_cookie(_SEED_COOKIE, seed, httponly=True, samesite="strict", secure=app.settings.console_https)
     return answer
 
 
 def _own(address: object) -> str:
-    """Return an address of our own pages; anything that a browser might read as another site's is the overview."""
+    """Return an address of our own pages; anything that a browser might read as another app's is the overview."""
     is_ours = isinstance(address, str) and address.startswith("/") and address[1:2] not in {"/", "\\"}
     return str(address) if is_ours and str(address).isprintable() else "/"

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from console.web.auth import Editor, Viewer
+from console.web.context import RequestContext
+from console.web.errors import PageError
 from console.web.filters import Filter, Text
 from console.web.rendering import url
-from console.web.visiting import Editor, PageError, Viewer, Visit
 from payments.contract.money import Money, total
 from payments.core.close import MonthSum
 from payments.core.month import Month, MonthState
@@ -25,63 +27,63 @@ class _Choice(Filter):
 
 
 @router.get("/months")
-def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
+def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show a company's months, and of one that is chosen what a close would keep and what is not settled."""
-    check_unlimited(visit)
-    with visit.site.ledger() as tx:
+    check_unlimited(context)
+    with context.app.transaction() as tx:
         companies = [each.company for each in configuring.show_companies(tx)]
         company = choice.company or (companies[0] if companies else None)
         months = closing.list_months(tx, company) if company else []
     # The next one to close is what most people come for.
     named = choice.month or next((row.month for row in months if row.state is not MonthState.CLOSED), None)
     chosen = month_named(named) if company and named else None
-    return visit.page(
+    return context.page(
         "months.html",
         companies=companies,
         company=company,
         months=list(reversed(months)),
         chosen=str(chosen) if chosen else None,
         row=next((row for row in months if chosen and row.month == str(chosen)), None),
-        close=_foreseen(visit, company, chosen) if company and chosen else None,
+        close=_foreseen(context, company, chosen) if company and chosen else None,
     )
 
 
 @router.post("/months/schedule")
-def schedule(visit: Editor) -> Response:
+def schedule(context: Editor) -> Response:
     """Have a month closed the coming night."""
-    company, month = _named(visit)
-    with visit.site.ledger() as tx:
-        unready = closing.schedule(tx, company, month, visit.now, visit.user.signature)
-        visit.note(tx, "scheduled month", f"{company} {month}", f"{len(unready)} payments were not settled")
+    company, month = _named(context)
+    with context.app.transaction() as tx:
+        unready = closing.schedule(tx, company, month, context.now, context.user.signature)
+        context.audit(tx, "scheduled month", f"{company} {month}", f"{len(unready)} payments were not settled")
     left = f" {len(unready)} payments are better settled before." if unready else ""
-    return _back(visit, company, month, f"{company} {month} closes tonight; until then it can be cancelled.{left}")
+    return _back(context, company, month, f"{company} {month} closes tonight; until then it can be cancelled.{left}")
 
 
 @router.post("/months/cancel")
-def cancel(visit: Editor) -> Response:
+def cancel(context: Editor) -> Response:
     """Take a scheduled month back."""
-    company, month = _named(visit)
-    with visit.site.ledger() as tx:
-        closing.cancel(tx, company, month, visit.now, visit.user.signature)
-        visit.note(tx, "cancelled month", f"{company} {month}")
-    return _back(visit, company, month, f"{company} {month} is open again.")
+    company, month = _named(context)
+    with context.app.transaction() as tx:
+        closing.cancel(tx, company, month, context.now, context.user.signature)
+        context.audit(tx, "cancelled month", f"{company} {month}")
+    return _back(context, company, month, f"{company} {month} is open again.")
 
 
 @router.post("/months/close")
-def close(visit: Editor) -> Response:
+def close(context: Editor) -> Response:
     """Close a month now, once its name was typed to confirm it."""
-    company, month = _named(visit)
-    if visit.form.get("confirm") != str(month):
+    company, month = _named(context)
+    if context.form.get("confirm") != str(month):
         raise PageError(422, f"Type {month} to confirm that it is closed for good.", "Go back and type it.")
-    kept = close_month(visit.site.database, company, month, visit.now, visit.user.signature)
-    with visit.site.ledger() as tx:
-        visit.note(tx, "closed month", f"{company} {month}", f"payments of {kept.payments_total}")
-    return _back(visit, company, month, f"{company} {month} is closed with payments of {kept.payments_total:,}.")
+    kept = close_month(context.app.database, company, month, context.now, context.user.signature)
+    with context.app.transaction() as tx:
+        context.audit(tx, "closed month", f"{company} {month}", f"payments of {kept.payments_total}")
+    return _back(context, company, month, f"{company} {month} is closed with payments of {kept.payments_total:,}.")
 
 
-def check_unlimited(visit: Visit) -> None:
+def check_unlimited(context: RequestContext) -> None:
     """Refuse who is limited to clinics: a month is a whole company's."""
-    if visit.user.clinics is not None:
+    if context.user.clinics is not None:
         raise PageError(
             403,
             "Months belong to whole companies; your account is limited to clinics.",
@@ -117,14 +119,14 @@ def _methods(sums: Sequence[MonthSum]) -> list[str]:
     return sorted({each.method for each in sums})
 
 
-def _foreseen(visit: Visit, company: str, month: Month) -> _Close:
+def _foreseen(context: RequestContext, company: str, month: Month) -> _Close:
     try:
-        with visit.site.ledger() as tx:
-            snapshot, unready = closing.preview_close(tx, company, month, visit.now)
+        with context.app.transaction() as tx:
+            snapshot, unready = closing.preview_close(tx, company, month, context.now)
         return _Close(snapshot, unready)
     except ClosingError as error:
         problem = error
-    with visit.site.ledger() as tx:
+    with context.app.transaction() as tx:
         try:
             verified = closing.verify(tx, company, month)
         except ClosingError:
@@ -132,15 +134,15 @@ def _foreseen(visit: Visit, company: str, month: Month) -> _Close:
     return _Close(verified.snapshot, holds=verified.matches)
 
 
-def _named(visit: Visit) -> tuple[str, Month]:
-    check_unlimited(visit)
-    company = str(visit.form.get("company", ""))
-    with visit.site.ledger() as tx:
+def _named(context: RequestContext) -> tuple[str, Month]:
+    check_unlimited(context)
+    company = str(context.form.get("company", ""))
+    with context.app.transaction() as tx:
         known = {each.company for each in configuring.show_companies(tx)}
     if company not in known:
         raise PageError(404, "There is no such company.", "Load the Months again.")
-    return company, month_named(str(visit.form.get("month", "")))
+    return company, month_named(str(context.form.get("month", "")))
 
 
-def _back(visit: Visit, company: str, month: Month, said: str) -> Response:
-    return visit.go(url("/months", company=company, month=str(month)), said)
+def _back(context: RequestContext, company: str, month: Month, said: str) -> Response:
+    return context.redirect(url("/months", company=company, month=str(month)), said)

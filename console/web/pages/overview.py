@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from console.web.auth import Viewer
 from console.web.charts import flow_chart
 from console.web.filters import FIRST_DAY, Day, Filter
 from console.web.rendering import age
-from console.web.visiting import Viewer
 from payments.journeys import dashboard
 from tasks.feed.stream import FeedFigures
 
@@ -20,23 +20,23 @@ class _Choice(Filter):
 
 
 @router.get("/")
-def overview(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
+def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the overview of a day; today unless another is asked for."""
-    day = choice.day or visit.today
-    with visit.site.ledger() as tx:
-        seen = dashboard.overview(tx, day, visit.user.clinics, visit.now.astimezone(visit.zone))
-    figures = visit.site.feed_figures()
-    return visit.page(
+    day = choice.day or context.today
+    with context.app.transaction() as tx:
+        seen = dashboard.overview(tx, day, context.user.clinics, context.now.astimezone(context.zone))
+    figures = context.app.feed_figures()
+    return context.page(
         "overview.html",
         seen=seen,
         chart=flow_chart(seen.flow),
         totals={name: sum(getattr(hour, name) for hour in seen.flow) for name in seen.flow[0]._fields[1:]},
         figures=figures,
-        lag=_lag(figures, visit.now),
+        lag=_lag(figures, context.now),
         day=day,
         day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
-        day_after=day + timedelta(days=1) if day < visit.today else None,
-        is_today=day == visit.today,
+        day_after=day + timedelta(days=1) if day < context.today else None,
+        is_today=day == context.today,
         open_exceptions=sum(each.number for each in seen.exceptions),
     )
 

@@ -9,9 +9,10 @@ from console.reports import layouts
 from console.reports.exports import CSV_TYPE, XLSX_TYPE, as_csv, as_xlsx
 from console.reports.layout import Layout
 from console.reports.output import Record
+from console.web.auth import Exporter, Viewer
+from console.web.context import RequestContext
 from console.web.filters import LogFilter
 from console.web.pages.choices import clinic_names
-from console.web.visiting import Exporter, Viewer, Visit
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import total
 from payments.journeys import listing
@@ -35,47 +36,47 @@ class _Export(LogFilter):
 
 
 @router.get("/payment-log")
-def show(choice: Annotated[LogFilter, Query()], visit: Viewer) -> Response:
+def show(choice: Annotated[LogFilter, Query()], context: Viewer) -> Response:
     """Show a page of the log, or its sums."""
-    query = choice.query(visit.user)
-    with visit.site.ledger() as tx:
+    query = choice.query(context.user)
+    with context.app.transaction() as tx:
         sums = listing.log_sums(tx, query, choice.group_by) if choice.group_by else None
         page = None if choice.group_by else listing.log_page(tx, query, choice.place(), PAGE_ROWS)
-        names = clinic_names(tx, visit)
-        visit.note(tx, "viewed Patient Payment Log", choice.patient or "", visit.request.url.query)
+        names = clinic_names(tx, context)
+        context.audit(tx, "viewed Patient Payment Log", choice.patient or "", context.request.url.query)
     last = page.rows[-1] if page and page.has_more else None
-    return visit.page(
+    return context.page(
         "payment_log.html",
         choice=choice,
         rows=[row for _, row in page.rows] if page else [],
         sums=sums,
         total=total(each.total for each in sums) if sums is not None else None,
         count=sum(each.count for each in sums) if sums is not None else 0,
-        next_page=visit.link(after=f"{last[1].deposit_date}.{last[0]}") if last else None,
+        next_page=context.link(after=f"{last[1].deposit_date}.{last[0]}") if last else None,
         clinics=names,
         charge_types=list(ChargeType),
         methods=list(Method),
         groups=list(GroupBy),
-        query_string=visit.link(after=None).partition("?")[2],
+        query_string=context.link(after=None).partition("?")[2],
     )
 
 
 @router.get("/payment-log/export")
-def export(choice: Annotated[_Export, Query()], visit: Exporter) -> Response:
+def export(choice: Annotated[_Export, Query()], context: Exporter) -> Response:
     """Return what is chosen as a file; who took it away is on record."""
-    with visit.site.ledger() as tx:
-        records, layout = _records(tx, choice, visit)
-        rows = f"{len(records):,} rows as {choice.form}; {visit.request.url.query}"
-        visit.note(tx, "exported Patient Payment Log", choice.patient or "", rows)
-    name = f"payment-log-{visit.now:%Y-%m-%d}.{choice.form}"
+    with context.app.transaction() as tx:
+        records, layout = _records(tx, choice, context)
+        rows = f"{len(records):,} rows as {choice.form}; {context.request.url.query}"
+        context.audit(tx, "exported Patient Payment Log", choice.patient or "", rows)
+    name = f"payment-log-{context.now:%Y-%m-%d}.{choice.form}"
     is_csv = choice.form is FileForm.CSV
     body = (as_csv if is_csv else as_xlsx)(records, layout)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(body, media_type=CSV_TYPE if is_csv else XLSX_TYPE, headers=headers)
 
 
-def _records(tx: Transaction, choice: LogFilter, visit: Visit) -> tuple[list[Record], Layout]:
-    query = choice.query(visit.user)
+def _records(tx: Transaction, choice: LogFilter, context: RequestContext) -> tuple[list[Record], Layout]:
+    query = choice.query(context.user)
     if choice.group_by:
         group = choice.group_by.value
         sums = listing.log_sums(tx, query, choice.group_by)

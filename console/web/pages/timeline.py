@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from console.web.auth import Viewer
+from console.web.context import RequestContext
+from console.web.errors import PageError
 from console.web.filters import Filter, Text
-from console.web.visiting import PageError, Viewer, Visit
 from payments.core.outcome import Reason
 from payments.journeys import listing, reporting
 from payments.journeys.listing import FeedFilter
@@ -20,16 +22,16 @@ class _Choice(Filter):
 
 
 @router.get("/timeline")
-def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
+def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the life of one payment, or ask for one."""
     if choice.payment is None:
-        return visit.page("timeline.html", payment=None)
-    with visit.site.ledger() as tx:
-        happened = life(tx, visit, choice.payment)
-        found = listing.feed_page(tx, FeedFilter(payment=choice.payment, clinics=visit.user.clinics), None, 1).rows
-        visit.note(tx, "viewed timeline", choice.payment)
+        return context.page("timeline.html", payment=None)
+    with context.app.transaction() as tx:
+        happened = life(tx, context, choice.payment)
+        found = listing.feed_page(tx, FeedFilter(payment=choice.payment, clinics=context.user.clinics), None, 1).rows
+        context.audit(tx, "viewed timeline", choice.payment)
     row = found[0].row if found else None
-    return visit.page(
+    return context.page(
         "timeline.html",
         payment=choice.payment,
         happened=happened,
@@ -39,9 +41,9 @@ def show(choice: Annotated[_Choice, Query()], visit: Viewer) -> Response:
     )
 
 
-def life(tx: Transaction, visit: Visit, key: str) -> list[TimelineRow]:
+def life(tx: Transaction, context: RequestContext, key: str) -> list[TimelineRow]:
     """Return what happened to a payment that the visitor may see, or refuse."""
-    happened = list(reporting.timeline(tx, key)) if listing.visible_keys(tx, visit.user, [key]) else []
+    happened = list(reporting.timeline(tx, key)) if listing.visible_keys(tx, context.user, [key]) else []
     if not happened:
         step = "Keys are clinic/payment/line, as the Claims Feed shows them."
         raise PageError(404, f"No payment is known as {key}.", step)

@@ -3,7 +3,9 @@
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter, ValidationError
 
-from console.web.visiting import Administrator, PageError, Visit
+from console.web.auth import Administrator
+from console.web.context import RequestContext
+from console.web.errors import PageError
 from payments.access import authentication
 from payments.access.authentication import Password, UserError
 from payments.access.rights import RIGHTS, Right, Role, User
@@ -15,70 +17,70 @@ _CLINICS = TypeAdapter(tuple[Identifier, ...])
 
 
 @router.get("/users")
-def show(visit: Administrator) -> Response:
+def show(context: Administrator) -> Response:
     """Show every user and what each role may do."""
-    with visit.site.ledger() as tx:
+    with context.app.transaction() as tx:
         rows = authentication.list_users(tx)
-    return visit.page("users.html", rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
+    return context.page("users.html", rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
 
 
 @router.post("/users")
-def add(visit: Administrator) -> Response:
+def add(context: Administrator) -> Response:
     """Make a user."""
-    user = _described(visit)
-    password = Password(str(visit.form.get("password", "")))
-    with visit.site.ledger() as tx:
-        authentication.add_user(tx, user, password, visit.now, visit.user.signature)
-    return visit.go("/users", f"User {user.name} can log in now.")
+    user = _described(context)
+    password = Password(str(context.form.get("password", "")))
+    with context.app.transaction() as tx:
+        authentication.add_user(tx, user, password, context.now, context.user.signature)
+    return context.redirect("/users", f"User {user.name} can log in now.")
 
 
 @router.post("/users/change")
-def change(visit: Administrator) -> Response:
+def change(context: Administrator) -> Response:
     """Give a user another role or other clinics."""
-    user = _described(visit)
-    if user.name == visit.user.name:
+    user = _described(context)
+    if user.name == context.user.name:
         raise UserError("you cannot change your own role; ask another admin")
-    with visit.site.ledger() as tx:
-        authentication.change_user(tx, user, visit.now, visit.user.signature)
-    return visit.go("/users", f"User {user.name} has this role and these clinics from now on.")
+    with context.app.transaction() as tx:
+        authentication.change_user(tx, user, context.now, context.user.signature)
+    return context.redirect("/users", f"User {user.name} has this role and these clinics from now on.")
 
 
 @router.post("/users/disable")
-def disable(visit: Administrator) -> Response:
+def disable(context: Administrator) -> Response:
     """Let a user no longer in."""
-    name = str(visit.form.get("name", ""))
-    if name == visit.user.name:
+    name = str(context.form.get("name", ""))
+    if name == context.user.name:
         raise UserError("you cannot disable yourself; ask another admin")
-    with visit.site.ledger() as tx:
-        authentication.disable(tx, name, visit.now, visit.user.signature)
-    return visit.go("/users", f"User {name} is disabled; every session and token has ended.")
+    with context.app.transaction() as tx:
+        authentication.disable(tx, name, context.now, context.user.signature)
+    return context.redirect("/users", f"User {name} is disabled; every session and token has ended.")
 
 
 @router.post("/users/enable")
-def enable(visit: Administrator) -> Response:
+def enable(context: Administrator) -> Response:
     """Let a user in again."""
-    name = str(visit.form.get("name", ""))
-    with visit.site.ledger() as tx:
-        authentication.enable(tx, name, visit.now, visit.user.signature)
-    return visit.go("/users", f"User {name} can log in again.")
+    name = str(context.form.get("name", ""))
+    with context.app.transaction() as tx:
+        authentication.enable(tx, name, context.now, context.user.signature)
+    return context.redirect("/users", f"User {name} can log in again.")
 
 
 @router.post("/users/password")
-def set_password(visit: Administrator) -> Response:
+def set_password(context: Administrator) -> Response:
     """Give a user another password."""
-    name = str(visit.form.get("name", ""))
-    password = Password(str(visit.form.get("password", "")))
-    with visit.site.ledger() as tx:
-        authentication.set_password(tx, name, password, visit.now, visit.user.signature)
-    return visit.go("/users", f"User {name} has another password; every session and token has ended.")
+    name = str(context.form.get("name", ""))
+    password = Password(str(context.form.get("password", "")))
+    with context.app.transaction() as tx:
+        authentication.set_password(tx, name, password, context.now, context.user.signature)
+    return context.redirect("/users", f"User {name} has another password; every session and token has ended.")
 
 
-def _described(visit: Visit) -> User:
+def _described(context: RequestContext) -> User:
     """Return the user that a form describes."""
-    role = str(visit.form.get("role", ""))
+    role = str(context.form.get("role", ""))
     if role not in {*Role}:
         raise PageError(422, "Choose a role.", "Go back and choose one.")
-    return User(str(visit.form.get("name", "")).strip(), Role(role), _limit(str(visit.form.get("clinics", ""))))
+    return User(str(context.form.get("name", "")).strip(), Role(role), _limit(str(context.form.get("clinics", ""))))
 
 
 def _limit(text: str) -> tuple[str, ...] | None:

@@ -81,7 +81,7 @@ def test_a_month_is_scheduled_for_the_night_and_taken_back(terminal: Terminal, t
 
     told = terminal.types("months", "schedule", company, "2020-04")
 
-    assert told.out.startswith(f"{company} 2020-04 is scheduled and closes tonight")
+    assert told.out.startswith(f"{company} 2020-04 closes tonight")
     assert told.out.splitlines()[1:] == ["Everything of this month is settled."]
     assert listed(terminal, company)["2020-04"] == ("SCHEDULED", "25.00")
     assert terminal.types("months", "cancel", company, "2020-04").out == f"{company} 2020-04 is open again.\n"

@@ -18,7 +18,7 @@ from httpx import Client, HTTPTransport, Response
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.web.app import make_site
+from console.web.app import create_app
 from payments.access import authentication
 from payments.access.authentication import Cost, Password
 from payments.access.rights import Role, User
@@ -70,9 +70,9 @@ def engines(postgres_url: str, empty_ledger: str, redis_url: str) -> Iterator[En
 def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     """The application, with a user of each role and one who is limited to a clinic."""
     home: Path = tmp_path_factory.mktemp("console")
-    app = make_site(read_settings({"PAYMENTS_HOME": str(home), "PAYMENTS_METRICS_TOKEN": METRICS_TOKEN}), engines)
+    app = create_app(read_settings({"PAYMENTS_HOME": str(home), "PAYMENTS_METRICS_TOKEN": METRICS_TOKEN}), engines)
     now = datetime.now(UTC)
-    with app.state.site.ledger() as tx:
+    with app.state.console.transaction() as tx:
         for clinic in (CLINIC, OTHER_CLINIC):
             wish = SettingsUpdate(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
             configuring.set_clinic(tx, wish, now=now, who="user:admin")
@@ -83,8 +83,8 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             limited = User(f"{role}-of-north", role, (CLINIC,))
             authentication.add_user(tx, limited, password, now, "tests")
     yield app
-    app.state.site.database.dispose()
-    app.state.site.feed.close()
+    app.state.console.database.dispose()
+    app.state.console.feed.close()
 
 
 @pytest.fixture(scope="package")
@@ -110,7 +110,7 @@ def served(app: FastAPI) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def ledger_database(site: FastAPI) -> Database:
-    database: Database = site.state.site.database
+    database: Database = site.state.console.database
     return database
 
 

@@ -20,7 +20,7 @@ Visitor = Callable[[str], Browser]
 
 def said(browser: Browser) -> str:
     """Return what the last form was answered with."""
-    return unquote(browser.client.cookies.get("payments_said") or "")
+    return unquote(browser.client.cookies.get("payments_flash") or "")
 
 
 def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:
 
 def audited(site: FastAPI, action: str) -> list[AuditRow]:
     """Return the audit history of one kind of deed, newest first."""
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         return authentication.read_audit(tx, AuditQuery(action=action), 1000)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.web.app import PAGES, make_site
+from console.web.app import PAGES, create_app
 from console.web.filters import Filter
 from payments.access import authentication
 from payments.access.authentication import Password
@@ -114,8 +114,8 @@ def site(
     """A console of its own with a few payments, for whatever is done to it; gives its address."""
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("any"))})
     with scratch_database(postgres_url, empty_ledger) as url:
-        app = make_site(home, Engines.named(url, redis_url))
-        database = app.state.site.database
+        app = create_app(home, Engines.named(url, redis_url))
+        database = app.state.console.database
         with transaction(database) as tx:
             for role in Role:
                 authentication.add_user(tx, User(ASKS[role], role), Password(PASSWORD, CHEAP), NOW, "tests")
@@ -126,7 +126,7 @@ def site(
         with served(app) as address:
             yield address
         database.dispose()
-        app.state.site.feed.close()
+        app.state.console.feed.close()
 
 
 @pytest.fixture(scope="module")

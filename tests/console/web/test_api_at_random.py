@@ -30,7 +30,7 @@ pytestmark = pytest.mark.acceptance
 @pytest.fixture(scope="module")
 def token(site: FastAPI) -> str:
     now = datetime.now(UTC)
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         authentication.add_user(tx, User("random", Role.ADMIN), authentication.Password(PASSWORD, CHEAP), now, "tests")
         return authentication.make_token(tx, "random", now, "tests")
 

@@ -18,7 +18,7 @@ def test_pages_come_while_a_hundred_log_ins_wait(
 ) -> None:
     billing, form = visitor("billing"), {"csrf": csrf_of(stranger.get("/login")), "name": "billing"}
 
-    with ThreadPoolExecutor(100) as crowd, site.state.site.ledger() as tx:
+    with ThreadPoolExecutor(100) as crowd, site.state.console.transaction() as tx:
         # Every log-in asks this table first, so that none ends before the pages have come.
         tx.exec_driver_sql("LOCK TABLE login_failures")
         logins = [crowd.submit(stranger.post, "/login", data={**form, "password": PASSWORD}) for _ in range(100)]
@@ -36,7 +36,7 @@ def test_who_comes_when_too_many_wait_is_told_to_come_again(
     monkeypatch.setattr(login, "WAITING_MAX", 3)
     form = {"csrf": csrf_of(stranger.get("/login")), "name": "billing", "password": PASSWORD}
 
-    with ThreadPoolExecutor(AT_ONCE + 3) as crowd, site.state.site.ledger() as tx:
+    with ThreadPoolExecutor(AT_ONCE + 3) as crowd, site.state.console.transaction() as tx:
         tx.exec_driver_sql("LOCK TABLE login_failures")
         logins = [crowd.submit(stranger.post, "/login", data=form) for _ in range(AT_ONCE + 3)]
         until(lambda: site.state.log_ins.statistics().tasks_waiting == 3)

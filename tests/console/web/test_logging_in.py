@@ -11,7 +11,7 @@ from httpx import Client
 
 from config.engines import Engines
 from config.settings import read_settings
-from console.web.app import make_site
+from console.web.app import create_app
 from payments.access import authentication
 from payments.access.authentication import Attempt, Password, UserError
 from payments.access.rights import Pauses, Role, User
@@ -142,11 +142,11 @@ def test_logging_in_leads_to_where_one_wanted_to_be_and_nowhere_else(address: st
 @pytest.fixture
 def proxied(engines: Engines, site: FastAPI, tmp_path: Path) -> Iterator[str]:
     """Where the same console is served to a proxy that speaks https."""
-    app = make_site(read_settings({"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_CONSOLE_HTTPS": "true"}), engines)
+    app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_CONSOLE_HTTPS": "true"}), engines)
     with served(app) as address:
         yield address
-    app.state.site.database.dispose()
-    app.state.site.feed.close()
+    app.state.console.database.dispose()
+    app.state.console.feed.close()
 
 
 def test_behind_https_each_cookie_is_secure_and_the_browser_stays_with_https(proxied: str) -> None:
@@ -180,7 +180,7 @@ def test_a_form_without_its_token_changes_nothing(visitor: Callable[[str], Brows
     for csrf in (None, "", "0" * 64, visitor("billing").csrf):
         answer = admin.client.post("/users", data=forged | ({} if csrf is None else {"csrf": csrf}))
         assert answer.status_code == 403
-        assert "out of date" in answer.text
+        assert "This form has expired" in answer.text
     assert admin.client.post("/api/requeue", json={"payments": ["a/b/c"]}).status_code == 403
     assert "mallory" not in admin.get("/users").text
     with stranger_at(address) as client:
@@ -201,7 +201,7 @@ def test_a_token_opens_the_api_without_a_form_and_not_after_its_user_is_disabled
     site: FastAPI, stranger: Client
 ) -> None:
     now = datetime.now(UTC)
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         name = make(tx)
         token = authentication.make_token(tx, name, now, "tests")
     shown = {"authorization": f"Bearer {token}"}
@@ -210,7 +210,7 @@ def test_a_token_opens_the_api_without_a_form_and_not_after_its_user_is_disabled
     answer = stranger.post("/api/requeue", headers=shown, json={"payments": ["no/such/payment"]})
     assert answer.json() == {"count": 0, "passed_over": ["no/such/payment"]}
 
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         authentication.disable(tx, name, now, "tests")
     assert stranger.get("/api/claims-feed", headers=shown).status_code == 401
 

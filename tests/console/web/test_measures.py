@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from httpx import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from console.web.metrics import METRICS, Kept
+from console.web.metrics import METRICS, CachedGauge
 from tests.console.web.conftest import METRICS_TOKEN, Ledger
 from tests.console.web.stories import edit_in_closed_month
 from tests.make import saved
@@ -57,9 +57,9 @@ def test_a_payment_that_is_put_off_is_a_retry_and_one_that_waits(stranger: Clien
 def test_a_figure_for_which_much_is_read_is_kept_a_hundred_times_as_long_as_it_took(site: FastAPI) -> None:
     begun = datetime(2026, 6, 10, tzinfo=UTC)
     clock = iter([begun, begun + timedelta(seconds=3)] * 2)
-    timed = replace(site.state.site, clock=lambda: next(clock))
+    timed = replace(site.state.console, clock=lambda: next(clock))
     counted = iter(range(10))
-    kept = Kept(lambda *_: next(counted), timedelta(minutes=1))
+    kept = CachedGauge(lambda *_: next(counted), timedelta(minutes=1))
 
     def read(minutes: float) -> int:
         return kept.read(timed, begun + timedelta(minutes=minutes))

@@ -35,7 +35,7 @@ def test_more_rows_than_one_looks_at_are_an_export_which_needs_its_right_and_is_
 def test_a_program_reads_in_openapi_how_to_show_its_token_and_what_each_answer_is(
     site: FastAPI, stranger: Client
 ) -> None:
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         token = authentication.make_token(tx, "front-office", datetime.now(UTC), "tests")
     described = stranger.get("/api/openapi.json", headers={"authorization": f"Bearer {token}"}).json()
 

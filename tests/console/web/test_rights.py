@@ -11,6 +11,7 @@ from httpx import Client
 from starlette.routing import Mount
 
 from console.web.app import PAGES
+from console.web.auth import RequireRight
 from console.web.pages import (
     account,
     api,
@@ -28,7 +29,6 @@ from console.web.pages import (
     timeline,
     users,
 )
-from console.web.visiting import RequireRight
 from payments.access.rights import RIGHTS, Right, Role
 from tests.console.web.conftest import METRICS_TOKEN, Browser
 

@@ -60,7 +60,7 @@ def test_a_run_goes_step_by_step_stops_where_it_is_asked_to_and_is_taken_up_agai
     clinic, support = "stopping", visitor("support")
     leave_out(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
     wanted, now = FeedFilter(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         number = requeueing.start_run(tx, wanted, now, "user:support")
         assert requeueing.requeue_next_chunk(tx, number, now, 2)
 
@@ -68,7 +68,7 @@ def test_a_run_goes_step_by_step_stops_where_it_is_asked_to_and_is_taken_up_agai
     assert "<strong>2</strong> of 5 payments requeued" in running
     assert "data-goes-on" in running
     assert support.post(f"/requeue-runs/{number}/stop").status_code == 303
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         assert not requeueing.requeue_next_chunk(tx, number, now, 2)
     assert "Stopped. What was requeued stays so; the rest is as it was." in support.get(f"/requeue-runs/{number}").text
     statuses = [row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)]
@@ -87,7 +87,7 @@ def test_a_run_whose_console_has_ended_says_so_and_can_be_gone_on_with(
         FeedFilter(status=Status.NOT_SENT, clinics=("stalling",)),
         datetime.now(UTC) - timedelta(minutes=5),
     )
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         number = requeueing.start_run(tx, wanted, long_ago, "user:support")
     support = visitor("support")
 

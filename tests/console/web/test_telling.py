@@ -32,7 +32,7 @@ def test_looking_at_a_patient_is_on_record(visitor: Visitor, ledger: Ledger, sit
         ("/api/account", {"patient": "p-looked-at"}),
     ):
         assert front.get(path, **query).status_code == 200
-    with site.state.site.ledger() as tx:
+    with site.state.console.transaction() as tx:
         seen = authentication.read_audit(tx, AuditQuery(who="user:front-office"), 5)
 
     assert [row.action for row in reversed(seen)] == [

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from console.cli.arguments import identifier
-from console.cli.clinics import Switch
-from console.cli.session import ledger, person
-from console.cli.terminal import say
+from console.cli.session import current_user, open_transaction
+from console.cli.settings import Switch
+from console.cli.terminal import print_line
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -57,10 +57,10 @@ def set_company(
         adjustments=adjustments,
         timezone=timezone,
     )
-    with ledger() as tx:
-        row = configuring.set_company(tx, wish, now=datetime.now(UTC), who=person())
+    with open_transaction() as tx:
+        row = configuring.set_company(tx, wish, now=datetime.now(UTC), who=current_user())
     order = "its own date of service first" if row.dos_first else "the oldest balance first"
-    say(
+    print_line(
         f"Company {row.company}: time zone {row.timezone}; payments are held {row.hold_days} days, {order}; "
         f"adjustments of closed months: {row.adjustments}."
     )

@@ -12,12 +12,12 @@ import typer
 
 from console.cli.arguments import FormOption, seconds
 from console.cli.printing import show
-from console.cli.progress import busy
-from console.cli.session import installation
-from console.cli.terminal import say
+from console.cli.progress import spinner
+from console.cli.session import current_installation
+from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports import layouts
-from console.reports.output import Form, Record
+from console.reports.output import OutputFormat, Record
 
 STACK = (sys.executable, "-m", "devstack.stack")
 """The supervisor as a process of its own; see `stack_environment`."""
@@ -44,15 +44,15 @@ def wait(
 
     A held payment whose next try lies ahead is not waited for.
     """
-    from console.cli.waiting import until_quiet
+    from console.cli.backlog import wait_until_idle
 
-    at = installation()
-    with busy("Waiting") as tell:
-        seen = until_quiet(at, timeout, lambda seen: tell(f"Waiting: {seen}"))
-    if not seen.is_quiet:
+    at = current_installation()
+    with spinner("Waiting") as tell:
+        seen = wait_until_idle(at, timeout, lambda seen: tell(f"Waiting: {seen}"))
+    if not seen.is_idle:
         raise CommandError(f"not finished after {timeout:g} s: {seen}")
     held = f"; {seen.held:,} payments are held for a later try" if seen.held else ""
-    say(f"Nothing is queued or due{held}.")
+    print_line(f"Nothing is queued or due{held}.")
 
 
 def health(
@@ -60,13 +60,13 @@ def health(
         int,
         typer.Option(min=1, max=3600, metavar="SECONDS", help="How long the workers may take to give a sign of life."),
     ] = 5,
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
 ) -> None:
     """Look at every part of a running stack; exit with 0 if all of them work, else with 1."""
     from tasks.health_check import check
 
-    settings, engines = installation()
-    with busy("Asking every part"):
+    settings, engines = current_installation()
+    with spinner("Asking every part"):
         parts = check(engines, settings, timeout)
     records: list[Record] = [part._asdict() | {"state": "up" if part.is_up else "down"} for part in parts]
     show(records, layouts.HEALTH, form)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, NamedTuple
 import typer
 
 from console.cli.arguments import day
-from console.cli.progress import counting
-from console.cli.session import Installation, installation, ledger, person
-from console.cli.terminal import say
+from console.cli.progress import counter
+from console.cli.session import Installation, current_installation, current_user, open_transaction
+from console.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -63,7 +63,7 @@ def publish(
 ) -> None:
     """Put each line of a file on the feed as it stands, broken ones too: Billing says what is wrong with them."""
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
-        at, sign = installation(), _signing(sign_with) if sign_with else None
+        at, sign = current_installation(), _signing(sign_with) if sign_with else None
         _confirm(_send(at, _lines(lines), sign=sign), at)
 
 
@@ -83,7 +83,7 @@ def simulate(
     The days hold what real ones hold: corrections, deletions, refunds, late and doubled events.
     """
     simulation = Simulation(clinics, days, seed, _begin(first_day, days))
-    at = installation()
+    at = current_installation()
     _confirm(play(at, simulation, rate), at)
 
 
@@ -114,11 +114,11 @@ def replay_synthea(
     from emr.synthea import read_export
 
     export = read_export(folder)
-    at = installation()
+    at = current_installation()
     fresh = _switch_on(at, export.clinics, export.company_id)
     count = _send(at, chain(export.patients(), export.payments()))
     _confirm(count, at)
-    say(
+    print_line(
         f"{export.payment_count:,} payments of {export.payments_total:,.2f} in all, from {len(export.clinics):,} "
         f"clinics of company {export.company_id}; {fresh:,} of them newly set up."
     )
@@ -139,7 +139,7 @@ def play(at: Installation, simulation: Simulation, rate: int | None = None) -> i
     from payments.journeys import configuring
 
     now = datetime.now(UTC)
-    with ledger(at.engines) as tx:
+    with open_transaction(at.engines) as tx:
         for clinic in clinics_of(simulation.clinics, simulation.seed):
             wish = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
             configuring.set_clinic(tx, wish, now=now, who="simulator")
@@ -153,12 +153,12 @@ def _switch_on(at: Installation, clinics: Iterable[str], company: str) -> int:
     from payments.journeys import configuring
 
     now, fresh = datetime.now(UTC), 0
-    with ledger(at.engines) as tx:
+    with open_transaction(at.engines) as tx:
         known = {row.clinic for row in configuring.show_clinics(tx, now) if row.integration or row.types}
         for clinic in clinics:
             if clinic not in known:
                 wish = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
-                configuring.set_clinic(tx, wish, now=now, who=person())
+                configuring.set_clinic(tx, wish, now=now, who=current_user())
                 fresh += 1
     return fresh
 
@@ -184,7 +184,7 @@ def _send(at: Installation, events: Iterable[Publishable], rate: int | None = No
     with (
         _tracer(at) as tracer,
         PaymentFeed(at.engines.redis_url, at.settings.stream, at.settings.streams, sign=sign, tracer=tracer) as feed,
-        counting("Publishing", "events") as on_progress,
+        counter("Publishing", "events") as on_progress,
     ):
         return feed.publish_many(events, chunk=chunk, on_progress=on_progress)
 
@@ -220,4 +220,4 @@ def _paced(events: Iterable[Publishable], rate: int) -> Iterator[Publishable]:
 
 
 def _confirm(count: int, at: Installation) -> None:
-    say(f"{count:,} event{'' if count == 1 else 's'} published on {at.settings.stream}")
+    print_line(f"{count:,} event{'' if count == 1 else 's'} published on {at.settings.stream}")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.arguments import reason_named, status_named
-from console.cli.session import installation, ledger, person
-from console.cli.terminal import say
+from console.cli.session import current_installation, current_user, open_transaction
+from console.cli.terminal import print_line
 from console.errors import CommandError
 
 if TYPE_CHECKING:
@@ -42,23 +42,23 @@ def requeue(
     if keys and (status or reason or clinic):
         raise CommandError("name payments by their keys or choose them by --status, not both", exit_status=2)
     choice = status and RequeueFilter(status_named(status), reason_named(reason) if reason else None, clinic)
-    settings, engines = installation()
+    settings, engines = current_installation()
     now = datetime.now(UTC)
-    with ledger(engines) as tx:
+    with open_transaction(engines) as tx:
         if choice:
-            done = requeueing.requeue_matching(tx, choice, now, person())
+            done = requeueing.requeue_matching(tx, choice, now, current_user())
         else:
-            done = requeueing.requeue(tx, keys, now, person())
+            done = requeueing.requeue(tx, keys, now, current_user())
         unknown = [key for key in done.passed_over if not reporting.timeline(tx, key)]
     _tell(done, [key for key in done.passed_over if key not in unknown], has_some=bool(choice) or keys != unknown)
     if done.count and not enqueue.retry_due(settings, engines):
-        say("The queue does not answer now; they are taken up as soon as it does.")
+        print_line("The queue does not answer now; they are taken up as soon as it does.")
     if unknown:
         raise CommandError(f"no payment is known as {', '.join(unknown)}; the Claims Feed prints the keys")
 
 
 def _tell(done: Requeued, settled: list[str], *, has_some: bool) -> None:
     for key in settled:
-        say(f"{key}: nothing to do; it is in Billing already")
+        print_line(f"{key}: nothing to do; it is in Billing already")
     if has_some:
-        say(f"{done.count:,} payment{'' if done.count == 1 else 's'} will be judged again")
+        print_line(f"{done.count:,} payment{'' if done.count == 1 else 's'} will be judged again")

@@ -21,7 +21,7 @@ POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class Backlog:
     """What has not been dealt with: on the feed, and in the ledger what is due now, to be examined or held.
 
     Where an engine did not answer, `problem` says so and nothing else counts.
@@ -34,7 +34,7 @@ class Unfinished:
     problem: str | None = None
 
     @property
-    def is_quiet(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether nothing is left to be done now; what is held has its time ahead of it."""
         return not (self.on_feed or self.due or self.to_examine or self.problem)
 
@@ -50,18 +50,18 @@ class Unfinished:
         return ", ".join(f"{count:,} {where}" for where, count in parts.items() if count) or "nothing"
 
 
-def until_quiet(at: Installation, timeout_seconds: float, on_look: Callable[[Unfinished], None]) -> Unfinished:
+def wait_until_idle(at: Installation, timeout_seconds: float, on_look: Callable[[Backlog], None]) -> Backlog:
     """Look until all is quiet or the time is over, and return what was seen last."""
     deadline = time.monotonic() + timeout_seconds
     for seen in _looks(at):
         on_look(seen)
-        if seen.is_quiet or time.monotonic() >= deadline:
+        if seen.is_idle or time.monotonic() >= deadline:
             return seen
         time.sleep(max(0.0, min(POLL_SECONDS, deadline - time.monotonic())))
     raise AssertionError("the looks do not end")
 
 
-def _looks(at: Installation) -> Iterator[Unfinished]:
+def _looks(at: Installation) -> Iterator[Backlog]:
     from payments.store.db.connection import connect
     from tasks.feed.streams import Streams
     from tasks.resources import connect_redis
@@ -75,7 +75,7 @@ def _looks(at: Installation) -> Iterator[Unfinished]:
             database.dispose()
 
 
-def _look(feed: Streams, database: Database) -> Unfinished:
+def _look(feed: Streams, database: Database) -> Backlog:
     """Look at the feed first: what leaves it is in the ledger by then."""
     from redis.exceptions import RedisError
 
@@ -87,9 +87,9 @@ def _look(feed: Streams, database: Database) -> Unfinished:
         with transaction(database) as tx:
             left = waiting(tx, datetime.now(UTC))
     except RedisError:
-        return Unfinished(problem="Redis does not answer")
+        return Backlog(problem="Redis does not answer")
     except Exception as error:
         if not is_transient(error):
             raise
-        return Unfinished(problem="PostgreSQL does not answer")
-    return Unfinished(on_feed, left.due, left.to_examine, left.later)
+        return Backlog(problem="PostgreSQL does not answer")
+    return Backlog(on_feed, left.due, left.to_examine, left.later)

@@ -13,11 +13,11 @@ import typer
 
 from console.cli.arguments import FormOption, charge_types_named, identifier
 from console.cli.printing import show
-from console.cli.session import ledger, person
-from console.cli.terminal import say
+from console.cli.session import current_user, open_transaction
+from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports import layouts
-from console.reports.output import Form, Record
+from console.reports.output import OutputFormat, Record
 
 if TYPE_CHECKING:
     from payments.contract.event import ChargeType
@@ -57,21 +57,21 @@ def set_clinic(
         None if integration is None else integration is Switch.ON,
         None if types is None else charge_types_named(types),
     )
-    with ledger() as tx:
-        row = configuring.set_clinic(tx, wish, now=datetime.now(UTC), who=person())
+    with open_transaction() as tx:
+        row = configuring.set_clinic(tx, wish, now=datetime.now(UTC), who=current_user())
     flowing = ", ".join(row.types) or "no charge types (name them with --types)"
-    say(f"Clinic {row.clinic} of company {row.company}: integration {_switch(row)}; {flowing}.")
+    print_line(f"Clinic {row.clinic} of company {row.company}: integration {_switch(row)}; {flowing}.")
 
 
 @app.command("show", epilog="Example: payments settings show\n\nExample: payments settings show north --format json")
 def show_clinics(
     clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="This clinic only.")] = None,
-    form: FormOption = Form.TABLE,
+    form: FormOption = OutputFormat.TABLE,
 ) -> None:
     """Show the settings of one clinic or of all."""
     from payments.journeys import configuring
 
-    with ledger() as tx:
+    with open_transaction() as tx:
         rows = configuring.show_clinics(tx, datetime.now(UTC), clinic)
     if clinic and not rows:
         raise CommandError(f"no clinic is known as {clinic}; `payments settings show` lists them all")

@@ -1,0 +1,81 @@
+"""Authentication and authorization: the session or token of a request, and the right that each page requires."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData
+
+from console.web.context import RequestContext, app_state
+from console.web.csrf import check_csrf_token
+from console.web.errors import LoginRequiredError, PageError
+from console.web.origins import SAFE_METHODS
+from payments.access import authentication
+from payments.access.rights import Right
+
+SESSION_COOKIE = "payments_session"
+NUL_SENTENCE = "it holds a NUL character, which PostgreSQL does not store"
+"""The error for a text with a NUL character."""
+
+
+async def read_form(request: Request) -> FormData:
+    """Return the fields of a form; none for a request without one. Raises PageError (422) for a NUL character."""
+    if request.method in SAFE_METHODS:
+        return FormData()
+    form = await request.form()
+    for name, value in form.multi_items():
+        if isinstance(value, str) and "\0" in value:
+            raise PageError(422, f"{name}: {NUL_SENTENCE}.", "Correct it and try again.")
+    return form
+
+
+FormFields = Annotated[FormData, Depends(read_form)]
+
+
+class RequireRight:
+    """Requires that the user of a request has a right. A test checks that every page requires one."""
+
+    def __init__(self, right: Right) -> None:
+        self.right = right
+
+    def __call__(self, request: Request, form: FormFields) -> RequestContext:
+        """Return the context of the request.
+
+        Raises LoginRequiredError without a valid session or token, and PageError (403) for a wrong CSRF token or a
+        role without the right.
+        """
+        app = app_state(request)
+        now = app.clock()
+        token, kind = _credentials(request)
+        with app.transaction() as tx:
+            user = authentication.recognise(tx, token, kind, now) if token else None
+        if user is None:
+            raise LoginRequiredError
+        context = RequestContext(app, request, user, token, form, now)
+        # The error page shows the navigation of this user.
+        request.state.context = context
+        if kind == "session" and request.method not in SAFE_METHODS:
+            check_csrf_token(request, form, token)
+        if not user.may(self.right):
+            raise PageError(
+                403,
+                f"Your role, {user.role}, does not include the right to {self.right.phrase}.",
+                "Ask an administrator if you need it.",
+            )
+        return context
+
+
+Viewer = Annotated[RequestContext, Depends(RequireRight(Right.VIEW))]
+Requeuer = Annotated[RequestContext, Depends(RequireRight(Right.REQUEUE))]
+Editor = Annotated[RequestContext, Depends(RequireRight(Right.EDIT))]
+Configurer = Annotated[RequestContext, Depends(RequireRight(Right.CONFIGURE))]
+Exporter = Annotated[RequestContext, Depends(RequireRight(Right.EXPORT))]
+Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER))]
+"""The contexts that pages declare; each requires its right."""
+
+
+def _credentials(request: Request) -> tuple[str, str]:
+    """Return the token of a request and its kind: a bearer token, or the session of the cookie."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.casefold() == "bearer" and token:
+        return token.strip(), "token"
+    return request.cookies.get(SESSION_COOKIE, ""), "session"

@@ -1,0 +1,144 @@
+"""What a page works with: the state of the application, and the context of one request with its user and time."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any
+from urllib.parse import unquote, urlencode
+from zoneinfo import ZoneInfo, available_timezones
+
+import redis
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment
+from starlette.datastructures import FormData
+
+from config.engines import Engines
+from config.settings import Settings
+from console.web.csrf import csrf_token
+from console.web.flash import FLASH_COOKIE, read_flash, set_flash
+from console.web.origins import client_address
+from payments.access import authentication
+from payments.access.authentication import AuditEntry
+from payments.access.rights import Right, User
+from payments.store.db import connection
+from payments.store.db.connection import Database, Transaction
+from tasks.feed.stream import FeedFigures
+from tasks.feed.streams import Streams
+
+ZONE_COOKIE = "payments_zone"
+"""Holds the browser's time zone. Without scripts it is missing, and times are shown in UTC."""
+_SUBJECT_MAX, _DETAIL_MAX = 300, 1000
+
+
+@dataclass(frozen=True)
+class AppState:
+    """The settings, connections and templates that all pages of this process share."""
+
+    settings: Settings
+    engines: Engines
+    database: Database
+    feed: redis.Redis
+    templates: Environment
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def flower_url(self) -> str:
+        """The address of Flower, for operators."""
+        return self.settings.flower_address
+
+    def feed_figures(self) -> FeedFigures | None:
+        """Return the length, lag and age of the feed; None if Redis does not answer."""
+        try:
+            return Streams(self.feed, self.settings.stream, self.settings.streams).figures()
+        except redis.RedisError:
+            return None
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction on the ledger; it commits at the end of the block."""
+        return connection.transaction(self.database)
+
+    def snapshot_transaction(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction whose queries all see the same snapshot, for a page that runs several of them."""
+        return connection.snapshot_transaction(self.database)
+
+    def render(self, template: str, values: Mapping[str, Any]) -> str:
+        """Render a template."""
+        return self.templates.get_template(template).render(values)
+
+
+def app_state(request: Request) -> AppState:
+    """Return the state of the application that serves a request."""
+    state: AppState = request.app.state.console
+    return state
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """One request of an authenticated user. `token` is the secret of the session; `now` is the time of the request."""
+
+    app: AppState
+    request: Request
+    user: User
+    token: str = field(repr=False)
+    form: FormData = field(repr=False)
+    now: datetime
+
+    @property
+    def csrf(self) -> str:
+        """The CSRF token for the forms of this session."""
+        return csrf_token(self.token)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The user's time zone: times are shown in it, and days begin in it."""
+        name = unquote(self.request.cookies.get(ZONE_COOKIE, ""))
+        return ZoneInfo(name if name in _zones() else "UTC")
+
+    @property
+    def today(self) -> date:
+        """The current date in the user's time zone."""
+        return self.now.astimezone(self.zone).date()
+
+    def start_of(self, day: date | None, days_later: int = 0) -> datetime | None:
+        """Return midnight of a day in the user's time zone, or of a day some days later."""
+        return datetime.combine(day + timedelta(days=days_later), time(), self.zone) if day else None
+
+    def may(self, right: str) -> bool:
+        """Return whether the user has a right. Templates hide what would be refused."""
+        return self.user.may(Right(right))
+
+    def audit(self, tx: Transaction, action: str, subject: str = "", detail: str = "") -> None:
+        """Record in the audit history what the user did or viewed."""
+        address = client_address(self.request)
+        entry = AuditEntry(self.now, self.user.signature, action, subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX], address)
+        authentication.note(tx, entry)
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+        """Render a page. A flash message of the previous page is shown once."""
+        message = read_flash(self.request)
+        shared = {"context": self, "user": self.user, "csrf": self.csrf, "message": message, "zone": self.zone}
+        response = HTMLResponse(self.app.render(template, shared | {"path": self.request.url.path} | values), status)
+        if message:
+            response.delete_cookie(FLASH_COOKIE)
+        return response
+
+    def redirect(self, url: str, message: str = "") -> Response:
+        """Redirect to another page, which shows the message."""
+        response = RedirectResponse(url, 303)
+        if message:
+            set_flash(response, message, secure=self.app.settings.console_https)
+        return response
+
+    def link(self, **changes: object) -> str:
+        """Return the address of this page with some parameters changed; None removes a parameter."""
+        kept = dict(self.request.query_params) | changes
+        query = {name: value for name, value in kept.items() if value not in (None, "")}
+        return f"{self.request.url.path}?{urlencode(query)}" if query else self.request.url.path
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -1,0 +1,16 @@
+"""The errors that pages raise: one for a refusal with its HTTP status, one for a missing login."""
+
+
+class PageError(Exception):
+    """A page cannot do what was asked.
+
+    Carries the HTTP status, one sentence that says what happened, and what to do next.
+    """
+
+    def __init__(self, status: int, sentence: str, next_step: str = "") -> None:
+        self.status, self.sentence, self.next_step = status, sentence, next_step
+        super().__init__(sentence)
+
+
+class LoginRequiredError(Exception):
+    """The request carries neither a valid session nor a valid token."""
