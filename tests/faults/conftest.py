@@ -1,4 +1,4 @@
-"""One plant for all faults that leave it whole; every later trial looks at what the earlier ones left, too."""
+"""One stack for all faults that leave it whole, so that later trials also check the effects of earlier ones."""
 
 import os
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.plant import Plant
-from tests.faults.scene import Scene
+from tests.faults.running_stack import RunningStack
+from tests.faults.trial import Trial
 
 IS_LONG = bool(os.environ.get("FAULTS_LONG"))
 # Every case, each with as few repeats as in the short run; what comes of it is not kept.
@@ -16,7 +16,7 @@ IS_EACH = bool(os.environ.get("FAULTS_EACH"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder; without FAULTS_LONG or FAULTS_EACH those that take minutes are left out."""
+    """Mark every test of this folder. Without FAULTS_LONG or FAULTS_EACH, skip the tests that take minutes."""
     for item in items:
         if not item.path.is_relative_to(Path(__file__).parent):
             continue
@@ -34,13 +34,13 @@ def is_long() -> bool:
 
 
 @pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Scene]:
-    """A plant at work with closed months, which has to come to its end cleanly."""
-    plant = Plant(tmp_path_factory.mktemp("plant"))
+def trial(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Trial]:
+    """A running stack with closed months, which must shut down cleanly at the end."""
+    stack = RunningStack(tmp_path_factory.mktemp("stack"))
     try:
-        plant.start()
-        scene = Scene(plant, keeps_results=is_long)
-        scene.open()
-        yield scene
+        stack.start()
+        trial = Trial(stack, keeps_results=is_long)
+        trial.open()
+        yield trial
     finally:
-        plant.stop()
+        stack.stop()

@@ -1,7 +1,7 @@
-"""The rules once more, written for the tests alone: what must stand on the feed and in the ledger in the end.
+"""The business rules, written a second time for the tests: the expected Claims Feed and ledger.
 
-It works on the JSON of the events and shares no code with Billing. A month closes between two parts of the story; what
-arrives in a part may arrive in any order and any number of times.
+It works on the JSON of the events and shares no code with Billing. A month closes between two parts of a run; events
+within a part may arrive in any order and any number of times.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 class Clinic(NamedTuple):
-    """What the office chose for a clinic."""
+    """A clinic's settings."""
 
     company: str
     is_on: bool
@@ -41,8 +41,8 @@ class Oracle:
         self.ledger: dict[str, Money] = defaultdict(dict)
         self.given_up: dict[str, Row] = {}
 
-    def hear(self, said: Said) -> None:
-        """Hear of an event, whenever it comes."""
+    def record(self, said: Said) -> None:
+        """Record an event, at any time."""
         if said["type"] == "patient.saved":
             self.patients.add((said["company_id"], said["patient_id"]))
             return
@@ -52,12 +52,12 @@ class Oracle:
             # A deletion says nothing of the content; what was saved last still tells which months it touches.
             self.newest[key] = said
 
-    def give_up(self, said: Said) -> None:
-        """Hear of an event that Billing can process in no try."""
+    def record_unprocessable(self, said: Said) -> None:
+        """Record an event that Billing cannot process in any attempt."""
         self.given_up[_key(said)] = Row(said["version"], NOT_SENT, "retries_exhausted")
 
     def settle(self) -> None:
-        """Carry out what the newest versions come to, in the months that are open."""
+        """Post what the newest versions require, in open months."""
         for key, said in self.newest.items():
             wanted = self._wanted(said)
             if wanted is None:
@@ -67,17 +67,17 @@ class Oracle:
                 self.ledger[key] = wanted
 
     def close(self, month: str) -> None:
-        """Close a month of every company, after all that was heard so far."""
+        """Close a month of every company, after all events so far."""
         self.settle()
         self.closed.add(month)
 
     def feed(self) -> dict[str, Row]:
-        """Return the Claims Feed."""
+        """Return the expected Claims Feed."""
         rows = {key: self._row(said) for key, said in self.newest.items()}
         return {key: row for key, row in rows.items() if row} | self.given_up
 
     def _wanted(self, said: Said) -> Money | None:
-        """Return what should stand for a line; None leaves alone what stands."""
+        """Return the expected posting of a line; None leaves the posted entries as they are."""
         if said["type"] == "payment.deleted" or not said["paid"] or self._refused(said):
             return {}
         if Decimal(said["amount_due"]) == 0 or not self._knows_patient(said):

@@ -1,4 +1,4 @@
-"""An EMR that saves into a database of its own, and says what it saved through an outbox and a relay."""
+"""An EMR that saves into its own database and publishes through an outbox and a relay."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ UNDONE_EVERY = 5
 
 @contextmanager
 def emr_database(database_url: str) -> Iterator[str]:
-    """Make the EMR a database beside Billing's, with the outbox and a table of its saves."""
+    """Create the EMR's database beside Billing's, with the outbox and a table of saves."""
     server, name = database_url.replace("+psycopg", "", 1), f"emr_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -33,7 +33,7 @@ def emr_database(database_url: str) -> Iterator[str]:
 
 
 class OutboxPublisher(Publisher):
-    """Saves events with their outbox rows in one transaction; now and then one is rolled back, and was never saved."""
+    """Saves events with their outbox rows in one transaction. Some transactions are rolled back."""
 
     def __init__(self, emr_url: str, feed_url: str, bodies: Iterable[bytes], pace: Pace) -> None:
         super().__init__(feed_url, bodies, pace)
@@ -48,7 +48,7 @@ class OutboxPublisher(Publisher):
         super().run()
 
     def finish(self, seconds_max: float = 300) -> list[bytes]:
-        """End the stream, wait until the relay has carried everything over, and return what was saved."""
+        """End the stream, wait until the relay has published everything, and return what was saved."""
         said = super().finish(seconds_max)
         until(lambda: self._waiting() == 0, seconds_max, "the outbox is empty")
         self.is_over.set()
@@ -87,6 +87,6 @@ class OutboxPublisher(Publisher):
 
 
 def _never(body: bytes) -> bytes:
-    """Return a save like this one, of a payment that nobody else speaks of."""
+    """Return a save like this one, of a payment that is never committed."""
     said = json.loads(body) | {"event_id": str(uuid.uuid4())}
     return json.dumps(said | dict.fromkeys(("payment_id", "patient_id"), "never-saved")).encode()

@@ -1,4 +1,4 @@
-"""Looks at processes through /proc, and waits for what they do."""
+"""Processes read from /proc, and waiting for conditions."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], seconds_max: float, what: str) -> T:
-    """Ask again and again until the answer is true, and return it."""
+    """Poll until the result is true, and return it."""
     deadline = time.monotonic() + seconds_max
     while not (answer := condition()):
         if time.monotonic() > deadline:
@@ -20,7 +20,7 @@ def until(condition: Callable[[], T], seconds_max: float, what: str) -> T:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that were started by this one and have not ended."""
+    """Return the running children of a process."""
     return [child for child, (parent, state) in _table().items() if parent == pid and state not in "ZX"]
 
 
@@ -29,7 +29,7 @@ def command_of(pid: int) -> str:
 
 
 def folder_of(pid: int) -> Path:
-    """Return the folder that a process works in."""
+    """Return the working directory of a process."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink()
     except OSError:  # it has ended
@@ -41,7 +41,7 @@ def is_alive(pid: int) -> bool:
 
 
 def megabytes_of(pid: int) -> int:
-    """Return what a process holds that is its own, in megabytes."""
+    """Return the private memory of a process in megabytes."""
     found = [line.split()[1] for line in _read(pid, "smaps_rollup").splitlines() if line.startswith("Pss:")]
     return int(found[0]) // 1024 if found else 0
 

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.faults.scene import RESULTS
+from tests.faults.trial import RESULTS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
 _OPENING = """# Reliability
@@ -41,7 +41,7 @@ _SOAK = """
 
 
 def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
-    """Return the page. Of the faults and the soak, what was not run keeps what was said of it before."""
+    """Return the page. Parts of the faults and the soak that were not run keep their previous text."""
     faults, cut, soaked = before.partition(_SOAK.partition("{")[0])
     return (_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
 
@@ -65,7 +65,7 @@ def _is_other(row: dict[str, object]) -> bool:
 
 
 def main() -> int:
-    """Write the page anew from the results of the last runs; without any there is nothing to write."""
+    """Write the page from the results of the last runs. Without results, write nothing."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
     if not found:
         sys.stderr.write(f"no results in {RESULTS}: run `make test-faults` or `make soak` first\n")

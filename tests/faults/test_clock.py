@@ -1,4 +1,4 @@
-"""The clock of a worker steps back: what was imported stays, what waits is not stuck, what is new comes in."""
+"""A worker's clock steps back: imported payments stay, due work is not stuck, new payments are imported."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -10,14 +10,14 @@ from sqlalchemy import text
 from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FeedQuery
 from payments.store.db.connection import Transaction, transaction
-from tests.faults.plant import Plant
 from tests.faults.processes import until
-from tests.faults.scene import Scene, longest
+from tests.faults.running_stack import RunningStack
+from tests.faults.trial import Trial, longest
 from tests.make import deleted, edited, patient, saved
 from tests.office import Office
 
 
-def test_a_clock_that_steps_back_an_hour_keeps_nothing_from_its_place(tx: Transaction) -> None:
+def test_import_works_while_the_clock_steps_back_an_hour(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     first = saved("10.00", payment_id="first")
     gone = saved("20.00", payment_id="gone")
@@ -35,7 +35,7 @@ def test_a_clock_that_steps_back_an_hour_keeps_nothing_from_its_place(tx: Transa
     assert amounts == ["-20.00", "10.00", "20.00", "30.00", "5.00"]
 
 
-def test_months_close_and_stay_closed_under_a_clock_that_steps_back(tx: Transaction) -> None:
+def test_months_close_and_stay_closed_while_the_clock_steps_back(tx: Transaction) -> None:
     office = Office(tx, date(2026, 7, 2))
     first = saved("10.00", payment_id="first")
     office.publish(first)
@@ -49,7 +49,7 @@ def test_months_close_and_stay_closed_under_a_clock_that_steps_back(tx: Transact
     assert sorted(str(finding.case) for finding in office.open_exceptions()) == ["added", "edited"]
 
 
-def test_what_became_due_is_due_under_a_clock_that_steps_back(tx: Transaction) -> None:
+def test_due_lines_are_retried_after_the_clock_steps_back(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(saved("30.00", payment_id="early", patient_id="unheard-of"))
     office.imports(patient("unheard-of"))
@@ -60,7 +60,7 @@ def test_what_became_due_is_due_under_a_clock_that_steps_back(tx: Transaction) -
     assert office.entries() == [("2026-06-05", "30.00", "Cash")]
 
 
-def test_what_was_requeued_is_due_under_a_clock_that_steps_back(tx: Transaction) -> None:
+def test_requeued_lines_are_retried_after_the_clock_steps_back(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(saved("30.00", payment_id="early", patient_id="unheard-of"), b"not an event")
     aside = tx.execute(text("SELECT id FROM set_aside")).scalar_one()
@@ -78,53 +78,53 @@ def test_what_was_requeued_is_due_under_a_clock_that_steps_back(tx: Transaction)
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Path:
-    """A file that says by how many seconds the clocks of all services are off."""
+    """A file with the clock offset of all services in seconds."""
     file = tmp_path / "clock"
     file.write_text("0")
     return file
 
 
 @pytest.fixture
-def skewed(tmp_path_factory: pytest.TempPathFactory, is_long: bool, clock: Path) -> Iterator[Scene]:
-    """A plant whose services have a clock that can be set."""
-    plant = Plant(tmp_path_factory.mktemp("skewed"), PAYMENTS_LOG_LEVEL="debug")
+def skewed_clock(tmp_path_factory: pytest.TempPathFactory, is_long: bool, clock: Path) -> Iterator[Trial]:
+    """A stack whose services have an adjustable clock."""
+    stack = RunningStack(tmp_path_factory.mktemp("skewed"), PAYMENTS_LOG_LEVEL="debug")
     try:
-        plant.start("--clock", str(clock))
-        scene = Scene(plant, keeps_results=is_long)
-        scene.open()
-        yield scene
+        stack.start("--clock", str(clock))
+        trial = Trial(stack, keeps_results=is_long)
+        trial.open()
+        yield trial
     finally:
-        plant.stop()
+        stack.stop()
 
 
 @pytest.mark.long
-def test_processes_work_on_while_their_clocks_step_back_and_forth(skewed: Scene, clock: Path) -> None:
+def test_processes_continue_while_their_clocks_step_back_and_forth(skewed_clock: Trial, clock: Path) -> None:
     recoveries, steps = [], (-3_600, 0, -60, 3_600, 0, -7_200, 0)
-    with skewed.trial("clocks of all services set back and forth, up to 2 hours", times=len(steps)) as result:
+    with skewed_clock.run("clocks of all services set back and forth, up to 2 hours", times=len(steps)) as result:
         for seconds in steps:
             clock.write_text(f"{seconds:<+32}")
-            recoveries.append(skewed.recovery())
-            until(lambda seconds=seconds: _imported_at(skewed.plant, seconds), 30, "the services have this clock")
-            _beat_goes_on(skewed.plant)
+            recoveries.append(skewed_clock.recovery())
+            until(lambda seconds=seconds: _imported_at(skewed_clock.stack, seconds), 30, "the services have this clock")
+            _beat_goes_on(skewed_clock.stack)
         result.recovery_seconds = longest(recoveries)
 
 
-def _imported_at(plant: Plant, seconds: int) -> bool:
-    """Say whether something was imported lately by a clock that is off by so much."""
-    with transaction(plant.database) as tx:
+def _imported_at(stack: RunningStack, seconds: int) -> bool:
+    """Return whether a payment was imported recently by a clock with this offset."""
+    with transaction(stack.database) as tx:
         last = tx.execute(
             text("SELECT at FROM history WHERE line_ref IS NOT NULL ORDER BY id DESC LIMIT 1")
         ).scalar_one()
     return abs((datetime.now(UTC) + timedelta(seconds=seconds) - last).total_seconds()) < 30
 
 
-def _beat_goes_on(plant: Plant) -> None:
-    """Wait until beat has sent what it sends every five seconds, whatever it has sent before."""
-    sent = _sent_by_beat(plant)
-    until(lambda: _sent_by_beat(plant) > sent + 1, 30, "beat sends")
+def _beat_goes_on(stack: RunningStack) -> None:
+    """Wait until beat has sent its five-second tasks again."""
+    sent = _sent_by_beat(stack)
+    until(lambda: _sent_by_beat(stack) > sent + 1, 30, "beat sends")
 
 
-def _sent_by_beat(plant: Plant) -> int:
-    """Count what workers did because beat sent it: that is logged at a level of its own."""
-    log = (plant.home / "keeper.log").read_text(errors="replace")
+def _sent_by_beat(stack: RunningStack) -> int:
+    """Count the tasks that workers ran for beat, which are logged at a level of their own."""
+    log = (stack.home / "supervisor.log").read_text(errors="replace")
     return sum('"task done"' in line and '"debug"' in line for line in log.splitlines())

@@ -1,4 +1,4 @@
-"""Whatever lies on the stream: importing it raises nothing, and each body is accounted for or kept whole."""
+"""Random bodies on the stream: the import raises nothing, and each body is imported or kept whole."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ amounts = st.sampled_from(["0.01", "25.00", "9999999999.99", "10000000000.00", "
 
 @st.composite
 def events(draw: st.DrawFn) -> bytes:
-    """Return something like an event: mostly right, with some keys odd, or cut, or with a byte that does not belong."""
+    """Return bodies that resemble events: mostly valid, with odd keys, truncated, or with a wrong byte."""
     amount = draw(amounts)
     content = said(
         type=draw(kinds),
@@ -77,8 +77,8 @@ def events(draw: st.DrawFn) -> bytes:
     return body
 
 
-def accounted_for(tx: Transaction, body: bytes) -> bool:
-    """Say whether the event was recorded, or lies whole among those set aside."""
+def is_accounted_for(tx: Transaction, body: bytes) -> bool:
+    """Return whether the event was recorded or is kept whole as a dead letter."""
     kept = "SELECT body FROM set_aside WHERE body_hash = :hash"
     aside = tx.execute(text(kept), {"hash": hashlib.sha256(body).digest()}).scalar()
     if aside is not None:
@@ -90,7 +90,7 @@ def accounted_for(tx: Transaction, body: bytes) -> bool:
     return bool(tx.execute(text("SELECT 1 FROM events WHERE event_id = :id"), {"id": event.event_id}).first())
 
 
-def test_no_body_raises_and_none_is_gone(database: Database, is_long: bool) -> None:
+def test_random_bodies_raise_nothing_and_are_kept(database: Database, is_long: bool) -> None:
     @settings(
         max_examples=2_000 if is_long else 40,
         deadline=None,
@@ -103,7 +103,7 @@ def test_no_body_raises_and_none_is_gone(database: Database, is_long: bool) -> N
             tally = importing.import_events(tx, arrived(bodies), run(office.now))
             office.sweep()
             try:
-                missing = [body for body in bodies if not accounted_for(tx, body)]
+                missing = [body for body in bodies if not is_accounted_for(tx, body)]
             except EventError as error:
                 pytest.fail(f"unreadable and not kept: {error}")
             assert missing == []

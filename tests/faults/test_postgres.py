@@ -1,4 +1,4 @@
-"""PostgreSQL goes away, stands still, hangs up, refuses and is full, while events stream."""
+"""PostgreSQL is killed, frozen, disconnected, rejecting and full while events stream."""
 
 import signal
 import time
@@ -10,31 +10,31 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import is_transient, transaction
-from tests.faults.injuries import cut_postgres, kill, stand_still
-from tests.faults.plant import Plant
+from tests.faults.fault_injection import cut_postgres, freeze, kill
 from tests.faults.processes import children_of, until
-from tests.faults.scene import Scene, longest
+from tests.faults.running_stack import RunningStack
+from tests.faults.trial import Trial, longest
 
 
-def test_a_postgres_that_is_killed_comes_back_with_everything_that_it_committed(scene: Scene, is_long: bool) -> None:
+def test_killed_postgres_keeps_every_committed_payment(trial: Trial, is_long: bool) -> None:
     times, recoveries = 10 if is_long else 1, []
-    with scene.trial("SIGKILL of PostgreSQL, restarted", times=times, events=times * 800) as result:
+    with trial.run("SIGKILL of PostgreSQL, restarted", times=times, events=times * 800) as result:
         for _ in range(times):
             time.sleep(0.5)
-            kill(scene.plant, "postgres")
-            recoveries.append(scene.recovery())
+            kill(trial.stack, "postgres")
+            recoveries.append(trial.recovery())
         result.recovery_seconds = longest(recoveries)
 
 
 @pytest.mark.long
-def test_connections_cut_in_the_middle_of_transactions_cost_a_try(scene: Scene) -> None:
+def test_connections_cut_in_transactions_cost_one_attempt(trial: Trial) -> None:
     times, recoveries = 100, []
-    with scene.trial("pg_terminate_backend mid-transaction", times=times, events=times * 100) as result:
+    with trial.run("pg_terminate_backend mid-transaction", times=times, events=times * 100) as result:
         cut = 0
         for _ in range(times):
-            cut += until(lambda: cut_postgres(scene.plant, at_work=True), 30, "a transaction is under way")
+            cut += until(lambda: cut_postgres(trial.stack, at_work=True), 30, "a transaction is under way")
             time.sleep(0.05)
-        recoveries.append(scene.recovery())
+        recoveries.append(trial.recovery())
         result.note, result.recovery_seconds = f"{cut} connections cut", longest(recoveries)
 
 
@@ -48,45 +48,45 @@ def test_connections_cut_in_the_middle_of_transactions_cost_a_try(scene: Scene) 
     ],
 )
 @pytest.mark.long
-def test_what_postgres_refuses_now_is_imported_later(scene: Scene, state: str, fault: str) -> None:
-    with scene.trial(f"{fault}: PostgreSQL answers {state} to half of the commits", times=1) as result:
+def test_transactions_rejected_by_postgres_are_imported_later(trial: Trial, state: str, fault: str) -> None:
+    with trial.run(f"{fault}: PostgreSQL answers {state} to half of the commits", times=1) as result:
         # Each event of a transaction is refused by itself: few enough that half of the transactions get through.
-        with refusing(scene.plant, state, share=0.02) as failed:
+        with postgres_rejecting(trial.stack, state, share=0.02) as failed:
             time.sleep(8)
-        result.recovery_seconds = round(scene.recovery(), 1)
+        result.recovery_seconds = round(trial.recovery(), 1)
         result.note = f"{failed():,} attempts failed"
 
 
 @pytest.mark.long
-def test_a_full_disk_is_waited_for(scene: Scene) -> None:
-    with scene.trial("disk full: PostgreSQL answers 53100 to every commit, 4 s", times=1) as result:
-        with refusing(scene.plant, "53100", share=1.0) as failed:
+def test_full_disk_delays_the_import_without_loss(trial: Trial) -> None:
+    with trial.run("disk full: PostgreSQL answers 53100 to every commit, 4 s", times=1) as result:
+        with postgres_rejecting(trial.stack, "53100", share=1.0) as failed:
             time.sleep(4)
-        result.recovery_seconds = round(scene.recovery(), 1)
+        result.recovery_seconds = round(trial.recovery(), 1)
         result.note = f"{failed():,} attempts failed"
 
 
 @pytest.mark.long
-def test_a_postgres_that_stands_still_for_a_minute_is_waited_for(scene: Scene) -> None:
-    with scene.trial("PostgreSQL stopped for 60 s (SIGSTOP)", times=1) as result:
-        with _standing_still(scene.plant):
+def test_postgres_frozen_for_a_minute_delays_the_import_without_loss(trial: Trial) -> None:
+    with trial.run("PostgreSQL stopped for 60 s (SIGSTOP)", times=1) as result:
+        with _standing_still(trial.stack):
             time.sleep(60)
-        result.recovery_seconds = round(scene.recovery(), 1)
+        result.recovery_seconds = round(trial.recovery(), 1)
 
 
 @pytest.mark.long
-def test_a_postgres_that_takes_no_connection_for_a_minute_is_waited_for(scene: Scene) -> None:
-    with scene.trial("PostgreSQL's listener stopped for 60 s (SIGSTOP)", times=1) as result:
-        stand_still(scene.plant, "postgres", 60)
-        result.recovery_seconds = round(scene.recovery(), 1)
+def test_postgres_without_free_connections_delays_the_import_without_loss(trial: Trial) -> None:
+    with trial.run("PostgreSQL's listener stopped for 60 s (SIGSTOP)", times=1) as result:
+        freeze(trial.stack, "postgres", 60)
+        result.recovery_seconds = round(trial.recovery(), 1)
 
 
 @contextmanager
-def refusing(plant: Plant, state: str, share: float) -> Iterator[Callable[[], int]]:
-    """Have PostgreSQL refuse transactions with this code at their commit; what it gives tells how many tries failed."""
-    before = _failed_tries(plant)
+def postgres_rejecting(stack: RunningStack, state: str, share: float) -> Iterator[Callable[[], int]]:
+    """Make PostgreSQL reject transactions with this code at commit; yields a function that counts failed attempts."""
+    before = _failed_tries(stack)
     _change(
-        plant,
+        stack,
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF random() < {share} THEN RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END IF; "
         "RETURN NULL; END $$",
@@ -94,18 +94,18 @@ def refusing(plant: Plant, state: str, share: float) -> Iterator[Callable[[], in
         "FOR EACH ROW WHEN (NEW.what <> 'Failed') EXECUTE FUNCTION refuse()",
     )
     try:
-        yield lambda: _failed_tries(plant) - before
+        yield lambda: _failed_tries(stack) - before
     finally:
-        _change(plant, "DROP TRIGGER refuse ON history")
-    assert _failed_tries(plant) > before, "nothing was refused"
+        _change(stack, "DROP TRIGGER refuse ON history")
+    assert _failed_tries(stack) > before, "nothing was refused"
 
 
-def _change(plant: Plant, *statements: str) -> None:
-    """Change the tables under their writers. Of two that wait for each other PostgreSQL ends one, maybe this one."""
+def _change(stack: RunningStack, *statements: str) -> None:
+    """Change the tables while they are written to. PostgreSQL may end this statement as a deadlock victim."""
 
     def changed() -> bool:
         try:
-            with transaction(plant.database) as tx:
+            with transaction(stack.database) as tx:
                 for statement in statements:
                     tx.execute(text(statement))
         except DBAPIError as error:
@@ -117,19 +117,19 @@ def _change(plant: Plant, *statements: str) -> None:
     until(changed, 60, "the tables are changed")
 
 
-def _failed_tries(plant: Plant) -> int:
-    """Count the tries of an event that a test made fail."""
-    with transaction(plant.database) as tx:
+def _failed_tries(stack: RunningStack) -> int:
+    """Count the failed attempts of an event that a test rejects."""
+    with transaction(stack.database) as tx:
         found = tx.execute(text("SELECT count(*) FROM history WHERE what = 'Failed' AND error LIKE '%by a test%'"))
         return int(found.scalar_one())
 
 
 @contextmanager
-def _standing_still(plant: Plant) -> Iterator[None]:
-    leader = plant.leader("postgres")
+def _standing_still(stack: RunningStack) -> Iterator[None]:
+    leader = stack.leader("postgres")
     family = [leader, *children_of(leader)]
     for pid in family:
-        plant.signal(pid, signal.SIGSTOP)
+        stack.signal(pid, signal.SIGSTOP)
     yield
     for pid in family:
-        plant.signal(pid, signal.SIGCONT)
+        stack.signal(pid, signal.SIGCONT)

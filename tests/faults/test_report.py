@@ -1,4 +1,4 @@
-"""The page of results says what the runs found, and nothing else."""
+"""The page of results shows what the runs found, and nothing else."""
 
 from tests.faults.report import page
 
@@ -15,7 +15,7 @@ ROW = {
 }
 
 
-def test_each_result_is_a_row_and_what_is_not_ours_comes_last() -> None:
+def test_results_are_rows_with_other_systems_last() -> None:
     other = ROW | {"fault": "For comparison: plain tasks", "lost": 7, "recovery_seconds": None, "note": "not ours"}
 
     written = page([other, ROW], None).splitlines()
@@ -32,11 +32,11 @@ def test_each_result_is_a_row_and_what_is_not_ours_comes_last() -> None:
 SOAK = ROW | {"minutes": "30", "rate": 200, "every": 20, "kinds": "a, b", "memory": "400 MB, 401 MB"}
 
 
-def test_a_soak_says_what_it_did() -> None:
+def test_soak_result_states_its_load_and_faults() -> None:
     assert "30 minutes at 200 events a second, with a fault every 20 seconds: a, b." in page([ROW], SOAK)
 
 
-def test_what_was_not_run_keeps_what_was_said_of_it() -> None:
+def test_parts_not_run_keep_their_previous_text() -> None:
     before = page([ROW], SOAK)
 
     assert page([], SOAK, before) == page([ROW], None, before) == before

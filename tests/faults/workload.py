@@ -1,4 +1,4 @@
-"""What the EMR of a fault test says: seeded days of simulated clinics, streamed while something goes wrong."""
+"""Events of the fault tests: seeded days of simulated clinics, streamed during a fault."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ _SETTINGS_SEED = 0
 
 
 class Pace(NamedTuple):
-    """How many events a second, how many at least, and how many go together."""
+    """Events a second, the minimum number, and the chunk size."""
 
     rate: float
     events_min: float
@@ -35,7 +35,7 @@ class Pace(NamedTuple):
 
 
 def open_clinics(tx: Transaction) -> Oracle:
-    """Set the clinics up as the simulator has them, and return an oracle that knows of it."""
+    """Configure the simulated clinics, and return an oracle with the same settings."""
     chosen = clinics_of(CLINICS, _SETTINGS_SEED)
     for clinic in chosen:
         wish = SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
@@ -49,27 +49,27 @@ def open_clinics(tx: Transaction) -> Oracle:
 
 
 def days(seed: int, first_day: date, count: int) -> list[tuple[datetime, bytes]]:
-    """Return the events of some days in the order in which they reach the feed."""
+    """Return the events of some days in order of arrival."""
     return [(each.arrives_at, body_of(each.event)) for each in simulate(CLINICS, count, seed, first_day)]
 
 
 def september() -> tuple[list[bytes], list[bytes]]:
-    """Return what is said before the months are closed, and what comes after that, of the same payments too."""
+    """Return the events before the months are closed, and the later ones of the same payments."""
     said = days(_SETTINGS_SEED, date(2026, 9, 22), 14)
     return [body for at, body in said if at < CUT], [body for at, body in said if at >= CUT]
 
 
 def october(seed: int) -> Iterator[bytes]:
-    """Yield events of October without end; a few are about days of months that are closed."""
+    """Yield events of October without end; a few concern closed months."""
     for number in itertools.count(seed * 10_000):
         first_day = date(2026, 10, 1 + number % 24)
         yield from (body for _, body in days(number, first_day, 7))
 
 
 class Publisher(threading.Thread):
-    """Streams events at a rate, and says each again until the feed confirms it.
+    """Streams events at a rate, and repeats each until the feed confirms it.
 
-    It ends with the last event, or with `enough`, but not before it has published `events_min`.
+    It ends with the last event or with `enough`, but not before `events_min` events.
     """
 
     def __init__(self, url: str, bodies: Iterable[bytes], pace: Pace) -> None:
@@ -88,7 +88,7 @@ class Publisher(threading.Thread):
             self.error = error
 
     def finish(self, seconds_max: float = 300) -> list[bytes]:
-        """End the stream, and return everything that was published."""
+        """End the stream, and return everything published."""
         self.enough.set()
         self.join(seconds_max)
         if self.error:
@@ -116,7 +116,7 @@ class Publisher(threading.Thread):
         return True
 
 
-def hear_all(oracle: Oracle, bodies: Sequence[bytes]) -> None:
-    """Tell the oracle everything that was published."""
+def record_all(oracle: Oracle, bodies: Sequence[bytes]) -> None:
+    """Record everything published in the oracle."""
     for body in bodies:
-        oracle.hear(json.loads(body))
+        oracle.record(json.loads(body))

@@ -1,4 +1,4 @@
-"""A wire to a server that loses replies: the server has done what it was asked, and nobody hears of it."""
+"""A proxy to a server that loses replies: the server has executed the command, but the client does not know."""
 
 import contextlib
 import random
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 
 @contextmanager
-def wire_that_loses_replies(url: str, share: float, seed: int = 7) -> Iterator[str]:
-    """Pass everything on, but cut the connection in place of this share of the server's replies."""
+def lossy_proxy(url: str, share: float, seed: int = 7) -> Iterator[str]:
+    """Forward everything, but close the connection instead of returning this share of the server's replies."""
     there = urlsplit(url)
     chance = random.Random(seed)
     with socket.create_server(("127.0.0.1", 0)) as listener:

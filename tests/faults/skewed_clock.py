@@ -1,7 +1,7 @@
-"""A service of ours under a clock that can be set: `python -m tests.faults.skewed FILE workers.importer`.
+"""A service under an adjustable clock: `python -m tests.faults.skewed_clock FILE workers.importer`.
 
-The file says by how many seconds its clock is off, and may be written anew at any time. What measures how long
-something takes goes on to do so rightly, as it does where a real clock is set.
+The file holds the offset in seconds and may be rewritten at any time. Monotonic clocks are unaffected, as when a real
+clock is set.
 """
 
 import datetime as real
@@ -19,7 +19,7 @@ TASKS = ("importing", "detecting", "adjusting", "closing", "distributing", "bala
 
 
 def replace_clocks(offset: Callable[[], float]) -> None:
-    """Have every module that reads the time of day read one that is off by so many seconds."""
+    """Shift the time of day in every module that reads it by an offset in seconds."""
     right = time.time
     time.time = lambda: right() + offset()
 

@@ -1,6 +1,6 @@
-"""The real importer with one message more, which dies in every way there is, and payments that kill who reads them.
+"""The real importer with an additional task that crashes in every possible way, and payments that crash their reader.
 
-Started as `python -m tests.faults.deadly` in place of `python -m workers.importer`.
+Run as `python -m tests.faults.fatal_tasks` instead of `python -m workers.importer`.
 """
 
 import contextlib
@@ -50,15 +50,15 @@ WAYS: dict[str, Callable[[], object]] = {
 
 
 @app.task(name="payments.die")
-def die(*, how: str, note: str, **_future: object) -> None:
-    """Note that it began, and die."""
+def crash(*, how: str, note: str, **_future: object) -> None:
+    """Record the start, and crash."""
     with Path(note).open("a") as file:
         file.write(f"{how}\n")
     WAYS[how]()
 
 
-def read_or_die(body: bytes) -> Event:
-    """Read an event as Billing does, unless it is a deadly one."""
+def read_or_crash(body: bytes) -> Event:
+    """Read an event as Billing does, unless it is a fatal one."""
     for how, die_so in WAYS.items():
         if DIES_BY + how.encode() in body:
             die_so()
@@ -66,6 +66,6 @@ def read_or_die(body: bytes) -> Event:
 
 
 if __name__ == "__main__":
-    stream_entry.read_event = read_or_die
+    stream_entry.read_event = read_or_crash
     settings = read_settings(os.environ)
     sys.exit(run_worker("importer", [IMPORTS], settings, processes=1))

@@ -1,4 +1,4 @@
-"""Every way for a task to die, and payments that fail or kill whoever reads them: the rest is imported all the same."""
+"""Every way for a task to crash, and payments that fail or crash their reader: the others are imported."""
 
 import signal
 import time
@@ -14,10 +14,10 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedQuery, FeedRow
 from payments.store.db.connection import transaction
 from tests.acceptance.events import Event, patient, payment
-from tests.faults.deadly import DIES_BY, WAYS, die
-from tests.faults.plant import Plant
+from tests.faults.fatal_tasks import DIES_BY, WAYS, crash
 from tests.faults.processes import until
-from tests.faults.scene import Scene, longest
+from tests.faults.running_stack import RunningStack
+from tests.faults.trial import Trial, longest
 
 pytestmark = pytest.mark.long
 
@@ -32,28 +32,28 @@ CREATE TRIGGER poison BEFORE INSERT ON lines FOR EACH ROW WHEN (NEW.memo = 'pois
 
 
 @pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Scene]:
-    """A plant whose importer knows a deadly message and a deadly payment, and that gives up soon."""
-    plant = Plant(tmp_path_factory.mktemp("mortal"), PAYMENTS_RETRY_LADDER="1s,1s,1s,1s")
+def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Trial]:
+    """A stack whose importer knows a fatal task and a fatal payment, with few retries."""
+    stack = RunningStack(tmp_path_factory.mktemp("mortal"), PAYMENTS_RETRY_LADDER="1s,1s,1s,1s")
     try:
-        plant.start("--deadly")
-        scene = Scene(plant, keeps_results=is_long)
-        scene.open()
-        with transaction(plant.database) as tx:
+        stack.start("--fatal-tasks")
+        trial = Trial(stack, keeps_results=is_long)
+        trial.open()
+        with transaction(stack.database) as tx:
             tx.execute(text(REFUSING))
-        yield scene
+        yield trial
     finally:
-        plant.stop()
+        stack.stop()
 
 
-def test_however_a_task_dies_it_dies_once_and_the_worker_goes_on(mortal: Scene, tmp_path: Path) -> None:
+def test_crashing_task_crashes_once_and_the_worker_continues(fatal_trial: Trial, tmp_path: Path) -> None:
     note = tmp_path / "runs"
     back_after = {}
-    with mortal.trial("every way for a task to die: " + ", ".join(WAYS), times=len(WAYS)) as result:
+    with fatal_trial.run("every way for a task to die: " + ", ".join(WAYS), times=len(WAYS)) as result:
         for how in WAYS:
-            die.apply_async(kwargs={"how": how, "note": str(note)}, queue=IMPORTS, **LIMITS.get(how, {}))
+            crash.apply_async(kwargs={"how": how, "note": str(note)}, queue=IMPORTS, **LIMITS.get(how, {}))
             until(lambda how=how: note.exists() and how in note.read_text(), 30, f"{how} has begun")
-            back_after[how] = mortal.canary(IMPORTS, 30)
+            back_after[how] = fatal_trial.ping_latency(IMPORTS, 30)
         result.recovery_seconds = longest([*back_after.values()])
 
     assert note.read_text().splitlines() == list(WAYS)
@@ -69,32 +69,36 @@ def test_however_a_task_dies_it_dies_once_and_the_worker_goes_on(mortal: Scene, 
         ),
     ],
 )
-def test_one_payment_that_cannot_be_processed_is_shown_and_the_others_come_in(
-    mortal: Scene, name: str, memo: str, what: str
+def test_unprocessable_payment_is_shown_and_the_others_are_imported(
+    fatal_trial: Trial, name: str, memo: str, what: str
 ) -> None:
-    said, the_one = a_chunk_with_one_that_fails(mortal, name, memo)
+    said, the_one = chunk_with_one_failure(fatal_trial, name, memo)
     clinic_id = str(the_one["clinic_id"])
-    with mortal.trial(f"poison event in a chunk of 500: {what}", times=1, rate=150) as result:
-        intake = mortal.plant.leader("intake")
-        mortal.plant.signal(intake, signal.SIGSTOP)
-        with PaymentFeed(mortal.plant.engines.redis_url) as feed:
+    with fatal_trial.run(f"poison event in a chunk of 500: {what}", times=1, rate=150) as result:
+        intake = fatal_trial.stack.leader("intake")
+        fatal_trial.stack.signal(intake, signal.SIGSTOP)
+        with PaymentFeed(fatal_trial.stack.engines.redis_url) as feed:
             feed.publish_many(said)
-        mortal.plant.signal(intake, signal.SIGCONT)
+        fatal_trial.stack.signal(intake, signal.SIGCONT)
 
         started = time.monotonic()
-        until(lambda: _imported(mortal.plant, clinic_id, name) == 498, 60, "all others are imported")
+        until(lambda: _imported(fatal_trial.stack, clinic_id, name) == 498, 60, "all others are imported")
         result.recovery_seconds = round(time.monotonic() - started, 1)
-        shown = until(lambda: _shown(mortal.plant, clinic_id, the_one["payment_id"]), 60, "the one is on the feed")
+        shown = until(
+            lambda: _shown(fatal_trial.stack, clinic_id, the_one["payment_id"]),
+            60,
+            "the one is on the feed",
+        )
         result.note = f"499 of 500 imported; the one: {shown.status}, {shown.reason}"
         assert (shown.status, shown.reason) == ("Not Sent", "retries_exhausted")
         assert shown.detail
         for each in said:
-            (mortal.oracle.give_up if each is the_one else mortal.oracle.hear)(each)
+            (fatal_trial.oracle.record_unprocessable if each is the_one else fatal_trial.oracle.record)(each)
 
 
-def a_chunk_with_one_that_fails(mortal: Scene, name: str, memo: str) -> tuple[list[Event], Event]:
-    """Return a patient and 499 payments of one clinic, and the one among them that cannot be processed."""
-    clinic_id, clinic = next((key, each) for key, each in mortal.oracle.clinics.items() if each.is_on)
+def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[list[Event], Event]:
+    """Return a patient and 499 payments of one clinic, and the one that cannot be processed."""
+    clinic_id, clinic = next((key, each) for key, each in fatal_trial.oracle.clinics.items() if each.is_on)
     of_clinic = {"company_id": clinic.company, "patient_id": f"{clinic_id}-{name}"}
     the_one = payment(clinic_id, f"the-one-{name}", memo=memo) | of_clinic
     said = [patient(of_clinic["patient_id"]) | of_clinic]
@@ -103,13 +107,13 @@ def a_chunk_with_one_that_fails(mortal: Scene, name: str, memo: str) -> tuple[li
     return said, the_one
 
 
-def _imported(plant: Plant, clinic_id: str, name: str) -> int:
-    with transaction(plant.database) as tx:
+def _imported(stack: RunningStack, clinic_id: str, name: str) -> int:
+    with transaction(stack.database) as tx:
         rows = reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id, status="Transmission Successful"))
     return sum(row.payment.startswith(f"{clinic_id}/{name}-") for row in rows)
 
 
-def _shown(plant: Plant, clinic_id: str, payment_id: object) -> FeedRow | None:
-    with transaction(plant.database) as tx:
+def _shown(stack: RunningStack, clinic_id: str, payment_id: object) -> FeedRow | None:
+    with transaction(stack.database) as tx:
         rows = reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id))
     return next((row for row in rows if row.payment == f"{clinic_id}/{payment_id}/1"), None)

@@ -1,7 +1,7 @@
-"""What most would build instead: one plain Celery task a payment, with every setting that the manual recommends.
+"""The usual alternative: one plain Celery task a payment, with every setting that the manual recommends.
 
-Late acknowledgement, rejection on a lost worker, and messages that come back soon. Started as `python -m
-tests.faults.stock` with DATABASE_URL and CELERY_BROKER_URL, it is a worker; imported, it is the publisher's end.
+Late acknowledgement, rejection on a lost worker, short visibility time-out. As `python -m tests.faults.plain_celery`
+with DATABASE_URL and CELERY_BROKER_URL it is a worker; imported, it is the publisher.
 """
 
 import os
@@ -34,7 +34,7 @@ def make_app(broker_url: str) -> Celery:
 
 
 def count_one(number: int) -> None:
-    """Write one row, in a transaction of its own."""
+    """Insert one row in a transaction of its own."""
     if "connection" not in _opened:
         _opened["connection"] = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
     _opened["connection"].execute("INSERT INTO stock_counts VALUES (%s)", [number])

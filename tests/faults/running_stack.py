@@ -1,4 +1,4 @@
-"""`payments up` as real processes in a home of its own, each of which a test can reach, and the engines behind them."""
+"""`payments up` as real processes in a temporary home, with access to each process and to the engines."""
 
 import os
 import signal
@@ -23,8 +23,8 @@ UP_SECONDS, QUIET_SECONDS, DOWN_SECONDS = 60, 180, 40
 PROCESSES = ("intake", "importer", "backoffice", "scheduler")
 
 
-class Plant:
-    """The processes of one home, and the way to its engines."""
+class RunningStack:
+    """The processes of one home, and connections to its engines."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
@@ -40,10 +40,10 @@ class Plant:
         self.database: Database | None = None
 
     def start(self, *how: str) -> None:
-        """Start it, as the keeper is told to, and return once an event would be taken up."""
+        """Start the stack with the options of the supervisor, and return once an event would be imported."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.importer = "tests.faults.deadly" if "--deadly" in how else "workers.importer"
-        self.keeper = self._spawn("keeper", "-m", "tests.faults.keeper", *how)
+        self.importer = "tests.faults.fatal_tasks" if "--fatal-tasks" in how else "workers.importer"
+        self.fast_supervisor = self._spawn("supervisor", "-m", "tests.faults.fast_supervisor", *how)
         stack = until(lambda: self._ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
         self.engines: Engines = stack.engines
         self.database = create_engine(self.engines.database_url, pool_pre_ping=True)
@@ -56,9 +56,9 @@ class Plant:
         for process in self.extra:
             process.send_signal(signal.SIGCONT)
             process.terminate()
-        self.keeper.terminate()
+        self.fast_supervisor.terminate()
         try:
-            for process in (*self.extra, self.keeper):
+            for process in (*self.extra, self.fast_supervisor):
                 process.wait(DOWN_SECONDS)
         finally:
             self._kill_what_is_left()
@@ -66,17 +66,17 @@ class Plant:
                 self.database.dispose()
 
     def add(self, name: str) -> subprocess.Popen[bytes]:
-        """Start one more of a kind of process; nobody starts it again."""
+        """Start an additional process of a kind; the supervisor does not restart it."""
         process = self._spawn(f"{name}-{len(self.extra)}", "-m", f"workers.{name}")
         self.extra.append(process)
         return process
 
     def leaders(self, name: str) -> list[int]:
-        """Return the processes of that name that the keeper started."""
-        return [pid for pid in children_of(self.keeper.pid) if self._is(pid, name)]
+        """Return the processes of that name that the supervisor started."""
+        return [pid for pid in children_of(self.fast_supervisor.pid) if self._is(pid, name)]
 
     def leader(self, name: str) -> int:
-        """Return the process of that name once it is there."""
+        """Return the process of that name once it exists."""
         return until(lambda: self.leaders(name), 30, f"{name} runs")[0]
 
     def pool(self, name: str) -> list[int]:
@@ -84,7 +84,7 @@ class Plant:
         return [child for leader in self.leaders(name) for child in children_of(leader)]
 
     def signal(self, pid: int, number: signal.Signals) -> bool:
-        """Send a signal to a process of this plant, and tell whether it was still there."""
+        """Send a signal to a process of this stack, and return whether it existed."""
         try:
             os.kill(pid, number)
         except ProcessLookupError:
@@ -92,7 +92,7 @@ class Plant:
         return True
 
     def unfinished(self) -> str:
-        """Return what is still to be done, or nothing once all is quiet."""
+        """Return what is still to be done; empty once the stack is idle."""
         try:
             on_feed = self.feed.xlen(STREAM)
             with transaction(self.database) as tx:
@@ -101,21 +101,21 @@ class Plant:
             return f"{type(error).__name__}"
         return f"{on_feed} on the feed, {left}" if on_feed or left.due or left.to_examine else ""
 
-    def gone_deaf(self) -> int:
-        """Count the workers that ended because they no longer heard."""
-        return (self.home / "keeper.log").read_text(errors="replace").count('"gone deaf"')
+    def stalled_workers(self) -> int:
+        """Count the workers that ended because they had stalled."""
+        return (self.home / "supervisor.log").read_text(errors="replace").count('"gone deaf"')
 
     def newest(self) -> tuple[int, int]:
-        """Return the id of the newest entry that was ever put on the feed."""
+        """Return the id of the newest entry ever added to the feed."""
         return _ordered(self.feed.xinfo_stream(STREAM)["last-generated-id"])
 
-    def is_past(self, entry: tuple[int, int]) -> bool:
-        """Say whether no entry is left on the feed that is as old as this one: each leaves it once it is committed."""
+    def is_acknowledged(self, entry: tuple[int, int]) -> bool:
+        """Return whether every entry up to this one has left the feed, which follows its commit."""
         oldest = self.feed.xrange(STREAM, count=1)
         return not oldest or _ordered(oldest[0][0]) > entry
 
     def until_quiet(self, seconds_max: float = QUIET_SECONDS) -> float:
-        """Wait until nothing is left to be done now, and return how long that took."""
+        """Wait until nothing is left to be done now, and return the seconds."""
         started = time.monotonic()
         try:
             until(lambda: not self.unfinished(), seconds_max, "all is quiet")
@@ -124,7 +124,7 @@ class Plant:
         return time.monotonic() - started
 
     def log_tail(self, lines: int = 25) -> str:
-        log = self.home / "keeper.log"
+        log = self.home / "supervisor.log"
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
     def _spawn(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -146,10 +146,10 @@ class Plant:
         return folder_of(pid).is_relative_to(self.home / name)
 
     def _ended(self) -> None:
-        assert self.keeper.poll() is None, f"it has ended: {self.log_tail()}"
+        assert self.fast_supervisor.poll() is None, f"it has ended: {self.log_tail()}"
 
     def _kill_what_is_left(self) -> None:
-        for process in (*self.extra, self.keeper):
+        for process in (*self.extra, self.fast_supervisor):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -1,4 +1,4 @@
-"""The five facts that hold after every fault, looked up in the ledger's own tables and in the reports."""
+"""The five invariants that hold after every fault, checked in the ledger's tables and in the reports."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,63 +18,63 @@ Difference = tuple[object, object]
 
 
 @dataclass
-class Facts:
-    """How what is there differs from what must be there."""
+class Violations:
+    """Differences between the actual and the expected state."""
 
     lost: set[str] = field(default_factory=set)
     doubled: set[str] = field(default_factory=set)
     wrong: dict[str, Difference] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Fail where anything differs."""
+        """Fail if there is a difference."""
         shown = dict(list(self.wrong.items())[:5])
         assert (len(self.lost), len(self.doubled), shown) == (0, 0, {}), f"{sorted(self.lost)[:5]}"
 
 
-def look(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Facts:
-    """Compare everything that Billing holds with the oracle, when all is quiet."""
+def look(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violations:
+    """Compare everything that Billing holds with the oracle, once the stack is idle."""
     oracle.settle()
-    facts = Facts()
-    _every_event_is_accounted_for(tx, oracle, facts)
-    _the_ledger_is_what_the_rules_say(tx, oracle, facts)
-    _no_entry_is_doubled(tx, facts)
+    invariants = Violations()
+    _every_event_is_accounted_for(tx, oracle, invariants)
+    _the_ledger_is_what_the_rules_say(tx, oracle, invariants)
+    _no_entry_is_doubled(tx, invariants)
     now = closed_totals(tx, oracle)
-    facts.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
+    invariants.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
     # Line by line: what is too much in one may make up for what is missing in another.
     balance = balancing.balance(tx, BalanceQuery())
-    facts.wrong |= {f"unexplained {line.payment}": (line.unexplained, 0) for line in balance.unexplained_lines}
-    return facts
+    invariants.wrong |= {f"unexplained {line.payment}": (line.unexplained, 0) for line in balance.unexplained_lines}
+    return invariants
 
 
 def has_event(database: Database, event_id: str) -> bool:
-    """Say whether the ledger has seen an event."""
+    """Return whether the ledger has recorded an event."""
     with transaction(database) as tx:
         found = tx.execute(text("SELECT 1 FROM events WHERE event_id = CAST(:id AS uuid)"), {"id": event_id})
         return found.first() is not None
 
 
 def closed_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
-    """Sum every closed month anew; one that no longer has the fingerprint of its close shows a NaN."""
+    """Sum every closed month again. A month that no longer matches its stored hash shows NaN."""
     totals = {}
     for company in sorted({clinic.company for clinic in oracle.clinics.values()}):
         for month in sorted(oracle.closed):
             verified = closing.verify(tx, company, Month.parse(month))
             total = verified.snapshot.payments_total
-            totals[f"{company} {month}"] = total if verified.holds else Decimal("NaN")
+            totals[f"{company} {month}"] = total if verified.matches else Decimal("NaN")
     return totals
 
 
-def _every_event_is_accounted_for(tx: Transaction, oracle: Oracle, facts: Facts) -> None:
+def _every_event_is_accounted_for(tx: Transaction, oracle: Oracle, invariants: Violations) -> None:
     there = {str(event_id) for event_id in tx.execute(text("SELECT event_id FROM events")).scalars()}
-    facts.lost |= oracle.event_ids - there
+    invariants.lost |= oracle.event_ids - there
     known = tx.execute(text("SELECT company_id, patient_id FROM patients WHERE known_at IS NOT NULL"))
-    facts.lost |= {"/".join(key) for key in oracle.patients - {tuple(row) for row in known}}
+    invariants.lost |= {"/".join(key) for key in oracle.patients - {tuple(row) for row in known}}
     rows = {row.payment: Row(row.version, row.status, row.reason) for row in reporting.claims_feed(tx, FeedQuery())}
-    facts.wrong |= {f"feed {key}": difference for key, difference in _differences(rows, oracle.feed())}
-    facts.lost |= set(oracle.feed()) - {str(key) for key in rows}
+    invariants.wrong |= {f"feed {key}": difference for key, difference in _differences(rows, oracle.feed())}
+    invariants.lost |= set(oracle.feed()) - {str(key) for key in rows}
 
 
-def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, facts: Facts) -> None:
+def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, invariants: Violations) -> None:
     found = tx.execute(
         text(
             "SELECT clinic_id || '/' || payment_id || '/' || line_id, deposit_date::text, method, sum(amount) FROM "
@@ -87,20 +87,20 @@ def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, facts: Fa
         ledger[key][day, method] = amount
     wanted = {key: money for key, money in oracle.ledger.items() if money}
     for key, (there, should) in _differences(ledger, wanted):
-        facts.wrong[f"ledger {key}"] = (there, should)
+        invariants.wrong[f"ledger {key}"] = (there, should)
         is_more = abs(sum((there or {}).values())) > abs(sum((should or {}).values()))
-        (facts.doubled if is_more else facts.lost).add(key)
+        (invariants.doubled if is_more else invariants.lost).add(key)
 
 
-def _no_entry_is_doubled(tx: Transaction, facts: Facts) -> None:
-    """One version of a line posts the same amount to the same place once at most."""
+def _no_entry_is_doubled(tx: Transaction, invariants: Violations) -> None:
+    """A version of a line posts the same amount to the same place at most once."""
     found = tx.execute(
         text(
             "SELECT line_ref FROM entries GROUP BY line_ref, version, amount, method, deposit_date, kind "
             "HAVING count(*) > 1"
         )
     )
-    facts.doubled |= {f"line {line_ref}" for line_ref in found.scalars()}
+    invariants.doubled |= {f"line {line_ref}" for line_ref in found.scalars()}
 
 
 def _differences(there: dict[str, object], wanted: dict[str, object]) -> Iterable[tuple[str, Difference]]:

@@ -1,4 +1,4 @@
-"""The same kills on plain Celery, so that the table shows what the stream is for."""
+"""The same kills with plain Celery, for comparison in the table."""
 
 import os
 import random
@@ -13,19 +13,19 @@ import pytest
 
 from config.urls import with_redis_database
 from tasks.resources import connect_redis
+from tests.faults.plain_celery import make_app
 from tests.faults.processes import until
-from tests.faults.scene import RESULTS, Result, Scene
-from tests.faults.stock import make_app
+from tests.faults.trial import RESULTS, Result, Trial
 
 BROKER_DATABASE, TASKS_A_KILL, WAITING_MAX = 5, 250, 2_000
 
 
 @pytest.mark.long
-def test_plain_celery_loses_tasks_when_its_worker_is_killed(scene: Scene) -> None:
+def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> None:
     kills = int(os.environ.get("FAULTS_STOCK_KILLS", "100"))
-    database_url = scene.plant.engines.database_url.replace("+psycopg", "", 1)
-    broker_url = with_redis_database(scene.plant.engines.redis_url, BROKER_DATABASE)
-    environment = scene.plant.environment | {"DATABASE_URL": database_url, "CELERY_BROKER_URL": broker_url}
+    database_url = trial.stack.engines.database_url.replace("+psycopg", "", 1)
+    broker_url = with_redis_database(trial.stack.engines.redis_url, BROKER_DATABASE)
+    environment = trial.stack.environment | {"DATABASE_URL": database_url, "CELERY_BROKER_URL": broker_url}
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE stock_counts (number int)")
         published = _Published(broker_url, kills * TASKS_A_KILL)
@@ -49,7 +49,7 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(scene: Scene) -> Non
         doubled=done - distinct,
         note="not ours: one Celery task a payment",
     )
-    if scene.keeps_results:
+    if trial.keeps_results:
         result.write(RESULTS)
     print(result)  # noqa: T201 (pytest shows it with -s)
     # That is what the stream is for; should plain Celery no longer lose a task, the page must not say so.
@@ -57,7 +57,7 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(scene: Scene) -> Non
 
 
 class _Published(threading.Thread):
-    """Keeps the queue full until all tasks are out."""
+    """Keeps the queue full until all tasks are sent."""
 
     def __init__(self, broker_url: str, count: int) -> None:
         super().__init__(daemon=True)
@@ -90,7 +90,7 @@ def _kill_again_and_again(kills: int, environment: dict[str, str], connection: p
 
 
 def _start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.faults.stock"]
+    command = [sys.executable, "-m", "tests.faults.plain_celery"]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -1,4 +1,4 @@
-"""Machines of their own on one machine: a network namespace each, with a cable to the engines that can be pulled."""
+"""Hosts on one machine: a network namespace each, with a veth cable to the engines that can be disconnected."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ Address = tuple[str, int] | str
 
 
 class Host:
-    """A machine with a cable to this one; `near` is this one's address at the cable's end."""
+    """A host with a cable to this machine; `near` is this machine's address on the cable."""
 
     def __init__(self, number: int, home: Path) -> None:
         self.name, self.home = f"pay-{os.getpid()}-{number}", home
@@ -28,26 +28,26 @@ class Host:
         self.near, self.far = f"10.231.{number}.1", f"10.231.{number}.2"
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def set_up(self) -> None:
-        """Make the namespace and the cable."""
+    def create(self) -> None:
+        """Create the namespace and the cable."""
         ip("netns", "add", self.name)
         ip("link", "add", self.cable, "type", "veth", "peer", "name", "eth0", "netns", self.name)
         ip("address", "add", f"{self.near}/24", "dev", self.cable)
         ip("-n", self.name, "address", "add", f"{self.far}/24", "dev", "eth0")
         for device in ("lo", "eth0"):
             ip("-n", self.name, "link", "set", device, "up")
-        self.plug()
+        self.connect_cable()
 
-    def plug(self) -> None:
-        """Put the cable in."""
+    def connect_cable(self) -> None:
+        """Connect the cable."""
         ip("link", "set", self.cable, "up")
 
-    def pull(self) -> None:
-        """Pull the cable: nobody is told."""
+    def disconnect_cable(self) -> None:
+        """Disconnect the cable without notice to either side."""
         ip("link", "set", self.cable, "down")
 
     def run(self, module: str, settings: Mapping[str, str]) -> None:
-        """Start one of our processes on this machine, which has a name of its own."""
+        """Start one of our processes on this host, with a host name of its own."""
         self.home.mkdir(exist_ok=True)
         inside = ["ip", "netns", "exec", self.name, "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
         with (self.home / f"{module}.log").open("wb") as log:
@@ -62,8 +62,8 @@ class Host:
                 )
             )
 
-    def tear_down(self) -> None:
-        """End what runs there, and take the machine away."""
+    def destroy(self) -> None:
+        """End the processes of the host, and delete it."""
         for process in self.running:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
@@ -73,12 +73,12 @@ class Host:
 
 
 def ip(*words: str) -> None:
-    """Say something to the network of this machine."""
+    """Run an `ip` command."""
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
-def can_be_made() -> bool:
-    """Say whether this process may make network namespaces."""
+def namespaces_available() -> bool:
+    """Return whether this process may create network namespaces."""
     if os.geteuid() or not shutil.which("ip") or not shutil.which("unshare"):
         return False
     name = f"pay-{os.getpid()}-probe"
@@ -89,9 +89,12 @@ def can_be_made() -> bool:
 
 
 @contextmanager
-def served(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
-    """Offer the engines at this machine's end of a cable, and give their addresses there."""
-    with closing(Passage(near, sockets["postgres"])) as postgres, closing(Passage(near, sockets["redis"])) as redis:
+def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
+    """Forward the engines at this machine's end of a cable, and return their addresses there."""
+    with (
+        closing(TcpForwarder(near, sockets["postgres"])) as postgres,
+        closing(TcpForwarder(near, sockets["redis"])) as redis,
+    ):
         database = urlsplit(engines.database_url)
         login, _, place = engines.redis_url.rpartition("@")
         yield Engines.named(
@@ -100,8 +103,8 @@ def served(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Itera
         )
 
 
-class Passage:
-    """Passes on what comes to one address to another, both ways."""
+class TcpForwarder:
+    """Forwards TCP connections from one address to another."""
 
     def __init__(self, near: str, to: Address) -> None:
         self._to, self._server = to, socket.create_server((near, 0))
@@ -110,7 +113,7 @@ class Passage:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def close(self) -> None:
-        """Let nobody through any more."""
+        """Accept no more connections."""
         for end in (self._server, *self._ends):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

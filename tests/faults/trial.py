@@ -1,4 +1,4 @@
-"""One trial of a fault: events stream, something goes wrong, all comes to rest, and the facts are looked up."""
+"""One trial of a fault: events stream, a fault is injected, the stack becomes idle, and the invariants are checked."""
 
 import itertools
 import json
@@ -24,11 +24,11 @@ from payments.store.db.connection import transaction
 from tasks import health
 from tasks.app import make_app
 from tasks.closing import close
-from tests.faults import facts
+from tests.faults import invariants
 from tests.faults.oracle import Oracle
-from tests.faults.plant import Plant
 from tests.faults.processes import until
-from tests.faults.workload import CLOSED, Pace, Publisher, hear_all, october, open_clinics, september
+from tests.faults.running_stack import RunningStack
+from tests.faults.workload import CLOSED, Pace, Publisher, october, open_clinics, record_all, september
 
 RESULTS = Path(__file__).resolve().parents[2] / "build" / "faults"
 RECOVERY_SECONDS_MAX = 60
@@ -53,52 +53,52 @@ class Result:
     note: str = ""
 
     def write(self, folder: Path) -> None:
-        """Keep it for the table."""
+        """Keep the result for the table."""
         folder.mkdir(parents=True, exist_ok=True)
         name = "".join(each if each.isalnum() else "-" for each in self.fault.lower())
         content = asdict(self) | {"at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count()}
         (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
-class Scene:
-    """A plant at work, with two months closed, and an oracle that has heard everything that was published there."""
+class Trial:
+    """A running stack with two closed months, and an oracle that has recorded everything published."""
 
-    def __init__(self, plant: Plant, *, keeps_results: bool) -> None:
-        self.plant, self.keeps_results = plant, keeps_results
+    def __init__(self, stack: RunningStack, *, keeps_results: bool) -> None:
+        self.stack, self.keeps_results = stack, keeps_results
         self.seed = 0
         self.later: list[bytes] = []
 
     def open(self) -> None:
         """Publish September, and close it."""
         self._send_messages_here()
-        with transaction(self.plant.database) as tx:
+        with transaction(self.stack.database) as tx:
             self.oracle: Oracle = open_clinics(tx)
         before, self.later = september()
-        publisher = Publisher(self.plant.engines.redis_url, before, Pace.of(5_000, math.inf))
+        publisher = Publisher(self.stack.engines.redis_url, before, Pace.of(5_000, math.inf))
         publisher.start()
-        hear_all(self.oracle, publisher.finish())
-        self.plant.until_quiet()
+        record_all(self.oracle, publisher.finish())
+        self.stack.until_quiet()
         companies = sorted({clinic.company for clinic in self.oracle.clinics.values()})
         for month in CLOSED:
             for company in companies:
-                close(self.plant.database, company, Month.parse(month), datetime.now(UTC), "user:biller")
+                close(self.stack.database, company, Month.parse(month), datetime.now(UTC), "user:biller")
             self.oracle.close(month)
-        with transaction(self.plant.database) as tx:
-            self.closed: dict[str, Decimal] = facts.closed_totals(tx, self.oracle)
+        with transaction(self.stack.database) as tx:
+            self.closed: dict[str, Decimal] = invariants.closed_totals(tx, self.oracle)
 
     @contextmanager
-    def trial(
+    def run(
         self, fault: str, *, times: int, events: int = 0, rate: float = RATE, through: Through | None = None
     ) -> Iterator[Result]:
-        """Stream events while the block does its worst; afterwards wait for quiet, and check and keep what came of it.
+        """Stream events while the block injects a fault; then wait until the stack is idle, check, and keep the result.
 
-        The stream ends with the block, but not before it has brought thousands, or so many `events`.
+        The stream ends with the block, but not before thousands of events, or `events` events.
         """
         self.seed += 1
         result = Result(fault, times)
         bodies, self.later = itertools.chain(self.later, october(self.seed)), []
         events = max(THOUSANDS, events)
-        straight = Publisher(self.plant.engines.redis_url, bodies, Pace.of(rate, events))
+        straight = Publisher(self.stack.engines.redis_url, bodies, Pace.of(rate, events))
         publisher = through(bodies) if through else straight
         publisher.start()
         until(lambda: publisher.said or publisher.error, 30, "the first events are on the feed")
@@ -106,10 +106,10 @@ class Scene:
             yield result
         finally:
             said = publisher.finish()
-            hear_all(self.oracle, said)
-        self.plant.until_quiet()
-        with transaction(self.plant.database) as tx:
-            found = facts.look(tx, self.oracle, self.closed)
+            record_all(self.oracle, said)
+        self.stack.until_quiet()
+        with transaction(self.stack.database) as tx:
+            found = invariants.look(tx, self.oracle, self.closed)
         result.events = len(said)
         assert result.events >= THOUSANDS
         result.times += publisher.losses
@@ -122,7 +122,7 @@ class Scene:
         found.check()
 
     def recovery(self) -> float:
-        """Publish a payment, and return after how long it is in the ledger; the clock starts with the first try."""
+        """Publish a payment, and return the seconds until it is in the ledger, from the first attempt."""
         started = time.monotonic()
         body = self._probe()
         event_id = json.loads(body)["event_id"]
@@ -130,29 +130,29 @@ class Scene:
         until(lambda: self._is_there(event_id), RECOVERY_SECONDS_MAX, "events are imported again")
         return time.monotonic() - started
 
-    def canary(self, queue: str, seconds_max: float) -> float:
-        """Return after how long a worker of this queue answers a message; one that is lost is sent again."""
+    def ping_latency(self, queue: str, seconds_max: float) -> float:
+        """Return the seconds until a worker of this queue answers a message. A lost message is sent again."""
         started = time.monotonic()
         reply_to = f"payments:canary:{uuid.uuid4()}"
         self._send_messages_here()
 
-        def sings() -> bool:
+        def answers() -> bool:
             try:
                 health.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=60)
-                return bool(self.plant.feed.blpop([reply_to], timeout=2))
+                return bool(self.stack.feed.blpop([reply_to], timeout=2))
             except (redis.RedisError, OperationalError):
                 return False
 
-        until(sings, seconds_max, f"a worker takes work from {queue}")
+        until(answers, seconds_max, f"a worker takes work from {queue}")
         return time.monotonic() - started
 
     def _send_messages_here(self) -> None:
         # A process has one application for all plants, and it speaks to that which it was told of last.
-        make_app(celery_settings(self.plant.engines, read_settings({})))
+        make_app(celery_settings(self.stack.engines, read_settings({})))
 
     def _published(self, body: bytes) -> bool:
         try:
-            with PaymentFeed(f"{self.plant.engines.redis_url}?socket_timeout=3") as feed:
+            with PaymentFeed(f"{self.stack.engines.redis_url}?socket_timeout=3") as feed:
                 feed.publish(body)
         except FeedError:
             return False
@@ -160,7 +160,7 @@ class Scene:
 
     def _is_there(self, event_id: str) -> bool:
         try:
-            return facts.has_event(self.plant.database, event_id)
+            return invariants.has_event(self.stack.database, event_id)
         except Exception:  # noqa: BLE001 (PostgreSQL may not answer yet)
             return False
 
@@ -178,10 +178,10 @@ class Scene:
             "version": 1,
             "saved_at": "2026-10-05T10:00:00-07:00",
         }
-        self.oracle.hear(said)
+        self.oracle.record(said)
         return json.dumps(said).encode()
 
 
 def longest(recoveries: list[float]) -> float:
-    """Return the longest of some recoveries, as it is written in the table."""
+    """Return the longest recovery, in the format of the table."""
     return round(max(recoveries), 1)

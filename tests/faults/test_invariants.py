@@ -1,4 +1,4 @@
-"""What finds a fault has to be seen to find one: each of the five facts is broken by hand, and noticed."""
+"""The invariant checks detect violations: each of the five is broken by hand."""
 
 import copy
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from sqlalchemy import text
 from payments.core.month import Month
 from payments.journeys import closing, importing, retrying
 from payments.store.db.connection import Database, Transaction
-from tests.faults import facts
-from tests.faults.facts import Facts
+from tests.faults import invariants
+from tests.faults.invariants import Violations
 from tests.faults.oracle import Oracle
-from tests.faults.workload import CLOSED, hear_all, open_clinics, september
+from tests.faults.workload import CLOSED, open_clinics, record_all, september
 from tests.make import arrived, run
 
 ENTRY = (
@@ -24,21 +24,21 @@ ENTRY = (
 )
 
 
-class Told(NamedTuple):
-    """A ledger of a fortnight with two closed months, and the oracle that heard the same."""
+class Books(NamedTuple):
+    """A ledger of two weeks with two closed months, and the oracle of the same events."""
 
     tx: Transaction
     oracle: Oracle
     closed: dict[str, Decimal]
 
-    def look(self) -> Facts:
-        return facts.look(*self)
+    def look(self) -> Violations:
+        return invariants.look(*self)
 
-    def hear(self, bodies: list[bytes]) -> None:
+    def record(self, bodies: list[bytes]) -> None:
         importing.import_events(self.tx, arrived(bodies), run(datetime.now(UTC)))
         while retrying.retry_due(self.tx, run(datetime.now(UTC)), 500).evaluated:
             pass
-        hear_all(self.oracle, bodies)
+        record_all(self.oracle, bodies)
 
     def close(self, month: str) -> None:
         for company in sorted({clinic.company for clinic in self.oracle.clinics.values()}):
@@ -48,25 +48,25 @@ class Told(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def fortnight(database: Database) -> Iterator[Told]:
+def fortnight(database: Database) -> Iterator[Books]:
     with database.connect() as tx:
-        told = Told(tx, open_clinics(tx), {})
+        books = Books(tx, open_clinics(tx), {})
         before, after = september()
-        told.hear(before)
+        books.record(before)
         for month in CLOSED:
-            told.close(month)
-        told.closed.update(facts.closed_totals(tx, told.oracle))
-        told.hear(after)
-        told.look().check()
+            books.close(month)
+        books.closed.update(invariants.closed_totals(tx, books.oracle))
+        books.record(after)
+        books.look().check()
         # Here the tables are free for all; the product's own guards are tried elsewhere.
         tx.execute(text("SET LOCAL session_replication_role = replica"))
-        yield told
+        yield books
         tx.rollback()
 
 
 @pytest.fixture
-def told(fortnight: Told) -> Iterator[Told]:
-    """The same as at its beginning for each test."""
+def books(fortnight: Books) -> Iterator[Books]:
+    """The initial state, restored for each test."""
     with fortnight.tx.begin_nested() as undo:
         yield fortnight._replace(oracle=copy.deepcopy(fortnight.oracle))
         undo.rollback()
@@ -87,10 +87,10 @@ def told(fortnight: Told) -> Iterator[Told]:
         ("DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)", "unexplained"),
     ],
 )
-def test_each_harm_is_noticed_as_what_it_is(told: Told, harm: str, seen: str) -> None:
-    assert told.tx.execute(text(harm)).rowcount == 1
+def test_each_violation_is_detected_by_its_invariant(books: Books, harm: str, seen: str) -> None:
+    assert books.tx.execute(text(harm)).rowcount == 1
 
-    found = told.look()
+    found = books.look()
 
     kinds = {name.partition(" ")[0] for name in found.wrong}
     kinds |= {name for name in ("lost", "doubled") if getattr(found, name)}
@@ -99,9 +99,9 @@ def test_each_harm_is_noticed_as_what_it_is(told: Told, harm: str, seen: str) ->
         found.check()
 
 
-def test_a_payment_that_was_never_published_is_noticed(told: Told) -> None:
-    forgotten = next(key for key, row in told.oracle.feed().items() if row.status == "Transmission Successful")
-    del told.oracle.newest[forgotten]
-    told.oracle.ledger.pop(forgotten, None)
+def test_unpublished_payment_is_detected(books: Books) -> None:
+    forgotten = next(key for key, row in books.oracle.feed().items() if row.status == "Transmission Successful")
+    del books.oracle.newest[forgotten]
+    books.oracle.ledger.pop(forgotten, None)
 
-    assert f"feed {forgotten}" in told.look().wrong
+    assert f"feed {forgotten}" in books.look().wrong

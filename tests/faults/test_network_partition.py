@@ -1,4 +1,4 @@
-"""An intake and an importer on each of two machines share one feed; the cable of one is pulled, and put in again."""
+"""An intake and an importer on each of two hosts share a feed; one host is disconnected and reconnected."""
 
 from contextlib import ExitStack
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -16,8 +16,8 @@ from payments.store.db.connection import connect, transaction
 from payments.store.migrations import upgrade
 from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
-from tests.faults import hosts
-from tests.faults.hosts import Host
+from tests.faults import network_hosts
+from tests.faults.network_hosts import Host
 from tests.faults.processes import until
 from tests.make import NOW, patient, saved
 
@@ -31,7 +31,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory):
-    if not hosts.can_be_made():
+    if not network_hosts.namespaces_available():
         pytest.skip("no network namespaces can be made here: it needs root, ip and unshare")
     with embedded_engines(tmp_path_factory.mktemp("engines"), durable=False) as engines:
         upgrade(engines.database_url)
@@ -40,20 +40,20 @@ def engines(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machines(engines, tmp_path_factory):
-    """Two machines, each with an intake and an importer at work."""
+    """Two hosts, each with a running intake and importer."""
     with ExitStack() as stack:
         machines = [Host(number, tmp_path_factory.mktemp(f"host{number}")) for number in (1, 2)]
         for machine in machines:
-            stack.callback(machine.tear_down)
-            machine.set_up()
-            there = stack.enter_context(hosts.served(machine.near, engines, sockets_of(engines)))
+            stack.callback(machine.destroy)
+            machine.create()
+            there = stack.enter_context(network_hosts.forward_engines(machine.near, engines, sockets_of(engines)))
             for module in ("workers.intake", "workers.importer"):
                 machine.run(module, there.environment() | SETTINGS)
         yield machines
 
 
 def sockets_of(engines: Engines):
-    """Return where the embedded engines themselves listen."""
+    """Return the addresses of the embedded engines."""
     database, feed = urlsplit(engines.database_url), urlsplit(engines.redis_url)
     asked = parse_qs(database.query)
     folder, port = unquote(asked["host"][0]), asked.get("port", ["5432"])[0]
@@ -81,7 +81,7 @@ def publish(engines, prefix, count):
 
 
 def imported(database, prefix):
-    """Return how many payments have one entry, how many entries there are, and which workers did it."""
+    """Return how many payments have one entry, how many entries exist, and which workers imported them."""
     with transaction(database) as tx:
         found = tx.execute(
             text(
@@ -100,9 +100,7 @@ def until_done(engines, seconds_max):
         until(lambda: not feed.length(), seconds_max, "the feed is empty")
 
 
-def test_two_machines_share_a_feed_and_one_takes_over_when_the_cable_of_the_other_is_pulled(
-    engines, database, machines
-):
+def test_second_host_takes_over_when_the_first_is_disconnected(engines, database, machines):
     publish(engines, "both", 2_000)
     until_done(engines, 120)
     counts, workers = imported(database, "both")
@@ -111,14 +109,14 @@ def test_two_machines_share_a_feed_and_one_takes_over_when_the_cable_of_the_othe
 
     publish(engines, "cut", 2_000)
     until(lambda: imported(database, "cut")[0][0], 60, "they are at work")
-    machines[0].pull()
+    machines[0].disconnect_cable()
     publish(engines, "after", 200)
     until_done(engines, 180)
     assert [imported(database, prefix)[0] for prefix in ("cut", "after")] == [(2_000, 2_000), (200, 200)]
     (left,) = imported(database, "after")[1]
 
-    machines[0].plug()
-    machines[1].pull()
+    machines[0].connect_cable()
+    machines[1].disconnect_cable()
     publish(engines, "back", 200)
     until_done(engines, 180)
     counts, workers = imported(database, "back")

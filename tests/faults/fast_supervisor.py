@@ -1,0 +1,40 @@
+"""`payments up` for fault tests: without console and Flower, and with immediate restarts.
+
+The product waits longer after each exit; a test that kills 200 times would mostly wait. With `--fatal-tasks` the
+importer is `tests.faults.fatal_tasks`; with `--clock FILE` each service has the clock of `tests.faults.skewed_clock`.
+"""
+
+import functools
+import os
+import sys
+from dataclasses import replace
+
+from config.settings import read_settings
+from devstack import stack
+from devstack.child_process import Child
+from devstack.supervisor import Backoff, Supervisor
+
+application = stack.application
+
+
+def fatal_tasks(name: str, *rest: object) -> Child:
+    """Return a service as `payments up` starts it, with the fatal importer."""
+    child = application(name, *rest)
+    return replace(child, command=(sys.executable, "-m", "tests.faults.fatal_tasks")) if name == "importer" else child
+
+
+def skewed_clock(path: str, name: str, *rest: object) -> Child:
+    """Return a service as `payments up` starts it, with an adjustable clock."""
+    child = application(name, *rest)
+    return replace(child, command=(sys.executable, "-m", "tests.faults.skewed_clock", path, child.command[-1]))
+
+
+if __name__ == "__main__":
+    stack.Supervisor = functools.partial(Supervisor, backoff=Backoff(first_seconds=0.2, most_seconds=0.5))
+    stack.APPLICATIONS = tuple(name for name in stack.APPLICATIONS if name not in {"flower", "console"})
+    match sys.argv[1:]:
+        case ["--fatal-tasks"]:
+            stack.application = fatal_tasks
+        case ["--clock", file]:
+            stack.application = functools.partial(skewed_clock, file)
+    sys.exit(stack.main(read_settings(os.environ)))

@@ -1,0 +1,127 @@
+"""Several intakes and importers, frozen workers, and workers that are stopped during work."""
+
+import json
+import signal
+import time
+
+import pytest
+from sqlalchemy import text
+
+from payments.store.db.connection import SILENT_SECONDS_MAX, transaction
+from tests.faults.fault_injection import is_importing
+from tests.faults.processes import children_of, is_alive, until
+from tests.faults.running_stack import RunningStack
+from tests.faults.trial import Trial, longest
+
+
+@pytest.mark.long
+def test_two_intakes_and_four_importers_share_the_feed(trial: Trial, is_long: bool) -> None:
+    stack, events = trial.stack, 20_000 if is_long else 4_000
+    more = [stack.add(name) for name in ("intake", "importer", "importer", "importer")]
+    with trial.run("2 dispatchers and 4 importers in parallel", times=1, events=events, rate=2_000) as result:
+        until(lambda: all(children_of(each.pid) for each in more[1:]), 30, "all importers have their children")
+        result.recovery_seconds = round(trial.recovery(), 1)
+    for each in more:
+        each.send_signal(signal.SIGTERM)
+    assert [each.wait(20) for each in more] == [0, 0, 0, 0]
+
+
+@pytest.mark.long
+def test_worker_frozen_past_its_lease_is_replaced_without_duplicates(trial: Trial, is_long: bool) -> None:
+    times, recoveries = 10 if is_long else 1, []
+    stack = trial.stack
+    other = stack.add("importer")
+    with trial.run("worker frozen past its lease (SIGSTOP 8 s), then woken", times=times) as result:
+        until(lambda: children_of(other.pid), 30, "the other importer has its child")
+        for _ in range(times):
+            frozen = [*stack.leaders("importer"), *stack.pool("importer")]
+            for pid in frozen:
+                stack.signal(pid, signal.SIGSTOP)
+            recoveries.append(trial.recovery())
+            time.sleep(8)
+            for pid in frozen:
+                stack.signal(pid, signal.SIGCONT)
+        result.recovery_seconds = longest(recoveries)
+    other.send_signal(signal.SIGTERM)
+    assert other.wait(20) == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("moment", "state"),
+    [("transaction", "idle in transaction"), ("COPY", "active")],
+    ids=["between two statements", "while it copies"],
+)
+def test_worker_frozen_in_a_transaction_loses_its_locks_but_no_payment(
+    trial: Trial, is_long: bool, moment: str, state: str
+) -> None:
+    times, recoveries, frozen_seconds = 5 if is_long else 1, [], SILENT_SECONDS_MAX + 3
+    stack = trial.stack
+    other = stack.add("importer")
+    fault = f"worker frozen mid-{moment} for {frozen_seconds} s (SIGSTOP), then woken"
+    with trial.run(fault, times=times) as result:
+        until(lambda: children_of(other.pid), 30, "the other importer has its child")
+        for _ in range(times):
+            frozen, connection = until(lambda: _frozen(stack, state), 60, f"a {moment} is under way")
+            try:
+                recoveries.append(trial.recovery())
+                until(lambda pid=connection: not _is_open(stack, pid), frozen_seconds, "its transaction is ended")
+            finally:
+                stack.signal(frozen, signal.SIGCONT)
+        result.recovery_seconds = longest(recoveries)
+    other.send_signal(signal.SIGTERM)
+    assert other.wait(20) == 0
+
+
+def _frozen(stack: RunningStack, state: str) -> tuple[int, int] | None:
+    """Freeze the importer's child, and return it with its backend pid if that waits for its client."""
+    (child,) = stack.pool("importer") or (0,)
+    if not child or not stack.signal(child, signal.SIGSTOP):
+        return None
+    before = _silent(stack, state)
+    time.sleep(1 if before else 0)
+    # In every other's something has been said meanwhile.
+    still = before and before & _silent(stack, state)
+    if still:
+        return child, still.pop()[0]
+    stack.signal(child, signal.SIGCONT)
+    return None
+
+
+def _silent(stack: RunningStack, state: str) -> set[tuple[int, object]]:
+    """Return the importer connections that are idle in a transaction, and since when."""
+    silent = (
+        "SELECT pid, state_change FROM pg_stat_activity WHERE application_name = 'payments importer' "
+        "AND state = :state AND wait_event = 'ClientRead'"
+    )
+    with transaction(stack.database) as tx:
+        return {(pid, since) for pid, since in tx.execute(text(silent), {"state": state})}
+
+
+def _is_open(stack: RunningStack, connection: int) -> bool:
+    with transaction(stack.database) as tx:
+        open_one = "SELECT 1 FROM pg_stat_activity WHERE pid = :pid"
+        return tx.execute(text(open_one), {"pid": connection}).first() is not None
+
+
+@pytest.mark.long
+def test_stopped_worker_finishes_its_chunk_and_leaves_the_rest_pending(trial: Trial, is_long: bool) -> None:
+    times, recoveries = 20 if is_long else 2, []
+    stack, ended_before = trial.stack, len(_endings(trial.stack))
+    with trial.run("SIGTERM mid-chunk (warm shutdown)", times=times, events=times * 300) as result:
+        for _ in range(times):
+            leader = stack.leader("importer")
+            until(lambda: is_importing(stack), 60, "a chunk is under way")
+            stack.signal(leader, signal.SIGTERM)
+            until(lambda leader=leader: not is_alive(leader), 15, "it has ended within its grace")
+            recoveries.append(trial.recovery())
+        result.recovery_seconds = longest(recoveries)
+    # It went by itself each time, and was not killed for being slow.
+    assert _endings(stack)[ended_before:] == [0] * times
+
+
+def _endings(stack: RunningStack) -> list[int]:
+    """Return the exit statuses of importers in order."""
+    lines = (stack.home / "supervisor.log").read_text(errors="replace").splitlines()
+    books = [json.loads(line) for line in lines if '"child_ended"' in line]
+    return [each["status"] for each in books if each["child"] == "importer"]

@@ -1,0 +1,27 @@
+"""A worker that is connected but takes no messages is ended by its watchdog and restarted."""
+
+import time
+
+import pytest
+
+from config.celery import IMPORTS
+from tasks.app import app
+from tests.faults.processes import until
+from tests.faults.trial import Trial, longest
+
+
+@pytest.mark.long
+def test_stalled_worker_is_restarted_within_half_a_minute(trial: Trial, is_long: bool) -> None:
+    times, recoveries, stack = 5 if is_long else 1, [], trial.stack
+    before = stack.stalled_workers()
+    with trial.run("importer stalled: running, connected, reading nothing", times=times) as result:
+        for _ in range(times):
+            deaf, since = stack.leader("importer"), time.monotonic()
+            app.control.cancel_consumer(IMPORTS)
+            # Not seen by what is imported: the turn that was under way goes on for a moment.
+            until(lambda deaf=deaf: stack.leader("importer") != deaf, 30, "another importer runs")
+            trial.recovery()
+            recoveries.append(time.monotonic() - since)
+            assert recoveries[-1] < 30
+        result.recovery_seconds = longest(recoveries)
+    assert stack.stalled_workers() == before + times
