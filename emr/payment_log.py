@@ -9,7 +9,7 @@ from typing import TextIO, TypeVar
 
 from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO, Money, dollars
-from payments.contract.payment_log import Details, PaymentLogRow
+from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 
 REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
 COLUMNS = [*REQUIRED, "version"]
@@ -93,7 +93,7 @@ def _line(number: int, row: dict[str, str]) -> PaymentLogRow:
     return PaymentLogRow(
         key,
         amount if paid else ZERO,
-        Details(day, read("charge_type", _charge_type), internal, read("version", _version)),
+        PaymentDetails(day, read("charge_type", _charge_type), internal, read("version", _version)),
     )
 
 

@@ -23,7 +23,7 @@ from config.celery import IMPORTS, celery_settings
 from config.engines import Engines, engines_in_force
 from config.logging import configure_logging
 from config.settings import Settings, read_settings
-from payments.core.backoff import pause
+from payments.core.backoff import backoff_delay
 from payments.store.db.connection import connect, is_answering
 from tasks import importing
 from tasks.app import make_app
@@ -180,8 +180,8 @@ class Intake:
 
     def _wait(self, entry: Idle) -> timedelta | None:
         """Return how long an entry lies before it is sent again: longer with every try that was made, then never."""
-        rung = pause(self.settings.retry_ladder, entry.deliveries, entry.entry_id)
-        return LEASE + rung if rung is not None else None
+        step = backoff_delay(self.settings.retry_ladder, entry.deliveries, entry.entry_id)
+        return LEASE + step if step is not None else None
 
     def _won(self, entries: list[Idle]) -> list[Idle]:
         """Return those that no other intake took in the meantime."""

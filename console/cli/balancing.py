@@ -96,7 +96,7 @@ def totals(balance: Balance, query: BalanceQuery) -> Record:
     return {
         "emr_total": balance.emr_total,
         "billing_total": balance.billing_total,
-        **{term.value: amount for term, amount in balance.terms.items()},
+        **{term.value: amount for term, amount in balance.items.items()},
         "unexplained": balance.unexplained,
         "since": query.since,
         "until": query.until,
@@ -108,7 +108,7 @@ def line_record(line: BalancedLine) -> dict[str, Any]:
     """Return a line as a record, with every term that is its own."""
     from payments.contract.money import ZERO
 
-    own = {term.value: amount for term, amount in line.terms.items()}
+    own = {term.value: amount for term, amount in line.items.items()}
     return {
         "payment": line.payment,
         "emr": line.emr,
@@ -159,7 +159,7 @@ def _sum(balance: Balance, query: BalanceQuery) -> Table:
     table.add_column("")
     table.add_column("Amount", justify="right")
     table.add_row("EMR, by transaction date", f"{balance.emr_total:,.2f}")
-    for term, amount in balance.terms.items():
+    for term, amount in balance.items.items():
         table.add_row(f"less {term.sentence}", f"{-amount:,.2f}" if amount else Text("0.00", "dim"))
     style = "bold red" if balance.unexplained_lines else "bold green"
     unexplained = -balance.unexplained if balance.unexplained else balance.unexplained
@@ -169,5 +169,5 @@ def _sum(balance: Balance, query: BalanceQuery) -> Table:
 
 
 def _shown(line: BalancedLine) -> dict[str, Any]:
-    why = [f"{term.value.replace('_', ' ')} {amount:,.2f}" for term, amount in line.terms.items()]
+    why = [f"{term.value.replace('_', ' ')} {amount:,.2f}" for term, amount in line.items.items()]
     return line_record(line) | {"why": "; ".join(filter(None, [*why, line.note]))}

@@ -11,8 +11,8 @@ from console.web.errors import PageError
 from payments.access.rights import User
 from payments.contract.event import ChargeType, Method
 from payments.contract.fields import YEAR_FIRST
-from payments.core.finding import ClosedCase, FindingReason, FindingStatus
-from payments.core.outcome import Reason, Status
+from payments.core.finding import FindingReason, FindingStatus
+from payments.core.outcome import ClosedCase, Reason, Status
 from payments.journeys.listing import FeedFilter, GroupBy, LogQuery, Place, WorkQuery
 
 

@@ -1,4 +1,4 @@
-"""One line of the EMR's Payment Log, which the office compares with Billing."""
+"""Rows of the EMR's Payment Log, which balancing can compare with Billing (rule D9)."""
 
 from datetime import date
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from payments.contract.event import LineKey
 from payments.contract.money import Money
 
 
-class Details(NamedTuple):
-    """What two systems can disagree about beside money; None where that is not known."""
+class PaymentDetails(NamedTuple):
+    """The fields of a payment that two systems can disagree about, besides the amount; None if unknown."""
 
     day: date | None = None
     charge_type: str | None = None
@@ -16,12 +16,12 @@ class Details(NamedTuple):
     version: int | None = None
 
 
-UNKNOWN_DETAILS = Details()
+UNKNOWN_DETAILS = PaymentDetails()
 
 
 class PaymentLogRow(NamedTuple):
-    """A row of the EMR's own Payment Log; `amount` in dollars, 0.00 for one that is not paid."""
+    """A row of the EMR's Payment Log. `amount` is in dollars, 0.00 if the line is not paid."""
 
     key: LineKey
     amount: Money
-    details: Details
+    details: PaymentDetails

@@ -1,22 +1,23 @@
-"""When to try again: a ladder of growing pauses, spread so that what failed together does not come back together."""
+"""Retry delays: a schedule of growing steps with full jitter (rule D5)."""
 
 import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
 BackoffSchedule = Sequence[timedelta]
-_FINENESS = 2**32
+"""The longest delay before each retry, in order."""
+_DRAW_RANGE = 2**32
 
 
-def pause(backoff_schedule: BackoffSchedule, tries: int, spread_by: str) -> timedelta | None:
-    """Return how long to wait after `tries` tries (from 1), or None when the ladder has ended.
+def backoff_delay(schedule: BackoffSchedule, attempt: int, seed: str) -> timedelta | None:
+    """Return the delay after the `attempt`-th failure (counted from 1), or None after the last step of the schedule.
 
-    The pause lies anywhere between nothing and the full step (full jitter). Where, is drawn from `spread_by`, so that
-    the same thing always gets the same pause and everyone who asks agrees on it.
+    The delay is between zero and the step (full jitter), so that payments which failed together are not retried
+    together. It is drawn from `seed`: the same payment gets the same delay in every process.
     """
-    if tries > len(backoff_schedule):
+    if attempt > len(schedule):
         return None
-    digest = hashlib.blake2b(f"{spread_by}:{tries}".encode(), digest_size=4).digest()
-    # In microseconds: a timedelta of some hours times the draw is more than a timedelta can hold.
-    step_us = backoff_schedule[tries - 1] // timedelta(microseconds=1)
-    return timedelta(microseconds=step_us * int.from_bytes(digest) // _FINENESS)
+    digest = hashlib.blake2b(f"{seed}:{attempt}".encode(), digest_size=4).digest()
+    # In microseconds: a timedelta of some hours times the draw would overflow.
+    step_us = schedule[attempt - 1] // timedelta(microseconds=1)
+    return timedelta(microseconds=step_us * int.from_bytes(digest) // _DRAW_RANGE)

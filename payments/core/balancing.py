@@ -1,7 +1,7 @@
-"""Balancing: where each cent lies that the EMR says was paid and Billing's imports do not show (rule D9).
+"""Balancing: reconcile the EMR's payments with Billing's imports, to the cent and by line (rule D9).
 
-EMR total = Billing total + every term. A term is worked out from facts of its own, never as what is left over, so that
-`unexplained` says so when something is wrong.
+EMR total = Billing total + all reconciling items + unexplained. Each item is computed from its own data, never as a
+remainder, so that `unexplained` shows every error.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from payments.contract.money import ZERO, Money, total
-from payments.contract.payment_log import UNKNOWN_DETAILS, Details
-from payments.core.outcome import Application, Outcome, Reason, Status
+from payments.contract.payment_log import UNKNOWN_DETAILS, PaymentDetails
+from payments.core.outcome import ClosedMonth, Held, NotSent, Outcome, Reason, Removed, Status, ZeroDue
 
 
 class ReconcilingItem(StrEnum):
-    """Why money of the EMR's total is not in Billing's, in the order in which the report says it."""
+    """Why the EMR's total contains money that Billing's does not, in the order of the report."""
 
     INTERNAL = "internal"
     NOT_SENT = "not_sent"
@@ -61,32 +61,35 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class LineComparison:
-    """What both systems say of one line and some days; amounts in dollars.
+    """One line as the EMR and as Billing have it, for a range of days. Amounts are in dollars.
 
-    `emr` is the EMR's side of the days. `heard` is what the newest version says that Billing could judge, and `said`
-    the same or, where a newer event was `refused`, what that one says. `is_inside` tells whether its day is one of the
-    days. Entries: imports deposited `here` (in the days) and `elsewhere`, and all others, `added`.
-    `log` is what the EMR's Payment Log holds where it is compared with one, `feed` what Billing was told.
+    - `is_in_range`: whether the line's date of transaction is one of the days.
+    - `emr_amount`: the EMR's amount for the days.
+    - `accepted_amount`: the amount in the newest version that Billing could evaluate.
+    - `latest_amount`: the same or, if a newer event is a dead letter, the amount that this event states.
+    - `rejected_status`: the status of that dead letter.
+    - `imported_in_range`, `imported_elsewhere`: import entries by deposit date; `adjusted`: all other entries.
+    - `feed`: the line's details in the feed; `log`: those in the EMR's Payment Log, if it is compared.
     """
 
     payment: str | None
     clinic: str | None
-    is_inside: bool
-    emr: Money
-    said: Money
-    heard: Money
-    refused: Status | None
+    is_in_range: bool
+    emr_amount: Money
+    latest_amount: Money
+    accepted_amount: Money
+    rejected_status: Status | None
     outcome: Outcome | None
-    here: Money
-    elsewhere: Money = ZERO
-    added: Money = ZERO
-    feed: Details = UNKNOWN_DETAILS
-    log: Details | None = None
+    imported_in_range: Money
+    imported_elsewhere: Money = ZERO
+    adjusted: Money = ZERO
+    feed: PaymentDetails = UNKNOWN_DETAILS
+    log: PaymentDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BalancedLine:
-    """A line, or a `count` of lines on which both sides agree, with what lies between the sides; amounts in dollars.
+    """A line with its reconciling items, or the sum of `count` lines that agree. Amounts are in dollars.
 
     `day` is the line's date of transaction.
     """
@@ -95,7 +98,7 @@ class BalancedLine:
     clinic: str | None
     emr: Money
     billing: Money
-    terms: Mapping[ReconcilingItem, Money] = field(default_factory=dict)
+    items: Mapping[ReconcilingItem, Money] = field(default_factory=dict)
     note: str = ""
     count: int = 1
     day: date | None = None
@@ -103,107 +106,117 @@ class BalancedLine:
 
     @property
     def unexplained(self) -> Money:
-        """What no term accounts for."""
-        return self.emr - self.billing - total(self.terms.values())
+        """The difference that no item accounts for."""
+        return self.emr - self.billing - total(self.items.values())
 
     @property
-    def is_plain(self) -> bool:
-        """Whether both sides simply say the same."""
-        return not (self.terms or self.note or self.unexplained)
+    def is_equal(self) -> bool:
+        """Whether both sides agree, with nothing to reconcile."""
+        return not (self.items or self.note or self.unexplained)
 
 
 @dataclass(slots=True)
 class Balance:
-    """Lines added up, and those of them on which the sides do not simply agree; amounts in dollars."""
+    """The sums of all lines, and the lines on which the two sides differ. Amounts are in dollars."""
 
     emr_total: Money = ZERO
     billing_total: Money = ZERO
-    terms: dict[ReconcilingItem, Money] = field(default_factory=lambda: dict.fromkeys(ReconcilingItem, ZERO))
+    items: dict[ReconcilingItem, Money] = field(default_factory=lambda: dict.fromkeys(ReconcilingItem, ZERO))
     equal: int = 0
     lines: list[BalancedLine] = field(default_factory=list)
 
     @property
     def unexplained(self) -> Money:
-        """What no term accounts for; 0.00 unless something is wrong."""
-        return self.emr_total - self.billing_total - total(self.terms.values())
+        """The difference that no item accounts for; 0.00 unless something is wrong."""
+        return self.emr_total - self.billing_total - total(self.items.values())
 
     @property
     def unexplained_lines(self) -> list[BalancedLine]:
-        """The lines on which something is wrong, even where they make up for each other."""
+        """The lines with an unexplained difference, even if these add up to 0.00."""
         return [line for line in self.lines if line.unexplained]
 
     def add(self, line: BalancedLine) -> None:
         """Add a line."""
         self.emr_total += line.emr
         self.billing_total += line.billing
-        for term, amount in line.terms.items():
-            self.terms[term] += amount
-        if line.is_plain:
+        for item, amount in line.items.items():
+            self.items[item] += amount
+        if line.is_equal:
             self.equal += line.count
         else:
             self.lines.append(line)
 
 
-def explain(facts: LineComparison) -> BalancedLine:
-    """Work out a line's terms. Those of its own count where its date of transaction is one of the days."""
-    terms = dict.fromkeys(ReconcilingItem, ZERO)
-    if not facts.is_inside:
-        terms[ReconcilingItem.DATE_DIFFERENCES] = -facts.here
-    else:
-        if facts.refused:
-            terms[ReconcilingItem.NOT_SENT if facts.refused is Status.NOT_SENT else ReconcilingItem.INVALID] += (
-                facts.said - facts.heard
-            )
-        if facts.outcome:
-            _judge(terms, facts, facts.outcome)
-        terms[ReconcilingItem.PRIOR_PERIOD] += facts.added
-        terms[ReconcilingItem.DATE_DIFFERENCES] += facts.elsewhere
-    own = {term: amount for term, amount in terms.items() if amount}
-    line = BalancedLine(
-        facts.payment, facts.clinic, facts.emr, facts.here, own, day=facts.feed.day, charge_type=facts.feed.charge_type
+def explain(line: LineComparison) -> BalancedLine:
+    """Compute a line's reconciling items.
+
+    A line outside the range has one item at most: the date difference of its imports in the range.
+    """
+    items = _items_in_range(line) if line.is_in_range else {ReconcilingItem.DATE_DIFFERENCES: -line.imported_in_range}
+    balanced = BalancedLine(
+        payment=line.payment,
+        clinic=line.clinic,
+        emr=line.emr_amount,
+        billing=line.imported_in_range,
+        items={item: items[item] for item in ReconcilingItem if items.get(item)},
+        day=line.feed.day,
+        charge_type=line.feed.charge_type,
     )
-    return replace(line, note=_note(facts, line.unexplained))
+    return replace(balanced, note=_note(line, balanced.unexplained))
 
 
-def _judge(terms: dict[ReconcilingItem, Money], facts: LineComparison, outcome: Outcome) -> None:
-    """Book what the EMR says and Billing should not hold, and what Billing should hold and does not yet."""
-    posted, term = facts.here + facts.elsewhere + facts.added, _term_of(outcome)
-    is_decided = outcome.target is not None and outcome.application is not Application.HELD
-    target = outcome.target if outcome.target is not None and is_decided else posted
-    if term:
-        terms[term] += facts.heard - target
-    if is_decided and outcome.application is Application.EXCEPTION:
-        terms[ReconcilingItem.CLOSED_MONTH] += target - posted
+def _items_in_range(line: LineComparison) -> dict[ReconcilingItem, Money]:
+    items = dict.fromkeys(ReconcilingItem, ZERO)
+    if line.rejected_status:
+        is_not_sent = line.rejected_status is Status.NOT_SENT
+        item = ReconcilingItem.NOT_SENT if is_not_sent else ReconcilingItem.INVALID
+        items[item] += line.latest_amount - line.accepted_amount
+    if line.outcome:
+        _add_outcome(items, line, line.outcome)
+    items[ReconcilingItem.PRIOR_PERIOD] += line.adjusted
+    items[ReconcilingItem.DATE_DIFFERENCES] += line.imported_elsewhere
+    return items
 
 
-def _term_of(outcome: Outcome) -> ReconcilingItem | None:
-    """Return why a line is kept out of Billing, or None where all of it belongs there."""
-    match outcome.status:
-        case Status.PENDING:
+def _add_outcome(items: dict[ReconcilingItem, Money], line: LineComparison, outcome: Outcome) -> None:
+    """Add the amount that the outcome excludes from Billing, and the amount that an open exception has not posted."""
+    posted = line.imported_in_range + line.imported_elsewhere + line.adjusted
+    target = posted if outcome.target is None else outcome.target
+    if item := _exclusion_item(outcome):
+        items[item] += line.accepted_amount - target
+    if isinstance(outcome, ClosedMonth):
+        items[ReconcilingItem.CLOSED_MONTH] += target - posted
+
+
+def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
+    """Return the item for a line that is not, or not yet, in Billing; None if all of it belongs there."""
+    match outcome:
+        case Held():
             return ReconcilingItem.PENDING
-        case Status.VALIDATION_FAILED:
-            return ReconcilingItem.INVALID
-        case Status.NOT_SENT:
-            return ReconcilingItem.INTERNAL if outcome.reason is Reason.INTERNAL_PAYMENT else ReconcilingItem.NOT_SENT
-    return ReconcilingItem.ZERO_DUE if outcome.application is Application.EXCEPTION and outcome.target is None else None
+        case ZeroDue():
+            return ReconcilingItem.ZERO_DUE
+        case NotSent(reason) | Removed(reason) | ClosedMonth(reason=reason) if reason:
+            return ReconcilingItem.INTERNAL if reason is Reason.INTERNAL_PAYMENT else ReconcilingItem.NOT_SENT
+        case _:
+            return None
 
 
-def _note(facts: LineComparison, unexplained: Money) -> str:
-    """Say what the two sides disagree about where no term says it."""
-    if facts.outcome is None:
+def _note(line: LineComparison, unexplained: Money) -> str:
+    """Return what the two sides disagree about, beyond the items."""
+    if line.outcome is None:
         return "only the EMR knows it"
-    if facts.log is None and facts.is_inside and facts.emr != facts.said:
+    if line.log is None and line.is_in_range and line.emr_amount != line.latest_amount:
         return "only Billing knows it"
-    differing = _differing(facts, facts.log) if facts.log else []
-    if unexplained and not differing:
+    differences = _differences(line, line.log) if line.log else []
+    if unexplained and not differences:
         return "the rules of import do not account for what stands in Billing"
-    return "; ".join(differing)
+    return "; ".join(differences)
 
 
-def _differing(facts: LineComparison, log: Details) -> list[str]:
-    sides = [(name.replace("_", " "), getattr(log, name), getattr(facts.feed, name)) for name in Details._fields]
-    if facts.is_inside and log.day == facts.feed.day:
-        sides.insert(0, ("amount", facts.emr, facts.said))
+def _differences(line: LineComparison, log: PaymentDetails) -> list[str]:
+    sides = [(name.replace("_", " "), getattr(log, name), getattr(line.feed, name)) for name in PaymentDetails._fields]
+    if line.is_in_range and log.day == line.feed.day:
+        sides.insert(0, ("amount", line.emr_amount, line.latest_amount))
     return [
         f"{name} is {theirs} in the EMR and {ours} in Billing"
         for name, theirs, ours in sides
@@ -212,6 +225,6 @@ def _differing(facts: LineComparison, log: Details) -> list[str]:
 
 
 def last_full_week(today: date) -> tuple[date, date]:
-    """Return the Monday and the Sunday of the week before the one that holds today."""
+    """Return the Monday and the Sunday of the last week that ended before today's week."""
     monday = today - timedelta(days=today.weekday() + 7)
     return monday, monday + timedelta(days=6)

@@ -1,4 +1,7 @@
-"""What to post so that the ledger says what the EMR says; every correction of money is d = T - P."""
+"""Corrections: the entries that make the ledger agree with the EMR.
+
+Every correction of money is d = T - P (rule D1).
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -6,52 +9,59 @@ from payments.contract.money import AMOUNT_MAX, ZERO, Money, sums, total
 from payments.core.line import Adjustment, EntryDimensions, LedgerPosting
 
 
-def correcting_postings(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
-    """Return the postings that turn what stands into what is wanted (None: nothing should stand).
+def correcting_postings(posted: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
+    """Return the postings that turn what is posted into what is wanted; None if nothing should remain posted.
 
-    Where only the amount changed this is the difference alone; where the money belongs elsewhere it is a pair, what
-    stood taken out and what is wanted put in. Amounts going out come first.
+    For open months (rule D3). If only the amount changed, this is the difference. If a dimension changed, it is a
+    reversal with the old dimensions and a posting with the new ones. Negative amounts come first.
     """
-    if total(posting.amount for posting in standing) == ZERO:
+    if total(posting.amount for posting in posted) == ZERO:
         return (wanted,) if wanted else ()
-    change = sums(_changes(standing, wanted))
-    moved = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _parts(amount)]
-    return tuple(sorted(moved, key=_goes_in))
+    change = sums(_differences(posted, wanted))
+    changed = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _split(amount)]
+    return tuple(sorted(changed, key=_is_positive))
 
 
-def adjusting_entries(standing: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[Adjustment, ...]:
-    """Return what to add in a later month so that the sums say what is wanted (None: nothing), whatever its dates.
+def adjusting_entries(posted: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[Adjustment, ...]:
+    """Return the adjusting entries for a closed month; None if its line should hold nothing.
 
-    The entries that stand are not touched (rule D4): one entry of d = T - P where only the amount changed, a pair where
-    the money belongs elsewhere, none where only the date or a note changed.
+    The entries of the closed month stay (rule D4): one entry of d = T - P if only the amount changed, a pair if another
+    dimension changed, none if only the date or a note changed. A deposit date is chosen on acceptance.
     """
-    change = sums((_undated(dimensions), amount) for dimensions, amount in _changes(standing, wanted))
-    moved = [where._replace(amount=part) for where, amount in change.items() for part in _parts(amount)]
-    return tuple(sorted(moved, key=_goes_in))
+    change = sums((_undated(dimensions), amount) for dimensions, amount in _differences(posted, wanted))
+    changed = [undated._replace(amount=part) for undated, amount in change.items() for part in _split(amount)]
+    return tuple(sorted(changed, key=_is_positive))
 
 
-def effective_postings(standing: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
-    """Return the postings of a line that still count: none once they add up to 0.00."""
-    postings = tuple(standing)
+def effective_postings(posted: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
+    """Return a line's postings, or none if they add up to 0.00: then they count as reversed."""
+    postings = tuple(posted)
     return postings if total(posting.amount for posting in postings) else ()
 
 
-def _changes(
-    standing: Iterable[LedgerPosting], wanted: LedgerPosting | None
+def _differences(
+    posted: Iterable[LedgerPosting], wanted: LedgerPosting | None
 ) -> Iterator[tuple[EntryDimensions, Money]]:
-    """Yield what each posting that stands takes out again, and what is wanted instead."""
-    for amount, dimensions in standing:
+    """Yield the reversal of each posting, then the wanted posting."""
+    for amount, dimensions in posted:
         yield dimensions, -amount
     if wanted:
         yield wanted.dimensions, wanted.amount
 
 
 def _undated(dimensions: EntryDimensions) -> Adjustment:
-    return Adjustment(ZERO, *dimensions[:-1])
+    return Adjustment(
+        amount=ZERO,
+        patient_id=dimensions.patient_id,
+        charge_type=dimensions.charge_type,
+        method=dimensions.method,
+        provider_id=dimensions.provider_id,
+        date_of_service=dimensions.date_of_service,
+    )
 
 
-def _parts(amount: Money) -> Iterator[Money]:
-    """Yield an amount, or the parts of one that is more than an entry can state: none for 0.00."""
+def _split(amount: Money) -> Iterator[Money]:
+    """Yield the amount in parts that an entry can hold: one part for most, none for 0.00."""
     while abs(amount) > AMOUNT_MAX:
         part = AMOUNT_MAX.copy_sign(amount)
         yield part
@@ -60,5 +70,5 @@ def _parts(amount: Money) -> Iterator[Money]:
         yield amount
 
 
-def _goes_in(moved: LedgerPosting | Adjustment) -> bool:
-    return moved.amount > ZERO
+def _is_positive(posting: LedgerPosting | Adjustment) -> bool:
+    return posting.amount > ZERO

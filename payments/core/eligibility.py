@@ -1,6 +1,7 @@
-"""Which saved payments belong in Billing: rule D2, in the order in which the office applies it."""
+"""Eligibility: which saved payments belong in Billing (rule D2, rows 5 to 10)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,28 +12,27 @@ from payments.core.outcome import Reason
 
 
 class ClinicSettings(NamedTuple):
-    """A clinic's switch and the charge types that flow."""
+    """A clinic's integration switch and its selected charge types."""
 
     integration: bool
     charge_types: frozenset[ChargeType]
 
 
 SWITCHED_OFF = ClinicSettings(integration=False, charge_types=frozenset())
-"""A clinic without settings sends nothing."""
+"""The settings of a clinic that has none: it sends nothing."""
 
 
 class SettingsChange(NamedTuple):
-    """One entry of a clinic's settings history."""
+    """A clinic's settings, and the moment from which they are in force."""
 
     since: datetime
     settings: ClinicSettings
 
 
 def in_force(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettings:
-    """Return the settings in force at a moment, from a history sorted by time.
+    """Return the settings in force at `as_of`, given the clinic's changes in order of time.
 
-    The first settings of a clinic also hold for all that was saved before them: they say what the office wants of its
-    past, which nobody had been asked about.
+    The first settings also apply to payments saved before them, because there were none to apply then.
     """
     if not changes:
         return SWITCHED_OFF
@@ -42,27 +42,32 @@ def in_force(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettin
     return changes[0].settings
 
 
-class Ineligible(NamedTuple):
-    """The line does not belong in Billing; without a reason it was simply never to be sent."""
+@dataclass(frozen=True, slots=True)
+class Ineligible:
+    """The line does not belong in Billing. `reason` is None for a line that is not marked Paid."""
 
     reason: Reason | None
 
 
-class NeedsReview(NamedTuple):
-    """A person has to look at it before anything is posted."""
+@dataclass(frozen=True, slots=True)
+class NeedsReview:
+    """The Amount Due is 0.00, so a biller must review the line before anything is posted."""
 
-    detail: str
 
-
-class Eligible(NamedTuple):
-    """The line belongs in Billing with what the patient paid."""
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """The line belongs in Billing with the amount paid."""
 
 
 Verdict = Ineligible | NeedsReview | Eligible
 
 
 def check_eligibility(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
-    """Judge what the front desk saved against the clinic's settings at the save time (rule D2, rows 5 to 10)."""
+    """Check a saved line against its clinic's settings (rule D2, rows 5 to 10; the first row that matches decides).
+
+    `before` is the line at its previous version, None for a new line. `settings` are those in force when the line was
+    saved or, if it was requeued later, when it was requeued.
+    """
     if not saved.paid:
         return Ineligible(None)
     if saved.internal_payment:
@@ -70,31 +75,32 @@ def check_eligibility(saved: PaymentSaved, before: Line | None, settings: Clinic
     if not stays_eligible(saved, before) and (reason := exclusion_reason(settings, saved.charge_type)):
         return Ineligible(reason)
     if saved.amount_due == ZERO:
-        return NeedsReview("Amount Due is 0.00")
+        return NeedsReview()
     return Eligible()
 
 
 def exclusion_reason(settings: ClinicSettings, charge_type: str) -> Reason | None:
-    """Return why a clinic with these settings sends no payment of this type, None if it sends them."""
+    """Return why a clinic with these settings does not send this charge type, or None if it sends it."""
     if not settings.integration:
         return Reason.INTEGRATION_OFF
     return None if charge_type in settings.charge_types else Reason.TYPE_NOT_SELECTED
 
 
 def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
-    """Say whether money stands in Billing for the line under this charge type, or should by an earlier judgement.
+    """Return whether the line stays eligible under its charge type, whatever the settings are now (rule D2).
 
-    Without this, unticking a type and then mending a memo would take money out of Billing (rule D2). What stands under
-    another type says nothing: the line's own change took it out, even where a closed month still holds it.
+    It does if Billing holds money for it under this type, or should hold money by the previous evaluation. Without this
+    rule, unticking a type and then editing a memo would reverse the payment. Money under another type does not count:
+    the line itself left that type, even if a closed month keeps the entry.
     """
     if before is None or before.content is None:
         return False
-    return saved.charge_type in types_standing(before) or bool(
+    return saved.charge_type in posted_charge_types(before) or bool(
         before.outcome.target and before.content.charge_type is saved.charge_type
     )
 
 
-def types_standing(line: Line) -> set[ChargeType]:
-    """Return the charge types under which money stands in Billing for a line."""
-    standing = sums((dimensions.charge_type, amount) for amount, dimensions in line.postings)
-    return {charge_type for charge_type, amount in standing.items() if amount}
+def posted_charge_types(line: Line) -> set[ChargeType]:
+    """Return the charge types under which the line's postings do not add up to 0.00."""
+    by_type = sums((dimensions.charge_type, amount) for amount, dimensions in line.postings)
+    return {charge_type for charge_type, amount in by_type.items() if amount}

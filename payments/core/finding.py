@@ -1,6 +1,6 @@
-"""What a person has to look at, worked out: the case, what stands and what should, and the entries that put it right.
+"""Findings, which the office calls Billing Exceptions (rules D3, D4 and D6).
 
-The office calls these exceptions (rules D3, D4 and D6).
+Python's exceptions are called errors in this code base.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from enum import StrEnum
 from payments.contract.money import ZERO, Money
 from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
 from payments.core.line import Adjustment, EntryDimensions, LedgerPosting, Line, nonmonetary_hash
-from payments.core.outcome import Application, Outcome, Reason
+from payments.core.outcome import ClosedCase, ClosedMonth, NotSent, Outcome, Posted, Reason, Removed, ZeroDue
 
 
 class FindingReason(StrEnum):
-    """Why a payment needs a person, in the words that people read."""
+    """Why a biller has to look at a payment."""
 
     CLOSED_MONTH = "Payment added/edited/deleted when month is closed"
     ZERO_DUE = "Amount Due is 0.00"
@@ -22,20 +22,12 @@ class FindingReason(StrEnum):
 
     @property
     def can_be_accepted(self) -> bool:
-        """Whether accepting it posts something; the others end when the EMR or a patient's arrival mends them."""
+        """Whether a biller can accept it. The others end when the EMR corrects the payment or saves the patient."""
         return self in {FindingReason.CLOSED_MONTH, FindingReason.ZERO_DUE}
 
 
-class ClosedCase(StrEnum):
-    """What happened to a payment whose month is closed."""
-
-    ADDED = "added"
-    EDITED = "edited"
-    DELETED = "deleted"
-
-
 class FindingStatus(StrEnum):
-    """How far a finding is on its way."""
+    """Status of a finding."""
 
     OPEN = "open"
     RESOLVED = "resolved"
@@ -45,7 +37,11 @@ class FindingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about a line at its newest version; amounts in dollars, `proposal` what accepting it adds."""
+    """A finding about a line at its newest version.
+
+    Amounts are in dollars: `amount_before` in Billing, `amount_now` in the EMR. `case` is set for a closed month.
+    `proposal` are the entries that accepting it posts.
+    """
 
     reason: FindingReason
     case: ClosedCase | None
@@ -55,73 +51,74 @@ class Finding:
 
     @property
     def difference(self) -> Money:
-        """By how much Billing differs from the EMR."""
+        """The EMR's amount less Billing's, in dollars."""
         return self.amount_now - self.amount_before
 
 
 def needs_review(outcome: Outcome) -> bool:
-    """Say whether a line with this outcome has a finding (rule D6)."""
-    return outcome.application is Application.EXCEPTION or outcome.reason is Reason.PATIENT_NOT_FOUND
+    """Return whether a line with this outcome has a finding (rule D6)."""
+    return isinstance(outcome, ClosedMonth | ZeroDue) or outcome.reason is Reason.PATIENT_NOT_FOUND
 
 
 def examine(line: Line) -> Finding | None:
-    """Return what a person has to look at in a line that was judged, or None (rules D3 and D6)."""
-    if line.outcome.reason is Reason.PATIENT_NOT_FOUND:
-        return Finding(FindingReason.PATIENT_NOT_FOUND, None, line.posted, _paid(line))
-    if line.outcome.application is not Application.EXCEPTION:
-        return None
-    if line.outcome.target is None:
-        return Finding(FindingReason.ZERO_DUE, None, line.posted, _paid(line), proposed_adjustments(line))
-    return Finding(
-        FindingReason.CLOSED_MONTH, closed_case(line), line.posted, line.outcome.target, proposed_adjustments(line)
-    )
+    """Return the finding that the line's outcome calls for, if any (rules D3 and D6)."""
+    match line.outcome:
+        case NotSent(reason=Reason.PATIENT_NOT_FOUND):
+            return Finding(FindingReason.PATIENT_NOT_FOUND, None, line.posted, _amount_paid(line))
+        case ZeroDue():
+            return Finding(FindingReason.ZERO_DUE, None, line.posted, _amount_paid(line), proposed_adjustments(line))
+        case ClosedMonth(case, target):
+            return Finding(FindingReason.CLOSED_MONTH, case, line.posted, target, proposed_adjustments(line))
+        case _:
+            return None
 
 
-def conflict(line: Line, amount_now: Money | None) -> Finding:
-    """Return the finding for an event that says something else under a version that Billing holds."""
+def version_conflict(line: Line, amount_now: Money | None) -> Finding:
+    """Return the finding for an event that states other content for a version that Billing holds (rule D2, row 2).
+
+    `amount_now` is the amount that the event states, None if it is unreadable.
+    """
     return Finding(FindingReason.VERSION_CONFLICT, None, line.posted, line.posted if amount_now is None else amount_now)
 
 
-def closed_case(line: Line) -> ClosedCase:
-    """Return which of the three cases a closed month's payment is (rule D3)."""
-    if not effective_postings(line.postings):
-        return ClosedCase.ADDED
-    return ClosedCase.EDITED if line.outcome.target else ClosedCase.DELETED
-
-
 def proposed_adjustments(line: Line) -> tuple[Adjustment, ...]:
-    """Return the entries that make Billing say what the EMR says (rule D4); none where only notes differ."""
+    """Return the adjusting entries that make Billing agree with the EMR; none if only notes differ (rule D4)."""
     return adjusting_entries(effective_postings(line.postings), _wanted(line))
 
 
 def import_postings(line: Line) -> tuple[LedgerPosting, ...]:
-    """Return what brings in a payment whose Amount Due is 0.00, as any other is while its months are open (rule D6)."""
+    """Return the postings that import a line whose Amount Due is 0.00, while its months are open (rule D6)."""
     return correcting_postings(line.postings, _wanted(line))
 
 
-def _wanted(line: Line) -> LedgerPosting | None:
-    target = _paid(line) if line.outcome.target is None else line.outcome.target
-    return LedgerPosting(target, EntryDimensions.of(line.content)) if line.content and target != ZERO else None
-
-
-def _paid(line: Line) -> Money:
-    return line.content.amount if line.content and not line.deleted else ZERO
-
-
 def accepted(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
-    """Return the line as it stands once its finding was accepted and these entries were posted for it."""
-    target = _paid(line) if line.outcome.target is None else line.outcome.target
-    stood_before = bool(effective_postings(line.postings))
-    application = Application.UPDATED if stood_before else Application.IMPORTED
-    becomes = application if target else Application.REMOVED
-    outcome = line.outcome._replace(application=becomes, target=target, detail="Accepted")
-    notes = nonmonetary_hash(line.content) if line.content else None
-    return line._replace(outcome=outcome, postings=line.postings + posted, settled_notes=notes)
+    """Return the line after its finding was accepted and these entries were posted for it."""
+    target = _target(line)
+    if target:
+        is_update = bool(effective_postings(line.postings))
+        outcome: Outcome = Posted(target, is_update=is_update, is_accepted=True)
+    else:
+        outcome = Removed(line.outcome.reason, is_accepted=True)
+    agreed = nonmonetary_hash(line.content) if line.content else None
+    return line._replace(outcome=outcome, postings=line.postings + posted, acknowledged_hash=agreed)
 
 
 def acknowledged(line: Line) -> Line:
-    """Return the line once its finding was acknowledged: a note or a date that alone differed is agreed with."""
+    """Return the line after its finding was acknowledged. If only a note or a date differed, it counts as agreed."""
     found = examine(line)
     if found is None or found.case is None or found.proposal or line.content is None:
         return line
-    return line._replace(settled_notes=nonmonetary_hash(line.content))
+    return line._replace(acknowledged_hash=nonmonetary_hash(line.content))
+
+
+def _wanted(line: Line) -> LedgerPosting | None:
+    target = _target(line)
+    return LedgerPosting(target, EntryDimensions.of(line.content)) if line.content and target != ZERO else None
+
+
+def _target(line: Line) -> Money:
+    return _amount_paid(line) if line.outcome.target is None else line.outcome.target
+
+
+def _amount_paid(line: Line) -> Money:
+    return line.content.amount if line.content and not line.deleted else ZERO

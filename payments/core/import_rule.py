@@ -1,6 +1,6 @@
-"""The import rule: from what the EMR saved and what Billing holds to what is posted (rules D2 and D3).
+"""The import rule: from what the EMR saved and what Billing holds to the postings and the outcome (rules D2, D3, D5).
 
-Nothing is read or written here; the journey brings the facts and carries out the decision.
+The functions are pure. The caller loads the context, and writes the decision.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from payments.contract.event import LineEvent, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO
-from payments.core.backoff import BackoffSchedule, pause
+from payments.core.backoff import BackoffSchedule, backoff_delay
 from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
 from payments.core.eligibility import (
     SWITCHED_OFF,
@@ -23,11 +23,25 @@ from payments.core.eligibility import (
 )
 from payments.core.line import EntryDimensions, LedgerPosting, Line, nonmonetary_hash
 from payments.core.month import Month, MonthState
-from payments.core.outcome import Application, Outcome, Reason, Status, held, not_sent
+from payments.core.outcome import (
+    ClosedCase,
+    ClosedMonth,
+    Held,
+    HoldCause,
+    NeverSent,
+    NothingToPost,
+    NotSent,
+    Outcome,
+    Posted,
+    Reason,
+    Removed,
+    Status,
+    ZeroDue,
+)
 
 
 class VersionCheck(StrEnum):
-    """How a version stands to the one that Billing holds (rule D2, rows 1 to 3)."""
+    """How an event's version compares with the one that Billing holds (rule D2, rows 1 to 3)."""
 
     NEW = "new"
     AGAIN = "again"
@@ -36,7 +50,12 @@ class VersionCheck(StrEnum):
 
 
 class ImportContext(NamedTuple):
-    """What Billing knows at the moment of judging. `months` holds the state of every month that is not open."""
+    """The data about its surroundings that a line is evaluated with, as of `now`.
+
+    `settings` are the clinic's, at the moment that counts for the line. `months` holds the state of each month of the
+    company that is not open. `patient_schedule` are the delays while the patient is unknown; None uses
+    `backoff_schedule`, the delays after a fault.
+    """
 
     now: datetime
     backoff_schedule: BackoffSchedule
@@ -46,19 +65,19 @@ class ImportContext(NamedTuple):
     patient_schedule: BackoffSchedule | None = None
 
     def month_state(self, day: date) -> MonthState:
-        """Return the state of the company's month that holds the day."""
+        """Return the state of the company's month that contains the day."""
         return (self.months or {}).get(Month.of(day), MonthState.OPEN)
 
 
 class Decision(NamedTuple):
-    """The line as it stands afterwards, and what has to be posted for it."""
+    """The line after an evaluation, and the entries to post for it."""
 
     line: Line
     postings: tuple[LedgerPosting, ...] = ()
 
 
 def check_version(event: LineEvent, content_hash: bytes, before: Line | None) -> VersionCheck:
-    """Compare an event with the version that Billing holds; the newest version wins."""
+    """Compare an event with the version that Billing holds. A repeat of a Not Sent version counts as new."""
     if before is None or event.version > before.version:
         return VersionCheck.NEW
     if event.version < before.version:
@@ -72,15 +91,15 @@ def decide(
     event: LineEvent,
     content_hash: bytes,
     before: Line | None,
-    facts: ImportContext,
+    context: ImportContext,
     requeued_at: datetime | None = None,
 ) -> Decision:
-    """Judge a version that is to be processed, and say what to post.
+    """Evaluate an event whose version is new.
 
-    `before` is the line as Billing holds it, or None for one that it meets for the first time; `requeued_at` is when
-    someone asked for another try of this event.
+    `before` is the line as Billing holds it, None for a new line. `requeued_at` is the time at which a user requeued
+    the event, if it was a dead letter.
     """
-    known = before.content if before else None
+    previous_content = before.content if before else None
     line = Line(
         key=event.key,
         company_id=event.company_id,
@@ -90,40 +109,40 @@ def decide(
         saved_at=event.saved_at.astimezone(UTC),  # PostgreSQL reads no offset of 16 hours or more
         saved_on=event.saved_at.date(),  # the day in the offset that the clinic wrote
         content_hash=content_hash,
-        content=event if isinstance(event, PaymentSaved) else known,
-        outcome=Outcome(Application.NONE),
+        content=event if isinstance(event, PaymentSaved) else previous_content,
+        outcome=NeverSent(),  # replaced by the evaluation
         attempts=1 + (before.attempts if before and before.version == event.version else 0),
         requeued_at=requeued_at,
         postings=before.postings if before else (),
-        settled_notes=before.settled_notes if before else None,
+        acknowledged_hash=before.acknowledged_hash if before else None,
         id=before.id if before else None,
     )
-    return _judged(line, before, facts)
+    return _evaluate(line, before, context)
 
 
-def decide_again(line: Line, facts: ImportContext) -> Decision:
-    """Judge a line anew that waits or was requeued."""
-    return _judged(line._replace(attempts=line.attempts + 1), line, facts)
+def decide_again(line: Line, context: ImportContext) -> Decision:
+    """Re-evaluate a held or requeued line."""
+    return _evaluate(line._replace(attempts=line.attempts + 1), line, context)
 
 
-def decide_failed(line: Line, facts: ImportContext, error: str) -> Decision:
-    """Put off a line that could not be judged because of an error, or end its tries."""
-    decision = _waits(_Case(line, facts, line, line.outcome), Reason.RETRIES_EXHAUSTED)
-    outcome = decision.line.outcome._replace(detail=error)
-    return Decision(decision.line._replace(outcome=outcome, attempts=line.attempts + 1))
+def decide_failed(line: Line, context: ImportContext, error: str) -> Decision:
+    """Hold a line whose evaluation failed with this error, or end its retries."""
+    hold = line.outcome if isinstance(line.outcome, Held) else None
+    tried = line._replace(attempts=line.attempts + 1)
+    return _hold(_Evaluation(tried, context, line, hold), HoldCause.ERROR, error)
 
 
-class _Case(NamedTuple):
-    """A version that is being judged: as it would stand, as the line stood before, how it waited so far."""
+class _Evaluation(NamedTuple):
+    """A version under evaluation, the line before it, and the hold that ends with this evaluation, if any."""
 
     line: Line
-    facts: ImportContext
+    context: ImportContext
     before: Line | None = None
-    waited: Outcome | None = None
+    hold: Held | None = None
 
     @property
     def days(self) -> set[date]:
-        """The days whose months must be open: of all that stands, and the last and the new date of transaction."""
+        """The days whose months must be open: the posted deposit dates and the previous date of transaction."""
         days = self.line.posted_deposit_dates
         if days and self.before and self.before.content:
             days.add(self.before.content.transaction_date)
@@ -131,91 +150,94 @@ class _Case(NamedTuple):
 
     @property
     def was_sent(self) -> bool:
-        """Whether the line came through before: into Billing, or to a person who has to look at it."""
-        seen = self.before is not None and self.before.outcome.status is Status.SUCCESSFUL
-        return seen or bool(self.line.postings)
+        """Whether an earlier version reached Billing, as a posting or as an exception."""
+        was_successful = self.before is not None and self.before.outcome.status is Status.SUCCESSFUL
+        return was_successful or bool(self.line.postings)
 
 
-def _judged(line: Line, before: Line | None, facts: ImportContext) -> Decision:
-    waiting = before and before.version == line.version and before.outcome.status is Status.PENDING
-    case = _Case(line, facts, before, before.outcome if before and waiting else None)
+def _evaluate(line: Line, before: Line | None, context: ImportContext) -> Decision:
+    is_same_version = before is not None and before.version == line.version
+    hold = before.outcome if before and is_same_version and isinstance(before.outcome, Held) else None
+    evaluation = _Evaluation(line, context, before, hold)
     if line.deleted or line.content is None:
-        return _take_out(case, Outcome(Application.NONE))
-    return _carry_out(case, line.content, check_eligibility(line.content, before, facts.settings))
+        return _remove(evaluation, NothingToPost())
+    verdict = check_eligibility(line.content, before, context.settings)
+    return _apply(evaluation, line.content, verdict)
 
 
-def _carry_out(case: _Case, saved: PaymentSaved, verdict: Verdict) -> Decision:
+def _apply(evaluation: _Evaluation, saved: PaymentSaved, verdict: Verdict) -> Decision:
     match verdict:
         case Ineligible(reason):
-            unpaid = Outcome(Application.NONE, status=Status.SUCCESSFUL if case.was_sent else None)
-            return _take_out(case, not_sent(reason) if reason else unpaid)
-        case NeedsReview(detail):
-            return _ends(case.line, Outcome(Application.EXCEPTION, target=None, detail=detail))
-        case Eligible() if saved.amount == ZERO:  # only a refund line may say so
-            return _take_out(case, Outcome(Application.NONE))
+            unpaid = NothingToPost() if evaluation.was_sent else NeverSent()
+            return _remove(evaluation, NotSent(reason) if reason else unpaid, reason)
+        case NeedsReview():
+            return _finish(evaluation.line, ZeroDue())
+        case Eligible() if saved.amount == ZERO:  # possible on a refund line only
+            return _remove(evaluation, NothingToPost())
+        case Eligible() if not evaluation.context.patient_known:
+            return _hold(evaluation, HoldCause.PATIENT_NOT_FOUND)
         case Eligible():
-            if not case.facts.patient_known:
-                return _waits(case, Reason.PATIENT_NOT_FOUND)
-            return _bring_in(case, saved)
+            return _import(evaluation, saved)
 
 
-def _bring_in(case: _Case, saved: PaymentSaved) -> Decision:
-    standing = effective_postings(case.line.postings)
+def _import(evaluation: _Evaluation, saved: PaymentSaved) -> Decision:
+    """Post the difference to what the EMR states, unless a month that it touches is closing or closed (rule D3)."""
+    line, context = evaluation.line, evaluation.context
+    posted = effective_postings(line.postings)
     wanted = LedgerPosting(saved.amount, EntryDimensions.of(saved))
-    outcome = Outcome(Application.UPDATED if standing else Application.IMPORTED, target=saved.amount)
-    states = {case.facts.month_state(day) for day in case.days | {saved.transaction_date}}
+    outcome = Posted(saved.amount, is_update=bool(posted))
+    states = {context.month_state(day) for day in evaluation.days | {saved.transaction_date}}
     if MonthState.CLOSING in states:
-        return _waits(case, Reason.RETRIES_EXHAUSTED)
+        return _hold(evaluation, HoldCause.MONTH_CLOSING)
     if MonthState.CLOSED not in states:
-        return _post(case.line, wanted, outcome)
-    if not standing:
-        return _excepted(case.line, outcome, "added")
-    if adjusting_entries(standing, wanted) or nonmonetary_hash(saved) != case.line.settled_notes:
-        return _excepted(case.line, outcome, "edited")
-    return _ends(case.line, outcome)
+        return _post(line, wanted, outcome)
+    if not posted:
+        return _finish(line, ClosedMonth(ClosedCase.ADDED, saved.amount))
+    if adjusting_entries(posted, wanted) or nonmonetary_hash(saved) != line.acknowledged_hash:
+        return _finish(line, ClosedMonth(ClosedCase.EDITED, saved.amount))
+    return _finish(line, outcome)
 
 
-def _take_out(case: _Case, outcome: Outcome) -> Decision:
-    if not effective_postings(case.line.postings):
-        return _ends(case.line, outcome)
-    outcome = outcome._replace(application=Application.REMOVED, target=ZERO)
-    states = {case.facts.month_state(day) for day in case.days}
+def _remove(evaluation: _Evaluation, otherwise: Outcome, reason: Reason | None = None) -> Decision:
+    """Bring the line's sum to 0.00 (rule D3). If nothing is posted for it, its outcome is `otherwise`."""
+    line = evaluation.line
+    if not effective_postings(line.postings):
+        return _finish(line, otherwise)
+    states = {evaluation.context.month_state(day) for day in evaluation.days}
     if MonthState.CLOSING in states:
-        return _waits(case, Reason.RETRIES_EXHAUSTED)
+        return _hold(evaluation, HoldCause.MONTH_CLOSING)
     if MonthState.CLOSED in states:
-        return _excepted(case.line, outcome, "deleted")
-    return _post(case.line, None, outcome)
+        return _finish(line, ClosedMonth(ClosedCase.DELETED, ZERO, reason))
+    return _post(line, None, Removed(reason))
 
 
 def _post(line: Line, wanted: LedgerPosting | None, outcome: Outcome) -> Decision:
-    """Carry the correction out: every month that it touches is open (rule D3)."""
+    """Post the correction. Every month that it touches is open."""
     postings = correcting_postings(line.postings, wanted)
-    notes = nonmonetary_hash(line.content) if line.content else None
-    return Decision(line._replace(outcome=outcome, postings=line.postings + postings, settled_notes=notes), postings)
+    agreed = nonmonetary_hash(line.content) if line.content else None
+    return Decision(
+        line._replace(outcome=outcome, postings=line.postings + postings, acknowledged_hash=agreed), postings
+    )
 
 
-def _excepted(line: Line, outcome: Outcome, case: str) -> Decision:
-    """Change nothing in a closed month: a person, or the company's policy, adds an adjustment to the present one."""
-    detail = f"Payment {case} when month is closed"
-    return _ends(line, outcome._replace(application=Application.EXCEPTION, detail=detail))
-
-
-def _waits(case: _Case, reason: Reason) -> Decision:
-    """Put the line off to the next rung of its ladder, or end it with this reason."""
-    line, facts = case.line, case.facts
-    for_patient = reason is Reason.PATIENT_NOT_FOUND
-    waited_for_patient = case.waited is not None and case.waited.detail == Reason.PATIENT_NOT_FOUND.sentence
-    # What was waited for a patient is not counted against a fault, nor the other way round.
-    waits = case.waited.waits if case.waited and waited_for_patient is for_patient else 0
-    if for_patient and facts.patient_schedule is not None:
-        wait = facts.patient_schedule[waits] if waits < len(facts.patient_schedule) else None
+def _hold(evaluation: _Evaluation, cause: HoldCause, error: str = "") -> Decision:
+    """Hold the line until the next step of its schedule, or mark it Not Sent after the last step (rule D5)."""
+    line, context, hold = evaluation.line, evaluation.context, evaluation.hold
+    is_for_patient = cause is HoldCause.PATIENT_NOT_FOUND
+    was_for_patient = hold is not None and hold.cause is HoldCause.PATIENT_NOT_FOUND
+    # Waiting for a patient and retrying after a fault are counted apart.
+    retry_count = hold.retry_count if hold and was_for_patient is is_for_patient else 0
+    if is_for_patient and context.patient_schedule is not None:
+        steps = context.patient_schedule
+        delay = steps[retry_count] if retry_count < len(steps) else None
     else:
-        wait = pause(facts.backoff_schedule, waits + 1, str(line.key))
-    if wait is None:
-        return _ends(line, not_sent(reason, target=None))
-    detail = reason.sentence if for_patient else "The month is being closed."
-    return _ends(line, held(facts.now + wait, waits + 1, detail))
+        delay = backoff_delay(context.backoff_schedule, retry_count + 1, str(line.key))
+    if delay is None:
+        reason = Reason.PATIENT_NOT_FOUND if is_for_patient else Reason.RETRIES_EXHAUSTED
+        return _finish(line, NotSent(reason, error))
+    return _finish(line, Held(context.now + delay, retry_count + 1, cause, error))
 
 
-def _ends(line: Line, outcome: Outcome) -> Decision:
+def _finish(line: Line, outcome: Outcome) -> Decision:
+    """Decide this outcome, with nothing to post."""
     return Decision(line._replace(outcome=outcome))

@@ -1,4 +1,4 @@
-"""One run of a worker over a set of payments, and what came of it in numbers."""
+"""The context of an import run, and its statistics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +7,25 @@ from typing import assert_never
 
 from payments.contract.signature import NO_KEYS, Keyring
 from payments.core.backoff import BackoffSchedule
-from payments.core.outcome import Application, Outcome, Status
+from payments.core.outcome import (
+    ClosedMonth,
+    Held,
+    NeverSent,
+    NothingToPost,
+    NotSent,
+    Outcome,
+    Posted,
+    Removed,
+    ZeroDue,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """When a set is processed, by which worker, with which pauses; `elapsed_ms` tells how long it took.
+    """The moment and the worker of a run, with its retry schedules.
 
-    `patient_schedule` are the pauses of a payment whose patient is not known; without, they are those of a fault.
-    `keyring` are the keys that events are signed with.
+    `elapsed_ms` returns the milliseconds since the run started. `patient_schedule` are the delays while a patient is
+    unknown; None uses `backoff_schedule`. `keyring` holds the keys that verify event signatures.
     """
 
     now: datetime
@@ -28,10 +38,11 @@ class RunContext:
 
 @dataclass(slots=True)
 class ImportStats:
-    """How many payments ended in which way; prints as the one line that operators read.
+    """Numbers of payments by outcome; prints as the line that operators read.
 
-    `evaluated` counts all that was looked at, whatever came of it, `failed` what stays pending because of an error, and
-    `to_examine` the lines whose exceptions may have changed, and `to_distribute` the accounts whose money may not wait.
+    `evaluated` counts every payment that was looked at, `failed` those that stay pending after an error, `noted` the
+    patients and charges, `to_examine` the lines whose exceptions may have changed, and `to_distribute` the accounts
+    whose money is distributed immediately.
     """
 
     imported: int = 0
@@ -52,26 +63,26 @@ class ImportStats:
     def count(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self.evaluated += 1
-        match outcome.application:
-            case Application.IMPORTED:
+        match outcome:
+            case Posted(is_update=False):
                 self.imported += 1
-            case Application.UPDATED:
+            case Posted():
                 self.updated += 1
-            case Application.REMOVED:
+            case Removed():
                 self.removed += 1
-            case Application.HELD:
+            case Held():
                 self.held += 1
-            case Application.EXCEPTION:
+            case ClosedMonth() | ZeroDue():
                 self.exceptions += 1
-            case Application.NONE if outcome.status is Status.NOT_SENT:
+            case NotSent():
                 self.not_sent += 1
-            case Application.NONE:
+            case NothingToPost() | NeverSent():
                 self.unchanged += 1
             case _:
-                assert_never(outcome.application)
+                assert_never(outcome)
 
     def __add__(self, other: "ImportStats") -> "ImportStats":
-        return ImportStats(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+        return ImportStats(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
 
     def __str__(self) -> str:
         always = f"imported {self.imported:,}, updated {self.updated:,}, held {self.held:,}, not sent {self.not_sent:,}"

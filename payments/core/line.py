@@ -1,4 +1,4 @@
-"""One charge line of an EMR payment as Billing holds it: its newest version, what became of it, what was posted."""
+"""A charge line of an EMR payment as Billing holds it: its newest version, the outcome and its postings (rule D1)."""
 
 import hashlib
 from datetime import date, datetime
@@ -10,11 +10,11 @@ from payments.contract.money import Money, sums, total
 from payments.core.outcome import Outcome
 
 IMPORT_USER = "Integration Import, Not mapped to a user"
-"""The user of every imported entry: who entered the payment does not cross."""
+"""The user of each imported entry. The EMR does not send who entered the payment."""
 
 
 class EntryKind(StrEnum):
-    """How an entry came into the ledger."""
+    """Origin of a ledger entry."""
 
     IMPORT = "import"
     ADJUSTMENT = "adjustment"
@@ -22,7 +22,7 @@ class EntryKind(StrEnum):
 
 
 class EntryDimensions(NamedTuple):
-    """All that a report breaks money down by: two amounts with the same bearing simply add up."""
+    """The dimensions that reports group money by. Amounts with equal dimensions can be added up."""
 
     patient_id: str
     charge_type: ChargeType
@@ -33,26 +33,26 @@ class EntryDimensions(NamedTuple):
 
     @classmethod
     def of(cls, saved: PaymentSaved) -> "EntryDimensions":
-        """Return where the EMR says this money belongs; the deposit date is the date of transaction (rule D1)."""
+        """Return the dimensions that the EMR states. The deposit date is the date of transaction (rule D1)."""
         return cls(
-            saved.patient_id,
-            saved.charge_type,
-            saved.method,
-            saved.provider_id,
-            saved.service_date,
-            saved.transaction_date,
+            patient_id=saved.patient_id,
+            charge_type=saved.charge_type,
+            method=saved.method,
+            provider_id=saved.provider_id,
+            date_of_service=saved.service_date,
+            deposit_date=saved.transaction_date,
         )
 
 
 class LedgerPosting(NamedTuple):
-    """An amount in dollars and where it belongs."""
+    """A proposed or posted ledger entry: an amount in dollars and its dimensions."""
 
     amount: Money
     dimensions: EntryDimensions
 
 
 class Adjustment(NamedTuple):
-    """An amount in dollars that puts a closed month right; the deposit date is chosen when it is accepted."""
+    """A proposed adjusting entry for a closed month, in dollars. Its deposit date is chosen on acceptance (rule D4)."""
 
     amount: Money
     patient_id: str
@@ -62,15 +62,20 @@ class Adjustment(NamedTuple):
     date_of_service: date | None
 
     def deposited_on(self, day: date) -> LedgerPosting:
-        """Return the posting that it becomes with a deposit date."""
-        amount, patient_id, charge_type, method, provider_id, date_of_service = self
-        return LedgerPosting(
-            amount, EntryDimensions(patient_id, charge_type, method, provider_id, date_of_service, day)
+        """Return the posting with this deposit date."""
+        dimensions = EntryDimensions(
+            patient_id=self.patient_id,
+            charge_type=self.charge_type,
+            method=self.method,
+            provider_id=self.provider_id,
+            date_of_service=self.date_of_service,
+            deposit_date=day,
         )
+        return LedgerPosting(self.amount, dimensions)
 
 
 def nonmonetary_hash(saved: PaymentSaved) -> bytes:
-    """Return a fingerprint of what carries no money: the date, the case, the check number and the memo."""
+    """Return a hash of the fields that carry no money: date of transaction, case, reference and memo."""
     text = repr((saved.transaction_date.isoformat(), saved.case_id, saved.reference, saved.memo))
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
@@ -78,9 +83,9 @@ def nonmonetary_hash(saved: PaymentSaved) -> bytes:
 class Line(NamedTuple):
     """A line at its newest version.
 
-    `saved_on` is the clinic's own day of the save; `content` is what the EMR last saved, None for a line that is known
-    by its deletion alone; `postings` is all that stands in the ledger for it, oldest first;
-    `settled_notes` are the notes (see `nonmonetary_hash`) that Billing agreed with last.
+    `saved_on` is the save date in the clinic's offset. `content` is what the EMR saved last, None if only a deletion of
+    the line is known. `attempts` counts the evaluations of this version. `postings` are all entries of the line, oldest
+    first. `acknowledged_hash` is the `nonmonetary_hash` that Billing agreed with last. `id` is None until it is stored.
     """
 
     key: LineKey
@@ -96,28 +101,28 @@ class Line(NamedTuple):
     attempts: int = 0
     requeued_at: datetime | None = None
     postings: tuple[LedgerPosting, ...] = ()
-    settled_notes: bytes | None = None
+    acknowledged_hash: bytes | None = None
     id: int | None = None
 
     @property
     def posted(self) -> Money:
-        """What stands in Billing for this line (P of rule D1)."""
+        """The sum of the line's entries in dollars, P of rule D1."""
         return total(posting.amount for posting in self.postings)
 
     @property
     def posted_deposit_dates(self) -> set[date]:
-        """The deposit dates of the money that stands for this line; not one from which it was taken out again."""
+        """The deposit dates of entries that were not reversed; none if the entries add up to 0.00."""
         if not self.posted:
             return set()
-        standing = sums((posting.dimensions, posting.amount) for posting in self.postings)
-        return {dimensions.deposit_date for dimensions, amount in standing.items() if amount}
+        net = sums((posting.dimensions, posting.amount) for posting in self.postings)
+        return {dimensions.deposit_date for dimensions, amount in net.items() if amount}
 
     @property
     def days(self) -> set[date]:
-        """The date of transaction, and the deposit dates of the money that stands for this line."""
+        """The date of transaction and the posted deposit dates."""
         return self.posted_deposit_dates | ({self.content.transaction_date} if self.content else set())
 
     @property
     def settings_as_of(self) -> datetime:
-        """The moment whose clinic settings count: the save, or the requeue if there was one since."""
+        """The moment whose clinic settings apply: the requeue if there was one, otherwise the save (rule D2)."""
         return self.requeued_at or self.saved_at

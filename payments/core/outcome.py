@@ -1,14 +1,20 @@
-"""What became of one version of a payment: how far it was transmitted, and what Billing did with it."""
+"""The outcome of one version of a payment: how far it was transmitted, and what Billing did with it (rule D5).
 
+An outcome is one of eight small values. Each has a `status` for the Claims Feed, a `reason` if it is Not Sent, the
+`application` (what Billing did) and the `target`: the amount in dollars that Billing should hold for the line, T of
+rule D1. The target is None while it is undecided.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import ClassVar
 
 from payments.contract.money import ZERO, Money
 
 
 class Status(StrEnum):
-    """The transmission of a payment as the Claims Feed shows it."""
+    """Transmission status, as the Claims Feed shows it. The values are the office's own terms."""
 
     PENDING = "Transmission Pending"
     SUCCESSFUL = "Transmission Successful"
@@ -17,7 +23,7 @@ class Status(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a payment is Not Sent or failed validation. `docs/reference/not-sent-reasons.md` explains each reason."""
+    """Reason for Not Sent or Validation Failed. `docs/reference/not-sent-reasons.md` explains each."""
 
     TYPE_NOT_SELECTED = "type_not_selected"
     INTEGRATION_OFF = "integration_off"
@@ -42,10 +48,11 @@ _SENTENCES = {
     Reason.INVALID_EVENT: "The EMR sent something that cannot be read as a payment.",
     Reason.VERSION_CONFLICT: "The EMR sent other content under a version that Billing holds already.",
 }
+_UNDECIDED = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PATIENT_NOT_FOUND})
 
 
 class Application(StrEnum):
-    """What Billing did with a payment once it was transmitted."""
+    """What Billing did with a payment."""
 
     IMPORTED = "imported"
     UPDATED = "updated"
@@ -55,28 +62,151 @@ class Application(StrEnum):
     NONE = "none"
 
 
-class Outcome(NamedTuple):
-    """The result of judging one version of a line.
+class HoldCause(StrEnum):
+    """What a held payment waits for."""
 
-    `target` is what should stand in Billing, in dollars, or None where that is not decided; `due_at` is when to judge
-    again, and `waits` how many times that has been put off. A line that was never to be sent has no `status`, and so
-    no row on the feed.
+    PATIENT_NOT_FOUND = "patient_not_found"
+    MONTH_CLOSING = "month_closing"
+    REQUEUED = "requeued"
+    ERROR = "error"
+
+
+class ClosedCase(StrEnum):
+    """What the EMR did to a payment of a closed month (rule D3)."""
+
+    ADDED = "added"
+    EDITED = "edited"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The ledger holds what the EMR states, `amount` in dollars.
+
+    `is_update` tells whether entries existed before, `is_accepted` whether a biller accepted it as an exception.
     """
 
-    application: Application
-    status: Status | None = Status.SUCCESSFUL
+    status: ClassVar[Status] = Status.SUCCESSFUL
+    reason: ClassVar[None] = None
+
+    amount: Money
+    is_update: bool = False
+    is_accepted: bool = False
+
+    @property
+    def target(self) -> Money:
+        """The amount that the ledger holds."""
+        return self.amount
+
+    @property
+    def application(self) -> Application:
+        """Updated or imported."""
+        return Application.UPDATED if self.is_update else Application.IMPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The line no longer belongs in Billing, and correcting entries bring its sum to 0.00.
+
+    `reason` is None if the line was deleted or is no longer paid. `is_accepted` is as for `Posted`.
+    """
+
+    application: ClassVar[Application] = Application.REMOVED
+    target: ClassVar[Money] = ZERO
+
     reason: Reason | None = None
-    target: Money | None = ZERO
-    due_at: datetime | None = None
-    waits: int = 0
-    detail: str = ""
+    is_accepted: bool = False
+
+    @property
+    def status(self) -> Status:
+        """Not Sent if there is a reason."""
+        return Status.NOT_SENT if self.reason else Status.SUCCESSFUL
 
 
-def not_sent(reason: Reason, target: Money | None = ZERO) -> Outcome:
-    """Return the outcome of a payment that stays out of Billing for this reason."""
-    return Outcome(Application.NONE, Status.NOT_SENT, reason, target, detail=reason.sentence)
+@dataclass(frozen=True, slots=True)
+class ClosedMonth:
+    """A change of a closed month: nothing is posted, and a biller gets an exception (rule D3).
+
+    `target` is in dollars. `reason` is set if the line also became Not Sent.
+    """
+
+    application: ClassVar[Application] = Application.EXCEPTION
+
+    case: ClosedCase
+    target: Money
+    reason: Reason | None = None
+
+    @property
+    def status(self) -> Status:
+        """Not Sent if there is a reason."""
+        return Status.NOT_SENT if self.reason else Status.SUCCESSFUL
 
 
-def held(due_at: datetime, waits: int, detail: str) -> Outcome:
-    """Return the outcome of a payment that waits and is judged again at `due_at`."""
-    return Outcome(Application.HELD, Status.PENDING, None, None, due_at, waits, detail)
+@dataclass(frozen=True, slots=True)
+class ZeroDue:
+    """The Amount Due is 0.00: nothing is posted, and a biller gets an exception (rule D2, row 10)."""
+
+    status: ClassVar[Status] = Status.SUCCESSFUL
+    reason: ClassVar[None] = None
+    application: ClassVar[Application] = Application.EXCEPTION
+    target: ClassVar[None] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The line is evaluated again at `due_at` (rule D5).
+
+    `retry_count` is the number of holds in a row for the same kind of cause. `error` is the text of a technical fault.
+    """
+
+    status: ClassVar[Status] = Status.PENDING
+    reason: ClassVar[None] = None
+    application: ClassVar[Application] = Application.HELD
+    target: ClassVar[None] = None
+
+    due_at: datetime | None
+    retry_count: int
+    cause: HoldCause
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The line stays out of Billing for this reason, and nothing is posted for it.
+
+    `error` is the text of the technical fault that ended the retries.
+    """
+
+    status: ClassVar[Status] = Status.NOT_SENT
+    application: ClassVar[Application] = Application.NONE
+
+    reason: Reason
+    error: str = ""
+
+    @property
+    def target(self) -> Money | None:
+        """0.00, or None if the retries ended before it was decided."""
+        return None if self.reason in _UNDECIDED else ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToPost:
+    """The line was transmitted, belongs in Billing with 0.00, and has no money there: a deletion, for example."""
+
+    status: ClassVar[Status] = Status.SUCCESSFUL
+    reason: ClassVar[None] = None
+    application: ClassVar[Application] = Application.NONE
+    target: ClassVar[Money] = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class NeverSent:
+    """The line is not marked Paid and was never sent: it has no status and no row on the Claims Feed."""
+
+    status: ClassVar[None] = None
+    reason: ClassVar[None] = None
+    application: ClassVar[Application] = Application.NONE
+    target: ClassVar[Money] = ZERO
+
+
+Outcome = Posted | Removed | ClosedMonth | ZeroDue | Held | NotSent | NothingToPost | NeverSent

@@ -6,10 +6,10 @@ The sweep is idempotent. It may run at any time and twice at once, and it finds 
 from dataclasses import dataclass
 from datetime import datetime
 
-from payments.core.finding import Finding, FindingReason, FindingStatus, conflict, examine
+from payments.core.finding import Finding, FindingReason, FindingStatus, examine, version_conflict
 from payments.core.line import Line
 from payments.core.month import Month
-from payments.core.outcome import Application
+from payments.core.outcome import Held
 from payments.store.db.connection import Transaction
 from payments.store.ledger import finding_candidates, findings, history, lines, months
 from payments.store.ledger.finding_candidates import Work
@@ -65,7 +65,7 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, Work]) ->
         _, attempts, aside, amount_now = work[ref]
         if attempts is None:
             continue
-        finding = conflict(line, amount_now) if aside else examine(line)
+        finding = version_conflict(line, amount_now) if aside else examine(line)
         if finding:
             tries = attempts if aside else line.attempts
             found[ref] = Examined(line, finding, _note(line, finding, closed_at), tries, aside)
@@ -74,7 +74,7 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, Work]) ->
 
 def _is_decided(line: Line, finding: StoredFinding) -> bool:
     """Return whether a finding that no longer applies may be closed: not while its payment waits for a retry."""
-    return line.outcome.application is not Application.HELD or finding.reason is FindingReason.VERSION_CONFLICT
+    return not isinstance(line.outcome, Held) or finding.reason is FindingReason.VERSION_CONFLICT
 
 
 def _months(line: Line) -> set[CompanyMonth]:

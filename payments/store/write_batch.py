@@ -11,13 +11,24 @@ from payments.core.finding import needs_review
 from payments.core.import_rule import Decision
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.line import IMPORT_USER, EntryKind, Line
-from payments.core.outcome import Application, Outcome, Reason, Status
+from payments.core.outcome import (
+    ClosedMonth,
+    Held,
+    NeverSent,
+    NothingToPost,
+    NotSent,
+    Outcome,
+    Reason,
+    Removed,
+    ZeroDue,
+)
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.feed.dead_letters import DeadLetter, Rejection
 from payments.store.ledger import charges, distribution, entries, history, lines
 from payments.store.ledger.entries import NewEntry, Stamp
 from payments.store.ledger.history import HistoryEvent
+from payments.store.ledger.outcome_columns import outcome_detail
 from payments.store.ledger.patients import PatientKey
 from payments.store.ledger.reference_data import ReferenceData
 
@@ -148,15 +159,17 @@ class WriteBatch:
 
 
 def _what(outcome: Outcome) -> str:
-    match outcome.application:
-        case Application.NONE:
-            return outcome.status or "Not to be sent"
-        case Application.HELD:
+    match outcome:
+        case NeverSent():
+            return "Not to be sent"
+        case Held():
             return "Held"
-        case Application.EXCEPTION:
+        case ClosedMonth() | ZeroDue():
             return "Billing Exception"
-        case _ if outcome.status is Status.NOT_SENT:
-            return f"{outcome.application.capitalize()}, {outcome.status}"
+        case Removed(Reason()):
+            return f"Removed, {outcome.status}"
+        case NotSent() | NothingToPost():
+            return outcome.status
         case _:
             return outcome.application.capitalize()
 
@@ -167,6 +180,7 @@ def _detail(decision: Decision) -> str:
         for posting in decision.postings
     )
     stands = f"{total(posting.amount for posting in decision.line.postings)} stands in Billing" if moved else ""
-    due = decision.line.outcome.due_at
+    outcome = decision.line.outcome
+    due = outcome.due_at if isinstance(outcome, Held) else None
     again = f"next try {due:%Y-%m-%d %H:%M:%S} UTC" if due else ""
-    return ". ".join(part.rstrip(".") for part in (decision.line.outcome.detail, moved, stands, again) if part)
+    return ". ".join(part.rstrip(".") for part in (outcome_detail(outcome), moved, stands, again) if part)

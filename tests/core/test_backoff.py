@@ -1,35 +1,37 @@
+"""Retry delays: full jitter within each step of the schedule (rule D5)."""
+
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.core.backoff import pause
+from payments.core.backoff import backoff_delay
 
 steps = st.timedeltas(timedelta(0), timedelta(days=2))
-ladders = st.lists(steps, min_size=1, max_size=8)
+schedules = st.lists(steps, min_size=1, max_size=8)
 
 
-@given(ladders, st.text(max_size=20), st.data())
-def test_a_pause_lies_between_nothing_and_its_step(backoff_schedule, spread_by, data):
-    tries = data.draw(st.integers(1, len(backoff_schedule)))
-    wait = pause(backoff_schedule, tries, spread_by)
+@given(schedules, st.text(max_size=20), st.data())
+def test_backoff_delay_is_between_zero_and_its_step(schedule, seed, data):
+    attempt = data.draw(st.integers(1, len(schedule)))
 
-    assert timedelta(0) <= wait <= backoff_schedule[tries - 1]
-
-
-@given(ladders, st.text(max_size=20), st.integers(1, 3))
-def test_the_ladder_ends_after_its_last_step(backoff_schedule, spread_by, beyond):
-    assert pause(backoff_schedule, len(backoff_schedule) + beyond, spread_by) is None
+    assert timedelta(0) <= backoff_delay(schedule, attempt, seed) <= schedule[attempt - 1]
 
 
-def test_the_same_thing_always_gets_the_same_pause_and_others_get_others():
-    pauses = [[pause([timedelta(hours=1)], 1, f"clinic/{number}/1") for number in range(100)] for _ in range(2)]
-
-    assert pauses[0] == pauses[1]
-    assert len(set(pauses[0])) == 100
+@given(schedules, st.text(max_size=20), st.integers(1, 3))
+def test_backoff_delay_is_none_after_the_last_step(schedule, seed, beyond):
+    assert backoff_delay(schedule, len(schedule) + beyond, seed) is None
 
 
-def test_what_failed_together_comes_back_spread_over_the_whole_step():
-    minutes = [pause([timedelta(hours=1)], 1, str(number)) // timedelta(minutes=15) for number in range(400)]
+def test_backoff_delay_depends_only_on_the_seed():
+    hour = [timedelta(hours=1)]
+    delays = [[backoff_delay(hour, 1, f"clinic/{number}/1") for number in range(100)] for _ in range(2)]
 
-    assert all(minutes.count(quarter) > 60 for quarter in range(4))
+    assert delays[0] == delays[1]
+    assert len(set(delays[0])) == 100
+
+
+def test_backoff_delays_are_spread_over_the_whole_step():
+    quarters = [backoff_delay([timedelta(hours=1)], 1, str(number)) // timedelta(minutes=15) for number in range(400)]
+
+    assert all(quarters.count(quarter) > 60 for quarter in range(4))

@@ -1,4 +1,4 @@
-"""Rule D2: which saved payments belong in Billing, in the order in which the office asks."""
+"""Eligibility (rule D2): the rows of the table, their order, and which clinic settings apply."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
@@ -22,13 +22,13 @@ from tests.make import BACKOFF, COPAYS, NOW, edited, saved
 
 NOTHING_SELECTED = ClinicSettings(integration=True, charge_types=frozenset())
 
-# Each row of the table: what makes it true, and the answer. An earlier row wins over every later one.
+# Each row of the table: the fields and the settings that match it, and the verdict. The first match decides.
 ROWS = {
     "not paid": ({"paid": False}, None, Ineligible(None)),
     "internal payment": ({"internal_payment": True}, None, Ineligible(Reason.INTERNAL_PAYMENT)),
     "integration off": ({}, SWITCHED_OFF, Ineligible(Reason.INTEGRATION_OFF)),
     "type not selected": ({}, NOTHING_SELECTED, Ineligible(Reason.TYPE_NOT_SELECTED)),
-    "amount due is zero": ({"amount_due": "0.00"}, None, NeedsReview("Amount Due is 0.00")),
+    "amount due is zero": ({"amount_due": "0.00"}, None, NeedsReview()),
     "otherwise": ({}, None, Eligible()),
 }
 
@@ -38,32 +38,32 @@ def imported(event):
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_each_row_has_its_answer(row):
+def test_row_of_rule_d2_has_its_verdict(row):
     changes, settings, verdict = ROWS[row]
 
     assert check_eligibility(saved(**changes), None, settings or COPAYS) == verdict
 
 
 @pytest.mark.parametrize(("earlier", "later"), [*combinations(ROWS, 2)])
-def test_the_first_row_that_fits_wins(earlier, later):
+def test_first_matching_row_decides(earlier, later):
     (changes, settings, verdict), (also, other_settings, _) = ROWS[earlier], ROWS[later]
 
     assert check_eligibility(saved(**also | changes), None, settings or other_settings or COPAYS) == verdict
 
 
 @pytest.mark.parametrize("charge_type", ChargeType)
-def test_a_charge_type_flows_where_it_is_selected_and_nowhere_else(charge_type):
+def test_charge_type_is_eligible_only_if_it_is_selected(charge_type):
     event = saved(charge_type=charge_type)
     for selected in ChargeType:
-        fits = check_eligibility(event, None, ClinicSettings(integration=True, charge_types=frozenset({selected})))
-        assert (fits == Eligible()) is (selected is charge_type)
+        settings = ClinicSettings(integration=True, charge_types=frozenset({selected}))
+        assert (check_eligibility(event, None, settings) == Eligible()) is (selected is charge_type)
 
 
 @pytest.mark.parametrize("settings", [SWITCHED_OFF, NOTHING_SELECTED], ids=["switched off", "type unticked"])
-def test_a_line_once_imported_stays_eligible_whatever_the_settings_become(settings):
+def test_imported_line_stays_eligible_when_settings_change(settings):
     first = saved()
 
-    assert check_eligibility(edited(first, memo="mended"), imported(first), settings) == Eligible()
+    assert check_eligibility(edited(first, memo="corrected"), imported(first), settings) == Eligible()
 
 
 @pytest.mark.parametrize(
@@ -75,21 +75,20 @@ def test_a_line_once_imported_stays_eligible_whatever_the_settings_become(settin
     ],
     ids=["type", "internal", "paid"],
 )
-def test_a_line_once_imported_leaves_by_a_change_of_its_own(change, verdict):
+def test_imported_line_becomes_ineligible_by_its_own_change(change, verdict):
     first = saved()
 
     assert check_eligibility(edited(first, **change), imported(first), COPAYS) == verdict
 
 
-def test_a_line_that_was_never_sent_does_not_stay_eligible():
+def test_line_that_was_never_imported_does_not_stay_eligible():
     first = saved(internal_payment=True)
+    second = edited(first, internal_payment=False)
 
-    assert check_eligibility(edited(first, internal_payment=False), imported(first), SWITCHED_OFF) == Ineligible(
-        Reason.INTEGRATION_OFF
-    )
+    assert check_eligibility(second, imported(first), SWITCHED_OFF) == Ineligible(Reason.INTEGRATION_OFF)
 
 
-def test_the_settings_of_the_save_time_count():
+def test_settings_of_the_given_moment_are_in_force():
     noon = datetime(2026, 6, 5, 12, tzinfo=UTC)
     history = [
         SettingsChange(noon - timedelta(days=1), SWITCHED_OFF),
@@ -107,5 +106,5 @@ def test_the_settings_of_the_save_time_count():
     assert {after: in_force(history, noon + after) for after in moments} == moments
 
 
-def test_a_clinic_without_settings_sends_nothing():
+def test_clinic_without_settings_is_switched_off():
     assert in_force([], NOW) == SWITCHED_OFF

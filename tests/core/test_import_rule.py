@@ -1,30 +1,39 @@
-"""Rule D3: what becomes of a version in open, closing and closed months."""
+"""The import rule (rules D2, D3 and D5): outcomes in open, closing and closed months, holds and version checks."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from payments.contract.event import Method
 from payments.contract.money import ZERO
-from payments.core.import_rule import ImportContext, VersionCheck, check_version, decide, decide_again, decide_failed
+from payments.core.import_rule import ImportContext, VersionCheck, check_version, decide, decide_again
 from payments.core.month import Month, MonthState
-from payments.core.outcome import Application, Reason, Status
+from payments.core.outcome import (
+    Application,
+    ClosedCase,
+    ClosedMonth,
+    Held,
+    HoldCause,
+    NeverSent,
+    NothingToPost,
+    Reason,
+    Status,
+)
 from tests.make import BACKOFF, COPAYS, NOW, deleted, edited, posting, saved
 
 MAY, JUNE = Month(2026, 5), Month(2026, 6)
-NOTHING_KNOWN = ImportContext(NOW, BACKOFF)
 
 
-def facts(june=MonthState.OPEN, may=MonthState.OPEN, *, patient_known=True):
+def context(june=MonthState.OPEN, may=MonthState.OPEN, *, patient_known=True):
     return ImportContext(NOW, BACKOFF, COPAYS, patient_known, {MAY: may, JUNE: june})
 
 
-def told(event, before=None, known=None):
-    return decide(event, event.content_hash, before, known or facts())
+def decided(event, before=None, known=None):
+    return decide(event, event.content_hash, before, known or context())
 
 
-def ended(decision):
+def summary(decision):
     line = decision.line
     return line.outcome.application, line.outcome.status, line.outcome.target, line.posted
 
@@ -40,13 +49,13 @@ IMPORTED, UPDATED, REMOVED, EXCEPTION, NONE = (
 OPEN, SCHEDULED, CLOSED = MonthState.OPEN, MonthState.SCHEDULED, MonthState.CLOSED
 IN_MAY = {"transaction_date": "2026-05-20"}
 
-# What stood before, the new version, the state of June, of May: what becomes of it, T, P.
-STORIES = {
+# The previous version, the new one, the states of June and May; then what Billing did, T and P.
+CASES = {
     "new in an open month": (None, saved("25.00"), OPEN, OPEN, IMPORTED, "25.00", "25.00"),
     "new in a scheduled month": (None, saved("25.00"), SCHEDULED, OPEN, IMPORTED, "25.00", "25.00"),
     "new in a closed month": (None, saved("25.00"), CLOSED, OPEN, EXCEPTION, "25.00", "0.00"),
-    "deleted before it was known": (None, deleted(), OPEN, OPEN, NONE, "0.00", "0.00"),
-    "deleted before it was known, closed": (None, deleted(), CLOSED, OPEN, NONE, "0.00", "0.00"),
+    "deletion of an unknown line": (None, deleted(), OPEN, OPEN, NONE, "0.00", "0.00"),
+    "deletion of an unknown line, closed": (None, deleted(), CLOSED, OPEN, NONE, "0.00", "0.00"),
     "edited": (FIRST, edited(FIRST, amount_paid="35.00"), OPEN, OPEN, UPDATED, "35.00", "35.00"),
     "memo edited": (FIRST, edited(FIRST, memo="m"), OPEN, OPEN, UPDATED, "25.00", "25.00"),
     "moved into an open month": (FIRST, edited(FIRST, **IN_MAY), OPEN, OPEN, UPDATED, "25.00", "25.00"),
@@ -64,35 +73,42 @@ STORIES = {
 }
 
 
-@pytest.mark.parametrize("story", STORIES)
-def test_what_becomes_of_a_version(story):
-    first, event, june, may, application, target, posted = STORIES[story]
-    before = told(first).line if first else None
+@pytest.mark.parametrize("case", CASES)
+def test_version_gets_the_outcome_of_rule_d3(case):
+    first, event, june, may, application, target, posted = CASES[case]
+    before = decided(first).line if first else None
 
-    decision = told(event, before, facts(june, may))
+    decision = decided(event, before, context(june, may))
 
     expected_target = None if target is None else Decimal(target)
-    assert ended(decision) == (application, Status.SUCCESSFUL, expected_target, Decimal(posted))
+    assert summary(decision) == (application, Status.SUCCESSFUL, expected_target, Decimal(posted))
 
 
 @pytest.mark.parametrize(
     ("case", "first", "event"),
     [
-        ("added", None, FIRST),
-        ("edited", FIRST, edited(FIRST, amount_paid="35.00")),
-        ("deleted", FIRST, deleted(version=2)),
+        (ClosedCase.ADDED, None, FIRST),
+        (ClosedCase.EDITED, FIRST, edited(FIRST, amount_paid="35.00")),
+        (ClosedCase.DELETED, FIRST, deleted(version=2)),
     ],
 )
-def test_a_closed_month_is_not_touched_and_the_case_is_named(case, first, event):
-    before = told(first).line if first else None
-    decision = told(event, before, facts(CLOSED))
+def test_closed_month_gets_no_postings_and_the_outcome_names_the_case(case, first, event):
+    before = decided(first).line if first else None
+    decision = decided(event, before, context(CLOSED))
 
     assert decision.postings == ()
-    assert decision.line.outcome.detail == f"Payment {case} when month is closed"
+    assert decision.line.outcome == ClosedMonth(case, decision.line.outcome.target)
 
 
-LEAVES = edited(FIRST, charge_type="Supplies")
-CHANGES = [edited(FIRST, amount_paid="35.00"), deleted(version=2), edited(FIRST, **IN_MAY), LEAVES]
+def test_line_that_becomes_internal_in_a_closed_month_is_an_exception_with_its_reason():
+    decision = decided(edited(FIRST, internal_payment=True), decided(FIRST).line, context(CLOSED))
+
+    assert decision.line.outcome == ClosedMonth(ClosedCase.DELETED, ZERO, Reason.INTERNAL_PAYMENT)
+    assert decision.line.outcome.status is Status.NOT_SENT
+
+
+OTHER_TYPE = edited(FIRST, charge_type="Supplies")
+CHANGES = [edited(FIRST, amount_paid="35.00"), deleted(version=2), edited(FIRST, **IN_MAY), OTHER_TYPE]
 
 
 @pytest.mark.parametrize(
@@ -100,101 +116,67 @@ CHANGES = [edited(FIRST, amount_paid="35.00"), deleted(version=2), edited(FIRST,
     [(edited(FIRST, version=4, amount_paid="35.00", **IN_MAY), "35.00"), (deleted(version=4), "0.00")],
     ids=["edited", "deleted"],
 )
-@pytest.mark.parametrize("left", ["moved", "deleted"])
-def test_a_month_that_a_payment_left_while_it_was_open_does_not_matter_when_it_is_closed(left, last, posted):
-    before = told(deleted(version=2), told(FIRST).line).line if left == "deleted" else told(FIRST).line
-    moved = told(edited(FIRST, version=3, **IN_MAY), before).line
+@pytest.mark.parametrize("moved_by", ["edit", "deletion"])
+def test_month_that_a_payment_left_while_open_may_be_closed_later(moved_by, last, posted):
+    before = decided(deleted(version=2), decided(FIRST).line).line if moved_by == "deletion" else decided(FIRST).line
+    moved = decided(edited(FIRST, version=3, **IN_MAY), before).line
 
-    decision = told(last, moved, facts(june=CLOSED))
+    decision = decided(last, moved, context(june=CLOSED))
 
     assert (decision.line.posted, decision.line.outcome.target) == (Decimal(posted), Decimal(posted))
 
 
 @pytest.mark.parametrize("event", CHANGES, ids=["amount", "deleted", "date", "type"])
-def test_a_month_that_is_being_closed_makes_everything_wait(event):
-    before = told(FIRST).line
+def test_closing_month_holds_every_change(event):
+    before = decided(FIRST).line
 
-    waiting = told(event, before, facts(MonthState.CLOSING)).line
+    held = decided(event, before, context(MonthState.CLOSING)).line
 
-    assert (waiting.outcome.application, waiting.outcome.status) == (Application.HELD, Status.PENDING)
-    assert waiting.postings == before.postings
-    assert NOW <= waiting.outcome.due_at <= NOW + BACKOFF[0]
-    settled = decide_again(waiting, facts())
-    assert settled.line.posted == settled.line.outcome.target == told(event, before).line.posted
+    assert held.outcome == Held(held.outcome.due_at, 1, HoldCause.MONTH_CLOSING)
+    assert held.postings == before.postings
+    assert NOW <= held.outcome.due_at <= NOW + BACKOFF[0]
+    released = decide_again(held, context())
+    assert released.line.posted == released.line.outcome.target == decided(event, before).line.posted
 
 
-def test_w16_an_edit_in_an_open_month_keeps_the_deposit_date_of_its_transaction():
+def test_w16_edit_in_an_open_month_keeps_the_deposit_date():
     first = saved("25.00", transaction_date="2026-06-05")
-    decision = told(edited(first, amount_due="35.00", amount_paid="35.00"), told(first).line)
+    decision = decided(edited(first, amount_due="35.00", amount_paid="35.00"), decided(first).line)
 
     assert decision.postings == (posting("10.00", day="2026-06-05"),)
     assert decision.line.postings == (posting("25.00"), posting("10.00"))
 
 
-def test_a_change_of_the_method_takes_the_money_out_and_puts_it_in_elsewhere():
+def test_change_of_method_posts_a_reversal_and_a_new_entry():
     first = saved("40.00")
 
-    assert told(edited(first, method="Check"), told(first).line).postings == (
+    assert decided(edited(first, method="Check"), decided(first).line).postings == (
         posting("-40.00"),
         posting("40.00", method=Method.CHECK),
     )
 
 
-def test_a_refund_is_a_line_of_its_own_on_its_own_day():
+def test_refund_is_posted_on_its_own_date():
     refund = saved("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20")
 
-    assert told(refund).postings == (posting("-80.00", day="2026-06-20"),)
-    assert told(refund, None, facts(CLOSED)).line.outcome.application is EXCEPTION
+    assert decided(refund).postings == (posting("-80.00", day="2026-06-20"),)
+    assert decided(refund, None, context(CLOSED)).line.outcome.application is EXCEPTION
 
 
-def test_a_refund_of_nothing_posts_nothing():
-    refund = saved(amount_paid="0.00", amount_due="-5.00", refund_of="payment")
-    decision = told(refund)
+def test_refund_of_zero_posts_nothing():
+    decision = decided(saved(amount_paid="0.00", amount_due="-5.00", refund_of="payment"))
 
-    assert decision.postings == ()
-    assert ended(decision) == (NONE, Status.SUCCESSFUL, ZERO, ZERO)
+    assert (decision.postings, decision.line.outcome) == ((), NothingToPost())
 
 
-def test_a_line_that_was_never_to_be_sent_has_no_row_on_the_feed():
-    assert told(saved(paid=False)).line.outcome.status is None
+def test_unpaid_line_is_never_sent():
+    assert decided(saved(paid=False)).line.outcome == NeverSent()
 
 
-def test_an_unknown_patient_is_waited_for_up_the_ladder_and_then_it_is_not_sent():
-    unknown = facts(patient_known=False)
-    line = told(FIRST, None, unknown).line
-    waits = [line.outcome]
-    while line.outcome.due_at:
-        line = decide_again(line, unknown).line
-        waits.append(line.outcome)
+def test_unpaid_line_that_was_sent_before_stays_on_the_feed():
+    removed = decided(edited(FIRST, paid=False), decided(FIRST).line).line
 
-    assert [each.waits for each in waits] == [1, 2, 0]
-    assert all(NOW <= each.due_at <= NOW + step for each, step in zip(waits, BACKOFF, strict=False))
-    assert (line.outcome.status, line.outcome.reason, line.attempts) == (
-        Status.NOT_SENT,
-        Reason.PATIENT_NOT_FOUND,
-        3,
-    )
-    assert decide_again(line, facts()).line.posted == Decimal("25.00")
-
-
-def test_a_new_version_of_a_line_that_waits_begins_the_ladder_anew():
-    unknown = facts(patient_known=False)
-    waiting = decide_again(told(FIRST, None, unknown).line, unknown).line
-
-    assert waiting.outcome.waits == 2
-    assert told(edited(FIRST), waiting, unknown).line.outcome.waits == 1
-
-
-def test_a_line_that_cannot_be_judged_is_put_off_with_its_error_and_then_not_sent():
-    line = told(FIRST).line
-    outcomes = []
-    for _ in range(3):
-        line = decide_failed(line, NOTHING_KNOWN, "DataError: what the database said").line
-        outcomes.append((line.outcome.status, line.outcome.reason, line.outcome.detail))
-
-    error = "DataError: what the database said"
-    assert outcomes == [(Status.PENDING, None, error)] * 2 + [(Status.NOT_SENT, Reason.RETRIES_EXHAUSTED, error)]
-    assert line.posted == Decimal("25.00")
+    assert decided(edited(FIRST, version=3, paid=False), removed).line.outcome == NothingToPost()
 
 
 @pytest.mark.parametrize(
@@ -209,31 +191,16 @@ def test_a_line_that_cannot_be_judged_is_put_off_with_its_error_and_then_not_sen
         (edited(FIRST), saved("26.00"), VersionCheck.STALE),
         (saved(internal_payment=True), saved(internal_payment=True), VersionCheck.NEW),
     ],
-    ids=["first", "newer", "again", "other content", "deleted", "older", "older with other content", "was not sent"],
+    ids=["first", "newer", "repeat", "other content", "deleted", "older", "older, other content", "repeat of Not Sent"],
 )
-def test_how_a_version_stands_to_the_one_that_is_here(before, event, expected):
-    line = told(before).line if before else None
+def test_version_check_compares_with_the_stored_version(before, event, expected):
+    line = decided(before).line if before else None
 
     assert check_version(event, event.content_hash, line) is expected
 
 
-def test_the_save_day_is_the_clinics_own():
-    line = told(saved(saved_at="2026-06-05T23:30:00-07:00")).line
+def test_save_date_is_in_the_clinics_offset():
+    line = decided(saved(saved_at="2026-06-05T23:30:00-07:00")).line
 
     assert str(line.saved_on) == "2026-06-05"
     assert line.saved_at == datetime(2026, 6, 6, 6, 30, tzinfo=UTC)
-
-
-def test_an_unknown_patient_is_asked_for_at_even_pauses_of_its_own_that_no_fault_uses_up():
-    facts = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False, patient_schedule=(timedelta(minutes=15),) * 2)
-    event = saved()
-    line = decide(event, event.content_hash, None, facts).line
-    assert (line.outcome.due_at, line.outcome.waits) == (NOW + timedelta(minutes=15), 1)
-
-    line = decide_failed(line, facts, "a fault").line
-    assert (line.outcome.status, line.outcome.waits) == (Status.PENDING, 1)
-
-    for waits in (1, 2):
-        line = decide_again(line, facts).line
-        assert (line.outcome.due_at, line.outcome.waits) == (NOW + timedelta(minutes=15), waits)
-    assert decide_again(line, facts).line.outcome.reason is Reason.PATIENT_NOT_FOUND

@@ -1,4 +1,4 @@
-"""Events may come late, twice and in any order: the newest version decides, and the end is the same."""
+"""Order of events (rule D2, rows 1 to 3): late, repeated and shuffled events lead to the same result."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from payments.core.import_rule import ImportContext, VersionCheck, check_version
 from payments.core.outcome import Status
 from tests.make import BACKOFF, COPAYS, NOW, deleted, saved
 
-FACTS = ImportContext(NOW, BACKOFF, COPAYS)
+CONTEXT = ImportContext(NOW, BACKOFF, COPAYS)
 
 saves = st.fixed_dictionaries(
     {
@@ -30,16 +30,17 @@ histories = st.lists(saves | st.none(), min_size=1, max_size=6).map(
 )
 
 
-def folded(events):
+def imported(events):
+    """Return the line after these events, in the given order."""
     line = None
     for event in events:
         if check_version(event, event.content_hash, line) is VersionCheck.NEW:
-            line = decide(event, event.content_hash, line, FACTS).line
+            line = decide(event, event.content_hash, line, CONTEXT).line
         assert line.posted == total(each.amount for each in line.postings)
     return line
 
 
-def is_questioned(event):
+def is_zero_due(event):
     return isinstance(event, PaymentSaved) and event.paid and not event.internal_payment and event.amount_due == ZERO
 
 
@@ -48,35 +49,35 @@ def is_unpaid(event):
 
 
 @given(histories, st.data())
-def test_any_order_with_any_repeats_ends_the_same(history, data):
+def test_shuffled_and_repeated_events_give_the_same_line(history, data):
     repeats = data.draw(st.lists(st.sampled_from(history), max_size=4))
     shuffled = data.draw(st.permutations(history + repeats))
 
-    straight, crooked = folded(history), folded(shuffled)
+    in_order, in_disorder = imported(history), imported(shuffled)
 
-    assert (straight.version, straight.content_hash) == (crooked.version, crooked.content_hash)
-    assert straight.outcome.target == crooked.outcome.target
-    assert straight.outcome.reason == crooked.outcome.reason
-    if is_unpaid(history[-1]):  # a row on the feed only where an earlier version was sent before it
-        assert {straight.outcome.status, crooked.outcome.status} <= {None, Status.SUCCESSFUL}
+    assert (in_order.version, in_order.content_hash) == (in_disorder.version, in_disorder.content_hash)
+    assert in_order.outcome.target == in_disorder.outcome.target
+    assert in_order.outcome.reason == in_disorder.outcome.reason
+    if is_unpaid(history[-1]):  # it has a row on the feed only if an earlier version was sent before it
+        assert {in_order.outcome.status, in_disorder.outcome.status} <= {None, Status.SUCCESSFUL}
     else:
-        assert straight.outcome.status == crooked.outcome.status
-    if not is_questioned(history[-1]):  # what stands is left alone then, and that depends on what came before
-        assert straight.posted == crooked.posted
+        assert in_order.outcome.status == in_disorder.outcome.status
+    if not is_zero_due(history[-1]):  # such a line keeps what was posted before, and that depends on the order
+        assert in_order.posted == in_disorder.posted
 
 
 @given(histories)
-def test_what_stands_is_what_should_stand(history):
-    line = folded(history)
+def test_posted_amount_equals_the_target(history):
+    line = imported(history)
 
     if line.outcome.target is not None:
         assert line.posted == line.outcome.target
 
 
 @given(histories)
-def test_a_replay_of_everything_posts_nothing(history):
-    line = folded(history)
+def test_replay_of_all_events_posts_nothing(history):
+    line = imported(history)
 
     for event in history:
         if check_version(event, event.content_hash, line) is VersionCheck.NEW:
-            assert decide(event, event.content_hash, line, FACTS).postings == ()
+            assert decide(event, event.content_hash, line, CONTEXT).postings == ()

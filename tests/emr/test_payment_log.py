@@ -14,7 +14,7 @@ from emr.payment_log import COLUMNS, PaymentLogError, read_payment_log, write_pa
 from emr.simulator import SimulatedEvent, clinics_of, simulate
 from payments.contract.event import Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO
-from payments.contract.payment_log import Details
+from payments.contract.payment_log import PaymentDetails
 from payments.core.balancing import Balance, ReconcilingItem
 from payments.core.month import Month
 from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing, retrying
@@ -90,7 +90,7 @@ def test_a_fortnight_with_every_kind_of_difference_balances(fortnight: Transacti
     balance = balancing.balance(fortnight, BalanceQuery(FIRST_DAY, date(2026, 10, 7)))
 
     assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
-    assert [term for term in ReconcilingItem if not balance.terms[term]] == []
+    assert [term for term in ReconcilingItem if not balance.items[term]] == []
     assert balance.equal > 500
 
 
@@ -151,7 +151,7 @@ def test_the_log_and_what_the_feed_said_are_the_same_where_nothing_was_lost(
 
     logged = balancing.balance(fortnight, week, read_payment_log(log_of([each.event for each in events])))
 
-    assert (logged.emr_total, logged.terms, logged.unexplained) == (fed.emr_total, fed.terms, ZERO)
+    assert (logged.emr_total, logged.items, logged.unexplained) == (fed.emr_total, fed.items, ZERO)
     assert [line.payment for line in logged.lines] == [line.payment for line in fed.lines]
 
 
@@ -166,7 +166,11 @@ def test_a_log_holds_each_line_as_it_was_saved_last() -> None:
         "clinic,a,1,2026-06-05,30.00,Copay,false,true,2",
     ]
     (line,) = read_payment_log(file)
-    assert line == (key("a"), Decimal("30.00"), Details(date(2026, 6, 5), "Copay", internal_payment=False, version=2))
+    assert line == (
+        key("a"),
+        Decimal("30.00"),
+        PaymentDetails(date(2026, 6, 5), "Copay", internal_payment=False, version=2),
+    )
 
 
 def test_a_log_is_read_as_spreadsheets_write_it() -> None:

@@ -61,7 +61,7 @@ def told(tx: Transaction, query: BalanceQuery) -> tuple[str, dict[str, str]]:
     """Return the EMR's total and the terms, of which nothing is unexplained."""
     balance = balancing.balance(tx, query)
     assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
-    return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.terms.items() if amount}
+    return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.items.items() if amount}
 
 
 def test_a_conflict_that_was_acknowledged_is_no_longer_what_the_emr_says(tx: Transaction) -> None:

@@ -78,7 +78,7 @@ def test_the_worked_week_balances_to_the_cent(tx: Transaction) -> None:
     balance = balancing.balance(tx, WEEK)
 
     assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained) == ("1250.00", "975.00", ZERO)
-    assert {term.value: str(amount) for term, amount in balance.terms.items() if amount} == {
+    assert {term.value: str(amount) for term, amount in balance.items.items() if amount} == {
         "internal": "120.00",
         "not_sent": "45.00",
         "zero_due": "30.00",
@@ -87,7 +87,7 @@ def test_the_worked_week_balances_to_the_cent(tx: Transaction) -> None:
     }
     assert deposited(tx) == Decimal("1010.00")  # with the biller's +50.00 and -15.00
     may = balancing.balance(tx, BalanceQuery(date(2020, 5, 1), date(2020, 5, 31)))
-    assert (may.emr_total, may.billing_total, may.terms[ReconcilingItem.PRIOR_PERIOD]) == (
+    assert (may.emr_total, may.billing_total, may.items[ReconcilingItem.PRIOR_PERIOD]) == (
         Decimal("50.00"),
         ZERO,
         Decimal("50.00"),
@@ -111,7 +111,7 @@ def deposited(tx: Transaction) -> Decimal:
 
 def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
     """Return the page with its tables written anew from the worked week; each follows a comment that names it."""
-    less = [(f"less {each.sentence}", -amount if amount else amount) for each, amount in balance.terms.items()]
+    less = [(f"less {each.sentence}", -amount if amount else amount) for each, amount in balance.items.items()]
     tables = {
         "payments": [
             ("Day", "Payment", "What it is", "Amount"),
@@ -126,7 +126,7 @@ def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
         ],
         "lines": [
             ("Payment", "EMR", "Billing", "Why"),
-            *((each.payment, each.emr, each.billing, ", ".join(each.terms)) for each in balance.lines),
+            *((each.payment, each.emr, each.billing, ", ".join(each.items)) for each in balance.lines),
         ],
         "deposits": [
             ("What", "Amount"),

@@ -98,7 +98,7 @@ def test_a_company_that_names_a_line_of_another_takes_nothing_from_its_feed(tx: 
     key = "clinic/payment/1"
     assert rows == [(key, "1.00", "Transmission Successful"), (key, "9.00", "Validation Failed")]
     (line,) = balance.lines
-    assert (str(line.emr), {term.value: str(amount) for term, amount in line.terms.items()}) == (
+    assert (str(line.emr), {term.value: str(amount) for term, amount in line.items.items()}) == (
         "9.00",
         {"invalid": "9.00"},
     )

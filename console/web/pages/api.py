@@ -165,7 +165,7 @@ def balance(choice: Annotated[Period, Query()], context: Viewer) -> Response:
         found = balancing.balance(tx, query)
         context.audit(tx, "viewed Payment Balancing", query.clinic_id or "", "API")
     sums = {"emr_total": found.emr_total, "billing_total": found.billing_total}
-    sums |= {term.value: amount for term, amount in found.terms.items()} | {"unexplained": found.unexplained}
+    sums |= {term.value: amount for term, amount in found.items.items()} | {"unexplained": found.unexplained}
     strange = [line.payment for line in found.unexplained_lines]
     return JSONResponse({name: f"{amount:.2f}" for name, amount in sums.items()} | {"unexplained_payments": strange})
 

@@ -31,7 +31,7 @@ def show(choice: Annotated[Period, Query()], context: Viewer) -> Response:
     return context.page(
         "balancing.html",
         balance=balance,
-        terms=[(term, term.sentence, balance.terms[term]) for term in ReconcilingItem],
+        terms=[(term, term.sentence, balance.items[term]) for term in ReconcilingItem],
         lines=balance.lines[:LINES_MAX],
         hidden=max(0, len(balance.lines) - LINES_MAX),
         since=since if since > FIRST_DAY else None,

@@ -11,7 +11,8 @@ from console.web.errors import PageError
 from console.web.filters import WorkFilter
 from console.web.pages.choices import clinic_names
 from console.web.pages.claims_feed import back_to
-from payments.core.finding import ClosedCase, FindingReason, FindingStatus
+from payments.core.finding import FindingReason, FindingStatus
+from payments.core.outcome import ClosedCase
 from payments.journeys import adjusting, listing
 from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
 

@@ -10,11 +10,11 @@ from sqlalchemy.exc import IntegrityError
 
 from payments.contract.event import ChargeType, LineKey, Method, PaymentSaved
 from payments.core.line import EntryDimensions, LedgerPosting, Line
-from payments.core.outcome import Application, Outcome, Reason, Status
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import append, arrays, unnested
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
+from payments.store.ledger.outcome_columns import OutcomeColumns, outcome_of, to_columns
 from payments.store.tables import lines
 
 _CONTENT = (
@@ -22,13 +22,10 @@ _CONTENT = (
     "case_id provider_id reference memo refund_of"
 ).split()
 _KEY = ["clinic_id", "payment_id", "line_id"]
-_OUTCOME = "status reason application target detail waits due_at".split()
-_REST = (
-    "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at settled_notes".split()
-)
-_WRITTEN = [*_KEY, *_REST, *_CONTENT, *_OUTCOME, "changed_at"]
+_REST = "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
+_WRITTEN = [*_KEY, *_REST, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
 _WAITS = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
-_rest_values, _content_values, _outcome_values = attrgetter(*_REST), attrgetter(*_CONTENT), attrgetter(*_OUTCOME)
+_rest_values, _content_values = attrgetter(*_REST, "acknowledged_hash"), attrgetter(*_CONTENT)
 _NO_CONTENT = (None,) * len(_CONTENT)
 
 
@@ -182,19 +179,11 @@ def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
         saved_on=row["saved_on"],
         content_hash=row["content_hash"],
         content=_content(row) if row["charge_type"] else None,
-        outcome=Outcome(
-            application=Application(row["application"]),
-            status=Status(row["status"]) if row["status"] else None,
-            reason=Reason(row["reason"]) if row["reason"] else None,
-            target=row["target"],
-            due_at=row["due_at"],
-            waits=row["waits"],
-            detail=row["detail"],
-        ),
+        outcome=outcome_of(row),
         attempts=row["attempts"],
         requeued_at=row["requeued_at"],
         postings=postings,
-        settled_notes=row["settled_notes"],
+        acknowledged_hash=row["settled_notes"],
         id=row["id"],
     )
 
@@ -210,7 +199,7 @@ def _content(row: RowMapping) -> PaymentSaved:
 def _values(line: Line) -> tuple[object, ...]:
     """Return what is written of a line, in the order of `_WRITTEN` up to its moment."""
     content = _content_values(line.content) if line.content else _NO_CONTENT
-    return (*line.key, *_rest_values(line), *content, *_outcome_values(line.outcome))
+    return (*line.key, *_rest_values(line), *content, *to_columns(line.outcome))
 
 
 def _kept_values(line: Line) -> tuple[object, ...]:

@@ -11,14 +11,15 @@ from itertools import islice
 from sqlalchemy import Boolean, Column, Date, MetaData, RowMapping, Table, Text
 
 from payments.contract.money import ZERO
-from payments.contract.payment_log import Details, PaymentLogRow
+from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 from payments.core.balancing import BalancedLine, LineComparison
-from payments.core.outcome import Application, Outcome, Reason, Status
+from payments.core.outcome import Outcome, Status
 from payments.store.db.as_of import as_of_query
 from payments.store.db.bulk import arrays, insertion
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import current_dead_letters
+from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns
 from payments.store.tables import Dollars, lines
 
 _CHUNK_ROWS = 10_000
@@ -182,16 +183,16 @@ def _facts(row: RowMapping, *, with_log: bool) -> LineComparison:
     return LineComparison(
         payment=_payment(row),
         clinic=row["clinic_id"],
-        is_inside=row["is_inside"],
-        emr=log_says if with_log else feed_says,
-        said=row["said"] or ZERO,
-        heard=row["heard"] or ZERO,
-        refused=Status(row["refused"]) if row["refused"] else None,
+        is_in_range=row["is_inside"],
+        emr_amount=log_says if with_log else feed_says,
+        latest_amount=row["said"] or ZERO,
+        accepted_amount=row["heard"] or ZERO,
+        rejected_status=Status(row["refused"]) if row["refused"] else None,
         outcome=_outcome(row) if row["application"] else None,
-        here=row["here"],
-        elsewhere=row["elsewhere"],
-        added=row["added"],
-        feed=Details(row["day"], row["charge_type"], row["internal_payment"], row["version"]),
+        imported_in_range=row["here"],
+        imported_elsewhere=row["elsewhere"],
+        adjusted=row["added"],
+        feed=PaymentDetails(row["day"], row["charge_type"], row["internal_payment"], row["version"]),
         log=_log(row) if row["log_day"] else None,
     )
 
@@ -202,13 +203,8 @@ def _payment(row: RowMapping) -> str:
 
 
 def _outcome(row: RowMapping) -> Outcome:
-    return Outcome(
-        application=Application(row["application"]),
-        status=Status(row["status"]) if row["status"] else None,
-        reason=Reason(row["reason"]) if row["reason"] else None,
-        target=row["target"],
-    )
+    return from_columns(OutcomeColumns(row["status"], row["reason"], row["application"], row["target"]))
 
 
-def _log(row: RowMapping) -> Details:
-    return Details(row["log_day"], row["log_charge_type"], row["log_internal_payment"], row["log_version"])
+def _log(row: RowMapping) -> PaymentDetails:
+    return PaymentDetails(row["log_day"], row["log_charge_type"], row["log_internal_payment"], row["log_version"])
