@@ -14,8 +14,8 @@ from bench import generated_events
 from bench.importing import Gauge, frozen
 from bench.testbed import READY, Testbed, our_processes, plain
 from config.urls import with_database
-from payments.journeys import listing
-from payments.journeys.listing import FeedFilter, LogQuery, WorkQuery
+from payments.journeys import reporting
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
 from payments.store.db.connection import Transaction, connect, transaction
 
 LIMIT = 0.9
@@ -117,9 +117,9 @@ def _import(testbed: Testbed, size: int, turn: int) -> Round:
 def _pages(testbed: Testbed) -> dict[str, float]:
     day = generated_events.FIRST_DAY + timedelta(days=30)
     reads: dict[str, Callable[[Transaction], object]] = {
-        "claims feed": lambda tx: listing.feed_page(tx, FeedFilter(), None, PAGE),
-        "payment log of a day": lambda tx: listing.log_page(tx, LogQuery(since=day, until=day), None, PAGE),
-        "exceptions": lambda tx: listing.exceptions(tx, WorkQuery(), 0, PAGE),
+        "claims feed": lambda tx: reporting.claims_feed_page(tx, FeedFilter(), None, PAGE),
+        "payment log of a day": lambda tx: reporting.payment_log_page(tx, LogFilter(since=day, until=day), None, PAGE),
+        "exceptions": lambda tx: reporting.exceptions_page(tx, ExceptionFilter(), 0, PAGE),
     }
     return {name: _milliseconds(testbed, read) for name, read in reads.items()}
 

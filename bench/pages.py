@@ -26,8 +26,8 @@ from payments.access import authentication
 from payments.access.authentication import Password
 from payments.access.rights import Role, User
 from payments.core.outcome import Status
-from payments.journeys import listing
-from payments.journeys.listing import FeedFilter, LogQuery, Place, WorkQuery
+from payments.journeys import reporting
+from payments.journeys.reporting import ExceptionFilter, FeedCursor, FeedFilter, LogFilter
 from payments.store.db.connection import Transaction, transaction
 from workers.runtime.ports import free_port
 
@@ -145,7 +145,7 @@ def _cases() -> dict[str, Case]:
         "Claims Feed": _feed("", FeedFilter(), None, ""),
         "Claims Feed, half-way down": _feed(
             "WHERE (saved_at, id) < ('2026-07-16 12:00+00', 4611686018427387904)",
-            *(FeedFilter(), Place(middle, 0, 2**62), f"after={place}"),
+            *(FeedFilter(), FeedCursor(middle, 0, 2**62), f"after={place}"),
         ),
         "Claims Feed of a clinic": _feed(
             "WHERE clinic_id = 'clinic-7'", FeedFilter(clinics=("clinic-7",)), None, "clinic=clinic-7"
@@ -153,34 +153,34 @@ def _cases() -> dict[str, Case]:
         "Claims Feed, Not Sent": _feed(
             "WHERE status = 'Not Sent'", FeedFilter(status=Status.NOT_SENT), None, "status=Not+Sent"
         ),
-        "Payment Log": _log("", LogQuery(), ""),
+        "Payment Log": _log("", LogFilter(), ""),
         "Payment Log of a day": _log(
             "WHERE deposit_date = '2026-07-01'",
-            *(LogQuery(since=date(2026, 7, 1), until=date(2026, 7, 1)), "since=2026-07-01&until=2026-07-01"),
+            *(LogFilter(since=date(2026, 7, 1), until=date(2026, 7, 1)), "since=2026-07-01&until=2026-07-01"),
         ),
         "Payment Log of a clinic": _log(
-            "WHERE clinic_id = 'clinic-7'", LogQuery(clinics=("clinic-7",)), "clinic=clinic-7"
+            "WHERE clinic_id = 'clinic-7'", LogFilter(clinics=("clinic-7",)), "clinic=clinic-7"
         ),
         "Billing Exceptions": Case(
             "SELECT id, * FROM findings WHERE status = 'open' ORDER BY id LIMIT 50",
-            lambda tx: [row.id for row in listing.exceptions(tx, WorkQuery(), 0, ROWS).page.rows],
+            lambda tx: [row.id for row in reporting.exceptions_page(tx, ExceptionFilter(), 0, ROWS).rows],
             "/exceptions",
         ),
     }
 
 
-def _feed(where: str, wanted: FeedFilter, after: Place | None, query: str) -> Case:
+def _feed(where: str, wanted: FeedFilter, after: FeedCursor | None, query: str) -> Case:
     return Case(
         f"SELECT id, * FROM lines {where} ORDER BY saved_at DESC, id DESC LIMIT 50",
-        lambda tx: [row.place.number for row in listing.feed_page(tx, wanted, after, ROWS).rows],
+        lambda tx: [row.cursor.id for row in reporting.claims_feed_page(tx, wanted, after, ROWS).rows],
         f"/claims-feed?{query}",
     )
 
 
-def _log(where: str, query: LogQuery, address: str) -> Case:
+def _log(where: str, query: LogFilter, address: str) -> Case:
     return Case(
         f"SELECT id, * FROM entries {where} ORDER BY deposit_date DESC, id DESC LIMIT 50",
-        lambda tx: [number for number, _ in listing.log_page(tx, query, None, ROWS).rows],
+        lambda tx: [row.cursor.id for row in reporting.payment_log_page(tx, query, None, ROWS).rows],
         f"/payment-log?{address}",
     )
 

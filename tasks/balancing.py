@@ -7,7 +7,7 @@ import structlog
 from payments.contract.money import ZERO, total
 from payments.core.balancing import Balance, last_full_week
 from payments.journeys import balancing
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Database, transaction
 from tasks.app import app
 from tasks.resources import resources
@@ -24,7 +24,7 @@ def balance(**_future: object) -> str:
 def balance_week(database: Database, today: date) -> str:
     """Balance the week before the one of this day; each clinic with something unexplained is an error in the log."""
     with transaction(database) as tx:
-        balances = balancing.balance_clinics(tx, BalanceQuery(*last_full_week(today)))
+        balances = balancing.balance_clinics(tx, BalanceFilter(*last_full_week(today)))
     strange = {clinic: each for clinic, each in balances.items() if each.unexplained_lines}
     for clinic, each in strange.items():
         log.error("unexplained", clinic=clinic, amount=str(each.unexplained), lines=len(each.unexplained_lines))

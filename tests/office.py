@@ -10,13 +10,22 @@ from payments.contract.event import ChargeType, Event
 from payments.contract.money import Money
 from payments.core.import_stats import ImportStats
 from payments.core.month import Month
-from payments.journeys import adjusting, closing, configuring, detecting, distributing, importing, requeueing, retrying
+from payments.journeys import (
+    adjusting,
+    closing,
+    configuring,
+    detecting,
+    distributing,
+    importing,
+    reporting,
+    requeueing,
+    retrying,
+)
 from payments.journeys.adjusting import Accepted
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.distributing import FIRST
+from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Transaction
-from payments.store.ledger import findings
-from payments.store.ledger.findings import FindingRow
 from payments.store.ledger.month_close import take_snapshot
 from tests.make import arrived, patient, run
 
@@ -75,9 +84,9 @@ class Office:
             closing.begin_close(self.tx, self.company_id, month, self.now, BILLER)
             closing.finish_close(self.tx, self.company_id, month, self.now)
 
-    def open_exceptions(self) -> list[FindingRow]:
+    def open_exceptions(self) -> list[ExceptionRow]:
         """Return the open exceptions."""
-        return findings.rows(self.tx, only_open=True)
+        return reporting.exceptions(self.tx, ExceptionFilter())
 
     def accept_all(self, deposit_date: date | None = None) -> list[Accepted]:
         """Accept every open exception that can be accepted."""
@@ -86,7 +95,7 @@ class Office:
         self.sweep()
         return done
 
-    def acknowledge(self, found: FindingRow) -> None:
+    def acknowledge(self, found: ExceptionRow) -> None:
         """Acknowledge an open exception, and let the sweep look at it."""
         adjusting.acknowledge(self.tx, found.id, "as agreed", self.now, BILLER)
         self.sweep()

@@ -21,7 +21,7 @@ from console.reports.output import OutputFormat, Record, print_json
 
 if TYPE_CHECKING:
     from payments.journeys.distributing import AccountRow, DistributionResult, MovementRow
-    from payments.journeys.reporting import LogQuery, LogRow
+    from payments.journeys.reporting import LogFilter, LogRow
 
 ACCOUNT = Layout(
     title="Patient account",
@@ -95,11 +95,11 @@ def account(
     print_json([_whole(each, entries[each.company], applied) for each in accounts])
 
 
-def _payments_of(account: AccountRow, as_of: datetime | None) -> LogQuery:
+def _payments_of(account: AccountRow, as_of: datetime | None) -> LogFilter:
     """Ask for the account's own payments: another company may know somebody else under the same id."""
-    from payments.journeys.reporting import LogQuery
+    from payments.journeys.reporting import LogFilter
 
-    return LogQuery(account.patient, as_of=as_of, company_id=account.company)
+    return LogFilter(account.patient, as_of=as_of, company_id=account.company)
 
 
 def _whole(account: AccountRow, entries: Iterable[LogRow], applied: Iterable[MovementRow]) -> dict[str, Any]:

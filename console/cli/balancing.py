@@ -25,7 +25,7 @@ from console.reports.output import OutputFormat, Record, print_json, write_csv
 
 if TYPE_CHECKING:
     from payments.contract.payment_log import PaymentLogRow
-    from payments.journeys.balancing import Balance, BalancedLine, BalanceQuery
+    from payments.journeys.balancing import Balance, BalancedLine, BalanceFilter
 
 TERMS = "internal not_sent pending invalid zero_due closed_month prior_period date_differences".split()
 KEYS = ["emr_total", "billing_total", *TERMS, "unexplained", "since", "until", "clinic"]
@@ -76,7 +76,7 @@ def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its
     from payments.journeys import balancing as journey
 
     arguments.check_order(since, until)
-    query = journey.BalanceQuery(since, until, clinic, as_of)
+    query = journey.BalanceFilter(since, until, clinic, as_of)
     with _log(emr_csv) as log, open_transaction() as tx:
         balance = journey.balance(tx, query, log)
     record = totals(balance, query)
@@ -91,7 +91,7 @@ def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its
             _print(balance, query, balance.lines if lines else _strange(balance), limit)
 
 
-def totals(balance: Balance, query: BalanceQuery) -> Record:
+def totals(balance: Balance, query: BalanceFilter) -> Record:
     """Return a balance as a record: its totals and terms in the agreed order, and what was asked for."""
     return {
         "emr_total": balance.emr_total,
@@ -139,7 +139,7 @@ def _strange(balance: Balance) -> list[BalancedLine]:
     return [line for line in balance.lines if line.unexplained or line.note]
 
 
-def _print(balance: Balance, query: BalanceQuery, lines: Sequence[BalancedLine], limit: int) -> None:
+def _print(balance: Balance, query: BalanceFilter, lines: Sequence[BalancedLine], limit: int) -> None:
     console = stdout()
     console.print(_sum(balance, query))
     same = f"{balance.equal:,} of {balance.equal + len(balance.lines):,} payments are equal on both sides."
@@ -148,7 +148,7 @@ def _print(balance: Balance, query: BalanceQuery, lines: Sequence[BalancedLine],
         print_table([_shown(line) for line in lines], LINES, limit)
 
 
-def _sum(balance: Balance, query: BalanceQuery) -> Table:
+def _sum(balance: Balance, query: BalanceFilter) -> Table:
     """Return the balance as a column that adds up from the EMR's total to Billing's."""
     where = query.clinic_id or "all clinics"
     days = f"{query.since or 'the beginning'} to {query.until or 'the end'}"

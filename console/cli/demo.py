@@ -83,11 +83,11 @@ def _show_what_became_of_it(at: Installation, run: _Run) -> None:
     from payments.contract.money import total
     from payments.journeys import reporting
 
-    everything = reporting.LogQuery()
+    everything = reporting.LogFilter()
     with open_transaction(at.engines) as tx:
-        feed = reporting.feed_by_status(tx, reporting.FeedQuery())
-        kinds = reporting.payment_log_by(tx, everything, reporting.GroupBy.CHARGE_TYPE)
-        methods = reporting.payment_log_by(tx, everything, reporting.GroupBy.METHOD)
+        feed = reporting.claims_feed_sums(tx, reporting.FeedFilter())
+        kinds = reporting.payment_log_sums(tx, everything, reporting.GroupBy.CHARGE_TYPE)
+        methods = reporting.payment_log_sums(tx, everything, reporting.GroupBy.METHOD)
     stdout().print()
     show(feed_sums(feed), layouts.FEED_SUMS, OutputFormat.TABLE)
     stdout().print()

@@ -22,8 +22,8 @@ from console.reports.output import OutputFormat, Record
 
 if TYPE_CHECKING:
     from payments.journeys.adjusting import Accepted
+    from payments.journeys.reporting import ExceptionRow
     from payments.store.db.connection import Database
-    from payments.store.ledger.findings import FindingRow
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -76,10 +76,13 @@ def report(
     limit: LimitOption = 200,
 ) -> None:
     """Show the Billing Exceptions: the case, what Billing holds, what the EMR says, and the entries to post."""
-    from payments.journeys import adjusting
+    from payments.core.finding import FindingStatus
+    from payments.journeys import reporting
 
+    shown = FindingStatus.OPEN if status is Which.OPEN else None
+    exception_filter = reporting.ExceptionFilter(status=shown, as_of=as_of)
     with open_transaction() as tx:
-        found = adjusting.list_exceptions(tx, only_open=status is Which.OPEN, as_of=as_of)
+        found = reporting.exceptions(tx, exception_filter)
     show([_record(row) for row in found], LAYOUT, form, limit)
 
 
@@ -159,7 +162,7 @@ def _told(number: int, done: Accepted, posted: str) -> str:
     return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."
 
 
-def _record(row: FindingRow) -> Record:
+def _record(row: ExceptionRow) -> Record:
     what = row.reason if row.case is None else f"Payment {row.case} when month is closed"
     entries = [f"{Decimal(entry['amount'] or 0):,} {entry['method']}" for entry in row.proposal]
     return asdict(row) | {"what": ". ".join(filter(None, (what, row.note))), "entries": entries or None}

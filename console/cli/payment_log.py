@@ -20,7 +20,7 @@ from console.reports.layout import Layout
 from console.reports.output import Entry, OutputFormat, Record
 
 if TYPE_CHECKING:
-    from payments.journeys.reporting import GroupBy, LogQuery, LogRow, LogSum
+    from payments.journeys.reporting import GroupBy, LogFilter, LogRow, LogSum
     from payments.store.db.connection import Transaction
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -52,7 +52,7 @@ def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of i
     from payments.journeys import reporting
 
     arguments.check_order(since, until)
-    query = reporting.LogQuery(patient, since, until, user, as_of)
+    query = reporting.LogFilter(patient, since, until, user, as_of)
     group = arguments.group_named(group_by) if group_by else None
     with open_snapshot() as tx:
         records, layout = _read(tx, query, group, expand=expand)
@@ -65,11 +65,11 @@ def payment_log(  # noqa: PLR0913 (typer reads each option from a parameter of i
         show(records, layout, form, limit)
 
 
-def _read(tx: Transaction, query: LogQuery, group: GroupBy | None, *, expand: bool) -> tuple[list[Record], Layout]:
+def _read(tx: Transaction, query: LogFilter, group: GroupBy | None, *, expand: bool) -> tuple[list[Record], Layout]:
     from payments.journeys import distributing, reporting
 
     if group:
-        return log_sums(reporting.payment_log_by(tx, query, group), group), layouts.log_sums(group)
+        return log_sums(reporting.payment_log_sums(tx, query, group), group), layouts.log_sums(group)
     rows = _log(reporting.payment_log(tx, query))
     if not expand:
         return rows, layouts.LOG

@@ -50,10 +50,16 @@ def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of i
     from payments.journeys import reporting
 
     arguments.check_order(since, until)
-    query = reporting.FeedQuery(since, until, arguments.status_named(status) if status else None, clinic, as_of)
+    query = reporting.FeedFilter(
+        since=since,
+        until=until,
+        status=arguments.status_named(status) if status else None,
+        clinics=(clinic,) if clinic else None,
+        as_of=as_of,
+    )
     with open_transaction() as tx:
         if summary:
-            show(feed_sums(reporting.feed_by_status(tx, query)), layouts.FEED_SUMS, form)
+            show(feed_sums(reporting.claims_feed_sums(tx, query)), layouts.FEED_SUMS, form)
         else:
             show(_feed(reporting.claims_feed(tx, query)), layouts.FEED, form, limit)
 

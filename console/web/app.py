@@ -38,7 +38,7 @@ from payments.access.authentication import UserError
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
-from payments.journeys.listing import TooManyRowsError
+from payments.journeys.reporting import TooManyRowsError
 from payments.store.db.connection import connect
 from tasks.resources import connect_redis
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from payments.journeys.dashboard import HourOfFlow
+from payments.journeys.dashboard import HourlyFlow
 
 SERIES = (("saved", "Saved"), ("imported", "Imported"), ("retried", "Retried"), ("not_sent", "Not Sent"))
 _WIDTH, _HEIGHT = 960, 220
@@ -12,7 +12,7 @@ _LEFT, _BOTTOM, _TOP = 44, 24, 10
 _STEPS = (4, 8, 12, 20)
 
 
-def flow_chart(flow: Sequence[HourOfFlow]) -> Markup:
+def flow_chart(flow: Sequence[HourlyFlow]) -> Markup:
     """Return the drawing of a day; the table beneath it says the same in figures."""
     most = max((getattr(hour, name) for hour in flow for name, _ in SERIES), default=0)
     top = _round_up(most)
@@ -44,7 +44,7 @@ def _grid(top: int) -> list[Markup]:
     return lines
 
 
-def _bars(hour: HourOfFlow, top: int) -> list[Markup]:
+def _bars(hour: HourlyFlow, top: int) -> list[Markup]:
     room = (_WIDTH - _LEFT) // 24
     width = (room - 8) // len(SERIES)
     bars = []
@@ -61,7 +61,7 @@ def _bars(hour: HourOfFlow, top: int) -> list[Markup]:
     return bars
 
 
-def _hours(flow: Sequence[HourOfFlow]) -> list[Markup]:
+def _hours(flow: Sequence[HourlyFlow]) -> list[Markup]:
     room = (_WIDTH - _LEFT) // 24
     return [
         Markup('<text class="hour" x="{}" y="{}">{}</text>').format(

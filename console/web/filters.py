@@ -13,7 +13,7 @@ from payments.contract.event import ChargeType, Method
 from payments.contract.fields import YEAR_FIRST
 from payments.core.finding import FindingReason, FindingStatus
 from payments.core.outcome import ClosedCase, Reason, Status
-from payments.journeys.listing import FeedFilter, GroupBy, LogQuery, Place, WorkQuery
+from payments.journeys.reporting import ExceptionFilter, FeedCursor, FeedFilter, GroupBy, LogCursor, LogFilter
 
 
 def _without_nul(value: object) -> object:
@@ -70,7 +70,7 @@ class Period(Filter):
         return (self.clinic,)
 
 
-class FeedFilterForm(Period):
+class FeedChoice(Period):
     """A choice of the Claims Feed; `find` is a patient's id or the key of a payment."""
 
     status: Status | None = None
@@ -93,25 +93,25 @@ class FeedFilterForm(Period):
             amount=self.amount,
         )
 
-    def place(self) -> Place | None:
+    def place(self) -> FeedCursor | None:
         """Return after which row the page begins."""
         if self.after is None:
             return None
         try:
             micros, source, number = map(int, self.after.split("."))
             at = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
-            return Place(at, min(1, max(0, source)), min(number, 2**62))
+            return FeedCursor(at, min(1, max(0, source)), min(number, 2**62))
         except (ValueError, OverflowError, OSError):
             raise PageError(422, "This page of the feed cannot be found.", "Start again from its first page.") from None
 
 
-def encode_cursor(place: Place) -> str:
+def encode_cursor(place: FeedCursor) -> str:
     """Return a place as a page's address holds it."""
     micros = round(place.at.replace(microsecond=0).timestamp()) * 1_000_000 + place.at.microsecond
-    return f"{micros}.{place.source}.{place.number}"
+    return f"{micros}.{place.source}.{place.id}"
 
 
-class WorkFilter(Period):
+class ExceptionChoice(Period):
     """A choice of Billing Exceptions."""
 
     status: FindingStatus | None = FindingStatus.OPEN
@@ -121,9 +121,9 @@ class WorkFilter(Period):
     patient: Text | None = None
     after: Annotated[int, Field(ge=0, le=2**62)] = 0
 
-    def query(self, user: User) -> WorkQuery:
+    def query(self, user: User) -> ExceptionFilter:
         """Return it for the ledger, limited to what the user may see."""
-        return WorkQuery(
+        return ExceptionFilter(
             status=None if self.everything else self.status,
             reason=self.reason,
             case=self.case,
@@ -134,7 +134,7 @@ class WorkFilter(Period):
         )
 
 
-class LogFilter(Period):
+class LogChoice(Period):
     """A choice of the Patient Payment Log; days are deposit dates."""
 
     patient: Text | None = None
@@ -144,9 +144,9 @@ class LogFilter(Period):
     group_by: GroupBy | None = None
     after: Text | None = None
 
-    def query(self, user: User) -> LogQuery:
+    def query(self, user: User) -> LogFilter:
         """Return it for the ledger, limited to what the user may see."""
-        return LogQuery(
+        return LogFilter(
             patient_id=self.patient,
             since=self.since,
             until=self.until,
@@ -156,12 +156,12 @@ class LogFilter(Period):
             clinics=self.clinics(user),
         )
 
-    def place(self) -> tuple[date, int] | None:
+    def place(self) -> LogCursor | None:
         """Return after which entry the page begins."""
         if self.after is None:
             return None
         day, _, number = self.after.partition(".")
         try:
-            return date.fromisoformat(day), min(int(number), 2**62)
+            return LogCursor(date.fromisoformat(day), min(int(number), 2**62))
         except ValueError:
             raise PageError(422, "This page of the log cannot be found.", "Start again from its first page.") from None

@@ -13,7 +13,7 @@ from console.web.context import AppState
 from payments.core.balancing import last_full_week
 from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 from payments.journeys.dashboard import Gauges, StatusCount
 from tasks.feed.stream import FeedFigures
 
@@ -70,13 +70,13 @@ class _Unexplained(NamedTuple):
 
 def _balance(app: AppState, now: datetime) -> _Unexplained:
     with app.transaction() as tx:
-        balance = balancing.balance(tx, BalanceQuery(*last_full_week(now.date())))
+        balance = balancing.balance(tx, BalanceFilter(*last_full_week(now.date())))
     return _Unexplained(int(balance.unexplained * 100), len(balance.unexplained_lines))
 
 
 def _count_through(app: AppState, _: datetime) -> int:
     with app.transaction() as tx:
-        return dashboard.count_through(tx)
+        return dashboard.count_successful(tx)
 
 
 _UNEXPLAINED, _THROUGH = CachedGauge(_balance, timedelta(minutes=15)), CachedGauge(_count_through, timedelta())
@@ -94,7 +94,7 @@ class _Figures(Collector):
         with self._app.transaction() as tx:
             gauges = dashboard.read_gauges(tx, self._now)
         through = StatusCount(Status.SUCCESSFUL, None, _THROUGH.read(self._app, self._now))
-        yield _counted([through, *gauges.not_through])
+        yield _counted([through, *gauges.unsuccessful])
         yield from _of_waiting(gauges, self._now)
         yield from _of_chunks(gauges)
         unexplained = _UNEXPLAINED.read(self._app, self._now)
@@ -127,7 +127,7 @@ def _of_feed(figures: FeedFigures | None, now: datetime) -> Iterator[Metric]:
 def _counted(counts: Iterable[StatusCount]) -> GaugeMetricFamily:
     """Return how many payments have each status and reason; what none has is there as 0, so that a first one shows."""
     numbers = {(_status_of(reason), reason.value): 0 for reason in Reason} | {(Status.PENDING.value, ""): 0}
-    numbers |= {(status, reason or ""): number for status, reason, number in counts}
+    numbers |= {(each.status, each.reason or ""): each.count for each in counts}
     payments = _metric("payments_count", labels=("status", "reason"))
     for labels, number in numbers.items():
         payments.add_metric(labels, number)
@@ -140,14 +140,14 @@ def _status_of(reason: Reason) -> str:
 
 
 def _of_waiting(gauges: Gauges, now: datetime) -> Iterator[Metric]:
-    yield _metric("payments_retrying", gauges.retrying)
+    yield _metric("payments_retrying", gauges.backlog.count)
     yield _metric("payments_retries", gauges.retries)
-    yield _metric("payments_waiting_oldest_seconds", _age_seconds(gauges.oldest_waiting, now))
+    yield _metric("payments_waiting_oldest_seconds", _age_seconds(gauges.backlog.oldest_at, now))
     counts = _metric("payments_exceptions_open", labels=("reason",))
     ages = _metric("payments_exceptions_oldest_seconds", labels=("reason",))
-    for reason, number, oldest in gauges.exceptions:
-        counts.add_metric([reason], number)
-        ages.add_metric([reason], _age_seconds(oldest, now))
+    for each in gauges.exceptions:
+        counts.add_metric([each.reason], each.count)
+        ages.add_metric([each.reason], _age_seconds(each.oldest_at, now))
     yield from (counts, ages)
 
 
@@ -155,10 +155,10 @@ def _of_chunks(gauges: Gauges) -> Iterator[Metric]:
     chunks = gauges.chunks
     yield _metric("payments_import_chunks", chunks.count)
     times = _metric("payments_import_chunk_seconds", labels=("which",))
-    times.add_metric(["median"], chunks.middle_ms / 1000)
-    times.add_metric(["slowest"], chunks.slow_ms / 1000)
+    times.add_metric(["median"], chunks.median_ms / 1000)
+    times.add_metric(["slowest"], chunks.slowest_ms / 1000)
     sizes = _metric("payments_import_chunk_size", labels=("which",))
-    sizes.add_metric(["median"], chunks.middle_size)
+    sizes.add_metric(["median"], chunks.median_size)
     sizes.add_metric(["largest"], chunks.largest_size)
     yield from (times, sizes)
 

@@ -32,7 +32,7 @@ class AuditRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class AuditQuery:
+class AuditFilter:
     """Which part of the audit history, from `since` to before `until`; None leaves that open.
 
     `before` is the id where an earlier page ended.
@@ -57,7 +57,7 @@ def add(tx: Transaction, deed: AuditEntry) -> None:
     )
 
 
-def rows(tx: Transaction, query: AuditQuery, limit: int) -> list[AuditRow]:
+def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
     """Return the history, newest first."""
     found = tx.execute(
         text(

@@ -11,12 +11,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from payments.access import audit, users
-from payments.access.audit import AuditEntry, AuditQuery, AuditRow
+from payments.access.audit import AuditEntry, AuditFilter, AuditRow
 from payments.access.rights import Pauses, Role, User
 from payments.access.users import NewSession, UserRow
 from payments.store.db.connection import Transaction
 
-__all__ = ["AuditEntry", "AuditQuery", "AuditRow", "UserRow"]
+__all__ = ["AuditEntry", "AuditFilter", "AuditRow", "UserRow"]
 
 PASSWORD_LENGTH_MIN = 12
 TOKEN_LIFE = timedelta(days=365)
@@ -169,7 +169,7 @@ def note(tx: Transaction, deed: AuditEntry) -> None:
     audit.add(tx, deed)
 
 
-def read_audit(tx: Transaction, query: AuditQuery, limit: int) -> list[AuditRow]:
+def read_audit(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
     """Return the audit history, newest first."""
     return audit.rows(tx, query, limit)
 

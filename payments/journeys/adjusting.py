@@ -20,7 +20,7 @@ from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.ledger import clinics, distribution, entries, findings, history, lines, months, patients
 from payments.store.ledger.entries import NewEntry, Stamp
-from payments.store.ledger.findings import FindingRow, StoredFinding
+from payments.store.ledger.findings import StoredFinding
 from payments.store.ledger.history import HistoryEvent
 
 
@@ -125,11 +125,6 @@ def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
 def list_auto_acceptable(tx: Transaction) -> list[int]:
     """Return the ids of closed-month exceptions in companies whose policy accepts them automatically (rule D4)."""
     return findings.acceptable(tx, None, policy="auto")
-
-
-def list_exceptions(tx: Transaction, *, only_open: bool, as_of: datetime | None = None) -> list[FindingRow]:
-    """Return the Billing Exceptions, oldest first, as they are now or as they were at `as_of`."""
-    return findings.rows(tx, only_open=only_open, as_of=as_of)
 
 
 def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:

@@ -7,12 +7,12 @@ from payments.contract.payment_log import PaymentLogRow
 from payments.core.balancing import Balance, BalancedLine, LineComparison, explain
 from payments.store.db.connection import Transaction
 from payments.store.reports import balancing
-from payments.store.reports.balancing import BalanceQuery
+from payments.store.reports.balancing import BalanceFilter
 
-__all__ = ["Balance", "BalanceQuery", "BalancedLine"]
+__all__ = ["Balance", "BalanceFilter", "BalancedLine"]
 
 
-def balance(tx: Transaction, query: BalanceQuery, log: Iterable[PaymentLogRow] | None = None) -> Balance:
+def balance(tx: Transaction, query: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
     """Balance a period and its clinics. The EMR's side is the feed or, if given, the EMR's own Payment Log.
 
     The result lists the lines on which the two sides differ, unexplained ones first.
@@ -26,7 +26,7 @@ def balance(tx: Transaction, query: BalanceQuery, log: Iterable[PaymentLogRow] |
     return balance
 
 
-def balance_clinics(tx: Transaction, query: BalanceQuery) -> dict[str | None, Balance]:
+def balance_clinics(tx: Transaction, query: BalanceFilter) -> dict[str | None, Balance]:
     """Balance each clinic separately. Payments without a clinic are under the key None."""
     balances: dict[str | None, Balance] = defaultdict(Balance)
     for line in _explained(balancing.compare(tx, query, with_log=False)):

@@ -1,4 +1,4 @@
-"""Say how the work stands: the day's flow, what did not come through, and the figures that an alarm watches."""
+"""Read the figures of the overview page and of Prometheus."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,66 +7,69 @@ from zoneinfo import ZoneInfo
 
 from payments.store.db.connection import Transaction
 from payments.store.reports import dashboard
-from payments.store.reports.dashboard import AgeOfExceptions, Chunks, Day, HourOfFlow, StatusCount
+from payments.store.reports.dashboard import (
+    ChunkStats,
+    Day,
+    ExceptionAge,
+    HourlyFlow,
+    OpenExceptions,
+    RetryBacklog,
+    StatusCount,
+)
 
-__all__ = ["AgeOfExceptions", "Chunks", "HourOfFlow", "StatusCount"]
+__all__ = ["ChunkStats", "ExceptionAge", "HourlyFlow", "OpenExceptions", "RetryBacklog", "StatusCount"]
 
-LATELY = timedelta(minutes=5)
+RECENT = timedelta(minutes=5)
+"""The period of the retry and chunk figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A day's flow hour by hour, open exceptions by age, and what did not come through so far."""
+    """The flow of a day by hour; open exceptions by age and payments that are not in Billing, both as of now."""
 
     day: date
-    flow: Sequence[HourOfFlow]
-    exceptions: Sequence[AgeOfExceptions]
-    not_through: Sequence[StatusCount]
+    flow: Sequence[HourlyFlow]
+    exceptions: Sequence[ExceptionAge]
+    unsuccessful: Sequence[StatusCount]
 
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """The figures of the ledger for Prometheus; `exceptions` holds (reason, count, when the oldest was opened).
+    """The figures of the ledger for Prometheus. `retries` and `chunks` cover the last five minutes."""
 
-    `retries` and `chunks` are those of the last five minutes.
-    """
-
-    not_through: Sequence[StatusCount]
-    retrying: int
+    unsuccessful: Sequence[StatusCount]
+    backlog: RetryBacklog
     retries: int
-    oldest_waiting: datetime | None
-    exceptions: Sequence[tuple[str, int, datetime]]
-    chunks: Chunks
+    exceptions: Sequence[OpenExceptions]
+    chunks: ChunkStats
 
 
-def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, here: datetime) -> Overview:
-    """Return how a day went, and how things stand now, for all clinics or for these.
+def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, now: datetime) -> Overview:
+    """Return the flow of a day and the present state, of all clinics or of these.
 
-    `here` is now, in the time zone whose day and hours are meant.
+    The time zone of `now` is that of the day and its hours.
     """
-    zone = ZoneInfo(str(here.tzinfo))
+    zone = ZoneInfo(str(now.tzinfo))
     begin, end = (datetime.combine(each, time(), zone) for each in (day, day + timedelta(days=1)))
     return Overview(
-        day,
-        dashboard.flow(tx, Day(begin, end, zone.key), clinics),
-        dashboard.exceptions_by_age(tx, here, clinics),
-        dashboard.not_through(tx, clinics),
+        day=day,
+        flow=dashboard.hourly_flow(tx, Day(begin, end, zone.key), clinics),
+        exceptions=dashboard.exceptions_by_age(tx, now, clinics),
+        unsuccessful=dashboard.unsuccessful_counts(tx, clinics),
     )
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
-    """Read the figures of the whole ledger that are found by an index."""
-    retrying, oldest = dashboard.retrying(tx)
+    """Read the figures of the whole ledger that an index finds."""
     return Gauges(
-        dashboard.not_through(tx, None),
-        retrying,
-        dashboard.retries(tx, now - LATELY),
-        oldest,
-        dashboard.open_exceptions(tx),
-        dashboard.import_chunks(tx, now - LATELY),
+        unsuccessful=dashboard.unsuccessful_counts(tx, None),
+        backlog=dashboard.retry_backlog(tx),
+        retries=dashboard.retry_count(tx, now - RECENT),
+        exceptions=dashboard.open_exceptions(tx),
+        chunks=dashboard.chunk_stats(tx, now - RECENT),
     )
 
 
-def count_through(tx: Transaction) -> int:
-    """Count what came through: all of the ledger is read for it."""
-    return dashboard.successful(tx)
+def count_successful(tx: Transaction) -> int:
+    """Count the payments that are in Billing. This reads all lines, so the caller caches the result."""
+    return dashboard.successful_count(tx)

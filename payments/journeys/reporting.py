@@ -1,49 +1,162 @@
-"""Answer what people ask: the Claims Feed, the Patient Payment Log, the life of one payment, what still waits."""
+"""Answer the questions of users: the reports, whole or a page at a time, and what is still in work.
+
+Pages and commands take the types of the reports from here.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
+from payments.access.rights import User
 from payments.contract.errors import dead_letter_id
 from payments.contract.event import LineKey
+from payments.core.finding import FindingStatus
 from payments.store.db.connection import Transaction
 from payments.store.feed import backlog
 from payments.store.feed.backlog import Waiting
+from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed as feed_report
+from payments.store.reports import exceptions as exception_report
 from payments.store.reports import payment_log as log_report
-from payments.store.reports.claims_feed import FeedQuery, FeedRow, FeedSum
-from payments.store.reports.payment_log import GroupBy, LogQuery, LogRow, LogSum, TimelineRow
+from payments.store.reports import timeline as timeline_report
+from payments.store.reports.claims_feed import FeedCursor, FeedRow, FeedSum, PositionedFeedRow
+from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
+from payments.store.reports.payment_log import GroupBy, LogCursor, LogFilter, LogRow, LogSum, PositionedLogRow
+from payments.store.reports.timeline import TimelineRow
 
-__all__ = ["FeedQuery", "FeedRow", "FeedSum", "GroupBy", "LogQuery", "LogRow", "LogSum", "TimelineRow", "Waiting"]
+__all__ = [
+    "ExceptionCount",
+    "ExceptionFilter",
+    "ExceptionRow",
+    "FeedCursor",
+    "FeedFilter",
+    "FeedRow",
+    "FeedSum",
+    "GroupBy",
+    "LogCursor",
+    "LogFilter",
+    "LogRow",
+    "LogSum",
+    "PositionedFeedRow",
+    "PositionedLogRow",
+    "TimelineRow",
+    "Waiting",
+]
+
+EXPORT_ROWS_MAX = 100_000
+_Row = TypeVar("_Row")
 
 
-def claims_feed(tx: Transaction, query: FeedQuery) -> list[FeedRow]:
-    """Return the Claims Feed: one row a line, its newest version."""
-    return feed_report.rows(tx, query)
+class TooManyRowsError(ValueError):
+    """An export would have more than EXPORT_ROWS_MAX rows."""
+
+    def __init__(self) -> None:
+        super().__init__(f"that is more than {EXPORT_ROWS_MAX:,} rows; narrow it by dates, clinic or patient")
 
 
-def feed_by_status(tx: Transaction, query: FeedQuery) -> list[FeedSum]:
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Row]):
+    """Rows of a report, and whether more rows come after them."""
+
+    rows: Sequence[_Row]
+    has_more: bool
+
+
+def claims_feed(tx: Transaction, feed_filter: FeedFilter) -> list[FeedRow]:
+    """Return the Claims Feed, oldest save first: one row a line, with its newest version."""
+    return feed_report.read(tx, feed_filter)
+
+
+def claims_feed_page(
+    tx: Transaction, feed_filter: FeedFilter, after: FeedCursor | None, limit: int
+) -> Page[PositionedFeedRow]:
+    """Return a page of the Claims Feed, newest save first."""
+    return _page(feed_report.read_page(tx, feed_filter, after, limit + 1), limit)
+
+
+def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     """Return the Claims Feed summed by status and reason."""
-    return feed_report.sums(tx, query)
+    return feed_report.sums(tx, feed_filter)
 
 
-def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
-    """Return the Patient Payment Log: one row an entry of the ledger."""
-    return log_report.payment_log(tx, query)
+def payment_log(tx: Transaction, log_filter: LogFilter) -> list[LogRow]:
+    """Return the Patient Payment Log by deposit date: one row an entry of the ledger."""
+    return log_report.read(tx, log_filter)
 
 
-def payment_log_by(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[LogSum]:
+def payment_log_export(tx: Transaction, log_filter: LogFilter) -> list[LogRow]:
+    """Return the log for a file. Raises TooManyRowsError if it has more than EXPORT_ROWS_MAX rows."""
+    if log_report.count(tx, log_filter, EXPORT_ROWS_MAX + 1) > EXPORT_ROWS_MAX:
+        raise TooManyRowsError
+    return log_report.read(tx, log_filter)
+
+
+def payment_log_page(
+    tx: Transaction, log_filter: LogFilter, after: LogCursor | None, limit: int
+) -> Page[PositionedLogRow]:
+    """Return a page of the Patient Payment Log, newest deposit first."""
+    return _page(log_report.read_page(tx, log_filter, after, limit + 1), limit)
+
+
+def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
     """Return the Patient Payment Log summed by one of its columns."""
-    return log_report.payment_log_sums(tx, query, group_by)
+    return log_report.sums(tx, log_filter, group_by)
+
+
+def exceptions(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionRow]:
+    """Return the Billing Exceptions, oldest first."""
+    return exception_report.read(tx, exception_filter)
+
+
+def exceptions_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> Page[ExceptionRow]:
+    """Return a page of the Billing Exceptions with ids above `after`, oldest first."""
+    return _page(exception_report.read(tx, exception_filter, after, limit + 1), limit)
+
+
+def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
+    """Return the number of open exceptions of each kind; nothing if the filter asks for another status.
+
+    The number of ended exceptions grows without limit, so counting them would slow every page down.
+    """
+    return exception_report.counts(tx, exception_filter) if exception_filter.status is FindingStatus.OPEN else []
+
+
+def exception(tx: Transaction, finding_id: int) -> ExceptionRow | None:
+    """Return one exception, or None if there is none with this id."""
+    return exception_report.read_one(tx, finding_id)
 
 
 def timeline(tx: Transaction, key: str) -> Sequence[TimelineRow]:
-    """Return everything that happened to the payment that is printed so; empty if there is none."""
-    number = dead_letter_id(key)
-    if number is not None:
-        return log_report.timeline(tx, (), (number,))
-    return log_report.timeline(tx, tuple(LineKey.parse_all(key)), ())
+    """Return the history of the payment with this printed key; empty if there is none."""
+    refused_id = dead_letter_id(key)
+    if refused_id is not None:
+        return timeline_report.read(tx, (), (refused_id,))
+    return timeline_report.read(tx, tuple(LineKey.parse_all(key)), ())
 
 
 def waiting(tx: Transaction, now: datetime) -> Waiting:
-    """Count what is due now and what waits for a later try."""
+    """Count the payments that are due now and those that wait for a later retry."""
     return backlog.waiting(tx, now)
+
+
+def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:
+    """Return the printed keys, of payments or dead letters, that belong to clinics of the user."""
+    if user.clinics is None:
+        return list(keys)
+    ids = [refused_id for key in keys if (refused_id := dead_letter_id(key)) is not None]
+    clinic_of = feed_report.clinics_of_dead_letters(tx, ids)
+    return [key for key in keys if _sees(user, key, clinic_of)]
+
+
+def _sees(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
+    refused_id = dead_letter_id(key)
+    if refused_id is not None:
+        return user.sees(clinic_of.get(refused_id))
+    # A key with a slash in an id can be read in several ways: all of them have to belong to the user's clinics.
+    readings = list(LineKey.parse_all(key))
+    return bool(readings) and all(user.sees(reading.clinic_id) for reading in readings)
+
+
+def _page(rows: Sequence[_Row], limit: int) -> Page[_Row]:
+    return Page(rows[:limit], len(rows) > limit)

@@ -17,9 +17,10 @@ from payments.contract.money import ZERO
 from payments.contract.payment_log import PaymentDetails
 from payments.core.balancing import Balance, ReconcilingItem
 from payments.core.month import Month
-from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing, retrying
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys import adjusting, balancing, closing, configuring, detecting, importing, reporting, retrying
+from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
+from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import Transaction
 from tests.examples import example_count
 from tests.make import arrived, body, deleted, edited, key, patient, run, said, saved
@@ -27,7 +28,7 @@ from tests.make import arrived, body, deleted, edited, key, patient, run, said, 
 SEED, FIRST_DAY, CLINICS = 7, date(2026, 9, 24), 5
 HALFWAY, AFTERWARDS = datetime(2026, 10, 3, 12, tzinfo=UTC), datetime(2026, 10, 12, 12, tzinfo=UTC)
 FIRST_CLINIC = {"clinic_id": "clinic-001", "company_id": "company-1"}
-ALL = BalanceQuery()
+ALL = BalanceFilter()
 LOST = example_count(2)
 
 
@@ -53,7 +54,7 @@ def fortnight(tx: Transaction, events: Sequence[SimulatedEvent]) -> Transaction:
         closing.finish_close(tx, company, month, HALFWAY)
     after = [saved(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC) for each in ("settled", "open")]
     receive(tx, [*late, *after, edited(moved, transaction_date="2026-10-09")], AFTERWARDS)
-    excepted = {row.payment: row.id for row in adjusting.list_exceptions(tx, only_open=True) if row.difference}
+    excepted = {row.payment: row.id for row in reporting.exceptions(tx, ExceptionFilter()) if row.difference}
     for payment in {"clinic-001/settled/1", *sorted(excepted)[::2]} - {"clinic-001/free/1", "clinic-001/open/1"}:
         adjusting.accept(tx, excepted[payment], None, AFTERWARDS, "user:biller")
     return tx
@@ -87,7 +88,7 @@ def log_of(events: Sequence[Event]) -> io.StringIO:
 
 
 def test_a_fortnight_with_every_kind_of_difference_balances(fortnight: Transaction) -> None:
-    balance = balancing.balance(fortnight, BalanceQuery(FIRST_DAY, date(2026, 10, 7)))
+    balance = balancing.balance(fortnight, BalanceFilter(FIRST_DAY, date(2026, 10, 7)))
 
     assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
     assert [term for term in ReconcilingItem if not balance.items[term]] == []
@@ -98,7 +99,7 @@ def test_a_fortnight_balances_per_clinic_and_per_day(fortnight: Transaction) -> 
     whole, sums = balancing.balance(fortnight, ALL), Balance()
     for number in range(70):
         day = FIRST_DAY - timedelta(days=50) + timedelta(days=number)
-        for clinic, balance in balancing.balance_clinics(fortnight, BalanceQuery(day, day)).items():
+        for clinic, balance in balancing.balance_clinics(fortnight, BalanceFilter(day, day)).items():
             assert (clinic, day, balance.unexplained, balance.unexplained_lines) == (clinic, day, ZERO, [])
             sums.emr_total += balance.emr_total
             sums.billing_total += balance.billing_total
@@ -146,7 +147,7 @@ def test_what_the_log_can_miss_is_a_save_or_a_deletion_paid_or_not(events: Seque
 def test_the_log_and_what_the_feed_said_are_the_same_where_nothing_was_lost(
     fortnight: Transaction, events: Sequence[SimulatedEvent]
 ) -> None:
-    week = BalanceQuery(FIRST_DAY, FIRST_DAY + timedelta(days=6), "clinic-002")
+    week = BalanceFilter(FIRST_DAY, FIRST_DAY + timedelta(days=6), "clinic-002")
     fed = balancing.balance(fortnight, week)
 
     logged = balancing.balance(fortnight, week, read_payment_log(log_of([each.event for each in events])))

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from payments.core.month import Month
 from payments.journeys import balancing, closing, reporting
-from payments.journeys.balancing import BalanceQuery
-from payments.journeys.reporting import FeedQuery
+from payments.journeys.balancing import BalanceFilter
+from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, Transaction, transaction
 from tests.faults.oracle import Money, Oracle, Row
 
@@ -41,7 +41,7 @@ def look(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violati
     now = closed_totals(tx, oracle)
     invariants.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
     # Line by line: what is too much in one may make up for what is missing in another.
-    balance = balancing.balance(tx, BalanceQuery())
+    balance = balancing.balance(tx, BalanceFilter())
     invariants.wrong |= {f"unexplained {line.payment}": (line.unexplained, 0) for line in balance.unexplained_lines}
     return invariants
 
@@ -69,7 +69,7 @@ def _every_event_is_accounted_for(tx: Transaction, oracle: Oracle, invariants: V
     invariants.lost |= oracle.event_ids - there
     known = tx.execute(text("SELECT company_id, patient_id FROM patients WHERE known_at IS NOT NULL"))
     invariants.lost |= {"/".join(key) for key in oracle.patients - {tuple(row) for row in known}}
-    rows = {row.payment: Row(row.version, row.status, row.reason) for row in reporting.claims_feed(tx, FeedQuery())}
+    rows = {row.payment: Row(row.version, row.status, row.reason) for row in reporting.claims_feed(tx, FeedFilter())}
     invariants.wrong |= {f"feed {key}": difference for key, difference in _differences(rows, oracle.feed())}
     invariants.lost |= set(oracle.feed()) - {str(key) for key in rows}
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.journeys import reporting, requeueing
-from payments.journeys.reporting import FeedQuery
+from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Transaction, transaction
 from tests.faults.processes import until
 from tests.faults.running_stack import RunningStack
@@ -29,7 +29,7 @@ def test_import_works_while_the_clock_steps_back_an_hour(tx: Transaction) -> Non
     office.publish(deleted(payment_id="gone", version=2))
     office.publish(patient("unheard-of"))
 
-    rows = {row.payment: row.status for row in reporting.claims_feed(tx, FeedQuery())}
+    rows = {row.payment: row.status for row in reporting.claims_feed(tx, FeedFilter())}
     assert set(rows.values()) == {"Transmission Successful"}
     amounts = sorted(amount for _, amount, _ in office.entries())
     assert amounts == ["-20.00", "10.00", "20.00", "30.00", "5.00"]

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from config.celery import IMPORTS
 from emr.client import PaymentFeed
 from payments.journeys import reporting
-from payments.journeys.reporting import FeedQuery, FeedRow
+from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import transaction
 from tests.acceptance.events import Event, patient, payment
 from tests.faults.fatal_tasks import DIES_BY, WAYS, crash
@@ -109,11 +109,11 @@ def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[li
 
 def _imported(stack: RunningStack, clinic_id: str, name: str) -> int:
     with transaction(stack.database) as tx:
-        rows = reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id, status="Transmission Successful"))
+        rows = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,), status="Transmission Successful"))
     return sum(row.payment.startswith(f"{clinic_id}/{name}-") for row in rows)
 
 
 def _shown(stack: RunningStack, clinic_id: str, payment_id: object) -> FeedRow | None:
     with transaction(stack.database) as tx:
-        rows = reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id))
+        rows = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
     return next((row for row in rows if row.payment == f"{clinic_id}/{payment_id}/1"), None)

@@ -9,7 +9,7 @@ from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import ImportStats
 from payments.journeys import configuring, importing, reporting, retrying
 from payments.journeys.configuring import SettingsUpdate
-from payments.journeys.reporting import FeedQuery, FeedRow
+from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import Transaction
 from tests.make import BACKOFF, COPAYS, NOW, SAVED_AT, arrived, patient, run
 
@@ -48,7 +48,7 @@ def sweep(tx: Transaction, now: datetime = NOW, patience: object = BACKOFF) -> I
 
 def feed(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
     """Return the rows of a clinic's feed by payment; each payment has one."""
-    rows = reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id))
+    rows = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
     assert len({row.payment for row in rows}) == len(rows)
     return {row.payment: row for row in rows}
 

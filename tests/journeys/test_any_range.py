@@ -11,7 +11,7 @@ from sqlalchemy import text
 from payments.contract.event import ChargeType
 from payments.contract.money import ZERO
 from payments.journeys import adjusting, balancing, configuring
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, Transaction
 from tests.examples import example_count
@@ -22,12 +22,12 @@ EXAMPLES = example_count(4)
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 LINES, DAYS = ["a", "b", "stranger"], ["2026-04-29", "2026-05-01", "2026-05-31", "2026-06-03"]
 RANGES = [
-    BalanceQuery(),
-    BalanceQuery(date(2026, 4, 1), date(2026, 4, 30)),
-    BalanceQuery(date(2026, 5, 1), date(2026, 5, 31), "clinic"),
-    BalanceQuery(date(2026, 5, 31), date(2026, 6, 20)),
-    BalanceQuery(date(2026, 5, 1), date(2026, 5, 1)),
-    BalanceQuery(clinic_id="another clinic"),
+    BalanceFilter(),
+    BalanceFilter(date(2026, 4, 1), date(2026, 4, 30)),
+    BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), "clinic"),
+    BalanceFilter(date(2026, 5, 31), date(2026, 6, 20)),
+    BalanceFilter(date(2026, 5, 1), date(2026, 5, 1)),
+    BalanceFilter(clinic_id="another clinic"),
 ]
 saves = st.fixed_dictionaries(
     {
@@ -93,7 +93,7 @@ class Story:
                 self.office.now += timedelta(days=1)
                 self.office.sweep()
 
-    def emr_total(self, query: BalanceQuery) -> Decimal:
+    def emr_total(self, query: BalanceFilter) -> Decimal:
         inside = [
             amount
             for _, day, amount in self.said.values()
@@ -119,7 +119,7 @@ def test_whatever_happens_every_range_balances(database: Database, steps: list[t
         tx.rollback()
 
 
-def imported(tx: Transaction, query: BalanceQuery) -> Decimal:
+def imported(tx: Transaction, query: BalanceFilter) -> Decimal:
     """Return the imports with a deposit date in the range."""
     sums = (
         "SELECT coalesce(sum(amount), 0.00) FROM entries WHERE kind = 'import' "

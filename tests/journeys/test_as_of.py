@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType
 from payments.journeys import adjusting, balancing, configuring, distributing, reporting
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
-from payments.journeys.reporting import FeedQuery, GroupBy, LogQuery
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
 from payments.store.db.connection import Transaction, connect
 from payments.store.tables import CHANGING
 from tests.conftest import scratch_database
@@ -19,7 +19,7 @@ from tests.office import BILLER, Office, paid
 
 TODAY = date(2026, 6, 20)
 APRIL = {"transaction_date": "2026-04-08", "date_of_service": "2026-04-08"}
-MAY = BalanceQuery(date(2026, 5, 1), date(2026, 5, 31), "clinic")
+MAY = BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), "clinic")
 FIRST = saved("25.00", payment_id="a", **APRIL)
 STRANGER = saved("12.00", payment_id="s", patient_id="stranger", transaction_date="2026-05-03")
 SUPPLIES = saved("9.00", payment_id="supplies", charge_type="Supplies", transaction_date="2026-05-04")
@@ -33,18 +33,18 @@ def everything(
 ) -> dict[str, object]:
     """Return what every report says, now or as it was known at a moment."""
     said: dict[str, object] = {
-        "feed": reporting.claims_feed(tx, FeedQuery(as_of=as_of)),
-        "feed of a clinic": reporting.claims_feed(tx, FeedQuery(None, TODAY, None, "clinic", as_of)),
-        "feed summed": reporting.feed_by_status(tx, FeedQuery(as_of=as_of)),
-        "open exceptions": adjusting.list_exceptions(tx, only_open=True, as_of=as_of),
-        "all exceptions": adjusting.list_exceptions(tx, only_open=False, as_of=as_of),
-        "log": reporting.payment_log(tx, LogQuery(as_of=as_of)),
+        "feed": reporting.claims_feed(tx, FeedFilter(as_of=as_of)),
+        "feed of a clinic": reporting.claims_feed(tx, FeedFilter(until=TODAY, clinics=("clinic",), as_of=as_of)),
+        "feed summed": reporting.claims_feed_sums(tx, FeedFilter(as_of=as_of)),
+        "open exceptions": reporting.exceptions(tx, ExceptionFilter(as_of=as_of)),
+        "all exceptions": reporting.exceptions(tx, ExceptionFilter(status=None, as_of=as_of)),
+        "log": reporting.payment_log(tx, LogFilter(as_of=as_of)),
         "what was applied": distributing.show_applied(tx, None, as_of),
-        "balance": balancing.balance(tx, BalanceQuery(as_of=as_of)),
-        "balance of May": balancing.balance(tx, BalanceQuery(*(MAY.since, MAY.until, MAY.clinic_id), as_of)),
+        "balance": balancing.balance(tx, BalanceFilter(as_of=as_of)),
+        "balance of May": balancing.balance(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.clinic_id), as_of)),
     }
     for group in GroupBy:
-        said[f"log by {group}"] = reporting.payment_log_by(tx, LogQuery(as_of=as_of), group)
+        said[f"log by {group}"] = reporting.payment_log_sums(tx, LogFilter(as_of=as_of), group)
     for each in patients:
         said[f"account of {each}"] = distributing.show_account(tx, each, as_of=as_of)
         said[f"movements of {each}"] = distributing.show_movements(tx, each, as_of=as_of)
@@ -74,7 +74,7 @@ def acknowledges(office: Office) -> None:
 
 
 def requeues_what_nobody_can_read(office: Office) -> None:
-    (refused,) = (row.refused for row in reporting.claims_feed(office.tx, FeedQuery()) if row.payment is None)
+    (refused,) = (row.refused for row in reporting.claims_feed(office.tx, FeedFilter()) if row.payment is None)
     office.requeue([str(refused)])
 
 
@@ -176,7 +176,7 @@ def test_of_changes_in_one_moment_the_last_counts_and_a_clock_that_is_behind_doe
     office.publish(saved("45.00", version=3, **APRIL))
 
     def amounts(as_of: datetime | None) -> list[str]:
-        return [str(row.amount) for row in reporting.claims_feed(tx, FeedQuery(as_of=as_of))]
+        return [str(row.amount) for row in reporting.claims_feed(tx, FeedFilter(as_of=as_of))]
 
     assert amounts(noon) == amounts(None) == ["45.00"]
     assert amounts(noon - timedelta(seconds=1)) == []

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from payments.contract.money import ZERO
 from payments.journeys import adjusting, balancing
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Transaction
 from tests.make import body, deleted, said, saved
 from tests.office import BILLER, Office
@@ -54,10 +54,10 @@ STORIES = [
 def test_the_emrs_side_is_what_it_said_last(tx: Transaction, events: Any, emr: str, terms: dict[str, str]) -> None:
     Office(tx, date(2026, 6, 20)).publish(*events)
 
-    assert told(tx, BalanceQuery(FIFTH, FIFTH)) == (emr, terms)
+    assert told(tx, BalanceFilter(FIFTH, FIFTH)) == (emr, terms)
 
 
-def told(tx: Transaction, query: BalanceQuery) -> tuple[str, dict[str, str]]:
+def told(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
     """Return the EMR's total and the terms, of which nothing is unexplained."""
     balance = balancing.balance(tx, query)
     assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
@@ -71,15 +71,15 @@ def test_a_conflict_that_was_acknowledged_is_no_longer_what_the_emr_says(tx: Tra
     (found,) = office.open_exceptions()
     adjusting.acknowledge(tx, found.id, "a slip of the EMR", office.now, BILLER)
 
-    assert told(tx, BalanceQuery()) == ("25.00", {})
+    assert told(tx, BalanceFilter()) == ("25.00", {})
 
 
 def test_a_refused_version_counts_on_the_day_that_it_says(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(FIRST, refused("40.00", 2, transaction_date="2026-06-06"))
 
-    assert told(tx, BalanceQuery(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
-    assert told(tx, BalanceQuery(SIXTH, SIXTH)) == ("40.00", {"invalid": "15.00", "date_differences": "25.00"})
-    assert told(tx, BalanceQuery(FIFTH, SIXTH)) == ("40.00", {"invalid": "15.00"})
+    assert told(tx, BalanceFilter(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
+    assert told(tx, BalanceFilter(SIXTH, SIXTH)) == ("40.00", {"invalid": "15.00", "date_differences": "25.00"})
+    assert told(tx, BalanceFilter(FIFTH, SIXTH)) == ("40.00", {"invalid": "15.00"})
 
 
 def test_a_payment_that_left_a_closed_month_is_a_difference_of_dates_on_both_sides(tx: Transaction) -> None:
@@ -87,7 +87,7 @@ def test_a_payment_that_left_a_closed_month_is_a_difference_of_dates_on_both_sid
     office.publish(saved("25.00", transaction_date="2026-05-31"))
     office.close("2026-05")
     office.publish(saved("35.00", version=2))
-    may, june = (BalanceQuery(date(2026, month, 1), date(2026, month, 30 + month % 2)) for month in (5, 6))
+    may, june = (BalanceFilter(date(2026, month, 1), date(2026, month, 30 + month % 2)) for month in (5, 6))
 
     assert told(tx, may) == ("0.00", {"date_differences": "-25.00"})
     assert told(tx, june) == ("35.00", {"closed_month": "10.00", "date_differences": "25.00"})
@@ -109,7 +109,7 @@ def test_a_ledger_that_the_rules_did_not_write_is_unexplained_by_line(tx: Transa
         )
     )
 
-    balance = balancing.balance(tx, BalanceQuery(FIFTH, FIFTH))
+    balance = balancing.balance(tx, BalanceFilter(FIFTH, FIFTH))
 
     unexplained = [(each.payment, str(each.unexplained)) for each in balance.lines]
     assert unexplained == [("clinic/posted/1", "-25.00"), ("clinic/said/1", "5.00")]

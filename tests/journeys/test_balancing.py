@@ -16,14 +16,14 @@ from payments.contract.event import ChargeType
 from payments.contract.money import ZERO
 from payments.core.balancing import Balance, ReconcilingItem
 from payments.journeys import balancing, configuring
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
 from tests.make import body, edited, said, saved
 from tests.office import Office, paid
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "balancing.md"
-WEEK = BalanceQuery(date(2020, 6, 1), date(2020, 6, 7))
+WEEK = BalanceFilter(date(2020, 6, 1), date(2020, 6, 7))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def test_the_worked_week_balances_to_the_cent(tx: Transaction) -> None:
         "invalid": "25.00",
     }
     assert deposited(tx) == Decimal("1010.00")  # with the biller's +50.00 and -15.00
-    may = balancing.balance(tx, BalanceQuery(date(2020, 5, 1), date(2020, 5, 31)))
+    may = balancing.balance(tx, BalanceFilter(date(2020, 5, 1), date(2020, 5, 31)))
     assert (may.emr_total, may.billing_total, may.items[ReconcilingItem.PRIOR_PERIOD]) == (
         Decimal("50.00"),
         ZERO,

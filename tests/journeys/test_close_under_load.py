@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from payments.contract.event import ChargeType
 from payments.core.month import Month
-from payments.journeys import adjusting, closing, configuring, detecting, importing, retrying
+from payments.journeys import adjusting, closing, configuring, detecting, importing, reporting, retrying
 from payments.journeys.configuring import SettingsUpdate
+from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import Database, Transaction, connect, is_transient, transaction
-from payments.store.ledger import findings
 from tests.conftest import scratch_database
 from tests.examples import DEEP_EXAMPLES
 from tests.make import arrived, body, deleted, patient, run, said, saved
@@ -89,7 +89,9 @@ def test_two_people_who_accept_the_same_exception_at_once_post_it_once(clinic: D
         importing.import_events(tx, arrived([deleted(version=2, **line)]), run(NOW))
         while detecting.detect(tx, NOW, "tests-1", 500).examined:  # what the rounds have left behind, too
             pass
-        (found,) = (each for each in findings.rows(tx, only_open=True) if each.payment == f"{CLINIC}/payment/1")
+        (found,) = (
+            each for each in reporting.exceptions(tx, ExceptionFilter()) if each.payment == f"{CLINIC}/payment/1"
+        )
     together = threading.Barrier(2)
 
     def accept(person: str) -> int:

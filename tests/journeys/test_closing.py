@@ -10,7 +10,7 @@ from payments.core.month import Month, MonthState
 from payments.journeys import adjusting, closing, configuring, reporting
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import CompanyUpdate
-from payments.journeys.reporting import LogQuery
+from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import Transaction
 from tests.make import deleted, edited, saved
 from tests.office import BILLER, Office, paid
@@ -211,13 +211,13 @@ def test_the_log_of_a_closed_month_stays_as_it_is(tx: Transaction) -> None:
     first = saved(**paid("25.00", "2026-05-05"))
     office.publish(first)
     office.close("2026-05")
-    may = LogQuery(since=MAY.first_day, until=JUNE.first_day - timedelta(days=1))
+    may = LogFilter(since=MAY.first_day, until=JUNE.first_day - timedelta(days=1))
     log = reporting.payment_log(tx, may)
 
     office.publish(edited(first, amount_due="30.00", amount_paid="30.00", transaction_date="2026-06-05"))
     office.accept_all()
 
     assert reporting.payment_log(tx, may) == log
-    assert [(row.kind, str(row.amount)) for row in reporting.payment_log(tx, LogQuery())][1:] == [
+    assert [(row.kind, str(row.amount)) for row in reporting.payment_log(tx, LogFilter())][1:] == [
         ("adjustment", "5.00")
     ]

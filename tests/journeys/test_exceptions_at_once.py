@@ -10,11 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import PaymentSaved
-from payments.journeys import adjusting, detecting, importing
+from payments.journeys import adjusting, detecting, importing, reporting
 from payments.journeys.adjusting import AdjustmentError
+from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Database, transaction
-from payments.store.ledger import findings
-from payments.store.ledger.findings import FindingRow
 from tests.journeys.test_races import at_once
 from tests.make import arrived, deleted, run, saved
 from tests.office import Office, paid
@@ -52,9 +51,10 @@ class April:
                 if not detecting.detect(tx, NOW, "tests-1", 7).examined:
                     return
 
-    def exceptions(self, *, only_open: bool) -> list[FindingRow]:
+    def exceptions(self, *, only_open: bool) -> list[ExceptionRow]:
         with transaction(self.database) as tx:
-            return [row for row in findings.rows(tx, only_open=only_open) if row.company == self.company]
+            exception_filter = ExceptionFilter() if only_open else ExceptionFilter(status=None)
+            return [row for row in reporting.exceptions(tx, exception_filter) if row.company == self.company]
 
     def amounts(self) -> list[Decimal]:
         sums = text("SELECT amount FROM entries WHERE company_id = :company ORDER BY id")

@@ -8,7 +8,7 @@ import pytest
 
 from payments.contract.money import AMOUNT_MAX
 from payments.journeys import balancing, closing, distributing
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Transaction
 from tests.journeys.billing import feed, ledger
 from tests.make import body, charge, deleted, said
@@ -43,7 +43,7 @@ def test_an_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, ext
 
     assert {row.status for row in feed(tx).values()} == {"Transmission Successful"}
     assert sum(Decimal(amount) for amount, _ in ledger(tx)) == (0 if first < 2**62 else 25)
-    assert balancing.balance(tx, BalanceQuery()).unexplained_lines == []
+    assert balancing.balance(tx, BalanceFilter()).unexplained_lines == []
 
 
 def test_ids_may_be_any_64_printable_characters(tx: Transaction) -> None:

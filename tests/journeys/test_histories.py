@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from payments.journeys.reporting import LogQuery, payment_log
+from payments.journeys.reporting import LogFilter, payment_log
 from tests.examples import example_count
 from tests.journeys.billing import feed, open_clinic, take
 from tests.make import body, deleted, said
@@ -93,7 +93,7 @@ def told(tx, chunks):
 def money(tx):
     """Return what stands in the ledger by payment, deposit date and method."""
     sums = defaultdict(lambda: defaultdict(Decimal))
-    for row in payment_log(tx, LogQuery()):
+    for row in payment_log(tx, LogFilter()):
         sums[row.payment][str(row.deposit_date), row.method] += row.amount
     return {payment: {where: amount for where, amount in by.items() if amount} for payment, by in sums.items()}
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payments.contract.event import ChargeType
 from payments.core.line import IMPORT_USER
 from payments.journeys import reporting
-from payments.journeys.reporting import LogQuery
+from payments.journeys.reporting import LogFilter
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, sends, set_month, stand, take
 from tests.make import body, deleted, edited, patient, said, saved
 
@@ -57,7 +57,7 @@ def test_an_imported_payment_shows_the_import_user_and_never_who_entered_it(tx):
     open_clinic(tx)
     take(tx, body(said(entered_by="K. Front Desk")))
 
-    (row,) = reporting.payment_log(tx, LogQuery(patient_id="patient"))
+    (row,) = reporting.payment_log(tx, LogFilter(patient_id="patient"))
 
     assert (row.user, row.amount, row.kind, row.unassigned) == (IMPORT_USER, Decimal("25.00"), "import", row.amount)
     kept = tx.execute(text("SELECT row_to_json(lines)::text FROM lines UNION ALL SELECT detail FROM history"))

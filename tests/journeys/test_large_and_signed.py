@@ -11,7 +11,7 @@ from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
 from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import RunContext
 from payments.journeys import importing, reporting, retrying
-from payments.journeys.reporting import FeedQuery
+from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, stand, take
 from tests.make import BACKOFF, NOW, body, elapsed_ms, run, said, saved
@@ -171,7 +171,7 @@ def test_a_company_cannot_speak_for_the_clinic_of_another(tx):
 
     import_signed(tx, event, signature_of(event, "k", NEXT), keyring)
 
-    (row,) = reporting.claims_feed(tx, FeedQuery(status="Validation Failed"))
+    (row,) = reporting.claims_feed(tx, FeedFilter(status="Validation Failed"))
     assert row.detail == "company_id: clinic clinic belongs to company company, not to other"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from payments.contract.event import ChargeType
 from payments.journeys import reporting
-from payments.journeys.reporting import FeedQuery, FeedSum, GroupBy, LogQuery, LogSum
+from payments.journeys.reporting import FeedFilter, FeedSum, GroupBy, LogFilter, LogSum
 from payments.journeys.requeueing import requeue
 from tests.journeys.billing import PAYMENT, feed, open_clinic, sends, sweep, take
 from tests.make import NOW, body, deleted, edited, patient, said, saved
@@ -59,7 +59,7 @@ def test_a_refused_older_version_does_not_hide_the_line(tx):
 def test_each_unreadable_event_has_a_row_of_its_own_and_each_key_one(tx):
     take(tx, b"one", b"two", body(said(version=1, **BAD)), body(said(version=2, **BAD)))
 
-    rows = reporting.claims_feed(tx, FeedQuery())
+    rows = reporting.claims_feed(tx, FeedFilter())
 
     assert [(row.payment, row.version, row.status) for row in rows] == [
         (PAYMENT, 2, FAILED),
@@ -72,7 +72,7 @@ def test_each_unreadable_event_has_a_row_of_its_own_and_each_key_one(tx):
 def test_refused_events_whose_keys_print_the_same_are_both_shown(tx):
     take(tx, body(said(payment_id="a/b", line_id="c", **BAD)), body(said(payment_id="a", line_id="b/c", **BAD)))
 
-    assert payments_of(reporting.claims_feed(tx, FeedQuery())) == ["clinic/a/b/c"] * 2
+    assert payments_of(reporting.claims_feed(tx, FeedFilter())) == ["clinic/a/b/c"] * 2
 
 
 def test_an_unpaid_line_has_no_row_unless_it_was_sent_before(tx):
@@ -87,13 +87,13 @@ def test_an_unpaid_line_has_no_row_unless_it_was_sent_before(tx):
 @pytest.mark.parametrize(
     ("query", "payments"),
     [
-        (FeedQuery(), ["clinic/a/1", "other/b/1", "clinic/c/1"]),
-        (FeedQuery(since=date(2026, 6, 5)), ["other/b/1", "clinic/c/1"]),
-        (FeedQuery(until=date(2026, 6, 5)), ["clinic/a/1", "other/b/1"]),
-        (FeedQuery(since=date(2026, 6, 5), until=date(2026, 6, 5)), ["other/b/1"]),
-        (FeedQuery(status=NOT_SENT), ["other/b/1"]),
-        (FeedQuery(clinic_id="clinic"), ["clinic/a/1", "clinic/c/1"]),
-        (FeedQuery(status=NOT_SENT, clinic_id="clinic"), []),
+        (FeedFilter(), ["clinic/a/1", "other/b/1", "clinic/c/1"]),
+        (FeedFilter(since=date(2026, 6, 5)), ["other/b/1", "clinic/c/1"]),
+        (FeedFilter(until=date(2026, 6, 5)), ["clinic/a/1", "other/b/1"]),
+        (FeedFilter(since=date(2026, 6, 5), until=date(2026, 6, 5)), ["other/b/1"]),
+        (FeedFilter(status=NOT_SENT), ["other/b/1"]),
+        (FeedFilter(clinics=("clinic",)), ["clinic/a/1", "clinic/c/1"]),
+        (FeedFilter(status=NOT_SENT, clinics=("clinic",)), []),
     ],
     ids=["all", "from", "to", "one day", "status", "clinic", "status and clinic"],
 )
@@ -120,7 +120,7 @@ def test_the_feed_is_summed_by_status_and_reason(tx):
         b"garbage",
     )
 
-    assert reporting.feed_by_status(tx, FeedQuery()) == [
+    assert reporting.claims_feed_sums(tx, FeedFilter()) == [
         FeedSum(SUCCESSFUL, None, 3, Decimal("35.00")),
         FeedSum(NOT_SENT, "type_not_selected", 1, Decimal("7.00")),
         FeedSum(FAILED, "invalid_event", 1, Decimal("0.00")),
@@ -143,7 +143,7 @@ def test_the_payment_log_is_sorted_by_deposit_date_charge_type_and_amount_and_sh
     some_payments(tx)
     take(tx, saved("1.00", payment_id="5", charge_type="Supplies"))
 
-    rows = reporting.payment_log(tx, LogQuery())
+    rows = reporting.payment_log(tx, LogFilter())
 
     assert [(row.payment, str(row.amount), str(row.deposit_date)) for row in rows] == [
         ("clinic/3/1", "5.00", "2026-06-02"),
@@ -158,10 +158,10 @@ def test_the_payment_log_is_sorted_by_deposit_date_charge_type_and_amount_and_sh
 @pytest.mark.parametrize(
     ("query", "payments"),
     [
-        (LogQuery(patient_id="b"), ["clinic/3/1"]),
-        (LogQuery(since=date(2026, 6, 5)), ["clinic/4/1", "clinic/1/1", "clinic/2/1"]),
-        (LogQuery(until=date(2026, 6, 2)), ["clinic/3/1"]),
-        (LogQuery(patient_id="nobody"), []),
+        (LogFilter(patient_id="b"), ["clinic/3/1"]),
+        (LogFilter(since=date(2026, 6, 5)), ["clinic/4/1", "clinic/1/1", "clinic/2/1"]),
+        (LogFilter(until=date(2026, 6, 2)), ["clinic/3/1"]),
+        (LogFilter(patient_id="nobody"), []),
     ],
     ids=["patient", "from", "to", "nobody"],
 )
@@ -184,7 +184,7 @@ def test_the_payment_log_is_filtered(tx, query, payments):
 def test_the_payment_log_is_grouped(tx, group_by, sums):
     some_payments(tx)
 
-    assert reporting.payment_log_by(tx, LogQuery(), group_by) == [
+    assert reporting.payment_log_sums(tx, LogFilter(), group_by) == [
         LogSum(key, count, Decimal(total)) for key, count, total in sums
     ]
 
@@ -221,7 +221,7 @@ def test_a_payment_that_nobody_knows_has_no_timeline(tx, key):
 def test_what_waits_is_counted_by_whether_it_is_due(tx):
     open_clinic(tx)
     take(tx, saved(patient_id="stranger"), saved(payment_id="b", charge_type="Supplies"), b"garbage")
-    (unreadable,) = (row.refused for row in reporting.claims_feed(tx, FeedQuery()) if row.refused)
+    (unreadable,) = (row.refused for row in reporting.claims_feed(tx, FeedFilter()) if row.refused)
     assert reporting.waiting(tx, NOW)[:2] == (0, 1)
 
     requeue(tx, ["clinic/b/1", unreadable], NOW, "user:support")

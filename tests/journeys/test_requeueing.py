@@ -7,7 +7,7 @@ import pytest
 from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
 from payments.journeys import reporting, retrying
-from payments.journeys.reporting import FeedQuery
+from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import Requeued, requeue, requeue_matching
 from payments.store.feed.requeues import RequeueFilter
 from tests.journeys.billing import PAYMENT, choose, feed, ledger, open_clinic, sends, stand, sweep, take
@@ -30,7 +30,7 @@ def give_up(tx, *events):
 
 
 def refused(tx):
-    return [row for row in reporting.claims_feed(tx, FeedQuery()) if row.refused]
+    return [row for row in reporting.claims_feed(tx, FeedFilter()) if row.refused]
 
 
 def test_a_requeue_uses_the_settings_of_now(tx):
@@ -126,7 +126,7 @@ def test_payments_are_requeued_by_what_they_have_in_common(tx, choice, chosen):
     )
 
     assert requeue_matching(tx, choice, NOW, WHO).count == len(chosen)
-    pending = reporting.claims_feed(tx, FeedQuery(status="Transmission Pending"))
+    pending = reporting.claims_feed(tx, FeedFilter(status="Transmission Pending"))
     assert {row.payment for row in pending} == chosen
 
 

@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payments.journeys import balancing
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
+from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, Transaction
 from payments.store.feed import requeue_candidates
-from payments.store.feed.feed_filter import FeedFilter
-from payments.store.reports import claims_feed, claims_feed_pages, dashboard
-from payments.store.reports.claims_feed import FeedQuery
+from payments.store.reports import claims_feed, dashboard
 from tests.examples import example_count
 from tests.make import body, said
 from tests.office import Office
@@ -33,8 +32,8 @@ def refused(amount: str, version: object, at: str, **more: Any) -> bytes:
 
 def gauged(tx: Transaction) -> Counter[tuple[str, str | None]]:
     """Return what the overview and the figures of Prometheus count, by status and reason."""
-    counted = {(status, reason): number for status, reason, number in dashboard.not_through(tx, None)}
-    return Counter({("Transmission Successful", None): dashboard.successful(tx)} | counted)
+    counted = {(each.status, each.reason): each.count for each in dashboard.unsuccessful_counts(tx, None)}
+    return Counter({("Transmission Successful", None): dashboard.successful_count(tx)} | counted)
 
 
 STORIES = [
@@ -74,10 +73,10 @@ def test_a_line_has_one_row_its_newest(tx: Transaction, events: list[bytes], amo
             for event in in_any_order:
                 office.publish(event)
 
-            rows = claims_feed.rows(tx, FeedQuery())
+            rows = claims_feed.read(tx, FeedFilter())
             assert [str(row.amount) for row in rows] == amounts
             assert gauged(tx) == Counter((row.status, row.reason) for row in rows)
-            balance = balancing.balance(tx, BalanceQuery())
+            balance = balancing.balance(tx, BalanceFilter())
             assert ([str(balance.emr_total)], balance.unexplained_lines) == (amounts, [])
             inside.rollback()
 
@@ -85,15 +84,15 @@ def test_a_line_has_one_row_its_newest(tx: Transaction, events: list[bytes], amo
 def test_neither_version_nor_time_makes_a_row_beside_the_line_that_balancing_leaves_out(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), refused("2.00", "x", NEVER))
 
-    assert [str(row.amount) for row in claims_feed.rows(tx, FeedQuery())] == ["1.00", "2.00"]
-    assert str(balancing.balance(tx, BalanceQuery()).emr_total) == "1.00"
+    assert [str(row.amount) for row in claims_feed.read(tx, FeedFilter())] == ["1.00", "2.00"]
+    assert str(balancing.balance(tx, BalanceFilter()).emr_total) == "1.00"
 
 
 def test_a_company_that_names_a_line_of_another_takes_nothing_from_its_feed(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), taken("9.00", 5, ELEVEN, company_id="other"))
 
-    rows = [(row.payment, str(row.amount), row.status) for row in claims_feed.rows(tx, FeedQuery())]
-    balance = balancing.balance(tx, BalanceQuery())
+    rows = [(row.payment, str(row.amount), row.status) for row in claims_feed.read(tx, FeedFilter())]
+    balance = balancing.balance(tx, BalanceFilter())
 
     key = "clinic/payment/1"
     assert rows == [(key, "1.00", "Transmission Successful"), (key, "9.00", "Validation Failed")]
@@ -126,8 +125,8 @@ def test_the_pages_of_the_feed_show_what_the_whole_feed_shows(database: Database
         for chunk in (told[: len(told) // 2], told[len(told) // 2 :]):
             office.publish(*(body(said(**content)) for content in chunk))
 
-        whole = claims_feed.rows(tx, FeedQuery())
-        pages = [each.row for each in claims_feed_pages.page(tx, FeedFilter(), None, 100)]
+        whole = claims_feed.read(tx, FeedFilter())
+        pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)
         assert requeue_candidates.count(tx, FeedFilter()) == len(whole)

@@ -6,7 +6,8 @@ from sqlalchemy import text
 
 from payments.contract.money import ZERO
 from payments.core.month import Month
-from payments.journeys import adjusting, closing, distributing, reporting
+from payments.journeys import closing, distributing, reporting
+from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import Transaction
 
 # A line that was judged and needs nobody, and in which what stands is not what should.
@@ -41,7 +42,7 @@ def a_closed_month_keeps_its_total(tx: Transaction, month: str, total: Decimal) 
 
 
 def a_line_has_one_open_exception_at_most(tx: Transaction) -> None:
-    payments = [found.payment for found in adjusting.list_exceptions(tx, only_open=True)]
+    payments = [found.payment for found in reporting.exceptions(tx, ExceptionFilter())]
     assert len(payments) == len(set(payments))
 
 
@@ -55,7 +56,7 @@ def no_charge_takes_more_than_it_owes_and_no_payment_gives_more_than_it_has(tx: 
 
 def applied_and_unassigned_add_up_to_the_entries(tx: Transaction, patient_id: str) -> None:
     (account,) = distributing.show_account(tx, patient_id)
-    log = reporting.payment_log(tx, reporting.LogQuery(patient_id))
+    log = reporting.payment_log(tx, reporting.LogFilter(patient_id))
     applied = sum((moved.amount for moved in distributing.show_movements(tx, patient_id)), ZERO)
     assert account.payments_total == sum((row.amount for row in log), ZERO)
     assert account.unassigned == account.payments_total - applied

@@ -16,8 +16,8 @@ from devstack.postgres_binaries import postgres_program
 from payments.core.month import Month
 from payments.journeys import closing as months
 from payments.journeys import importing, reporting
-from payments.journeys.balancing import BalanceQuery, balance
-from payments.journeys.reporting import LogQuery
+from payments.journeys.balancing import BalanceFilter, balance
+from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import Database, connect, transaction
 from payments.store.migrations import upgrade
 from tasks.feed import stream
@@ -55,9 +55,9 @@ class Billing(NamedTuple):
         with transaction(self.database) as tx:
             office = Office.__new__(Office)
             office.tx, office.company_id = tx, "company"
-            log = reporting.payment_log(tx, LogQuery())
+            log = reporting.payment_log(tx, LogFilter())
             totals = [office.month_total("2026-05"), office.month_total("2026-06")]
-            return log, totals, balance(tx, BalanceQuery()).unexplained, months.verify(tx, "company", MAY)
+            return log, totals, balance(tx, BalanceFilter()).unexplained, months.verify(tx, "company", MAY)
 
 
 @pytest.fixture

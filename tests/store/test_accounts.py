@@ -11,7 +11,7 @@ from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.reports import account, payment_log
 from payments.store.reports.account import AppliedRow
-from payments.store.reports.payment_log import LogQuery
+from payments.store.reports.payment_log import LogFilter
 from tests.make import arrived, charge, deleted, patient, run, saved
 from tests.office import Office, paid
 
@@ -136,11 +136,11 @@ def test_what_is_unassigned_of_each_entry_adds_up_to_what_is_unassigned_of_the_a
 
     case.happens(office)
 
-    by_number = sorted(payment_log.payment_log_page(tx, LogQuery(), None, 100))
-    assert [str(row.unassigned) for _, row in by_number] == case.unassigned
+    by_id = sorted(payment_log.read_page(tx, LogFilter(), None, 100), key=lambda each: each.cursor.id)
+    assert [str(each.row.unassigned) for each in by_id] == case.unassigned
     for patient_id in ("patient", "other"):
         for summary in account.summaries(tx, patient_id):
-            rows = payment_log.payment_log(tx, LogQuery(patient_id))
+            rows = payment_log.read(tx, LogFilter(patient_id))
             assert summary.unassigned == total(row.unassigned for row in rows)
             assert summary.payments_total == total(row.amount for row in rows)
             assert summary.unassigned == summary.payments_total - applied(tx, patient_id)

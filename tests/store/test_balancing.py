@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.journeys import balancing
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Database, Transaction, connect, transaction
 from tests.conftest import scratch_database
 from tests.make import body, said
@@ -64,7 +64,7 @@ def test_a_balance_of_a_day_goes_through_no_whole_table(filled: Database, clinic
     with transaction(filled) as tx:
         before = rows_scanned(tx)
 
-        balance = balancing.balance(tx, BalanceQuery(DAY, DAY, clinic_id))
+        balance = balancing.balance(tx, BalanceFilter(DAY, DAY, clinic_id))
 
         assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained_lines) == ("50.00", "25.00", [])
         assert rows_scanned(tx) - before < 100  # of what is set aside, which is little

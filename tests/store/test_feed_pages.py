@@ -2,9 +2,8 @@
 
 from sqlalchemy import event
 
-from payments.store.feed.feed_filter import FeedFilter
-from payments.store.reports import claims_feed_pages
-from payments.store.reports.claims_feed_pages import Place
+from payments.journeys.reporting import FeedCursor, FeedFilter
+from payments.store.reports import claims_feed
 from tests.make import NOW
 
 
@@ -16,7 +15,7 @@ def plan(tx, after):
         asked.append((statement, parameters))
 
     event.listen(tx, "before_cursor_execute", remember)
-    claims_feed_pages.page(tx, FeedFilter(), after, 50)
+    claims_feed.read_page(tx, FeedFilter(), after, 50)
     event.remove(tx, "before_cursor_execute", remember)
     for costly in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
         tx.exec_driver_sql(f"SET LOCAL {costly} = off")
@@ -25,7 +24,7 @@ def plan(tx, after):
 
 
 def test_a_page_reads_lines_and_what_was_set_aside_in_their_order(tx):
-    for after in (None, Place(NOW, claims_feed_pages.LINE, 4711), Place(NOW, claims_feed_pages.ASIDE, 4711)):
+    for after in (None, FeedCursor(NOW, claims_feed.LINE, 4711), FeedCursor(NOW, claims_feed.DEAD_LETTER, 4711)):
         found = plan(tx, after)
 
         assert "Index Scan Backward using lines_by_save" in found

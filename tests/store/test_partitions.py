@@ -97,7 +97,7 @@ def test_the_same_id_with_other_content_is_a_conflict_wherever_it_lies(tx):
     take(tx, edited(event, event_id=str(event.event_id), amount_paid="26.00", amount_due="26.00"))
 
     assert ledger(tx) == [("25.00", "2026-06-05")]
-    assert "version_conflict" in [row.reason for row in reporting.claims_feed(tx, reporting.FeedQuery())]
+    assert "version_conflict" in [row.reason for row in reporting.claims_feed(tx, reporting.FeedFilter())]
 
 
 def test_months_that_are_no_longer_kept_are_dropped_and_the_ledger_stays(tx):

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from payments.journeys import configuring, detecting, importing
+from payments.journeys import configuring, detecting, importing, reporting
 from payments.journeys.configuring import CompanyUpdate
+from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import transaction
-from payments.store.ledger import findings
 from tasks import resources
 from tasks.adjusting import apply_adjustments
 from tests.make import arrived, deleted, run, saved
@@ -59,7 +59,7 @@ def posted(here, line):
 
 def still_open(here, line):
     with transaction(here.database) as tx:
-        return [row.reason for row in findings.rows(tx, only_open=True) if row.company == line["company_id"]]
+        return [row.reason for row in reporting.exceptions(tx, ExceptionFilter()) if row.company == line["company_id"]]
 
 
 def test_the_policy_auto_posts_today_in_its_own_name_and_review_waits_for_a_person(here, closed):

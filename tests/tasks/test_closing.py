@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from payments.core.month import Month
 from payments.journeys import closing, importing, reporting
-from payments.journeys.reporting import LogQuery
+from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import transaction
 from tasks import resources
 from tasks.closing import close, close_months
@@ -87,9 +87,9 @@ def test_a_month_is_closed_at_a_moment_after_which_nothing_was_posted_to_it(here
 
     with transaction(here.database) as tx:
         (kept,) = closing.list_months(tx, name)
-        log = reporting.payment_log(tx, LogQuery(clinics=[name]))
+        log = reporting.payment_log(tx, LogFilter(clinics=[name]))
         assert len(log) == 2
-        assert reporting.payment_log(tx, LogQuery(clinics=[name], as_of=kept.closed_at)) == log
+        assert reporting.payment_log(tx, LogFilter(clinics=[name], as_of=kept.closed_at)) == log
 
 
 def test_the_oldest_month_goes_first(here, company):

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from payments.journeys import importing
+from payments.journeys import importing, reporting
+from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import transaction
-from payments.store.ledger import findings
 from tasks import detecting
 from tasks.detecting import detect_exceptions
 from tasks.resources import connect_redis
@@ -51,7 +51,7 @@ def hints(engines):
 
 def statuses(here, april):
     with transaction(here.database) as tx:
-        rows = findings.rows(tx, only_open=False)
+        rows = reporting.exceptions(tx, ExceptionFilter(status=None))
     return {row.payment.split("/")[1]: row.status for row in rows if row.company == april["company_id"]}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from payments.journeys import reporting
-from payments.journeys.reporting import FeedQuery
+from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
@@ -41,7 +41,7 @@ def take_new(here):
 
 def rows(here, clinic_id):
     with transaction(here.database) as tx:
-        found = reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id))
+        found = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
         return {row.payment.split("/")[1]: row for row in found}
 
 

@@ -3,7 +3,7 @@
 from sqlalchemy import create_engine, text
 
 from payments.journeys import reporting
-from payments.journeys.reporting import LogQuery
+from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
 from tests.make import body, patient, saved
@@ -36,6 +36,6 @@ def test_a_migration_under_a_running_worker_costs_no_payment_a_try(here, clinic_
     assert [(stats.evaluated, stats.failed) for stats in (*before, after)] == [(1, 0)] * 11
     assert [entry["event"] for entry in logged if entry["log_level"] != "debug"] == ["race lost"]
     with transaction(here.database) as tx:
-        log = reporting.payment_log(tx, LogQuery(clinics=[clinic_id]))
+        log = reporting.payment_log(tx, LogFilter(clinics=[clinic_id]))
     assert sum(row.amount for row in log) == 11
     assert stream.feed_length(here.feed, here.settings.stream) == 0

@@ -7,7 +7,7 @@ import pytest
 from emr.client import PaymentFeed, SigningKey
 from payments.contract.signature import Keyring
 from payments.journeys import reporting
-from payments.journeys.reporting import FeedQuery
+from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
 from tests.make import patient, saved
@@ -35,7 +35,7 @@ def publish(strict, redis_url):
 
 def statuses(strict, clinic_id):
     with transaction(strict.database) as tx:
-        return [row.status for row in reporting.claims_feed(tx, FeedQuery(clinic_id=clinic_id))]
+        return [row.status for row in reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))]
 
 
 def test_what_is_published_with_a_key_comes_in_and_what_is_not_stays_out(strict, publish, clinic_id):

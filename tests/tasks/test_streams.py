@@ -10,7 +10,7 @@ from config.settings import read_settings
 from emr.client import PaymentFeed
 from payments.contract.stream_partition import stream_number
 from payments.journeys import reporting
-from payments.journeys.reporting import FeedQuery
+from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
 from tasks.feed.streams import Streams
@@ -91,7 +91,7 @@ def test_each_company_has_its_share_of_a_chunk_and_all_of_it_is_imported(engines
     assert shares[0] == list(streams.names)
     assert (streams.figures().outstanding, streams.length()) == (0, 0)
     with transaction(divided.database) as tx:
-        kept = [reporting.claims_feed(tx, FeedQuery(clinic_id=f"{clinic_id} {company}")) for company in COMPANIES]
+        kept = [reporting.claims_feed(tx, FeedFilter(clinics=(f"{clinic_id} {company}",))) for company in COMPANIES]
     assert [[row.payment.split("/")[1] for row in rows] for rows in kept] == [[company] for company in COMPANIES]
 
 

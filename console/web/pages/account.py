@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Response
 from console.web.auth import Viewer
 from console.web.errors import PageError
 from console.web.filters import Filter, Text
-from payments.journeys import distributing, listing
+from payments.journeys import distributing, reporting
 from payments.journeys.distributing import AccountRow, MovementRow
-from payments.journeys.listing import LogQuery, LogRow
+from payments.journeys.reporting import LogFilter, LogRow
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -48,12 +48,12 @@ class _Opened(NamedTuple):
 
 
 def _opened(tx: Transaction, row: AccountRow, moved: Sequence[MovementRow], seen: Sequence[str] | None) -> _Opened:
-    query = LogQuery(patient_id=row.patient, company_id=row.company, clinics=seen)
-    lines = listing.log_page(tx, query, None, LINES_MAX)
+    query = LogFilter(patient_id=row.patient, company_id=row.company, clinics=seen)
+    lines = reporting.payment_log_page(tx, query, None, LINES_MAX)
     return _Opened(
         row,
         distributing.show_name(tx, row),
-        [line for _, line in lines.rows],
+        [each.row for each in lines.rows],
         lines.has_more,
         [each for each in moved if each.company == row.company],
     )

@@ -13,7 +13,7 @@ from console.reports.output import Record, plain
 from console.web.auth import Editor, Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import Day, FeedFilterForm, Filter, LogFilter, Period, Text, WorkFilter, encode_cursor
+from console.web.filters import Day, ExceptionChoice, FeedChoice, Filter, LogChoice, Period, Text, encode_cursor
 from console.web.pages.balancing import balance_query
 from console.web.pages.claims_feed import requeue_keys
 from console.web.pages.exceptions import accept_if_unchanged, acknowledge_if_unchanged
@@ -35,7 +35,7 @@ from console.web.schemas import (
 )
 from payments.access.rights import Right
 from payments.contract.event import ChargeType
-from payments.journeys import balancing, closing, distributing, eligibility_preview, listing
+from payments.journeys import balancing, closing, distributing, eligibility_preview, reporting
 from payments.journeys.adjusting import SeenException
 from payments.store.db.connection import Transaction
 
@@ -46,15 +46,15 @@ VIEW_ROWS_MAX = 100
 Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
 
 
-class _FeedChoice(FeedFilterForm):
+class _FeedPage(FeedChoice):
     limit: Limit = VIEW_ROWS_MAX
 
 
-class _WorkChoice(WorkFilter):
+class _ExceptionPage(ExceptionChoice):
     limit: Limit = VIEW_ROWS_MAX
 
 
-class _LogChoice(LogFilter):
+class _LogPage(LogChoice):
     limit: Limit = VIEW_ROWS_MAX
 
 
@@ -84,20 +84,20 @@ def would_flow(choice: Annotated[_Save, Query()], context: Viewer) -> Response:
 
 
 @router.get("/claims-feed", responses=gives(Rows))
-def claims_feed(choice: Annotated[_FeedChoice, Query()], context: Viewer) -> Response:
+def claims_feed(choice: Annotated[_FeedPage, Query()], context: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
     with context.app.transaction() as tx:
-        page = listing.feed_page(tx, choice.wanted(context.user), choice.place(), choice.limit)
+        page = reporting.claims_feed_page(tx, choice.wanted(context.user), choice.place(), choice.limit)
         _note(tx, context, "Claims Feed", choice.find, choice.limit)
-    following = encode_cursor(page.rows[-1].place) if page.has_more else None
+    following = encode_cursor(page.rows[-1].cursor) if page.has_more else None
     return _rows([each.row._asdict() for each in page.rows], layouts.FEED.keys, following)
 
 
 @router.get("/exceptions", responses=gives(Rows))
-def exceptions(choice: Annotated[_WorkChoice, Query()], context: Viewer) -> Response:
+def exceptions(choice: Annotated[_ExceptionPage, Query()], context: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
     with context.app.transaction() as tx:
-        page = listing.exceptions(tx, choice.query(context.user), choice.after, choice.limit).page
+        page = reporting.exceptions_page(tx, choice.query(context.user), choice.after, choice.limit)
         _note(tx, context, "Billing Exceptions", choice.patient, choice.limit)
     rows = [asdict(row) for row in page.rows]
     return _rows(rows, list(rows[0]) if rows else (), page.rows[-1].id if page.has_more else None)
@@ -130,20 +130,20 @@ def requeue(wish: Requeue, context: Requeuer) -> Response:
 
 
 @router.get("/payment-log", responses=gives(Rows))
-def payment_log(choice: Annotated[_LogChoice, Query()], context: Viewer) -> Response:
+def payment_log(choice: Annotated[_LogPage, Query()], context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums where `group_by` is given."""
     query = choice.query(context.user)
     with context.app.transaction() as tx:
         _note(tx, context, "Patient Payment Log", choice.patient, choice.limit)
         if choice.group_by:
             group = choice.group_by.value
-            sums = listing.log_sums(tx, query, choice.group_by)
+            sums = reporting.payment_log_sums(tx, query, choice.group_by)
             summed: list[Record] = [{group: each.key, "count": each.count, "total": each.total} for each in sums]
             return _rows(summed, (group, "count", "total"), None)
-        page = listing.log_page(tx, query, choice.place(), choice.limit)
+        page = reporting.payment_log_page(tx, query, choice.place(), choice.limit)
     last = page.rows[-1] if page.has_more else None
-    following = f"{last[1].deposit_date}.{last[0]}" if last else None
-    return _rows([row._asdict() for _, row in page.rows], layouts.LOG.keys, following)
+    following = f"{last.cursor.deposit_date}.{last.cursor.id}" if last else None
+    return _rows([each.row._asdict() for each in page.rows], layouts.LOG.keys, following)
 
 
 @router.get("/account", responses=gives(Rows))

@@ -8,7 +8,7 @@ from pydantic import Field
 from console.web.auth import Administrator
 from console.web.filters import Day, Filter, Text
 from payments.access import authentication
-from payments.access.authentication import AuditQuery
+from payments.access.authentication import AuditFilter
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,7 +29,7 @@ def show(choice: Annotated[_Choice, Query()], context: Administrator) -> Respons
     """Show a page of the history, newest first."""
     who = choice.who if choice.who is None or ":" in choice.who else f"user:{choice.who}"
     days = {"since": context.start_of(choice.since), "until": context.start_of(choice.until, days_later=1)}
-    query = AuditQuery(**choice.model_dump() | {"who": who} | days)
+    query = AuditFilter(**choice.model_dump() | {"who": who} | days)
     with context.app.transaction() as tx:
         rows = authentication.read_audit(tx, query, PAGE_ROWS + 1)
         actions = authentication.audited_actions(tx)

@@ -12,7 +12,7 @@ from console.web.filters import FIRST_DAY, LAST_DAY, Period
 from console.web.pages.choices import clinic_names
 from payments.core.balancing import ReconcilingItem, last_full_week
 from payments.journeys import balancing
-from payments.journeys.balancing import BalanceQuery
+from payments.journeys.balancing import BalanceFilter
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,14 +43,14 @@ def show(choice: Annotated[Period, Query()], context: Viewer) -> Response:
     )
 
 
-def balance_query(choice: Period, context: RequestContext) -> BalanceQuery:
+def balance_query(choice: Period, context: RequestContext) -> BalanceFilter:
     """Return what to balance; who is limited to clinics balances one of these at a time."""
     clinics = choice.clinics(context.user)
     if clinics is None:
-        return BalanceQuery(choice.since, choice.until, None)
+        return BalanceFilter(choice.since, choice.until, None)
     if not clinics:
         raise PageError(403, "Your account includes no clinic.", "Ask an admin for one.")
-    return BalanceQuery(choice.since, choice.until, clinics[0])
+    return BalanceFilter(choice.since, choice.until, clinics[0])
 
 
 def _days(choice: Period, today: date) -> tuple[date, date]:

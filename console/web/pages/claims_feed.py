@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Response
 from console.web.auth import Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import FeedFilterForm, encode_cursor
+from console.web.filters import FeedChoice, encode_cursor
 from console.web.pages.choices import clinic_names
 from payments.access.rights import Right
 from payments.core.outcome import Reason, Status
-from payments.journeys import listing, requeueing
+from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FeedRow
 from tasks import enqueue
 
@@ -22,17 +22,17 @@ REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAIL
 
 
 @router.get("/claims-feed")
-def show(choice: Annotated[FeedFilterForm, Query()], context: Viewer) -> Response:
+def show(choice: Annotated[FeedChoice, Query()], context: Viewer) -> Response:
     """Show a page of the feed."""
     with context.app.transaction() as tx:
-        page = listing.feed_page(tx, choice.wanted(context.user), choice.place(), PAGE_ROWS)
+        page = reporting.claims_feed_page(tx, choice.wanted(context.user), choice.place(), PAGE_ROWS)
         names = clinic_names(tx, context)
         context.audit(tx, "viewed Claims Feed", choice.find or "", context.request.url.query)
     return context.page(
         "claims_feed.html",
         choice=choice,
         rows=[_shown(each.row) for each in page.rows],
-        next_page=context.link(after=encode_cursor(page.rows[-1].place)) if page.has_more else None,
+        next_page=context.link(after=encode_cursor(page.rows[-1].cursor)) if page.has_more else None,
         clinics=names,
         statuses=list(Status),
         reasons=list(Reason),
@@ -58,7 +58,7 @@ def requeue(context: Requeuer) -> Response:
 def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeued:
     """Requeue payments that the visitor may see, and nudge the importer."""
     with context.app.transaction() as tx:
-        visible = listing.visible_keys(tx, context.user, list(dict.fromkeys(keys)))
+        visible = reporting.visible_keys(tx, context.user, list(dict.fromkeys(keys)))
         hidden = tuple(key for key in keys if key not in set(visible))
         done = requeueing.requeue(tx, visible, context.now, context.user.signature)
         for key in visible:

@@ -13,7 +13,7 @@ from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
 from payments.journeys import configuring, requeueing
 from payments.journeys.configuring import ClinicRow, SettingsUpdate
-from payments.journeys.listing import FeedFilter
+from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import RequeuePreview
 from payments.store.db.connection import Transaction
 

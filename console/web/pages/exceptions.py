@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Response
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import WorkFilter
+from console.web.filters import ExceptionChoice
 from console.web.pages.choices import clinic_names
 from console.web.pages.claims_feed import back_to
 from payments.core.finding import FindingReason, FindingStatus
 from payments.core.outcome import ClosedCase
-from payments.journeys import adjusting, listing
+from payments.journeys import adjusting, reporting
 from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
 
 router = APIRouter(include_in_schema=False)
@@ -22,18 +22,20 @@ PAGE_ROWS = 25
 
 
 @router.get("/exceptions")
-def show(choice: Annotated[WorkFilter, Query()], context: Viewer) -> Response:
+def show(choice: Annotated[ExceptionChoice, Query()], context: Viewer) -> Response:
     """Show a page of exceptions, the oldest first."""
     with context.app.snapshot_transaction() as tx:
-        work = listing.exceptions(tx, choice.query(context.user), choice.after, PAGE_ROWS)
+        page = reporting.exceptions_page(tx, choice.query(context.user), choice.after, PAGE_ROWS)
+        counts = reporting.exception_counts(tx, choice.query(context.user))
         names = clinic_names(tx, context)
         context.audit(tx, "viewed Billing Exceptions", choice.patient or "", context.request.url.query)
     return context.page(
         "exceptions.html",
         choice=choice,
-        work=work,
-        total=sum(each.number for each in work.sums),
-        next_page=context.link(after=work.page.rows[-1].id) if work.page.has_more else None,
+        rows=page.rows,
+        counts=counts,
+        total=sum(each.count for each in counts),
+        next_page=context.link(after=page.rows[-1].id) if page.has_more else None,
         clinics=names,
         reasons=list(FindingReason),
         cases=list(ClosedCase),
@@ -80,7 +82,7 @@ def accept_ticked(context: Editor) -> Response:
 def accept_if_unchanged(context: RequestContext, shown: SeenException, day: date | None) -> Accepted:
     """Accept an exception that the visitor may see, in a transaction of its own."""
     with context.app.transaction() as tx:
-        _check_seen(context, shown, listing.exception(tx, shown.finding_id))
+        _check_seen(context, shown, reporting.exception(tx, shown.finding_id))
         done = adjusting.accept_if_unchanged(tx, shown, day, context.now, context.user.signature)
         context.audit(tx, "accepted exception", done.payment, told(shown.finding_id, done))
     return done
@@ -89,7 +91,7 @@ def accept_if_unchanged(context: RequestContext, shown: SeenException, day: date
 def acknowledge_if_unchanged(context: RequestContext, shown: SeenException, reason: str) -> str:
     """Acknowledge an exception that the visitor may see."""
     with context.app.transaction() as tx:
-        _check_seen(context, shown, listing.exception(tx, shown.finding_id))
+        _check_seen(context, shown, reporting.exception(tx, shown.finding_id))
         payment = adjusting.acknowledge_if_unchanged(tx, shown, reason, context.now, context.user.signature)
         context.audit(tx, "acknowledged exception", payment, reason)
     return payment
@@ -107,7 +109,7 @@ def told(number: int, done: Accepted) -> str:
     )
 
 
-def _check_seen(context: RequestContext, shown: SeenException, row: listing.FindingRow | None) -> None:
+def _check_seen(context: RequestContext, shown: SeenException, row: reporting.ExceptionRow | None) -> None:
     if row is None or not context.user.sees(row.clinic):
         raise PageError(404, f"There is no exception {shown.finding_id}.", "Load the Billing Exceptions again.")
 

@@ -37,7 +37,7 @@ def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
         day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
         day_after=day + timedelta(days=1) if day < context.today else None,
         is_today=day == context.today,
-        open_exceptions=sum(each.number for each in seen.exceptions),
+        open_exceptions=sum(each.count for each in seen.exceptions),
     )
 
 

@@ -11,12 +11,12 @@ from console.reports.layout import Layout
 from console.reports.output import Record
 from console.web.auth import Exporter, Viewer
 from console.web.context import RequestContext
-from console.web.filters import LogFilter
+from console.web.filters import LogChoice
 from console.web.pages.choices import clinic_names
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import total
-from payments.journeys import listing
-from payments.journeys.listing import GroupBy
+from payments.journeys import reporting
+from payments.journeys.reporting import GroupBy
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -31,28 +31,28 @@ class FileForm(StrEnum):
     XLSX = "xlsx"
 
 
-class _Export(LogFilter):
+class _Export(LogChoice):
     form: FileForm = FileForm.CSV
 
 
 @router.get("/payment-log")
-def show(choice: Annotated[LogFilter, Query()], context: Viewer) -> Response:
+def show(choice: Annotated[LogChoice, Query()], context: Viewer) -> Response:
     """Show a page of the log, or its sums."""
     query = choice.query(context.user)
     with context.app.transaction() as tx:
-        sums = listing.log_sums(tx, query, choice.group_by) if choice.group_by else None
-        page = None if choice.group_by else listing.log_page(tx, query, choice.place(), PAGE_ROWS)
+        sums = reporting.payment_log_sums(tx, query, choice.group_by) if choice.group_by else None
+        page = None if choice.group_by else reporting.payment_log_page(tx, query, choice.place(), PAGE_ROWS)
         names = clinic_names(tx, context)
         context.audit(tx, "viewed Patient Payment Log", choice.patient or "", context.request.url.query)
     last = page.rows[-1] if page and page.has_more else None
     return context.page(
         "payment_log.html",
         choice=choice,
-        rows=[row for _, row in page.rows] if page else [],
+        rows=[each.row for each in page.rows] if page else [],
         sums=sums,
         total=total(each.total for each in sums) if sums is not None else None,
         count=sum(each.count for each in sums) if sums is not None else 0,
-        next_page=context.link(after=f"{last[1].deposit_date}.{last[0]}") if last else None,
+        next_page=context.link(after=f"{last.cursor.deposit_date}.{last.cursor.id}") if last else None,
         clinics=names,
         charge_types=list(ChargeType),
         methods=list(Method),
@@ -75,10 +75,10 @@ def export(choice: Annotated[_Export, Query()], context: Exporter) -> Response:
     return Response(body, media_type=CSV_TYPE if is_csv else XLSX_TYPE, headers=headers)
 
 
-def _records(tx: Transaction, choice: LogFilter, context: RequestContext) -> tuple[list[Record], Layout]:
+def _records(tx: Transaction, choice: LogChoice, context: RequestContext) -> tuple[list[Record], Layout]:
     query = choice.query(context.user)
     if choice.group_by:
         group = choice.group_by.value
-        sums = listing.log_sums(tx, query, choice.group_by)
+        sums = reporting.payment_log_sums(tx, query, choice.group_by)
         return [{group: each.key, "count": each.count, "total": each.total} for each in sums], layouts.log_sums(group)
-    return [row._asdict() for row in listing.log_export(tx, query)], layouts.LOG
+    return [row._asdict() for row in reporting.payment_log_export(tx, query)], layouts.LOG

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from console.web.auth import Requeuer
 from console.web.context import AppState, RequestContext
 from console.web.errors import PageError
-from console.web.filters import FeedFilterForm
+from console.web.filters import FeedChoice
 from console.web.pages.claims_feed import REQUEUEABLE
 from console.web.rendering import url
 from payments.core.outcome import Reason
@@ -24,7 +24,7 @@ STALLED_AFTER = timedelta(seconds=30)
 
 
 @router.get("/requeue-runs/new")
-def confirm(choice: Annotated[FeedFilterForm, Query()], context: Requeuer) -> Response:
+def confirm(choice: Annotated[FeedChoice, Query()], context: Requeuer) -> Response:
     """Count what matches, foresee what would become of it, and ask."""
     _check(choice)
     wanted = choice.wanted(context.user)
@@ -37,7 +37,7 @@ def confirm(choice: Annotated[FeedFilterForm, Query()], context: Requeuer) -> Re
 def begin(tasks: BackgroundTasks, context: Requeuer) -> Response:
     """Begin a run; it goes on whoever watches."""
     try:
-        choice = FeedFilterForm.model_validate({name: value for name, value in context.form.items() if name != "csrf"})
+        choice = FeedChoice.model_validate({name: value for name, value in context.form.items() if name != "csrf"})
     except ValidationError:
         raise PageError(422, "This choice of payments cannot be read.", "Go back to the Claims Feed.") from None
     _check(choice)
@@ -109,7 +109,7 @@ def _going(context: RequestContext, number: int, tasks: BackgroundTasks) -> Resp
     return answer
 
 
-def _check(choice: FeedFilterForm) -> None:
+def _check(choice: FeedChoice) -> None:
     if choice.status not in REQUEUEABLE and not (choice.status is None and choice.reason):
         raise PageError(
             422,
@@ -119,20 +119,20 @@ def _check(choice: FeedFilterForm) -> None:
         )
 
 
-def _fields(choice: FeedFilterForm) -> dict[str, object]:
+def _fields(choice: FeedChoice) -> dict[str, object]:
     return choice.model_dump(mode="json", exclude_none=True, exclude={"after"})
 
 
-def _in_words(wanted: FeedFilter) -> list[str]:
-    clinics = wanted.clinics or ()
+def _in_words(feed_filter: FeedFilter) -> list[str]:
+    clinics = feed_filter.clinics or ()
     said = {
-        "": wanted.status,
-        "reason:": wanted.reason and Reason(wanted.reason).sentence.rstrip("."),
-        "saved from": wanted.since,
-        "saved until": wanted.until,
+        "": feed_filter.status,
+        "reason:": feed_filter.reason and Reason(feed_filter.reason).sentence.rstrip("."),
+        "saved from": feed_filter.since,
+        "saved until": feed_filter.until,
         "clinic": ", ".join(clinics) if len(clinics) < 4 else f"one of {len(clinics)}",
-        "patient": wanted.patient,
-        "payment": wanted.payment,
-        "amount": wanted.amount,
+        "patient": feed_filter.patient,
+        "payment": feed_filter.payment,
+        "amount": feed_filter.amount,
     }
     return [f"{name} {value}".strip() for name, value in said.items() if value not in (None, "")]

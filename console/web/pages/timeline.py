@@ -9,9 +9,8 @@ from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import Filter, Text
 from payments.core.outcome import Reason
-from payments.journeys import listing, reporting
-from payments.journeys.listing import FeedFilter
-from payments.journeys.reporting import TimelineRow
+from payments.journeys import reporting
+from payments.journeys.reporting import FeedFilter, TimelineRow
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -28,7 +27,9 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
         return context.page("timeline.html", payment=None)
     with context.app.transaction() as tx:
         happened = life(tx, context, choice.payment)
-        found = listing.feed_page(tx, FeedFilter(payment=choice.payment, clinics=context.user.clinics), None, 1).rows
+        found = reporting.claims_feed_page(
+            tx, FeedFilter(payment=choice.payment, clinics=context.user.clinics), None, 1
+        ).rows
         context.audit(tx, "viewed timeline", choice.payment)
     row = found[0].row if found else None
     return context.page(
@@ -43,7 +44,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 
 def life(tx: Transaction, context: RequestContext, key: str) -> list[TimelineRow]:
     """Return what happened to a payment that the visitor may see, or refuse."""
-    happened = list(reporting.timeline(tx, key)) if listing.visible_keys(tx, context.user, [key]) else []
+    happened = list(reporting.timeline(tx, key)) if reporting.visible_keys(tx, context.user, [key]) else []
     if not happened:
         step = "Keys are clinic/payment/line, as the Claims Feed shows them."
         raise PageError(404, f"No payment is known as {key}.", step)

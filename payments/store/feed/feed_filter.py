@@ -1,7 +1,8 @@
 """The filter of the Claims Feed, as SQL conditions. Only the given filters become conditions, so indexes apply."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from payments.contract.event import LineKey
@@ -10,22 +11,24 @@ from payments.core.outcome import Reason, Status
 from payments.store.db.conditions import conditions, parameters_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFilter:
     """Selects rows of the Claims Feed; None selects all.
 
     `since` and `until` are clinic-local days of the save, inclusive. `payment` is a printed key, with or without its
-    line. `amount` is in dollars. `clinics` holds the clinics that are both asked for and visible to the user.
+    line. `amount` is in dollars. `clinics` holds the clinics that are both asked for and visible to the user. `as_of`
+    selects the feed as it was at that moment.
     """
 
     since: date | None = None
     until: date | None = None
     status: Status | None = None
     reason: Reason | None = None
-    clinics: tuple[str, ...] | None = None
+    clinics: Sequence[str] | None = None
     patient: str | None = None
     payment: str | None = None
     amount: Money | None = None
+    as_of: datetime | None = None
 
 
 # A printed key can be split in several ways, because ids may contain slashes. The unique index finds each of them.
@@ -56,10 +59,12 @@ def dead_letter_conditions(feed_filter: FeedFilter) -> str:
 
 
 def _conditions(feed_filter: FeedFilter, day: str, amount: str) -> str:
+    # The status is in the text so that partial indexes apply; the enum refuses any text that is no status.
+    status = f"status = '{Status(feed_filter.status)}'" if feed_filter.status else ""
     parts = {
         "since": f"{day} >= :since",
         "until": f"{day} <= :until",
-        "status": f"status = '{feed_filter.status}'",  # one of our constants, in the text so that partial indexes apply
+        "status": status,
         "reason": "reason = :reason",
         "patient": "patient_id = :patient",
         "payment": _OF_PAYMENT,

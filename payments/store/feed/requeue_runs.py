@@ -54,7 +54,7 @@ def add(tx: Transaction, run: NewRun, now: datetime, who: str) -> int:
         {
             "now": now,
             "who": who,
-            "choice": json.dumps(asdict(run.feed_filter), default=str),
+            "choice": json.dumps(_stored(run.feed_filter), default=str),
             "total": run.total,
             "line_last": run.last_ids.line,
             "aside_last": run.last_ids.dead_letter,
@@ -101,6 +101,11 @@ def update(tx: Transaction, run: RequeueRun) -> None:
             "state": run.state,
         },
     )
+
+
+def _stored(feed_filter: FeedFilter) -> dict[str, Any]:
+    """Return the filter as the column stores it. A requeue always selects from the feed as it is now."""
+    return {name: value for name, value in asdict(feed_filter).items() if name != "as_of"}
 
 
 def _feed_filter(stored: dict[str, Any]) -> FeedFilter:

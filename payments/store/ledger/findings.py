@@ -3,15 +3,14 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping
 
-from payments.contract.money import Money
 from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
-from payments.store.db.as_of import as_of_query, changed_at
+from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnested
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -46,33 +45,6 @@ class StoredFinding:
     attempts: int | None
     reason: FindingReason
     status: FindingStatus
-
-
-@dataclass(frozen=True, slots=True)
-class FindingRow:
-    """A row of the Billing Exceptions. Amounts in dollars."""
-
-    id: int
-    type: str
-    reason: str
-    case: str | None
-    payment: str
-    patient: str
-    amount_before: Money
-    amount_now: Money
-    difference: Money
-    transaction_date: date | None
-    status: str
-    proposal: list[dict[str, str | None]]
-    company: str
-    clinic: str
-    charge_type: str | None
-    method: str | None
-    version: int
-    note: str
-    opened_at: datetime
-    ended_at: datetime | None
-    ended_by: str | None
 
 
 def open_for(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
@@ -153,28 +125,6 @@ def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = 
     return list(found.scalars())
 
 
-ROWS = (
-    "SELECT findings.id, 'Payment' AS type, findings.reason, closed_case AS case, "
-    "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
-    "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
-    "company_id AS company, clinic_id AS clinic, charge_type, method, "
-    "findings.version, note, opened_at, ended_at, ended_by "
-    "FROM findings JOIN lines ON lines.id = line_ref "
-)
-
-
-def rows(tx: Transaction, *, only_open: bool, as_of: datetime | None = None) -> list[FindingRow]:
-    """Return the Billing Exceptions, oldest first, as they are or as they were known at a moment."""
-    query = f"{ROWS} WHERE findings.status = 'open' OR NOT :only_open ORDER BY findings.id"
-    found = tx.execute(text(as_of_query(as_of, "findings lines", query)), {"only_open": only_open, "as_of": as_of})
-    return [as_row(row) for row in found.mappings()]
-
-
-def as_row(row: RowMapping) -> FindingRow:
-    """Return what `ROWS` found as people read it."""
-    return FindingRow(**{**row, "proposal": [_shown(entry) for entry in row["proposal"]]})
-
-
 def _stored(row: RowMapping) -> StoredFinding:
     return StoredFinding(
         row["id"],
@@ -205,7 +155,3 @@ def _row(found: Examined) -> dict[str, Any]:
 
 def _proposed(fields: dict[str, Any]) -> dict[str, str | None]:
     return {name: None if value is None else str(value) for name, value in fields.items()}
-
-
-def _shown(entry: dict[str, str | None]) -> dict[str, str | None]:
-    return {name: entry[name] for name in ("amount", "method", "charge_type")}

@@ -131,7 +131,7 @@ FROM facts WHERE is_plain GROUP BY clinic_id
 
 
 @dataclass(frozen=True, slots=True)
-class BalanceQuery:
+class BalanceFilter:
     """Which days, from and to (inclusive), and which clinic to balance; None leaves that open.
 
     `as_of` is a moment: what was known of both sides then.
@@ -154,7 +154,7 @@ def take_log(tx: Transaction, log: Iterable[PaymentLogRow]) -> None:
     tx.execute(text("ANALYZE emr_log"))
 
 
-def compare(tx: Transaction, query: BalanceQuery, *, with_log: bool) -> Iterator[LineComparison | BalancedLine]:
+def compare(tx: Transaction, query: BalanceFilter, *, with_log: bool) -> Iterator[LineComparison | BalancedLine]:
     """Yield, as they come, the facts of each line on which the sides may differ, and sums of those that are equal.
 
     `with_log` takes the EMR's side from the log that this transaction holds, in place of what the feed said.

@@ -1,51 +1,43 @@
-"""The Claims Feed: one row a line, its newest version, whether it was processed or had to be set aside."""
+"""The Claims Feed: one row a line, with its newest version.
 
+One query reads a page or the whole feed. Only the rule that decides which dead letters count has two forms: by index
+for a page, and as a set for the whole (see `payments.store.feed.current`).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, NamedTuple
-
-from sqlalchemy import CursorResult
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple
 
 from payments.contract.money import Money
 from payments.store.db.as_of import as_of_query
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import current_dead_letters
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT, current_dead_letters
+from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
 
-FEED = f"""
-WITH {current_dead_letters()},
-feed AS (
-    SELECT clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic,
-        patient_id AS patient, charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at,
-        saved_on, status, reason, attempts, application, detail, due_at AS next_try_at, NULL::text AS refused
-    FROM lines
-    WHERE status IS NOT NULL AND id NOT IN (SELECT line_ref FROM current_dead_letters WHERE line_ref IS NOT NULL)
-    UNION ALL
-    SELECT clinic_id || '/' || payment_id || '/' || line_id, version, clinic_id, patient_id, charge_type, amount_paid,
-        saved_at, coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date), status, reason, attempts, 'none', error,
-        due_at, 'refused:' || id
-    FROM current_dead_letters
-)
-"""
-"""The Claims Feed as the CTE `feed`."""
+LINE, DEAD_LETTER = 0, 1
+"""The source of a row: a line that was processed, or a dead letter."""
 
 
-@dataclass(frozen=True, slots=True)
-class FeedQuery:
-    """Which part of the feed: save dates from and to (inclusive), status, clinic; None leaves that open.
+class FeedOrder(Enum):
+    """Order of the feed: oldest save first with unreadable events last, or newest save first."""
 
-    `as_of` is a moment: the feed as it was known then.
-    """
+    OLDEST = "saved_at NULLS LAST, payment, refused NULLS FIRST"
+    NEWEST = "cursor_at DESC, cursor_source, cursor_id DESC"
 
-    since: date | None = None
-    until: date | None = None
-    status: str | None = None
-    clinic_id: str | None = None
-    as_of: datetime | None = None
+
+class FeedCursor(NamedTuple):
+    """Position of a row in the order NEWEST: time of the save (of arrival if unknown), source, row id."""
+
+    at: datetime
+    source: int
+    id: int
 
 
 class FeedRow(NamedTuple):
-    """A row of the Claims Feed. `amount` in dollars; `refused` names an event that was set aside, for a requeue."""
+    """A row of the Claims Feed. `amount` in dollars; `refused` is the printed key of a dead letter, for a requeue."""
 
     payment: str | None
     version: int | None
@@ -63,9 +55,16 @@ class FeedRow(NamedTuple):
     refused: str | None
 
 
+class PositionedFeedRow(NamedTuple):
+    """A row of the feed and its cursor."""
+
+    cursor: FeedCursor
+    row: FeedRow
+
+
 @dataclass(frozen=True, slots=True)
 class FeedSum:
-    """How many payments of the feed share a status and reason, and their sum in dollars."""
+    """Number of payments with a status and reason, and their sum in dollars."""
 
     status: str
     reason: str | None
@@ -73,33 +72,106 @@ class FeedSum:
     total: Money
 
 
-_CHOSEN = """
-WHERE (CAST(:since AS date) IS NULL OR saved_on >= :since) AND (CAST(:until AS date) IS NULL OR saved_on <= :until)
-    AND (CAST(:status AS text) IS NULL OR status = :status)
-    AND (CAST(:clinic_id AS text) IS NULL OR clinic = :clinic_id)
+_FIELDS = ", ".join(FeedRow._fields)
+_LINE_COLUMNS = """
+saved_at AS cursor_at, 0 AS cursor_source, id AS cursor_id,
+clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic, patient_id AS patient,
+charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at, status, reason, attempts,
+application, detail, due_at AS next_try_at, NULL::text AS refused
 """
-_ORDER = "saved_at NULLS LAST, payment, refused NULLS FIRST"
+_DEAD_LETTER_AT = "coalesce(saved_at, received_at)"
+_DEAD_LETTER_COLUMNS = f"""
+{_DEAD_LETTER_AT}, 1, id, clinic_id || '/' || payment_id || '/' || line_id, version, clinic_id, patient_id,
+charge_type, amount_paid, saved_at, status, reason, attempts, 'none', error, due_at, 'refused:' || id
+"""
+_WHOLE_LINES = "status IS NOT NULL AND id NOT IN (SELECT line_ref FROM current_dead_letters WHERE line_ref IS NOT NULL)"
 
 
-def rows(tx: Transaction, query: FeedQuery) -> list[FeedRow]:
-    """Return the feed by time of the save, unreadable events last."""
-    columns = ", ".join(FeedRow._fields)
-    found = _asked(tx, query, f"SELECT {columns} FROM feed {_CHOSEN} ORDER BY {_ORDER}")
-    return [FeedRow(*row) for row in found]
-
-
-def sums(tx: Transaction, query: FeedQuery) -> list[FeedSum]:
-    """Return the feed summed by status and reason, the largest group first."""
-    found = _asked(
-        tx,
-        query,
-        f"SELECT status, reason, count(*), coalesce(sum(amount), 0.00) FROM feed {_CHOSEN} "
-        "GROUP BY status, reason ORDER BY count(*) DESC, status, reason",
+def read(tx: Transaction, feed_filter: FeedFilter, order: FeedOrder = FeedOrder.OLDEST) -> list[FeedRow]:
+    """Return all rows that match, in this order."""
+    found = tx.execute(
+        text(_as_of(feed_filter, f"{_whole(feed_filter, _FIELDS)} ORDER BY {order.value}")), parameters(feed_filter)
     )
-    return [FeedSum(*row) for row in found]
+    return [FeedRow._make(row) for row in found]
 
 
-def _asked(tx: Transaction, query: FeedQuery, selection: str) -> CursorResult[*tuple[Any, ...]]:
-    """Ask the feed, as of the moment that the query names."""
-    statement = as_of_query(query.as_of, "lines set_aside", f"{FEED} {selection}")
-    return tx.execute(text(statement), {name: getattr(query, name) for name in query.__slots__})
+def read_page(
+    tx: Transaction, feed_filter: FeedFilter, after: FeedCursor | None, limit: int
+) -> list[PositionedFeedRow]:
+    """Return up to `limit` rows after a cursor, newest save first."""
+    fields = f"cursor_at, cursor_source, cursor_id, {_FIELDS}"
+    if feed_filter.as_of is None:
+        rows = _page(feed_filter, fields, after)
+    else:
+        position = f"WHERE {_after(after)}" if after else ""
+        rows = f"{_whole(feed_filter, fields)} {position} ORDER BY {FeedOrder.NEWEST.value} LIMIT :limit"
+    page = {"limit": limit} | ({"after_at": after.at, "after_id": after.id} if after else {})
+    found = tx.execute(text(_as_of(feed_filter, rows)), parameters(feed_filter) | page)
+    return [PositionedFeedRow(FeedCursor._make(row[:3]), FeedRow._make(row[3:])) for row in found]
+
+
+def sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
+    """Return the feed summed by status and reason, the largest group first."""
+    totals = "status, reason, count(*) AS count, coalesce(sum(amount), 0.00) AS total"
+    grouped = f"{_whole(feed_filter, totals)} GROUP BY status, reason ORDER BY count(*) DESC, status, reason"
+    found = tx.execute(text(_as_of(feed_filter, grouped)), parameters(feed_filter))
+    return [FeedSum(**row) for row in found.mappings()]
+
+
+def clinics_of_dead_letters(tx: Transaction, ids: Sequence[int]) -> dict[int, str | None]:
+    """Return the clinic that each of these dead letters names, by id; None if it names none."""
+    found = tx.execute(text("SELECT id, clinic_id FROM set_aside WHERE id = ANY(:ids)"), {"ids": list(ids)})
+    return {row.id: row.clinic_id for row in found}
+
+
+def _whole(feed_filter: FeedFilter, fields: str) -> str:
+    """Return the query of all rows: the database decides once for all dead letters which of them count."""
+    clinics = "" if feed_filter.clinics is None else "AND clinic_id = ANY(CAST(:clinics AS text[]))"
+    return (
+        f"WITH {current_dead_letters()} SELECT {fields} FROM ("
+        f"SELECT {_LINE_COLUMNS} FROM lines WHERE {_WHOLE_LINES} {line_conditions(feed_filter)} {clinics} UNION ALL "
+        f"SELECT {_DEAD_LETTER_COLUMNS} FROM current_dead_letters "
+        f"WHERE true {dead_letter_conditions(feed_filter)}) AS feed"
+    )
+
+
+def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str:
+    """Return the query of one page: two index scans in the order of the save, whatever the page's position."""
+    where = f"{LINE_IS_CURRENT} {line_conditions(feed_filter)} {_after_in(after, 'saved_at', LINE)}"
+    newest = "ORDER BY saved_at DESC, id DESC LIMIT :limit"
+    lines = f"SELECT * FROM lines WHERE {where} {newest}"
+    if feed_filter.clinics is not None:
+        # The newest rows of each clinic, by the index of that clinic.
+        own = f"SELECT * FROM lines WHERE clinic_id = seen.clinic AND {where} {newest}"
+        lines = f"SELECT own.* FROM unnest(CAST(:clinics AS text[])) AS seen(clinic), LATERAL ({own}) AS own"
+    dead_letters = (
+        f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
+        f"{_after_in(after, _DEAD_LETTER_AT, DEAD_LETTER)} "
+        f"ORDER BY {_DEAD_LETTER_AT} DESC, id DESC LIMIT :limit"
+    )
+    return (
+        f"SELECT {fields} FROM ((SELECT {_LINE_COLUMNS} FROM ({lines}) AS lines {newest}) UNION ALL "
+        f"(SELECT {_DEAD_LETTER_COLUMNS} FROM set_aside WHERE {dead_letters})) AS feed "
+        f"ORDER BY {FeedOrder.NEWEST.value} LIMIT :limit"
+    )
+
+
+def _after_in(after: FeedCursor | None, moment: str, source: int) -> str:
+    """Return the condition that a row of one source comes after the cursor, in the form that its index serves."""
+    if after is None:
+        return ""
+    if source == after.source:
+        return f"AND ({moment}, id) < (:after_at, :after_id)"
+    return f"AND {moment} {'<=' if source > after.source else '<'} :after_at"
+
+
+def _after(after: FeedCursor) -> str:
+    """Return the same condition on a row of either source."""
+    return (
+        f"(cursor_at < :after_at OR cursor_at = :after_at AND (cursor_source > {int(after.source)} "
+        f"OR cursor_source = {int(after.source)} AND cursor_id < :after_id))"
+    )
+
+
+def _as_of(feed_filter: FeedFilter, query: str) -> str:
+    return as_of_query(feed_filter.as_of, "lines set_aside", query)

@@ -1,4 +1,4 @@
-"""How the work stands in figures: for the overview and for Prometheus. Counts and times, never a patient."""
+"""The figures of the overview page and of Prometheus: counts and times, never data of a patient."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
 
 
-class HourOfFlow(NamedTuple):
-    """What happened in an hour: payments saved in the EMR, and what Billing did."""
+class HourlyFlow(NamedTuple):
+    """Number of payments in an hour of a day: saved in the EMR, imported, held for a retry, and Not Sent."""
 
     hour: int
     saved: int
@@ -20,36 +20,55 @@ class HourOfFlow(NamedTuple):
     not_sent: int
 
 
-class AgeOfExceptions(NamedTuple):
-    """How many open exceptions are as old as this says."""
+@dataclass(frozen=True, slots=True)
+class ExceptionAge:
+    """Number of open exceptions in an age group."""
 
     age: str
-    number: int
-
-
-class StatusCount(NamedTuple):
-    """How many payments have a status and reason."""
-
-    status: str
-    reason: str | None
-    number: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Chunks:
-    """Import chunks of late, the middle and the slowest; milliseconds and payments."""
+class StatusCount:
+    """Number of payments with a status and reason."""
+
+    status: str
+    reason: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExceptions:
+    """Number of open exceptions with a reason, and when the oldest of them was opened."""
+
+    reason: str
+    count: int
+    oldest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBacklog:
+    """Number of payments that wait for a retry, and when the oldest of them was saved."""
 
     count: int
-    middle_ms: int
-    slow_ms: int
-    middle_size: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkStats:
+    """Recent import chunks: their number, duration in milliseconds and size in payments."""
+
+    count: int
+    median_ms: int
+    slowest_ms: int
+    median_size: int
     largest_size: int
 
 
-_SEEN = "(CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
-# The key finds the day's rows of the history; what is asked for is one hour's number of each kind.
+_OF_CLINICS = "(CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
+# The primary key of the history finds the rows of the day.
 _FLOW = f"""
-WITH happened AS (
+WITH events AS (
     SELECT extract(hour FROM at AT TIME ZONE :zone)::int AS hour, what, line_ref FROM history
     WHERE at >= :begin AND at < :end AND line_ref IS NOT NULL
 ),
@@ -58,106 +77,109 @@ done AS (
         count(*) FILTER (WHERE what LIKE ANY ('{{Imported%,Updated%,Removed%}}')) AS imported,
         count(*) FILTER (WHERE what IN ('Held', 'Re-submitted', 'Failed')) AS retried,
         count(*) FILTER (WHERE what LIKE '%Not Sent') AS not_sent
-    FROM happened JOIN lines ON lines.id = line_ref WHERE {_SEEN} GROUP BY hour
+    FROM events JOIN lines ON lines.id = line_ref WHERE {_OF_CLINICS} GROUP BY hour
 ),
 saves AS (
     SELECT extract(hour FROM saved_at AT TIME ZONE :zone)::int AS hour, count(*) AS saved FROM lines
-    WHERE saved_at >= :begin AND saved_at < :end AND status IS NOT NULL AND {_SEEN} GROUP BY 1
+    WHERE saved_at >= :begin AND saved_at < :end AND status IS NOT NULL AND {_OF_CLINICS} GROUP BY 1
 )
-SELECT hours.hour, coalesce(saved, 0), coalesce(imported, 0), coalesce(retried, 0), coalesce(not_sent, 0)
+SELECT hours.hour, coalesce(saved, 0) AS saved, coalesce(imported, 0) AS imported, coalesce(retried, 0) AS retried,
+    coalesce(not_sent, 0) AS not_sent
 FROM generate_series(0, 23) AS hours(hour) LEFT JOIN saves USING (hour) LEFT JOIN done USING (hour) ORDER BY 1
 """
 _AGES = f"""
-SELECT age, count(*) AS number FROM (
+SELECT age, count(*) AS count FROM (
     SELECT CASE WHEN opened_at > :now - interval '1 day' THEN 'today'
         WHEN opened_at > :now - interval '3 days' THEN '1 to 3 days'
         WHEN opened_at > :now - interval '7 days' THEN '3 to 7 days' ELSE 'over a week' END AS age
-    FROM findings JOIN lines ON lines.id = line_ref WHERE findings.status = 'open' AND {_SEEN}
+    FROM findings JOIN lines ON lines.id = line_ref WHERE findings.status = 'open' AND {_OF_CLINICS}
 ) AS aged GROUP BY age
 """
 AGES = ("today", "1 to 3 days", "3 to 7 days", "over a week")
 
 
 class Day(NamedTuple):
-    """A day of a time zone: its first moment, the one after its last, and the zone's IANA name."""
+    """A day in a time zone: its first moment, the first moment of the next day, and the IANA name of the zone."""
 
     begin: datetime
     end: datetime
     zone: str
 
 
-def flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> list[HourOfFlow]:
-    """Return what happened in each hour of a day."""
-    found = tx.execute(text(_FLOW), day._asdict() | {"clinics": _listed(clinics)})
-    return [HourOfFlow(*row) for row in found]
+def hourly_flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> list[HourlyFlow]:
+    """Return the flow of a day, hour by hour, of all clinics or of these."""
+    found = tx.execute(text(_FLOW), day._asdict() | {"clinics": _as_array(clinics)})
+    return [HourlyFlow(**row) for row in found.mappings()]
 
 
-def exceptions_by_age(tx: Transaction, now: datetime, clinics: Sequence[str] | None) -> list[AgeOfExceptions]:
-    """Return how many open exceptions there are of each age, the newest first."""
-    counted = tx.execute(text(_AGES), {"now": now, "clinics": _listed(clinics)})
-    found = {row.age: row.number for row in counted}
-    return [AgeOfExceptions(age, found.get(age, 0)) for age in AGES]
+def exceptions_by_age(tx: Transaction, now: datetime, clinics: Sequence[str] | None) -> list[ExceptionAge]:
+    """Return the number of open exceptions in each age group, the newest first."""
+    found = tx.execute(text(_AGES), {"now": now, "clinics": _as_array(clinics)}).mappings()
+    counts = {row["age"]: row["count"] for row in found}
+    return [ExceptionAge(age, counts.get(age, 0)) for age in AGES]
 
 
-def not_through(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCount]:
-    """Count what did not come through, by status and reason, as the Claims Feed shows it."""
+def unsuccessful_counts(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCount]:
+    """Count the payments of the Claims Feed that are not in Billing, by status and reason, the largest group first."""
     found = tx.execute(
         text(
-            "SELECT status, reason, sum(number)::bigint FROM ("
-            "SELECT status, reason, count(*) AS number FROM lines "
-            f"WHERE status <> 'Transmission Successful' AND {_SEEN} AND {LINE_IS_CURRENT} GROUP BY 1, 2 UNION ALL "
-            f"SELECT status, reason, count(*) FROM set_aside WHERE {_SEEN} AND {DEAD_LETTER_IS_CURRENT} GROUP BY 1, 2"
-            ") AS both_kinds GROUP BY 1, 2 ORDER BY 3 DESC"
+            "SELECT status, reason, sum(count)::bigint AS count FROM ("
+            "SELECT status, reason, count(*) AS count FROM lines "
+            f"WHERE status <> 'Transmission Successful' AND {_OF_CLINICS} AND {LINE_IS_CURRENT} GROUP BY 1, 2 "
+            "UNION ALL "
+            f"SELECT status, reason, count(*) FROM set_aside WHERE {_OF_CLINICS} AND {DEAD_LETTER_IS_CURRENT} "
+            "GROUP BY 1, 2) AS both_sources GROUP BY 1, 2 ORDER BY 3 DESC"
         ),
-        {"clinics": _listed(clinics)},
+        {"clinics": _as_array(clinics)},
     )
-    return [StatusCount(*row) for row in found]
+    return [StatusCount(**row) for row in found.mappings()]
 
 
-def successful(tx: Transaction) -> int:
-    """Count what came through, as the Claims Feed shows it."""
+def successful_count(tx: Transaction) -> int:
+    """Count the payments of the Claims Feed that are in Billing. This reads all lines."""
     counted = tx.execute(
         text(f"SELECT count(*) FROM lines WHERE status = 'Transmission Successful' AND {LINE_IS_CURRENT}")
     )
     return int(counted.scalar_one())
 
 
-def retrying(tx: Transaction) -> tuple[int, datetime | None]:
-    """Return how many payments wait for another try, and since when the oldest of them was saved."""
-    found = tx.execute(text("SELECT count(*), min(saved_at) FROM lines WHERE due_at IS NOT NULL"))
-    count, oldest = found.one()
-    return count, oldest
+def retry_backlog(tx: Transaction) -> RetryBacklog:
+    """Return the payments that wait for a retry."""
+    query = "SELECT count(*) AS count, min(saved_at) AS oldest_at FROM lines WHERE due_at IS NOT NULL"
+    return RetryBacklog(**tx.execute(text(query)).mappings().one())
 
 
-def retries(tx: Transaction, since: datetime) -> int:
-    """Count the tries since then that put a payment off to another one."""
+def retry_count(tx: Transaction, since: datetime) -> int:
+    """Count the import attempts since then that ended in a retry."""
     counted = tx.execute(
         text("SELECT count(*) FROM history WHERE at >= :since AND what IN ('Held', 'Failed')"), {"since": since}
     )
     return int(counted.scalar_one())
 
 
-def open_exceptions(tx: Transaction) -> list[tuple[str, int, datetime]]:
-    """Return, by reason, how many exceptions are open and when the oldest of them was opened."""
-    found = tx.execute(
-        text("SELECT reason, count(*), min(opened_at) FROM findings WHERE status = 'open' GROUP BY 1 ORDER BY 1")
+def open_exceptions(tx: Transaction) -> list[OpenExceptions]:
+    """Return the open exceptions by reason."""
+    query = (
+        "SELECT reason, count(*) AS count, min(opened_at) AS oldest_at FROM findings "
+        "WHERE status = 'open' GROUP BY 1 ORDER BY 1"
     )
-    return [(reason, count, oldest) for reason, count, oldest in found]
+    return [OpenExceptions(**row) for row in tx.execute(text(query)).mappings()]
 
 
-def import_chunks(tx: Transaction, since: datetime) -> Chunks:
-    """Return how long import chunks took lately and how large they were: rows of one moment and worker are one."""
+def chunk_stats(tx: Transaction, since: datetime) -> ChunkStats:
+    """Return the statistics of the import chunks since then: history rows of one moment and worker are one chunk."""
     found = tx.execute(
         text(
-            "SELECT count(*), coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY took), 0), "
-            "coalesce(max(took), 0), coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY size), 0), "
-            "coalesce(max(size), 0) FROM (SELECT max(duration_ms) AS took, count(*) AS size FROM history "
-            "WHERE at >= :since AND duration_ms IS NOT NULL GROUP BY at, who) AS chunks"
+            "SELECT count(*) AS count, coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY took), 0) AS median_ms, "
+            "coalesce(max(took), 0) AS slowest_ms, "
+            "coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY size), 0) AS median_size, "
+            "coalesce(max(size), 0) AS largest_size FROM (SELECT max(duration_ms) AS took, count(*) AS size "
+            "FROM history WHERE at >= :since AND duration_ms IS NOT NULL GROUP BY at, who) AS chunks"
         ),
         {"since": since},
     )
-    return Chunks(*found.one())
+    return ChunkStats(**found.mappings().one())
 
 
-def _listed(clinics: Sequence[str] | None) -> list[str] | None:
+def _as_array(clinics: Sequence[str] | None) -> list[str] | None:
     return None if clinics is None else list(clinics)

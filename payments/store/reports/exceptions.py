@@ -1,21 +1,25 @@
-"""The biller's list: Billing Exceptions a page at a time, oldest first, and how many of each kind there are."""
+"""The Billing Exceptions, oldest first, and the number of each kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import NamedTuple
+from datetime import date, datetime
+
+from sqlalchemy import RowMapping
 
 from payments.contract.money import Money
 from payments.core.finding import FindingStatus
+from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, parameters_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.ledger.findings import ROWS, FindingRow, as_row
 
 
-@dataclass(frozen=True, slots=True)
-class WorkQuery:
-    """Which exceptions; None leaves that open. Dates are of the transaction, inclusive."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionFilter:
+    """Filter of the Billing Exceptions; a field that is None does not restrict them.
+
+    `since` and `until` are inclusive transaction dates. `as_of` reads the exceptions as they were at that moment.
+    """
 
     status: FindingStatus | None = FindingStatus.OPEN
     reason: str | None = None
@@ -24,52 +28,104 @@ class WorkQuery:
     patient: str | None = None
     since: date | None = None
     until: date | None = None
+    as_of: datetime | None = None
 
 
-class WorkSum(NamedTuple):
-    """How many exceptions share a reason and a case, and by how much Billing differs from the EMR, in dollars."""
+@dataclass(frozen=True, slots=True)
+class ExceptionRow:
+    """A row of the Billing Exceptions. Amounts in dollars."""
+
+    id: int
+    type: str
+    reason: str
+    case: str | None
+    payment: str
+    patient: str
+    amount_before: Money
+    amount_now: Money
+    difference: Money
+    transaction_date: date | None
+    status: str
+    proposal: list[dict[str, str | None]]
+    company: str
+    clinic: str
+    charge_type: str | None
+    method: str | None
+    version: int
+    note: str
+    opened_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionCount:
+    """Number of exceptions with a reason and case, and by how much Billing differs from the EMR, in dollars."""
 
     reason: str
     case: str | None
-    number: int
+    count: int
     difference: Money
 
 
-def page(tx: Transaction, query: WorkQuery, after: int, limit: int) -> list[FindingRow]:
-    """Return up to `limit` exceptions whose number is above `after`."""
+_ROWS = (
+    "SELECT findings.id, 'Payment' AS type, findings.reason, closed_case AS case, "
+    "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
+    "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
+    "company_id AS company, clinic_id AS clinic, charge_type, method, "
+    "findings.version, note, opened_at, ended_at, ended_by "
+    "FROM findings JOIN lines ON lines.id = line_ref "
+)
+_PROPOSED = ("amount", "method", "charge_type")
+
+
+def read(
+    tx: Transaction, exception_filter: ExceptionFilter, after: int = 0, limit: int | None = None
+) -> list[ExceptionRow]:
+    """Return the exceptions that match, by id: all of them, or up to `limit` with an id above `after`."""
+    query = f"{_ROWS} {_where(exception_filter)} AND findings.id > :after ORDER BY findings.id"
+    if limit is not None:
+        query += " LIMIT :limit"
     found = tx.execute(
-        text(f"{ROWS} {_where(query)} AND findings.id > :after ORDER BY findings.id LIMIT :limit"),
-        parameters_of(query) | {"after": after, "limit": limit},
+        text(as_of_query(exception_filter.as_of, "findings lines", query)),
+        parameters_of(exception_filter) | {"after": after, "limit": limit},
     )
-    return [as_row(row) for row in found.mappings()]
+    return [_row(row) for row in found.mappings()]
 
 
-def one(tx: Transaction, number: int) -> FindingRow | None:
-    """Return one exception."""
-    row = tx.execute(text(f"{ROWS} WHERE findings.id = :id"), {"id": number}).mappings().one_or_none()
-    return as_row(row) if row else None
+def read_one(tx: Transaction, finding_id: int) -> ExceptionRow | None:
+    """Return one exception, or None if there is none with this id."""
+    row = tx.execute(text(f"{_ROWS} WHERE findings.id = :id"), {"id": finding_id}).mappings().one_or_none()
+    return _row(row) if row else None
 
 
-def sums(tx: Transaction, query: WorkQuery) -> list[WorkSum]:
-    """Return how many there are of each kind."""
+def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
+    """Return the number of exceptions of each kind, the largest first."""
+    join = "JOIN lines ON lines.id = line_ref" if _filters_lines(exception_filter) else ""
+    query = (
+        "SELECT findings.reason, closed_case AS case, count(*) AS count, sum(amount_now - amount_before) AS difference "
+        f"FROM findings {join} {_where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC"
+    )
     found = tx.execute(
-        text(
-            "SELECT findings.reason, closed_case, count(*), sum(amount_now - amount_before) FROM findings "
-            f"{'JOIN lines ON lines.id = line_ref' if _asks_of_lines(query) else ''} {_where(query)} "
-            "GROUP BY 1, 2 ORDER BY 3 DESC"
-        ),
-        parameters_of(query),
+        text(as_of_query(exception_filter.as_of, "findings lines", query)), parameters_of(exception_filter)
     )
-    return [WorkSum(*row) for row in found]
+    return [ExceptionCount(**row) for row in found.mappings()]
 
 
-def _asks_of_lines(query: WorkQuery) -> bool:
-    return any(getattr(query, name) is not None for name in ("clinics", "patient", "since", "until"))
+def _row(row: RowMapping) -> ExceptionRow:
+    proposal = [{name: entry[name] for name in _PROPOSED} for entry in row["proposal"]]
+    return ExceptionRow(**{**row, "proposal": proposal})
 
 
-def _where(query: WorkQuery) -> str:
-    parts = {
-        "status": f"findings.status = '{query.status}'",  # of an enum of ours, written out for the partial index
+def _filters_lines(exception_filter: ExceptionFilter) -> bool:
+    return any(getattr(exception_filter, name) is not None for name in ("clinics", "patient", "since", "until"))
+
+
+def _where(exception_filter: ExceptionFilter) -> str:
+    # The status is written out, because the planner uses a partial index for a literal only. The enum checks it.
+    status = f"findings.status = '{FindingStatus(exception_filter.status)}'" if exception_filter.status else ""
+    sql_by_field = {
+        "status": status,
         "reason": "findings.reason = :reason",
         "case": "closed_case = :case",
         "clinics": "clinic_id = ANY(:clinics)",
@@ -77,4 +133,4 @@ def _where(query: WorkQuery) -> str:
         "since": "transaction_date >= :since",
         "until": "transaction_date <= :until",
     }
-    return f"WHERE true{conditions(query, parts)}"
+    return f"WHERE true{conditions(exception_filter, sql_by_field)}"

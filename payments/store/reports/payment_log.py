@@ -1,14 +1,13 @@
-"""What people read of the ledger and of the life of one payment."""
+"""The Patient Payment Log: one row an entry of the ledger, and its sums."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
 from sqlalchemy import CursorResult
 
-from payments.contract.event import LineKey
 from payments.contract.money import Money
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, parameters_of
@@ -17,7 +16,7 @@ from payments.store.db.statement import text
 
 
 class GroupBy(StrEnum):
-    """What the Patient Payment Log can be summed by."""
+    """The columns by which the Patient Payment Log can be summed."""
 
     CHARGE_TYPE = "charge_type"
     DEPOSIT_DATE = "deposit_date"
@@ -26,11 +25,18 @@ class GroupBy(StrEnum):
     USER = "user"
 
 
-@dataclass(frozen=True, slots=True)
-class LogQuery:
-    """Which part of the Patient Payment Log; None leaves it open.
+class LogOrder(Enum):
+    """Order of the log: by deposit date, charge type and amount, or newest deposit first."""
 
-    Deposit dates are inclusive; `as_of` is a moment: the log as it was known then.
+    DEPOSIT = "deposit_date, entries.charge_type, amount, entries.id"
+    NEWEST = "deposit_date DESC, entries.id DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Filter of the Patient Payment Log; a field that is None does not restrict it.
+
+    `since` and `until` are inclusive deposit dates. `as_of` reads the log as it was at that moment.
     """
 
     patient_id: str | None = None
@@ -43,6 +49,13 @@ class LogQuery:
     kind: str | None = None
     clinics: Sequence[str] | None = None
     company_id: str | None = None
+
+
+class LogCursor(NamedTuple):
+    """Position of an entry in the order NEWEST: its deposit date and id."""
+
+    deposit_date: date
+    id: int
 
 
 class LogRow(NamedTuple):
@@ -60,29 +73,24 @@ class LogRow(NamedTuple):
     unassigned: Money
 
 
+class PositionedLogRow(NamedTuple):
+    """A row of the log and its cursor."""
+
+    cursor: LogCursor
+    row: LogRow
+
+
 @dataclass(frozen=True, slots=True)
 class LogSum:
-    """Entries that share a key, their number and their sum in dollars."""
+    """Number of entries with the same value in the grouping column, and their sum in dollars."""
 
     key: str
     count: int
     total: Money
 
 
-class TimelineRow(NamedTuple):
-    """One thing that happened to a payment."""
-
-    at: datetime
-    what: str
-    version: int | None
-    detail: str
-    who: str
-    duration_ms: int | None
-    error: str | None
-
-
-# What of a line is not applied to a charge is shown on the patient's newest entries of it: the oldest money is spent
-# first.
+# The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
+# oldest money is applied first (rule D8).
 _UNASSIGNED = """
 LEFT JOIN LATERAL (
     SELECT coalesce((SELECT sum(amount) FROM entries AS own
@@ -95,14 +103,26 @@ LEFT JOIN LATERAL (
             AND later.id > entries.id AND sign(later.amount) = sign(entries.amount)), 0.00) AS later
 ) AS of_line ON true
 """
-_SHARE = """
+_UNASSIGNED_SHARE = """
 CASE WHEN sign(left_over) <> sign(amount) THEN 0.00
     WHEN amount > 0 THEN greatest(0.00, least(amount, left_over - later))
     ELSE least(0.00, greatest(amount, left_over - later))
 END
 """
-_FROM = "FROM entries LEFT JOIN lines ON lines.id = entries.line_ref"
-_GROUPS = {
+_SQL_OF_COLUMNS = {
+    "payment": "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id",
+    "patient": "entries.patient_id",
+    "charge_type": "entries.charge_type",
+    "amount": "amount",
+    "method": "entries.method",
+    "deposit_date": "deposit_date",
+    "posting_date": "posting_date",
+    "kind": "kind",
+    "user": "entered_by",
+    "unassigned": _UNASSIGNED_SHARE,
+}
+_COLUMNS = ", ".join(_SQL_OF_COLUMNS[name] for name in LogRow._fields)
+_SQL_OF_GROUPS = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
     GroupBy.DEPOSIT_DATE: "deposit_date::text",
     GroupBy.METHOD: "entries.method",
@@ -111,97 +131,50 @@ _GROUPS = {
 }
 
 
-def payment_log(tx: Transaction, query: LogQuery) -> list[LogRow]:
-    """Return the entries of the ledger by deposit date, charge type and amount."""
-    found = _asked(
-        tx,
-        query,
-        "SELECT lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, entries.patient_id, "
-        f"entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, entered_by, {_SHARE} "
-        f"{_FROM} {_UNASSIGNED} {_where(query)} ORDER BY deposit_date, entries.charge_type, amount, entries.id",
-    )
-    return [LogRow(*row) for row in found]
+def read(tx: Transaction, log_filter: LogFilter, order: LogOrder = LogOrder.DEPOSIT) -> list[LogRow]:
+    """Return all entries that match, in this order."""
+    entries = f"SELECT * FROM entries {_where(log_filter)}"
+    found = _execute(tx, log_filter, f"SELECT {_COLUMNS} {_from(entries)} ORDER BY {order.value}")
+    return [LogRow._make(row) for row in found]
 
 
-def payment_log_page(
-    tx: Transaction, query: LogQuery, after: tuple[date, int] | None, limit: int
-) -> list[tuple[int, LogRow]]:
-    """Return up to `limit` entries with their numbers, the newest deposit first, that come after (date, number)."""
-    place = "AND (deposit_date, entries.id) < (:after_day, :after_number)" if after else ""
+def read_page(tx: Transaction, log_filter: LogFilter, after: LogCursor | None, limit: int) -> list[PositionedLogRow]:
+    """Return up to `limit` entries after a cursor, newest deposit first."""
+    position = "AND (deposit_date, entries.id) < (:after_day, :after_id)" if after else ""
     newest = "ORDER BY deposit_date DESC, id DESC LIMIT :limit"
-    chosen = f"SELECT * FROM entries {_where(query)} {place} {newest}"
-    if query.clinics is not None:
-        # The newest of each clinic, by its index.
-        where = _where(replace(query, clinics=None))
-        own = f"SELECT * FROM entries {where} {place} AND entries.clinic_id = seen.clinic {newest}"
+    entries = f"SELECT * FROM entries {_where(log_filter)} {position} {newest}"
+    if log_filter.clinics is not None:
+        # The newest entries of each clinic, by the index of that clinic.
+        where = _where(replace(log_filter, clinics=None))
+        own = f"SELECT * FROM entries {where} {position} AND entries.clinic_id = seen.clinic {newest}"
         each = f"unnest(CAST(:clinics AS text[])) AS seen(clinic), LATERAL ({own}) AS own"
-        chosen = f"SELECT own.* FROM {each} {newest}"
-    found = _asked(
-        tx,
-        query,
-        "SELECT entries.id, lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id, "
-        "entries.patient_id, entries.charge_type, amount, entries.method, deposit_date, posting_date, kind, "
-        f"entered_by, {_SHARE} FROM ({chosen}) AS entries LEFT JOIN lines ON lines.id = entries.line_ref "
-        f"{_UNASSIGNED} ORDER BY deposit_date DESC, entries.id DESC",
-        {"limit": limit} | dict(zip(("after_day", "after_number"), after or (), strict=False)),
-    )
-    return [(number, LogRow(*row)) for number, *row in found]
+        entries = f"SELECT own.* FROM {each} {newest}"
+    query = f"SELECT deposit_date, entries.id, {_COLUMNS} {_from(entries)} ORDER BY {LogOrder.NEWEST.value}"
+    page = {"limit": limit} | ({"after_day": after.deposit_date, "after_id": after.id} if after else {})
+    found = _execute(tx, log_filter, query, page)
+    return [PositionedLogRow(LogCursor._make(row[:2]), LogRow._make(row[2:])) for row in found]
 
 
-def payment_log_count(tx: Transaction, query: LogQuery, limit: int) -> int:
-    """Count entries, up to `limit`."""
-    counted = f"SELECT count(*) FROM (SELECT 1 FROM entries {_where(query)} LIMIT :limit) AS first_ones"
-    return int(_asked(tx, query, counted, {"limit": limit}).scalar_one())
+def count(tx: Transaction, log_filter: LogFilter, limit: int) -> int:
+    """Count the entries that match, up to `limit`."""
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM entries {_where(log_filter)} LIMIT :limit) AS first_ones"
+    return int(_execute(tx, log_filter, counted, {"limit": limit}).scalar_one())
 
 
-def payment_log_sums(tx: Transaction, query: LogQuery, group_by: GroupBy) -> list[LogSum]:
-    """Return the entries of the ledger summed by what is asked for, sorted by it."""
-    sums = f"SELECT {_GROUPS[group_by]}, count(*), sum(amount) FROM entries {_where(query)} GROUP BY 1 ORDER BY 1"
-    found = _asked(tx, query, sums)
-    return [LogSum(*row) for row in found]
+def sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
+    """Return the entries that match summed by a column, in its order."""
+    group = _SQL_OF_GROUPS[group_by]
+    totals = f"SELECT {group} AS key, count(*) AS count, sum(amount) AS total"
+    found = _execute(tx, log_filter, f"{totals} FROM entries {_where(log_filter)} GROUP BY 1 ORDER BY 1")
+    return [LogSum(**row) for row in found.mappings()]
 
 
-def timeline(tx: Transaction, keys: Sequence[LineKey], numbers: Sequence[int]) -> list[TimelineRow]:
-    """Return what happened to the lines under these keys and to the events set aside under these numbers, in order.
-
-    A try that failed before the payment could be read is known by its entry of the stream only, and joins by it.
-    """
-    found = tx.execute(
-        text(
-            """
-            WITH named AS (
-                SELECT * FROM unnest(CAST(:clinics AS text[]), CAST(:payments AS text[]), CAST(:lines AS text[]))
-                    AS named(clinic_id, payment_id, line_id)
-            ),
-            own AS (
-                SELECT history.* FROM history JOIN lines ON lines.id = line_ref
-                    JOIN named USING (clinic_id, payment_id, line_id)
-                UNION ALL
-                SELECT history.* FROM history JOIN set_aside ON set_aside.id = set_aside_ref
-                    LEFT JOIN named USING (clinic_id, payment_id, line_id)
-                WHERE named.clinic_id IS NOT NULL OR set_aside.id = ANY(:numbers)
-            )
-            SELECT at, what, version, detail, who, duration_ms, error FROM (
-                SELECT * FROM own
-                UNION ALL
-                SELECT history.* FROM history
-                WHERE line_ref IS NULL AND set_aside_ref IS NULL
-                    AND entry_id IN (SELECT entry_id FROM own WHERE entry_id IS NOT NULL)
-            ) AS happened ORDER BY at, id
-            """
-        ),
-        {
-            "clinics": [key.clinic_id for key in keys],
-            "payments": [key.payment_id for key in keys],
-            "lines": [key.line_id for key in keys],
-            "numbers": list(numbers),
-        },
-    )
-    return [TimelineRow(*row) for row in found]
+def _from(entries: str) -> str:
+    return f"FROM ({entries}) AS entries LEFT JOIN lines ON lines.id = entries.line_ref {_UNASSIGNED}"
 
 
-def _where(query: LogQuery) -> str:
-    parts = {
+def _where(log_filter: LogFilter) -> str:
+    sql_by_field = {
         "patient_id": "entries.patient_id = :patient_id",
         "since": "deposit_date >= :since",
         "until": "deposit_date <= :until",
@@ -212,12 +185,11 @@ def _where(query: LogQuery) -> str:
         "clinics": "entries.clinic_id = ANY(:clinics)",
         "company_id": "entries.company_id = :company_id",
     }
-    return f"WHERE true{conditions(query, parts)}"
+    return f"WHERE true{conditions(log_filter, sql_by_field)}"
 
 
-def _asked(
-    tx: Transaction, query: LogQuery, statement: str, more: Mapping[str, object] | None = None
+def _execute(
+    tx: Transaction, log_filter: LogFilter, query: str, more: Mapping[str, object] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
-    """Ask a statement of the log, as of the moment that the query names."""
-    known = as_of_query(query.as_of, "entries allocations lines", statement)
-    return tx.execute(text(known), parameters_of(query) | dict(more or {}))
+    statement = as_of_query(log_filter.as_of, "entries allocations lines", query)
+    return tx.execute(text(statement), parameters_of(log_filter) | dict(more or {}))

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from console.web.charts import flow_chart
-from payments.journeys.dashboard import HourOfFlow
+from payments.journeys.dashboard import HourlyFlow
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,6 @@ from payments.journeys.dashboard import HourOfFlow
     ],
 )
 def test_the_grid_rises_in_even_steps_of_whole_payments(most, labels):
-    drawn = str(flow_chart([HourOfFlow(9, most, 0, 0, 0)]))
+    drawn = str(flow_chart([HourlyFlow(9, most, 0, 0, 0)]))
 
     assert re.findall(r'class="axis"[^>]*>([^<]+)<', drawn) == labels.split()

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from fastapi import FastAPI
 
 from payments.access import authentication
-from payments.access.authentication import AuditQuery, AuditRow
+from payments.access.authentication import AuditFilter, AuditRow
 from payments.contract.event import ChargeType
 from tests.console.web.conftest import Browser, Ledger
 from tests.make import patient, saved
@@ -34,7 +34,7 @@ def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:
 def audited(site: FastAPI, action: str) -> list[AuditRow]:
     """Return the audit history of one kind of deed, newest first."""
     with site.state.console.transaction() as tx:
-        return authentication.read_audit(tx, AuditQuery(action=action), 1000)
+        return authentication.read_audit(tx, AuditFilter(action=action), 1000)
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -11,7 +11,7 @@ from tests.console.web.stories import Visitor, edit_in_closed_month
 from tests.make import patient, saved
 
 
-@pytest.mark.parametrize(("module", "question"), [(account, "summaries"), (payment_log, "payment_log_page")])
+@pytest.mark.parametrize(("module", "question"), [(account, "summaries"), (payment_log, "read_page")])
 def test_the_account_sums_the_payments_that_it_lists_though_more_is_paid_meanwhile(
     visitor: Visitor, ledger: Ledger, meanwhile: Meanwhile, question: str, module: ModuleType
 ) -> None:
@@ -32,7 +32,7 @@ def test_the_account_sums_the_payments_that_it_lists_though_more_is_paid_meanwhi
 def test_the_exceptions_are_as_many_as_are_listed_though_another_is_found_meanwhile(
     visitor: Visitor, ledger: Ledger, meanwhile: Meanwhile
 ) -> None:
-    meanwhile(exceptions, "page", lambda: edit_in_closed_month(ledger, "moment-edit", "moment-edit"))
+    meanwhile(exceptions, "counts", lambda: edit_in_closed_month(ledger, "moment-edit", "moment-edit"))
     page, after = (visitor("billing").get("/exceptions", clinic="moment-edit").text for _ in range(2))
 
     assert ("moment-edit/payment/1" in page, "moment-edit/payment/1" in after) == (False, True)

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from console.web.pages import choices
 from payments.access import authentication
-from payments.access.authentication import AuditQuery
+from payments.access.authentication import AuditFilter
 from payments.contract.event import ChargeType
 from payments.core.month import MonthState
 from payments.journeys import configuring, eligibility_preview
@@ -33,7 +33,7 @@ def test_looking_at_a_patient_is_on_record(visitor: Visitor, ledger: Ledger, sit
     ):
         assert front.get(path, **query).status_code == 200
     with site.state.console.transaction() as tx:
-        seen = authentication.read_audit(tx, AuditQuery(who="user:front-office"), 5)
+        seen = authentication.read_audit(tx, AuditFilter(who="user:front-office"), 5)
 
     assert [row.action for row in reversed(seen)] == [
         "viewed account",
