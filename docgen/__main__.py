@@ -4,10 +4,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from docgen import api, cli, contract, metrics, schedule, settings
+from docgen import api, cli, contract, metrics, roles, schedule, settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGES = {"settings": settings, "cli": cli, "api": api, "metrics": metrics, "schedule": schedule}
+PAGES = {"settings": settings, "cli": cli, "api": api, "metrics": metrics, "roles": roles, "schedule": schedule}
 
 
 def documents() -> dict[str, str]:

@@ -12,7 +12,7 @@ from console.cli import main
 from console.web.app import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-GENERATED = {"api", "cli", "metrics", "schedule", "settings"}
+GENERATED = {"api", "cli", "metrics", "roles", "schedule", "settings"}
 TEXTS = {
     path.relative_to(ROOT).as_posix(): path.read_text()
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,8 +51,14 @@ def test_named_console_page_exists():
     routes = {route.path for page in PAGES for route in page.router.routes}
     named = {path for text in TEXTS.values() for path in re.findall(r"\*\* \(`(/[a-z-]*)`\)", text)}
 
-    assert len(named) > 8
     assert named <= routes
+
+
+def test_every_console_page_is_in_the_reference():
+    listed = set(re.findall(r"`(/[a-z/-]*)`", TEXTS["docs/reference/pages.md"]))
+    pages = {route.path for page in PAGES for route in page.router.routes if route.methods == {"GET"}}
+
+    assert {path for path in pages if "{" not in path and not path.startswith("/api/")} == listed
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -1,0 +1,21 @@
+"""Reference page of the roles and their rights, from `payments.access.rights`."""
+
+from docgen.markdown import code, heading, table
+from payments.access.rights import RIGHTS, Right, Role
+
+_INTRODUCTION = """
+Each user of the console has one role. A token for the API has the role of its user.
+
+"""
+
+
+def page() -> str:
+    """Return the page: the rights, and which role has which."""
+    meanings = table(("Right", "The user may"), [(right.value, right.phrase) for right in Right])
+    columns = ("Role", *(right.value for right in Right))
+    roles = table(columns, [(code(role), *_marks(role)) for role in Role])
+    return f"{heading('Roles', 'payments/access/rights.py')}{_INTRODUCTION}{roles}\n{meanings}"
+
+
+def _marks(role: Role) -> list[str]:
+    return ["yes" if right in RIGHTS[role] else "" for right in Right]
