@@ -123,7 +123,7 @@ def one_task_a_payment(testbed: Testbed, events: int = 300) -> float:
             if prefix == "p":
                 signal_group(numbers["importer"], signal.SIGSTOP)
             feed = Streams(testbed.feed, testbed.settings.stream)
-            while taken := feed.take_new(feed.names, 500, "nobody"):
+            while taken := feed.read_new(feed.names, 500, "nobody"):
                 for entry in taken:
                     import_events.delay(entry_ids=[entry.entry_id])
             started = time.perf_counter()

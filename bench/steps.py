@@ -27,12 +27,12 @@ from tasks import resources
 from tasks.feed import import_attempt
 from tasks.feed.streams import Streams
 from tasks.resources import Resources
-from tasks.spans import Spans
-from tasks.tracing import Traces
+from tasks.spans import SpanTracing
+from tasks.tracing import Tracing
 
 _STEPS: tuple[tuple[Any, str, str], ...] = (
     (import_attempt, "is_answering", "ask PostgreSQL"),
-    (Streams, "take_new", "take"),
+    (Streams, "read_new", "read"),
     (importing, "_read", "read, check and hash"),
     (event_ids, "record", "record event ids"),
     (patients, "hold", "hold patients"),
@@ -45,7 +45,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),
     (Streams, "acknowledge", "acknowledge"),
-    (Spans, "tried", "tell the traces"),
+    (SpanTracing, "record_attempt", "tell the traces"),
     (import_attempt, "import_new", "all"),
 )
 
@@ -59,7 +59,7 @@ def main() -> None:
     asked.add_argument("--traced", action="store_true", help="each event carries a trace, and spans are kept in memory")
     options = asked.parse_args()
     if options.collector == "ours":
-        resources._collect_garbage_seldom()  # what a worker does when it opens its connections
+        resources._relax_garbage_collection()  # what a worker does when it opens its connections
     cpu: dict[str, float] = defaultdict(float)
     wall: dict[str, float] = defaultdict(float)
     for owner, name, step in _STEPS:
@@ -83,10 +83,10 @@ def _import(testbed: Testbed, events: int, chunk: int, provider: TracerProvider 
     with PaymentFeed(testbed.engines.redis_url, testbed.settings.stream, tracer=tracer) as feed:
         feed.publish_many(generated_events.events(events))
     settings = testbed.settings.model_copy(update={"chunk_events": chunk})
-    traces = Spans(provider) if provider else Traces()
+    tracing = SpanTracing(provider) if provider else Tracing()
     # As an importer opens it.
     testbed.opened.append(connect(testbed.engines.database_url, application_name="bench", reads_whole_tables=False))
-    here = Resources(settings, testbed.database, testbed.feed, testbed.feed, "importer-1", traces=traces)
+    here = Resources(settings, testbed.database, testbed.feed, testbed.feed, "importer-1", tracing=tracing)
     while import_attempt.import_new(here, "nobody").evaluated:
         pass
     testbed.check(events)

@@ -21,7 +21,7 @@ from config.urls import with_database
 from devstack.child_process import Child, has_ended, spawn, stop
 from devstack.embedded_postgres import MEMORY
 from devstack.engines import embedded_engines, embedded_postgres
-from devstack.stack import application
+from devstack.stack import service
 from payments.store.db.connection import Database, connect, transaction
 from tasks.feed import stream
 from tasks.resources import connect_redis
@@ -57,7 +57,7 @@ class Testbed:
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables of this round's processes."""
-        return {**application("intake", self.settings, self.engines).env, "PAYMENTS_LOG_LEVEL": "info"}
+        return {**service("intake", self.settings, self.engines).env, "PAYMENTS_LOG_LEVEL": "info"}
 
     def fresh(self) -> None:
         """Start a round: an empty feed and broker, a copy of the prepared database, and a checkpoint."""

@@ -1,1 +1,1 @@
-"""What an operator may change: settings, the Celery configuration, the schedule, logging. A leaf."""
+"""Configuration: settings, engine addresses, Celery, schedule, logging. It imports no other package of the project."""

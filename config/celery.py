@@ -1,7 +1,7 @@
-"""The Celery configuration as plain values, and the queues; knows neither Celery nor any task's code.
+"""The Celery configuration and the queues. It imports neither Celery nor a task.
 
-The numbers belong together: a task is stopped at 60 seconds and killed at 90, and Redis gives a message to another
-worker after 300, when the first can no longer be at it.
+The time limits depend on each other: a task is interrupted after 60 seconds and killed after 90. Redis redelivers its
+message after 300, when the first worker can no longer be working on it.
 """
 
 import ssl
@@ -11,18 +11,18 @@ from kombu.entity import Exchange, Queue
 from config.engines import Engines
 from config.schedule import beat_schedule
 from config.settings import Settings
-from config.urls import broker_form
+from config.urls import to_kombu_url
 
 IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY = "imports", "findings", "adjustments", "nightly"
 QUEUE_NAMES = (IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY)
 
-# Before every key of the broker; the list of a queue is KEY_PREFIX + its name.
+# Prefix of every key of the broker. The list of a queue is KEY_PREFIX + its name.
 KEY_PREFIX = "payments:"
 
 SOFT_LIMIT_SECONDS, HARD_LIMIT_SECONDS = 60, 90
-# A worker that is at something waits the whole of this when it is told to stop; a chunk takes well under a second.
+# A busy worker uses all of this time when it is stopped. A chunk takes well under a second.
 SOFT_SHUTDOWN_SECONDS = 5
-# More than the hard limit and the shutdown together, or a message comes back while it is still worked on.
+# More than the hard limit and the shutdown together. Otherwise a message is redelivered while it is in work.
 VISIBILITY_SECONDS = 300
 
 _ROUTES = {
@@ -38,7 +38,7 @@ _ROUTES = {
 
 
 def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:
-    """Return the whole configuration of the Celery application."""
+    """Return the complete configuration of the Celery application."""
     return {
         **_messages(),
         **_queues(),
@@ -48,19 +48,19 @@ def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": beat_schedule(),
-        # When each entry was last sent; beat would write it to the folder that it was started in.
+        # Beat stores here when it last sent each task. The default is the current directory.
         "beat_schedule_filename": str(settings.home / "run" / "beat"),
         "beat_max_loop_interval": 5,
-        "beat_scheduler": "workers.runtime.clock_steps:SteadyScheduler",
+        "beat_scheduler": "workers.runtime.beat_scheduler:SteadyScheduler",
     }
 
 
-def impatient(configuration: dict[str, object]) -> dict[str, object]:
-    """Return a configuration for a sender whom a person waits for: a broker that does not answer is not asked again."""
+def fail_fast(configuration: dict[str, object]) -> dict[str, object]:
+    """Return the configuration of a process that a user waits for: sending fails immediately if the broker is down."""
     options = configuration["broker_transport_options"]
-    at_once = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-    assert isinstance(options, dict)  # noqa: S101 (so it is built above)
-    return configuration | {"task_publish_retry": False, "broker_transport_options": options | at_once}
+    no_retries = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+    assert isinstance(options, dict)  # noqa: S101 (_broker returns a dict)
+    return configuration | {"task_publish_retry": False, "broker_transport_options": options | no_retries}
 
 
 def _messages() -> dict[str, object]:
@@ -69,7 +69,7 @@ def _messages() -> dict[str, object]:
         "task_serializer": "json",
         "result_serializer": "json",
         "task_protocol": 2,
-        # No result backend: the outcome of a task is a row in the ledger's database.
+        # No result backend: the results of a task are rows in the database.
         "result_backend": None,
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
@@ -77,9 +77,9 @@ def _messages() -> dict[str, object]:
 
 
 def _queues() -> dict[str, object]:
-    # By way of the default exchange a message is addressed to its queue by name: no binding has to be stored in Redis,
-    # so none can be lost.
-    direct = Exchange("", type="direct")  # type: ignore[no-untyped-call]  # kombu's entities carry no types
+    # The default exchange routes a message to the queue of its routing key. It needs no bindings in Redis, so none can
+    # be lost.
+    direct = Exchange("", type="direct")  # type: ignore[no-untyped-call]  # kombu's entities have no type annotations
     return {
         "task_queues": tuple(
             Queue(name, direct, routing_key=name)  # type: ignore[no-untyped-call]  # as above
@@ -96,10 +96,10 @@ def _queues() -> dict[str, object]:
 def _delivery() -> dict[str, object]:
     return {
         "task_acks_late": True,
-        # A message that kills its worker would come back for ever, and the other events of its chunk would use up their
-        # tries with it. What was lost with a worker is found by the sweep, which then sends each event alone.
+        # Otherwise a message that kills its worker would be redelivered without end, and the other events of its chunk
+        # would exhaust their retries. The redelivery sweep finds lost entries, and soon sends each of them alone.
         "task_reject_on_worker_lost": False,
-        # As above for a message that is never acknowledged.
+        # Otherwise a failed message would never be acknowledged, with the same effect.
         "task_acks_on_failure": True,
         "task_acks_on_timeout": True,
         "task_soft_time_limit": SOFT_LIMIT_SECONDS,
@@ -110,10 +110,10 @@ def _delivery() -> dict[str, object]:
 
 
 def _broker(url: str) -> dict[str, object]:
-    # kombu speaks plain text to a rediss:// URL unless it is told how to check the certificate.
+    # kombu ignores the TLS of a rediss:// URL unless `ssl_cert_reqs` is set.
     encrypted = url.startswith("rediss://") and "ssl_cert_reqs" not in url
     return {
-        "broker_url": broker_form(url),
+        "broker_url": to_kombu_url(url),
         "broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_REQUIRED} if encrypted else False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
@@ -122,7 +122,7 @@ def _broker(url: str) -> dict[str, object]:
             "visibility_timeout": VISIBILITY_SECONDS,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            # Longer than the one second for which a worker waits on its queues; without it a half-open link hangs.
+            # Longer than the one second that a worker blocks on its queues. Without it, a half-open connection hangs.
             "socket_timeout": 15,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
@@ -139,14 +139,14 @@ def _workers() -> dict[str, object]:
         "worker_prefetch_multiplier": 1,
         "worker_eta_task_limit": 100,
         "worker_max_tasks_per_child": 10_000,
-        # A machine that is busy may need longer than Celery's four seconds to get a child going; killed for that, its
-        # successor would be in the same hurry. A worker whose child never gets going hears of nothing, and notices.
+        # On a busy machine a child may need longer than Celery's default of four seconds to start, and so would the
+        # child that replaces it. If a child never starts, the watchdog ends the worker.
         "worker_proc_alive_timeout": 60.0,
         "worker_cancel_long_running_tasks_on_connection_loss": True,
-        # Takes effect on SIGTERM only with REMAP_SIGTERM=SIGQUIT in the environment.
+        # On SIGTERM this has an effect only with REMAP_SIGTERM=SIGQUIT in the environment.
         "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_SECONDS,
-        # With it even an idle worker would take the whole time to stop (measured: 13.6 s); its use is for tasks with an
-        # ETA, and there are none here.
+        # If true, an idle worker also waits for the time-out (measured: 13.6 s). It helps only tasks with an ETA, and
+        # there are none.
         "worker_enable_soft_shutdown_on_idle": False,
         "worker_send_task_events": True,
         "task_send_sent_event": True,

@@ -1,4 +1,4 @@
-"""Durations as an operator writes them, `30s`, `2m`, `10h` or `1d`; knows nothing of what they are for."""
+"""Parse durations such as `30s`, `2m`, `10h` or `1d`."""
 
 import re
 from datetime import timedelta
@@ -7,29 +7,31 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_WRITTEN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
+_PATTERN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 
 
-def duration(text: str) -> timedelta:
-    """Read one duration; the error names the text that could not be read."""
-    found = _WRITTEN.fullmatch(text.strip())
-    if found is None:
+def parse_duration(text: str) -> timedelta:
+    """Parse one duration. Raises ValueError, which quotes the text."""
+    match = _PATTERN.fullmatch(text.strip())
+    if match is None:
         raise ValueError(f"expected a duration such as 30s, 15m, 2h or 1d, not {text.strip()!r}")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def durations(text: str) -> tuple[timedelta, ...]:
-    """Read a comma-separated ladder of durations; the error names the step that could not be read."""
-    ladder = []
-    for number, step in enumerate(text.split(","), start=1):
+def parse_durations(text: str) -> tuple[timedelta, ...]:
+    """Parse a comma-separated schedule of durations. Raises ValueError, which names the step and quotes its text."""
+    schedule = []
+    for position, step in enumerate(text.split(","), start=1):
         try:
-            ladder.append(duration(step))
+            schedule.append(parse_duration(step))
         except ValueError as error:
-            raise ValueError(f"step {number}: {error}") from None
-    return tuple(ladder)
+            raise ValueError(f"step {position}: {error}") from None
+    return tuple(schedule)
 
 
-Duration = Annotated[timedelta, BeforeValidator(lambda value: duration(value) if isinstance(value, str) else value)]
+Duration = Annotated[
+    timedelta, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)
+]
 Durations = Annotated[
-    tuple[timedelta, ...], BeforeValidator(lambda value: durations(value) if isinstance(value, str) else value)
+    tuple[timedelta, ...], BeforeValidator(lambda value: parse_durations(value) if isinstance(value, str) else value)
 ]

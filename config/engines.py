@@ -1,4 +1,4 @@
-"""Where the engines of this installation are: named by URL, or written down by a running `payments up`."""
+"""Addresses of this installation's engines: from the settings, or from the file of a running `payments up`."""
 
 import json
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Self
 
 from config.settings import Settings
-from config.urls import broker_after
+from config.urls import default_broker_url
 
 
 class NotRunningError(Exception):
-    """Nothing is running in this home, and no URLs name engines elsewhere."""
+    """No stack is running in this home, and the settings name no engines."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -22,20 +22,20 @@ class NotRunningError(Exception):
 
 @dataclass(frozen=True)
 class Engines:
-    """The three addresses that every process needs: the ledger, the feed and the Celery broker."""
+    """URLs of the three engines that every process needs: the database, the feed and the Celery broker."""
 
-    # They may hold passwords, and a repr ends in logs.
+    # The URLs may contain passwords, and a repr may be logged.
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     broker_url: str = field(repr=False)
 
     @classmethod
     def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
-        """Build the three from two: the broker lies in the database after the feed's unless it is named."""
-        return cls(database_url, redis_url, broker_url or broker_after(redis_url))
+        """Build the URLs. The broker defaults to the Redis database after the feed's."""
+        return cls(database_url, redis_url, broker_url or default_broker_url(redis_url))
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that hand these engines to a child process."""
+        """Return the environment variables that pass these engines to a child process."""
         return {
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
@@ -45,7 +45,7 @@ class Engines:
 
 @dataclass(frozen=True)
 class RunningStack:
-    """What a running `payments up` writes down for the other commands of the same home."""
+    """What a running `payments up` writes to `run/stack.json` for the other commands of the same home."""
 
     supervisor_pid: int
     engines: Engines
@@ -54,15 +54,18 @@ class RunningStack:
     log_folder: str
 
 
-def engines_in_force(settings: Settings) -> Engines:
-    """Return the engines named by URL; those that are not named come from the stack that runs in this home."""
+def current_engines(settings: Settings) -> Engines:
+    """Return the engines that the settings name, and for the others those of the stack that runs in this home.
+
+    Raises NotRunningError if an engine is not named and no stack is running.
+    """
     database_url, redis_url = settings.database_url, settings.redis_url
     broker_url = settings.celery_broker_url
     if database_url is None or redis_url is None:
         running = running_stack(settings.home)
         if running is None:
             raise NotRunningError(settings.home)
-        # The stack's broker goes with the stack's feed; a feed named here brings its own.
+        # The stack's broker belongs to the stack's feed. A feed that the settings name has its own broker.
         broker_url = broker_url or (running.engines.broker_url if redis_url is None else None)
         database_url = database_url or running.engines.database_url
         redis_url = redis_url or running.engines.redis_url
@@ -70,28 +73,28 @@ def engines_in_force(settings: Settings) -> Engines:
 
 
 def running_stack(home: Path) -> RunningStack | None:
-    """Return what the stack of this home wrote down, if its supervisor still lives."""
+    """Return what the stack of this home wrote, if its supervisor is still running."""
     try:
-        written = json.loads(_stack_file(home).read_text())
-        stack = RunningStack(**written | {"engines": Engines(**written["engines"])})
+        content = json.loads(_stack_file(home).read_text())
+        stack = RunningStack(**content | {"engines": Engines(**content["engines"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return stack if _lives(stack.supervisor_pid) else None
+    return stack if _is_running(stack.supervisor_pid) else None
 
 
 def write_running_stack(home: Path, stack: RunningStack) -> None:
-    """Write the stack down in one step, readable by its owner alone: the URLs hold passwords."""
+    """Write the stack's file atomically. Only its owner may read it, because the URLs contain passwords."""
     path = _stack_file(home)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(asdict(stack), file, indent=2)
-    beside.replace(path)
+    temporary.replace(path)
 
 
-def forget_running_stack(home: Path) -> None:
-    """Remove what was written down, once the stack is stopped."""
+def remove_running_stack(home: Path) -> None:
+    """Remove the stack's file after the stack has stopped."""
     _stack_file(home).unlink(missing_ok=True)
 
 
@@ -99,7 +102,7 @@ def _stack_file(home: Path) -> Path:
     return home / "run" / "stack.json"
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""How every process writes its log: one pipeline for our own events and the libraries' lines; knows no event."""
+"""Configure the log of a process: one structlog pipeline for the project's events and the libraries' messages."""
 
 import logging
 import re
@@ -10,23 +10,25 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.settings import LogFormat, Settings
-from config.tracebacks import as_text, tell_errors
+from config.tracebacks import render_as_text, summarize_errors
 
-# What stands between `//user:` and `@` of a URL, in whatever text it occurs.
+# The password between `//user:` and `@` of a URL, anywhere in a text.
 _PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]+(?=@)", re.IGNORECASE)
 
-# Each lists its plugins, or every request, at a level at which others say what matters.
-_TALKATIVE = ("alembic.runtime.plugins", "httpx")
+# They log plugins, or every request, at level info.
+_VERBOSE_AT_INFO = ("alembic.runtime.plugins", "httpx")
 
-
-# They say again, at length, what our own events say in one line.
-_CHATTY = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
+# They repeat in many words what the events of GuardedTask say in one line.
+_REDUNDANT = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
 
 
 def configure_logging(settings: Settings, process_name: str, stream: TextIO | None = None) -> None:
-    """Send everything that this process logs to one stream, as JSON or in columns; call it once, at the entry."""
+    """Write this process's log to one stream, as JSON or in columns. Call it once, at the start.
+
+    `stream` defaults to stdout.
+    """
     stream = stream or sys.stdout
-    log_format = log_format_of(settings, stream)
+    log_format = resolve_log_format(settings, stream)
     shared = _shared_processors(process_name)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -39,45 +41,45 @@ def configure_logging(settings: Settings, process_name: str, stream: TextIO | No
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(log_format, colours=stream.isatty()),
+                *_renderers(log_format, colours=stream.isatty()),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    # Python would print the whole message of an error that ends us, and with it what a database quotes of a row.
-    sys.excepthook = _tell_the_end
+    # Python would print the whole message of an uncaught error, and with it what PostgreSQL quotes of a row.
+    sys.excepthook = _log_uncaught_error
     logging.captureWarnings(capture=True)
-    for name in _CHATTY:
+    for name in _REDUNDANT:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
-    for name in _TALKATIVE:
+    for name in _VERBOSE_AT_INFO:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def log_warnings_alone(stream: TextIO) -> None:
-    """Have our own events from a warning on written to a stream, for a person who typed a command."""
+def log_warnings_only(stream: TextIO) -> None:
+    """Write the project's events of level warning and above to a stream, for a user who typed a command."""
     structlog.configure(
-        processors=[structlog.stdlib.add_log_level, *_rendering("columns", colours=stream.isatty())],
+        processors=[structlog.stdlib.add_log_level, *_renderers("columns", colours=stream.isatty())],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(stream),
     )
 
 
-def _tell_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _log_uncaught_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
     else:
-        structlog.get_logger(__name__).critical("ended by an error", exc_info=error)
+        structlog.get_logger(__name__).critical("process_crashed", exc_info=error)
 
 
-def log_format_of(settings: Settings, stream: TextIO) -> LogFormat:
-    """Return the format asked for, else columns for a person at a terminal and JSON for a machine."""
+def resolve_log_format(settings: Settings, stream: TextIO) -> LogFormat:
+    """Return the format that is set, or by default columns for a terminal and JSON otherwise."""
     return settings.log_format or ("columns" if stream.isatty() else "json")
 
 
 def redact_passwords(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace the password in any URL of an event, its traceback included, by three stars."""
+    """Replace the password of each URL in an event by three stars. A structlog processor."""
     return {key: _redacted(value) for key, value in event.items()}
 
 
@@ -92,7 +94,7 @@ def _redacted(value: object) -> object:
 
 
 def _shared_processors(process_name: str) -> list[Processor]:
-    def name_the_process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    def add_process_name(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event.setdefault("process", process_name)
         return event
 
@@ -102,20 +104,20 @@ def _shared_processors(process_name: str) -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        name_the_process,
+        add_process_name,
     ]
 
 
-def _rendering(log_format: LogFormat, *, colours: bool) -> list[Processor]:
+def _renderers(log_format: LogFormat, *, colours: bool) -> list[Processor]:
     if log_format == "json":
         return [
-            tell_errors,
+            summarize_errors,
             redact_passwords,
             structlog.processors.JSONRenderer(default=str),
         ]
     return [
-        tell_errors,
-        as_text,
+        summarize_errors,
+        render_as_text,
         redact_passwords,
         structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=32),
     ]

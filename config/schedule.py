@@ -1,4 +1,4 @@
-"""What beat sends, and how often; knows the wire names of tasks and nothing of their code."""
+"""The recurring tasks that beat sends, by their wire names, with their intervals."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Recurring:
-    """A task that beat sends at an interval. Its queue comes from the routes."""
+    """A task that beat sends at an interval, to the queue of its route."""
 
     task: str
     every: timedelta
@@ -14,7 +14,7 @@ class Recurring:
     """What the task does, for `docs/reference/schedule.md`."""
 
     def entry(self) -> dict[str, object]:
-        """Return it as Celery's beat wants it: a message that finds no worker expires, so that no pile builds up."""
+        """Return its entry in Celery's `beat_schedule`. A message expires after one interval, so none accumulate."""
         seconds = self.every.total_seconds()
         return {"task": self.task, "schedule": self.every, "options": {"expires": seconds}}
 
@@ -65,5 +65,5 @@ RECURRING: tuple[Recurring, ...] = (
 
 
 def beat_schedule() -> dict[str, dict[str, object]]:
-    """Return the schedule as Celery's `beat_schedule`, one entry a task."""
+    """Return Celery's `beat_schedule`, with one entry for each task."""
     return {recurring.task: recurring.entry() for recurring in RECURRING}

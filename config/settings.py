@@ -1,4 +1,4 @@
-"""Everything an operator may set, read once at a process's entry; knows no engine, no queue and no ledger."""
+"""The settings of an installation, read from the environment once when a process starts."""
 
 import difflib
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from config.durations import Duration, Durations, durations
-from config.tracing import can_trace
-from config.urls import normalised_database_url, normalised_redis_url, web_address
+from config.durations import Duration, Durations, parse_durations
+from config.tracing import is_tracing_installed
+from config.urls import normalize_database_url, normalize_redis_url, normalize_web_address
 
 _PREFIX = "PAYMENTS_"
 _UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 
 
 class SettingsError(Exception):
-    """A setting is misspelt or invalid."""
+    """A setting is misspelt or invalid. The message is one line and names the variable."""
 
 
 def _variable(field: str) -> str:
@@ -25,7 +25,7 @@ def _variable(field: str) -> str:
     return name if name in _UNPREFIXED else _PREFIX + name
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -37,11 +37,13 @@ def _default_home() -> Path:
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-DatabaseUrl = Annotated[str, BeforeValidator(normalised_database_url)]
-RedisUrl = Annotated[str, BeforeValidator(normalised_redis_url)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(lambda value: _listed(value) if isinstance(value, str) else value)]
+DatabaseUrl = Annotated[str, BeforeValidator(normalize_database_url)]
+RedisUrl = Annotated[str, BeforeValidator(normalize_redis_url)]
+Names = Annotated[
+    tuple[Name, ...], BeforeValidator(lambda value: _split_list(value) if isinstance(value, str) else value)
+]
 PathName = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())]
-WebAddress = Annotated[str, BeforeValidator(web_address)]
+WebAddress = Annotated[str, BeforeValidator(normalize_web_address)]
 LogFormat = Literal["json", "columns"]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
@@ -100,7 +102,7 @@ class Settings(BaseModel):
     flower_password: SecretStr | None = None
     """Password of Flower's login. Set both or neither."""
 
-    retry_ladder: Durations = durations("5s,30s,2m,10m,30m,2h,5h,10h")
+    retry_ladder: Durations = parse_durations("5s,30s,2m,10m,30m,2h,5h,10h")
     """Backoff schedule: the longest delay before each retry. After the last step the payment is Not Sent with the
     reason `retries_exhausted`."""
     patient_recheck: Duration = timedelta(minutes=15)
@@ -132,83 +134,85 @@ class Settings(BaseModel):
     """Lowest level that is logged."""
 
     @model_validator(mode="after")
-    def _flower_login_is_whole(self) -> Self:
+    def _check_flower_login(self) -> Self:
         if (self.flower_user is None) != (self.flower_password is None):
             raise ValueError("PAYMENTS_FLOWER_USER and PAYMENTS_FLOWER_PASSWORD: set both or neither")
         return self
 
     @model_validator(mode="after")
-    def _traces_can_be_made(self) -> Self:
-        if self.traces_url is not None and not can_trace():
+    def _check_tracing_installed(self) -> Self:
+        if self.traces_url is not None and not is_tracing_installed():
             raise ValueError("PAYMENTS_TRACES_URL: needs the extra `traces`: pip install 'payments[traces]'")
         return self
 
     @model_validator(mode="after")
-    def _a_chunk_fits(self) -> Self:
+    def _check_chunk_size(self) -> Self:
         if self.chunk_events > self.pending_max:
             raise ValueError("PAYMENTS_CHUNK_EVENTS: expected no more than PAYMENTS_PENDING_MAX")
         return self
 
     @property
     def console_address(self) -> str:
-        """Where browsers find the console."""
+        """Address of the console in a browser."""
         return self.console_url or f"http://127.0.0.1:{self.console_port}"
 
     @property
     def flower_address(self) -> str:
-        """Where browsers find Flower."""
+        """Address of Flower in a browser."""
         return self.flower_url or f"http://127.0.0.1:{self.flower_port}"
 
     @property
-    def embedded(self) -> bool:
-        """Whether at least one engine is started by `payments up` rather than named by a URL."""
+    def is_embedded(self) -> bool:
+        """Whether `payments up` starts at least one engine, because no URL names it."""
         return self.database_url is None or self.redis_url is None
 
 
 VARIABLES: tuple[str, ...] = tuple(_variable(field) for field in Settings.model_fields)
 SECRETS = (*_UNPREFIXED, "PAYMENTS_METRICS_TOKEN", "PAYMENTS_FLOWER_PASSWORD")
 _FILE = "_FILE"
-"""What may hold a password may lie in a file, which the variable of this name and this ending names."""
+"""Suffix of the variable that names a file with the value of a secret setting."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Build the settings from an environment, or raise a SettingsError of one line that names the variable.
+    """Read the settings from an environment. An empty variable counts as unset, as in Compose files and shells.
 
-    An empty variable counts as unset, as compose files and shells write it.
+    Raises SettingsError if a setting is misspelt or invalid.
     """
-    _refuse_misspelt(environ)
-    given = _in_files(environ) | {name: environ[name].strip() for name in VARIABLES if environ.get(name, "").strip()}
+    _reject_misspelt(environ)
+    given = _read_secret_files(environ) | {
+        name: environ[name].strip() for name in VARIABLES if environ.get(name, "").strip()
+    }
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
 
 
-def _in_files(environ: Mapping[str, str]) -> dict[str, str]:
-    found = {}
+def _read_secret_files(environ: Mapping[str, str]) -> dict[str, str]:
+    values = {}
     for name in SECRETS:
         if path := environ.get(name + _FILE, "").strip():
             try:
-                found[name] = Path(path).read_text("utf-8").strip()
+                values[name] = Path(path).read_text("utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is not in UTF-8"
                 raise SettingsError(f"{name}{_FILE}: {path}: {reason}") from None
-    return {name: text for name, text in found.items() if text}
+    return {name: text for name, text in values.items() if text}
 
 
-def _refuse_misspelt(environ: Mapping[str, str]) -> None:
+def _reject_misspelt(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name in VARIABLES or name.removesuffix(_FILE) in SECRETS:
             continue
         if name.startswith(_PREFIX):
-            raise SettingsError(f"{name}: there is no such setting{_closest(name, VARIABLES, 0.6)}")
-        # A misspelt URL would start an embedded engine where a real one was meant.
+            raise SettingsError(f"{name}: there is no such setting{_suggestion(name, VARIABLES, 0.6)}")
+        # A misspelt URL would start an embedded engine instead of using the intended one.
         unset = [real for real in _UNPREFIXED if not environ.get(real)]
-        if hint := _closest(name, unset, 0.88):
+        if hint := _suggestion(name, unset, 0.88):
             raise SettingsError(f"{name}: there is no such setting{hint}")
 
 
-def _closest(name: str, names: list[str] | tuple[str, ...], cutoff: float) -> str:
+def _suggestion(name: str, names: list[str] | tuple[str, ...], cutoff: float) -> str:
     found = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
     return f"; did you mean {found[0]}?" if found else ""
 
@@ -223,7 +227,7 @@ def _one_line(error: ValidationError) -> str:
     expected = first["msg"].replace("Input should be", "expected")
     if first["type"] == "int_parsing":
         expected = "expected a whole number"
-    # URLs and passwords are checked by functions of ours, which repeat nothing; the rest is no secret.
+    # The validators of URLs do not quote their input. Other settings are not secret, except passwords and tokens.
     return (
         f"{name}: {expected}"
         if "PASSWORD" in name or "TOKEN" in name

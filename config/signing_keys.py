@@ -1,4 +1,4 @@
-"""The keys with which companies sign their events, from the file in which an operator keeps them; knows no event."""
+"""Read the file of the keys that companies sign their events with."""
 
 import re
 import tomllib
@@ -13,31 +13,32 @@ _SECRET = re.compile(rf"(?:[0-9A-Fa-f]{{2}}){{{SECRET_BYTES_MIN},}}")
 
 
 def read_keys(path: Path) -> dict[str, dict[str, bytes]]:
-    """Return the secrets of each company by the key's name. Raises SettingsError; it never quotes a secret.
+    """Return the secrets of each company, by key name.
 
-    The file is TOML: a table for each company, in it a line for each key, `name = "secret in hexadecimal digits"`.
+    The file is TOML: a table for each company, with a line for each key, `name = "secret in hexadecimal digits"`.
+    Raises SettingsError if the file cannot be read or is invalid. The error never quotes a secret.
     """
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"{KEYS_VARIABLE}: {path}: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{KEYS_VARIABLE}: {path} is not TOML: {error}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{KEYS_VARIABLE}: {path} is not in UTF-8") from None
-    return {company: _keys(path, company, table) for company, table in found.items()}
+    return {company: _keys(path, company, table) for company, table in tables.items()}
 
 
 def _keys(path: Path, company: str, table: object) -> dict[str, bytes]:
-    at = f"{KEYS_VARIABLE}: {path}: company {company}"
+    prefix = f"{KEYS_VARIABLE}: {path}: company {company}"
     if not isinstance(table, dict) or not table:
-        raise SettingsError(f"{at}: expected a table of keys, such as [{company}] and a line for each key")
+        raise SettingsError(f"{prefix}: expected a table of keys, such as [{company}] and a line for each key")
     for name, secret in table.items():
         if not _NAME.fullmatch(name):
-            raise SettingsError(f"{at}: a key's name is 1 to 64 letters, digits, dots, hyphens or underscores")
+            raise SettingsError(f"{prefix}: a key's name is 1 to 64 letters, digits, dots, hyphens or underscores")
         if not isinstance(secret, str) or not _SECRET.fullmatch(secret):
             raise SettingsError(
-                f"{at}, key {name}: expected {2 * SECRET_BYTES_MIN} hexadecimal digits or more, in quotes; "
+                f"{prefix}, key {name}: expected {2 * SECRET_BYTES_MIN} hexadecimal digits or more, in quotes; "
                 "`openssl rand -hex 32` makes such a secret"
             )
     return {name: bytes.fromhex(secret) for name, secret in table.items()}

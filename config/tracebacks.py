@@ -1,7 +1,7 @@
-"""How an error is written to a log: what kind it is and where it came from, and none of the values it came upon.
+"""Summarize an error for the log: its class, the first line of its message and its stack frames.
 
-A traceback with its local variables, the parameters of a statement or the row that a database quotes would carry a
-patient's name into the log.
+Local variables, the parameters of a statement or a row that PostgreSQL quotes could contain a patient's name. They are
+left out.
 """
 
 import sys
@@ -15,35 +15,37 @@ _MESSAGE_CHARACTERS_MAX = 300
 _FRAMES_MAX = 30
 
 
-class Told(TypedDict):
-    """One error of a chain, the outermost first."""
+class ErrorSummary(TypedDict):
+    """One error of a chain of causes."""
 
     error: str
     message: str
     frames: list[str]
 
 
-def tell_errors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace what was raised by what may be told of it, as the field `exception`."""
-    if error := _raised(event.pop("exc_info", None)):
-        event["exception"] = told(error)
+def summarize_errors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace `exc_info` of an event by the summaries in the field `exception`. A structlog processor."""
+    if error := _resolve_exc_info(event.pop("exc_info", None)):
+        event["exception"] = summarize(error)
     return event
 
 
-def as_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Write what is told of an error in lines, for people."""
+def render_as_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Render the summaries in the field `exception` as lines of text. A structlog processor."""
     if isinstance(found := event.get("exception"), list):
         event["exception"] = "\n".join(line for each in found for line in _lines(each))
     return event
 
 
-def told(error: BaseException) -> list[Told]:
-    """Return what may be told of an error, and of those that led to it."""
-    return [Told(error=_name(each), message=_first_line(each), frames=_frames(each)) for each in _chain(error)]
+def summarize(error: BaseException) -> list[ErrorSummary]:
+    """Return the summaries of an error and of its causes, the outermost first."""
+    return [
+        ErrorSummary(error=_class_name(each), message=_first_line(each), frames=_frames(each)) for each in _chain(error)
+    ]
 
 
-def _raised(given: object) -> BaseException | None:
-    """Return the error of an `exc_info` as logging takes it: the error itself, its triple, or true for the present."""
+def _resolve_exc_info(given: object) -> BaseException | None:
+    """Return the error of an `exc_info`: an error, a triple, or True for the error that is being handled."""
     match given:
         case BaseException():
             return given
@@ -56,20 +58,20 @@ def _raised(given: object) -> BaseException | None:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: list[BaseException] = []
-    at: BaseException | None = error
-    while at is not None and at not in seen:
-        seen.append(at)
-        yield at
-        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        seen.append(current)
+        yield current
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 
-def _name(error: BaseException) -> str:
+def _class_name(error: BaseException) -> str:
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _first_line(error: BaseException) -> str:
-    """Return the first line: those after it may quote the statement, its parameters, or the row that was refused."""
+    """Return the first line. Later lines may quote the statement, its parameters, or the rejected row."""
     return str(error).strip().partition("\n")[0][:_MESSAGE_CHARACTERS_MAX]
 
 
@@ -78,6 +80,6 @@ def _frames(error: BaseException) -> list[str]:
     return [f"{each.filename}:{each.lineno} {each.name}" for each in frames]
 
 
-def _lines(each: Told) -> Iterator[str]:
-    yield f"{each['error']}: {each['message']}"
-    yield from (f"    {frame}" for frame in each["frames"])
+def _lines(summary: ErrorSummary) -> Iterator[str]:
+    yield f"{summary['error']}: {summary['message']}"
+    yield from (f"    {frame}" for frame in summary["frames"])

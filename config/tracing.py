@@ -1,4 +1,4 @@
-"""Where a process's traces go: nowhere, unless PAYMENTS_TRACES_URL names an OpenTelemetry collector; knows no span."""
+"""Configure the export of traces to the OpenTelemetry collector that PAYMENTS_TRACES_URL names."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 EXPORT_MILLISECONDS = 1_000
-"""How long a finished span waits for others to travel with; so much is lost with a process that is killed."""
+"""How long finished spans are batched. A killed process loses the spans of this time."""
 
 
-def can_trace() -> bool:
-    """Say whether the packages of the extra `traces` are installed."""
+def is_tracing_installed() -> bool:
+    """Return whether the packages of the extra `traces` are installed."""
     try:
         return importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is not None
     except ModuleNotFoundError:
@@ -21,14 +21,14 @@ def can_trace() -> bool:
 
 
 def tracer_provider(traces_url: str | None, process_name: str) -> TracerProvider | None:
-    """Return what this process's tracers come from, or None where no collector is named.
+    """Return this process's tracer provider, or None if `traces_url` is None.
 
-    Call it once a process, after a fork and not before: it starts a thread. A collector that does not answer costs
-    spans and a line in the log, and nothing else.
+    Call it once per process, after a fork, because it starts a thread. If the collector does not answer, spans are lost
+    and logged as such; nothing else fails.
     """
     if traces_url is None:
         return None
-    # Loaded here, so that nobody pays for it who does not trace.
+    # Imported here, because the packages are optional.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415

@@ -1,1 +1,1 @@
-"""The embedded engines, ports and supervisor that `payments up` and the tests start; production never does."""
+"""The embedded engines and the supervisor that `payments up` and the tests start. Production does not import it."""

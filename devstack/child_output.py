@@ -1,4 +1,4 @@
-"""Where the output of child processes goes, line by line: to our own stdout, and to a file for each; knows no child."""
+"""Write the output of child processes line by line: to stdout with the child's name, and to a log file for each."""
 
 import contextlib
 import itertools
@@ -15,7 +15,10 @@ _COLOURS = (36, 33, 35, 32, 34, 96, 93, 95)
 
 
 class ChildOutput:
-    """Takes what children write, in pieces as they come, and passes it on in whole lines with the child's name."""
+    """Collects the output of child processes and writes it in whole lines.
+
+    A log file that exceeds 5 MB is rotated once, to `NAME.log.1`.
+    """
 
     def __init__(self, folder: Path, stream: TextIO, log_format: LogFormat) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -23,35 +26,35 @@ class ChildOutput:
         self._stream: TextIO | None = stream
         self._json = log_format == "json"
         self._coloured = stream.isatty()
-        self._started: dict[str, bytes] = {}
+        self._partial_lines: dict[str, bytes] = {}
         self._files: dict[str, BinaryIO] = {}
-        self._colour_of: dict[str, int] = {}
-        self._colours = itertools.cycle(_COLOURS)
+        self._child_colours: dict[str, int] = {}
+        self._next_colour = itertools.cycle(_COLOURS)
 
-    def take(self, name: str, piece: bytes) -> None:
-        """Take a piece of a child's output; a line goes on as soon as it is whole, or longer than anyone reads."""
-        *lines, rest = (self._started.pop(name, b"") + piece).split(b"\n")
+    def write(self, name: str, data: bytes) -> None:
+        """Write the complete lines of a child's output. Keep an incomplete line until it is complete or too long."""
+        *lines, rest = (self._partial_lines.pop(name, b"") + data).split(b"\n")
         for line in lines:
-            self._pass_on(name, line)
+            self._write_line(name, line)
         if len(rest) > _LINE_BYTES_MAX:
-            self._pass_on(name, rest)
+            self._write_line(name, rest)
         elif rest:
-            self._started[name] = rest
+            self._partial_lines[name] = rest
 
-    def end(self, name: str) -> None:
-        """Pass on what the child began and did not finish."""
-        if rest := self._started.pop(name, b""):
-            self._pass_on(name, rest)
+    def flush(self, name: str) -> None:
+        """Write the incomplete last line of a child that has ended."""
+        if rest := self._partial_lines.pop(name, b""):
+            self._write_line(name, rest)
 
     def close(self) -> None:
-        """Close the files."""
-        for name in list(self._started):
-            self.end(name)
+        """Write all incomplete lines and close the files."""
+        for name in list(self._partial_lines):
+            self.flush(name)
         for file in self._files.values():
             file.close()
         self._files.clear()
 
-    def _pass_on(self, name: str, line: bytes) -> None:
+    def _write_line(self, name: str, line: bytes) -> None:
         self._file(name).write(line + b"\n")
         if self._stream is None:
             return
@@ -60,11 +63,11 @@ class ChildOutput:
             self._stream.write((self._as_json(name, text) if self._json else self._as_column(name, text)) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
-            # The terminal is gone; the files stay.
+            # The terminal was closed. The files are still written.
             self._stream = None
 
     def _as_json(self, name: str, text: str) -> str:
-        """Leave what is JSON already as it is; the engines write plain text."""
+        """Return a line that is JSON unchanged, and wrap plain text of the engines."""
         if text.startswith("{"):
             with contextlib.suppress(ValueError):
                 json.loads(text)
@@ -75,9 +78,9 @@ class ChildOutput:
     def _as_column(self, name: str, text: str) -> str:
         prefix = f"{name:<11}|"
         if self._coloured:
-            if name not in self._colour_of:
-                self._colour_of[name] = next(self._colours)
-            prefix = f"\x1b[{self._colour_of[name]}m{prefix}\x1b[0m"
+            if name not in self._child_colours:
+                self._child_colours[name] = next(self._next_colour)
+            prefix = f"\x1b[{self._child_colours[name]}m{prefix}\x1b[0m"
         return f"{prefix} {text}"
 
     def _file(self, name: str) -> BinaryIO:

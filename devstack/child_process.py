@@ -1,4 +1,4 @@
-"""One child process: how it is started, and how it is ended for certain; knows nothing of what runs in it."""
+"""Start a child process, and stop it with all processes of its group."""
 
 import contextlib
 import ctypes
@@ -18,26 +18,26 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Child:
-    """What to start, and how it wants to be stopped."""
+    """What to start, and how to stop it."""
 
     name: str
     command: tuple[str, ...]
-    # Added to the environment of the process that starts it.
+    # Added to the parent's environment.
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
-    # A user id to run under, for a process that refuses to run as root.
+    # User id to run as, for a program that refuses to run as root.
     user: int | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
-    # Higher tiers are stopped first: an engine outlives those that work on it.
+    # Higher tiers are stopped first, so that the services stop before the engines.
     tier: int = 1
 
 
 def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start the child in a session of its own, so that Ctrl-C at the terminal reaches its starter alone.
+    """Start the child in a new session, so that Ctrl-C at the terminal reaches only the parent.
 
-    On Linux the child gets its stop signal when the starting thread ends, so not even a SIGKILL of the starter
-    leaves an orphan behind; elsewhere the next start finds an engine left behind and ends it.
+    On Linux the kernel sends the child its stop signal when the parent's thread ends, so that even a SIGKILL of the
+    parent leaves no orphan. On other systems the next start stops an engine that was left running.
     """
     return subprocess.Popen(
         child.command,
@@ -50,19 +50,19 @@ def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
         user=child.user,
         group=None if child.user is None else pwd.getpwuid(child.user).pw_gid,
         extra_groups=None if child.user is None else [],
-        preexec_fn=_tie_to_starter(child.stop_signal),  # noqa: PLW1509 - one system call, made ready before the fork
+        preexec_fn=_die_with_parent(child.stop_signal),  # noqa: PLW1509 - one system call, prepared before the fork
     )
 
 
-def ask_to_stop(process: subprocess.Popen[bytes], child: Child) -> None:
-    """Send the child its own stop signal; it alone gets it and tells the processes that it started."""
+def request_stop(process: subprocess.Popen[bytes], child: Child) -> None:
+    """Send the child its stop signal. Its own children do not get it; the child stops them."""
     if not has_ended(process):
         process.send_signal(child.stop_signal)
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the child and whatever it started that is still in its process group, and collect it."""
-    # Until the child is collected its number stays taken, so the signal cannot reach a stranger's group.
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill the child and every process of its group, and reap the child."""
+    # Until the child is reaped its process id is not reused, so the signal cannot reach another group.
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -70,34 +70,34 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether the child itself has ended; what it left in its process group is killed before it is collected."""
+    """Return whether the child has ended. Then the rest of its process group is killed, and the child is reaped."""
     if process.returncode is not None:
         return True
-    if not hasattr(os, "waitid"):  # macOS: what it left behind stays
+    if not hasattr(os, "waitid"):  # macOS: the rest of the group stays
         return process.poll() is not None
     if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         return False
-    end_group(process)
+    kill_group(process)
     return True
 
 
 def stop(process: subprocess.Popen[bytes], child: Child) -> None:
-    """Ask the child to stop, wait for its grace to pass, then kill it."""
-    ask_to_stop(process, child)
+    """Send the stop signal, wait up to the grace period, then kill the process group."""
+    request_stop(process, child)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(child.grace_seconds)
-    end_group(process)
+    kill_group(process)
 
 
-def _tie_to_starter(stop_signal: signal.Signals) -> Callable[[], None] | None:
+def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
-    starter = os.getpid()
+    parent = os.getpid()
 
-    def tie() -> None:
+    def set_death_signal() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, int(stop_signal))
-        if os.getppid() != starter:
-            os._exit(1)  # it ended before the call above
+        if os.getppid() != parent:
+            os._exit(1)  # the parent ended before the call above
 
-    return tie
+    return set_death_signal

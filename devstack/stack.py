@@ -1,4 +1,4 @@
-"""`payments up`: the engines that no URL names, the schema, a process for each service; knows none of their work."""
+"""Run the whole stack (`payments up`): the engines that no URL names, the schema upgrade, and every service."""
 
 import functools
 import os
@@ -10,8 +10,8 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from config.engines import Engines, RunningStack, forget_running_stack, write_running_stack
-from config.logging import configure_logging, log_format_of
+from config.engines import Engines, RunningStack, remove_running_stack, write_running_stack
+from config.logging import configure_logging, resolve_log_format
 from config.settings import Settings, SettingsError, read_settings
 from config.urls import without_password
 from devstack.child_output import ChildOutput
@@ -22,29 +22,32 @@ from devstack.engine_process import Engine, EngineError
 from devstack.engines import HomeInUseError, home_lock
 from devstack.supervisor import Supervisor
 from tasks.signing import read_keyring
-from workers.runtime.ports import PortTakenError, held_port, hold_port
+from workers.runtime.ports import PortTakenError, reserve_port, reserved_port
 from workers.runtime.schema import upgrade_schema
 
 log = structlog.get_logger(__name__)
 
-# The order in which they start; each is also a service of its own: `python -m workers.NAME`, or as said below.
-APPLICATIONS = ("intake", "importer", "backoffice", "scheduler", "flower", "console")
+# In start order. Each can also run alone: `python -m workers.NAME`, or the module named in _MODULES.
+SERVICES = ("intake", "importer", "backoffice", "scheduler", "flower", "console")
 
 # Longer than a Celery worker's soft shutdown, shorter than the half minute that init systems usually grant.
 _GRACE_SECONDS = 15.0
-_REACH_SECONDS = 5
+_CONNECT_TIMEOUT_SECONDS = 5
 _MODULES = {"console": "console.web.serve"}
 
 
 def main(settings: Settings) -> int:
-    """Run the whole stack in the foreground until a signal ends it; return the exit status. Raises SettingsError."""
+    """Run the whole stack in the foreground until a signal stops it, and return the exit status.
+
+    Raises SettingsError if the file of signing keys is invalid.
+    """
     configure_logging(settings, "up")
-    read_keyring(settings)  # what is wrong with it is told before anything has started
+    read_keyring(settings)  # report an invalid file of keys before a process starts
     try:
         with (
             home_lock(settings.home),
-            held_port("PAYMENTS_FLOWER_PORT", settings.flower_port),
-            held_port("PAYMENTS_CONSOLE_PORT", settings.console_port),
+            reserved_port("PAYMENTS_FLOWER_PORT", settings.flower_port),
+            reserved_port("PAYMENTS_CONSOLE_PORT", settings.console_port),
         ):
             _run(settings)
     except (HomeInUseError, PortTakenError, EngineError) as error:
@@ -53,23 +56,23 @@ def main(settings: Settings) -> int:
     return 0
 
 
-def application(name: str, settings: Settings, engines: Engines) -> Child:
-    """Return one service as a child process; the settings reach it by its environment."""
+def service(name: str, settings: Settings, engines: Engines) -> Child:
+    """Return one service as a child process. It gets the engines and the home through its environment."""
     env = engines.environment() | {
         "PAYMENTS_HOME": str(settings.home),
-        "PAYMENTS_LOG_FORMAT": log_format_of(settings, sys.stdout),
+        "PAYMENTS_LOG_FORMAT": resolve_log_format(settings, sys.stdout),
         "PYTHONUNBUFFERED": "1",
-        # With it SIGTERM lets a Celery worker finish what it is at; without it the soft shutdown does nothing.
+        # With it, SIGTERM lets a Celery worker finish its task. Without it, the soft shutdown has no effect.
         "REMAP_SIGTERM": "SIGQUIT",
     }
-    if settings.embedded:
-        # At a desk: Flower listens on 127.0.0.1 only, and reads only.
+    if settings.is_embedded:
+        # For a single user: Flower listens on 127.0.0.1 and is read-only.
         env["FLOWER_UNAUTHENTICATED_API"] = "true"
     return Child(name, (sys.executable, "-m", _MODULES.get(name, f"workers.{name}")), env, grace_seconds=_GRACE_SECONDS)
 
 
 def _run(settings: Settings) -> None:
-    output = ChildOutput(settings.home / "log", sys.stdout, log_format_of(settings, sys.stdout))
+    output = ChildOutput(settings.home / "log", sys.stdout, resolve_log_format(settings, sys.stdout))
     with Supervisor(output) as supervisor:
         try:
             engines = _engines(settings, supervisor)
@@ -79,29 +82,29 @@ def _run(settings: Settings) -> None:
             raise
         upgrade_schema(engines.database_url, settings)
         running = _running(settings, engines)
-        supervisor.at_the_end(functools.partial(forget_running_stack, settings.home))
+        supervisor.on_exit(functools.partial(remove_running_stack, settings.home))
         write_running_stack(settings.home, running)
-        for name in APPLICATIONS:
-            supervisor.start(application(name, settings, engines))
+        for name in SERVICES:
+            supervisor.start(service(name, settings, engines))
         _show(running)
         supervisor.run()
 
 
 def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
-    """Start the engines that no URL names, and return all of them once they answer."""
+    """Start the engines that no URL names, and return all engines when they answer. Raises EngineError."""
     database_url, redis_url = settings.database_url, settings.redis_url
     if database_url is None:
         postgres = prepare_postgres(settings.home)
-        supervisor.at_the_end(postgres.forget_sockets)
+        supervisor.on_exit(postgres.remove_socket_folder)
         database_url = _start(postgres, supervisor)
     else:
-        _reach_postgres(database_url)
+        _check_postgres(database_url)
     if redis_url is None:
         valkey = prepare_valkey(settings.home)
-        supervisor.at_the_end(hold_port(valkey.port).close)
+        supervisor.on_exit(reserve_port(valkey.port).close)
         redis_url = _start(valkey, supervisor)
     else:
-        _reach_redis(redis_url)
+        _check_redis(redis_url)
     return Engines.named(database_url, redis_url, settings.celery_broker_url)
 
 
@@ -111,17 +114,19 @@ def _start(engine: Engine, supervisor: Supervisor) -> str:
     return engine.url
 
 
-def _reach_postgres(url: str) -> None:
+def _check_postgres(url: str) -> None:
     try:
-        psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_REACH_SECONDS).close()
+        psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_CONNECT_TIMEOUT_SECONDS).close()
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[-1]
         raise EngineError(f"DATABASE_URL: {without_password(url)} does not answer: {reason}") from None
 
 
-def _reach_redis(url: str) -> None:
+def _check_redis(url: str) -> None:
     try:
-        with redis.Redis.from_url(url, socket_timeout=_REACH_SECONDS, socket_connect_timeout=_REACH_SECONDS) as client:
+        with redis.Redis.from_url(
+            url, socket_timeout=_CONNECT_TIMEOUT_SECONDS, socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS
+        ) as client:
             client.ping()
     except (redis.RedisError, OSError) as error:
         raise EngineError(f"REDIS_URL: {without_password(url)} does not answer: {error}") from None
@@ -138,8 +143,8 @@ def _running(settings: Settings, engines: Engines) -> RunningStack:
 
 
 def _show(running: RunningStack) -> None:
-    """Say where everything is: in a table for a person, as one log event otherwise."""
-    where = {
+    """Show the addresses: as a table on a terminal, otherwise as one log event."""
+    addresses = {
         "PostgreSQL": without_password(running.engines.database_url),
         "Redis or Valkey": without_password(running.engines.redis_url),
         "Console": running.console_url,
@@ -147,13 +152,13 @@ def _show(running: RunningStack) -> None:
         "Logs": running.log_folder,
     }
     if not sys.stdout.isatty():
-        log.info("stack_is_up", **{name.split()[0].lower(): place for name, place in where.items()})
+        log.info("stack_started", **{name.split()[0].lower(): address for name, address in addresses.items()})
         return
     table = Table(title="payments is up; Ctrl-C stops it", show_header=False, title_justify="left")
     table.add_column()
     table.add_column(overflow="fold")
-    for name, place in where.items():
-        table.add_row(name, place)
+    for name, address in addresses.items():
+        table.add_row(name, address)
     Console().print(table)
 
 

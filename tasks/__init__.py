@@ -1,1 +1,1 @@
-"""The messages: short entries between the queue and the journeys."""
+"""The Celery messages, and the tasks that handle them. Each task is a short entry into a journey."""

@@ -1,4 +1,4 @@
-"""The message that accepts exceptions for the companies that want it without asking."""
+"""The task that accepts Billing Exceptions for companies whose adjustment policy is `auto`."""
 
 from datetime import UTC, datetime
 
@@ -7,9 +7,10 @@ import structlog
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustmentError
 from payments.store.db.connection import Database, is_transient, transaction
-from tasks import enqueue
+from tasks import wire_names
 from tasks.app import app
-from tasks.resources import resources
+from tasks.enqueue import clear_enqueued
+from tasks.resources import get_resources
 
 log = structlog.get_logger()
 POLICY = "company policy: auto"
@@ -17,26 +18,26 @@ POLICY = "company policy: auto"
 
 @app.task(name="billing.apply_adjustments")
 def apply_adjustments(**_future: object) -> str:
-    """Accept, one by one, what the companies' policies accept."""
-    here, now = resources(), datetime.now(UTC)
-    enqueue.take(here.broker, apply_adjustments)
-    with transaction(here.database) as tx:
-        waiting = adjusting.list_auto_acceptable(tx)
-    accepted = sum(_accept(here.database, finding_id, now) for finding_id in waiting)
-    return f"accepted {accepted:,} of {len(waiting):,}"
+    """Accept each exception that its company's policy accepts, in its own transaction."""
+    resources, now = get_resources(), datetime.now(UTC)
+    clear_enqueued(resources.broker, wire_names.APPLY_ADJUSTMENTS)
+    with transaction(resources.database) as tx:
+        finding_ids = adjusting.list_auto_acceptable(tx)
+    accepted = sum(_accept(resources.database, finding_id, now) for finding_id in finding_ids)
+    return f"accepted {accepted:,} of {len(finding_ids):,}"
 
 
 def _accept(database: Database, finding_id: int, now: datetime) -> bool:
-    """Accept one exception; one that has changed meanwhile, or that is held, is left for the next time."""
+    """Accept one exception. If it has changed meanwhile or is locked, return False; the next run tries again."""
     try:
         with transaction(database) as tx:
             adjusting.accept(tx, finding_id, None, now, POLICY)
     except AdjustmentError as error:
-        log.info("not accepted", finding_id=finding_id, why=str(error))
+        log.info("exception_not_accepted", finding_id=finding_id, reason=str(error))
         return False
     except Exception as error:
         if not is_transient(error):
             raise
-        log.warning("not accepted yet", finding_id=finding_id, error_class=type(error).__name__)
+        log.warning("acceptance_postponed", finding_id=finding_id, error_class=type(error).__name__)
         return False
     return True

@@ -1,4 +1,4 @@
-"""The message that balances the last full week of every clinic, and raises an alarm where a cent is unexplained."""
+"""The task that balances the last full week of each clinic, and logs an error if an amount is unexplained."""
 
 from datetime import UTC, date, datetime
 
@@ -10,7 +10,7 @@ from payments.journeys import balancing
 from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Database, transaction
 from tasks.app import app
-from tasks.resources import resources
+from tasks.resources import get_resources
 
 log = structlog.get_logger()
 
@@ -18,21 +18,21 @@ log = structlog.get_logger()
 @app.task(name="billing.balance", soft_time_limit=3600, time_limit=3660)
 def balance(**_future: object) -> str:
     """Balance the last full week, Monday to Sunday, clinic by clinic."""
-    return balance_week(resources().database, datetime.now(UTC).date())
+    return balance_week(get_resources().database, datetime.now(UTC).date())
 
 
 def balance_week(database: Database, today: date) -> str:
-    """Balance the week before the one of this day; each clinic with something unexplained is an error in the log."""
+    """Balance the full week before `today`. Logs an error for each clinic with an unexplained amount (rule D9)."""
     with transaction(database) as tx:
         balances = balancing.balance_clinics(tx, BalanceFilter(*last_full_week(today)))
-    strange = {clinic: each for clinic, each in balances.items() if each.unexplained_lines}
-    for clinic, each in strange.items():
-        log.error("unexplained", clinic=clinic, amount=str(each.unexplained), lines=len(each.unexplained_lines))
-    return f"balanced {len(balances):,} clinics, unexplained {_sum_of(strange)}"
+    unexplained = {clinic: each for clinic, each in balances.items() if each.unexplained_lines}
+    for clinic, each in unexplained.items():
+        log.error("balance_unexplained", clinic=clinic, amount=str(each.unexplained), lines=len(each.unexplained_lines))
+    return f"balanced {len(balances):,} clinics, unexplained {_summarize(unexplained)}"
 
 
-def _sum_of(strange: dict[str | None, Balance]) -> str:
-    """Return the sum, and the number of lines: what is too much in one may make up for what is missing in another."""
-    lines = sum(len(each.unexplained_lines) for each in strange.values())
-    amount = total(each.unexplained for each in strange.values()) if strange else ZERO
+def _summarize(unexplained: dict[str | None, Balance]) -> str:
+    """Return the total amount and the number of lines, because amounts of opposite sign may add up to zero."""
+    lines = sum(len(each.unexplained_lines) for each in unexplained.values())
+    amount = total(each.unexplained for each in unexplained.values()) if unexplained else ZERO
     return f"{amount} in {lines:,} line{'' if lines == 1 else 's'}" if lines else str(amount)

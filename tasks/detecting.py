@@ -1,27 +1,27 @@
-"""The message that brings the office's exceptions up to date."""
+"""The task that detects Billing Exceptions."""
 
 from datetime import UTC, datetime
 
 from payments.journeys import detecting
 from payments.store.db.connection import transaction
-from tasks import enqueue
-from tasks.adjusting import apply_adjustments
+from tasks import wire_names
 from tasks.app import app
-from tasks.resources import resources
+from tasks.enqueue import clear_enqueued, enqueue_once
+from tasks.resources import get_resources
 
 LIMIT = 500
 
 
 @app.task(name="billing.detect_exceptions")
 def detect_exceptions(**_future: object) -> str:
-    """Look at every line whose exception may have changed, a set at a time."""
-    here, done = resources(), detecting.DetectionStats()
-    enqueue.take(here.broker, detect_exceptions)
+    """Examine the lines whose exception may have changed, in batches, until a batch examines none."""
+    resources, stats = get_resources(), detecting.DetectionStats()
+    clear_enqueued(resources.broker, wire_names.DETECT_EXCEPTIONS)
     examined = -1
-    while done.examined > examined:
-        examined = done.examined
-        with transaction(here.database) as tx:
-            done += detecting.detect(tx, datetime.now(UTC), here.worker, LIMIT)
-    if done.opened or done.recomputed:
-        enqueue.give(here.broker, apply_adjustments)
-    return str(done)
+    while stats.examined > examined:
+        examined = stats.examined
+        with transaction(resources.database) as tx:
+            stats += detecting.detect(tx, datetime.now(UTC), resources.worker, LIMIT)
+    if stats.opened or stats.recomputed:
+        enqueue_once(resources.broker, wire_names.APPLY_ADJUSTMENTS)
+    return str(stats)

@@ -1,4 +1,4 @@
-"""The messages that apply patients' money to what they owe: some of it at once, the rest at night."""
+"""The tasks that apply patients' money to their charges: immediately what may not wait, and nightly the rest."""
 
 import time
 from collections.abc import Iterator
@@ -8,59 +8,60 @@ from payments.contract.money import total
 from payments.journeys import distributing
 from payments.journeys.distributing import FIRST, DistributionResult, PatientKey
 from payments.store.db.connection import Database, transaction
-from tasks import enqueue
+from tasks import wire_names
 from tasks.app import app
-from tasks.resources import resources
+from tasks.enqueue import clear_enqueued, send
+from tasks.resources import get_resources
 
-ACCOUNTS = 1_000
-TURN_SECONDS = 30
-"""How long one message is worked on; well below the time that a task is given."""
+BATCH_ACCOUNTS = 1_000
+TIME_SLICE_SECONDS = 30
+"""How long one message is worked on; well below the task time limit."""
 
 
 @app.task(name="billing.apply_at_once")
-def apply_at_once(**_future: object) -> str:
-    """Apply Payments on Account, and give back what payments or charges no longer have."""
-    here, now, moved = resources(), datetime.now(UTC), 0
-    enqueue.take(here.broker, apply_at_once)
-    done = DistributionResult(FIRST, [])
-    while done.last is not None:
-        with transaction(here.database) as tx:
-            done = distributing.distribute_queued(tx, None, now, ACCOUNTS)
-        moved += len(done.movements)
+def apply_immediately(**_future: object) -> str:
+    """Apply Payments on Account, and unapply what a payment or a charge no longer has."""
+    resources, now, moved = get_resources(), datetime.now(UTC), 0
+    clear_enqueued(resources.broker, wire_names.APPLY_IMMEDIATELY)
+    batch = DistributionResult(FIRST, [])
+    while batch.last is not None:
+        with transaction(resources.database) as tx:
+            batch = distributing.distribute_queued(tx, None, now, BATCH_ACCOUNTS)
+        moved += len(batch.movements)
     return f"{moved:,} movements"
 
 
 @app.task(name="billing.distribute_payments")
 def distribute_payments(**_future: object) -> str:
-    """Distribute the companies whose night has come, by all rules; what does not fit goes on in another message."""
-    sets = list(_for_a_turn(resources().database))
-    if sets and sets[-1].last is not None:
-        distribute_payments.delay()
-    moved = sum(len(each.movements) for each in sets)
-    return f"{moved:,} movements, {total(each.applied for each in sets)} applied"
+    """Distribute the companies whose nightly run is due for a time slice. Another message continues with the rest."""
+    batches = list(_distribute_time_slice(get_resources().database))
+    if batches and batches[-1].last is not None:
+        send(wire_names.DISTRIBUTE_PAYMENTS)
+    moved = sum(len(each.movements) for each in batches)
+    return f"{moved:,} movements, {total(each.applied for each in batches)} applied"
 
 
 def distribute_all(
     database: Database, as_of: date | None, now: datetime, *, after: PatientKey = FIRST, dry_run: bool = False
 ) -> Iterator[DistributionResult]:
-    """Distribute the accounts after one, each set in a transaction of its own; a dry run rolls each of them back.
+    """Distribute all accounts after the account `after`, and yield the result of each batch.
 
-    As of a day, or of each company's own.
+    Each batch is a transaction, which a dry run rolls back. `as_of` defaults to each company's own today.
     """
-    done = DistributionResult(after, [])
-    while done.last is not None:
+    batch = DistributionResult(after, [])
+    while batch.last is not None:
         with transaction(database) as tx:
-            done = distributing.distribute_accounts(tx, done.last, as_of, now, ACCOUNTS)
+            batch = distributing.distribute_accounts(tx, batch.last, as_of, now, BATCH_ACCOUNTS)
             if dry_run:
                 tx.rollback()
-        yield done
+        yield batch
 
 
-def _for_a_turn(database: Database) -> Iterator[DistributionResult]:
-    """Distribute set by set until no company is left whose night has come, or until the turn is over."""
-    ends, is_over = time.monotonic() + TURN_SECONDS, False
+def _distribute_time_slice(database: Database) -> Iterator[DistributionResult]:
+    """Distribute batch by batch until no company's run is due, or until the time slice is over."""
+    ends_at, is_over = time.monotonic() + TIME_SLICE_SECONDS, False
     while not is_over:
         with transaction(database) as tx:
-            done = distributing.distribute_next_due(tx, datetime.now(UTC), ACCOUNTS)
-        is_over = done.last is None or time.monotonic() >= ends
-        yield done
+            batch = distributing.distribute_next_due(tx, datetime.now(UTC), BATCH_ACCOUNTS)
+        is_over = batch.last is None or time.monotonic() >= ends_at
+        yield batch

@@ -1,55 +1,65 @@
-"""Nudges to the workers. A hint may be lost: the sweeps find by themselves whatever it was about.
+"""Enqueue tasks by their wire name.
 
-One hint to a task waits at a time, or they would pile up before a worker that is slower than the imports are, and it
-would look again and again at what it has seen. Whoever gives a hint has committed what it is about, and the task looks
-after it has begun; so the hint that waits already will do.
+No module has to import a task in order to send it. `send` is for messages that must arrive. `enqueue_once` is best
+effort: it sends nothing while a message for the task is already waiting, and periodic sweeps are the fallback. Call it
+after the commit of the work that the task is to find; a waiting task looks only when it starts.
 """
 
 import redis
 import structlog
-from celery import Task
 from kombu.exceptions import OperationalError
 
-from config.celery import KEY_PREFIX, celery_settings, impatient
+from config.celery import KEY_PREFIX, celery_settings, fail_fast
 from config.engines import Engines
 from config.settings import Settings
-from tasks.app import make_app
+from tasks import wire_names
+from tasks.app import app, make_app
 
 log = structlog.get_logger()
 
 WAITING_SECONDS_MAX = 5
-"""How long a hint is taken to wait. It may have been lost; beat sends these tasks as often by itself."""
+"""After this time a waiting message counts as lost. Beat sends the same tasks at this interval."""
 
 
-def give(broker: redis.Redis, task: "Task[..., str]") -> None:
-    """Ask for a task, unless a hint to it waits already."""
+def send(task_name: str, **arguments: object) -> None:
+    """Send a message for a task to the queue that its route names.
+
+    Raises kombu's OperationalError if the broker does not accept it.
+    """
+    app.send_task(task_name, kwargs=arguments, ignore_result=True)
+
+
+def enqueue_once(broker: redis.Redis, task_name: str) -> None:
+    """Enqueue a task unless one is already waiting. Errors of the broker are logged and not raised."""
     try:
-        if broker.set(_mark(task), "waits", nx=True, ex=WAITING_SECONDS_MAX):
-            task.delay()
+        if broker.set(_marker_key(task_name), "waits", nx=True, ex=WAITING_SECONDS_MAX):
+            send(task_name)
     except (redis.RedisError, OperationalError) as error:
-        log.info("hint not sent", error_class=type(error).__name__)
+        log.info("enqueue_failed", enqueued_task=task_name, error_class=type(error).__name__)
 
 
-def take(broker: redis.Redis, task: "Task[..., str]") -> None:
-    """Let the next hint to a task through; called by the task, before it looks."""
+def clear_enqueued(broker: redis.Redis, task_name: str) -> None:
+    """Allow the task to be enqueued again. The task calls this before it looks for work."""
     try:
-        broker.delete(_mark(task))
-    except redis.RedisError as error:  # then it goes by itself
-        log.info("hint not taken", error_class=type(error).__name__)
+        broker.delete(_marker_key(task_name))
+    except redis.RedisError as error:  # the marker expires
+        log.info("clear_enqueued_failed", enqueued_task=task_name, error_class=type(error).__name__)
 
 
-def _mark(task: "Task[..., str]") -> str:
-    return f"{KEY_PREFIX}hint:{task.name}"
+def _marker_key(task_name: str) -> str:
+    # Workers of an earlier release use the same key.
+    return f"{KEY_PREFIX}hint:{task_name}"
 
 
-def retry_due(settings: Settings, engines: Engines) -> bool:
-    """Ask the importer to take up what is due now; return whether the hint went out."""
-    from tasks import importing  # noqa: PLC0415 (the task registers itself when it is loaded)
+def enqueue_retry_due(settings: Settings, engines: Engines) -> bool:
+    """Ask the importer to retry what is due. Return False if the broker did not accept the message.
 
-    make_app(impatient(celery_settings(engines, settings)))
+    For processes that run no tasks: it configures the Celery application to fail fast.
+    """
+    make_app(fail_fast(celery_settings(engines, settings)))
     try:
-        importing.retry_due.apply_async(ignore_result=True)
-    except OperationalError:
-        log.info("hint not sent")
+        send(wire_names.RETRY_DUE)
+    except OperationalError as error:
+        log.info("enqueue_failed", enqueued_task=wire_names.RETRY_DUE, error_class=type(error).__name__)
         return False
     return True

@@ -1,17 +1,17 @@
-"""The canary: a message that must come back, the only proof that a worker takes work."""
+"""The health check's task: a worker that answers it takes messages from its queue."""
 
 from tasks.app import app
-from tasks.resources import resources
+from tasks.resources import get_resources
 
 REPLY_SECONDS = 60
 
 
 @app.task(name="canary.sing")
-def sing(*, reply_to: str, **_future: object) -> str:
-    """Answer on the list that the caller waits on."""
-    here = resources()
-    with here.feed.pipeline(transaction=True) as pipeline:
-        pipeline.rpush(reply_to, here.worker)
+def ping(*, reply_to: str, **_future: object) -> str:
+    """Push this worker's name onto the Redis list that the caller waits on."""
+    resources = get_resources()
+    with resources.feed.pipeline(transaction=True) as pipeline:
+        pipeline.rpush(reply_to, resources.worker)
         pipeline.expire(reply_to, REPLY_SECONDS)
         pipeline.execute()
-    return here.worker
+    return resources.worker

@@ -1,4 +1,4 @@
-"""Whether everything works: each engine answers, and each worker takes work and gives it back."""
+"""Check that each engine answers, and that each worker takes messages and replies."""
 
 import urllib.request
 import uuid
@@ -8,117 +8,124 @@ from typing import NamedTuple
 import redis
 from kombu.exceptions import OperationalError
 
-from config.celery import FINDINGS, IMPORTS, celery_settings, impatient
+from config.celery import FINDINGS, IMPORTS, celery_settings, fail_fast
 from config.engines import Engines, running_stack
 from config.settings import Settings
 from payments.store.db.connection import connect, is_answering
 from payments.store.migrations import is_current
-from tasks.app import make_app
+from tasks import wire_names
+from tasks.app import app, make_app
+from tasks.feed.heartbeat import HEARTBEAT_SECONDS, has_heartbeat
 from tasks.resources import connect_redis
 
-INTAKE_HEARTBEAT = "payments:intake:heartbeat"
-HEARTBEAT_SECONDS = 10
-EXPIRES_SECONDS_MIN = 60
+PING_EXPIRES_SECONDS_MIN = 60
 
 
-class Part(NamedTuple):
-    """A part of the system, whether it works, and what was seen."""
+class ComponentStatus(NamedTuple):
+    """Whether a component of the system works, with a sentence for the operator."""
 
     name: str
     is_up: bool
     detail: str
 
 
-def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Part]:
-    """Look at every part; the workers are given `timeout_seconds` in all to send their canaries back."""
-    parts = [_postgres(engines)]
+def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[ComponentStatus]:
+    """Check every component. Flower and the console are included if `payments up` runs in this home.
+
+    `timeout_seconds` limits how long the workers together may take to reply. Without Redis, the intake and the workers
+    are left out of the list.
+    """
+    statuses = [_check_postgres(engines)]
     with closing(connect_redis(engines.redis_url)) as feed:
-        parts.append(_redis(feed))
-        if parts[-1].is_up:
-            parts.append(_intake(feed))
-            parts += _workers(engines, settings, feed, timeout_seconds)
+        statuses.append(_check_redis(feed))
+        if statuses[-1].is_up:
+            statuses.append(_check_intake(feed))
+            statuses += _check_workers(engines, settings, feed, timeout_seconds)
     stack = running_stack(settings.home)
-    return [*parts, _flower(stack.flower_url), _console(stack.console_url)] if stack else parts
+    if stack is None:
+        return statuses
+    return [
+        *statuses,
+        _check_url("Flower", stack.flower_url, "healthcheck"),
+        _check_url("console", stack.console_url, "health"),
+    ]
 
 
-def _postgres(engines: Engines) -> Part:
+def _check_postgres(engines: Engines) -> ComponentStatus:
     engine = connect(engines.database_url, application_name="payments health")
     try:
         if not is_answering(engine):
-            return Part("PostgreSQL", is_up=False, detail="does not answer")
+            return ComponentStatus("PostgreSQL", is_up=False, detail="does not answer")
         current = is_current(engine)
     finally:
         engine.dispose()
-    return Part("PostgreSQL", current, "answers" if current else "answers, but its schema is not at the newest form")
+    return ComponentStatus("PostgreSQL", current, "answers" if current else "answers, but its schema is out of date")
 
 
-def _redis(feed: redis.Redis) -> Part:
+def _check_redis(feed: redis.Redis) -> ComponentStatus:
     try:
         feed.ping()
     except redis.RedisError as error:
-        return Part("Redis", is_up=False, detail=str(error))
-    return Part("Redis", is_up=True, detail="answers")
+        return ComponentStatus("Redis", is_up=False, detail=str(error))
+    return ComponentStatus("Redis", is_up=True, detail="answers")
 
 
-def _intake(feed: redis.Redis) -> Part:
-    alive = bool(feed.exists(INTAKE_HEARTBEAT))
-    return Part("intake", alive, "reads the feed" if alive else f"no sign of life for {HEARTBEAT_SECONDS} s")
+def _check_intake(feed: redis.Redis) -> ComponentStatus:
+    alive = has_heartbeat(feed)
+    return ComponentStatus("intake", alive, "reads the feed" if alive else f"no heartbeat for {HEARTBEAT_SECONDS} s")
 
 
-def _workers(engines: Engines, settings: Settings, feed: redis.Redis, timeout_seconds: int) -> list[Part]:
-    make_app(impatient(celery_settings(engines, settings)))
-    expires = max(EXPIRES_SECONDS_MIN, timeout_seconds)
+def _check_workers(
+    engines: Engines, settings: Settings, feed: redis.Redis, timeout_seconds: int
+) -> list[ComponentStatus]:
+    make_app(fail_fast(celery_settings(engines, settings)))
+    expires_seconds = max(PING_EXPIRES_SECONDS_MIN, timeout_seconds)
     queues = {"importer": IMPORTS, "backoffice": FINDINGS}
-    sent = {name: _send_canary(queue, expires) for name, queue in queues.items()}
-    heard = _heard(feed, {reply_to for reply_to in sent.values() if reply_to}, timeout_seconds)
-    return [_worker(name, queue, sent[name], heard, timeout_seconds) for name, queue in queues.items()]
+    reply_lists = {name: _send_ping(queue, expires_seconds) for name, queue in queues.items()}
+    replies = _collect_replies(feed, {reply_to for reply_to in reply_lists.values() if reply_to}, timeout_seconds)
+    return [_worker_status(name, queue, reply_lists[name], replies, timeout_seconds) for name, queue in queues.items()]
 
 
-def _send_canary(queue: str, expires: int) -> str | None:
-    from tasks import health  # noqa: PLC0415 (the task registers itself when it is loaded)
-
+def _send_ping(queue: str, expires_seconds: int) -> str | None:
+    """Send a ping and return the list on which its reply arrives, or None if the broker does not accept it."""
     reply_to = f"payments:canary:{uuid.uuid4()}"
     try:
-        health.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=expires)
+        app.send_task(
+            wire_names.PING, kwargs={"reply_to": reply_to}, queue=queue, expires=expires_seconds, ignore_result=True
+        )
     except OperationalError:
         return None
     return reply_to
 
 
-def _heard(feed: redis.Redis, awaited: set[str], timeout_seconds: int) -> dict[str, str]:
-    """Return which worker answered on which list. They wait beside each other, so two that are down take no longer."""
-    heard: dict[str, str] = {}
-    seconds_of_silence = 0
-    while awaited and seconds_of_silence < timeout_seconds:
-        # By the second, for the client takes a silence longer than its own patience for a broken connection.
+def _collect_replies(feed: redis.Redis, awaited: set[str], timeout_seconds: int) -> dict[str, str]:
+    """Return the replying worker of each list. All lists are awaited together, so two dead workers cost one timeout."""
+    replies: dict[str, str] = {}
+    silent_seconds = 0
+    while awaited and silent_seconds < timeout_seconds:
+        # One second at a time: BLPOP must end before the client's socket timeout.
         if answer := feed.blpop(sorted(awaited), timeout=1):
             reply_to, worker = (each.decode() if isinstance(each, bytes) else each for each in answer)
-            heard[reply_to] = worker
+            replies[reply_to] = worker
             awaited = awaited - {reply_to}
         else:
-            seconds_of_silence += 1
-    return heard
+            silent_seconds += 1
+    return replies
 
 
-def _worker(name: str, queue: str, reply_to: str | None, heard: dict[str, str], timeout_seconds: int) -> Part:
+def _worker_status(
+    name: str, queue: str, reply_to: str | None, replies: dict[str, str], timeout_seconds: int
+) -> ComponentStatus:
     if reply_to is None:
-        return Part(name, is_up=False, detail="the broker does not take messages")
-    if reply_to not in heard:
-        return Part(name, is_up=False, detail=f"no canary back from {queue} in {timeout_seconds} s")
-    return Part(name, is_up=True, detail=f"{heard[reply_to]} takes work from {queue}")
+        return ComponentStatus(name, is_up=False, detail="the broker does not accept messages")
+    if reply_to not in replies:
+        return ComponentStatus(name, is_up=False, detail=f"no reply from queue {queue} within {timeout_seconds} s")
+    return ComponentStatus(name, is_up=True, detail=f"{replies[reply_to]} takes messages from {queue}")
 
 
-def _flower(url: str) -> Part:
-    return _served("Flower", url, "healthcheck")
-
-
-def _console(url: str) -> Part:
-    return _served("console", url, "health")
-
-
-def _served(name: str, url: str, path: str) -> Part:
+def _check_url(name: str, url: str, path: str) -> ComponentStatus:
     try:
-        with urllib.request.urlopen(f"{url}/{path}", timeout=5):  # noqa: S310 (our own address)
-            return Part(name, is_up=True, detail=url)
+        with urllib.request.urlopen(f"{url}/{path}", timeout=5):  # noqa: S310 (an address that `payments up` wrote)
+            return ComponentStatus(name, is_up=True, detail=url)
     except OSError as error:
-        return Part(name, is_up=False, detail=f"{url}: {error}")
+        return ComponentStatus(name, is_up=False, detail=f"{url}: {error}")

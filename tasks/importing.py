@@ -1,14 +1,13 @@
-"""The messages that move payments: import these entries, give these up, take up what is due."""
+"""The importer's tasks: import entries of the feed, dead-letter them, and retry what is due."""
 
 from collections.abc import Iterable, Sequence
 
 from payments.core.import_stats import ImportStats
-from tasks import enqueue
+from tasks import wire_names
 from tasks.app import app
-from tasks.detecting import detect_exceptions
-from tasks.distributing import apply_at_once
+from tasks.enqueue import clear_enqueued, enqueue_once
 from tasks.feed import import_attempt
-from tasks.resources import Resources, resources
+from tasks.resources import Resources, get_resources
 
 DUE_LIMIT = 500
 
@@ -22,40 +21,40 @@ def import_events(
     trace: str | None = None,
     **_future: object,
 ) -> str:
-    """Import what is new on the feed, or these entries of it, into the ledger."""
-    here = resources()
+    """Import new entries of these streams for a time slice, or the given entries if `entry_ids` names some."""
+    resources = get_resources()
     if entry_ids:
-        return _summary(here, [import_attempt.import_entries(here, entry_ids)])
-    return _summary(here, import_attempt.import_turn(here, reply_to, streams, trace))
+        return _finish(resources, [import_attempt.import_entries(resources, entry_ids)])
+    return _finish(resources, import_attempt.import_time_slice(resources, reply_to, streams, trace))
 
 
 @app.task(name="payments.give_up")
-def give_up(*, entry_ids: list[str], **_future: object) -> str:
-    """Set these entries aside, visible and whole: every try has failed."""
-    here = resources()
-    return _summary(here, [import_attempt.give_up(here, entry_ids)])
+def dead_letter(*, entry_ids: list[str], **_future: object) -> str:
+    """Store these entries as dead letters, because their retries are exhausted."""
+    resources = get_resources()
+    return _finish(resources, [import_attempt.dead_letter(resources, entry_ids)])
 
 
 @app.task(name="payments.retry_due")
 def retry_due(**_future: object) -> str:
-    """Judge again what waits or was requeued and whose time has come; what is left goes on in another message."""
-    here = resources()
-    enqueue.take(here.broker, retry_due)
-    stats, is_cut = import_attempt.retry_due(here, DUE_LIMIT)
-    if is_cut:
-        enqueue.give(here.broker, retry_due)
-    return _summary(here, [stats])
+    """Re-evaluate due lines and dead letters for a time slice. Another message continues with the rest."""
+    resources = get_resources()
+    clear_enqueued(resources.broker, wire_names.RETRY_DUE)
+    stats, has_more = import_attempt.retry_due(resources, DUE_LIMIT)
+    if has_more:
+        enqueue_once(resources.broker, wire_names.RETRY_DUE)
+    return _finish(resources, [stats])
 
 
-def _summary(here: Resources, tallies: Iterable[ImportStats]) -> str:
-    """Return the result that operators read; after each part of the work those who take it from here get a hint."""
-    whole = ImportStats()
-    for stats in tallies:
+def _finish(resources: Resources, chunks: Iterable[ImportStats]) -> str:
+    """Enqueue the tasks that continue the work of each chunk, and return the statistics as the task's result."""
+    total = ImportStats()
+    for stats in chunks:
         if stats.released:
-            enqueue.give(here.broker, retry_due)
+            enqueue_once(resources.broker, wire_names.RETRY_DUE)
         if stats.to_examine:
-            enqueue.give(here.broker, detect_exceptions)
+            enqueue_once(resources.broker, wire_names.DETECT_EXCEPTIONS)
         if stats.to_distribute:
-            enqueue.give(here.broker, apply_at_once)
-        whole += stats
-    return str(whole)
+            enqueue_once(resources.broker, wire_names.APPLY_IMMEDIATELY)
+        total += stats
+    return str(total)

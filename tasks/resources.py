@@ -1,4 +1,4 @@
-"""What a process's tasks work with: PostgreSQL, Redis and the settings. Opened at the first use in each process."""
+"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. Each process opens them at the first use."""
 
 import gc
 import os
@@ -15,19 +15,21 @@ from redis.retry import Retry
 from config.engines import Engines
 from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
+from payments.core.backoff import BackoffSchedule
 from payments.core.import_stats import RunContext
 from payments.store.db.connection import SILENT_SECONDS_MAX, Database, connect
 from tasks.feed.streams import Streams
-from tasks.tracing import Traces, traces_of
+from tasks.tracing import Tracing
+from tasks.tracing_setup import open_tracing
 
 SOCKET_TIMEOUT_SECONDS = 15
-Worker = Literal["importer", "backoffice"]
-"""What runs tasks."""
+WorkerName = Literal["importer", "backoffice"]
+"""The services that run tasks."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """The connections and settings of one process."""
+    """Connections and settings of one worker process."""
 
     settings: Settings
     database: Database
@@ -35,74 +37,86 @@ class Resources:
     broker: redis.Redis
     worker: str
     keyring: Keyring = NO_KEYS
-    traces: Traces = field(default_factory=Traces)
+    tracing: Tracing = field(default_factory=Tracing)
 
     @property
     def streams(self) -> Streams:
-        """The feed, divided or not."""
+        """The streams of the feed."""
         return Streams(self.feed, self.settings.stream, self.settings.streams)
 
-    def run(self) -> RunContext:
-        """Return the particulars of a run that starts now."""
-        settings = self.settings
-        rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
-        patient_schedule = (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
-        now = datetime.now(UTC)
-        return RunContext(now, self.worker, settings.retry_ladder, _stopwatch(), patient_schedule, self.keyring)
+    def run_context(self) -> RunContext:
+        """Return the context of a run that starts now."""
+        return RunContext(
+            now=datetime.now(UTC),
+            worker=self.worker,
+            backoff_schedule=self.settings.retry_ladder,
+            elapsed_ms=_stopwatch(),
+            patient_schedule=_patient_schedule(self.settings),
+            keyring=self.keyring,
+        )
 
 
-class NotPreparedError(RuntimeError):
-    """A task ran in a process whose entry did not call `prepare`."""
+def _patient_schedule(settings: Settings) -> BackoffSchedule:
+    """Return the delays of a payment whose patient is unknown. Together they are exactly `patient_wait_max`."""
+    rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
+    return (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
 
 
-_prepared: tuple[Settings, Engines, Worker, Keyring] | None = None
+class NotConfiguredError(RuntimeError):
+    """A task ran in a process that did not call `configure`."""
+
+
+_configuration: tuple[Settings, Engines, WorkerName, Keyring] | None = None
 _opened: dict[int, Resources] = {}
 
 
-def prepare(settings: Settings, engines: Engines, worker: Worker, keyring: Keyring = NO_KEYS) -> None:
-    """Say, at a process's entry, what its tasks are to work with. Opens nothing."""
-    global _prepared  # noqa: PLW0603 (Celery gives a task no other way to what its process was started with)
-    _prepared = (settings, engines, worker, keyring)
+def configure(settings: Settings, engines: Engines, worker: WorkerName, keyring: Keyring = NO_KEYS) -> None:
+    """Set what `get_resources` opens in this process and its children. Opens nothing."""
+    global _configuration  # noqa: PLW0603 (Celery has no other way to hand a task what its process was started with)
+    _configuration = (settings, engines, worker, keyring)
 
 
-def resources() -> Resources:
-    """Return this process's connections. A forked child gets its own, and leaves its parent's alone."""
-    if _prepared is None:
-        raise NotPreparedError
+def get_resources() -> Resources:
+    """Return this process's resources, opening them at the first call. A forked child opens its own.
+
+    Raises NotConfiguredError if `configure` was not called.
+    """
+    if _configuration is None:
+        raise NotConfiguredError
     pid = os.getpid()
     if pid not in _opened:
-        _collect_garbage_seldom()
-        settings, engines, worker, keyring = _prepared
+        _relax_garbage_collection()
+        settings, engines, worker, keyring = _configuration
         _opened[pid] = Resources(
-            settings,
-            connect(
+            settings=settings,
+            database=connect(
                 engines.database_url,
                 application_name=application_name(worker),
                 silent_seconds_max=SILENT_SECONDS_MAX,
                 reads_whole_tables=worker != "importer",
             ),
-            connect_redis(engines.redis_url),
-            connect_redis(engines.broker_url),
-            f"{worker}-{pid}",
-            keyring,
-            traces_of(settings, worker),
+            feed=connect_redis(engines.redis_url),
+            broker=connect_redis(engines.broker_url),
+            worker=f"{worker}-{pid}",
+            keyring=keyring,
+            tracing=open_tracing(settings, worker),
         )
     return _opened[pid]
 
 
-def application_name(worker: Worker) -> str:
-    """Return the name by which PostgreSQL knows the connections of a worker."""
+def application_name(worker: WorkerName) -> str:
+    """Return PostgreSQL's `application_name` for a worker's sessions."""
     return f"payments {worker}"
 
 
-def let_go() -> None:
-    """Send what this process has not yet told of its work; called at its end."""
-    if here := _opened.get(os.getpid()):
-        here.traces.close()
+def close() -> None:
+    """Export this process's remaining spans. Call it when the process ends."""
+    if resources := _opened.get(os.getpid()):
+        resources.tracing.close()
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """Return a client that answers in the older protocol's shapes, waits at most 15 s, and repeats no command."""
+    """Return a client with RESP2, a socket timeout of 15 s and no retries."""
     return redis.Redis.from_url(
         url,
         protocol=2,
@@ -113,16 +127,17 @@ def connect_redis(url: str) -> redis.Redis:
     )
 
 
-def _collect_garbage_seldom() -> None:
-    """Leave what was loaded alone, and look for dead cycles between chunks rather than many times in each.
+def _relax_garbage_collection() -> None:
+    """Exempt the loaded modules from garbage collection, and collect between chunks rather than many times in each.
 
-    A chunk makes some ten thousand objects that all live to its end; with Python's own thresholds they are looked at
-    again and again (`python -m bench.steps --collector python` shows the difference).
+    A chunk creates some ten thousand objects that live until it ends. With Python's default thresholds the collector
+    examines them repeatedly (`python -m bench.steps --collector python` shows the difference).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 def _stopwatch() -> Callable[[], int]:
-    started = time.monotonic_ns()
-    return lambda: (time.monotonic_ns() - started) // 1_000_000
+    """Return a function that returns the milliseconds since now."""
+    started_ns = time.monotonic_ns()
+    return lambda: (time.monotonic_ns() - started_ns) // 1_000_000

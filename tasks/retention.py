@@ -1,15 +1,15 @@
-"""The message that makes room for the months to come."""
+"""The task that creates the partitions of coming months."""
 
 from datetime import UTC, datetime
 
 from payments.journeys import retention
 from payments.store.db.connection import transaction
 from tasks.app import app
-from tasks.resources import resources
+from tasks.resources import get_resources
 
 
 @app.task(name="billing.make_room")
-def make_room(**_future: object) -> str:
-    """Make the months ahead in the tables that only grow."""
-    with transaction(resources().database) as tx:
-        return f"made {retention.create_partitions(tx, datetime.now(UTC).date())} parts of tables"
+def create_partitions(**_future: object) -> str:
+    """Create the partitions of coming months in the tables that are partitioned by month."""
+    with transaction(get_resources().database) as tx:
+        return f"created {retention.create_partitions(tx, datetime.now(UTC).date())} partitions"

@@ -1,4 +1,4 @@
-"""The keyring of this installation: the keys that were read, and of which companies signatures are required."""
+"""Read this installation's keyring: each company's keys, and the companies whose events must be signed."""
 
 from config.settings import Settings, SettingsError
 from config.signing_keys import read_keys
@@ -8,13 +8,18 @@ ALL = "all"
 
 
 def read_keyring(settings: Settings) -> Keyring:
-    """Return the keys that events are checked with. Raises SettingsError, also for a company that could never sign."""
+    """Return the keyring that the signatures of events are checked with.
+
+    Raises SettingsError if the file of keys is invalid, or if signatures are required of a company without a key.
+    """
     keys = read_keys(settings.signing_keys) if settings.signing_keys else {}
     required = frozenset(settings.signatures_required)
-    if without := sorted(required - {ALL} - keys.keys()):
-        raise SettingsError(f"PAYMENTS_SIGNATURES_REQUIRED: company {without[0]} has no key in PAYMENTS_SIGNING_KEYS")
+    if without_key := sorted(required - {ALL} - keys.keys()):
+        raise SettingsError(
+            f"PAYMENTS_SIGNATURES_REQUIRED: company {without_key[0]} has no key in PAYMENTS_SIGNING_KEYS"
+        )
     if required and not keys:
         raise SettingsError(
-            "PAYMENTS_SIGNATURES_REQUIRED: there is no key in PAYMENTS_SIGNING_KEYS; no event could come in"
+            "PAYMENTS_SIGNATURES_REQUIRED: there is no key in PAYMENTS_SIGNING_KEYS; every event would be rejected"
         )
     return Keyring(keys, required - {ALL}, is_required=ALL in required)

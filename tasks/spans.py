@@ -1,7 +1,7 @@
-"""Traces as OpenTelemetry has them: a span for each payment below its publisher's, and one for each chunk.
+"""OpenTelemetry spans: one for each payment, below its publisher's span, and one for each chunk.
 
-The publisher's context lies in the stream entry beside the event (`traceparent`, as W3C Trace Context spells it). A
-payment's span ends after the ledger's commit. It holds identifiers and no amounts or names.
+The stream entry holds the publisher's context beside the event, as a W3C `traceparent`. A payment's span ends after the
+ledger's commit. Spans contain identifiers, and no amounts or names.
 """
 
 import time
@@ -17,44 +17,46 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from payments.contract.partial_event import read_partial_event
 from payments.contract.stream_entry import StreamEntry
-from tasks.tracing import Traces
+from tasks.tracing import Tracing
 
 _W3C = TraceContextTextMapPropagator()
-# By itself a span takes down what was raised in it word for word, and with it what PostgreSQL quotes of a row.
-_DISCREET: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
+# By default a span records an error's message, and with it what PostgreSQL quotes of a row.
+_WITHOUT_MESSAGES: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
 
 
-class Spans(Traces):
-    """The traces of a process that has somewhere to send them."""
+class SpanTracing(Tracing):
+    """Tracing with OpenTelemetry."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider, self._tracer = provider, provider.get_tracer("payments")
 
     @contextmanager
-    def asking(self) -> Iterator[str | None]:
-        """Open a span for a request to import what is new."""
-        with self._tracer.start_as_current_span("ask for import", kind=SpanKind.PRODUCER, **_DISCREET):
+    def request_span(self) -> Iterator[str | None]:
+        """Open a span for a request to import new entries, and yield its traceparent."""
+        with self._tracer.start_as_current_span("request import", kind=SpanKind.PRODUCER, **_WITHOUT_MESSAGES):
             carrier: dict[str, str] = {}
             _W3C.inject(carrier)
             yield carrier.get("traceparent")
 
     @contextmanager
-    def chunk(self, asked: str | None) -> Iterator[object]:
-        """Open a span for the import of a chunk."""
+    def chunk_span(self, traceparent: str | None) -> Iterator[object]:
+        """Open a span for the import of a chunk, as a child of the request's span."""
         with self._tracer.start_as_current_span(
-            "import chunk", context=_context(asked), kind=SpanKind.CONSUMER, **_DISCREET
+            "import chunk", context=_context(traceparent), kind=SpanKind.CONSUMER, **_WITHOUT_MESSAGES
         ) as span:
             try:
                 yield span
             except Exception as error:
-                span.set_status(Status(StatusCode.ERROR, _told(error)))
+                span.set_status(Status(StatusCode.ERROR, _outcome_text(error)))
                 raise
 
-    def tried(self, arrived: Sequence[StreamEntry], began_ns: int, outcome: str | Exception) -> None:
-        """Tell of each payment whose publisher records its trace; the chunk and its payments are linked both ways."""
+    def record_attempt(self, entries: Sequence[StreamEntry], started_ns: int, outcome: str | Exception) -> None:
+        """Record a span for each entry whose publisher's trace is sampled, linked with the chunk's span."""
         chunk, ended_ns = trace.get_current_span(), time.time_ns()
-        chunk.set_attributes({"messaging.batch.message_count": len(arrived), "payments.outcome": _told(outcome)})
-        for entry in arrived:
+        chunk.set_attributes(
+            {"messaging.batch.message_count": len(entries), "payments.outcome": _outcome_text(outcome)}
+        )
+        for entry in entries:
             context = _context(entry.trace)
             publisher = trace.get_current_span(context).get_span_context() if context else None
             if publisher is None or not publisher.trace_flags.sampled:
@@ -66,13 +68,13 @@ class Spans(Traces):
                 kind=SpanKind.CONSUMER,
                 attributes=_identifiers(entry),
                 links=[Link(chunk.get_span_context())],
-                start_time=began_ns,
+                start_time=started_ns,
             )
-            _judge(span, outcome)
+            _set_outcome(span, outcome)
             span.end(ended_ns)
 
     def close(self) -> None:
-        """Send what has not been sent."""
+        """Export the spans that were not exported yet, and stop exporting."""
         self._provider.shutdown()
 
 
@@ -87,13 +89,13 @@ def _identifiers(entry: StreamEntry) -> dict[str, str]:
     )
 
 
-def _judge(span: Span, outcome: str | Exception) -> None:
+def _set_outcome(span: Span, outcome: str | Exception) -> None:
     if isinstance(outcome, Exception):
-        # Its text may quote values; its kind says enough here, and the history has the rest.
-        span.set_status(Status(StatusCode.ERROR, _told(outcome)))
+        span.set_status(Status(StatusCode.ERROR, _outcome_text(outcome)))
     else:
         span.set_attribute("payments.chunk_outcome", outcome)
 
 
-def _told(outcome: str | Exception) -> str:
+def _outcome_text(outcome: str | Exception) -> str:
+    """Return only the class of an error, because its message may quote values. The history has the details."""
     return type(outcome).__name__ if isinstance(outcome, Exception) else outcome

@@ -18,7 +18,7 @@ import redis
 import structlog
 from psycopg import sql
 
-from config.urls import normalised_database_url, with_database, with_redis_database
+from config.urls import normalize_database_url, with_database, with_redis_database
 from devstack.engines import embedded_postgres, embedded_valkey
 from payments.store.db.connection import Database, Transaction, connect
 from payments.store.migrations import upgrade
@@ -73,7 +73,7 @@ def postgres_url(engines_home: Path) -> Iterator[str]:
     """An empty database of a real PostgreSQL, as a SQLAlchemy URL; it is the whole session's."""
     named = os.environ.get("DATABASE_URL")
     if named:
-        with scratch_database(normalised_database_url(named)) as url:
+        with scratch_database(normalize_database_url(named)) as url:
             yield url
     else:
         # Nothing here has to survive a power cut.

@@ -1,1 +1,1 @@
-"""The processes: one file a service, started with `python -m workers.NAME`."""
+"""The services, one module each: `python -m workers.NAME`. What they share is in `workers.runtime`."""

@@ -1,4 +1,4 @@
-"""The Celery worker that finds billing exceptions, applies adjustments and does the nightly work."""
+"""The back-office service: a Celery worker for billing exceptions, adjustments and the nightly tasks."""
 
 import os
 import sys
@@ -6,9 +6,9 @@ import sys
 from config.celery import ADJUSTMENTS, FINDINGS, NIGHTLY
 from config.settings import read_settings
 from workers.runtime.celery_worker import run_worker
-from workers.runtime.config_errors import in_one_line
+from workers.runtime.config_errors import exit_on_config_error
 
 if __name__ == "__main__":
-    # Two processes, so that a long nightly task keeps nobody waiting who accepts an adjustment.
-    with in_one_line("backoffice"):
+    # Two processes, so that an adjustment does not wait for a long nightly task.
+    with exit_on_config_error("backoffice"):
         sys.exit(run_worker("backoffice", [FINDINGS, ADJUSTMENTS, NIGHTLY], read_settings(os.environ), processes=2))

@@ -1,4 +1,4 @@
-"""Celery's beat: sends what recurs. One is enough, and two do no harm."""
+"""The scheduler service: Celery beat, which sends the recurring tasks. One is enough, and two do no harm."""
 
 import os
 import sys
@@ -6,24 +6,25 @@ import sys
 from celery.signals import setup_logging
 
 from config.celery import celery_settings
-from config.engines import engines_in_force
+from config.engines import current_engines
 from config.logging import configure_logging
 from config.settings import read_settings
 from tasks.app import make_app
-from workers.runtime.config_errors import in_one_line
+from workers.runtime.config_errors import exit_on_config_error
 
 
 def main() -> int:
-    """Run beat in the foreground until it is told to stop."""
+    """Run beat in the foreground until a signal stops it. Raises SettingsError, NotRunningError."""
     settings = read_settings(os.environ)
     configure_logging(settings, "scheduler")
+    # A handler of this signal keeps Celery from configuring the log itself.
     setup_logging.connect(lambda **_: None, weak=False)
-    # Beat writes here when it sent what; outside of `payments up` nobody has made the folder.
+    # Beat stores here when it last sent each task. Without `payments up` the folder may not exist yet.
     (settings.home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
-    make_app(celery_settings(engines_in_force(settings), settings)).start(["beat", "--loglevel", settings.log_level])
+    make_app(celery_settings(current_engines(settings), settings)).start(["beat", "--loglevel", settings.log_level])
     return 0
 
 
 if __name__ == "__main__":
-    with in_one_line("scheduler"):
+    with exit_on_config_error("scheduler"):
         sys.exit(main())

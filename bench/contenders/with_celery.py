@@ -10,7 +10,7 @@ import redis
 from celery import Celery
 
 from config.celery import IMPORTS, celery_settings
-from config.engines import engines_in_force
+from config.engines import current_engines
 from config.settings import read_settings
 
 REPLIES = "bench:replies"
@@ -20,7 +20,7 @@ PROCESSES = "2"
 def make() -> Celery:
     """Return the application with its two tasks."""
     settings = read_settings({k: v for k, v in os.environ.items() if not k.startswith("BENCH_")})
-    engines = engines_in_force(settings)
+    engines = current_engines(settings)
     app = Celery("bench", set_as_current=False)
     if os.environ.get("BENCH_SETTINGS") == "bare":
         app.conf.update(broker_url=engines.broker_url, task_ignore_result=True)

@@ -51,7 +51,7 @@ def requeue(
             done = requeueing.requeue(tx, keys, now, current_user())
         unknown = [key for key in done.passed_over if not reporting.timeline(tx, key)]
     _tell(done, [key for key in done.passed_over if key not in unknown], has_some=bool(choice) or keys != unknown)
-    if done.count and not enqueue.retry_due(settings, engines):
+    if done.count and not enqueue.enqueue_retry_due(settings, engines):
         print_line("The queue does not answer now; they are taken up as soon as it does.")
     if unknown:
         raise CommandError(f"no payment is known as {', '.join(unknown)}; the Claims Feed prints the keys")

@@ -26,19 +26,19 @@ class Installation(NamedTuple):
 
 def current_installation() -> Installation:
     """Read the environment. Raises SettingsError for a wrong setting and NotRunningError where nothing runs."""
-    from config.engines import engines_in_force
+    from config.engines import current_engines
     from config.settings import read_settings
 
     _keep_the_log_quiet()
     settings = read_settings(os.environ)
-    return Installation(settings, engines_in_force(settings))
+    return Installation(settings, current_engines(settings))
 
 
 def _keep_the_log_quiet() -> None:
     """Leave it to the command to speak: what its parts log goes to the standard error, from a warning on."""
-    from config.logging import log_warnings_alone
+    from config.logging import log_warnings_only
 
-    log_warnings_alone(sys.stderr)
+    log_warnings_only(sys.stderr)
 
 
 @contextmanager

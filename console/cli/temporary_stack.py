@@ -61,14 +61,14 @@ class TemporaryStack:
 
     def wait_until_healthy(self, on_look: Callable[[str], None]) -> Installation:
         """Wait until every part works. Raises StackFailedError where that does not come about."""
-        from config.engines import NotRunningError, engines_in_force
+        from config.engines import NotRunningError, current_engines
         from tasks.health_check import check
 
         deadline, missing = time.monotonic() + START_SECONDS_MAX, "the engines"
         while time.monotonic() < deadline:
             self.check_running()
             with contextlib.suppress(NotRunningError):
-                at = Installation(self.settings, engines_in_force(self.settings))
+                at = Installation(self.settings, current_engines(self.settings))
                 down = [part.name for part in check(at.engines, at.settings, _CANARY_SECONDS) if not part.is_up]
                 if not down:
                     return at

@@ -25,7 +25,7 @@ from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
-from tasks.feed.stream import FeedFigures
+from tasks.feed.stream import FeedStats
 from tasks.feed.streams import Streams
 
 ZONE_COOKIE = "payments_zone"
@@ -49,10 +49,10 @@ class AppState:
         """The address of Flower, for operators."""
         return self.settings.flower_address
 
-    def feed_figures(self) -> FeedFigures | None:
+    def feed_figures(self) -> FeedStats | None:
         """Return the length, lag and age of the feed; None if Redis does not answer."""
         try:
-            return Streams(self.feed, self.settings.stream, self.settings.streams).figures()
+            return Streams(self.feed, self.settings.stream, self.settings.streams).stats()
         except redis.RedisError:
             return None
 

@@ -15,7 +15,7 @@ from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.dashboard import Gauges, StatusCount
-from tasks.feed.stream import FeedFigures
+from tasks.feed.stream import FeedStats
 
 METRICS = {
     "payments_feed_up": "Whether Redis answered: 1 or 0.",
@@ -113,13 +113,13 @@ def _metric(name: str, value: float | None = None, labels: Iterable[str] = ()) -
     return GaugeMetricFamily(name, METRICS[name], value=value, labels=None if value is not None else list(labels))
 
 
-def _of_feed(figures: FeedFigures | None, now: datetime) -> Iterator[Metric]:
+def _of_feed(figures: FeedStats | None, now: datetime) -> Iterator[Metric]:
     yield _metric("payments_feed_up", int(figures is not None))
     if figures is None:
         return
     yield _metric("payments_feed_length", figures.length)
-    yield _metric("payments_feed_unread", figures.unread)
-    yield _metric("payments_feed_outstanding", figures.outstanding)
+    yield _metric("payments_feed_unread", figures.undelivered)
+    yield _metric("payments_feed_outstanding", figures.pending)
     oldest = None if figures.oldest_ms is None else datetime.fromtimestamp(figures.oldest_ms / 1000, UTC)
     yield _metric("payments_feed_oldest_seconds", _age_seconds(oldest, now))
 

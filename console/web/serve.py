@@ -10,7 +10,7 @@ from contextlib import closing
 import structlog
 import uvicorn
 
-from config.engines import NotRunningError, engines_in_force
+from config.engines import NotRunningError, current_engines
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, read_settings
 
@@ -26,7 +26,7 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         settings = read_settings(environ)
         configure_logging(settings, "console")
-        engines = engines_in_force(settings)
+        engines = current_engines(settings)
         listener = _listen(settings.console_port)
     except (SettingsError, NotRunningError) as error:
         sys.stderr.write(f"console: {error}\n")

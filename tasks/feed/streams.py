@@ -1,7 +1,7 @@
-"""The feed as it is divided by company: one stream, or that one and several numbered ones, read and claimed as one.
+"""The whole feed: one stream, or that one and several numbered ones, partitioned by company.
 
-An entry of a numbered stream is known by its stream's number and its id, `3/1700000000000-0`, wherever it is named: in
-messages, in the history, in the log. Of the undivided stream the id alone is enough.
+Each call works on all streams. Messages, history and log name an entry of a numbered stream by the stream's number and
+the entry's id, for example `3/1700000000000-0`. An entry of the unnumbered stream is named by its id alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ import redis
 from payments.contract.stream_entry import StreamEntry
 from payments.contract.stream_partition import stream_names
 from tasks.feed import stream
-from tasks.feed.stream import FeedFigures, Idle, Position
+from tasks.feed.stream import FeedStats, GroupState, PendingEntry
 
 
 @dataclass(frozen=True)
 class Streams:
-    """The streams of one feed. Where there is one, each call is the one call that `tasks.feed.stream` makes for it."""
+    """The streams of one feed: the unnumbered one called `name`, and `count` numbered ones if `count` exceeds 1."""
 
     client: redis.Redis
     name: str
@@ -25,85 +25,90 @@ class Streams:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every stream that is read."""
+        """Name of every stream that is read."""
         return stream_names(self.name, self.count)
 
     def ensure_groups(self) -> None:
-        """Create the streams and their groups, each of which begins with its oldest entry."""
+        """Create missing streams and consumer groups. Each group starts with the oldest entry."""
         for name in self.names:
             stream.ensure_group(self.client, name)
 
-    def positions(self) -> dict[str, Position]:
-        """Return how far the group is on each stream. Raises NoGroupError."""
-        return {name: stream.position(self.client, name) for name in self.names}
+    def group_states(self) -> dict[str, GroupState]:
+        """Return the state of each stream's consumer group. Raises NoGroupError if one does not exist."""
+        return {name: stream.group_state(self.client, name) for name in self.names}
 
-    def with_new(self, positions: Mapping[str, Position], wait_ms: int) -> list[str]:
-        """Return the streams on which something is new, as soon as there is one or after at most `wait_ms`."""
-        return stream.with_new(self.client, {name: at.last_delivered for name, at in positions.items()}, wait_ms)
+    def wait_for_new(self, states: Mapping[str, GroupState], block_ms: int) -> list[str]:
+        """Return the streams that have undelivered entries. Wait up to `block_ms` for one."""
+        last_ids = {name: state.last_delivered_id for name, state in states.items()}
+        return stream.wait_for_new(self.client, last_ids, block_ms)
 
-    def take_new(self, names: Sequence[str], count: int, reply_to: str) -> list[StreamEntry]:
-        """Take up to `count` new entries, an equal share of each of these streams, and answer on `reply_to`."""
-        return self._taken(stream.take_new(self.client, names, max(1, count // len(names)), reply_to))
+    def read_new(self, names: Sequence[str], count: int, reply_to: str) -> list[StreamEntry]:
+        """Read up to `count` new entries, an equal share from each of these streams, and reply on `reply_to`."""
+        return self._merge(stream.read_new(self.client, names, max(1, count // len(names)), reply_to))
 
-    def wait_for_new(self, count: int, wait_ms: int) -> list[StreamEntry]:
-        """Take up to `count` new entries of all streams, as soon as there is one or after at most `wait_ms`."""
-        return self._taken(stream.wait_for_new(self.client, self.names, max(1, count // self.count), wait_ms))
+    def read_new_blocking(self, count: int, block_ms: int) -> list[StreamEntry]:
+        """Read up to `count` new entries of all streams. Wait up to `block_ms` if there are none."""
+        return self._merge(stream.read_new_blocking(self.client, self.names, max(1, count // self.count), block_ms))
 
     def claim(self, entries: Sequence[str]) -> list[StreamEntry]:
-        """Take entries over and return them with their bodies; those that are done with are left out."""
+        """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are left out."""
         claimed = {name: stream.claim(self.client, name, entry_ids) for name, entry_ids in self._by_stream(entries)}
-        return self._taken(claimed)
+        return self._merge(claimed)
 
     def acknowledge(self, entries: Sequence[str]) -> None:
-        """Let go of entries that are committed. Lost on the way, it happens again later, which harms nothing."""
+        """Acknowledge committed entries and delete them. If this fails, they are delivered again, which is harmless."""
         for name, entry_ids in self._by_stream(entries):
             stream.acknowledge(self.client, name, entry_ids)
 
-    def idle(self, idle_ms: int) -> list[Idle]:
-        """Return the entries that nobody has touched for so long, oldest first in each stream."""
+    def pending_entries(self, min_idle_ms: int) -> list[PendingEntry]:
+        """Return the entries that are pending and idle for at least `min_idle_ms`, oldest first in each stream."""
         return [
-            entry._replace(entry_id=self._named(name, entry.entry_id))
+            entry._replace(entry_id=self._qualified(name, entry.entry_id))
             for name in self.names
-            for entry in stream.idle(self.client, name, idle_ms)
+            for entry in stream.pending_entries(self.client, name, min_idle_ms)
         ]
 
-    def touch(self, entries: Sequence[str], idle_ms: int) -> list[str]:
-        """Mark entries as seen to just now, and return those that still were idle: of two who ask, one gets each."""
+    def claim_idle(self, entries: Sequence[str], min_idle_ms: int) -> list[str]:
+        """XCLAIM JUSTID: reset the idle time and return the ids that this caller claimed."""
         return [
-            self._named(name, entry_id)
+            self._qualified(name, entry_id)
             for name, entry_ids in self._by_stream(entries)
-            for entry_id in stream.touch(self.client, name, entry_ids, idle_ms)
+            for entry_id in stream.claim_idle(self.client, name, entry_ids, min_idle_ms)
         ]
 
-    def clock_ms(self) -> int:
-        """Return the time of the server, the one by which entries lie idle."""
+    def server_time_ms(self) -> int:
+        """Return the Redis server's clock, which idle times are measured by, in Unix milliseconds."""
         seconds, microseconds = self.client.time()
         return seconds * 1_000 + microseconds // 1_000
 
     def length(self) -> int:
-        """Return how many entries are on the feed: not yet handed out, or not yet acknowledged."""
+        """Return how many entries the feed holds, whether pending or not yet delivered."""
         return stream.feed_length(self.client, *self.names)
 
-    def figures(self) -> FeedFigures:
-        """Return how the feed stands, all streams together."""
-        each = [stream.figures(self.client, name) for name in self.names]
-        oldest = [figures.oldest_ms for figures in each if figures.oldest_ms is not None]
-        length, unread, outstanding = (sum(column) for column in list(zip(*each, strict=True))[:3])
-        return FeedFigures(length, unread, outstanding, min(oldest, default=None))
+    def stats(self) -> FeedStats:
+        """Return the statistics of all streams together."""
+        stats = [stream.feed_stats(self.client, name) for name in self.names]
+        return FeedStats(
+            length=sum(each.length for each in stats),
+            undelivered=sum(each.undelivered for each in stats),
+            pending=sum(each.pending for each in stats),
+            oldest_ms=min((each.oldest_ms for each in stats if each.oldest_ms is not None), default=None),
+        )
 
-    def _taken(self, taken: Mapping[str, list[StreamEntry]]) -> list[StreamEntry]:
-        return [arrived for name, entries in taken.items() for arrived in self._renamed(name, entries)]
+    def _merge(self, by_stream: Mapping[str, list[StreamEntry]]) -> list[StreamEntry]:
+        """Return the entries of all streams in one list, with qualified ids."""
+        return [entry for name, entries in by_stream.items() for entry in self._with_qualified_ids(name, entries)]
 
-    def _renamed(self, name: str, entries: list[StreamEntry]) -> list[StreamEntry]:
+    def _with_qualified_ids(self, name: str, entries: list[StreamEntry]) -> list[StreamEntry]:
         if name == self.name:
             return entries
-        return [entry._replace(entry_id=self._named(name, entry.entry_id)) for entry in entries]
+        return [entry._replace(entry_id=self._qualified(name, entry.entry_id)) for entry in entries]
 
-    def _named(self, name: str, entry_id: str) -> str:
+    def _qualified(self, name: str, entry_id: str) -> str:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
     def _by_stream(self, entries: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-        """Yield each stream that is named, with the ids of its entries; its number tells it, whatever is set here."""
+        """Yield each stream that the qualified ids name, with plain ids. It may be a stream beyond `count`."""
         grouped: dict[str, list[str]] = {}
         for entry in entries:
             number, _, entry_id = entry.rpartition("/")

@@ -82,7 +82,7 @@ def test_an_older_and_a_newer_version_work_side_by_side_on_a_database_that_the_n
     assert len(entries) == len(feed) + EVENTS_A_WAVE
     assert older.report("balancing", "--clinic", CLINIC)["unexplained"] == "0.00"
     said = older.log.read_text()
-    assert [word for word in ("chunk split", "entry failed", "task failed") if word in said] == []
+    assert [word for word in ("chunk_split", "entry_failed", "task_failed") if word in said] == []
 
 
 def migrate_again(stack: Stack) -> None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from config.engines import engines_in_force
+from config.engines import current_engines
 from config.settings import read_settings
 from tests.acceptance.stack import Stack
 from tests.browser.a_fortnight import COMPANY, Fortnight
@@ -35,7 +35,7 @@ def office(console_stack: Stack) -> Stack:
     stack.environment["LOGNAME"] = "bill"
     fortnight.publish(stack)
     with psycopg.connect(
-        engines_in_force(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1), autocommit=True
+        current_engines(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1), autocommit=True
     ) as connection:
         connection.execute(SOON)
     for month in ("2026-08", "2026-09"):

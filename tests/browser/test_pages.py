@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from config.engines import engines_in_force
+from config.engines import current_engines
 from config.settings import read_settings
 from tests.acceptance.events import ALL_TYPES, payment
 from tests.acceptance.stack import Stack
@@ -127,7 +127,7 @@ def test_the_keyboard_leads_from_the_top_of_a_page_to_its_content_and_its_search
 
 def _post_what_no_rule_explains(stack: Stack) -> None:
     """Post a payment a second time past every rule, as nothing of the product does."""
-    url = engines_in_force(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1)
+    url = current_engines(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO entries (kind, part, line_ref, version, amount, company_id, clinic_id, patient_id, "

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from config.engines import Engines, NotRunningError, RunningStack, engines_in_force, write_running_stack
+from config.engines import Engines, NotRunningError, RunningStack, current_engines, write_running_stack
 from config.settings import read_settings
 
 EMBEDDED = Engines.named("postgresql+psycopg://postgres@/payments?host=/tmp/s", "redis://:p@127.0.0.1:7000/0")
@@ -30,7 +30,7 @@ def an_ended_process():
 def test_urls_that_are_set_win_over_a_running_stack(tmp_path):
     write(tmp_path, os.getpid())
 
-    assert engines_in_force(settings_in(tmp_path, **NAMED)) == Engines(
+    assert current_engines(settings_in(tmp_path, **NAMED)) == Engines(
         "postgresql+psycopg://u:p@h/d", "redis://h:6379/2", "redis://h:6379/3"
     )
 
@@ -38,8 +38,8 @@ def test_urls_that_are_set_win_over_a_running_stack(tmp_path):
 def test_a_running_stack_names_the_engines_that_no_url_names(tmp_path):
     write(tmp_path, os.getpid())
 
-    assert engines_in_force(settings_in(tmp_path)) == EMBEDDED
-    assert engines_in_force(settings_in(tmp_path, REDIS_URL="redis://h/4")) == Engines(
+    assert current_engines(settings_in(tmp_path)) == EMBEDDED
+    assert current_engines(settings_in(tmp_path, REDIS_URL="redis://h/4")) == Engines(
         EMBEDDED.database_url, "redis://h/4", "redis://h/5"
     )
 
@@ -53,7 +53,7 @@ def test_without_a_living_stack_the_next_step_is_named(tmp_path, left_behind):
         write(tmp_path, an_ended_process())
 
     with pytest.raises(NotRunningError, match="start it with `payments up`, or set DATABASE_URL and REDIS_URL"):
-        engines_in_force(settings_in(tmp_path))
+        current_engines(settings_in(tmp_path))
 
 
 def test_what_is_written_down_is_its_owners_alone(tmp_path):

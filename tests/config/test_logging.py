@@ -6,7 +6,7 @@ import sys
 import pytest
 import structlog
 
-from config.logging import configure_logging, log_warnings_alone
+from config.logging import configure_logging, log_warnings_only
 from config.settings import read_settings
 
 
@@ -74,7 +74,7 @@ def test_of_an_error_the_log_tells_the_kind_and_the_place_and_no_value(stream, l
     try:
         fail()
     except ValueError:
-        structlog.get_logger().exception("task failed")
+        structlog.get_logger().exception("task_failed")
         logging.getLogger("uvicorn.error").exception("request failed")
 
     told = stream.getvalue()
@@ -93,19 +93,19 @@ def test_an_error_that_ends_a_process_is_told_like_every_other(stream):
         sys.excepthook(type(error), error, error.__traceback__)
 
     (line,) = lines(stream)
-    assert (line["event"], line["level"], line["process"]) == ("ended by an error", "critical", "intake")
+    assert (line["event"], line["level"], line["process"]) == ("process_crashed", "critical", "intake")
     assert [each["error"].rpartition(".")[2] for each in line["exception"]] == ["ValueError", "RefusedRowError"]
     assert "Ada" not in stream.getvalue()
 
 
 def test_a_command_tells_of_an_error_no_more_than_a_process_does(stream):
-    log_warnings_alone(stream)
+    log_warnings_only(stream)
 
     try:
         fail()
     except ValueError:
         structlog.get_logger().info("small_talk")
-        structlog.get_logger().exception("task failed")
+        structlog.get_logger().exception("task_failed")
 
     assert "not stored" in stream.getvalue()
     assert "Ada" not in stream.getvalue()

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from config.settings import VARIABLES, SettingsError, read_settings
-from config.urls import broker_after, broker_form, with_database, with_redis_database, without_password
+from config.urls import default_broker_url, to_kombu_url, with_database, with_redis_database, without_password
 
 
 def test_an_empty_environment_means_embedded_engines_and_the_documented_defaults():
     settings = read_settings({})
 
-    assert settings.embedded
+    assert settings.is_embedded
     assert (settings.console_port, settings.flower_port) == (8000, 5555)
     assert settings.home == Path(__file__).parents[2] / ".payments"
     assert [step.total_seconds() for step in settings.retry_ladder] == [5, 30, 120, 600, 1800, 7200, 18000, 36000]
@@ -42,7 +42,7 @@ def test_an_empty_variable_counts_as_unset():
         ({"REDIS_URL": "redis://h/feed"}, "REDIS_URL: expected a database number at the end"),
         ({"REDIS_URL": "redis://h/0?socket_timeout=0.5"}, "REDIS_URL: socket_timeout: expected more than 1 second"),
         ({"REDIS_URL": "redis://h/0?socket_timeout=soon"}, "REDIS_URL: socket_timeout: expected more than 1 second"),
-        ({"CELERY_BROKER_URL": "redis://h/1?protocol=3"}, "CELERY_BROKER_URL: protocol: take it out of the URL"),
+        ({"CELERY_BROKER_URL": "redis://h/1?protocol=3"}, "CELERY_BROKER_URL: protocol: remove it from the URL"),
         ({"PAYMENTS_FLOWER_URL": "flower.example"}, "PAYMENTS_FLOWER_URL: expected an address such as https://"),
         ({"PAYMENTS_CONSOLE_URL": "https://u:secret@h"}, "PAYMENTS_CONSOLE_URL: expected an address such as https://"),
     ],
@@ -131,10 +131,10 @@ def test_a_url_is_printed_without_its_password(url, printed):
     ],
 )
 def test_the_broker_lies_in_the_database_after_the_feeds(feed, broker):
-    assert broker_after(feed) == broker
+    assert default_broker_url(feed) == broker
 
 
 def test_urls_are_rewritten_without_losing_a_socket():
-    assert broker_form("unix:///run/redis.sock?db=3") == "redis+socket:///run/redis.sock?virtual_host=3"
+    assert to_kombu_url("unix:///run/redis.sock?db=3") == "redis+socket:///run/redis.sock?virtual_host=3"
     assert with_redis_database("redis://:p@h/0", 9) == "redis://:p@h/9"
     assert with_database("postgresql+psycopg:///d?host=/tmp/s", "e") == "postgresql+psycopg:///e?host=/tmp/s"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import redis
 
-from config.urls import broker_after
+from config.urls import default_broker_url
 from console.cli import main
 from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
@@ -100,7 +100,7 @@ def feed(redis_url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(redis_url) as client:
         yield client
     flush(redis_url)
-    flush(broker_after(redis_url))
+    flush(default_broker_url(redis_url))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from devstack.child_process import has_ended, spawn
 from devstack.embedded_postgres import prepare_postgres
 from devstack.embedded_valkey import prepare_valkey
 from devstack.engines import HomeInUseError, embedded_engines, embedded_postgres, home_lock
-from devstack.supervisor import Backoff, Supervisor
+from devstack.supervisor import RestartBackoff, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 # Every one of them starts servers.
@@ -85,7 +85,7 @@ def test_valkey_refuses_those_who_do_not_know_the_password(home):
 def test_engines_come_back_after_a_kill_with_what_was_committed(home):
     postgres, valkey = prepare_postgres(home), prepare_valkey(home)
     output = ChildOutput(home / "log", io.StringIO(), "columns")
-    with Supervisor(output, Backoff(first_seconds=0.05)) as supervisor:
+    with Supervisor(output, RestartBackoff(initial_seconds=0.05)) as supervisor:
         for engine in (postgres, valkey):
             supervisor.start(engine.child())
             engine.wait_until_ready(lambda name=engine.name: supervisor.is_running(name))
@@ -97,9 +97,9 @@ def test_engines_come_back_after_a_kill_with_what_was_committed(home):
             os.kill(watched.process.pid, signal.SIGKILL)
         for name in ("postgres", "valkey"):
             while supervisor.is_running(name):
-                supervisor.turn(10)
+                supervisor.poll(10)
         for engine in (postgres, valkey):
-            engine.wait_until_ready(lambda: supervisor.turn(0.05) is None)
+            engine.wait_until_ready(lambda: supervisor.poll(0.05) is None)
 
         with connect(postgres.url) as connection, redis.Redis.from_url(valkey.url) as client:
             assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)

@@ -64,12 +64,12 @@ def test_the_stack_is_written_down_while_it_runs_and_forgotten_after(
     ends_it = "import os, signal; print('application is up', flush=True); os.kill(os.getppid(), signal.SIGTERM)"
     seen = []
 
-    def application(name, _settings, _engines):
+    def service(name, _settings, _engines):
         seen.append((name, running_stack(tmp_path)))
         return stack.Child(name, (sys.executable, "-S", "-c", ends_it))
 
-    monkeypatch.setattr(stack, "application", application)
-    monkeypatch.setattr(stack, "APPLICATIONS", ("only",))
+    monkeypatch.setattr(stack, "service", service)
+    monkeypatch.setattr(stack, "SERVICES", ("only",))
     monkeypatch.setattr(stack, "upgrade_schema", lambda url, _: seen.append(("schema", url)))
 
     assert stack.main(settings_in(tmp_path, DATABASE_URL=postgres_url, REDIS_URL=redis_url)) == 0
@@ -85,8 +85,8 @@ def test_the_stack_is_written_down_while_it_runs_and_forgotten_after(
 def test_an_application_gets_the_engines_by_its_environment(tmp_path):
     engines = Engines.named(*NAMED.values())
 
-    embedded = stack.application("flower", settings_in(tmp_path), engines)
-    named = stack.application("flower", settings_in(tmp_path, **NAMED), engines)
+    embedded = stack.service("flower", settings_in(tmp_path), engines)
+    named = stack.service("flower", settings_in(tmp_path, **NAMED), engines)
 
     assert engines.environment().items() <= embedded.env.items()
     assert embedded.command[1:] == ("-m", "workers.flower")

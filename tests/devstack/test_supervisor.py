@@ -10,7 +10,7 @@ import pytest
 
 from devstack.child_output import ChildOutput
 from devstack.child_process import Child
-from devstack.supervisor import Backoff, Supervisor
+from devstack.supervisor import RestartBackoff, Supervisor
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 
 PATIENCE_SECONDS = 10.0
@@ -35,7 +35,7 @@ class Bench:
     def __init__(self, folder, **backoff):
         self.stream = io.StringIO()
         self.folder = folder
-        self.supervisor = Supervisor(ChildOutput(folder, self.stream, "columns"), Backoff(**backoff))
+        self.supervisor = Supervisor(ChildOutput(folder, self.stream, "columns"), RestartBackoff(**backoff))
 
     def said(self):
         return [tuple(part.strip() for part in line.split("|", 1)) for line in self.stream.getvalue().splitlines()]
@@ -44,13 +44,13 @@ class Bench:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not so():
             assert time.monotonic() < deadline, self.said()
-            self.supervisor.turn(PATIENCE_SECONDS)
+            self.supervisor.poll(PATIENCE_SECONDS)
 
     def turn_until_ended(self, stranger):
         deadline = time.monotonic() + PATIENCE_SECONDS
         while lives(stranger):
             assert time.monotonic() < deadline
-            self.supervisor.turn(0.01)
+            self.supervisor.poll(0.01)
 
     def start(self, name, code, **how):
         self.supervisor.start(Child(name, (sys.executable, "-S", "-c", code), **how))
@@ -67,7 +67,7 @@ def hears_the_keyboard():
 
 @pytest.fixture
 def bench(tmp_path, hears_the_keyboard):
-    made = Bench(tmp_path / "log", first_seconds=0.01)
+    made = Bench(tmp_path / "log", initial_seconds=0.01)
     with made.supervisor:
         yield made
 
@@ -79,16 +79,16 @@ def test_a_child_that_dies_is_started_again(bench):
 
 
 def test_each_restart_waits_twice_as_long_up_to_a_bound():
-    backoff = Backoff(first_seconds=0.5, most_seconds=30.0)
+    backoff = RestartBackoff(initial_seconds=0.5, max_seconds=30.0)
 
-    assert [backoff.after(endings) for endings in (1, 2, 3, 7, 50)] == [0.5, 1.0, 2.0, 30.0, 30.0]
+    assert [backoff.delay_seconds(failures) for failures in (1, 2, 3, 7, 50)] == [0.5, 1.0, 2.0, 30.0, 30.0]
 
 
 def test_a_child_whose_settings_are_wrong_is_not_started_again(bench):
     bench.start("flower", f"import sys; print('up', flush=True); sys.exit({EXIT_MISCONFIGURED})")
 
     bench.turn_until(lambda: not bench.supervisor.is_running("flower"))
-    bench.supervisor.turn(0.05)
+    bench.supervisor.poll(0.05)
 
     assert bench.said() == [("flower", "up")]
 

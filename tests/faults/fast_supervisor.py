@@ -12,29 +12,29 @@ from dataclasses import replace
 from config.settings import read_settings
 from devstack import stack
 from devstack.child_process import Child
-from devstack.supervisor import Backoff, Supervisor
+from devstack.supervisor import RestartBackoff, Supervisor
 
-application = stack.application
+service = stack.service
 
 
 def fatal_tasks(name: str, *rest: object) -> Child:
     """Return a service as `payments up` starts it, with the fatal importer."""
-    child = application(name, *rest)
+    child = service(name, *rest)
     return replace(child, command=(sys.executable, "-m", "tests.faults.fatal_tasks")) if name == "importer" else child
 
 
 def skewed_clock(path: str, name: str, *rest: object) -> Child:
     """Return a service as `payments up` starts it, with an adjustable clock."""
-    child = application(name, *rest)
+    child = service(name, *rest)
     return replace(child, command=(sys.executable, "-m", "tests.faults.skewed_clock", path, child.command[-1]))
 
 
 if __name__ == "__main__":
-    stack.Supervisor = functools.partial(Supervisor, backoff=Backoff(first_seconds=0.2, most_seconds=0.5))
-    stack.APPLICATIONS = tuple(name for name in stack.APPLICATIONS if name not in {"flower", "console"})
+    stack.Supervisor = functools.partial(Supervisor, backoff=RestartBackoff(initial_seconds=0.2, max_seconds=0.5))
+    stack.SERVICES = tuple(name for name in stack.SERVICES if name not in {"flower", "console"})
     match sys.argv[1:]:
         case ["--fatal-tasks"]:
-            stack.application = fatal_tasks
+            stack.service = fatal_tasks
         case ["--clock", file]:
-            stack.application = functools.partial(skewed_clock, file)
+            stack.service = functools.partial(skewed_clock, file)
     sys.exit(stack.main(read_settings(os.environ)))

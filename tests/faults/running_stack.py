@@ -103,7 +103,7 @@ class RunningStack:
 
     def stalled_workers(self) -> int:
         """Count the workers that ended because they had stalled."""
-        return (self.home / "supervisor.log").read_text(errors="replace").count('"gone deaf"')
+        return (self.home / "supervisor.log").read_text(errors="replace").count('"worker_stalled"')
 
     def newest(self) -> tuple[int, int]:
         """Return the id of the newest entry ever added to the feed."""

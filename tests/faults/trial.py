@@ -138,7 +138,7 @@ class Trial:
 
         def answers() -> bool:
             try:
-                health.sing.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=60)
+                health.ping.apply_async(kwargs={"reply_to": reply_to}, queue=queue, expires=60)
                 return bool(self.stack.feed.blpop([reply_to], timeout=2))
             except (redis.RedisError, OperationalError):
                 return False

@@ -44,8 +44,8 @@ class Billing(NamedTuple):
     def import_what_is_there(self, count=100):
         """Import new entries, and those that were handed out and not acknowledged."""
         stream.ensure_group(self.feed, STREAM)
-        ids = [entry.entry_id for entry in stream.idle(self.feed, STREAM, 0)]
-        ids += [entry.entry_id for entry in Streams(self.feed, STREAM).take_new([STREAM], count, "nobody")]
+        ids = [entry.entry_id for entry in stream.pending_entries(self.feed, STREAM, 0)]
+        ids += [entry.entry_id for entry in Streams(self.feed, STREAM).read_new([STREAM], count, "nobody")]
         with transaction(self.database) as tx:
             importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run())
         stream.acknowledge(self.feed, STREAM, ids)

@@ -13,7 +13,7 @@ from config.settings import VARIABLES
 from devstack import stack
 from tests.ops.composed import ROOT, compose, ours, services, variables
 from workers import probe
-from workers.probe import tell
+from workers.probe import report
 
 SERVICES = services()
 OURS = ours()
@@ -23,7 +23,7 @@ PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
 
 
 def test_every_service_of_the_stack_is_there():
-    assert set(OURS) == {*stack.APPLICATIONS, "console", "migrate"}
+    assert set(OURS) == {*stack.SERVICES, "console", "migrate"}
     assert {"postgres", "redis", "prometheus", "grafana"} < set(SERVICES)
     assert {name for name, service in SERVICES.items() if "profiles" in service} == {"prometheus", "grafana"}
 
@@ -129,11 +129,14 @@ def test_postgres_counts_as_up_when_it_takes_connections_from_others():
 
 
 def test_a_probe_says_what_is_down_and_what_nobody_knows_of(capsys):
-    parts = [probe.Part("intake", is_up=True, detail="reads"), probe.Part("importer", is_up=False, detail="no canary")]
+    parts = [
+        probe.ComponentStatus("intake", is_up=True, detail="reads"),
+        probe.ComponentStatus("importer", is_up=False, detail="no reply"),
+    ]
 
-    assert [tell(names, parts) for names in (["intake"], ["importer", "backoffice"], [])] == [0, 1, 1]
+    assert [report(names, parts) for names in (["intake"], ["importer", "backoffice"], [])] == [0, 1, 1]
 
-    assert capsys.readouterr().err == "importer: no canary\nbackoffice: nothing is known of it\n"
+    assert capsys.readouterr().err == "importer: no reply\nbackoffice: could not be checked\n"
 
 
 def test_docker_compose_takes_the_file():

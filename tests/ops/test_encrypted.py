@@ -13,9 +13,9 @@ import pytest
 import redis
 from sqlalchemy.exc import OperationalError
 
-from config.celery import impatient
+from config.celery import fail_fast
 from config.engines import Engines
-from config.urls import broker_after
+from config.urls import default_broker_url
 from emr.client import FeedUnreachableError, PaymentFeed
 from payments.store.db.connection import connect, is_answering
 from tasks.resources import connect_redis
@@ -41,7 +41,7 @@ def certificate(tmp_path_factory):
 @pytest.fixture(scope="module")
 def encrypted_url(redis_url, certificate) -> Iterator[str]:
     """The real server behind an end of a TLS connection, as rediss:// without a word on certificates."""
-    flush(broker_after(redis_url))  # what others left there would come back first
+    flush(default_broker_url(redis_url))  # what others left there would come back first
     there = urlsplit(redis_url)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
@@ -103,7 +103,7 @@ def test_nobody_is_talked_to_whose_certificate_is_not_known(encrypted_url):
         client.ping()
     with pytest.raises(Exception, match=r"(?i)certificate"):
         # One who does not ask again and again: the answer is the same each time.
-        messages_come_back(Engines.named("postgresql+psycopg://u@h/d", encrypted_url), impatient)
+        messages_come_back(Engines.named("postgresql+psycopg://u@h/d", encrypted_url), fail_fast)
 
 
 def test_postgres_is_asked_for_encryption_before_anything_else_is_said():

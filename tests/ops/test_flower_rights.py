@@ -73,7 +73,7 @@ def test_flower_sees_workers_and_tasks(server, flower):
     engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of("billing", server))
     make_app(celery_settings(engines, read_settings({})))
     workers = until(lambda: ask("api/workers?refresh=1"), log)
-    health.sing.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
+    health.ping.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
 
     tasks = until(lambda: [each for each in ask("api/tasks").values() if each["state"] == "SUCCESS"], log)
 

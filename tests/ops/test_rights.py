@@ -27,13 +27,13 @@ from payments.journeys import retention
 from payments.store.db.connection import connect, transaction
 from payments.store.migrations import is_current
 from tasks.feed import stream
+from tasks.feed.dispatcher import REPLY_PREFIX
 from tasks.resources import connect_redis
 from tests.conftest import scratch_database
 from tests.make import patient, saved
 from tests.office import Office, paid
 from tests.ops.composed import PROBE, content
 from tests.store.test_partitions import BY_MONTH
-from workers.intake import REPLY_PREFIX
 
 STREAM = "emr:payments"
 
@@ -75,10 +75,10 @@ def test_the_services_read_the_feed_and_use_the_broker_and_cannot_empty_the_serv
     with closing(connect_redis(url)) as feed:
         stream.ensure_group(feed, STREAM)
         entry = feed.xadd(STREAM, {"event": json.dumps({"type": "nothing"})}).decode()
-        seen = stream.position(feed, STREAM)
-        assert stream.with_new(feed, {STREAM: seen.last_delivered}, 10) == [STREAM]
-        assert entry in [each.entry_id for each in stream.take_new(feed, [STREAM], 10, f"{REPLY_PREFIX}rights")[STREAM]]
-        assert stream.was_taken(feed, f"{REPLY_PREFIX}rights", 1_000)
+        seen = stream.group_state(feed, STREAM)
+        assert stream.wait_for_new(feed, {STREAM: seen.last_delivered_id}, 10) == [STREAM]
+        assert entry in [each.entry_id for each in stream.read_new(feed, [STREAM], 10, f"{REPLY_PREFIX}rights")[STREAM]]
+        assert stream.wait_for_reply(feed, f"{REPLY_PREFIX}rights", 1_000)
         stream.acknowledge(feed, STREAM, [each.entry_id for each in stream.claim(feed, STREAM, [entry])])
         assert feed.info("memory")["maxmemory_policy"] == "noeviction"
         assert feed.info("persistence")["aof_enabled"] == 1

@@ -1,4 +1,4 @@
-"""Real engines for the tasks: a feed and a broker of their own, and a database in which faults may be planted."""
+"""Fixtures on real engines: a feed and a broker, a database that rejects poisoned payments, a dispatcher."""
 
 import os
 from collections.abc import Iterator, MutableMapping
@@ -17,26 +17,26 @@ from payments.contract.event import ChargeType
 from payments.journeys import configuring
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
-from tasks import resources
+from tasks import resources as resources_module
 from tasks.app import make_app
 from tasks.feed import stream
+from tasks.feed.dispatcher import Dispatcher
 from tasks.resources import Resources, connect_redis
 from tests.conftest import scratch_database
 from tests.make import NOW
-from tests.tasks.feeding import opened
-from workers.intake import Intake
+from tests.tasks.dispatching import open_dispatcher
 
 
 @pytest.fixture(autouse=True)
-def logged() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged during the test."""
+def log_entries() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Capture what is logged during the test."""
     with structlog.testing.capture_logs() as entries:
         yield entries
 
 
 @pytest.fixture(scope="session")
-def planted(postgres_url: str, empty_ledger: str) -> Iterator[str]:
-    """A database in which triggers refuse each line and each entry of the ledger whose name begins with `poison`."""
+def poisoned_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
+    """Create a database whose triggers reject each line and each entry with a name that starts with `poison`."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -58,14 +58,14 @@ def planted(postgres_url: str, empty_ledger: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def engines(planted: str, redis_url: str) -> Engines:
-    """The addresses of the real engines."""
-    return Engines.named(planted, redis_url)
+def engines(poisoned_url: str, redis_url: str) -> Engines:
+    """Return the addresses of the real engines."""
+    return Engines.named(poisoned_url, redis_url)
 
 
 @pytest.fixture
 def feed(engines: Engines) -> Iterator[redis.Redis]:
-    """The feed's server, with a broker in which nothing waits."""
+    """Connect to the feed's server, with an empty broker."""
     with connect_redis(engines.broker_url) as broker, connect_redis(engines.redis_url) as client:
         broker.flushdb()
         yield client
@@ -74,7 +74,7 @@ def feed(engines: Engines) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def stream_name(feed: redis.Redis) -> Iterator[str]:
-    """A stream of its own, with the group."""
+    """Create a stream with its consumer group for this test."""
     name = f"emr:test:{uuid4()}"
     stream.ensure_group(feed, name)
     yield name
@@ -82,60 +82,62 @@ def stream_name(feed: redis.Redis) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(planted: str) -> Iterator[Database]:
-    """The way to that database."""
-    engine = create_engine(planted, pool_size=2, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=15s"})
+def database(poisoned_url: str) -> Iterator[Database]:
+    """Connect to the database that rejects poisoned payments."""
+    engine = create_engine(
+        poisoned_url, pool_size=2, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=15s"}
+    )
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def impatient(planted: str) -> Iterator[Database]:
-    """The way to that database for someone who does not wait for a lock."""
-    engine = create_engine(planted, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=100ms"})
+def short_lock_database(poisoned_url: str) -> Iterator[Database]:
+    """Connect to the same database with a lock timeout of 100 ms."""
+    engine = create_engine(poisoned_url, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=100ms"})
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
 def clinic_id(database: Database) -> str:
-    """A clinic of its own that sends everything, while nobody else has anything that comes due."""
+    """Create a clinic that sends every charge type, and postpone the due lines of other tests."""
     name = f"clinic-{uuid4()}"
     with transaction(database) as tx:
         tx.execute(
             text("UPDATE lines SET due_at = greatest(due_at, now()) + interval '1 day' WHERE due_at IS NOT NULL")
         )
-        wish = SettingsUpdate(name, "company", integration=True, charge_types=list(ChargeType))
-        configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
+        update = SettingsUpdate(name, "company", integration=True, charge_types=list(ChargeType))
+        configuring.set_clinic(tx, update, now=NOW, who="user:admin")
     return name
 
 
 @pytest.fixture
-def here(database: Database, feed: redis.Redis, engines: Engines, stream_name: str) -> Iterator[Resources]:
-    """What a task works with, put together by hand."""
+def resources(database: Database, feed: redis.Redis, engines: Engines, stream_name: str) -> Iterator[Resources]:
+    """Build the resources of a worker process."""
     settings = read_settings({"PAYMENTS_STREAM": stream_name, "PAYMENTS_RETRY_LADDER": "1s,10h"})
     with connect_redis(engines.broker_url) as broker:
         yield Resources(settings, database, feed, broker, "importer-1")
 
 
 @pytest.fixture
-def unprepared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process be one whose entry has prepared nothing yet, and leave the collector of these tests alone."""
-    for name, value in (("_prepared", None), ("_opened", {}), ("_collect_garbage_seldom", lambda: None)):
-        monkeypatch.setattr(resources, name, value)
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this process one that configured no resources yet, and leave its garbage collector alone."""
+    for name, value in (("_configuration", None), ("_opened", {}), ("_relax_garbage_collection", lambda: None)):
+        monkeypatch.setattr(resources_module, name, value)
 
 
 @pytest.fixture
-def at_work(here: Resources, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Resources:
-    """Let this process be a worker of the real engines; tasks that are called work with `here`."""
-    monkeypatch.setattr(resources, "_prepared", (here.settings, engines, here.worker))
-    monkeypatch.setitem(resources._opened, os.getpid(), here)
-    make_app(celery_settings(engines, here.settings))
-    return here
+def worker_process(resources: Resources, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Resources:
+    """Make this process a worker on the real engines, whose tasks use the fixture `resources`."""
+    monkeypatch.setattr(resources_module, "_configuration", (resources.settings, engines, resources.worker))
+    monkeypatch.setitem(resources_module._opened, os.getpid(), resources)
+    make_app(celery_settings(engines, resources.settings))
+    return resources
 
 
 @pytest.fixture
-def intake(engines: Engines, stream_name: str) -> Iterator[Intake]:
-    """An intake that hands out chunks of four and at most ten at a time, and tries again after one short step."""
-    with opened(engines, stream_name) as intake:
-        yield intake
+def dispatcher(engines: Engines, stream_name: str) -> Iterator[Dispatcher]:
+    """Open a dispatcher with chunks of four, at most ten pending entries and a short backoff schedule."""
+    with open_dispatcher(engines, stream_name) as dispatcher:
+        yield dispatcher

@@ -1,4 +1,4 @@
-"""What is committed leaves the feed whole or not at all, wherever the connection to it is cut."""
+"""An acknowledgement takes effect completely or not at all, wherever its connection is cut."""
 
 import contextlib
 import socket
@@ -15,85 +15,87 @@ from tasks.resources import Resources, connect_redis
 ENTRIES = 3
 
 
-class Wire:
-    """A wire to a server that passes on so many bytes of what is asked, and then no more; None passes all of it."""
+class CuttingProxy:
+    """A proxy that forwards `left` bytes of the requests to a server and then cuts it; None forwards all."""
 
     def __init__(self, url: str) -> None:
-        there = urlsplit(url)
+        parts = urlsplit(url)
         self.left: int | None = None
-        self.passed = 0
+        self.forwarded = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._there = (there.hostname, there.port or 6379)
-        login, at, _ = there.netloc.rpartition("@")
+        self._server = (parts.hostname, parts.port or 6379)
+        login, at, _ = parts.netloc.rpartition("@")
         port = self._listener.getsockname()[1]
-        self.url = there._replace(netloc=f"{login}{at}127.0.0.1:{port}").geturl()
-        self._carrier = threading.Thread(target=self._carry)
-        self._carrier.start()
+        self.url = parts._replace(netloc=f"{login}{at}127.0.0.1:{port}").geturl()
+        self._forwarder = threading.Thread(target=self._forward)
+        self._forwarder.start()
 
-    def _carry(self) -> None:
+    def _forward(self) -> None:
         near, _ = self._listener.accept()
-        with near, socket.create_connection(self._there) as far:
-            asker = threading.Thread(target=self._ask, args=(near, far))
-            asker.start()
+        with near, socket.create_connection(self._server) as far:
+            requests = threading.Thread(target=self._forward_requests, args=(near, far))
+            requests.start()
             with contextlib.suppress(OSError):
-                while data := far.recv(65_536):  # until the server has dealt with all that it was asked
+                while data := far.recv(65_536):  # until the server has handled all requests
                     near.sendall(data)
             with contextlib.suppress(OSError):
                 near.shutdown(socket.SHUT_RDWR)
-            asker.join()
+            requests.join()
 
-    def _ask(self, near: socket.socket, far: socket.socket) -> None:
+    def _forward_requests(self, near: socket.socket, far: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := near.recv(65_536):
                 piece = data if self.left is None else data[: self.left]
-                # counted before it is passed on: who asked may read or set these as soon as the server has answered
+                # Counted before forwarding, because the client may read these as soon as the server has answered.
                 self.left = None if self.left is None else self.left - len(piece)
-                self.passed += len(piece)
+                self.forwarded += len(piece)
                 far.sendall(piece)
                 if len(piece) < len(data):
                     break
             far.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Wait until the server has dealt with what was passed on; whoever uses the wire has let go of it before."""
-        self._carrier.join()
+        """Wait until the server has handled what was forwarded. The client must have disconnected before."""
+        self._forwarder.join()
         self._listener.close()
 
 
 @contextlib.contextmanager
-def wired(here: Resources) -> Iterator[tuple[Wire, redis.Redis]]:
-    kwargs = here.feed.connection_pool.connection_kwargs
-    wire = Wire(f"redis://:{kwargs.get('password') or ''}@{kwargs['host']}:{kwargs['port']}/{kwargs.get('db', 0)}")
-    with contextlib.closing(wire), connect_redis(wire.url) as client:
+def proxied(resources: Resources) -> Iterator[tuple[CuttingProxy, redis.Redis]]:
+    kwargs = resources.feed.connection_pool.connection_kwargs
+    proxy = CuttingProxy(
+        f"redis://:{kwargs.get('password') or ''}@{kwargs['host']}:{kwargs['port']}/{kwargs.get('db', 0)}"
+    )
+    with contextlib.closing(proxy), connect_redis(proxy.url) as client:
         client.ping()
-        wire.passed = 0
-        yield wire, client
+        proxy.forwarded = 0
+        yield proxy, client
 
 
 @pytest.fixture
-def handed_out(here: Resources) -> Iterator[list[str]]:
+def delivered(resources: Resources) -> Iterator[list[str]]:
     for _ in range(ENTRIES):
-        here.feed.xadd(here.settings.stream, {"event": "{}"})
-    taken = stream.take_new(here.feed, [here.settings.stream], 100, "nobody")[here.settings.stream]
-    ids = [each.entry_id for each in taken]
+        resources.feed.xadd(resources.settings.stream, {"event": "{}"})
+    entries = stream.read_new(resources.feed, [resources.settings.stream], 100, "nobody")[resources.settings.stream]
+    ids = [each.entry_id for each in entries]
     yield ids
-    stream.acknowledge(here.feed, here.settings.stream, ids)
+    stream.acknowledge(resources.feed, resources.settings.stream, ids)
 
 
-def test_an_acknowledgement_that_is_cut_off_leaves_everything_or_nothing(
-    here: Resources, handed_out: list[str]
+def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
+    resources: Resources, delivered: list[str]
 ) -> None:
-    name = here.settings.stream
-    with wired(here) as (wire, client):
-        stream.acknowledge(client, name, ["1000000000000-0"] * ENTRIES)  # nobody's, and as long as the real one
-        whole = wire.passed
+    name = resources.settings.stream
+    with proxied(resources) as (proxy, client):
+        stream.acknowledge(client, name, ["1000000000000-0"] * ENTRIES)  # unknown ids, as long as the real ones
+        whole = proxy.forwarded
 
     seen = set()
     for cut in range(0, whole, 3):
-        with wired(here) as (wire, client):
-            wire.left = cut
+        with proxied(resources) as (proxy, client):
+            proxy.left = cut
             with contextlib.suppress(redis.RedisError):
-                stream.acknowledge(client, name, handed_out)
-        seen.add((stream.outstanding(here.feed, name), stream.feed_length(here.feed, name)))
+                stream.acknowledge(client, name, delivered)
+        seen.add((stream.pending_count(resources.feed, name), stream.feed_length(resources.feed, name)))
 
     assert seen == {(ENTRIES, ENTRIES)}

@@ -1,4 +1,4 @@
-"""Adjustments that a company's policy accepts without asking."""
+"""The task that accepts adjustments for companies with the policy `auto`."""
 
 import os
 from dataclasses import replace
@@ -12,7 +12,7 @@ from payments.journeys import configuring, detecting, importing, reporting
 from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import transaction
-from tasks import resources
+from tasks import resources as resources_module
 from tasks.adjusting import apply_adjustments
 from tests.make import arrived, deleted, run, saved
 from tests.office import Office, paid
@@ -21,18 +21,18 @@ TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_to_accept(at_work):
+def _accept_leftovers(worker_process):
     apply_adjustments()
 
 
 @pytest.fixture
-def closed(here):
-    """Open a company with 25.00 in a closed April in each of two payments, and delete both after."""
+def company_with_closed_month(resources):
+    """Return a function that creates a company with two payments in a closed April that were deleted later."""
 
-    def closed(policy):
+    def company_with_closed_month(policy):
         company = f"company-{uuid4()}"
         line = {"company_id": company, "clinic_id": company}
-        with transaction(here.database) as tx:
+        with transaction(resources.database) as tx:
             office = Office(tx, date(2020, 6, 10), company, company)
             configuring.set_company(tx, CompanyUpdate(company, adjustments=policy), now=office.now, who="user:admin")
             office.publish(*(saved(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "ab"))
@@ -40,12 +40,12 @@ def closed(here):
             office.publish(*(deleted(payment_id=each, version=2, **line) for each in "ab"))
         return line
 
-    return closed
+    return company_with_closed_month
 
 
-def posted(here, line):
-    """Return a company's adjustments as (payment, amount, deposit date, by whom)."""
-    with transaction(here.database) as tx:
+def posted(resources, line):
+    """Return a company's adjustments as (payment, amount, deposit date, user)."""
+    with transaction(resources.database) as tx:
         found = tx.execute(
             text(
                 "SELECT payment_id, amount::text, deposit_date, entered_by FROM entries "
@@ -57,26 +57,26 @@ def posted(here, line):
         return [tuple(row) for row in found]
 
 
-def still_open(here, line):
-    with transaction(here.database) as tx:
+def still_open(resources, line):
+    with transaction(resources.database) as tx:
         return [row.reason for row in reporting.exceptions(tx, ExceptionFilter()) if row.company == line["company_id"]]
 
 
-def test_the_policy_auto_posts_today_in_its_own_name_and_review_waits_for_a_person(here, closed):
-    automatic, reviewed = closed("auto"), closed("review")
+def test_policy_auto_posts_today_and_policy_review_waits_for_a_biller(resources, company_with_closed_month):
+    automatic, reviewed = company_with_closed_month("auto"), company_with_closed_month("review")
 
     assert apply_adjustments() == "accepted 2 of 2"
 
-    assert posted(here, automatic) == [(each, "-25.00", TODAY, "company policy: auto") for each in "ab"]
-    assert still_open(here, automatic) == []
-    assert (posted(here, reviewed), len(still_open(here, reviewed))) == ([], 2)
+    assert posted(resources, automatic) == [(each, "-25.00", TODAY, "company policy: auto") for each in "ab"]
+    assert still_open(resources, automatic) == []
+    assert (posted(resources, reviewed), len(still_open(resources, reviewed))) == ([], 2)
     assert apply_adjustments() == "accepted 0 of 0"
 
 
-def test_an_amount_due_of_zero_and_a_changed_note_wait_for_a_person_under_any_policy(here, closed):
-    line = closed("auto")
+def test_zero_due_and_changed_note_wait_for_a_biller_under_any_policy(resources, company_with_closed_month):
+    line = company_with_closed_month("auto")
     apply_adjustments()
-    with transaction(here.database) as tx:
+    with transaction(resources.database) as tx:
         note = saved(payment_id="n", **line, **paid("5.00", "2020-05-08"))
         nothing_due = saved(payment_id="z", **line, **(paid("5.00", "2020-05-08") | {"amount_due": "0.00"}))
         office = Office(tx, date(2020, 6, 10), **{name: line[name] for name in ("company_id", "clinic_id")})
@@ -85,39 +85,39 @@ def test_an_amount_due_of_zero_and_a_changed_note_wait_for_a_person_under_any_po
         office.publish(saved(payment_id="n", version=2, memo="by the window", **line, **paid("5.00", "2020-05-08")))
 
     assert apply_adjustments() == "accepted 0 of 0"
-    assert sorted(still_open(here, line)) == [
+    assert sorted(still_open(resources, line)) == [
         "Amount Due is 0.00",
         "Payment added/edited/deleted when month is closed",
     ]
 
 
-def test_one_that_was_saved_again_meanwhile_waits_for_the_sweep_and_stops_none(here, closed):
-    line = closed("auto")
-    with transaction(here.database) as tx:
+def test_payment_saved_meanwhile_is_skipped_until_the_next_detection(resources, company_with_closed_month):
+    line = company_with_closed_month("auto")
+    with transaction(resources.database) as tx:
         again = saved(payment_id="a", version=3, **line, **paid("10.00", "2020-04-08"))
         importing.import_events(tx, arrived([again]), run())
 
     assert apply_adjustments() == "accepted 1 of 2"
-    assert [amount for _, amount, *_ in posted(here, line)] == ["-25.00"]
+    assert [amount for _, amount, *_ in posted(resources, line)] == ["-25.00"]
 
-    with transaction(here.database) as tx:
+    with transaction(resources.database) as tx:
         detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
     assert apply_adjustments() == "accepted 1 of 1"
-    assert [amount for _, amount, *_ in posted(here, line)] == ["-25.00", "-15.00"]
+    assert [amount for _, amount, *_ in posted(resources, line)] == ["-25.00", "-15.00"]
 
 
-def test_one_that_someone_else_holds_waits_for_the_next_time_and_stops_none(
-    here, closed, impatient, monkeypatch, logged
+def test_locked_payment_is_skipped_until_the_next_run(
+    resources, company_with_closed_month, short_lock_database, monkeypatch, log_entries
 ):
-    line = closed("auto")
-    monkeypatch.setitem(resources._opened, os.getpid(), replace(here, database=impatient))
-    with transaction(here.database) as tx:
+    line = company_with_closed_month("auto")
+    monkeypatch.setitem(resources_module._opened, os.getpid(), replace(resources, database=short_lock_database))
+    with transaction(resources.database) as tx:
         held = {"company_id": line["company_id"], "payment_id": "a"}
         tx.execute(
             text("SELECT FROM lines WHERE company_id = :company_id AND payment_id = :payment_id FOR UPDATE"), held
         )
         assert apply_adjustments() == "accepted 1 of 2"
 
-    assert [entry["event"] for entry in logged if entry["log_level"] == "warning"] == ["not accepted yet"]
+    assert [entry["event"] for entry in log_entries if entry["log_level"] == "warning"] == ["acceptance_postponed"]
     assert apply_adjustments() == "accepted 1 of 1"
-    assert sorted(payment for payment, *_ in posted(here, line)) == ["a", "b"]
+    assert sorted(payment for payment, *_ in posted(resources, line)) == ["a", "b"]

@@ -1,4 +1,4 @@
-"""The sweep for exceptions as a message: it opens what was missed and closes what has mended itself."""
+"""The task that detects exceptions: it opens, recomputes and closes them."""
 
 from datetime import date
 from uuid import uuid4
@@ -18,91 +18,91 @@ NOTHING = "opened 0, recomputed 0, closed by themselves 0"
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left_to_find(at_work, engines):
+def _detect_leftovers(worker_process, engines):
     detect_exceptions()
-    hints(engines)
+    take_enqueued(engines)
 
 
 @pytest.fixture
-def april(here):
-    """A company's clinic whose April 2020 is closed, with 25.00 in each of three payments."""
+def april(resources):
+    """Create a clinic whose April 2020 is closed, with three payments of 25.00."""
     company = f"company-{uuid4()}"
     line = {"company_id": company, "clinic_id": company}
-    with transaction(here.database) as tx:
+    with transaction(resources.database) as tx:
         office = Office(tx, date(2020, 6, 10), company, company)
         office.publish(*(saved(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "abc"))
         office.close("2020-04")
     return line
 
 
-def hears(here, *events):
-    """Import what the EMR saves, and send no hint."""
-    with transaction(here.database) as tx:
+def import_silently(resources, *events):
+    """Import events without enqueueing a task."""
+    with transaction(resources.database) as tx:
         importing.import_events(tx, arrived(events), run())
 
 
-def hints(engines):
-    """Take out what was sent to those who accept by policy, as they do."""
+def take_enqueued(engines):
+    """Take the messages of `apply_adjustments` out of the broker, and return their number."""
     with connect_redis(engines.broker_url) as broker:
         waiting = broker.llen("payments:adjustments")
         broker.flushdb()
         return waiting
 
 
-def statuses(here, april):
-    with transaction(here.database) as tx:
+def statuses(resources, april):
+    with transaction(resources.database) as tx:
         rows = reporting.exceptions(tx, ExceptionFilter(status=None))
     return {row.payment.split("/")[1]: row.status for row in rows if row.company == april["company_id"]}
 
 
-def test_it_opens_what_no_hint_was_sent_for_and_tells_those_who_accept_by_policy(here, engines, april):
-    hears(here, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
+def test_missed_exceptions_are_opened_and_adjustments_enqueued(resources, engines, april):
+    import_silently(resources, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
 
     assert detect_exceptions() == "opened 2, recomputed 0, closed by themselves 0"
 
-    assert statuses(here, april) == {"a": "open", "b": "open"}
-    assert hints(engines) == 1
+    assert statuses(resources, april) == {"a": "open", "b": "open"}
+    assert take_enqueued(engines) == 1
 
 
-def test_a_second_run_finds_nothing_more_and_tells_nobody(here, engines, april):
-    hears(here, deleted(payment_id="a", version=2, **april))
+def test_second_run_finds_nothing_and_enqueues_nothing(resources, engines, april):
+    import_silently(resources, deleted(payment_id="a", version=2, **april))
     detect_exceptions()
-    hints(engines)
+    take_enqueued(engines)
 
     assert detect_exceptions() == NOTHING
-    assert hints(engines) == 0
+    assert take_enqueued(engines) == 0
 
 
-def test_it_recomputes_what_was_saved_again_and_closes_what_has_mended_itself(here, engines, april):
-    hears(here, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
+def test_payment_saved_again_recomputes_or_closes_its_exception(resources, engines, april):
+    import_silently(resources, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
     detect_exceptions()
-    hints(engines)
-    hears(
-        here,
+    take_enqueued(engines)
+    import_silently(
+        resources,
         saved(payment_id="a", version=3, **april, **paid("25.00", "2020-04-08")),
         saved(payment_id="b", version=3, **april, **paid("30.00", "2020-04-08")),
     )
 
     assert detect_exceptions() == "opened 0, recomputed 1, closed by themselves 1"
 
-    assert statuses(here, april) == {"a": "auto_closed", "b": "open"}
-    assert hints(engines) == 1
+    assert statuses(resources, april) == {"a": "auto_closed", "b": "open"}
+    assert take_enqueued(engines) == 1
 
 
-def test_it_goes_on_until_nothing_is_left(here, april, monkeypatch):
-    hears(here, *(deleted(payment_id=each, version=2, **april) for each in "abc"))
+def test_task_continues_until_no_line_is_left(resources, april, monkeypatch):
+    import_silently(resources, *(deleted(payment_id=each, version=2, **april) for each in "abc"))
     monkeypatch.setattr(detecting, "LIMIT", 2)
 
     assert detect_exceptions() == "opened 3, recomputed 0, closed by themselves 0"
 
 
-def test_a_payment_that_someone_else_is_at_is_left_for_the_next_run(here, april):
-    hears(here, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
-    with transaction(here.database) as tx:
+def test_locked_payment_is_left_for_the_next_run(resources, april):
+    import_silently(resources, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
+    with transaction(resources.database) as tx:
         importing.import_events(
             tx, arrived([saved(payment_id="b", version=3, **april, **paid("1.00", "2020-04-08"))]), run()
         )
         assert detect_exceptions() == "opened 1, recomputed 0, closed by themselves 0"
 
     assert detect_exceptions() == "opened 1, recomputed 0, closed by themselves 0"
-    assert statuses(here, april) == {"a": "open", "b": "open"}
+    assert statuses(resources, april) == {"a": "open", "b": "open"}

@@ -1,4 +1,4 @@
-"""One attempt at entries of the stream, between a real Redis and a real PostgreSQL."""
+"""Import attempts between a real Redis and a real PostgreSQL."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,201 +15,201 @@ from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
 from tasks.feed.import_attempt import NotAnsweringError
 from tests.make import NOW, body, patient, saved
-from tests.tasks.feeding import left
+from tests.tasks.dispatching import pending_and_length
 
 REFUSED = "this payment cannot be stored"
 
 
 @pytest.fixture
-def publish(here, clinic_id):
-    """Put payments of a known patient on the stream, hand them out, and return their ids."""
+def publish(resources, clinic_id):
+    """Return a function that publishes payments of a known patient, reads them, and returns the entries' ids."""
 
     def publish(*payment_ids, **changes):
         events = [patient(clinic_id)]
         events += [saved(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id, **changes) for each in payment_ids]
         for event in events:
-            here.feed.xadd(here.settings.stream, {"event": body(event)})
-        return take_new(here)
+            resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+        return read_new(resources)
 
     return publish
 
 
-def take_new(here):
-    """Take what is new, as an importer does that dies of it, and return the ids."""
-    return [entry.entry_id for entry in here.streams.take_new([here.settings.stream], 1_000, "nobody")]
+def read_new(resources):
+    """Read new entries, as an importer that crashes afterwards, and return their ids."""
+    return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 1_000, "nobody")]
 
 
-def rows(here, clinic_id):
-    with transaction(here.database) as tx:
+def rows(resources, clinic_id):
+    with transaction(resources.database) as tx:
         found = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
         return {row.payment.split("/")[1]: row for row in found}
 
 
-def failures(here, entry_id):
-    """Return the errors that are remembered of an entry that could not yet be read."""
-    with transaction(here.database) as tx:
+def failures(resources, entry_id):
+    """Return the recorded errors of an entry that was not imported yet."""
+    with transaction(resources.database) as tx:
         found = tx.execute(text("SELECT error FROM history WHERE entry_id = :id AND what = 'Failed'"), {"id": entry_id})
         return [error.partition(": ")[2] for error in found.scalars()]
 
 
-def test_what_is_new_is_taken_a_chunk_at_a_time_and_whoever_waits_hears_of_it(here, clinic_id):
-    small = replace(here, settings=here.settings.model_copy(update={"chunk_events": 2}))
+def test_new_entries_are_imported_in_chunks_and_each_read_is_answered(resources, clinic_id):
+    small_chunks = replace(resources, settings=resources.settings.model_copy(update={"chunk_events": 2}))
     payments = [saved(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in "12"]
     for event in patient(clinic_id), *payments:
-        here.feed.xadd(here.settings.stream, {"event": body(event)})
+        resources.feed.xadd(resources.settings.stream, {"event": body(event)})
 
-    assert [str(import_attempt.import_new(small, "listener")) for _ in range(3)] == [
+    assert [str(import_attempt.import_new(small_chunks, "listener")) for _ in range(3)] == [
         "imported 1, updated 0, held 0, not sent 0, patients and charges noted 1",
         "imported 1, updated 0, held 0, not sent 0",
         "imported 0, updated 0, held 0, not sent 0",
     ]
-    assert all(stream.was_taken(here.feed, "listener", 1_000) for _ in range(3))
-    assert left(here) == (0, 0)
+    assert all(stream.wait_for_reply(resources.feed, "listener", 1_000) for _ in range(3))
+    assert pending_and_length(resources) == (0, 0)
 
 
-def test_entries_are_acknowledged_and_deleted_after_the_commit(here, publish, clinic_id):
+def test_entries_are_acknowledged_and_deleted_after_the_commit(resources, publish, clinic_id):
     ids = publish("1", "2")
-    assert left(here) == (3, 3)
+    assert pending_and_length(resources) == (3, 3)
 
-    stats = import_attempt.import_entries(here, ids)
+    stats = import_attempt.import_entries(resources, ids)
 
     assert str(stats) == "imported 2, updated 0, held 0, not sent 0, patients and charges noted 1"
-    assert left(here) == (0, 0)
-    assert {row.status for row in rows(here, clinic_id).values()} == {"Transmission Successful"}
+    assert pending_and_length(resources) == (0, 0)
+    assert {row.status for row in rows(resources, clinic_id).values()} == {"Transmission Successful"}
 
 
-def test_entries_that_another_worker_finished_are_left_out(here, publish):
+def test_entries_acknowledged_by_another_worker_are_skipped(resources, publish):
     ids = publish("1")
-    import_attempt.import_entries(here, ids)
+    import_attempt.import_entries(resources, ids)
 
-    assert import_attempt.import_entries(here, ids).evaluated == 0
+    assert import_attempt.import_entries(resources, ids).evaluated == 0
 
 
-def test_one_entry_that_cannot_be_stored_stops_none_of_a_chunk_of_500(here, publish, clinic_id):
+def test_one_unstorable_entry_does_not_stop_the_rest_of_its_chunk(resources, publish, clinic_id):
     ids = publish(*(f"p{number}" for number in range(498)), "poison")
 
-    stats = import_attempt.import_entries(here, ids)
+    stats = import_attempt.import_entries(resources, ids)
 
     assert (stats.imported, stats.noted, stats.failed) == (498, 1, 1)
-    assert left(here) == (1, 1)
-    assert len(rows(here, clinic_id)) == 498
-    (waiting,) = stream.idle(here.feed, here.settings.stream, 0)
+    assert pending_and_length(resources) == (1, 1)
+    assert len(rows(resources, clinic_id)) == 498
+    (waiting,) = stream.pending_entries(resources.feed, resources.settings.stream, 0)
     assert waiting.entry_id == ids[-1]
-    assert [failures(here, each) for each in ids[-2:]] == [[], [REFUSED]]
+    assert [failures(resources, each) for each in ids[-2:]] == [[], [REFUSED]]
 
 
-def test_an_entry_that_fails_alone_stays_pending_with_each_try_remembered(here, publish):
+def test_failed_entry_stays_pending_and_each_attempt_is_recorded(resources, publish):
     ids = publish("poison")
-    tallies = [import_attempt.import_entries(here, ids), import_attempt.import_entries(here, ids[-1:])]
+    results = [import_attempt.import_entries(resources, ids), import_attempt.import_entries(resources, ids[-1:])]
 
-    assert [stats.failed for stats in tallies] == [1, 1]
-    assert left(here) == (1, 1)
-    assert failures(here, ids[-1]) == [REFUSED] * 2
+    assert [stats.failed for stats in results] == [1, 1]
+    assert pending_and_length(resources) == (1, 1)
+    assert failures(resources, ids[-1]) == [REFUSED] * 2
 
 
-def test_what_is_given_up_is_set_aside_with_its_error_and_can_be_requeued(here, publish, clinic_id):
+def test_dead_letter_keeps_its_error_and_can_be_requeued(resources, publish, clinic_id):
     ids = publish("poison")
-    import_attempt.import_entries(here, ids)
+    import_attempt.import_entries(resources, ids)
 
-    assert import_attempt.give_up(here, ids[-1:]).refused == 1
+    assert import_attempt.dead_letter(resources, ids[-1:]).refused == 1
 
-    assert left(here) == (0, 0)
-    row = rows(here, clinic_id)["poison"]
+    assert pending_and_length(resources) == (0, 0)
+    row = rows(resources, clinic_id)["poison"]
     assert (row.status, row.reason) == ("Not Sent", "retries_exhausted")
     assert row.detail.endswith(REFUSED)
 
-    with transaction(here.database) as tx:
+    with transaction(resources.database) as tx:
         assert requeue(tx, [row.payment], NOW, "user:support").count == 1
-    assert import_attempt.retry_due(here, 500)[0].refused == 1
-    again = rows(here, clinic_id)["poison"]
+    assert import_attempt.retry_due(resources, 500)[0].refused == 1
+    again = rows(resources, clinic_id)["poison"]
     assert (again.status, again.reason, again.attempts, again.next_try_at) == ("Not Sent", "retries_exhausted", 2, None)
 
 
-def test_a_connection_that_is_ended_half_way_leaves_everything_pending(here, publish, clinic_id):
+def test_terminated_connection_leaves_all_entries_pending(resources, publish, clinic_id):
     ids = publish("1", "2")
-    with blocked_import(here, ids) as (importing, onlooker, pid):
-        onlooker.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+    with BlockedImport(resources, ids) as (importing, observer, pid):
+        observer.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         with pytest.raises(OperationalError):
             importing.result()
 
-    assert left(here) == (3, 3)
-    assert len(failures(here, ids[0])) == 1
-    assert rows(here, clinic_id) == {}
-    assert import_attempt.import_entries(here, ids).imported == 2
+    assert pending_and_length(resources) == (3, 3)
+    assert len(failures(resources, ids[0])) == 1
+    assert rows(resources, clinic_id) == {}
+    assert import_attempt.import_entries(resources, ids).imported == 2
 
 
-def test_a_lock_that_is_not_to_be_had_leaves_everything_pending(here, impatient, publish):
+def test_lock_timeout_leaves_all_entries_pending(resources, short_lock_database, publish):
     ids, lock_timeout = publish("1"), pytest.raises(OperationalError, match="lock timeout")
-    with blocked_import(replace(here, database=impatient), ids) as (importing, _, _), lock_timeout:
+    with BlockedImport(replace(resources, database=short_lock_database), ids) as (importing, _, _), lock_timeout:
         importing.result()
 
-    assert left(here) == (2, 2)
-    assert import_attempt.import_entries(here, ids).imported == 1
+    assert pending_and_length(resources) == (2, 2)
+    assert import_attempt.import_entries(resources, ids).imported == 1
 
 
-def test_while_postgres_does_not_answer_no_entry_is_touched(here, publish):
+def test_no_entry_is_claimed_while_postgres_does_not_answer(resources, publish):
     ids = publish("1")
-    away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2")
-    before = stream.idle(here.feed, here.settings.stream, 0)
+    down = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2")
+    before = stream.pending_entries(resources.feed, resources.settings.stream, 0)
 
     with pytest.raises(NotAnsweringError):
-        import_attempt.import_entries(replace(here, database=away), ids)
+        import_attempt.import_entries(replace(resources, database=down), ids)
 
-    assert [entry.deliveries for entry in stream.idle(here.feed, here.settings.stream, 0)] == [
+    assert [entry.deliveries for entry in stream.pending_entries(resources.feed, resources.settings.stream, 0)] == [
         entry.deliveries for entry in before
     ]
 
 
-def test_garbage_without_an_event_is_kept_as_it_came_and_shown(here):
-    entry_id = here.feed.xadd(here.settings.stream, {"evnt": b"\xff{}", b"\xfe": "x"}).decode()
+def test_entry_without_an_event_is_stored_and_shown_with_all_its_fields(resources):
+    entry_id = resources.feed.xadd(resources.settings.stream, {"evnt": b"\xff{}", b"\xfe": "x"}).decode()
 
-    assert import_attempt.import_new(here, "nobody").refused == 1
+    assert import_attempt.import_new(resources, "nobody").refused == 1
 
-    with transaction(here.database) as tx:
+    with transaction(resources.database) as tx:
         found = tx.execute(text("SELECT status, reason, body FROM set_aside WHERE entry_id = :id"), {"id": entry_id})
         status, reason, kept = found.one()
     assert (status, reason) == ("Validation Failed", "invalid_event")
     assert bytes(kept) == b'{"evnt": "\\\\xff{}", "\\\\xfe": "x"}'
-    assert left(here) == (0, 0)
+    assert pending_and_length(resources) == (0, 0)
 
 
-class blocked_import:  # noqa: N801 (reads as a word of the story)
-    """An import in a thread of its own that waits for a lock which this block holds."""
+class BlockedImport:
+    """Runs an import in a thread while this context holds a lock that the import needs."""
 
-    def __init__(self, here, ids):
-        self.here, self.ids = here, ids
-        self.engine = create_engine(here.database.url)
+    def __init__(self, resources, ids):
+        self.resources, self.ids = resources, ids
+        self.engine = create_engine(resources.database.url)
         self.threads = ThreadPoolExecutor(1)
 
     def __enter__(self):
-        self.holder, self.onlooker = self.engine.connect(), self.engine.connect()
+        self.holder, self.observer = self.engine.connect(), self.engine.connect()
         self.holder.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
-        importing = self.threads.submit(import_attempt.import_entries, self.here, self.ids)
+        importing = self.threads.submit(import_attempt.import_entries, self.resources, self.ids)
         waiting = text("SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass")
-        while not (pid := self.onlooker.execute(waiting).scalar()) and not importing.done():
-            self.onlooker.rollback()
-        return importing, self.onlooker, pid
+        while not (pid := self.observer.execute(waiting).scalar()) and not importing.done():
+            self.observer.rollback()
+        return importing, self.observer, pid
 
     def __exit__(self, *_):
         self.threads.shutdown()
         self.holder.close()
-        self.onlooker.close()
+        self.observer.close()
         self.engine.dispose()
 
 
-def test_two_workers_with_the_same_entries_import_each_once(here, publish, clinic_id):
+def test_two_workers_with_the_same_entries_import_each_entry_once(resources, publish, clinic_id):
     ids = publish(*(f"p{number}" for number in range(20)))
     start = threading.Barrier(2)
 
     def work():
         start.wait()
-        return import_attempt.import_entries(here, ids)
+        return import_attempt.import_entries(resources, ids)
 
     with ThreadPoolExecutor(2) as threads:
-        tallies = [each.result() for each in [threads.submit(work), threads.submit(work)]]
+        results = [each.result() for each in [threads.submit(work), threads.submit(work)]]
 
-    assert sum(stats.imported for stats in tallies) == 20
-    assert left(here) == (0, 0)
-    with transaction(here.database) as tx:
+    assert sum(stats.imported for stats in results) == 20
+    assert pending_and_length(resources) == (0, 0)
+    with transaction(resources.database) as tx:
         count = tx.execute(text("SELECT count(*) FROM entries WHERE clinic_id = :id"), {"id": clinic_id}).scalar_one()
     assert count == 20

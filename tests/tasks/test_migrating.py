@@ -1,4 +1,4 @@
-"""A database that is migrated under a worker which goes on working."""
+"""A migration of the database while a worker is running."""
 
 from sqlalchemy import create_engine, text
 
@@ -17,25 +17,25 @@ def migrate(url, change):
     engine.dispose()
 
 
-def test_a_migration_under_a_running_worker_costs_no_payment_a_try(here, clinic_id, engines, logged):
+def test_migration_under_a_running_worker_fails_no_payment(resources, clinic_id, engines, log_entries):
     def imports(*events):
         for event in events:
-            here.feed.xadd(here.settings.stream, {"event": body(event)})
-        return import_attempt.import_new(here, "nobody")
+            resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+        return import_attempt.import_new(resources, "nobody")
 
     def saves(amount):
         version = int(amount)
         return saved(f"{amount}.00", clinic_id=clinic_id, patient_id=clinic_id, version=version)
 
     imports(patient(clinic_id))
-    before = [imports(saves(amount)) for amount in range(1, 11)]  # by now the driver has prepared its statements
+    before = [imports(saves(amount)) for amount in range(1, 11)]  # enough for the driver to prepare its statements
     migrate(engines.database_url, "ADD COLUMN tip text")
     after = imports(saves(11))
     migrate(engines.database_url, "DROP COLUMN tip")
 
     assert [(stats.evaluated, stats.failed) for stats in (*before, after)] == [(1, 0)] * 11
-    assert [entry["event"] for entry in logged if entry["log_level"] != "debug"] == ["race lost"]
-    with transaction(here.database) as tx:
+    assert [entry["event"] for entry in log_entries if entry["log_level"] != "debug"] == ["concurrent_write_detected"]
+    with transaction(resources.database) as tx:
         log = reporting.payment_log(tx, LogFilter(clinics=[clinic_id]))
     assert sum(row.amount for row in log) == 11
-    assert stream.feed_length(here.feed, here.settings.stream) == 0
+    assert stream.feed_length(resources.feed, resources.settings.stream) == 0

@@ -1,4 +1,4 @@
-"""What a process works with: the run is told of the settings, and an importer goes by the indexes."""
+"""The resources of a worker process: the patient backoff schedule, and the importer's use of indexes."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from config.engines import Engines
 from config.settings import read_settings
 from payments.store.db.connection import transaction
-from tasks import resources
+from tasks import resources as resources_module
 from tests.conftest import scratch_database
 from tests.journeys.billing import open_clinic, take
 from tests.make import saved
@@ -20,53 +20,56 @@ BY_ROW = ("lines", "entries", "patients", "events_default")
 
 
 @pytest.mark.parametrize(
-    ("wait_max", "backoff_schedule"),
+    ("wait_max", "schedule"),
     [
         (45 * MINUTE, (15 * MINUTE,) * 3),
         (40 * MINUTE, (15 * MINUTE, 15 * MINUTE, 10 * MINUTE)),
         (MINUTE, (MINUTE,)),
     ],
 )
-def test_unknown_patient_is_rechecked_until_the_wait_limit(here, wait_max, backoff_schedule):
-    said = {"patient_recheck": 15 * MINUTE, "patient_wait_max": wait_max}
+def test_patient_backoff_schedule_adds_up_to_the_longest_wait(resources, wait_max, schedule):
+    update = {"patient_recheck": 15 * MINUTE, "patient_wait_max": wait_max}
 
-    assert replace(here, settings=here.settings.model_copy(update=said)).run().patient_schedule == backoff_schedule
+    assert (
+        replace(resources, settings=resources.settings.model_copy(update=update)).run_context().patient_schedule
+        == schedule
+    )
 
 
 @pytest.fixture
-def opened(postgres_url, empty_ledger, redis_url, unprepared):
-    """What a worker of each kind works with, in a ledger that PostgreSQL knows to be empty."""
+def opened(postgres_url, empty_ledger, redis_url, unconfigured):
+    """Return a function that opens the resources of a worker, on a database whose statistics say that it is empty."""
     with scratch_database(postgres_url, empty_ledger) as url:
         with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 
         def opened_as(worker):
-            resources.prepare(read_settings({}), Engines.named(url, redis_url), worker)
-            return resources.resources()
+            resources_module.configure(read_settings({}), Engines.named(url, redis_url), worker)
+            return resources_module.get_resources()
 
         yield opened_as
-        for each in resources._opened.values():
+        for each in resources_module._opened.values():
             each.database.dispose()
             each.feed.close()
             each.broker.close()
 
 
-def read_whole(tx):
-    """Return the tables that were read from end to end in this transaction."""
+def sequentially_scanned(tx):
+    """Return the tables that this transaction read by a sequential scan."""
     asked = text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0 AND relname = ANY(:names) ORDER BY 1")
     return tx.execute(asked, {"names": list(BY_ROW)}).scalars().all()
 
 
-def test_an_importer_reads_no_whole_table_though_it_began_when_the_ledger_was_empty(opened):
+def test_importer_never_scans_a_table_even_if_it_started_on_an_empty_ledger(opened):
     with transaction(opened("importer").database) as tx:
         open_clinic(tx)
         for number in range(20):
             take(tx, saved("25.00", payment_id=f"payment-{number}"))
             take(tx, saved("26.00", payment_id=f"payment-{number}", version=2))
 
-        assert read_whole(tx) == []
+        assert sequentially_scanned(tx) == []
 
 
-def test_the_back_office_whose_work_is_on_whole_ledgers_may(opened):
+def test_backoffice_may_scan_tables(opened):
     with transaction(opened("backoffice").database) as tx:
         assert tx.execute(text("SHOW enable_seqscan")).scalar_one() == "on"

@@ -1,4 +1,4 @@
-"""A signature crosses in a field of its own, beside the event, over a real feed."""
+"""Signatures of events, in a separate field of the stream entry, over a real feed."""
 
 from dataclasses import replace
 
@@ -16,14 +16,14 @@ SECRET = b"s" * 32
 
 
 @pytest.fixture
-def strict(here):
-    """A worker that lets in only what is signed."""
-    return replace(here, keyring=Keyring({"company": {"2026-10": SECRET}}, frozenset({"company"})))
+def strict(resources):
+    """Resources that require a signature."""
+    return replace(resources, keyring=Keyring({"company": {"2026-10": SECRET}}, frozenset({"company"})))
 
 
 @pytest.fixture
 def publish(strict, redis_url):
-    """Put events on the feed, signed or not."""
+    """Return a function that publishes events, signed or not."""
 
     def publish(events, sign=None):
         with PaymentFeed(redis_url, strict.settings.stream, sign=sign) as feed:
@@ -38,7 +38,7 @@ def statuses(strict, clinic_id):
         return [row.status for row in reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))]
 
 
-def test_what_is_published_with_a_key_comes_in_and_what_is_not_stays_out(strict, publish, clinic_id):
+def test_signed_event_is_imported_and_unsigned_event_is_rejected(strict, publish, clinic_id):
     events = [patient(clinic_id), saved(clinic_id=clinic_id, patient_id=clinic_id)]
     publish(events)
     assert str(import_attempt.import_new(strict, "reply")).endswith("refused 2")
@@ -50,7 +50,7 @@ def test_what_is_published_with_a_key_comes_in_and_what_is_not_stays_out(strict,
 
 
 @pytest.mark.parametrize("signature", [b"\0\xff", b"x" * 1_000_000, b"", b"2026-10:\n"])
-def test_whatever_stands_in_its_place_is_refused_and_can_be_stored(strict, clinic_id, signature):
+def test_malformed_signature_is_rejected_and_stored(strict, clinic_id, signature):
     event = saved(clinic_id=clinic_id).model_dump_json(by_alias=True).encode()
     strict.feed.xadd(strict.settings.stream, {"event": event, "signature": signature})
 

@@ -1,4 +1,4 @@
-"""The trace of a payment from the EMR that publishes it to the commit of the ledger, on a real Redis and PostgreSQL."""
+"""The trace of a payment, from the EMR's publish to the commit, on a real Redis and a real PostgreSQL."""
 
 import threading
 from contextlib import closing
@@ -19,17 +19,18 @@ from config.tracing import tracer_provider
 from emr.client import FeedRefusedError, PaymentFeed
 from payments.journeys import importing as journey
 from payments.store.db.connection import transaction
-from tasks import resources
+from tasks import resources as resources_module
 from tasks.feed import import_attempt
-from tasks.spans import Spans
-from tasks.tracing import Traces, traces_of
+from tasks.feed.dispatcher import Dispatcher
+from tasks.spans import SpanTracing
+from tasks.tracing import Tracing
+from tasks.tracing_setup import open_tracing
 from tests.make import arrived, patient, run, saved
-from tests.tasks.feeding import requested
-from workers.intake import Intake
+from tests.tasks.dispatching import take_request
 
 
-class Watcher(SpanProcessor):
-    """Looks into the ledger, by a connection of its own, at the moment at which a payment's span ends."""
+class LedgerReader(SpanProcessor):
+    """Reads the ledger through a second connection when a payment's span ends."""
 
     def __init__(self, database):
         self.database, self.seen = database, []
@@ -55,21 +56,21 @@ def provider(exporter):
 
 
 @pytest.fixture
-def traced(here, provider):
-    """What a task works with where traces are told."""
-    return replace(here, traces=Spans(provider))
+def traced(resources, provider):
+    """Resources with tracing."""
+    return replace(resources, tracing=SpanTracing(provider))
 
 
 @pytest.fixture
 def emr(engines, stream_name, provider):
-    """An EMR that traces what it does."""
+    """A publisher with tracing."""
     with PaymentFeed(engines.redis_url, stream_name, tracer=provider.get_tracer("emr")) as feed:
         yield feed
 
 
 @pytest.fixture
 def payer(database, clinic_id):
-    """What payments of a patient have in common whom Billing knows: nothing of them is left to be done later."""
+    """Import a patient, and return the ids for payments of this patient."""
     with transaction(database) as tx:
         journey.import_events(tx, arrived([patient(clinic_id)]), run())
     return {"clinic_id": clinic_id, "patient_id": clinic_id}
@@ -79,19 +80,19 @@ def spans(exporter, name):
     return [span for span in exporter.get_finished_spans() if span.name == name]
 
 
-def test_a_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr, traced, payer):
-    provider.add_span_processor(watcher := Watcher(traced.database))
-    with provider.get_tracer("emr").start_as_current_span("a person saves a payment"):
+def test_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr, traced, payer):
+    provider.add_span_processor(reader := LedgerReader(traced.database))
+    with provider.get_tracer("emr").start_as_current_span("save a payment"):
         emr.publish(saved(payment_id="p", **payer))
 
     import_attempt.import_new(traced, "nobody")
 
     (request,), (publish,), (payment,), (chunk,) = (
-        spans(exporter, name) for name in ("a person saves a payment", "publish", "import payment", "import chunk")
+        spans(exporter, name) for name in ("save a payment", "publish", "import payment", "import chunk")
     )
     assert request.context.trace_id == publish.context.trace_id == payment.context.trace_id
     assert (publish.parent.span_id, payment.parent.span_id) == (request.context.span_id, publish.context.span_id)
-    assert watcher.seen == [1]
+    assert reader.seen == [1]
     assert publish.end_time <= payment.end_time
     assert payment.attributes["payments.payment"] == f"{payer['clinic_id']}/p/1"
     assert [link.context.span_id for link in payment.links] == [chunk.context.span_id]
@@ -99,49 +100,49 @@ def test_a_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, e
     assert chunk.attributes["payments.outcome"].startswith("imported 1, updated 0, held 0")
 
 
-def test_a_trace_holds_identifiers_and_nothing_of_what_was_paid(exporter, emr, traced, payer):
+def test_trace_contains_identifiers_and_no_amounts_or_names(exporter, emr, traced, payer):
     emr.publish_many([patient(payer["patient_id"], name="Ada Abbott"), saved("71.23", memo="for the knee", **payer)])
     import_attempt.import_new(traced, "nobody")
 
-    told = "".join(span.to_json() for span in exporter.get_finished_spans())
+    exported = "".join(span.to_json() for span in exporter.get_finished_spans())
     assert len(spans(exporter, "publish")) == len(spans(exporter, "import payment")) == 2
-    assert [secret for secret in ("Ada", "71.23", "knee") if secret in told] == []
+    assert [secret for secret in ("Ada", "71.23", "knee") if secret in exported] == []
 
 
-def test_an_error_that_passes_is_told_by_its_kind_alone(exporter, traced):
-    def quote():
-        with traced.traces.chunk(None):
+def test_error_of_a_chunk_is_recorded_by_its_class_only(exporter, traced):
+    def fail():
+        with traced.tracing.chunk_span(None):
             raise ValueError("DETAIL: Failing row contains (Ada Abbott)")
 
     with pytest.raises(ValueError, match="Ada"):
-        quote()
+        fail()
 
     (chunk,) = spans(exporter, "import chunk")
     assert (chunk.status.status_code, chunk.status.description) == (StatusCode.ERROR, "ValueError")
     assert "Ada" not in chunk.to_json()
 
 
-def test_the_intakes_request_and_the_chunk_are_one_trace(exporter, provider, emr, traced, intake):
+def test_import_request_and_chunk_are_one_trace(exporter, provider, emr, traced, dispatcher):
     emr.publish(patient())
-    intake.traces = Spans(provider)
-    intake.turn()
+    dispatcher.tracing = SpanTracing(provider)
+    dispatcher.run_cycle()
 
-    import_attempt.import_new(traced, "nobody", trace=requested(intake)["trace"])
+    import_attempt.import_new(traced, "nobody", trace=take_request(dispatcher)["trace"])
 
-    (ask,), (chunk,) = spans(exporter, "ask for import"), spans(exporter, "import chunk")
-    assert chunk.parent.span_id == ask.context.span_id
+    (request,), (chunk,) = spans(exporter, "request import"), spans(exporter, "import chunk")
+    assert chunk.parent.span_id == request.context.span_id
 
 
-def test_each_chunk_of_a_turn_is_a_span_and_what_was_waited_for_in_vain_is_none(exporter, emr, traced, payer):
+def test_each_chunk_of_a_time_slice_is_a_span_and_an_empty_read_is_none(exporter, emr, traced, payer):
     small = replace(traced, settings=traced.settings.model_copy(update={"chunk_events": 1}))
     emr.publish_many(saved(payment_id=each, **payer) for each in ("a", "b"))
 
-    assert len(list(import_attempt.import_turn(small, "nobody"))) == 2
+    assert len(list(import_attempt.import_time_slice(small, "nobody"))) == 2
 
     assert [span.attributes["messaging.batch.message_count"] for span in spans(exporter, "import chunk")] == [1, 1]
 
 
-def test_a_payment_that_cannot_be_stored_ends_its_trace_with_the_kind_of_error(exporter, emr, traced, payer):
+def test_payment_that_cannot_be_stored_ends_its_span_with_the_class_of_the_error(exporter, emr, traced, payer):
     emr.publish_many(saved(payment_id=each, **payer) for each in ("poison", "p"))
 
     import_attempt.import_new(traced, "nobody")
@@ -154,7 +155,7 @@ def test_a_payment_that_cannot_be_stored_ends_its_trace_with_the_kind_of_error(e
     assert "stored" not in ended["poison"].to_json()
 
 
-def test_what_the_publisher_does_not_record_is_not_recorded_here_either(exporter, engines, stream_name, traced, feed):
+def test_unsampled_trace_is_not_recorded(exporter, engines, stream_name, traced, feed):
     unsampled = TracerProvider(sampler=ALWAYS_OFF)
     with PaymentFeed(engines.redis_url, stream_name, tracer=unsampled.get_tracer("emr")) as emr:
         emr.publish(patient())
@@ -166,7 +167,7 @@ def test_what_the_publisher_does_not_record_is_not_recorded_here_either(exporter
     assert spans(exporter, "import payment") == []
 
 
-def test_a_refused_event_ends_its_span_with_an_error(exporter, emr, feed):
+def test_rejected_publish_ends_its_span_with_an_error(exporter, emr, feed):
     feed.delete(emr.stream)
     feed.set(emr.stream, "no stream")
     with pytest.raises(FeedRefusedError):
@@ -175,18 +176,21 @@ def test_a_refused_event_ends_its_span_with_an_error(exporter, emr, feed):
     assert [span.status.status_code for span in spans(exporter, "publish")] == [StatusCode.ERROR]
 
 
-def test_untraced_an_entry_has_one_field_and_a_message_no_context(engines, feed, here, stream_name, clinic_id):
-    with PaymentFeed(engines.redis_url, stream_name) as emr, closing(Intake(here.settings, engines)) as intake:
+def test_without_tracing_entry_and_message_carry_no_trace(engines, feed, resources, stream_name, clinic_id):
+    with (
+        PaymentFeed(engines.redis_url, stream_name) as emr,
+        closing(Dispatcher(resources.settings, engines)) as dispatcher,
+    ):
         emr.publish(saved(clinic_id=clinic_id))
-        intake.turn()
-        assert set(requested(intake)) == {"reply_to"}
+        dispatcher.run_cycle()
+        assert set(take_request(dispatcher)) == {"reply_to"}
 
     assert [set(fields) for _, fields in feed.xrange(stream_name)] == [{b"event"}]
-    assert type(traces_of(here.settings, "importer")) is type(here.traces) is Traces
+    assert type(open_tracing(resources.settings, "importer")) is type(resources.tracing) is Tracing
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes spans as an OpenTelemetry collector does."""
+    """Accepts spans as an OpenTelemetry collector does."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -198,30 +202,30 @@ class Collector(BaseHTTPRequestHandler):
         pass
 
 
-def test_spans_reach_the_collector_that_is_named_at_the_latest_when_a_process_ends(engines, unprepared):
+def test_spans_reach_the_collector_when_the_process_ends(engines, unconfigured):
     with HTTPServer(("127.0.0.1", 0), Collector) as server:
         server.received = []
         listening = threading.Thread(target=server.serve_forever)
         listening.start()
         settings = read_settings({"PAYMENTS_TRACES_URL": f"http://127.0.0.1:{server.server_port}/"})
-        resources.prepare(settings, engines, "importer")
-        with resources.resources().traces.asking():
+        resources_module.configure(settings, engines, "importer")
+        with resources_module.get_resources().tracing.request_span():
             pass
-        resources.let_go()
-        resources.resources().database.dispose()
+        resources_module.close()
+        resources_module.get_resources().database.dispose()
         server.shutdown()
         listening.join()
 
     (path, body), *_ = server.received
     request = ExportTraceServiceRequest.FromString(body)
-    (told,) = request.resource_spans
-    named = {each.key: each.value.string_value for each in told.resource.attributes}
+    (exported,) = request.resource_spans
+    named = {each.key: each.value.string_value for each in exported.resource.attributes}
     assert (path, named["service.name"]) == ("/v1/traces", "payments-importer")
-    assert [span.name for span in told.scope_spans[0].spans] == ["ask for import"]
+    assert [span.name for span in exported.scope_spans[0].spans] == ["request import"]
 
 
-def test_without_a_collector_there_is_no_provider_and_without_its_packages_a_setting_is_refused(monkeypatch):
+def test_tracing_needs_a_collector_and_the_optional_packages(monkeypatch):
     assert tracer_provider(None, "importer") is None
-    monkeypatch.setattr("config.settings.can_trace", lambda: False)
+    monkeypatch.setattr("config.settings.is_tracing_installed", lambda: False)
     with pytest.raises(SettingsError, match=r"PAYMENTS_TRACES_URL: needs the extra `traces`"):
         read_settings({"PAYMENTS_TRACES_URL": "http://collector:4318"})

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from workers.runtime.ports import PortTakenError, free_port, held_port
+from workers.runtime.ports import PortTakenError, free_port, reserved_port
 
 _IP_LOCAL_PORT_RANGE = 51  # linux/in.h: from which ports a socket is handed a free one
 
@@ -38,7 +38,7 @@ def serves(port: int) -> bool:
 
 
 def test_a_free_port_is_handed_to_whoever_asks_until_it_is_held(port: int, stranger: socket.socket) -> None:
-    with held_port("PAYMENTS_FLOWER_PORT", port), pytest.raises(OSError, match="in use"):
+    with reserved_port("PAYMENTS_FLOWER_PORT", port), pytest.raises(OSError, match="in use"):
         stranger.bind(("127.0.0.1", 0))
 
     stranger.bind(("127.0.0.1", 0))
@@ -49,14 +49,14 @@ def test_a_free_port_is_handed_to_whoever_asks_until_it_is_held(port: int, stran
 def test_nobody_who_connects_somewhere_is_handed_a_port_that_is_held(port: int, stranger: socket.socket) -> None:
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as elsewhere,
-        held_port("PAYMENTS_FLOWER_PORT", port),
+        reserved_port("PAYMENTS_FLOWER_PORT", port),
         pytest.raises(OSError, match="assign requested address"),
     ):
         stranger.connect(elsewhere.getsockname())
 
 
 def test_a_server_can_listen_on_a_port_that_is_held_and_again_after_it_ended(port: int) -> None:
-    with held_port("PAYMENTS_FLOWER_PORT", port):
+    with reserved_port("PAYMENTS_FLOWER_PORT", port):
         assert serves(port)
         assert serves(port)
 
@@ -67,6 +67,6 @@ def test_a_port_on_which_another_program_listens_is_refused_by_the_name_of_its_s
     with (
         closing(socket.create_server(("127.0.0.1", port))),
         pytest.raises(PortTakenError, match=refused),
-        held_port("PAYMENTS_FLOWER_PORT", port),
+        reserved_port("PAYMENTS_FLOWER_PORT", port),
     ):
         pass

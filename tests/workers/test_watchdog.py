@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from celery.worker import state
 
-from workers.runtime import watchdog
-from workers.runtime.watchdog import DEAF_SECONDS, Hearing
+from workers.runtime import watchdog as watchdog_module
+from workers.runtime.watchdog import STALLED_SECONDS, Watchdog
 
 WAITS, BUSY, QUIET = (True, False), (True, True), (False, False)
 
@@ -15,34 +15,34 @@ WAITS, BUSY, QUIET = (True, False), (True, True), (False, False)
 @pytest.mark.parametrize(
     ("seen", "lost_at"),
     [
-        ([WAITS] * 30, DEAF_SECONDS),
+        ([WAITS] * 30, STALLED_SECONDS),
         ([QUIET] * 30, None),
         ([BUSY] * 30, None),
         ([WAITS] * 10 + [QUIET] + [WAITS] * 14, None),
-        ([WAITS] * 10 + [BUSY] + [WAITS] * 30, 11 + DEAF_SECONDS),
-        ([BUSY] * 20 + [WAITS] * 30, 20 + DEAF_SECONDS),
+        ([WAITS] * 10 + [BUSY] + [WAITS] * 30, 11 + STALLED_SECONDS),
+        ([BUSY] * 20 + [WAITS] * 30, 20 + STALLED_SECONDS),
     ],
 )
 def test_a_worker_is_deaf_once_messages_wait_too_long_while_it_is_at_nothing(
     seen: list[tuple[bool, bool]], lost_at: int | None
 ) -> None:
-    hearing = Hearing()
+    watchdog = Watchdog()
     lost = [
         second
         for second, (waiting, busy) in enumerate(seen)
-        if hearing.is_lost(waiting=waiting, busy=busy, now=float(second))
+        if watchdog.is_stalled(waiting=waiting, busy=busy, now=float(second))
     ]
 
     assert (lost or [None])[0] == lost_at
 
 
 def test_a_message_that_comes_begins_the_time_anew() -> None:
-    hearing = Hearing()
-    for second in range(DEAF_SECONDS):
-        assert not hearing.is_lost(waiting=True, busy=False, now=float(second))
-    hearing.heard(sender=None)
+    watchdog = Watchdog()
+    for second in range(STALLED_SECONDS):
+        assert not watchdog.is_stalled(waiting=True, busy=False, now=float(second))
+    watchdog.message_received(sender=None)
 
-    assert not hearing.is_lost(waiting=True, busy=False, now=float(DEAF_SECONDS))
+    assert not watchdog.is_stalled(waiting=True, busy=False, now=float(STALLED_SECONDS))
 
 
 class Request:
@@ -63,4 +63,4 @@ def test_a_worker_is_busy_where_a_task_begins_while_the_tasks_are_counted(monkey
     first = Request()
     monkeypatch.setattr(state, "active_requests", Changing([first]))
 
-    assert watchdog._is_busy(0.0)
+    assert watchdog_module._is_busy(0.0)

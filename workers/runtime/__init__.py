@@ -1,1 +1,1 @@
-"""Start-up, watchdog and clock handling that the service processes share."""
+"""Start-up, watchdog, ports and schema upgrade that the services share."""

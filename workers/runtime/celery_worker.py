@@ -1,31 +1,32 @@
-"""How a Celery worker of ours is started: its queues, its processes, its log."""
+"""Start a Celery worker: its queues, its processes, its log and its watchdog."""
 
 from collections.abc import Sequence
 
 from celery.signals import setup_logging, worker_process_shutdown
 
 from config.celery import celery_settings
-from config.engines import engines_in_force
+from config.engines import current_engines
 from config.logging import configure_logging
 from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
+from tasks import resources
 from tasks.app import make_app
-from tasks.resources import Worker, let_go, prepare
-from workers.runtime.watchdog import watch_hearing
+from tasks.resources import WorkerName
+from workers.runtime.watchdog import start_watchdog
 
 
 def run_worker(
-    name: Worker, queues: Sequence[str], settings: Settings, *, processes: int, keyring: Keyring = NO_KEYS
+    name: WorkerName, queues: Sequence[str], settings: Settings, *, processes: int, keyring: Keyring = NO_KEYS
 ) -> int:
-    """Run a worker in the foreground until it is told to stop. Raises NotRunningError."""
+    """Run a worker in the foreground until a signal stops it. Raises NotRunningError."""
     configure_logging(settings, name)
-    # Celery would set up logging of its own unless someone takes that on.
+    # A handler of this signal keeps Celery from configuring the log itself.
     setup_logging.connect(lambda **_: None, weak=False)
-    worker_process_shutdown.connect(lambda **_: let_go(), weak=False)
-    engines = engines_in_force(settings)
-    prepare(settings, engines, name, keyring)
+    worker_process_shutdown.connect(lambda **_: resources.close(), weak=False)
+    engines = current_engines(settings)
+    resources.configure(settings, engines, name, keyring)
     app = make_app(celery_settings(engines, settings))
-    watch_hearing(engines.broker_url, queues)
+    start_watchdog(engines.broker_url, queues)
     app.worker_main(
         [
             *("worker", "--hostname", f"{name}@%h", "--queues", ",".join(queues)),

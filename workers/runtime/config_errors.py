@@ -1,4 +1,4 @@
-"""How a process says that it cannot start: in one line, and so that it is not started again before that is mended."""
+"""Exit on a configuration error with one line and a status that tells supervisors not to restart the process."""
 
 import sys
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from config.engines import NotRunningError
 from config.settings import SettingsError
 
 EXIT_MISCONFIGURED = 78
-"""EX_CONFIG of sysexits.h: a setting is wrong, so a restart would end the same way."""
+"""EX_CONFIG of sysexits.h: the configuration is wrong, so a restart would fail in the same way."""
 
 
 @contextmanager
-def in_one_line(name: str) -> Iterator[None]:
-    """End the process where a setting is wrong or nothing runs, and say which; everything else passes."""
+def exit_on_config_error(name: str) -> Iterator[None]:
+    """Run the block of the process `name`. On SettingsError or NotRunningError, print one line and exit."""
     try:
         yield
     except (SettingsError, NotRunningError) as error:

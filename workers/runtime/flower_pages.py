@@ -1,4 +1,4 @@
-"""Flower's own pages with one link more: the way back to the console. Knows no task."""
+"""Flower's pages with a link to the console in their navigation bar."""
 
 import html
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import flower
 from tornado.template import Loader, Template
 
-_LIST = '<ul class="app-nav navbar-nav">'
+_NAVIGATION = '<ul class="app-nav navbar-nav">'
 
 
 class LinkedPages(Loader):
-    """Flower's templates; into its bar of links one is put that leads to the console."""
+    """Loads Flower's templates, and adds a link to the console to the navigation bar."""
 
     def __init__(self, console_url: str) -> None:
         super().__init__(str(Path(flower.__file__).parent / "templates"))
@@ -18,6 +18,6 @@ class LinkedPages(Loader):
         self._link = f'<li class="nav-item"><a class="nav-link" href="{address}">Payments console</a></li>'
 
     def _create_template(self, name: str) -> Template:
-        # Where a later Flower has another bar, its pages are simply shown as they are.
-        written = (Path(self.root) / name).read_text(encoding="utf-8").replace(_LIST, _LIST + self._link, 1)
-        return Template(written, name=name, loader=self)
+        # If a later Flower has another navigation bar, its pages are shown unchanged.
+        source = (Path(self.root) / name).read_text(encoding="utf-8")
+        return Template(source.replace(_NAVIGATION, _NAVIGATION + self._link, 1), name=name, loader=self)

@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1: which are free, and whose setting to change when one is not; opens no server."""
+"""Ports of 127.0.0.1: find a free one, require one, reserve one."""
 
 import socket
 import sys
@@ -7,55 +7,55 @@ from contextlib import contextmanager
 
 
 class PortTakenError(Exception):
-    """Another program listens on a port that one of our servers needs."""
+    """Another program listens on a port that one of the servers needs."""
 
     def __init__(self, variable: str, port: int) -> None:
         self.variable, self.port = variable, port
         super().__init__(f"port {port} of 127.0.0.1 is taken by another program; set {variable} to a free one")
 
 
-def refuse_taken_port(variable: str, port: int) -> None:
-    """Raise a PortTakenError that names the setting, unless a server could listen on this port now."""
-    if not port_is_free(port):
+def require_free_port(variable: str, port: int) -> None:
+    """Raise PortTakenError, which names the setting `variable`, unless a server could listen on this port now."""
+    if not is_port_free(port):
         raise PortTakenError(variable, port)
 
 
-def port_is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port now."""
+def is_port_free(port: int) -> bool:
+    """Return whether a server could listen on this port now."""
     try:
-        _bound(port).close()
+        _bind(port).close()
     except OSError:
         return False
     return True
 
 
 @contextmanager
-def held_port(variable: str, port: int) -> Iterator[None]:
-    """Hold a port as long as this lasts. Raises PortTakenError, naming the setting, if another program has it."""
+def reserved_port(variable: str, port: int) -> Iterator[None]:
+    """Reserve a port while the block runs. Raises PortTakenError, which names the setting, if it is taken."""
     try:
-        holder = hold_port(port)
+        reservation = reserve_port(port)
     except OSError:
         raise PortTakenError(variable, port) from None
-    with holder:
+    with reservation:
         yield
 
 
-def hold_port(port: int) -> socket.socket:
-    """Keep a port for a server of ours that is to listen on it; closing what is returned lets go of it.
+def reserve_port(port: int) -> socket.socket:
+    """Reserve a port for a server that will listen on it, until the returned socket is closed.
 
-    While the server starts, and each time it is started again, the system would hand the port to any program that asks
-    for a free one. Raises OSError where another program has it already.
+    Without a reservation the kernel could assign the port to another program while the server starts or restarts.
+    Raises OSError if another program has the port.
     """
-    holder = _bound(port)
-    if sys.platform != "linux":  # elsewhere no server could listen on what is held here
-        holder.close()
-    return holder
+    reservation = _bind(port)
+    if sys.platform != "linux":  # other systems do not let a server listen on a bound port
+        reservation.close()
+    return reservation
 
 
-def _bound(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     bound = socket.socket()
     try:
-        # As servers do: connections of an earlier run that are still winding down do not count.
+        # As servers do, to ignore connections of an earlier run in TIME_WAIT.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", port))
     except OSError:
@@ -65,7 +65,7 @@ def _bound(port: int) -> socket.socket:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on now."""
+    """Return a port that no program listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,8 +1,8 @@
-"""Notices that a Celery worker has gone deaf, and ends it, so that whoever supervises it starts another.
+"""Watchdog of a Celery worker: end a worker that no longer takes messages, so that its supervisor restarts it.
 
-After a Redis that stood still, or connections that were cut at an unlucky moment, a worker may stay up and connected,
-be busy with nothing, and never take a message again. Only the worker itself knows that it is at nothing; so it looks
-for itself, once a second, whether messages wait that it does not hear of.
+After Redis hung, or after connections were cut at an unlucky moment, a worker may stay up and connected, be idle, and
+never take a message again. Only the worker knows that it is idle. So it checks once a second whether messages wait that
+it does not receive.
 """
 
 import os
@@ -20,78 +20,79 @@ from tasks.resources import connect_redis
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 1
-DEAF_SECONDS = 15
-"""How long messages may wait for a worker that is at nothing."""
+CHECK_SECONDS = 1
+STALLED_SECONDS = 15
+"""How long messages may wait while the worker is idle before it counts as stalled."""
 OVERDUE_SECONDS = 30
-"""How long after its hard limit a task still counts as being worked on."""
-EXIT_DEAF = 70
+"""How long after its hard time limit a task still counts as running."""
+EXIT_STALLED = 70
 
 
-class Hearing:
-    """How long messages have been waiting for a worker that is at nothing and hears of none of them."""
+class Watchdog:
+    """Measures how long messages have been waiting for a worker that is idle and receives none."""
 
     def __init__(self) -> None:
-        self._silent_since: float | None = None
+        self._idle_since: float | None = None
 
-    def heard(self, **_signal: object) -> None:
-        """Note that a message has come."""
-        self._silent_since = None
+    def message_received(self, **_signal: object) -> None:
+        """Restart the measurement. A handler of Celery's signal `task_received`."""
+        self._idle_since = None
 
-    def is_lost(self, *, waiting: bool, busy: bool, now: float) -> bool:
-        """Take note of what is so now, and say whether it has been so for too long; `now` is on a steady clock."""
+    def is_stalled(self, *, waiting: bool, busy: bool, now: float) -> bool:
+        """Return whether messages have been waiting for STALLED_SECONDS. `now` is in monotonic seconds."""
         if busy or not waiting:
-            self._silent_since = None
-        elif self._silent_since is None:
-            self._silent_since = now
-        return self._silent_since is not None and now - self._silent_since >= DEAF_SECONDS
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = now
+        return self._idle_since is not None and now - self._idle_since >= STALLED_SECONDS
 
 
-def watch_hearing(broker_url: str, queues: Sequence[str]) -> None:
-    """Have the worker of this process watch its own hearing once it is ready."""
-    hearing = Hearing()
-    task_received.connect(hearing.heard, weak=False)
+def start_watchdog(broker_url: str, queues: Sequence[str]) -> None:
+    """Start the watchdog's thread when the worker of this process is ready."""
+    watchdog = Watchdog()
+    task_received.connect(watchdog.message_received, weak=False)
     broker = connect_redis(broker_url)
 
-    def begin(**_signal: object) -> None:
-        arguments = (hearing, lambda: _messages_wait(broker, queues))
-        threading.Thread(target=_watch, args=arguments, name="hearing", daemon=True).start()
+    def start_thread(**_signal: object) -> None:
+        arguments = (watchdog, lambda: _messages_wait(broker, queues))
+        threading.Thread(target=_watch, args=arguments, name="watchdog", daemon=True).start()
 
-    worker_ready.connect(begin, weak=False)
-
-
-def _watch(hearing: Hearing, messages_wait: Callable[[], bool]) -> None:
-    while not _look(hearing, messages_wait):
-        time.sleep(LOOK_SECONDS)
-    log.critical("gone deaf", why="messages wait, nothing is under way, and none is taken", seconds=DEAF_SECONDS)
-    # Nothing is under way that would have to be ended in order; and what is deaf may not hear a request to stop.
-    os._exit(EXIT_DEAF)
+    worker_ready.connect(start_thread, weak=False)
 
 
-def _look(hearing: Hearing, messages_wait: Callable[[], bool]) -> bool:
-    """Say whether hearing is lost. Nothing may end this thread, or nobody would look any more."""
+def _watch(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> None:
+    """Check once a second, and exit the process when the worker is stalled."""
+    while not _check(watchdog, messages_wait):
+        time.sleep(CHECK_SECONDS)
+    log.critical("worker_stalled", reason="messages wait, and the idle worker takes none", seconds=STALLED_SECONDS)
+    # No task is running that should end in order, and a stalled worker may ignore a request to stop.
+    os._exit(EXIT_STALLED)
+
+
+def _check(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> bool:
+    """Return whether the worker is stalled. An error is logged, because it must not end the watchdog's thread."""
     try:
-        return hearing.is_lost(waiting=messages_wait(), busy=_is_busy(time.time()), now=time.monotonic())
+        return watchdog.is_stalled(waiting=messages_wait(), busy=_is_busy(time.time()), now=time.monotonic())
     except Exception:
-        log.exception("hearing not looked at")
+        log.exception("watchdog_check_failed")
         return False
 
 
 def _messages_wait(broker: redis.Redis, queues: Sequence[str]) -> bool:
     try:
         return any(broker.llen(f"{KEY_PREFIX}{queue}") for queue in queues)
-    except redis.RedisError:  # a broker that does not answer is nothing that another worker would hear better
+    except redis.RedisError:  # a restarted worker could not reach the broker either
         return False
 
 
 def _is_busy(now: float) -> bool:
-    """Say whether a task is under way that may still be; one long past its hard limit is only thought to be."""
+    """Return whether a task is running. A task long past its hard time limit does not count. `now` is Unix time."""
     try:
-        under_way = list(state.active_requests)
-    except RuntimeError:  # one began or ended while this thread was counting
+        running = list(state.active_requests)
+    except RuntimeError:  # a task started or ended during the iteration
         return True
-    for request in under_way:
-        limit = request.task.time_limit or HARD_LIMIT_SECONDS
-        if request.time_start is None or now - request.time_start < limit + OVERDUE_SECONDS:
+    for request in running:
+        limit_seconds = request.task.time_limit or HARD_LIMIT_SECONDS
+        if request.time_start is None or now - request.time_start < limit_seconds + OVERDUE_SECONDS:
             return True
     return False

@@ -64,7 +64,7 @@ def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeue
         for key in visible:
             if key not in done.passed_over:
                 context.audit(tx, "requeued", key)
-    enqueue.retry_due(context.app.settings, context.app.engines)
+    enqueue.enqueue_retry_due(context.app.settings, context.app.engines)
     return requeueing.Requeued(done.count, (*done.passed_over, *hidden))
 
 

@@ -10,7 +10,7 @@ from console.web.charts import flow_chart
 from console.web.filters import FIRST_DAY, Day, Filter
 from console.web.rendering import age
 from payments.journeys import dashboard
-from tasks.feed.stream import FeedFigures
+from tasks.feed.stream import FeedStats
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,7 +41,7 @@ def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     )
 
 
-def _lag(figures: FeedFigures | None, now: datetime) -> str:
+def _lag(figures: FeedStats | None, now: datetime) -> str:
     if figures is None:
         return "Redis does not answer"
     if figures.oldest_ms is None:

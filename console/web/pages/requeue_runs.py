@@ -98,7 +98,7 @@ def run_to_its_end(app: AppState, number: int) -> None:
     while goes_on:
         with app.transaction() as tx:
             goes_on = requeueing.requeue_next_chunk(tx, number, datetime.now(UTC), STEP_ROWS)
-        enqueue.retry_due(app.settings, app.engines)
+        enqueue.enqueue_retry_due(app.settings, app.engines)
 
 
 def _going(context: RequestContext, number: int, tasks: BackgroundTasks) -> Response:

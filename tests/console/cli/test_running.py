@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from config.urls import broker_after
+from config.urls import default_broker_url
 from tests.conftest import scratch_database
 from tests.console.conftest import NOWHERE, Terminal
-from tests.tasks.feeding import arguments_of
+from tests.tasks.dispatching import arguments_of
 
 
 @pytest.fixture
@@ -52,20 +52,20 @@ def test_a_silent_worker_may_be_waited_for_longer_than_redis_is(
 ) -> None:
     redis_url = os.environ["REDIS_URL"]
     monkeypatch.setenv("REDIS_URL", f"{redis_url}?socket_timeout=1.9")
-    monkeypatch.setenv("CELERY_BROKER_URL", broker_after(redis_url))
+    monkeypatch.setenv("CELERY_BROKER_URL", default_broker_url(redis_url))
 
     answer = terminal.types(*"health --timeout 2 --format json".split())
 
     assert (answer.status, answer.err) == (1, "")
     told = {part["name"]: part["detail"] for part in json.loads(answer.out)}
-    assert told["importer"] == "no canary back from imports in 2 s"
-    assert told["backoffice"] == "no canary back from findings in 2 s"
+    assert told["importer"] == "no reply from queue imports within 2 s"
+    assert told["backoffice"] == "no reply from queue findings within 2 s"
 
 
 def test_the_worker_that_answers_is_up_and_the_silent_one_beside_it_is_not(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed_url, broker_url = os.environ["REDIS_URL"], broker_after(os.environ["REDIS_URL"])
+    feed_url, broker_url = os.environ["REDIS_URL"], default_broker_url(os.environ["REDIS_URL"])
     monkeypatch.setenv("CELERY_BROKER_URL", broker_url)
     with (
         ThreadPoolExecutor() as pool,
@@ -79,8 +79,8 @@ def test_the_worker_that_answers_is_up_and_the_silent_one_beside_it_is_not(
 
     told = {part["name"]: (part["is_up"], part["detail"]) for part in json.loads(answer.out)}
     assert answer.status == 1
-    assert told["importer"] == (True, "importer-7 takes work from imports")
-    assert told["backoffice"] == (False, "no canary back from findings in 1 s")
+    assert told["importer"] == (True, "importer-7 takes messages from imports")
+    assert told["backoffice"] == (False, "no reply from queue findings within 1 s")
 
 
 def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:

@@ -9,7 +9,8 @@ from celery.beat import PersistentScheduler
 from config.celery import celery_settings
 from config.engines import Engines
 from config.settings import read_settings
-from workers.runtime.clock_steps import ServerClock, SteadyScheduler
+from tasks.feed.clocks import ServerClock
+from workers.runtime.beat_scheduler import SteadyScheduler
 
 HOUR = timedelta(hours=1)
 

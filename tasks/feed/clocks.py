@@ -1,0 +1,23 @@
+"""A monotonic clock in milliseconds, and detecting that another machine's clock was set back."""
+
+import time
+
+TOLERANCE_MS = 1_000
+"""Corrections up to this size are normal clock synchronisation."""
+
+
+def monotonic_ms() -> int:
+    """Return the milliseconds of a clock that is never set back."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class ServerClock:
+    """Compares a server's clock with a monotonic clock of this process."""
+
+    def __init__(self) -> None:
+        self._offset_ms: int | None = None
+
+    def was_set_back(self, server_ms: int, monotonic_ms: int) -> bool:
+        """Return whether the server's clock lost time since the previous call."""
+        previous, self._offset_ms = self._offset_ms, server_ms - monotonic_ms
+        return previous is not None and self._offset_ms < previous - TOLERANCE_MS

@@ -1,0 +1,91 @@
+"""Redeliver entries that an importer read and lost, and dead-letter those that have no retries left.
+
+An entry is leased to an importer while it is pending and idle for less than LEASE. After that the importer may have
+lost it. It is redelivered when its backoff delay is over too, which grows with its number of deliveries.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import structlog
+
+from payments.core.backoff import BackoffSchedule, backoff_delay
+from tasks import wire_names
+from tasks.enqueue import send
+from tasks.feed.clocks import ServerClock, monotonic_ms
+from tasks.feed.stream import PendingEntry
+from tasks.feed.streams import Streams
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=5)
+"""How long an importer may work on a delivered entry before the entry counts as lost."""
+ISOLATE_AFTER_DELIVERIES = 2
+"""After this many deliveries an entry is imported alone, because it may be what makes its chunk fail."""
+
+
+class Redelivery:
+    """Periodic sweep over the pending entries of a feed. `idle_count` is what the latest sweep found past its lease."""
+
+    def __init__(self, streams: Streams, backoff_schedule: BackoffSchedule, chunk_events: int) -> None:
+        self._streams, self._backoff_schedule, self._chunk_events = streams, backoff_schedule, chunk_events
+        self.clock = ServerClock()
+        self.idle_count = 0
+
+    def sweep(self) -> None:
+        """Redeliver or dead-letter the pending entries whose lease and backoff delay are over."""
+        if self.clock.was_set_back(self._streams.server_time_ms(), monotonic_ms()):
+            self._restart_leases()
+        idle = self._streams.pending_entries(_milliseconds(LEASE))
+        self.idle_count = len(idle)
+        self.redeliver(idle)
+
+    def redeliver(self, idle: Sequence[PendingEntry]) -> None:
+        """Redeliver those of these idle entries that are due, and dead-letter those that are exhausted.
+
+        Each is claimed first. Of several dispatchers, the one that claims an entry sends it.
+        """
+        claimed = self._claimed([entry for entry in idle if self._is_due(entry)])
+        for entry_ids in self._batches(claimed):
+            send(wire_names.IMPORT_EVENTS, entry_ids=entry_ids)
+        if claimed:
+            log.info("entries_redelivered", entries=len(claimed))
+        exhausted = self._claimed([entry for entry in idle if self._backoff_delay(entry) is None])
+        if exhausted:
+            send(wire_names.DEAD_LETTER, entry_ids=[entry.entry_id for entry in exhausted])
+            log.warning("entries_dead_lettered", entries=len(exhausted))
+
+    def _is_due(self, entry: PendingEntry) -> bool:
+        delay = self._backoff_delay(entry)
+        return delay is not None and entry.idle_ms >= _milliseconds(LEASE + delay)
+
+    def _backoff_delay(self, entry: PendingEntry) -> timedelta | None:
+        """Return how long the entry waits after its lease, or None if its retries are exhausted."""
+        return backoff_delay(self._backoff_schedule, entry.deliveries, entry.entry_id)
+
+    def _claimed(self, entries: Sequence[PendingEntry]) -> list[PendingEntry]:
+        """Claim these entries and return those that no other dispatcher claimed first."""
+        if not entries:
+            return []
+        claimed_ids = set(self._streams.claim_idle([entry.entry_id for entry in entries], _milliseconds(LEASE)))
+        return [entry for entry in entries if entry.entry_id in claimed_ids]
+
+    def _batches(self, entries: Sequence[PendingEntry]) -> Iterator[list[str]]:
+        """Yield the entry ids of each message: chunks first, then each suspicious entry alone."""
+        together = [entry.entry_id for entry in entries if entry.deliveries < ISOLATE_AFTER_DELIVERIES]
+        for first in range(0, len(together), self._chunk_events):
+            yield together[first : first + self._chunk_events]
+        for entry in entries:
+            if entry.deliveries >= ISOLATE_AFTER_DELIVERIES:
+                yield [entry.entry_id]
+
+    def _restart_leases(self) -> None:
+        """Reset the idle time of all pending entries. Redis would not count them as idle until its clock catches up."""
+        pending = [entry.entry_id for entry in self._streams.pending_entries(0)]
+        log.warning("redis_clock_set_back", entries=len(pending))
+        if pending:
+            self._streams.claim_idle(pending, 0)
+
+
+def _milliseconds(length: timedelta) -> int:
+    return length // timedelta(milliseconds=1)

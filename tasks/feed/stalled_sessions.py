@@ -1,0 +1,44 @@
+"""Terminate database sessions whose worker stalled mid-statement, to release their locks.
+
+A worker that is frozen, or whose network cable was pulled, keeps the locks of the entries that are about to be
+redelivered.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from payments.store.db import stalled_sessions
+from payments.store.db.connection import Database, is_transient, transaction
+from payments.store.db.stalled_sessions import Silence
+
+log = structlog.get_logger()
+
+STALLED_MS_MAX = 10_000
+"""With a sweep's interval on top, this is less than the lock timeout. So a waiting worker needs no second attempt."""
+
+
+class StalledSessions:
+    """Keeps track of how long each session has been stalled mid-statement."""
+
+    def __init__(self, database: Database, application_names: Sequence[str]) -> None:
+        """Watch the sessions of these applications, by PostgreSQL's `application_name`."""
+        self._database, self._application_names = database, application_names
+        self._stalled_since: dict[Silence, int] = {}
+
+    def terminate(self, now_ms: int) -> int:
+        """Terminate the sessions that have been stalled for STALLED_MS_MAX and return their number.
+
+        `now_ms` is on a monotonic clock. Errors are logged and not raised, because the caller must go on
+        dispatching even if its role may not terminate sessions.
+        """
+        try:
+            with transaction(self._database) as tx:
+                found = stalled_sessions.silences(tx, self._application_names)
+                self._stalled_since = {each: self._stalled_since.get(each, now_ms) for each in found}
+                overdue = [each for each, since in self._stalled_since.items() if now_ms - since >= STALLED_MS_MAX]
+                return stalled_sessions.end(tx, overdue) if overdue else 0
+        except Exception as error:
+            if not is_transient(error):
+                log.exception("stalled_session_check_failed")
+            return 0

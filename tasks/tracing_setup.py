@@ -1,0 +1,15 @@
+"""Choose a process's tracing: OpenTelemetry if PAYMENTS_TRACES_URL names a collector, otherwise none."""
+
+from config.settings import Settings
+from config.tracing import tracer_provider
+from tasks.tracing import Tracing
+
+
+def open_tracing(settings: Settings, process_name: str) -> Tracing:
+    """Return this process's tracing. Call it once per process, after a fork, because it starts a thread."""
+    provider = tracer_provider(settings.traces_url, process_name)
+    if provider is None:
+        return Tracing()
+    from tasks.spans import SpanTracing  # noqa: PLC0415 (OpenTelemetry is an optional dependency)
+
+    return SpanTracing(provider)

@@ -1,0 +1,14 @@
+"""The names under which tasks travel in messages.
+
+They never change, because workers of an earlier and a later release run side by side during an upgrade. A task whose
+function was renamed keeps its wire name.
+"""
+
+IMPORT_EVENTS = "payments.import_events"
+DEAD_LETTER = "payments.give_up"
+RETRY_DUE = "payments.retry_due"
+DETECT_EXCEPTIONS = "billing.detect_exceptions"
+APPLY_IMMEDIATELY = "billing.apply_at_once"
+DISTRIBUTE_PAYMENTS = "billing.distribute_payments"
+APPLY_ADJUSTMENTS = "billing.apply_adjustments"
+PING = "canary.sing"

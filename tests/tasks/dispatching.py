@@ -1,0 +1,88 @@
+"""Helpers for tests of the dispatcher: publish entries, read its messages from a real broker, age pending entries."""
+
+import json
+from base64 import b64decode
+from contextlib import closing, contextmanager
+
+from config.settings import read_settings
+from tasks.feed import stream
+from tasks.feed.dispatcher import Dispatcher
+from tasks.feed.redelivery import LEASE
+
+LEASE_MS = LEASE.seconds * 1_000
+NEW_ENTRIES = "new entries"
+
+
+@contextmanager
+def open_dispatcher(engines, stream_name, **changes):
+    """Open a dispatcher with chunks of four, at most ten pending entries and a short backoff schedule."""
+    settings = {
+        "PAYMENTS_STREAM": stream_name,
+        "PAYMENTS_CHUNK_EVENTS": "4",
+        "PAYMENTS_PENDING_MAX": "10",
+        "PAYMENTS_IMPORTER_PROCESSES": "2",
+        "PAYMENTS_RETRY_LADDER": "1s,1s,1s",
+    }
+    with closing(Dispatcher(read_settings(settings | changes), engines)) as dispatcher:
+        yield dispatcher
+
+
+def publish(dispatcher, count):
+    """Add entries to the dispatcher's stream and return their ids."""
+    return [dispatcher.feed.xadd(dispatcher.settings.stream, {"event": "{}"}).decode() for _ in range(count)]
+
+
+def take_messages(dispatcher, *, reading=False):
+    """Take all messages out of the broker, oldest first: (task, entry ids), or NEW_ENTRIES for an import request.
+
+    With `reading`, read the new entries for each request, as an importer would.
+    """
+    messages = []
+    while raw := dispatcher.broker.rpop(dispatcher.queue_key):
+        message = json.loads(raw)
+        arguments = arguments_of(message)
+        if "reply_to" in arguments:
+            messages.append(NEW_ENTRIES)
+            if reading:
+                read_new(dispatcher, arguments["reply_to"], arguments.get("streams", ()))
+        else:
+            messages.append((message["headers"]["task"], arguments["entry_ids"]))
+    return messages
+
+
+def arguments_of(message):
+    """Return the keyword arguments of a task message that was parsed from the broker's JSON."""
+    _, arguments, _ = json.loads(b64decode(message["body"]))
+    return arguments
+
+
+def take_request(dispatcher):
+    """Take the import request out of the broker and return its arguments. The dispatcher may send another one."""
+    message = json.loads(dispatcher.broker.rpop(dispatcher.queue_key))
+    dispatcher.in_flight_request = None
+    return arguments_of(message)
+
+
+def read_new(dispatcher, reply_to="nobody", streams=()):
+    """Read a chunk of new entries, as an importer does when it starts, and return their ids."""
+    names = streams or [dispatcher.settings.stream]
+    return [entry.entry_id for entry in dispatcher.streams.read_new(names, dispatcher.settings.chunk_events, reply_to)]
+
+
+def pending_and_length(resources):
+    """Return how many entries are pending, and how many are on the stream."""
+    name = resources.settings.stream
+    return stream.pending_count(resources.feed, name), stream.feed_length(resources.feed, name)
+
+
+def age_request(dispatcher, milliseconds):
+    """Make the request in flight older."""
+    request = dispatcher.in_flight_request
+    dispatcher.in_flight_request = request._replace(sent_ms=request.sent_ms - milliseconds)
+
+
+def age_entries(dispatcher, entry_ids, deliveries, idle_ms=LEASE_MS + 1_000):
+    """Set the number of deliveries and the idle time of pending entries."""
+    for entry_id in entry_ids:
+        options = {"idle": idle_ms, "retrycount": deliveries, "justid": True}
+        dispatcher.feed.xclaim(dispatcher.settings.stream, "billing", "intake", 0, [entry_id], **options)

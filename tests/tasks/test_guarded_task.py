@@ -1,0 +1,66 @@
+"""A task always succeeds from Celery's point of view, whatever error its body raises."""
+
+import pytest
+import structlog
+from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
+
+from tasks.app import TASK_MODULES, GuardedTask, app
+from tasks.resources import NotConfiguredError, get_resources
+
+ERRORS = [ValueError("x"), RuntimeError("x"), SystemExit(1), MemoryError(), SoftTimeLimitExceeded(60), RecursionError()]
+
+
+@pytest.fixture
+def guarded_app():
+    """A Celery application whose tasks are guarded."""
+    guarded_app = Celery("office", task_cls=GuardedTask, set_as_current=False)
+    yield guarded_app
+    guarded_app.close()
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_error_in_the_body_becomes_the_result(guarded_app, error):
+    @guarded_app.task(name="office.fail", shared=False)
+    def fail(**_future):
+        raise error
+
+    ended = fail.apply()
+
+    assert (ended.state, ended.result) == ("SUCCESS", f"failed: {type(error).__name__}")
+
+
+def test_log_context_of_one_task_does_not_reach_the_next(guarded_app):
+    @guarded_app.task(name="office.look", shared=False)
+    def look(**_future):
+        context = structlog.contextvars.get_contextvars()
+        structlog.contextvars.bind_contextvars(left_over=1)
+        return dict(context)
+
+    first, second = look.apply(), look.apply()
+
+    assert first.result == {"task": "office.look", "task_id": first.id}
+    assert second.result == {"task": "office.look", "task_id": second.id}
+    assert structlog.contextvars.get_contextvars() == {}
+
+
+def test_unknown_argument_of_a_later_publisher_is_ignored(guarded_app):
+    @guarded_app.task(name="office.listen", shared=False)
+    def listen(*, entry_ids, **_future):
+        return entry_ids
+
+    assert listen.apply(kwargs={"entry_ids": ["1-0"], "of_a_later_version": 1}).result == ["1-0"]
+
+
+def test_every_task_is_guarded():
+    for module in TASK_MODULES:
+        __import__(module)
+    project_tasks = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
+
+    assert len(project_tasks) >= 4
+    assert all(isinstance(task, GuardedTask) for task in project_tasks)
+
+
+def test_resources_of_an_unconfigured_process_raise_an_error():
+    with pytest.raises(NotConfiguredError):
+        get_resources()

@@ -1,0 +1,124 @@
+"""The importer's time slice: it imports chunk after chunk, and ends early where other work comes first."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from payments.core.import_stats import ImportStats
+from tasks import importing
+from tasks.feed import import_attempt, stream
+from tasks.feed.import_attempt import import_time_slice
+from tests.make import body, patient, saved
+from tests.tasks.dispatching import pending_and_length
+
+
+@pytest.fixture
+def small_chunks(resources):
+    """Resources with chunks of two entries."""
+    return replace(resources, settings=resources.settings.model_copy(update={"chunk_events": 2}))
+
+
+@pytest.fixture
+def publish(resources, clinic_id):
+    """Return a function that publishes payments, after their patient if it is `known`."""
+
+    def publish(*payment_ids, known=False):
+        events = [patient(clinic_id)] if known else []
+        events += [saved(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in payment_ids]
+        for event in events:
+            resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+
+    return publish
+
+
+def test_time_slice_imports_all_new_entries_and_acknowledges_each_chunk(resources, small_chunks, publish):
+    publish("1", "2", "3", "4", known=True)
+    chunks = [
+        (pending_and_length(resources), stats.imported, stats.noted)
+        for stats in import_time_slice(small_chunks, "nobody")
+    ]
+
+    # A chunk is acknowledged before the next one is read.
+    assert chunks == [((0, 3), 1, 1), ((0, 1), 2, 0), ((0, 0), 1, 0)]
+
+
+def test_request_is_answered_once_when_its_first_chunk_is_read(resources, small_chunks, publish, clinic_id):
+    publish("1", "2", "3", known=True)
+    chunks = import_time_slice(small_chunks, clinic_id)
+    next(chunks)
+
+    assert stream.wait_for_reply(resources.feed, clinic_id, 100)
+    assert [stats.imported for stats in chunks] == [2]
+    assert not stream.wait_for_reply(resources.feed, clinic_id, 100)
+
+
+def test_time_slice_blocks_for_an_entry_that_arrives_a_moment_later(resources, publish, monkeypatch):
+    monkeypatch.setattr(import_attempt, "BLOCK_MS", 10_000)
+    publish("1", known=True)
+    chunks = import_time_slice(resources, "nobody")
+    next(chunks)
+    later: list[ImportStats] = []
+    blocked = threading.Thread(target=lambda: later.append(next(chunks)))
+    blocked.start()
+    publish("2")
+    blocked.join(10)
+
+    assert [stats.imported for stats in later] == [1]
+
+
+def test_time_slice_ends_when_there_is_nothing_new(resources):
+    assert list(import_time_slice(resources, "nobody")) == []
+
+
+def test_time_slice_ends_on_time_with_entries_left(resources, small_chunks, publish, monkeypatch):
+    publish("1", "2", "3", "4", "5", known=True)
+    monkeypatch.setattr(import_attempt, "NEW_TIME_SLICE_SECONDS", 0)
+
+    assert [(stats.noted, stats.imported) for stats in import_time_slice(small_chunks, "nobody")] == [(1, 1)]
+    assert pending_and_length(resources) == (0, 4)
+
+
+def test_time_slice_ends_after_a_release(resources, small_chunks, publish):
+    publish("held")
+    list(import_time_slice(small_chunks, "nobody"))
+    publish("1", "2", known=True)
+
+    assert [(stats.released, stats.imported) for stats in import_time_slice(small_chunks, "nobody")] == [(1, 1)]
+    assert pending_and_length(resources) == (0, 1)
+
+
+def test_time_slice_ends_after_a_failure(resources, small_chunks, publish):
+    publish("poison", "1", "2", known=True)
+
+    assert [(stats.noted, stats.failed) for stats in import_time_slice(small_chunks, "nobody")] == [(1, 1)]
+    assert pending_and_length(resources) == (1, 3)
+
+
+def test_task_returns_the_statistics_of_its_whole_time_slice(small_chunks, publish, monkeypatch):
+    publish("1", "2", "3", "4", known=True)
+    monkeypatch.setattr(importing, "get_resources", lambda: small_chunks)
+
+    total = "imported 4, updated 0, held 0, not sent 0, patients and charges noted 1"
+    assert importing.import_events(reply_to="nobody") == total
+
+
+def test_time_slice_continues_on_any_stream_of_a_partitioned_feed(resources, clinic_id):
+    settings = resources.settings.model_copy(update={"streams": 2, "chunk_events": 2})
+    partitioned = replace(resources, settings=settings)
+    partitioned.streams.ensure_groups()
+    first, *_, last = partitioned.streams.names
+    for name in (first, last, last):
+        resources.feed.xadd(name, {"event": body(patient(clinic_id))})
+
+    assert [stats.noted for stats in import_time_slice(partitioned, "nobody", [first])] == [1, 1, 1]
+    assert partitioned.streams.length() == 0
+    resources.feed.delete(*partitioned.streams.names)
+
+
+def test_stream_without_a_group_ends_the_time_slice_without_an_error(resources, publish):
+    partitioned = replace(resources, settings=resources.settings.model_copy(update={"streams": 2}))
+    publish("1", known=True)
+
+    assert [stats.imported for stats in import_time_slice(partitioned, "nobody")] == [1]
+    assert pending_and_length(resources) == (0, 0)
