@@ -13,5 +13,5 @@ The alert rules in `docs/ops/alerts.yml` and the dashboard in `docs/ops/grafana.
 
 def page() -> str:
     """Return the page."""
-    rows = [(code(name), meaning) for name, meaning in METRICS.items()]
-    return heading("Metrics", "console/web/metrics.py") + _INTRODUCTION + table(("Metric", "Meaning"), rows)
+    rows = [(code(name), ", ".join(map(code, each.labels)), each.meaning) for name, each in METRICS.items()]
+    return heading("Metrics", "console/web/metrics.py") + _INTRODUCTION + table(("Metric", "Labels", "Meaning"), rows)

@@ -1,4 +1,4 @@
-"""The figures of the whole for Prometheus, read from PostgreSQL and Redis when they are asked for."""
+"""Metrics for Prometheus, read from PostgreSQL and Redis at each scrape."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -17,23 +17,31 @@ from payments.journeys.balancing import BalanceFilter
 from payments.journeys.dashboard import Gauges, StatusCount
 from tasks.feed.stream import FeedStats
 
+
+class Definition(NamedTuple):
+    """Help text and labels of a metric."""
+
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+
 METRICS = {
-    "payments_feed_up": "Whether Redis answered: 1 or 0.",
-    "payments_feed_length": "Entries on the EMR's stream.",
-    "payments_feed_unread": "Entries that were handed to no worker yet: the feed's lag.",
-    "payments_feed_outstanding": "Entries that were handed out and are not yet committed.",
-    "payments_feed_oldest_seconds": "Age of the oldest entry on the stream.",
-    "payments_count": "Payments by status and reason.",
-    "payments_retrying": "Payments that wait for another try.",
-    "payments_retries": "Tries of the last five minutes that put a payment off to another one.",
-    "payments_waiting_oldest_seconds": "Time since the oldest payment that waits was saved.",
-    "payments_exceptions_open": "Open Billing Exceptions by reason.",
-    "payments_exceptions_oldest_seconds": "Age of the oldest open Billing Exception by reason.",
-    "payments_import_chunks": "Import chunks of the last five minutes.",
-    "payments_import_chunk_seconds": "How long they took: the median and the slowest.",
-    "payments_import_chunk_size": "How many payments they held: the median and the largest.",
-    "payments_unexplained_cents": "What no rule explains of the last full week, EMR against Billing.",
-    "payments_unexplained_lines": "On how many payments that is.",
+    "payments_feed_up": Definition("1 if Redis answered, else 0."),
+    "payments_feed_length": Definition("Entries on the event streams."),
+    "payments_feed_unread": Definition("Entries that no importer has read yet."),
+    "payments_feed_outstanding": Definition("Entries that an importer has read and that are not yet acknowledged."),
+    "payments_feed_oldest_seconds": Definition("Age of the oldest entry on the streams."),
+    "payments_count": Definition("Payments by status and reason.", ("status", "reason")),
+    "payments_retrying": Definition("Payments that wait for a retry."),
+    "payments_retries": Definition("Attempts of the last five minutes that scheduled a retry."),
+    "payments_waiting_oldest_seconds": Definition("Time since the save of the oldest waiting payment."),
+    "payments_exceptions_open": Definition("Open Billing Exceptions.", ("reason",)),
+    "payments_exceptions_oldest_seconds": Definition("Age of the oldest open Billing Exception.", ("reason",)),
+    "payments_import_chunks": Definition("Import chunks of the last five minutes."),
+    "payments_import_chunk_seconds": Definition("Duration of these chunks: median and slowest.", ("which",)),
+    "payments_import_chunk_size": Definition("Payments in these chunks: median and largest.", ("which",)),
+    "payments_unexplained_cents": Definition("Unexplained amount between the EMR and Billing, last full week."),
+    "payments_unexplained_lines": Definition("Unexplained payments, last full week."),
 }
 
 
@@ -41,28 +49,28 @@ _T = TypeVar("_T")
 
 
 class CachedGauge(Generic[_T]):
-    """A figure for which much is read, kept for a time: at least so long, and a hundred times as long as it took.
+    """An expensive value, cached for a hundred times as long as it took to compute, and at least for a minimum time.
 
-    So it costs a hundredth of a processor at most, however large the ledger is and however often it is asked for.
+    It costs at most 1 % of a processor, for any size of the ledger and any scrape interval.
     """
 
-    def __init__(self, work_out: Callable[[AppState, datetime], _T], at_least: timedelta) -> None:
-        self._work_out, self._at_least = work_out, at_least
+    def __init__(self, compute: Callable[[AppState, datetime], _T], minimum: timedelta) -> None:
+        self._compute, self._minimum = compute, minimum
         self._lock = threading.Lock()
-        self._found: tuple[datetime, _T] | None = None
+        self._cached: tuple[datetime, _T] | None = None
 
     def read(self, app: AppState, now: datetime) -> _T:
-        """Return the figure, worked out anew if its time is over."""
+        """Return the cached value, or compute it if the cache has expired."""
         with self._lock:
-            if self._found is None or now >= self._found[0]:
-                begun = app.clock()
-                figure = self._work_out(app, now)
-                self._found = now + max(self._at_least, 100 * (app.clock() - begun)), figure
-            return self._found[1]
+            if self._cached is None or now >= self._cached[0]:
+                started = app.clock()
+                value = self._compute(app, now)
+                self._cached = now + max(self._minimum, 100 * (app.clock() - started)), value
+            return self._cached[1]
 
 
 class _Unexplained(NamedTuple):
-    """What no rule explains of the last full week."""
+    """Unexplained difference between the EMR and Billing in the last full week."""
 
     cents: int
     lines: int
@@ -74,16 +82,16 @@ def _balance(app: AppState, now: datetime) -> _Unexplained:
     return _Unexplained(int(balance.unexplained * 100), len(balance.unexplained_lines))
 
 
-def _count_through(app: AppState, _: datetime) -> int:
+def _count_successful(app: AppState, _: datetime) -> int:
     with app.transaction() as tx:
         return dashboard.count_successful(tx)
 
 
-_UNEXPLAINED, _THROUGH = CachedGauge(_balance, timedelta(minutes=15)), CachedGauge(_count_through, timedelta())
+_UNEXPLAINED, _SUCCESSFUL = CachedGauge(_balance, timedelta(minutes=15)), CachedGauge(_count_successful, timedelta())
 
 
-class _Figures(Collector):
-    """All figures at one moment."""
+class _Metrics(Collector):
+    """All metrics at one moment."""
 
     def __init__(self, app: AppState, now: datetime) -> None:
         self._app, self._now = app, now
@@ -93,8 +101,8 @@ class _Figures(Collector):
         yield from _of_feed(self._app.feed_figures(), self._now)
         with self._app.transaction() as tx:
             gauges = dashboard.read_gauges(tx, self._now)
-        through = StatusCount(Status.SUCCESSFUL, None, _THROUGH.read(self._app, self._now))
-        yield _counted([through, *gauges.unsuccessful])
+        successful = StatusCount(Status.SUCCESSFUL, None, _SUCCESSFUL.read(self._app, self._now))
+        yield _count_by_status([successful, *gauges.unsuccessful])
         yield from _of_waiting(gauges, self._now)
         yield from _of_chunks(gauges)
         unexplained = _UNEXPLAINED.read(self._app, self._now)
@@ -103,14 +111,15 @@ class _Figures(Collector):
 
 
 def exposition(app: AppState, now: datetime) -> bytes:
-    """Return all figures in the form that Prometheus reads."""
+    """Return all metrics in the text format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(app, now))
+    registry.register(_Metrics(app, now))
     return generate_latest(registry)
 
 
-def _metric(name: str, value: float | None = None, labels: Iterable[str] = ()) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, METRICS[name], value=value, labels=None if value is not None else list(labels))
+def _metric(name: str, value: float | None = None) -> GaugeMetricFamily:
+    meaning, labels = METRICS[name]
+    return GaugeMetricFamily(name, meaning, value=value, labels=list(labels) or None)
 
 
 def _of_feed(figures: FeedStats | None, now: datetime) -> Iterator[Metric]:
@@ -124,27 +133,27 @@ def _of_feed(figures: FeedStats | None, now: datetime) -> Iterator[Metric]:
     yield _metric("payments_feed_oldest_seconds", _age_seconds(oldest, now))
 
 
-def _counted(counts: Iterable[StatusCount]) -> GaugeMetricFamily:
-    """Return how many payments have each status and reason; what none has is there as 0, so that a first one shows."""
+def _count_by_status(counts: Iterable[StatusCount]) -> GaugeMetricFamily:
+    """Return the payments by status and reason. A combination without payments is 0, so that the first one shows."""
     numbers = {(_status_of(reason), reason.value): 0 for reason in Reason} | {(Status.PENDING.value, ""): 0}
     numbers |= {(each.status, each.reason or ""): each.count for each in counts}
-    payments = _metric("payments_count", labels=("status", "reason"))
+    payments = _metric("payments_count")
     for labels, number in numbers.items():
         payments.add_metric(labels, number)
     return payments
 
 
 def _status_of(reason: Reason) -> str:
-    is_unreadable = reason in {Reason.INVALID_EVENT, Reason.VERSION_CONFLICT}
-    return Status.VALIDATION_FAILED if is_unreadable else Status.NOT_SENT
+    is_invalid = reason in {Reason.INVALID_EVENT, Reason.VERSION_CONFLICT}
+    return Status.VALIDATION_FAILED if is_invalid else Status.NOT_SENT
 
 
 def _of_waiting(gauges: Gauges, now: datetime) -> Iterator[Metric]:
     yield _metric("payments_retrying", gauges.backlog.count)
     yield _metric("payments_retries", gauges.retries)
     yield _metric("payments_waiting_oldest_seconds", _age_seconds(gauges.backlog.oldest_at, now))
-    counts = _metric("payments_exceptions_open", labels=("reason",))
-    ages = _metric("payments_exceptions_oldest_seconds", labels=("reason",))
+    counts = _metric("payments_exceptions_open")
+    ages = _metric("payments_exceptions_oldest_seconds")
     for each in gauges.exceptions:
         counts.add_metric([each.reason], each.count)
         ages.add_metric([each.reason], _age_seconds(each.oldest_at, now))
@@ -154,10 +163,10 @@ def _of_waiting(gauges: Gauges, now: datetime) -> Iterator[Metric]:
 def _of_chunks(gauges: Gauges) -> Iterator[Metric]:
     chunks = gauges.chunks
     yield _metric("payments_import_chunks", chunks.count)
-    times = _metric("payments_import_chunk_seconds", labels=("which",))
+    times = _metric("payments_import_chunk_seconds")
     times.add_metric(["median"], chunks.median_ms / 1000)
     times.add_metric(["slowest"], chunks.slowest_ms / 1000)
-    sizes = _metric("payments_import_chunk_size", labels=("which",))
+    sizes = _metric("payments_import_chunk_size")
     sizes.add_metric(["median"], chunks.median_size)
     sizes.add_metric(["largest"], chunks.largest_size)
     yield from (times, sizes)
