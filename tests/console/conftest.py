@@ -15,11 +15,14 @@ from console.cli import main
 from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
 from payments.journeys.configuring import SettingsUpdate
+from payments.store.db import connection
 from payments.store.db.connection import Database, connect, transaction
 from tests.conftest import flush, scratch_database
 from tests.make import NOW, arrived, run
 
 NOWHERE = "redis://127.0.0.1:1/0"
+# How a command connects to PostgreSQL.
+COMMAND_OPTIONS: dict[str, Any] = {"application_name": "payments console", "pool_size": 1}
 Meanwhile = Callable[[ModuleType, str, Callable[[], object]], None]
 """From now on something is committed when a function of a module is asked for the first time, before it answers."""
 
@@ -103,9 +106,26 @@ def feed(redis_url: str) -> Iterator[redis.Redis]:
     flush(default_broker_url(redis_url))
 
 
+@pytest.fixture(scope="package")
+def command_database(ledger_url: str) -> Iterator[Database]:
+    """The engine of all commands of these tests. A connection of its own for each command would double their cost."""
+    engine = connect(ledger_url, **COMMAND_OPTIONS | {"pool_size": 2})  # a test may run a command within another
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engine, "dispose", lambda: None)
+        yield engine
+    engine.dispose()
+
+
 @pytest.fixture
-def terminal(stranger: Terminal, ledger_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def terminal(
+    stranger: Terminal, ledger_url: str, redis_url: str, command_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Terminal:
     """Somebody who types where the engines are named by URL."""
+
+    def connect_command(url: str, **options: Any) -> Database:
+        return command_database if (url, options) == (ledger_url, COMMAND_OPTIONS) else connect(url, **options)
+
+    monkeypatch.setattr(connection, "connect", connect_command)
     monkeypatch.setenv("DATABASE_URL", ledger_url)
     monkeypatch.setenv("REDIS_URL", redis_url)
     return stranger
