@@ -43,7 +43,7 @@ test: install ## run all tests, with the whole stack
 test-fast: install ## run the tests of behaviour that start no servers or publishers
 	$(FAST)
 
-DEEP := journeys/test_any_order journeys/test_any_range journeys/test_close_under_load journeys/test_histories journeys/test_standing \
+DEEP := journeys/test_random_order journeys/test_random_ranges journeys/test_close_under_load journeys/test_random_histories journeys/test_current_dead_letter \
 	console/cli/test_any_arguments console/web/test_any_request
 test-deep: install ## run the property tests with 2,000 examples each (many minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/%.py)

@@ -1,4 +1,4 @@
-"""A database for stories in which several workers commit."""
+"""A database for tests in which several workers commit."""
 
 from collections.abc import Iterator
 

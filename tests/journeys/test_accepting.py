@@ -1,4 +1,4 @@
-"""Where an accepted exception posts, and on which day: in place while months are open, else in the present one."""
+"""Where an accepted exception posts, and with which deposit date."""
 
 from datetime import date, datetime, timedelta
 
@@ -22,7 +22,7 @@ def office(tx: Transaction) -> Office:
     return after_april(tx, FIRST)
 
 
-def test_an_amount_due_of_zero_moves_what_stands_as_an_edit_in_open_months_does(
+def test_accepted_zero_amount_due_moves_posted_entries_in_open_months(
     tx: Transaction,
 ) -> None:
     office = Office(tx, date(2020, 6, 12))
@@ -39,7 +39,7 @@ def test_an_amount_due_of_zero_moves_what_stands_as_an_edit_in_open_months_does(
     ]
 
 
-def test_an_amount_due_of_zero_that_is_accepted_leaves_what_stands_in_a_closed_month(office: Office) -> None:
+def test_accepted_zero_amount_due_keeps_entries_of_a_closed_month(office: Office) -> None:
     office.publish(edited(FIRST, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
     (open_one,) = office.open_exceptions()
 
@@ -50,7 +50,7 @@ def test_an_amount_due_of_zero_that_is_accepted_leaves_what_stands_in_a_closed_m
     assert office.tx.execute(kinds).one() == ("adjustment", BILLER, "2020-06-12")
 
 
-def test_an_amount_due_of_zero_is_accepted_once_its_patient_is_known_and_not_before(office: Office) -> None:
+def test_zero_amount_due_is_accepted_only_with_a_known_patient(office: Office) -> None:
     office.publish(saved(payment_id="new", patient_id="nobody", amount_due="0.00", transaction_date="2020-06-05"))
     (open_one,) = office.open_exceptions()
 
@@ -70,7 +70,7 @@ def test_an_amount_due_of_zero_is_accepted_once_its_patient_is_known_and_not_bef
         ("Pacific/Auckland", "2020-06-30T12:30:00+00:00", "2020-07-01"),
     ],
 )
-def test_an_adjustment_is_dated_on_the_companys_own_day(office: Office, timezone: str, moment: str, today: str) -> None:
+def test_adjustment_is_dated_in_the_companys_time_zone(office: Office, timezone: str, moment: str, today: str) -> None:
     configuring.set_company(office.tx, CompanyUpdate("company", timezone=timezone), now=office.now, who="user:admin")
     office.publish(edited(FIRST, paid=False))
     office.now = datetime.fromisoformat(moment)
@@ -84,7 +84,7 @@ def test_an_adjustment_is_dated_on_the_companys_own_day(office: Office, timezone
     assert office.entries()[-1] == (today, "-25.00", "Cash")
 
 
-def test_a_month_that_is_being_closed_takes_no_adjustment(office: Office) -> None:
+def test_closing_month_rejects_adjustments(office: Office) -> None:
     office.publish(edited(FIRST, paid=False))
     closing.begin_close(office.tx, "company", Month(2020, 5), office.now, BILLER)
     (open_one,) = office.open_exceptions()
@@ -106,7 +106,7 @@ def test_a_month_that_is_being_closed_takes_no_adjustment(office: Office) -> Non
     ids="-".join,
 )
 @pytest.mark.parametrize("amount", ["25.00", "30.00"])
-def test_money_that_belongs_elsewhere_is_taken_out_there_and_put_in_here(
+def test_changed_patient_or_type_reverses_the_old_entry_and_posts_a_new_one(
     office: Office, changes: dict[str, str], amount: str
 ) -> None:
     office.publish(patient("another"), edited(FIRST, amount_due=amount, amount_paid=amount, **changes))
@@ -127,7 +127,7 @@ def test_money_that_belongs_elsewhere_is_taken_out_there_and_put_in_here(
     [{"memo": "x"}, {"reference": "1021"}, {"case_id": "c-2"}, {"transaction_date": "2020-06-11"}],
     ids="-".join,
 )
-def test_what_carries_no_money_posts_nothing(office: Office, changes: dict[str, str]) -> None:
+def test_change_without_money_posts_nothing(office: Office, changes: dict[str, str]) -> None:
     office.publish(edited(FIRST, **changes))
     (open_one,) = office.open_exceptions()
     assert (open_one.case, open_one.proposal) == ("edited", [])

@@ -1,4 +1,4 @@
-"""What was known at a moment stays what was known then, whatever happens after it."""
+"""A report as of a time repeats its output of that time."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -141,14 +141,14 @@ def told(
         database.dispose()
 
 
-def test_every_report_says_of_a_moment_what_it_said_then(told) -> None:
+def test_reports_as_of_a_time_repeat_their_output_of_that_time(told) -> None:
     office, after = told
     for name, (moment, then) in after.items():
         found = everything(office.tx, moment)
         assert {report: found[report] for report in then} == then, name
 
 
-def test_the_story_changes_each_of_the_reports_and_each_of_the_tables(told) -> None:
+def test_as_of_scenario_changes_every_report_and_table(told) -> None:
     office, after = told
     for report in everything(office.tx):
         assert len({repr(then[report]) for _, then in after.values()}) > 1, report
@@ -157,7 +157,7 @@ def test_the_story_changes_each_of_the_reports_and_each_of_the_tables(told) -> N
         assert kept, table.name
 
 
-def test_before_anything_was_known_there_is_nothing(told) -> None:
+def test_reports_as_of_a_time_before_any_event_are_empty(told) -> None:
     office, _ = told
     before = everything(office.tx, datetime(2026, 1, 1, tzinfo=office.now.tzinfo))
 
@@ -165,7 +165,7 @@ def test_before_anything_was_known_there_is_nothing(told) -> None:
     assert str(before["balance"].emr_total) == "0.00"
 
 
-def test_of_changes_in_one_moment_the_last_counts_and_a_clock_that_is_behind_does_not_turn_time_back(
+def test_last_of_simultaneous_settings_changes_wins_even_with_a_late_clock(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)

@@ -1,4 +1,4 @@
-"""What the EMR said last of a line, and the terms that lie between it and the ledger: one small story each."""
+"""The EMR's latest amount of a line, and the reconciling items between it and the ledger."""
 
 from datetime import date
 from decimal import Decimal
@@ -51,7 +51,7 @@ STORIES = [
 
 
 @pytest.mark.parametrize(("events", "emr", "terms"), [row[1:] for row in STORIES], ids=[row[0] for row in STORIES])
-def test_the_emrs_side_is_what_it_said_last(tx: Transaction, events: Any, emr: str, terms: dict[str, str]) -> None:
+def test_emr_side_is_the_latest_amount(tx: Transaction, events: Any, emr: str, terms: dict[str, str]) -> None:
     Office(tx, date(2026, 6, 20)).publish(*events)
 
     assert told(tx, BalanceFilter(FIFTH, FIFTH)) == (emr, terms)
@@ -64,7 +64,7 @@ def told(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
     return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.items.items() if amount}
 
 
-def test_a_conflict_that_was_acknowledged_is_no_longer_what_the_emr_says(tx: Transaction) -> None:
+def test_acknowledged_conflict_is_not_the_emrs_latest_amount(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(FIRST, saved("30.00"))
 
@@ -74,7 +74,7 @@ def test_a_conflict_that_was_acknowledged_is_no_longer_what_the_emr_says(tx: Tra
     assert told(tx, BalanceFilter()) == ("25.00", {})
 
 
-def test_a_refused_version_counts_on_the_day_that_it_says(tx: Transaction) -> None:
+def test_dead_letter_counts_on_its_transaction_date(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(FIRST, refused("40.00", 2, transaction_date="2026-06-06"))
 
     assert told(tx, BalanceFilter(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
@@ -82,7 +82,7 @@ def test_a_refused_version_counts_on_the_day_that_it_says(tx: Transaction) -> No
     assert told(tx, BalanceFilter(FIFTH, SIXTH)) == ("40.00", {"invalid": "15.00"})
 
 
-def test_a_payment_that_left_a_closed_month_is_a_difference_of_dates_on_both_sides(tx: Transaction) -> None:
+def test_payment_moved_out_of_a_closed_month_is_a_date_difference_in_both_months(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(saved("25.00", transaction_date="2026-05-31"))
     office.close("2026-05")
@@ -95,7 +95,7 @@ def test_a_payment_that_left_a_closed_month_is_a_difference_of_dates_on_both_sid
     assert told(tx, june) == ("35.00", {"prior_period": "10.00", "date_differences": "25.00"})
 
 
-def test_a_ledger_that_the_rules_did_not_write_is_unexplained_by_line(tx: Transaction) -> None:
+def test_entries_not_written_by_the_rules_are_unexplained_by_line(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(*(saved("25.00", payment_id=each) for each in ("right", "said", "posted")))
     tx.execute(text("UPDATE lines SET amount_paid = 30.00 WHERE payment_id = 'said'"))

@@ -1,6 +1,6 @@
-"""EMR and Billing balance to the cent: the office's worked week, from its payments to the page that explains it.
+"""EMR and Billing balance to the cent over a worked week (rule D9).
 
-`docs/explanation/balancing.md` is written from the worked week: PAYMENTS_WRITE_DOCS=1 writes it anew.
+The example in `docs/explanation/balancing.md` is written from it with PAYMENTS_WRITE_DOCS=1.
 """
 
 import os
@@ -72,7 +72,7 @@ def worked_week(tx: Transaction) -> Office:
     return office
 
 
-def test_the_worked_week_balances_to_the_cent(tx: Transaction) -> None:
+def test_worked_week_balances_to_the_cent(tx: Transaction) -> None:
     worked_week(tx)
 
     balance = balancing.balance(tx, WEEK)
@@ -94,7 +94,7 @@ def test_the_worked_week_balances_to_the_cent(tx: Transaction) -> None:
     )
 
 
-def test_the_page_about_balancing_tells_the_worked_week(tx: Transaction) -> None:
+def test_balancing_document_shows_the_worked_week(tx: Transaction) -> None:
     worked_week(tx)
     page = with_the_week(PAGE.read_text(), balancing.balance(tx, WEEK), deposited(tx))
     if os.environ.get("PAYMENTS_WRITE_DOCS"):

@@ -1,4 +1,4 @@
-"""What patients owe: the newest version of a charge counts, and a charge is its own clinic's company's."""
+"""Charges: the newest version wins, and only the clinic's own company may save one."""
 
 from datetime import date
 from typing import Any
@@ -28,9 +28,7 @@ def refusals(tx: Transaction) -> list[tuple[str, str | None, str]]:
 
 @pytest.mark.parametrize("in_one_chunk", [True, False])
 @pytest.mark.parametrize("events", [(FIRST, NEWER), (NEWER, FIRST), (FIRST, NEWER, NEWER, FIRST)])
-def test_the_newest_version_of_a_charge_counts_in_whatever_order_it_comes(
-    tx: Transaction, events: tuple[Any, ...], in_one_chunk: bool
-) -> None:
+def test_newest_charge_version_wins_in_any_order(tx: Transaction, events: tuple[Any, ...], in_one_chunk: bool) -> None:
     open_clinic(tx)
 
     for chunk in [events] if in_one_chunk else [(each,) for each in events]:
@@ -41,7 +39,7 @@ def test_the_newest_version_of_a_charge_counts_in_whatever_order_it_comes(
 
 
 @pytest.mark.parametrize("in_one_chunk", [True, False])
-def test_another_content_under_the_same_version_is_set_aside(tx: Transaction, in_one_chunk: bool) -> None:
+def test_same_version_with_other_content_is_dead_lettered(tx: Transaction, in_one_chunk: bool) -> None:
     open_clinic(tx)
 
     for chunk in [(FIRST, NEWER, OTHERWISE)] if in_one_chunk else [(FIRST,), (NEWER,), (OTHERWISE,)]:
@@ -53,7 +51,7 @@ def test_another_content_under_the_same_version_is_set_aside(tx: Transaction, in
     assert refusals(tx) == [("Validation Failed", "version_conflict", told)]
 
 
-def test_a_company_has_no_say_in_the_charges_of_another_ones_clinic(tx: Transaction) -> None:
+def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> None:
     open_clinic(tx)
     take(tx, FIRST)
 
@@ -65,14 +63,14 @@ def test_a_company_has_no_say_in_the_charges_of_another_ones_clinic(tx: Transact
     assert [tuple(row) for row in rows] == [("Validation Failed", "invalid_event", told)] * 2
 
 
-def test_a_clinic_comes_into_being_with_a_charge_that_names_it(tx: Transaction) -> None:
+def test_charge_event_creates_its_clinic(tx: Transaction) -> None:
     take(tx, charge("c", "40.00", clinic_id="new", company_id="owner"))
 
     found = tx.execute(text("SELECT company_id FROM clinics WHERE clinic_id = 'new'"))
     assert found.scalars().all() == ["owner"]
 
 
-def test_a_charge_that_becomes_another_patients_gives_back_at_once_what_was_applied_to_it(tx: Transaction) -> None:
+def test_charge_moved_to_another_patient_is_unapplied_immediately(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
     office.publish(FIRST, patient("other"), saved(**paid("40.00", VISIT)))
     office.distribute()

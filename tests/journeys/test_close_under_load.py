@@ -1,4 +1,4 @@
-"""Months close while workers import: the totals that are kept are those of the ledger, round after round."""
+"""Months close while workers import: the stored totals match the ledger."""
 
 import threading
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("month", MONTHS[:ROUNDS], ids=str)
-def test_a_month_that_closes_while_workers_import_keeps_the_sum_of_its_entries(clinic: Database, month: Month) -> None:
+def test_month_closed_during_imports_stores_the_sum_of_its_entries(clinic: Database, month: Month) -> None:
     under_way, closed = threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
     with ThreadPoolExecutor(WORKERS) as workers:
         imports = [workers.submit(import_chunks, clinic, f"{month}-{n}", under_way, closed) for n in range(WORKERS)]
@@ -64,7 +64,7 @@ def test_a_month_that_closes_while_workers_import_keeps_the_sum_of_its_entries(c
         assert outside_of_billing(tx, month) == paid - kept > 0
 
 
-def test_a_writer_that_takes_no_heed_of_months_is_in_the_total_or_refused(clinic: Database) -> None:
+def test_writer_ignoring_month_locks_is_in_the_total_or_rejected(clinic: Database) -> None:
     month, under_way, closed = MONTHS[ROUNDS], threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
     with ThreadPoolExecutor(WORKERS) as writers:
         written = [writers.submit(write_entries, clinic, month, under_way, closed) for _ in range(WORKERS)]
@@ -79,7 +79,7 @@ def test_a_writer_that_takes_no_heed_of_months_is_in_the_total_or_refused(clinic
         assert closing.verify(tx, COMPANY, month).matches
 
 
-def test_two_people_who_accept_the_same_exception_at_once_post_it_once(clinic: Database) -> None:
+def test_two_concurrent_accepts_of_an_exception_post_once(clinic: Database) -> None:
     month = MONTHS[ROUNDS + 1]
     line = {"company_id": COMPANY, "clinic_id": CLINIC}
     with transaction(clinic) as tx:

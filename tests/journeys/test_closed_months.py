@@ -1,4 +1,4 @@
-"""The worked examples of closed months: what Billing holds, what the EMR says, what is found, what accepting posts."""
+"""The worked examples of closed months: the exception and the entries that accepting it posts (rules D3 and D4)."""
 
 from datetime import date
 
@@ -28,7 +28,7 @@ def worked(tx: Transaction, example: Example) -> Office:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_a_closed_month_keeps_its_total_and_the_present_one_takes_the_adjustment(
+def test_closed_month_keeps_its_total_and_the_current_month_gets_the_adjustment(
     tx: Transaction, example: Example
 ) -> None:
     office = worked(tx, example)
@@ -53,7 +53,7 @@ def totals(office: Office) -> list[str]:
     return [str(office.month_total(month)) for month in ("2020-04", "2020-05", "2020-06")]
 
 
-def test_w8_an_edit_after_acceptance_is_found_against_what_stands_by_then(tx: Transaction) -> None:
+def test_w8_edit_after_acceptance_is_compared_with_the_posted_amount(tx: Transaction) -> None:
     office = worked(tx, W3)
     office.accept_all()
     office.day(date(2020, 6, 22))
@@ -77,7 +77,7 @@ def test_w8_an_edit_after_acceptance_is_found_against_what_stands_by_then(tx: Tr
     ]
 
 
-def test_w16_an_edit_in_an_open_month_changes_the_line_in_place(tx: Transaction) -> None:
+def test_w16_edit_in_an_open_month_changes_the_line_in_place(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 8))
     office.publish(saved(version=1, **paid("25.00", "2020-06-05")))
     office.publish(saved(version=2, **paid("35.00", "2020-06-05")))
@@ -86,13 +86,13 @@ def test_w16_an_edit_in_an_open_month_changes_the_line_in_place(tx: Transaction)
     assert (totals(office), office.open_exceptions()) == (["0.00", "0.00", "35.00"], [])
 
 
-def test_a_late_arrival_is_noted_as_one(tx: Transaction) -> None:
+def test_late_arrival_is_noted(tx: Transaction) -> None:
     office = worked(tx, W15)
 
     assert [each.note for each in office.open_exceptions()] == ["Late arrival: saved before 2020-05 was closed"]
 
 
-def test_what_left_a_month_before_it_was_closed_changes_in_the_open_months_by_itself(tx: Transaction) -> None:
+def test_line_moved_before_the_close_changes_in_open_months(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
     office.publish(saved(version=1, **paid("25.00", "2020-04-08")))
     office.publish(saved(version=2, **paid("25.00", "2020-06-08")))
@@ -105,7 +105,7 @@ def test_what_left_a_month_before_it_was_closed_changes_in_the_open_months_by_it
 
 
 @pytest.mark.parametrize("change", [{"transaction_date": "2020-04-08"}, {"amount_due": "0.00"}], ids=["closed", "zero"])
-def test_a_payment_that_somebody_had_to_look_at_stays_on_the_feed_when_it_is_no_longer_paid(
+def test_payment_with_an_exception_stays_on_the_feed_when_no_longer_paid(
     tx: Transaction, change: dict[str, str]
 ) -> None:
     office = Office(tx, date(2020, 6, 10))

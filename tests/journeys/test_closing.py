@@ -1,4 +1,4 @@
-"""A month on its way to being closed: what is refused, what is better settled before, and what it leaves behind."""
+"""Closing a month: what is rejected, what warns, and what is stored (rule D7)."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ def states(office: Office) -> dict[str, MonthState]:
     return {row.month: row.state for row in closing.list_months(office.tx, office.company_id)}
 
 
-def test_a_look_before_closing_leaves_no_trace(tx: Transaction) -> None:
+def test_close_preview_changes_nothing(tx: Transaction) -> None:
     office = Office(tx, TODAY)
 
     assert closing.preview_close(tx, "company", MAY, office.now)[0].payments_total == 0
@@ -42,7 +42,7 @@ def test_a_look_before_closing_leaves_no_trace(tx: Transaction) -> None:
         ("UTC", "2026-06-01T00:00:00+00:00", True),
     ],
 )
-def test_a_month_ends_at_the_companys_own_midnight(
+def test_month_ends_at_midnight_in_the_companys_time_zone(
     tx: Transaction, timezone: str, moment: str, has_ended: bool
 ) -> None:
     office = Office(tx, date(2026, 5, 20))
@@ -57,7 +57,7 @@ def test_a_month_ends_at_the_companys_own_midnight(
             closing.schedule(tx, "company", MAY, now, BILLER)
 
 
-def test_a_scheduled_month_is_due_after_the_companys_own_midnight(tx: Transaction) -> None:
+def test_scheduled_month_is_due_after_midnight_in_the_companys_time_zone(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(saved(**paid("25.00", "2026-05-05")))
     configuring.set_company(tx, CompanyUpdate("company", timezone="America/Denver"), now=office.now, who="user:admin")
@@ -67,7 +67,7 @@ def test_a_scheduled_month_is_due_after_the_companys_own_midnight(tx: Transactio
     assert closing.due_months(tx, datetime(2026, 6, 21, 6, 0, tzinfo=UTC)) == [("company", MAY)]
 
 
-def test_a_later_month_waits_for_an_earlier_one_that_is_only_scheduled(tx: Transaction) -> None:
+def test_month_cannot_close_before_an_earlier_scheduled_month(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(saved(**paid("25.00", "2026-04-05")), saved(payment_id="may", **paid("5.00", "2026-05-05")))
     closing.schedule(tx, "company", APRIL, office.now, BILLER)
@@ -80,7 +80,7 @@ def test_a_later_month_waits_for_an_earlier_one_that_is_only_scheduled(tx: Trans
     assert states(office) == {"2026-04": MonthState.CLOSED, "2026-05": MonthState.CLOSED}
 
 
-def test_a_close_that_was_cut_off_goes_on_although_a_payment_came_into_an_earlier_month(tx: Transaction) -> None:
+def test_interrupted_close_continues_despite_a_payment_in_an_earlier_month(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(saved(payment_id="may", **paid("5.00", "2026-05-05")))
     closing.begin_close(tx, "company", MAY, office.now, BILLER)
@@ -94,7 +94,7 @@ def test_a_close_that_was_cut_off_goes_on_although_a_payment_came_into_an_earlie
     assert office.month_total("2026-04") == Decimal("25.00")
 
 
-def test_a_month_that_is_being_closed_is_neither_scheduled_nor_cancelled_and_a_closed_one_is_closed(
+def test_closing_month_cannot_be_scheduled_or_cancelled(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)
@@ -111,7 +111,7 @@ def test_a_month_that_is_being_closed_is_neither_scheduled_nor_cancelled_and_a_c
         closing.finish_close(tx, "company", MAY, office.now)
 
 
-def test_it_is_on_record_who_had_a_month_closed_by_the_night_and_who_closed_it_at_once(tx: Transaction) -> None:
+def test_close_records_who_scheduled_or_closed_the_month(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     for month in (APRIL, MAY):
         closing.schedule(tx, "company", month, office.now, "user:ann")
@@ -122,7 +122,7 @@ def test_it_is_on_record_who_had_a_month_closed_by_the_night_and_who_closed_it_a
     assert found == {"2026-04": "user:ann", "2026-05": "user:bob"}
 
 
-def test_months_of_one_company_say_nothing_of_another(tx: Transaction) -> None:
+def test_months_of_companies_are_independent(tx: Transaction) -> None:
     ours, theirs = Office(tx, TODAY), Office(tx, TODAY, "other", "elsewhere")
     ours.publish(saved(**paid("25.00", "2026-04-05")))
     here = {"company_id": "other", "clinic_id": "elsewhere"}
@@ -135,7 +135,7 @@ def test_months_of_one_company_say_nothing_of_another(tx: Transaction) -> None:
     assert (str(ours.month_total("2026-05")), str(theirs.month_total("2026-05"))) == ("9.00", "0.00")
 
 
-def test_a_month_closes_for_every_clinic_of_its_company(tx: Transaction) -> None:
+def test_month_closes_for_every_clinic_of_its_company(tx: Transaction) -> None:
     office, second = Office(tx, TODAY), Office(tx, TODAY, "company", "second")
     office.publish(saved(payment_id="a", **paid("7.00", "2026-05-05")))
     second.publish(saved(payment_id="b", clinic_id="second", **paid("9.00", "2026-05-05")))
@@ -148,7 +148,7 @@ def test_a_month_closes_for_every_clinic_of_its_company(tx: Transaction) -> None
     assert totals == {"clinic": "7.00", "second": "9.00"}
 
 
-def test_a_payment_dated_in_a_month_to_come_is_imported_there_and_closed_with_it(tx: Transaction) -> None:
+def test_payment_dated_in_a_future_month_is_imported_and_closed_with_it(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     first = saved(**paid("25.00", "2026-08-31"))
     office.publish(first)
@@ -163,7 +163,7 @@ def test_a_payment_dated_in_a_month_to_come_is_imported_there_and_closed_with_it
     assert [(found.case, str(found.difference)) for found in office.open_exceptions()] == [("edited", "5.00")]
 
 
-def test_what_was_kept_is_by_method_type_clinic_and_user_and_a_change_of_any_of_it_is_seen(tx: Transaction) -> None:
+def test_stored_totals_detect_a_change_of_method_type_clinic_or_user(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(
         saved(payment_id="a", **paid("10.00", "2026-05-05")),
@@ -206,7 +206,7 @@ def with_triggers_off(tx: Transaction, statement: str) -> None:
     tx.execute(text("SET LOCAL session_replication_role = DEFAULT"))
 
 
-def test_the_log_of_a_closed_month_stays_as_it_is(tx: Transaction) -> None:
+def test_payment_log_of_a_closed_month_does_not_change(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     first = saved(**paid("25.00", "2026-05-05"))
     office.publish(first)

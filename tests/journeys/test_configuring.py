@@ -1,4 +1,4 @@
-"""A clinic's settings: changed one by one, kept for ever, and of one company."""
+"""A clinic's settings: history, defaults and company (rule D1)."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def choose(tx, *, days=0, **wish):
     return set_clinic(tx, SettingsUpdate("clinic", "company", **wish), now=NOW + timedelta(days=days), who="user:admin")
 
 
-def test_a_clinic_begins_switched_off_and_what_is_not_said_stays(tx):
+def test_new_clinic_is_switched_off_and_omitted_settings_stay(tx):
     assert choose(tx) == ClinicRow("clinic", "company", False, [])
     assert choose(tx, charge_types=[SUPPLIES, COPAY], days=1) == ClinicRow(
         "clinic", "company", False, [COPAY, SUPPLIES]
@@ -32,7 +32,7 @@ def test_a_clinic_begins_switched_off_and_what_is_not_said_stays(tx):
     assert choose(tx, integration=True, days=2) == ClinicRow("clinic", "company", True, [COPAY, SUPPLIES])
 
 
-def test_every_change_stays_on_record_and_a_repeat_is_none(tx):
+def test_settings_changes_are_recorded_and_repeats_are_not(tx):
     for day, integration in enumerate([True, True, False, True]):
         choose(tx, integration=integration, days=day)
 
@@ -46,7 +46,7 @@ def test_every_change_stays_on_record_and_a_repeat_is_none(tx):
     ]
 
 
-def test_what_a_company_decides_is_in_the_audit_history_and_a_repeat_is_none(tx):
+def test_company_changes_are_audited_and_repeats_are_not(tx):
     for day, wish in enumerate([{"adjustments": "auto"}, {"adjustments": "auto"}, {"hold_days": 3, "dos_first": True}]):
         set_company(tx, CompanyUpdate("company", **wish), now=NOW + timedelta(days=day), who="user:admin")
 
@@ -63,7 +63,7 @@ def test_what_a_company_decides_is_in_the_audit_history_and_a_repeat_is_none(tx)
     ]
 
 
-def test_a_clinic_is_never_moved_to_another_company(tx):
+def test_clinic_cannot_move_to_another_company(tx):
     choose(tx, integration=True)
 
     with pytest.raises(ClinicOfOtherCompanyError, match="clinic clinic belongs to company company"):
@@ -71,5 +71,5 @@ def test_a_clinic_is_never_moved_to_another_company(tx):
     assert show_clinics(tx, NOW, "clinic") == [ClinicRow("clinic", "company", True, [])]
 
 
-def test_of_a_clinic_that_nobody_named_there_is_nothing_to_show(tx):
+def test_unknown_clinic_has_no_settings(tx):
     assert show_clinics(tx, NOW, "unheard-of") == []

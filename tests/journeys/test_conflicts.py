@@ -1,4 +1,4 @@
-"""A version that comes with other content: an exception once more for each, beside what its payment has itself."""
+"""The same version with other content: one exception for each conflict."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def found(office: Office) -> list[tuple[str, str]]:
     return [(each.reason, str(each.amount_now)) for each in office.open_exceptions()]
 
 
-def test_another_conflict_under_a_version_is_an_exception_although_the_first_was_acknowledged(office: Office) -> None:
+def test_second_conflict_of_a_version_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
     contradicted(office, "30.00")
     assert found(office) == [("Version conflict", "30.00")]
     office.acknowledge_the_one()
@@ -35,7 +35,7 @@ def test_another_conflict_under_a_version_is_an_exception_although_the_first_was
     assert found(office) == [("Version conflict", "40.00")]
 
 
-def test_a_conflict_is_an_exception_although_the_payment_has_one_that_was_acknowledged(office: Office) -> None:
+def test_version_conflict_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
     office.publish(CHANGED)
     office.acknowledge_the_one()
 
@@ -45,7 +45,7 @@ def test_a_conflict_is_an_exception_although_the_payment_has_one_that_was_acknow
     office.acknowledge_the_one()
 
 
-def test_a_conflict_waits_until_the_exception_that_its_payment_has_is_answered(office: Office) -> None:
+def test_version_conflict_waits_for_the_open_exception_of_its_payment(office: Office) -> None:
     office.publish(CHANGED)
     contradicted(office, "40.00", CHANGED.version)
     assert [each.case for each in office.open_exceptions()] == ["edited"]

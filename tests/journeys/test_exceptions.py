@@ -1,4 +1,4 @@
-"""How an exception is found, recomputed, accepted, acknowledged, or mends itself."""
+"""Exceptions are opened, recomputed, accepted, acknowledged and closed automatically (rule D6)."""
 
 from datetime import date
 
@@ -16,7 +16,7 @@ from tests.office import Office, paid
 CLOSED_ON = date(2020, 6, 10)
 
 
-def test_an_edit_of_a_note_alone_proposes_nothing_and_is_settled_by_accepting_or_acknowledging(tx: Transaction) -> None:
+def test_memo_edit_proposes_nothing_and_is_settled_by_accept_or_acknowledge(tx: Transaction) -> None:
     office = closed_april(tx)
     office.publish(saved(version=2, memo="window seat", **paid("25.00", "2020-04-08")))
     (found,) = office.open_exceptions()
@@ -35,7 +35,7 @@ def test_an_edit_of_a_note_alone_proposes_nothing_and_is_settled_by_accepting_or
     assert office.open_exceptions() == []
 
 
-def test_an_exception_closes_by_itself_when_a_newer_version_says_what_billing_says(tx: Transaction) -> None:
+def test_exception_closes_automatically_when_a_newer_version_agrees_with_billing(tx: Transaction) -> None:
     office = closed_april(tx)
     office.publish(saved(version=2, **paid("35.00", "2020-04-08")))
     (found,) = office.open_exceptions()
@@ -45,7 +45,7 @@ def test_an_exception_closes_by_itself_when_a_newer_version_says_what_billing_sa
     assert findings.load(tx, [found.id])[found.id].status == "auto_closed"
 
 
-def test_a_newer_version_recomputes_the_exception_and_an_accept_that_meets_it_posts_nothing(tx: Transaction) -> None:
+def test_newer_version_recomputes_the_exception_and_a_stale_accept_posts_nothing(tx: Transaction) -> None:
     office = closed_april(tx)
     office.publish(saved(version=2, **paid("35.00", "2020-04-08")))
     (found,) = office.open_exceptions()
@@ -83,7 +83,7 @@ def test_accepting_twice_posts_once(tx: Transaction) -> None:
         (date(2020, 6, 11), "deposit date 2020-06-11 is in the future; today is 2020-06-10"),
     ],
 )
-def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused(tx: Transaction, day: date, problem: str) -> None:
+def test_accept_rejects_a_closed_or_future_deposit_date(tx: Transaction, day: date, problem: str) -> None:
     office = closed_april(tx)
     office.publish(deleted(version=2))
     (found,) = office.open_exceptions()
@@ -92,7 +92,7 @@ def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused(tx: Transa
         accept(tx, found.id, day, office.now, "user:biller")
 
 
-def test_acknowledging_needs_a_reason_and_holds_until_the_next_version(tx: Transaction) -> None:
+def test_acknowledgement_needs_a_reason_and_lasts_until_the_next_version(tx: Transaction) -> None:
     office = closed_april(tx)
     office.publish(deleted(version=2))
     (found,) = office.open_exceptions()
@@ -106,7 +106,7 @@ def test_acknowledging_needs_a_reason_and_holds_until_the_next_version(tx: Trans
     assert [(each.case, str(each.difference)) for each in office.open_exceptions()] == [("edited", "5.00")]
 
 
-def test_an_amount_due_of_zero_is_imported_all_the_same_when_it_is_accepted(tx: Transaction) -> None:
+def test_accepted_zero_amount_due_is_imported(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
     office.publish(saved(amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
     (found,) = office.open_exceptions()
@@ -118,7 +118,7 @@ def test_an_amount_due_of_zero_is_imported_all_the_same_when_it_is_accepted(tx: 
     assert office.open_exceptions() == []
 
 
-def test_a_patient_not_found_and_a_version_conflict_are_exceptions_that_mend_themselves(tx: Transaction) -> None:
+def test_unknown_patient_and_version_conflict_exceptions_close_automatically(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
     office.publish(saved(payment_id="stranger", patient_id="nobody", transaction_date="2020-06-05"))
     office.publish(saved("30.00", payment_id="twice"), saved("40.00", payment_id="twice"))
@@ -135,7 +135,7 @@ def test_a_patient_not_found_and_a_version_conflict_are_exceptions_that_mend_the
     assert office.open_exceptions() == []
 
 
-def test_a_company_whose_policy_is_auto_has_its_closed_months_accepted_without_asking(tx: Transaction) -> None:
+def test_auto_policy_lists_closed_month_exceptions_as_acceptable(tx: Transaction) -> None:
     office = closed_april(tx)
     office.publish(deleted(version=2))
     (found,) = office.open_exceptions()

@@ -1,4 +1,4 @@
-"""Whatever the event contract lets through, Billing can hold, correct, close and report."""
+"""The extremes of the event contract are imported, corrected, closed and reported."""
 
 from datetime import date
 from decimal import Decimal
@@ -31,7 +31,7 @@ EXTREMES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("extreme", EXTREMES, ids=",".join)
-def test_an_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, extreme: dict[str, Any]) -> None:
+def test_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, extreme: dict[str, Any]) -> None:
     office = Office(tx, date(2026, 6, 10))
     first = extreme.get("version", 2)
 
@@ -46,7 +46,7 @@ def test_an_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, ext
     assert balancing.balance(tx, BalanceFilter()).unexplained_lines == []
 
 
-def test_ids_may_be_any_64_printable_characters(tx: Transaction) -> None:
+def test_ids_may_be_64_printable_characters(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
     long, odd = "\U0001f600" * 64, "a/b'\"%\\:{x}"
 
@@ -59,7 +59,7 @@ def test_ids_may_be_any_64_printable_characters(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize("month_is_closed", [False, True])
-def test_the_largest_amount_may_turn_into_the_largest_refund(tx: Transaction, month_is_closed: bool) -> None:
+def test_largest_amount_can_change_to_the_largest_refund(tx: Transaction, month_is_closed: bool) -> None:
     office = Office(tx, date(2026, 6, 10))
     office.publish(body(said(**paid(MOST, "2026-05-05"), **REFUND)))
     if month_is_closed:
@@ -71,7 +71,7 @@ def test_the_largest_amount_may_turn_into_the_largest_refund(tx: Transaction, mo
     assert sum(Decimal(amount) for amount, _ in ledger(tx)) == -AMOUNT_MAX
 
 
-def test_a_month_closes_whatever_it_adds_up_to(tx: Transaction) -> None:
+def test_month_closes_with_any_total(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
     office.publish(*(body(said(payment_id=each, **paid(MOST, "2026-05-05"))) for each in "abc"))
 

@@ -1,4 +1,4 @@
-"""What becomes of each event of a chunk."""
+"""The outcome of each event of a chunk."""
 
 import json
 from decimal import Decimal
@@ -24,7 +24,7 @@ def aside(tx):
     }
 
 
-def test_a_chunk_gives_each_payment_its_own_outcome(tx):
+def test_chunk_gives_each_payment_its_own_outcome(tx):
     open_clinic(tx)
     stats = take(
         tx,
@@ -53,7 +53,7 @@ def test_a_chunk_gives_each_payment_its_own_outcome(tx):
     }
 
 
-def test_an_imported_payment_shows_the_import_user_and_never_who_entered_it(tx):
+def test_imported_payment_shows_the_import_user(tx):
     open_clinic(tx)
     take(tx, body(said(entered_by="K. Front Desk")))
 
@@ -64,7 +64,7 @@ def test_an_imported_payment_shows_the_import_user_and_never_who_entered_it(tx):
     assert "Front Desk" not in "".join(kept.scalars())
 
 
-def test_what_cannot_be_read_is_kept_byte_for_byte_with_its_error(tx):
+def test_unreadable_event_is_kept_byte_for_byte_with_its_error(tx):
     stats = take(tx, *GARBAGE)
 
     assert stats.refused == len(GARBAGE)
@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_kept_byte_for_byte_with_its_error(tx):
     assert aside(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 2))
 
 
-def test_bad_events_stop_none_of_the_good_ones_beside_them(tx):
+def test_invalid_events_do_not_stop_valid_ones(tx):
     open_clinic(tx)
     good = [saved(payment_id=str(number)) for number in range(20)]
 
@@ -91,7 +91,7 @@ def test_bad_events_stop_none_of_the_good_ones_beside_them(tx):
     ],
     ids=["same event", "same version", "older version"],
 )
-def test_what_is_known_already_changes_nothing_and_is_noted(tx, again, detail):
+def test_known_version_changes_nothing_and_is_recorded(tx, again, detail):
     open_clinic(tx)
     take(tx, FIRST)
 
@@ -103,7 +103,7 @@ def test_what_is_known_already_changes_nothing_and_is_noted(tx, again, detail):
     assert feed(tx)[PAYMENT].attempts == 1
 
 
-def test_the_same_version_with_other_content_is_a_conflict_until_the_emr_saves_again(tx):
+def test_version_conflict_lasts_until_the_next_save(tx):
     open_clinic(tx)
     take(tx, saved("25.00"))
 
@@ -115,7 +115,7 @@ def test_the_same_version_with_other_content_is_a_conflict_until_the_emr_saves_a
     assert stand(tx) == (SUCCESSFUL, None, "updated")
 
 
-def test_the_same_event_id_with_other_content_is_a_conflict(tx):
+def test_same_event_id_with_other_content_is_a_conflict(tx):
     open_clinic(tx)
     first = saved("25.00")
     take(tx, first)
@@ -128,7 +128,7 @@ def test_the_same_event_id_with_other_content_is_a_conflict(tx):
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["one chunk", "two chunks"])
-def test_of_two_events_with_one_id_the_first_to_arrive_counts(tx, together):
+def test_first_of_two_events_with_one_id_counts(tx, together):
     open_clinic(tx)
     first, second = saved("25.00", payment_id="z"), saved("99.00", payment_id="a")
     second = second.model_copy(update={"event_id": first.event_id})
@@ -142,7 +142,7 @@ def test_of_two_events_with_one_id_the_first_to_arrive_counts(tx, together):
     }
 
 
-def test_versions_of_one_line_in_one_chunk_are_taken_in_their_order(tx):
+def test_versions_of_a_line_in_one_chunk_are_applied_in_order(tx):
     open_clinic(tx)
     first = saved("25.00")
     second = edited(first, amount_due="35.00", amount_paid="35.00")
@@ -157,7 +157,7 @@ def test_versions_of_one_line_in_one_chunk_are_taken_in_their_order(tx):
     ]
 
 
-def test_a_deletion_that_arrives_before_its_payment_wins(tx):
+def test_deletion_arriving_before_its_payment_wins(tx):
     open_clinic(tx)
     take(tx, deleted(version=2))
     take(tx, saved("25.00"))
@@ -166,7 +166,7 @@ def test_a_deletion_that_arrives_before_its_payment_wins(tx):
     assert (stand(tx), feed(tx)[PAYMENT].amount) == ((SUCCESSFUL, None, "none"), Decimal("0.00"))
 
 
-def test_a_deletion_takes_the_money_out_and_the_entries_stay(tx):
+def test_deletion_reverses_the_payment_and_keeps_the_entries(tx):
     open_clinic(tx)
     take(tx, saved("25.00"))
     take(tx, deleted(version=2))
@@ -175,7 +175,7 @@ def test_a_deletion_takes_the_money_out_and_the_entries_stay(tx):
     assert stand(tx) == (SUCCESSFUL, None, "removed")
 
 
-def test_a_refund_is_a_line_of_its_own_and_the_first_deposit_stays(tx):
+def test_refund_is_a_separate_line_and_the_deposit_stays(tx):
     open_clinic(tx)
     take(tx, saved("80.00"))
     take(tx, saved("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20"))
@@ -183,7 +183,7 @@ def test_a_refund_is_a_line_of_its_own_and_the_first_deposit_stays(tx):
     assert (ledger(tx), ledger(tx, "refund")) == ([("80.00", "2026-06-05")], [("-80.00", "2026-06-20")])
 
 
-def test_a_clinic_of_one_company_takes_nothing_in_the_name_of_another(tx):
+def test_event_for_a_clinic_of_another_company_is_rejected(tx):
     open_clinic(tx)
     stats = take(tx, saved(payment_id="foreign", company_id="intruder"))
 
@@ -192,7 +192,7 @@ def test_a_clinic_of_one_company_takes_nothing_in_the_name_of_another(tx):
     assert "belongs to company company" in feed(tx)["clinic/foreign/1"].detail
 
 
-def test_a_payment_of_a_closed_month_is_an_exception_and_posts_nothing(tx):
+def test_payment_of_a_closed_month_becomes_an_exception_and_posts_nothing(tx):
     open_clinic(tx)
     set_month(tx, "2026-05", "CLOSED")
     take(tx, saved("25.00", transaction_date="2026-05-31"), saved("5.00", payment_id="june"))
@@ -203,7 +203,7 @@ def test_a_payment_of_a_closed_month_is_an_exception_and_posts_nothing(tx):
     assert feed(tx)[PAYMENT].detail == "Payment added when month is closed"
 
 
-def test_a_month_that_closes_makes_a_correction_into_an_exception(tx):
+def test_correction_of_a_month_that_closes_becomes_an_exception(tx):
     open_clinic(tx)
     first = saved("25.00")
     take(tx, first)
@@ -215,7 +215,7 @@ def test_a_month_that_closes_makes_a_correction_into_an_exception(tx):
     assert stand(tx) == (SUCCESSFUL, None, "exception")
 
 
-def test_a_resend_of_what_was_not_sent_is_judged_once_more(tx):
+def test_resent_not_sent_payment_is_evaluated_again(tx):
     open_clinic(tx)
     event = saved("25.00", charge_type="Supplies")
     take(tx, event)
@@ -224,7 +224,7 @@ def test_a_resend_of_what_was_not_sent_is_judged_once_more(tx):
     assert (stand(tx), feed(tx)[PAYMENT].attempts) == ((NOT_SENT, "type_not_selected", "none"), 2)
 
 
-def test_the_newest_patient_and_charge_stay(tx):
+def test_newest_version_of_patient_and_charge_wins(tx):
     charge = {
         **{name: said()[name] for name in ("schema", "company_id", "clinic_id", "patient_id", "saved_at", "event_id")},
         "type": "charge.saved",
@@ -240,7 +240,7 @@ def test_the_newest_patient_and_charge_stay(tx):
     assert tx.execute(text("SELECT patient_balance::text FROM charges")).all() == [("3.00",)]
 
 
-def test_a_payment_of_every_charge_type_flows_where_it_is_selected(tx):
+def test_every_selected_charge_type_is_imported(tx):
     open_clinic(tx, sends(*ChargeType))
     stats = take(tx, *(saved(payment_id=kind, charge_type=kind) for kind in ChargeType))
 

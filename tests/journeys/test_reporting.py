@@ -1,4 +1,4 @@
-"""What people read: the Claims Feed, the Patient Payment Log, the life of one payment, what still waits."""
+"""The Claims Feed, the Patient Payment Log, the timeline and the count of waiting payments."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ def payments_of(rows):
     return [row.payment for row in rows]
 
 
-def test_a_line_has_one_row_which_shows_its_newest_version(tx):
+def test_claims_feed_shows_one_row_a_line_at_its_newest_version(tx):
     open_clinic(tx)
     first = saved("25.00")
     take(
@@ -35,7 +35,7 @@ def test_a_line_has_one_row_which_shows_its_newest_version(tx):
     assert (row.version, row.amount, row.status, row.charge_type) == (2, Decimal("35.00"), SUCCESSFUL, "Copay")
 
 
-def test_a_refused_newer_version_shows_instead_of_the_line_until_a_valid_one_comes(tx):
+def test_newer_dead_letter_hides_the_line_until_a_valid_version(tx):
     open_clinic(tx)
     take(tx, saved("25.00"))
     take(tx, body(said(version=2, **BAD)))
@@ -48,7 +48,7 @@ def test_a_refused_newer_version_shows_instead_of_the_line_until_a_valid_one_com
     assert (row.version, row.status, row.amount, row.refused) == (3, SUCCESSFUL, Decimal("30.00"), None)
 
 
-def test_a_refused_older_version_does_not_hide_the_line(tx):
+def test_older_dead_letter_does_not_hide_the_line(tx):
     open_clinic(tx)
     take(tx, saved("25.00", version=3))
     take(tx, body(said(version=2, **BAD)))
@@ -56,7 +56,7 @@ def test_a_refused_older_version_does_not_hide_the_line(tx):
     assert feed(tx)[PAYMENT].status == SUCCESSFUL
 
 
-def test_each_unreadable_event_has_a_row_of_its_own_and_each_key_one(tx):
+def test_unreadable_events_have_a_row_each_and_keys_one(tx):
     take(tx, b"one", b"two", body(said(version=1, **BAD)), body(said(version=2, **BAD)))
 
     rows = reporting.claims_feed(tx, FeedFilter())
@@ -69,13 +69,13 @@ def test_each_unreadable_event_has_a_row_of_its_own_and_each_key_one(tx):
     assert len({row.refused for row in rows}) == 3
 
 
-def test_refused_events_whose_keys_print_the_same_are_both_shown(tx):
+def test_dead_letters_with_equal_printed_keys_are_both_shown(tx):
     take(tx, body(said(payment_id="a/b", line_id="c", **BAD)), body(said(payment_id="a", line_id="b/c", **BAD)))
 
     assert payments_of(reporting.claims_feed(tx, FeedFilter())) == ["clinic/a/b/c"] * 2
 
 
-def test_an_unpaid_line_has_no_row_unless_it_was_sent_before(tx):
+def test_unpaid_line_has_no_feed_row_unless_sent_before(tx):
     open_clinic(tx)
     first = saved("25.00", payment_id="sent")
     take(tx, saved(paid=False), first, edited(first, paid=False))
@@ -97,7 +97,7 @@ def test_an_unpaid_line_has_no_row_unless_it_was_sent_before(tx):
     ],
     ids=["all", "from", "to", "one day", "status", "clinic", "status and clinic"],
 )
-def test_the_feed_is_filtered_by_the_clinics_own_day_of_the_save(tx, query, payments):
+def test_claims_feed_filters_by_save_date_in_the_clinics_time_zone(tx, query, payments):
     open_clinic(tx)
     take(
         tx,
@@ -109,7 +109,7 @@ def test_the_feed_is_filtered_by_the_clinics_own_day_of_the_save(tx, query, paym
     assert payments_of(reporting.claims_feed(tx, query)) == payments
 
 
-def test_the_feed_is_summed_by_status_and_reason(tx):
+def test_claims_feed_is_summed_by_status_and_reason(tx):
     open_clinic(tx)
     take(
         tx,
@@ -139,7 +139,7 @@ def some_payments(tx):
     )
 
 
-def test_the_payment_log_is_sorted_by_deposit_date_charge_type_and_amount_and_shows_both_dates(tx):
+def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(tx):
     some_payments(tx)
     take(tx, saved("1.00", payment_id="5", charge_type="Supplies"))
 
@@ -165,7 +165,7 @@ def test_the_payment_log_is_sorted_by_deposit_date_charge_type_and_amount_and_sh
     ],
     ids=["patient", "from", "to", "nobody"],
 )
-def test_the_payment_log_is_filtered(tx, query, payments):
+def test_payment_log_is_filtered(tx, query, payments):
     some_payments(tx)
 
     assert payments_of(reporting.payment_log(tx, query)) == payments
@@ -181,7 +181,7 @@ def test_the_payment_log_is_filtered(tx, query, payments):
         (GroupBy.USER, [("Integration Import, Not mapped to a user", 4, "35.00")]),
     ],
 )
-def test_the_payment_log_is_grouped(tx, group_by, sums):
+def test_payment_log_is_grouped(tx, group_by, sums):
     some_payments(tx)
 
     assert reporting.payment_log_sums(tx, LogFilter(), group_by) == [
@@ -189,7 +189,7 @@ def test_the_payment_log_is_grouped(tx, group_by, sums):
     ]
 
 
-def test_the_timeline_tells_everything_in_order(tx):
+def test_timeline_lists_every_event_in_order(tx):
     open_clinic(tx)
     first = saved("25.00", patient_id="stranger")
     take(tx, first)
@@ -214,11 +214,11 @@ def test_the_timeline_tells_everything_in_order(tx):
     "key",
     ["clinic/unknown/1", "nonsense", "", "refused:99", "refused:x", pytest.param("refused:" + "9" * 5000, id="long")],
 )
-def test_a_payment_that_nobody_knows_has_no_timeline(tx, key):
+def test_unknown_payment_has_no_timeline(tx, key):
     assert reporting.timeline(tx, key) == []
 
 
-def test_what_waits_is_counted_by_whether_it_is_due(tx):
+def test_waiting_lines_are_counted_by_due_time(tx):
     open_clinic(tx)
     take(tx, saved(patient_id="stranger"), saved(payment_id="b", charge_type="Supplies"), b"garbage")
     (unreadable,) = (row.refused for row in reporting.claims_feed(tx, FeedFilter()) if row.refused)

@@ -1,4 +1,4 @@
-"""What did not come through is requeued, and judged by the settings of now."""
+"""Payments that were not imported are requeued and evaluated with the current settings."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ def refused(tx):
     return [row for row in reporting.claims_feed(tx, FeedFilter()) if row.refused]
 
 
-def test_a_requeue_uses_the_settings_of_now(tx):
+def test_requeue_uses_the_current_settings(tx):
     open_clinic(tx)
     take(tx, supplies())
     assert stand(tx) == ("Not Sent", "type_not_selected", "none")
@@ -51,7 +51,7 @@ def test_a_requeue_uses_the_settings_of_now(tx):
     ]
 
 
-def test_a_requeue_without_a_change_of_settings_ends_where_it_began(tx):
+def test_requeue_without_changed_settings_keeps_the_outcome(tx):
     open_clinic(tx)
     take(tx, supplies())
     requeue(tx, [PAYMENT], NOW, WHO)
@@ -61,7 +61,7 @@ def test_a_requeue_without_a_change_of_settings_ends_where_it_began(tx):
     assert feed(tx)[PAYMENT].attempts == 2
 
 
-def test_a_requeue_asked_twice_is_done_once(tx):
+def test_repeated_requeue_has_one_effect(tx):
     open_clinic(tx)
     take(tx, supplies())
     choose(tx, BOTH, since=AFTERWARDS)
@@ -72,7 +72,7 @@ def test_a_requeue_asked_twice_is_done_once(tx):
     assert ledger(tx) == [("25.00", "2026-06-05")]
 
 
-def test_a_payment_that_left_billing_can_be_put_back_by_a_requeue(tx):
+def test_requeue_restores_a_payment_removed_from_billing(tx):
     open_clinic(tx)
     first = saved("25.00")
     take(tx, first)
@@ -86,7 +86,7 @@ def test_a_payment_that_left_billing_can_be_put_back_by_a_requeue(tx):
     assert [amount for amount, _ in ledger(tx)] == ["25.00", "-25.00", "25.00"]
 
 
-def test_keys_that_name_nothing_to_do_are_passed_over(tx):
+def test_requeue_skips_keys_without_work(tx):
     open_clinic(tx)
     take(tx, saved("25.00"))
     keys = [PAYMENT, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", "refused:" + "9" * 5000, ""]
@@ -94,7 +94,7 @@ def test_keys_that_name_nothing_to_do_are_passed_over(tx):
     assert requeue(tx, keys, NOW, WHO) == Requeued(0, tuple(keys))
 
 
-def test_a_key_with_slashes_in_its_ids_is_found(tx):
+def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
     open_clinic(tx)
     take(tx, supplies("2026/06/1"))
     (payment,) = feed(tx)
@@ -115,7 +115,7 @@ def test_a_key_with_slashes_in_its_ids_is_found(tx):
     ],
     ids=["status", "reason", "clinic", "both", "in Billing already"],
 )
-def test_payments_are_requeued_by_what_they_have_in_common(tx, choice, chosen):
+def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
     open_clinic(tx)
     take(
         tx,
@@ -130,7 +130,7 @@ def test_payments_are_requeued_by_what_they_have_in_common(tx, choice, chosen):
     assert {row.payment for row in pending} == chosen
 
 
-def test_an_event_that_was_given_up_is_kept_whole_with_its_error_and_can_be_requeued(tx):
+def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
     open_clinic(tx)
     give_up(tx, saved("25.00"))
 
@@ -148,13 +148,13 @@ def test_an_event_that_was_given_up_is_kept_whole_with_its_error_and_can_be_requ
     assert refused(tx) == []
 
 
-def test_an_event_that_was_given_up_without_a_known_error_says_so(tx):
+def test_exhausted_event_without_a_known_error_says_so(tx):
     retrying.dead_letter(tx, arrived([saved("25.00")]), run())
 
     assert feed(tx)[PAYMENT].detail == retrying.UNDETERMINED
 
 
-def test_an_event_that_was_given_up_is_judged_by_the_settings_of_the_requeue(tx):
+def test_requeued_dead_letter_uses_the_current_settings(tx):
     open_clinic(tx)
     give_up(tx, supplies())
     choose(tx, BOTH, since=AFTERWARDS)
@@ -165,7 +165,7 @@ def test_an_event_that_was_given_up_is_judged_by_the_settings_of_the_requeue(tx)
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xfe", body(said(amount_paid="a lot"))], ids=["unreadable", "readable key"])
-def test_a_refused_event_is_requeued_by_its_number_and_stays_if_it_is_still_wrong(tx, garbage):
+def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbage):
     take(tx, garbage)
     (row,) = refused(tx)
 
@@ -181,13 +181,13 @@ def test_a_refused_event_is_requeued_by_its_number_and_stays_if_it_is_still_wron
     ]
 
 
-def test_refused_events_are_requeued_by_their_status(tx):
+def test_dead_letters_are_requeued_by_status(tx):
     take(tx, b"one", b"two", saved())
 
     assert requeue_matching(tx, RequeueFilter(Status.VALIDATION_FAILED, Reason.INVALID_EVENT), NOW, WHO).count == 2
 
 
-def test_a_line_that_cannot_be_judged_is_put_off_alone(tx):
+def test_failing_line_is_postponed_alone(tx):
     open_clinic(tx)
     take(tx, supplies(), supplies("other"))
     requeue(tx, [PAYMENT], NOW, WHO)

@@ -72,7 +72,7 @@ def test_a_status_may_be_typed_as_it_is_printed(terminal: Terminal) -> None:
     }
 
 
-def test_the_feed_is_summed_by_status_and_reason(terminal: Terminal, north: str) -> None:
+def test_claims_feed_is_summed_by_status_and_reason(terminal: Terminal, north: str) -> None:
     rows = terminal.types(*f"report claims-feed --summary --clinic {north} --format json".split()).rows
 
     assert rows == [

@@ -1,4 +1,4 @@
-"""What is refused before it is judged: an event that is too large, or not signed as its company signs."""
+"""Oversized events and events with a missing or wrong signature are rejected."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ def at_work(keyring):
     return RunContext(NOW, "tests-1", BACKOFF, elapsed_ms(), keyring=keyring)
 
 
-def test_an_event_of_the_greatest_size_is_read(tx):
+def test_event_of_the_maximum_size_is_accepted(tx):
     open_clinic(tx)
 
     take(tx, of_size(EVENT_BYTES_MAX))
@@ -48,7 +48,7 @@ def test_an_event_of_the_greatest_size_is_read(tx):
     assert stand(tx) == IMPORTED
 
 
-def test_an_event_that_is_larger_is_refused_and_kept_by_its_hash_and_its_beginning(tx):
+def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
     open_clinic(tx)
     large = of_size(EVENT_BYTES_MAX + 1)
 
@@ -65,7 +65,7 @@ def test_an_event_that_is_larger_is_refused_and_kept_by_its_hash_and_its_beginni
     assert stand(tx, "clinic/beside/1") == IMPORTED
 
 
-def test_the_same_large_event_is_kept_once_and_a_requeue_refuses_it_again(tx):
+def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     open_clinic(tx)
     large = of_size(1_000_000)
     take(tx, large)
@@ -94,14 +94,14 @@ def test_the_same_large_event_is_kept_once_and_a_requeue_refuses_it_again(tx):
     ],
     ids=["long text", "long text first", "deep", "many parts", "long number"],
 )
-def test_of_a_large_event_the_beginning_tells_whose_it_is(tx, large, seen):
+def test_oversized_event_is_identified_by_its_prefix(tx, large, seen):
     take(tx, large)
 
     row = kept(tx)
     assert (row["clinic_id"], row["version"]) == seen
 
 
-def test_an_event_that_was_given_up_is_kept_by_its_beginning_too(tx):
+def test_exhausted_oversized_event_is_kept_by_its_prefix(tx):
     large = of_size(200_000)
 
     retrying.dead_letter(tx, [StreamEntry("1-1", large)], run())
@@ -109,7 +109,7 @@ def test_an_event_that_was_given_up_is_kept_by_its_beginning_too(tx):
     assert (kept(tx)["reason"], kept(tx)["whole_bytes"]) == ("retries_exhausted", 200_000)
 
 
-def test_a_signed_event_is_imported(tx):
+def test_signed_event_is_imported(tx):
     open_clinic(tx)
     event = body(saved())
 
@@ -126,7 +126,7 @@ def test_a_signed_event_is_imported(tx):
         ("2020-01:00", "signature: company company has no such key"),
     ],
 )
-def test_one_that_is_not_signed_rightly_is_refused_and_leaves_nothing_behind_but_its_refusal(tx, signature, detail):
+def test_event_with_a_wrong_signature_is_rejected_without_other_effects(tx, signature, detail):
     open_clinic(tx)
     event = body(saved())
 
@@ -140,7 +140,7 @@ def test_one_that_is_not_signed_rightly_is_refused_and_leaves_nothing_behind_but
     assert len(ledger(tx)) == 1
 
 
-def test_a_requeue_lets_no_unsigned_event_in(tx):
+def test_requeue_rejects_unsigned_events(tx):
     open_clinic(tx)
     import_signed(tx, saved(), None)
 
@@ -151,7 +151,7 @@ def test_a_requeue_lets_no_unsigned_event_in(tx):
     assert ledger(tx) == []
 
 
-def test_an_event_that_came_before_its_key_comes_in_when_it_is_requeued(tx):
+def test_event_published_before_its_key_is_imported_when_requeued(tx):
     open_clinic(tx)
     event = body(saved())
     import_signed(tx, event, signature_of(event, "2027-01", NEXT))
@@ -164,7 +164,7 @@ def test_an_event_that_came_before_its_key_comes_in_when_it_is_requeued(tx):
     assert stand(tx) == IMPORTED
 
 
-def test_a_company_cannot_speak_for_the_clinic_of_another(tx):
+def test_company_cannot_publish_for_the_clinic_of_another(tx):
     open_clinic(tx)
     keyring = Keyring({"company": {"k": SECRET}, "other": {"k": NEXT}}, is_required=True)
     event = body(said(company_id="other"))
@@ -176,7 +176,7 @@ def test_a_company_cannot_speak_for_the_clinic_of_another(tx):
 
 
 @pytest.mark.parametrize("kind", ["patient.saved", "charge.saved", "payment.deleted"])
-def test_every_kind_of_event_is_checked(tx, kind):
+def test_every_event_type_is_checked(tx, kind):
     content = said(type=kind, charge_id="c", patient_balance="5.00", insurance_open=False, patient_id="stranger")
 
     stats = import_signed(tx, json.dumps(content).encode(), None)

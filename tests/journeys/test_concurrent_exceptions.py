@@ -1,4 +1,4 @@
-"""Exceptions of a closed month while several sweeps, people and imports are at them, each really committing."""
+"""Exceptions of a closed month under concurrent sweeps, users and imports, with real commits."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -14,7 +14,7 @@ from payments.journeys import adjusting, detecting, importing, reporting
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Database, transaction
-from tests.journeys.test_races import at_once
+from tests.journeys.test_concurrent_workers import at_once
 from tests.make import arrived, deleted, run, saved
 from tests.office import Office, paid
 
@@ -76,7 +76,7 @@ def april(shared: Database) -> Callable[[int], April]:
     return lambda number: April(shared, number)
 
 
-def test_sweeps_at_once_open_recompute_and_close_one_exception_a_line(april: Callable[[int], April]) -> None:
+def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], April]) -> None:
     company = april(LINES)
     names = [f"p{number}" for number in range(LINES)]
     company.imports(*(deleted(payment_id=name, version=2, **company.here) for name in names))
@@ -102,7 +102,7 @@ def test_sweeps_at_once_open_recompute_and_close_one_exception_a_line(april: Cal
     assert ended == {name: ("open", 3) if n < 30 else ("auto_closed", 2) for n, name in enumerate(names)}
 
 
-def test_everybody_who_accepts_everything_at_once_posts_it_once(april: Callable[[int], April]) -> None:
+def test_concurrent_accepts_of_all_exceptions_post_each_once(april: Callable[[int], April]) -> None:
     company = april(10)
     company.imports(*(deleted(payment_id=f"p{n}", version=2, **company.here) for n in range(10)))
     company.sweeps()
@@ -123,7 +123,7 @@ def test_everybody_who_accepts_everything_at_once_posts_it_once(april: Callable[
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_an_accept_that_meets_a_newer_version_posts_before_it_or_nothing(
+def test_accept_concurrent_with_a_newer_version_posts_before_it_or_nothing(
     april: Callable[[int], April], number: int
 ) -> None:
     company = april(1)

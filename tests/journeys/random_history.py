@@ -1,4 +1,4 @@
-"""What an EMR says of a few lines in the end: any history, each of its versions as an event, and what comes of it."""
+"""Random histories of a few lines: every version as an event, and the expected result."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is better settled before a month closes, and what becomes of it if it is not."""
+"""Warnings before a month is closed."""
 
 from datetime import date
 
@@ -18,7 +18,7 @@ def unready(office: Office, month: Month) -> list[tuple[str, str, str]]:
     return [(each.what, each.payment.split("/")[1] if "/" in each.payment else "?", str(each.amount)) for each in found]
 
 
-def test_each_kind_of_what_is_not_settled_is_listed_for_its_month_alone(tx: Transaction) -> None:
+def test_each_close_warning_is_listed_for_its_month_only(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(
         saved(payment_id="fine", **paid("1.00", "2026-05-05")),
@@ -48,7 +48,7 @@ def test_each_kind_of_what_is_not_settled_is_listed_for_its_month_alone(tx: Tran
     assert unready(office, APRIL) == []
 
 
-def test_a_refused_event_that_a_newer_version_has_made_up_for_is_settled(tx: Transaction) -> None:
+def test_dead_letter_superseded_by_a_newer_version_is_settled(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     first = saved(**paid("25.00", "2026-05-05"))
     office.publish(first, saved(**paid("26.00", "2026-05-05")))
@@ -59,7 +59,7 @@ def test_a_refused_event_that_a_newer_version_has_made_up_for_is_settled(tx: Tra
     assert unready(office, MAY) == []
 
 
-def test_an_exception_counts_for_the_month_in_which_its_money_stands_and_for_the_one_it_is_dated(
+def test_exception_is_a_close_warning_for_its_posted_and_its_dated_month(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)
@@ -73,7 +73,7 @@ def test_an_exception_counts_for_the_month_in_which_its_money_stands_and_for_the
     ]
 
 
-def test_payments_that_wait_when_their_month_closes_become_exceptions_when_they_can_be_judged(tx: Transaction) -> None:
+def test_payments_held_while_their_month_closes_become_exceptions_when_released(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(saved("12.00", patient_id="stranger", transaction_date="2026-05-07"))
     assert [what for what, *_ in unready(office, MAY)] == ["Transmission Pending"]

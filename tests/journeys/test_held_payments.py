@@ -1,4 +1,4 @@
-"""What waits for its patient or for a month, and how it ends."""
+"""Payments held for their patient or their month."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ def stranger(**changes):
     return saved("25.00", patient_id="stranger", **changes)
 
 
-def test_a_payment_waits_for_its_patient_and_is_released_by_it(tx):
+def test_payment_waits_for_its_patient_and_is_released(tx):
     open_clinic(tx)
     take(tx, stranger())
     assert (stand(tx), ledger(tx)) == (PENDING, [])
@@ -26,21 +26,21 @@ def test_a_payment_waits_for_its_patient_and_is_released_by_it(tx):
     assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "imported"), [("25.00", "2026-06-05")])
 
 
-def test_a_payment_beside_its_patient_in_one_chunk_does_not_wait(tx):
+def test_payment_with_its_patient_in_one_chunk_is_not_held(tx):
     open_clinic(tx)
     stats = take(tx, stranger(), patient("stranger"))
 
     assert (stats.imported, stats.held) == (1, 0)
 
 
-def test_a_patient_of_another_company_releases_nothing(tx):
+def test_patient_of_another_company_releases_no_payment(tx):
     open_clinic(tx)
     take(tx, stranger())
 
     assert take(tx, patient("stranger", company_id="other")).released == 0
 
 
-def test_the_ladder_ends_as_not_sent_and_the_patient_still_releases_it(tx):
+def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_it(tx):
     open_clinic(tx)
     take(tx, stranger())
     tries = [sweep(tx, NOW + timedelta(seconds=10)), sweep(tx, LATER), sweep(tx, LATER)]
@@ -54,7 +54,7 @@ def test_the_ladder_ends_as_not_sent_and_the_patient_still_releases_it(tx):
     assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "imported"), [("25.00", "2026-06-05")])
 
 
-def test_a_newer_version_takes_the_place_of_one_that_waits(tx):
+def test_newer_version_replaces_a_held_one(tx):
     open_clinic(tx)
     first = stranger()
     take(tx, first)
@@ -65,7 +65,7 @@ def test_a_newer_version_takes_the_place_of_one_that_waits(tx):
     assert ledger(tx) == [("35.00", "2026-06-05")]
 
 
-def test_a_payment_that_is_deleted_while_it_waits_never_comes_in(tx):
+def test_held_payment_that_is_deleted_is_never_imported(tx):
     open_clinic(tx)
     take(tx, stranger())
     take(tx, deleted(version=2, patient_id="stranger"))
@@ -75,7 +75,7 @@ def test_a_payment_that_is_deleted_while_it_waits_never_comes_in(tx):
     assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "none"), [])
 
 
-def test_a_payment_that_waits_is_judged_by_the_settings_of_its_save(tx):
+def test_held_payment_uses_the_settings_of_its_save_time(tx):
     open_clinic(tx)
     take(tx, stranger())
     choose(tx, COPAYS._replace(integration=False), since=NOW)
@@ -85,7 +85,7 @@ def test_a_payment_that_waits_is_judged_by_the_settings_of_its_save(tx):
     assert stand(tx) == ("Transmission Successful", None, "imported")
 
 
-def test_a_closing_month_holds_its_payments_until_it_is_closed(tx):
+def test_payments_of_a_closing_month_wait_until_it_is_closed(tx):
     open_clinic(tx)
     set_month(tx, "2026-06", "CLOSING")
     take(tx, saved("25.00"))
@@ -97,7 +97,7 @@ def test_a_closing_month_holds_its_payments_until_it_is_closed(tx):
     assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "exception"), [])
 
 
-def test_a_payment_is_not_lost_to_a_month_that_stays_closing(tx):
+def test_payment_of_a_month_stuck_in_closing_is_not_lost(tx):
     open_clinic(tx)
     set_month(tx, "2026-06", "CLOSING")
     take(tx, saved("25.00"), patience=NO_LADDER)
@@ -105,7 +105,7 @@ def test_a_payment_is_not_lost_to_a_month_that_stays_closing(tx):
     assert stand(tx) == ("Not Sent", "retries_exhausted", "none")
 
 
-def test_each_try_is_on_the_timeline_with_the_next_one(tx):
+def test_timeline_shows_each_attempt_and_the_next_time(tx):
     open_clinic(tx)
     take(tx, stranger())
     sweep(tx, NOW + timedelta(seconds=10))

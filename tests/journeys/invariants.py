@@ -1,4 +1,4 @@
-"""What holds in an office of one company whenever nobody is at work in it, whatever came before."""
+"""Invariants of an idle office of one company."""
 
 from decimal import Decimal
 
@@ -10,21 +10,20 @@ from payments.journeys import closing, distributing, reporting
 from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import Transaction
 
-# A line that was judged and needs nobody, and in which what stands is not what should.
-NOT_SETTLED = """
+# Evaluated lines without an exception whose posted amount differs from the target.
+OFF_TARGET = """
 SELECT payment_id, target, posted FROM lines, LATERAL (
     SELECT coalesce(sum(amount), 0) AS posted FROM entries WHERE line_ref = lines.id) AS standing
 WHERE application NOT IN ('exception', 'held') AND reason IS DISTINCT FROM 'patient_not_found' AND target <> posted
 """
-# A line that needs a person and has no exception that is open, or was acknowledged, for this judgement of it.
-FORGOTTEN = """
+# Lines that need an exception and have none that is open or acknowledged for this attempt.
+MISSING_EXCEPTION = """
 SELECT payment_id FROM lines WHERE (application = 'exception' OR reason = 'patient_not_found') AND NOT EXISTS (
     SELECT FROM findings WHERE line_ref = lines.id AND status IN ('open', 'acknowledged')
         AND (findings.version, findings.attempts) = (lines.version, lines.attempts))
 """
-# More applied to a charge than is owed, or of a patient's part of a payment than that is, or less
-# than nothing.
-OVERSPENT = """
+# Charges or payments with more applied than is owed or paid, or less than nothing.
+OVERAPPLIED = """
 SELECT 'charge', charge_id, patient_id, sum(amount) FROM allocations LEFT JOIN charges USING (charge_id, patient_id)
 GROUP BY 2, 3, patient_balance HAVING sum(amount) NOT BETWEEN 0 AND coalesce(patient_balance, 0)
 UNION ALL
@@ -36,32 +35,32 @@ WHERE applied NOT BETWEEN 0 AND greatest(0, (
 """
 
 
-def a_closed_month_keeps_its_total(tx: Transaction, month: str, total: Decimal) -> None:
+def closed_month_keeps_its_total(tx: Transaction, month: str, total: Decimal) -> None:
     verified = closing.verify(tx, "company", Month.parse(month))
     assert (verified.matches, verified.snapshot.payments_total) == (True, total)
 
 
-def a_line_has_one_open_exception_at_most(tx: Transaction) -> None:
+def line_has_at_most_one_open_exception(tx: Transaction) -> None:
     payments = [found.payment for found in reporting.exceptions(tx, ExceptionFilter())]
     assert len(payments) == len(set(payments))
 
 
-def what_needs_nobody_is_as_it_should_be_and_what_does_is_not_forgotten(tx: Transaction) -> None:
-    assert [*tx.execute(text(NOT_SETTLED)), *tx.execute(text(FORGOTTEN))] == []
+def lines_without_exceptions_match_their_target(tx: Transaction) -> None:
+    assert [*tx.execute(text(OFF_TARGET)), *tx.execute(text(MISSING_EXCEPTION))] == []
 
 
-def no_charge_takes_more_than_it_owes_and_no_payment_gives_more_than_it_has(tx: Transaction) -> None:
-    assert tx.execute(text(OVERSPENT)).all() == []
+def no_charge_or_payment_is_overapplied(tx: Transaction) -> None:
+    assert tx.execute(text(OVERAPPLIED)).all() == []
 
 
-def applied_and_unassigned_add_up_to_the_entries(tx: Transaction, patient_id: str) -> None:
+def applied_plus_unassigned_equals_entries(tx: Transaction, patient_id: str) -> None:
     (account,) = distributing.show_account(tx, patient_id)
     log = reporting.payment_log(tx, reporting.LogFilter(patient_id))
     applied = sum((moved.amount for moved in distributing.show_movements(tx, patient_id)), ZERO)
     assert account.payments_total == sum((row.amount for row in log), ZERO)
     assert account.unassigned == account.payments_total - applied
     assert account.unassigned == sum((row.unassigned for row in log), ZERO)
-    # Only money that was paid back can leave an account with less than nothing.
+    # Only a refund can make an account negative.
     least = ZERO if all(row.payment != "clinic/refund/1" for row in log) else min(ZERO, account.payments_total)
     assert account.unassigned >= least
     assert account.balance >= 0

@@ -1,4 +1,4 @@
-"""Which of the events that Billing could not take is shown for a line, and counted: one rule for every report."""
+"""The dead letter that is shown for a line, and counted: one rule for every report."""
 
 from collections import Counter
 from datetime import date
@@ -66,7 +66,7 @@ STORIES = [
 
 
 @pytest.mark.parametrize(("events", "amounts"), [row[1:] for row in STORIES], ids=[row[0] for row in STORIES])
-def test_a_line_has_one_row_its_newest(tx: Transaction, events: list[bytes], amounts: list[str]) -> None:
+def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: list[bytes], amounts: list[str]) -> None:
     for in_any_order in (events, events[::-1]):
         with tx.begin_nested() as inside:
             office = Office(tx, date(2026, 6, 20))
@@ -81,14 +81,14 @@ def test_a_line_has_one_row_its_newest(tx: Transaction, events: list[bytes], amo
             inside.rollback()
 
 
-def test_neither_version_nor_time_makes_a_row_beside_the_line_that_balancing_leaves_out(tx: Transaction) -> None:
+def test_dead_letter_with_version_or_time_shares_the_row_of_its_line(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), refused("2.00", "x", NEVER))
 
     assert [str(row.amount) for row in claims_feed.read(tx, FeedFilter())] == ["1.00", "2.00"]
     assert str(balancing.balance(tx, BalanceFilter()).emr_total) == "1.00"
 
 
-def test_a_company_that_names_a_line_of_another_takes_nothing_from_its_feed(tx: Transaction) -> None:
+def test_event_naming_a_line_of_another_company_leaves_its_feed_unchanged(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), taken("9.00", 5, ELEVEN, company_id="other"))
 
     rows = [(row.payment, str(row.amount), row.status) for row in claims_feed.read(tx, FeedFilter())]
@@ -119,7 +119,7 @@ said_of_a_line = st.fixed_dictionaries(
 
 @given(told=st.lists(said_of_a_line, max_size=8))
 @settings(max_examples=EXAMPLES)
-def test_the_pages_of_the_feed_show_what_the_whole_feed_shows(database: Database, told: list[dict[str, Any]]) -> None:
+def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, told: list[dict[str, Any]]) -> None:
     with database.connect() as tx:
         office = Office(tx, date(2026, 6, 20))
         for chunk in (told[: len(told) // 2], told[len(told) // 2 :]):

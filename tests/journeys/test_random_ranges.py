@@ -1,4 +1,4 @@
-"""Whatever happens to payments and months, EMR and Billing balance over any days, with nothing unexplained."""
+"""EMR and Billing balance over any date range, with nothing unexplained."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -104,7 +104,7 @@ class Story:
 
 @given(steps=steps)
 @settings(max_examples=EXAMPLES)
-def test_whatever_happens_every_range_balances(database: Database, steps: list[tuple[str, dict[str, Any]]]) -> None:
+def test_every_date_range_balances(database: Database, steps: list[tuple[str, dict[str, Any]]]) -> None:
     with database.connect() as tx:
         story = Story(tx)
         for what, content in steps:

@@ -1,4 +1,4 @@
-"""An exception that is asked about again: requeued, acknowledged before, taken out by its own change."""
+"""Exceptions of requeued, acknowledged and excluded payments."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ def found(office: Office) -> list[tuple[str | None, str]]:
     return [(each.case, str(each.difference)) for each in office.open_exceptions()]
 
 
-def test_a_requeue_of_a_payment_with_an_exception_loses_none_however_the_sweeps_meet(office: Office) -> None:
+def test_requeue_of_a_payment_with_an_exception_loses_none_under_concurrent_sweeps(office: Office) -> None:
     office.publish(INTERNAL)
     assert found(office) == [("deleted", "-25.00")]
 
@@ -49,7 +49,7 @@ def test_a_requeue_of_a_payment_with_an_exception_loses_none_however_the_sweeps_
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
 
 
-def test_an_exception_whose_payment_is_being_judged_again_is_neither_closed_nor_accepted(office: Office) -> None:
+def test_exception_of_a_requeued_payment_is_neither_closed_nor_accepted(office: Office) -> None:
     office.publish(INTERNAL)
     (open_one,) = office.open_exceptions()
     requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
@@ -62,7 +62,7 @@ def test_an_exception_whose_payment_is_being_judged_again_is_neither_closed_nor_
     assert [amount for _, amount, _ in office.entries()] == ["25.00"]
 
 
-def test_what_was_acknowledged_and_comes_out_otherwise_when_requeued_is_an_exception_again(office: Office) -> None:
+def test_acknowledged_exception_with_a_new_outcome_after_a_requeue_reopens(office: Office) -> None:
     office.publish(SUPPLIES)
     assert found(office) == [("deleted", "-25.00")]
     office.acknowledge_the_one()
@@ -76,9 +76,7 @@ def test_what_was_acknowledged_and_comes_out_otherwise_when_requeued_is_an_excep
 
 
 @pytest.mark.parametrize("again", ["saved with a memo", "saved once more", "requeued"])
-def test_what_its_own_change_took_out_stays_out_while_a_closed_month_holds_its_money(
-    office: Office, again: str
-) -> None:
+def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it(office: Office, again: str) -> None:
     office.publish(SUPPLIES)
     match again:
         case "saved with a memo":
@@ -93,7 +91,7 @@ def test_what_its_own_change_took_out_stays_out_while_a_closed_month_holds_its_m
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
 
 
-def test_what_is_changed_back_to_the_type_under_which_it_stands_is_as_it_was(office: Office) -> None:
+def test_change_back_to_the_posted_charge_type_restores_the_line(office: Office) -> None:
     selects(office)  # nothing any more
     office.publish(SUPPLIES)
     assert found(office) == [("deleted", "-25.00")]
@@ -104,7 +102,7 @@ def test_what_is_changed_back_to_the_type_under_which_it_stands_is_as_it_was(off
     assert [amount for _, amount, _ in office.entries()] == ["25.00"]
 
 
-def test_what_was_accepted_and_comes_out_otherwise_when_requeued_is_posted_again(office: Office) -> None:
+def test_accepted_exception_with_a_new_outcome_after_a_requeue_is_posted_again(office: Office) -> None:
     office.publish(SUPPLIES)
     office.accept_all()
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
@@ -118,7 +116,7 @@ def test_what_was_accepted_and_comes_out_otherwise_when_requeued_is_posted_again
     assert found(office) == []
 
 
-def test_a_patient_who_is_not_found_after_a_requeue_either_is_an_exception_again(office: Office) -> None:
+def test_patient_still_unknown_after_a_requeue_reopens_the_exception(office: Office) -> None:
     office.publish(saved(patient_id="nobody", payment_id="stranger", transaction_date="2020-06-05"))
     for _ in range(2):
         for _ in BACKOFF:
@@ -131,7 +129,7 @@ def test_a_patient_who_is_not_found_after_a_requeue_either_is_an_exception_again
     assert office.entries()[-1] == ("2020-06-05", "25.00", "Cash")
 
 
-def test_an_acknowledged_exception_stays_so_through_repeats_and_comes_back_with_a_newer_version(office: Office) -> None:
+def test_acknowledged_exception_survives_repeats_and_reopens_for_a_newer_version(office: Office) -> None:
     changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     office.acknowledge_the_one()
@@ -145,7 +143,7 @@ def test_an_acknowledged_exception_stays_so_through_repeats_and_comes_back_with_
     assert found(office) == [("edited", "11.00")]
 
 
-def test_a_closed_line_that_is_deleted_and_comes_again_is_added_against_nothing(office: Office) -> None:
+def test_line_saved_again_after_its_closed_deletion_is_added(office: Office) -> None:
     gone = edited(FIRST, paid=False)
     office.publish(gone)
     office.accept_all()
@@ -159,7 +157,7 @@ def test_a_closed_line_that_is_deleted_and_comes_again_is_added_against_nothing(
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "20.00"]
 
 
-def test_a_closed_line_that_is_deleted_comes_into_an_open_month_by_itself(office: Office) -> None:
+def test_line_deleted_in_a_closed_month_is_imported_into_an_open_month(office: Office) -> None:
     gone = edited(FIRST, paid=False)
     office.publish(gone)
     office.accept_all()
@@ -169,7 +167,7 @@ def test_a_closed_line_that_is_deleted_comes_into_an_open_month_by_itself(office
     assert (found(office), office.entries()[-1]) == ([], ("2020-06-11", "25.00", "Cash"))
 
 
-def test_a_line_that_moves_out_of_a_closed_month_and_back_posts_nothing(office: Office) -> None:
+def test_line_moved_out_of_a_closed_month_and_back_posts_nothing(office: Office) -> None:
     moved = edited(FIRST, transaction_date="2020-06-11")
     office.publish(moved)
     assert found(office) == [("edited", "0.00")]
@@ -179,7 +177,7 @@ def test_a_line_that_moves_out_of_a_closed_month_and_back_posts_nothing(office: 
     assert (found(office), [amount for _, amount, _ in office.entries()]) == ([], ["25.00"])
 
 
-def test_a_back_dated_refund_is_added_and_taken_out_of_the_present_month(office: Office) -> None:
+def test_back_dated_refund_becomes_an_adjustment_of_the_current_month(office: Office) -> None:
     refund = saved(payment_id="back", refund_of=PAYMENT, **paid("-25.00", "2020-04-20"))
     office.publish(refund)
     assert found(office) == [("added", "-25.00")]
@@ -191,7 +189,7 @@ def test_a_back_dated_refund_is_added_and_taken_out_of_the_present_month(office:
     assert found(office) == [("edited", "5.00")]
 
 
-def test_an_import_while_its_exception_is_accepted_is_seen_first_or_refuses_it(office: Office) -> None:
+def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> None:
     changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     (open_one,) = office.open_exceptions()
@@ -202,7 +200,7 @@ def test_an_import_while_its_exception_is_accepted_is_seen_first_or_refuses_it(o
     assert [amount for _, amount, _ in office.entries()] == ["25.00"]
 
 
-def test_a_note_that_was_acknowledged_is_agreed_with_and_the_next_version_needs_nobody(office: Office) -> None:
+def test_acknowledged_memo_change_is_settled_for_later_versions(office: Office) -> None:
     noted = edited(FIRST, memo="window seat")
     office.publish(noted)
     office.acknowledge_the_one()
@@ -213,7 +211,7 @@ def test_a_note_that_was_acknowledged_is_agreed_with_and_the_next_version_needs_
     assert found(office) == [("edited", "0.00")]
 
 
-def test_money_that_was_acknowledged_is_not_agreed_with(office: Office) -> None:
+def test_acknowledged_amount_is_not_settled(office: Office) -> None:
     changed = edited(FIRST, memo="window seat", amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     office.acknowledge_the_one()
@@ -235,7 +233,7 @@ def test_money_that_was_acknowledged_is_not_agreed_with(office: Office) -> None:
         ({"saved_at": "2020-06-11T10:00:00Z", "paid": False}, ""),
     ],
 )
-def test_an_edit_or_a_deletion_that_was_saved_before_the_close_is_a_late_arrival_too(
+def test_edit_or_deletion_saved_before_the_close_is_a_late_arrival(
     office: Office, changes: dict[str, object], note: str
 ) -> None:
     office.publish(edited(FIRST, **({"saved_at": "2020-04-30T17:00:00-07:00"} | changes)))

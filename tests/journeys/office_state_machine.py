@@ -1,4 +1,4 @@
-"""An office to which anything may happen, in any order; whatever it is, what holds in an office goes on holding."""
+"""A Hypothesis state machine of an office: random actions in any order, with invariants after each."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -11,8 +11,8 @@ from payments.contract.event import ChargeType
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustmentError
 from payments.store.db.connection import Database
-from tests.journeys import what_holds
-from tests.journeys.any_history import (
+from tests.journeys import invariants
+from tests.journeys.random_history import (
     LINES,
     NOT_SELECTED,
     PATIENTS,
@@ -46,7 +46,7 @@ class AnyOrder(RuleBasedStateMachine):
         night_follows=st.booleans(),
         begins=st.sampled_from(["with nothing", "under way", "after a close", "after a close"]),
     )
-    def open_the_office(self, said_in_the_end: dict, come: str, night_follows: bool, begins: str) -> None:
+    def open_office(self, said_in_the_end: dict, come: str, night_follows: bool, begins: str) -> None:
         self.tx = self.database.connect()
         self.office = Office(self.tx, date(2026, 6, 20), charge_types=set(ChargeType) - {NOT_SELECTED})
         self.history: dict[str, list[Version]] = said_in_the_end
@@ -59,38 +59,44 @@ class AnyOrder(RuleBasedStateMachine):
         self.looks: list[tuple] = []
         self.office.publish(patient("other"), *(charge(each, "40.00", patient_id=each) for each in PATIENTS))
         if begins != "with nothing":
-            self.publish_the_next(set(LINES))
+            self.publish_next(set(LINES))
         if begins == "after a close":
-            self.close_the_next_month()
+            self.close_next_month()
 
     @rule(line=a_line, number=st.integers(1, VERSIONS))
     def publish(self, line: str, number: int) -> None:
-        self.tell((line, number))
+        self.import_versions((line, number))
 
     @rule(lines=st.just(set(LINES)) | st.sets(a_line, min_size=1))
-    def publish_the_next(self, lines: set[str]) -> None:
-        self.tell(*((line, self.newest.get(line, 0) + 1) for line in sorted(lines)))
+    def publish_next(self, lines: set[str]) -> None:
+        self.import_versions(*((line, self.newest.get(line, 0) + 1) for line in sorted(lines)))
 
     # Late in the story as a rule: nothing that is saved counts after it.
     @precondition(lambda self: not self.newest or sum(self.newest.values()) > 2 * len(LINES))
     @rule()
-    def publish_everything_newest_first(self) -> None:
+    def publish_all_newest_first(self) -> None:
         longest = max(map(len, self.history.values()))
         numbers = range(longest, 0, -1)
-        self.tell(*((line, number) for number in numbers for line in LINES if number <= len(self.history[line])))
+        self.import_versions(
+            *((line, number) for number in numbers for line in LINES if number <= len(self.history[line]))
+        )
 
     @precondition(lambda self: len(self.closed) < 2)
     @rule()
-    def close_the_next_month(self) -> None:
+    def close_next_month(self) -> None:
         month = MONTHS[len(self.closed)]
         self.office.close(month)
         self.closed[month] = self.office.month_total(month)
 
     @rule()
-    def accept_everything(self) -> None:
+    def accept_all_exceptions(self) -> None:
         self.office.accept_all()
-        lines = {line for line in self.newest if line not in self.acknowledged and not self.waits(line)}
-        assert {line: self.posted(line) for line in lines} == {line: owed(line, self.said_last(line)) for line in lines}
+        lines = {
+            line for line in self.newest if line not in self.acknowledged and not self.is_waiting_for_patient(line)
+        }
+        assert {line: self.posted(line) for line in lines} == {
+            line: owed(line, self.latest_version(line)) for line in lines
+        }
 
     @precondition(lambda self: adjusting.list_acceptable(self.tx, None))
     @rule(which=st.integers(0, 2), day=st.sampled_from(["2026-04-30", "2026-05-31", "2026-06-19", "2027-01-01"]))
@@ -120,9 +126,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     @precondition(lambda self: self.newest)
     @rule(which=st.integers(0, len(LINES) - 1), amount=st.sampled_from(["98.00", "99.00"]))
-    def contradict_a_line(self, which: int, amount: str) -> None:
+    def publish_conflicting_version(self, which: int, amount: str) -> None:
         line, before = sorted(self.newest)[which % len(self.newest)], self.office.entries()
-        self.office.publish(event(line, self.newest[line], self.said_last(line), amount_paid=amount))
+        self.office.publish(event(line, self.newest[line], self.latest_version(line), amount_paid=amount))
         assert self.office.entries() == before
 
     @rule(
@@ -132,57 +138,57 @@ class AnyOrder(RuleBasedStateMachine):
         insurance_open=st.booleans(),
         patient_id=st.sampled_from(["patient", "patient", "other"]),
     )
-    def save_a_charge(self, name: str, balance: str, day: str, **more: object) -> None:
+    def save_charge(self, name: str, balance: str, day: str, **more: object) -> None:
         self.charge_version += 1
         self.office.publish(charge(name, balance, version=self.charge_version, date_of_service=day, **more))
 
     @rule()
-    def let_the_stranger_be_known(self) -> None:
+    def save_unknown_patient(self) -> None:
         self.office.publish(patient(STRANGER))
         self.known = [*PATIENTS, STRANGER]
 
     @rule()
-    def let_a_night_pass(self) -> None:
+    def run_the_night(self) -> None:
         self.office.distribute()
 
     @rule()
-    def let_a_day_pass(self) -> None:
+    def advance_one_day(self) -> None:
         self.office.now += timedelta(days=1)
         self.office.sweep()
 
     @precondition(lambda self: self.newest and not self.looks)
     @rule()
-    def look_at_every_report(self) -> None:
+    def read_every_report(self) -> None:
         self.looks.append((self.office.now, everything(self.tx, patients=(*PATIENTS, STRANGER))))
         self.office.now += timedelta(microseconds=1)
 
     @invariant()
-    def what_holds_in_an_office_holds(self) -> None:
+    def invariants_hold(self) -> None:
         for month, total in self.closed.items():
-            what_holds.a_closed_month_keeps_its_total(self.tx, month, total)
-        what_holds.a_line_has_one_open_exception_at_most(self.tx)
-        what_holds.what_needs_nobody_is_as_it_should_be_and_what_does_is_not_forgotten(self.tx)
-        what_holds.no_charge_takes_more_than_it_owes_and_no_payment_gives_more_than_it_has(self.tx)
+            invariants.closed_month_keeps_its_total(self.tx, month, total)
+        invariants.line_has_at_most_one_open_exception(self.tx)
+        invariants.lines_without_exceptions_match_their_target(self.tx)
+        invariants.no_charge_or_payment_is_overapplied(self.tx)
         for each in self.known:
-            what_holds.applied_and_unassigned_add_up_to_the_entries(self.tx, each)
+            invariants.applied_plus_unassigned_equals_entries(self.tx, each)
 
     def teardown(self) -> None:
         try:
             if hasattr(self, "looks"):
-                self.everything_ends_where_its_newest_version_says_and_reports_look_back_unchanged()
+                self.final_state_matches_newest_versions_and_reports_as_of()
         finally:
             if hasattr(self, "tx"):
                 self.tx.rollback()
                 self.tx.close()
 
-    def everything_ends_where_its_newest_version_says_and_reports_look_back_unchanged(self) -> None:
-        self.let_the_stranger_be_known()
-        self.accept_everything()
+    def final_state_matches_newest_versions_and_reports_as_of(self) -> None:
+        self.save_unknown_patient()
+        self.accept_all_exceptions()
         self.what_holds_in_an_office_holds()
         for moment, then in self.looks:
             assert everything(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
 
-    def tell(self, *versions: tuple[str, int]) -> None:
+    def import_versions(self, *versions: tuple[str, int]) -> None:
         """Let Billing import versions of lines; one that a line never had is its last one once more."""
         told = [(line, min(number, len(self.history[line]))) for line, number in versions]
         events = [event(line, number, self.history[line][number - 1]) for line, number in told]
@@ -199,12 +205,12 @@ class AnyOrder(RuleBasedStateMachine):
                 self.newest[line] = number
                 self.acknowledged.discard(line)
 
-    def said_last(self, line: str) -> Version:
+    def latest_version(self, line: str) -> Version:
         return self.history[line][self.newest[line] - 1]
 
-    def waits(self, line: str) -> bool:
+    def is_waiting_for_patient(self, line: str) -> bool:
         """Whether a line waits for a patient whom nobody knows yet."""
-        return self.said_last(line)["patient"] not in self.known
+        return self.latest_version(line)["patient"] not in self.known
 
     def posted(self, line: str) -> Decimal:
         sums = "SELECT coalesce(sum(amount), 0) FROM entries JOIN lines ON lines.id = line_ref WHERE payment_id = :line"

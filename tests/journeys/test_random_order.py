@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order, while months close and money moves between charges, patients and refunds."""
+"""Invariants hold for events in any order, while months close and money moves."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -6,14 +6,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from payments.store.db.connection import Database
 from tests.examples import example_count
-from tests.journeys.any_office import AnyOrder
+from tests.journeys.office_state_machine import AnyOrder
 
 EXAMPLES = example_count(4)
 PARTS = max(1, EXAMPLES // 250)  # so that several processes can share a long run
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_closed_totals_stay_and_every_line_ends_where_its_newest_version_says(database: Database, part: int) -> None:
+def test_closed_totals_stay_and_lines_match_their_newest_version(database: Database, part: int) -> None:
     AnyOrder.database = database
     run_state_machine_as_test(
         AnyOrder,

@@ -1,4 +1,4 @@
-"""Several workers at once, each with a transaction of its own that is really committed."""
+"""Several workers at the same time, with transactions that commit."""
 
 import random
 import threading
@@ -86,7 +86,7 @@ def go_through_all_else(database, clinic: str) -> None:
             work(tx)
 
 
-def test_workers_and_the_night_never_wait_for_each_other_in_a_circle(shared, clinic):
+def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
     waiting, is_over = [arrived(chunk) for chunk in shuffled(clinic)], threading.Event()
 
     def import_all() -> None:
@@ -114,7 +114,7 @@ def test_workers_and_the_night_never_wait_for_each_other_in_a_circle(shared, cli
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 10, 40])
-def test_workers_that_import_the_same_new_lines_at_once_post_each_once(shared, clinic, size):
+def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
     ids = {"clinic_id": clinic, "patient_id": clinic}
     firsts = [saved("25.00", payment_id=f"{clinic}-{each}", **ids) for each in range(size)]
     entries = arrived([patient(clinic), *firsts, *(edited(first, amount_paid="35.00") for first in firsts)])
@@ -131,7 +131,7 @@ def test_workers_that_import_the_same_new_lines_at_once_post_each_once(shared, c
             assert sum(Decimal(amount) for amount, _ in ledger(tx, first.payment_id)) == 35
 
 
-def test_a_patient_who_arrives_with_the_payment_releases_it(shared, clinic):
+def test_patient_in_the_same_chunk_releases_the_payment(shared, clinic):
     for stranger in (f"{clinic}-{number}" for number in range(ROUNDS)):
         payment = saved("25.00", clinic_id=clinic, patient_id=stranger, payment_id=stranger)
         chunks = arrived([payment]), arrived([patient(stranger)])
@@ -143,7 +143,7 @@ def test_a_patient_who_arrives_with_the_payment_releases_it(shared, clinic):
             assert ledger(tx, stranger) == [("25.00", "2026-06-05")]
 
 
-def test_a_patient_who_arrives_while_the_payment_is_judged_waits_for_it_and_then_releases_it(shared, clinic):
+def test_patient_saved_during_the_import_waits_for_it_and_releases_the_payment(shared, clinic):
     payment = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
     with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
@@ -156,7 +156,7 @@ def test_a_patient_who_arrives_while_the_payment_is_judged_waits_for_it_and_then
         assert ledger(other, clinic) == [("25.00", "2026-06-05")]
 
 
-def test_a_payment_that_is_judged_while_its_patient_arrives_waits_for_it_and_is_imported(shared, clinic):
+def test_payment_imported_while_its_patient_is_saved_waits_and_is_imported(shared, clinic):
     payment = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
     with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
@@ -167,7 +167,7 @@ def test_a_payment_that_is_judged_while_its_patient_arrives_waits_for_it_and_is_
         assert evaluated.result().imported == 1
 
 
-def test_workers_that_sweep_at_once_judge_each_line_once(shared, clinic):
+def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
     ids = {"clinic_id": clinic, "patient_id": clinic}
     waiting = [saved("25.00", payment_id=f"{clinic}-{number}", **ids) for number in range(30)]
     with transaction(shared) as tx:
@@ -191,7 +191,7 @@ def test_workers_that_sweep_at_once_judge_each_line_once(shared, clinic):
         assert [ledger(tx, each.payment_id) for each in waiting] == [[("25.00", "2026-06-05")]] * len(waiting)
 
 
-def test_of_two_workers_who_meet_a_new_line_the_slower_one_begins_again(shared, clinic):
+def test_slower_of_two_workers_on_a_new_line_retries(shared, clinic):
     first = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
     with transaction(shared) as tx:
         take(tx, patient(clinic))
