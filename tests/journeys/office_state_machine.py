@@ -32,10 +32,9 @@ a_line = st.sampled_from(LINES)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """An office whose EMR has a fixed history for three lines and a refund, told in any order and as often as it likes.
+    """An office whose EMR has a fixed history of three lines and a refund, published in any order and repeatedly.
 
-    Its saves come in one chunk or each in its own, looked at by the sweep each time or when all are in; a night may
-    follow on each.
+    Saves arrive in one chunk or one by one, with a sweep after each or after all; a night may follow each.
     """
 
     database: Database
@@ -184,12 +183,12 @@ class AnyOrder(RuleBasedStateMachine):
     def final_state_matches_newest_versions_and_reports_as_of(self) -> None:
         self.save_unknown_patient()
         self.accept_all_exceptions()
-        self.what_holds_in_an_office_holds()
+        self.invariants_hold()
         for moment, then in self.looks:
             assert everything(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
 
     def import_versions(self, *versions: tuple[str, int]) -> None:
-        """Let Billing import versions of lines; one that a line never had is its last one once more."""
+        """Import versions of lines. A number above the last version repeats the last version."""
         told = [(line, min(number, len(self.history[line]))) for line, number in versions]
         events = [event(line, number, self.history[line][number - 1]) for line, number in told]
         chunks = [events] if self.come == "together" else [[each] for each in events]
@@ -209,7 +208,7 @@ class AnyOrder(RuleBasedStateMachine):
         return self.history[line][self.newest[line] - 1]
 
     def is_waiting_for_patient(self, line: str) -> bool:
-        """Whether a line waits for a patient whom nobody knows yet."""
+        """Whether a line waits for a patient who is unknown so far."""
         return self.latest_version(line)["patient"] not in self.known
 
     def posted(self, line: str) -> Decimal:
