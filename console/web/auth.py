@@ -50,7 +50,7 @@ class RequireRight:
             user = authentication.recognise(tx, token, kind, now) if token else None
         if user is None:
             raise LoginRequiredError
-        context = RequestContext(app, request, user, token, form, now)
+        context = RequestContext(app, request, user, token, now)
         # The error page shows the navigation of this user.
         request.state.context = context
         if kind == "session" and request.method not in SAFE_METHODS:

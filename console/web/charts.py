@@ -1,4 +1,4 @@
-"""A day's flow as a drawing: four bars an hour, drawn here so that no script is needed."""
+"""Bar charts as SVG, rendered on the server so that pages need no script."""
 
 from collections.abc import Sequence
 
@@ -13,22 +13,27 @@ _STEPS = (4, 8, 12, 20)
 
 
 def flow_chart(flow: Sequence[HourlyFlow]) -> Markup:
-    """Return the drawing of a day; the table beneath it says the same in figures."""
-    most = max((getattr(hour, name) for hour in flow for name, _ in SERIES), default=0)
-    top = _round_up(most)
-    parts = [*_grid(top), *(bar for hour in flow for bar in _bars(hour, top)), *_hours(flow), *_nothing(most)]
+    """Return the chart of a day's payments, four bars an hour. The page also shows them as a table."""
+    highest = max((getattr(hour, name) for hour in flow for name, _ in SERIES), default=0)
+    top = _round_up(highest)
+    parts = [
+        *_grid(top),
+        *(bar for hour in flow for bar in _bars(hour, top)),
+        *_hour_labels(flow),
+        *_empty_note(highest),
+    ]
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-title">'
-        '<title id="chart-title">Payments hour by hour: saved, imported, retried, Not Sent</title>{}</svg>'
+        '<title id="chart-title">Payments by hour: saved, imported, retried, Not Sent</title>{}</svg>'
     ).format(_WIDTH, _HEIGHT, Markup("").join(parts))
 
 
-def _round_up(most: int) -> int:
-    """Return a number from 4 on whose quarters are whole and read well on the grid: 1, 2, 3 or 5 with noughts."""
+def _round_up(highest: int) -> int:
+    """Return the top of the scale: 4, 8, 12 or 20 times a power of ten, so that its quarters are round numbers."""
     size = 1
-    while _STEPS[-1] * size < most:
+    while _STEPS[-1] * size < highest:
         size *= 10
-    return next(step * size for step in _STEPS if step * size >= most)
+    return next(step * size for step in _STEPS if step * size >= highest)
 
 
 def _grid(top: int) -> list[Markup]:
@@ -45,13 +50,13 @@ def _grid(top: int) -> list[Markup]:
 
 
 def _bars(hour: HourlyFlow, top: int) -> list[Markup]:
-    room = (_WIDTH - _LEFT) // 24
-    width = (room - 8) // len(SERIES)
+    slot = (_WIDTH - _LEFT) // 24
+    width = (slot - 8) // len(SERIES)
     bars = []
-    for place, (name, label) in enumerate(SERIES):
+    for position, (name, label) in enumerate(SERIES):
         count = getattr(hour, name)
         y = _y(count, top)
-        x = _LEFT + hour.hour * room + 4 + place * width
+        x = _LEFT + hour.hour * slot + 4 + position * width
         if count:
             bars.append(
                 Markup(
@@ -61,22 +66,22 @@ def _bars(hour: HourlyFlow, top: int) -> list[Markup]:
     return bars
 
 
-def _hours(flow: Sequence[HourlyFlow]) -> list[Markup]:
-    room = (_WIDTH - _LEFT) // 24
+def _hour_labels(flow: Sequence[HourlyFlow]) -> list[Markup]:
+    slot = (_WIDTH - _LEFT) // 24
     return [
         Markup('<text class="hour" x="{}" y="{}">{}</text>').format(
-            _LEFT + hour.hour * room + room // 2, _HEIGHT - 6, f"{hour.hour:02}"
+            _LEFT + hour.hour * slot + slot // 2, _HEIGHT - 6, f"{hour.hour:02}"
         )
         for hour in flow
         if hour.hour % 2 == 0
     ]
 
 
-def _nothing(most: int) -> list[Markup]:
-    if most:
+def _empty_note(highest: int) -> list[Markup]:
+    if highest:
         return []
     middle = (_WIDTH + _LEFT) // 2, (_HEIGHT - _BOTTOM) // 2
-    return [Markup('<text class="hour" x="{}" y="{}">Nothing happened on this day.</text>').format(*middle)]
+    return [Markup('<text class="hour" x="{}" y="{}">No activity on this day.</text>').format(*middle)]
 
 
 def _y(count: int, top: int) -> int:

@@ -13,7 +13,6 @@ import redis
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment
-from starlette.datastructures import FormData
 
 from config.engines import Engines
 from config.settings import Settings
@@ -83,7 +82,6 @@ class RequestContext:
     request: Request
     user: User
     token: str = field(repr=False)
-    form: FormData = field(repr=False)
     now: datetime
 
     @property

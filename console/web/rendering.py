@@ -1,4 +1,4 @@
-"""How pages write money, moments and states; knows no page."""
+"""The template environment: filters that format money, times, states and names, and links to other pages."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,8 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from console.plurals import plural
+
 FOLDER = Path(__file__).parent
-_TONES = {
+_BADGE_CLASSES = {
     "Transmission Successful": "good",
     "Transmission Pending": "wait",
     "Validation Failed": "bad",
@@ -33,8 +35,8 @@ _TONES = {
 _NONE = Markup('<span class="none">&ndash;</span>')
 
 
-def make_templates() -> Environment:
-    """Return the environment in which pages are put together; an unknown name in a template is an error."""
+def create_templates() -> Environment:
+    """Return the template environment. An undefined name in a template is an error."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -42,74 +44,76 @@ def make_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"money": money, "badge": badge, "words": words, "number": number, "person": person}
-    environment.filters |= {"moment": moment, "instant": instant}
-    environment.globals |= {"url": url, "statics": _fingerprint()}
+    environment.filters |= {"money": format_money, "number": format_number, "plural": plural}
+    environment.filters |= {"datetime": format_datetime, "datetime_seconds": format_datetime_seconds}
+    environment.filters |= {"badge": badge, "humanize": humanize, "user_name": user_name}
+    environment.globals |= {"url": url, "statics": _static_urls()}
     environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}
     return environment
 
 
-def money(amount: Decimal | None) -> Markup:
-    """Return dollars for people: thousands apart, and what is negative in red with a true minus sign."""
+def format_money(amount: Decimal | None) -> Markup:
+    """Return dollars with thousands separators; a negative amount is red and has a true minus sign."""
     if amount is None:
         return _NONE
-    # What a number is written with needs no escaping.
+    # Digits and separators need no escaping.
     if amount < 0:
         return Markup(f'<span class="negative">\u2212{-amount:,.2f}</span>')  # noqa: S704
     return Markup(f"{amount:,.2f}")  # noqa: S704
 
 
 @pass_context
-def moment(context: Context, at: datetime | date | None) -> Markup:
-    """Return a day, or a moment to the minute where the visitor is."""
-    return _time(context, at, "%H:%M")
+def format_datetime(context: Context, at: datetime | date | None) -> Markup:
+    """Return a date, or a time to the minute in the user's time zone."""
+    return _format_time(context, at, "%H:%M")
 
 
 @pass_context
-def instant(context: Context, at: datetime | date | None) -> Markup:
-    """Return a moment to the second where the visitor is."""
-    return _time(context, at, "%H:%M:%S")
+def format_datetime_seconds(context: Context, at: datetime | date | None) -> Markup:
+    """Return a date, or a time to the second in the user's time zone."""
+    return _format_time(context, at, "%H:%M:%S")
 
 
-def _time(context: Context, at: datetime | date | None, form: str) -> Markup:
+def _format_time(context: Context, at: datetime | date | None, time_format: str) -> Markup:
     if at is None:
         return _NONE
     if not isinstance(at, datetime):
         return Markup(f'<time datetime="{at}"><span>{at}</span></time>')  # noqa: S704 (as above)
     zone: tzinfo = context.get("zone", UTC)
-    here = at.astimezone(zone)
-    # Day and time stay whole where a narrow column breaks between them.
-    apart = f"<span>{here:%Y-%m-%d}</span> <span>{here:{form}}</span>"
-    return Markup(f'<time datetime="{at.isoformat()}">{apart}</time>')  # noqa: S704 (as above)
+    local = at.astimezone(zone)
+    # Narrow columns break between date and time, but within neither.
+    parts = f"<span>{local:%Y-%m-%d}</span> <span>{local:{time_format}}</span>"
+    return Markup(f'<time datetime="{at.isoformat()}">{parts}</time>')  # noqa: S704 (as above)
 
 
 @cache
 def badge(state: str | None) -> Markup:
-    """Return a state as a badge; its words say it, its colour only helps."""
+    """Return a state as a badge. Its text is enough; the colour only supports it."""
     if not state:
         return Markup("")
-    said = words(state)
-    return Markup('<span class="badge {}">{}</span>').format(_TONES.get(state, "calm"), said[:1].upper() + said[1:])
+    text = humanize(state)
+    css_class = _BADGE_CLASSES.get(state, "calm")
+    return Markup('<span class="badge {}">{}</span>').format(css_class, text[:1].upper() + text[1:])
 
 
-def words(name: str | None) -> str:
-    """Return a name of ours as words: `auto_closed` is auto closed, OPEN is Open."""
+def humanize(name: str | None) -> str:
+    """Return an internal name as words: `auto_closed` becomes auto closed, OPEN becomes Open."""
     text = (name or "").replace("_", " ").replace("front-office", "front office")
     return text.capitalize() if text.isupper() else text
 
 
-def person(signature: str | None) -> str:
-    """Return who did something as the office calls them: `user:ann` is ann."""
+def user_name(signature: str | None) -> str:
+    """Return the name in a signature: ann for `user:ann`."""
     return (signature or "").removeprefix("user:")
 
 
-def number(count: int | None) -> str:
-    """Return a whole number with its thousands apart."""
+def format_number(count: int | None) -> str:
+    """Return a whole number with thousands separators."""
     return "" if count is None else f"{count:,}"
 
 
-def age(span: timedelta) -> str:
-    """Return how long something has lasted, in the unit that fits."""
+def format_age(span: timedelta) -> str:
+    """Return a duration in its largest whole unit."""
     seconds = max(0, round(span.total_seconds()))
     for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= unit:
@@ -118,27 +122,27 @@ def age(span: timedelta) -> str:
 
 
 def url(path: str, **query: object) -> str:
-    """Return an address of ours with its parameters; what is None or empty is left out."""
+    """Return an address of the console with its parameters; those that are None or empty are left out."""
     given = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def payment_link(key: str | None, shown: str | None = None) -> Markup:
-    """Return the way to a payment's timeline, from its key or, where that is not one, under another name."""
+    """Return a link to a payment's timeline; `shown` replaces the key as the text of the link."""
     if not key:
         return Markup("")
-    # Here and below: what is not escaped for the address by `quote_plus` is by `escape`.
+    # `quote_plus` escapes the address and `escape` the text, here and below.
     return Markup(f'<a class="key" href="/timeline?payment={quote_plus(key)}">{escape(shown or key)}</a>')  # noqa: S704
 
 
 def patient_link(patient: str | None) -> Markup:
-    """Return the way to a patient's account."""
+    """Return a link to a patient's account."""
     if not patient:
         return Markup("")
     return Markup(f'<a href="/account?patient={quote_plus(patient)}">{escape(patient)}</a>')  # noqa: S704
 
 
-def _fingerprint() -> Mapping[str, str]:
-    """Return the addresses of the files that never change under the same address."""
+def _static_urls() -> Mapping[str, str]:
+    """Return the addresses of the static files. Each contains a hash of the file, so that browsers cache it forever."""
     files = sorted((FOLDER / "static").iterdir())
     return {path.name: f"/static/{path.name}?{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" for path in files}

@@ -1,4 +1,4 @@
-"""The console's process: `python -m console.web.serve`, on 127.0.0.1; knows no page."""
+"""The console's web server: `python -m console.web.serve`, on 127.0.0.1."""
 
 import logging
 import os
@@ -16,13 +16,13 @@ from config.settings import Settings, SettingsError, read_settings
 
 log = structlog.get_logger(__name__)
 
-# sysexits.h, EX_CONFIG: starting again would end the same way.
+# EX_CONFIG of sysexits.h: a restart would fail in the same way.
 EXIT_MISCONFIGURED = 78
 _GRACE_SECONDS = 10
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run the console until a signal ends it; return the exit status."""
+    """Serve the console until a signal ends it. Return the exit status; 78 for a configuration error."""
     try:
         settings = read_settings(environ)
         configure_logging(settings, "console")
@@ -35,7 +35,7 @@ def main(environ: Mapping[str, str]) -> int:
         port = settings.console_port
         sys.stderr.write(f"console: port {port}: {error.strerror}; set PAYMENTS_CONSOLE_PORT to a free one\n")
         return EXIT_MISCONFIGURED
-    from console.web.app import create_app  # noqa: PLC0415 - a refusal above should not wait for every page
+    from console.web.app import create_app  # noqa: PLC0415 - report a configuration error before loading the pages
 
     with closing(listener):
         log.info("console_serving", url=f"http://127.0.0.1:{settings.console_port}")
@@ -44,14 +44,14 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def _server(settings: Settings, app: object) -> uvicorn.Config:
-    # It says so at every start and request; who did what is in the audit history.
+    # Uvicorn logs every start and request; the audit history records the actions of users.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # it is any ASGI application
         log_config=None,
         access_log=False,
         server_header=False,
-        # What a request says of its origin is believed only where a proxy is known to have written it.
+        # Trust forwarded headers only from the https proxy in front of the console.
         proxy_headers=settings.console_https,
         forwarded_allow_ips="127.0.0.1",
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -59,7 +59,7 @@ def _server(settings: Settings, app: object) -> uvicorn.Config:
 
 
 def _listen(port: int) -> socket.socket:
-    # Named in full: only a socket that says TCP is sent without delay, and each page would wait 40 ms otherwise.
+    # asyncio sets TCP_NODELAY only if the protocol is named; without it each page takes 40 ms longer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

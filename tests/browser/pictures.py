@@ -66,13 +66,13 @@ def page(chromium: Browser, address: str, office: Stack) -> Iterator[Page]:
         ("payment-log", f"/payment-log?{WEEK}&group_by=method", 460),
     ],
 )
-def test_a_page_as_it_is_in_the_middle_of_the_work(page: Page, shots: Path, name: str, path: str, height: int) -> None:
+def test_page_screenshot(page: Page, shots: Path, name: str, path: str, height: int) -> None:
     page.goto(path)
 
     keep(page, name, shots, height)
 
 
-def test_a_type_is_ticked_and_what_waited_is_requeued(page: Page, office: Stack, shots: Path) -> None:
+def test_recording_of_a_requeue(page: Page, office: Stack, shots: Path) -> None:
     page.goto("/clinic?clinic=east")
     page.get_by_label("Wellness").check()
     page.get_by_role("button", name="Save").click()

@@ -13,7 +13,7 @@ from tests.browser.stories import change_a_closed_month
 LogIn = Callable[..., Page]
 
 
-def test_support_finds_a_not_sent_payment_ticks_its_type_requeues_and_sees_it_arrive(
+def test_support_requeues_a_not_sent_payment_after_selecting_its_type(
     console_stack: Stack, logged_in: LogIn, shots: Path
 ) -> None:
     clinic = "shoe-shop"
@@ -51,7 +51,7 @@ def test_support_finds_a_not_sent_payment_ticks_its_type_requeues_and_sees_it_ar
     page.screenshot(path=shots / "support-4-arrived.png")
 
 
-def test_a_biller_works_an_added_an_edited_and_a_deleted_exception(
+def test_biller_resolves_added_edited_and_deleted_exceptions(
     console_stack: Stack, logged_in: LogIn, shots: Path
 ) -> None:
     clinic = "closed-clinic"
@@ -86,7 +86,7 @@ def test_a_biller_works_an_added_an_edited_and_a_deleted_exception(
     assert amounts == {key(clinic, "added"): "15.00", key(clinic, "edited"): "10.00"}
 
 
-def test_a_biller_balances_a_week_and_follows_what_differs(console_stack: Stack, logged_in: LogIn, shots: Path) -> None:
+def test_biller_balances_a_week_and_follows_a_difference(console_stack: Stack, logged_in: LogIn, shots: Path) -> None:
     clinic = "weekly"
     console_stack.set_clinic(clinic, "Copay")
     console_stack.publish(
@@ -119,7 +119,7 @@ def test_a_biller_balances_a_week_and_follows_what_differs(console_stack: Stack,
     expect(page.get_by_role("region", name="As it stands")).to_contain_text("Not Sent")
 
 
-def test_without_scripts_a_payment_is_requeued_all_the_same(console_stack: Stack, logged_in: LogIn) -> None:
+def test_requeue_works_without_scripts(console_stack: Stack, logged_in: LogIn) -> None:
     clinic = "no-scripts"
     console_stack.set_clinic(clinic, "Copay")
     console_stack.publish(patient(f"{clinic}-ada"), payment(clinic, "shoes", "9.00", charge_type="Supplies"))
@@ -133,7 +133,7 @@ def test_without_scripts_a_payment_is_requeued_all_the_same(console_stack: Stack
     expect(page.get_by_role("status")).to_contain_text("1 of 1 payments will be judged again")
 
 
-def test_an_operator_goes_from_the_console_to_the_tasks_in_flower_and_back(logged_in: LogIn, shots: Path) -> None:
+def test_operator_reaches_flower_and_returns(logged_in: LogIn, shots: Path) -> None:
     page = logged_in("ann")
 
     page.get_by_role("link", name="Flower").click()

@@ -90,7 +90,7 @@ def axe() -> Axe:
 
 @pytest.mark.usefixtures("some_weeks")
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_names_its_controls_and_passes_axe(name: str, admins_page: Page, axe: Axe, shots: Path) -> None:
+def test_page_fits_labels_its_controls_and_passes_axe(name: str, admins_page: Page, axe: Axe, shots: Path) -> None:
     answer, problems = admins_page.goto(PAGES[name]), {}
     for width, (across, down) in WIDTHS.items():
         admins_page.set_viewport_size({"width": across, "height": down})
@@ -104,7 +104,7 @@ def test_a_page_fits_names_its_controls_and_passes_axe(name: str, admins_page: P
     assert {where: found for where, found in problems.items() if found} == {}
 
 
-def test_the_log_in_page_passes_axe(strangers_page: Page, axe: Axe, shots: Path) -> None:
+def test_login_page_passes_axe(strangers_page: Page, axe: Axe, shots: Path) -> None:
     strangers_page.goto("/login")
     strangers_page.screenshot(path=shots / "login-desk.png")
 
@@ -112,7 +112,7 @@ def test_the_log_in_page_passes_axe(strangers_page: Page, axe: Axe, shots: Path)
     assert strangers_page.evaluate("document.activeElement.name") == "name"
 
 
-def test_the_keyboard_leads_from_the_top_of_a_page_to_its_content_and_its_search(
+def test_keyboard_reaches_content_and_search(
     logged_in: Callable[..., Page],
 ) -> None:
     page = logged_in("ann")

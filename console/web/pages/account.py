@@ -1,4 +1,4 @@
-"""A patient's account: one sum across cases, what of it is unassigned, what is still owed, and every line."""
+"""A patient's account: total payments across cases, unassigned money, balance, and every entry."""
 
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
@@ -24,21 +24,23 @@ class _Choice(Filter):
 
 @router.get("/account")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show the account of a patient, or ask for one."""
+    """Show the account of a patient, or the search form."""
     if choice.patient is None:
         return context.page("account.html", patient=None)
-    seen = context.user.clinics
+    visible = context.user.clinics
     with context.app.snapshot_transaction() as tx:
-        moved = distributing.show_movements(tx, choice.patient, seen)
-        accounts = [_opened(tx, row, moved, seen) for row in distributing.show_account(tx, choice.patient, seen)]
+        movements = distributing.show_movements(tx, choice.patient, visible)
+        accounts = [
+            _read_account(tx, row, movements, visible) for row in distributing.show_account(tx, choice.patient, visible)
+        ]
         context.audit(tx, "viewed account", choice.patient)
     if not accounts:
-        raise PageError(404, f"No patient is known as {choice.patient}.", "Check the id on the Claims Feed.")
-    return context.page("account.html", patient=choice.patient, accounts=accounts, is_limited=seen is not None)
+        raise PageError(404, f"There is no patient {choice.patient}.", "Check the patient id in the Claims Feed.")
+    return context.page("account.html", patient=choice.patient, accounts=accounts, is_limited=visible is not None)
 
 
-class _Opened(NamedTuple):
-    """An account with its lines; two companies that use the same id have two."""
+class _Account(NamedTuple):
+    """An account with its entries. A patient id that two companies use has two accounts."""
 
     sums: AccountRow
     name: str | None
@@ -47,13 +49,15 @@ class _Opened(NamedTuple):
     movements: Sequence[MovementRow]
 
 
-def _opened(tx: Transaction, row: AccountRow, moved: Sequence[MovementRow], seen: Sequence[str] | None) -> _Opened:
-    query = LogFilter(patient_id=row.patient, company_id=row.company, clinics=seen)
+def _read_account(
+    tx: Transaction, row: AccountRow, movements: Sequence[MovementRow], visible: Sequence[str] | None
+) -> _Account:
+    query = LogFilter(patient_id=row.patient, company_id=row.company, clinics=visible)
     lines = reporting.payment_log_page(tx, query, None, LINES_MAX)
-    return _Opened(
+    return _Account(
         row,
         distributing.show_name(tx, row),
         [each.row for each in lines.rows],
         lines.has_more,
-        [each for each in moved if each.company == row.company],
+        [each for each in movements if each.company == row.company],
     )

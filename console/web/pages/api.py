@@ -17,8 +17,8 @@ from console.web.filters import Day, ExceptionChoice, FeedChoice, Filter, LogCho
 from console.web.pages.balancing import balance_query
 from console.web.pages.claims_feed import requeue_keys
 from console.web.pages.exceptions import accept_if_unchanged, acknowledge_if_unchanged
-from console.web.pages.months import check_unlimited
-from console.web.pages.timeline import life
+from console.web.pages.months import check_sees_companies
+from console.web.pages.timeline import timeline_rows
 from console.web.schemas import (
     PROBLEMS,
     ROWS_MAX,
@@ -173,7 +173,7 @@ def balance(choice: Annotated[Period, Query()], context: Viewer) -> Response:
 @router.get("/months", responses=gives(Rows))
 def months(company: Annotated[Text, Query()], context: Viewer) -> Response:
     """Return a company's months and their states."""
-    check_unlimited(context)
+    check_sees_companies(context)
     with context.app.transaction() as tx:
         rows = [asdict(row) for row in closing.list_months(tx, company)]
     return _rows(rows, list(rows[0]) if rows else (), None)
@@ -183,7 +183,7 @@ def months(company: Annotated[Text, Query()], context: Viewer) -> Response:
 def timeline(payment: Annotated[Text, Query()], context: Viewer) -> Response:
     """Return everything that happened to one payment."""
     with context.app.transaction() as tx:
-        rows = [row._asdict() for row in life(tx, context, payment)]
+        rows = [row._asdict() for row in timeline_rows(tx, context, payment)]
         context.audit(tx, "viewed timeline", payment, "API")
     return _rows(rows, list(rows[0]), None)
 

@@ -1,4 +1,4 @@
-"""The audit history: who did, exported or looked at what. For admins."""
+"""The audit history: who changed, exported or viewed what. For administrators."""
 
 from typing import Annotated
 
@@ -26,7 +26,7 @@ class _Choice(Filter):
 
 @router.get("/audit")
 def show(choice: Annotated[_Choice, Query()], context: Administrator) -> Response:
-    """Show a page of the history, newest first."""
+    """Show a page of the audit history, newest first."""
     who = choice.who if choice.who is None or ":" in choice.who else f"user:{choice.who}"
     days = {"since": context.start_of(choice.since), "until": context.start_of(choice.until, days_later=1)}
     query = AuditFilter(**choice.model_dump() | {"who": who} | days)

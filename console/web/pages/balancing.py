@@ -1,4 +1,4 @@
-"""Payment Balancing: the EMR against Billing as one sum that adds up, what nothing explains first."""
+"""Payment Balancing: the EMR total against the Billing total, with every difference explained."""
 
 from datetime import date, timedelta
 from typing import Annotated
@@ -21,7 +21,7 @@ LINES_MAX = 200
 
 @router.get("/balancing")
 def show(choice: Annotated[Period, Query()], context: Viewer) -> Response:
-    """Balance the days that are chosen; the last full week if none are."""
+    """Balance the selected days, by default the last full week."""
     since, until = _days(choice, context.today)
     query = balance_query(Period(since=since, until=until, clinic=choice.clinic), context)
     with context.app.transaction() as tx:
@@ -44,12 +44,15 @@ def show(choice: Annotated[Period, Query()], context: Viewer) -> Response:
 
 
 def balance_query(choice: Period, context: RequestContext) -> BalanceFilter:
-    """Return what to balance; who is limited to clinics balances one of these at a time."""
+    """Return the query for a balance. A user limited to clinics balances one clinic at a time.
+
+    Raises PageError (403) for a user without any clinic.
+    """
     clinics = choice.clinics(context.user)
     if clinics is None:
         return BalanceFilter(choice.since, choice.until, None)
     if not clinics:
-        raise PageError(403, "Your account includes no clinic.", "Ask an admin for one.")
+        raise PageError(403, "Your account includes no clinics.", "Ask an administrator to add one.")
     return BalanceFilter(choice.since, choice.until, clinics[0])
 
 
@@ -62,7 +65,7 @@ def _days(choice: Period, today: date) -> tuple[date, date]:
 
 
 def _moved(since: date, until: date, days: int) -> tuple[date | None, date] | None:
-    """Return the days some days later or earlier, None where no page shows them; what begins at no day still does."""
+    """Return the period moved by some days, with None for an open start; None outside the supported days."""
     first, last = since + timedelta(days), until + timedelta(days)
     if since == FIRST_DAY:
         return (None, last) if FIRST_DAY <= last <= LAST_DAY else None

@@ -1,13 +1,13 @@
-"""What the lists of a page's filter offer."""
+"""The clinic names that the filters of the pages offer."""
 
 from console.web.context import RequestContext
 from payments.journeys import configuring
 from payments.store.db.connection import Transaction
 
 OFFERED_MAX = 500
-"""A page carries all that it offers; the field takes any other name as well."""
+"""Each page carries the names that it offers; the field accepts any other name as well."""
 
 
 def clinic_names(tx: Transaction, context: RequestContext) -> list[str]:
-    """Return the clinics that the visitor may see, the first of them where they are many."""
+    """Return the names of the clinics that the user may see, at most OFFERED_MAX."""
     return configuring.clinic_names(tx, context.user.clinics, OFFERED_MAX)

@@ -1,13 +1,15 @@
-"""The Claims Feed: every saved payment and what became of it; chosen ones are requeued from here."""
+"""The Claims Feed: every saved payment with its status; payments are requeued from here."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Form, Query, Response
+from pydantic import Field
 
 from console.web.auth import Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import FeedChoice, encode_cursor
+from console.web.forms import ReturnForm
 from console.web.pages.choices import clinic_names
 from payments.access.rights import Right
 from payments.core.outcome import Reason, Status
@@ -19,6 +21,10 @@ router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 50
 REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAILED})
+
+
+class _RequeueForm(ReturnForm):
+    payment: list[str] = Field(default_factory=list)
 
 
 @router.get("/claims-feed")
@@ -42,36 +48,28 @@ def show(choice: Annotated[FeedChoice, Query()], context: Viewer) -> Response:
 
 
 @router.post("/claims-feed/requeue")
-def requeue(context: Requeuer) -> Response:
-    """Requeue the rows that were ticked."""
-    keys = [str(key) for key in context.form.getlist("payment")]
+def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Response:
+    """Requeue the selected payments."""
+    keys = form.payment
     if not keys:
-        raise PageError(422, "No payment was ticked.", "Go back and tick the payments to requeue.")
-    done = requeue_keys(context, keys)
-    passed = f" {len(done.passed_over)} needed nothing." if done.passed_over else ""
-    return context.redirect(
-        back_to(context, "/claims-feed", "/timeline"),
-        f"{done.count} of {len(keys)} payments will be judged again.{passed}",
-    )
+        raise PageError(422, "No payments are selected.", "Go back and select the payments to requeue.")
+    requeued = requeue_keys(context, keys)
+    skipped = f"; {len(requeued.passed_over)} skipped (already imported)" if requeued.passed_over else ""
+    message = f"{requeued.count} of {len(keys)} payment{'' if len(keys) == 1 else 's'} requeued{skipped}."
+    return context.redirect(form.return_to("/claims-feed", "/timeline"), message)
 
 
 def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeued:
-    """Requeue payments that the visitor may see, and nudge the importer."""
+    """Requeue the payments that the user may see, and enqueue an import. Keys of other payments are skipped."""
     with context.app.transaction() as tx:
         visible = reporting.visible_keys(tx, context.user, list(dict.fromkeys(keys)))
         hidden = tuple(key for key in keys if key not in set(visible))
-        done = requeueing.requeue(tx, visible, context.now, context.user.signature)
+        requeued = requeueing.requeue(tx, visible, context.now, context.user.signature)
         for key in visible:
-            if key not in done.passed_over:
+            if key not in requeued.passed_over:
                 context.audit(tx, "requeued", key)
     enqueue.enqueue_retry_due(context.app.settings, context.app.engines)
-    return requeueing.Requeued(done.count, (*done.passed_over, *hidden))
-
-
-def back_to(context: RequestContext, *pages: str) -> str:
-    """Return the address that the visitor comes from, if it is one of these pages of ours; else that of the first."""
-    back = context.form.get("back")
-    return back if isinstance(back, str) and back.partition("?")[0] in pages else pages[0]
+    return requeueing.Requeued(requeued.count, (*requeued.passed_over, *hidden))
 
 
 def _shown(row: FeedRow) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""Clinic settings: the switch and the seven types of each clinic side by side, its history, copying."""
+"""Clinic settings: the integration switch and charge types of every clinic, their history, and copying them."""
 
-from typing import Annotated, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Form, Query, Response
+from pydantic import Field
 
 from console.web.auth import Configurer, Viewer
 from console.web.context import RequestContext
@@ -25,103 +27,114 @@ class _Choice(Filter):
     find: Text | None = None
     like: Text | None = None
     differing: bool = False
-    ticked: bool = False
+    changed: bool = False
+
+
+class _SettingsForm(Filter):
+    clinic: Text = ""
+    integration: Literal["on"] | None = None
+    charge_types: list[ChargeType] = Field(default_factory=list, alias="type")
+
+
+class _CopyForm(Filter):
+    clinic: Text = ""
+    to: list[Text] = Field(default_factory=list)
 
 
 @router.get("/clinics")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show clinics side by side; what differs from a clinic that is chosen to compare with is marked."""
+    """Show the settings of all clinics; differences from the clinic to compare with are highlighted."""
     with context.app.transaction() as tx:
-        seen = [row for row in configuring.show_clinics(tx, context.now) if context.user.sees(row.clinic)]
-    like = next((row for row in seen if row.clinic == choice.like), None)
-    rows = [row for row in seen if _is_named(row, choice.find)]
+        visible = [row for row in configuring.show_clinics(tx, context.now) if context.user.sees(row.clinic)]
+    like = next((row for row in visible if row.clinic == choice.like), None)
+    rows = [row for row in visible if _matches(row, choice.find)]
     if like and choice.differing:
         rows = [row for row in rows if row is like or (row.integration, row.types) != (like.integration, like.types)]
-    names = [row.clinic for row in seen]
+    names = [row.clinic for row in visible]
     return context.page("clinics.html", rows=rows, like=like, types=list(ChargeType), names=names, choice=choice)
 
 
 @router.get("/clinic")
 def show_one(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show one clinic with its history, and what could be requeued after a change."""
+    """Show one clinic: its settings, their history, and the Not Sent payments that could be requeued."""
     with context.app.transaction() as tx:
-        row = _clinic(tx, context, choice.clinic or "")
+        row = _visible_clinic(tx, context, choice.clinic or "")
         history = configuring.show_history(tx, row.clinic)
-        foreseen = requeueing.preview_requeue(
-            tx, FeedFilter(status=Status.NOT_SENT, clinics=(row.clinic,)), context.now
-        )
+        feed_filter = FeedFilter(status=Status.NOT_SENT, clinics=(row.clinic,))
+        expected = requeueing.preview_requeue(tx, feed_filter, context.now)
         others = [each for each in configuring.clinic_names(tx, context.user.clinics) if each != row.clinic]
-    left_out = [_left_out(foreseen, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
+    not_sent = [_count_not_sent(expected, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return context.page(
         "clinic.html",
         row=row,
         types=list(ChargeType),
         history=history,
-        left_out=[each for each in left_out if each.number],
+        not_sent=[each for each in not_sent if each.count],
         others=others,
-        ticked=choice.ticked,
+        changed=choice.changed,
     )
 
 
 @router.post("/clinic")
-def change(context: Configurer) -> Response:
-    """Set a clinic's switch and types from now on."""
-    types = [kind for kind in ChargeType if kind in context.form.getlist("type")]
+def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Response:
+    """Change a clinic's integration switch and charge types from now on."""
+    types = [kind for kind in ChargeType if kind in form.charge_types]
     with context.app.transaction() as tx:
-        before = _clinic(tx, context, str(context.form.get("clinic", "")))
-        after = _set(tx, context, before, integration=context.form.get("integration") == "on", types=types)
-    flows_more = after.integration and (not before.integration or bool({*after.types} - {*before.types}))
-    said = f"Clinic {after.clinic}: saved. Payments saved from now on are judged by it."
-    return context.redirect(url("/clinic", clinic=after.clinic, ticked="true" if flows_more else None), said)
+        before = _visible_clinic(tx, context, form.clinic)
+        after = _save(tx, context, before, integration=form.integration == "on", types=types)
+    sends_more = after.integration and (not before.integration or bool({*after.types} - {*before.types}))
+    message = f"Settings of clinic {after.clinic} saved. They apply to payments saved from now on."
+    return context.redirect(url("/clinic", clinic=after.clinic, changed="true" if sends_more else None), message)
 
 
 @router.post("/clinic/copy")
-def copy(context: Configurer) -> Response:
-    """Give other clinics the settings of one."""
-    targets = [str(name) for name in context.form.getlist("to")]
-    if not targets:
-        raise PageError(422, "No clinic was ticked to copy to.", "Go back and tick at least one.")
+def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
+    """Copy the settings of one clinic to others."""
+    if not form.to:
+        raise PageError(422, "No clinics are selected.", "Go back and select the clinics to copy to.")
     with context.app.transaction() as tx:
-        source = _clinic(tx, context, str(context.form.get("clinic", "")))
-        for name in targets:
-            _set(tx, context, _clinic(tx, context, name), integration=source.integration, types=source.types)
-    said = f"The settings of {source.clinic} hold for {', '.join(targets)} too, from now on."
-    return context.redirect(url("/clinics", like=source.clinic), said)
+        source = _visible_clinic(tx, context, form.clinic)
+        for name in form.to:
+            _save(tx, context, _visible_clinic(tx, context, name), integration=source.integration, types=source.types)
+    message = f"Settings of clinic {source.clinic} copied to {', '.join(form.to)}."
+    return context.redirect(url("/clinics", like=source.clinic), message)
 
 
-def _set(
+def _save(
     tx: Transaction, context: RequestContext, row: ClinicRow, *, integration: bool, types: list[ChargeType]
 ) -> ClinicRow:
-    wish = SettingsUpdate(row.clinic, row.company, integration, types)
-    after = configuring.set_clinic(tx, wish, now=context.now, who=context.user.signature)
+    update = SettingsUpdate(row.clinic, row.company, integration, types)
+    after = configuring.set_clinic(tx, update, now=context.now, who=context.user.signature)
     switch = "on" if after.integration else "off"
     context.audit(tx, "changed clinic settings", row.clinic, f"{switch}; {', '.join(after.types) or 'no types'}")
     return after
 
 
-def _clinic(tx: Transaction, context: RequestContext, name: str) -> ClinicRow:
+def _visible_clinic(tx: Transaction, context: RequestContext, name: str) -> ClinicRow:
+    """Return a clinic. Raises PageError (404) for one that is unknown or that the user may not see."""
     rows = configuring.show_clinics(tx, context.now, name) if name and context.user.sees(name) else []
     if not rows:
-        raise PageError(
-            404, f"There is no clinic {name}." if name else "No clinic was named.", "Choose one from the list."
-        )
+        sentence = f"There is no clinic {name}." if name else "No clinic was selected."
+        raise PageError(404, sentence, "Choose a clinic from the list.")
     return rows[0]
 
 
-class _LeftOut(NamedTuple):
-    """How many payments are Not Sent for a reason, and how many of them would not stay so by the settings of now."""
+@dataclass(frozen=True)
+class _NotSent:
+    """The number of payments that are Not Sent for a reason; `sendable` would be sent with the current settings."""
 
     reason: Reason
-    number: int
-    come_through: int
+    count: int
+    sendable: int
 
 
-def _left_out(foreseen: RequeuePreview, reason: Reason) -> _LeftOut:
-    number = sum(each.previous_reasons[reason] for each in foreseen.lines)
-    return _LeftOut(
-        reason, number, sum(each.previous_reasons[reason] for each in foreseen.lines if each.reason is None)
+def _count_not_sent(expected: RequeuePreview, reason: Reason) -> _NotSent:
+    return _NotSent(
+        reason,
+        count=sum(each.previous_reasons[reason] for each in expected.lines),
+        sendable=sum(each.previous_reasons[reason] for each in expected.lines if each.reason is None),
     )
 
 
-def _is_named(row: ClinicRow, text: str | None) -> bool:
+def _matches(row: ClinicRow, text: str | None) -> bool:
     return text is None or text.casefold() in f"{row.clinic} {row.company}".casefold()

@@ -1,16 +1,17 @@
-"""Billing Exceptions: what a closed month did not take, what Billing holds and the EMR says, and the biller's word."""
+"""Billing Exceptions: the differences between Billing and the EMR that a biller accepts or acknowledges."""
 
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Form, Query, Response
+from pydantic import Field
 
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import ExceptionChoice
+from console.web.forms import ReturnForm, RowId
 from console.web.pages.choices import clinic_names
-from console.web.pages.claims_feed import back_to
 from payments.core.finding import FindingReason, FindingStatus
 from payments.core.outcome import ClosedCase
 from payments.journeys import adjusting, reporting
@@ -19,6 +20,29 @@ from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
 router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 25
+_PROBLEMS_SHOWN = 3
+
+
+class _AcceptForm(ReturnForm):
+    version: RowId
+    deposit_date: date | None = None
+
+
+class _AcknowledgeForm(ReturnForm):
+    version: RowId
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class _BulkAcceptForm(ReturnForm):
+    """The selected exceptions, each as its id and the version that was shown: `17.2`."""
+
+    exception: list[Annotated[str, Field(pattern=r"^[0-9]{1,18}\.[0-9]{1,18}$")]] = Field(default_factory=list)
+    deposit_date: date | None = None
+
+    def selected(self) -> list[SeenException]:
+        """Return the selected exceptions."""
+        pairs = [text.split(".") for text in self.exception]
+        return [SeenException(finding_id=int(id_), version=int(version)) for id_, version in pairs]
 
 
 @router.get("/exceptions")
@@ -45,88 +69,71 @@ def show(choice: Annotated[ExceptionChoice, Query()], context: Viewer) -> Respon
     )
 
 
-@router.post("/exceptions/{number}/accept")
-def accept(number: int, context: Editor) -> Response:
-    """Post what one exception proposes, as it was shown."""
-    shown, day = SeenException(number, _version(context, "version")), _day(context)
-    done = accept_if_unchanged(context, shown, day)
-    return context.redirect(back_to(context, "/exceptions"), told(number, done))
+@router.post("/exceptions/{exception_id}/accept")
+def accept(exception_id: int, form: Annotated[_AcceptForm, Form()], context: Editor) -> Response:
+    """Accept one exception: post the entries that were shown."""
+    seen = SeenException(finding_id=exception_id, version=form.version)
+    accepted = accept_if_unchanged(context, seen, form.deposit_date)
+    return context.redirect(form.return_to("/exceptions"), _result(exception_id, accepted))
 
 
-@router.post("/exceptions/{number}/acknowledge")
-def acknowledge(number: int, context: Editor) -> Response:
-    """End one exception without posting anything."""
-    reason = str(context.form.get("reason", ""))[:500]
-    payment = acknowledge_if_unchanged(context, SeenException(number, _version(context, "version")), reason)
-    return context.redirect(
-        back_to(context, "/exceptions"), f"Exception {number} of {payment} is acknowledged; nothing was posted."
-    )
+@router.post("/exceptions/{exception_id}/acknowledge")
+def acknowledge(exception_id: int, form: Annotated[_AcknowledgeForm, Form()], context: Editor) -> Response:
+    """Acknowledge one exception: close it without posting anything."""
+    seen = SeenException(finding_id=exception_id, version=form.version)
+    payment = acknowledge_if_unchanged(context, seen, form.reason)
+    message = f"Exception {exception_id} of {payment} acknowledged. Nothing was posted."
+    return context.redirect(form.return_to("/exceptions"), message)
 
 
 @router.post("/exceptions/accept")
-def accept_ticked(context: Editor) -> Response:
-    """Accept those that were ticked, each by itself; what has changed meanwhile stays."""
-    ticked = [str(value).partition(".") for value in context.form.getlist("exception")]
-    if not ticked:
-        raise PageError(422, "No exception was ticked.", "Go back and tick the exceptions to accept.")
-    day, problems = _day(context), []
-    for number, _, version in ticked:
+def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -> Response:
+    """Accept the selected exceptions, each in a transaction of its own. Those that have changed stay open."""
+    selected = form.selected()
+    if not selected:
+        raise PageError(422, "No exceptions are selected.", "Go back and select the exceptions to accept.")
+    problems = []
+    for seen in selected:
         try:
-            accept_if_unchanged(context, SeenException(_number(number), _number(version)), day)
+            accept_if_unchanged(context, seen, form.deposit_date)
         except AdjustmentError as error:
-            problems.append(str(error))
-    said = f"{len(ticked) - len(problems)} of {len(ticked)} exceptions accepted."
-    return context.redirect(back_to(context, "/exceptions"), " ".join([said, *problems[:3]]))
+            problems.append(f"{error}.")
+    message = f"{len(selected) - len(problems)} of {len(selected)} exceptions accepted."
+    return context.redirect(form.return_to("/exceptions"), " ".join([message, *problems[:_PROBLEMS_SHOWN]]))
 
 
-def accept_if_unchanged(context: RequestContext, shown: SeenException, day: date | None) -> Accepted:
-    """Accept an exception that the visitor may see, in a transaction of its own."""
+def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:
+    """Accept an exception in a transaction of its own.
+
+    Raises PageError (404) if the user may not see it, and AdjustmentError if it has changed or cannot be accepted.
+    """
     with context.app.transaction() as tx:
-        _check_seen(context, shown, reporting.exception(tx, shown.finding_id))
-        done = adjusting.accept_if_unchanged(tx, shown, day, context.now, context.user.signature)
-        context.audit(tx, "accepted exception", done.payment, told(shown.finding_id, done))
-    return done
+        _check_visible(context, seen, reporting.exception(tx, seen.finding_id))
+        accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.signature)
+        context.audit(tx, "accepted exception", accepted.payment, _result(seen.finding_id, accepted))
+    return accepted
 
 
-def acknowledge_if_unchanged(context: RequestContext, shown: SeenException, reason: str) -> str:
-    """Acknowledge an exception that the visitor may see."""
+def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
+    """Acknowledge an exception and return its payment. Raises like `accept_if_unchanged`."""
     with context.app.transaction() as tx:
-        _check_seen(context, shown, reporting.exception(tx, shown.finding_id))
-        payment = adjusting.acknowledge_if_unchanged(tx, shown, reason, context.now, context.user.signature)
+        _check_visible(context, seen, reporting.exception(tx, seen.finding_id))
+        payment = adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
         context.audit(tx, "acknowledged exception", payment, reason)
     return payment
 
 
-def told(number: int, done: Accepted) -> str:
-    """Say what an accept came to."""
-    if done.was_accepted_before:
-        return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
-    if not done.postings:
-        return f"Exception {number} of {done.payment} is settled; there was nothing to post."
-    posted = ", ".join(f"{each.amount} {each.dimensions.method}" for each in done.postings)
-    return (
-        f"Exception {number} of {done.payment}: posted {posted}, deposited {done.postings[0].dimensions.deposit_date}."
-    )
+def _result(exception_id: int, accepted: Accepted) -> str:
+    """Return the message for an accepted exception."""
+    subject = f"Exception {exception_id} of {accepted.payment}"
+    if accepted.was_accepted_before:
+        return f"{subject} was accepted before; nothing was posted."
+    if not accepted.postings:
+        return f"{subject} accepted; there was nothing to post."
+    entries = ", ".join(f"{each.amount} {each.dimensions.method}" for each in accepted.postings)
+    return f"{subject}: posted {entries} with deposit date {accepted.postings[0].dimensions.deposit_date}."
 
 
-def _check_seen(context: RequestContext, shown: SeenException, row: reporting.ExceptionRow | None) -> None:
+def _check_visible(context: RequestContext, seen: SeenException, row: reporting.ExceptionRow | None) -> None:
     if row is None or not context.user.sees(row.clinic):
-        raise PageError(404, f"There is no exception {shown.finding_id}.", "Load the Billing Exceptions again.")
-
-
-def _version(context: RequestContext, field: str) -> int:
-    return _number(str(context.form.get(field, "")))
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise PageError(422, "This form is not whole.", "Load the Billing Exceptions again.")
-    return int(text)
-
-
-def _day(context: RequestContext) -> date | None:
-    text = str(context.form.get("deposit_date", "")).strip()
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise PageError(422, f"{text} is not a date.", "Write it as 2026-10-05.") from None
+        raise PageError(404, f"There is no exception {seen.finding_id}.", "Reload Billing Exceptions.")

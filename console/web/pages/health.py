@@ -1,4 +1,4 @@
-"""What machines ask for: whether the console works, and the figures of the whole for Prometheus."""
+"""Endpoints for monitoring: the health check and the Prometheus metrics."""
 
 import hmac
 
@@ -15,20 +15,20 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/health")
 def health(request: Request) -> Response:
-    """Say whether the console and its database answer; nothing else is told to strangers."""
+    """Return whether the console and its database answer. It needs no login and tells nothing else."""
     app = app_state(request)
-    works = is_answering(app.database)
-    return JSONResponse({"status": "ok" if works else "database does not answer"}, 200 if works else 503)
+    is_healthy = is_answering(app.database)
+    return JSONResponse({"status": "ok" if is_healthy else "database does not answer"}, 200 if is_healthy else 503)
 
 
 @router.get("/metrics")
 def metrics(request: Request) -> Response:
-    """Return the figures to who shows the token of PAYMENTS_METRICS_TOKEN."""
+    """Return the metrics. The request must carry the token of PAYMENTS_METRICS_TOKEN."""
     app = app_state(request)
     token = app.settings.metrics_token
     if token is None:
-        raise PageError(404, "There is no such page.", "Set PAYMENTS_METRICS_TOKEN to have one.")
-    shown = request.headers.get("authorization", "").encode()
-    if not hmac.compare_digest(shown, f"Bearer {token.get_secret_value()}".encode()):
-        raise PageError(401, "The token for /metrics is not right.", "Show it as a bearer token.")
+        raise PageError(404, "There is no such page.", "To enable it, set PAYMENTS_METRICS_TOKEN.")
+    header = request.headers.get("authorization", "").encode()
+    if not hmac.compare_digest(header, f"Bearer {token.get_secret_value()}".encode()):
+        raise PageError(401, "The token for /metrics is missing or incorrect.", "Send it as a bearer token.")
     return Response(exposition(app, app.clock()), media_type="text/plain; version=0.0.4; charset=utf-8")

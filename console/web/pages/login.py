@@ -5,69 +5,77 @@ from datetime import timedelta
 from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from starlette.datastructures import FormData
+from pydantic import BaseModel, Field
 
-from console.web.auth import SESSION_COOKIE, FormFields, Viewer
+from console.web.auth import SESSION_COOKIE, Viewer
 from console.web.context import app_state
 from console.web.csrf import csrf_token
 from console.web.errors import PageError
+from console.web.filters import Storable
 from console.web.origins import client_address
 from payments.access import authentication
 from payments.access.authentication import Attempt
 
 router = APIRouter(include_in_schema=False)
 
-_SEED_COOKIE = "payments_login"
-AT_ONCE = 2
-"""So many passwords are checked at once, for each takes memory, a connection and every core on purpose."""
+_CSRF_COOKIE = "payments_login"
+_PASSWORD_LENGTH_MAX = 1000
+CONCURRENT_LOGINS = 2
+"""Passwords checked at the same time: each check takes memory, a connection and every core on purpose."""
 WAITING_MAX = 500
-"""So many wait for that, and no more: who came later would hardly have the patience."""
+"""Logins that may wait for a check; more are refused."""
+
+
+class _LoginForm(BaseModel):
+    csrf: str = ""
+    next_page: Annotated[str, Field(alias="next")] = ""
+    name: Annotated[str, Storable] = ""
+    password: Annotated[str, Storable] = ""
 
 
 @router.get("/login")
-def show(request: Request, back: Annotated[str, Query(alias="next")] = "/") -> Response:
-    """Show the form; the cookie set with it shows later that the form was ours."""
-    app = app_state(request)
-    with app.transaction() as tx:
-        nobody_yet = authentication.nobody_yet(tx)
-    return _form(request, back, nobody_yet=nobody_yet)
+def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
+    """Show the login form and set the cookie that its CSRF token is derived from."""
+    with app_state(request).transaction() as tx:
+        has_no_users = authentication.nobody_yet(tx)
+    return _login_page(request, next_page, has_no_users=has_no_users)
 
 
 @router.post("/login")
-async def log_in(request: Request, form: FormFields) -> Response:
-    """Log in, and go where the visitor wanted to be."""
-    # Who waits for their turn holds none of the threads that make the other pages, however many that are.
-    limiter: CapacityLimiter = request.app.state.log_ins
+async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Response:
+    """Log in and redirect to the page that was asked for. Raises PageError (503) if too many logins wait."""
+    # Waiting here, before a thread is taken, leaves the threads to the other pages.
+    limiter: CapacityLimiter = request.app.state.login_limiter
     if limiter.statistics().tasks_waiting >= WAITING_MAX:
         raise PageError(503, "Too many people are logging in.", "Try again in a minute.")
     return await to_thread.run_sync(_log_in, request, form, limiter=limiter)
 
 
-def _log_in(request: Request, form: FormData) -> Response:
+def _log_in(request: Request, form: _LoginForm) -> Response:
     app = app_state(request)
-    now, back = app.clock(), _own(form.get("next"))
-    seed = request.cookies.get(_SEED_COOKIE, "")
-    if not seed or form.get("csrf") != csrf_token(seed):
-        raise PageError(403, "This form is out of date.", "Load the log-in page again; it needs cookies.")
-    attempt = Attempt(str(form.get("name", "")).strip(), str(form.get("password", ""))[:1000], client_address(request))
-    life = timedelta(hours=app.settings.session_hours)
+    now, next_page = app.clock(), _own_address(form.next_page)
+    secret = request.cookies.get(_CSRF_COOKIE, "")
+    if not secret or form.csrf != csrf_token(secret):
+        raise PageError(403, "This form has expired.", "Reload the login page. It needs cookies.")
+    attempt = Attempt(form.name.strip(), form.password[:_PASSWORD_LENGTH_MAX], client_address(request))
+    lifetime = timedelta(hours=app.settings.session_hours)
     with app.transaction() as tx:
-        admitted = authentication.log_in(tx, attempt, now, life)
-    if admitted.token is None:
-        return _form(request, back, name=attempt.name, problem=admitted.sentence)
-    answer = RedirectResponse(back, 303)
-    answer.delete_cookie(_SEED_COOKIE)
-    answer.set_cookie(
+        result = authentication.log_in(tx, attempt, now, lifetime)
+    if result.token is None:
+        return _login_page(request, next_page, name=attempt.name, problem=result.sentence)
+    response = RedirectResponse(next_page, 303)
+    response.delete_cookie(_CSRF_COOKIE)
+    response.set_cookie(
         SESSION_COOKIE,
-        admitted.token,
-        max_age=round(life.total_seconds()),
+        result.token,
+        max_age=round(lifetime.total_seconds()),
         httponly=True,
         samesite="lax",
         secure=app.settings.console_https,
     )
-    return answer
+    return response
 
 
 @router.post("/logout")
@@ -75,21 +83,24 @@ def log_out(context: Viewer) -> Response:
     """End the session."""
     with context.app.transaction() as tx:
         authentication.log_out(tx, context.token, context.user, context.now)
-    answer = RedirectResponse("/login", 303)
-    answer.delete_cookie(SESSION_COOKIE)
-    return answer
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(SESSION_COOKIE)
+    return response
 
 
-def _form(request: Request, back: str, *, name: str = "", problem: str = "", nobody_yet: bool = False) -> Response:
+def _login_page(
+    request: Request, next_page: str, *, name: str = "", problem: str = "", has_no_users: bool = False
+) -> Response:
     app = app_state(request)
-    seed = secrets.token_urlsafe(32)
-    facts = {"csrf": csrf_token(seed), "back": _own(back), "name": name, "problem": problem}
-    answer = HTMLResponse(app.render("login.html", facts | {"nobody_yet": nobody_yet}), 401 if problem else 200)
-    answer.set_cookie(_SEED_COOKIE, seed, httponly=True, samesite="strict", secure=app.settings.console_https)
-    return answer
+    secret = secrets.token_urlsafe(32)
+    values = {"csrf": csrf_token(secret), "next_page": _own_address(next_page), "name": name, "problem": problem}
+    page = app.render("login.html", values | {"has_no_users": has_no_users})
+    response = HTMLResponse(page, 401 if problem else 200)
+    response.set_cookie(_CSRF_COOKIE, secret, httponly=True, samesite="strict", secure=app.settings.console_https)
+    return response
 
 
-def _own(address: object) -> str:
-    """Return an address of our own pages; anything that a browser might read as another app's is the overview."""
-    is_ours = isinstance(address, str) and address.startswith("/") and address[1:2] not in {"/", "\\"}
-    return str(address) if is_ours and str(address).isprintable() else "/"
+def _own_address(address: str) -> str:
+    """Return an address of this console; the overview for one that a browser might take to another site."""
+    is_own = address.startswith("/") and address[1:2] not in {"/", "\\"} and address.isprintable()
+    return address if is_own else "/"

@@ -1,10 +1,10 @@
-"""Months: how far each is on its way to being closed, what is better settled before, schedule, cancel and close."""
+"""Months: the state of each month, what to resolve before closing it, and scheduling, cancelling and closing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Form, Query, Response
 
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
@@ -26,87 +26,93 @@ class _Choice(Filter):
     month: Text | None = None
 
 
+class _MonthForm(Filter):
+    company: Text = ""
+    month: Text = ""
+
+
+class _CloseForm(_MonthForm):
+    confirm: str = ""
+
+
 @router.get("/months")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show a company's months, and of one that is chosen what a close would keep and what is not settled."""
-    check_unlimited(context)
+    """Show a company's months; for the selected one, its totals and what to resolve before closing it."""
+    check_sees_companies(context)
     with context.app.transaction() as tx:
         companies = [each.company for each in configuring.show_companies(tx)]
         company = choice.company or (companies[0] if companies else None)
         months = closing.list_months(tx, company) if company else []
-    # The next one to close is what most people come for.
-    named = choice.month or next((row.month for row in months if row.state is not MonthState.CLOSED), None)
-    chosen = month_named(named) if company and named else None
+    # By default the next month to close is selected.
+    name = choice.month or next((row.month for row in months if row.state is not MonthState.CLOSED), None)
+    selected = _parse_month(name) if company and name else None
     return context.page(
         "months.html",
         companies=companies,
         company=company,
         months=list(reversed(months)),
-        chosen=str(chosen) if chosen else None,
-        row=next((row for row in months if chosen and row.month == str(chosen)), None),
-        close=_foreseen(context, company, chosen) if company and chosen else None,
+        selected=str(selected) if selected else None,
+        row=next((row for row in months if selected and row.month == str(selected)), None),
+        close=_read_close(context, company, selected) if company and selected else None,
     )
 
 
 @router.post("/months/schedule")
-def schedule(context: Editor) -> Response:
-    """Have a month closed the coming night."""
-    company, month = _named(context)
+def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
+    """Schedule a month to be closed in the coming night."""
+    company, month = _read_month(form, context)
     with context.app.transaction() as tx:
-        unready = closing.schedule(tx, company, month, context.now, context.user.signature)
-        context.audit(tx, "scheduled month", f"{company} {month}", f"{len(unready)} payments were not settled")
-    left = f" {len(unready)} payments are better settled before." if unready else ""
-    return _back(context, company, month, f"{company} {month} closes tonight; until then it can be cancelled.{left}")
+        warnings = closing.schedule(tx, company, month, context.now, context.user.signature)
+        context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments were not settled")
+    open_items = f" Payments to resolve before closing: {len(warnings)}." if warnings else ""
+    message = f"{company} {month} closes tonight. You can cancel until then.{open_items}"
+    return _redirect(context, company, month, message)
 
 
 @router.post("/months/cancel")
-def cancel(context: Editor) -> Response:
-    """Take a scheduled month back."""
-    company, month = _named(context)
+def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
+    """Cancel the closing of a scheduled month."""
+    company, month = _read_month(form, context)
     with context.app.transaction() as tx:
         closing.cancel(tx, company, month, context.now, context.user.signature)
         context.audit(tx, "cancelled month", f"{company} {month}")
-    return _back(context, company, month, f"{company} {month} is open again.")
+    return _redirect(context, company, month, f"Closing of {company} {month} cancelled. The month is open.")
 
 
 @router.post("/months/close")
-def close(context: Editor) -> Response:
-    """Close a month now, once its name was typed to confirm it."""
-    company, month = _named(context)
-    if context.form.get("confirm") != str(month):
-        raise PageError(422, f"Type {month} to confirm that it is closed for good.", "Go back and type it.")
-    kept = close_month(context.app.database, company, month, context.now, context.user.signature)
+def close(form: Annotated[_CloseForm, Form()], context: Editor) -> Response:
+    """Close a month now. Raises PageError (422) unless its name was typed to confirm."""
+    company, month = _read_month(form, context)
+    if form.confirm != str(month):
+        raise PageError(422, f"{company} {month} was not closed.", f"Go back and type {month} to confirm.")
+    snapshot = close_month(context.app.database, company, month, context.now, context.user.signature)
     with context.app.transaction() as tx:
-        context.audit(tx, "closed month", f"{company} {month}", f"payments of {kept.payments_total}")
-    return _back(context, company, month, f"{company} {month} is closed with payments of {kept.payments_total:,}.")
+        context.audit(tx, "closed month", f"{company} {month}", f"payments of {snapshot.payments_total}")
+    message = f"{company} {month} closed. Payments total: {snapshot.payments_total:,}."
+    return _redirect(context, company, month, message)
 
 
-def check_unlimited(context: RequestContext) -> None:
-    """Refuse who is limited to clinics: a month is a whole company's."""
+def check_sees_companies(context: RequestContext) -> None:
+    """Raise PageError (403) for a user who is limited to clinics: a month belongs to a whole company."""
     if context.user.clinics is not None:
         raise PageError(
             403,
             "Months belong to whole companies; your account is limited to clinics.",
-            "Ask a biller without a limit.",
+            "Ask a biller who sees all clinics.",
         )
-
-
-def month_named(text: str) -> Month:
-    """Read a month, or refuse it."""
-    try:
-        return Month.parse(text)
-    except ValueError as error:
-        raise PageError(422, f"{error}.".capitalize(), "Write it as 2026-10.") from None
 
 
 @dataclass(frozen=True)
 class _Close:
-    """A month as it would be closed, or as it was; `problem` is what keeps it from being closed now."""
+    """The totals of a month, at its closing or as of now. `problem` says why it cannot be closed now.
+
+    `is_intact` is None for a month that is not closed, otherwise whether the ledger still matches the stored totals.
+    """
 
     snapshot: Snapshot | None = None
-    unready: Sequence[CloseWarning] = ()
+    warnings: Sequence[CloseWarning] = ()
     problem: ClosingError | None = None
-    holds: bool | None = None
+    is_intact: bool | None = None
 
     @property
     def by_method(self) -> list[tuple[str, Money]]:
@@ -119,30 +125,40 @@ def _methods(sums: Sequence[MonthSum]) -> list[str]:
     return sorted({each.method for each in sums})
 
 
-def _foreseen(context: RequestContext, company: str, month: Month) -> _Close:
+def _read_close(context: RequestContext, company: str, month: Month) -> _Close:
     try:
         with context.app.transaction() as tx:
-            snapshot, unready = closing.preview_close(tx, company, month, context.now)
-        return _Close(snapshot, unready)
+            snapshot, warnings = closing.preview_close(tx, company, month, context.now)
+        return _Close(snapshot, warnings)
     except ClosingError as error:
         problem = error
     with context.app.transaction() as tx:
         try:
             verified = closing.verify(tx, company, month)
         except ClosingError:
-            return _Close(unready=closing.close_warnings(tx, company, month), problem=problem)
-    return _Close(verified.snapshot, holds=verified.matches)
+            return _Close(warnings=closing.close_warnings(tx, company, month), problem=problem)
+    return _Close(verified.snapshot, is_intact=verified.matches)
 
 
-def _named(context: RequestContext) -> tuple[str, Month]:
-    check_unlimited(context)
-    company = str(context.form.get("company", ""))
+def _read_month(form: _MonthForm, context: RequestContext) -> tuple[str, Month]:
+    """Return the company and month of a form.
+
+    Raises PageError: 403 for a user limited to clinics, 404 for an unknown company, 422 for an invalid month.
+    """
+    check_sees_companies(context)
     with context.app.transaction() as tx:
-        known = {each.company for each in configuring.show_companies(tx)}
-    if company not in known:
-        raise PageError(404, "There is no such company.", "Load the Months again.")
-    return company, month_named(str(context.form.get("month", "")))
+        companies = {each.company for each in configuring.show_companies(tx)}
+    if form.company not in companies:
+        raise PageError(404, "There is no such company.", "Reload the Months page and try again.")
+    return form.company, _parse_month(form.month)
 
 
-def _back(context: RequestContext, company: str, month: Month, said: str) -> Response:
-    return context.redirect(url("/months", company=company, month=str(month)), said)
+def _parse_month(text: str) -> Month:
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise PageError(422, f"{error}.".capitalize(), "Write it as 2026-10.") from None
+
+
+def _redirect(context: RequestContext, company: str, month: Month, message: str) -> Response:
+    return context.redirect(url("/months", company=company, month=str(month)), message)

@@ -1,4 +1,4 @@
-"""The overview: how the day flows, what needs somebody, whether the feed keeps up."""
+"""The overview: payments by hour, payments not in Billing, open exceptions, and the lag of the feed."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from console.web.auth import Viewer
 from console.web.charts import flow_chart
 from console.web.filters import FIRST_DAY, Day, Filter
-from console.web.rendering import age
+from console.web.rendering import format_age
 from payments.journeys import dashboard
 from tasks.feed.stream import FeedStats
 
@@ -21,7 +21,7 @@ class _Choice(Filter):
 
 @router.get("/")
 def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show the overview of a day; today unless another is asked for."""
+    """Show the overview of a day, by default today."""
     day = choice.day or context.today
     with context.app.transaction() as tx:
         seen = dashboard.overview(tx, day, context.user.clinics, context.now.astimezone(context.zone))
@@ -46,4 +46,4 @@ def _lag(figures: FeedStats | None, now: datetime) -> str:
         return "Redis does not answer"
     if figures.oldest_ms is None:
         return "none"
-    return age(now - datetime.fromtimestamp(figures.oldest_ms / 1000, UTC))
+    return format_age(now - datetime.fromtimestamp(figures.oldest_ms / 1000, UTC))

@@ -1,4 +1,4 @@
-"""The Patient Payment Log: every entry of the ledger, filtered, grouped, and taken away as a file."""
+"""The Patient Payment Log: every entry of the ledger, filtered, grouped, and exported as a file."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -25,7 +25,7 @@ PAGE_ROWS = 50
 
 
 class FileForm(StrEnum):
-    """A form in which the log is taken away."""
+    """The format of an exported file."""
 
     CSV = "csv"
     XLSX = "xlsx"
@@ -63,7 +63,7 @@ def show(choice: Annotated[LogChoice, Query()], context: Viewer) -> Response:
 
 @router.get("/payment-log/export")
 def export(choice: Annotated[_Export, Query()], context: Exporter) -> Response:
-    """Return what is chosen as a file; who took it away is on record."""
+    """Export the selected entries as a file; the export is recorded in the audit history."""
     with context.app.transaction() as tx:
         records, layout = _records(tx, choice, context)
         rows = f"{len(records):,} rows as {choice.form}; {context.request.url.query}"

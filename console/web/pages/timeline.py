@@ -1,4 +1,4 @@
-"""The timeline of one payment: everything that happened to it, with who, how long it took and what comes next."""
+"""The timeline of one payment: every event with its user, duration and result."""
 
 from typing import Annotated
 
@@ -22,11 +22,11 @@ class _Choice(Filter):
 
 @router.get("/timeline")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show the life of one payment, or ask for one."""
+    """Show the timeline of a payment, or the search form."""
     if choice.payment is None:
         return context.page("timeline.html", payment=None)
     with context.app.transaction() as tx:
-        happened = life(tx, context, choice.payment)
+        happened = timeline_rows(tx, context, choice.payment)
         found = reporting.claims_feed_page(
             tx, FeedFilter(payment=choice.payment, clinics=context.user.clinics), None, 1
         ).rows
@@ -42,10 +42,10 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     )
 
 
-def life(tx: Transaction, context: RequestContext, key: str) -> list[TimelineRow]:
-    """Return what happened to a payment that the visitor may see, or refuse."""
-    happened = list(reporting.timeline(tx, key)) if reporting.visible_keys(tx, context.user, [key]) else []
-    if not happened:
-        step = "Keys are clinic/payment/line, as the Claims Feed shows them."
-        raise PageError(404, f"No payment is known as {key}.", step)
-    return happened
+def timeline_rows(tx: Transaction, context: RequestContext, key: str) -> list[TimelineRow]:
+    """Return the timeline of a payment. Raises PageError (404) if it is unknown or the user may not see it."""
+    rows = list(reporting.timeline(tx, key)) if reporting.visible_keys(tx, context.user, [key]) else []
+    if not rows:
+        step = "Enter the key as clinic/payment/line; the Claims Feed shows it."
+        raise PageError(404, f"There is no payment {key}.", step)
+    return rows

@@ -1,11 +1,13 @@
-"""Users: who may log in, as what, limited to which clinics. For admins."""
+"""Users: who may log in, with which role and for which clinics. For administrators."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Response
 from pydantic import TypeAdapter, ValidationError
 
 from console.web.auth import Administrator
-from console.web.context import RequestContext
 from console.web.errors import PageError
+from console.web.filters import Filter, Text
 from payments.access import authentication
 from payments.access.authentication import Password, UserError
 from payments.access.rights import RIGHTS, Right, Role, User
@@ -16,77 +18,85 @@ router = APIRouter(include_in_schema=False)
 _CLINICS = TypeAdapter(tuple[Identifier, ...])
 
 
+class _NameForm(Filter):
+    name: Text = ""
+
+
+class _PasswordForm(_NameForm):
+    password: str = ""
+
+
+class _RoleForm(_NameForm):
+    role: Role
+    clinics: str = ""
+
+    def user(self) -> User:
+        """Return the user with this role and these clinics."""
+        return User(self.name, self.role, _read_clinics(self.clinics))
+
+
+class _NewUserForm(_RoleForm):
+    password: str = ""
+
+
 @router.get("/users")
 def show(context: Administrator) -> Response:
-    """Show every user and what each role may do."""
+    """Show every user and the rights of each role."""
     with context.app.transaction() as tx:
         rows = authentication.list_users(tx)
     return context.page("users.html", rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
 
 
 @router.post("/users")
-def add(context: Administrator) -> Response:
-    """Make a user."""
-    user = _described(context)
-    password = Password(str(context.form.get("password", "")))
+def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Response:
+    """Add a user."""
+    user = form.user()
     with context.app.transaction() as tx:
-        authentication.add_user(tx, user, password, context.now, context.user.signature)
-    return context.redirect("/users", f"User {user.name} can log in now.")
+        authentication.add_user(tx, user, Password(form.password), context.now, context.user.signature)
+    return context.redirect("/users", f"User {user.name} added. The user can log in now.")
 
 
 @router.post("/users/change")
-def change(context: Administrator) -> Response:
-    """Give a user another role or other clinics."""
-    user = _described(context)
+def change(form: Annotated[_RoleForm, Form()], context: Administrator) -> Response:
+    """Change a user's role and clinics. Raises UserError for one's own account."""
+    user = form.user()
     if user.name == context.user.name:
-        raise UserError("you cannot change your own role; ask another admin")
+        raise UserError("you cannot change your own role; ask another administrator")
     with context.app.transaction() as tx:
         authentication.change_user(tx, user, context.now, context.user.signature)
-    return context.redirect("/users", f"User {user.name} has this role and these clinics from now on.")
+    return context.redirect("/users", f"Role and clinics of user {user.name} changed.")
 
 
 @router.post("/users/disable")
-def disable(context: Administrator) -> Response:
-    """Let a user no longer in."""
-    name = str(context.form.get("name", ""))
-    if name == context.user.name:
-        raise UserError("you cannot disable yourself; ask another admin")
+def disable(form: Annotated[_NameForm, Form()], context: Administrator) -> Response:
+    """Disable a user immediately. Raises UserError for one's own account."""
+    if form.name == context.user.name:
+        raise UserError("you cannot disable yourself; ask another administrator")
     with context.app.transaction() as tx:
-        authentication.disable(tx, name, context.now, context.user.signature)
-    return context.redirect("/users", f"User {name} is disabled; every session and token has ended.")
+        authentication.disable(tx, form.name, context.now, context.user.signature)
+    return context.redirect("/users", f"User {form.name} disabled. All sessions and tokens have ended.")
 
 
 @router.post("/users/enable")
-def enable(context: Administrator) -> Response:
-    """Let a user in again."""
-    name = str(context.form.get("name", ""))
+def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Response:
+    """Enable a disabled user."""
     with context.app.transaction() as tx:
-        authentication.enable(tx, name, context.now, context.user.signature)
-    return context.redirect("/users", f"User {name} can log in again.")
+        authentication.enable(tx, form.name, context.now, context.user.signature)
+    return context.redirect("/users", f"User {form.name} enabled. The user can log in again.")
 
 
 @router.post("/users/password")
-def set_password(context: Administrator) -> Response:
-    """Give a user another password."""
-    name = str(context.form.get("name", ""))
-    password = Password(str(context.form.get("password", "")))
+def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator) -> Response:
+    """Set a user's password."""
     with context.app.transaction() as tx:
-        authentication.set_password(tx, name, password, context.now, context.user.signature)
-    return context.redirect("/users", f"User {name} has another password; every session and token has ended.")
+        authentication.set_password(tx, form.name, Password(form.password), context.now, context.user.signature)
+    return context.redirect("/users", f"Password of user {form.name} changed. All sessions and tokens have ended.")
 
 
-def _described(context: RequestContext) -> User:
-    """Return the user that a form describes."""
-    role = str(context.form.get("role", ""))
-    if role not in {*Role}:
-        raise PageError(422, "Choose a role.", "Go back and choose one.")
-    return User(str(context.form.get("name", "")).strip(), Role(role), _limit(str(context.form.get("clinics", ""))))
-
-
-def _limit(text: str) -> tuple[str, ...] | None:
-    """Read the clinics that a user is limited to; None is no limit."""
+def _read_clinics(text: str) -> tuple[str, ...] | None:
+    """Read clinic ids separated by commas; None means all clinics. Raises PageError (422) for an invalid id."""
     try:
         return _CLINICS.validate_python([name.strip() for name in text.split(",") if name.strip()]) or None
     except ValidationError:
-        step = "Go back and correct it: an id is text of 1 to 64 printable characters."
-        raise PageError(422, "One of the clinics is no clinic's id.", step) from None
+        step = "A clinic id has 1 to 64 printable characters. Go back and correct it."
+        raise PageError(422, "One of the clinic ids is invalid.", step) from None

@@ -1,22 +1,22 @@
-// What makes pages quicker to work with; everything works without it.
+// Conveniences for the pages. All pages work without scripts.
 "use strict";
 
-// Tick all rows of a table, and say on the button how many are ticked.
-function follow(form) {
-  const name = form.dataset.ticks;
+// Let one checkbox select all rows of a table, and show the number of selected rows on the button.
+function countSelected(form) {
+  const name = form.dataset.select;
   const boxes = () => [...document.querySelectorAll(`input[type=checkbox][name="${name}"]`)].filter((box) => box.form === form);
   const all = form.querySelector("[data-all]") || document.querySelector(`[data-all="${name}"]`);
   const button = [...document.querySelectorAll("[data-counts]")].find((each) => each.form === form);
   const plain = button ? button.textContent : "";
   function show() {
-    const ticked = boxes().filter((box) => box.checked).length;
+    const selected = boxes().filter((box) => box.checked).length;
     if (button) {
-      button.disabled = ticked === 0;
-      button.textContent = ticked ? button.dataset.counts.replace("{n}", ticked) : plain;
+      button.disabled = selected === 0;
+      button.textContent = selected ? button.dataset.counts.replace("{n}", selected) : plain;
     }
     if (all) {
-      all.checked = ticked > 0 && ticked === boxes().length;
-      all.indeterminate = ticked > 0 && ticked < boxes().length;
+      all.checked = selected > 0 && selected === boxes().length;
+      all.indeterminate = selected > 0 && selected < boxes().length;
     }
   }
   if (all) {
@@ -31,9 +31,9 @@ function follow(form) {
   show();
 }
 
-for (const form of document.querySelectorAll("form[data-ticks]")) follow(form);
+for (const form of document.querySelectorAll("form[data-select]")) countSelected(form);
 
-// A second click on a button that posts does nothing: the first is on its way.
+// Ignore a second submit of a form while the first is being sent.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "post") return;
   if (event.target.dataset.sent) event.preventDefault();
@@ -43,28 +43,28 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// Times are shown where the visitor is; the server learns from this where that is.
+// Send the time zone of the browser to the server, which shows times in it.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) {
   const secure = location.protocol === "https:" ? "; secure" : "";
   document.cookie = `payments_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
 }
 
-// What goes on is looked at again each second; once it has ended, the page is loaded anew.
-async function watch(part) {
-  const answer = await fetch(location.href);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (!answer.ok || !page.querySelector("[data-goes-on]")) return location.reload();
-  for (const live of part.querySelectorAll("[data-live]")) {
+// Refresh the progress of a run every second; reload the page when it has ended.
+async function refresh(section) {
+  const response = await fetch(location.href);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (!response.ok || !page.querySelector("[data-refresh]")) return location.reload();
+  for (const live of section.querySelectorAll("[data-live]")) {
     const fresh = page.querySelector(`[data-live="${live.dataset.live}"]`);
     if (live.tagName === "PROGRESS") live.value = fresh.value;
     else if (live.textContent !== fresh.textContent) live.innerHTML = fresh.innerHTML;
   }
-  setTimeout(() => watch(part).catch(() => location.reload()), 1000);
+  setTimeout(() => refresh(section).catch(() => location.reload()), 1000);
 }
-for (const part of document.querySelectorAll("[data-goes-on]")) setTimeout(() => watch(part).catch(() => location.reload()), 1000);
+for (const section of document.querySelectorAll("[data-refresh]")) setTimeout(() => refresh(section).catch(() => location.reload()), 1000);
 
-// The key / leads to the search field.
+// Focus the search field when / is pressed.
 document.addEventListener("keydown", (event) => {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
   const field = document.querySelector("[data-focus]");

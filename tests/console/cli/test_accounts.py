@@ -75,7 +75,7 @@ def movements(terminal: Terminal, ada: dict[str, str], *arguments: str) -> list[
     return [(row["charge"].partition("/")[2], row["amount"], row["rule"]) for row in mine]
 
 
-def test_an_account_adds_up_though_more_is_paid_while_it_is_read(
+def test_account_adds_up_despite_concurrent_imports(
     terminal: Terminal, owing: dict[str, str], hears: Hears, meanwhile: Meanwhile
 ) -> None:
     more = saved(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing)
@@ -86,7 +86,7 @@ def test_an_account_adds_up_though_more_is_paid_while_it_is_read(
     assert row["payments_total"] == str(sum(Decimal(each["amount"]) for each in row["payments"])) == "125.00"
 
 
-def test_the_expanded_log_adds_up_though_money_is_applied_while_it_is_read(
+def test_expanded_log_adds_up_despite_concurrent_distribution(
     terminal: Terminal, owing: dict[str, str], meanwhile: Meanwhile
 ) -> None:
     meanwhile(distributing, "show_applied", lambda: movements(terminal, owing, "--as-of", "2020-05-05"))
@@ -97,9 +97,7 @@ def test_the_expanded_log_adds_up_though_money_is_applied_while_it_is_read(
     assert [row["unassigned"] for row in terminal.types(*log).rows] == ["0.00", "100.00"]
 
 
-def test_an_account_is_one_object_with_the_agreed_keys_and_its_payments(
-    terminal: Terminal, owing: dict[str, str]
-) -> None:
+def test_account_json_has_documented_keys_and_payments(terminal: Terminal, owing: dict[str, str]) -> None:
     row = account(terminal, owing)
 
     assert list(row)[:4] == ACCOUNT_KEYS
@@ -110,7 +108,7 @@ def test_an_account_is_one_object_with_the_agreed_keys_and_its_payments(
     assert [payment["amount"] for payment in payments] == ["25.00", "100.00"]
 
 
-def test_an_id_that_two_companies_use_is_two_accounts_each_with_its_own_payments(
+def test_patient_id_of_two_companies_has_two_accounts(
     terminal: Terminal, ledger_database: Database, owing: dict[str, str]
 ) -> None:
     movements(terminal, owing, "--as-of", "2020-05-05")
@@ -134,7 +132,7 @@ def test_an_id_that_two_companies_use_is_two_accounts_each_with_its_own_payments
     assert ([each["amount"] for each in ours["applied"]], others["applied"]) == (["15.00", "10.00"], [])
 
 
-def test_an_account_adds_up_once_money_is_applied(terminal: Terminal, owing: dict[str, str]) -> None:
+def test_account_adds_up_after_distribution(terminal: Terminal, owing: dict[str, str]) -> None:
     movements(terminal, owing, "--as-of", "2020-05-05")
 
     row = account(terminal, owing)
@@ -147,14 +145,16 @@ def test_an_account_adds_up_once_money_is_applied(terminal: Terminal, owing: dic
     assert sum(Decimal(each["amount"]) for each in applied) == 25
 
 
-def test_nobody_is_told_apart_from_somebody_who_owes_nothing(terminal: Terminal) -> None:
+def test_unknown_patient_is_refused(terminal: Terminal) -> None:
     told = terminal.types("report", "account", "nobody-at-all", "--format", "json")
 
     assert (told.status, told.out) == (1, "")
     assert told.err == "payments: no patient is known as nobody-at-all\n"
 
 
-def test_an_account_fits_the_screen(terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_account_table_fits_the_screen(
+    terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     movements(terminal, owing, "--as-of", "2020-05-05")
 
     for width in (80, 120, 160):
@@ -164,16 +164,14 @@ def test_an_account_fits_the_screen(terminal: Terminal, owing: dict[str, str], m
         assert all(word in shown for word in ("Unassigned", "Still owed", "80.00", "2 rows", "2 movements", "Rule 2"))
 
 
-def test_the_csv_of_an_account_is_its_payments(terminal: Terminal, owing: dict[str, str]) -> None:
+def test_account_csv_lists_its_payments(terminal: Terminal, owing: dict[str, str]) -> None:
     lines = terminal.types("report", "account", owing["patient_id"], "--format", "csv").out.splitlines()
 
     assert lines[0].split(",") == LOG_KEYS
     assert [row["amount"] for row in csv.DictReader(lines)] == ["25.00", "100.00"]
 
 
-def test_a_dry_run_shows_each_movement_with_its_rule_and_changes_nothing(
-    terminal: Terminal, owing: dict[str, str]
-) -> None:
+def test_distribute_dry_run_changes_nothing(terminal: Terminal, owing: dict[str, str]) -> None:
     before = account(terminal, owing)
 
     tried = movements(terminal, owing, "--as-of", "2020-05-05", "--dry-run")
@@ -184,7 +182,7 @@ def test_a_dry_run_shows_each_movement_with_its_rule_and_changes_nothing(
     assert movements(terminal, owing, "--as-of", "2020-05-05") == []
 
 
-def test_the_day_decides_what_is_held(terminal: Terminal, owing: dict[str, str]) -> None:
+def test_distribute_as_of_date_decides_what_is_held(terminal: Terminal, owing: dict[str, str]) -> None:
     movements(terminal, owing, "--as-of", "2020-05-05")
 
     assert movements(terminal, owing, "--as-of", "2020-06-02", "--dry-run") == []  # the 29th day after the deposit
@@ -193,7 +191,7 @@ def test_the_day_decides_what_is_held(terminal: Terminal, owing: dict[str, str])
     assert movements(terminal, owing, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
 
 
-def test_each_movement_names_the_payment_whose_money_it_moves(terminal: Terminal, owing: dict[str, str]) -> None:
+def test_distribute_names_the_payment_of_each_movement(terminal: Terminal, owing: dict[str, str]) -> None:
     rows = terminal.types("distribute", "--as-of", "2020-05-05", "--dry-run", "--format", "json").rows
 
     own = [(row["payment"], row["charge"]) for row in rows if row["company"] == owing["company_id"]]
@@ -201,9 +199,7 @@ def test_each_movement_names_the_payment_whose_money_it_moves(terminal: Terminal
     assert own == [(f"{clinic}/visit/1", f"{clinic}/april"), (f"{clinic}/visit/1", f"{clinic}/march")]
 
 
-def test_people_read_the_movements_in_a_table(
-    terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_distribute_prints_a_table(terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
     shown = terminal.types("distribute", "--as-of", "2020-05-05", "--dry-run").out
@@ -213,9 +209,7 @@ def test_people_read_the_movements_in_a_table(
     assert "Rule 2" in shown
 
 
-def test_a_payment_on_account_has_been_applied_before_anyone_distributes(
-    terminal: Terminal, hears: Hears, ada: dict[str, str]
-) -> None:
+def test_payment_on_account_is_applied_on_import(terminal: Terminal, hears: Hears, ada: dict[str, str]) -> None:
     on_account = {"charge_type": "Payment on Account", "date_of_service": None}
     hears(
         charge("new", "15.00", date_of_service="2020-04-08", **ada),

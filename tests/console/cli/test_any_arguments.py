@@ -52,7 +52,7 @@ def lines(draw: st.DrawFn) -> list[str]:
     return line + draw(st.lists(odd, max_size=3))
 
 
-def test_every_line_is_carried_out_or_refused_in_one(
+def test_any_arguments_succeed_or_fail_with_one_line(
     terminal: Terminal, billing: Billing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     billing.clinic("typed")
@@ -77,7 +77,7 @@ def test_every_line_is_carried_out_or_refused_in_one(
 
 
 @pytest.mark.parametrize("path", [path for path, _ in COMMANDS], ids=" ".join)
-def test_an_option_that_does_not_exist_is_named(stranger: Terminal, path: tuple[str, ...]) -> None:
+def test_unknown_option_is_named(stranger: Terminal, path: tuple[str, ...]) -> None:
     answer = stranger.types(*path, "--no-such-thing")
 
     assert (answer.status, answer.out) == (2, "")

@@ -67,7 +67,7 @@ def reader(terminal: Terminal, ledger_database: Database) -> Reader:
     return Reader(terminal, ledger_database)
 
 
-def test_a_report_as_of_the_close_of_a_month_stays_byte_for_byte_what_it_was(reader: Reader) -> None:
+def test_reports_as_of_the_close_never_change(reader: Reader) -> None:
     reader.hears(
         patient(reader.patient, company_id=reader.company),
         saved(payment_id="a", **paid("25.00", "2020-04-08"), **reader.here),
@@ -95,14 +95,14 @@ def test_a_report_as_of_the_close_of_a_month_stays_byte_for_byte_what_it_was(rea
 
 
 @pytest.mark.parametrize("report", ["claims-feed", "exceptions", "payment-log", "account ada", "balancing"])
-def test_what_is_no_time_is_refused_in_one_line(terminal: Terminal, report: str) -> None:
+def test_invalid_as_of_fails_with_one_line(terminal: Terminal, report: str) -> None:
     told = terminal.types("report", *report.split(), "--as-of", "yesterday")
 
     assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
     assert "yesterday is not a time such as 2026-11-02T09:00:00Z" in told.err
 
 
-def test_an_account_that_nobody_had_heard_of_then_is_unknown(reader: Reader, terminal: Terminal) -> None:
+def test_account_as_of_an_earlier_time_is_unknown(reader: Reader, terminal: Terminal) -> None:
     before = datetime.now(UTC).isoformat()
     reader.hears(patient(reader.patient, company_id=reader.company))
 

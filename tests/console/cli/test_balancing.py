@@ -48,13 +48,13 @@ def written(path: Path, *events: PaymentSaved) -> Path:
     return path
 
 
-def test_the_keys_are_those_that_are_agreed_upon() -> None:
+def test_balancing_keys_match_the_documented_interface() -> None:
     assert KEYS[: len(AGREED)] == AGREED
     assert list(ReconcilingItem) == TERMS
 
 
 @pytest.mark.usefixtures("week")
-def test_a_balance_is_one_object_with_the_lines_that_differ(terminal: Terminal) -> None:
+def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -> None:
     balance = terminal.types(*f"report balancing {WEEK} --format json".split()).rows
 
     nothing = dict.fromkeys(TERMS, "0.00")
@@ -77,7 +77,7 @@ def test_a_balance_is_one_object_with_the_lines_that_differ(terminal: Terminal) 
 
 
 @pytest.mark.usefixtures("week")
-def test_a_payment_that_only_the_emr_knows_is_named(terminal: Terminal, logged: Path) -> None:
+def test_balancing_names_payments_missing_in_billing(terminal: Terminal, logged: Path) -> None:
     balance = terminal.types(*f"report balancing {WEEK} --emr-csv {logged} --format json".split()).rows
     shown = terminal.types(*f"report balancing {WEEK} --emr-csv {logged}".split()).out
 
@@ -91,9 +91,7 @@ def test_a_payment_that_only_the_emr_knows_is_named(terminal: Terminal, logged: 
 
 
 @pytest.mark.usefixtures("week")
-def test_the_sum_for_people_adds_up_from_the_emr_to_billing(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_balancing_table_adds_up_from_emr_to_billing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     for width in (80, 120, 200):
         monkeypatch.setenv("COLUMNS", str(width))
         shown = terminal.types(*f"report balancing {WEEK} --lines".split()).out
@@ -108,7 +106,7 @@ def test_the_sum_for_people_adds_up_from_the_emr_to_billing(
 
 
 @pytest.mark.usefixtures("week")
-def test_csv_is_one_row_or_with_lines_one_for_each(terminal: Terminal) -> None:
+def test_balancing_csv_is_one_row_or_one_per_line(terminal: Terminal) -> None:
     (whole,) = csv.DictReader(io.StringIO(terminal.types(*f"report balancing {WEEK} --format csv".split()).out))
     (line,) = csv.DictReader(io.StringIO(terminal.types(*f"report balancing {WEEK} --format csv --lines".split()).out))
 
@@ -118,7 +116,7 @@ def test_csv_is_one_row_or_with_lines_one_for_each(terminal: Terminal) -> None:
 
 
 @pytest.mark.usefixtures("week")
-def test_a_log_that_cannot_be_read_is_refused_in_one_line(terminal: Terminal, logged: Path) -> None:
+def test_invalid_emr_log_fails_with_one_line(terminal: Terminal, logged: Path) -> None:
     logged.write_text(logged.read_text().replace("1025.00", "a lot"))
 
     refused = terminal.types(*f"report balancing {WEEK} --emr-csv {logged}".split())
@@ -129,7 +127,7 @@ def test_a_log_that_cannot_be_read_is_refused_in_one_line(terminal: Terminal, lo
     assert (missing.status, missing.err) == (1, f"payments: {logged}.gone: No such file or directory\n")
 
 
-def test_a_simulations_payment_log_is_printed(terminal: Terminal) -> None:
+def test_emr_payment_log_prints_the_simulated_log(terminal: Terminal) -> None:
     wish = "emr payment-log --clinics 1 --days 2 --seed 3 --first-day 2026-10-05"
     printed = terminal.types(*wish.split())
 
@@ -140,7 +138,7 @@ def test_a_simulations_payment_log_is_printed(terminal: Terminal) -> None:
 
 
 @pytest.mark.usefixtures("week")
-def test_every_night_the_last_full_week_is_balanced_and_what_is_wrong_is_an_error(ledger_database: Database) -> None:
+def test_nightly_balancing_logs_unexplained_differences(ledger_database: Database) -> None:
     def imported_for(amount: str) -> None:
         # Not by any rule: as if someone had changed what the EMR said behind the ledger's back.
         with transaction(ledger_database) as tx:

@@ -20,7 +20,7 @@ def bodies(feed: redis.Redis) -> list[bytes]:
     return [fields[b"event"] for _, fields in feed.xrange(STREAM)]
 
 
-def test_settings_are_shown_as_they_were_set(terminal: Terminal) -> None:
+def test_settings_show_prints_what_was_set(terminal: Terminal) -> None:
     told = terminal.types("settings", "set", "s1", "--company", "c", "--integration", "on", "--types", "copay, Other")
 
     assert (told.status, told.out) == (0, "Clinic s1 of company c: integration on; Copay, Other.\n")
@@ -29,7 +29,7 @@ def test_settings_are_shown_as_they_were_set(terminal: Terminal) -> None:
     ]
 
 
-def test_what_is_left_out_stays_as_it_is(terminal: Terminal) -> None:
+def test_omitted_clinic_settings_stay_unchanged(terminal: Terminal) -> None:
     terminal.types(*"settings set s2 --company c --integration on --types all".split())
     terminal.types(*"settings set s2 --company c --integration off".split())
 
@@ -38,7 +38,7 @@ def test_what_is_left_out_stays_as_it_is(terminal: Terminal) -> None:
 
 
 @pytest.mark.usefixtures("feed")
-def test_a_requeued_payment_is_judged_again_and_the_rest_left_alone(terminal: Terminal, billing: Billing) -> None:
+def test_requeue_skips_imported_payments(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("r1", ChargeType.COPAY)
     here = {"clinic_id": "r1", "patient_id": "pat-r1"}
     billing.imports(
@@ -58,9 +58,7 @@ def test_a_requeued_payment_is_judged_again_and_the_rest_left_alone(terminal: Te
     assert steps[-1]["who"].startswith("user:")
 
 
-def test_a_key_that_no_payment_has_is_refused_and_the_others_are_requeued_all_the_same(
-    terminal: Terminal, billing: Billing
-) -> None:
+def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("r2", ChargeType.COPAY)
     billing.imports(saved("6.00", payment_id="out", charge_type="Other", clinic_id="r2", patient_id="pat-r2"))
 
@@ -70,7 +68,7 @@ def test_a_key_that_no_payment_has_is_refused_and_the_others_are_requeued_all_th
     assert told.err == "payments: no payment is known as r2/none/1, r2/nor/1; the Claims Feed prints the keys\n"
 
 
-def test_payments_are_requeued_by_what_they_share_also_without_a_queue(
+def test_requeue_by_status_works_without_a_queue(
     terminal: Terminal, billing: Billing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     billing.clinic("r2", ChargeType.COPAY)
@@ -87,7 +85,7 @@ def test_payments_are_requeued_by_what_they_share_also_without_a_queue(
     ]
 
 
-def test_each_line_is_published_as_it_stands(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
+def test_publish_sends_each_line_unchanged(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_bytes(b'{"a": 1}\n{broken \xff\r\n\n  {"b": 2}  \n{"last": 3}')
 
@@ -97,18 +95,14 @@ def test_each_line_is_published_as_it_stands(terminal: Terminal, feed: redis.Red
     assert bodies(feed) == [b'{"a": 1}', b"{broken \xff", b'  {"b": 2}  ', b'{"last": 3}']
 
 
-def test_lines_are_read_from_the_standard_input(
-    terminal: Terminal, feed: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_publish_reads_stdin(terminal: Terminal, feed: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b'{"a": 1}\n')))
 
     assert terminal.types("emr", "publish", "-").out == f"1 event published on {STREAM}\n"
     assert bodies(feed) == [b'{"a": 1}']
 
 
-def test_a_simulation_sets_its_clinics_up_and_publishes_the_same_days_each_time(
-    terminal: Terminal, feed: redis.Redis
-) -> None:
+def test_simulate_sets_up_clinics_and_is_deterministic(terminal: Terminal, feed: redis.Redis) -> None:
     line = "emr simulate --clinics 2 --days 1 --seed 3 --first-day 2026-06-01".split()
     terminal.types(*line)
     first = bodies(feed)
@@ -120,9 +114,7 @@ def test_a_simulation_sets_its_clinics_up_and_publishes_the_same_days_each_time(
     assert terminal.types(*"settings show clinic-001 --format json".split()).rows[0]["integration"] == "on"
 
 
-def test_synthea_s_clinics_are_switched_on_unless_somebody_has_set_them(
-    terminal: Terminal, feed: redis.Redis, tmp_path: Path
-) -> None:
+def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
     columns = "ID CLAIMID CHARGEID PATIENTID TYPE METHOD FROMDATE PLACEOFSERVICE NOTES TRANSFERTYPE PAYMENTS PROVIDERID"
     rows = (
         columns.replace(" ", ","),

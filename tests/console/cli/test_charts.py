@@ -19,7 +19,7 @@ from payments.journeys.dashboard import HourlyFlow
         (1_000, "0 300 600 900 1,200"),
     ],
 )
-def test_the_grid_rises_in_even_steps_of_whole_payments(most, labels):
+def test_chart_scale_has_round_steps(most, labels):
     drawn = str(flow_chart([HourlyFlow(9, most, 0, 0, 0)]))
 
     assert re.findall(r'class="axis"[^>]*>([^<]+)<', drawn) == labels.split()

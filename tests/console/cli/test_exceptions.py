@@ -72,7 +72,7 @@ def april(terminal: Terminal, ledger_database: Database) -> April:
     return April(terminal, ledger_database)
 
 
-def test_an_exception_has_the_agreed_keys_first_and_in_their_order(april: April) -> None:
+def test_exceptions_json_has_documented_keys_first(april: April) -> None:
     april.hears(saved(version=2, **paid("35.00", "2020-04-08", method="Check"), **april.here))
 
     (row,) = april.exceptions()
@@ -88,7 +88,7 @@ def test_an_exception_has_the_agreed_keys_first_and_in_their_order(april: April)
     ]
 
 
-def test_the_report_shows_the_open_ones_or_all_with_how_they_ended(april: April) -> None:
+def test_exceptions_report_shows_open_or_all(april: April) -> None:
     april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
     april.hears(saved(version=3, **paid("25.00", "2020-04-08"), **april.here))
     april.hears(deleted(version=4, **april.here))
@@ -98,7 +98,7 @@ def test_the_report_shows_the_open_ones_or_all_with_how_they_ended(april: April)
     assert ended == [("edited", "auto_closed", "tests-1"), ("deleted", "open", None)]
 
 
-def test_the_table_fits_the_screen_and_says_what_to_do(
+def test_exceptions_table_fits_the_screen_with_proposals(
     april: April, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     april.hears(deleted(version=2, **april.here), saved(**paid("1025.00", "2020-04-09"), **other(april)))
@@ -111,7 +111,7 @@ def test_the_table_fits_the_screen_and_says_what_to_do(
         assert all(number in shown for number in numbers)
 
 
-def test_csv_has_a_line_an_exception_and_nothing_that_a_spreadsheet_would_run(april: April, terminal: Terminal) -> None:
+def test_exceptions_csv_has_one_line_each_and_no_formulas(april: April, terminal: Terminal) -> None:
     april.hears(deleted(version=2, **april.here))
 
     lines = terminal.types("report", "exceptions", "--format", "csv").out.splitlines()
@@ -120,7 +120,7 @@ def test_csv_has_a_line_an_exception_and_nothing_that_a_spreadsheet_would_run(ap
     assert (row["difference"], row["proposal"], row["ended_by"]) == ("-25.00", "'-25.00 Cash Copay", "")
 
 
-def test_accepting_posts_the_proposal_today_and_a_second_time_nothing(april: April, terminal: Terminal) -> None:
+def test_accept_posts_the_proposal_once(april: April, terminal: Terminal) -> None:
     april.hears(deleted(version=2, **april.here))
     number, payment = april.number(), f"{april.company}/payment/1"
 
@@ -135,7 +135,7 @@ def test_accepting_posts_the_proposal_today_and_a_second_time_nothing(april: Apr
     assert april.ledger() == [("25.00", "Cash", "2020-04-08"), ("-25.00", "Cash", str(TODAY))]
 
 
-def test_several_are_accepted_by_number_and_one_that_cannot_be_stops_none(april: April, terminal: Terminal) -> None:
+def test_accept_continues_after_one_that_fails(april: April, terminal: Terminal) -> None:
     april.hears(deleted(version=2, **april.here))
     number = april.number()
 
@@ -146,7 +146,7 @@ def test_several_are_accepted_by_number_and_one_that_cannot_be_stops_none(april:
     assert told.out.count("posted -25.00 Cash") == 1
 
 
-def test_a_deposit_date_may_be_chosen(april: April, terminal: Terminal) -> None:
+def test_accept_uses_the_given_deposit_date(april: April, terminal: Terminal) -> None:
     april.hears(deleted(version=2, **april.here))
 
     told = terminal.types("exceptions", "accept", april.number(), "--deposit-date", "2020-05-04")
@@ -162,7 +162,7 @@ def test_a_deposit_date_may_be_chosen(april: April, terminal: Terminal) -> None:
         (TODAY + timedelta(days=2), "is in the future; today is"),
     ],
 )
-def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused_in_one_line(
+def test_accept_refuses_closed_or_future_deposit_dates(
     april: April, terminal: Terminal, day: date, problem: str
 ) -> None:
     april.hears(deleted(version=2, **april.here))
@@ -175,9 +175,7 @@ def test_a_deposit_date_in_a_closed_month_or_in_the_future_is_refused_in_one_lin
     assert len(april.ledger()) == 1
 
 
-def test_all_of_a_company_are_accepted_and_those_of_others_are_left(
-    april: April, terminal: Terminal, ledger_database: Database
-) -> None:
+def test_accept_all_is_limited_to_the_company(april: April, terminal: Terminal, ledger_database: Database) -> None:
     elsewhere = April(terminal, ledger_database)
     for each in (april, elsewhere):
         each.hears(deleted(version=2, **each.here), saved(**paid("5.00", "2020-04-30"), **other(each)))
@@ -190,7 +188,7 @@ def test_all_of_a_company_are_accepted_and_those_of_others_are_left(
     assert terminal.types("exceptions", "accept", "--all", "--company", april.company).out.startswith("0 of 0")
 
 
-def test_a_dry_run_shows_what_would_be_posted_and_changes_nothing(april: April, terminal: Terminal) -> None:
+def test_accept_dry_run_changes_nothing(april: April, terminal: Terminal) -> None:
     april.hears(deleted(version=2, **april.here))
     found, number = april.exceptions(), april.number()
 
@@ -205,13 +203,13 @@ def test_a_dry_run_shows_what_would_be_posted_and_changes_nothing(april: April, 
 
 
 @pytest.mark.parametrize("line", ["accept", "accept 1 --all", "accept 1 --company x"])
-def test_numbers_and_all_exclude_each_other(terminal: Terminal, line: str) -> None:
+def test_accept_refuses_ids_together_with_all(terminal: Terminal, line: str) -> None:
     told = terminal.types("exceptions", *line.split())
 
     assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
 
 
-def test_a_payment_that_was_saved_again_meanwhile_is_not_accepted_as_it_was(april: April, terminal: Terminal) -> None:
+def test_accept_refuses_a_payment_saved_again(april: April, terminal: Terminal) -> None:
     april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
     number = april.number()
     april.imports(saved(version=3, **paid("45.00", "2020-04-08"), **april.here))
@@ -223,7 +221,7 @@ def test_a_payment_that_was_saved_again_meanwhile_is_not_accepted_as_it_was(apri
     assert len(april.ledger()) == 1
 
 
-def test_acknowledging_posts_nothing_and_keeps_who_and_why(april: April, terminal: Terminal) -> None:
+def test_acknowledge_posts_nothing_and_records_user_and_reason(april: April, terminal: Terminal) -> None:
     april.hears(deleted(version=2, **april.here))
     number = april.number()
 
@@ -243,7 +241,7 @@ def test_acknowledging_posts_nothing_and_keeps_who_and_why(april: April, termina
 
 
 @pytest.mark.parametrize(("reason", "status"), [((), 2), (("--reason", "  "), 1)], ids=["left out", "blank"])
-def test_acknowledging_needs_a_reason(april: April, terminal: Terminal, reason: tuple[str, ...], status: int) -> None:
+def test_acknowledge_requires_a_reason(april: April, terminal: Terminal, reason: tuple[str, ...], status: int) -> None:
     april.hears(deleted(version=2, **april.here))
 
     told = terminal.types("exceptions", "acknowledge", april.number(), *reason)
@@ -252,7 +250,7 @@ def test_acknowledging_needs_a_reason(april: April, terminal: Terminal, reason: 
     assert len(april.exceptions()) == 1
 
 
-def test_a_timeline_tells_of_the_exception_with_who_and_when(april: April, terminal: Terminal) -> None:
+def test_timeline_shows_the_exception(april: April, terminal: Terminal) -> None:
     after = april.here | {"saved_at": datetime.now(UTC).isoformat()}
     april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **after))
     april.hears(saved(version=3, **paid("45.00", "2020-04-08"), **after))

@@ -29,14 +29,14 @@ def _tree(command: object, *path: str) -> Iterator[tuple[str, ...]]:
 EVERY_COMMAND = sorted(_tree(main.command()))
 
 
-def test_the_commands_are_those_that_are_agreed_upon() -> None:
+def test_commands_match_the_documented_interface() -> None:
     agreed = {tuple(line.split()[1:]) for line in COMMANDS if line.strip()}
 
     assert agreed <= set(EVERY_COMMAND)
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
-def test_a_command_says_what_it_does_and_gives_an_example(command: tuple[str, ...], stranger: Terminal) -> None:
+def test_help_has_a_description_and_an_example(command: tuple[str, ...], stranger: Terminal) -> None:
     answer = stranger.types(*command, "--help")
 
     assert (answer.status, answer.err) == (0, "")
@@ -45,12 +45,12 @@ def test_a_command_says_what_it_does_and_gives_an_example(command: tuple[str, ..
     assert "payments " + " ".join(command) in answer.out.split("Example: ", 1)[1]
 
 
-def test_what_a_log_can_be_summed_by_is_listed() -> None:
+def test_help_lists_the_groups_of_the_log() -> None:
     assert layouts.GROUPS.split("|") == list(GroupBy)
     assert [arguments.group_named(group) for group in GroupBy] == list(GroupBy)
 
 
-def test_the_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_heavy_modules() -> None:
     heavy = {"sqlalchemy", "psycopg", "redis", "celery", "kombu", "pydantic", "alembic", "tornado"}
     program = f"import sys, console.cli.main; print(sorted({heavy!r} & set(sys.modules)))"
     started = time.monotonic()

@@ -54,7 +54,7 @@ def refusal(terminal: Terminal, line: str, status: int = 1) -> str:
     return told.err.removeprefix("payments: ").strip()
 
 
-def test_the_months_have_the_agreed_keys_first_and_in_their_order(terminal: Terminal, takes: Takes) -> None:
+def test_months_json_has_documented_keys_first(terminal: Terminal, takes: Takes) -> None:
     company = takes(("25.00", "2020-04-08"), ("1000.00", "2020-04-30"), ("7.00", "2020-05-01"))
     terminal.types("months", "close", company, "2020-04")
 
@@ -65,7 +65,7 @@ def test_the_months_have_the_agreed_keys_first_and_in_their_order(terminal: Term
     assert (datetime.fromisoformat(rows[0]["closed_at"]).utcoffset() is not None, rows[1]["closed_at"]) == (True, None)
 
 
-def test_the_table_of_months_fits_the_screen(terminal: Terminal, takes: Takes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_months_table_fits_the_screen(terminal: Terminal, takes: Takes, monkeypatch: pytest.MonkeyPatch) -> None:
     company = takes(("1025.00", "2020-04-08"))
     terminal.types("months", "close", company, "2020-04")
 
@@ -76,7 +76,7 @@ def test_the_table_of_months_fits_the_screen(terminal: Terminal, takes: Takes, m
         assert all(word in shown for word in ("2020-04", "CLOSED", "1,025.00", "1 month"))
 
 
-def test_a_month_is_scheduled_for_the_night_and_taken_back(terminal: Terminal, takes: Takes) -> None:
+def test_month_is_scheduled_and_cancelled(terminal: Terminal, takes: Takes) -> None:
     company = takes(("25.00", "2020-04-08"))
 
     told = terminal.types("months", "schedule", company, "2020-04")
@@ -90,7 +90,7 @@ def test_a_month_is_scheduled_for_the_night_and_taken_back(terminal: Terminal, t
     assert refusal(terminal, f"months cancel {company} 2020-04") == f"{company} {again}"
 
 
-def test_what_is_better_settled_before_is_listed_with_its_amounts(terminal: Terminal, takes: Takes) -> None:
+def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, takes: Takes) -> None:
     company = takes(("1025.00", "2020-04-08"), ("7.00", "2020-05-08"), patient_id="nobody-knows")
 
     told = terminal.types("months", "schedule", company, "2020-04")
@@ -101,7 +101,7 @@ def test_what_is_better_settled_before_is_listed_with_its_amounts(terminal: Term
 
 
 @pytest.mark.parametrize("command", ["schedule", "close"])
-def test_a_dry_run_shows_the_totals_and_changes_nothing(terminal: Terminal, takes: Takes, command: str) -> None:
+def test_close_dry_run_changes_nothing(terminal: Terminal, takes: Takes, command: str) -> None:
     company = takes(("1025.00", "2020-04-08"))
 
     told = terminal.types("months", command, company, "2020-04", "--dry-run")
@@ -113,7 +113,7 @@ def test_a_dry_run_shows_the_totals_and_changes_nothing(terminal: Terminal, take
     assert listed(terminal, company)["2020-04"] == ("OPEN", "1025.00")
 
 
-def test_a_closed_month_is_closed_once_and_holds(terminal: Terminal, takes: Takes) -> None:
+def test_month_is_closed_once_and_verifies(terminal: Terminal, takes: Takes) -> None:
     company = takes(("1025.00", "2020-04-08"))
     assert refusal(terminal, f"months verify {company} 2020-04") == f"{company} 2020-04: it is not closed"
 
@@ -126,7 +126,7 @@ def test_a_closed_month_is_closed_once_and_holds(terminal: Terminal, takes: Take
         assert told == f"{company} 2020-04: it is closed already"
 
 
-def test_a_month_shows_what_it_adds_up_to_and_a_closed_one_what_was_kept(
+def test_months_show_prints_current_or_stored_totals(
     terminal: Terminal, takes: Takes, ledger_database: Database
 ) -> None:
     company = takes(("25.00", "2020-04-08"), ("1000.00", "2020-04-09"))
@@ -143,7 +143,7 @@ def test_a_month_shows_what_it_adds_up_to_and_a_closed_one_what_was_kept(
     assert terminal.types("months", "show", company, "2020-05").out == "The month has no payments.\n"
 
 
-def test_a_month_that_no_longer_adds_up_is_told_with_both_sums(
+def test_verify_of_a_changed_month_prints_both_totals(
     terminal: Terminal, takes: Takes, ledger_database: Database
 ) -> None:
     company = takes(("1025.00", "2020-04-08"))
@@ -159,7 +159,7 @@ def test_a_month_that_no_longer_adds_up_is_told_with_both_sums(
 
 
 @pytest.mark.parametrize("command", ["schedule", "close", "schedule --dry-run"])
-def test_a_month_that_has_not_ended_is_refused(terminal: Terminal, takes: Takes, command: str) -> None:
+def test_unfinished_month_cannot_be_closed(terminal: Terminal, takes: Takes, command: str) -> None:
     company = takes()
 
     told = refusal(terminal, f"months {command} {company} {THIS_MONTH}")
@@ -168,7 +168,7 @@ def test_a_month_that_has_not_ended_is_refused(terminal: Terminal, takes: Takes,
     assert listed(terminal, company) == {}
 
 
-def test_earlier_months_come_first_unless_they_hold_nothing(terminal: Terminal, takes: Takes) -> None:
+def test_earlier_months_with_entries_must_be_closed_first(terminal: Terminal, takes: Takes) -> None:
     company = takes(("25.00", "2020-02-08"), ("7.00", "2020-04-08"))
 
     told = refusal(terminal, f"months close {company} 2020-04")
@@ -183,13 +183,13 @@ def test_earlier_months_come_first_unless_they_hold_nothing(terminal: Terminal, 
     ("command", "text"),
     [("schedule", "2020-13"), ("cancel", "2020"), ("close", "April"), ("verify", "2020-04-01"), ("close", "2020-4")],
 )
-def test_a_month_that_is_none_is_refused_with_what_was_expected(terminal: Terminal, command: str, text: str) -> None:
+def test_invalid_month_is_refused_with_the_expected_format(terminal: Terminal, command: str, text: str) -> None:
     told = refusal(terminal, f"months {command} acme {text}", status=2)
 
     assert f"month: expected YYYY-MM, e.g. 2026-10; got '{text}'" in told
 
 
-def test_a_company_without_months_has_a_sentence_for_people_and_none_for_programs(terminal: Terminal) -> None:
+def test_company_without_months_prints_a_sentence_or_an_empty_array(terminal: Terminal) -> None:
     assert listed(terminal, "of-nowhere") == {}
     told = terminal.types("months", "list", "--company", "of-nowhere").out
     assert told == "This company has no month with payments yet.\n"
@@ -209,14 +209,14 @@ def test_a_company_without_months_has_a_sentence_for_people_and_none_for_program
         ("--timezone America/Denver", "time zone America/Denver"),
     ],
 )
-def test_each_of_a_company_s_settings_is_set_and_told(terminal: Terminal, wish: str, told: str) -> None:
+def test_company_settings_are_set_and_printed(terminal: Terminal, wish: str, told: str) -> None:
     answer = terminal.types("company", "set", f"s-{uuid4().hex[:8]}", *wish.split())
 
     assert (answer.status, answer.err) == (0, "")
     assert told in answer.out
 
 
-def test_what_is_left_out_of_a_company_s_settings_stays_as_it_is(terminal: Terminal) -> None:
+def test_omitted_company_settings_stay_unchanged(terminal: Terminal) -> None:
     line = "company set s-kept --hold-days 45 --dos-first on --adjustments auto --timezone America/Denver"
     told = terminal.types(*line.split()).out
 
@@ -234,7 +234,5 @@ def test_what_is_left_out_of_a_company_s_settings_stays_as_it_is(terminal: Termi
         ("--dos-first perhaps", 2, "--dos-first"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_refused_in_one_line(
-    terminal: Terminal, wish: str, status: int, problem: str
-) -> None:
+def test_invalid_company_setting_fails_with_one_line(terminal: Terminal, wish: str, status: int, problem: str) -> None:
     assert problem in refusal(terminal, f"company set s-refused {wish}", status)

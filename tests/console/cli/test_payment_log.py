@@ -77,7 +77,7 @@ def desk(terminal: Terminal, ledger_database: Database) -> Desk:
     return Desk(terminal, ledger_database)
 
 
-def test_the_log_of_a_closed_month_as_of_its_close_stays_byte_for_byte_the_same(desk: Desk) -> None:
+def test_log_as_of_the_close_never_changes(desk: Desk) -> None:
     desk.hears(
         saved(payment_id="a", **paid("25.00", "2020-04-08"), **desk.here),
         saved(payment_id="b", **paid("40.00", "2020-04-09"), **desk.here),
@@ -99,7 +99,7 @@ def test_the_log_of_a_closed_month_as_of_its_close_stays_byte_for_byte_the_same(
     assert [row["amount"] for row in desk.rows()] == ["25.00", "40.00", "-25.00", "5.00"]
 
 
-def test_entries_of_one_user_can_be_told_from_the_imports(desk: Desk) -> None:
+def test_log_is_filtered_by_user(desk: Desk) -> None:
     desk.hears(saved(**paid("25.00", "2020-04-08"), **desk.here))
     desk.closes("2020-04")
     desk.hears(deleted(version=2, **desk.here))
@@ -126,7 +126,7 @@ def test_entries_of_one_user_can_be_told_from_the_imports(desk: Desk) -> None:
         ("user", [(IMPORT_USER, 3, "66.00")]),
     ],
 )
-def test_each_group_has_its_own_key_and_adds_up(desk: Desk, group: str, sums: list[tuple[str, int, str]]) -> None:
+def test_log_groups_have_their_key_and_add_up(desk: Desk, group: str, sums: list[tuple[str, int, str]]) -> None:
     desk.hears(
         saved(payment_id="a", **paid("25.00", "2020-04-08"), **desk.here),
         saved(payment_id="b", **paid("40.00", "2020-04-09", method="Check"), **desk.here),
@@ -141,7 +141,7 @@ def test_each_group_has_its_own_key_and_adds_up(desk: Desk, group: str, sums: li
     assert "66.00" in desk.log("--group-by", group, form="table")
 
 
-def test_expanded_each_entry_says_which_dates_of_service_it_went_to(desk: Desk) -> None:
+def test_expanded_log_shows_dates_of_service(desk: Desk) -> None:
     desk.hears(
         charge("new", "15.00", date_of_service="2020-04-08", **desk.here),
         charge("old", "30.00", date_of_service="2020-03-02", **desk.here),
@@ -163,13 +163,13 @@ def test_expanded_each_entry_says_which_dates_of_service_it_went_to(desk: Desk) 
     assert line["applied"].startswith(f"2020-03-02 {desk.company}/old 10.00,")
 
 
-def test_an_entry_that_went_nowhere_expands_to_nothing(desk: Desk) -> None:
+def test_expanded_log_shows_nothing_for_unapplied_entries(desk: Desk) -> None:
     desk.hears(saved(**paid("25.00", "2020-04-08"), **desk.here))
 
     assert [row["applied"] for row in desk.rows("--expand")] == [[]]
 
 
-def test_a_spreadsheet_holds_numbers_days_and_harmless_text(desk: Desk, terminal: Terminal, tmp_path: Path) -> None:
+def test_spreadsheet_has_typed_cells_and_no_formulas(desk: Desk, terminal: Terminal, tmp_path: Path) -> None:
     formula = f"=cmd|'/c calc'!A1-{desk.patient}"
     mine = desk.here | {"patient_id": formula}
     desk.hears(
@@ -190,7 +190,7 @@ def test_a_spreadsheet_holds_numbers_days_and_harmless_text(desk: Desk, terminal
     assert second["A"] == f"{desk.company}/https://example.org/1"
 
 
-def test_sums_too_are_written_as_a_spreadsheet(desk: Desk, tmp_path: Path) -> None:
+def test_grouped_log_is_exported_as_spreadsheet(desk: Desk, tmp_path: Path) -> None:
     desk.hears(saved(**paid("25.00", "2020-04-08"), **desk.here))
     file = tmp_path / "sums.xlsx"
 
@@ -201,7 +201,7 @@ def test_sums_too_are_written_as_a_spreadsheet(desk: Desk, tmp_path: Path) -> No
     assert row == {"A": "Copay", "B": 1, "C": 25}
 
 
-def test_a_spreadsheet_that_cannot_be_written_is_told_in_one_line(terminal: Terminal, tmp_path: Path) -> None:
+def test_unwritable_spreadsheet_fails_with_one_line(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "no such folder" / "log.xlsx"
 
     told = terminal.types("report", "payment-log", "--patient", "nobody", "--xlsx", str(file))
@@ -219,7 +219,7 @@ def test_a_spreadsheet_that_cannot_be_written_is_told_in_one_line(terminal: Term
         ("--group-by patient", "choose from: charge_type, deposit_date, method, clinic, user"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(terminal: Terminal, wish: str, problem: str) -> None:
+def test_invalid_log_options_fail_with_one_line(terminal: Terminal, wish: str, problem: str) -> None:
     told = terminal.types("report", "payment-log", *wish.split())
 
     assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)

@@ -56,7 +56,7 @@ def refused(terminal: Terminal, line: str, status: int) -> str:
         ("wait --fast", "No such option: --fast"),
     ],
 )
-def test_a_wrong_usage_names_what_is_wrong(stranger: Terminal, line: str, said: str) -> None:
+def test_usage_error_names_the_problem(stranger: Terminal, line: str, said: str) -> None:
     assert said in refused(stranger, line, status=2)
 
 
@@ -74,26 +74,24 @@ def test_a_wrong_usage_names_what_is_wrong(stranger: Terminal, line: str, said: 
         "emr simulate",
     ],
 )
-def test_where_nothing_runs_it_says_how_to_start(stranger: Terminal, line: str, tmp_path: Path) -> None:
+def test_command_without_stack_says_how_to_start_it(stranger: Terminal, line: str, tmp_path: Path) -> None:
     told = refused(stranger, line, status=1)
 
     assert told.startswith(f"payments: nothing is running in {tmp_path}; start it with `payments up`")
 
 
-def test_a_misspelt_setting_is_named(stranger: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_setting_is_named(stranger: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYMENTS_FLOWER_PROT", "1")
 
     assert "PAYMENTS_FLOWER_PROT: there is no such setting" in refused(stranger, "wait", status=1)
 
 
-def test_a_file_or_folder_that_is_not_there_is_named(terminal: Terminal, tmp_path: Path) -> None:
+def test_missing_file_or_folder_is_named(terminal: Terminal, tmp_path: Path) -> None:
     assert f"{tmp_path}/none: No such file" in refused(terminal, f"emr publish {tmp_path}/none", status=1)
     assert "claims_transactions.csv" in refused(terminal, f"emr replay-synthea {tmp_path}", status=1)
 
 
-def test_a_postgres_that_does_not_answer_is_said_without_its_password(
-    stranger: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_postgres_is_reported_without_password(stranger: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/ledger")
     monkeypatch.setenv("REDIS_URL", NOWHERE)
 
@@ -103,7 +101,7 @@ def test_a_postgres_that_does_not_answer_is_said_without_its_password(
     assert "secret" not in told
 
 
-def test_a_database_without_our_tables_is_said(
+def test_database_without_tables_is_reported(
     terminal: Terminal, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with scratch_database(postgres_url) as empty:
@@ -112,9 +110,7 @@ def test_a_database_without_our_tables_is_said(
         assert "`payments up` brings it there" in refused(terminal, "report payment-log", status=1)
 
 
-def test_a_redis_that_does_not_answer_is_said(
-    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_redis_is_reported(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", NOWHERE)
     (tmp_path / "events.jsonl").write_text("{}\n")
 
@@ -122,7 +118,7 @@ def test_a_redis_that_does_not_answer_is_said(
     assert "not finished after 0 s: Redis does not answer" in refused(terminal, "wait --timeout 0", status=1)
 
 
-def test_a_clinic_is_not_moved_to_another_company(terminal: Terminal) -> None:
+def test_clinic_cannot_change_its_company(terminal: Terminal) -> None:
     terminal.types(*"settings set settled --company first".split())
 
     told = refused(terminal, "settings set settled --company second", status=1)
@@ -130,7 +126,7 @@ def test_a_clinic_is_not_moved_to_another_company(terminal: Terminal) -> None:
     assert told == "payments: clinic settled belongs to company first\n"
 
 
-def test_what_is_not_known_is_said(terminal: Terminal) -> None:
+def test_unknown_ids_are_reported(terminal: Terminal) -> None:
     assert "no payment is known as a/b/9" in refused(terminal, "timeline a/b/9", status=1)
     assert "no payment is known as a/b/9" in refused(terminal, "requeue a/b/9", status=1)
     assert "no clinic is known as nowhere" in refused(terminal, "settings show nowhere", status=1)

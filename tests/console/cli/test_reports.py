@@ -33,7 +33,7 @@ def north(billing: Billing) -> str:
     return "north"
 
 
-def test_the_claims_feed_has_its_columns_in_their_order(terminal: Terminal, north: str) -> None:
+def test_claims_feed_json_has_documented_keys_in_order(terminal: Terminal, north: str) -> None:
     rows = terminal.types(*f"report claims-feed --clinic {north} --format json".split()).rows
 
     assert [list(row)[: len(FEED_KEYS)] for row in rows] == [FEED_KEYS] * 2
@@ -55,16 +55,14 @@ def test_the_claims_feed_has_its_columns_in_their_order(terminal: Terminal, nort
         ("--from 2026-06-08", []),
     ],
 )
-def test_the_claims_feed_shows_what_was_asked_for(
-    terminal: Terminal, north: str, wish: str, payments: list[str]
-) -> None:
+def test_claims_feed_is_filtered(terminal: Terminal, north: str, wish: str, payments: list[str]) -> None:
     rows = terminal.types(*f"report claims-feed --clinic {north} {wish} --format json".split()).rows
 
     assert [row["payment"] for row in rows] == payments
 
 
 @pytest.mark.usefixtures("north")
-def test_a_status_may_be_typed_as_it_is_printed(terminal: Terminal) -> None:
+def test_status_is_accepted_as_printed(terminal: Terminal) -> None:
     rows = terminal.types("report", "claims-feed", "--status", "Validation Failed", "--format", "json").rows
 
     assert {(row["payment"], row["status"], row["reason"]) for row in rows} == {
@@ -82,7 +80,7 @@ def test_claims_feed_is_summed_by_status_and_reason(terminal: Terminal, north: s
 
 
 @pytest.mark.usefixtures("north")
-def test_the_payment_log_has_its_columns_in_their_order(terminal: Terminal) -> None:
+def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> None:
     (row,) = terminal.types(*"report payment-log --patient pat-north --format json".split()).rows
 
     assert list(row)[: len(LOG_KEYS)] == LOG_KEYS
@@ -101,13 +99,13 @@ def test_the_payment_log_has_its_columns_in_their_order(terminal: Terminal) -> N
         ("user", INTEGRATION),
     ],
 )
-def test_the_payment_log_is_summed_under_the_name_of_the_group(terminal: Terminal, group: str, value: str) -> None:
+def test_grouped_payment_log_uses_the_group_as_key(terminal: Terminal, group: str, value: str) -> None:
     rows = terminal.types(*f"report payment-log --patient pat-north --group-by {group} --format json".split()).rows
 
     assert [list(row.items()) for row in rows] == [[(group, value), ("count", 1), ("total", "1025.00")]]
 
 
-def test_a_timeline_tells_what_happened_in_order(terminal: Terminal, billing: Billing) -> None:
+def test_timeline_lists_events_in_order(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("story")
     here = {"clinic_id": "story", "patient_id": "pat-story"}
     billing.imports(patient("pat-story"), saved("25.00", **here))
@@ -122,7 +120,7 @@ def test_a_timeline_tells_what_happened_in_order(terminal: Terminal, billing: Bi
     ]
 
 
-def test_the_detail_of_a_refusal_names_the_field_and_what_was_expected(terminal: Terminal, billing: Billing) -> None:
+def test_timeline_of_an_invalid_event_names_the_field(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("misread")
     billing.imports(b'{"schema":1,"type":"payment.saved","clinic_id":"misread","payment_id":"p","line_id":"1"}')
 
@@ -132,7 +130,7 @@ def test_the_detail_of_a_refusal_names_the_field_and_what_was_expected(terminal:
     assert refused["detail"].endswith(": event_id: missing; expected a UUID")
 
 
-def test_without_rows_a_program_gets_none_and_people_a_sentence(terminal: Terminal) -> None:
+def test_empty_report_prints_a_sentence_or_an_empty_array(terminal: Terminal) -> None:
     line = "report claims-feed --clinic nowhere"
 
     assert terminal.types(*line.split(), "--format", "json").rows == []
@@ -140,7 +138,9 @@ def test_without_rows_a_program_gets_none_and_people_a_sentence(terminal: Termin
     assert terminal.types(*line.split()).out == "The Claims Feed holds no such payments.\n"
 
 
-def test_a_table_fits_the_screen_and_adds_up(terminal: Terminal, north: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_table_fits_the_screen_and_adds_up(
+    terminal: Terminal, north: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for width in (80, 100, 120, 160, 200):
         monkeypatch.setenv("COLUMNS", str(width))
         shown = terminal.types(*f"report claims-feed --clinic {north}".split()).out
@@ -149,7 +149,7 @@ def test_a_table_fits_the_screen_and_adds_up(terminal: Terminal, north: str, mon
         assert "type_not_selected" in shown
 
 
-def test_a_long_table_ends_with_how_much_is_left_out(terminal: Terminal, north: str) -> None:
+def test_limited_table_counts_the_hidden_rows(terminal: Terminal, north: str) -> None:
     shown = terminal.types(*f"report claims-feed --clinic {north} --limit 1".split()).out
 
     assert "north/type/1" not in shown
@@ -158,7 +158,7 @@ def test_a_long_table_ends_with_how_much_is_left_out(terminal: Terminal, north: 
 
 
 @pytest.mark.usefixtures("north")
-def test_csv_has_a_header_and_a_line_a_row(terminal: Terminal) -> None:
+def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
     lines = terminal.types(*"report payment-log --patient pat-north --format csv".split()).out.splitlines()
 
     assert lines[0].split(",") == LOG_KEYS
@@ -181,7 +181,7 @@ def test_csv_has_a_header_and_a_line_a_row(terminal: Terminal) -> None:
         (["Copay", "Other"], "Copay,Other"),
     ],
 )
-def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(
+def test_csv_escapes_formulas(
     text: str | Decimal | list[str] | None, cell: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_csv([{"cell": text}], ["cell"])
@@ -189,12 +189,12 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(
     assert [*csv.reader(capsys.readouterr().out.splitlines())][1:] == ([[cell]] if cell else [[""]])
 
 
-def test_json_keeps_letters_of_every_language() -> None:
+def test_json_keeps_non_ascii_letters() -> None:
     assert as_json([{"name": "Zoë"}], ["name"]) == '[\n{"name": "Zoë"}\n]\n'
 
 
 @pytest.mark.usefixtures("terminal", "north")
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_closed_pipe_is_not_an_error() -> None:
     program = "import sys; from console.cli.main import main; main()"
     line = [sys.executable, "-c", program, "report", "claims-feed", "--format", "csv"]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:

@@ -27,7 +27,7 @@ def idle(
         yield terminal
 
 
-def test_waiting_ends_at_once_where_all_is_quiet_and_else_says_what_is_left(idle: Terminal, feed: redis.Redis) -> None:
+def test_wait_returns_when_idle_or_names_the_backlog(idle: Terminal, feed: redis.Redis) -> None:
     quiet = idle.types(*"wait --timeout 0".split())
     feed.xadd("emr:payments", {"event": "{}"})
     busy = idle.types(*"wait --timeout 0.3".split())
@@ -36,7 +36,7 @@ def test_waiting_ends_at_once_where_all_is_quiet_and_else_says_what_is_left(idle
     assert busy == (1, "", "payments: not finished after 0.3 s: 1 on the feed\n")
 
 
-def test_health_says_which_part_is_down(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_names_the_part_that_is_down(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", NOWHERE)
 
     answer = terminal.types(*"health --format json".split())
@@ -47,9 +47,7 @@ def test_health_says_which_part_is_down(terminal: Terminal, monkeypatch: pytest.
     assert "down" in terminal.types("health").out
 
 
-def test_a_silent_worker_may_be_waited_for_longer_than_redis_is(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_health_timeout_applies_to_workers_not_redis(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     redis_url = os.environ["REDIS_URL"]
     monkeypatch.setenv("REDIS_URL", f"{redis_url}?socket_timeout=1.9")
     monkeypatch.setenv("CELERY_BROKER_URL", default_broker_url(redis_url))
@@ -62,9 +60,7 @@ def test_a_silent_worker_may_be_waited_for_longer_than_redis_is(
     assert told["backoffice"] == "no reply from queue findings within 2 s"
 
 
-def test_the_worker_that_answers_is_up_and_the_silent_one_beside_it_is_not(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_health_tells_answering_workers_from_silent_ones(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     feed_url, broker_url = os.environ["REDIS_URL"], default_broker_url(os.environ["REDIS_URL"])
     monkeypatch.setenv("CELERY_BROKER_URL", broker_url)
     with (
@@ -90,7 +86,7 @@ def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
 
 
 @pytest.mark.acceptance
-def test_the_demonstration_runs_on_engines_of_its_own_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_demo_uses_its_own_engines_and_removes_them(tmp_path: Path) -> None:
     elsewhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": NOWHERE, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", "from console.cli.main import main; main()", "demo"]
     done = subprocess.run(command, check=False, capture_output=True, env=os.environ | elsewhere, text=True, timeout=120)

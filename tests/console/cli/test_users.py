@@ -19,7 +19,7 @@ def types(terminal: Terminal, monkeypatch: pytest.MonkeyPatch):
     return with_password
 
 
-def test_a_user_is_made_listed_and_disabled(types) -> None:
+def test_user_is_added_listed_and_disabled(types) -> None:
     made = types(
         "users", "add", "tess", "--role", "billing", "--clinic", "east", "--clinic", "west", "--password-stdin"
     )
@@ -39,7 +39,7 @@ def test_a_user_is_made_listed_and_disabled(types) -> None:
     assert "is disabled" in types("users", "token", "tess").err
 
 
-def test_who_was_disabled_can_be_let_in_again_and_is_in_the_audit_history(types) -> None:
+def test_disabled_user_can_be_enabled_and_is_audited(types) -> None:
     types("users", "add", "back", "--role", "support", "--password-stdin")
     types("users", "disable", "back")
 
@@ -58,7 +58,7 @@ def test_who_was_disabled_can_be_let_in_again_and_is_in_the_audit_history(types)
         (("--role", "admin", "--all-clinics"), "admin now, for all clinics"),
     ],
 )
-def test_a_user_gets_another_role_or_other_clinics_and_keeps_what_is_left_out(types, arguments, said) -> None:
+def test_change_keeps_what_is_left_out(types, arguments, said) -> None:
     name = f"moves-{'-'.join(arguments).strip('-')}"
     types("users", "add", name, "--role", "billing", "--clinic", "east", "--password-stdin")
 
@@ -78,7 +78,7 @@ def test_a_user_gets_another_role_or_other_clinics_and_keeps_what_is_left_out(ty
         (("change", "x", "--clinic", "east", "--all-clinics"), PASSWORD, "choose clinics, or all of them"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(types, arguments, password, said) -> None:
+def test_invalid_user_command_fails_with_one_line(types, arguments, password, said) -> None:
     answer = types("users", *arguments, password=password)
 
     assert answer.status in {1, 2}

@@ -141,7 +141,7 @@ def browsers(site: str) -> Iterator[list[Browser]]:
         browser.client.close()
 
 
-def test_no_request_fails(site: str, browsers: list[Browser]) -> None:
+def test_no_request_causes_a_server_error(site: str, browsers: list[Browser]) -> None:
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from([*browsers, *(each for each in browsers if "admin" in each.name)]), doors, st.data())
     def check(browser: Browser, door: tuple[str, str], data: st.DataObject) -> None:
@@ -172,7 +172,7 @@ def test_no_request_fails(site: str, browsers: list[Browser]) -> None:
 
 @pytest.mark.parametrize("path", ["/claims-feed", "/api/claims-feed", "/exceptions/1/accept", "/%00", "/api/%ff", "//"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "TRACE"])
-def test_who_is_not_logged_in_is_told_so_and_nothing_else(site: str, method: str, path: str) -> None:
+def test_request_without_login_reveals_nothing(site: str, method: str, path: str) -> None:
     with stranger_at(site) as stranger:
         answer = stranger.request(method, path, headers={"content-type": "text/odd"}, content=b"\xff\0")
 

@@ -50,7 +50,7 @@ def ask(folder: Path, address: str, token: str, *options: str) -> subprocess.Com
     )
 
 
-def test_no_call_ends_with_500_and_each_answers_as_it_is_described(address: str, token: str, tmp_path: Path) -> None:
+def test_api_answers_every_call_as_openapi_describes(address: str, token: str, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").touch()
 
     done = ask(tmp_path, address, token, "--phases", "examples,coverage,fuzzing")
@@ -58,7 +58,7 @@ def test_no_call_ends_with_500_and_each_answers_as_it_is_described(address: str,
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
 
 
-def test_nor_does_one_that_names_what_there_is(
+def test_api_answers_calls_with_existing_ids_as_openapi_describes(
     visitor: Visitor, ledger: Ledger, address: str, token: str, tmp_path: Path
 ) -> None:
     edit_in_closed_month(ledger, CLINIC, COMPANY)

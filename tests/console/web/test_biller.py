@@ -14,7 +14,7 @@ from tests.make import patient, saved
 from tests.office import paid
 
 
-def test_an_exception_is_accepted_as_it_was_shown_once(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
+def test_exception_is_accepted_once_and_only_as_shown(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
     clinic = "accepting"
     edit_in_closed_month(ledger, clinic, "company-a")
     billing = visitor("billing")
@@ -41,9 +41,7 @@ def test_an_exception_is_accepted_as_it_was_shown_once(visitor: Visitor, ledger:
     assert audited(site, "accepted exception")[0].who == "user:billing"
 
 
-def test_an_exception_is_acknowledged_with_a_reason_and_ticked_ones_accepted_together(
-    visitor: Visitor, ledger: Ledger
-) -> None:
+def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(visitor: Visitor, ledger: Ledger) -> None:
     billing = visitor("billing")
     for clinic, company in (("agreeing", "company-b"), ("bulk-1", "company-c"), ("bulk-2", "company-d")):
         edit_in_closed_month(ledger, clinic, company)
@@ -60,9 +58,7 @@ def test_an_exception_is_acknowledged_with_a_reason_and_ticked_ones_accepted_tog
     assert rows(billing, "/api/exceptions", clinic="bulk-1") == []
 
 
-def test_a_log_is_taken_away_without_formulas_and_that_is_on_record(
-    visitor: Visitor, ledger: Ledger, site: FastAPI
-) -> None:
+def test_log_export_contains_no_formulas_and_is_audited(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
     clinic = "exports"
     evil = '=HYPERLINK("http://evil.example","x")'
     refund = saved(
@@ -90,7 +86,7 @@ def test_a_log_is_taken_away_without_formulas_and_that_is_on_record(
     ]
 
 
-def test_months_are_scheduled_cancelled_and_closed_once_their_name_is_typed(visitor: Visitor, ledger: Ledger) -> None:
+def test_months_are_scheduled_cancelled_and_closed_after_confirmation(visitor: Visitor, ledger: Ledger) -> None:
     billing, company = visitor("billing"), "company-m"
     payment = saved(clinic_id="months", company_id=company, **paid("25.00", "2026-06-05"))
     known = patient(company_id=company)

@@ -8,12 +8,12 @@ from fastapi import FastAPI
 from httpx import Client
 
 from console.web.pages import login
-from console.web.pages.login import AT_ONCE
+from console.web.pages.login import CONCURRENT_LOGINS
 from tests.console.web.conftest import PASSWORD, Browser, csrf_of, send_login
 from tests.console.web.stories import until
 
 
-def test_pages_come_while_a_hundred_log_ins_wait(
+def test_pages_respond_while_100_logins_wait(
     site: FastAPI, visitor: Callable[[str], Browser], stranger: Client
 ) -> None:
     billing, form = visitor("billing"), {"csrf": csrf_of(stranger.get("/login")), "name": "billing"}
@@ -22,7 +22,7 @@ def test_pages_come_while_a_hundred_log_ins_wait(
         # Every log-in asks this table first, so that none ends before the pages have come.
         tx.exec_driver_sql("LOCK TABLE login_failures")
         logins = [crowd.submit(stranger.post, "/login", data={**form, "password": PASSWORD}) for _ in range(100)]
-        until(lambda: site.state.log_ins.statistics().tasks_waiting >= 100 - AT_ONCE)
+        until(lambda: site.state.login_limiter.statistics().tasks_waiting >= 100 - CONCURRENT_LOGINS)
         pages = [billing.client.get(path, timeout=10).status_code for path in ("/", "/claims-feed", "/login")]
         assert not any(login.done() for login in logins)
 
@@ -30,16 +30,14 @@ def test_pages_come_while_a_hundred_log_ins_wait(
     assert {login.result().status_code for login in logins} == {303}
 
 
-def test_who_comes_when_too_many_wait_is_told_to_come_again(
-    site: FastAPI, stranger: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_login_is_refused_when_too_many_wait(site: FastAPI, stranger: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "WAITING_MAX", 3)
     form = {"csrf": csrf_of(stranger.get("/login")), "name": "billing", "password": PASSWORD}
 
-    with ThreadPoolExecutor(AT_ONCE + 3) as crowd, site.state.console.transaction() as tx:
+    with ThreadPoolExecutor(CONCURRENT_LOGINS + 3) as crowd, site.state.console.transaction() as tx:
         tx.exec_driver_sql("LOCK TABLE login_failures")
-        logins = [crowd.submit(stranger.post, "/login", data=form) for _ in range(AT_ONCE + 3)]
-        until(lambda: site.state.log_ins.statistics().tasks_waiting == 3)
+        logins = [crowd.submit(stranger.post, "/login", data=form) for _ in range(CONCURRENT_LOGINS + 3)]
+        until(lambda: site.state.login_limiter.statistics().tasks_waiting == 3)
         late = stranger.post("/login", data=form)
 
     assert (late.status_code, "Too many people are logging in." in late.text) == (503, True)

@@ -26,7 +26,7 @@ def both_clinics(ledger_database: Database) -> None:
 
 
 @pytest.mark.parametrize("path", [*PAGES, *CALLS])
-def test_no_page_and_no_answer_holds_anything_of_another_clinic(visitor: Visitor, path: str) -> None:
+def test_limited_user_sees_no_data_of_other_clinics(visitor: Visitor, path: str) -> None:
     answer = visitor("billing-of-north").get(path)
 
     assert answer.status_code == 200
@@ -35,11 +35,11 @@ def test_no_page_and_no_answer_holds_anything_of_another_clinic(visitor: Visitor
 
 
 @pytest.mark.parametrize("path", [*PAGES[1:4], PAGES[5], *CALLS])
-def test_asking_for_another_clinic_by_name_is_refused(visitor: Visitor, path: str) -> None:
+def test_limited_user_cannot_select_another_clinic(visitor: Visitor, path: str) -> None:
     assert visitor("billing-of-north").get(path.partition("?")[0], clinic=OTHER_CLINIC).status_code == 403
 
 
-def test_an_account_is_the_part_of_it_that_belongs_to_the_own_clinics(visitor: Visitor) -> None:
+def test_limited_user_sees_only_their_clinics_part_of_an_account(visitor: Visitor) -> None:
     def total(name: str) -> str:
         amount: str = visitor(name).get("/api/account", patient=OWN).json()["rows"][0]["payments_total"]
         return amount
@@ -48,10 +48,10 @@ def test_an_account_is_the_part_of_it_that_belongs_to_the_own_clinics(visitor: V
     assert total("billing-of-north") == "25.00"
     page = visitor("billing-of-north").get("/account", patient=OWN).text
     assert FOREIGN not in page
-    assert "Of your clinics alone" in page
+    assert "Payments of your clinics only" in page
 
 
-def test_the_life_of_another_clinics_payment_is_not_told(visitor: Visitor) -> None:
+def test_limited_user_cannot_see_another_clinics_timeline(visitor: Visitor) -> None:
     limited = visitor("billing-of-north")
     refused = [
         row["refused"]
@@ -66,7 +66,7 @@ def test_the_life_of_another_clinics_payment_is_not_told(visitor: Visitor) -> No
     assert limited.get("/timeline", payment=f"{CLINIC}/own-payment/1").status_code == 200
 
 
-def test_nothing_of_another_clinic_can_be_requeued_accepted_or_set(visitor: Visitor) -> None:
+def test_limited_user_cannot_change_another_clinic(visitor: Visitor) -> None:
     support, billing = visitor("support-of-north"), visitor("billing-of-north")
     key = f"{OTHER_CLINIC}/{FOREIGN}-broken/1"
     number = next(row["id"] for row in visitor("billing").get("/api/exceptions", clinic=OTHER_CLINIC).json()["rows"])
@@ -83,13 +83,13 @@ def test_nothing_of_another_clinic_can_be_requeued_accepted_or_set(visitor: Visi
     assert FOREIGN not in billing.get("/payment-log/export").text
 
 
-def test_a_run_of_everybody_is_not_shown_to_who_is_limited(visitor: Visitor) -> None:
+def test_limited_user_cannot_see_a_requeue_run_of_all_clinics(visitor: Visitor) -> None:
     run = visitor("support").post("/requeue-runs", status="Validation Failed").headers["location"]
 
     assert visitor("support-of-north").get(run).status_code == 404
 
 
-def test_months_and_would_flow_of_others_are_refused(visitor: Visitor) -> None:
+def test_limited_user_cannot_see_months_or_other_clinics_would_flow(visitor: Visitor) -> None:
     limited = visitor("billing-of-north")
 
     assert limited.get("/months").status_code == 403

@@ -32,7 +32,7 @@ def try_with(tx: Transaction, name: str, password: str, now: datetime = NOW, add
     return authentication.log_in(tx, Attempt(name, password, address or uuid4().hex, CHEAP), now, LIFE).token
 
 
-def test_a_session_ends_after_its_hours_at_log_out_and_when_the_user_is_disabled(tx: Transaction) -> None:
+def test_session_ends_on_expiry_logout_and_disabling(tx: Transaction) -> None:
     name = make(tx)
     token = try_with(tx, name, PASSWORD)
     assert token
@@ -48,7 +48,7 @@ def test_a_session_ends_after_its_hours_at_log_out_and_when_the_user_is_disabled
     assert try_with(tx, name, PASSWORD) is None
 
 
-def test_another_password_ends_every_session_and_token(tx: Transaction) -> None:
+def test_new_password_ends_all_sessions_and_tokens(tx: Transaction) -> None:
     name = make(tx)
     token, session = authentication.make_token(tx, name, NOW, "tests"), try_with(tx, name, PASSWORD)
     assert session
@@ -61,7 +61,7 @@ def test_another_password_ends_every_session_and_token(tx: Transaction) -> None:
     assert try_with(tx, name, "another correct horse")
 
 
-def test_failures_by_name_are_answered_with_growing_pauses_from_wherever_they_come(tx: Transaction) -> None:
+def test_failed_logins_of_a_name_are_delayed_from_any_address(tx: Transaction) -> None:
     name = make(tx)
     for _ in range(Pauses().free):
         assert try_with(tx, name, "wrong") is None
@@ -72,7 +72,7 @@ def test_failures_by_name_are_answered_with_growing_pauses_from_wherever_they_co
     assert try_with(tx, name, PASSWORD, NOW + timedelta(seconds=8))
 
 
-def test_failures_by_address_stop_it_for_every_name(tx: Transaction) -> None:
+def test_failed_logins_from_an_address_block_it_for_every_name(tx: Transaction) -> None:
     names = [make(tx) for _ in range(3)]
     for attempt in range(21):
         try_with(tx, f"nobody-{attempt}", "wrong", address="10.0.0.9")
@@ -82,7 +82,7 @@ def test_failures_by_address_stop_it_for_every_name(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 2), (6, 4), (10, 64), (14, 900), (10_000, 900)])
-def test_a_pause_doubles_with_each_failure_up_to_a_quarter_of_an_hour(failures: int, seconds: int) -> None:
+def test_login_delay_doubles_up_to_15_minutes(failures: int, seconds: int) -> None:
     assert Pauses().after(failures) == seconds
 
 
@@ -95,12 +95,12 @@ def test_a_pause_doubles_with_each_failure_up_to_a_quarter_of_an_hour(failures: 
         (User("boss", Role.ADMIN, ("north",)), PASSWORD, "an admin sees every clinic"),
     ],
 )
-def test_a_user_who_would_do_no_good_is_not_made(tx: Transaction, user: User, password: str, said: str) -> None:
+def test_invalid_user_is_refused(tx: Transaction, user: User, password: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         authentication.add_user(tx, user, Password(password, CHEAP), NOW, "tests")
 
 
-def test_a_password_and_a_token_are_kept_as_hashes_alone(tx: Transaction) -> None:
+def test_passwords_and_tokens_are_stored_as_hashes(tx: Transaction) -> None:
     name = make(tx)
     token = authentication.make_token(tx, name, NOW, "tests")
 
@@ -111,7 +111,7 @@ def test_a_password_and_a_token_are_kept_as_hashes_alone(tx: Transaction) -> Non
     assert "$argon2id$" in str(kept)
 
 
-def test_a_guess_is_dear_whether_somebody_has_the_name_or_not(tx: Transaction) -> None:
+def test_login_costs_the_same_for_unknown_names(tx: Transaction) -> None:
     authentication.add_user(tx, User("ann", Role.BILLING), Password(PASSWORD), NOW, "tests")
 
     kept = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()
@@ -120,14 +120,14 @@ def test_a_guess_is_dear_whether_somebody_has_the_name_or_not(tx: Transaction) -
     assert Attempt("nobody", "a guess", "10.0.0.7").cost == Password(PASSWORD).cost
 
 
-def test_the_audit_history_is_only_ever_added_to(tx: Transaction) -> None:
+def test_audit_history_is_append_only(tx: Transaction) -> None:
     make(tx)
 
     with pytest.raises(Exception, match="append-only"), tx.begin_nested():
         tx.exec_driver_sql("DELETE FROM audit")
 
 
-def test_logging_in_leads_to_where_one_wanted_to_be_and_nowhere_else(address: str) -> None:
+def test_login_redirects_only_to_own_pages(address: str) -> None:
     for wanted, leads_to in [("/exceptions?case=added", None), ("//evil.example", "/"), ("https://evil.example", "/")]:
         with stranger_at(address, "127.0.0.2") as client:
             answer = send_login(client, "billing", PASSWORD, next=wanted)
@@ -149,7 +149,7 @@ def proxied(engines: Engines, site: FastAPI, tmp_path: Path) -> Iterator[str]:
     app.state.console.feed.close()
 
 
-def test_behind_https_each_cookie_is_secure_and_the_browser_stays_with_https(proxied: str) -> None:
+def test_https_sets_secure_cookies_and_hsts(proxied: str) -> None:
     with stranger_at(proxied, "127.0.0.5") as client:
         page = client.get("/login")
         form = {"csrf": csrf_of(page), "name": "billing", "password": PASSWORD}
@@ -165,7 +165,7 @@ def test_behind_https_each_cookie_is_secure_and_the_browser_stays_with_https(pro
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
-def test_a_wrong_password_and_an_unknown_name_are_answered_alike(address: str) -> None:
+def test_wrong_password_and_unknown_name_have_the_same_answer(address: str) -> None:
     with stranger_at(address, "127.0.0.3") as client:
         answers = [send_login(client, name, "not this one") for name in ("billing", "nobody-at-all")]
 
@@ -173,7 +173,7 @@ def test_a_wrong_password_and_an_unknown_name_are_answered_alike(address: str) -
     assert all("The name or the password is not right." in answer.text for answer in answers)
 
 
-def test_a_form_without_its_token_changes_nothing(visitor: Callable[[str], Browser], address: str) -> None:
+def test_form_without_csrf_token_changes_nothing(visitor: Callable[[str], Browser], address: str) -> None:
     admin = visitor("admin")
     forged = {"name": "mallory", "role": "admin", "password": PASSWORD}
 
@@ -187,7 +187,7 @@ def test_a_form_without_its_token_changes_nothing(visitor: Callable[[str], Brows
         assert client.post("/login", data={"name": "billing", "password": PASSWORD}).status_code == 403
 
 
-def test_logging_out_ends_the_session_on_the_server(address: str) -> None:
+def test_logout_ends_the_session_on_the_server(address: str) -> None:
     with stranger_at(address, "127.0.0.4") as client:
         send_login(client, "billing", PASSWORD)
         kept = dict(client.cookies)
@@ -197,9 +197,7 @@ def test_logging_out_ends_the_session_on_the_server(address: str) -> None:
         assert client.get("/").status_code == 303
 
 
-def test_a_token_opens_the_api_without_a_form_and_not_after_its_user_is_disabled(
-    site: FastAPI, stranger: Client
-) -> None:
+def test_api_token_works_until_its_user_is_disabled(site: FastAPI, stranger: Client) -> None:
     now = datetime.now(UTC)
     with site.state.console.transaction() as tx:
         name = make(tx)
@@ -215,9 +213,7 @@ def test_a_token_opens_the_api_without_a_form_and_not_after_its_user_is_disabled
     assert stranger.get("/api/claims-feed", headers=shown).status_code == 401
 
 
-def test_every_answer_tells_the_browser_how_to_keep_it_safe(
-    visitor: Callable[[str], Browser], stranger: Client
-) -> None:
+def test_every_response_has_security_headers(visitor: Callable[[str], Browser], stranger: Client) -> None:
     answers = [visitor("admin").get(path) for path in ("/", "/claims-feed", "/no-such-page", "/account?patient=x")]
 
     for answer in [*answers, stranger.get("/login"), stranger.get("/claims-feed")]:

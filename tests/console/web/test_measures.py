@@ -31,7 +31,7 @@ def scraped(stranger: Client) -> Figures:
     }
 
 
-def test_every_figure_is_there_and_counts_what_is_in_the_ledger(stranger: Client, ledger: Ledger) -> None:
+def test_metrics_match_the_ledger(stranger: Client, ledger: Ledger) -> None:
     before = scraped(stranger)
     ledger.imports("measured", saved(clinic_id="measured", internal_payment=True), b"{no event, measured")
     after = scraped(stranger)
@@ -45,7 +45,7 @@ def test_every_figure_is_there_and_counts_what_is_in_the_ledger(stranger: Client
     assert after["payments_count"]["Not Sent", "retries_exhausted"] == 0
 
 
-def test_a_payment_that_is_put_off_is_a_retry_and_one_that_waits(stranger: Client, ledger: Ledger) -> None:
+def test_held_payment_counts_as_retrying_and_as_retry(stranger: Client, ledger: Ledger) -> None:
     before = scraped(stranger)
     ledger.imports("measured", saved(clinic_id="measured", payment_id="early", patient_id="comes-later"))
     after = scraped(stranger)
@@ -54,7 +54,7 @@ def test_a_payment_that_is_put_off_is_a_retry_and_one_that_waits(stranger: Clien
         assert after[name][()] - before[name][()] == 1, name
 
 
-def test_a_figure_for_which_much_is_read_is_kept_a_hundred_times_as_long_as_it_took(site: FastAPI) -> None:
+def test_cached_gauge_lives_100_times_its_query(site: FastAPI) -> None:
     begun = datetime(2026, 6, 10, tzinfo=UTC)
     clock = iter([begun, begun + timedelta(seconds=3)] * 2)
     timed = replace(site.state.console, clock=lambda: next(clock))
@@ -67,20 +67,18 @@ def test_a_figure_for_which_much_is_read_is_kept_a_hundred_times_as_long_as_it_t
     assert [read(minutes) for minutes in (0, 1, 4.9, 5, 9.9)] == [0, 0, 0, 1, 1]
 
 
-def test_the_dashboard_shows_every_figure_and_no_other() -> None:
+def test_dashboard_shows_every_metric_and_no_other() -> None:
     assert {name for expression in dashboard_expressions() for name in NAME.findall(expression)} == set(METRICS)
 
 
-def test_the_alarms_watch_only_figures_that_there_are() -> None:
+def test_alerts_use_only_existing_metrics() -> None:
     alarms = alarm_expressions()
 
     assert len(alarms) == (OPS / "alerts.yml").read_text().count("- alert:")
     assert {name for expression in alarms for name in NAME.findall(expression)} <= set(METRICS)
 
 
-def test_dashboard_and_alarms_tell_figures_apart_only_by_labels_that_they_have(
-    stranger: Client, ledger: Ledger
-) -> None:
+def test_dashboard_and_alerts_use_only_existing_labels(stranger: Client, ledger: Ledger) -> None:
     edit_in_closed_month(ledger, "labelled", "company-labelled")
     answer = stranger.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
     families = {family.name: family.samples for family in text_string_to_metric_families(answer.text)}

@@ -12,7 +12,7 @@ from tests.make import patient, saved
 
 
 @pytest.mark.parametrize(("module", "question"), [(account, "summaries"), (payment_log, "read_page")])
-def test_the_account_sums_the_payments_that_it_lists_though_more_is_paid_meanwhile(
+def test_account_totals_match_its_payments_despite_concurrent_imports(
     visitor: Visitor, ledger: Ledger, meanwhile: Meanwhile, question: str, module: ModuleType
 ) -> None:
     clinic = f"moment-{question}"
@@ -29,7 +29,7 @@ def test_the_account_sums_the_payments_that_it_lists_though_more_is_paid_meanwhi
     assert (f"{clinic}/then/1" in after, "32.00" in after) == (True, True)
 
 
-def test_the_exceptions_are_as_many_as_are_listed_though_another_is_found_meanwhile(
+def test_exception_count_matches_the_list_despite_concurrent_detection(
     visitor: Visitor, ledger: Ledger, meanwhile: Meanwhile
 ) -> None:
     meanwhile(exceptions, "counts", lambda: edit_in_closed_month(ledger, "moment-edit", "moment-edit"))

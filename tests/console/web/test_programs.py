@@ -15,7 +15,7 @@ REPORTS = {"claims-feed": "Claims Feed", "exceptions": "Billing Exceptions", "pa
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("report", REPORTS)
-def test_more_rows_than_one_looks_at_are_an_export_which_needs_its_right_and_is_on_record(
+def test_api_call_for_many_rows_needs_the_export_right_and_is_audited(
     visitor: Visitor, site: FastAPI, role: Role, report: str
 ) -> None:
     program, action = visitor(role.value), f"exported {REPORTS[report]}"
@@ -32,9 +32,7 @@ def test_more_rows_than_one_looks_at_are_an_export_which_needs_its_right_and_is_
         assert answer.json()["next"] == "Ask for at most 100 rows at a time."
 
 
-def test_a_program_reads_in_openapi_how_to_show_its_token_and_what_each_answer_is(
-    site: FastAPI, stranger: Client
-) -> None:
+def test_openapi_describes_the_token_and_every_response(site: FastAPI, stranger: Client) -> None:
     with site.state.console.transaction() as tx:
         token = authentication.make_token(tx, "front-office", datetime.now(UTC), "tests")
     described = stranger.get("/api/openapi.json", headers={"authorization": f"Bearer {token}"}).json()
@@ -47,7 +45,7 @@ def test_a_program_reads_in_openapi_how_to_show_its_token_and_what_each_answer_i
             assert {"200", "401", "403", "404", "409", "422", "503"} <= set(call["responses"]), path
 
 
-def test_a_method_that_there_is_not_is_refused_with_those_that_there_are(visitor: Visitor) -> None:
+def test_unsupported_method_is_refused_with_the_allowed_methods(visitor: Visitor) -> None:
     answer = visitor("billing").client.delete("/api/claims-feed")
 
     assert answer.status_code == 405

@@ -1,5 +1,6 @@
 """Every page and call asks for a right, and each role is let in or refused by the one table."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -43,11 +44,11 @@ ASKED = {
         GET /api/account | GET /api/balancing | GET /api/months | GET /api/timeline
     """,
     Right.REQUEUE: """
-        POST /claims-feed/requeue | GET /requeue-runs/new | POST /requeue-runs | GET /requeue-runs/{number}
-        POST /requeue-runs/{number}/stop | POST /requeue-runs/{number}/resume | POST /api/requeue
+        POST /claims-feed/requeue | GET /requeue-runs/new | POST /requeue-runs | GET /requeue-runs/{run_id}
+        POST /requeue-runs/{run_id}/stop | POST /requeue-runs/{run_id}/resume | POST /api/requeue
     """,
     Right.EDIT: """
-        POST /exceptions/{number}/accept | POST /exceptions/{number}/acknowledge | POST /exceptions/accept
+        POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge | POST /exceptions/accept
         POST /months/schedule | POST /months/cancel | POST /months/close
         POST /api/exceptions/{number}/accept | POST /api/exceptions/{number}/acknowledge
     """,
@@ -91,7 +92,7 @@ MODULES = (
 )
 
 
-def test_each_page_asks_for_the_right_that_is_agreed_and_only_the_open_ones_for_none() -> None:
+def test_every_page_requires_its_right() -> None:
     agreed = {
         tuple(line.split()): right for right, listed in ASKED.items() for line in listed.replace("\n", "|").split("|")
     }
@@ -106,9 +107,7 @@ def test_each_page_asks_for_the_right_that_is_agreed_and_only_the_open_ones_for_
 @pytest.mark.parametrize(
     "door", [door for door in DOORS if door.rights and door.path != "/logout"], ids=lambda door: f"{door[0]} {door[1]}"
 )
-def test_every_role_is_let_in_or_refused_by_the_table(
-    door: Door, role: Role, visitor: Callable[[str], Browser]
-) -> None:
+def test_every_role_has_exactly_its_rights(door: Door, role: Role, visitor: Callable[[str], Browser]) -> None:
     answer = _knock(visitor(role.value), door)
 
     is_refused = answer.status_code == 403 and "does not include the right" in answer.text
@@ -117,8 +116,8 @@ def test_every_role_is_let_in_or_refused_by_the_table(
 
 
 @pytest.mark.parametrize("door", [door for door in DOORS if door.rights], ids=lambda door: f"{door[0]} {door[1]}")
-def test_a_stranger_is_sent_to_the_log_in_page_and_a_program_told_so(door: Door, stranger: Client) -> None:
-    answer = stranger.request(door.method, door.path.replace("{number}", "1"))
+def test_request_without_login_is_redirected_or_refused(door: Door, stranger: Client) -> None:
+    answer = stranger.request(door.method, re.sub(r"\{\w+\}", "1", door.path))
 
     if door.path.startswith("/api/"):
         assert answer.status_code == 401
@@ -128,7 +127,7 @@ def test_a_stranger_is_sent_to_the_log_in_page_and_a_program_told_so(door: Door,
         assert answer.headers["location"].startswith("/login")
 
 
-def test_beside_the_pages_there_are_only_the_files_that_every_page_is_drawn_with(site: FastAPI) -> None:
+def test_no_routes_exist_besides_pages_and_static_files(site: FastAPI) -> None:
     others = [route for route in site.routes if isinstance(route, Mount)]
     pages = {path for door in DOORS for path in [door.path]}
 
@@ -136,7 +135,7 @@ def test_beside_the_pages_there_are_only_the_files_that_every_page_is_drawn_with
     assert {route.path for route in site.routes if isinstance(route, APIRoute)} <= pages
 
 
-def test_only_health_is_open_and_metrics_want_their_token(stranger: Client) -> None:
+def test_health_is_public_and_metrics_require_their_token(stranger: Client) -> None:
     assert stranger.get("/health").json() == {"status": "ok"}
     assert stranger.get("/metrics").status_code == 401
     assert stranger.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
@@ -147,7 +146,7 @@ def test_only_health_is_open_and_metrics_want_their_token(stranger: Client) -> N
 
 
 def _knock(browser: Browser, door: Door) -> Any:
-    path = door.path.replace("{number}", "999999999")
+    path = re.sub(r"\{\w+\}", "999999999", door.path)
     if door.method == "GET":
         return browser.get(path)
     if path.startswith("/api/"):

@@ -29,7 +29,7 @@ def seen_from(browser: Browser, zone: str, path: str) -> str:
     return browser.client.get(path, headers={"cookie": header}).text
 
 
-def test_a_time_is_shown_where_the_visitor_is_and_in_utc_to_who_does_not_say(visitor: Visitor, ledger: Ledger) -> None:
+def test_times_are_shown_in_the_browsers_time_zone_or_utc(visitor: Visitor, ledger: Ledger) -> None:
     payment = saved(clinic_id="zones", saved_at="2026-06-05T23:30:00-07:00")
     ledger.imports("zones", patient(), payment)
     path, billing = "/claims-feed?clinic=zones", visitor("billing")
@@ -44,18 +44,18 @@ def test_a_time_is_shown_where_the_visitor_is_and_in_utc_to_who_does_not_say(vis
     assert "2026-06-06 06:30" in cells(billing.get(path).text)
 
 
-def test_a_day_of_the_overview_and_of_the_audit_history_begins_where_the_visitor_is(visitor: Visitor) -> None:
+def test_days_begin_at_midnight_in_the_browsers_time_zone(visitor: Visitor) -> None:
     admin, zone = visitor("admin"), "Pacific/Kiritimati"
     today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
     admin.get("/claims-feed", find="looked-at-from-afar")
 
-    assert f"Flow of {today}" in seen_from(admin, zone, "/")
+    assert f"Payments by hour, {today}" in seen_from(admin, zone, "/")
     found = "looked-at-from-afar" in cells(seen_from(admin, zone, f"/audit?since={today}&until={today}"))
     assert found
     assert "looked-at-from-afar" not in cells(seen_from(admin, zone, f"/audit?since={today.replace(year=2999)}"))
 
 
-def test_balancing_from_a_day_that_has_not_come_yet_is_that_day_alone(visitor: Visitor) -> None:
+def test_balancing_from_a_future_date_covers_that_date_only(visitor: Visitor) -> None:
     page = visitor("billing").get("/balancing", since="2999-01-01")
 
     assert page.status_code == 200
@@ -74,7 +74,7 @@ def test_balancing_from_a_day_that_has_not_come_yet_is_that_day_alone(visitor: V
         ("/", {"day": "2999-12-31"}),
     ],
 )
-def test_every_way_to_earlier_or_later_days_leads_to_a_page(visitor: Visitor, path: str, days: dict[str, str]) -> None:
+def test_links_to_earlier_and_later_days_lead_to_pages(visitor: Visitor, path: str, days: dict[str, str]) -> None:
     billing = visitor("billing")
     ways = re.search(r'<nav class="pages".*?</nav>', billing.get(path, **days).text, re.DOTALL)
     assert ways
@@ -84,7 +84,7 @@ def test_every_way_to_earlier_or_later_days_leads_to_a_page(visitor: Visitor, pa
         assert answer.status_code == 200, way
 
 
-def test_a_week_earlier_than_an_open_beginning_begins_openly_too(visitor: Visitor) -> None:
+def test_week_before_an_open_start_keeps_the_open_start(visitor: Visitor) -> None:
     page = visitor("billing").get("/balancing", until="2026-06-30").text
 
     assert "up to 2026-06-30" in page
@@ -93,13 +93,13 @@ def test_a_week_earlier_than_an_open_beginning_begins_openly_too(visitor: Visito
     assert 'href="/balancing?until=2026-07-07"' in page
 
 
-def test_a_refusal_stands_within_the_pages_with_the_way_back(visitor: Visitor, address: str) -> None:
+def test_error_page_shows_navigation_and_a_link_back(visitor: Visitor, address: str) -> None:
     billing = visitor("billing")
     came_from = {"referer": f"{address}/exceptions?case=added"}
 
     refused = billing.client.post("/exceptions/accept", data={"csrf": billing.csrf}, headers=came_from)
     assert refused.status_code == 422
-    assert "No exception was ticked." in refused.text
+    assert "No exceptions are selected." in refused.text
     assert '<nav aria-label="Pages">' in refused.text
     assert 'href="/exceptions?case=added">Back</a>' in refused.text
 
@@ -116,9 +116,7 @@ def test_a_refusal_stands_within_the_pages_with_the_way_back(visitor: Visitor, a
         assert (odd.status_code, ">Back</a>" in odd.text) == (422, False)
 
 
-def test_before_a_requeue_one_sees_what_comes_through_what_waits_for_a_biller_and_what_stays_out(
-    visitor: Visitor, ledger: Ledger
-) -> None:
+def test_requeue_preview_shows_expected_results(visitor: Visitor, ledger: Ledger) -> None:
     clinic, company = "foreseen", "company-foreseen"
     edit_in_closed_month(ledger, clinic, company)
     ledger.office(
@@ -139,29 +137,29 @@ def test_before_a_requeue_one_sees_what_comes_through_what_waits_for_a_biller_an
     said = cells(page)
     rows = {tuple(said[at : at + 4]) for at in range(0, len(said), 4)}
     assert rows == {
-        ("Come through once Billing knows the patient.", "2026-07", "1", "9.00"),
-        ("Exceptions Their month is closed: a biller decides.", "2026-06", "1", "4.00"),
+        ("Imported as soon as Billing has the patient.", "2026-07", "1", "9.00"),
+        ("Exception The month is closed; a biller decides.", "2026-06", "1", "4.00"),
         (
-            "Stay Not Sent This charge type is not selected in the clinic's settings.".replace("'", "&#39;"),
+            "Still Not Sent This charge type is not selected in the clinic's settings.".replace("'", "&#39;"),
             "2026-07",
             "1",
             "2.00",
         ),
-        ("Stay Not Sent An Internal Payment stays in the EMR.", "2026-07", "1", "1.00"),
+        ("Still Not Sent An Internal Payment stays in the EMR.", "2026-07", "1", "1.00"),
     }
     assert "Requeue 4 payments" in page
 
 
-def test_a_clinic_says_how_many_of_what_was_left_out_come_through_by_now(visitor: Visitor, ledger: Ledger) -> None:
+def test_clinic_page_counts_not_sent_payments_that_would_be_sent_now(visitor: Visitor, ledger: Ledger) -> None:
     leave_out(ledger, "counting", "one", "two")
     support = visitor("support")
 
-    assert "By the settings of now they stay so." in support.get("/clinic", clinic="counting").text
+    assert "they would still not be sent." in support.get("/clinic", clinic="counting").text
     support.post("/clinic", clinic="counting", integration="on", type=["Supplies"])
-    assert "By the settings of now they come through." in support.get("/clinic", clinic="counting").text
+    assert "they would be sent." in support.get("/clinic", clinic="counting").text
 
 
-def test_clinics_are_found_by_name_and_those_that_differ_alone(visitor: Visitor, ledger: Ledger) -> None:
+def test_clinics_are_filtered_by_name_and_by_difference(visitor: Visitor, ledger: Ledger) -> None:
     for name, types in (("compared-a", ["Copay"]), ("compared-b", ["Copay"]), ("compared-c", ["Other"])):
         ledger.office(name, lambda office: None, *map(ChargeType, types))
     support = visitor("support")
@@ -173,7 +171,7 @@ def test_clinics_are_found_by_name_and_those_that_differ_alone(visitor: Visitor,
     assert shown(find="compared", like="compared-a", differing="true") == ["compared-a", "compared-c"]
 
 
-def test_looking_at_a_month_that_never_was_leaves_no_trace_of_it(visitor: Visitor, ledger: Ledger) -> None:
+def test_viewing_an_unknown_month_stores_nothing(visitor: Visitor, ledger: Ledger) -> None:
     ledger.imports("months-seen", patient(), saved(clinic_id="months-seen"))
     billing = visitor("billing")
 
@@ -182,9 +180,7 @@ def test_looking_at_a_month_that_never_was_leaves_no_trace_of_it(visitor: Visito
     assert "1999-01" not in {row["month"] for row in billing.get("/api/months", company="company").json()["rows"]}
 
 
-def test_the_next_month_to_close_is_shown_first_and_what_has_to_be_closed_before_another(
-    visitor: Visitor, ledger: Ledger
-) -> None:
+def test_months_page_selects_the_next_month_to_close(visitor: Visitor, ledger: Ledger) -> None:
     company = "company-order"
     payments = (
         saved(clinic_id="order", company_id=company, payment_id=day, **paid("25.00", day))
@@ -193,18 +189,16 @@ def test_the_next_month_to_close_is_shown_first_and_what_has_to_be_closed_before
     ledger.office("order", lambda office: office.publish(patient(company_id=company), *payments), company_id=company)
     billing = visitor("billing")
 
-    assert "Close 2026-05 for good" in billing.get("/months", company=company).text
+    assert "Close 2026-05 permanently" in billing.get("/months", company=company).text
     blocked = billing.get("/months", company=company, month="2026-06").text
-    assert "Not yet: 2026-05 has entries and is not closed" in blocked
+    assert "Cannot be closed yet: 2026-05 has entries and is not closed" in blocked
     assert f'href="/months?company={company}&amp;month=2026-05">Go to 2026-05' in blocked
     billing.post("/months/close", company=company, month="2026-05", confirm="2026-05")
     closed = billing.get("/months", company=company, month="2026-05").text
-    assert "Closed with payments of <strong>25.00</strong>, and the ledger still adds up to it." in closed
+    assert "Closed with a payments total of <strong>25.00</strong>. The ledger still matches it." in closed
 
 
-def test_what_somebody_changes_is_in_the_audit_history_under_their_name(
-    visitor: Visitor, ledger: Ledger, site: FastAPI
-) -> None:
+def test_changes_are_audited_with_the_users_name(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
     leave_out(ledger, "audited", "shoes")
     ledger.office("audited-too", lambda office: None)
     name, password = {"name": "new-one"}, {"password": "long enough it is"}
@@ -226,9 +220,7 @@ def test_what_somebody_changes_is_in_the_audit_history_under_their_name(
         assert (len(after) - before, after[0].who) == (1, f"user:{who}"), path
 
 
-def test_an_id_that_two_companies_use_is_two_accounts_each_with_its_own_payments(
-    visitor: Visitor, ledger: Ledger
-) -> None:
+def test_patient_id_of_two_companies_has_two_accounts(visitor: Visitor, ledger: Ledger) -> None:
     for name, amount in (("twin-a", "25.00"), ("twin-b", "9.00")):
         here = {"clinic_id": name, "company_id": f"company-{name}", "patient_id": "twin"}
         known = patient("twin", company_id=f"company-{name}")

@@ -12,9 +12,7 @@ from tests.console.web.stories import Visitor, audited, leave_out, rows, said, u
 from tests.make import deleted, patient, saved
 
 
-def test_a_payment_that_was_not_sent_is_requeued_once_from_its_row_and_who_did_it_stays_known(
-    visitor: Visitor, ledger: Ledger, site: FastAPI
-) -> None:
+def test_requeue_of_a_not_sent_row_records_the_user(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
     leave_out(ledger, "rows", "shoes")
     support = visitor("support")
     page = support.get("/claims-feed", status="Not Sent", clinic="rows").text
@@ -24,7 +22,7 @@ def test_a_payment_that_was_not_sent_is_requeued_once_from_its_row_and_who_did_i
     answer = support.post("/claims-feed/requeue", payment="rows/shoes/1", back="/claims-feed?clinic=rows")
 
     assert answer.headers["location"] == "/claims-feed?clinic=rows"
-    assert said(support) == "1 of 1 payments will be judged again."
+    assert said(support) == "1 of 1 payment requeued."
     assert [row["status"] for row in rows(support, "/api/claims-feed", find="rows/shoes/1")] == ["Transmission Pending"]
     timeline = support.get("/timeline", payment="rows/shoes/1").text
     assert "<td>support</td>" in timeline
@@ -32,9 +30,7 @@ def test_a_payment_that_was_not_sent_is_requeued_once_from_its_row_and_who_did_i
     assert [(row.who, row.subject) for row in audited(site, "requeued")][:1] == [("user:support", "rows/shoes/1")]
 
 
-def test_ticking_a_type_offers_what_was_not_sent_for_it_and_a_run_requeues_all_of_it(
-    visitor: Visitor, ledger: Ledger
-) -> None:
+def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(visitor: Visitor, ledger: Ledger) -> None:
     clinic = "ticking"
     leave_out(ledger, clinic, *(f"shoes-{number}" for number in range(7)))
     support = visitor("support")
@@ -54,9 +50,7 @@ def test_ticking_a_type_offers_what_was_not_sent_for_it_and_a_run_requeues_all_o
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Successful"}
 
 
-def test_a_run_goes_step_by_step_stops_where_it_is_asked_to_and_is_taken_up_again(
-    visitor: Visitor, ledger: Ledger, site: FastAPI
-) -> None:
+def test_requeue_run_stops_and_resumes(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
     clinic, support = "stopping", visitor("support")
     leave_out(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
     wanted, now = FeedFilter(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
@@ -66,11 +60,11 @@ def test_a_run_goes_step_by_step_stops_where_it_is_asked_to_and_is_taken_up_agai
 
     running = support.get(f"/requeue-runs/{number}").text
     assert "<strong>2</strong> of 5 payments requeued" in running
-    assert "data-goes-on" in running
+    assert "data-refresh" in running
     assert support.post(f"/requeue-runs/{number}/stop").status_code == 303
     with site.state.console.transaction() as tx:
         assert not requeueing.requeue_next_chunk(tx, number, now, 2)
-    assert "Stopped. What was requeued stays so; the rest is as it was." in support.get(f"/requeue-runs/{number}").text
+    assert "Stopped. The remaining payments are unchanged." in support.get(f"/requeue-runs/{number}").text
     statuses = [row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)]
     assert (statuses.count("Transmission Pending"), statuses.count("Not Sent")) == (2, 3)
 
@@ -79,9 +73,7 @@ def test_a_run_goes_step_by_step_stops_where_it_is_asked_to_and_is_taken_up_agai
     assert [row.who for row in audited(site, "requeue stopped")][:1] == ["user:support"]
 
 
-def test_a_run_whose_console_has_ended_says_so_and_can_be_gone_on_with(
-    visitor: Visitor, ledger: Ledger, site: FastAPI
-) -> None:
+def test_requeue_run_of_a_restarted_console_can_be_resumed(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
     leave_out(ledger, "stalling", "shoes")
     wanted, long_ago = (
         FeedFilter(status=Status.NOT_SENT, clinics=("stalling",)),
@@ -92,13 +84,13 @@ def test_a_run_whose_console_has_ended_says_so_and_can_be_gone_on_with(
     support = visitor("support")
 
     page = support.get(f"/requeue-runs/{number}").text
-    assert "Nothing has moved since" in page
-    assert "data-goes-on" not in page
+    assert "No progress since" in page
+    assert "data-refresh" not in page
     support.post(f"/requeue-runs/{number}/resume")
     until(lambda: "<strong>1</strong> of 1 payment requeued" in support.get(f"/requeue-runs/{number}").text)
 
 
-def test_a_feed_is_read_page_by_page_with_nothing_twice_and_nothing_left_out(visitor: Visitor, ledger: Ledger) -> None:
+def test_feed_pages_contain_each_payment_once(visitor: Visitor, ledger: Ledger) -> None:
     clinic = "paging"
     moments = [f"2026-06-05T{10 + number // 3:02}:00:00+00:00" for number in range(11)]
     events = [

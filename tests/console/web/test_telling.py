@@ -20,7 +20,7 @@ from tests.make import patient, saved
 from tests.office import Office
 
 
-def test_looking_at_a_patient_is_on_record(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
+def test_viewing_a_patient_is_audited(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
     ledger.imports("looks", patient("p-looked-at"), saved(clinic_id="looks", patient_id="p-looked-at"))
     front = visitor("front-office")
 
@@ -56,7 +56,7 @@ def test_looking_at_a_patient_is_on_record(visitor: Visitor, ledger: Ledger, sit
         ("asking-nobody", "Copay", "2026-07-01", (False, "integration_off", "OPEN")),
     ],
 )
-def test_an_emr_hears_before_the_save_whether_it_would_flow(
+def test_would_flow_predicts_the_result_of_a_save(
     asking: Visitor, clinic: str, charge_type: str, day: str, expected: tuple[bool, str | None, str]
 ) -> None:
     answer = asking("front-office").get("/api/would-flow", clinic=clinic, charge_type=charge_type, date=day).json()
@@ -67,9 +67,7 @@ def test_an_emr_hears_before_the_save_whether_it_would_flow(
 
 
 @pytest.mark.parametrize(("policy", "said"), [("review", "a biller gets an exception"), ("auto", "nobody is asked")])
-def test_what_a_closed_month_means_for_a_payment_is_up_to_the_companys_policy(
-    tx: Transaction, policy: str, said: str
-) -> None:
+def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, policy: str, said: str) -> None:
     office = Office(tx, date(2026, 6, 10))
     office.close("2026-04")
     configuring.set_company(tx, CompanyUpdate("company", adjustments=policy), now=office.now, who="user:admin")
@@ -99,23 +97,21 @@ def _copays_and_a_closed_june(office: Office) -> None:
 @pytest.mark.parametrize(
     ("path", "said_in_words"),
     [
-        ("/claims-feed?since=2026-13-01", "since: expected a day such as 2026-10-05"),
-        ("/claims-feed?since=x", "since: expected a day such as 2026-10-05"),
+        ("/claims-feed?since=2026-13-01", "since: expected a date such as 2026-10-05"),
+        ("/claims-feed?since=x", "since: expected a date such as 2026-10-05"),
         ("/claims-feed?since=1492-10-12", "since: input should be greater than or equal to 1900-01-01"),
         ("/claims-feed?since=2026-02-01&until=2026-01-01", "lies before"),
         ("/claims-feed?status=Sent", "status"),
         ("/claims-feed?after=x", "cannot be found"),
-        ("/timeline?payment=a/b/c", "No payment is known as a/b/c"),
-        ("/account?patient=nobody", "No patient is known as nobody"),
+        ("/timeline?payment=a/b/c", "There is no payment a/b/c"),
+        ("/account?patient=nobody", "There is no patient nobody"),
         ("/months?company=company&month=13", "expected"),
-        ("/requeue-runs/new", "Choose which payments"),
-        ("/requeue-runs/4711", "There is no such run"),
-        ("/no-such-page", "There is no such page"),
+        ("/requeue-runs/new", "Choose a status"),
+        ("/requeue-runs/4711", "There is no such requeue"),
+        ("/no-such-page", "This page does not exist"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence_with_the_next_step(
-    visitor: Visitor, path: str, said_in_words: str
-) -> None:
+def test_invalid_request_explains_the_problem(visitor: Visitor, path: str, said_in_words: str) -> None:
     answer = visitor("admin").get(path)
 
     assert 400 <= answer.status_code < 500
@@ -143,9 +139,7 @@ NUL = "it holds a NUL character, which PostgreSQL does not store"
         ("/login", "name"),
     ],
 )
-def test_a_form_that_cannot_be_stored_is_refused_by_the_name_of_its_field(
-    visitor: Visitor, path: str, field: str
-) -> None:
+def test_form_with_nul_character_names_its_field(visitor: Visitor, path: str, field: str) -> None:
     whole = {"role": "billing", "password": "long enough it is", "version": "1", "name": "new", "status": "Not Sent"}
 
     answer = visitor("admin").post(path, **whole | {field: "a\0b"})
@@ -163,7 +157,7 @@ def test_a_form_that_cannot_be_stored_is_refused_by_the_name_of_its_field(
         ("/api/exceptions/1/acknowledge", "reason", {"version": 1, "reason": "a\0b"}),
     ],
 )
-def test_a_program_is_told_so_too(visitor: Visitor, path: str, field: str, body: object) -> None:
+def test_api_call_with_nul_character_names_its_field(visitor: Visitor, path: str, field: str, body: object) -> None:
     admin = visitor("admin")
 
     answer = admin.call(path, body) if body else admin.get(path)
@@ -172,27 +166,27 @@ def test_a_program_is_told_so_too(visitor: Visitor, path: str, field: str, body:
 
 
 @pytest.mark.parametrize("clinics", ["north, so\nuth", "a" * 65, "north, \u200b"])
-def test_a_user_is_limited_to_ids_that_a_clinic_can_have(visitor: Visitor, clinics: str) -> None:
+def test_user_form_refuses_invalid_clinic_ids(visitor: Visitor, clinics: str) -> None:
     new = {"name": "oddly-limited", "role": "billing", "password": "long enough it is"}
 
     answer = visitor("admin").post("/users", **new, clinics=clinics)
 
     assert answer.status_code == 422
-    assert "no clinic&#39;s id" in answer.text
+    assert "One of the clinic ids is invalid" in answer.text
     assert "oddly-limited" not in visitor("admin").get("/users").text
 
 
-def test_today_is_what_the_overview_shows_first(visitor: Visitor) -> None:
+def test_overview_shows_today_by_default(visitor: Visitor) -> None:
     page = visitor("operator").get("/").text
 
-    assert f"Flow of {datetime.now(UTC).date()}" in page
+    assert f"Payments by hour, {datetime.now(UTC).date()}" in page
     assert "<svg" in page
     assert "Flower" in page
     assert "Flower" not in visitor("billing").get("/").text
 
 
 @pytest.mark.parametrize("path", ["/claims-feed", "/exceptions", "/payment-log", "/balancing"])
-def test_a_page_offers_the_first_clinics_and_takes_any_other(
+def test_clinic_filter_offers_some_names_and_accepts_any(
     visitor: Visitor, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     ledger.imports("zz-last", patient())

@@ -1,0 +1,108 @@
+"""Error responses: a page for people, JSON for programs, each with one sentence and the next step."""
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from console import errors
+from console.web.context import RequestContext, app_state
+from console.web.errors import LoginRequiredError, PageError
+from console.web.origins import is_api_request, referring_page
+from console.web.rendering import url
+from payments.access.authentication import UserError
+from payments.journeys.adjusting import AdjustmentError
+from payments.journeys.closing import ClosingError
+from payments.journeys.configuring import ClinicOfOtherCompanyError
+from payments.journeys.reporting import TooManyRowsError
+
+log = structlog.get_logger()
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_CONFLICTS = (AdjustmentError, ClosingError, ClinicOfOtherCompanyError, UserError, TooManyRowsError)
+"""Errors of the journeys that are answered with status 409."""
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Register a handler for every kind of error."""
+    app.add_exception_handler(LoginRequiredError, _on_login_required)
+    app.add_exception_handler(PageError, _on_page_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_input)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    for conflict in _CONFLICTS:
+        app.add_exception_handler(conflict, _on_conflict)
+    app.add_exception_handler(Exception, _on_unexpected_error)
+
+
+def error_response(request: Request, status: int, sentence: str, next_step: str = "") -> Response:
+    """Return an error as a page, or as JSON for the API."""
+    if is_api_request(request):
+        return JSONResponse({"error": sentence, "next": next_step or None}, status)
+    values = {"sentence": sentence, "next_step": next_step, "back": referring_page(request)}
+    context: RequestContext | None = getattr(request.state, "context", None)
+    if context:
+        response = context.page("error.html", status, **values)
+    else:
+        page = app_state(request).render("error.html", values | {"context": None})
+        response = HTMLResponse(page, status)
+    # The response to an unexpected error bypasses the middleware that adds them.
+    response.headers.update(SECURITY_HEADERS | {"Cache-Control": "no-store"})
+    return response
+
+
+def _on_login_required(request: Request, _: Exception) -> Response:
+    if is_api_request(request):
+        step = "Create a token with `payments users token NAME` and send it as a bearer token."
+        return JSONResponse({"error": "The request has no valid session or token.", "next": step}, 401)
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    next_page = wanted if request.method == "GET" and wanted != "/" else None
+    return RedirectResponse(url("/login", next=next_page), 303)
+
+
+def _on_page_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PageError)  # noqa: S101 (registered for this class alone)
+    return error_response(request, error.status, error.sentence, error.next_step)
+
+
+def _on_invalid_input(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (as above)
+    first = error.errors()[0]
+    # The location of an element of a list ends with its index.
+    field = next((each for each in reversed(first["loc"]) if isinstance(each, str)), "request")
+    label = field if is_api_request(request) else field.replace("_", " ")
+    if first["type"] == "missing" and first["loc"][0] == "body" and not is_api_request(request):
+        return error_response(request, 422, f"The form is incomplete: {label} is missing.", "Go back and complete it.")
+    is_date = str(first["type"]).startswith("date_from_")
+    problem = "expected a date such as 2026-10-05" if is_date else str(first["msg"]).removeprefix("Value error, ")
+    return error_response(request, 422, f"{label}: {problem}.", "Correct it and try again.")
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (as above)
+    sentence = "This page does not exist." if error.status_code == 404 else f"{error.detail}."
+    response = error_response(request, error.status_code, sentence, "Go to the overview.")
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _on_conflict(request: Request, error: Exception) -> Response:
+    return error_response(request, 409, f"{error}.", "Go back, reload the page and try again.")
+
+
+def _on_unexpected_error(request: Request, error: Exception) -> Response:
+    sentence = errors.sentence(error)
+    log.error("page_failed", path=request.url.path, error_class=type(error).__name__)
+    if sentence:
+        return error_response(request, 503, f"{sentence}.", "Nothing was changed. Try again in a moment.")
+    step = "Nothing was changed. Tell an operator what you did; the console's log has the details."
+    return error_response(request, 500, "An unexpected error occurred.", step)

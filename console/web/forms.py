@@ -1,0 +1,20 @@
+"""Base models of the pages' forms. FastAPI reads a form into its model and reports the field that is wrong."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from console.web.filters import Filter
+
+RowId = Annotated[int, Field(ge=0, le=2**62)]
+"""The id or version of a row, as a form carries it."""
+
+
+class ReturnForm(Filter):
+    """A form that returns to the page it was sent from; `back` holds the address of that page."""
+
+    back: str = ""
+
+    def return_to(self, *pages: str) -> str:
+        """Return the address in `back` if it is one of these pages, otherwise the first of them."""
+        return self.back if self.back.partition("?")[0] in pages else pages[0]
