@@ -12,7 +12,7 @@ LINES_MAX, FUNCTION_LINES_MAX, NESTING_MAX, PARAMETERS_MAX = 250, 40, 3, 5
 # fails the test until it is corrected here.
 RATCHET: dict[str, dict[str, int]] = {
     "lines of a file": {
-        "tests/console/cli/test_exceptions.py": 272,
+        "tests/console/cli/test_exceptions.py": 270,
     },
     "lines of a function": {
         "tests/acceptance/test_closed_months.py::test_what_is_added_edited_and_deleted_in_a_closed_month_is_adjusted_in_the_present_one": 43,  # noqa: E501 (the name states the fact)

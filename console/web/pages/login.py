@@ -29,10 +29,10 @@ WAITING_MAX = 500
 
 
 class _LoginForm(BaseModel):
-    csrf: str = ""
+    csrf: str = Field(default="", repr=False)
     next_page: Annotated[str, Field(alias="next")] = ""
     name: Annotated[str, Storable] = ""
-    password: Annotated[str, Storable] = ""
+    password: Annotated[str, Storable] = Field(default="", repr=False)
 
 
 @router.get("/login")

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from console.web.auth import Administrator
 from console.web.errors import PageError
@@ -23,7 +23,7 @@ class _NameForm(Filter):
 
 
 class _PasswordForm(_NameForm):
-    password: str = ""
+    password: str = Field(default="", repr=False)
 
 
 class _RoleForm(_NameForm):
@@ -36,7 +36,7 @@ class _RoleForm(_NameForm):
 
 
 class _NewUserForm(_RoleForm):
-    password: str = ""
+    password: str = Field(default="", repr=False)
 
 
 @router.get("/users")
