@@ -4,12 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# House rules of source and documents, which `make check` runs. One process parses everything once.
+HOUSE := tests/house tests/docgen
+HOUSE_RULES := $(BIN)/pytest -p no:xdist --quiet $(HOUSE)
 # Processes of the fast tests. Tests that start servers need all cores, and run alone.
 CORES ?= 2
+SLOW := tests/acceptance tests/browser tests/faults
 FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES) --dist worksteal \
-	--ignore tests/acceptance --ignore tests/browser --ignore tests/faults --ignore tests/house
-# House rules of source and documents. One process parses everything once.
-HOUSE := $(BIN)/pytest -p no:xdist --quiet tests/house
+	$(SLOW:%=--ignore %) $(HOUSE:%=--ignore %)
 
 # Keep bytecode; otherwise each process of a test run compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,7 +39,7 @@ up: install ## run the whole stack in the foreground (Ctrl-C stops it)
 
 test: install ## run all tests, with the whole stack
 	$(FAST)
-	$(HOUSE)
+	$(HOUSE_RULES)
 	$(BIN)/pytest -m "acceptance or faults"
 
 test-fast: install ## run the tests of behaviour that start no servers or publishers
@@ -75,7 +77,7 @@ check: install ## run ruff, mypy --strict, the import contracts, the house rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m docgen --check
-	$(HOUSE)
+	$(HOUSE_RULES)
 
 docs-reference: install ## generate docs/reference and docs/contract from the code
 	$(BIN)/python -m docgen

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -207,12 +208,13 @@ def _reject_misspelt(environ: Mapping[str, str]) -> None:
         if name.startswith(_PREFIX):
             raise SettingsError(f"{name}: there is no such setting{_suggestion(name, VARIABLES, 0.6)}")
         # A misspelt URL would start an embedded engine instead of using the intended one.
-        unset = [real for real in _UNPREFIXED if not environ.get(real)]
+        unset = tuple(real for real in _UNPREFIXED if not environ.get(real))
         if hint := _suggestion(name, unset, 0.88):
             raise SettingsError(f"{name}: there is no such setting{hint}")
 
 
-def _suggestion(name: str, names: list[str] | tuple[str, ...], cutoff: float) -> str:
+@lru_cache(maxsize=1_000)
+def _suggestion(name: str, names: tuple[str, ...], cutoff: float) -> str:
     found = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
     return f"; did you mean {found[0]}?" if found else ""
 

@@ -1,5 +1,6 @@
 """Every report as it was known at a time: byte for byte what was printed then, whatever came after."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -54,11 +55,11 @@ class Reader:
         told = self._terminal.types(*line.format(company=self.company).split())
         assert (told.status, told.err) == (0, "")
 
-    def reads(self, line: str, *as_of: str) -> list[str]:
-        """Return a report in each of its forms."""
+    def reads(self, line: str, *as_of: str, forms: Sequence[str] = FORMS) -> list[str]:
+        """Return a report in each of the formats."""
         asked = line.format(company=self.company, patient=self.patient).split()
-        told = [self._terminal.types("report", *asked, *as_of, "--format", form) for form in FORMS]
-        assert [(each.status, each.err) for each in told] == [(0, "")] * len(FORMS)
+        told = [self._terminal.types("report", *asked, *as_of, "--format", form) for form in forms]
+        assert [(each.status, each.err) for each in told] == [(0, "")] * len(forms)
         return [each.out for each in told]
 
 
@@ -88,8 +89,8 @@ def test_reports_as_of_the_close_never_change(reader: Reader) -> None:
     reader.does("exceptions accept --all --company {company}")
     reader.hears(saved(payment_id="b", version=3, **paid("50.00", "2020-04-09"), **reader.here))
 
-    now = {name: reader.reads(line) for name, line in REPORTS.items()}
-    assert {name for name in REPORTS if now[name] == then[name]} == set()
+    now = {name: reader.reads(line, forms=FORMS[1:2]) for name, line in REPORTS.items()}
+    assert {name for name in REPORTS if now[name] == then[name][1:2]} == set()
     for name, line in REPORTS.items():
         assert reader.reads(line, "--as-of", at_the_close) == then[name], name
 

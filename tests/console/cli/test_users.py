@@ -2,16 +2,20 @@
 
 import io
 import json
+from functools import partial
 
 import pytest
 
-from tests.console.conftest import Terminal
+from payments.access import authentication
+from tests.console.conftest import CHEAP, Terminal
 
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but this test)
 
 
 @pytest.fixture
 def types(terminal: Terminal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(authentication, "Password", partial(authentication.Password, cost=CHEAP))
+
     def with_password(*arguments: str, password: str = PASSWORD):
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
         return terminal.types(*arguments)

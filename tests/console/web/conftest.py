@@ -20,19 +20,18 @@ from config.engines import Engines
 from config.settings import read_settings
 from console.web.app import create_app
 from payments.access import authentication
-from payments.access.authentication import Cost, Password
+from payments.access.authentication import Password
 from payments.access.rights import Role, User
 from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
 from tests.conftest import scratch_database
+from tests.console.conftest import CHEAP
 from tests.make import arrived, run
 from tests.office import Office
 
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
-# Nobody guesses here, and many log in.
-CHEAP = Cost(memory_kib=8, passes=1, lanes=1)
 METRICS_TOKEN = "only-for-these-tests"  # noqa: S105 (likewise)
 # Pages come by plain HTTP here; reading the certificates of all the world for each browser takes long.
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-import grimp
 import pytest
 
 from config.settings import VARIABLES, Settings
 from tasks.app import TASK_MODULES
+from tests.house.test_imports import import_graph
 from tests.ops.composed import ROOT, ours
 
 GIVEN_OTHERWISE = {
@@ -20,12 +20,6 @@ MADE_OF = {"console_url": "console_address", "flower_url": "flower_address"}
 NAMES = dict(zip(Settings.model_fields, VARIABLES, strict=True))
 
 
-@pytest.fixture(scope="module")
-def graph():
-    """Which module imports which, be it within a function."""
-    return grimp.build_graph("config", "console", "emr", "payments", "tasks", "workers", cache_dir=None)
-
-
 def settings_read_by(module):
     path = ROOT / Path(*module.split("."))
     text = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
@@ -33,11 +27,11 @@ def settings_read_by(module):
 
 
 @pytest.mark.parametrize("name", ours())
-def test_a_service_is_given_each_setting_that_it_reads(graph, name):
+def test_a_service_is_given_each_setting_that_it_reads(name):
     service = ours()[name]
     # A Celery worker loads its tasks by their names.
     begun = {*service["command"], *(TASK_MODULES if name in {"importer", "backoffice"} else ())}
-    modules = begun | {each for module in begun for each in graph.find_upstream_modules(module)}
+    modules = begun | {each for module in begun for each in import_graph().find_upstream_modules(module)}
     read = {setting for module in modules - {"config.settings"} for setting in settings_read_by(module)}
 
     assert {"DATABASE_URL", "REDIS_URL", "PAYMENTS_LOG_LEVEL"} < read
