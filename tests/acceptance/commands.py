@@ -1,7 +1,7 @@
-"""`payments ...` as it is typed, each command a process of its own.
+"""`payments ...` commands, each in a process of its own.
 
-It is forked from one that has imported all that commands need: to import it anew takes longer than most of them work.
-The installed program itself, from its first line on, runs the stacks and the tour of the README.
+The process is forked from one with all imports, because importing takes longer than most commands. The installed
+program itself runs the stacks and the tour of the README.
 """
 
 import atexit

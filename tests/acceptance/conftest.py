@@ -1,4 +1,4 @@
-"""One stack for all stories, each of which uses clinics of its own."""
+"""One stack for all tests; each test uses its own clinics."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What the EMR of these stories saves."""
+"""Events of the acceptance tests."""
 
 import uuid
 from decimal import Decimal

@@ -1,6 +1,6 @@
-"""The next version of this program as it may be written: a copy of it with an addition of each kind that may cross.
+"""A next version of this program: a copy with one addition of each compatible kind.
 
-It has a migration step of its own, a field more in an event, and an argument more in the messages that it sends.
+It has a migration, a field in an event, and an argument in its messages.
 """
 
 import os

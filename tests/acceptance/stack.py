@@ -1,4 +1,4 @@
-"""`payments up` as a real process with a home and ports of its own, driven by the command line alone."""
+"""`payments up` as a real process with its own home and ports, driven by the command line."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A patient's account from the EMR's charges and payments to what is still owed."""
+"""A patient's account from charges and payments to the outstanding balance."""
 
 import json
 import time
@@ -47,7 +47,7 @@ def until(stack: Stack, clinic: str, unassigned: str, balance: str) -> Row:
     return row
 
 
-def test_a_payment_on_account_is_applied_as_soon_as_something_is_owed_and_comes_back_when_it_is_not(
+def test_payment_on_account_is_applied_and_unapplied_immediately(
     stack: Stack,
 ) -> None:
     clinic = "on-account"
@@ -74,7 +74,7 @@ def test_a_payment_on_account_is_applied_as_soon_as_something_is_owed_and_comes_
     until(stack, clinic, "9.00", "15.00")
 
 
-def test_other_payments_wait_for_the_night_and_a_dry_run_tells_what_it_will_do(stack: Stack) -> None:
+def test_other_payments_are_distributed_nightly_as_the_dry_run_shows(stack: Stack) -> None:
     clinic = "by-night"
     stack.set_clinic(clinic, ALL_TYPES)
     owed = charge(clinic, "visit", "15.00", DAY)

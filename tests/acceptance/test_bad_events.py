@@ -1,4 +1,4 @@
-"""A bad event stops nobody else, and is seen with the field that is wrong."""
+"""Invalid events stop no valid ones, and are shown with their wrong field."""
 
 import json
 
@@ -33,7 +33,7 @@ def _bad() -> dict[str, tuple[bytes, str]]:
     }
 
 
-def test_every_bad_event_is_seen_and_every_good_one_beside_it_is_imported(stack: Stack) -> None:
+def test_invalid_events_are_visible_and_valid_ones_imported(stack: Stack) -> None:
     bad, good = _bad(), [f"good-{number}" for number in range(20)]
     stack.set_clinic(CLINIC, "Copay")
     lines = [json.dumps(payment(CLINIC, name)).encode() for name in good]

@@ -1,4 +1,4 @@
-"""A month is closed, the EMR goes on changing it, and the office puts that right in the present month."""
+"""A month is closed, the EMR changes it, and the office adjusts the current month."""
 
 import json
 import time
@@ -26,7 +26,7 @@ def exceptions(stack: Stack, *arguments: str) -> list[Row]:
     return [row for row in stack.report("exceptions", *arguments) if row["company"] == COMPANY]
 
 
-def test_what_is_added_edited_and_deleted_in_a_closed_month_is_adjusted_in_the_present_one(stack: Stack) -> None:
+def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) -> None:
     stack.do(*f"settings set {CLINIC} --company {COMPANY} --integration on --types Copay".split())
     stack.publish(
         said(patient(f"{CLINIC}-ada")),
@@ -71,7 +71,7 @@ def test_what_is_added_edited_and_deleted_in_a_closed_month_is_adjusted_in_the_p
     assert (steps[-1]["what"], steps[-1]["who"][:5]) == ("Exception accepted", "user:")
 
 
-def test_a_company_that_wants_no_questions_has_its_adjustments_posted_by_itself(stack: Stack) -> None:
+def test_auto_policy_posts_adjustments_automatically(stack: Stack) -> None:
     clinic = company = "no-questions"
     stack.do(*f"settings set {clinic} --company {company} --integration on --types Copay".split())
     stack.do("company", "set", company, "--adjustments", "auto")

@@ -1,4 +1,4 @@
-"""What people see of the tasks in Flower."""
+"""Tasks in Flower."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from tests.acceptance.stack import Row, Stack
 SUMMARY = "imported 1, updated 0, held 0, not sent 1"
 
 
-def test_flower_lists_the_tasks_by_name_with_a_summary_of_what_came_of_them(stack: Stack) -> None:
+def test_flower_lists_tasks_with_their_results(stack: Stack) -> None:
     clinic = "watched"
     stack.set_clinic(clinic, "Copay")
     stack.publish(patient(f"{clinic}-ada"), payment(clinic, "seen"), payment(clinic, "out", charge_type="Other"))

@@ -1,4 +1,4 @@
-"""What holds when processes end: all of it arrives, once; nothing stays; and a home has one stack."""
+"""Killed processes lose nothing; stopped stacks leave nothing behind; a home has one stack."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tests.acceptance.stack import PAYMENTS, Stack
 EVENTS_EACH_TIME = 1_000
 
 
-def test_what_is_on_its_way_arrives_once_when_importer_and_intake_are_killed(stack: Stack) -> None:
+def test_payments_arrive_once_when_importer_and_intake_are_killed(stack: Stack) -> None:
     clinic, killed = "killed", []
     stack.set_clinic(clinic, ALL_TYPES)
     stack.publish(patient(f"{clinic}-ada"))
@@ -37,7 +37,7 @@ def test_what_is_on_its_way_arrives_once_when_importer_and_intake_are_killed(sta
     assert not {stack.leader("workers.importer"), stack.leader("workers.intake")} & set(killed)
 
 
-def test_a_stack_shares_its_home_with_no_other_leaves_nothing_behind_and_keeps_what_it_had(stack: Stack) -> None:
+def test_stack_locks_its_home_and_keeps_its_data(stack: Stack) -> None:
     clinic = "stopped"
     stack.set_clinic(clinic, ALL_TYPES)
     stack.publish(patient(f"{clinic}-ada"), payment(clinic, "before"))

@@ -1,4 +1,4 @@
-"""The README's tour works as it stands when it is pasted."""
+"""The README's tour runs as pasted."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tests.acceptance.stack import Stack
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_tour_can_be_pasted(stack: Stack) -> None:
+def test_readme_tour_runs_as_pasted(stack: Stack) -> None:
     blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     script = "\n".join(["set -euo pipefail", *blocks])
 

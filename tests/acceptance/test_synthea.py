@@ -1,4 +1,4 @@
-"""A real export crosses whole: each payment is seen, the money adds up, and sending it again changes nothing."""
+"""A real export is imported: each payment is visible, the totals match, and a repeat changes nothing."""
 
 import csv
 import os
@@ -20,7 +20,7 @@ EXPORT = Path(os.environ.get("SYNTHEA_DIR", Path(__file__).parents[3] / "shared"
     not (EXPORT / "claims_transactions.csv").exists(),
     reason=f"no Synthea export in {EXPORT}; SYNTHEA_DIR may name one",
 )
-def test_an_export_is_posted_to_the_cent_and_once_however_often_it_is_sent(stack: Stack) -> None:
+def test_repeated_export_is_posted_once_to_the_cent(stack: Stack) -> None:
     money, clinics = _money_from_patients(), {row["PLACEOFSERVICE"] for row in _rows()}
     stack.do("emr", "replay-synthea", EXPORT)
     stack.settle()

@@ -1,4 +1,4 @@
-"""While one version follows on another both work, on the same queues and tables: nothing is lost, doubled, refused."""
+"""Two versions work side by side on the same queues and tables without loss."""
 
 import json
 import os
@@ -52,9 +52,7 @@ def newer(older: Stack, tmp_path: Path) -> Iterator[NextVersion]:
         version.kill_what_is_left()
 
 
-def test_an_older_and_a_newer_version_work_side_by_side_on_a_database_that_the_newer_one_has_changed(
-    older: Stack, newer: NextVersion
-) -> None:
+def test_old_and_new_versions_work_side_by_side_after_a_migration(older: Stack, newer: NextVersion) -> None:
     older.set_clinic(CLINIC, ALL_TYPES)
     first = wave(0)
     older.publish(patient(f"{CLINIC}-ada"), *first)

@@ -1,4 +1,4 @@
-"""The office's worked examples of closed months, through the whole stack and by command: a payment each."""
+"""The worked examples of closed months, through the whole stack."""
 
 import json
 from collections import defaultdict
@@ -75,7 +75,7 @@ def closed(stack: Stack) -> Stack:
     return stack
 
 
-def test_the_closed_months_keep_their_totals_and_the_present_one_takes_each_adjustment(closed: Stack) -> None:
+def test_closed_months_keep_their_totals_and_adjustments_post_now(closed: Stack) -> None:
     stood, found, before = entries(closed), exceptions(closed), totals(closed)
     assert {name: (row["case"], row["difference"]) for name, row in found.items()} == {
         name: (example.case, example.difference) for name, example in ROWS.items()

@@ -1,4 +1,4 @@
-"""Facts about publishing, against a real server; between the two a wire that can be made to fail."""
+"""Publishing to a real server, through a proxy that can fail."""
 
 import json
 import select
@@ -48,7 +48,7 @@ def bodies_on(server: redis.Redis, stream: str) -> list[bytes]:
     return [fields[b"event"] for _, fields in entries]
 
 
-def test_a_key_signs_the_bytes_that_are_sent(redis_url: str, server: redis.Redis, stream: str) -> None:
+def test_signing_key_signs_the_published_bytes(redis_url: str, server: redis.Redis, stream: str) -> None:
     key = SigningKey("2026-10", b"s" * 32)
     with PaymentFeed(redis_url, stream, sign=key.sign) as feed:
         feed.publish(PATIENT)
@@ -60,9 +60,7 @@ def test_a_key_signs_the_bytes_that_are_sent(redis_url: str, server: redis.Redis
     assert "sss" not in repr(key)
 
 
-def test_each_form_of_an_event_becomes_one_entry_with_one_field(
-    redis_url: str, server: redis.Redis, stream: str
-) -> None:
+def test_each_event_form_becomes_one_entry_with_one_field(redis_url: str, server: redis.Redis, stream: str) -> None:
     model: Event = PatientSaved.model_validate(PATIENT)
     with PaymentFeed(redis_url, stream) as feed:
         entry_ids = [feed.publish(model), feed.publish(PATIENT), feed.publish(b"\xff not an event")]
@@ -74,9 +72,7 @@ def test_each_form_of_an_event_becomes_one_entry_with_one_field(
     assert bodies[2] == b"\xff not an event"
 
 
-def test_many_events_keep_their_order_and_only_one_chunk_is_held(
-    redis_url: str, server: redis.Redis, stream: str
-) -> None:
+def test_publish_many_keeps_order_with_one_chunk_in_memory(redis_url: str, server: redis.Redis, stream: str) -> None:
     made = 0
     held: list[int] = []
     told: list[int] = []
@@ -98,7 +94,7 @@ def test_many_events_keep_their_order_and_only_one_chunk_is_held(
     assert bodies_on(server, stream) == [str(number).encode() for number in range(1, 1_251)]
 
 
-def test_nothing_to_publish_is_nothing_on_the_feed(redis_url: str, server: redis.Redis, stream: str) -> None:
+def test_publishing_no_events_adds_no_entry(redis_url: str, server: redis.Redis, stream: str) -> None:
     with PaymentFeed(redis_url, stream) as feed:
         assert feed.publish_many(iter(())) == 0
         with pytest.raises(ValueError, match="not 0"):
@@ -107,9 +103,7 @@ def test_nothing_to_publish_is_nothing_on_the_feed(redis_url: str, server: redis
     assert not server.exists(stream)
 
 
-def test_a_write_whose_reply_is_lost_is_not_repeated_behind_the_callers_back(
-    redis_url: str, server: redis.Redis, stream: str
-) -> None:
+def test_write_with_a_lost_reply_is_not_repeated_silently(redis_url: str, server: redis.Redis, stream: str) -> None:
     with (
         _wire_that_loses_the_reply_to(b"XADD", redis_url) as url,
         PaymentFeed(url, stream) as feed,
@@ -125,9 +119,7 @@ def test_a_write_whose_reply_is_lost_is_not_repeated_behind_the_callers_back(
     assert first.event_id == again.event_id
 
 
-def test_a_fault_in_the_middle_says_how_many_events_were_confirmed(
-    redis_url: str, server: redis.Redis, stream: str
-) -> None:
+def test_publish_error_states_the_confirmed_count(redis_url: str, server: redis.Redis, stream: str) -> None:
     events = [b"1", b"2", b"3", b"the reply to this one is lost", b"5"]
     with (
         _wire_that_loses_the_reply_to(b"the reply to this one", redis_url) as url,
@@ -140,7 +132,7 @@ def test_a_fault_in_the_middle_says_how_many_events_were_confirmed(
     assert bodies_on(server, stream) == events[:4]
 
 
-def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+def test_unreachable_server_is_named_without_its_password() -> None:
     with PaymentFeed(f"redis://emr:s3cret@127.0.0.1:{_free_port()}/3") as feed:
         for publish in (lambda: feed.publish(PATIENT), lambda: feed.publish_many([PATIENT])):
             with pytest.raises(FeedUnreachableError, match=r"127\.0\.0\.1:\d+, database 3") as raised:
@@ -148,7 +140,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
             assert "s3cret" not in str(raised.value)
 
 
-def test_a_server_behind_a_socket_file_is_named_by_it(tmp_path: Path) -> None:
+def test_unix_socket_server_is_named_by_its_path(tmp_path: Path) -> None:
     with (
         PaymentFeed(f"unix://{tmp_path}/feed.sock?db=2") as feed,
         pytest.raises(FeedUnreachableError, match=r"feed\.sock, database 2"),
@@ -156,14 +148,14 @@ def test_a_server_behind_a_socket_file_is_named_by_it(tmp_path: Path) -> None:
         feed.publish(PATIENT)
 
 
-def test_a_server_that_does_not_answer_is_given_up() -> None:
+def test_unresponsive_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}?socket_timeout=0.05"
         with PaymentFeed(url) as feed, pytest.raises(FeedUnreachableError, match="Timeout"):
             feed.publish(PATIENT)
 
 
-def test_a_refusal_is_told_apart_from_a_fault_and_quotes_no_event(
+def test_redis_rejection_differs_from_an_outage_and_quotes_no_event(
     redis_url: str, server: redis.Redis, stream: str
 ) -> None:
     server.set(stream, "not a stream")
@@ -174,7 +166,7 @@ def test_a_refusal_is_told_apart_from_a_fault_and_quotes_no_event(
             assert "Ada" not in str(raised.value) + str(raised.value.__cause__)
 
 
-def test_a_url_that_cannot_be_read_is_refused_without_quoting_it() -> None:
+def test_unreadable_url_is_rejected_without_quoting_it() -> None:
     for url in ("redis://emr:s3c/ret@host:6379", "amqp://emr:s3cret@host"):
         with pytest.raises(ValueError, match="not a Redis URL") as raised:
             PaymentFeed(url)

@@ -1,4 +1,4 @@
-"""Facts about the bytes that go on the feed: what is read was written, and ids come back the same."""
+"""Event bodies round-trip, and event ids are stable."""
 
 import json
 import uuid
@@ -50,7 +50,7 @@ REFUND = PAYMENT | {"amount_due": "-25.00", "amount_paid": "-0.50", "refund_of":
 
 
 @pytest.mark.parametrize("content", [PATIENT, PAYMENT, REFUND, DELETED, CHARGE], ids=lambda content: content["type"])
-def test_an_event_that_was_read_is_written_in_the_contract_again(content: dict[str, object]) -> None:
+def test_event_round_trips_through_its_body(content: dict[str, object]) -> None:
     event = read_event(json.dumps(content).encode())
 
     written = body_of(event)
@@ -63,7 +63,7 @@ def test_an_event_that_was_read_is_written_in_the_contract_again(content: dict[s
     assert read_event(written).saved_at.isoformat() == PATIENT["saved_at"]
 
 
-def test_a_mapping_may_hold_amounts_dates_and_ids_as_python_has_them() -> None:
+def test_mapping_event_accepts_decimals_dates_and_uuids() -> None:
     mapping = PAYMENT | {
         "event_id": uuid.UUID(PATIENT["event_id"]),
         "amount_due": Decimal(25),
@@ -81,19 +81,17 @@ def test_a_mapping_may_hold_amounts_dates_and_ids_as_python_has_them() -> None:
 @pytest.mark.parametrize(
     ("unfit", "error"), [({1, 2}, TypeError), (Decimal("0.001"), ValueError), (Decimal("NaN"), ValueError)]
 )
-def test_a_mapping_that_the_contract_has_no_form_for_is_refused_before_it_is_sent(
-    unfit: object, error: type[Exception]
-) -> None:
+def test_unsupported_mapping_is_rejected_before_publishing(unfit: object, error: type[Exception]) -> None:
     with pytest.raises(error):
         body_of(PAYMENT | {"amount_due": unfit})
 
 
-def test_text_is_not_taken_for_an_event() -> None:
+def test_text_is_rejected_as_an_event() -> None:
     with pytest.raises(TypeError, match="not str"):
         body_of(json.dumps(PAYMENT))  # type: ignore[arg-type]
 
 
-def test_the_same_version_has_the_same_event_id_and_any_other_another() -> None:
+def test_event_id_depends_on_the_version() -> None:
     line = ("clinic-1", "P-1", "1")
 
     assert event_id_for("payment.saved", *line, version=1) == event_id_for("payment.saved", *line, version=1)

@@ -1,4 +1,4 @@
-"""Facts about the outbox: in the EMR's own transaction, over a feed that comes and goes, by several relays at once."""
+"""The outbox: in the EMR's transaction, during outages, with several relays."""
 
 import json
 import socket
@@ -60,7 +60,7 @@ def nowhere() -> PaymentFeed:
     return PaymentFeed(f"redis://127.0.0.1:{port}")
 
 
-def test_an_event_is_there_exactly_when_its_save_is(emr: Connection) -> None:
+def test_outbox_event_commits_with_its_save(emr: Connection) -> None:
     save(emr, 1)
     emr.rollback()
     assert waiting(emr) == 0
@@ -70,9 +70,7 @@ def test_an_event_is_there_exactly_when_its_save_is(emr: Connection) -> None:
     assert waiting(emr) == 1
 
 
-def test_while_redis_is_away_events_wait_and_then_come_in_their_order(
-    emr: Connection, redis_url: str, stream: str
-) -> None:
+def test_outbox_events_are_published_in_order_after_an_outage(emr: Connection, redis_url: str, stream: str) -> None:
     for number in range(25):
         save(emr, number)
         emr.commit()
@@ -89,7 +87,7 @@ def test_while_redis_is_away_events_wait_and_then_come_in_their_order(
     assert waiting(emr) == 0
 
 
-def test_a_relay_that_is_cut_off_before_its_commit_says_everything_again(
+def test_relay_interrupted_before_its_commit_publishes_again(
     emr: Connection, emr_url: str, redis_url: str, stream: str
 ) -> None:
     class CutOff(PaymentFeed):
@@ -112,9 +110,7 @@ def test_a_relay_that_is_cut_off_before_its_commit_says_everything_again(
     assert waiting(emr) == 0
 
 
-def test_relays_share_the_work_and_say_nothing_twice(
-    emr: Connection, emr_url: str, redis_url: str, stream: str
-) -> None:
+def test_concurrent_relays_publish_each_event_once(emr: Connection, emr_url: str, redis_url: str, stream: str) -> None:
     for number in range(2_000):
         save(emr, number)
     emr.commit()
@@ -132,9 +128,7 @@ def test_relays_share_the_work_and_say_nothing_twice(
     assert sorted(said(redis_url, stream)) == list(range(2_000))
 
 
-def test_a_relay_waits_while_the_feed_is_away_and_goes_on_by_itself(
-    emr: Connection, redis_url: str, stream: str
-) -> None:
+def test_relay_waits_during_an_outage_and_resumes(emr: Connection, redis_url: str, stream: str) -> None:
     with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream) as feed:
         server.set(stream, "in the way of the feed")
         save(emr, 1)

@@ -1,4 +1,4 @@
-"""The EMR's Payment Log: written and read back, and a lost event found by it; a simulated fortnight that balances."""
+"""The EMR's Payment Log: written, read, and compared with Billing over two simulated weeks."""
 
 import io
 from collections import defaultdict
@@ -87,7 +87,7 @@ def log_of(events: Sequence[Event]) -> io.StringIO:
     return file
 
 
-def test_a_fortnight_with_every_kind_of_difference_balances(fortnight: Transaction) -> None:
+def test_two_weeks_with_every_difference_balance(fortnight: Transaction) -> None:
     balance = balancing.balance(fortnight, BalanceFilter(FIRST_DAY, date(2026, 10, 7)))
 
     assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
@@ -95,7 +95,7 @@ def test_a_fortnight_with_every_kind_of_difference_balances(fortnight: Transacti
     assert balance.equal > 500
 
 
-def test_a_fortnight_balances_per_clinic_and_per_day(fortnight: Transaction) -> None:
+def test_two_weeks_balance_by_clinic_and_by_day(fortnight: Transaction) -> None:
     whole, sums = balancing.balance(fortnight, ALL), Balance()
     for number in range(70):
         day = FIRST_DAY - timedelta(days=50) + timedelta(days=number)
@@ -107,7 +107,7 @@ def test_a_fortnight_balances_per_clinic_and_per_day(fortnight: Transaction) -> 
 
 
 @pytest.mark.parametrize("number", range(LOST))
-def test_the_log_names_exactly_the_line_whose_event_was_lost(
+def test_payment_log_identifies_the_line_of_a_lost_event(
     tx: Transaction, events: Sequence[SimulatedEvent], number: int
 ) -> None:
     told = [each.event for each in events]
@@ -134,7 +134,7 @@ def was_paid(event: PaymentSaved | PaymentDeleted) -> bool:
     return isinstance(event, PaymentSaved) and event.paid
 
 
-def test_what_the_log_can_miss_is_a_save_or_a_deletion_paid_or_not(events: Sequence[SimulatedEvent]) -> None:
+def test_any_lost_event_type_is_covered(events: Sequence[SimulatedEvent]) -> None:
     kinds = {
         (type(each), getattr(each, "paid", None), getattr(each, "internal_payment", None))
         for each in that_the_log_can_miss([each.event for each in events])
@@ -144,7 +144,7 @@ def test_what_the_log_can_miss_is_a_save_or_a_deletion_paid_or_not(events: Seque
     assert kinds >= saves | {(PaymentDeleted, None, None)}
 
 
-def test_the_log_and_what_the_feed_said_are_the_same_where_nothing_was_lost(
+def test_payment_log_matches_the_feed_when_nothing_was_lost(
     fortnight: Transaction, events: Sequence[SimulatedEvent]
 ) -> None:
     week = BalanceFilter(FIRST_DAY, FIRST_DAY + timedelta(days=6), "clinic-002")
@@ -156,7 +156,7 @@ def test_the_log_and_what_the_feed_said_are_the_same_where_nothing_was_lost(
     assert [line.payment for line in logged.lines] == [line.payment for line in fed.lines]
 
 
-def test_a_log_holds_each_line_as_it_was_saved_last() -> None:
+def test_payment_log_holds_the_newest_save_of_each_line() -> None:
     first = saved("25.00", payment_id="a")
     file = log_of(
         [edited(first, amount_paid="30.00"), first, saved(payment_id="b"), deleted(payment_id="b", version=2)]
@@ -174,7 +174,7 @@ def test_a_log_holds_each_line_as_it_was_saved_last() -> None:
     )
 
 
-def test_a_log_is_read_as_spreadsheets_write_it() -> None:
+def test_payment_log_is_read_in_spreadsheet_formats() -> None:
     header = "\ufeffPaid,Internal Payment,CHARGE_TYPE,Amount_Paid,Transaction Date,Line_ID,payment_id,Clinic_Id,Till"
     text = (
         f"{header.lstrip(chr(0xFEFF))}\r\nno,1,copay,7,2026-06-05,1,p,c,3\r\n\r\nYES,0,Other,-7.5,2026-06-05,2,p,c,\r\n"
@@ -202,7 +202,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("change", "told"), REFUSED, ids=[told.split(";")[0] for _, told in REFUSED])
-def test_a_cell_that_cannot_be_read_is_named_by_row_and_column(change: dict[str, str], told: str) -> None:
+def test_unreadable_cell_is_named_by_row_and_column(change: dict[str, str], told: str) -> None:
     rows = [ROW | {"line_id": "0"}, ROW | change]
     text = "\n".join(",".join(cells) for cells in [COLUMNS, *(row.values() for row in rows)])
 
@@ -213,7 +213,7 @@ def test_a_cell_that_cannot_be_read_is_named_by_row_and_column(change: dict[str,
 
 
 @pytest.mark.parametrize("text", ["", "clinic_id,payment_id,line_id\nc,p,1\n"])
-def test_a_log_without_a_column_is_refused(text: str) -> None:
+def test_payment_log_without_a_required_column_is_rejected(text: str) -> None:
     with pytest.raises(
         PaymentLogError, match=r"row 1, column (clinic_id|transaction_date): missing; expected a header"
     ):

@@ -1,4 +1,4 @@
-"""Facts about the simulated days: what they hold, in which order, and that nothing but the seed decides it."""
+"""Simulated days: content, order and dependence on the seed."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def saves_of(arrivals: list[SimulatedEvent]) -> list[PaymentSaved]:
     return [arrival.event for arrival in arrivals if isinstance(arrival.event, PaymentSaved)]
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(fortnight: list[SimulatedEvent]) -> None:
+def test_simulation_bytes_depend_on_the_seed(fortnight: list[SimulatedEvent]) -> None:
     again = [body_of(arrival.event) for arrival in simulate(5, 14, 7, FIRST_DAY)]
     other = {body_of(arrival.event) for arrival in simulate(5, 14, 8, FIRST_DAY)}
 
@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(fortnight: l
     assert other.isdisjoint(again)
 
 
-def test_another_process_makes_the_same_bytes(fortnight: list[SimulatedEvent]) -> None:
+def test_simulation_is_identical_in_another_process(fortnight: list[SimulatedEvent]) -> None:
     script = """if True:
         import hashlib, datetime, emr.client, emr.simulator
         arrivals = emr.simulator.simulate(5, 14, 7, datetime.date(2026, 9, 1))
@@ -58,7 +58,7 @@ def test_another_process_makes_the_same_bytes(fortnight: list[SimulatedEvent]) -
     assert printed.strip() == hashlib.sha256(b"".join(body_of(a.event) for a in fortnight)).hexdigest()
 
 
-def test_two_seeds_never_name_the_same_event_line_or_patient(fortnight: list[SimulatedEvent]) -> None:
+def test_seeds_share_no_event_line_or_patient(fortnight: list[SimulatedEvent]) -> None:
     other = list(simulate(5, 14, 8, FIRST_DAY))
 
     assert lines_of(fortnight).keys().isdisjoint(lines_of(other))
@@ -66,13 +66,13 @@ def test_two_seeds_never_name_the_same_event_line_or_patient(fortnight: list[Sim
     assert {a.event.patient_id for a in fortnight}.isdisjoint(a.event.patient_id for a in other)
 
 
-def test_more_clinics_and_more_days_only_add_to_what_happens(fortnight: list[SimulatedEvent]) -> None:
+def test_more_clinics_and_days_only_add_events(fortnight: list[SimulatedEvent]) -> None:
     more = {arrival.event.event_id: arrival.event.content_hash for arrival in simulate(7, 20, 7, FIRST_DAY)}
 
     assert {arrival.event.event_id: arrival.event.content_hash for arrival in fortnight}.items() <= more.items()
 
 
-def test_a_later_first_day_tells_the_days_it_shares_in_the_same_way() -> None:
+def test_shared_days_are_equal_for_a_later_first_day() -> None:
     from_monday = {a.event.event_id: a.event.content_hash for a in simulate(2, 10, 7, FIRST_DAY)}
     from_thursday = {a.event.event_id: a.event.content_hash for a in simulate(2, 7, 7, FIRST_DAY + timedelta(days=3))}
 
@@ -81,7 +81,7 @@ def test_a_later_first_day_tells_the_days_it_shares_in_the_same_way() -> None:
     assert all(from_monday[event_id] == from_thursday[event_id] for event_id in shared)
 
 
-def test_every_event_is_accepted_by_the_contract(fortnight: list[SimulatedEvent]) -> None:
+def test_simulated_events_fit_the_contract(fortnight: list[SimulatedEvent]) -> None:
     for arrival in fortnight:
         read = read_event(body_of(arrival.event))
         assert read == arrival.event
@@ -89,18 +89,18 @@ def test_every_event_is_accepted_by_the_contract(fortnight: list[SimulatedEvent]
         assert read.saved_at.utcoffset() == arrival.event.saved_at.utcoffset()
 
 
-def test_events_come_in_the_order_in_which_they_reach_the_feed(fortnight: list[SimulatedEvent]) -> None:
+def test_simulated_events_are_in_arrival_order(fortnight: list[SimulatedEvent]) -> None:
     assert all(earlier.arrives_at <= later.arrives_at for earlier, later in pairwise(fortnight))
     assert all(arrival.event.saved_at <= arrival.arrives_at for arrival in fortnight)
 
 
-def test_every_payment_is_saved_on_one_of_the_days(fortnight: list[SimulatedEvent]) -> None:
+def test_simulated_saves_are_on_the_simulated_days(fortnight: list[SimulatedEvent]) -> None:
     days = {arrival.event.saved_at.date() for arrival in fortnight}
 
     assert days == {FIRST_DAY + timedelta(days=number) for number in range(14)}
 
 
-def test_a_lines_versions_grow_by_one_with_the_time_of_its_saves(fortnight: list[SimulatedEvent]) -> None:
+def test_line_versions_increase_by_one_in_save_order(fortnight: list[SimulatedEvent]) -> None:
     for arrivals in lines_of(fortnight).values():
         by_version = {arrival.event.version: arrival.event for arrival in arrivals}
         assert sorted(by_version) == list(range(1, len(by_version) + 1))
@@ -108,14 +108,14 @@ def test_a_lines_versions_grow_by_one_with_the_time_of_its_saves(fortnight: list
         assert all(earlier < later for earlier, later in pairwise(saved_at))
 
 
-def test_what_is_called_the_newest_version_is_the_highest_that_arrives(fortnight: list[SimulatedEvent]) -> None:
+def test_newest_flag_marks_the_highest_version(fortnight: list[SimulatedEvent]) -> None:
     for arrivals in lines_of(fortnight).values():
         newest = {arrival.event.version for arrival in arrivals if arrival.is_newest}
         assert newest == {max(arrival.event.version for arrival in arrivals)}
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_every_kind_of_thing_happens_in_a_fortnight_of_five_clinics(seed: int) -> None:
+def test_two_weeks_of_five_clinics_contain_every_scenario(seed: int) -> None:
     arrivals = list(simulate(5, 14, seed, FIRST_DAY))
     saves = saves_of(arrivals)
 
@@ -130,7 +130,7 @@ def test_every_kind_of_thing_happens_in_a_fortnight_of_five_clinics(seed: int) -
     assert any(save.transaction_date < save.saved_at.date() - timedelta(days=2) for save in saves)
 
 
-def test_the_shares_are_those_of_the_table() -> None:
+def test_simulation_frequencies_match_the_weights() -> None:
     lines = lines_of(list(simulate(20, 14, 7, FIRST_DAY))).values()
     firsts = [line[0] for line in lines if not line[0].event.payment_id.split("-")[-1].startswith("R")]
     scenarios = Counter(first.scenario for first in firsts)
@@ -149,7 +149,7 @@ def test_the_shares_are_those_of_the_table() -> None:
     assert sum(TYPES_UNSELECTED.values()) == 100
 
 
-def test_a_late_event_arrives_after_the_version_that_replaced_it(fortnight: list[SimulatedEvent]) -> None:
+def test_late_event_arrives_after_its_newer_version(fortnight: list[SimulatedEvent]) -> None:
     late = [arrival for arrival in fortnight if arrival.delivery is Delivery.LATE and arrival.scenario]
     lines = lines_of(fortnight)
 
@@ -161,7 +161,7 @@ def test_a_late_event_arrives_after_the_version_that_replaced_it(fortnight: list
         assert second.arrives_at < arrival.arrives_at
 
 
-def test_a_repeated_event_is_the_same_to_the_byte(fortnight: list[SimulatedEvent]) -> None:
+def test_repeated_event_has_identical_bytes(fortnight: list[SimulatedEvent]) -> None:
     sent = Counter(body_of(arrival.event) for arrival in fortnight)
     repeated = {body_of(arrival.event) for arrival in fortnight if arrival.delivery is Delivery.REPEATED}
 
@@ -171,7 +171,7 @@ def test_a_repeated_event_is_the_same_to_the_byte(fortnight: list[SimulatedEvent
     assert len({arrival.event.event_id for arrival in fortnight}) == len(sent)
 
 
-def test_a_refund_is_a_negative_line_of_its_own_that_names_the_refunded_one(fortnight: list[SimulatedEvent]) -> None:
+def test_refund_is_a_negative_line_naming_the_refunded_one(fortnight: list[SimulatedEvent]) -> None:
     lines = lines_of(fortnight)
     refunds = [save for save in saves_of(fortnight) if save.refund_of]
 
@@ -185,12 +185,12 @@ def test_a_refund_is_a_negative_line_of_its_own_that_names_the_refunded_one(fort
     assert all(save.amount_paid >= 0 for save in saves_of(fortnight) if not save.refund_of)
 
 
-def test_a_payment_on_account_has_no_date_of_service_and_every_other_one_has(fortnight: list[SimulatedEvent]) -> None:
+def test_only_payments_on_account_lack_a_date_of_service(fortnight: list[SimulatedEvent]) -> None:
     for save in saves_of(fortnight):
         assert (save.date_of_service is None) == (save.charge_type is ChargeType.PAYMENT_ON_ACCOUNT)
 
 
-def test_most_patients_are_known_before_their_first_payment_some_later_and_a_few_never(
+def test_few_patients_are_saved_late_or_never(
     fortnight: list[SimulatedEvent],
 ) -> None:
     known_at: dict[str, datetime] = {}
@@ -207,7 +207,7 @@ def test_most_patients_are_known_before_their_first_payment_some_later_and_a_few
     assert late <= {arrival.event.patient_id for arrival in fortnight if arrival.delivery is Delivery.LATE}
 
 
-def test_clinics_have_settings_of_their_own_and_the_time_of_their_company() -> None:
+def test_simulated_clinics_have_own_settings_and_company_time_zone() -> None:
     clinics = clinics_of(40, 7)
 
     assert [clinic.clinic_id for clinic in clinics[:2]] == ["clinic-001", "clinic-002"]
@@ -224,7 +224,7 @@ def test_clinics_have_settings_of_their_own_and_the_time_of_their_company() -> N
     assert len({clinic.timezone for clinic in clinics}) > 2
 
 
-def test_events_carry_the_offset_of_their_clinic_and_only_known_clinics(fortnight: list[SimulatedEvent]) -> None:
+def test_simulated_events_carry_their_clinics_utc_offset(fortnight: list[SimulatedEvent]) -> None:
     clinics = {clinic.clinic_id: clinic for clinic in clinics_of(5, 7)}
 
     for arrival in fortnight:
@@ -235,13 +235,13 @@ def test_events_carry_the_offset_of_their_clinic_and_only_known_clinics(fortnigh
             assert clinics[arrival.event.clinic_id].company_id == arrival.event.company_id
 
 
-def test_a_long_simulation_of_many_clinics_starts_after_one_day_of_work() -> None:
+def test_long_simulation_yields_after_one_day() -> None:
     first = list(islice(simulate(20, 36_500, 7, FIRST_DAY), 50))
 
     assert all(arrival.arrives_at < datetime(2026, 9, 2, tzinfo=UTC) for arrival in first)
 
 
 @pytest.mark.parametrize(("clinics", "days"), [(0, 1), (1, 0), (-1, 1)])
-def test_a_simulation_of_nothing_is_refused_at_once(clinics: int, days: int) -> None:
+def test_simulation_rejects_zero_clinics_or_days(clinics: int, days: int) -> None:
     with pytest.raises(ValueError, match=r"1 (clinic|day) or more"):
         simulate(clinics, days, 7, FIRST_DAY)

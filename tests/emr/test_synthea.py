@@ -1,4 +1,4 @@
-"""Facts about reading a Synthea export: a small one whose answer is known, and a real one where it is present."""
+"""Reading a Synthea export: a small one with a known result, and a real one if present."""
 
 import csv
 import os
@@ -45,7 +45,7 @@ def write_export(folder: Path, transactions: str = TRANSACTIONS, patients: str =
     return folder
 
 
-def test_a_payment_is_the_patients_if_it_is_a_copay_or_the_patient_owes_when_it_comes(tmp_path: Path) -> None:
+def test_payment_is_the_patients_if_copay_or_patient_is_debtor(tmp_path: Path) -> None:
     export = read_export(write_export(tmp_path))
 
     assert [
@@ -59,7 +59,7 @@ def test_a_payment_is_the_patients_if_it_is_a_copay_or_the_patient_owes_when_it_
     assert export.clinics == ("north", "south")
 
 
-def test_dates_are_the_days_that_the_export_writes(tmp_path: Path) -> None:
+def test_export_dates_are_kept(tmp_path: Path) -> None:
     first, *_, last = read_export(write_export(tmp_path)).payments()
 
     assert first.model_dump(mode="json")["saved_at"] == "1968-01-21T00:21:58Z"
@@ -69,7 +69,7 @@ def test_dates_are_the_days_that_the_export_writes(tmp_path: Path) -> None:
     assert (first.memo, last.memo) == ("Visit", None)
 
 
-def test_each_patient_is_known_by_name_from_the_day_of_birth(tmp_path: Path) -> None:
+def test_export_patients_are_saved_with_name_on_their_birth_date(tmp_path: Path) -> None:
     patients = list(read_export(write_export(tmp_path), company_id="company-9").patients())
 
     assert [(p.company_id, p.patient_id, p.name, str(p.saved_at)) for p in patients] == [
@@ -78,7 +78,7 @@ def test_each_patient_is_known_by_name_from_the_day_of_birth(tmp_path: Path) -> 
     ]
 
 
-def test_reading_twice_gives_the_same_events(tmp_path: Path) -> None:
+def test_reading_an_export_twice_gives_the_same_events(tmp_path: Path) -> None:
     export = read_export(write_export(tmp_path))
     again = read_export(tmp_path)
 
@@ -87,14 +87,14 @@ def test_reading_twice_gives_the_same_events(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["claims_transactions.csv", "patients.csv"])
-def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+def test_missing_export_file_is_named(tmp_path: Path, name: str) -> None:
     (write_export(tmp_path) / name).unlink()
 
     with pytest.raises(ExportError, match=f"{name}: No such file"):
         read_export(tmp_path)
 
 
-def test_a_missing_column_is_named_with_its_file(tmp_path: Path) -> None:
+def test_missing_export_column_is_named_with_its_file(tmp_path: Path) -> None:
     write_export(tmp_path, TRANSACTIONS.replace("PLACEOFSERVICE", "PLACE").replace("PAYMENTS", "PAID"))
 
     with pytest.raises(ExportError, match=r"claims_transactions\.csv: no column PLACEOFSERVICE, PAYMENTS"):
@@ -110,9 +110,7 @@ def test_a_missing_column_is_named_with_its_file(tmp_path: Path) -> None:
         ("g,c1,10,", "g,c1,ten,", "row g: invalid literal for int"),
     ],
 )
-def test_a_number_that_cannot_be_read_is_named_with_its_row(
-    tmp_path: Path, written: str, instead: str, said: str
-) -> None:
+def test_unreadable_export_number_is_named_with_its_row(tmp_path: Path, written: str, instead: str, said: str) -> None:
     write_export(tmp_path, TRANSACTIONS.replace(written, instead))
 
     with pytest.raises(ExportError, match=said):
@@ -126,30 +124,28 @@ def test_a_number_that_cannot_be_read_is_named_with_its_row(
         ("north", "n" * 65, "row c: clinic_id does not fit the event contract"),
     ],
 )
-def test_a_row_that_the_contract_has_no_room_for_is_named(
-    tmp_path: Path, written: str, instead: str, said: str
-) -> None:
+def test_export_row_outside_the_contract_is_named(tmp_path: Path, written: str, instead: str, said: str) -> None:
     export = read_export(write_export(tmp_path, TRANSACTIONS.replace(written, instead)))
 
     with pytest.raises(ExportError, match=said):
         list(export.payments())
 
 
-def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+def test_binary_file_is_rejected(tmp_path: Path) -> None:
     (write_export(tmp_path) / "patients.csv").write_bytes(b"Id,BIRTHDATE,FIRST,LAST\n\xff\xfe\n")
 
     with pytest.raises(ExportError, match=r"patients\.csv: not a CSV file in UTF-8"):
         read_export(tmp_path)
 
 
-def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path: Path) -> None:
+def test_payment_log_ignores_a_byte_order_mark(tmp_path: Path) -> None:
     export = read_export(write_export(tmp_path, "\ufeff" + TRANSACTIONS, "\ufeff" + PATIENTS))
 
     assert export.payment_count == len(list(export.patients())) + 1 == 3
 
 
 @needs_real_export
-def test_every_event_of_a_real_export_is_accepted_by_the_contract() -> None:
+def test_real_export_events_fit_the_contract() -> None:
     export = read_export(REAL_EXPORT)
     events = [*export.patients(), *export.payments()]
 
@@ -159,7 +155,7 @@ def test_every_event_of_a_real_export_is_accepted_by_the_contract() -> None:
 
 
 @needs_real_export
-def test_a_real_export_gives_the_payments_that_its_files_add_up_to() -> None:
+def test_real_export_yields_payments_matching_its_totals() -> None:
     export = read_export(REAL_EXPORT)
     count, total, by_clinic = _money_from_patients(REAL_EXPORT / "claims_transactions.csv")
 

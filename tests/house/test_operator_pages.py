@@ -70,7 +70,7 @@ def test_named_setting_and_file_exist(name):
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
-def test_every_hook_calls_a_tool_of_the_environment():
+def test_pre_commit_hooks_call_tools_of_the_environment():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     called = {hook["id"]: hook["entry"].split()[0] for hook in hooks}
 

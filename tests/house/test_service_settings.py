@@ -1,4 +1,4 @@
-"""Each setting that a service of docker-compose.yml reads can be set there."""
+"""docker-compose.yml can set each setting that a service reads."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def settings_read_by(module):
 
 
 @pytest.mark.parametrize("name", ours())
-def test_a_service_is_given_each_setting_that_it_reads(name):
+def test_compose_passes_each_setting_that_a_service_reads(name):
     service = ours()[name]
     # A Celery worker loads its tasks by their names.
     begun = {*service["command"], *(TASK_MODULES if name in {"importer", "backoffice"} else ())}

@@ -15,7 +15,7 @@ RATCHET: dict[str, dict[str, int]] = {
         "tests/console/cli/test_exceptions.py": 270,
     },
     "lines of a function": {
-        "tests/acceptance/test_closed_months.py::test_what_is_added_edited_and_deleted_in_a_closed_month_is_adjusted_in_the_present_one": 43,  # noqa: E501 (the name states the fact)
+        "tests/acceptance/test_closed_months.py::test_closed_month_changes_are_adjusted_in_the_current_month": 43,
     },
     "nesting": {
         "emr/synthea.py::_patient_payments": 4,

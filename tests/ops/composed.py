@@ -1,4 +1,4 @@
-"""What docker-compose.yml says, read as a container would: the files in it with their variables filled in."""
+"""docker-compose.yml as a container sees it: its files with their variables filled in."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A Valkey with the configuration and the users that docker-compose.yml gives it."""
+"""A Valkey with the configuration and the users of docker-compose.yml."""
 
 import subprocess
 

@@ -92,7 +92,7 @@ def plain(url):
 
 
 @pytest.mark.acceptance
-def test_what_is_restored_balances_and_goes_on_where_it_stopped(postgres_url, empty_ledger, tmp_path, opened):
+def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_path, opened):
     home, fresh, dump = tmp_path / "home", tmp_path / "fresh", tmp_path / "payments.dump"
     source_url = opened.enter_context(scratch_database(postgres_url, empty_ledger))
     source = billing(source_url, opened.enter_context(embedded_valkey(home)), opened)
@@ -131,7 +131,7 @@ def test_what_is_restored_balances_and_goes_on_where_it_stopped(postgres_url, em
         tx.execute(text("DELETE FROM entries"))
 
 
-def test_the_page_names_the_programs_in_this_order():
+def test_document_lists_the_examples_in_order():
     page = PAGE.read_text()
 
     places = [

@@ -10,7 +10,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.acceptance
-def test_each_step_of_an_import_is_timed():
+def test_import_steps_are_timed():
     asked = [sys.executable, "-m", "bench.steps", "20", "10"]
 
     done = subprocess.run(asked, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)

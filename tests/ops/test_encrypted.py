@@ -1,4 +1,4 @@
-"""Where a URL asks for encryption nothing is said in the clear, nor anything to whose certificate is not known."""
+"""URLs that ask for encryption send nothing in clear text and reject unknown certificates."""
 
 import shutil
 import socket
@@ -86,7 +86,7 @@ def trusting(url, certificate):
     return f"{url}?ssl_ca_certs={certificate[0]}"
 
 
-def test_the_feed_and_the_broker_are_reached_where_the_certificate_is_known(encrypted_url, certificate):
+def test_feed_and_broker_connect_with_a_known_certificate(encrypted_url, certificate):
     url = trusting(encrypted_url, certificate)
     with PaymentFeed(url, "encrypted") as feed:
         assert feed.publish(saved())
@@ -96,7 +96,7 @@ def test_the_feed_and_the_broker_are_reached_where_the_certificate_is_known(encr
     assert messages_come_back(Engines.named("postgresql+psycopg://u@h/d", url))
 
 
-def test_nobody_is_talked_to_whose_certificate_is_not_known(encrypted_url):
+def test_unknown_certificate_is_rejected(encrypted_url):
     with PaymentFeed(encrypted_url, "encrypted") as feed, pytest.raises(FeedUnreachableError, match="certificate"):
         feed.publish(saved())
     with closing(connect_redis(encrypted_url)) as client, pytest.raises(redis.ConnectionError, match="certificate"):
@@ -106,7 +106,7 @@ def test_nobody_is_talked_to_whose_certificate_is_not_known(encrypted_url):
         messages_come_back(Engines.named("postgresql+psycopg://u@h/d", encrypted_url), fail_fast)
 
 
-def test_postgres_is_asked_for_encryption_before_anything_else_is_said():
+def test_postgres_connection_starts_with_encryption():
     said = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

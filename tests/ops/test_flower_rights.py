@@ -1,4 +1,4 @@
-"""Flower as the user of Redis that docker-compose.yml gives it: it sees the tasks, and touches no feed and no queue."""
+"""Flower's Redis user sees the tasks, but neither the feed nor the queues."""
 
 import json
 import subprocess
@@ -84,7 +84,7 @@ def test_flower_sees_workers_and_tasks(server, flower):
         client.delete("payments:canary:rights")
 
 
-def test_flower_reads_no_feed_and_writes_to_no_queue(server):
+def test_flower_cannot_read_the_feed_or_write_to_queues(server):
     with closing(connect_redis(url_of("flower", server))) as client:
         others = [
             f"XRANGE {STREAM} - +",

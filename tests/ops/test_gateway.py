@@ -1,4 +1,4 @@
-"""Who visits the console, behind the gateway of docker-compose.yml and the operator's own https before it."""
+"""Visitors' addresses behind the gateway of docker-compose.yml and an operator's own proxy."""
 
 import re
 import shutil
@@ -86,7 +86,7 @@ def addresses(url):
 
 
 @pytest.mark.parametrize(("https", "seen"), [("true", [*VISITORS]), ("false", ["127.0.0.1"] * 2)])
-def test_what_a_proxy_says_of_a_visitor_counts_where_the_operator_says_that_there_is_one(console, https, seen):
+def test_forwarded_address_counts_only_with_https_enabled(console, https, seen):
     with console(https) as (port, url):
         for visitor in VISITORS:
             # Whoever asks may write any address; the proxy adds the true one at the end.
@@ -95,7 +95,7 @@ def test_what_a_proxy_says_of_a_visitor_counts_where_the_operator_says_that_ther
         assert addresses(url) == seen
 
 
-def test_the_gateway_shares_the_address_that_the_console_trusts_and_hands_on_who_visits():
+def test_gateway_forwards_the_visitors_address_to_the_console():
     written = CADDYFILE.read_text()
 
     assert ours()["console"]["network_mode"] == "service:gateway"
@@ -103,7 +103,7 @@ def test_the_gateway_shares_the_address_that_the_console_trusts_and_hands_on_who
     assert re.search(r"reverse_proxy 127\.0\.0\.1:8000 \{[^}]*header_up X-Forwarded-For \{header\.X-Forw", written)
 
 
-def test_each_visitor_behind_the_gateway_has_an_address_of_its_own(console, tmp_path):
+def test_visitors_behind_the_gateway_have_distinct_addresses(console, tmp_path):
     caddy = shutil.which("caddy")
     if caddy is None:
         pytest.skip("caddy is not installed here, so what the gateway hands on cannot be tried")

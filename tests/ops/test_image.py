@@ -1,4 +1,4 @@
-"""The image goes without some of the packages that are installed here, and what runs in it has to do without them."""
+"""The image omits some installed packages, and its services start without them."""
 
 import re
 import subprocess
@@ -62,7 +62,7 @@ def as_in_the_image(what, *names, **environ):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_a_service_runs_starts_in_the_image(command, tmp_path):
+def test_service_commands_start_in_the_image(command, tmp_path):
     done = as_in_the_image("run", command, PAYMENTS_HOME=str(tmp_path), PAYMENTS_PORT="1")
 
     # As far as its settings, which it reads first.
@@ -70,12 +70,12 @@ def test_what_a_service_runs_starts_in_the_image(command, tmp_path):
     assert "PAYMENTS_PORT: there is no such setting" in done.stderr
 
 
-def test_the_image_takes_its_part_of_what_is_pinned_for_all():
+def test_image_requirements_are_a_subset_of_the_lock():
     assert pinned("requirements.image.lock").items() < pinned("requirements.lock").items()
     assert "requirements.image.lock" in (ROOT / "Dockerfile").read_text()
 
 
-def test_the_image_lacks_nothing_but_what_starts_engines_at_a_desk():
+def test_image_omits_only_the_embedded_engines():
     paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
 
@@ -86,7 +86,7 @@ def test_the_image_lacks_nothing_but_what_starts_engines_at_a_desk():
     assert set(done.stdout.split()) == AT_A_DESK
 
 
-def test_the_image_brings_a_database_to_the_newest_form(postgres_url, tmp_path):
+def test_image_migrates_a_database(postgres_url, tmp_path):
     with scratch_database(postgres_url) as url:
         urls = {"DATABASE_URL": url, "REDIS_URL": "redis://nobody.invalid:6379/0"}
 

@@ -1,4 +1,4 @@
-"""A save that another language publishes is an event of the contract, and the same event when it is repeated."""
+"""Events of the published examples in other languages fit the contract and are idempotent."""
 
 import hashlib
 import json
@@ -66,7 +66,7 @@ def needs(program):
 
 @pytest.mark.acceptance
 @pytest.mark.parametrize("publisher", [node, java, php], ids=lambda publisher: publisher.__name__)
-def test_a_save_is_an_event_and_its_repeat_the_same_one(publisher, redis_url, stream):
+def test_published_example_sends_an_idempotent_event(publisher, redis_url, stream):
     client, name = stream
     command = publisher(redis_url, name)
     needs(command[0])
@@ -90,7 +90,7 @@ SIGNING = {"SIGNING_KEY": f"2026-10:{b'secret'.hex()}"}
 
 
 @pytest.mark.acceptance
-def test_the_node_publisher_signs_what_it_sends(redis_url, stream):
+def test_node_example_signs_its_events(redis_url, stream):
     client, name = stream
     if shutil.which("node") is None:
         pytest.skip("node is not installed: its publisher cannot be tried")
@@ -101,7 +101,7 @@ def test_the_node_publisher_signs_what_it_sends(redis_url, stream):
     assert fields[b"signature"].decode() == signature_of(fields[b"event"], "2026-10", b"secret")
 
 
-def test_the_pages_command_makes_the_same_signature():
+def test_documented_command_computes_the_same_signature():
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed: the command of the page cannot be tried")
     page = (FOLDER.parent / "publish-from-an-emr.md").read_text()
@@ -115,7 +115,7 @@ def test_the_pages_command_makes_the_same_signature():
 
 
 @pytest.mark.acceptance
-def test_a_refusal_is_told(redis_url, stream):
+def test_published_example_reports_a_rejection(redis_url, stream):
     client, name = stream
     client.set(name, "not a stream")
     needs("node")
@@ -127,7 +127,7 @@ def test_a_refusal_is_told(redis_url, stream):
 
 
 @pytest.mark.parametrize("publisher", sorted(FOLDER.iterdir()), ids=lambda path: path.name)
-def test_each_publisher_is_in_the_page_and_hashes_the_same_key(publisher):
+def test_published_examples_hash_the_same_key(publisher):
     text = publisher.read_text()
 
     assert f"publishers/{publisher.name}" in (FOLDER.parent / "publish-from-an-emr.md").read_text()
@@ -162,7 +162,7 @@ PROGRAMS = {"Node": node_program, "PHP": php_program, "Java": java_program}
 
 @pytest.mark.acceptance
 @pytest.mark.parametrize("language", PROGRAMS)
-def test_every_language_finds_the_same_stream_for_a_company(language, tmp_path):
+def test_published_examples_compute_the_same_stream(language, tmp_path):
     (expression,) = re.findall(rf"^\| {language} \| `([^`]+)` \|$", PAGE, re.MULTILINE)
     command = PROGRAMS[language](tmp_path, expression)
     if shutil.which(command[0]) is None:
@@ -175,6 +175,6 @@ def test_every_language_finds_the_same_stream_for_a_company(language, tmp_path):
     assert [int(number) for number in told.split()] == [stream_number(*each) for each in asked]
 
 
-def test_the_page_says_where_some_companies_lie():
+def test_document_states_the_streams_of_sample_companies():
     assert "`acme` has number 5, `company-1` 0 and `Zoë 的 🦷` 3" in " ".join(PAGE.split())
     assert [stream_number(company, 8) for company in ("acme", "company-1", "Zoë 的 🦷")] == [5, 0, 3]

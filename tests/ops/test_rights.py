@@ -1,4 +1,4 @@
-"""What docker-compose.yml lets each user of Redis and PostgreSQL do, tried on the real servers."""
+"""The rights of each Redis and PostgreSQL user of docker-compose.yml, on real servers."""
 
 import fcntl
 import json
@@ -48,7 +48,7 @@ def refused(client, *command):
     return False
 
 
-def test_the_emr_adds_to_its_stream_and_does_nothing_else(server):
+def test_emr_user_can_only_add_to_its_stream(server):
     url = f"redis://emr:emr-secret@127.0.0.1:{server}/0"
     with PaymentFeed(url, STREAM) as feed, PaymentFeed(url, "another") as another:
         assert feed.publish(saved())
@@ -62,7 +62,7 @@ def test_the_emr_adds_to_its_stream_and_does_nothing_else(server):
         ] == []
 
 
-def test_nobody_gets_in_without_a_name(server):
+def test_redis_rejects_anonymous_clients(server):
     with redis.Redis(port=server, retry=Retry(NoBackoff(), 0)) as client:
         assert refused(client, "PING")
     with redis.Redis(port=server, **PROBE) as client:
@@ -70,7 +70,7 @@ def test_nobody_gets_in_without_a_name(server):
         assert refused(client, "XLEN", STREAM)
 
 
-def test_the_services_read_the_feed_and_use_the_broker_and_cannot_empty_the_server(server):
+def test_service_user_reads_the_feed_but_cannot_flush_redis(server):
     url = f"redis://billing:billing-secret@127.0.0.1:{server}/0"
     with closing(connect_redis(url)) as feed:
         stream.ensure_group(feed, STREAM)
@@ -138,7 +138,7 @@ def grant(url):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_services_can_do_their_whole_work(application):
+def test_service_roles_have_sufficient_rights(application):
     with transaction(application) as tx:
         office = Office(tx, date(2026, 6, 10))
         payment = saved(**paid("25.00", "2026-05-05"))
@@ -169,13 +169,13 @@ def test_the_services_can_do_their_whole_work(application):
         "SELECT drop_partitions('history', '2036-01-01')",
     ],
 )
-def test_the_services_cannot_change_what_is_append_only_nor_any_table(application, statement):
+def test_service_roles_cannot_change_append_only_rows_or_tables(application, statement):
     with pytest.raises(DBAPIError) as error, transaction(application) as tx:
         tx.execute(text(statement))
     assert error.value.orig.sqlstate == "42501"
 
 
-def test_the_services_make_room_for_the_months_to_come_and_reach_a_month_by_its_table_alone(application):
+def test_service_roles_create_partitions_and_read_them_through_the_table(application):
     with transaction(application) as tx:
         assert retention.create_partitions(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
         audit.add(tx, AuditEntry(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))

@@ -1,4 +1,4 @@
-"""What becomes of a payment from its save to the ledger, as the people at the desk see it."""
+"""A payment from its save to the ledger, through the commands."""
 
 import time
 
@@ -6,7 +6,7 @@ from tests.acceptance.events import deletion, key, patient, payment, total
 from tests.acceptance.stack import Stack
 
 
-def test_a_payment_is_imported_updated_and_taken_out_and_one_left_out_is_requeued(stack: Stack) -> None:
+def test_payment_is_imported_updated_removed_and_requeued(stack: Stack) -> None:
     clinic = "main"
     stack.set_clinic(clinic, "Copay")
     stack.publish(
@@ -43,7 +43,7 @@ def test_a_payment_is_imported_updated_and_taken_out_and_one_left_out_is_requeue
     assert all(word in told for word in ("Not Sent", "Re-submitted", "Imported"))
 
 
-def test_a_payment_waits_for_its_patient_and_comes_in_as_soon_as_billing_knows_the_patient(stack: Stack) -> None:
+def test_payment_is_imported_once_its_patient_is_known(stack: Stack) -> None:
     clinic = "waiting"
     stack.set_clinic(clinic, "Copay")
     stack.publish(payment(clinic, "early"))

@@ -1,4 +1,4 @@
-"""Logs, queue messages and Flower hold identifiers and no secret: a run in which much goes wrong is read through."""
+"""Logs, queue messages and Flower contain identifiers and no secrets."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def said(event: dict[str, object]) -> dict[str, object]:
     return event | {"company_id": COMPANY} | told
 
 
-def test_no_name_memo_or_password_is_in_a_log_a_queue_or_flower(stack: Stack) -> None:
+def test_logs_queues_and_flower_contain_no_names_memos_or_passwords(stack: Stack) -> None:
     engines = json.loads((stack.home / "run" / "stack.json").read_text())["engines"]
     stack.do("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
     with psycopg.connect(engines["database_url"].replace("+psycopg", "", 1), autocommit=True) as database:
