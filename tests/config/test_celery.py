@@ -1,3 +1,5 @@
+"""The Celery configuration: known option names, time limits, routes and expiry."""
+
 import ssl
 
 import pytest
@@ -28,20 +30,20 @@ def app():
     return app
 
 
-def test_celery_knows_every_setting_by_its_name():
+def test_every_setting_is_known_to_celery():
     known = {name for name, _ in flatten(NAMESPACES)}
 
     assert set(configuration()) - known == set()
 
 
-def test_the_redis_transport_knows_every_option_by_its_name():
+def test_every_transport_option_is_known_to_kombu():
     with Connection("redis://") as connection:
         known = set(connection.transport.Channel.from_transport_options)
 
     assert set(configuration()["broker_transport_options"]) - known == set()
 
 
-def test_a_message_comes_back_only_when_no_worker_can_still_be_at_it():
+def test_message_is_redelivered_only_after_every_time_limit():
     assert SOFT_LIMIT_SECONDS < HARD_LIMIT_SECONDS
     assert HARD_LIMIT_SECONDS + SOFT_SHUTDOWN_SECONDS < VISIBILITY_SECONDS
     assert configuration()["broker_transport_options"]["visibility_timeout"] == VISIBILITY_SECONDS
@@ -59,22 +61,22 @@ def test_a_message_comes_back_only_when_no_worker_can_still_be_at_it():
         ("billing.balance", "nightly"),
     ],
 )
-def test_each_task_has_its_queue(task, queue):
+def test_task_is_routed_to_its_queue(task, queue):
     assert app().amqp.router.route({}, task)["queue"].name == queue
 
 
-def test_an_undeclared_queue_is_refused():
+def test_undeclared_queue_is_rejected():
     assert set(app().amqp.queues) == set(QUEUE_NAMES)
     with pytest.raises(Exception, match="nowhere"):
         app().amqp.router.route({"queue": "nowhere"}, "payments.import_events")
 
 
-def test_a_certificate_is_checked_where_the_url_asks_for_encryption():
+def test_certificate_is_verified_for_a_tls_url():
     assert configuration("rediss://h:6380/0")["broker_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     assert configuration("redis://h:6380/0")["broker_use_ssl"] is False
 
 
-def test_what_beat_sends_expires_before_it_is_sent_again():
+def test_recurring_message_expires_before_the_next_one():
     for recurring in RECURRING:
         entry = recurring.entry()
 

@@ -1,3 +1,5 @@
+"""The engines' addresses: from the settings first, then from the file of a running stack."""
+
 import json
 import os
 import stat
@@ -21,13 +23,13 @@ def write(home, pid):
     write_running_stack(home, RunningStack(pid, EMBEDDED, "http://127.0.0.1:5555", "http://127.0.0.1:8000", "logs"))
 
 
-def an_ended_process():
+def pid_of_an_ended_process():
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     return ended.pid
 
 
-def test_urls_that_are_set_win_over_a_running_stack(tmp_path):
+def test_urls_take_precedence_over_a_running_stack(tmp_path):
     write(tmp_path, os.getpid())
 
     assert current_engines(settings_in(tmp_path, **NAMED)) == Engines(
@@ -35,7 +37,7 @@ def test_urls_that_are_set_win_over_a_running_stack(tmp_path):
     )
 
 
-def test_a_running_stack_names_the_engines_that_no_url_names(tmp_path):
+def test_running_stack_provides_the_engines_that_no_url_names(tmp_path):
     write(tmp_path, os.getpid())
 
     assert current_engines(settings_in(tmp_path)) == EMBEDDED
@@ -44,19 +46,19 @@ def test_a_running_stack_names_the_engines_that_no_url_names(tmp_path):
     )
 
 
-@pytest.mark.parametrize("left_behind", ["nothing", "half a file", "a dead supervisor"])
-def test_without_a_living_stack_the_next_step_is_named(tmp_path, left_behind):
-    if left_behind == "half a file":
+@pytest.mark.parametrize("leftover", ["nothing", "an incomplete file", "an ended supervisor"])
+def test_missing_stack_is_an_error_with_the_next_step(tmp_path, leftover):
+    if leftover == "an incomplete file":
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "stack.json").write_text('{"supervisor_pid": 1')
-    if left_behind == "a dead supervisor":
-        write(tmp_path, an_ended_process())
+    if leftover == "an ended supervisor":
+        write(tmp_path, pid_of_an_ended_process())
 
     with pytest.raises(NotRunningError, match="start it with `payments up`, or set DATABASE_URL and REDIS_URL"):
         current_engines(settings_in(tmp_path))
 
 
-def test_what_is_written_down_is_its_owners_alone(tmp_path):
+def test_stack_file_is_readable_by_its_owner_only(tmp_path):
     write(tmp_path, os.getpid())
     path = tmp_path / "run" / "stack.json"
 

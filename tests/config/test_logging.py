@@ -1,3 +1,5 @@
+"""The log: one format for all messages, without passwords and without values of errors."""
+
 import io
 import json
 import logging
@@ -12,7 +14,7 @@ from config.settings import read_settings
 
 @pytest.fixture
 def stream():
-    """A place to log to."""
+    """Return a stream to log to."""
     return io.StringIO()
 
 
@@ -20,7 +22,7 @@ def lines(stream):
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_our_events_and_the_libraries_come_out_alike(stream):
+def test_events_and_library_messages_have_the_same_format(stream):
     configure_logging(read_settings({}), "intake", stream)
     structlog.contextvars.bind_contextvars(chunk=7)
 
@@ -35,7 +37,7 @@ def test_our_events_and_the_libraries_come_out_alike(stream):
 
 
 @pytest.mark.parametrize("log_format", ["json", "columns"])
-def test_no_password_of_a_url_is_logged_wherever_it_stands(stream, log_format):
+def test_password_of_a_url_is_never_logged(stream, log_format):
     configure_logging(read_settings({"PAYMENTS_LOG_FORMAT": log_format}), "intake", stream)
     url = "redis://ann:secret@127.0.0.1:6379/0"
 
@@ -48,7 +50,7 @@ def test_no_password_of_a_url_is_logged_wherever_it_stands(stream, log_format):
 
 
 @pytest.mark.parametrize("password", ["secret", "p@secret", "p:secret"])
-def test_a_password_goes_to_its_last_character(stream, password):
+def test_whole_password_is_redacted(stream, password):
     configure_logging(read_settings({}), "intake", stream)
 
     structlog.get_logger().info("reached", url=f"redis://ann:{password}@127.0.0.1:6379/0")
@@ -57,7 +59,7 @@ def test_a_password_goes_to_its_last_character(stream, password):
 
 
 class RefusedRowError(Exception):
-    """An error as a database words it."""
+    """An error with the message of a database error."""
 
     def __str__(self):
         return "the row breaks a rule\nDETAIL: Failing row contains (Ada Abbott)\n[parameters: Ada Abbott]"
@@ -68,7 +70,7 @@ def fail(memo="Ada Abbott"):
 
 
 @pytest.mark.parametrize("log_format", ["json", "columns"])
-def test_of_an_error_the_log_tells_the_kind_and_the_place_and_no_value(stream, log_format):
+def test_error_is_logged_with_class_and_location_and_without_values(stream, log_format):
     configure_logging(read_settings({"PAYMENTS_LOG_FORMAT": log_format}), "intake", stream)
 
     try:
@@ -77,14 +79,14 @@ def test_of_an_error_the_log_tells_the_kind_and_the_place_and_no_value(stream, l
         structlog.get_logger().exception("task_failed")
         logging.getLogger("uvicorn.error").exception("request failed")
 
-    told = stream.getvalue()
-    assert told.count("ValueError") == told.count("not stored") == told.count("the row breaks a rule") == 2
-    assert told.count("test_logging.py:") == 4
-    assert "Ada" not in told
-    assert "DETAIL" not in told
+    output = stream.getvalue()
+    assert output.count("ValueError") == output.count("not stored") == output.count("the row breaks a rule") == 2
+    assert output.count("test_logging.py:") == 4
+    assert "Ada" not in output
+    assert "DETAIL" not in output
 
 
-def test_an_error_that_ends_a_process_is_told_like_every_other(stream):
+def test_uncaught_error_is_logged_like_any_other(stream):
     configure_logging(read_settings({}), "intake", stream)
 
     try:
@@ -98,7 +100,7 @@ def test_an_error_that_ends_a_process_is_told_like_every_other(stream):
     assert "Ada" not in stream.getvalue()
 
 
-def test_a_command_tells_of_an_error_no_more_than_a_process_does(stream):
+def test_command_logs_an_error_without_values(stream):
     log_warnings_only(stream)
 
     try:
@@ -112,7 +114,7 @@ def test_a_command_tells_of_an_error_no_more_than_a_process_does(stream):
     assert "small_talk" not in stream.getvalue()
 
 
-def test_what_is_below_the_level_is_left_out(stream):
+def test_event_below_the_level_is_not_logged(stream):
     configure_logging(read_settings({"PAYMENTS_LOG_LEVEL": "WARNING"}), "intake", stream)
 
     structlog.get_logger().info("small_talk")

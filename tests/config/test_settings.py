@@ -1,3 +1,5 @@
+"""Settings: defaults, validation messages, secrets in files, derived URLs."""
+
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,7 +9,7 @@ from config.settings import VARIABLES, SettingsError, read_settings
 from config.urls import default_broker_url, to_kombu_url, with_database, with_redis_database, without_password
 
 
-def test_an_empty_environment_means_embedded_engines_and_the_documented_defaults():
+def test_empty_environment_means_embedded_engines_and_documented_defaults():
     settings = read_settings({})
 
     assert settings.is_embedded
@@ -18,12 +20,12 @@ def test_an_empty_environment_means_embedded_engines_and_the_documented_defaults
     assert (settings.chunk_events, settings.pending_max, settings.importer_processes) == (500, 5000, 1)
 
 
-def test_an_empty_variable_counts_as_unset():
+def test_empty_variable_counts_as_unset():
     assert read_settings({"REDIS_URL": "", "PAYMENTS_CONSOLE_PORT": " "}) == read_settings({})
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         ({"PAYMENTS_HOEM": "x"}, "PAYMENTS_HOEM: there is no such setting; did you mean PAYMENTS_HOME?"),
         ({"PAYMENTS_XYZZY": "x"}, "PAYMENTS_XYZZY: there is no such setting"),
@@ -47,16 +49,16 @@ def test_an_empty_variable_counts_as_unset():
         ({"PAYMENTS_CONSOLE_URL": "https://u:secret@h"}, "PAYMENTS_CONSOLE_URL: expected an address such as https://"),
     ],
 )
-def test_a_misspelt_or_invalid_setting_is_refused_by_name(environ, said):
-    with pytest.raises(SettingsError) as refused:
+def test_misspelt_or_invalid_setting_is_rejected_by_name(environ, message):
+    with pytest.raises(SettingsError) as error:
         read_settings(environ)
 
-    assert str(refused.value).startswith(said)
-    assert "\n" not in str(refused.value)
-    assert "secret" not in str(refused.value)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
 
 
-def test_what_may_hold_a_password_may_lie_in_a_file_and_the_plain_variable_goes_before_it(tmp_path):
+def test_secret_may_be_in_a_file_and_the_plain_variable_takes_precedence(tmp_path):
     (tmp_path / "url").write_text("redis://ann:hunter2@h:6379/0\n")
     (tmp_path / "token").write_text("hunter2")
     (tmp_path / "empty").write_text("\n")
@@ -74,18 +76,18 @@ def test_what_may_hold_a_password_may_lie_in_a_file_and_the_plain_variable_goes_
         read_settings({"PAYMENTS_STREAM_FILE": str(tmp_path / "url")})
 
 
-def test_a_name_that_is_nearly_a_url_is_a_strangers_once_the_real_one_is_set():
+def test_name_similar_to_a_url_setting_is_ignored_if_that_setting_exists():
     assert read_settings({"REDIS_URL": "redis://h", "REDIS_URI": "redis://other"}).redis_url == "redis://h"
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_every_usual_form_of_a_database_url_names_the_installed_driver(scheme):
+def test_every_form_of_a_database_url_uses_the_installed_driver(scheme):
     settings = read_settings({"DATABASE_URL": f"{scheme}://u:p@h/d"})
 
     assert settings.database_url == "postgresql+psycopg://u:p@h/d"
 
 
-def test_no_password_is_in_the_repr():
+def test_repr_contains_no_password():
     settings = read_settings(
         {
             "DATABASE_URL": "postgresql://u:secret@h/d",
@@ -99,14 +101,14 @@ def test_no_password_is_in_the_repr():
     assert "secret" not in repr(settings)
 
 
-def test_console_and_flower_are_found_at_their_ports_unless_browsers_come_through_a_proxy():
+def test_addresses_default_to_the_ports_and_can_name_a_proxy():
     here, proxied = read_settings({}), read_settings({"PAYMENTS_FLOWER_URL": "https://flower.example.org/"})
 
     assert (here.console_address, here.flower_address) == ("http://127.0.0.1:8000", "http://127.0.0.1:5555")
     assert proxied.flower_address == "https://flower.example.org"
 
 
-def test_every_field_has_one_variable():
+def test_every_field_has_a_variable():
     assert {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "PAYMENTS_HOME", "PAYMENTS_STREAM"} <= set(VARIABLES)
 
 
@@ -118,7 +120,7 @@ def test_every_field_has_one_variable():
         ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
     ],
 )
-def test_a_url_is_printed_without_its_password(url, printed):
+def test_url_is_printed_without_its_password(url, printed):
     assert without_password(url) == printed
 
 
@@ -130,11 +132,11 @@ def test_a_url_is_printed_without_its_password(url, printed):
         ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=3"),
     ],
 )
-def test_the_broker_lies_in_the_database_after_the_feeds(feed, broker):
+def test_broker_defaults_to_the_database_after_the_feeds(feed, broker):
     assert default_broker_url(feed) == broker
 
 
-def test_urls_are_rewritten_without_losing_a_socket():
+def test_rewritten_url_keeps_its_unix_socket():
     assert to_kombu_url("unix:///run/redis.sock?db=3") == "redis+socket:///run/redis.sock?virtual_host=3"
     assert with_redis_database("redis://:p@h/0", 9) == "redis://:p@h/9"
     assert with_database("postgresql+psycopg:///d?host=/tmp/s", "e") == "postgresql+psycopg:///e?host=/tmp/s"

@@ -1,4 +1,4 @@
-"""The file of keys: what is read, and the one line that is said of what is wrong."""
+"""The file of signing keys: its content, and the one-line error if it is invalid."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def keys(tmp_path):
     return write
 
 
-def test_each_company_has_its_keys_in_their_order(keys):
+def test_each_company_has_its_keys_in_file_order(keys):
     assert read_keys(keys(GOOD)) == {
         "acme": {"2026-10": b"\x0b" * 16, "2027-01": b"\xaf" * 32},
         "Globex Inc.": {"first": b"\x0b" * 16},
@@ -35,7 +35,7 @@ def test_each_company_has_its_keys_in_their_order(keys):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problem"),
     [
         ("[acme", "is not TOML"),
         (b"\xff", "is not in UTF-8"),
@@ -48,25 +48,25 @@ def test_each_company_has_its_keys_in_their_order(keys):
         (f'[acme]\n"a:b" = "{SECRET}"', "company acme: a key's name is 1 to 64 letters"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line_that_quotes_no_secret(keys, text, said):
+def test_invalid_file_is_reported_in_one_line_without_a_secret(keys, text, problem):
     path = keys(text)
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as error:
         read_keys(path)
 
-    message = str(refused.value)
+    message = str(error.value)
     assert message.startswith(f"PAYMENTS_SIGNING_KEYS: {path}")
-    assert said in message
+    assert problem in message
     assert "secretsecret" not in message
     assert SECRET[:-2] not in message
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"gone\.toml: No such file"):
         read_keys(tmp_path / "gone.toml")
 
 
 @pytest.mark.parametrize(
-    ("required", "companies", "of_all"),
+    ("required", "companies", "is_required_of_all"),
     [
         ("", set(), False),
         ("acme", {"acme"}, False),
@@ -75,24 +75,24 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         ("all,acme", {"acme"}, True),
     ],
 )
-def test_the_keyring_requires_what_the_setting_says(keys, required, companies, of_all):
+def test_keyring_requires_signatures_of_the_companies_in_the_setting(keys, required, companies, is_required_of_all):
     path = keys(GOOD)
     environment = {"PAYMENTS_SIGNING_KEYS": str(path), "PAYMENTS_SIGNATURES_REQUIRED": required}
 
     keyring = read_keyring(read_settings(environment))
 
-    assert (set(keyring.required), keyring.is_required) == (companies, of_all)
+    assert (set(keyring.required), keyring.is_required) == (companies, is_required_of_all)
     assert set(keyring.keys) == {"acme", "Globex Inc."}
 
 
-def test_without_the_settings_nothing_is_required_and_no_file_is_read():
+def test_default_settings_require_no_signature():
     keyring = read_keyring(read_settings({}))
 
     assert (keyring.keys, keyring.required, keyring.is_required) == ({}, frozenset(), False)
 
 
 @pytest.mark.parametrize("required", ["initech", "all"])
-def test_a_signature_that_nobody_could_give_is_not_required(keys, required):
+def test_required_signature_without_a_key_is_an_error(keys, required):
     environment = {"PAYMENTS_SIGNATURES_REQUIRED": required}
     if required == "initech":
         environment["PAYMENTS_SIGNING_KEYS"] = str(keys(GOOD))

@@ -1,3 +1,5 @@
+"""The embedded engines: isolation, permissions, durability and recovery."""
+
 import io
 import os
 import re
@@ -17,7 +19,7 @@ from devstack.engines import HomeInUseError, embedded_engines, embedded_postgres
 from devstack.supervisor import RestartBackoff, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
-# Every one of them starts servers.
+# Every test starts servers.
 pytestmark = pytest.mark.acceptance
 
 
@@ -25,7 +27,7 @@ def connect(url):
     return psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True)
 
 
-def started(child, folder):
+def start(child, folder):
     with (folder / f"{child.name}.out").open("wb") as output:
         return spawn(child, output)
 
@@ -36,13 +38,13 @@ def mode(path):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A home of its own in which engines have run once, shared by the tests of this file."""
-    home = tmp_path_factory.mktemp("another")
+    """Return a home in which the engines have run once, shared by the tests of this file."""
+    home = tmp_path_factory.mktemp("home")
     with embedded_engines(home):
         return home
 
 
-def test_two_homes_do_not_collide(home, postgres_url, redis_url):
+def test_engines_of_two_homes_are_independent(home, postgres_url, redis_url):
     with embedded_engines(home) as engines:
         assert engines.database_url != postgres_url
         assert engines.redis_url != redis_url
@@ -53,28 +55,28 @@ def test_two_homes_do_not_collide(home, postgres_url, redis_url):
             assert connection.execute("SELECT to_regclass('only_here')").fetchone() == (None,)
 
 
-def test_a_ledger_at_a_desk_has_as_much_of_postgresqls_memory_as_one_of_compose(home):
-    given = re.search(r"shared_buffers=\$\{POSTGRES_MEMORY:-(\w+)\}", (ROOT / "docker-compose.yml").read_text())
-    assert given
+def test_embedded_postgres_has_the_same_memory_as_in_compose(home):
+    configured = re.search(r"shared_buffers=\$\{POSTGRES_MEMORY:-(\w+)\}", (ROOT / "docker-compose.yml").read_text())
+    assert configured
     with embedded_engines(home) as engines, connect(engines.database_url) as connection:
-        assert connection.execute("SHOW shared_buffers").fetchone() == (given[1],)
+        assert connection.execute("SHOW shared_buffers").fetchone() == (configured[1],)
 
 
-def test_a_home_is_held_by_one_alone(home):
+def test_home_is_locked_by_one_process(home):
     with home_lock(home), pytest.raises(HomeInUseError, match="another `payments up` runs in"), home_lock(home):
         pass
 
 
-def test_what_is_private_is_readable_by_its_owner_alone(home):
+def test_private_files_are_readable_by_their_owner_only(home):
     assert [mode(home / part) for part in ("run", "log", "valkey", "postgres", "postgres/socket")] == [0o700] * 5
     assert [mode(home / "valkey" / file) for file in ("access.json", "valkey.conf")] == [0o600] * 2
 
 
-def test_valkey_refuses_those_who_do_not_know_the_password(home):
+def test_valkey_requires_its_password(home):
     with embedded_engines(home) as engines:
         open_url = "redis://127.0.0.1:" + engines.redis_url.rpartition(":")[2]
-        with redis.Redis.from_url(open_url) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.ping()
+        with redis.Redis.from_url(open_url) as client_without_password, pytest.raises(redis.AuthenticationError):
+            client_without_password.ping()
         with redis.Redis.from_url(engines.redis_url) as client:
             settings = client.config_get("append*") | client.config_get("maxmemory-policy")
 
@@ -82,7 +84,7 @@ def test_valkey_refuses_those_who_do_not_know_the_password(home):
     assert settings["maxmemory-policy"] == "noeviction"
 
 
-def test_engines_come_back_after_a_kill_with_what_was_committed(home):
+def test_killed_engines_restart_with_their_committed_data(home):
     postgres, valkey = prepare_postgres(home), prepare_valkey(home)
     output = ChildOutput(home / "log", io.StringIO(), "columns")
     with Supervisor(output, RestartBackoff(initial_seconds=0.05)) as supervisor:
@@ -106,7 +108,7 @@ def test_engines_come_back_after_a_kill_with_what_was_committed(home):
             assert client.xlen("feed") == 1
 
 
-def test_valkey_is_ready_once_it_has_read_its_file(home):
+def test_valkey_is_ready_after_loading_its_data(home):
     with embedded_engines(home) as engines, redis.Redis.from_url(engines.redis_url) as client:
         client.eval("for number = 1, 300000 do redis.call('xadd', 'long', '*', 'event', '{}') end", 0)
 
@@ -115,26 +117,26 @@ def test_valkey_is_ready_once_it_has_read_its_file(home):
         client.delete("long")
 
 
-def test_engines_left_by_an_earlier_run_are_ended_at_the_next_start(home):
-    left = []
+def test_engines_left_by_an_earlier_run_are_stopped_at_the_next_start(home):
+    leftovers = []
     for engine in (prepare_postgres(home), prepare_valkey(home)):
-        left.append(started(engine.child(), home))
-        engine.wait_until_ready(lambda: not has_ended(left[-1]))
+        leftovers.append(start(engine.child(), home))
+        engine.wait_until_ready(lambda: not has_ended(leftovers[-1]))
 
     with embedded_engines(home) as engines, connect(engines.database_url):
-        assert [process.wait(10) for process in left] == [0, 0]
+        assert [process.wait(10) for process in leftovers] == [0, 0]
 
 
-def test_the_note_of_a_server_whose_number_is_now_a_strangers_is_removed(home):
-    note = home / "postgres" / "data" / "postmaster.pid"
-    note.write_text(f"{os.getpid()}\n{note.parent}\n")
+def test_pid_file_whose_pid_was_reused_is_removed(home):
+    pid_file = home / "postgres" / "data" / "postmaster.pid"
+    pid_file.write_text(f"{os.getpid()}\n{pid_file.parent}\n")
 
     prepare_postgres(home)
 
-    assert not note.exists()
+    assert not pid_file.exists()
 
 
-def test_a_home_with_a_long_name_has_its_socket_elsewhere_and_leaves_none(tmp_path):
+def test_long_home_has_its_socket_in_a_temporary_folder(tmp_path):
     home = tmp_path / ("long" * 30)
 
     with embedded_postgres(home, durable=False) as url, connect(url) as connection:

@@ -1,3 +1,5 @@
+"""`payments up`: its errors, the file of the running stack and the environment of its services."""
+
 import os
 import socket
 import sys
@@ -16,7 +18,7 @@ NAMED = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:sec
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    """Leave the log of the test run as it is."""
+    """Leave the log configuration of the test run unchanged."""
     monkeypatch.setattr("devstack.stack.configure_logging", lambda *_: None)
 
 
@@ -31,16 +33,16 @@ def settings_in(home, **environ):
     return read_settings({"PAYMENTS_HOME": str(home), **ports, **environ})
 
 
-def test_a_second_up_in_one_home_is_refused_in_one_line(tmp_path, capsys):
+def test_second_up_in_one_home_exits_with_one_line(tmp_path, capsys):
     with home_lock(tmp_path):
         assert stack.main(settings_in(tmp_path)) == 1
 
-    said = capsys.readouterr().err
-    assert said.startswith("payments up: another `payments up` runs in")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("payments up: another `payments up` runs in")
+    assert message.count("\n") == 1
 
 
-def test_a_taken_port_is_said_with_the_variable_to_set(tmp_path, capsys, taken_port):
+def test_taken_port_is_reported_with_its_setting(tmp_path, capsys, taken_port):
     assert stack.main(settings_in(tmp_path, PAYMENTS_FLOWER_PORT=str(taken_port))) == 1
 
     assert f"port {taken_port} of 127.0.0.1 is taken by another program; set PAYMENTS_FLOWER_PORT" in (
@@ -48,25 +50,23 @@ def test_a_taken_port_is_said_with_the_variable_to_set(tmp_path, capsys, taken_p
     )
 
 
-def test_a_named_engine_that_does_not_answer_is_said_without_its_password(tmp_path, capsys):
+def test_unavailable_engine_is_reported_without_its_password(tmp_path, capsys):
     nowhere = {"DATABASE_URL": f"postgresql://u:secret@127.0.0.1:{free_port()}/d", "REDIS_URL": NAMED["REDIS_URL"]}
 
     assert stack.main(settings_in(tmp_path, **nowhere)) == 1
 
-    said = capsys.readouterr().err
-    assert said.startswith("payments up: DATABASE_URL: postgresql+psycopg://u:***@127.0.0.1:")
-    assert "secret" not in said
+    message = capsys.readouterr().err
+    assert message.startswith("payments up: DATABASE_URL: postgresql+psycopg://u:***@127.0.0.1:")
+    assert "secret" not in message
 
 
-def test_the_stack_is_written_down_while_it_runs_and_forgotten_after(
-    tmp_path, monkeypatch, capfd, postgres_url, redis_url
-):
-    ends_it = "import os, signal; print('application is up', flush=True); os.kill(os.getppid(), signal.SIGTERM)"
+def test_stack_file_exists_while_the_stack_runs(tmp_path, monkeypatch, capfd, postgres_url, redis_url):
+    stop_stack = "import os, signal; print('service is up', flush=True); os.kill(os.getppid(), signal.SIGTERM)"
     seen = []
 
     def service(name, _settings, _engines):
         seen.append((name, running_stack(tmp_path)))
-        return stack.Child(name, (sys.executable, "-S", "-c", ends_it))
+        return stack.Child(name, (sys.executable, "-S", "-c", stop_stack))
 
     monkeypatch.setattr(stack, "service", service)
     monkeypatch.setattr(stack, "SERVICES", ("only",))
@@ -79,10 +79,10 @@ def test_the_stack_is_written_down_while_it_runs_and_forgotten_after(
     assert (name, running.supervisor_pid) == ("only", os.getpid())
     assert running.engines == Engines.named(postgres_url, redis_url)
     assert running_stack(tmp_path) is None
-    assert '"process": "only", "event": "application is up"' in capfd.readouterr().out
+    assert '"process": "only", "event": "service is up"' in capfd.readouterr().out
 
 
-def test_an_application_gets_the_engines_by_its_environment(tmp_path):
+def test_service_gets_the_engines_through_its_environment(tmp_path):
     engines = Engines.named(*NAMED.values())
 
     embedded = stack.service("flower", settings_in(tmp_path), engines)

@@ -1,4 +1,4 @@
-"""Clocks that are set back: who notices it, and what goes on all the same."""
+"""Clocks that are set back: beat keeps its intervals, and a server's lost time is detected."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 class Beat:
-    """A beat with a clock that can be set, and a list of what it has sent."""
+    """A beat scheduler with an adjustable clock, and a list of the tasks that it sent."""
 
     def __init__(self, scheduler, file, monkeypatch):
         self.now = datetime(2026, 6, 10, 15, tzinfo=UTC)
@@ -32,8 +32,8 @@ class Beat:
         self.scheduler.producer = None
         self.scheduler.apply_entry = lambda entry, producer: self.sent.append(entry.name)
 
-    def passes(self, seconds):
-        """Let the clock go on for so long, and return what was sent meanwhile."""
+    def advance(self, seconds):
+        """Advance the clock second by second, and return the tasks that were sent meanwhile."""
         before = len(self.sent)
         for _ in range(seconds):
             self.now += timedelta(seconds=1)
@@ -44,53 +44,53 @@ class Beat:
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
-    """Start a beat; a later one goes on where the one before ended."""
+    """Return a function that starts a beat scheduler. A later one continues the schedule file of the earlier one."""
     return lambda scheduler=SteadyScheduler: Beat(scheduler, tmp_path / "beat", monkeypatch)
 
 
-def test_beat_sends_in_its_intervals(start):
+def test_beat_sends_tasks_at_their_intervals(start):
     beat = start()
 
-    assert beat.passes(16) == ["often"] * 3
-    assert beat.passes(1_800).count("seldom") == 1
+    assert beat.advance(16) == ["often"] * 3
+    assert beat.advance(1_800).count("seldom") == 1
 
 
-def test_beat_goes_on_when_the_clock_is_set_back(start):
+def test_beat_keeps_its_intervals_when_the_clock_is_set_back(start):
     beat = start()
-    beat.passes(16)
+    beat.advance(16)
     beat.now -= HOUR
 
-    assert beat.passes(16) == ["often"] * 3
-    assert beat.passes(1_800).count("seldom") == 1
+    assert beat.advance(16) == ["often"] * 3
+    assert beat.advance(1_800).count("seldom") == 1
 
 
-def test_beat_goes_on_after_a_start_under_a_clock_that_is_right_again(start):
+def test_beat_keeps_its_intervals_when_it_starts_after_a_clock_correction(start):
     before = start()
-    before.passes(16)
+    before.advance(16)
     before.scheduler.close()
 
     after = start()
     after.now -= HOUR
 
-    assert after.passes(16) == ["often"] * 3
+    assert after.advance(16) == ["often"] * 3
 
 
-def test_celery_by_itself_would_send_nothing(start):
+def test_scheduler_of_celery_stops_when_the_clock_is_set_back(start):
     beat = start(PersistentScheduler)
-    beat.passes(16)
+    beat.advance(16)
     beat.now -= HOUR
 
-    assert beat.passes(600) == []
+    assert beat.advance(600) == []
 
 
-def test_it_is_the_one_that_beat_is_started_with():
+def test_configuration_names_the_steady_scheduler():
     settings = celery_settings(Engines.named("postgresql+psycopg:///d", "redis://h"), read_settings({}))
 
     assert settings["beat_scheduler"] == f"{SteadyScheduler.__module__}:{SteadyScheduler.__qualname__}"
 
 
 @pytest.mark.parametrize(
-    ("shown", "noticed_at"),
+    ("readings", "detected_at"),
     [
         ([(100_000, 0), (101_000, 1_000), (102_000, 2_000)], []),
         ([(100_000, 0), (3_700_000, 1_000), (3_701_000, 2_000)], []),
@@ -100,8 +100,8 @@ def test_it_is_the_one_that_beat_is_started_with():
     ],
     ids=["even", "set forward", "set back", "slow", "twice"],
 )
-def test_a_servers_clock_that_loses_time_is_noticed_once(shown, noticed_at):
+def test_server_clock_that_loses_time_is_detected_once(readings, detected_at):
     clock = ServerClock()
-    found = [number for number, (there, here) in enumerate(shown) if clock.was_set_back(there, here)]
+    found = [number for number, (server, monotonic) in enumerate(readings) if clock.was_set_back(server, monotonic)]
 
-    assert found == noticed_at
+    assert found == detected_at

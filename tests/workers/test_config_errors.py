@@ -1,4 +1,4 @@
-"""A process that cannot start says so in one line, and ends with the status that nobody tries again after."""
+"""A misconfigured process exits with one line and with the status that prevents a restart."""
 
 import os
 import runpy
@@ -12,8 +12,8 @@ from workers.runtime.config_errors import EXIT_MISCONFIGURED
 PROCESSES = ("intake", "importer", "backoffice", "scheduler", "flower", "migrate")
 
 
-class Ended(NamedTuple):
-    """The status with which a process ended, and what it wrote."""
+class Exit(NamedTuple):
+    """The exit status of a process and its output."""
 
     status: int
     out: str
@@ -21,47 +21,48 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture
-def started(tmp_path, monkeypatch, capfd):
-    """Run a module as `python -m` does, in this process, where nothing but what is said is set."""
+def run_module(tmp_path, monkeypatch, capfd):
+    """Return a function that runs a module like `python -m`, in this process, with only the given settings."""
     for name in os.environ:
         if name.startswith("PAYMENTS_") or name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("PAYMENTS_HOME", str(tmp_path))
 
-    def start(module, **settings):
+    def run_module(module, **settings):
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as end:
+        with pytest.raises(SystemExit) as exit_info:
             runpy.run_path(find_spec(module).origin, run_name="__main__")
-        # A text is printed where the process ends, which is then a failure.
-        said = end.value.code if isinstance(end.value.code, str) else ""
-        return Ended(1 if said else end.value.code, *capfd.readouterr()._replace(**({"err": said} if said else {})))
+        # Python prints a text and exits with status 1.
+        message = exit_info.value.code if isinstance(exit_info.value.code, str) else ""
+        out, err = capfd.readouterr()
+        return Exit(1, out, message) if message else Exit(exit_info.value.code, out, err)
 
-    return start
+    return run_module
 
 
 @pytest.mark.parametrize("name", [*(f"workers.{each}" for each in PROCESSES), "console.web.serve"])
-def test_a_wrong_setting_is_named(name, started):
-    done = started(name, PAYMENTS_CHUNK_EVENTS="many")
+def test_invalid_setting_is_named(name, run_module):
+    ended = run_module(name, PAYMENTS_CHUNK_EVENTS="many")
 
-    assert (done.status, done.out) == (EXIT_MISCONFIGURED, "")
-    (line,) = done.err.splitlines()
+    assert (ended.status, ended.out) == (EXIT_MISCONFIGURED, "")
+    (line,) = ended.err.splitlines()
     assert line.endswith("PAYMENTS_CHUNK_EVENTS: expected a whole number, not 'many'")
 
 
 @pytest.mark.parametrize("name", ["intake", "importer", "backoffice", "scheduler"])
-def test_where_nothing_runs_that_is_said(name, started, tmp_path):
-    done = started(f"workers.{name}")
+def test_missing_stack_is_reported(name, run_module, tmp_path):
+    ended = run_module(f"workers.{name}")
 
-    assert done.status == EXIT_MISCONFIGURED
-    assert done.err == (
+    assert ended.status == EXIT_MISCONFIGURED
+    assert ended.err == (
         f"{name}: nothing is running in {tmp_path}; start it with `payments up`, or set DATABASE_URL and REDIS_URL\n"
     )
 
 
 @pytest.mark.parametrize("name", ["workers.importer", "devstack.stack"])
-def test_a_wrong_file_of_keys_stops_what_would_check_signatures(name, started, tmp_path):
-    done = started(name, PAYMENTS_SIGNING_KEYS=str(tmp_path / "gone"))
+def test_invalid_file_of_keys_stops_a_process_that_checks_signatures(name, run_module, tmp_path):
+    ended = run_module(name, PAYMENTS_SIGNING_KEYS=str(tmp_path / "gone"))
 
-    assert done.status != 0
-    assert "PAYMENTS_SIGNING_KEYS: " in done.err.splitlines()[-1]
+    assert ended.status != 0
+    assert "PAYMENTS_SIGNING_KEYS: " in ended.err.splitlines()[-1]

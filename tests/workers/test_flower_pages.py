@@ -1,16 +1,18 @@
+"""Flower's navigation bar has a link to the console."""
+
 from workers.runtime.flower_pages import LinkedPages
 
 CONSOLE = "http://127.0.0.1:8000"
 
 
-def test_flowers_bar_of_links_leads_back_to_the_console():
-    shown = LinkedPages(CONSOLE).load("navbar.html").code
+def test_navigation_bar_links_to_the_console():
+    template = LinkedPages(CONSOLE).load("navbar.html").code
 
-    assert f'<a class="nav-link" href="{CONSOLE}">Payments console</a>' in shown
-    assert "Workers" in shown
+    assert f'<a class="nav-link" href="{CONSOLE}">Payments console</a>' in template
+    assert "Workers" in template
 
 
-def test_what_else_flower_shows_stays_as_it_is():
+def test_other_templates_are_unchanged_and_the_address_is_escaped():
     pages = LinkedPages('http://127.0.0.1:8000/"><script>')
 
     assert pages.load("404.html")

@@ -1,4 +1,4 @@
-"""A port of ours is ours while its server starts and restarts, and nobody is handed it meanwhile."""
+"""A reserved port is not assigned to another program while its server starts and restarts."""
 
 import socket
 import sys
@@ -9,9 +9,9 @@ import pytest
 
 from workers.runtime.ports import PortTakenError, free_port, reserved_port
 
-_IP_LOCAL_PORT_RANGE = 51  # linux/in.h: from which ports a socket is handed a free one
+_IP_LOCAL_PORT_RANGE = 51  # linux/in.h: range from which the kernel assigns ports to a socket
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a server listen on what is held")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a server listen on a reserved port")
 
 
 @pytest.fixture
@@ -20,53 +20,53 @@ def port() -> int:
 
 
 @pytest.fixture
-def stranger(port: int) -> Iterator[socket.socket]:
-    """A program that asks for a free port, of which there is only this one."""
-    with closing(socket.socket()) as stranger:
+def other_program(port: int) -> Iterator[socket.socket]:
+    """A socket of another program to which the kernel can assign only this port."""
+    with closing(socket.socket()) as other_program:
         try:
-            stranger.setsockopt(
+            other_program.setsockopt(
                 socket.IPPROTO_IP, _IP_LOCAL_PORT_RANGE, ((port << 16) | port).to_bytes(4, sys.byteorder)
             )
         except OSError:
-            pytest.skip("this kernel hands out ports of one range only")
-        yield stranger
+            pytest.skip("this kernel does not support a port range for a socket")
+        yield other_program
 
 
-def serves(port: int) -> bool:
+def can_serve(port: int) -> bool:
     with closing(socket.create_server(("127.0.0.1", port))), socket.create_connection(("127.0.0.1", port), 5):
         return True
 
 
-def test_a_free_port_is_handed_to_whoever_asks_until_it_is_held(port: int, stranger: socket.socket) -> None:
+def test_reserved_port_is_not_assigned_to_another_program(port: int, other_program: socket.socket) -> None:
     with reserved_port("PAYMENTS_FLOWER_PORT", port), pytest.raises(OSError, match="in use"):
-        stranger.bind(("127.0.0.1", 0))
+        other_program.bind(("127.0.0.1", 0))
 
-    stranger.bind(("127.0.0.1", 0))
+    other_program.bind(("127.0.0.1", 0))
 
-    assert stranger.getsockname()[1] == port
+    assert other_program.getsockname()[1] == port
 
 
-def test_nobody_who_connects_somewhere_is_handed_a_port_that_is_held(port: int, stranger: socket.socket) -> None:
+def test_reserved_port_is_not_assigned_to_an_outgoing_connection(port: int, other_program: socket.socket) -> None:
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as elsewhere,
         reserved_port("PAYMENTS_FLOWER_PORT", port),
         pytest.raises(OSError, match="assign requested address"),
     ):
-        stranger.connect(elsewhere.getsockname())
+        other_program.connect(elsewhere.getsockname())
 
 
-def test_a_server_can_listen_on_a_port_that_is_held_and_again_after_it_ended(port: int) -> None:
+def test_server_can_listen_on_a_reserved_port_repeatedly(port: int) -> None:
     with reserved_port("PAYMENTS_FLOWER_PORT", port):
-        assert serves(port)
-        assert serves(port)
+        assert can_serve(port)
+        assert can_serve(port)
 
 
-def test_a_port_on_which_another_program_listens_is_refused_by_the_name_of_its_setting(port: int) -> None:
-    refused = f"port {port} of 127.0.0.1 is taken by another program; set PAYMENTS_FLOWER_PORT to a free one"
+def test_taken_port_is_reported_with_its_setting(port: int) -> None:
+    message = f"port {port} of 127.0.0.1 is taken by another program; set PAYMENTS_FLOWER_PORT to a free one"
 
     with (
         closing(socket.create_server(("127.0.0.1", port))),
-        pytest.raises(PortTakenError, match=refused),
+        pytest.raises(PortTakenError, match=message),
         reserved_port("PAYMENTS_FLOWER_PORT", port),
     ):
         pass

@@ -1,4 +1,4 @@
-"""When a worker counts as deaf, as a table of what it sees second by second."""
+"""When a worker counts as stalled, second by second."""
 
 import weakref
 from collections.abc import Iterator
@@ -9,34 +9,34 @@ from celery.worker import state
 from workers.runtime import watchdog as watchdog_module
 from workers.runtime.watchdog import STALLED_SECONDS, Watchdog
 
-WAITS, BUSY, QUIET = (True, False), (True, True), (False, False)
+WAITING, BUSY, QUIET = (True, False), (True, True), (False, False)
 
 
 @pytest.mark.parametrize(
-    ("seen", "lost_at"),
+    ("observations", "stalled_at"),
     [
-        ([WAITS] * 30, STALLED_SECONDS),
+        ([WAITING] * 30, STALLED_SECONDS),
         ([QUIET] * 30, None),
         ([BUSY] * 30, None),
-        ([WAITS] * 10 + [QUIET] + [WAITS] * 14, None),
-        ([WAITS] * 10 + [BUSY] + [WAITS] * 30, 11 + STALLED_SECONDS),
-        ([BUSY] * 20 + [WAITS] * 30, 20 + STALLED_SECONDS),
+        ([WAITING] * 10 + [QUIET] + [WAITING] * 14, None),
+        ([WAITING] * 10 + [BUSY] + [WAITING] * 30, 11 + STALLED_SECONDS),
+        ([BUSY] * 20 + [WAITING] * 30, 20 + STALLED_SECONDS),
     ],
 )
-def test_a_worker_is_deaf_once_messages_wait_too_long_while_it_is_at_nothing(
-    seen: list[tuple[bool, bool]], lost_at: int | None
+def test_worker_is_stalled_when_messages_wait_too_long_while_it_is_idle(
+    observations: list[tuple[bool, bool]], stalled_at: int | None
 ) -> None:
     watchdog = Watchdog()
-    lost = [
+    stalled = [
         second
-        for second, (waiting, busy) in enumerate(seen)
+        for second, (waiting, busy) in enumerate(observations)
         if watchdog.is_stalled(waiting=waiting, busy=busy, now=float(second))
     ]
 
-    assert (lost or [None])[0] == lost_at
+    assert (stalled or [None])[0] == stalled_at
 
 
-def test_a_message_that_comes_begins_the_time_anew() -> None:
+def test_received_message_restarts_the_measurement() -> None:
     watchdog = Watchdog()
     for second in range(STALLED_SECONDS):
         assert not watchdog.is_stalled(waiting=True, busy=False, now=float(second))
@@ -46,11 +46,11 @@ def test_a_message_that_comes_begins_the_time_anew() -> None:
 
 
 class Request:
-    """A task that a worker has under way."""
+    """A running task."""
 
 
-class Changing(weakref.WeakSet[Request]):
-    """The requests under way, of which another begins while somebody counts them."""
+class ChangingSet(weakref.WeakSet[Request]):
+    """Running requests to which another is added during the iteration."""
 
     def __iter__(self) -> Iterator[Request]:
         for each in super().__iter__():
@@ -59,8 +59,8 @@ class Changing(weakref.WeakSet[Request]):
             yield each
 
 
-def test_a_worker_is_busy_where_a_task_begins_while_the_tasks_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_is_busy_when_a_task_starts_during_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     first = Request()
-    monkeypatch.setattr(state, "active_requests", Changing([first]))
+    monkeypatch.setattr(state, "active_requests", ChangingSet([first]))
 
     assert watchdog_module._is_busy(0.0)
