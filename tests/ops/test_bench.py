@@ -17,4 +17,4 @@ def test_import_steps_are_timed():
 
     assert done.returncode == 0, done.stderr[-2000:]
     timed = [line.partition(" CPU ")[0].strip() for line in done.stdout.splitlines() if "microseconds an event" in line]
-    assert {"take", "read, check and hash", "import rule", "write", "acknowledge", "all"} <= set(timed)
+    assert {"read", "read, check and hash", "import rule", "write", "acknowledge", "all"} <= set(timed)

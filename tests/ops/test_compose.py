@@ -115,7 +115,7 @@ def test_compose_services_have_health_checks_dependencies_and_stop_time(name):
     service = OURS[name]
 
     assert service["healthcheck"]["test"]
-    assert int(service["healthcheck"]["timeout"].rstrip("s")) > 2 * probe.CANARY_SECONDS
+    assert int(service["healthcheck"]["timeout"].rstrip("s")) > 2 * probe.PING_TIMEOUT_SECONDS
     assert set(service["depends_on"]) == {"grants", "redis"}
     assert (service["read_only"], service["cap_drop"], service["restart"]) == (True, ["ALL"], "unless-stopped")
     assert service["stop_grace_period"] == "60s"
