@@ -31,14 +31,14 @@ from tasks.spans import SpanTracing
 from tasks.tracing import Tracing
 
 _STEPS: tuple[tuple[Any, str, str], ...] = (
-    (import_attempt, "is_answering", "ask PostgreSQL"),
+    (import_attempt, "is_reachable", "ask PostgreSQL"),
     (Streams, "read_new", "read"),
     (importing, "_read", "read, check and hash"),
     (event_ids, "record", "record event ids"),
-    (patients, "hold", "hold patients"),
+    (patients, "lock", "hold patients"),
     (lines, "lock", "lock lines"),
     (importing, "load_reference_data", "load reference data"),
-    (months, "hold", "  of it: months"),
+    (months, "share_lock", "  of it: months"),
     (importing, "_import_line_event", "import rule"),
     (write_batch.WriteBatch, "write", "write"),
     (lines, "write", "  of it: lines"),
@@ -85,7 +85,7 @@ def _import(testbed: Testbed, events: int, chunk: int, provider: TracerProvider 
     settings = testbed.settings.model_copy(update={"chunk_events": chunk})
     tracing = SpanTracing(provider) if provider else Tracing()
     # As an importer opens it.
-    testbed.opened.append(connect(testbed.engines.database_url, application_name="bench", reads_whole_tables=False))
+    testbed.opened.append(connect(testbed.engines.database_url, application_name="bench", allow_seqscan=False))
     here = Resources(settings, testbed.database, testbed.feed, testbed.feed, "importer-1", tracing=tracing)
     while import_attempt.import_new(here, "nobody").evaluated:
         pass

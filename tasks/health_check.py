@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 from config.celery import FINDINGS, IMPORTS, celery_settings, fail_fast
 from config.engines import Engines, running_stack
 from config.settings import Settings
-from payments.store.db.connection import connect, is_answering
+from payments.store.db.connection import connect, is_reachable
 from payments.store.migrations import is_current
 from tasks import wire_names
 from tasks.app import app, make_app
@@ -54,7 +54,7 @@ def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Co
 def _check_postgres(engines: Engines) -> ComponentStatus:
     engine = connect(engines.database_url, application_name="payments health")
     try:
-        if not is_answering(engine):
+        if not is_reachable(engine):
             return ComponentStatus("PostgreSQL", is_up=False, detail="does not answer")
         current = is_current(engine)
     finally:

@@ -17,7 +17,7 @@ from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
 from payments.core.backoff import BackoffSchedule
 from payments.core.import_stats import RunContext
-from payments.store.db.connection import SILENT_SECONDS_MAX, Database, connect
+from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, Database, connect
 from tasks.feed.streams import Streams
 from tasks.tracing import Tracing
 from tasks.tracing_setup import open_tracing
@@ -92,8 +92,8 @@ def get_resources() -> Resources:
             database=connect(
                 engines.database_url,
                 application_name=application_name(worker),
-                silent_seconds_max=SILENT_SECONDS_MAX,
-                reads_whole_tables=worker != "importer",
+                idle_in_transaction_seconds=IDLE_IN_TRANSACTION_SECONDS_MAX,
+                allow_seqscan=worker != "importer",
             ),
             feed=connect_redis(engines.redis_url),
             broker=connect_redis(engines.broker_url),

@@ -26,7 +26,7 @@ from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Transaction
-from payments.store.ledger.month_close import take_snapshot
+from payments.store.ledger.month_close import compute_snapshot
 from tests.make import arrived, patient, run
 
 BILLER = "user:biller"
@@ -117,7 +117,7 @@ class Office:
 
     def month_total(self, month: str) -> Money:
         """Return what stands in the ledger with a deposit date in the month."""
-        return take_snapshot(self.tx, self.company_id, Month.parse(month)).payments_total
+        return compute_snapshot(self.tx, self.company_id, Month.parse(month)).payments_total
 
     def entries(self) -> list[tuple[str, str, str]]:
         """Return the ledger as (deposit date, amount, method), in the order of posting."""

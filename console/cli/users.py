@@ -135,7 +135,7 @@ def disable(name: NameArgument) -> None:
     from payments.access import authentication
 
     with open_transaction() as tx:
-        authentication.disable(tx, name, datetime.now(UTC), current_user())
+        authentication.disable_user(tx, name, datetime.now(UTC), current_user())
     print_line(f"User {name} is disabled; every session and token has ended.")
 
 
@@ -145,7 +145,7 @@ def enable(name: NameArgument) -> None:
     from payments.access import authentication
 
     with open_transaction() as tx:
-        authentication.enable(tx, name, datetime.now(UTC), current_user())
+        authentication.enable_user(tx, name, datetime.now(UTC), current_user())
     print_line(f"User {name} can log in again.")
 
 
@@ -155,7 +155,7 @@ def token(name: NameArgument) -> None:
     from payments.access import authentication
 
     with open_transaction() as tx:
-        made = authentication.make_token(tx, name, datetime.now(UTC), current_user())
+        made = authentication.create_token(tx, name, datetime.now(UTC), current_user())
     sys.stdout.write(f"{made}\n")
 
 

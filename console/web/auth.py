@@ -47,7 +47,7 @@ class RequireRight:
         now = app.clock()
         token, kind = _credentials(request)
         with app.transaction() as tx:
-            user = authentication.recognise(tx, token, kind, now) if token else None
+            user = authentication.authenticate(tx, token, kind, now) if token else None
         if user is None:
             raise LoginRequiredError
         context = RequestContext(app, request, user, token, now)

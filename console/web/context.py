@@ -112,7 +112,7 @@ class RequestContext:
         """Record in the audit history what the user did or viewed."""
         address = client_address(self.request)
         entry = AuditEntry(self.now, self.user.signature, action, subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX], address)
-        authentication.note(tx, entry)
+        authentication.record_audit(tx, entry)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """Render a page. A flash message of the previous page is shown once."""

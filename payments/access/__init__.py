@@ -1,1 +1,1 @@
-"""Users, sessions, rights and the audit history: who may do what, and the record of it."""
+"""Users, sessions, rights and the audit history."""

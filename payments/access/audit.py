@@ -1,4 +1,4 @@
-"""The audit history: who did, exported or looked at what. It is only ever added to."""
+"""The audit history: who changed, exported or viewed what. Rows are only inserted."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from payments.store.db.statement import text
 
 
 class AuditEntry(NamedTuple):
-    """Something that somebody did: at what time, from where, and to which payment, patient, clinic or user."""
+    """An entry to add: who did what, when, from which IP address. `subject` is a payment, patient, clinic or user."""
 
     at: datetime
     who: str
@@ -20,7 +20,7 @@ class AuditEntry(NamedTuple):
 
 
 class AuditRow(NamedTuple):
-    """A deed as it stands in the history."""
+    """A stored entry."""
 
     id: int
     at: datetime
@@ -33,9 +33,9 @@ class AuditRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which part of the audit history, from `since` to before `until`; None leaves that open.
+    """Selects entries; None selects all. `since` is inclusive, `until` exclusive.
 
-    `before` is the id where an earlier page ended.
+    `before` is the id of the last entry of the previous page.
     """
 
     who: str | None = None
@@ -46,19 +46,19 @@ class AuditFilter:
     before: int | None = None
 
 
-def add(tx: Transaction, deed: AuditEntry) -> None:
-    """Write a deed down."""
+def add(tx: Transaction, entry: AuditEntry) -> None:
+    """Insert an entry."""
     tx.execute(
         text(
             "INSERT INTO audit (at, who, action, subject, detail, address) "
             "VALUES (:at, :who, :action, :subject, :detail, :address)"
         ),
-        deed._asdict(),
+        entry._asdict(),
     )
 
 
 def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
-    """Return the history, newest first."""
+    """Return up to `limit` entries, newest first."""
     found = tx.execute(
         text(
             f"SELECT {', '.join(AuditRow._fields)} FROM audit "
@@ -71,10 +71,10 @@ def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
         ),
         {name: getattr(query, name) for name in query.__slots__} | {"limit": limit},
     )
-    return [AuditRow(*row) for row in found]
+    return [AuditRow(**row) for row in found.mappings()]
 
 
-def actions(tx: Transaction) -> list[str]:
-    """Return what kinds of deeds were done lately, for a filter."""
+def recent_actions(tx: Transaction) -> list[str]:
+    """Return the distinct actions of the newest 10,000 entries, sorted."""
     recent = "SELECT action FROM audit ORDER BY id DESC LIMIT 10000"
     return list(tx.execute(text(f"SELECT DISTINCT action FROM ({recent}) AS recent ORDER BY action")).scalars())

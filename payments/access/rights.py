@@ -1,11 +1,11 @@
-"""Who may do what in the console: one table from roles to rights. Knows no session and no page."""
+"""Roles and their rights, users, and the delay after failed logins; pure, without a database."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Right(StrEnum):
-    """Something that a page or a call of the API asks for; each is granted by itself."""
+    """A right that a page or an API call requires."""
 
     VIEW = "view"
     REQUEUE = "requeue"
@@ -17,7 +17,7 @@ class Right(StrEnum):
 
     @property
     def phrase(self) -> str:
-        """What it lets people do, as they read it."""
+        """What the right allows, for display: an infinitive without "to"."""
         return _PHRASES[self]
 
 
@@ -33,7 +33,7 @@ _PHRASES = {
 
 
 class Role(StrEnum):
-    """What somebody is in the office."""
+    """A user's role. It decides the user's rights."""
 
     FRONT_OFFICE = "front-office"
     BILLING = "billing"
@@ -53,35 +53,35 @@ RIGHTS: dict[Role, frozenset[Right]] = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may log in; `clinics` is what the view is limited to, None for all."""
+    """A user. `clinics` are the clinics that the user may see, None for all."""
 
     name: str
     role: Role
     clinics: tuple[str, ...] | None = None
 
     def may(self, right: Right) -> bool:
-        """Say whether the user's role has the right."""
+        """Return whether the user's role has the right."""
         return right in RIGHTS[self.role]
 
     def sees(self, clinic_id: str | None) -> bool:
-        """Say whether the user may see what belongs to this clinic; what names none is for those without a limit."""
+        """Return whether the user may see the data of a clinic. None is data without a clinic: for unlimited users."""
         return self.clinics is None or clinic_id in self.clinics
 
     @property
     def signature(self) -> str:
-        """How the user is named in the history of payments."""
+        """The name under which the user's actions are stored in the histories."""
         return f"user:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
-class Pauses:
-    """How long a log-in has to wait after failures: nothing for the first few, then doubled each time."""
+class LoginDelays:
+    """Delays between logins after consecutive failures: none after the first `free`, then doubling up to a maximum."""
 
     free: int = 5
     first_seconds: int = 2
-    most_seconds: int = 900
+    max_seconds: int = 900
 
     def after(self, failures: int) -> int:
-        """Return the pause in seconds after so many failures in a row."""
+        """Return the delay in seconds after this number of consecutive failures."""
         beyond = failures - self.free
-        return 0 if beyond < 0 else min(self.most_seconds, self.first_seconds * 2 ** min(beyond, 20))
+        return 0 if beyond < 0 else min(self.max_seconds, self.first_seconds * 2 ** min(beyond, 20))

@@ -1,4 +1,4 @@
-"""Users of the console, their sessions and tokens, and log-ins that failed. Passwords come here hashed."""
+"""Tables of users, their sessions and API tokens, and failed logins. Passwords are hashed by the caller."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import RowMapping
 
-from payments.access.rights import Pauses, Role, User
+from payments.access.rights import LoginDelays, Role, User
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-_FORGET_AFTER = timedelta(days=1)
+_RESET_FAILURES_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """A user as the list of users shows it."""
+    """A stored user."""
 
     user: User
     password_hash: str = field(repr=False)
@@ -27,16 +27,16 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session that begins: of a browser (`session`) or of a program (`token`)."""
+    """A session to start. `kind` is `session` for a browser and `token` for a program."""
 
     token: str = field(repr=False)
     kind: str
-    begun_at: datetime
+    started_at: datetime
     expires_at: datetime
 
 
 def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str) -> bool:
-    """Add a user, unless the name is taken; return whether it was free."""
+    """Insert a user, and return True; return False if the name is taken."""
     added = tx.execute(
         text(
             "INSERT INTO users (name, role, clinics, password_hash, added_at, added_by) "
@@ -55,7 +55,7 @@ def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str
 
 
 def find(tx: Transaction, name: str) -> UserRow | None:
-    """Return a user by name."""
+    """Return a user, or None if there is no user with this name."""
     row = tx.execute(text("SELECT * FROM users WHERE name = :name"), {"name": name}).mappings().one_or_none()
     return _user_row(row) if row else None
 
@@ -66,58 +66,58 @@ def list_all(tx: Transaction) -> list[UserRow]:
 
 
 def is_empty(tx: Transaction) -> bool:
-    """Say whether there is no user yet."""
+    """Return whether there are no users."""
     return not tx.execute(text("SELECT EXISTS (SELECT FROM users)")).scalar_one()
 
 
 def set_password(tx: Transaction, name: str, password_hash: str) -> None:
-    """Give a user another password, and end all that was begun with the old one."""
+    """Replace a user's password, and end all sessions and tokens of the user."""
     tx.execute(text("UPDATE users SET password_hash = :hash WHERE name = :name"), {"name": name, "hash": password_hash})
-    end_all(tx, name)
+    end_sessions_of(tx, name)
 
 
 def disable(tx: Transaction, name: str, now: datetime) -> None:
-    """Let a user no longer log in, and end every session and token."""
+    """Disable a user, and end all sessions and tokens of the user."""
     tx.execute(
         text("UPDATE users SET disabled_at = coalesce(disabled_at, :now) WHERE name = :name"),
         {"name": name, "now": now},
     )
-    end_all(tx, name)
+    end_sessions_of(tx, name)
 
 
 def enable(tx: Transaction, name: str) -> None:
-    """Let a user log in again."""
+    """Enable a disabled user."""
     tx.execute(text("UPDATE users SET disabled_at = NULL WHERE name = :name"), {"name": name})
 
 
 def change(tx: Transaction, user: User) -> None:
-    """Give a user this role and this limit; sessions go on, with the rights that these give."""
+    """Replace a user's role and clinics. Open sessions continue with the new rights."""
     tx.execute(
         text("UPDATE users SET role = :role, clinics = CAST(:clinics AS text[]) WHERE name = :name"),
         {"name": user.name, "role": user.role, "clinics": None if user.clinics is None else list(user.clinics)},
     )
 
 
-def begin(tx: Transaction, name: str, session: NewSession) -> None:
-    """Keep a session by the hash of its token, and sweep out those that are over."""
-    tx.execute(text("DELETE FROM sessions WHERE expires_at <= :now"), {"now": session.begun_at})
+def start_session(tx: Transaction, name: str, session: NewSession) -> None:
+    """Insert a session under the hash of its token, and delete expired sessions."""
+    tx.execute(text("DELETE FROM sessions WHERE expires_at <= :now"), {"now": session.started_at})
     tx.execute(
         text(
             "INSERT INTO sessions (token_hash, user_name, kind, begun_at, expires_at) "
-            "VALUES (:hash, :name, :kind, :begun_at, :expires_at)"
+            "VALUES (:hash, :name, :kind, :started_at, :expires_at)"
         ),
         {
             "hash": _hash(session.token),
             "name": name,
             "kind": session.kind,
-            "begun_at": session.begun_at,
+            "started_at": session.started_at,
             "expires_at": session.expires_at,
         },
     )
 
 
-def recognise(tx: Transaction, token: str, kind: str, now: datetime) -> User | None:
-    """Return whose session this is, unless it is over or the user was disabled."""
+def user_of_session(tx: Transaction, token: str, kind: str, now: datetime) -> User | None:
+    """Return the user of a session, or None if it does not exist, has expired, or its user is disabled."""
     found = tx.execute(
         text(
             "SELECT users.* FROM sessions JOIN users ON users.name = user_name "
@@ -129,18 +129,18 @@ def recognise(tx: Transaction, token: str, kind: str, now: datetime) -> User | N
     return _user_row(row).user if row else None
 
 
-def end(tx: Transaction, token: str) -> None:
+def end_session(tx: Transaction, token: str) -> None:
     """End one session."""
     tx.execute(text("DELETE FROM sessions WHERE token_hash = :hash"), {"hash": _hash(token)})
 
 
-def end_all(tx: Transaction, name: str) -> None:
-    """End every session and token of a user."""
+def end_sessions_of(tx: Transaction, name: str) -> None:
+    """End all sessions and tokens of a user."""
     tx.execute(text("DELETE FROM sessions WHERE user_name = :name"), {"name": name})
 
 
 def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> datetime | None:
-    """Return until when one of these may not try to log in, None if all may."""
+    """Return the latest time until which one of these subjects may not log in, or None if all may."""
     found = tx.execute(
         text("SELECT max(blocked_until) FROM login_failures WHERE subject = ANY(:subjects) AND blocked_until > :now"),
         {"subjects": list(subjects), "now": now},
@@ -149,34 +149,43 @@ def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> da
     return until
 
 
-def count_failure(tx: Transaction, subject: str, pauses: Pauses, now: datetime) -> None:
-    """Count a failed log-in, and set the pause that follows from it. A day without one forgets them."""
+def count_failure(tx: Transaction, subject: str, delays: LoginDelays, now: datetime) -> None:
+    """Count a failed login, and set the delay that follows. The count restarts after a day without a failure."""
     failures = tx.execute(
         text(
-            "INSERT INTO login_failures AS known (subject, failures, last_at) VALUES (:subject, 1, :now) "
+            "INSERT INTO login_failures AS counted (subject, failures, last_at) VALUES (:subject, 1, :now) "
             "ON CONFLICT (subject) DO UPDATE SET last_at = :now, "
-            "failures = CASE WHEN known.last_at < :forget THEN 1 ELSE known.failures + 1 END RETURNING failures"
+            "failures = CASE WHEN counted.last_at < :reset_before THEN 1 ELSE counted.failures + 1 END "
+            "RETURNING failures"
         ),
-        {"subject": subject, "now": now, "forget": now - _FORGET_AFTER},
+        {"subject": subject, "now": now, "reset_before": now - _RESET_FAILURES_AFTER},
     ).scalar_one()
-    pause = timedelta(seconds=pauses.after(failures))
+    delay = timedelta(seconds=delays.after(failures))
     tx.execute(
         text("UPDATE login_failures SET blocked_until = :until WHERE subject = :subject"),
-        {"subject": subject, "until": now + pause if pause else None},
+        {"subject": subject, "until": now + delay if delay else None},
     )
 
 
-def forget_failures(tx: Transaction, subject: str) -> None:
-    """Forget what failed, after a log-in that worked."""
+def reset_failures(tx: Transaction, subject: str) -> None:
+    """Reset the count of failed logins, after a successful one."""
     tx.execute(text("DELETE FROM login_failures WHERE subject = :subject"), {"subject": subject})
 
 
 def _hash(token: str) -> bytes:
-    # The token is 256 random bits, so that a plain hash of it is as good as a slow one.
+    # A token has 256 random bits, so a plain hash is as safe as a slow one.
     return hashlib.sha256(token.encode()).digest()
 
 
 def _user_row(row: RowMapping) -> UserRow:
-    clinics = None if row["clinics"] is None else tuple(row["clinics"])
-    user = User(row["name"], Role(row["role"]), clinics)
-    return UserRow(user, row["password_hash"], row["added_at"], row["added_by"], row["disabled_at"])
+    return UserRow(
+        user=User(
+            name=row["name"],
+            role=Role(row["role"]),
+            clinics=None if row["clinics"] is None else tuple(row["clinics"]),
+        ),
+        password_hash=row["password_hash"],
+        added_at=row["added_at"],
+        added_by=row["added_by"],
+        disabled_at=row["disabled_at"],
+    )

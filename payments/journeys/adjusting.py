@@ -57,7 +57,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     if finding.status is FindingStatus.RESOLVED:
         return Accepted(str(line.key), (), was_accepted_before=True)
     _check_acceptable(tx, line, finding)
-    today = clinics.local_day(tx, line.company_id, now)
+    today = clinics.local_date(tx, line.company_id, now)
     if deposit_date is None and finding.reason is FindingReason.ZERO_DUE and _is_open(tx, line, line.days):
         postings, stamp = import_postings(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
     else:
@@ -70,7 +70,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, len(line.postings) + 1)]
     entries.post(tx, added, refs, stamp)
     distribution.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
-    findings.end(tx, [finding_id], FindingStatus.RESOLVED, now, who)
+    findings.close(tx, [finding_id], FindingStatus.RESOLVED, now, who)
     moved = "; ".join(f"{each.amount} {each.dimensions.method} to {each.dimensions.deposit_date}" for each in postings)
     _record(tx, line, HistoryEvent(now, "Exception accepted", who, moved or "Nothing to post"))
     return Accepted(str(line.key), postings)
@@ -119,12 +119,12 @@ def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
 
     The caller accepts each in a transaction of its own.
     """
-    return findings.acceptable(tx, company_id)
+    return findings.acceptable_ids(tx, company_id)
 
 
 def list_auto_acceptable(tx: Transaction) -> list[int]:
     """Return the ids of closed-month exceptions in companies whose policy accepts them automatically (rule D4)."""
-    return findings.acceptable(tx, None, policy="auto")
+    return findings.acceptable_ids(tx, None, policy="auto")
 
 
 def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:
@@ -142,7 +142,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
         dead_letters.close(tx, [finding.dead_letter_id], now)
     if finding.version == line.version and (settled := acknowledged(line)) is not line:
         lines.write(tx, [settled], now)
-    findings.end(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
+    findings.close(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
     _record(tx, line, HistoryEvent(now, "Exception acknowledged", who, reason.strip()))
     return str(line.key)
 
@@ -169,7 +169,7 @@ def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> No
         pending = f"{line.key} is being re-evaluated"
         raise AdjustmentError(finding.id, f"{pending}; look at the exception again afterwards")
     payer = (line.company_id, line.patient_id)
-    if finding.reason is FindingReason.ZERO_DUE and payer not in patients.known_of(tx, [payer]):
+    if finding.reason is FindingReason.ZERO_DUE and payer not in patients.known(tx, [payer]):
         unknown = f"patient {line.patient_id} is not known to Billing yet"
         raise AdjustmentError(finding.id, f"{unknown}; accept it once the EMR has saved the patient")
 
@@ -184,7 +184,7 @@ def _check_deposit_date(tx: Transaction, line: Line, finding: StoredFinding, day
 
 
 def _is_open(tx: Transaction, line: Line, days: Iterable[date]) -> bool:
-    states = months.hold(tx, {(line.company_id, Month.of(day)) for day in days})
+    states = months.share_lock(tx, {(line.company_id, Month.of(day)) for day in days})
     return set(states.values()) <= {MonthState.OPEN, MonthState.SCHEDULED}
 
 

@@ -55,8 +55,8 @@ def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime)
 
     Raises ClosingError as `begin_close` does.
     """
-    _check(tx, company_id, month, month_close.state_of(tx, company_id, month), now)
-    return month_close.take_snapshot(tx, company_id, month), warnings_report.close_warnings(tx, company_id, month)
+    _check(tx, company_id, month, month_close.load_state(tx, company_id, month), now)
+    return month_close.compute_snapshot(tx, company_id, month), warnings_report.close_warnings(tx, company_id, month)
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
@@ -84,7 +84,7 @@ def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) 
         raise ClosingError(
             company_id, month, "it is closed already" if is_done else f"it is {state}; begin the close first"
         )
-    snapshot = month_close.take_snapshot(tx, company_id, month)
+    snapshot = month_close.compute_snapshot(tx, company_id, month)
     month_close.set_closed(tx, company_id, month, snapshot, now)
     return snapshot
 
@@ -92,25 +92,25 @@ def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) 
 def due_months(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
     """Return the months to close now: those left in CLOSING, and those scheduled before today, company time."""
     return [
-        (company_id, month)
-        for company_id, month, state, since in month_close.waiting_months(tx)
-        if state is MonthState.CLOSING
-        or clinics.local_day(tx, company_id, since) < clinics.local_day(tx, company_id, now)
+        (each.company_id, each.month)
+        for each in month_close.months_to_close(tx)
+        if each.state is MonthState.CLOSING
+        or clinics.local_date(tx, each.company_id, each.since) < clinics.local_date(tx, each.company_id, now)
     ]
 
 
 def month_totals(tx: Transaction, company_id: str, month: Month) -> Snapshot:
     """Return a month's totals: those stored at its close, or the current sums if it is not closed."""
-    return month_close.kept_snapshot(tx, company_id, month) or month_close.take_snapshot(tx, company_id, month)
+    return month_close.load_snapshot(tx, company_id, month) or month_close.compute_snapshot(tx, company_id, month)
 
 
 def verify(tx: Transaction, company_id: str, month: Month) -> Verification:
     """Sum a closed month again and compare it with the stored totals. Raises ClosingError if it is not closed."""
-    snapshot = month_close.take_snapshot(tx, company_id, month)
-    kept = month_close.compare(tx, company_id, month, snapshot)
-    if kept is None:
+    snapshot = month_close.compute_snapshot(tx, company_id, month)
+    stored = month_close.check_snapshot(tx, company_id, month, snapshot)
+    if stored is None:
         raise ClosingError(company_id, month, "it is not closed")
-    return Verification(kept.is_same, snapshot, kept.payments_total)
+    return Verification(stored.is_unchanged, snapshot, stored.payments_total)
 
 
 def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
@@ -119,5 +119,5 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
 
 
 def _check(tx: Transaction, company_id: str, month: Month, state: MonthState, now: datetime) -> None:
-    today = clinics.local_day(tx, company_id, now)
-    check_may_close(company_id, month, today, state, month_close.earlier_open(tx, company_id, month))
+    today = clinics.local_date(tx, company_id, now)
+    check_may_close(company_id, month, today, state, month_close.earlier_open_months(tx, company_id, month))

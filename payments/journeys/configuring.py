@@ -91,7 +91,7 @@ def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -
 
 def clinic_names(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
     """Return the ids of all clinics, or of those given that exist, sorted; at most `limit` of them."""
-    return clinics.names(tx, clinic_ids, limit)
+    return clinics.list_ids(tx, clinic_ids, limit)
 
 
 def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
@@ -101,7 +101,7 @@ def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
 
 def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
     """Return all companies, or those of the given clinics."""
-    return clinics.companies(tx, clinic_ids)
+    return clinics.list_companies(tx, clinic_ids)
 
 
 def _changes(before: CompanyRow, after: CompanyRow) -> str:

@@ -12,8 +12,8 @@ from payments.core.month import Month
 from payments.core.outcome import Held
 from payments.store.db.connection import Transaction
 from payments.store.ledger import finding_candidates, findings, history, lines, months
-from payments.store.ledger.finding_candidates import Work
-from payments.store.ledger.findings import Examined, StoredFinding
+from payments.store.ledger.finding_candidates import FindingCandidate
+from payments.store.ledger.findings import Examination, StoredFinding
 from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.months import CompanyMonth
 
@@ -39,17 +39,17 @@ def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detection
 
     Locks the lines (FOR UPDATE SKIP LOCKED), then writes exceptions and history.
     """
-    work = {each.line_ref: each for each in finding_candidates.work(tx, limit)}
+    work = {each.line_ref: each for each in finding_candidates.load(tx, limit)}
     if not work:
         return DetectionStats()
     locked = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}
-    already_open = findings.open_for(tx, locked)
+    already_open = findings.load_open(tx, locked)
     found = _examine(tx, locked, work)
-    opened = findings.add_open(tx, [each for ref, each in found.items() if ref not in already_open], now)
+    opened = findings.add(tx, [each for ref, each in found.items() if ref not in already_open], now)
     recomputed = {already_open[ref].id: each for ref, each in found.items() if ref in already_open}
-    findings.recompute(tx, recomputed, now)
+    findings.update(tx, recomputed, now)
     resolved = {ref: each for ref, each in already_open.items() if ref not in found and _is_decided(locked[ref], each)}
-    findings.end(tx, [each.id for each in resolved.values()], FindingStatus.AUTO_CLOSED, now, worker)
+    findings.close(tx, [each.id for each in resolved.values()], FindingStatus.AUTO_CLOSED, now, worker)
 
     changes = [_change("Exception opened", found[ref]) for ref in opened]
     changes += [_change("Exception recomputed", each) for each in recomputed.values()]
@@ -58,17 +58,23 @@ def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detection
     return DetectionStats(len(locked), len(opened), len(recomputed), len(resolved))
 
 
-def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, Work]) -> dict[int, Examined]:
+def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCandidate]) -> dict[int, Examination]:
     closed_at = months.closed_at(tx, {month for line in locked.values() for month in _months(line)})
-    found: dict[int, Examined] = {}
+    found: dict[int, Examination] = {}
     for ref, line in locked.items():
-        _, attempts, aside, amount_now = work[ref]
-        if attempts is None:
+        candidate = work[ref]
+        if candidate.attempts is None:
             continue
-        finding = version_conflict(line, amount_now) if aside else examine(line)
+        is_conflict = candidate.dead_letter_id is not None
+        finding = version_conflict(line, candidate.conflicting_amount) if is_conflict else examine(line)
         if finding:
-            tries = attempts if aside else line.attempts
-            found[ref] = Examined(line, finding, _note(line, finding, closed_at), tries, aside)
+            found[ref] = Examination(
+                line=line,
+                finding=finding,
+                note=_note(line, finding, closed_at),
+                attempts=candidate.attempts if is_conflict else line.attempts,
+                dead_letter_id=candidate.dead_letter_id,
+            )
     return found
 
 
@@ -92,7 +98,7 @@ def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime])
     return "; ".join(filter(None, (late, nothing)))
 
 
-def _change(what: str, found: Examined) -> tuple[str, Line, str]:
+def _change(what: str, found: Examination) -> tuple[str, Line, str]:
     case = f" ({found.finding.case})" if found.finding.case else ""
     amounts = f"{found.finding.amount_before} stands in Billing, the EMR says {found.finding.amount_now}"
     return what, found.line, ". ".join(filter(None, (f"{found.finding.reason}{case}", amounts, found.note)))

@@ -40,8 +40,8 @@ def distribute_accounts(
 
     Takes the advisory lock of distributions until the commit.
     """
-    distribution.begin(tx)
-    keys = distribution.after(tx, last, limit)
+    distribution.lock(tx)
+    keys = distribution.accounts_after(tx, last, limit)
     return _distribute(tx, keys, as_of, now, immediate_only=False)
 
 
@@ -50,13 +50,13 @@ def distribute_next_due(tx: Transaction, now: datetime, limit: int) -> Distribut
 
     Takes the advisory lock of distributions until the commit, and moves the run forward.
     """
-    run = distribution_runs.due(tx, now)
+    run = distribution_runs.lock_due(tx, now)
     if run is None:
         return DistributionResult(None, [])
-    distribution.begin(tx)
-    keys = distribution.after(tx, (run.company_id, run.reached), limit, of_company=True)
+    distribution.lock(tx)
+    keys = distribution.accounts_after(tx, (run.company_id, run.last_patient), limit, of_company=True)
     moved = _distribute(tx, keys, None, now, immediate_only=False)
-    distribution_runs.move(tx, run, keys[-1][1] if len(keys) == limit else None)
+    distribution_runs.record_progress(tx, run, keys[-1][1] if len(keys) == limit else None)
     return moved._replace(last=(run.company_id, ""))
 
 
@@ -65,8 +65,8 @@ def distribute_queued(tx: Transaction, as_of: date | None, now: datetime, limit:
 
     Takes the advisory lock of distributions until the commit.
     """
-    distribution.begin(tx)
-    keys = distribution.take_marked(tx, limit)
+    distribution.lock(tx)
+    keys = distribution.dequeue(tx, limit)
     return _distribute(tx, keys, as_of, now, immediate_only=True)
 
 
@@ -91,7 +91,7 @@ def show_movements(
 
 def show_name(tx: Transaction, row: AccountRow) -> str | None:
     """Return the patient's name, or None if Billing does not know it."""
-    return patients.name_of(tx, row.company, row.patient)
+    return patients.name(tx, row.company, row.patient)
 
 
 def show_applied(tx: Transaction, patient_id: str | None, as_of: datetime | None = None) -> list[AppliedRow]:
@@ -104,7 +104,7 @@ def _distribute(
 ) -> DistributionResult:
     if not keys:
         return DistributionResult(None, [])
-    loaded = distribution.load(tx, keys, as_of, now, immediate_only=immediate_only)
+    loaded = distribution.load_accounts(tx, keys, as_of, now, immediate_only=immediate_only)
     moved = [(key, movement) for key, account in loaded.items() for movement in distribute(account)]
     distribution.add_movements(tx, moved, loaded, now)
     return DistributionResult(keys[-1], moved)

@@ -33,10 +33,10 @@ def would_flow(
     if clinic is None:
         sentence = f"Not Sent: clinic {clinic_id} is not known to Billing, so nothing of it is sent."
         return EligibilityPreview(Reason.INTEGRATION_OFF, MonthState.OPEN, sentence)
-    state = month_close.state_of(tx, clinic.company_id, Month.of(day))
+    state = month_close.load_state(tx, clinic.company_id, Month.of(day))
     match exclusion_reason(clinic.settings_at(now), charge_type):
         case None:
-            (company,) = clinics.companies(tx, [clinic_id])
+            (company,) = clinics.list_companies(tx, [clinic_id])
             return EligibilityPreview(None, state, _when_it_flows(Month.of(day), state, company.adjustments))
         case Reason.TYPE_NOT_SELECTED as reason:
             sentence = f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."

@@ -106,12 +106,12 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunCo
 
     `seen` maps the event ids that were processed before to the content hashes they had then.
     """
-    known = patients.hold(tx, batch.payers, run.now, batch.arrivals) | batch.arrivals
+    known = patients.lock(tx, batch.payers, run.now, batch.arrivals) | batch.arrivals
     waiting = _save_patients(tx, batch, run)
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
     released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
-    concerns = [*map(LookupScope.of, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
+    concerns = [*map(LookupScope.of_line, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]
     writes = WriteBatch(run, load_reference_data(tx, concerns, run, known), before)
     contents, done = batch.contents | seen, set(seen)
@@ -188,5 +188,5 @@ def _apply_version(writes: WriteBatch, read: _Read) -> None:
             before, f"Version {event.version} is out of date; {before.version} is here", entry.entry_id
         )
     else:
-        facts = writes.reference.facts(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
+        facts = writes.reference.import_context(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
         writes.record(decide(event, content_hash, before, facts, requeued_at), entry.entry_id)

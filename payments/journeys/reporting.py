@@ -14,7 +14,7 @@ from payments.contract.event import LineKey
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import Transaction
 from payments.store.feed import backlog
-from payments.store.feed.backlog import Waiting
+from payments.store.feed.backlog import Backlog
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed as feed_report
 from payments.store.reports import exceptions as exception_report
@@ -26,6 +26,7 @@ from payments.store.reports.payment_log import GroupBy, LogCursor, LogFilter, Lo
 from payments.store.reports.timeline import TimelineRow
 
 __all__ = [
+    "Backlog",
     "ExceptionCount",
     "ExceptionFilter",
     "ExceptionRow",
@@ -41,7 +42,6 @@ __all__ = [
     "PositionedFeedRow",
     "PositionedLogRow",
     "TimelineRow",
-    "Waiting",
 ]
 
 EXPORT_ROWS_MAX = 100_000
@@ -135,9 +135,9 @@ def timeline(tx: Transaction, key: str) -> Sequence[TimelineRow]:
     return timeline_report.read(tx, tuple(LineKey.parse_all(key)), ())
 
 
-def waiting(tx: Transaction, now: datetime) -> Waiting:
+def waiting(tx: Transaction, now: datetime) -> Backlog:
     """Count the payments that are due now and those that wait for a later retry."""
-    return backlog.waiting(tx, now)
+    return backlog.load(tx, now)
 
 
 def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:

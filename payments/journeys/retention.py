@@ -21,7 +21,7 @@ class Retention(NamedTuple):
 def create_partitions(tx: Transaction, today: date) -> int:
     """Create missing partitions up to three months ahead, and return how many were created."""
     month = Month.of(today)
-    return partitions.make(tx, month.plus(-1).first_day, month.plus(MONTHS_AHEAD).first_day)
+    return partitions.create(tx, month.plus(-1).first_day, month.plus(MONTHS_AHEAD).first_day)
 
 
 def drop_expired(tx: Transaction, today: date, retention: Retention) -> int:

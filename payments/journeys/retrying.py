@@ -21,13 +21,14 @@ def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
     due = lines.lock_due(tx, run.now, limit)
     if not due:
         return ImportStats()
-    known, arriving = patients.look(tx, ((line.company_id, line.patient_id) for line in due.values()))
-    reference = load_reference_data(tx, map(LookupScope.of, due.values()), run, known)
+    known, arriving = patients.try_lock(tx, ((line.company_id, line.patient_id) for line in due.values()))
+    reference = load_reference_data(tx, map(LookupScope.of_line, due.values()), run, known)
     writes = WriteBatch(run, reference, dict(due))
     for line in due.values():
         if (line.company_id, line.patient_id) in arriving:
             continue  # It stays due: the transaction that saves the patient may be waiting for this line.
-        writes.record(decide_again(line, reference.facts(line.key.clinic_id, line.patient_id, line.settings_as_of)))
+        context = reference.import_context(line.key.clinic_id, line.patient_id, line.settings_as_of)
+        writes.record(decide_again(line, context))
     return writes.write(tx)
 
 
@@ -37,7 +38,7 @@ def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
     After the last step the line is Not Sent.
     """
     due = lines.lock_due(tx, run.now, 1)
-    writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of, due.values()), run), dict(due))
+    writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of_line, due.values()), run), dict(due))
     for line in due.values():
         writes.record(decide_failed(line, ImportContext(run.now, run.backoff_schedule), error))
     return writes.write(tx)

@@ -1,7 +1,9 @@
-"""The whole schema on one page; `migrations/` brings a database to this form and a test holds the two together.
+"""The database schema. The migrations produce it; a test compares the two.
 
-Money is NUMERIC(12,2), a sum of many amounts has more digits. Dates of business are plain dates, moments are timestamps
-with time zone.
+Amounts are NUMERIC(12,2) dollars, totals NUMERIC(18,2). Business dates are plain dates, times are timestamps with time
+zone. Tables and columns are not renamed, because old and new workers run side by side during an upgrade
+(docs/upgrades.md). Where the code uses another term, this file maps it: *dead letters* are stored in `set_aside`, the
+*distribution queue* in `account_marks`, the *row versions* of a table in a table with the suffix `_was`.
 """
 
 from datetime import datetime
@@ -46,16 +48,16 @@ def _id() -> Column[int]:
 
 
 def _changed_at() -> Column[datetime]:
-    """Return when the row came to be as it is; null for one from before that was kept."""
+    """Return the column for the time of the row's last change; null for rows older than the column."""
     return Column("changed_at", Moment)
 
 
-def _number(sequence: str) -> Column[int]:
-    """Return the number of a row in a table that is divided: only from PostgreSQL 17 on may it be an identity."""
+def _id_of_partitioned(sequence: str) -> Column[int]:
+    """Return the id column of a partitioned table, which can be an identity column only from PostgreSQL 17 on."""
     return Column("id", BigInteger, primary_key=True, server_default=text(f"nextval('{sequence}')"))
 
 
-# Who takes part. Companies, clinics and patients come into being with the first event or command that names them.
+# Companies, clinics and patients. Each is created by the first event or command that names it.
 
 companies = Table(
     "companies",
@@ -65,7 +67,7 @@ companies = Table(
     Column("hold_days", Integer, nullable=False, server_default="30"),
     Column("dos_first", Boolean, nullable=False, server_default=text("false")),
     Column("adjustments", Text, nullable=False, server_default="review"),
-    # The day of the last night that was distributed, and the patient that the one under way has come to.
+    # The day of the last completed nightly distribution, and the last patient of the one in progress.
     Column("distributed_on", Date),
     Column("distributed_to", Text),
 )
@@ -77,7 +79,7 @@ clinics = Table(
     Column("company_id", Text, ForeignKey(companies.c.company_id), nullable=False),
 )
 
-# Every change of a clinic's settings stays: a payment is judged by those in force when it was saved.
+# Every change of a clinic's settings is kept: a payment is evaluated with those in force when it was saved (rule D2).
 clinic_settings = Table(
     "clinic_settings",
     metadata,
@@ -95,15 +97,15 @@ patients = Table(
     metadata,
     Column("company_id", Text, primary_key=True),
     Column("patient_id", Text, primary_key=True),
-    Column("known_at", Moment),  # null until `patient.saved` makes the patient known to Billing
+    Column("known_at", Moment),  # when `patient.saved` was imported; null: not in Billing
     Column("version", BigInteger),
     Column("name", Text),
-    Column("named_at", Moment),  # when Billing heard of the patient first
+    Column("named_at", Moment),  # when an event first named the patient
 )
 
-# Accounts whose money has to be applied or given back at once. Rows are only added and taken out, so that nobody who
-# marks an account waits for another.
-account_marks = Table(
+# Accounts whose money has to be applied or unapplied immediately. Rows are inserted and deleted, never updated, so that
+# imports which enqueue the same account do not wait for each other.
+distribution_queue = Table(
     "account_marks",
     metadata,
     _id(),
@@ -124,15 +126,15 @@ company_months = Table(
     Column("scheduled_by", Text),
     Column("closing_at", Moment),
     Column("closed_at", Moment),
-    # The totals as they were at the close, and their fingerprint.
+    # The totals at the close, and their hash.
     Column("payments_total", Sum),
     Column("snapshot", JSONB),
     Column("snapshot_hash", LargeBinary),
 )
 
-# What the EMR said.
+# Events of the EMR.
 
-# A repeat has the same save, so it lies in the same month's part, and an id is there once.
+# A repeated event has the same save time, so it is in the same partition, and an id is stored once.
 events = Table(
     "events",
     metadata,
@@ -142,7 +144,7 @@ events = Table(
     postgresql_partition_by="RANGE (saved_month)",
 )
 
-# One row a charge line: its newest version and what became of it. This is the Claims Feed.
+# One row per charge line: its newest version and outcome. With the dead letters, this is the Claims Feed.
 lines = Table(
     "lines",
     metadata,
@@ -157,7 +159,7 @@ lines = Table(
     Column("saved_at", Moment, nullable=False),
     Column("saved_on", Date, nullable=False),  # the clinic's own day of the save
     Column("content_hash", LargeBinary, nullable=False),
-    # The content last saved; null while only the deletion of the line has been seen.
+    # The content last saved; null if only a deletion of the line was received.
     Column("charge_type", Text),
     Column("amount_due", Dollars),
     Column("amount_paid", Dollars),
@@ -171,15 +173,15 @@ lines = Table(
     Column("reference", Text),
     Column("memo", Text),
     Column("refund_of", Text),
-    Column("settled_notes", LargeBinary),  # what carries no money, as Billing agreed with it last
-    # The outcome; without a status the line was never to be sent and is not on the feed.
+    Column("settled_notes", LargeBinary),  # hash of the non-monetary fields last acknowledged
+    # The outcome. A line without a status was never to be sent and is not on the Claims Feed.
     Column("status", Text),
     Column("reason", Text),
     Column("application", Text, nullable=False),
     Column("target", Dollars),
     Column("detail", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("waits", Integer, nullable=False),
+    Column("waits", Integer, nullable=False),  # the retry count
     Column("due_at", Moment),
     Column("requeued_at", Moment),
     _changed_at(),
@@ -188,21 +190,21 @@ lines = Table(
     Index("lines_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("lines_excepted", "id", postgresql_where=text("application = 'exception' OR reason = 'patient_not_found'")),
     Index("lines_not_through", "status", "reason", postgresql_where=text("status <> 'Transmission Successful'")),
-    # Pages of the Claims Feed, newest save first: of everything, of a clinic, of what did not come through.
+    # Pages of the Claims Feed, newest save first: of all clinics, of one clinic, and of what was not successful.
     Index("lines_by_save", "saved_at", "id"),
     Index("lines_by_clinic", "clinic_id", "saved_at", "id"),
     Index("lines_to_look_at", "saved_at", "id", postgresql_where=text("status <> 'Transmission Successful'")),
-    Index("lines_by_day", "transaction_date", "clinic_id"),  # balancing, and what a month still lacks
+    Index("lines_by_day", "transaction_date", "clinic_id"),  # balancing and close warnings
 )
 
-# Events that could not be processed, with their error: whole, but for those that were too large to be read.
+# Dead letters: events that could not be processed, with their error. Of an oversized event only the beginning is kept.
 dead_letters = Table(
     "set_aside",
     metadata,
     _id(),
     Column("body", LargeBinary, nullable=False),
-    Column("body_hash", LargeBinary, nullable=False, unique=True),  # of the whole
-    Column("whole_bytes", Integer),  # the size of a whole of which only the beginning is here
+    Column("body_hash", LargeBinary, nullable=False, unique=True),  # of the full body
+    Column("whole_bytes", Integer),  # the size of the full body, if `body` is only its beginning
     Column("signature", Text),
     Column("entry_id", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -212,7 +214,7 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment),
     Column("closed_at", Moment),
-    # What can be made out of the body, for the feed.
+    # What could be read from the body, for the Claims Feed.
     Column("company_id", Text),
     Column("clinic_id", Text),
     Column("payment_id", Text),
@@ -233,13 +235,13 @@ dead_letters = Table(
     ),
 )
 
-# What a person has to look at: the office's "exceptions". One open finding a line at most.
+# Findings: what people see as Billing Exceptions. A line has at most one open finding.
 findings = Table(
     "findings",
     metadata,
     _id(),
     Column("line_ref", BigInteger, ForeignKey(lines.c.id), nullable=False),
-    Column("set_aside_ref", BigInteger, ForeignKey(dead_letters.c.id)),  # the event that is in conflict with the line
+    Column("set_aside_ref", BigInteger, ForeignKey(dead_letters.c.id)),  # the event in conflict
     Column("version", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("closed_case", Text),  # added, edited or deleted
@@ -252,9 +254,8 @@ findings = Table(
     Column("ended_at", Moment),
     Column("ended_by", Text),
     _changed_at(),
-    Column(
-        "attempts", Integer
-    ),  # by which try of the version, or of the event in conflict; null from before it was kept
+    # The attempt of the version, or of the event in conflict; null for findings older than the column.
+    Column("attempts", Integer),
     Index("findings_one_open", "line_ref", unique=True, postgresql_where=text("status = 'open'")),
     Index(
         "findings_once",
@@ -308,8 +309,7 @@ entries = Table(
     Index("entries_by_day", "deposit_date", "id"),
 )
 
-# Money of a payment applied to a charge, or taken back from it (negative). Append-only, with a date of its own that no
-# closed month blocks.
+# Money of a payment applied to a charge, or unapplied (negative). Append-only. Closed months do not block it (rule D8).
 allocations = Table(
     "allocations",
     metadata,
@@ -327,16 +327,16 @@ allocations = Table(
     Index("allocations_by_line", "line_ref"),
 )
 
-# Everything that happened, in order: each try with its worker, duration and error, each requeue with who asked.
+# The timeline of payments: each attempt with its worker, duration and error, each requeue with its user.
 history = Table(
     "history",
     metadata,
     Column("at", Moment, primary_key=True),
-    _number("history_id_seq"),
+    _id_of_partitioned("history_id_seq"),
     Column("what", Text, nullable=False),
     Column("line_ref", BigInteger),
     Column("set_aside_ref", BigInteger),
-    Column("entry_id", Text),  # the stream's entry; the only thread while a payment has not yet been read
+    Column("entry_id", Text),  # the stream entry id: the only reference while the event could not be read
     Column("version", BigInteger),
     Column("detail", Text, nullable=False),
     Column("who", Text, nullable=False),
@@ -348,35 +348,43 @@ history = Table(
     postgresql_partition_by="RANGE (at)",
 )
 
-# What rows were before they changed, and until when; triggers add to it. `known.py` asks what was known at a moment.
+# Earlier versions of rows, with the end of their validity. Triggers insert them; `db/as_of.py` reads them.
+
+VALID_TO = "until"
 
 
-def _was(table: Table) -> Table:
+def versions_table(table: str) -> str:
+    """Return the name of the table that holds earlier versions of a table's rows."""
+    return f"{table}_was"
+
+
+def _versions(table: Table) -> Table:
+    name = versions_table(table.name)
     columns = (Column(column.name, column.type, nullable=column.nullable) for column in table.columns)
-    until = Column("until", Moment, nullable=False)
-    index = Index(f"{table.name}_was_until", "until")
-    return Table(f"{table.name}_was", metadata, until, *columns, index, postgresql_partition_by="RANGE (until)")
+    valid_to = Column(VALID_TO, Moment, nullable=False)
+    index = Index(f"{name}_{VALID_TO}", VALID_TO)
+    return Table(name, metadata, valid_to, *columns, index, postgresql_partition_by=f"RANGE ({VALID_TO})")
 
 
-CHANGING = (lines, dead_letters, findings, charges)
-for _table in CHANGING:
-    _was(_table)
+VERSIONED = (lines, dead_letters, findings, charges)
+for _table in VERSIONED:
+    _versions(_table)
 
-# Who works in the console.
+# Users of the console.
 
 users = Table(
     "users",
     metadata,
     Column("name", Text, primary_key=True),
     Column("role", Text, nullable=False),
-    Column("clinics", ARRAY(Text)),  # what the view is limited to; null for all
+    Column("clinics", ARRAY(Text)),  # the clinics that the user may see; null for all
     Column("password_hash", Text, nullable=False),
     Column("added_at", Moment, nullable=False),
     Column("added_by", Text, nullable=False),
     Column("disabled_at", Moment),
 )
 
-# A browser's session or a program's token; only a hash of what it shows is kept.
+# Browser sessions and API tokens. Only a hash of each token is stored.
 sessions = Table(
     "sessions",
     metadata,
@@ -388,7 +396,7 @@ sessions = Table(
     Index("sessions_by_user", "user_name"),
 )
 
-# Failed log-ins in a row, by name and by address.
+# Consecutive failed logins, by name and by address.
 login_failures = Table(
     "login_failures",
     metadata,
@@ -398,11 +406,11 @@ login_failures = Table(
     Column("blocked_until", Moment),
 )
 
-# Who did, exported or looked at what. Append-only.
+# The audit history: who changed, exported or viewed what. Append-only.
 audit = Table(
     "audit",
     metadata,
-    _number("audit_id_seq"),
+    _id_of_partitioned("audit_id_seq"),
     Column("at", Moment, primary_key=True),
     Column("who", Text, nullable=False),
     Column("action", Text, nullable=False),
@@ -413,7 +421,7 @@ audit = Table(
     postgresql_partition_by="RANGE (at)",
 )
 
-# Requeueing all that match, chunk by chunk: how far it is, so that it can be watched, stopped and taken up again.
+# Requeue runs and their progress. `choice` is the filter; `aside_...` are ids of dead letters.
 requeue_runs = Table(
     "requeue_runs",
     metadata,
@@ -423,7 +431,7 @@ requeue_runs = Table(
     Column("choice", JSONB, nullable=False),
     Column("total", Integer, nullable=False),
     Column("done", Integer, nullable=False),
-    # The last row that was dealt with, and the last there was at the beginning.
+    # The last row that was requeued, and the last row at the start.
     Column("line_reached", BigInteger, nullable=False),
     Column("line_last", BigInteger, nullable=False),
     Column("aside_reached", BigInteger, nullable=False),

@@ -116,7 +116,7 @@ class WriteBatch:
 
     def _record_postings(self, decision: Decision) -> None:
         line, postings = decision.line, decision.postings
-        posting_date = self.reference.today(line.key.clinic_id)
+        posting_date = self.reference.posting_date(line.key.clinic_id)
         # `part` counts all entries of the line, because a version can be removed and, after a requeue, posted again.
         first_part = len(line.postings) - len(postings) + 1
         self._entries += [

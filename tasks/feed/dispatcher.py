@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from config.celery import IMPORTS, KEY_PREFIX, celery_settings
 from config.engines import Engines
 from config.settings import Settings
-from payments.store.db.connection import connect, is_answering
+from payments.store.db.connection import connect, is_reachable
 from tasks import wire_names
 from tasks.app import make_app
 from tasks.enqueue import send
@@ -100,7 +100,7 @@ class Dispatcher:
         Not in every cycle, because it costs a query and a write that Redis syncs to disk.
         """
         send_heartbeat(self.feed)
-        if not is_answering(self.database):
+        if not is_reachable(self.database):
             return False
         self.next_database_check_ms = monotonic_ms() + DATABASE_CHECK_MS
         return True

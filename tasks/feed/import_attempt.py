@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
 from payments.journeys import importing, retrying
-from payments.store.db.connection import ConcurrentWriteError, Transaction, is_answering, is_transient, transaction
+from payments.store.db.connection import ConcurrentWriteError, Transaction, is_reachable, is_transient, transaction
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -77,7 +77,7 @@ def import_entries(resources: Resources, entry_ids: Sequence[str]) -> ImportStat
 
 def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence[StreamEntry]]) -> ImportStats:
     """Read entries and import them. PostgreSQL is checked first, because each delivery counts as an attempt."""
-    if not is_answering(resources.database):
+    if not is_reachable(resources.database):
         raise NotAnsweringError
     with resources.tracing.chunk_span(trace):
         entries = read()

@@ -10,7 +10,7 @@ import structlog
 
 from payments.store.db import stalled_sessions
 from payments.store.db.connection import Database, is_transient, transaction
-from payments.store.db.stalled_sessions import Silence
+from payments.store.db.stalled_sessions import StalledSession
 
 log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ class StalledSessions:
     def __init__(self, database: Database, application_names: Sequence[str]) -> None:
         """Watch the sessions of these applications, by PostgreSQL's `application_name`."""
         self._database, self._application_names = database, application_names
-        self._stalled_since: dict[Silence, int] = {}
+        self._stalled_since: dict[StalledSession, int] = {}
 
     def terminate(self, now_ms: int) -> int:
         """Terminate the sessions that have been stalled for STALLED_MS_MAX and return their number.
@@ -34,10 +34,10 @@ class StalledSessions:
         """
         try:
             with transaction(self._database) as tx:
-                found = stalled_sessions.silences(tx, self._application_names)
+                found = stalled_sessions.find(tx, self._application_names)
                 self._stalled_since = {each: self._stalled_since.get(each, now_ms) for each in found}
                 overdue = [each for each, since in self._stalled_since.items() if now_ms - since >= STALLED_MS_MAX]
-                return stalled_sessions.end(tx, overdue) if overdue else 0
+                return stalled_sessions.terminate(tx, overdue) if overdue else 0
         except Exception as error:
             if not is_transient(error):
                 log.exception("stalled_session_check_failed")

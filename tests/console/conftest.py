@@ -12,7 +12,7 @@ import redis
 
 from config.urls import default_broker_url
 from console.cli import main
-from payments.access.authentication import Cost
+from payments.access.authentication import HashCost
 from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
 from payments.journeys.configuring import SettingsUpdate
@@ -22,7 +22,7 @@ from tests.conftest import flush, scratch_database
 from tests.make import NOW, arrived, run
 
 # Nobody guesses passwords here, and many users log in.
-CHEAP = Cost(memory_kib=8, passes=1, lanes=1)
+CHEAP = HashCost(memory_kib=8, passes=1, lanes=1)
 NOWHERE = "redis://127.0.0.1:1/0"
 # How a command connects to PostgreSQL.
 COMMAND_OPTIONS: dict[str, Any] = {"application_name": "payments console", "pool_size": 1}

@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from payments.store.db.connection import SILENT_SECONDS_MAX, transaction
+from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, transaction
 from tests.faults.fault_injection import is_importing
 from tests.faults.processes import children_of, is_alive, until
 from tests.faults.running_stack import RunningStack
@@ -55,7 +55,7 @@ def test_worker_frozen_past_its_lease_is_replaced_without_duplicates(trial: Tria
 def test_worker_frozen_in_a_transaction_loses_its_locks_but_no_payment(
     trial: Trial, is_long: bool, moment: str, state: str
 ) -> None:
-    times, recoveries, frozen_seconds = 5 if is_long else 1, [], SILENT_SECONDS_MAX + 3
+    times, recoveries, frozen_seconds = 5 if is_long else 1, [], IDLE_IN_TRANSACTION_SECONDS_MAX + 3
     stack = trial.stack
     other = stack.add("importer")
     fault = f"worker frozen mid-{moment} for {frozen_seconds} s (SIGSTOP), then woken"

@@ -12,7 +12,7 @@ from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
 from payments.store.db.connection import Transaction, connect
-from payments.store.tables import CHANGING
+from payments.store.tables import VERSIONED
 from tests.conftest import scratch_database
 from tests.make import BACKOFF, charge, deleted, edited, patient, saved
 from tests.office import BILLER, Office, paid
@@ -152,7 +152,7 @@ def test_as_of_scenario_changes_every_report_and_table(told) -> None:
     office, after = told
     for report in everything(office.tx):
         assert len({repr(then[report]) for _, then in after.values()}) > 1, report
-    for table in CHANGING:
+    for table in VERSIONED:
         kept = office.tx.execute(text(f"SELECT count(*) FROM {table.name}_was")).scalar_one()
         assert kept, table.name
 

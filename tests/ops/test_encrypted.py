@@ -17,7 +17,7 @@ from config.celery import fail_fast
 from config.engines import Engines
 from config.urls import default_broker_url
 from emr.client import FeedUnreachableError, PaymentFeed
-from payments.store.db.connection import connect, is_answering
+from payments.store.db.connection import connect, is_reachable
 from tasks.resources import connect_redis
 from tests.conftest import flush
 from tests.make import saved
@@ -124,7 +124,7 @@ def test_postgres_connection_starts_with_encryption():
         threading.Thread(target=answer, daemon=True).start()
         port = listener.getsockname()[1]
         engine = connect(f"postgresql+psycopg://ann:secret@127.0.0.1:{port}/d?sslmode=require", application_name="tls")
-        assert not is_answering(engine)
+        assert not is_reachable(engine)
         with pytest.raises(OperationalError, match="SSL"):
             engine.connect()
         listener.shutdown(socket.SHUT_RDWR)

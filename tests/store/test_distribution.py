@@ -23,13 +23,13 @@ def test_accounts_come_page_after_page_each_once_and_in_order(tx: Transaction) -
     distribution.enqueue(tx, reversed(keys), Office(tx, TODAY, "zz").now)
 
     pages, last = [], ("", "")
-    while page := distribution.after(tx, last, 3):
+    while page := distribution.accounts_after(tx, last, 3):
         pages.append(page)
         last = page[-1]
 
     assert [len(page) for page in pages] == [3, 3, 2]
     assert sorted(key for page in pages for key in page) == sorted([*keys, ("zz", "patient")])
-    assert distribution.after(tx, ("a", ""), 9, of_company=True) == [("a", "1"), ("a", "10"), ("a", "2")]
+    assert distribution.accounts_after(tx, ("a", ""), 9, of_company=True) == [("a", "1"), ("a", "10"), ("a", "2")]
 
 
 def test_a_set_of_accounts_takes_as_many_statements_as_one_account(tx: Transaction) -> None:
@@ -59,11 +59,11 @@ def test_a_set_of_accounts_takes_as_many_statements_as_one_account(tx: Transacti
 def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     keys = {("company", name) for name in ("ada", "bob", "cleo")}
-    assert distribution.take_marked(tx, 10) == []
+    assert distribution.dequeue(tx, 10) == []
     distribution.enqueue(tx, [*keys, ("company", "ada")], office.now)
     distribution.enqueue(tx, [("company", "ada")], office.now + timedelta(seconds=1))
 
-    pages = [distribution.take_marked(tx, 2) for _ in range(3)]
+    pages = [distribution.dequeue(tx, 2) for _ in range(3)]
 
     assert [len(page) for page in pages] == [2, 1, 0]
     assert {key for page in pages for key in page} == keys
@@ -73,8 +73,8 @@ def test_no_accounts_are_no_work(tx: Transaction) -> None:
     now = Office(tx, TODAY).now
     assert distribution.enqueue(tx, [], now) == 0
 
-    assert distribution.load(tx, [], TODAY, now, immediate_only=False) == {}
-    assert distribution.take_marked(tx, 5) == []
+    assert distribution.load_accounts(tx, [], TODAY, now, immediate_only=False) == {}
+    assert distribution.dequeue(tx, 5) == []
 
 
 @pytest.mark.parametrize(

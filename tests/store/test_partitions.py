@@ -154,7 +154,7 @@ def test_the_audit_history_refuses_a_change_in_every_part_of_it(tx):
 
 def test_a_span_without_end_is_refused(tx):
     with pytest.raises(DBAPIError, match="no more than 1000 days"), tx.begin_nested():
-        partitions.make(tx, TODAY, date(2126, 1, 1))
+        partitions.create(tx, TODAY, date(2126, 1, 1))
 
 
 @pytest.mark.parametrize(("months", "then"), [(1, "2026-07"), (7, "2027-01"), (-6, "2025-12"), (0, "2026-06")])

@@ -6,11 +6,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import (
+    IDLE_IN_TRANSACTION_SECONDS_MAX,
     LOCK_TIMEOUT_SECONDS,
-    SILENT_SECONDS_MAX,
     ConcurrentWriteError,
     connect,
-    is_answering,
+    is_reachable,
     is_transient,
     transaction,
 )
@@ -60,7 +60,7 @@ def test_a_lost_race_passes_and_an_error_of_ours_does_not():
 
 def test_a_transaction_in_which_nothing_is_said_ends_by_itself_and_its_locks_with_it(database):
     url = database.url.render_as_string(hide_password=False)
-    frozen = connect(url, application_name="frozen", silent_seconds_max=1)
+    frozen = connect(url, application_name="frozen", idle_in_transaction_seconds=1)
     with frozen.connect() as connection, database.connect() as other:
         connection.execute(text("SELECT pg_advisory_xact_lock(77)"))
 
@@ -72,7 +72,7 @@ def test_a_transaction_in_which_nothing_is_said_ends_by_itself_and_its_locks_wit
 
     assert error.value.orig.sqlstate == "25P03"
     assert is_transient(error.value)
-    assert SILENT_SECONDS_MAX < LOCK_TIMEOUT_SECONDS
+    assert IDLE_IN_TRANSACTION_SECONDS_MAX < LOCK_TIMEOUT_SECONDS
 
 
 def test_a_connection_that_was_ended_passes(database):
@@ -83,7 +83,7 @@ def test_a_connection_that_was_ended_passes(database):
             doomed.execute(text("SELECT 1"))
 
     assert is_transient(error.value)
-    assert is_answering(database)
+    assert is_reachable(database)
 
 
 def test_a_transaction_can_be_run_again_where_a_migration_has_changed_what_its_statement_returns(postgres_url):
@@ -111,7 +111,7 @@ def test_a_server_that_is_not_there_does_not_answer_and_passes():
         pass
 
     assert is_transient(error.value)
-    assert not is_answering(engine)
+    assert not is_reachable(engine)
 
 
 def test_a_transaction_is_committed_at_its_end_and_rolled_back_on_an_error(database):

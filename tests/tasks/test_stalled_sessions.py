@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 
 from payments.store.db import stalled_sessions
 from payments.store.db.connection import LOCK_TIMEOUT_SECONDS, transaction
-from payments.store.db.stalled_sessions import Silence, silences
+from payments.store.db.stalled_sessions import StalledSession, find
 from tasks.feed.stalled_sessions import STALLED_MS_MAX, StalledSessions
 from tests.faults.processes import until
 
@@ -40,7 +40,7 @@ def stalled_session(database, name, how):
 def wait_until_stalled(database, name):
     """Wait until PostgreSQL waits for this session's client, and return the stalled sessions."""
     with database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        return until(lambda: silences(connection, [name]), 10, "the session is stalled")
+        return until(lambda: find(connection, [name]), 10, "the session is stalled")
 
 
 @pytest.mark.parametrize("how", ["a COPY waits for rows", "a result waits to be taken"])
@@ -85,8 +85,9 @@ def test_session_that_continued_meanwhile_is_not_terminated(database, name):
     with stalled_session(database, name, "a COPY waits for rows"):
         (found,) = wait_until_stalled(database, name)
         with transaction(database) as tx:
-            assert stalled_sessions.end(tx, [Silence(found.pid, found.began.replace(year=2020))]) == 0
-            assert stalled_sessions.end(tx, [found]) == 1
+            of_an_earlier_statement = StalledSession(found.pid, found.query_start.replace(year=2020))
+            assert stalled_sessions.terminate(tx, [of_an_earlier_statement]) == 0
+            assert stalled_sessions.terminate(tx, [found]) == 1
 
 
 def test_unavailable_database_terminates_nothing():
@@ -99,7 +100,7 @@ def test_error_is_logged_and_not_raised(database, name, monkeypatch):
     with stalled_session(database, name, "a COPY waits for rows"):
         monitor.terminate(0)
         # A missing right to terminate sessions raises an error of the same kind.
-        monkeypatch.setattr(stalled_sessions, "end", lambda tx, _: tx.execute(text("SELECT refused()")))
+        monkeypatch.setattr(stalled_sessions, "terminate", lambda tx, _: tx.execute(text("SELECT refused()")))
         with structlog.testing.capture_logs() as log_entries:
             assert monitor.terminate(1_000_000) == 0
 

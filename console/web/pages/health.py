@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from console.web.context import app_state
 from console.web.errors import PageError
 from console.web.metrics import exposition
-from payments.store.db.connection import is_answering
+from payments.store.db.connection import is_reachable
 
 router = APIRouter(include_in_schema=False)
 
@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 def health(request: Request) -> Response:
     """Return whether the console and its database answer. It needs no login and tells nothing else."""
     app = app_state(request)
-    is_healthy = is_answering(app.database)
+    is_healthy = is_reachable(app.database)
     return JSONResponse({"status": "ok" if is_healthy else "database does not answer"}, 200 if is_healthy else 503)
 
 

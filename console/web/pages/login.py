@@ -16,7 +16,7 @@ from console.web.errors import PageError
 from console.web.filters import Storable
 from console.web.origins import client_address
 from payments.access import authentication
-from payments.access.authentication import Attempt
+from payments.access.authentication import LoginAttempt
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,7 +39,7 @@ class _LoginForm(BaseModel):
 def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Show the login form and set the cookie that its CSRF token is derived from."""
     with app_state(request).transaction() as tx:
-        has_no_users = authentication.nobody_yet(tx)
+        has_no_users = authentication.has_no_users(tx)
     return _login_page(request, next_page, has_no_users=has_no_users)
 
 
@@ -59,12 +59,12 @@ def _log_in(request: Request, form: _LoginForm) -> Response:
     secret = request.cookies.get(_CSRF_COOKIE, "")
     if not secret or form.csrf != csrf_token(secret):
         raise PageError(403, "This form has expired.", "Reload the login page. It needs cookies.")
-    attempt = Attempt(form.name.strip(), form.password[:_PASSWORD_LENGTH_MAX], client_address(request))
+    attempt = LoginAttempt(form.name.strip(), form.password[:_PASSWORD_LENGTH_MAX], client_address(request))
     lifetime = timedelta(hours=app.settings.session_hours)
     with app.transaction() as tx:
         result = authentication.log_in(tx, attempt, now, lifetime)
     if result.token is None:
-        return _login_page(request, next_page, name=attempt.name, problem=result.sentence)
+        return _login_page(request, next_page, name=attempt.name, problem=result.message)
     response = RedirectResponse(next_page, 303)
     response.delete_cookie(_CSRF_COOKIE)
     response.set_cookie(

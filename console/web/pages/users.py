@@ -73,7 +73,7 @@ def disable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respo
     if form.name == context.user.name:
         raise UserError("you cannot disable yourself; ask another administrator")
     with context.app.transaction() as tx:
-        authentication.disable(tx, form.name, context.now, context.user.signature)
+        authentication.disable_user(tx, form.name, context.now, context.user.signature)
     return context.redirect("/users", f"User {form.name} disabled. All sessions and tokens have ended.")
 
 
@@ -81,7 +81,7 @@ def disable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respo
 def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Response:
     """Enable a disabled user."""
     with context.app.transaction() as tx:
-        authentication.enable(tx, form.name, context.now, context.user.signature)
+        authentication.enable_user(tx, form.name, context.now, context.user.signature)
     return context.redirect("/users", f"User {form.name} enabled. The user can log in again.")
 
 

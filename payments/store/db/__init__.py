@@ -1,1 +1,1 @@
-"""The database connection, bulk writes and queries as of a moment; no table of the ledger."""
+"""The database connection, bulk statements, as-of queries and maintenance; nothing about payments."""

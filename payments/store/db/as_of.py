@@ -1,41 +1,49 @@
-"""What was known at a moment: a report's own query, asked of the tables as they stood then."""
+"""As-of queries: a report's query, run against the rows that existed at an earlier moment.
+
+Append-only tables are filtered by the time of insertion. Of the tables in `VERSIONED`, triggers store every earlier
+version of a row in a row-version table with the end of its validity.
+"""
 
 from datetime import datetime
 
-from payments.store.tables import CHANGING, allocations, entries, patients
+from payments.store.tables import VALID_TO, VERSIONED, allocations, entries, patients, versions_table
 
-_ADDED = {
+_EXISTED = {
     entries.name: "posted_at <= :as_of",
     allocations.name: "made_at <= :as_of",
     patients.name: "(named_at IS NULL OR named_at <= :as_of)",
 }
-_COLUMNS = {table.name: ", ".join(column.name for column in table.columns) for table in CHANGING}
+_COLUMNS = {table.name: ", ".join(column.name for column in table.columns) for table in VERSIONED}
 
 
 def as_of_query(as_of: datetime | None, tables: str, query: str) -> str:
-    """Return the query, asked of these tables (names, with spaces between) as they stood at `:as_of`; None is now.
+    """Return the query, changed so that these tables show their rows as of the parameter `:as_of`.
 
-    Each is put before the table of its name, so that the query stays the same whatever moment it asks about. A moment
-    counts from when a worker or a person began what changed the row.
+    `tables` are table names separated by spaces. Each becomes a CTE of the same name, so the query itself stays the
+    same. The moment of a change is when the worker or user started it, not when it was committed. If `as_of` is None,
+    the query is returned unchanged.
     """
     if as_of is None:
         return query
-    before = ", ".join(f"{table} AS NOT MATERIALIZED ({_as_it_stood(table)})" for table in tables.split())
-    own = query.lstrip()
-    return f"WITH {before}, {own.removeprefix('WITH')}" if own.startswith("WITH ") else f"WITH {before} {own}"
+    ctes = ", ".join(f"{table} AS NOT MATERIALIZED ({_rows_as_of(table)})" for table in tables.split())
+    query = query.lstrip()
+    return f"WITH {ctes}, {query.removeprefix('WITH')}" if query.startswith("WITH ") else f"WITH {ctes} {query}"
 
 
 def changed_at(table: str, moment: str = ":now") -> str:
-    """Return the assignment that goes with every change of a row: the clocks of two machines do not turn time back."""
+    """Return the assignment to `changed_at` that every UPDATE of a table in `VERSIONED` contains.
+
+    `moment` is an SQL expression. The time of a row never decreases, even if the clocks of two machines differ.
+    """
     return f"changed_at = greatest({table}.changed_at, {moment})"
 
 
-def _as_it_stood(table: str) -> str:
-    if table in _ADDED:
-        return f"SELECT * FROM {table} WHERE {_ADDED[table]}"
-    since = "(changed_at IS NULL OR changed_at <= :as_of)"
+def _rows_as_of(table: str) -> str:
+    if table in _EXISTED:
+        return f"SELECT * FROM {table} WHERE {_EXISTED[table]}"
+    valid_from = "(changed_at IS NULL OR changed_at <= :as_of)"
     columns = _COLUMNS[table]
     return (
-        f"SELECT {columns} FROM {table} WHERE {since} "
-        f"UNION ALL SELECT {columns} FROM {table}_was WHERE until > :as_of AND {since}"
+        f"SELECT {columns} FROM {table} WHERE {valid_from} "
+        f"UNION ALL SELECT {columns} FROM {versions_table(table)} WHERE {VALID_TO} > :as_of AND {valid_from}"
     )

@@ -1,4 +1,4 @@
-"""Writing many rows at once: as a COPY where they are only added, else as one array a column. Knows no table."""
+"""Bulk statements: COPY to append rows, otherwise one array parameter per column."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -16,7 +16,7 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def unnested(table: Table, columns: Sequence[str]) -> str:
-    """Return the SQL of a row source `new` that holds these columns of the table, one array parameter each."""
+    """Return the SQL of a row source `new` with these columns of the table; `arrays` returns its parameters."""
     arrays = ", ".join(f"CAST(:{name} AS {_type(table.c[name])}[])" for name in columns)
     return f"unnest({arrays}) AS new({', '.join(columns)})"
 
@@ -27,18 +27,21 @@ def _type(column: Column[Any]) -> str:
 
 
 def arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Any]]:
-    """Turn rows into one list a column: the parameters that go with `unnested`."""
+    """Convert rows to one list per column, as parameters of `unnested`. Keys of the rows are column names."""
     return {name: [row[name] for row in rows] for name in columns}
 
 
 def insertion(table: Table, columns: Sequence[str], end: str = "") -> str:
-    """Return an INSERT of all rows of `new` in their order, ended by e.g. an ON CONFLICT clause."""
+    """Return an INSERT of the rows of `unnested`, in their order. `end` is appended, for example ON CONFLICT."""
     names = ", ".join(columns)
     return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unnested(table, columns)} {end}"
 
 
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Add rows, their values in the order of the columns, to a table to which nothing is ever done but adding."""
+    """Append rows by COPY. The values of each row are in the order of the columns.
+
+    Raises DBAPIError, as other statements do.
+    """
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     cursor: Any = tx.connection.cursor()
     try:
@@ -46,5 +49,5 @@ def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:
-        # A COPY goes past SQLAlchemy; its errors shall look like those of every other statement.
+        # COPY bypasses SQLAlchemy, so the driver's error is wrapped here.
         raise DBAPIError.instance(statement, None, error, psycopg.Error) from error

@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL and the one commit of the project."""
+"""The connection to PostgreSQL, and the only commit of the project."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,30 +9,27 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 Database = Engine
-"""A process's way to PostgreSQL."""
+"""A process's engine, with its connection pool."""
 Transaction = Connection
-"""An open transaction; what store functions and journeys are handed."""
+"""A connection with an open transaction, as store functions and journeys receive it."""
 
 LOCK_TIMEOUT_SECONDS = 15
-SILENT_SECONDS_MAX = 12
-"""So long PostgreSQL keeps a worker's transaction open when it says nothing in it. A worker that is frozen would hold
-its locks for ever. It is less than others wait for a lock, so that these get it and need no second try."""
-_NOTICE_THE_DEAD = (
-    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=15s"
-)
-"""How soon PostgreSQL notices that the machine at the other end is gone, whoever was at work there, and lets go of its
-locks. By itself it asks for the first time after two hours."""
-_BY_INDEX = "-c enable_seqscan=off"
-"""PostgreSQL keeps the plan of a statement that comes again and again, also of those by which it looks foreign keys up.
-A plan made while a table was known to be empty reads the whole of it for each row, and goes on so as the table grows,
-until that is analysed anew (docs/decisions/0020)."""
+IDLE_IN_TRANSACTION_SECONDS_MAX = 12
+"""After this time PostgreSQL ends a worker's idle transaction. Otherwise a frozen worker would keep its locks forever.
+The value is below the lock timeout, so that waiting transactions get the lock without a retry."""
+_KEEPALIVES = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=15s"
+"""Within this time PostgreSQL notices that the client's machine is gone, and releases its locks. By default it sends
+the first probe after two hours."""
+_NO_SEQSCAN = "-c enable_seqscan=off"
+"""PostgreSQL caches the plans of prepared statements, including those of foreign-key checks. A plan that was made while
+a table was empty scans the whole table for every row until the next ANALYZE (docs/decisions/0020)."""
 _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
-"""SQLSTATE prefixes that pass by themselves: connection, a standby that only reads, silent for too long, rollback,
-resources, lock not available, shutdown, the machine's disk."""
+"""Prefixes of SQLSTATE codes of transient errors: lost connection, read-only standby, idle-in-transaction timeout,
+rollback, insufficient resources, lock not available, shutdown, disk error."""
 
 
 class ConcurrentWriteError(Exception):
-    """Another worker wrote the same line first, or changed the tables; the transaction can simply be run again."""
+    """Another worker created the same line first, or a migration changed a table. The transaction can be repeated."""
 
 
 def connect(
@@ -40,26 +37,27 @@ def connect(
     *,
     application_name: str,
     pool_size: int = 2,
-    silent_seconds_max: int | None = None,
-    reads_whole_tables: bool = True,
+    idle_in_transaction_seconds: int | None = None,
+    allow_seqscan: bool = True,
 ) -> Engine:
-    """Return an engine for this process. Nothing is connected before the first transaction.
+    """Return an engine for this process. It connects when the first transaction starts.
 
-    A transaction in which nothing is said for `silent_seconds_max` is ended. A person may read a report for as long as
-    they like; a worker may not. `reads_whole_tables` is false for who always looks single rows up.
+    PostgreSQL ends a transaction that is idle for `idle_in_transaction_seconds`. Workers set this; consoles do not,
+    because a person may read a report for as long as they like. Processes that only look up single rows set
+    `allow_seqscan` to False.
     """
-    options = [f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC", _NOTICE_THE_DEAD]
-    if silent_seconds_max is not None:
-        options.append(f"-c idle_in_transaction_session_timeout={silent_seconds_max}s")
-    if not reads_whole_tables:
-        options.append(_BY_INDEX)
+    options = [f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC", _KEEPALIVES]
+    if idle_in_transaction_seconds is not None:
+        options.append(f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s")
+    if not allow_seqscan:
+        options.append(_NO_SEQSCAN)
     engine = create_engine(
         database_url,
         pool_size=pool_size,
         max_overflow=0,
-        use_native_hstore=False,  # no column is one, and to ask about it is a query for each process
+        use_native_hstore=False,  # no column has this type, and detecting it costs each process a query
         pool_pre_ping=True,
-        # An error would quote them wherever it is shown, and with them what a payment says of its patient.
+        # Otherwise an error message would contain the parameters, which are patient data.
         hide_parameters=True,
         connect_args={
             "application_name": application_name,
@@ -74,54 +72,54 @@ def connect(
 
 
 def _send_arrays_in_binary(connection: Any, _record: object) -> None:
-    """Spare every text in an array its quoting, the largest part of the cost of sending one."""
+    """Send arrays in binary format. Quoting the strings of an array in text format is most of the cost of sending."""
     connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Transaction]:
-    """Open a transaction, and commit it at the end or roll it back on an error.
+    """Open a transaction (READ COMMITTED). Commit it at the end, or roll it back if an exception is raised.
 
-    Raises LostRaceError where a migration has changed what a statement of this connection was prepared for; the
-    rollback forgets these statements.
+    Raises ConcurrentWriteError if a migration has changed the result of a prepared statement. The rollback discards the
+    prepared statements, so a repetition succeeds.
     """
-    # Begun at once: SQLAlchemy would commit nothing where all that happened was a COPY, which goes past it.
+    # `begin`, not `connect`: if a COPY is all that happens, SQLAlchemy does not see it and would commit nothing.
     with engine.begin() as connection:
         try:
             yield connection
         except DBAPIError as error:
-            if _is_outdated(error):
+            if _is_outdated_plan(error):
                 raise ConcurrentWriteError("a migration has changed the tables meanwhile") from error
             raise
 
 
 def snapshot_transaction(engine: Engine) -> AbstractContextManager[Transaction]:
-    """Open a transaction that sees all as of one moment, whatever others commit, and commit it at the end.
+    """Open a REPEATABLE READ transaction: all its queries see the same snapshot. Commit it at the end.
 
-    For reports that ask more than once and have to add up. They may add to the audit; who changes a row that others
-    change as well would lose the race.
+    For reports that run several queries whose figures must agree. It may insert into the audit history. It must not
+    update rows that other transactions update, because PostgreSQL would reject the update.
     """
     return transaction(engine.execution_options(isolation_level="REPEATABLE READ"))
 
 
-def is_answering(engine: Engine) -> bool:
-    """Say whether PostgreSQL answers a query now."""
+def is_reachable(engine: Engine) -> bool:
+    """Return whether PostgreSQL answers a query now."""
     try:
-        with engine.connect():  # the pool asks before it hands a connection out
+        with engine.connect():  # pool_pre_ping sends a query
             return True
     except DBAPIError:
         return False
 
 
-def _is_outdated(error: DBAPIError) -> bool:
-    """Say whether a statement would now return other columns than when it was prepared, as after a migration."""
-    # By where it comes from: its SQLSTATE says no more than that something is not supported.
+def _is_outdated_plan(error: DBAPIError) -> bool:
+    """Return whether a prepared statement has other result columns now than when it was prepared."""
+    # The SQLSTATE says only "feature not supported"; the C function that raised the error is specific.
     diagnosis = getattr(error.orig, "diag", None)
     return getattr(diagnosis, "source_function", None) == "RevalidateCachedQuery"
 
 
 def is_transient(error: BaseException) -> bool:
-    """Say whether the same transaction may succeed later: a lost connection, a lock, a deadlock, a full disk."""
+    """Return whether the same transaction may succeed later: lost connection, lock, deadlock, full disk, and so on."""
     if isinstance(error, ConcurrentWriteError | InterfaceError):
         return True
     if not isinstance(error, DBAPIError):

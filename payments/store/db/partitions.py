@@ -1,26 +1,31 @@
-"""The months in which lies what only grows: room for those to come, and an end for those that are no longer kept."""
+"""Monthly partitions of the append-only tables: create those of the coming months, drop those past their retention."""
 
 from collections.abc import Sequence
 from datetime import date
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.tables import VERSIONED, audit, events, history, versions_table
 
-EVENTS = ("events",)
-HISTORY = ("history", "lines_was", "set_aside_was", "findings_was", "charges_was")
-AUDIT = ("audit",)
+EVENTS = (events.name,)
+HISTORY = (history.name, *(versions_table(table.name) for table in VERSIONED))
+AUDIT = (audit.name,)
 
 
-def make(tx: Transaction, first: date, through: date) -> int:
-    """Make the months that are missing up to this day's, and return how many parts that were.
+def create(tx: Transaction, first: date, through: date) -> int:
+    """Create the missing partitions up to the month of `through`, and return how many were created.
 
-    `first` counts the first time only. What is older, or lies further ahead, has a place of its own.
+    `first` is the month of the first partition of a table that has none yet. Rows of earlier months, and of months
+    without a partition, go to two catch-all partitions.
     """
-    made = tx.execute(text("SELECT make_partitions(:first, :through)"), {"first": first, "through": through})
-    return int(made.scalar_one())
+    created = tx.execute(text("SELECT make_partitions(:first, :through)"), {"first": first, "through": through})
+    return int(created.scalar_one())
 
 
-def drop(tx: Transaction, tables: Sequence[str], kept_from: date) -> int:
-    """Drop the months before this day's, and return how many parts that were; for the owner of the tables alone."""
-    statement = text("SELECT sum(drop_partitions(parent, :kept_from)) FROM unnest(CAST(:tables AS text[])) AS parent")
-    return int(tx.execute(statement, {"tables": list(tables), "kept_from": kept_from}).scalar_one())
+def drop(tx: Transaction, tables: Sequence[str], keep_from: date) -> int:
+    """Drop the partitions of the months before that of `keep_from`, and return how many were dropped.
+
+    Only the owner of the tables may do this. Locks: ACCESS EXCLUSIVE on each table and its dropped partitions.
+    """
+    statement = text("SELECT sum(drop_partitions(parent, :keep_from)) FROM unnest(CAST(:tables AS text[])) AS parent")
+    return int(tx.execute(statement, {"tables": list(tables), "keep_from": keep_from}).scalar_one())

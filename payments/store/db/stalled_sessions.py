@@ -1,7 +1,8 @@
-"""Connections whose process fell silent in the midst of a statement, and how they are ended.
+"""Stalled sessions: backends that wait for their client in the middle of a statement. They are terminated.
 
-PostgreSQL itself limits silence between two statements only. For the rows of a COPY, or the rest of a statement, it
-waits for ever, whatever its time limits say, and keeps the locks: a machine whose cable was pulled would keep them.
+PostgreSQL's idle-in-transaction timeout applies between statements only. A backend that waits for the rows of a COPY,
+or for the client to read its result, has no timeout and keeps its locks. This happens when a client's machine freezes
+or loses its network (docs/decisions/0019).
 """
 
 from collections.abc import Collection
@@ -12,36 +13,39 @@ from payments.store.db.bulk import arrays
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-_WAITS = "state = 'active' AND wait_event IN ('ClientRead', 'ClientWrite')"
+_WAITS_FOR_CLIENT = "state = 'active' AND wait_event IN ('ClientRead', 'ClientWrite')"
 
 
-class Silence(NamedTuple):
-    """A connection that waits for its process in the midst of a statement, and when the statement began."""
+class StalledSession(NamedTuple):
+    """A backend that waits for its client: its process id, and when its current statement started."""
 
     pid: int
-    began: datetime
+    query_start: datetime
 
 
-def silences(tx: Transaction, applications: Collection[str]) -> set[Silence]:
-    """Return which connections of these applications, our own to this database, wait so just now."""
+def find(tx: Transaction, applications: Collection[str]) -> set[StalledSession]:
+    """Return the backends that wait for their client now.
+
+    Only backends of these application names, of the current user, in the current database.
+    """
     found = tx.execute(
         text(
             "SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database() "
-            f"AND usename = current_user AND application_name = ANY(:applications) AND {_WAITS}"
+            f"AND usename = current_user AND application_name = ANY(:applications) AND {_WAITS_FOR_CLIENT}"
         ),
         {"applications": list(applications)},
     )
-    return {Silence(*row) for row in found}
+    return {StalledSession(**row) for row in found.mappings()}
 
 
-def end(tx: Transaction, silences: Collection[Silence]) -> int:
-    """End those of these connections that still wait as they did, and return how many; what they were at rolls back."""
+def terminate(tx: Transaction, sessions: Collection[StalledSession]) -> int:
+    """Terminate those backends that still wait in the same statement; their transactions roll back. Return how many."""
     found = tx.execute(
         text(
             "SELECT count(pg_terminate_backend(activity.pid)) FROM pg_stat_activity AS activity "
-            "JOIN unnest(CAST(:pid AS INTEGER[]), CAST(:began AS TIMESTAMPTZ[])) AS silent(pid, began) "
-            f"ON silent.pid = activity.pid AND silent.began = query_start WHERE {_WAITS}"
+            "JOIN unnest(CAST(:pid AS INTEGER[]), CAST(:query_start AS TIMESTAMPTZ[])) AS stalled(pid, query_start) "
+            f"ON stalled.pid = activity.pid AND stalled.query_start = activity.query_start WHERE {_WAITS_FOR_CLIENT}"
         ),
-        arrays([silence._asdict() for silence in silences], Silence._fields),
+        arrays([session._asdict() for session in sessions], StalledSession._fields),
     )
     return int(found.scalar_one())

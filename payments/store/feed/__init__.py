@@ -1,1 +1,1 @@
-"""Events recorded, dead letters and requeues."""
+"""The payment feed: processed events, dead letters, which rows are current, and requeues."""

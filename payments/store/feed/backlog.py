@@ -1,4 +1,4 @@
-"""What still waits in PostgreSQL for a worker."""
+"""The work that waits in PostgreSQL for a worker."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from payments.store.db.statement import text
 from payments.store.ledger import finding_candidates, findings
 
 
-class Waiting(NamedTuple):
-    """How much waits for a worker.
+class Backlog(NamedTuple):
+    """How much work waits.
 
-    `due` is what can be done now: lines, set-aside events, accounts, and adjustments that a policy accepts; `later`
-    are held for a later try; `to_examine` have exceptions that are not up to date.
+    `due` can be done now: lines, dead letters, accounts to distribute, and exceptions that a policy accepts. `later`
+    are lines held until a later retry. `to_examine` are lines whose findings are out of date.
     """
 
     due: int
@@ -20,16 +20,16 @@ class Waiting(NamedTuple):
     to_examine: int
 
 
-def waiting(tx: Transaction, now: datetime) -> Waiting:
-    """Count what is due now, what waits for a later try, and whose exceptions are not up to date."""
-    due, later = tx.execute(
+def load(tx: Transaction, now: datetime) -> Backlog:
+    """Count the work that waits as of `now`."""
+    counts = tx.execute(
         text(
             "SELECT (SELECT count(*) FROM lines WHERE due_at <= :now) "
             "+ (SELECT count(*) FROM set_aside WHERE due_at <= :now) "
-            "+ (SELECT count(*) FROM account_marks), "
-            "(SELECT count(*) FROM lines WHERE due_at > :now)"
+            "+ (SELECT count(*) FROM account_marks) AS due, "
+            "(SELECT count(*) FROM lines WHERE due_at > :now) AS later"
         ),
         {"now": now},
     ).one()
-    by_policy = len(findings.acceptable(tx, None, policy="auto"))
-    return Waiting(due + by_policy, later, finding_candidates.work_left(tx))
+    accepted_by_policy = len(findings.acceptable_ids(tx, None, policy="auto"))
+    return Backlog(counts.due + accepted_by_policy, counts.later, finding_candidates.count(tx))

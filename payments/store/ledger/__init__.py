@@ -1,1 +1,1 @@
-"""Lines, entries, charges, patients, clinics, months, findings and history."""
+"""The billing ledger: lines, entries, charges, patients, clinics, months, distribution, findings and history."""

@@ -1,4 +1,4 @@
-"""What patients owe for their dates of service: locked, and written back as a set."""
+"""Charges: what patients owe for their dates of service."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -18,7 +18,10 @@ _WRITTEN = [*_COLUMNS, "changed_at"]
 
 
 def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVersion]:
-    """Lock the charges that exist under these keys, always in the same order, and return them."""
+    """Return the charges that exist under these keys (clinic, charge).
+
+    Locks: FOR NO KEY UPDATE, in the order of the keys.
+    """
     wanted = [dict(zip(_KEY, key, strict=True)) for key in sorted(set(keys))]
     if not wanted:
         return {}
@@ -30,18 +33,24 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
         ),
         arrays(wanted, _KEY),
     )
-    return {(clinic_id, charge_id): ChargeVersion(*rest) for clinic_id, charge_id, *rest in found}
+    return {
+        (row["clinic_id"], row["charge_id"]): ChargeVersion(**{name: row[name] for name in ChargeVersion._fields})
+        for row in found.mappings()
+    }
 
 
 def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], now: datetime) -> None:
-    """Keep charges as of now; where another worker has just added a newer version of a new one, that stays."""
+    """Insert or update charges. A newer version that another worker has inserted meanwhile is kept.
+
+    Locks: the charges, in the order of their keys.
+    """
     rows = [
         {name: getattr(event, name) for name in _COLUMNS} | {"changed_at": now} for _, event in sorted(saved.items())
     ]
     if rows:
         values = ", ".join(f"{name} = excluded.{name}" for name in ChargeVersion._fields)
-        newer = (
+        upsert = (
             "ORDER BY clinic_id, charge_id ON CONFLICT (clinic_id, charge_id) DO UPDATE "
             f"SET {values}, {changed_at('charges', 'excluded.changed_at')} WHERE charges.version < excluded.version"
         )
-        tx.execute(text(insertion(charges, _WRITTEN, newer)), arrays(rows, _WRITTEN))
+        tx.execute(text(insertion(charges, _WRITTEN, upsert)), arrays(rows, _WRITTEN))

@@ -1,4 +1,4 @@
-"""Companies, clinics, and the history of each clinic's settings."""
+"""Companies, their clinics, and the history of each clinic's settings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from payments.store.db.statement import text
 
 
 class ClinicOfOtherCompanyError(ValueError):
-    """A clinic belongs to one company and is never moved to another."""
+    """A clinic belongs to another company. Clinics are never moved between companies."""
 
     def __init__(self, clinic_id: str, owner: str) -> None:
         self.clinic_id, self.owner = clinic_id, owner
@@ -21,7 +21,10 @@ class ClinicOfOtherCompanyError(ValueError):
 
 
 class CompanyRow(NamedTuple):
-    """What a company decides for all of its clinics."""
+    """A company and the settings that apply to all its clinics.
+
+    `timezone` is an IANA name. `hold_days` and `dos_first` belong to rule D8; `adjustments` is `review` or `auto`.
+    """
 
     company: str
     timezone: str
@@ -31,7 +34,7 @@ class CompanyRow(NamedTuple):
 
 
 class SettingsRow(NamedTuple):
-    """A clinic's settings from a moment on, and who set them."""
+    """One version of a clinic's settings: from when it applies, and who set it."""
 
     since: datetime
     integration: bool
@@ -41,7 +44,7 @@ class SettingsRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """A clinic, whose company it is, that company's time zone, and all its settings so far, oldest first."""
+    """A clinic with its company, the company's time zone (IANA name), and all its settings so far, oldest first."""
 
     clinic_id: str
     company_id: str
@@ -49,8 +52,11 @@ class Clinic:
     changes: tuple[SettingsChange, ...]
 
     def settings_at(self, moment: datetime) -> ClinicSettings:
-        """Return the settings in force at the moment."""
+        """Return the settings in force at the moment (rule D2)."""
         return in_force(self.changes, moment)
+
+
+_COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments"
 
 
 def load(tx: Transaction, clinic_ids: Iterable[str]) -> dict[str, Clinic]:
@@ -64,14 +70,14 @@ def load_all(tx: Transaction) -> dict[str, Clinic]:
     return _load(tx, "", {})
 
 
-def local_day(tx: Transaction, company_id: str, now: datetime) -> date:
-    """Return the day that it is for a company."""
+def local_date(tx: Transaction, company_id: str, now: datetime) -> date:
+    """Return the date at `now` in the company's time zone; in UTC if the company does not exist."""
     found = tx.execute(text("SELECT timezone FROM companies WHERE company_id = :id"), {"id": company_id})
     return now.astimezone(ZoneInfo(found.scalar_one_or_none() or "UTC")).date()
 
 
 def create(tx: Transaction, owners: Iterable[tuple[str, str]]) -> None:
-    """Let clinics and their companies come into being, from (clinic, company); what exists stays as it is."""
+    """Create clinics and their companies, from pairs (clinic, company). Existing ones are left unchanged."""
     clinics = dict(owners)
     create_companies(tx, clinics.values())
     tx.execute(
@@ -84,7 +90,7 @@ def create(tx: Transaction, owners: Iterable[tuple[str, str]]) -> None:
 
 
 def create_companies(tx: Transaction, company_ids: Iterable[str]) -> None:
-    """Let companies come into being; what exists stays as it is."""
+    """Create companies. Existing ones are left unchanged."""
     tx.execute(
         text("INSERT INTO companies (company_id) SELECT unnest(CAST(:ids AS text[])) ON CONFLICT DO NOTHING"),
         {"ids": sorted(set(company_ids))},
@@ -92,32 +98,26 @@ def create_companies(tx: Transaction, company_ids: Iterable[str]) -> None:
 
 
 def lock_company(tx: Transaction, company_id: str) -> CompanyRow:
-    """Return a company as it stands, and keep others from changing it until the commit."""
+    """Return a company. Locks: its row FOR NO KEY UPDATE. Raises NoResultFound if it does not exist."""
     found = tx.execute(
-        text(
-            "SELECT company_id, timezone, hold_days, dos_first, adjustments FROM companies "
-            "WHERE company_id = :company_id FOR NO KEY UPDATE"
-        ),
+        text(f"SELECT {_COMPANY} FROM companies WHERE company_id = :company_id FOR NO KEY UPDATE"),
         {"company_id": company_id},
     )
-    return CompanyRow(*found.one())
+    return CompanyRow(**found.mappings().one())
 
 
-def change_company(tx: Transaction, company_id: str, chosen: Mapping[str, object]) -> CompanyRow:
-    """Set some of a company's columns, and return all of them."""
-    assignments = ", ".join(f"{name} = :{name}" for name in ("company_id", *chosen))
+def change_company(tx: Transaction, company_id: str, changes: Mapping[str, object]) -> CompanyRow:
+    """Update columns of a company, and return the whole row. `changes` maps column names to values."""
+    assignments = ", ".join(f"{name} = :{name}" for name in ("company_id", *changes))
     found = tx.execute(
-        text(
-            f"UPDATE companies SET {assignments} WHERE company_id = :company_id "
-            "RETURNING company_id, timezone, hold_days, dos_first, adjustments"
-        ),
-        {"company_id": company_id, **chosen},
+        text(f"UPDATE companies SET {assignments} WHERE company_id = :company_id RETURNING {_COMPANY}"),
+        {"company_id": company_id, **changes},
     )
-    return CompanyRow(*found.one())
+    return CompanyRow(**found.mappings().one())
 
 
 def change_settings(tx: Transaction, clinic_id: str, settings: ClinicSettings, *, since: datetime, who: str) -> None:
-    """Add to the history of a clinic's settings."""
+    """Add a version to a clinic's settings, in force from `since` on."""
     tx.execute(
         text(
             "INSERT INTO clinic_settings (clinic_id, since, integration, charge_types, set_by) "
@@ -133,8 +133,8 @@ def change_settings(tx: Transaction, clinic_id: str, settings: ClinicSettings, *
     )
 
 
-def names(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
-    """Return the ids of all clinics, or of those of these that exist, sorted, and no more than a limit."""
+def list_ids(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
+    """Return up to `limit` clinic ids, sorted: all of them, or those of `clinic_ids` that exist."""
     found = tx.execute(
         text(
             "SELECT clinic_id FROM clinics WHERE CAST(:ids AS text[]) IS NULL OR clinic_id = ANY(:ids) "
@@ -145,21 +145,20 @@ def names(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int |
     return list(found.scalars())
 
 
-def companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
-    """Return every company, or those of these clinics."""
+def list_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
+    """Return the companies, by id: all of them, or the owners of these clinics."""
     found = tx.execute(
         text(
-            "SELECT company_id, timezone, hold_days, dos_first, adjustments FROM companies "
-            "WHERE CAST(:ids AS text[]) IS NULL OR company_id IN "
+            f"SELECT {_COMPANY} FROM companies WHERE CAST(:ids AS text[]) IS NULL OR company_id IN "
             "(SELECT company_id FROM clinics WHERE clinic_id = ANY(:ids)) ORDER BY company_id"
         ),
         {"ids": None if clinic_ids is None else list(clinic_ids)},
     )
-    return [CompanyRow(*row) for row in found]
+    return [CompanyRow(**row) for row in found.mappings()]
 
 
 def settings_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
-    """Return every setting of a clinic so far, the newest first."""
+    """Return all versions of a clinic's settings, newest first."""
     found = tx.execute(
         text(
             "SELECT since, integration, charge_types, set_by FROM clinic_settings WHERE clinic_id = :id "
@@ -167,7 +166,7 @@ def settings_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
         ),
         {"id": clinic_id},
     )
-    return [SettingsRow(*row) for row in found]
+    return [SettingsRow(**row) for row in found.mappings()]
 
 
 def _load(tx: Transaction, where: str, parameters: dict[str, Any]) -> dict[str, Clinic]:
@@ -181,10 +180,10 @@ def _load(tx: Transaction, where: str, parameters: dict[str, Any]) -> dict[str, 
         parameters,
     )
     clinics: dict[str, Clinic] = {}
-    for clinic_id, company_id, timezone, since, integration, charge_types in found:
-        clinic = clinics.get(clinic_id, Clinic(clinic_id, company_id, timezone, ()))
-        if since is not None:
-            settings = ClinicSettings(integration, frozenset(map(ChargeType, charge_types)))
-            clinic = replace(clinic, changes=(*clinic.changes, SettingsChange(since, settings)))
-        clinics[clinic_id] = clinic
+    for row in found:
+        clinic = clinics.get(row.clinic_id, Clinic(row.clinic_id, row.company_id, row.timezone, ()))
+        if row.since is not None:
+            settings = ClinicSettings(row.integration, frozenset(map(ChargeType, row.charge_types)))
+            clinic = replace(clinic, changes=(*clinic.changes, SettingsChange(row.since, settings)))
+        clinics[row.clinic_id] = clinic
     return clinics

@@ -1,57 +1,59 @@
-"""How far the nightly distribution of each company is; PostgreSQL keeps it, so that a lost message loses no night."""
+"""The nightly distribution: how far each company's run is. Stored in PostgreSQL, so a lost message loses no run."""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from payments.core.distribution import night_of
+from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-_LOCK = 7_250_003
-"""Advisory lock number: one at a time goes through the night."""
-_AHEAD_MAX = timedelta(hours=14)
-"""By how much a company's clock may be ahead of UTC."""
+_AHEAD_OF_UTC_MAX = timedelta(hours=14)
 
 
-class Night(NamedTuple):
-    """A company whose night has come: the day it belongs to, and the last patient who was dealt with."""
+class DistributionRun(NamedTuple):
+    """The nightly run of a company: the day to which it belongs, and the last patient that was distributed.
+
+    `last_patient` is an empty string if the run has not started.
+    """
 
     company_id: str
     day: date
-    reached: str
+    last_patient: str
 
 
-def due(tx: Transaction, now: datetime) -> Night | None:
-    """Return a company whose night has come; None where there is none, or where somebody else is at it just now.
+def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
+    """Return the run of a company whose night has begun and that is not complete, or None.
 
-    A company that is looked at for the first time has its first night on the next day.
+    A new company is marked as complete for the present day, so its first run is in the next night. Locks: the advisory
+    lock NIGHTLY_DISTRIBUTION. Returns None if another transaction holds it.
     """
-    if not tx.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": _LOCK}).scalar_one():
+    if not try_acquire(tx, AdvisoryLock.NIGHTLY_DISTRIBUTION):
         return None
     found = tx.execute(
         text(
-            "SELECT company_id, timezone, distributed_on, coalesce(distributed_to, '') FROM companies "
+            "SELECT company_id, timezone, distributed_on, coalesce(distributed_to, '') AS last_patient FROM companies "
             "WHERE distributed_on IS NULL OR distributed_on < :latest ORDER BY company_id"
         ),
-        {"latest": night_of(now + _AHEAD_MAX)},
+        {"latest": night_of(now + _AHEAD_OF_UTC_MAX)},
     )
-    for company_id, timezone, done, reached in found.all():
-        night = Night(company_id, night_of(now.astimezone(ZoneInfo(timezone))), reached)
-        if done is None:
-            move(tx, night, None)
-        elif done < night.day:
-            return night
+    for row in found.all():
+        run = DistributionRun(row.company_id, night_of(now.astimezone(ZoneInfo(row.timezone))), row.last_patient)
+        if row.distributed_on is None:
+            record_progress(tx, run, None)
+        elif row.distributed_on < run.day:
+            return run
     return None
 
 
-def move(tx: Transaction, night: Night, reached: str | None) -> None:
-    """Write down how far a night is; None says that it is done."""
+def record_progress(tx: Transaction, run: DistributionRun, last_patient: str | None) -> None:
+    """Store the last patient that a run has distributed; None marks the run as complete."""
     tx.execute(
         text(
-            "UPDATE companies SET distributed_to = :reached, "
-            "distributed_on = CASE WHEN CAST(:reached AS text) IS NULL THEN :day ELSE distributed_on END "
+            "UPDATE companies SET distributed_to = :last_patient, "
+            "distributed_on = CASE WHEN CAST(:last_patient AS text) IS NULL THEN :day ELSE distributed_on END "
             "WHERE company_id = :company_id"
         ),
-        {"reached": reached, "day": night.day, "company_id": night.company_id},
+        {"last_patient": last_patient, "day": run.day, "company_id": run.company_id},
     )

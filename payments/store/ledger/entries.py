@@ -1,4 +1,4 @@
-"""The ledger: entries are added, never changed."""
+"""Ledger entries. They are inserted, and never changed or deleted (rule D1)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -17,7 +17,7 @@ _COLUMNS = (
 
 
 class NewEntry(NamedTuple):
-    """A posting that goes into the ledger: for which line, as which of its entries, on which company day."""
+    """An entry to insert: its line, the posting, its number among the line's entries, and the posting date."""
 
     line: Line
     posting: LedgerPosting
@@ -26,7 +26,7 @@ class NewEntry(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What entries that are posted together have in common."""
+    """The common fields of entries that are posted together."""
 
     kind: EntryKind
     user: str
@@ -34,26 +34,35 @@ class Stamp(NamedTuple):
 
 
 def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], stamp: Stamp) -> None:
-    """Add entries to the ledger; `line_refs` names the row of each line.
+    """Insert entries. `line_refs` maps the key of each line to its row id.
 
-    The database refuses the whole statement where a deposit date lies in a closed month.
+    Raises DBAPIError, and inserts none of them, if a deposit date lies in a closed month: a trigger refuses it
+    (rule D7).
     """
     if not added:
         return
-    append(tx, entries, _COLUMNS, (_row(new, line_refs[new.line.key], stamp) for new in added))
+    append(tx, entries, _COLUMNS, (_values(new, line_refs[new.line.key], stamp) for new in added))
 
 
-def _row(new: NewEntry, line_ref: int, stamp: Stamp) -> tuple[object, ...]:
+def _values(new: NewEntry, line_ref: int, stamp: Stamp) -> tuple[object, ...]:
+    """Return the values of an entry in the order of `_COLUMNS`."""
     line, (amount, dimensions) = new.line, new.posting
     return (
-        *(line_ref, line.version, new.part, stamp.kind, amount, line.company_id, line.key.clinic_id),
-        *(
-            dimensions.patient_id,
-            dimensions.charge_type,
-            dimensions.method,
-            dimensions.provider_id,
-            dimensions.date_of_service,
-        ),
-        *(line.content.reference if line.content else None, dimensions.deposit_date),
-        *(new.posting_date, stamp.posted_at, stamp.user),
+        line_ref,
+        line.version,
+        new.part,
+        stamp.kind,
+        amount,
+        line.company_id,
+        line.key.clinic_id,
+        dimensions.patient_id,
+        dimensions.charge_type,
+        dimensions.method,
+        dimensions.provider_id,
+        dimensions.date_of_service,
+        line.content.reference if line.content else None,
+        dimensions.deposit_date,
+        new.posting_date,
+        stamp.posted_at,
+        stamp.user,
     )

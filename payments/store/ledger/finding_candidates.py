@@ -1,4 +1,7 @@
-"""The lines whose exceptions are not up to date, whoever forgot them."""
+"""Finding candidates: the lines whose findings have to be opened, recomputed or closed (rule D6).
+
+The query compares what each line needs with the findings it has, so a run also repairs what an earlier run missed.
+"""
 
 from typing import NamedTuple
 
@@ -6,13 +9,15 @@ from payments.contract.money import Money
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-# What an up-to-date set of findings would still have to change: lines that need a finding and have none for what they
-# are since they were judged last, and lines whose open finding speaks of something that is no longer so. What a person
-# has answered for this judgement of a line needs none any more, and leaves the line's place to a conflict. A payment
-# that waits to be judged keeps the one that it has. A finding without `attempts` is from before they were kept.
-# PostgreSQL looks NOT EXISTS up in a hash of any size, and NOT IN only in one that fits into its memory.
-_WORK = """
-WITH judged AS (
+# `required_by_line`: the reason for which a line needs a finding, if any.
+# `required`: without those that a user has answered for the same attempt at the line; plus version conflicts, for
+#     lines that need no other finding, because a line has at most one open finding.
+# `candidates`: lines without the finding that they need, and lines with an open finding that they do not need. A held
+#     line keeps its finding until it is evaluated again.
+# A finding without `attempts` was stored before that column existed, and matches any attempt.
+# NOT EXISTS, because PostgreSQL runs it as a hash join of any size, but NOT IN only if the hash fits into memory.
+_CANDIDATES = """
+WITH required_by_line AS (
     SELECT id, version, attempts, CASE
         WHEN reason = 'patient_not_found' THEN 'Patient not found'
         WHEN target IS NULL THEN 'Amount Due is 0.00'
@@ -20,62 +25,64 @@ WITH judged AS (
     END AS reason
     FROM lines WHERE application = 'exception' OR reason = 'patient_not_found'
 ),
-excepted AS (
-    SELECT * FROM judged WHERE NOT EXISTS (
+unanswered AS (
+    SELECT * FROM required_by_line WHERE NOT EXISTS (
         SELECT FROM findings
-        WHERE line_ref = judged.id AND findings.version = judged.version AND findings.reason = judged.reason
-            AND findings.status IN ('acknowledged', 'resolved')
-            AND (findings.attempts IS NULL OR findings.attempts = judged.attempts)
+        WHERE line_ref = required_by_line.id AND findings.version = required_by_line.version
+            AND findings.reason = required_by_line.reason AND findings.status IN ('acknowledged', 'resolved')
+            AND (findings.attempts IS NULL OR findings.attempts = required_by_line.attempts)
     )
 ),
 conflicts AS (
-    SELECT DISTINCT ON (lines.id) lines.id, lines.version, set_aside.attempts, set_aside.id AS set_aside_ref,
+    SELECT DISTINCT ON (lines.id) lines.id, lines.version, set_aside.attempts, set_aside.id AS dead_letter_id,
         set_aside.amount_paid
     FROM set_aside JOIN lines USING (clinic_id, payment_id, line_id)
     WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
-        AND NOT EXISTS (SELECT FROM excepted WHERE excepted.id = lines.id)
+        AND NOT EXISTS (SELECT FROM unanswered WHERE unanswered.id = lines.id)
     ORDER BY lines.id, set_aside.id DESC
 ),
-needed AS (
-    SELECT id, version, attempts, reason, NULL::bigint AS set_aside_ref, NULL::numeric AS amount_now FROM excepted
-    UNION ALL SELECT id, version, attempts, 'Version conflict', set_aside_ref, amount_paid FROM conflicts
+required AS (
+    SELECT id, version, attempts, reason, NULL::bigint AS dead_letter_id, NULL::numeric AS conflicting_amount
+    FROM unanswered
+    UNION ALL SELECT id, version, attempts, 'Version conflict', dead_letter_id, amount_paid FROM conflicts
 ),
-work AS (
-    SELECT id, attempts, set_aside_ref, amount_now FROM needed WHERE NOT EXISTS (
+candidates AS (
+    SELECT id AS line_ref, attempts, dead_letter_id, conflicting_amount FROM required WHERE NOT EXISTS (
         SELECT FROM findings
-        WHERE line_ref = needed.id AND findings.version = needed.version AND findings.reason = needed.reason
+        WHERE line_ref = required.id AND findings.version = required.version AND findings.reason = required.reason
             AND findings.status <> 'auto_closed' AND (findings.attempts IS NULL OR
-                findings.attempts = needed.attempts
-                AND findings.set_aside_ref IS NOT DISTINCT FROM needed.set_aside_ref)
+                findings.attempts = required.attempts
+                AND findings.set_aside_ref IS NOT DISTINCT FROM required.dead_letter_id)
     )
     UNION ALL
     SELECT line_ref, NULL, NULL, NULL FROM findings JOIN lines ON lines.id = line_ref
-    WHERE findings.status = 'open' AND NOT EXISTS (SELECT FROM needed WHERE needed.id = line_ref)
+    WHERE findings.status = 'open' AND NOT EXISTS (SELECT FROM required WHERE required.id = line_ref)
         AND (lines.application <> 'held' OR findings.reason = 'Version conflict')
 )
 """
 
 
-class Work(NamedTuple):
-    """A line to examine, with its tries; without them it needs no finding and has an open one.
+class FindingCandidate(NamedTuple):
+    """A line whose findings are out of date.
 
-    For a conflict the event that is set aside, how often that was tried, and the amount in dollars that it says.
+    `attempts` is the attempt at the line that needs a finding, or None if the line only has to lose its open finding.
+    For a version conflict, `dead_letter_id` and `attempts` are those of the dead letter in conflict, and
+    `conflicting_amount` is its amount in dollars.
     """
 
     line_ref: int
     attempts: int | None
     dead_letter_id: int | None
-    amount_now: Money | None
+    conflicting_amount: Money | None
 
 
-def work(tx: Transaction, limit: int) -> list[Work]:
-    """Return up to `limit` lines whose findings are not up to date."""
-    found = tx.execute(
-        text(f"{_WORK} SELECT id, attempts, set_aside_ref, amount_now FROM work LIMIT :limit"), {"limit": limit}
-    )
-    return [Work(*row) for row in found]
+def load(tx: Transaction, limit: int) -> list[FindingCandidate]:
+    """Return up to `limit` candidates. Takes no locks."""
+    columns = ", ".join(FindingCandidate._fields)
+    found = tx.execute(text(f"{_CANDIDATES} SELECT {columns} FROM candidates LIMIT :limit"), {"limit": limit})
+    return [FindingCandidate(**row) for row in found.mappings()]
 
 
-def work_left(tx: Transaction) -> int:
-    """Count the lines whose findings are not up to date."""
-    return int(tx.execute(text(f"{_WORK} SELECT count(*) FROM work")).scalar_one())
+def count(tx: Transaction) -> int:
+    """Count all candidates."""
+    return int(tx.execute(text(f"{_CANDIDATES} SELECT count(*) FROM candidates")).scalar_one())

@@ -1,4 +1,4 @@
-"""The office's exceptions: at most one open finding a line, each with what accepting it would post."""
+"""Findings, which people see as Billing Exceptions: at most one open finding per line (rule D6)."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,15 +16,15 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import findings
 
-_FOUND = "line_ref set_aside_ref version attempts reason closed_case amount_before amount_now proposal note".split()
+_EXAMINED = "line_ref set_aside_ref version attempts reason closed_case amount_before amount_now proposal note".split()
 _STORED = "id, line_ref, set_aside_ref, version, attempts, reason, status"
-_OPENED = [*_FOUND, "status", "opened_at", "changed_at"]
+_OPENED = [*_EXAMINED, "status", "opened_at", "changed_at"]
 
 
-class Examined(NamedTuple):
-    """What was found about a line in which try of it, with a note for people.
+class Examination(NamedTuple):
+    """The result of examining one attempt at a line: its finding, with a note for the biller.
 
-    For a conflict, what counts are the event that is set aside and its tries.
+    For a version conflict, `dead_letter_id` and `attempts` are those of the dead letter in conflict.
     """
 
     line: Line
@@ -36,7 +36,7 @@ class Examined(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredFinding:
-    """A finding as it is stored."""
+    """A stored finding."""
 
     id: int
     line_ref: int
@@ -47,8 +47,8 @@ class StoredFinding:
     status: FindingStatus
 
 
-def open_for(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
-    """Return the open findings of lines that this transaction holds, by line."""
+def load_open(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
+    """Return the open findings of lines that this transaction has locked, by the row id of the line."""
     found = tx.execute(
         text(f"SELECT {_STORED} FROM findings WHERE line_ref = ANY(:refs) AND status = 'open'"),
         {"refs": sorted(line_refs)},
@@ -57,7 +57,7 @@ def open_for(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFindi
 
 
 def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
-    """Return findings by their ids, whatever became of them."""
+    """Return findings by their ids, open or not."""
     found = tx.execute(
         text(f"SELECT {_STORED} FROM findings WHERE id = ANY(:ids)"),
         {"ids": list(ids)},
@@ -65,20 +65,23 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
     return {row["id"]: _stored(row) for row in found.mappings()}
 
 
-def add_open(tx: Transaction, found: Sequence[Examined], now: datetime) -> list[int]:
-    """Open findings for lines that this transaction holds; return the lines that did not have this one already."""
-    if not found:
+def add(tx: Transaction, examinations: Sequence[Examination], now: datetime) -> list[int]:
+    """Open findings for lines that this transaction has locked.
+
+    Return the row ids of the lines that did not have the same finding already.
+    """
+    if not examinations:
         return []
-    rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now, "changed_at": now} for each in found]
+    rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now, "changed_at": now} for each in examinations]
     statement = insertion(findings, _OPENED, "ON CONFLICT DO NOTHING RETURNING line_ref")
     return list(tx.execute(text(statement), arrays(rows, _OPENED)).scalars())
 
 
-def recompute(tx: Transaction, found: Mapping[int, Examined], now: datetime) -> None:
-    """Bring open findings, by their ids, up to date with their lines."""
-    rows = [_row(each) | {"id": ref} for ref, each in found.items()]
-    columns = ["id", *_FOUND]
-    assignments = ", ".join(f"{name} = new.{name}" for name in _FOUND)
+def update(tx: Transaction, examinations: Mapping[int, Examination], now: datetime) -> None:
+    """Replace the content of open findings, given by their ids, whose lines this transaction has locked."""
+    rows = [_row(each) | {"id": finding_id} for finding_id, each in examinations.items()]
+    columns = ["id", *_EXAMINED]
+    assignments = ", ".join(f"{name} = new.{name}" for name in _EXAMINED)
     if rows:
         tx.execute(
             text(
@@ -89,26 +92,30 @@ def recompute(tx: Transaction, found: Mapping[int, Examined], now: datetime) -> 
         )
 
 
-def end(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datetime, who: str) -> list[int]:
-    """End open findings, and return those that were still open."""
+def close(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datetime, who: str) -> list[int]:
+    """Give open findings their final status, and return the ids of those that were still open."""
     if not ids:
         return []
-    ended = tx.execute(
+    closed = tx.execute(
         text(
             f"UPDATE findings SET status = :status, ended_at = :now, ended_by = :who, {changed_at('findings')} "
             "WHERE id = ANY(:ids) AND status = 'open' RETURNING id"
         ),
         {"ids": list(ids), "status": status, "now": now, "who": who},
     )
-    return list(ended.scalars())
+    return list(closed.scalars())
 
 
-def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[int]:
-    """Return the open findings that can be accepted, oldest first: of one company, or of those with this policy."""
+def acceptable_ids(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[int]:
+    """Return the ids of the open findings that can be accepted, oldest first.
+
+    `company_id` limits them to one company; None means all. `policy` limits them to companies with this policy for
+    adjustments, and to closed-month findings that have something to post (rule D6).
+    """
     found = tx.execute(
         text(
             "SELECT findings.id FROM findings JOIN lines ON lines.id = line_ref JOIN companies USING (company_id) "
-            # What is being judged again cannot be accepted before that is done, nor what nobody is known to have paid.
+            # Not if the payment waits to be evaluated again. An Amount Due of 0.00 needs a patient who is in Billing.
             "WHERE findings.status = 'open' AND findings.reason = ANY(:reasons) AND lines.application <> 'held' "
             "AND (findings.reason <> 'Amount Due is 0.00' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
             "AND (company_id, patient_id) = (lines.company_id, lines.patient_id))) "
@@ -127,31 +134,31 @@ def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = 
 
 def _stored(row: RowMapping) -> StoredFinding:
     return StoredFinding(
-        row["id"],
-        row["line_ref"],
-        row["set_aside_ref"],
-        row["version"],
-        row["attempts"],
-        FindingReason(row["reason"]),
-        FindingStatus(row["status"]),
+        id=row["id"],
+        line_ref=row["line_ref"],
+        dead_letter_id=row["set_aside_ref"],
+        version=row["version"],
+        attempts=row["attempts"],
+        reason=FindingReason(row["reason"]),
+        status=FindingStatus(row["status"]),
     )
 
 
-def _row(found: Examined) -> dict[str, Any]:
-    finding = found.finding
+def _row(examination: Examination) -> dict[str, Any]:
+    finding = examination.finding
     return {
-        "line_ref": found.line.id,
-        "set_aside_ref": found.dead_letter_id,
-        "version": found.line.version,
-        "attempts": found.attempts,
+        "line_ref": examination.line.id,
+        "set_aside_ref": examination.dead_letter_id,
+        "version": examination.line.version,
+        "attempts": examination.attempts,
         "reason": finding.reason,
         "closed_case": finding.case,
         "amount_before": finding.amount_before,
         "amount_now": finding.amount_now,
-        "proposal": json.dumps([_proposed(adjustment._asdict()) for adjustment in finding.proposal]),
-        "note": found.note,
+        "proposal": json.dumps([_as_json(adjustment._asdict()) for adjustment in finding.proposal]),
+        "note": examination.note,
     }
 
 
-def _proposed(fields: dict[str, Any]) -> dict[str, str | None]:
+def _as_json(fields: dict[str, Any]) -> dict[str, str | None]:
     return {name: None if value is None else str(value) for name, value in fields.items()}

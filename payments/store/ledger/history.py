@@ -1,4 +1,4 @@
-"""What happened to each payment, row by row: tries, requeues, and who or which worker it was."""
+"""The history of payments: attempts, requeues and decisions, with the worker or user. Rows are only inserted."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,10 @@ _FIELDS = "at what line_ref dead_letter_id entry_id version detail who duration_
 
 
 class HistoryEvent(NamedTuple):
-    """One thing that happened to a payment. `who` is a worker, or the person who asked for it."""
+    """One event in the history of a payment. `who` is a worker, or the user who asked for it.
+
+    It refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`).
+    """
 
     at: datetime
     what: str
@@ -29,14 +32,14 @@ class HistoryEvent(NamedTuple):
     error: str | None = None
 
 
-def add(tx: Transaction, happened: Sequence[HistoryEvent]) -> None:
-    """Write down what happened."""
-    if happened:
-        append(tx, history, _COLUMNS, map(attrgetter(*_FIELDS), happened))
+def add(tx: Transaction, history_events: Sequence[HistoryEvent]) -> None:
+    """Insert history events."""
+    if history_events:
+        append(tx, history, _COLUMNS, map(attrgetter(*_FIELDS), history_events))
 
 
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
-    """Return, by the stream's entry, the error of the last try that failed before the payment could be read."""
+    """Return, by stream entry id, the error of the last attempt that failed before the event could be read."""
     found = tx.execute(
         text(
             "SELECT DISTINCT ON (entry_id) entry_id, error FROM history "

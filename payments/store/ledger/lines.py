@@ -1,4 +1,4 @@
-"""The lines of payments: locked, read with what stands in the ledger for them, and written back as a set."""
+"""Lines: loaded and locked together with their postings, and written back in bulk."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -24,42 +24,49 @@ _CONTENT = (
 _KEY = ["clinic_id", "payment_id", "line_id"]
 _REST = "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
 _WRITTEN = [*_KEY, *_REST, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
-_WAITS = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
+_WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
 _rest_values, _content_values = attrgetter(*_REST, "acknowledged_hash"), attrgetter(*_CONTENT)
 _NO_CONTENT = (None,) * len(_CONTENT)
 
 
-# A lock that leaves the key alone: adding an allocation or a finding, which names its line, waits for none of these.
+# All locks are FOR NO KEY UPDATE. An allocation or a finding has a foreign key to its line, and inserting one does not
+# wait for this lock.
 
 
 def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
-    """Lock the lines that exist under these keys, always in the same order, and return them."""
+    """Return the lines that exist under these keys. Locks: FOR NO KEY UPDATE, in the order of the keys."""
     wanted = [key._asdict() for key in sorted(set(keys))]
     if not wanted:
         return {}
     found = tx.execute(
         text(
-            # One by one through the index: left alone, the planner reads the whole of a table that is not yet large.
+            # Row by row through the index. Otherwise the planner scans the whole table while it is small.
             f"SELECT locked.* FROM (SELECT * FROM {unnested(lines, _KEY)} ORDER BY 1, 2, 3) AS wanted, LATERAL "
             "(SELECT * FROM lines WHERE clinic_id = wanted.clinic_id AND payment_id = wanted.payment_id "
             "AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
         arrays(wanted, _KEY),
     )
-    return _with_postings(tx, found.mappings().all())
+    return _lines_of(tx, found.mappings().all())
 
 
 def lock_due(tx: Transaction, now: datetime, limit: int) -> dict[LineKey, Line]:
-    """Lock up to `limit` lines that are due, passing over those that another worker holds."""
+    """Return up to `limit` lines that are due, the earliest first.
+
+    Locks: FOR NO KEY UPDATE, skipping lines that another transaction has locked.
+    """
     found = tx.execute(
         text("SELECT * FROM lines WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"),
         {"now": now, "limit": limit},
     )
-    return _with_postings(tx, found.mappings().all())
+    return _lines_of(tx, found.mappings().all())
 
 
 def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict[LineKey, Line]:
-    """Lock lines by their row numbers; without `wait`, pass over those that another worker holds."""
+    """Return lines by their row ids. Locks: FOR NO KEY UPDATE, in the order of the keys.
+
+    Without `wait`, lines that another transaction has locked are skipped.
+    """
     found = tx.execute(
         text(
             "SELECT * FROM lines WHERE id = ANY(:refs) ORDER BY clinic_id, payment_id, line_id FOR NO KEY UPDATE "
@@ -67,21 +74,21 @@ def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict
         ),
         {"refs": sorted(set(line_refs))},
     )
-    return _with_postings(tx, found.mappings().all())
+    return _lines_of(tx, found.mappings().all())
 
 
 def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineKey, int]:
-    """Write lines back as of now and return their ids. They are new (no id yet) or locked by this transaction.
+    """Update lines that this transaction has locked, insert new lines (those without an id), and return all row ids.
 
-    Raises LostRaceError when another worker has created one of the new lines in the meantime.
+    Raises ConcurrentWriteError if another worker has created one of the new lines meanwhile.
     """
     ids = {line.key: line.id for line in changed if line.id is not None}
-    kept = [line for line in changed if line.id is not None]
-    if kept:
+    existing = [line for line in changed if line.id is not None]
+    if existing:
         columns = ["id", *_WRITTEN[len(_KEY) :]]
         assignments = ", ".join(f"{name} = new.{name}" for name in columns[1:-1])
         tx.execute(
-            # Named twice, so that the rows are found by the index and not by reading the whole table.
+            # The second condition on the id makes PostgreSQL use the index instead of scanning the table.
             text(
                 f"UPDATE lines SET {assignments}, {changed_at('lines', 'new.changed_at')} "
                 f"FROM {unnested(lines, columns)} "
@@ -90,7 +97,7 @@ def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineK
             {
                 name: list(values)
                 for name, values in zip(
-                    columns, zip(*((*_kept_values(line), now) for line in kept), strict=True), strict=True
+                    columns, zip(*((*_values_by_id(line), now) for line in existing), strict=True), strict=True
                 )
             },
         )
@@ -98,7 +105,7 @@ def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineK
 
 
 def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey, int]:
-    """Add lines, by a COPY: it costs less than an INSERT that has to look for what is there already."""
+    """Insert lines by COPY, which is cheaper than INSERT ... ON CONFLICT."""
     if not new:
         return {}
     reserved = text("SELECT nextval('lines_id_seq') FROM generate_series(1, :count)")
@@ -113,30 +120,31 @@ def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey
 
 
 def waiting_for(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[LineKey]:
-    """Return the lines that wait for one of these (company, patient), or were given up for want of one."""
+    """Return the keys of lines that are held for one of these patients (company, patient), or Not Sent without one."""
     rows = [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in patients]
     columns = ["company_id", "patient_id"]
     found = tx.execute(
         text(
             f"SELECT clinic_id, payment_id, line_id FROM lines JOIN {unnested(lines, columns)} "
-            f"USING (company_id, patient_id) WHERE {_WAITS}"
+            f"USING (company_id, patient_id) WHERE {_WAITS_FOR_PATIENT}"
         ),
         arrays(rows, columns),
     )
-    return {LineKey(*key) for key in found}
+    return {LineKey(**row) for row in found.mappings()}
 
 
 def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
-    """Make lines due that this transaction holds and that still wait, and return how many that is.
+    """Make lines due that this transaction has locked and that still wait for a patient, and return how many.
 
-    They are due since their save: under a clock that is set back meanwhile, `now` would still be to come.
+    They are due since their save: if the clock is set back, `now` would lie in the future.
     """
     refs = [line.id for line in waiting]
     if not refs:
         return 0
     released = tx.execute(
         text(
-            f"UPDATE lines SET due_at = least(saved_at, :now), {changed_at('lines')} WHERE id = ANY(:refs) AND {_WAITS}"
+            f"UPDATE lines SET due_at = least(saved_at, :now), {changed_at('lines')} "
+            f"WHERE id = ANY(:refs) AND {_WAITS_FOR_PATIENT}"
         ),
         {"refs": refs, "now": now},
     )
@@ -144,13 +152,13 @@ def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
 
 
 def printed_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
-    """Return how the keys of lines print, by their row numbers."""
+    """Return the printed keys (`clinic/payment/line`) of lines, by their row ids."""
     query = "SELECT id, clinic_id || '/' || payment_id || '/' || line_id AS payment FROM lines WHERE id = ANY(:refs)"
     found = tx.execute(text(query), {"refs": sorted(set(line_refs))})
     return {row.id: row.payment for row in found}
 
 
-def _with_postings(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
+def _lines_of(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
     postings: dict[int, list[LedgerPosting]] = {row["id"]: [] for row in rows}
     if postings:
         found = tx.execute(
@@ -160,9 +168,16 @@ def _with_postings(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey,
             ),
             {"refs": list(postings)},
         )
-        for ref, amount, patient_id, charge_type, method, *rest in found:
-            dimensions = EntryDimensions(patient_id, ChargeType(charge_type), Method(method), *rest)
-            postings[ref].append(LedgerPosting(amount, dimensions))
+        for row in found:
+            dimensions = EntryDimensions(
+                patient_id=row.patient_id,
+                charge_type=ChargeType(row.charge_type),
+                method=Method(row.method),
+                provider_id=row.provider_id,
+                date_of_service=row.date_of_service,
+                deposit_date=row.deposit_date,
+            )
+            postings[row.line_ref].append(LedgerPosting(row.amount, dimensions))
     found_lines = (_line(row, tuple(postings[row["id"]])) for row in rows)
     return {line.key: line for line in found_lines}
 
@@ -189,7 +204,7 @@ def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
 
 
 def _content(row: RowMapping) -> PaymentSaved:
-    """Return what the EMR saved; it was validated when it came, so it is not validated again."""
+    """Return the content last saved. It was validated on receipt, so it is not validated again."""
     named = {name: row[name] for name in (*_KEY, "company_id", "patient_id", "version", "saved_at", *_CONTENT)}
     named["charge_type"] = ChargeType(row["charge_type"])
     named["method"] = Method(row["method"])
@@ -197,10 +212,11 @@ def _content(row: RowMapping) -> PaymentSaved:
 
 
 def _values(line: Line) -> tuple[object, ...]:
-    """Return what is written of a line, in the order of `_WRITTEN` up to its moment."""
+    """Return the values of a line, in the order of `_WRITTEN` without `changed_at`."""
     content = _content_values(line.content) if line.content else _NO_CONTENT
     return (*line.key, *_rest_values(line), *content, *to_columns(line.outcome))
 
 
-def _kept_values(line: Line) -> tuple[object, ...]:
+def _values_by_id(line: Line) -> tuple[object, ...]:
+    """Return the row id of a line, followed by its values without the key."""
     return (line.id, *_values(line)[len(_KEY) :])

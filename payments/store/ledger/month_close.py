@@ -1,4 +1,4 @@
-"""The states of company months as they are closed, and the totals kept of them."""
+"""The states of company months during a close, and the totals stored at the close (rule D7)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
 @dataclass(frozen=True, slots=True)
 class MonthRow:
-    """A company's month as people read it; the total in dollars, for a closed month as it was at the close."""
+    """A month of a company, for display. The total is in dollars; for a closed month it is that of the close."""
 
     company: str
     month: str
@@ -27,15 +27,18 @@ class MonthRow:
     payments_total: Money
 
 
-class Kept(NamedTuple):
-    """Whether what was kept of a closed month is what its totals are now, and the sum that was kept, in dollars."""
+class SnapshotCheck(NamedTuple):
+    """Whether the stored totals of a closed month equal its present totals, and the stored total in dollars."""
 
-    is_same: bool
+    is_unchanged: bool
     payments_total: Money
 
 
 def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Lock a month alone, once every import that holds it has ended, and return its state."""
+    """Return the state of a month. A month without a row is inserted as OPEN.
+
+    Locks: its row FOR UPDATE; waits for every import that has share-locked it.
+    """
     tx.execute(
         text("INSERT INTO company_months (company_id, month) VALUES (:company_id, :month) ON CONFLICT DO NOTHING"),
         _key(company_id, month),
@@ -47,8 +50,8 @@ def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     return MonthState(state.scalar_one())
 
 
-def state_of(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the state of a month without holding it; one without a row is open."""
+def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
+    """Return the state of a month; OPEN if it has no row. Takes no lock."""
     found = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
         _key(company_id, month),
@@ -57,9 +60,9 @@ def state_of(tx: Transaction, company_id: str, month: Month) -> MonthState:
 
 
 def set_state(tx: Transaction, key: CompanyMonth, state: MonthState, now: datetime, who: str | None) -> None:
-    """Set the state of a month that this transaction has locked, short of closing it.
+    """Set a state other than CLOSED on a month that this transaction has locked.
 
-    Without a person it is the night that goes on with what somebody scheduled.
+    `who` is the user, or None if the nightly task continues a scheduled close.
     """
     changes = {
         MonthState.OPEN: "scheduled_at = NULL, scheduled_by = NULL",
@@ -76,7 +79,7 @@ def set_state(tx: Transaction, key: CompanyMonth, state: MonthState, now: dateti
 
 
 def set_closed(tx: Transaction, company_id: str, month: Month, snapshot: Snapshot, now: datetime) -> None:
-    """Close a month that this transaction has locked, with its totals."""
+    """Close a month that this transaction has locked, and store its totals."""
     tx.execute(
         text(
             "UPDATE company_months SET state = 'CLOSED', closed_at = :now, payments_total = :total, "
@@ -88,47 +91,49 @@ def set_closed(tx: Transaction, company_id: str, month: Month, snapshot: Snapsho
     )
 
 
-def take_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot:
-    """Sum what the ledger holds for a month."""
+def compute_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot:
+    """Return the present totals of a month's entries, by method, charge type, clinic and user."""
     found = tx.execute(
         text(
-            "SELECT method, charge_type, clinic_id, entered_by, count(*), sum(amount) FROM entries "
+            "SELECT method, charge_type, clinic_id AS clinic, entered_by AS user, count(*) AS count_of_entries, "
+            "sum(amount) AS total FROM entries "
             f"WHERE company_id = :company_id AND {_IN_MONTH.format('deposit_date')} "
             "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
         ),
         _key(company_id, month),
     )
-    return Snapshot(tuple(MonthSum(*row) for row in found))
+    return Snapshot(tuple(MonthSum(**row) for row in found.mappings()))
 
 
-def kept_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot | None:
-    """Return the totals as they were kept at the close, None for a month that is not closed."""
+def load_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot | None:
+    """Return the totals stored at the close, or None if the month is not closed."""
     found = tx.execute(
         text("SELECT snapshot FROM company_months WHERE company_id = :company_id AND month = :month"),
         _key(company_id, month),
     )
-    kept = found.scalar_one_or_none()
-    if kept is None:
+    stored = found.scalar_one_or_none()
+    if stored is None:
         return None
-    return Snapshot(tuple(MonthSum(**(each | {"total": dollars(each["total"])})) for each in kept))
+    return Snapshot(tuple(MonthSum(**(each | {"total": dollars(each["total"])})) for each in stored))
 
 
-def compare(tx: Transaction, company_id: str, month: Month, snapshot: Snapshot) -> Kept | None:
-    """Compare totals with all that was kept of a month at its close; None for a month that is not closed."""
+def check_snapshot(tx: Transaction, company_id: str, month: Month, snapshot: Snapshot) -> SnapshotCheck | None:
+    """Compare totals with those stored at the close, and their hash. Return None if the month is not closed."""
     found = tx.execute(
         text(
-            "SELECT snapshot_hash = :hash AND snapshot = CAST(:snapshot AS jsonb) AND payments_total = :total, "
-            "payments_total FROM company_months WHERE company_id = :company_id AND month = :month AND state = 'CLOSED'"
+            "SELECT snapshot_hash = :hash AND snapshot = CAST(:snapshot AS jsonb) AND payments_total = :total "
+            "AS is_unchanged, payments_total FROM company_months "
+            "WHERE company_id = :company_id AND month = :month AND state = 'CLOSED'"
         ),
         _key(company_id, month)
         | {"total": snapshot.payments_total, "snapshot": snapshot.written(), "hash": snapshot.hash()},
     )
-    row = found.one_or_none()
-    return Kept(*row) if row else None
+    row = found.mappings().one_or_none()
+    return SnapshotCheck(**row) if row else None
 
 
-def earlier_open(tx: Transaction, company_id: str, month: Month) -> list[Month]:
-    """Return the company's earlier months that hold entries and are not closed, oldest first."""
+def earlier_open_months(tx: Transaction, company_id: str, month: Month) -> list[Month]:
+    """Return the company's earlier months that have entries and are not closed, oldest first."""
     found = tx.execute(
         text(
             "SELECT month FROM company_months AS earlier WHERE company_id = :company_id AND month < :month "
@@ -140,29 +145,39 @@ def earlier_open(tx: Transaction, company_id: str, month: Month) -> list[Month]:
     return [Month.of(first_day) for first_day in found.scalars()]
 
 
-def waiting_months(tx: Transaction) -> list[tuple[str, Month, MonthState, datetime]]:
-    """Return the months that are scheduled or were left half closed, oldest first, with when that began."""
+class MonthToClose(NamedTuple):
+    """A month that is scheduled, or whose close was interrupted; `since` is when that state began."""
+
+    company_id: str
+    month: Month
+    state: MonthState
+    since: datetime
+
+
+def months_to_close(tx: Transaction) -> list[MonthToClose]:
+    """Return the months that are SCHEDULED or CLOSING, oldest first."""
     found = tx.execute(
         text(
-            "SELECT company_id, month, state, coalesce(closing_at, scheduled_at) FROM company_months "
+            "SELECT company_id, month, state, coalesce(closing_at, scheduled_at) AS since FROM company_months "
             "WHERE state IN ('SCHEDULED', 'CLOSING') ORDER BY month, company_id"
         )
     )
-    return [(company_id, Month.of(first), MonthState(state), since) for company_id, first, state, since in found]
+    return [MonthToClose(row.company_id, Month.of(row.month), MonthState(row.state), row.since) for row in found]
 
 
 def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
-    """Return a company's months that were ever touched, oldest first."""
+    """Return the company's months that have a row, oldest first. The total of an open month is its present total."""
     found = tx.execute(
         text(
-            "SELECT company_id, to_char(month, 'YYYY-MM'), state, scheduled_at, scheduled_by, closed_at, "
-            "coalesce(payments_total, (SELECT sum(amount) FROM entries WHERE entries.company_id = kept.company_id "
-            "AND deposit_date >= kept.month AND deposit_date < kept.month + interval '1 month'), 0.00) "
-            "FROM company_months AS kept WHERE company_id = :company_id ORDER BY month"
+            "SELECT company_id AS company, to_char(month, 'YYYY-MM') AS month, state, scheduled_at, scheduled_by, "
+            "closed_at, coalesce(payments_total, (SELECT sum(amount) FROM entries "
+            "WHERE entries.company_id = listed.company_id AND deposit_date >= listed.month "
+            "AND deposit_date < listed.month + interval '1 month'), 0.00) AS payments_total "
+            "FROM company_months AS listed WHERE company_id = :company_id ORDER BY listed.month"
         ),
         {"company_id": company_id},
     )
-    return [MonthRow(company, month, MonthState(state), *rest) for company, month, state, *rest in found]
+    return [MonthRow(**{**row, "state": MonthState(row["state"])}) for row in found.mappings()]
 
 
 def _key(company_id: str, month: Month) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The company months, held still while an import decides by them."""
+"""Company months, share-locked while an import or an adjustment depends on their state."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,23 +10,28 @@ from payments.store.db.statement import text
 from payments.store.tables import company_months
 
 CompanyMonth = tuple[str, Month]
+"""(company, month)."""
 _KEY = ["company_id", "month"]
 
 
-def hold(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    """Share-lock months until the transaction ends, so that none closes meanwhile, and return their states."""
+def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
+    """Return the states of months, which cannot change until the transaction ends (rule D3).
+
+    Months without a row are inserted as OPEN. Locks: FOR SHARE, in the order (company, month); waits for a close in
+    progress.
+    """
     keys = sorted(set(wanted))
-    found = _hold(tx, keys)
+    found = _share_lock(tx, keys)
     missing = [key for key in keys if key not in found]
     if missing:
-        rows = [{"company_id": company_id, "month": month.first_day} for company_id, month in missing]
+        rows = _rows(missing)
         tx.execute(text(insertion(company_months, _KEY, "ON CONFLICT DO NOTHING")), arrays(rows, _KEY))
-        found |= _hold(tx, missing)
+        found |= _share_lock(tx, missing)
     return found
 
 
-def _hold(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    rows = [{"company_id": company_id, "month": month.first_day} for company_id, month in keys]
+def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
+    rows = _rows(keys)
     if not rows:
         return {}
     found = tx.execute(
@@ -37,17 +42,20 @@ def _hold(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, M
         ),
         arrays(rows, _KEY),
     )
-    return {(company_id, Month.of(first_day)): MonthState(state) for company_id, first_day, state in found}
+    return {(row.company_id, Month.of(row.month)): MonthState(row.state) for row in found}
 
 
 def closed_at(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
-    """Return when these months were closed, of those that are."""
-    rows = [{"company_id": company_id, "month": month.first_day} for company_id, month in sorted(set(wanted))]
+    """Return when these months were closed. Months that are not closed are left out."""
     found = tx.execute(
         text(
             "SELECT company_months.company_id, company_months.month, closed_at FROM company_months "
             f"JOIN {unnested(company_months, _KEY)} USING (company_id, month) WHERE closed_at IS NOT NULL"
         ),
-        arrays(rows, _KEY),
+        arrays(_rows(sorted(set(wanted))), _KEY),
     )
-    return {(company_id, Month.of(first_day)): moment for company_id, first_day, moment in found}
+    return {(row.company_id, Month.of(row.month)): row.closed_at for row in found}
+
+
+def _rows(keys: Iterable[CompanyMonth]) -> list[dict[str, object]]:
+    return [{"company_id": company_id, "month": month.first_day} for company_id, month in keys]

@@ -1,4 +1,4 @@
-"""Patients: which of them are known to Billing, held still while their payments are judged."""
+"""Patients: which of them are in Billing, i.e. which `patient.saved` has announced."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,68 +15,73 @@ PatientKey = tuple[str, str]
 
 _KEY = ["company_id", "patient_id"]
 _NAMED = [*_KEY, "named_at"]
-_KNOWN = [*_NAMED, "known_at", "version", "name"]
-# Looked up one by one through the index: left alone, the planner reads the whole of a table that is not yet large.
-_OWN = "SELECT known_at FROM patients WHERE company_id = wanted.company_id AND patient_id = wanted.patient_id"
+_WRITTEN = [*_NAMED, "known_at", "version", "name"]
+# Looked up row by row through the index. Otherwise the planner scans the whole table while it is small.
+_LOOKUP = "SELECT known_at FROM patients WHERE company_id = wanted.company_id AND patient_id = wanted.patient_id"
 
 
-def hold(
+def lock(
     tx: Transaction, paying: Iterable[PatientKey], now: datetime, saving: Iterable[PatientKey] = ()
 ) -> set[PatientKey]:
-    """Return which of the patients who pay are known to Billing; all of them, and those being saved, get a row.
+    """Return which of the paying patients are in Billing, and lock those who are not, and those being saved.
 
-    The row of an unknown patient who pays is share-locked, and that of one being saved against that too: a
-    `patient.saved` that arrives meanwhile waits for this transaction, and then finds the payments that it has to
-    release. All are locked in one statement and one order, so that no two workers wait for each other.
+    `paying` are the patients of payments and charges, `saving` those of `patient.saved` events. Missing rows are
+    inserted. A `patient.saved` that another worker imports meanwhile waits for this transaction, and then finds the
+    payments that it has to release. Locks: unknown paying patients FOR SHARE, saved ones FOR NO KEY UPDATE; all in one
+    statement in the order (company, patient), so that two workers cannot deadlock.
     """
     wanted, saved = set(paying), set(saving)
-    known = known_of(tx, wanted)
-    held = _rows((wanted - known) | saved)
-    if not held:
-        return known
-    named = [row | {"named_at": now} for row in held]
+    in_billing = known(tx, wanted)
+    to_lock = _rows((wanted - in_billing) | saved)
+    if not to_lock:
+        return in_billing
+    named = [row | {"named_at": now} for row in to_lock]
     tx.execute(text(insertion(patients, _NAMED, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")), arrays(named, _NAMED))
     locked = tx.execute(
         text(
-            "SELECT wanted.company_id, wanted.patient_id, coalesce(own.known_at, shared.known_at) FROM "
+            "SELECT wanted.company_id, wanted.patient_id, coalesce(own.known_at, shared.known_at) AS known_at FROM "
             "(SELECT * FROM unnest(CAST(:company_id AS text[]), CAST(:patient_id AS text[]), CAST(:saves AS bool[])) "
             "AS new(company_id, patient_id, saves) ORDER BY 1, 2) AS wanted "
-            f"LEFT JOIN LATERAL ({_OWN} AND wanted.saves LIMIT 1 FOR NO KEY UPDATE) AS own ON true "
-            f"LEFT JOIN LATERAL ({_OWN} AND NOT wanted.saves LIMIT 1 FOR SHARE) AS shared ON true"
+            f"LEFT JOIN LATERAL ({_LOOKUP} AND wanted.saves LIMIT 1 FOR NO KEY UPDATE) AS own ON true "
+            f"LEFT JOIN LATERAL ({_LOOKUP} AND NOT wanted.saves LIMIT 1 FOR SHARE) AS shared ON true"
         ),
-        arrays(held, _KEY) | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in held]},
+        arrays(to_lock, _KEY) | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in to_lock]},
     )
-    return known | {(company_id, patient_id) for company_id, patient_id, known_at in locked if known_at}
+    return in_billing | {(row.company_id, row.patient_id) for row in locked if row.known_at}
 
 
-def look(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey], set[PatientKey]]:
-    """Return which patients are known, and which are just being saved by another worker; waits for nobody.
+def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey], set[PatientKey]]:
+    """Return which patients are in Billing, and which another transaction is saving now.
 
-    An unknown patient whom nobody is saving is share-locked, as `hold` does it.
+    Locks: patients who are in neither set FOR SHARE, as `lock` does; it never waits.
     """
     wanted = set(paying)
-    known = known_of(tx, wanted)
-    unknown = _rows(wanted - known)
+    in_billing = known(tx, wanted)
+    unknown = _rows(wanted - in_billing)
     if not unknown:
-        return known, set()
+        return in_billing, set()
     found = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id, own.known_at FROM "
             f"(SELECT * FROM {unnested(patients, _KEY)}) AS wanted, "
-            f"LATERAL ({_OWN} LIMIT 1 FOR SHARE SKIP LOCKED) AS own"
+            f"LATERAL ({_LOOKUP} LIMIT 1 FOR SHARE SKIP LOCKED) AS own"
         ),
         arrays(unknown, _KEY),
     )
-    held = {(company_id, patient_id): known_at for company_id, patient_id, known_at in found}
-    return known | {key for key, known_at in held.items() if known_at}, wanted - known - set(held)
+    locked = {(row.company_id, row.patient_id): row.known_at for row in found}
+    saved_now = wanted - in_billing - set(locked)
+    return in_billing | {key for key, known_at in locked.items() if known_at}, saved_now
 
 
 def save(tx: Transaction, saved: Sequence[PatientSaved], now: datetime) -> None:
-    """Make patients known to Billing that this transaction holds; of several versions the newest stays."""
+    """Insert or update patients that this transaction has locked; the newest version of each is kept.
+
+    Of two events with the same version the first counts, within one call as in two.
+    """
     newest: dict[PatientKey, PatientSaved] = {}
     for event in saved:
-        held = newest.setdefault((event.company_id, event.patient_id), event)
-        if event.version > held.version:  # of two that say the same version the first stays, in one set as in two
+        before = newest.setdefault((event.company_id, event.patient_id), event)
+        if event.version > before.version:
             newest[event.company_id, event.patient_id] = event
     rows = [
         {"company_id": company_id, "patient_id": patient_id, "named_at": now, "known_at": now}
@@ -84,34 +89,34 @@ def save(tx: Transaction, saved: Sequence[PatientSaved], now: datetime) -> None:
         for (company_id, patient_id), event in sorted(newest.items())
     ]
     if rows:
-        newer = (
+        upsert = (
             "ON CONFLICT (company_id, patient_id) DO UPDATE SET version = excluded.version, name = excluded.name, "
             "known_at = coalesce(patients.known_at, excluded.known_at) "
             "WHERE patients.version IS NULL OR patients.version < excluded.version"
         )
-        tx.execute(text(insertion(patients, _KNOWN, newer)), arrays(rows, _KNOWN))
+        tx.execute(text(insertion(patients, _WRITTEN, upsert)), arrays(rows, _WRITTEN))
 
 
-def known_of(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
-    """Return which patients are known to Billing; nobody is held."""
+def known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
+    """Return which of these patients are in Billing. Takes no locks."""
     found = tx.execute(
         text(
             f"SELECT wanted.company_id, wanted.patient_id FROM (SELECT * FROM {unnested(patients, _KEY)}) AS wanted, "
-            f"LATERAL ({_OWN} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
+            f"LATERAL ({_LOOKUP} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
         ),
         arrays(_rows(wanted), _KEY),
     )
-    return {(company_id, patient_id) for company_id, patient_id in found}
+    return {(row.company_id, row.patient_id) for row in found}
 
 
-def name_of(tx: Transaction, company_id: str, patient_id: str) -> str | None:
-    """Return a patient's name, if Billing was told it."""
+def name(tx: Transaction, company_id: str, patient_id: str) -> str | None:
+    """Return a patient's name, or None if the EMR has not sent it."""
     found = tx.execute(
         text("SELECT name FROM patients WHERE company_id = :company_id AND patient_id = :patient_id"),
         {"company_id": company_id, "patient_id": patient_id},
     )
-    known: str | None = found.scalar_one_or_none()
-    return known
+    patient_name: str | None = found.scalar_one_or_none()
+    return patient_name
 
 
 def _rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""All that judging a set of lines needs to know, loaded in a few round trips and held still until the commit."""
+"""Reference data for a batch: clinics with their settings, patients and months, loaded in a few round trips."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,15 +19,15 @@ from payments.store.ledger.patients import PatientKey
 
 
 class LookupScope(NamedTuple):
-    """What a line or event is about: the clinic, and the days whose months matter."""
+    """The reference data that one line or event needs: its clinic, and the dates whose months matter (rule D3)."""
 
     company_id: str
     clinic_id: str
     days: frozenset[date] = frozenset()
 
     @classmethod
-    def of(cls, line: Line) -> "LookupScope":
-        """Return what a line is about, as it stands."""
+    def of_line(cls, line: Line) -> "LookupScope":
+        """Return the scope of a line: its transaction date and the deposit dates of its postings."""
         days = {posting.dimensions.deposit_date for posting in line.postings}
         if line.content:
             days.add(line.content.transaction_date)
@@ -35,27 +35,30 @@ class LookupScope(NamedTuple):
 
     @classmethod
     def of_event(cls, event: LineEvent | ChargeSaved) -> "LookupScope":
-        """Return what an event is about."""
+        """Return the scope of an event: the transaction date of a payment, no dates for the others."""
         days = {event.transaction_date} if isinstance(event, PaymentSaved) else ()
         return cls(event.company_id, event.clinic_id, frozenset(days))
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceData:
-    """The facts about all clinics, patients and months that a set of lines concerns."""
+    """Clinics by id, patients who are in Billing, month states by company, and today's date by clinic.
+
+    The months stay share-locked until the commit.
+    """
 
     run: RunContext
     clinics: dict[str, Clinic]
     known_patients: set[PatientKey]
     months: dict[str, dict[Month, MonthState]]
-    days: dict[str, date]
+    local_dates: dict[str, date]
 
     def owner(self, clinic_id: str) -> str:
-        """Return the company that a clinic belongs to."""
+        """Return the company that owns a clinic."""
         return self.clinics[clinic_id].company_id
 
-    def facts(self, clinic_id: str, patient_id: str, settings_as_of: datetime) -> ImportContext:
-        """Return the facts for judging one line, with the settings that were in force at a moment."""
+    def import_context(self, clinic_id: str, patient_id: str, settings_as_of: datetime) -> ImportContext:
+        """Return the context for evaluating one line, with the clinic's settings as of a moment."""
         clinic = self.clinics[clinic_id]
         return ImportContext(
             now=self.run.now,
@@ -66,34 +69,36 @@ class ReferenceData:
             months=self.months.get(clinic.company_id),
         )
 
-    def today(self, clinic_id: str) -> date:
-        """Return the posting date of now: the company's own day."""
-        return self.days[clinic_id]
+    def posting_date(self, clinic_id: str) -> date:
+        """Return the posting date of entries posted now: today in the company's time zone (rule D1)."""
+        return self.local_dates[clinic_id]
 
 
 def load_reference_data(
-    tx: Transaction, concerns: Iterable[LookupScope], run: RunContext, known_patients: set[PatientKey] | None = None
+    tx: Transaction, scopes: Iterable[LookupScope], run: RunContext, known_patients: set[PatientKey] | None = None
 ) -> ReferenceData:
-    """Load the facts for these concerns; companies and clinics that are new come into being.
+    """Load the reference data of these scopes. Missing clinics and companies are created.
 
-    `known_patients` are those that Billing knows, held by this transaction.
+    A new clinic belongs to the company that names it first. `known_patients` are the patients in Billing, as
+    `patients.lock` returned them. Locks: the months FOR SHARE, as `months.share_lock` does.
     """
-    concerned = list(concerns)
-    # A new clinic belongs to the company that names it first.
-    owners = {concern.clinic_id: concern.company_id for concern in reversed(concerned)}
+    needed = list(scopes)
+    owners = {scope.clinic_id: scope.company_id for scope in reversed(needed)}
     found = clinics.load(tx, owners)
     missing = {clinic_id: owner for clinic_id, owner in owners.items() if clinic_id not in found}
     if missing:
         clinics.create(tx, sorted(missing.items()))
         found |= clinics.load(tx, missing)
     states: dict[str, dict[Month, MonthState]] = defaultdict(dict)
-    held = months.hold(tx, {(concern.company_id, Month.of(day)) for concern in concerned for day in concern.days})
-    for (company_id, month), state in held.items():
+    locked = months.share_lock(tx, {(scope.company_id, Month.of(day)) for scope in needed for day in scope.days})
+    for (company_id, month), state in locked.items():
         states[company_id][month] = state
     return ReferenceData(
         run=run,
         clinics=found,
         known_patients=known_patients or set(),
         months=states,
-        days={clinic.clinic_id: run.now.astimezone(ZoneInfo(clinic.timezone)).date() for clinic in found.values()},
+        local_dates={
+            clinic.clinic_id: run.now.astimezone(ZoneInfo(clinic.timezone)).date() for clinic in found.values()
+        },
     )

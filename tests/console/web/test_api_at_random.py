@@ -32,7 +32,7 @@ def token(site: FastAPI) -> str:
     now = datetime.now(UTC)
     with site.state.console.transaction() as tx:
         authentication.add_user(tx, User("random", Role.ADMIN), authentication.Password(PASSWORD, CHEAP), now, "tests")
-        return authentication.make_token(tx, "random", now, "tests")
+        return authentication.create_token(tx, "random", now, "tests")
 
 
 def ask(folder: Path, address: str, token: str, *options: str) -> subprocess.CompletedProcess[str]:

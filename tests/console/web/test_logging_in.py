@@ -13,8 +13,8 @@ from config.engines import Engines
 from config.settings import read_settings
 from console.web.app import create_app
 from payments.access import authentication
-from payments.access.authentication import Attempt, Password, UserError
-from payments.access.rights import Pauses, Role, User
+from payments.access.authentication import LoginAttempt, Password, UserError
+from payments.access.rights import LoginDelays, Role, User
 from payments.store.db.connection import Transaction
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, csrf_of, send_login, served, stranger_at
 
@@ -29,7 +29,7 @@ def make(tx: Transaction, role: Role = Role.BILLING) -> str:
 
 
 def try_with(tx: Transaction, name: str, password: str, now: datetime = NOW, address: str = "") -> str | None:
-    return authentication.log_in(tx, Attempt(name, password, address or uuid4().hex, CHEAP), now, LIFE).token
+    return authentication.log_in(tx, LoginAttempt(name, password, address or uuid4().hex, CHEAP), now, LIFE).token
 
 
 def test_session_ends_on_expiry_logout_and_disabling(tx: Transaction) -> None:
@@ -38,32 +38,32 @@ def test_session_ends_on_expiry_logout_and_disabling(tx: Transaction) -> None:
     assert token
 
     def knows(kind: str = "session", after: timedelta = timedelta()) -> bool:
-        return authentication.recognise(tx, token, kind, NOW + after) is not None
+        return authentication.authenticate(tx, token, kind, NOW + after) is not None
 
     assert knows()
     assert not knows("token")
     assert not knows(after=LIFE)
-    authentication.disable(tx, name, NOW, "tests")
+    authentication.disable_user(tx, name, NOW, "tests")
     assert not knows()
     assert try_with(tx, name, PASSWORD) is None
 
 
 def test_new_password_ends_all_sessions_and_tokens(tx: Transaction) -> None:
     name = make(tx)
-    token, session = authentication.make_token(tx, name, NOW, "tests"), try_with(tx, name, PASSWORD)
+    token, session = authentication.create_token(tx, name, NOW, "tests"), try_with(tx, name, PASSWORD)
     assert session
 
     authentication.set_password(tx, name, Password("another correct horse", CHEAP), NOW, "tests")
 
-    assert authentication.recognise(tx, token, "token", NOW) is None
-    assert authentication.recognise(tx, session, "session", NOW) is None
+    assert authentication.authenticate(tx, token, "token", NOW) is None
+    assert authentication.authenticate(tx, session, "session", NOW) is None
     assert try_with(tx, name, PASSWORD) is None
     assert try_with(tx, name, "another correct horse")
 
 
 def test_failed_logins_of_a_name_are_delayed_from_any_address(tx: Transaction) -> None:
     name = make(tx)
-    for _ in range(Pauses().free):
+    for _ in range(LoginDelays().free):
         assert try_with(tx, name, "wrong") is None
 
     assert try_with(tx, name, PASSWORD, NOW + timedelta(seconds=1)) is None
@@ -83,7 +83,7 @@ def test_failed_logins_from_an_address_block_it_for_every_name(tx: Transaction) 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 2), (6, 4), (10, 64), (14, 900), (10_000, 900)])
 def test_login_delay_doubles_up_to_15_minutes(failures: int, seconds: int) -> None:
-    assert Pauses().after(failures) == seconds
+    assert LoginDelays().after(failures) == seconds
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_invalid_user_is_refused(tx: Transaction, user: User, password: str, sai
 
 def test_passwords_and_tokens_are_stored_as_hashes(tx: Transaction) -> None:
     name = make(tx)
-    token = authentication.make_token(tx, name, NOW, "tests")
+    token = authentication.create_token(tx, name, NOW, "tests")
 
     kept = tx.exec_driver_sql("SELECT users.*, sessions.* FROM users JOIN sessions ON user_name = name").all()
 
@@ -117,7 +117,7 @@ def test_login_costs_the_same_for_unknown_names(tx: Transaction) -> None:
     kept = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()
 
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    assert Attempt("nobody", "a guess", "10.0.0.7").cost == Password(PASSWORD).cost
+    assert LoginAttempt("nobody", "a guess", "10.0.0.7").cost == Password(PASSWORD).cost
 
 
 def test_audit_history_is_append_only(tx: Transaction) -> None:
@@ -170,7 +170,7 @@ def test_wrong_password_and_unknown_name_have_the_same_answer(address: str) -> N
         answers = [send_login(client, name, "not this one") for name in ("billing", "nobody-at-all")]
 
     assert [answer.status_code for answer in answers] == [401, 401]
-    assert all("The name or the password is not right." in answer.text for answer in answers)
+    assert all("Incorrect name or password." in answer.text for answer in answers)
 
 
 def test_form_without_csrf_token_changes_nothing(visitor: Callable[[str], Browser], address: str) -> None:
@@ -201,7 +201,7 @@ def test_api_token_works_until_its_user_is_disabled(site: FastAPI, stranger: Cli
     now = datetime.now(UTC)
     with site.state.console.transaction() as tx:
         name = make(tx)
-        token = authentication.make_token(tx, name, now, "tests")
+        token = authentication.create_token(tx, name, now, "tests")
     shown = {"authorization": f"Bearer {token}"}
 
     assert stranger.get("/api/claims-feed", headers=shown).status_code == 200
@@ -209,7 +209,7 @@ def test_api_token_works_until_its_user_is_disabled(site: FastAPI, stranger: Cli
     assert answer.json() == {"count": 0, "passed_over": ["no/such/payment"]}
 
     with site.state.console.transaction() as tx:
-        authentication.disable(tx, name, now, "tests")
+        authentication.disable_user(tx, name, now, "tests")
     assert stranger.get("/api/claims-feed", headers=shown).status_code == 401
 
 

@@ -34,7 +34,7 @@ def test_api_call_for_many_rows_needs_the_export_right_and_is_audited(
 
 def test_openapi_describes_the_token_and_every_response(site: FastAPI, stranger: Client) -> None:
     with site.state.console.transaction() as tx:
-        token = authentication.make_token(tx, "front-office", datetime.now(UTC), "tests")
+        token = authentication.create_token(tx, "front-office", datetime.now(UTC), "tests")
     described = stranger.get("/api/openapi.json", headers={"authorization": f"Bearer {token}"}).json()
 
     assert described["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
