@@ -18,6 +18,7 @@ BANNED_NAMES = frozenset(
 CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter"}
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 CLOCK_OWNERS = {"datetime", "date", "time"}
+LOG_EVENT = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
 SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS|(CREATE|ALTER|DROP) [A-Z]+) ")
 SQL_CLOCK = re.compile(r"\b(now\(\)|current_(timestamp|date|time)\b|clock_timestamp\()", re.IGNORECASE)
 
@@ -67,11 +68,12 @@ def test_domain_reads_no_clock() -> None:
     assert where(["payments"], reads_a_clock) == []
 
 
-def test_log_event_is_a_constant() -> None:
+def test_log_event_is_a_snake_case_constant() -> None:
     def logs_something_else(_: Source, node: ast.AST) -> bool:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=attr), args=args) if attr in LEVELS:
-                return not (args and isinstance(args[0], ast.Constant) and isinstance(args[0].value, str))
+                name = args[0].value if args and isinstance(args[0], ast.Constant) else None
+                return not (isinstance(name, str) and LOG_EVENT.fullmatch(name))
         return False
 
     assert where(PRODUCT, logs_something_else) == []

@@ -45,7 +45,15 @@ class Beat:
 @pytest.fixture
 def start(tmp_path, monkeypatch):
     """Return a function that starts a beat scheduler. A later one continues the schedule file of the earlier one."""
-    return lambda scheduler=SteadyScheduler: Beat(scheduler, tmp_path / "beat", monkeypatch)
+    started = []
+
+    def start(scheduler=SteadyScheduler):
+        started.append(Beat(scheduler, tmp_path / "beat", monkeypatch))
+        return started[-1]
+
+    yield start
+    for beat in started:
+        beat.scheduler._store.close()
 
 
 def test_beat_sends_tasks_at_their_intervals(start):
