@@ -63,7 +63,7 @@ def take_request(dispatcher):
     return arguments_of(message)
 
 
-def read_new(dispatcher, reply_to="nobody", streams=()):
+def read_new(dispatcher, reply_to="no-reply", streams=()):
     """Read a chunk of new entries, as an importer does when it starts, and return their ids."""
     names = streams or [dispatcher.settings.stream]
     return [entry.entry_id for entry in dispatcher.streams.read_new(names, dispatcher.settings.chunk_events, reply_to)]

@@ -1,4 +1,4 @@
-"""An acknowledgement takes effect completely or not at all, wherever its connection is cut."""
+"""An acknowledgement takes effect completely or not at all if its connection is cut."""
 
 import contextlib
 import socket
@@ -76,7 +76,7 @@ def proxied(resources: Resources) -> Iterator[tuple[CuttingProxy, redis.Redis]]:
 def delivered(resources: Resources) -> Iterator[list[str]]:
     for _ in range(ENTRIES):
         resources.feed.xadd(resources.settings.stream, {"event": "{}"})
-    entries = stream.read_new(resources.feed, [resources.settings.stream], 100, "nobody")[resources.settings.stream]
+    entries = stream.read_new(resources.feed, [resources.settings.stream], 100, "no-reply")[resources.settings.stream]
     ids = [each.entry_id for each in entries]
     yield ids
     stream.acknowledge(resources.feed, resources.settings.stream, ids)

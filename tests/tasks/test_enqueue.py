@@ -73,7 +73,7 @@ def test_several_imports_leave_one_message_of_each_task(resources, clinic_id):
     events = [saved("5.00", payment_id=each, charge_type="Payment on Account", **ids) for each in "abc"]
     for event in (patient(clinic_id), *events):
         resources.feed.xadd(resources.settings.stream, {"event": body(event)})
-        importing.import_events(reply_to="nobody")
+        importing.import_events(reply_to="no-reply")
 
     assert queue_lengths(resources) == {"payments:imports": 0, "payments:findings": 0, "payments:adjustments": 1}
 

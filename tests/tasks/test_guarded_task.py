@@ -1,4 +1,4 @@
-"""A task always succeeds from Celery's point of view, whatever error its body raises."""
+"""A task always succeeds from Celery's point of view, even if its body raises an error."""
 
 import pytest
 import structlog

@@ -36,7 +36,7 @@ def publish(resources, clinic_id):
 
 def read_new(resources):
     """Read new entries, as an importer that crashes afterwards, and return their ids."""
-    return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 1_000, "nobody")]
+    return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 1_000, "no-reply")]
 
 
 def rows(resources, clinic_id):
@@ -163,7 +163,7 @@ def test_no_entry_is_claimed_while_postgres_does_not_answer(resources, publish):
 def test_entry_without_an_event_is_stored_and_shown_with_all_its_fields(resources):
     entry_id = resources.feed.xadd(resources.settings.stream, {"evnt": b"\xff{}", b"\xfe": "x"}).decode()
 
-    assert import_attempt.import_new(resources, "nobody").refused == 1
+    assert import_attempt.import_new(resources, "no-reply").refused == 1
 
     with transaction(resources.database) as tx:
         found = tx.execute(text("SELECT status, reason, body FROM set_aside WHERE entry_id = :id"), {"id": entry_id})

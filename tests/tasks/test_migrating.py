@@ -21,7 +21,7 @@ def test_migration_under_a_running_worker_fails_no_payment(resources, clinic_id,
     def imports(*events):
         for event in events:
             resources.feed.xadd(resources.settings.stream, {"event": body(event)})
-        return import_attempt.import_new(resources, "nobody")
+        return import_attempt.import_new(resources, "no-reply")
 
     def saves(amount):
         version = int(amount)

@@ -16,7 +16,7 @@ def import_events(resources, events):
     """Publish and import events."""
     for event in events:
         resources.feed.xadd(resources.settings.stream, {"event": body(event)})
-    import_attempt.import_new(resources, "nobody")
+    import_attempt.import_new(resources, "no-reply")
 
 
 def test_requeued_lines_are_retried_in_time_slices(resources, clinic_id):

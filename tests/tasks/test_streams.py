@@ -52,7 +52,7 @@ def saves(companies, clinic_id):
 
 def read_all(streams):
     """Read all new entries and return their qualified ids."""
-    return [entry.entry_id for entry in streams.read_new(streams.names, 1_000 * len(streams.names), "nobody")]
+    return [entry.entry_id for entry in streams.read_new(streams.names, 1_000 * len(streams.names), "no-reply")]
 
 
 def run_messages(partitioned, messages):
@@ -85,7 +85,7 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engin
         while streams.stats().undelivered:
             dispatcher.run_cycle()
             shares.append(take_request(dispatcher)["streams"])
-            import_attempt.import_new(partitioned, "nobody", shares[-1])
+            import_attempt.import_new(partitioned, "no-reply", shares[-1])
 
     assert shares[0] == list(streams.names)
     assert (streams.stats().pending, streams.length()) == (0, 0)
@@ -102,7 +102,7 @@ def test_company_does_not_wait_for_the_backlog_of_another(engines, feed, streams
     with open_dispatcher(engines, streams.name, PAYMENTS_STREAMS="4", PAYMENTS_PENDING_MAX="100") as dispatcher:
         dispatcher.run_cycle()
         import_attempt.import_new(
-            replace(partitioned, settings=dispatcher.settings), "nobody", take_request(dispatcher)["streams"]
+            replace(partitioned, settings=dispatcher.settings), "no-reply", take_request(dispatcher)["streams"]
         )
 
     assert (feed.xlen(first), feed.xlen(second)) == (48, 0)

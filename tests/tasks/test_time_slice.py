@@ -36,7 +36,7 @@ def test_time_slice_imports_all_new_entries_and_acknowledges_each_chunk(resource
     publish("1", "2", "3", "4", known=True)
     chunks = [
         (pending_and_length(resources), stats.imported, stats.noted)
-        for stats in import_time_slice(small_chunks, "nobody")
+        for stats in import_time_slice(small_chunks, "no-reply")
     ]
 
     # A chunk is acknowledged before the next one is read.
@@ -56,7 +56,7 @@ def test_request_is_answered_once_when_its_first_chunk_is_read(resources, small_
 def test_time_slice_blocks_for_an_entry_that_arrives_a_moment_later(resources, publish, monkeypatch):
     monkeypatch.setattr(import_attempt, "BLOCK_MS", 10_000)
     publish("1", known=True)
-    chunks = import_time_slice(resources, "nobody")
+    chunks = import_time_slice(resources, "no-reply")
     next(chunks)
     later: list[ImportStats] = []
     blocked = threading.Thread(target=lambda: later.append(next(chunks)))
@@ -68,30 +68,30 @@ def test_time_slice_blocks_for_an_entry_that_arrives_a_moment_later(resources, p
 
 
 def test_time_slice_ends_when_there_is_nothing_new(resources):
-    assert list(import_time_slice(resources, "nobody")) == []
+    assert list(import_time_slice(resources, "no-reply")) == []
 
 
 def test_time_slice_ends_on_time_with_entries_left(resources, small_chunks, publish, monkeypatch):
     publish("1", "2", "3", "4", "5", known=True)
     monkeypatch.setattr(import_attempt, "NEW_TIME_SLICE_SECONDS", 0)
 
-    assert [(stats.noted, stats.imported) for stats in import_time_slice(small_chunks, "nobody")] == [(1, 1)]
+    assert [(stats.noted, stats.imported) for stats in import_time_slice(small_chunks, "no-reply")] == [(1, 1)]
     assert pending_and_length(resources) == (0, 4)
 
 
 def test_time_slice_ends_after_a_release(resources, small_chunks, publish):
     publish("held")
-    list(import_time_slice(small_chunks, "nobody"))
+    list(import_time_slice(small_chunks, "no-reply"))
     publish("1", "2", known=True)
 
-    assert [(stats.released, stats.imported) for stats in import_time_slice(small_chunks, "nobody")] == [(1, 1)]
+    assert [(stats.released, stats.imported) for stats in import_time_slice(small_chunks, "no-reply")] == [(1, 1)]
     assert pending_and_length(resources) == (0, 1)
 
 
 def test_time_slice_ends_after_a_failure(resources, small_chunks, publish):
     publish("poison", "1", "2", known=True)
 
-    assert [(stats.noted, stats.failed) for stats in import_time_slice(small_chunks, "nobody")] == [(1, 1)]
+    assert [(stats.noted, stats.failed) for stats in import_time_slice(small_chunks, "no-reply")] == [(1, 1)]
     assert pending_and_length(resources) == (1, 3)
 
 
@@ -100,7 +100,7 @@ def test_task_returns_the_statistics_of_its_whole_time_slice(small_chunks, publi
     monkeypatch.setattr(importing, "get_resources", lambda: small_chunks)
 
     total = "imported 4, updated 0, held 0, not sent 0, patients and charges noted 1"
-    assert importing.import_events(reply_to="nobody") == total
+    assert importing.import_events(reply_to="no-reply") == total
 
 
 def test_time_slice_continues_on_any_stream_of_a_partitioned_feed(resources, clinic_id):
@@ -111,7 +111,7 @@ def test_time_slice_continues_on_any_stream_of_a_partitioned_feed(resources, cli
     for name in (first, last, last):
         resources.feed.xadd(name, {"event": body(patient(clinic_id))})
 
-    assert [stats.noted for stats in import_time_slice(partitioned, "nobody", [first])] == [1, 1, 1]
+    assert [stats.noted for stats in import_time_slice(partitioned, "no-reply", [first])] == [1, 1, 1]
     assert partitioned.streams.length() == 0
     resources.feed.delete(*partitioned.streams.names)
 
@@ -120,5 +120,5 @@ def test_stream_without_a_group_ends_the_time_slice_without_an_error(resources, 
     partitioned = replace(resources, settings=resources.settings.model_copy(update={"streams": 2}))
     publish("1", known=True)
 
-    assert [stats.imported for stats in import_time_slice(partitioned, "nobody")] == [1]
+    assert [stats.imported for stats in import_time_slice(partitioned, "no-reply")] == [1]
     assert pending_and_length(resources) == (0, 0)

@@ -85,7 +85,7 @@ def test_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr
     with provider.get_tracer("emr").start_as_current_span("save a payment"):
         emr.publish(saved(payment_id="p", **payer))
 
-    import_attempt.import_new(traced, "nobody")
+    import_attempt.import_new(traced, "no-reply")
 
     (request,), (publish,), (payment,), (chunk,) = (
         spans(exporter, name) for name in ("save a payment", "publish", "import payment", "import chunk")
@@ -102,7 +102,7 @@ def test_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr
 
 def test_trace_contains_identifiers_and_no_amounts_or_names(exporter, emr, traced, payer):
     emr.publish_many([patient(payer["patient_id"], name="Ada Abbott"), saved("71.23", memo="for the knee", **payer)])
-    import_attempt.import_new(traced, "nobody")
+    import_attempt.import_new(traced, "no-reply")
 
     exported = "".join(span.to_json() for span in exporter.get_finished_spans())
     assert len(spans(exporter, "publish")) == len(spans(exporter, "import payment")) == 2
@@ -127,7 +127,7 @@ def test_import_request_and_chunk_are_one_trace(exporter, provider, emr, traced,
     dispatcher.tracing = SpanTracing(provider)
     dispatcher.run_cycle()
 
-    import_attempt.import_new(traced, "nobody", trace=take_request(dispatcher)["trace"])
+    import_attempt.import_new(traced, "no-reply", trace=take_request(dispatcher)["trace"])
 
     (request,), (chunk,) = spans(exporter, "request import"), spans(exporter, "import chunk")
     assert chunk.parent.span_id == request.context.span_id
@@ -137,7 +137,7 @@ def test_each_chunk_of_a_time_slice_is_a_span_and_an_empty_read_is_none(exporter
     small = replace(traced, settings=traced.settings.model_copy(update={"chunk_events": 1}))
     emr.publish_many(saved(payment_id=each, **payer) for each in ("a", "b"))
 
-    assert len(list(import_attempt.import_time_slice(small, "nobody"))) == 2
+    assert len(list(import_attempt.import_time_slice(small, "no-reply"))) == 2
 
     assert [span.attributes["messaging.batch.message_count"] for span in spans(exporter, "import chunk")] == [1, 1]
 
@@ -145,7 +145,7 @@ def test_each_chunk_of_a_time_slice_is_a_span_and_an_empty_read_is_none(exporter
 def test_payment_that_cannot_be_stored_ends_its_span_with_the_class_of_the_error(exporter, emr, traced, payer):
     emr.publish_many(saved(payment_id=each, **payer) for each in ("poison", "p"))
 
-    import_attempt.import_new(traced, "nobody")
+    import_attempt.import_new(traced, "no-reply")
 
     ended = {span.attributes["payments.payment"].split("/")[1]: span for span in spans(exporter, "import payment")}
     assert {name: span.status.status_code for name, span in ended.items()} == {
@@ -162,7 +162,7 @@ def test_unsampled_trace_is_not_recorded(exporter, engines, stream_name, traced,
     feed.xadd(stream_name, {"event": b"{}", "traceparent": b"\xff nonsense"})
     assert all(b"traceparent" in fields for _, fields in feed.xrange(stream_name))
 
-    assert import_attempt.import_new(traced, "nobody").evaluated == 1
+    assert import_attempt.import_new(traced, "no-reply").evaluated == 1
 
     assert spans(exporter, "import payment") == []
 
