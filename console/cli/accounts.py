@@ -11,100 +11,48 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.cli.arguments import AsOfOption, FormOption, LimitOption, day
+from console.cli.arguments import FormOption, LimitOption, day
+from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import open_database, open_snapshot
 from console.errors import CommandError
-from console.reports import layouts
-from console.reports.layout import Column, Layout
+from console.reports.account import ACCOUNT, APPLIED, MOVEMENTS, AccountParameters, account_records, applied_records
 from console.reports.output import OutputFormat, Record, print_json
+from console.reports.payment_log import PAYMENT_LOG, log_records
 
 if TYPE_CHECKING:
     from payments.journeys.distributing import AccountRow, DistributionResult, MovementRow
-    from payments.journeys.reporting import LogFilter, LogRow
-
-ACCOUNT = Layout(
-    title="Patient account",
-    keys=("patient", "payments_total", "unassigned", "balance", "company"),
-    columns=(
-        Column("patient", "Patient", wraps=True),
-        Column("company", "Company", wraps=True),
-        Column("payments_total", "Payments"),
-        Column("unassigned", "Unassigned"),
-        Column("balance", "Still owed"),
-    ),
-    noun="account",
-    empty="Nobody is known by this id.",
-)
-APPLIED = Layout(
-    title="Applied to charges",
-    keys=("payment", "charge", "date_of_service", "amount", "rule", "distribution_date"),
-    columns=(
-        Column("payment", "Payment", wraps=True),
-        Column("charge", "Charge", wraps=True),
-        Column("date_of_service", "Service", from_width=100),
-        Column("distribution_date", "On"),
-        Column("rule", "Rule", wraps=True),
-        Column("amount", "Amount"),
-    ),
-    noun="movement",
-    empty="Nothing is applied to a charge.",
-    total_of="amount",
-)
-MOVEMENTS = Layout(
-    title="Movements",
-    keys=("company", "patient", "charge", "amount", "rule", "payment"),
-    columns=(
-        Column("patient", "Patient", wraps=True),
-        Column("payment", "Payment", wraps=True, from_width=120),
-        Column("charge", "Charge", wraps=True),
-        Column("rule", "Rule", wraps=True),
-        Column("amount", "Amount"),
-    ),
-    noun="movement",
-    empty="There is nothing to move.",
-    total_of="amount",
-)
+    from payments.journeys.reporting import LogRow
 
 
-def account(
-    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's id.")],
-    *,
-    as_of: AsOfOption = None,
-    form: FormOption = OutputFormat.TABLE,
-) -> None:
+@report_command(AccountParameters)
+def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TABLE) -> None:
     """Show a patient's account, all cases together: payments, what of them is unassigned, and what is still owed."""
     from payments.journeys import distributing, reporting
 
+    patient, as_of = parameters.patient, parameters.as_of
     with open_snapshot() as tx:
         accounts = distributing.show_account(tx, patient, as_of=as_of)
-        entries = {each.company: reporting.payment_log(tx, _payments_of(each, as_of)) for each in accounts}
+        entries = {each.company: reporting.payment_log(tx, parameters.payments_query(each)) for each in accounts}
         applied = distributing.show_movements(tx, patient, as_of=as_of)
     if not accounts:
         when = f"was known as {patient} at {as_of.isoformat()}" if as_of else f"is known as {patient}"
         raise CommandError(f"no patient {when}")
-    rows: list[Record] = [row._asdict() for own in entries.values() for row in own]
+    rows = [record for own in entries.values() for record in log_records(own)]
     if form is OutputFormat.TABLE:
-        show([asdict(each) for each in accounts], ACCOUNT, form)
-        show(rows, layouts.LOG, form)
-        show([row._asdict() for row in applied], APPLIED, form)
+        show(account_records(accounts), ACCOUNT, form)
+        show(rows, PAYMENT_LOG, form)
+        show(applied_records(applied), APPLIED, form)
         return
     if form is OutputFormat.CSV:
-        show(rows, layouts.LOG, form)
+        show(rows, PAYMENT_LOG, form)
         return
-    print_json([_whole(each, entries[each.company], applied) for each in accounts])
+    print_json([_with_payments(each, entries[each.company], applied) for each in accounts])
 
 
-def _payments_of(account: AccountRow, as_of: datetime | None) -> LogFilter:
-    """Ask for the account's own payments: another company may know somebody else under the same id."""
-    from payments.journeys.reporting import LogFilter
-
-    return LogFilter(account.patient, as_of=as_of, company_id=account.company)
-
-
-def _whole(account: AccountRow, entries: Iterable[LogRow], applied: Iterable[MovementRow]) -> dict[str, Any]:
+def _with_payments(account: AccountRow, entries: Iterable[LogRow], applied: Iterable[MovementRow]) -> dict[str, Any]:
     moved = [row._asdict() for row in applied if row.company == account.company]
-    return asdict(account) | {"payments": [row._asdict() for row in entries], "applied": moved}
+    return asdict(account) | {"payments": log_records(entries), "applied": moved}
 
 
 def distribute(

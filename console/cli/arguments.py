@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -16,11 +17,10 @@ from console.reports.output import OutputFormat
 if TYPE_CHECKING:
     from payments.contract.event import ChargeType
     from payments.core.outcome import Reason, Status
-    from payments.journeys.reporting import GroupBy
 
 WAIT_SECONDS_MAX = 7 * 24 * 3600
 
-_Named = TypeVar("_Named", bound=StrEnum)
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def day(text: str) -> date:
@@ -52,23 +52,6 @@ def seconds(text: str | float) -> float:
 
 FormOption = Annotated[OutputFormat, typer.Option("--format", help="A table for people, JSON or CSV for programs.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=0, help="Rows of a table at most; 0 shows all.")]
-FromOption = Annotated[
-    date | None, typer.Option("--from", parser=day, metavar="YYYY-MM-DD", help="The first day; open if left out.")
-]
-ToOption = Annotated[
-    date | None, typer.Option("--to", parser=day, metavar="YYYY-MM-DD", help="The last day; open if left out.")
-]
-
-
-AsOfOption = Annotated[
-    datetime | None,
-    typer.Option(
-        "--as-of",
-        parser=moment,
-        metavar="TIME",
-        help="As it was known then, e.g. 2026-11-02T09:00:00Z; now if left out.",
-    ),
-]
 
 
 def check_order(since: date | None, until: date | None) -> None:
@@ -81,21 +64,14 @@ def status_named(text: str) -> Status:
     """Read a status as the report prints it, or in the shell's spelling: `Not Sent` or `not-sent`."""
     from payments.core.outcome import Status
 
-    return _named(Status, text, "--status", "status")
+    return choose(Status, text, "status", "--status")
 
 
 def reason_named(text: str) -> Reason:
     """Read a reason as the report prints it; hyphens and spaces are as good as underscores."""
     from payments.core.outcome import Reason
 
-    return _named(Reason, text, "--reason", "reason")
-
-
-def group_named(text: str) -> GroupBy:
-    """Read what the Patient Payment Log is summed by."""
-    from payments.journeys.reporting import GroupBy
-
-    return _named(GroupBy, text, "--group-by", "such column")
+    return choose(Reason, text, "reason", "--reason")
 
 
 def charge_types_named(text: str) -> list[ChargeType]:
@@ -104,7 +80,7 @@ def charge_types_named(text: str) -> list[ChargeType]:
 
     if _folded(text) == "all":
         return list(ChargeType)
-    return [_named(ChargeType, part, "--types", "charge type") for part in text.split(",") if part.strip()]
+    return [choose(ChargeType, part, "charge type", "--types") for part in text.split(",") if part.strip()]
 
 
 def identifier(text: str, hint: str) -> str:
@@ -119,12 +95,17 @@ def identifier(text: str, hint: str) -> str:
         raise typer.BadParameter("an id is text of 1 to 64 printable characters", param_hint=f"'{hint}'") from None
 
 
-def _named(choices: type[_Named], text: str, hint: str, noun: str) -> _Named:
+def choose(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:
+    """Return the choice that a text names; case, hyphens, spaces and underscores make no difference.
+
+    Raises typer.BadParameter with all choices. `hint` is the option, if typer does not know it.
+    """
+    choices = list(choices)
     for choice in choices:
         if _folded(choice) == _folded(text):
             return choice
-    valid = ", ".join(choices)
-    raise typer.BadParameter(f"no {noun} is called {text.strip()!r}; choose from: {valid}", param_hint=f"'{hint}'")
+    message = f"no {noun} is called {text.strip()!r}; choose from: {', '.join(choices)}"
+    raise typer.BadParameter(message, param_hint=f"'{hint}'" if hint else None)
 
 
 def _folded(text: str) -> str:

@@ -7,42 +7,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from console.cli import arguments
-from console.cli.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
+from console.cli.arguments import FormOption, LimitOption
+from console.cli.parameters import report_command
 from console.cli.session import open_transaction
 from console.cli.tables import print_table
 from console.cli.terminal import stdout
 from console.errors import CommandError
-from console.reports.layout import Column, Layout
+from console.reports.balancing import BALANCING, DIFFERENCES, BalancingParameters, balance_record, difference_record
 from console.reports.output import OutputFormat, Record, print_json, write_csv
 
 if TYPE_CHECKING:
     from payments.contract.payment_log import PaymentLogRow
     from payments.journeys.balancing import Balance, BalancedLine, BalanceFilter
-
-TERMS = "internal not_sent pending invalid zero_due closed_month prior_period date_differences".split()
-KEYS = ["emr_total", "billing_total", *TERMS, "unexplained", "since", "until", "clinic"]
-LINES = Layout(
-    title="Where the two sides differ",
-    keys=("payment", "emr", "billing", *TERMS, "unexplained", "note"),
-    columns=(
-        Column("payment", "Payment", wraps=True),
-        Column("emr", "EMR"),
-        Column("billing", "Billing"),
-        Column("why", "Why", wraps=True),
-        Column("unexplained", "Unexplained"),
-    ),
-    noun="payment",
-    empty="",
-    total_of="unexplained",
-)
 
 app = typer.Typer()
 
@@ -53,12 +36,10 @@ app = typer.Typer()
     "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --lines\n\n"
     "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --emr-csv log.csv",
 )
-def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its own)
+@report_command(BalancingParameters)
+def balancing(
+    parameters: BalancingParameters,
     *,
-    since: FromOption = None,
-    until: ToOption = None,
-    clinic: Annotated[str | None, typer.Option(help="This clinic only.")] = None,
-    as_of: AsOfOption = None,
     emr_csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the EMR's side from its own Payment Log of these days.")
     ] = None,
@@ -75,49 +56,23 @@ def balancing(  # noqa: PLR0913 (typer reads each option from a parameter of its
     """
     from payments.journeys import balancing as journey
 
-    arguments.check_order(since, until)
-    query = journey.BalanceFilter(since, until, clinic, as_of)
+    query = parameters.query(parameters.clinic)
     with _log(emr_csv) as log, open_transaction() as tx:
         balance = journey.balance(tx, query, log)
-    record = totals(balance, query)
+    record = balance_record(balance, query)
     match form:
         case OutputFormat.JSON:
-            print_json({**record, "lines": [line_record(line) for line in balance.lines]})
+            print_json({**record, "lines": _records(balance.lines)})
         case OutputFormat.CSV if lines:
-            write_csv([line_record(line) for line in balance.lines], LINES.keys)
+            write_csv(_records(balance.lines), DIFFERENCES.keys)
         case OutputFormat.CSV:
-            write_csv([record], KEYS)
+            write_csv([record], BALANCING.keys)
         case OutputFormat.TABLE:
             _print(balance, query, balance.lines if lines else _strange(balance), limit)
 
 
-def totals(balance: Balance, query: BalanceFilter) -> Record:
-    """Return a balance as a record: its totals and terms in the agreed order, and what was asked for."""
-    return {
-        "emr_total": balance.emr_total,
-        "billing_total": balance.billing_total,
-        **{term.value: amount for term, amount in balance.items.items()},
-        "unexplained": balance.unexplained,
-        "since": query.since,
-        "until": query.until,
-        "clinic": query.clinic_id,
-    }
-
-
-def line_record(line: BalancedLine) -> dict[str, Any]:
-    """Return a line as a record, with every term that is its own."""
-    from payments.contract.money import ZERO
-
-    own = {term.value: amount for term, amount in line.items.items()}
-    return {
-        "payment": line.payment,
-        "emr": line.emr,
-        "billing": line.billing,
-        **dict.fromkeys(TERMS, ZERO),
-        **own,
-        "unexplained": line.unexplained,
-        "note": line.note or None,
-    }
+def _records(lines: Sequence[BalancedLine]) -> list[Record]:
+    return [difference_record(line) for line in lines]
 
 
 @contextlib.contextmanager
@@ -145,7 +100,7 @@ def _print(balance: Balance, query: BalanceFilter, lines: Sequence[BalancedLine]
     same = f"{balance.equal:,} of {balance.equal + len(balance.lines):,} payments are equal on both sides."
     console.print(Text(same, "dim"), soft_wrap=True)
     if lines:
-        print_table([_shown(line) for line in lines], LINES, limit)
+        print_table(_records(lines), DIFFERENCES, limit)
 
 
 def _sum(balance: Balance, query: BalanceFilter) -> Table:
@@ -166,8 +121,3 @@ def _sum(balance: Balance, query: BalanceFilter) -> Table:
     table.add_row(Text("less Unexplained", style), Text(f"{unexplained:,.2f}", style), end_section=True)
     table.add_row(Text("Billing, imports by deposit date", "bold"), Text(f"{balance.billing_total:,.2f}", "bold"))
     return table
-
-
-def _shown(line: BalancedLine) -> dict[str, Any]:
-    why = [f"{term.value.replace('_', ' ')} {amount:,.2f}" for term, amount in line.items.items()]
-    return line_record(line) | {"why": "; ".join(filter(None, [*why, line.note]))}

@@ -14,8 +14,9 @@ from console.cli.printing import show
 from console.cli.progress import progress_bar, spinner
 from console.cli.session import Installation, open_transaction
 from console.cli.terminal import print_error, print_line, printable, stderr, stdout
-from console.reports import layouts
+from console.reports.claims_feed import CLAIMS_FEED_SUMS, feed_sum_records
 from console.reports.output import OutputFormat
+from console.reports.payment_log import log_sum_records, payment_log_sums
 
 if TYPE_CHECKING:
     from console.cli.backlog import Backlog
@@ -78,8 +79,6 @@ def _import_fortnight(stack: TemporaryStack, at: Installation) -> _Run:
 
 
 def _show_what_became_of_it(at: Installation, run: _Run) -> None:
-    from console.cli.payment_log import log_sums
-    from console.cli.reports import feed_sums
     from payments.contract.money import total
     from payments.journeys import reporting
 
@@ -89,11 +88,11 @@ def _show_what_became_of_it(at: Installation, run: _Run) -> None:
         kinds = reporting.payment_log_sums(tx, everything, reporting.GroupBy.CHARGE_TYPE)
         methods = reporting.payment_log_sums(tx, everything, reporting.GroupBy.METHOD)
     stdout().print()
-    show(feed_sums(feed), layouts.FEED_SUMS, OutputFormat.TABLE)
+    show(feed_sum_records(feed), CLAIMS_FEED_SUMS, OutputFormat.TABLE)
     stdout().print()
-    show(log_sums(kinds, "charge_type"), layouts.log_sums("charge_type"), OutputFormat.TABLE)
+    show(log_sum_records(kinds, "charge_type"), payment_log_sums("charge_type"), OutputFormat.TABLE)
     stdout().print()
-    show(log_sums(methods, "method"), layouts.log_sums("method"), OutputFormat.TABLE)
+    show(log_sum_records(methods, "method"), payment_log_sums("method"), OutputFormat.TABLE)
     stdout().print()
     print_line(f"Posted to the ledger: {total(each.total for each in kinds):,.2f}", "bold")
     payments = sum(each.count for each in feed)

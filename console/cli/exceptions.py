@@ -4,58 +4,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, date, datetime
-from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import AsOfOption, FormOption, LimitOption, day
+from console.cli.arguments import FormOption, LimitOption, day
+from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import current_user, open_database, open_transaction
 from console.cli.terminal import print_error, print_line
 from console.errors import CommandError
-from console.reports.layout import Column, Layout
-from console.reports.output import OutputFormat, Record
+from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
+from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
     from payments.journeys.adjusting import Accepted
-    from payments.journeys.reporting import ExceptionRow
     from payments.store.db.connection import Database
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
-
-LAYOUT = Layout(
-    title="Billing Exceptions",
-    keys=(
-        *"id type reason case payment patient amount_before amount_now difference transaction_date status".split(),
-        *"proposal company clinic charge_type method version note opened_at ended_at ended_by".split(),
-    ),
-    columns=(
-        Column("payment", "Payment", wraps=True),
-        Column("id", "No."),
-        Column("patient", "Patient", from_width=150),
-        Column("what", "Exception", wraps=True),
-        Column("transaction_date", "Transaction", from_width=120),
-        Column("amount_before", "Before"),
-        Column("amount_now", "Now"),
-        Column("difference", "Difference", from_width=100),
-        Column("entries", "Proposed", wraps=True),
-        Column("status", "Status", from_width=110),
-    ),
-    noun="exception",
-    empty="No payment needs anyone.",
-)
-
-
-class Which(StrEnum):
-    """Which exceptions a report shows."""
-
-    OPEN = "open"
-    ALL = "all"
-
 
 DepositDateOption = Annotated[
     date | None,
@@ -68,22 +35,20 @@ DepositDateOption = Annotated[
 ]
 
 
+@report_command(ExceptionsParameters)
 def report(
+    parameters: ExceptionsParameters,
     *,
-    status: Annotated[Which, typer.Option(help="The open ones, or all that ever were.")] = Which.OPEN,
-    as_of: AsOfOption = None,
     form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
     """Show the Billing Exceptions: the case, what Billing holds, what the EMR says, and the entries to post."""
-    from payments.core.finding import FindingStatus
     from payments.journeys import reporting
 
-    shown = FindingStatus.OPEN if status is Which.OPEN else None
-    exception_filter = reporting.ExceptionFilter(status=shown, as_of=as_of)
+    query = parameters.query((parameters.clinic,) if parameters.clinic else None)
     with open_transaction() as tx:
-        found = reporting.exceptions(tx, exception_filter)
-    show([_record(row) for row in found], LAYOUT, form, limit)
+        found = reporting.exceptions(tx, query)
+    show(exception_records(found), EXCEPTIONS, form, limit)
 
 
 @app.command(
@@ -160,9 +125,3 @@ def _told(number: int, done: Accepted, posted: str) -> str:
     moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
     day = done.postings[0].dimensions.deposit_date
     return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."
-
-
-def _record(row: ExceptionRow) -> Record:
-    what = row.reason if row.case is None else f"Payment {row.case} when month is closed"
-    entries = [f"{Decimal(entry['amount'] or 0):,} {entry['method']}" for entry in row.proposal]
-    return asdict(row) | {"what": ". ".join(filter(None, (what, row.note))), "entries": entries or None}

@@ -5,18 +5,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.cli.arguments import FormOption
+from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import current_user, open_database, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
-from console.reports.layout import Column, Layout
+from console.reports.months import (
+    CLOSE_WARNINGS,
+    MONTH_SUMS,
+    MONTHS,
+    MonthsParameters,
+    month_records,
+    month_sum_records,
+    warning_records,
+)
 from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
@@ -25,49 +33,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
-MONTHS = Layout(
-    title="Months",
-    keys=("company", "month", "state", "closed_at", "payments_total", "scheduled_at", "scheduled_by"),
-    columns=(
-        Column("company", "Company", wraps=True),
-        Column("month", "Month"),
-        Column("state", "State"),
-        Column("closed_at", "Closed (UTC)"),
-        Column("scheduled_by", "By", from_width=100),
-        Column("payments_total", "Payments"),
-    ),
-    noun="month",
-    empty="This company has no month with payments yet.",
-)
-READINESS = Layout(
-    title="Better settled before the month is closed",
-    keys=("what", "payment", "detail", "amount"),
-    columns=(
-        Column("what", "What", wraps=True),
-        Column("payment", "Payment", wraps=True),
-        Column("detail", "Detail", wraps=True, from_width=120),
-        Column("amount", "Amount"),
-    ),
-    noun="payment",
-    empty="Everything of this month is settled.",
-    total_of="amount",
-)
-SUMS = Layout(
-    title="Payments by method, charge type, clinic and user",
-    keys=("method", "charge_type", "clinic", "user", "count", "total"),
-    columns=(
-        Column("method", "Method"),
-        Column("charge_type", "Charge type"),
-        Column("clinic", "Clinic", wraps=True),
-        Column("user", "User", wraps=True, from_width=100),
-        Column("count", "Rows"),
-        Column("total", "Amount"),
-    ),
-    noun="row",
-    empty="The month has no payments.",
-    total_of="total",
-    counted_by="count",
-)
 _LISTED = 20
 
 CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")]
@@ -76,15 +41,14 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what it woul
 
 
 @app.command("list", epilog="Example: payments months list --company acme")
-def list_months(
-    company: Annotated[str, typer.Option(help="The company's id.")], form: FormOption = OutputFormat.TABLE
-) -> None:
+@report_command(MonthsParameters)
+def list_months(parameters: MonthsParameters, form: FormOption = OutputFormat.TABLE) -> None:
     """Show the months of a company: their state, and the sum of the payments with a deposit date in them."""
     from payments.journeys import closing
 
     with open_transaction() as tx:
-        rows = closing.list_months(tx, company)
-    show([asdict(row) for row in rows], MONTHS, form)
+        rows = closing.list_months(tx, parameters.company)
+    show(month_records(rows), MONTHS, form)
 
 
 @app.command("show", epilog="Example: payments months show acme 2026-10 --format csv")
@@ -95,7 +59,7 @@ def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption 
     chosen = _month(month)
     with open_transaction() as tx:
         sums = closing.month_totals(tx, company, chosen).sums
-    show([each._asdict() | {"count": each.count_of_entries} for each in sums], SUMS, form)
+    show(month_sum_records(sums), MONTH_SUMS, form)
 
 
 @app.command(epilog="Example: payments months schedule acme 2026-10")
@@ -171,4 +135,4 @@ def _show_preview(snapshot: Snapshot, unready: Sequence[CloseWarning]) -> None:
 
 
 def _show_unready(unready: Sequence[CloseWarning]) -> None:
-    show([asdict(each) for each in unready], READINESS, OutputFormat.TABLE, _LISTED)
+    show(warning_records(unready), CLOSE_WARNINGS, OutputFormat.TABLE, _LISTED)

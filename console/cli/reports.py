@@ -1,26 +1,27 @@
-"""`payments report` and `payments timeline`: what the ledger's reports say, in the columns that are agreed upon."""
+"""`payments report claims-feed` and `payments timeline`."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from console.cli import arguments
-from console.cli.arguments import AsOfOption, FormOption, FromOption, LimitOption, ToOption
+from console.cli.arguments import FormOption, LimitOption
+from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import open_transaction
 from console.errors import CommandError
-from console.reports import layouts
-from console.reports.output import OutputFormat, Record
-
-if TYPE_CHECKING:
-    from payments.journeys.reporting import FeedRow, FeedSum, TimelineRow
-
-LIMIT_DEFAULT = 200
+from console.reports.claims_feed import (
+    CLAIMS_FEED,
+    CLAIMS_FEED_SUMS,
+    ClaimsFeedParameters,
+    feed_records,
+    feed_sum_records,
+)
+from console.reports.output import OutputFormat
+from console.reports.timeline import TimelineParameters, timeline_of, timeline_records
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -30,63 +31,36 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
     "Example: payments report claims-feed --summary\n\n"
     "Example: payments report claims-feed --format csv > feed.csv"
 )
-def claims_feed(  # noqa: PLR0913 (typer reads each option from a parameter of its own)
+@report_command(ClaimsFeedParameters)
+def claims_feed(
+    parameters: ClaimsFeedParameters,
     *,
-    since: FromOption = None,
-    until: ToOption = None,
-    status: Annotated[
-        str | None, typer.Option(help="`Not Sent`, `Validation Failed`, `Transmission Pending` or `... Successful`.")
-    ] = None,
-    clinic: Annotated[str | None, typer.Option(help="This clinic only.")] = None,
-    as_of: AsOfOption = None,
     summary: Annotated[bool, typer.Option("--summary", metavar="", help="How many, by status and reason.")] = False,
     form: FormOption = OutputFormat.TABLE,
-    limit: LimitOption = LIMIT_DEFAULT,
+    limit: LimitOption = 200,
 ) -> None:
-    """Show the Claims Feed: every saved payment in its newest version, and what became of it.
+    """Show the Claims Feed: every saved payment in its newest version, with its status.
 
     Days are those on which the payment was saved.
     """
     from payments.journeys import reporting
 
-    arguments.check_order(since, until)
-    query = reporting.FeedFilter(
-        since=since,
-        until=until,
-        status=arguments.status_named(status) if status else None,
-        clinics=(clinic,) if clinic else None,
-        as_of=as_of,
-    )
+    query = parameters.query((parameters.clinic,) if parameters.clinic else None)
     with open_transaction() as tx:
         if summary:
-            show(feed_sums(reporting.claims_feed_sums(tx, query)), layouts.FEED_SUMS, form)
+            show(feed_sum_records(reporting.claims_feed_sums(tx, query)), CLAIMS_FEED_SUMS, form)
         else:
-            show(_feed(reporting.claims_feed(tx, query)), layouts.FEED, form, limit)
+            show(feed_records(reporting.claims_feed(tx, query)), CLAIMS_FEED, form, limit)
 
 
-def timeline(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="clinic/payment/line, as the Claims Feed prints it.")],
-    form: FormOption = OutputFormat.TABLE,
-) -> None:
-    """Show everything that happened to one payment: each try, who or which worker it was, and what came of it."""
+@report_command(TimelineParameters)
+def timeline(parameters: TimelineParameters, form: FormOption = OutputFormat.TABLE) -> None:
+    """Show everything that happened to one payment: each attempt, the user or worker, and the result."""
     from payments.journeys import reporting
 
+    key = parameters.payment
     with open_transaction() as tx:
-        happened = reporting.timeline(tx, key)
-    if not happened:
+        events = reporting.timeline(tx, key)
+    if not events:
         raise CommandError(f"no payment is known as {key}; keys are printed by `payments report claims-feed`")
-    show(_timeline(happened), layouts.timeline(key), form)
-
-
-def feed_sums(sums: Iterable[FeedSum]) -> list[Record]:
-    """Return the sums of the Claims Feed as records."""
-    return [{"status": each.status, "reason": each.reason, "count": each.count, "total": each.total} for each in sums]
-
-
-def _feed(rows: Iterable[FeedRow]) -> list[Record]:
-    return [row._asdict() | {layouts.KEY: row.payment or row.refused} for row in rows]
-
-
-def _timeline(rows: Iterable[TimelineRow]) -> list[Record]:
-    """Return the steps as records; what went wrong is part of the detail, which is all that some readers look at."""
-    return [row._asdict() | {"detail": ": ".join(filter(None, (row.detail.rstrip("."), row.error)))} for row in rows]
+    show(timeline_records(events), timeline_of(key), form)

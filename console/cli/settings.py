@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -16,11 +15,10 @@ from console.cli.printing import show
 from console.cli.session import current_user, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
-from console.reports import layouts
-from console.reports.output import OutputFormat, Record
+from console.reports.output import OutputFormat
+from console.reports.settings import SETTINGS, settings_records
 
 if TYPE_CHECKING:
-    from payments.contract.event import ChargeType
     from payments.journeys.configuring import ClinicRow
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -75,30 +73,7 @@ def show_clinics(
         rows = configuring.show_clinics(tx, datetime.now(UTC), clinic)
     if clinic and not rows:
         raise CommandError(f"no clinic is known as {clinic}; `payments settings show` lists them all")
-    show(_records(rows), layouts.CLINICS, form)
-
-
-def _records(rows: Iterable[ClinicRow]) -> list[Record]:
-    return [
-        {
-            "clinic": row.clinic,
-            "company": row.company,
-            "integration": _switch(row),
-            "types": [*map(str, row.types)],
-            layouts.KEY: _in_short(row.types),
-        }
-        for row in rows
-    ]
-
-
-def _in_short(types: Collection[ChargeType]) -> str:
-    """Return the charge types for a narrow table, where all of them or a few that are missing say it best."""
-    from payments.contract.event import ChargeType
-
-    missing = [kind for kind in ChargeType if kind not in types]
-    if not missing:
-        return "all"
-    return f"all but {', '.join(missing)}" if len(missing) <= 2 else ", ".join(types) or "none"
+    show(settings_records(rows), SETTINGS, form)
 
 
 def _switch(row: ClinicRow) -> str:

@@ -16,8 +16,8 @@ from console.cli.progress import spinner
 from console.cli.session import current_installation
 from console.cli.terminal import print_line
 from console.errors import CommandError
-from console.reports import layouts
-from console.reports.output import OutputFormat, Record
+from console.reports.health import HEALTH
+from console.reports.output import OutputFormat
 
 STACK = (sys.executable, "-m", "devstack.stack")
 """The supervisor as a process of its own; see `stack_environment`."""
@@ -68,7 +68,6 @@ def health(
     settings, engines = current_installation()
     with spinner("Asking every part"):
         parts = check(engines, settings, timeout)
-    records: list[Record] = [part._asdict() | {"state": "up" if part.is_up else "down"} for part in parts]
-    show(records, layouts.HEALTH, form)
+    show([part._asdict() for part in parts], HEALTH, form)
     if not all(part.is_up for part in parts):
         raise typer.Exit(1)

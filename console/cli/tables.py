@@ -1,6 +1,6 @@
-"""How records look on a terminal: which columns fit its width, what is coloured, and what it all adds up to."""
+"""Prints records as a table on a terminal: the columns that fit its width, colours, and a total line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from console.cli.terminal import printable, stdout
-from console.reports.layout import Column, Layout
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Record
 
 _STATUS_STYLES = {
     "Transmission Successful": "green",
@@ -22,24 +23,22 @@ _STATUS_STYLES = {
 _WIDTH_FULL_STATUS = 140
 
 
-def print_table(records: Sequence[Mapping[str, Any]], layout: Layout, limit: int = 0) -> None:
-    """Print a table with its total line, or a friendly line where there is nothing."""
+def print_table(records: Sequence[Record], report: Report, limit: int = 0) -> None:
+    """Print a table with its total line, or the message of the report if there are no rows."""
     console = stdout()
     if not records:
-        console.print(Text(layout.empty, "dim"), soft_wrap=True)
+        console.print(Text(report.empty, "dim"), soft_wrap=True)
         return
     shown = records[:limit] if limit else records
-    console.print(_table(shown, records, layout, console.width))
+    console.print(_table(shown, records, report, console.width))
     if len(shown) < len(records):
         hidden = len(records) - len(shown)
         console.print(Text(f"... and {hidden:,} more; --limit 0 shows all of them", "dim"), soft_wrap=True)
 
 
-def _table(
-    shown: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], layout: Layout, width: int
-) -> Table:
+def _table(shown: Sequence[Record], records: Sequence[Record], report: Report, width: int) -> Table:
     table = Table(
-        title=layout.title,
+        title=report.title,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE,
@@ -49,30 +48,31 @@ def _table(
         show_footer=True,
         footer_style="bold",
     )
-    columns = [column for column in layout.columns if column.from_width <= width]
-    foot = _foot(records, layout, columns)
+    columns = [column for column in report.table_columns if column.from_width <= width]
+    foot = _foot(records, report, columns)
     for column in columns:
-        numeric = any(isinstance(record[column.key], int | Decimal) for record in records)
         table.add_column(
-            column.heading,
+            column.terminal_heading,
             foot.get(column.key, ""),
-            justify="right" if numeric else "left",
+            justify="right" if column.kind in {Kind.MONEY, Kind.COUNT} else "left",
             no_wrap=not column.wraps,
             overflow="fold",
         )
     for record in shown:
-        table.add_row(*(_cell(record[column.key], width) for column in columns))
+        table.add_row(*(_cell(column.terminal_value(record), width) for column in columns))
     return table
 
 
-def _foot(records: Sequence[Mapping[str, Any]], layout: Layout, columns: Sequence[Column]) -> dict[str, str]:
-    counted = sum(record[layout.counted_by] for record in records) if layout.counted_by else len(records)
-    foot = {layout.counted_by or columns[0].key: f"{counted:,}" if layout.counted_by else _number(counted, layout.noun)}
-    if layout.counted_by:
-        foot[columns[0].key] = "Total"
-    if layout.total_of:
-        amounts = [amount for record in records if (amount := record[layout.total_of]) is not None]
-        foot[layout.total_of] = f"{sum(amounts, Decimal('0.00')):,.2f}"
+def _foot(records: Sequence[Record], report: Report, columns: Sequence[Column]) -> dict[str, str]:
+    first = columns[0].key
+    if report.counted_by:
+        count = sum(number for record in records if isinstance(number := record[report.counted_by], int))
+        foot = {first: "Total", report.counted_by: f"{count:,}"}
+    else:
+        foot = {first: _number(len(records), report.noun)}
+    if report.total_of:
+        amounts = [amount for record in records if isinstance(amount := record[report.total_of], Decimal)]
+        foot[report.total_of] = f"{sum(amounts, Decimal('0.00')):,.2f}"
     return foot
 
 
@@ -85,10 +85,10 @@ def _cell(value: Any, width: int) -> Text:
         return Text("-", "dim")
     if isinstance(value, Decimal):
         return Text(f"{value:,.2f}", "red" if value < 0 else "")
-    return _words(printable(_written(value)), width)
+    return _words(printable(_formatted(value)), width)
 
 
-def _written(value: int | date | list[str] | str) -> str:
+def _formatted(value: int | date | list[str] | str) -> str:
     match value:
         case datetime():
             return f"{value:%Y-%m-%d %H:%M:%S}"

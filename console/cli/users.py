@@ -16,27 +16,13 @@ from console.cli.printing import show
 from console.cli.session import current_user, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
-from console.reports.layout import Column, Layout
 from console.reports.output import OutputFormat
+from console.reports.users import USERS, user_records
 
 if TYPE_CHECKING:
     from payments.access.rights import Role, User
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
-
-USERS = Layout(
-    title="Users of the console",
-    keys=("name", "role", "clinics", "added_at", "added_by", "disabled_at"),
-    columns=(
-        Column("name", "Name", wraps=True),
-        Column("role", "Role"),
-        Column("limit", "Clinics", wraps=True),
-        Column("added_at", "Added (UTC)", from_width=120),
-        Column("disabled_at", "Disabled (UTC)"),
-    ),
-    noun="user",
-    empty="Nobody can log in yet; `payments users add NAME --role admin` makes the first user.",
-)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.")]
 StdinOption = Annotated[
@@ -75,19 +61,7 @@ def list_users(form: FormOption = OutputFormat.TABLE) -> None:
 
     with open_transaction() as tx:
         rows = authentication.list_users(tx)
-    records = [
-        {
-            "name": row.user.name,
-            "role": row.user.role,
-            "clinics": None if row.user.clinics is None else list(row.user.clinics),
-            "limit": "all" if row.user.clinics is None else ", ".join(row.user.clinics),
-            "added_at": row.added_at,
-            "added_by": row.added_by,
-            "disabled_at": row.disabled_at,
-        }
-        for row in rows
-    ]
-    show(records, USERS, form)
+    show(user_records(rows), USERS, form)
 
 
 @app.command(epilog="Example: payments users password ann")

@@ -1,4 +1,4 @@
-"""Prints records as a table for people or as JSON and CSV for programs; knows no report."""
+"""Writes records as JSON and CSV."""
 
 import csv
 import json
@@ -15,12 +15,12 @@ Value = str | int | Decimal | date | list[str] | list[Entry] | None
 Record = Mapping[str, Value]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-# A spreadsheet takes a cell that starts so for a formula and runs it.
+# A spreadsheet runs a cell that starts with one of these as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class OutputFormat(StrEnum):
-    """How a report is printed."""
+    """The formats of a report on the command line."""
 
     TABLE = "table"
     JSON = "json"
@@ -68,6 +68,11 @@ def _cell(value: Value) -> str:
             return _harmless(",".join(map(part_written, written)))
         case _:
             return _harmless(str(written))
+
+
+def entries_of(value: Value) -> list[Entry]:
+    """Return the entries of a value that is a list of them; none of any other value."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def part_written(value: str | Entry) -> str:

@@ -1,19 +1,23 @@
-"""What people choose on a page, read from its address: days, clinic, status, type; an empty field chooses nothing."""
+"""Reads the query parameters of pages and of the API; an empty field of a form means that it is not given."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, model_validator
+from fastapi import Form, Query
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, create_model, model_validator
 
+from console.reports.parameters import Parameter, ParameterKind, parameters_of
 from console.web.auth import NUL_SENTENCE
 from console.web.errors import PageError
 from payments.access.rights import User
-from payments.contract.event import ChargeType, Method
 from payments.contract.fields import YEAR_FIRST
-from payments.core.finding import FindingReason, FindingStatus
-from payments.core.outcome import ClosedCase, Reason, Status
-from payments.journeys.reporting import ExceptionFilter, FeedCursor, FeedFilter, GroupBy, LogCursor, LogFilter
+from payments.journeys.reporting import FeedCursor, LogCursor
+
+_ID_MAX = 2**62
 
 
 def _without_nul(value: object) -> object:
@@ -23,7 +27,7 @@ def _without_nul(value: object) -> object:
 
 
 STORABLE_PATTERN = r"^[^\x00]*$"
-"""How the description of the API says it; the check before it says it in words."""
+"""The pattern of a text without NUL in OpenAPI; `Storable` checks it first, with a readable message."""
 Storable = BeforeValidator(_without_nul)
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=STORABLE_PATTERN), Storable]
 
@@ -32,136 +36,179 @@ def _without_marks(value: object) -> object:
     return value.replace(",", "").replace("$", "").replace("\u2212", "-").strip() if isinstance(value, str) else value
 
 
-Amount = Annotated[Decimal, BeforeValidator(_without_marks), Field(max_digits=12, decimal_places=2)]
 FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(2999, 12, 31)
+
+
+def _utc(moment: datetime) -> datetime:
+    if not FIRST_DAY.year <= moment.year <= LAST_DAY.year:
+        raise ValueError(f"the year is from {FIRST_DAY.year} to {LAST_DAY.year}")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Amount = Annotated[Decimal, BeforeValidator(_without_marks), Field(max_digits=12, decimal_places=2)]
 Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+Moment = Annotated[datetime, AfterValidator(_utc)]
+_TYPES: dict[ParameterKind, Any] = {
+    ParameterKind.DAY: Day,
+    ParameterKind.MOMENT: Moment,
+    ParameterKind.AMOUNT: Amount,
+    ParameterKind.TEXT: Text,
+    ParameterKind.CLINIC: Text,
+}
 
 
-class Filter(BaseModel):
-    """What every page's choice has in common."""
+class PageQuery(BaseModel):
+    """Base of the query parameters of a page. Drops empty fields and refuses a period that ends before it begins."""
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_out_the_empty(cls, given: Any) -> Any:
+    def _drop_empty(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
         return {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
 
-
-class Period(Filter):
-    """A choice of days and of a clinic."""
-
-    since: Day | None = None
-    until: Day | None = None
-    clinic: Text | None = None
-
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.since and self.until and self.until < self.since:
-            raise ValueError(f"the last day, {self.until}, lies before the first, {self.since}")
+    def _check_order(self) -> Self:
+        since, until = getattr(self, "since", None), getattr(self, "until", None)
+        if since and until and until < since:
+            raise ValueError(f"the last day, {until}, lies before the first, {since}")
         return self
 
+
+_Parameters = TypeVar("_Parameters")
+
+
+@dataclass(frozen=True)
+class ReportQuery(Generic[_Parameters]):
+    """The query of a report: its parameters, the cursor after which a page begins, and the number of rows."""
+
+    parameters: _Parameters
+    after: str | None
+    limit: int
+
     def clinics(self, user: User) -> tuple[str, ...] | None:
-        """Return the clinics that the user may see of those that are asked for; None is all of them."""
-        if self.clinic is None:
+        """Return the clinics that the user asks for and may see; None is all of them.
+
+        Raises PageError (403) for a clinic that does not belong to the user.
+        """
+        clinic: str | None = getattr(self.parameters, "clinic", None)
+        if clinic is None:
             return user.clinics
-        if not user.sees(self.clinic):
-            raise PageError(403, f"Your account does not include clinic {self.clinic}.", "Choose one of your own.")
-        return (self.clinic,)
+        if not user.sees(clinic):
+            raise PageError(403, f"Your account does not include clinic {clinic}.", "Choose one of your own.")
+        return (clinic,)
 
 
-class FeedChoice(Period):
-    """A choice of the Claims Feed; `find` is a patient's id or the key of a payment."""
+def query_model(parameter_class: type[Any], limits: tuple[int, int] | None = None) -> type[PageQuery]:
+    """Return the model of the query parameters of a report.
 
-    status: Status | None = None
-    reason: Reason | None = None
-    find: Text | None = None
-    amount: Amount | None = None
-    after: Text | None = None
-
-    def wanted(self, user: User) -> FeedFilter:
-        """Return it for the ledger, limited to what the user may see."""
-        is_key = self.find is not None and "/" in self.find
-        return FeedFilter(
-            since=self.since,
-            until=self.until,
-            status=self.status,
-            reason=self.reason,
-            clinics=self.clinics(user),
-            patient=None if is_key else self.find,
-            payment=self.find if is_key else None,
-            amount=self.amount,
-        )
-
-    def place(self) -> FeedCursor | None:
-        """Return after which row the page begins."""
-        if self.after is None:
-            return None
-        try:
-            micros, source, number = map(int, self.after.split("."))
-            at = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
-            return FeedCursor(at, min(1, max(0, source)), min(number, 2**62))
-        except (ValueError, OverflowError, OSError):
-            raise PageError(422, "This page of the feed cannot be found.", "Start again from its first page.") from None
+    `limits` are the default and the maximum of `limit`; without them the model has no such parameter.
+    """
+    described: dict[str, Any] = {name: _field(each) for name, each in parameters_of(parameter_class).items()}
+    described["after"] = (Text | None, Field(None, description="Start after this row: the `next` of the page before."))
+    if limits:
+        default, most = limits
+        described["limit"] = (int, Field(default, ge=1, le=most, description="The number of rows at most."))
+    model: type[PageQuery] = create_model(parameter_class.__name__, __base__=PageQuery, **described)
+    return model
 
 
-def encode_cursor(place: FeedCursor) -> str:
-    """Return a place as a page's address holds it."""
-    micros = round(place.at.replace(microsecond=0).timestamp()) * 1_000_000 + place.at.microsecond
-    return f"{micros}.{place.source}.{place.id}"
+def report_query(
+    parameter_class: type[_Parameters], limits: tuple[int, int] | None = None
+) -> Callable[..., ReportQuery[_Parameters]]:
+    """Return a FastAPI dependency that reads the query of a report."""
+    model = query_model(parameter_class, limits)
+
+    def read(given: Any) -> ReportQuery[_Parameters]:
+        return _to_query(parameter_class, given)
+
+    _declare(read, model, Query())
+    return read
 
 
-class ExceptionChoice(Period):
-    """A choice of Billing Exceptions."""
+def report_form(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery[_Parameters]]:
+    """Return a FastAPI dependency that reads the parameters of a report from a form that was posted."""
 
-    status: FindingStatus | None = FindingStatus.OPEN
-    everything: bool = False
-    reason: FindingReason | None = None
-    case: ClosedCase | None = None
-    patient: Text | None = None
-    after: Annotated[int, Field(ge=0, le=2**62)] = 0
+    def read(given: Any) -> ReportQuery[_Parameters]:
+        return _to_query(parameter_class, given)
 
-    def query(self, user: User) -> ExceptionFilter:
-        """Return it for the ledger, limited to what the user may see."""
-        return ExceptionFilter(
-            status=None if self.everything else self.status,
-            reason=self.reason,
-            case=self.case,
-            clinics=self.clinics(user),
-            patient=self.patient,
-            since=self.since,
-            until=self.until,
-        )
+    _declare(read, query_model(parameter_class), Form())
+    return read
 
 
-class LogChoice(Period):
-    """A choice of the Patient Payment Log; days are deposit dates."""
+def optional_report_query(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery[_Parameters] | None]:
+    """Return a dependency that reads the query of a report; None if a required parameter is not given."""
+    names = [name for name, each in parameters_of(parameter_class).items() if each.is_required]
+    optional: dict[str, Any] = dict.fromkeys(names, (Text | None, None))
+    model = create_model(parameter_class.__name__, __base__=query_model(parameter_class), **optional)
 
-    patient: Text | None = None
-    charge_type: ChargeType | None = None
-    method: Method | None = None
-    kind: Annotated[Text, Field(pattern="^(import|adjustment|manual)$")] | None = None
-    group_by: GroupBy | None = None
-    after: Text | None = None
+    def read(given: Any) -> ReportQuery[_Parameters] | None:
+        return None if None in (getattr(given, name) for name in names) else _to_query(parameter_class, given)
 
-    def query(self, user: User) -> LogFilter:
-        """Return it for the ledger, limited to what the user may see."""
-        return LogFilter(
-            patient_id=self.patient,
-            since=self.since,
-            until=self.until,
-            charge_type=self.charge_type,
-            method=self.method,
-            kind=self.kind,
-            clinics=self.clinics(user),
-        )
+    _declare(read, model, Query())
+    return read
 
-    def place(self) -> LogCursor | None:
-        """Return after which entry the page begins."""
-        if self.after is None:
-            return None
-        day, _, number = self.after.partition(".")
-        try:
-            return LogCursor(date.fromisoformat(day), min(int(number), 2**62))
-        except ValueError:
-            raise PageError(422, "This page of the log cannot be found.", "Start again from its first page.") from None
+
+def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQuery[_Parameters]:
+    """Return the query that a model has read."""
+    parameters = parameter_class(**{name: getattr(given, name) for name in parameters_of(parameter_class)})
+    return ReportQuery(parameters, getattr(given, "after", None), getattr(given, "limit", 0))
+
+
+def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> None:
+    """Declare the model and its source, the query or a form, in the signature that FastAPI reads."""
+    given = inspect.Parameter("given", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[model, source])
+    read.__signature__ = inspect.Signature([given])  # type: ignore[attr-defined]
+
+
+def _field(parameter: Parameter) -> tuple[Any, Any]:
+    kind: Any = parameter.choices() if parameter.kind is ParameterKind.CHOICE else _TYPES[parameter.kind]
+    if parameter.is_required:
+        return kind, Field(description=parameter.help)
+    return (kind | None if parameter.default is None else kind), Field(parameter.default, description=parameter.help)
+
+
+def encode_feed_cursor(cursor: FeedCursor) -> str:
+    """Return a position in the Claims Feed as text."""
+    micros = round(cursor.at.replace(microsecond=0).timestamp()) * 1_000_000 + cursor.at.microsecond
+    return f"{micros}.{cursor.source}.{cursor.id}"
+
+
+def feed_cursor(after: str | None) -> FeedCursor | None:
+    """Read a position in the Claims Feed. Raises PageError (422) for any other text."""
+    if after is None:
+        return None
+    try:
+        micros, source, row_id = map(int, after.split("."))
+        at = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+        return FeedCursor(at, min(1, max(0, source)), min(row_id, _ID_MAX))
+    except (ValueError, OverflowError, OSError):
+        raise _no_such_page("the feed") from None
+
+
+def encode_log_cursor(cursor: LogCursor) -> str:
+    """Return a position in the Patient Payment Log as text."""
+    return f"{cursor.deposit_date}.{cursor.id}"
+
+
+def log_cursor(after: str | None) -> LogCursor | None:
+    """Read a position in the Patient Payment Log. Raises PageError (422) for any other text."""
+    if after is None:
+        return None
+    day, _, row_id = after.partition(".")
+    try:
+        return LogCursor(date.fromisoformat(day), min(int(row_id), _ID_MAX))
+    except ValueError:
+        raise _no_such_page("the log") from None
+
+
+def row_cursor(after: str | None) -> int:
+    """Read the id of the last row of the page before; 0 for the first page. Raises PageError (422) for other text."""
+    try:
+        return max(0, min(int(after or 0), _ID_MAX))
+    except ValueError:
+        raise _no_such_page("the list") from None
+
+
+def _no_such_page(of: str) -> PageError:
+    return PageError(422, f"This page of {of} cannot be found.", "Start again from its first page.")

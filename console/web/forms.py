@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from console.web.filters import Filter
+from console.web.filters import PageQuery
 
 RowId = Annotated[int, Field(ge=0, le=2**62)]
 """The id or version of a row, as a form carries it."""
 
 
-class ReturnForm(Filter):
+class ReturnForm(PageQuery):
     """A form that returns to the page it was sent from; `back` holds the address of that page."""
 
     back: str = ""

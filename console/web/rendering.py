@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from console.plurals import plural
+from console.reports.parameters import parameters_of
 
 FOLDER = Path(__file__).parent
 _BADGE_CLASSES = {
@@ -47,7 +48,8 @@ def create_templates() -> Environment:
     environment.filters |= {"money": format_money, "number": format_number, "plural": plural}
     environment.filters |= {"datetime": format_datetime, "datetime_seconds": format_datetime_seconds}
     environment.filters |= {"badge": badge, "humanize": humanize, "user_name": user_name}
-    environment.globals |= {"url": url, "statics": _static_urls()}
+    environment.filters |= {"utc_input": utc_input}
+    environment.globals |= {"parameters_of": parameters_of, "url": url, "statics": _static_urls()}
     environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}
     return environment
 
@@ -60,6 +62,11 @@ def format_money(amount: Decimal | None) -> Markup:
     if amount < 0:
         return Markup(f'<span class="negative">\u2212{-amount:,.2f}</span>')  # noqa: S704
     return Markup(f"{amount:,.2f}")  # noqa: S704
+
+
+def utc_input(at: datetime | None) -> str:
+    """Return a moment in UTC as an input of type datetime-local holds it."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}" if at else ""
 
 
 @pass_context

@@ -80,7 +80,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     page.get_by_role("checkbox", name=re.compile("Tick exception")).check()
     page.get_by_role("button", name="Accept 1 ticked").click()
     expect(page.get_by_role("status")).to_contain_text("1 of 1 exceptions accepted")
-    expect(page.get_by_text("No payment needs anyone.")).to_be_visible()
+    expect(page.get_by_text("No open exceptions.")).to_be_visible()
 
     amounts = {row["payment"]: row["amount"] for row in console_stack.ledger(clinic) if row["kind"] == "adjustment"}
     assert amounts == {key(clinic, "added"): "15.00", key(clinic, "edited"): "10.00"}

@@ -1,13 +1,15 @@
 """A patient's account: total payments across cases, unassigned money, balance, and every entry."""
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Response
 
+from console.reports.account import ACCOUNT, APPLIED, AccountParameters
+from console.reports.payment_log import PAYMENT_LOG
 from console.web.auth import Viewer
 from console.web.errors import PageError
-from console.web.filters import Filter, Text
+from console.web.filters import ReportQuery, optional_report_query
 from payments.journeys import distributing, reporting
 from payments.journeys.distributing import AccountRow, MovementRow
 from payments.journeys.reporting import LogFilter, LogRow
@@ -18,25 +20,28 @@ router = APIRouter(include_in_schema=False)
 LINES_MAX = 500
 
 
-class _Choice(Filter):
-    patient: Text | None = None
-
-
 @router.get("/account")
-def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
+def show(
+    query: Annotated[ReportQuery[AccountParameters] | None, Depends(optional_report_query(AccountParameters))],
+    context: Viewer,
+) -> Response:
     """Show the account of a patient, or the search form."""
-    if choice.patient is None:
-        return context.page("account.html", patient=None)
-    visible = context.user.clinics
+    reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED}
+    if query is None:
+        return context.page("account.html", patient=None, chosen=None, **reports)
+    chosen, visible = query.parameters, context.user.clinics
+    patient, as_of = chosen.patient, chosen.as_of
     with context.app.snapshot_transaction() as tx:
-        movements = distributing.show_movements(tx, choice.patient, visible)
-        accounts = [
-            _read_account(tx, row, movements, visible) for row in distributing.show_account(tx, choice.patient, visible)
-        ]
-        context.audit(tx, "viewed account", choice.patient)
+        movements = distributing.show_movements(tx, patient, visible, as_of)
+        rows = distributing.show_account(tx, patient, visible, as_of)
+        accounts = [_read_account(tx, row, movements, chosen.payments_query(row, visible)) for row in rows]
+        context.audit(tx, "viewed account", patient)
     if not accounts:
-        raise PageError(404, f"There is no patient {choice.patient}.", "Check the patient id in the Claims Feed.")
-    return context.page("account.html", patient=choice.patient, accounts=accounts, is_limited=visible is not None)
+        raise PageError(404, f"There is no patient {patient}.", "Check the patient id in the Claims Feed.")
+    is_limited = visible is not None
+    return context.page(
+        "account.html", patient=patient, chosen=chosen, accounts=accounts, is_limited=is_limited, **reports
+    )
 
 
 class _Account(NamedTuple):
@@ -50,14 +55,13 @@ class _Account(NamedTuple):
 
 
 def _read_account(
-    tx: Transaction, row: AccountRow, movements: Sequence[MovementRow], visible: Sequence[str] | None
+    tx: Transaction, row: AccountRow, movements: Sequence[MovementRow], log_filter: LogFilter
 ) -> _Account:
-    query = LogFilter(patient_id=row.patient, company_id=row.company, clinics=visible)
-    lines = reporting.payment_log_page(tx, query, None, LINES_MAX)
+    page = reporting.payment_log_page(tx, log_filter, None, LINES_MAX)
     return _Account(
         row,
         distributing.show_name(tx, row),
-        [each.row for each in lines.rows],
-        lines.has_more,
+        [each.row for each in page.rows],
+        page.has_more,
         [each for each in movements if each.company == row.company],
     )

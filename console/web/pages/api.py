@@ -1,20 +1,43 @@
 """The same for programs: reports, requeue, accept, and whether a save would flow; JSON, with the same rights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import Field
 
-from console.reports import layouts
+from console.reports.account import ACCOUNT, AccountParameters, account_records
+from console.reports.balancing import BalancingParameters, balance_record
+from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters, feed_records
+from console.reports.definition import Report
+from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
+from console.reports.months import MONTHS, MonthsParameters, month_records
 from console.reports.output import Record, plain
+from console.reports.payment_log import (
+    PAYMENT_LOG,
+    PaymentLogParameters,
+    log_records,
+    log_sum_records,
+    payment_log_sums,
+)
+from console.reports.timeline import TIMELINE, TimelineParameters, timeline_records
 from console.web.auth import Editor, Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import Day, ExceptionChoice, FeedChoice, Filter, LogChoice, Period, Text, encode_cursor
-from console.web.pages.balancing import balance_query
+from console.web.filters import (
+    Day,
+    PageQuery,
+    ReportQuery,
+    Text,
+    encode_feed_cursor,
+    encode_log_cursor,
+    feed_cursor,
+    log_cursor,
+    report_query,
+    row_cursor,
+)
+from console.web.pages.balancing import balanced_clinic
 from console.web.pages.claims_feed import requeue_keys
 from console.web.pages.exceptions import accept_if_unchanged, acknowledge_if_unchanged
 from console.web.pages.months import check_sees_companies
@@ -43,22 +66,10 @@ router = APIRouter(prefix="/api", responses=PROBLEMS)
 
 VIEW_ROWS_MAX = 100
 """What is more in one answer is an export, and needs that right."""
-Limit = Annotated[int, Field(ge=1, le=ROWS_MAX)]
+_LIMITS = (VIEW_ROWS_MAX, ROWS_MAX)
 
 
-class _FeedPage(FeedChoice):
-    limit: Limit = VIEW_ROWS_MAX
-
-
-class _ExceptionPage(ExceptionChoice):
-    limit: Limit = VIEW_ROWS_MAX
-
-
-class _LogPage(LogChoice):
-    limit: Limit = VIEW_ROWS_MAX
-
-
-class _Save(Filter):
+class _Save(PageQuery):
     clinic: Text
     charge_type: ChargeType
     date: Day
@@ -84,23 +95,30 @@ def would_flow(choice: Annotated[_Save, Query()], context: Viewer) -> Response:
 
 
 @router.get("/claims-feed", responses=gives(Rows))
-def claims_feed(choice: Annotated[_FeedPage, Query()], context: Viewer) -> Response:
+def claims_feed(
+    query: Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters, _LIMITS))],
+    context: Viewer,
+) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
+    feed_filter = query.parameters.query(query.clinics(context.user))
     with context.app.transaction() as tx:
-        page = reporting.claims_feed_page(tx, choice.wanted(context.user), choice.place(), choice.limit)
-        _note(tx, context, "Claims Feed", choice.find, choice.limit)
-    following = encode_cursor(page.rows[-1].cursor) if page.has_more else None
-    return _rows([each.row._asdict() for each in page.rows], layouts.FEED.keys, following)
+        page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), query.limit)
+        _note(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
+    following = encode_feed_cursor(page.rows[-1].cursor) if page.has_more else None
+    return _rows(feed_records(each.row for each in page.rows), CLAIMS_FEED, following)
 
 
 @router.get("/exceptions", responses=gives(Rows))
-def exceptions(choice: Annotated[_ExceptionPage, Query()], context: Viewer) -> Response:
+def exceptions(
+    query: Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters, _LIMITS))],
+    context: Viewer,
+) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
+    exception_filter = query.parameters.query(query.clinics(context.user))
     with context.app.transaction() as tx:
-        page = reporting.exceptions_page(tx, choice.query(context.user), choice.after, choice.limit)
-        _note(tx, context, "Billing Exceptions", choice.patient, choice.limit)
-    rows = [asdict(row) for row in page.rows]
-    return _rows(rows, list(rows[0]) if rows else (), page.rows[-1].id if page.has_more else None)
+        page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), query.limit)
+        _note(tx, context, EXCEPTIONS, query.parameters.patient, query.limit)
+    return _rows(exception_records(page.rows), EXCEPTIONS, page.rows[-1].id if page.has_more else None)
 
 
 @router.post("/exceptions/{number}/accept", responses=gives(Settled))
@@ -130,68 +148,76 @@ def requeue(wish: Requeue, context: Requeuer) -> Response:
 
 
 @router.get("/payment-log", responses=gives(Rows))
-def payment_log(choice: Annotated[_LogPage, Query()], context: Viewer) -> Response:
-    """Return a page of the Patient Payment Log, newest deposit first, or its sums where `group_by` is given."""
-    query = choice.query(context.user)
+def payment_log(
+    query: Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(PaymentLogParameters, _LIMITS))],
+    context: Viewer,
+) -> Response:
+    """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
+    log_filter, group = query.parameters.query(query.clinics(context.user)), query.parameters.group_by
     with context.app.transaction() as tx:
-        _note(tx, context, "Patient Payment Log", choice.patient, choice.limit)
-        if choice.group_by:
-            group = choice.group_by.value
-            sums = reporting.payment_log_sums(tx, query, choice.group_by)
-            summed: list[Record] = [{group: each.key, "count": each.count, "total": each.total} for each in sums]
-            return _rows(summed, (group, "count", "total"), None)
-        page = reporting.payment_log_page(tx, query, choice.place(), choice.limit)
-    last = page.rows[-1] if page.has_more else None
-    following = f"{last.cursor.deposit_date}.{last.cursor.id}" if last else None
-    return _rows([each.row._asdict() for each in page.rows], layouts.LOG.keys, following)
+        _note(tx, context, PAYMENT_LOG, query.parameters.patient, query.limit)
+        if group:
+            sums = reporting.payment_log_sums(tx, log_filter, group)
+            return _rows(log_sum_records(sums, group), payment_log_sums(group), None)
+        page = reporting.payment_log_page(tx, log_filter, log_cursor(query.after), query.limit)
+    following = encode_log_cursor(page.rows[-1].cursor) if page.has_more else None
+    return _rows(log_records(each.row for each in page.rows), PAYMENT_LOG, following)
 
 
 @router.get("/account", responses=gives(Rows))
-def account(patient: Annotated[Text, Query()], context: Viewer) -> Response:
+def account(
+    query: Annotated[ReportQuery[AccountParameters], Depends(report_query(AccountParameters))], context: Viewer
+) -> Response:
     """Return a patient's account: all payments, what of them is unassigned, and what is still owed."""
+    patient = query.parameters.patient
     with context.app.transaction() as tx:
-        rows = distributing.show_account(tx, patient, context.user.clinics)
+        rows = distributing.show_account(tx, patient, context.user.clinics, query.parameters.as_of)
         context.audit(tx, "viewed account", patient, "API")
     if not rows:
         raise PageError(404, f"No patient is known as {patient}.")
-    return _rows([asdict(row) for row in rows], list(asdict(rows[0])), None)
+    return _rows(account_records(rows), ACCOUNT, None)
 
 
 @router.get("/balancing")
-def balance(choice: Annotated[Period, Query()], context: Viewer) -> Response:
-    """Balance the EMR against Billing: both totals, each term between them, and what nothing explains."""
-    query = balance_query(choice, context)
+def balance(
+    query: Annotated[ReportQuery[BalancingParameters], Depends(report_query(BalancingParameters))], context: Viewer
+) -> Response:
+    """Balance the EMR against Billing: both totals, each reconciling item between them, and what is unexplained."""
+    balance_filter = query.parameters.query(balanced_clinic(query, context))
     with context.app.transaction() as tx:
-        found = balancing.balance(tx, query)
-        context.audit(tx, "viewed Payment Balancing", query.clinic_id or "", "API")
-    sums = {"emr_total": found.emr_total, "billing_total": found.billing_total}
-    sums |= {term.value: amount for term, amount in found.items.items()} | {"unexplained": found.unexplained}
-    strange = [line.payment for line in found.unexplained_lines]
-    return JSONResponse({name: f"{amount:.2f}" for name, amount in sums.items()} | {"unexplained_payments": strange})
+        found = balancing.balance(tx, balance_filter)
+        context.audit(tx, "viewed Payment Balancing", balance_filter.clinic_id or "", "API")
+    record = balance_record(found, balance_filter)
+    unexplained = [line.payment for line in found.unexplained_lines]
+    return JSONResponse({key: plain(value) for key, value in record.items()} | {"unexplained_payments": unexplained})
 
 
 @router.get("/months", responses=gives(Rows))
-def months(company: Annotated[Text, Query()], context: Viewer) -> Response:
+def months(
+    query: Annotated[ReportQuery[MonthsParameters], Depends(report_query(MonthsParameters))], context: Viewer
+) -> Response:
     """Return a company's months and their states."""
     check_sees_companies(context)
     with context.app.transaction() as tx:
-        rows = [asdict(row) for row in closing.list_months(tx, company)]
-    return _rows(rows, list(rows[0]) if rows else (), None)
+        return _rows(month_records(closing.list_months(tx, query.parameters.company)), MONTHS, None)
 
 
 @router.get("/timeline", responses=gives(Rows))
-def timeline(payment: Annotated[Text, Query()], context: Viewer) -> Response:
+def timeline(
+    query: Annotated[ReportQuery[TimelineParameters], Depends(report_query(TimelineParameters))], context: Viewer
+) -> Response:
     """Return everything that happened to one payment."""
+    payment = query.parameters.payment
     with context.app.transaction() as tx:
-        rows = [row._asdict() for row in timeline_rows(tx, context, payment)]
+        events = timeline_rows(tx, context, payment)
         context.audit(tx, "viewed timeline", payment, "API")
-    return _rows(rows, list(rows[0]), None)
+    return _rows(timeline_records(events), TIMELINE, None)
 
 
-def _note(tx: Transaction, context: RequestContext, report: str, subject: str | None, limit: int) -> None:
+def _note(tx: Transaction, context: RequestContext, report: Report, subject: str | None, limit: int) -> None:
     """Write down that somebody looks at rows, or takes away more of them than one looks at, which needs the right."""
     if limit <= VIEW_ROWS_MAX:
-        context.audit(tx, f"viewed {report}", subject or "", f"API {context.request.url.query}")
+        context.audit(tx, f"viewed {report.title}", subject or "", f"API {context.request.url.query}")
         return
     if not context.may(Right.EXPORT):
         raise PageError(
@@ -200,9 +226,11 @@ def _note(tx: Transaction, context: RequestContext, report: str, subject: str | 
             f"include the right to {Right.EXPORT.phrase}.",
             f"Ask for at most {VIEW_ROWS_MAX} rows at a time.",
         )
-    context.audit(tx, f"exported {report}", subject or "", f"up to {limit:,} rows as JSON; {context.request.url.query}")
+    context.audit(
+        tx, f"exported {report.title}", subject or "", f"up to {limit:,} rows as JSON; {context.request.url.query}"
+    )
 
 
-def _rows(records: Iterable[Record], keys: Sequence[str], following: object) -> Response:
-    rows = [{key: plain(record[key]) for key in keys} for record in records]
+def _rows(records: Iterable[Record], report: Report, following: object) -> Response:
+    rows = [{key: plain(record[key]) for key in report.keys} for record in records]
     return JSONResponse({"rows": rows, "next": following})

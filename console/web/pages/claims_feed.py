@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Response
+from fastapi import APIRouter, Depends, Form, Response
 from pydantic import Field
 
+from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters
 from console.web.auth import Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import FeedChoice, encode_cursor
+from console.web.filters import ReportQuery, encode_feed_cursor, feed_cursor, report_query
 from console.web.forms import ReturnForm
 from console.web.pages.choices import clinic_names
 from payments.access.rights import Right
@@ -28,22 +29,26 @@ class _RequeueForm(ReturnForm):
 
 
 @router.get("/claims-feed")
-def show(choice: Annotated[FeedChoice, Query()], context: Viewer) -> Response:
+def show(
+    query: Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters))], context: Viewer
+) -> Response:
     """Show a page of the feed."""
+    chosen = query.parameters
+    feed_filter = chosen.query(query.clinics(context.user))
     with context.app.transaction() as tx:
-        page = reporting.claims_feed_page(tx, choice.wanted(context.user), choice.place(), PAGE_ROWS)
+        page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), PAGE_ROWS)
         names = clinic_names(tx, context)
-        context.audit(tx, "viewed Claims Feed", choice.find or "", context.request.url.query)
+        context.audit(tx, "viewed Claims Feed", chosen.find or "", context.request.url.query)
     return context.page(
         "claims_feed.html",
-        choice=choice,
+        report=CLAIMS_FEED,
+        chosen=chosen,
+        is_first=query.after is None,
         rows=[_shown(each.row) for each in page.rows],
-        next_page=context.link(after=encode_cursor(page.rows[-1].cursor)) if page.has_more else None,
+        next_page=context.link(after=encode_feed_cursor(page.rows[-1].cursor)) if page.has_more else None,
         clinics=names,
-        statuses=list(Status),
-        reasons=list(Reason),
-        can_requeue=context.may(Right.REQUEUE),
-        can_requeue_all=choice.status in REQUEUEABLE or (choice.status is None and choice.reason is not None),
+        can_requeue=context.may(Right.REQUEUE) and chosen.as_of is None,
+        can_requeue_all=chosen.status in REQUEUEABLE or (chosen.status is None and chosen.reason is not None),
     )
 
 

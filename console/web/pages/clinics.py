@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Query, Response
 from pydantic import Field
 
+from console.reports.settings import SETTINGS
 from console.web.auth import Configurer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import Filter, Text
+from console.web.filters import PageQuery, Text
 from console.web.rendering import url
 from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
@@ -22,7 +23,7 @@ from payments.store.db.connection import Transaction
 router = APIRouter(include_in_schema=False)
 
 
-class _Choice(Filter):
+class _Choice(PageQuery):
     clinic: Text | None = None
     find: Text | None = None
     like: Text | None = None
@@ -30,13 +31,13 @@ class _Choice(Filter):
     changed: bool = False
 
 
-class _SettingsForm(Filter):
+class _SettingsForm(PageQuery):
     clinic: Text = ""
     integration: Literal["on"] | None = None
     charge_types: list[ChargeType] = Field(default_factory=list, alias="type")
 
 
-class _CopyForm(Filter):
+class _CopyForm(PageQuery):
     clinic: Text = ""
     to: list[Text] = Field(default_factory=list)
 
@@ -51,7 +52,9 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     if like and choice.differing:
         rows = [row for row in rows if row is like or (row.integration, row.types) != (like.integration, like.types)]
     names = [row.clinic for row in visible]
-    return context.page("clinics.html", rows=rows, like=like, types=list(ChargeType), names=names, choice=choice)
+    return context.page(
+        "clinics.html", report=SETTINGS, rows=rows, like=like, types=list(ChargeType), names=names, choice=choice
+    )
 
 
 @router.get("/clinic")

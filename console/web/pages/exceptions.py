@@ -3,17 +3,18 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Response
+from fastapi import APIRouter, Depends, Form, Response
 from pydantic import Field
 
+from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import ExceptionChoice
+from console.web.filters import ReportQuery, report_query, row_cursor
 from console.web.forms import ReturnForm, RowId
 from console.web.pages.choices import clinic_names
-from payments.core.finding import FindingReason, FindingStatus
-from payments.core.outcome import ClosedCase
+from payments.access.rights import Right
+from payments.core.finding import FindingReason
 from payments.journeys import adjusting, reporting
 from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
 
@@ -46,24 +47,28 @@ class _BulkAcceptForm(ReturnForm):
 
 
 @router.get("/exceptions")
-def show(choice: Annotated[ExceptionChoice, Query()], context: Viewer) -> Response:
+def show(
+    query: Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters))], context: Viewer
+) -> Response:
     """Show a page of exceptions, the oldest first."""
+    chosen = query.parameters
+    exception_filter = chosen.query(query.clinics(context.user))
     with context.app.snapshot_transaction() as tx:
-        page = reporting.exceptions_page(tx, choice.query(context.user), choice.after, PAGE_ROWS)
-        counts = reporting.exception_counts(tx, choice.query(context.user))
+        page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
+        counts = reporting.exception_counts(tx, exception_filter)
         names = clinic_names(tx, context)
-        context.audit(tx, "viewed Billing Exceptions", choice.patient or "", context.request.url.query)
+        context.audit(tx, "viewed Billing Exceptions", chosen.patient or "", context.request.url.query)
     return context.page(
         "exceptions.html",
-        choice=choice,
+        report=EXCEPTIONS,
+        chosen=chosen,
+        is_first=query.after is None,
         rows=page.rows,
         counts=counts,
         total=sum(each.count for each in counts),
         next_page=context.link(after=page.rows[-1].id) if page.has_more else None,
         clinics=names,
-        reasons=list(FindingReason),
-        cases=list(ClosedCase),
-        statuses=list(FindingStatus),
+        may_edit=context.may(Right.EDIT) and chosen.as_of is None,
         accepts={reason.value for reason in FindingReason if reason.can_be_accepted},
         today=context.today,
     )

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Response
 
+from console.reports.months import CLOSE_WARNINGS, MONTHS
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import Filter, Text
+from console.web.filters import PageQuery, Text
 from console.web.rendering import url
 from payments.contract.money import Money, total
 from payments.core.close import MonthSum
@@ -21,12 +22,12 @@ from tasks.closing import close as close_month
 router = APIRouter(include_in_schema=False)
 
 
-class _Choice(Filter):
+class _Choice(PageQuery):
     company: Text | None = None
     month: Text | None = None
 
 
-class _MonthForm(Filter):
+class _MonthForm(PageQuery):
     company: Text = ""
     month: Text = ""
 
@@ -48,6 +49,8 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     selected = _parse_month(name) if company and name else None
     return context.page(
         "months.html",
+        report=MONTHS,
+        warnings=CLOSE_WARNINGS,
         companies=companies,
         company=company,
         months=list(reversed(months)),

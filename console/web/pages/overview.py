@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from console.web.auth import Viewer
 from console.web.charts import flow_chart
-from console.web.filters import FIRST_DAY, Day, Filter
+from console.web.filters import FIRST_DAY, Day, PageQuery
 from console.web.rendering import format_age
 from payments.journeys import dashboard
 from tasks.feed.stream import FeedStats
@@ -15,7 +15,7 @@ from tasks.feed.stream import FeedStats
 router = APIRouter(include_in_schema=False)
 
 
-class _Choice(Filter):
+class _Choice(PageQuery):
     day: Day | None = None
 
 

@@ -1,14 +1,16 @@
 """Requeue runs: all payments that match a filter, previewed, confirmed, and requeued in chunks that can be stopped."""
 
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Form, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Response
 
+from console.reports.claims_feed import ClaimsFeedParameters
 from console.web.auth import Requeuer
 from console.web.context import AppState, RequestContext
 from console.web.errors import PageError
-from console.web.filters import FeedChoice
+from console.web.filters import ReportQuery, report_form, report_query
 from console.web.pages.claims_feed import REQUEUEABLE
 from console.web.rendering import url
 from payments.core.outcome import Reason
@@ -18,27 +20,29 @@ from tasks import enqueue
 
 router = APIRouter(include_in_schema=False)
 
+FeedQuery = ReportQuery[ClaimsFeedParameters]
+
 CHUNK_ROWS = 500
 STALLED_AFTER = timedelta(seconds=30)
 _CLINICS_NAMED = 3
 
 
 @router.get("/requeue-runs/new")
-def preview(choice: Annotated[FeedChoice, Query()], context: Requeuer) -> Response:
+def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters))], context: Requeuer) -> Response:
     """Preview a run: how many payments match and their expected outcome."""
-    _check(choice)
-    feed_filter = choice.wanted(context.user)
+    feed_filter = _feed_filter(query, context)
     with context.app.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
-    fields = choice.model_dump(mode="json", exclude_none=True, exclude={"after"})
+    fields = {name: value for name, value in asdict(query.parameters).items() if value is not None}
     return context.page("requeue_new.html", expected=expected, criteria=_criteria(feed_filter), fields=fields)
 
 
 @router.post("/requeue-runs")
-def start(choice: Annotated[FeedChoice, Form()], tasks: BackgroundTasks, context: Requeuer) -> Response:
+def start(
+    query: Annotated[FeedQuery, Depends(report_form(ClaimsFeedParameters))], tasks: BackgroundTasks, context: Requeuer
+) -> Response:
     """Start a run in the background."""
-    _check(choice)
-    feed_filter = choice.wanted(context.user)
+    feed_filter = _feed_filter(query, context)
     with context.app.transaction() as tx:
         run_id = requeueing.start_run(tx, feed_filter, context.now, context.user.signature)
         context.audit(tx, "requeued all that match", f"run {run_id}", ", ".join(_criteria(feed_filter)))
@@ -106,14 +110,19 @@ def _run_in_background(context: RequestContext, run_id: int, tasks: BackgroundTa
     return response
 
 
-def _check(choice: FeedChoice) -> None:
-    """Raise PageError (422) unless the filter names a status that can be requeued, or a reason."""
-    if choice.status not in REQUEUEABLE and not (choice.status is None and choice.reason):
+def _feed_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
+    """Return the filter of a run, which is always of the feed as it is now.
+
+    Raises PageError (422) unless the filter names a status that can be requeued, or a reason.
+    """
+    chosen = query.parameters
+    if chosen.status not in REQUEUEABLE and not (chosen.status is None and chosen.reason):
         raise PageError(
             422,
             "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason.",
             "Set it in the Claims Feed.",
         )
+    return replace(chosen, as_of=None).query(query.clinics(context.user))
 
 
 def _criteria(feed_filter: FeedFilter) -> list[str]:

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Response
 
+from console.reports.timeline import TIMELINE, TimelineParameters
 from console.web.auth import Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import Filter, Text
-from payments.core.outcome import Reason
+from console.web.filters import ReportQuery, optional_report_query
+from payments.core.outcome import Reason, Status
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, TimelineRow
 from payments.store.db.connection import Transaction
@@ -16,29 +17,29 @@ from payments.store.db.connection import Transaction
 router = APIRouter(include_in_schema=False)
 
 
-class _Choice(Filter):
-    payment: Text | None = None
-
-
 @router.get("/timeline")
-def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
+def show(
+    query: Annotated[ReportQuery[TimelineParameters] | None, Depends(optional_report_query(TimelineParameters))],
+    context: Viewer,
+) -> Response:
     """Show the timeline of a payment, or the search form."""
-    if choice.payment is None:
-        return context.page("timeline.html", payment=None)
+    if query is None:
+        return context.page("timeline.html", report=TIMELINE, payment=None)
+    payment = query.parameters.payment
+    feed_filter = FeedFilter(payment=payment, clinics=context.user.clinics)
     with context.app.transaction() as tx:
-        happened = timeline_rows(tx, context, choice.payment)
-        found = reporting.claims_feed_page(
-            tx, FeedFilter(payment=choice.payment, clinics=context.user.clinics), None, 1
-        ).rows
-        context.audit(tx, "viewed timeline", choice.payment)
+        events = timeline_rows(tx, context, payment)
+        found = reporting.claims_feed_page(tx, feed_filter, None, 1).rows
+        context.audit(tx, "viewed timeline", payment)
     row = found[0].row if found else None
     return context.page(
         "timeline.html",
-        payment=choice.payment,
-        happened=happened,
+        report=TIMELINE,
+        payment=payment,
+        events=events,
         row=row,
         sentence=Reason(row.reason).sentence if row and row.reason else "",
-        may_requeue=bool(row and row.status != "Transmission Successful"),
+        may_requeue=bool(row and row.status != Status.SUCCESSFUL),
     )
 
 

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Response
 from pydantic import Field, TypeAdapter, ValidationError
 
+from console.reports.users import USERS
 from console.web.auth import Administrator
 from console.web.errors import PageError
-from console.web.filters import Filter, Text
+from console.web.filters import PageQuery, Text
 from payments.access import authentication
 from payments.access.authentication import Password, UserError
 from payments.access.rights import RIGHTS, Right, Role, User
@@ -18,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 _CLINICS = TypeAdapter(tuple[Identifier, ...])
 
 
-class _NameForm(Filter):
+class _NameForm(PageQuery):
     name: Text = ""
 
 
@@ -44,7 +45,7 @@ def show(context: Administrator) -> Response:
     """Show every user and the rights of each role."""
     with context.app.transaction() as tx:
         rows = authentication.list_users(tx)
-    return context.page("users.html", rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
+    return context.page("users.html", report=USERS, rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
 
 
 @router.post("/users")

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from console.cli.balancing import KEYS, LINES, TERMS
+from console.reports.balancing import BALANCING, DIFFERENCES, ITEMS
 from emr.payment_log import write_payment_log
 from payments.contract.event import ChargeType, PaymentSaved
 from payments.core.balancing import ReconcilingItem
@@ -49,16 +49,16 @@ def written(path: Path, *events: PaymentSaved) -> Path:
 
 
 def test_balancing_keys_match_the_documented_interface() -> None:
-    assert KEYS[: len(AGREED)] == AGREED
-    assert list(ReconcilingItem) == TERMS
+    assert list(BALANCING.keys[: len(AGREED)]) == AGREED
+    assert list(ReconcilingItem) == list(ITEMS)
 
 
 @pytest.mark.usefixtures("week")
 def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -> None:
     balance = terminal.types(*f"report balancing {WEEK} --format json".split()).rows
 
-    nothing = dict.fromkeys(TERMS, "0.00")
-    assert list(balance) == [*KEYS, "lines"]
+    nothing = dict.fromkeys(ITEMS, "0.00")
+    assert list(balance) == [*BALANCING.keys, "lines"]
     assert balance == {
         "emr_total": "1034.00",
         "billing_total": "1025.00",
@@ -72,6 +72,7 @@ def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -
             {"payment": "weighed/type/1", "emr": "9.00", "billing": "0.00"}
             | nothing
             | {"not_sent": "9.00", "unexplained": "0.00", "note": None}
+            | {"transaction_date": str(UNSENT.transaction_date), "charge_type": "Supplies"}
         ],
     }
 
@@ -110,8 +111,8 @@ def test_balancing_csv_is_one_row_or_one_per_line(terminal: Terminal) -> None:
     (whole,) = csv.DictReader(io.StringIO(terminal.types(*f"report balancing {WEEK} --format csv".split()).out))
     (line,) = csv.DictReader(io.StringIO(terminal.types(*f"report balancing {WEEK} --format csv --lines".split()).out))
 
-    assert list(whole) == KEYS
-    assert list(line) == list(LINES.keys)
+    assert list(whole) == list(BALANCING.keys)
+    assert list(line) == list(DIFFERENCES.keys)
     assert (whole["emr_total"], line["not_sent"]) == ("1034.00", "9.00")
 
 
@@ -153,4 +154,6 @@ def test_nightly_balancing_logs_unexplained_differences(ledger_database: Databas
 
     assert well.endswith("clinics, unexplained 0.00")
     assert badly.endswith("clinics, unexplained 5.00 in 1 line")
-    assert log == [{"event": "unexplained", "log_level": "error", "clinic": "weighed", "amount": "5.00", "lines": 1}]
+    assert log == [
+        {"event": "balance_unexplained", "log_level": "error", "clinic": "weighed", "amount": "5.00", "lines": 1}
+    ]

@@ -82,7 +82,7 @@ def test_month_is_scheduled_and_cancelled(terminal: Terminal, takes: Takes) -> N
     told = terminal.types("months", "schedule", company, "2020-04")
 
     assert told.out.startswith(f"{company} 2020-04 closes tonight")
-    assert told.out.splitlines()[1:] == ["Everything of this month is settled."]
+    assert told.out.splitlines()[1:] == ["No open items in this month."]
     assert listed(terminal, company)["2020-04"] == ("SCHEDULED", "25.00")
     assert terminal.types("months", "cancel", company, "2020-04").out == f"{company} 2020-04 is open again.\n"
     assert listed(terminal, company)["2020-04"] == ("OPEN", "25.00")
@@ -95,7 +95,7 @@ def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, takes: T
 
     told = terminal.types("months", "schedule", company, "2020-04")
 
-    assert "Better settled before the month is closed" in told.out
+    assert "Resolve before the month is closed" in told.out
     assert [word in told.out for word in (f"{company}/p0/1", "1,025.00", f"{company}/p1/1")] == [True, True, False]
     assert listed(terminal, company)["2020-04"][0] == "SCHEDULED"
 
@@ -108,7 +108,7 @@ def test_close_dry_run_changes_nothing(terminal: Terminal, takes: Takes, command
 
     assert told.out.splitlines() == [
         "It would be closed with payments of 1,025.00. Nothing was changed.",
-        "Everything of this month is settled.",
+        "No open items in this month.",
     ]
     assert listed(terminal, company)["2020-04"] == ("OPEN", "1025.00")
 
@@ -192,7 +192,7 @@ def test_invalid_month_is_refused_with_the_expected_format(terminal: Terminal, c
 def test_company_without_months_prints_a_sentence_or_an_empty_array(terminal: Terminal) -> None:
     assert listed(terminal, "of-nowhere") == {}
     told = terminal.types("months", "list", "--company", "of-nowhere").out
-    assert told == "This company has no month with payments yet.\n"
+    assert told == "No months with payments yet.\n"
 
 
 @pytest.mark.parametrize(

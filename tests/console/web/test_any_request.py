@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from config.engines import Engines
 from config.settings import read_settings
 from console.web.app import PAGES, create_app
-from console.web.filters import Filter
+from console.web.filters import PageQuery
 from payments.access import authentication
 from payments.access.authentication import Password
 from payments.access.rights import Role, User
@@ -47,7 +47,7 @@ LEFT_OUT = {"/logout", "/metrics"}
 
 def _fields() -> set[str]:
     """Return every name that a page or call reads from an address, a form or a body."""
-    filters, names = [Filter], set()
+    filters, names = [PageQuery], set()
     for each in filters:
         filters += each.__subclasses__()
         names |= set(each.model_fields)

@@ -7,7 +7,7 @@ import zipfile
 
 from fastapi import FastAPI
 
-from console.reports.layouts import LOG
+from console.reports.payment_log import PAYMENT_LOG
 from tests.console.web.conftest import Ledger
 from tests.console.web.stories import Visitor, audited, edit_in_closed_month, exception_of, rows, said
 from tests.make import patient, saved
@@ -78,7 +78,7 @@ def test_log_export_contains_no_formulas_and_is_audited(visitor: Visitor, ledger
         sheet, strings = (parts.read(f"xl/{name}.xml").decode() for name in ("worksheets/sheet1", "sharedStrings"))
     assert "<f>" not in sheet
     assert "HYPERLINK" in strings
-    assert re.findall("<t>([a-z_]+)</t>", strings)[: len(LOG.keys)] == list(LOG.keys)
+    assert re.findall("<t>([a-z_]+)</t>", strings)[: len(PAYMENT_LOG.keys)] == list(PAYMENT_LOG.keys)
     assert "<v>-25.00</v>" in sheet
     assert [row.detail.split(";")[0] for row in audited(site, "exported Patient Payment Log")][:2] == [
         "1 rows as xlsx",

@@ -1,0 +1,93 @@
+"""Makes the options of a report command from the parameters of its report."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from console.cli.arguments import check_order, choose, day, moment
+from console.reports.parameters import Parameter, ParameterKind, parameters_of
+
+_Parameters = TypeVar("_Parameters")
+_TYPES: dict[ParameterKind, Any] = {
+    ParameterKind.DAY: date,
+    ParameterKind.MOMENT: datetime,
+    ParameterKind.AMOUNT: Decimal,
+}
+
+
+def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator for a command whose first argument is an instance of a report's parameter class.
+
+    The command gets an option for each parameter, before its own options. Raises typer.BadParameter if a period ends
+    before it begins.
+    """
+    described = parameters_of(parameter_class)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def run(**given: Any) -> None:
+            chosen = {each.name: given.pop(each.name) for each in fields(parameter_class)}  # type: ignore[arg-type]
+            check_order(chosen.get("since"), chosen.get("until"))
+            command(parameter_class(**chosen), **given)
+
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+        options = [_option(each) for each in described.values()]
+        run.__signature__ = inspect.Signature([*options, *own])  # type: ignore[attr-defined]
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorate
+
+
+def _option(parameter: Parameter) -> inspect.Parameter:
+    annotation = _TYPES.get(parameter.kind, str)
+    more: dict[str, Any] = {"help": parameter.help, "metavar": parameter.metavar or None}
+    if parameter.kind not in {ParameterKind.TEXT, ParameterKind.CLINIC}:
+        more |= {"parser": _parser(parameter), "metavar": parameter.metavar or _METAVARS[parameter.kind]}
+    described = typer.Option(parameter.option, **more) if parameter.option else typer.Argument(**more)
+    if not parameter.is_required:
+        annotation = annotation | None
+    return inspect.Parameter(
+        parameter.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if parameter.is_required else parameter.default,
+        annotation=Annotated[annotation, described],
+    )
+
+
+_METAVARS = {
+    ParameterKind.DAY: "YYYY-MM-DD",
+    ParameterKind.MOMENT: "TIME",
+    ParameterKind.AMOUNT: "AMOUNT",
+    ParameterKind.CHOICE: "TEXT",
+}
+
+
+def _parser(parameter: Parameter) -> Callable[[str], Any]:
+    match parameter.kind:
+        case ParameterKind.DAY:
+            return day
+        case ParameterKind.MOMENT:
+            return moment
+        case ParameterKind.AMOUNT:
+            return _amount
+        case _:
+            noun = parameter.label.lower()
+            return lambda text: choose(parameter.choices(), text, noun)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.replace(",", "").replace("$", "").strip())
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount != round(amount, 2):
+        raise typer.BadParameter(f"{text} is not an amount such as 25.00")
+    return amount

@@ -1,0 +1,92 @@
+"""A patient's account: its sums, its payments, and the charges that they were applied to."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Record
+from console.reports.parameters import as_of, parameter
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from payments.journeys.distributing import AccountRow, MovementRow
+    from payments.journeys.reporting import LogFilter
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountParameters:
+    """The patient of an account."""
+
+    patient: str = parameter(
+        "Patient", "The patient's id.", option="", metavar="PATIENT", required=True, size=20, is_search=True
+    )
+    as_of: datetime | None = as_of()
+
+    def payments_query(self, account: AccountRow, clinics: Sequence[str] | None = None) -> LogFilter:
+        """Return the filter of the account's own payments: another company may use the same id for another patient."""
+        from payments.journeys.reporting import LogFilter
+
+        return LogFilter(account.patient, as_of=self.as_of, company_id=account.company, clinics=clinics)
+
+
+ACCOUNT = Report(
+    title="Patient account",
+    columns=(
+        Column("patient", "Patient", wraps=True),
+        Column("payments_total", "Payments", Kind.MONEY),
+        Column("unassigned", "Unassigned", Kind.MONEY),
+        Column("balance", "Still owed", Kind.MONEY),
+        Column("company", "Company", wraps=True),
+    ),
+    table=("patient", "company", "payments_total", "unassigned", "balance"),
+    page=("payments_total", "unassigned", "balance"),
+    noun="account",
+    empty="No patient has this id.",
+    parameters=AccountParameters,
+)
+APPLIED = Report(
+    title="Applied to charges",
+    columns=(
+        Column("payment", "Payment", wraps=True, css_class="pay"),
+        Column("charge", "Charge", wraps=True),
+        Column("date_of_service", "Date of service", Kind.DATE, from_width=100),
+        Column("amount", "Amount", Kind.MONEY),
+        Column("rule", "Rule", wraps=True),
+        Column("distribution_date", "Distributed", Kind.DATE),
+    ),
+    table=("payment", "charge", "date_of_service", "rule", "distribution_date", "amount"),
+    noun="movement",
+    empty="Nothing is applied to a charge.",
+    total_of="amount",
+)
+MOVEMENTS = Report(
+    title="Movements",
+    columns=(
+        Column("company", "Company"),
+        Column("patient", "Patient", wraps=True),
+        Column("charge", "Charge", wraps=True),
+        Column("amount", "Amount", Kind.MONEY),
+        Column("rule", "Rule", wraps=True),
+        Column("payment", "Payment", wraps=True, from_width=120),
+    ),
+    table=("patient", "payment", "charge", "rule", "amount"),
+    noun="movement",
+    empty="There is nothing to move.",
+    total_of="amount",
+)
+
+
+def account_records(rows: Iterable[AccountRow]) -> list[Record]:
+    """Return accounts as records."""
+    return [asdict(row) for row in rows]
+
+
+def applied_records(rows: Iterable[MovementRow]) -> list[Record]:
+    """Return the movements of an account as records."""
+    return [row._asdict() for row in rows]

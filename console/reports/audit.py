@@ -1,0 +1,41 @@
+"""The audit history: who did, exported or viewed what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.parameters import first_day, last_day, parameter
+
+if TYPE_CHECKING:
+    from datetime import date
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditParameters:
+    """Filters of the audit history. Days are those of the reader's time zone."""
+
+    who: str | None = parameter("User", "A user's name, or a service.")
+    action: str | None = parameter("Action", "This action only.")
+    subject: str | None = parameter("Payment, patient, clinic or user", "What it was done to.", size=20, is_search=True)
+    since: date | None = first_day()
+    until: date | None = last_day()
+
+
+AUDIT = Report(
+    title="Audit history",
+    columns=(
+        Column("id", "No.", Kind.COUNT),
+        Column("at", "Time", Kind.MOMENT),
+        Column("who", "User"),
+        Column("action", "Action"),
+        Column("subject", "Subject", css_class="key"),
+        Column("detail", "Detail", css_class="why"),
+        Column("address", "Address"),
+    ),
+    table=("at", "who", "action", "subject", "detail", "address"),
+    noun="entry",
+    empty="No matching entries.",
+    parameters=AuditParameters,
+)

@@ -1,0 +1,118 @@
+"""Payment Balancing: its sums, and the lines on which the EMR and Billing differ."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Record, Value
+from console.reports.parameters import as_of, clinic, first_day, last_day
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from payments.journeys.balancing import Balance, BalancedLine, BalanceFilter
+
+_ITEMS = {
+    "internal": "Internal payments",
+    "not_sent": "Not Sent",
+    "pending": "Pending",
+    "invalid": "Validation Failed",
+    "zero_due": "Amount Due 0.00",
+    "closed_month": "Closed month",
+    "prior_period": "Prior period",
+    "date_differences": "Date differences",
+}
+ITEMS = tuple(_ITEMS)
+"""The reconciling items, in the order in which they are subtracted."""
+_ITEM_COLUMNS = tuple(Column(key, heading, Kind.MONEY) for key, heading in _ITEMS.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class BalancingParameters:
+    """The period and clinic to balance. Days are transaction dates of the EMR and deposit dates of Billing."""
+
+    since: date | None = first_day()
+    until: date | None = last_day()
+    clinic: str | None = clinic()
+    as_of: datetime | None = as_of()
+
+    def query(self, clinic_id: str | None) -> BalanceFilter:
+        """Return the filter of the ledger for this clinic; None is all of them."""
+        from payments.journeys.balancing import BalanceFilter
+
+        return BalanceFilter(since=self.since, until=self.until, clinic_id=clinic_id, as_of=self.as_of)
+
+
+def _why(record: Record) -> Value:
+    items = [f"{key.replace('_', ' ')} {record[key]:,.2f}" for key in ITEMS if record[key]]
+    return "; ".join(filter(None, [*items, str(record["note"] or "")]))
+
+
+BALANCING = Report(
+    title="Payment Balancing",
+    columns=(
+        Column("emr_total", "EMR", Kind.MONEY),
+        Column("billing_total", "Billing", Kind.MONEY),
+        *_ITEM_COLUMNS,
+        Column("unexplained", "Unexplained", Kind.MONEY),
+        Column("since", "From", Kind.DATE),
+        Column("until", "To", Kind.DATE),
+        Column("clinic", "Clinic"),
+    ),
+    table=("emr_total", "billing_total", *ITEMS, "unexplained"),
+    noun="balance",
+    empty="",
+    parameters=BalancingParameters,
+)
+DIFFERENCES = Report(
+    title="Differences between the EMR and Billing",
+    columns=(
+        Column("payment", "Payment", wraps=True, css_class="pay"),
+        Column("emr", "EMR", Kind.MONEY),
+        Column("billing", "Billing", Kind.MONEY),
+        *_ITEM_COLUMNS,
+        Column("unexplained", "Unexplained", Kind.MONEY),
+        Column("note", "Why", wraps=True, text=_why, css_class="why"),
+        Column("transaction_date", "Paid on", Kind.DATE),
+        Column("charge_type", "Charge type"),
+    ),
+    table=("payment", "emr", "billing", "note", "unexplained"),
+    page=("payment", "transaction_date", "charge_type", "emr", "billing", "note", "unexplained"),
+    noun="payment",
+    empty="",
+    total_of="unexplained",
+)
+
+
+def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
+    """Return a balance as a record: its totals, the reconciling items between them, and its filter."""
+    return {
+        "emr_total": balance.emr_total,
+        "billing_total": balance.billing_total,
+        **{item.value: amount for item, amount in balance.items.items()},
+        "unexplained": balance.unexplained,
+        "since": balance_filter.since,
+        "until": balance_filter.until,
+        "clinic": balance_filter.clinic_id,
+    }
+
+
+def difference_record(line: BalancedLine) -> Record:
+    """Return a line as a record with every reconciling item, those that are not its own as zero."""
+    from payments.contract.money import ZERO
+
+    return {
+        "payment": line.payment,
+        "emr": line.emr,
+        "billing": line.billing,
+        **dict.fromkeys(ITEMS, ZERO),
+        **{item.value: amount for item, amount in line.items.items()},
+        "unexplained": line.unexplained,
+        "note": line.note or None,
+        "transaction_date": line.day,
+        "charge_type": line.charge_type,
+    }

@@ -1,0 +1,130 @@
+"""The Claims Feed, and its sums by status and reason."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Record, Value
+from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+    from decimal import Decimal
+
+    from payments.core.outcome import Reason, Status
+    from payments.journeys.reporting import FeedFilter, FeedRow, FeedSum
+
+
+def _statuses() -> type[Status]:
+    from payments.core.outcome import Status
+
+    return Status
+
+
+def _reasons() -> type[Reason]:
+    from payments.core.outcome import Reason
+
+    return Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimsFeedParameters:
+    """Filters of the Claims Feed. Days are save dates in the clinics' time zones; `amount` is in dollars."""
+
+    since: date | None = first_day("Saved from")
+    until: date | None = last_day()
+    status: Status | None = parameter(
+        "Status",
+        "`Not Sent`, `Validation Failed`, `Transmission Pending` or `... Successful`.",
+        ParameterKind.CHOICE,
+        choices=_statuses,
+    )
+    reason: Reason | None = parameter(
+        "Reason", "The reason, such as `type_not_selected`.", ParameterKind.CHOICE, choices=_reasons
+    )
+    clinic: str | None = clinic()
+    find: str | None = parameter(
+        "Patient or payment", "A patient's id, or the key of a payment.", size=15, is_search=True
+    )
+    amount: Decimal | None = parameter("Amount", "This amount in dollars only.", ParameterKind.AMOUNT, size=6)
+    as_of: datetime | None = as_of()
+
+    def query(self, clinics: Sequence[str] | None) -> FeedFilter:
+        """Return the filter of the ledger, limited to these clinics; None is all of them."""
+        from payments.journeys.reporting import FeedFilter
+
+        is_key = self.find is not None and "/" in self.find
+        return FeedFilter(
+            since=self.since,
+            until=self.until,
+            status=self.status,
+            reason=self.reason,
+            clinics=clinics,
+            patient=None if is_key else self.find,
+            payment=self.find if is_key else None,
+            amount=self.amount,
+            as_of=self.as_of,
+        )
+
+
+def _key(record: Record) -> Value:
+    """Return the key by which a payment is requeued; that of an unreadable event is `refused:ID`."""
+    return record["payment"] or record["refused"]
+
+
+CLAIMS_FEED = Report(
+    title="Claims Feed",
+    columns=(
+        Column("payment", "Payment", wraps=True, text=_key, css_class="pay"),
+        Column("version", "Version", Kind.COUNT, from_width=170),
+        Column("clinic", "Clinic"),
+        Column("patient", "Patient", from_width=160, css_class="whose"),
+        Column("charge_type", "Charge type", from_width=100),
+        Column("amount", "Amount", Kind.MONEY),
+        Column("saved_at", "Saved", Kind.MOMENT, from_width=120),
+        Column("status", "Status"),
+        Column("reason", "Reason", css_class="why"),
+        Column("attempts", "Attempts", Kind.COUNT, from_width=170, css_class="wide"),
+        Column("application", "Application"),
+        Column("detail", "Detail"),
+        Column("next_try_at", "Next attempt", Kind.MOMENT),
+        Column("refused", "Dead letter"),
+    ),
+    table=("payment", "charge_type", "patient", "amount", "saved_at", "status", "reason", "version", "attempts"),
+    page=("payment", "patient", "charge_type", "amount", "saved_at", "status", "reason", "attempts"),
+    noun="payment",
+    empty="The Claims Feed holds no such payments.",
+    total_of="amount",
+    parameters=ClaimsFeedParameters,
+)
+
+CLAIMS_FEED_SUMS = Report(
+    title="Claims Feed by status and reason",
+    columns=(
+        Column("status", "Status"),
+        Column("reason", "Reason"),
+        Column("count", "Payments", Kind.COUNT),
+        Column("total", "Amount", Kind.MONEY),
+    ),
+    table=("status", "reason", "count", "total"),
+    noun="payment",
+    empty=CLAIMS_FEED.empty,
+    total_of="total",
+    counted_by="count",
+    parameters=ClaimsFeedParameters,
+)
+
+
+def feed_records(rows: Iterable[FeedRow]) -> list[Record]:
+    """Return the rows of the Claims Feed as records."""
+    return [row._asdict() for row in rows]
+
+
+def feed_sum_records(sums: Iterable[FeedSum]) -> list[Record]:
+    """Return the sums of the Claims Feed as records."""
+    return [{"status": each.status, "reason": each.reason, "count": each.count, "total": each.total} for each in sums]

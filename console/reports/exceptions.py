@@ -1,0 +1,135 @@
+"""The Billing Exceptions."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Record, Value, entries_of
+from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from payments.core.finding import FindingReason
+    from payments.core.outcome import ClosedCase
+    from payments.journeys.reporting import ExceptionFilter, ExceptionRow
+
+
+class StatusChoice(StrEnum):
+    """The statuses of an exception, and all of them."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
+    AUTO_CLOSED = "auto_closed"
+    ALL = "all"
+
+
+def _reasons() -> type[FindingReason]:
+    from payments.core.finding import FindingReason
+
+    return FindingReason
+
+
+def _cases() -> type[ClosedCase]:
+    from payments.core.outcome import ClosedCase
+
+    return ClosedCase
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExceptionsParameters:
+    """Filters of the Billing Exceptions. Days are transaction dates."""
+
+    reason: FindingReason | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
+    case: ClosedCase | None = parameter(
+        "Case", "added, edited or deleted, of a closed month.", ParameterKind.CHOICE, choices=_cases
+    )
+    clinic: str | None = clinic()
+    patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
+    since: date | None = first_day("Transaction from")
+    until: date | None = last_day()
+    status: StatusChoice = parameter(
+        "Status",
+        "The open ones, those that ended so, or all that ever were.",
+        ParameterKind.CHOICE,
+        choices=lambda: StatusChoice,
+        metavar="|".join(StatusChoice),
+        default=StatusChoice.OPEN,
+    )
+    as_of: datetime | None = as_of()
+
+    def query(self, clinics: Sequence[str] | None) -> ExceptionFilter:
+        """Return the filter of the ledger, limited to these clinics; None is all of them."""
+        from payments.core.finding import FindingStatus
+        from payments.journeys.reporting import ExceptionFilter
+
+        return ExceptionFilter(
+            status=None if self.status is StatusChoice.ALL else FindingStatus(self.status.value),
+            reason=self.reason,
+            case=self.case,
+            clinics=clinics,
+            patient=self.patient,
+            since=self.since,
+            until=self.until,
+            as_of=self.as_of,
+        )
+
+
+def _what(record: Record) -> Value:
+    """Return the case, if there is one, in place of the reason that names all three, and the note."""
+    case, note = record["case"], record["note"]
+    what = record["reason"] if case is None else f"Payment {case} when month is closed"
+    return ". ".join(str(part) for part in (what, note) if part)
+
+
+def _proposed(record: Record) -> Value:
+    return [f"{Decimal(each['amount'] or 0):,} {each['method']}" for each in entries_of(record["proposal"])] or None
+
+
+EXCEPTIONS = Report(
+    title="Billing Exceptions",
+    columns=(
+        Column("id", "No.", Kind.COUNT),
+        Column("type", "Type"),
+        Column("reason", "Exception", wraps=True, text=_what),
+        Column("case", "Case"),
+        Column("payment", "Payment", wraps=True, css_class="pay"),
+        Column("patient", "Patient", from_width=150),
+        Column("amount_before", "Billing", Kind.MONEY),
+        Column("amount_now", "EMR", Kind.MONEY),
+        Column("difference", "Difference", Kind.MONEY, from_width=100),
+        Column("transaction_date", "Transaction", Kind.DATE, from_width=120),
+        Column("status", "Status", from_width=110, css_class="decide"),
+        Column("proposal", "Proposed", wraps=True, text=_proposed),
+        Column("company", "Company"),
+        Column("clinic", "Clinic"),
+        Column("charge_type", "Charge type"),
+        Column("method", "Method"),
+        Column("version", "Version", Kind.COUNT),
+        Column("note", "Note"),
+        Column("opened_at", "Opened", Kind.MOMENT),
+        Column("ended_at", "Ended", Kind.MOMENT),
+        Column("ended_by", "Ended by"),
+    ),
+    table=(
+        *("payment", "id", "patient", "reason", "transaction_date", "amount_before", "amount_now", "difference"),
+        *("proposal", "status"),
+    ),
+    page=("payment", "reason", "amount_before", "amount_now", "proposal", "status"),
+    noun="exception",
+    empty="No matching exceptions.",
+    parameters=ExceptionsParameters,
+)
+
+
+def exception_records(rows: Iterable[ExceptionRow]) -> list[Record]:
+    """Return the Billing Exceptions as records."""
+    return [asdict(row) for row in rows]

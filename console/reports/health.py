@@ -1,0 +1,23 @@
+"""The state of each part of a running stack."""
+
+from __future__ import annotations
+
+from console.reports.definition import Column, Report
+from console.reports.output import Record, Value
+
+
+def _state(record: Record) -> Value:
+    return "up" if record["is_up"] else "down"
+
+
+HEALTH = Report(
+    title="Health",
+    columns=(
+        Column("name", "Part"),
+        Column("is_up", "State", text=_state),
+        Column("detail", "Detail", wraps=True),
+    ),
+    table=("name", "is_up", "detail"),
+    noun="part",
+    empty="The stack has no parts.",
+)

@@ -1,0 +1,86 @@
+"""The months of a company, the totals of one, and what to resolve before it closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Record
+from console.reports.parameters import parameter
+
+if TYPE_CHECKING:
+    from payments.core.close import MonthSum
+    from payments.journeys.closing import CloseWarning, MonthRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthsParameters:
+    """The company whose months are listed."""
+
+    company: str = parameter("Company", "The company's id.", required=True)
+
+
+MONTHS = Report(
+    title="Months",
+    columns=(
+        Column("company", "Company", wraps=True),
+        Column("month", "Month"),
+        Column("state", "State"),
+        Column("closed_at", "Closed", Kind.MOMENT),
+        Column("payments_total", "Payments", Kind.MONEY),
+        Column("scheduled_at", "Scheduled", Kind.MOMENT),
+        Column("scheduled_by", "By", from_width=100),
+    ),
+    table=("company", "month", "state", "closed_at", "scheduled_by", "payments_total"),
+    page=("month", "state", "closed_at", "scheduled_by", "payments_total"),
+    noun="month",
+    empty="No months with payments yet.",
+    parameters=MonthsParameters,
+)
+CLOSE_WARNINGS = Report(
+    title="Resolve before the month is closed",
+    columns=(
+        Column("what", "What", wraps=True),
+        Column("payment", "Payment", wraps=True, css_class="pay"),
+        Column("detail", "Detail", wraps=True, from_width=120),
+        Column("amount", "Amount", Kind.MONEY),
+    ),
+    table=("what", "payment", "detail", "amount"),
+    page=("what", "payment", "amount"),
+    noun="payment",
+    empty="No open items in this month.",
+    total_of="amount",
+)
+MONTH_SUMS = Report(
+    title="Payments by method, charge type, clinic and user",
+    columns=(
+        Column("method", "Method"),
+        Column("charge_type", "Charge type"),
+        Column("clinic", "Clinic", wraps=True),
+        Column("user", "User", wraps=True, from_width=100),
+        Column("count", "Rows", Kind.COUNT),
+        Column("total", "Amount", Kind.MONEY),
+    ),
+    table=("method", "charge_type", "clinic", "user", "count", "total"),
+    noun="row",
+    empty="The month has no payments.",
+    total_of="total",
+    counted_by="count",
+)
+
+
+def month_records(rows: Iterable[MonthRow]) -> list[Record]:
+    """Return the months of a company as records."""
+    return [asdict(row) for row in rows]
+
+
+def month_sum_records(sums: Iterable[MonthSum]) -> list[Record]:
+    """Return the totals of a month as records."""
+    return [each._asdict() | {"count": each.count_of_entries} for each in sums]
+
+
+def warning_records(warnings: Iterable[CloseWarning]) -> list[Record]:
+    """Return the warnings before a close as records."""
+    return [asdict(each) for each in warnings]

@@ -1,0 +1,165 @@
+"""The Patient Payment Log: its rows, its rows with the charges that they were applied to, and its sums by a column."""
+
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Entry, Record, Value, entries_of
+from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from payments.contract.event import ChargeType, Method
+    from payments.core.line import EntryKind
+    from payments.journeys.distributing import AppliedRow
+    from payments.journeys.reporting import GroupBy, LogFilter, LogRow, LogSum
+
+GROUPS = "charge_type|deposit_date|method|clinic|user"
+"""The columns of GroupBy, for the help text."""
+
+
+def _charge_types() -> type[ChargeType]:
+    from payments.contract.event import ChargeType
+
+    return ChargeType
+
+
+def _methods() -> type[Method]:
+    from payments.contract.event import Method
+
+    return Method
+
+
+def _kinds() -> type[EntryKind]:
+    from payments.core.line import EntryKind
+
+    return EntryKind
+
+
+def _groups() -> type[GroupBy]:
+    from payments.journeys.reporting import GroupBy
+
+    return GroupBy
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentLogParameters:
+    """Filters of the Patient Payment Log, and the column to sum it by. Days are deposit dates."""
+
+    since: date | None = first_day("Deposited from")
+    until: date | None = last_day()
+    clinic: str | None = clinic()
+    patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
+    charge_type: ChargeType | None = parameter(
+        "Charge type", "This charge type only.", ParameterKind.CHOICE, choices=_charge_types
+    )
+    method: Method | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_methods)
+    kind: EntryKind | None = parameter(
+        "Kind", "Entries of this kind only: import, adjustment or manual.", ParameterKind.CHOICE, choices=_kinds
+    )
+    user: str | None = parameter("User", "Entries of this user only, as the log prints it.")
+    as_of: datetime | None = as_of()
+    group_by: GroupBy | None = parameter(
+        "Group by",
+        "One line for each, with their number and total.",
+        ParameterKind.CHOICE,
+        choices=_groups,
+        metavar=GROUPS,
+        any_label="None",
+    )
+
+    def query(self, clinics: Sequence[str] | None) -> LogFilter:
+        """Return the filter of the ledger, limited to these clinics; None is all of them."""
+        from payments.journeys.reporting import LogFilter
+
+        return LogFilter(
+            patient_id=self.patient,
+            since=self.since,
+            until=self.until,
+            user=self.user,
+            as_of=self.as_of,
+            charge_type=self.charge_type,
+            method=self.method,
+            kind=self.kind,
+            clinics=clinics,
+        )
+
+
+PAYMENT_LOG = Report(
+    title="Patient Payment Log",
+    columns=(
+        Column("payment", "Payment", wraps=True, css_class="pay"),
+        Column("patient", "Patient", from_width=120, wraps=True, css_class="whose"),
+        Column("charge_type", "Charge type"),
+        Column("amount", "Amount", Kind.MONEY),
+        Column("method", "Method", from_width=100, css_class="brief"),
+        Column("deposit_date", "Deposited", Kind.DATE),
+        Column("posting_date", "Posted", Kind.DATE, from_width=150, css_class="wide"),
+        Column("kind", "Kind", from_width=160),
+        Column("user", "User", from_width=190, css_class="quiet wide brief"),
+        Column("unassigned", "Unassigned", Kind.MONEY, from_width=140),
+    ),
+    table=(
+        *("payment", "patient", "charge_type", "method", "deposit_date", "posting_date", "kind", "user"),
+        *("unassigned", "amount"),
+    ),
+    noun="row",
+    empty="The Patient Payment Log holds no such payments.",
+    total_of="amount",
+    parameters=PaymentLogParameters,
+)
+
+
+def _applied_in_short(record: Record) -> Value:
+    return [f"{each['date_of_service']}: {each['amount']}" for each in entries_of(record["applied"])]
+
+
+EXPANDED_PAYMENT_LOG = replace(
+    PAYMENT_LOG,
+    columns=(*PAYMENT_LOG.columns, Column("applied", "Applied to", wraps=True, text=_applied_in_short)),
+    table=(*PAYMENT_LOG.table, "applied"),
+)
+
+
+def payment_log_sums(group: str) -> Report:
+    """Return the definition of the Patient Payment Log summed by one of its columns."""
+    words = group.replace("_", " ")
+    return Report(
+        title=f"Patient Payment Log by {words}",
+        columns=(
+            Column(group, words.capitalize(), wraps=True),
+            Column("count", "Rows", Kind.COUNT),
+            Column("total", "Amount", Kind.MONEY),
+        ),
+        table=(group, "count", "total"),
+        noun="row",
+        empty=PAYMENT_LOG.empty,
+        total_of="total",
+        counted_by="count",
+        parameters=PaymentLogParameters,
+    )
+
+
+def log_records(rows: Iterable[LogRow]) -> list[Record]:
+    """Return the rows of the Patient Payment Log as records."""
+    return [row._asdict() for row in rows]
+
+
+def expanded_log_records(rows: Iterable[LogRow], applied: Iterable[AppliedRow]) -> list[Record]:
+    """Return the rows as records, each with the charges that its payment was applied to."""
+    parts: dict[str, list[Entry]] = {}
+    for each in applied:
+        part = {"date_of_service": each.date_of_service.isoformat(), "charge": each.charge}
+        parts.setdefault(each.payment, []).append(part | {"amount": f"{each.amount:.2f}"})
+    return [{**row._asdict(), "applied": parts.get(row.payment or "", [])} for row in rows]
+
+
+def log_sum_records(sums: Iterable[LogSum], group: str) -> list[Record]:
+    """Return the sums of the Patient Payment Log as records."""
+    return [{group: each.key, "count": each.count, "total": each.total} for each in sums]

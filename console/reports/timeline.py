@@ -1,0 +1,56 @@
+"""The timeline of a payment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Record
+from console.reports.parameters import parameter
+
+if TYPE_CHECKING:
+    from payments.journeys.reporting import TimelineRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineParameters:
+    """The payment of a timeline, by its printed key."""
+
+    payment: str = parameter(
+        "Payment",
+        "clinic/payment/line, as the Claims Feed prints it.",
+        option="",
+        metavar="KEY",
+        required=True,
+        size=32,
+    )
+
+
+TIMELINE = Report(
+    title="Timeline",
+    columns=(
+        Column("at", "Time", Kind.MOMENT),
+        Column("what", "Event", wraps=True),
+        Column("version", "Version", Kind.COUNT, from_width=100),
+        Column("detail", "Detail", wraps=True, css_class="why"),
+        Column("who", "By", from_width=120, wraps=True),
+        Column("duration_ms", "Took (ms)", Kind.COUNT, from_width=120),
+        Column("error", "Error"),
+    ),
+    table=("at", "what", "version", "detail", "who", "duration_ms"),
+    noun="event",
+    empty="Nothing happened to it yet.",
+    parameters=TimelineParameters,
+)
+
+
+def timeline_of(payment: str) -> Report:
+    """Return the definition of the timeline of one payment, which its title names."""
+    return replace(TIMELINE, title=f"Timeline of {payment}")
+
+
+def timeline_records(rows: Iterable[TimelineRow]) -> list[Record]:
+    """Return the events as records. An error is also part of the detail, for readers of the agreed keys only."""
+    return [row._asdict() | {"detail": ": ".join(filter(None, (row.detail.rstrip("."), row.error)))} for row in rows]

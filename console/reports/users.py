@@ -1,0 +1,55 @@
+"""The users of the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, Kind, Report
+from console.reports.output import Record, Value
+
+if TYPE_CHECKING:
+    from payments.access.authentication import UserRow
+
+
+def _clinics_in_short(record: Record) -> Value:
+    clinics = record["clinics"]
+    return "all" if clinics is None else clinics
+
+
+def _state(record: Record) -> Value:
+    disabled_at = record["disabled_at"]
+    return f"disabled {disabled_at:%Y-%m-%d %H:%M} UTC" if isinstance(disabled_at, datetime) else "active"
+
+
+USERS = Report(
+    title="Users of the console",
+    columns=(
+        Column("name", "Name", wraps=True),
+        Column("role", "Role"),
+        Column("clinics", "Clinics", wraps=True, text=_clinics_in_short),
+        Column("added_at", "Added", Kind.MOMENT, from_width=120),
+        Column("added_by", "By"),
+        Column("disabled_at", "State", text=_state),
+    ),
+    table=("name", "role", "clinics", "added_at", "disabled_at"),
+    page=("name", "role", "clinics", "added_at", "added_by", "disabled_at"),
+    noun="user",
+    empty="Nobody can log in yet; `payments users add NAME --role admin` makes the first user.",
+)
+
+
+def user_records(rows: Iterable[UserRow]) -> list[Record]:
+    """Return users as records; `clinics` is null for a user who may see all of them."""
+    return [
+        {
+            "name": row.user.name,
+            "role": row.user.role,
+            "clinics": None if row.user.clinics is None else list(row.user.clinics),
+            "added_at": row.added_at,
+            "added_by": row.added_by,
+            "disabled_at": row.disabled_at,
+        }
+        for row in rows
+    ]
