@@ -8,7 +8,6 @@ from payments.core.month import Month
 from payments.journeys import closing
 from payments.journeys.closing import ClosingError, Snapshot
 from payments.store.db.connection import Database, is_transient, transaction
-from payments.store.ledger.months import CompanyMonth
 from tasks.app import app
 from tasks.resources import get_resources
 
@@ -36,7 +35,7 @@ def close(database: Database, company_id: str, month: Month, now: datetime, who:
         return closing.finish_close(tx, company_id, month, datetime.now(UTC))
 
 
-def _close_or_explain(database: Database, key: CompanyMonth, now: datetime) -> str:
+def _close_or_explain(database: Database, key: tuple[str, Month], now: datetime) -> str:
     """Close a month, and return its total or the reason why it is not closed."""
     company_id, month = key
     try:

@@ -33,7 +33,7 @@ def requeue(
     A payment that is in Billing already needs nothing and is left alone; a key that no payment has ends it with 1.
     """
     from payments.journeys import reporting, requeueing
-    from payments.store.feed.requeues import RequeueFilter
+    from payments.journeys.requeueing import RequeueFilter
     from tasks import enqueue
 
     keys = list(dict.fromkeys(keys or ()))
