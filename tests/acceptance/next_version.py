@@ -47,7 +47,11 @@ CHANGES = (
         '    reply_to: str = "",\n',
         f'    reply_to: str = "",\n    {ARGUMENT}: str | None = None,\n',
     ),
-    ("workers/intake.py", ".delay(reply_to=", f'.delay({ARGUMENT}="{VALUE}", reply_to='),
+    (
+        "tasks/feed/dispatcher.py",
+        "(wire_names.IMPORT_EVENTS, reply_to=",
+        f'(wire_names.IMPORT_EVENTS, {ARGUMENT}="{VALUE}", reply_to=',
+    ),
     ("workers/importer.py", 'run_worker("importer", ', f'run_worker("{NEWER}", '),
 )
 
