@@ -12,24 +12,24 @@ from payments.store.reports.balancing import BalanceFilter
 __all__ = ["Balance", "BalanceFilter", "BalancedLine"]
 
 
-def balance(tx: Transaction, query: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
+def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
     """Balance a period and its clinics. The EMR's side is the feed or, if given, the EMR's own Payment Log.
 
     The result lists the lines on which the two sides differ, unexplained ones first.
     """
     if log is not None:
-        balancing.take_log(tx, log)
+        balancing.load_emr_log(tx, log)
     balance = Balance()
-    for line in _explained(balancing.compare(tx, query, with_log=log is not None)):
+    for line in _explained(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)
     balance.lines.sort(key=lambda line: (-abs(line.unexplained), not line.note, line.payment or ""))
     return balance
 
 
-def balance_clinics(tx: Transaction, query: BalanceFilter) -> dict[str | None, Balance]:
+def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[str | None, Balance]:
     """Balance each clinic separately. Payments without a clinic are under the key None."""
     balances: dict[str | None, Balance] = defaultdict(Balance)
-    for line in _explained(balancing.compare(tx, query, with_log=False)):
+    for line in _explained(balancing.compare(tx, balance_filter, with_log=False)):
         balances[line.clinic].add(line)
     return dict(balances)
 
