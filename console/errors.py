@@ -1,16 +1,13 @@
-"""Tells people in one line what went wrong: what is anticipated in its own words, the rest as a bug; prints nothing."""
+"""One-line descriptions of anticipated errors, for the command line and the pages."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 _SCHEMA_STATES = ("42P01", "42703", "3F000")
-"""SQLSTATEs of a table, column or schema that is not there."""
+"""SQLSTATEs of an undefined table, column or schema."""
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked; the message says why, and what would help.
-
-    `exit_status` is 2 where it was not asked rightly.
-    """
+    """A command failed; the message says why and what to do. `exit_status` is 2 for a usage error, otherwise 1."""
 
     def __init__(self, message: str, exit_status: int = 1) -> None:
         self.exit_status = exit_status
@@ -18,7 +15,7 @@ class CommandError(Exception):
 
 
 def sentence(error: BaseException) -> str | None:
-    """Return what people are told about an anticipated error, or None for one that nobody anticipated."""
+    """Return the sentence that describes an anticipated error, or None for an unexpected one."""
     from config.engines import NotRunningError
     from config.settings import SettingsError
     from emr.client import FeedError
@@ -28,33 +25,35 @@ def sentence(error: BaseException) -> str | None:
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError, TimezoneError
 
-    asked_wrongly = (ClinicOfOtherCompanyError, TimezoneError, AdjustmentError, ClosingError, UserError)
-    told = (CommandError, SettingsError, NotRunningError, FeedError, ExportError, *asked_wrongly)
-    if isinstance(error, told):
+    usage_errors = (ClinicOfOtherCompanyError, TimezoneError, AdjustmentError, ClosingError, UserError)
+    anticipated = (CommandError, SettingsError, NotRunningError, FeedError, ExportError, *usage_errors)
+    if isinstance(error, anticipated):
         return str(error)
-    return _of_postgres(error) or _of_redis(error) or _of_a_file(error)
+    return _describe_postgres(error) or _describe_redis(error) or _describe_file(error)
 
 
-def _of_postgres(error: BaseException) -> str | None:
+def _describe_postgres(error: BaseException) -> str | None:
     from payments.store.db.connection import is_transient
 
-    said = getattr(error, "orig", None)
-    if getattr(said, "sqlstate", None) in _SCHEMA_STATES:
-        return "the database is not in the form that this version needs; `payments up` brings it there"
+    cause = getattr(error, "orig", None)
+    if getattr(cause, "sqlstate", None) in _SCHEMA_STATES:
+        return "the database schema is not that of this version; `payments up` upgrades it"
     if is_transient(error):
-        return f"PostgreSQL does not answer, or not in time: {_first_line(said or error)}"
-    return f"PostgreSQL refused: {_first_line(said)}" if said else None
+        return f"PostgreSQL does not answer: {_first_line(cause or error)}"
+    return f"PostgreSQL error: {_first_line(cause)}" if cause else None
 
 
-def _of_redis(error: BaseException) -> str | None:
+def _describe_redis(error: BaseException) -> str | None:
     from redis.exceptions import RedisError
 
-    return f"Redis does not answer, or refused: {_first_line(error)}" if isinstance(error, RedisError) else None
+    return (
+        f"Redis does not answer or refused the command: {_first_line(error)}" if isinstance(error, RedisError) else None
+    )
 
 
-def _of_a_file(error: BaseException) -> str | None:
+def _describe_file(error: BaseException) -> str | None:
     return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else None
 
 
 def _first_line(error: object) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason was given")
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")

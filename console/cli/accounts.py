@@ -1,6 +1,6 @@
 """`payments report account` and `payments distribute`: a patient's money, and the charges that it goes to."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TA
         entries = {each.company: reporting.payment_log(tx, parameters.payments_query(each)) for each in accounts}
         applied = distributing.show_movements(tx, patient, as_of=as_of)
     if not accounts:
-        when = f"was known as {patient} at {as_of.isoformat()}" if as_of else f"is known as {patient}"
-        raise CommandError(f"no patient {when}")
+        problem = f"was no patient {patient} at {as_of.isoformat()}" if as_of else f"is no patient {patient}"
+        raise CommandError(f"there {problem}")
     rows = [record for own in entries.values() for record in log_records(own)]
     if form is OutputFormat.TABLE:
         show(account_records(accounts), ACCOUNT, form)

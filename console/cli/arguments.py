@@ -1,6 +1,6 @@
-"""Reads what people type after a command: days, statuses, reasons, charge types, ids; a refusal names the choices."""
+"""Parsers and options for command arguments: dates, statuses, reasons, charge types, ids."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def day(text: str) -> date:
-    """Read a date of business."""
+    """Parse a date. Raises BadParameter."""
     try:
         if len(text) == len("YYYY-MM-DD"):
             return date.fromisoformat(text)
@@ -34,7 +34,7 @@ def day(text: str) -> date:
 
 
 def moment(text: str) -> datetime:
-    """Read a moment; without an offset it is UTC."""
+    """Parse a time; without an offset it is UTC. Raises BadParameter."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
@@ -43,48 +43,48 @@ def moment(text: str) -> datetime:
 
 
 def seconds(text: str | float) -> float:
-    """Read how long to wait; what is no number, and what never ends, is refused."""
+    """Parse a number of seconds. Raises BadParameter, also for a negative, infinite or very large number."""
     with contextlib.suppress(ValueError):
         if 0 <= (read := float(text)) <= WAIT_SECONDS_MAX:
             return read
     raise typer.BadParameter(f"{text} is not a number of seconds from 0 to {WAIT_SECONDS_MAX:,}")
 
 
-FormOption = Annotated[OutputFormat, typer.Option("--format", help="A table for people, JSON or CSV for programs.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=0, help="Rows of a table at most; 0 shows all.")]
+FormOption = Annotated[OutputFormat, typer.Option("--format", help="The output format.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=0, help="Maximum number of table rows; 0 shows all.")]
 
 
 def check_order(since: date | None, until: date | None) -> None:
-    """Refuse a period that ends before it begins, which would look like an empty report."""
+    """Raise BadParameter for a period that ends before it begins; its report would be empty."""
     if since and until and until < since:
-        raise typer.BadParameter(f"{until} lies before --from {since}", param_hint="'--to'")
+        raise typer.BadParameter(f"{until} is before --from {since}", param_hint="'--to'")
 
 
 def status_named(text: str) -> Status:
-    """Read a status as the report prints it, or in the shell's spelling: `Not Sent` or `not-sent`."""
+    """Parse a status: `Not Sent` or `not-sent`. Raises BadParameter with the choices."""
     from payments.core.outcome import Status
 
     return choose(Status, text, "status", "--status")
 
 
 def reason_named(text: str) -> Reason:
-    """Read a reason as the report prints it; hyphens and spaces are as good as underscores."""
+    """Parse a reason; hyphens and spaces may replace underscores. Raises BadParameter with the choices."""
     from payments.core.outcome import Reason
 
     return choose(Reason, text, "reason", "--reason")
 
 
 def charge_types_named(text: str) -> list[ChargeType]:
-    """Read charge types separated by commas, or `all` of them; an empty text is none."""
+    """Parse charge types separated by commas, or `all`; an empty text is none. Raises BadParameter with the choices."""
     from payments.contract.event import ChargeType
 
-    if _folded(text) == "all":
+    if _normalized(text) == "all":
         return list(ChargeType)
     return [choose(ChargeType, part, "charge type", "--types") for part in text.split(",") if part.strip()]
 
 
 def identifier(text: str, hint: str) -> str:
-    """Read the id of a clinic or company by the rule of the event contract."""
+    """Check the id of a clinic or company as the event contract does. Raises BadParameter."""
     from pydantic import TypeAdapter, ValidationError
 
     from payments.contract.fields import Identifier
@@ -92,7 +92,7 @@ def identifier(text: str, hint: str) -> str:
     try:
         return TypeAdapter(Identifier).validate_python(text)
     except ValidationError:
-        raise typer.BadParameter("an id is text of 1 to 64 printable characters", param_hint=f"'{hint}'") from None
+        raise typer.BadParameter("an id has 1 to 64 printable characters", param_hint=f"'{hint}'") from None
 
 
 def choose(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:
@@ -102,11 +102,11 @@ def choose(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = 
     """
     choices = list(choices)
     for choice in choices:
-        if _folded(choice) == _folded(text):
+        if _normalized(choice) == _normalized(text):
             return choice
-    message = f"no {noun} is called {text.strip()!r}; choose from: {', '.join(choices)}"
+    message = f"there is no {noun} {text.strip()!r}; choose from: {', '.join(choices)}"
     raise typer.BadParameter(message, param_hint=f"'{hint}'" if hint else None)
 
 
-def _folded(text: str) -> str:
+def _normalized(text: str) -> str:
     return text.strip().casefold().replace("-", " ").replace("_", " ").removeprefix("transmission ")

@@ -1,6 +1,6 @@
-"""Watches until nothing is queued or due; knows where work waits, and neither terminal nor option."""
+"""The backlog of an installation, and waiting until it is empty."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Backlog:
-    """What has not been dealt with: on the feed, and in the ledger what is due now, to be examined or held.
+    """Work that is not done: feed entries, due payments, payments to check for exceptions, held payments.
 
-    Where an engine did not answer, `problem` says so and nothing else counts.
+    If an engine does not answer, `problem` says so and the counts are 0.
     """
 
     on_feed: int = 0
     due: int = 0
-    to_examine: int = 0
+    to_check: int = 0
     held: int = 0
     problem: str | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is left to be done now; what is held has its time ahead of it."""
-        return not (self.on_feed or self.due or self.to_examine or self.problem)
+        """Whether nothing is to be done now. Held payments are due later."""
+        return not (self.on_feed or self.due or self.to_check or self.problem)
 
     def __str__(self) -> str:
         if self.problem:
@@ -44,24 +44,24 @@ class Backlog:
         parts = {
             "on the feed": self.on_feed,
             "due now": self.due,
-            "to be examined for exceptions": self.to_examine,
-            "held for a later try": self.held,
+            "to be checked for exceptions": self.to_check,
+            "held for a later attempt": self.held,
         }
         return ", ".join(f"{count:,} {where}" for where, count in parts.items() if count) or "nothing"
 
 
-def wait_until_idle(at: Installation, timeout_seconds: float, on_look: Callable[[Backlog], None]) -> Backlog:
-    """Look until all is quiet or the time is over, and return what was seen last."""
+def wait_until_idle(at: Installation, timeout_seconds: float, on_poll: Callable[[Backlog], None]) -> Backlog:
+    """Poll until the backlog is empty or the timeout has passed, and return the last backlog."""
     deadline = time.monotonic() + timeout_seconds
-    for seen in _looks(at):
-        on_look(seen)
-        if seen.is_idle or time.monotonic() >= deadline:
-            return seen
+    for backlog in _poll(at):
+        on_poll(backlog)
+        if backlog.is_idle or time.monotonic() >= deadline:
+            return backlog
         time.sleep(max(0.0, min(POLL_SECONDS, deadline - time.monotonic())))
-    raise AssertionError("the looks do not end")
+    raise AssertionError("_poll never ends")
 
 
-def _looks(at: Installation) -> Iterator[Backlog]:
+def _poll(at: Installation) -> Iterator[Backlog]:
     from payments.store.db.connection import connect
     from tasks.feed.streams import Streams
     from tasks.resources import connect_redis
@@ -70,13 +70,13 @@ def _looks(at: Installation) -> Iterator[Backlog]:
     with closing(connect_redis(at.engines.redis_url)) as feed:
         try:
             while True:
-                yield _look(Streams(feed, at.settings.stream, at.settings.streams), database)
+                yield _read(Streams(feed, at.settings.stream, at.settings.streams), database)
         finally:
             database.dispose()
 
 
-def _look(feed: Streams, database: Database) -> Backlog:
-    """Look at the feed first: what leaves it is in the ledger by then."""
+def _read(feed: Streams, database: Database) -> Backlog:
+    """Read the backlog. The feed comes first, because its entries are in the ledger before they leave it."""
     from redis.exceptions import RedisError
 
     from payments.journeys.reporting import waiting
@@ -85,11 +85,11 @@ def _look(feed: Streams, database: Database) -> Backlog:
     try:
         on_feed = feed.length()
         with transaction(database) as tx:
-            left = waiting(tx, datetime.now(UTC))
+            lines = waiting(tx, datetime.now(UTC))
     except RedisError:
         return Backlog(problem="Redis does not answer")
     except Exception as error:
         if not is_transient(error):
             raise
         return Backlog(problem="PostgreSQL does not answer")
-    return Backlog(on_feed, left.due, left.to_examine, left.later)
+    return Backlog(on_feed, lines.due, lines.to_examine, lines.later)

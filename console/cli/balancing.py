@@ -1,6 +1,6 @@
 """`payments report balancing`: EMR against Billing as one sum, and the lines on which the two differ."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`payments company`: what a company decides for all of its clinics."""
+"""`payments company`: the settings of a company, which apply to all of its clinics."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
 class Policy(StrEnum):
-    """Who accepts the adjustments of closed months."""
+    """Whether a biller reviews the adjustments of closed months, or they are accepted automatically."""
 
     REVIEW = "review"
     AUTO = "auto"
@@ -34,20 +34,18 @@ def set_company(
     company: Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")],
     *,
     hold_days: Annotated[
-        int | None, typer.Option(min=0, max=3650, help="Minimum Days to hold a payment for its own date of service.")
+        int | None, typer.Option(min=0, max=3650, help="Days to hold a payment for its own date of service.")
     ] = None,
-    dos_first: Annotated[
-        Switch | None, typer.Option(help="Whether a payment's own date of service goes first.")
-    ] = None,
+    dos_first: Annotated[Switch | None, typer.Option(help="Apply a payment to its own date of service first.")] = None,
     adjustments: Annotated[
         Policy | None,
-        typer.Option(help="Whether a person accepts the adjustments of closed months, or nobody is asked."),
+        typer.Option(help="Adjustments of closed months: review by a biller, or accepted automatically."),
     ] = None,
     timezone: Annotated[
-        str | None, typer.Option(metavar="IANA", help="Where its days begin, e.g. America/Denver.")
+        str | None, typer.Option(metavar="IANA", help="Time zone in which its days begin, e.g. America/Denver.")
     ] = None,
 ) -> None:
-    """Set what a company decides for all of its clinics; what is left out stays. A change stays on record."""
+    """Change the settings of a company. Options that are left out stay unchanged. Changes are recorded."""
     from payments.journeys import configuring
 
     wish = configuring.CompanyUpdate(

@@ -1,6 +1,6 @@
-"""`payments demo`: a simulated fortnight from save to ledger, on a stack of its own that is gone afterwards."""
+"""`payments demo`: two simulated weeks from save to ledger, on a temporary stack."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 IDLE_SECONDS_MAX = 300
 
 
-class _Run(NamedTuple):
-    """How many events were taken from the feed into the ledger, and how long that took."""
+class _Import(NamedTuple):
+    """The number of events imported from the feed, and the duration in seconds."""
 
     events: int
     seconds: float
 
 
 def demo() -> None:
-    """Carry a simulated fortnight of five clinics into the ledger, and show what became of it.
+    """Import two simulated weeks of five clinics into the ledger, and show the result.
 
-    Everything runs on engines of its own, whatever the environment names, and is gone at the end.
+    The demo starts its own engines, ignores those of the environment, and removes everything at the end.
     """
     import typer
 
@@ -44,41 +44,41 @@ def demo() -> None:
     started = time.monotonic()
     try:
         with temporary_stack() as stack:
-            with spinner("Starting") as tell:
-                at = stack.wait_until_healthy(tell)
+            with spinner("Starting") as update:
+                at = stack.wait_until_healthy(update)
             print_line(
                 f"The stack is up after {time.monotonic() - started:.1f} s: PostgreSQL, Redis, Celery workers, Flower."
             )
-            run = _import_fortnight(stack, at)
-            _show_what_became_of_it(at, run)
+            result = _import_two_weeks(stack, at)
+            _show_result(at, result)
     except StackError as error:
         for line in error.log_tail:
             stderr().print(Text(printable(line), "dim"), soft_wrap=True)
         print_error(str(error))
         raise typer.Exit(1) from None
-    _show_what_to_try()
+    _show_next_steps()
 
 
-def _import_fortnight(stack: TemporaryStack, at: Installation) -> _Run:
+def _import_two_weeks(stack: TemporaryStack, at: Installation) -> _Import:
     from console.cli.backlog import wait_until_idle
-    from console.cli.emr import Simulation, play
+    from console.cli.emr import Simulation, publish_simulation
 
     started = time.monotonic()
-    events = play(at, Simulation(clinics=5, days=14, seed=7, first_day=date(2026, 9, 7)))
-    with progress_bar("Importing", events) as tell:
+    events = publish_simulation(at, Simulation(clinics=5, days=14, seed=7, first_day=date(2026, 9, 7)))
+    with progress_bar("Importing", events) as update:
 
-        def look(seen: Backlog) -> None:
+        def on_poll(backlog: Backlog) -> None:
             stack.check_running()
-            if not seen.problem:
-                tell(events - seen.on_feed)
+            if not backlog.problem:
+                update(events - backlog.on_feed)
 
-        seen = wait_until_idle(at, IDLE_SECONDS_MAX, look)
-    if not seen.is_idle:
-        raise stack.failed(f"not finished after {IDLE_SECONDS_MAX} s: {seen}")
-    return _Run(events, time.monotonic() - started)
+        backlog = wait_until_idle(at, IDLE_SECONDS_MAX, on_poll)
+    if not backlog.is_idle:
+        raise stack.failed(f"not finished after {IDLE_SECONDS_MAX} s: {backlog}")
+    return _Import(events, time.monotonic() - started)
 
 
-def _show_what_became_of_it(at: Installation, run: _Run) -> None:
+def _show_result(at: Installation, result: _Import) -> None:
     from payments.contract.money import total
     from payments.journeys import reporting
 
@@ -97,14 +97,14 @@ def _show_what_became_of_it(at: Installation, run: _Run) -> None:
     print_line(f"Posted to the ledger: {total(each.total for each in kinds):,.2f}", "bold")
     payments = sum(each.count for each in feed)
     print_line(
-        f"{payments:,} payments ({run.events:,} events) came from the EMR's save to the ledger in {run.seconds:.1f} s: "
-        f"{payments / run.seconds:,.0f} payments a second."
+        f"{payments:,} payments ({result.events:,} events) imported from save to ledger in {result.seconds:.1f} s: "
+        f"{payments / result.seconds:,.0f} payments a second."
     )
 
 
-def _show_what_to_try() -> None:
+def _show_next_steps() -> None:
     stdout().print()
     print_line("What to try next:", "bold")
-    print_line("  payments up                                         a stack that stays; Flower shows its tasks")
-    print_line("  payments emr simulate --clinics 5 --days 14         the same fortnight there, from a second terminal")
-    print_line("  payments report claims-feed --status not-sent       what stayed out, and why")
+    print_line("  payments up                                         a permanent stack with the console and Flower")
+    print_line("  payments emr simulate --clinics 5 --days 14         the same two weeks there, from a second terminal")
+    print_line("  payments report claims-feed --status not-sent       payments that were Not Sent, with the reason")

@@ -1,6 +1,6 @@
-"""`payments emr`: the EMR's side of the feed, for trying things out: a file, a simulation, or Synthea's export."""
+"""`payments emr`: publish events as an EMR does, from a file, a simulation or a Synthea export."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from console.cli.arguments import day
 from console.cli.progress import counter
 from console.cli.session import Installation, current_installation, current_user, open_transaction
 from console.cli.terminal import print_line
+from console.plurals import plural
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -28,20 +29,20 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 _CHUNKS_A_SECOND = 10
-# A year within those that an event may name, for some of a simulated day's dates lie before it or after.
+# One year inside the range of the event contract, because events have dates before and after their day.
 _FIRST_DAY, _LAST_DAY = date(1901, 1, 1), date(2998, 12, 31)
 
-ClinicsOption = Annotated[int, typer.Option(min=1, max=10_000, help="How many clinics.")]
-DaysOption = Annotated[int, typer.Option(min=1, max=3650, help="How many days of their work.")]
-SeedOption = Annotated[int, typer.Option(min=-(2**31), max=2**31 - 1, help="The same seed gives the same days.")]
+ClinicsOption = Annotated[int, typer.Option(min=1, max=10_000, help="Number of clinics.")]
+DaysOption = Annotated[int, typer.Option(min=1, max=3650, help="Number of days.")]
+SeedOption = Annotated[int, typer.Option(min=-(2**31), max=2**31 - 1, help="The same seed produces the same events.")]
 FirstDayOption = Annotated[
     date | None,
-    typer.Option(parser=day, metavar="YYYY-MM-DD", help="Left out, the days are the last ones before today."),
+    typer.Option(parser=day, metavar="YYYY-MM-DD", help="First simulated day. Default: the days end yesterday."),
 ]
 
 
 class Simulation(NamedTuple):
-    """How many clinics are played for how many days, from which day on."""
+    """The parameters of a simulation: the number of clinics and days, the seed, and the first day."""
 
     clinics: int
     days: int
@@ -54,17 +55,18 @@ class Simulation(NamedTuple):
 )
 def publish(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="One event a line; `-` is the standard input.", show_default=False)
+        Path,
+        typer.Argument(metavar="FILE", help="One event per line; `-` reads the standard input.", show_default=False),
     ],
     sign_with: Annotated[
         Path | None,
-        typer.Option(metavar="KEYS", help="Sign with the last key of each event's company in this file of keys."),
+        typer.Option(metavar="KEYS", help="Sign each event with its company's last key in this file."),
     ] = None,
 ) -> None:
-    """Put each line of a file on the feed as it stands, broken ones too: Billing says what is wrong with them."""
+    """Publish each line of a file unchanged. Billing rejects invalid events with the reason."""
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
         at, sign = current_installation(), _signing(sign_with) if sign_with else None
-        _confirm(_send(at, _lines(lines), sign=sign), at)
+        _print_count(_send(at, _lines(lines), sign=sign), at)
 
 
 @app.command(
@@ -76,15 +78,17 @@ def simulate(
     days: DaysOption = 14,
     seed: SeedOption = 7,
     first_day: FirstDayOption = None,
-    rate: Annotated[int | None, typer.Option(min=1, help="Events a second at most; left out, all at once.")] = None,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of events per second. Default: no limit.")
+    ] = None,
 ) -> None:
-    """Play the front desks of some clinics, and set these clinics up in Billing.
+    """Simulate the front desks of some clinics, and set up these clinics in Billing.
 
-    The days hold what real ones hold: corrections, deletions, refunds, late and doubled events.
+    The events include corrections, deletions, refunds, late events and duplicates.
     """
-    simulation = Simulation(clinics, days, seed, _begin(first_day, days))
+    simulation = Simulation(clinics, days, seed, _start_day(first_day, days))
     at = current_installation()
-    _confirm(play(at, simulation, rate), at)
+    _print_count(publish_simulation(at, simulation, rate), at)
 
 
 @app.command(epilog="Example: payments emr payment-log --clinics 5 --days 14 --seed 7 --first-day 2026-10-05 > log.csv")
@@ -94,22 +98,22 @@ def payment_log(
     seed: SeedOption = 7,
     first_day: FirstDayOption = None,
 ) -> None:
-    """Print what the EMR's own Payment Log says after a simulation, to balance against it: `--emr-csv`."""
+    """Print the EMR's own Payment Log of a simulation, for `payments report balancing --emr-csv`."""
     from emr.payment_log import write_payment_log
     from emr.simulator import simulate as simulated
 
-    write_payment_log((each.event for each in simulated(clinics, days, seed, _begin(first_day, days))), sys.stdout)
+    write_payment_log((each.event for each in simulated(clinics, days, seed, _start_day(first_day, days))), sys.stdout)
 
 
 @app.command(epilog="Example: payments emr replay-synthea ~/synthea/output/csv")
 def replay_synthea(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The folder of a Synthea CSV export.", exists=True, file_okay=False)
+        Path, typer.Argument(metavar="DIR", help="Folder with a Synthea CSV export.", exists=True, file_okay=False)
     ],
 ) -> None:
-    """Publish the patients and their payments of a Synthea CSV export.
+    """Publish the patients and payments of a Synthea CSV export.
 
-    Clinics that have no settings yet are switched on for all charge types.
+    Clinics without settings are switched on for all charge types.
     """
     from emr.synthea import read_export
 
@@ -117,23 +121,23 @@ def replay_synthea(
     at = current_installation()
     fresh = _switch_on(at, export.clinics, export.company_id)
     count = _send(at, chain(export.patients(), export.payments()))
-    _confirm(count, at)
+    _print_count(count, at)
     print_line(
-        f"{export.payment_count:,} payments of {export.payments_total:,.2f} in all, from {len(export.clinics):,} "
-        f"clinics of company {export.company_id}; {fresh:,} of them newly set up."
+        f"{export.payment_count:,} payments with a total of {export.payments_total:,.2f} from {len(export.clinics):,} "
+        f"clinics of company {export.company_id}. Clinics newly set up: {fresh:,}."
     )
 
 
-def _begin(first_day: date | None, days: int) -> date:
-    """Return the first day of a simulation; refuse days that no event may name."""
-    begin = first_day or datetime.now(UTC).date() - timedelta(days=days)
-    if not _FIRST_DAY <= begin <= _LAST_DAY - timedelta(days=days):
-        raise typer.BadParameter(f"the days have to lie from {_FIRST_DAY} to {_LAST_DAY}", param_hint="'--first-day'")
-    return begin
+def _start_day(first_day: date | None, days: int) -> date:
+    """Return the first day of a simulation. Raises BadParameter for days outside the range of the event contract."""
+    start = first_day or datetime.now(UTC).date() - timedelta(days=days)
+    if not _FIRST_DAY <= start <= _LAST_DAY - timedelta(days=days):
+        raise typer.BadParameter(f"the days must be between {_FIRST_DAY} and {_LAST_DAY}", param_hint="'--first-day'")
+    return start
 
 
-def play(at: Installation, simulation: Simulation, rate: int | None = None) -> int:
-    """Set the simulated clinics up, publish their days, and return how many events that were."""
+def publish_simulation(at: Installation, simulation: Simulation, rate: int | None = None) -> int:
+    """Set up the simulated clinics, publish their events, and return the number of events."""
     from emr.simulator import clinics_of
     from emr.simulator import simulate as simulated
     from payments.journeys import configuring
@@ -148,7 +152,7 @@ def play(at: Installation, simulation: Simulation, rate: int | None = None) -> i
 
 
 def _switch_on(at: Installation, clinics: Iterable[str], company: str) -> int:
-    """Set those clinics up that have no settings, for all charge types; return how many."""
+    """Switch on the clinics without settings for all charge types, and return their number."""
     from payments.contract.event import ChargeType
     from payments.journeys import configuring
 
@@ -191,7 +195,7 @@ def _send(at: Installation, events: Iterable[Publishable], rate: int | None = No
 
 @contextlib.contextmanager
 def _tracer(at: Installation) -> Iterator[Tracer | None]:
-    """Give what the events are traced with, where a collector is named, and send the rest of it at the end."""
+    """Yield a tracer if a collector is configured, and flush its spans at the end."""
     from config.tracing import tracer_provider
 
     provider = tracer_provider(at.settings.traces_url, "emr")
@@ -219,5 +223,5 @@ def _paced(events: Iterable[Publishable], rate: int) -> Iterator[Publishable]:
         yield event
 
 
-def _confirm(count: int, at: Installation) -> None:
-    print_line(f"{count:,} event{'' if count == 1 else 's'} published on {at.settings.stream}")
+def _print_count(count: int, at: Installation) -> None:
+    print_line(f"{plural(count, 'event')} published on {at.settings.stream}")

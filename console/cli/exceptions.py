@@ -1,6 +1,6 @@
 """`payments exceptions` and `payments report exceptions`: what needs a biller, and what the biller decides."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DepositDateOption = Annotated[
         "--deposit-date",
         parser=day,
         metavar="YYYY-MM-DD",
-        help="The deposit date, in an open month; today if left out.",
+        help="Deposit date, in an open month. Default: today.",
     ),
 ]
 
@@ -58,22 +58,25 @@ def report(
 )
 def accept(
     numbers: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers, as the Billing Exceptions print them.")
+        list[int] | None,
+        typer.Argument(metavar="[ID]...", help="Ids of exceptions, as `payments report exceptions` prints them."),
     ] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Accept every open one that can be accepted.")] = False,
-    company: Annotated[str | None, typer.Option(help="Of all, those of this company.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Accept every open exception that can be accepted.")
+    ] = False,
+    company: Annotated[str | None, typer.Option(help="With --all: limit to this company.")] = None,
     deposit_date: DepositDateOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would post, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the entries and change nothing.")] = False,
 ) -> None:
-    """Post what exceptions propose, each by itself; one that was accepted before posts nothing."""
+    """Accept exceptions: post their proposed entries, each in its own transaction. Accepting again posts nothing."""
     from payments.journeys import adjusting
     from payments.store.db.connection import transaction
 
     if bool(numbers) == everything:
-        raise CommandError("name exceptions by their numbers, or choose --all", exit_status=2)
+        raise CommandError("name exceptions by their ids, or choose --all", exit_status=2)
     if company is not None and not everything:
-        raise CommandError("--company goes with --all; exceptions named by their numbers need none", exit_status=2)
+        raise CommandError("--company requires --all", exit_status=2)
     with open_database() as opened:
         if everything:
             with transaction(opened) as tx:
@@ -90,15 +93,17 @@ def accept(
 
 @app.command(epilog='Example: payments exceptions acknowledge 17 --reason "agreed with the patient"')
 def acknowledge(
-    number: Annotated[int, typer.Argument(metavar="ID", help="Its number, as the Billing Exceptions print it.")],
-    reason: Annotated[str, typer.Option(help="Why nothing is to be posted; it stays on record.")],
+    number: Annotated[
+        int, typer.Argument(metavar="ID", help="Id of the exception, as `payments report exceptions` prints it.")
+    ],
+    reason: Annotated[str, typer.Option(help="Reason for posting nothing; it is recorded.")],
 ) -> None:
-    """End an exception without posting anything. A newer version of the payment opens another."""
+    """Close an exception without posting anything. A newer version of the payment opens a new exception."""
     from payments.journeys import adjusting
 
     with open_transaction() as tx:
         payment = adjusting.acknowledge(tx, number, reason, datetime.now(UTC), current_user())
-    print_line(f"Exception {number} of {payment} is acknowledged; nothing was posted.")
+    print_line(f"Exception {number} of {payment} acknowledged. Nothing was posted.")
 
 
 def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run: bool) -> bool:
@@ -113,15 +118,15 @@ def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run
     except adjusting.AdjustmentError as error:
         print_error(str(error))
         return False
-    print_line(_told(number, done, "would post" if dry_run else "posted"))
+    print_line(_result(number, done, "would post" if dry_run else "posted"))
     return True
 
 
-def _told(number: int, done: Accepted, posted: str) -> str:
+def _result(number: int, done: Accepted, posted: str) -> str:
     if done.was_accepted_before:
         return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
     if not done.postings:
-        return f"Exception {number} of {done.payment} is settled; there was nothing to post."
+        return f"Exception {number} of {done.payment} accepted; there was nothing to post."
     moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
     day = done.postings[0].dimensions.deposit_date
     return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."

@@ -1,6 +1,6 @@
-"""`payments months`: a company's months, and their way to being closed."""
+"""`payments months`: list, schedule, close and verify a company's months."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _LISTED = 20
 
 CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")]
 MonthArgument = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what it would do, and change nothing.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the result and change nothing.")]
 
 
 @app.command("list", epilog="Example: payments months list --company acme")
 @report_command(MonthsParameters)
 def list_months(parameters: MonthsParameters, form: FormOption = OutputFormat.TABLE) -> None:
-    """Show the months of a company: their state, and the sum of the payments with a deposit date in them."""
+    """List the months of a company with their state and payments total, by deposit date."""
     from payments.journeys import closing
 
     with open_transaction() as tx:
@@ -53,7 +53,7 @@ def list_months(parameters: MonthsParameters, form: FormOption = OutputFormat.TA
 
 @app.command("show", epilog="Example: payments months show acme 2026-10 --format csv")
 def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption = OutputFormat.TABLE) -> None:
-    """Show what a month adds up to: what was kept at its close or, while it is not closed, what it would keep now."""
+    """Show the totals of a month: as stored at its closing or, for an open month, as of now."""
     from payments.journeys import closing
 
     chosen = _month(month)
@@ -64,51 +64,51 @@ def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption 
 
 @app.command(epilog="Example: payments months schedule acme 2026-10")
 def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
-    """Have a month closed the coming night, and show what is better settled before."""
+    """Schedule a month to be closed in the coming night, and list what to resolve before."""
     from payments.journeys import closing
 
     chosen, now = _month(month), datetime.now(UTC)
     with open_transaction() as tx:
         if dry_run:
-            _show_preview(*closing.preview_close(tx, company, chosen, now))
+            _print_preview(*closing.preview_close(tx, company, chosen, now))
             return
-        unready = closing.schedule(tx, company, chosen, now, current_user())
+        warnings = closing.schedule(tx, company, chosen, now, current_user())
     print_line(f"{company} {chosen} closes tonight. Until then, `payments months cancel` cancels it.")
-    _show_unready(unready)
+    _print_warnings(warnings)
 
 
 @app.command(epilog="Example: payments months cancel acme 2026-10")
 def cancel(company: CompanyArgument, month: MonthArgument) -> None:
-    """Take a scheduled month back."""
+    """Cancel the closing of a scheduled month."""
     from payments.journeys import closing
 
     chosen = _month(month)
     with open_transaction() as tx:
         closing.cancel(tx, company, chosen, datetime.now(UTC), current_user())
-    print_line(f"{company} {chosen} is open again.")
+    print_line(f"Closing of {company} {chosen} cancelled. The month is open.")
 
 
 @app.command(
     epilog="Example: payments months close acme 2026-10 --dry-run\n\nExample: payments months close acme 2026-10"
 )
 def close(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
-    """Close a month now. It cannot be opened again; later changes become exceptions and adjustments."""
+    """Close a month now. A closed month cannot be reopened; later changes become exceptions."""
     from payments.journeys import closing
     from tasks.closing import close as close_month
 
     chosen, now = _month(month), datetime.now(UTC)
     if dry_run:
         with open_transaction() as tx:
-            _show_preview(*closing.preview_close(tx, company, chosen, now))
+            _print_preview(*closing.preview_close(tx, company, chosen, now))
         return
     with open_database() as opened:
-        kept = close_month(opened, company, chosen, now, current_user())
-    print_line(f"{company} {chosen} is closed with payments of {kept.payments_total:,}.")
+        snapshot = close_month(opened, company, chosen, now, current_user())
+    print_line(f"{company} {chosen} closed. Payments total: {snapshot.payments_total:,}.")
 
 
 @app.command(epilog="Example: payments months verify acme 2026-10")
 def verify(company: CompanyArgument, month: MonthArgument) -> None:
-    """Sum a closed month again and compare it with what was kept at its close; exit with 1 if they differ."""
+    """Compare the totals of a closed month with those stored at its closing; exit 1 if they differ."""
     from payments.journeys import closing
 
     chosen = _month(month)
@@ -116,8 +116,8 @@ def verify(company: CompanyArgument, month: MonthArgument) -> None:
         verified = closing.verify(tx, company, chosen)
     if not verified.matches:
         sums = f"{verified.snapshot.payments_total:,} now, {verified.stored_total:,} then"
-        raise CommandError(f"{company} {chosen} no longer adds up to what was kept at its close: {sums}")
-    print_line(f"{company} {chosen} holds: {verified.snapshot.payments_total:,}, as at its close.")
+        raise CommandError(f"{company} {chosen} no longer matches the totals stored at its closing: {sums}")
+    print_line(f"{company} {chosen} matches its closing. Payments total: {verified.snapshot.payments_total:,}.")
 
 
 def _month(text: str) -> Month:
@@ -129,10 +129,10 @@ def _month(text: str) -> Month:
         raise typer.BadParameter(str(error), param_hint="'YYYY-MM'") from None
 
 
-def _show_preview(snapshot: Snapshot, unready: Sequence[CloseWarning]) -> None:
-    print_line(f"It would be closed with payments of {snapshot.payments_total:,}. Nothing was changed.")
-    _show_unready(unready)
+def _print_preview(snapshot: Snapshot, warnings: Sequence[CloseWarning]) -> None:
+    print_line(f"Payments total to be closed: {snapshot.payments_total:,}. Nothing was changed.")
+    _print_warnings(warnings)
 
 
-def _show_unready(unready: Sequence[CloseWarning]) -> None:
-    show(warning_records(unready), CLOSE_WARNINGS, OutputFormat.TABLE, _LISTED)
+def _print_warnings(warnings: Sequence[CloseWarning]) -> None:
+    show(warning_records(warnings), CLOSE_WARNINGS, OutputFormat.TABLE, _LISTED)

@@ -1,6 +1,6 @@
 """`payments report payment-log`: every entry of the ledger, filtered, grouped, expanded, exported."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 

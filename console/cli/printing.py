@@ -1,4 +1,4 @@
-"""Prints a report in the format that the command line asks for."""
+"""Prints a report in the requested output format."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What moves on a terminal while a command is at work; says nothing where no one watches."""
+"""Progress indicators on the standard error; silent unless it is a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from console.cli.terminal import stderr
 
 
 @contextmanager
-def counter(what: str, noun: str) -> Iterator[Callable[[int], None]]:
-    """Show a count that grows, of something whose end is not known."""
+def counter(label: str, noun: str) -> Iterator[Callable[[int], None]]:
+    """Show a growing count without a known total."""
     console = stderr()
     columns = (
         SpinnerColumn(),
@@ -19,25 +19,25 @@ def counter(what: str, noun: str) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(label, total=None)
         yield lambda count: progress.update(task, completed=count)
 
 
 @contextmanager
-def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar that fills up to `total`."""
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar up to `total`."""
     console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(label, total=total)
         yield lambda count: progress.update(task, completed=count)
 
 
 @contextmanager
-def spinner(what: str) -> Iterator[Callable[[str], None]]:
-    """Show that something is waited for, and what; the text may change."""
+def spinner(label: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with a text that may change."""
     console = stderr()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(label, total=None)
         yield lambda text: progress.update(task, description=text)

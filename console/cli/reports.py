@@ -1,6 +1,6 @@
 """`payments report claims-feed` and `payments timeline`."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def timeline(parameters: TimelineParameters, form: FormOption = OutputFormat.TAB
     with open_transaction() as tx:
         events = reporting.timeline(tx, key)
     if not events:
-        raise CommandError(f"no payment is known as {key}; keys are printed by `payments report claims-feed`")
+        raise CommandError(f"there is no payment {key}; `payments report claims-feed` prints the keys")
     show(timeline_records(events), timeline_of(key), form)

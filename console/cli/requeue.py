@@ -1,6 +1,6 @@
-"""`payments requeue`: have payments that did not come through judged again, by the settings of now."""
+"""`payments requeue`: process payments again that are not in Billing, with the current settings."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from console.cli.arguments import reason_named, status_named
 from console.cli.session import current_installation, current_user, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
+from console.plurals import plural
 
 if TYPE_CHECKING:
     from payments.journeys.requeueing import Requeued
@@ -20,17 +21,19 @@ if TYPE_CHECKING:
 
 def requeue(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY]...", help="clinic/payment/line, as the Claims Feed prints it.")
+        list[str] | None,
+        typer.Argument(metavar="[KEY]...", help="Payment keys, clinic/payment/line, as the Claims Feed prints them."),
     ] = None,
     status: Annotated[
-        str | None, typer.Option(help="All with this status: `not-sent`, `transmission-pending`, `validation-failed`.")
+        str | None,
+        typer.Option(help="All payments with this status: `not-sent`, `transmission-pending` or `validation-failed`."),
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Of these only those with this reason.")] = None,
-    clinic: Annotated[str | None, typer.Option(help="Of these only those of this clinic.")] = None,
+    reason: Annotated[str | None, typer.Option(help="With --status: only payments with this reason.")] = None,
+    clinic: Annotated[str | None, typer.Option(help="With --status: only payments of this clinic.")] = None,
 ) -> None:
-    """Have payments judged again, by the settings of now: by their keys, or all that share a status.
+    """Requeue payments by their keys, or all with a status, and process them with the current settings.
 
-    A payment that is in Billing already needs nothing and is left alone; a key that no payment has ends it with 1.
+    Payments that are in Billing already are skipped. An unknown key ends the command with status 1.
     """
     from payments.journeys import reporting, requeueing
     from payments.journeys.requeueing import RequeueFilter
@@ -50,15 +53,17 @@ def requeue(
         else:
             done = requeueing.requeue(tx, keys, now, current_user())
         unknown = [key for key in done.passed_over if not reporting.timeline(tx, key)]
-    _tell(done, [key for key in done.passed_over if key not in unknown], has_some=bool(choice) or keys != unknown)
+    _print_result(
+        done, [key for key in done.passed_over if key not in unknown], has_some=bool(choice) or keys != unknown
+    )
     if done.count and not enqueue.enqueue_retry_due(settings, engines):
-        print_line("The queue does not answer now; they are taken up as soon as it does.")
+        print_line("The queue does not answer. The payments are processed as soon as it does.")
     if unknown:
-        raise CommandError(f"no payment is known as {', '.join(unknown)}; the Claims Feed prints the keys")
+        raise CommandError(f"there is no payment {', '.join(unknown)}; the Claims Feed prints the keys")
 
 
-def _tell(done: Requeued, settled: list[str], *, has_some: bool) -> None:
-    for key in settled:
-        print_line(f"{key}: nothing to do; it is in Billing already")
+def _print_result(done: Requeued, skipped: list[str], *, has_some: bool) -> None:
+    for key in skipped:
+        print_line(f"{key}: skipped (already imported)")
     if has_some:
-        print_line(f"{done.count:,} payment{'' if done.count == 1 else 's'} will be judged again")
+        print_line(f"{plural(done.count, 'payment')} requeued")

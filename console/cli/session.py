@@ -1,6 +1,6 @@
-"""What a command works on: the settings of its environment, the engines in force and a transaction on the ledger."""
+"""The installation that a command works on: its settings, engines, and transactions on the ledger."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 class Installation(NamedTuple):
-    """The settings of this process, and where PostgreSQL and Redis are."""
+    """The settings of this process, and the addresses of PostgreSQL and Redis."""
 
     settings: Settings
     engines: Engines
 
 
 def current_installation() -> Installation:
-    """Read the environment. Raises SettingsError for a wrong setting and NotRunningError where nothing runs."""
+    """Read the environment. Raises SettingsError for an invalid setting and NotRunningError without running engines."""
     from config.engines import current_engines
     from config.settings import read_settings
 
-    _keep_the_log_quiet()
+    _log_warnings_only()
     settings = read_settings(os.environ)
     return Installation(settings, current_engines(settings))
 
 
-def _keep_the_log_quiet() -> None:
-    """Leave it to the command to speak: what its parts log goes to the standard error, from a warning on."""
+def _log_warnings_only() -> None:
+    """Log warnings and errors alone, to the standard error; the command prints the rest."""
     from config.logging import log_warnings_only
 
     log_warnings_only(sys.stderr)
@@ -43,7 +43,7 @@ def _keep_the_log_quiet() -> None:
 
 @contextmanager
 def open_database(engines: Engines | None = None) -> Iterator[Database]:
-    """Open the way to PostgreSQL, for more than one transaction."""
+    """Open a connection pool to PostgreSQL, for more than one transaction."""
     from payments.store.db.connection import connect
 
     url = (engines or current_installation().engines).database_url
@@ -56,7 +56,7 @@ def open_database(engines: Engines | None = None) -> Iterator[Database]:
 
 @contextmanager
 def open_transaction(engines: Engines | None = None) -> Iterator[Transaction]:
-    """Open a transaction on the ledger, and commit it at the end."""
+    """Open a transaction on the ledger; it commits at the end of the block."""
     from payments.store.db.connection import transaction
 
     with open_database(engines) as opened, transaction(opened) as tx:
@@ -65,7 +65,7 @@ def open_transaction(engines: Engines | None = None) -> Iterator[Transaction]:
 
 @contextmanager
 def open_snapshot() -> Iterator[Transaction]:
-    """Open a transaction that sees the ledger as it is now, whatever is committed meanwhile."""
+    """Open a transaction whose queries all see the same snapshot."""
     from payments.store.db import connection
 
     with open_database() as opened, connection.snapshot_transaction(opened) as tx:
@@ -73,7 +73,7 @@ def open_snapshot() -> Iterator[Transaction]:
 
 
 def current_user() -> str:
-    """Return who types, for the record of what was changed."""
+    """Return the signature of the operating system's user, for the audit history."""
     try:
         return f"user:{getpass.getuser()}"
     except (KeyError, OSError, ImportError):

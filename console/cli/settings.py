@@ -1,6 +1,6 @@
-"""`payments settings`: which payments of a clinic flow to Billing."""
+"""`payments settings`: the integration switch and charge types of clinics."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
 class Switch(StrEnum):
-    """The office's switch: whether the clinic sends its patient payments to Billing."""
+    """A switch: on or off."""
 
     ON = "on"
     OFF = "off"
@@ -39,14 +39,16 @@ class Switch(StrEnum):
 )
 def set_clinic(
     clinic: Annotated[str, typer.Argument(metavar="CLINIC", help="The clinic's id.")],
-    company: Annotated[str, typer.Option(help="The company that the clinic belongs to.")],
-    integration: Annotated[Switch | None, typer.Option(help="The switch; left out, it stays as it is.")] = None,
+    company: Annotated[str, typer.Option(help="The id of the clinic's company.")],
+    integration: Annotated[
+        Switch | None, typer.Option(help="Send patient payments to Billing. Default: unchanged.")
+    ] = None,
     types: Annotated[
         str | None,
-        typer.Option(metavar="TYPES", help="The charge types that flow, with commas between, or `all`."),
+        typer.Option(metavar="TYPES", help="Charge types to send, separated by commas, or `all`. Default: unchanged."),
     ] = None,
 ) -> None:
-    """Set which payments of a clinic flow from now on. Every change stays on record with who made it."""
+    """Change the settings of a clinic for payments saved from now on. Changes are recorded with the user."""
     from payments.journeys import configuring
 
     wish = configuring.SettingsUpdate(
@@ -57,13 +59,13 @@ def set_clinic(
     )
     with open_transaction() as tx:
         row = configuring.set_clinic(tx, wish, now=datetime.now(UTC), who=current_user())
-    flowing = ", ".join(row.types) or "no charge types (name them with --types)"
-    print_line(f"Clinic {row.clinic} of company {row.company}: integration {_switch(row)}; {flowing}.")
+    charge_types = ", ".join(row.types) or "no charge types (name them with --types)"
+    print_line(f"Clinic {row.clinic} of company {row.company}: integration {_switch(row)}; {charge_types}.")
 
 
 @app.command("show", epilog="Example: payments settings show\n\nExample: payments settings show north --format json")
 def show_clinics(
-    clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="This clinic only.")] = None,
+    clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="Only this clinic.")] = None,
     form: FormOption = OutputFormat.TABLE,
 ) -> None:
     """Show the settings of one clinic or of all."""
@@ -72,7 +74,7 @@ def show_clinics(
     with open_transaction() as tx:
         rows = configuring.show_clinics(tx, datetime.now(UTC), clinic)
     if clinic and not rows:
-        raise CommandError(f"no clinic is known as {clinic}; `payments settings show` lists them all")
+        raise CommandError(f"there is no clinic {clinic}; `payments settings show` lists all clinics")
     show(settings_records(rows), SETTINGS, form)
 
 

@@ -19,7 +19,7 @@ _STATUS_STYLES = {
     "Validation Failed": "red",
     "Not Sent": "bold red",
 }
-# From this width on a status is written in full.
+# Narrower tables shorten the statuses.
 _WIDTH_FULL_STATUS = 140
 
 
@@ -69,15 +69,11 @@ def _foot(records: Sequence[Record], report: Report, columns: Sequence[Column]) 
         count = sum(number for record in records if isinstance(number := record[report.counted_by], int))
         foot = {first: "Total", report.counted_by: f"{count:,}"}
     else:
-        foot = {first: _number(len(records), report.noun)}
+        foot = {first: plural(len(records), report.noun)}
     if report.total_of:
         amounts = [amount for record in records if isinstance(amount := record[report.total_of], Decimal)]
         foot[report.total_of] = f"{sum(amounts, Decimal('0.00')):,.2f}"
     return foot
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _cell(value: Any, width: int) -> Text:
@@ -85,7 +81,7 @@ def _cell(value: Any, width: int) -> Text:
         return Text("-", "dim")
     if isinstance(value, Decimal):
         return Text(f"{value:,.2f}", "red" if value < 0 else "")
-    return _words(printable(_formatted(value)), width)
+    return _styled(printable(_formatted(value)), width)
 
 
 def _formatted(value: int | date | list[str] | str) -> str:
@@ -102,7 +98,7 @@ def _formatted(value: int | date | list[str] | str) -> str:
             return value
 
 
-def _words(text: str, width: int) -> Text:
+def _styled(text: str, width: int) -> Text:
     style = _STATUS_STYLES.get(text, "")
     if style and width < _WIDTH_FULL_STATUS:
         text = text.removeprefix("Transmission ")

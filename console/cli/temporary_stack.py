@@ -1,6 +1,6 @@
-"""A whole stack for as long as a block runs: embedded engines, free ports and a home that is gone afterwards."""
+"""A temporary stack: embedded engines, free ports and a home directory, removed at the end of a block."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 START_SECONDS_MAX = 90
-STOP_SECONDS_MAX, HURRY_SECONDS_MAX = 30, 10
-_CANARY_SECONDS = 2
+STOP_SECONDS_MAX, SECOND_STOP_SECONDS_MAX = 30, 10
+_PING_SECONDS = 2
 _LOG_LINES_SHOWN = 12
 
 
 class StackError(CommandError):
-    """The stack did not come up, or ended before its time; carries the end of its log."""
+    """The stack did not start or ended early. `log_tail` holds the last lines of its log."""
 
     def __init__(self, problem: str, log: Path) -> None:
         self.log_tail = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
@@ -40,7 +40,7 @@ class StackError(CommandError):
 
 
 class TemporaryStack:
-    """A running stack, where it is, and whether it still runs."""
+    """A running stack in its home directory."""
 
     def __init__(self, home: Path) -> None:
         from config.settings import read_settings
@@ -49,7 +49,7 @@ class TemporaryStack:
         self._environment = _environment(home)
         self.settings: Settings = read_settings(self._environment)
         with self._log.open("wb") as log:
-            # In a session of its own: Ctrl-C reaches this command alone, which then ends the stack in order.
+            # A new session: Ctrl-C reaches this command alone, which then stops the stack in order.
             self._process = subprocess.Popen(
                 STACK,
                 env=self._environment,
@@ -59,8 +59,8 @@ class TemporaryStack:
                 start_new_session=True,
             )
 
-    def wait_until_healthy(self, on_look: Callable[[str], None]) -> Installation:
-        """Wait until every part works. Raises StackFailedError where that does not come about."""
+    def wait_until_healthy(self, on_change: Callable[[str], None]) -> Installation:
+        """Wait until every part works. Raises StackError after START_SECONDS_MAX, or if the stack ends."""
         from config.engines import NotRunningError, current_engines
         from tasks.health_check import check
 
@@ -69,26 +69,26 @@ class TemporaryStack:
             self.check_running()
             with contextlib.suppress(NotRunningError):
                 at = Installation(self.settings, current_engines(self.settings))
-                down = [part.name for part in check(at.engines, at.settings, _CANARY_SECONDS) if not part.is_up]
+                down = [part.name for part in check(at.engines, at.settings, _PING_SECONDS) if not part.is_up]
                 if not down:
                     return at
                 missing = ", ".join(down)
-            on_look(f"Starting; still to come: {missing}")
+            on_change(f"Starting; waiting for: {missing}")
             time.sleep(0.2)
         raise self.failed(f"the stack was not healthy after {START_SECONDS_MAX} s; missing: {missing}")
 
     def check_running(self) -> None:
-        """Raise StackFailedError if the stack has ended."""
+        """Raise StackError if the stack has ended."""
         if self._process.poll() is not None:
             raise self.failed(f"the stack ended with status {self._process.returncode}")
 
     def failed(self, problem: str) -> StackError:
-        """Return the error that says so and carries the end of the log."""
+        """Return an error with the end of the log."""
         return StackError(problem, self._log)
 
     def stop(self) -> None:
-        """End the stack in order; in a hurry when that takes too long or a second Ctrl-C says so, and then by force."""
-        for seconds in (STOP_SECONDS_MAX, HURRY_SECONDS_MAX):
+        """Stop the stack: terminate it, terminate it again after a timeout or a second Ctrl-C, then kill it."""
+        for seconds in (STOP_SECONDS_MAX, SECOND_STOP_SECONDS_MAX):
             self._process.terminate()
             try:
                 self._process.wait(seconds)
@@ -101,9 +101,9 @@ class TemporaryStack:
 
 @contextmanager
 def temporary_stack() -> Iterator[TemporaryStack]:
-    """Run a stack until the block ends, also where a signal ends it, and leave nothing behind."""
+    """Run a stack until the block ends, also by a signal, and remove its home directory."""
     home = Path(tempfile.mkdtemp(prefix="payments-demo-"))
-    with _ending_in_order():
+    with _exit_on_signals():
         try:
             stack = TemporaryStack(home)
             try:
@@ -115,8 +115,8 @@ def temporary_stack() -> Iterator[TemporaryStack]:
 
 
 @contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that what it started is ended too."""
+def _exit_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that its cleanup runs."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -130,10 +130,10 @@ def _ending_in_order() -> Iterator[None]:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return our environment without what points to another installation."""
-    ours = {name: value for name, value in stack_environment().items() if not _points_elsewhere(name)}
+    """Return the environment without the variables of other installations."""
+    own = {name: value for name, value in stack_environment().items() if not _names_installation(name)}
     flower, console = _free_ports()
-    return ours | {
+    return own | {
         "PAYMENTS_HOME": str(home),
         "PAYMENTS_FLOWER_PORT": str(flower),
         "PAYMENTS_CONSOLE_PORT": str(console),
@@ -141,7 +141,7 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-def _points_elsewhere(name: str) -> bool:
+def _names_installation(name: str) -> bool:
     return name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"} or name.startswith("PAYMENTS_")
 
 

@@ -1,4 +1,4 @@
-"""The two streams of a command as people see them: colours and widths on a terminal, plain text elsewhere."""
+"""The output streams of a command: colours and the width of a terminal, plain text elsewhere."""
 
 import os
 import sys
@@ -7,37 +7,41 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-# Where nobody watches the width, a line is not cut short for it.
+# Lines that go to a file or a pipe may be this wide.
 _WIDTH_WITHOUT_TERMINAL = 200
 
 
 def stdout() -> Console:
-    """Return a console on the standard output, for what was asked."""
+    """Return a console on the standard output, for results."""
     return _console(sys.stdout)
 
 
 def stderr() -> Console:
-    """Return a console on the standard error, for progress and for what goes wrong."""
+    """Return a console on the standard error, for progress and errors."""
     return _console(sys.stderr)
 
 
 def print_line(sentence: str, style: str = "") -> None:
-    """Write one sentence of an answer, as one line however long it is."""
+    """Print a sentence to the standard output, without wrapping."""
     stdout().print(Text(printable(sentence), style), soft_wrap=True)
 
 
 def print_error(sentence: str) -> None:
-    """Write what went wrong to the standard error, as one line however long it is."""
+    """Print an error to the standard error as one line, without wrapping."""
     stderr().print(Text("payments: ", "bold red").append(printable(" ".join(sentence.split())), ""), soft_wrap=True)
 
 
 def printable(text: str) -> str:
-    """Replace what a terminal would obey rather than show: an EMR's text may hold anything."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+    """Replace control characters, which a terminal would execute; the EMR's text may contain them."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(character if character.isprintable() else "\ufffd" for character in text)
+    )
 
 
 def use_utf8() -> None:
-    """Let both streams take every character, whatever the locale says."""
+    """Set both streams to UTF-8, independent of the locale."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -1,6 +1,6 @@
-"""`payments users`: who may log in to the console, and tokens for programs."""
+"""`payments users`: the users of the console, and API tokens."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name to log in with.")]
-StdinOption = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from the standard input, not the terminal.")
-]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the user.")]
+StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the standard input.")]
 
 
 @app.command(
@@ -38,12 +36,12 @@ def add(
     name: NameArgument,
     role: Annotated[str, typer.Option(help="front-office, billing, support, operator or admin.")],
     clinic: Annotated[
-        list[str] | None, typer.Option(help="A clinic to which the user is limited; once for each. All if left out.")
+        list[str] | None, typer.Option(help="Limit the user to this clinic; repeat for more. Default: all clinics.")
     ] = None,
     *,
     password_stdin: StdinOption = False,
 ) -> None:
-    """Let somebody log in to the console. The password is asked for; it is kept as a hash."""
+    """Add a user of the console. The command asks for the password."""
     from payments.access import authentication
     from payments.access.rights import User
 
@@ -51,12 +49,12 @@ def add(
     password = _password(from_stdin=password_stdin)
     with open_transaction() as tx:
         authentication.add_user(tx, user, authentication.Password(password), datetime.now(UTC), current_user())
-    print_line(f"User {name} can log in as {user.role}, for {_limit_of(user)}.")
+    print_line(f"User {name} added with role {user.role} for {_limit_of(user)}.")
 
 
 @app.command("list", epilog="Example: payments users list")
 def list_users(form: FormOption = OutputFormat.TABLE) -> None:
-    """Show who may log in."""
+    """List the users."""
     from payments.access import authentication
 
     with open_transaction() as tx:
@@ -66,13 +64,13 @@ def list_users(form: FormOption = OutputFormat.TABLE) -> None:
 
 @app.command(epilog="Example: payments users password ann")
 def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None:
-    """Give a user another password; every session and token of the user ends."""
+    """Set a user's password. All sessions and tokens of the user end."""
     from payments.access import authentication
 
     new = _password(from_stdin=password_stdin)
     with open_transaction() as tx:
         authentication.set_password(tx, name, authentication.Password(new), datetime.now(UTC), current_user())
-    print_line(f"User {name} has another password; every session and token has ended.")
+    print_line(f"Password of user {name} changed. All sessions and tokens have ended.")
 
 
 @app.command(
@@ -81,51 +79,51 @@ def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None
 )
 def change(
     name: NameArgument,
-    role: Annotated[str | None, typer.Option(help="The role from now on; as it is if left out.")] = None,
+    role: Annotated[str | None, typer.Option(help="The new role. Default: unchanged.")] = None,
     clinic: Annotated[
-        list[str] | None, typer.Option(help="A clinic to which the user is limited from now on; once for each.")
+        list[str] | None, typer.Option(help="Limit the user to this clinic; repeat for more. Default: unchanged.")
     ] = None,
     *,
-    all_clinics: Annotated[bool, typer.Option("--all-clinics", help="Limit the user to no clinic.")] = False,
+    all_clinics: Annotated[bool, typer.Option("--all-clinics", help="Remove the limit to clinics.")] = False,
 ) -> None:
-    """Give a user another role or other clinics, at once; what is left out stays."""
+    """Change a user's role or clinics immediately. Options that are left out stay unchanged."""
     from payments.access import authentication
     from payments.access.rights import User
 
     if clinic and all_clinics:
-        raise typer.BadParameter("choose clinics, or all of them", param_hint="'--all-clinics'")
+        raise typer.BadParameter("choose either --clinic or --all-clinics", param_hint="'--all-clinics'")
     chosen = _limit(clinic)
     with open_transaction() as tx:
         before = authentication.find_user(tx, name)
         clinics = None if all_clinics else chosen or before.clinics
         user = User(name, before.role if role is None else _role(role), clinics)
         authentication.change_user(tx, user, datetime.now(UTC), current_user())
-    print_line(f"User {name} is {user.role} now, for {_limit_of(user)}.")
+    print_line(f"User {name} now has role {user.role} for {_limit_of(user)}.")
 
 
 @app.command(epilog="Example: payments users disable ann")
 def disable(name: NameArgument) -> None:
-    """Let a user no longer in, at once; the name and what it did stay on record."""
+    """Disable a user immediately. Sessions and tokens end; the audit history is kept."""
     from payments.access import authentication
 
     with open_transaction() as tx:
         authentication.disable_user(tx, name, datetime.now(UTC), current_user())
-    print_line(f"User {name} is disabled; every session and token has ended.")
+    print_line(f"User {name} disabled. All sessions and tokens have ended.")
 
 
 @app.command(epilog="Example: payments users enable ann")
 def enable(name: NameArgument) -> None:
-    """Let a user in again who was disabled; sessions and tokens of before stay ended."""
+    """Enable a disabled user. Earlier sessions and tokens stay invalid."""
     from payments.access import authentication
 
     with open_transaction() as tx:
         authentication.enable_user(tx, name, datetime.now(UTC), current_user())
-    print_line(f"User {name} can log in again.")
+    print_line(f"User {name} enabled. The user can log in again.")
 
 
 @app.command(epilog="Example: payments users token emr")
 def token(name: NameArgument) -> None:
-    """Make a token with which a program uses the API as this user, for a year. It is shown this once."""
+    """Create an API token for a program that acts as this user. It is valid for one year and shown only once."""
     from payments.access import authentication
 
     with open_transaction() as tx:
@@ -148,7 +146,7 @@ def _role(text: str) -> Role:
         return Role(text.strip().casefold().replace(" ", "-").replace("_", "-"))
     except ValueError:
         raise typer.BadParameter(
-            f"no role is called {text!r}; choose from: {', '.join(Role)}", param_hint="'--role'"
+            f"there is no role {text!r}; choose from: {', '.join(Role)}", param_hint="'--role'"
         ) from None
 
 
@@ -156,8 +154,8 @@ def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise CommandError("there is no terminal to ask for the password; pipe it in with --password-stdin", 2)
+        raise CommandError("no terminal to ask for the password; pipe it in with --password-stdin", 2)
     typed = getpass.getpass("Password: ")
     if getpass.getpass("Again: ") != typed:
-        raise CommandError("the two passwords differ; nothing was changed", 2)
+        raise CommandError("the passwords differ; nothing was changed", 2)
     return typed

@@ -36,7 +36,7 @@ USERS = Report(
     table=("name", "role", "clinics", "added_at", "disabled_at"),
     page=("name", "role", "clinics", "added_at", "added_by", "disabled_at"),
     noun="user",
-    empty="Nobody can log in yet; `payments users add NAME --role admin` makes the first user.",
+    empty="No users yet; `payments users add NAME --role admin` adds the first one.",
 )
 
 

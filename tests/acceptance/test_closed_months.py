@@ -64,7 +64,10 @@ def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) ->
     assert months(stack)["2020-05"] == closed
     (this_month,) = {row["deposit_date"][:7] for row in adjustments}
     assert months(stack)[this_month]["payments_total"] == "0.00"
-    assert stack.do("months", "verify", COMPANY, "2020-05") == f"{COMPANY} 2020-05 holds: 75.00, as at its close.\n"
+    assert (
+        stack.do("months", "verify", COMPANY, "2020-05")
+        == f"{COMPANY} 2020-05 matches its closing. Payments total: 75.00.\n"
+    )
     assert stack.do("report", "payment-log", "--patient", f"{CLINIC}-ada", *as_of) == log
     steps = json.loads(stack.do("timeline", key(CLINIC, "edited"), "--format", "json"))
     assert [step["what"] for step in steps][:3] == ["Imported", "Billing Exception", "Exception opened"]

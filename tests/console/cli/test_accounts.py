@@ -149,7 +149,7 @@ def test_unknown_patient_is_refused(terminal: Terminal) -> None:
     told = terminal.types("report", "account", "nobody-at-all", "--format", "json")
 
     assert (told.status, told.out) == (1, "")
-    assert told.err == "payments: no patient is known as nobody-at-all\n"
+    assert told.err == "payments: there is no patient nobody-at-all\n"
 
 
 def test_account_table_fits_the_screen(

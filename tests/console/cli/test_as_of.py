@@ -110,4 +110,4 @@ def test_account_as_of_an_earlier_time_is_unknown(reader: Reader, terminal: Term
     told = terminal.types("report", "account", reader.patient, "--as-of", before)
 
     assert (told.status, told.out) == (1, "")
-    assert told.err == f"payments: no patient was known as {reader.patient} at {before}\n"
+    assert told.err == f"payments: there was no patient {reader.patient} at {before}\n"

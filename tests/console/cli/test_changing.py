@@ -50,7 +50,7 @@ def test_requeue_skips_imported_payments(terminal: Terminal, billing: Billing) -
     told = terminal.types("requeue", "r1/out/1", "r1/in/1")
 
     assert (told.status, told.err) == (0, "")
-    assert told.out.splitlines()[-1] == "1 payment will be judged again"
+    assert told.out.splitlines()[-1] == "1 payment requeued"
     assert [line.split(":")[0] for line in told.out.splitlines()[:-1]] == ["r1/in/1"]
     (row,) = terminal.types(*"report claims-feed --clinic r1 --status pending --format json".split()).rows
     assert row["payment"] == "r1/out/1"
@@ -64,8 +64,8 @@ def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, 
 
     told = terminal.types("requeue", "r2/none/1", "r2/out/1", "r2/nor/1")
 
-    assert (told.status, told.out) == (1, "1 payment will be judged again\n")
-    assert told.err == "payments: no payment is known as r2/none/1, r2/nor/1; the Claims Feed prints the keys\n"
+    assert (told.status, told.out) == (1, "1 payment requeued\n")
+    assert told.err == "payments: there is no payment r2/none/1, r2/nor/1; the Claims Feed prints the keys\n"
 
 
 def test_requeue_by_status_works_without_a_queue(
@@ -80,8 +80,8 @@ def test_requeue_by_status_works_without_a_queue(
 
     assert (told.status, told.err) == (0, "")
     assert told.out.splitlines() == [
-        "3 payments will be judged again",
-        "The queue does not answer now; they are taken up as soon as it does.",
+        "3 payments requeued",
+        "The queue does not answer. The payments are processed as soon as it does.",
     ]
 
 
@@ -129,7 +129,7 @@ def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: r
 
     assert told.out.splitlines() == [
         f"3 events published on {STREAM}",
-        "2 payments of 50.00 in all, from 2 clinics of company synthea; 1 of them newly set up.",
+        "2 payments with a total of 50.00 from 2 clinics of company synthea. Clinics newly set up: 1.",
     ]
     kinds = [json.loads(body)["type"] for body in bodies(feed)]
     assert kinds == ["patient.saved", "payment.saved", "payment.saved"]

@@ -227,7 +227,7 @@ def test_acknowledge_posts_nothing_and_records_user_and_reason(april: April, ter
 
     told = terminal.types("exceptions", "acknowledge", number, "--reason", "agreed with the patient")
 
-    assert (told.status, told.out.endswith("is acknowledged; nothing was posted.\n")) == (0, True)
+    assert (told.status, told.out.endswith("acknowledged. Nothing was posted.\n")) == (0, True)
     assert len(april.ledger()) == 1
     (row,) = april.exceptions("--status", "all")
     assert (row["status"], str(row["ended_by"])[:5]) == ("acknowledged", "user:")

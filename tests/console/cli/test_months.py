@@ -84,7 +84,10 @@ def test_month_is_scheduled_and_cancelled(terminal: Terminal, takes: Takes) -> N
     assert told.out.startswith(f"{company} 2020-04 closes tonight")
     assert told.out.splitlines()[1:] == ["No open items in this month."]
     assert listed(terminal, company)["2020-04"] == ("SCHEDULED", "25.00")
-    assert terminal.types("months", "cancel", company, "2020-04").out == f"{company} 2020-04 is open again.\n"
+    assert (
+        terminal.types("months", "cancel", company, "2020-04").out
+        == f"Closing of {company} 2020-04 cancelled. The month is open.\n"
+    )
     assert listed(terminal, company)["2020-04"] == ("OPEN", "25.00")
     again = "2020-04: it is OPEN; only a scheduled month can be cancelled"
     assert refusal(terminal, f"months cancel {company} 2020-04") == f"{company} {again}"
@@ -107,7 +110,7 @@ def test_close_dry_run_changes_nothing(terminal: Terminal, takes: Takes, command
     told = terminal.types("months", command, company, "2020-04", "--dry-run")
 
     assert told.out.splitlines() == [
-        "It would be closed with payments of 1,025.00. Nothing was changed.",
+        "Payments total to be closed: 1,025.00. Nothing was changed.",
         "No open items in this month.",
     ]
     assert listed(terminal, company)["2020-04"] == ("OPEN", "1025.00")
@@ -117,9 +120,9 @@ def test_month_is_closed_once_and_verifies(terminal: Terminal, takes: Takes) -> 
     company = takes(("1025.00", "2020-04-08"))
     assert refusal(terminal, f"months verify {company} 2020-04") == f"{company} 2020-04: it is not closed"
 
-    closed = f"{company} 2020-04 is closed with payments of 1,025.00.\n"
+    closed = f"{company} 2020-04 closed. Payments total: 1,025.00.\n"
     assert terminal.types("months", "close", company, "2020-04").out == closed
-    holds = f"{company} 2020-04 holds: 1,025.00, as at its close.\n"
+    holds = f"{company} 2020-04 matches its closing. Payments total: 1,025.00.\n"
     assert terminal.types("months", "verify", company, "2020-04").out == holds
     for command in ("close", "schedule", "close --dry-run"):
         told = refusal(terminal, f"months {command} {company} 2020-04")
@@ -155,7 +158,7 @@ def test_verify_of_a_changed_month_prints_both_totals(
     told = refusal(terminal, f"months verify {company} 2020-04")
 
     sums = "1,026.00 now, 1,025.00 then"
-    assert told == f"{company} 2020-04 no longer adds up to what was kept at its close: {sums}"
+    assert told == f"{company} 2020-04 no longer matches the totals stored at its closing: {sums}"
 
 
 @pytest.mark.parametrize("command", ["schedule", "close", "schedule --dry-run"])

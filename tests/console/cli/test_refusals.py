@@ -25,27 +25,27 @@ def refused(terminal: Terminal, line: str, status: int) -> str:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("settings set c --company x --types Copay,Tips", f"no charge type is called 'Tips'; choose from: {TYPES} "),
+        ("settings set c --company x --types Copay,Tips", f"there is no charge type 'Tips'; choose from: {TYPES} "),
         ("settings set c --company x --integration yes", "'yes' is not one of 'on', 'off' "),
         ("settings set c", "Missing option '--company' (see payments settings set --help)"),
-        (f"settings set {'c' * 65} --company x", "an id is text of 1 to 64 printable characters"),
-        ("report claims-feed --status lost", "no status is called 'lost'; choose from: Transmission Pending, "),
+        (f"settings set {'c' * 65} --company x", "an id has 1 to 64 printable characters"),
+        ("report claims-feed --status lost", "there is no status 'lost'; choose from: Transmission Pending, "),
         ("report claims-feed --format xml", "'xml' is not one of 'table', 'json', 'csv' "),
         ("report claims-feed --from 20261005", "'--from': 20261005 is not a date such as 2026-10-05"),
         ("report claims-feed --to 2026-02-30", "'--to': 2026-02-30 is not a date such as 2026-10-05"),
-        ("report payment-log --from 2026-10-05 --to 2026-10-04", "2026-10-04 lies before --from 2026-10-05"),
+        ("report payment-log --from 2026-10-05 --to 2026-10-04", "2026-10-04 is before --from 2026-10-05"),
         ("report payment-log --group-by colour", "choose from: charge_type, deposit_date, method, clinic, user "),
         ("requeue", "name payments by their keys, or choose them by --status"),
         ("requeue --reason invalid_event", "name payments by their keys, or choose them by --status"),
         ("requeue a/b/1 --status not-sent", "not both"),
-        ("requeue --status not-sent --reason moon", f"no reason is called 'moon'; choose from: {REASONS} "),
+        ("requeue --status not-sent --reason moon", f"there is no reason 'moon'; choose from: {REASONS} "),
         ("emr simulate --clinics 0", "'--clinics'"),
         ("emr simulate --days 999999999", "'--days': Input should be less than or equal to 3650 "),
         ("emr simulate --clinics 99999", "'--clinics': Input should be less than or equal to 10000 "),
         ("emr payment-log --seed 99999999999", "'--seed': Input should be less than or equal to 2147483647 "),
         ("emr payment-log --days 999999999", "'--days': Input should be less than or equal to 3650 "),
-        ("emr simulate --first-day 0001-01-01", "'--first-day': the days have to lie from 1901-01-01 to 2998-12-31"),
-        ("emr payment-log --first-day 9999-12-31", "the days have to lie from 1901-01-01 to 2998-12-31"),
+        ("emr simulate --first-day 0001-01-01", "'--first-day': the days must be between 1901-01-01 and 2998-12-31"),
+        ("emr payment-log --first-day 9999-12-31", "the days must be between 1901-01-01 and 2998-12-31"),
         ("health --timeout 99999", "'--timeout': Input should be less than or equal to 3600 "),
         ("wait --timeout nan", "'--timeout': nan is not a number of seconds from 0 to 604,800"),
         ("wait --timeout inf", "inf is not a number of seconds from 0 to 604,800"),
@@ -107,7 +107,7 @@ def test_database_without_tables_is_reported(
     with scratch_database(postgres_url) as empty:
         monkeypatch.setenv("DATABASE_URL", empty)
 
-        assert "`payments up` brings it there" in refused(terminal, "report payment-log", status=1)
+        assert "`payments up` upgrades it" in refused(terminal, "report payment-log", status=1)
 
 
 def test_unreachable_redis_is_reported(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +127,6 @@ def test_clinic_cannot_change_its_company(terminal: Terminal) -> None:
 
 
 def test_unknown_ids_are_reported(terminal: Terminal) -> None:
-    assert "no payment is known as a/b/9" in refused(terminal, "timeline a/b/9", status=1)
-    assert "no payment is known as a/b/9" in refused(terminal, "requeue a/b/9", status=1)
-    assert "no clinic is known as nowhere" in refused(terminal, "settings show nowhere", status=1)
+    assert "there is no payment a/b/9" in refused(terminal, "timeline a/b/9", status=1)
+    assert "there is no payment a/b/9" in refused(terminal, "requeue a/b/9", status=1)
+    assert "there is no clinic nowhere" in refused(terminal, "settings show nowhere", status=1)

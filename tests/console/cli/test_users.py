@@ -27,7 +27,7 @@ def test_user_is_added_listed_and_disabled(types) -> None:
     made = types(
         "users", "add", "tess", "--role", "billing", "--clinic", "east", "--clinic", "west", "--password-stdin"
     )
-    assert (made.status, made.out) == (0, "User tess can log in as billing, for east, west.\n")
+    assert (made.status, made.out) == (0, "User tess added with role billing for east, west.\n")
 
     listed = {row["name"]: row for row in types("users", "list", "--format", "json").rows}
     assert (listed["tess"]["role"], listed["tess"]["clinics"], listed["tess"]["disabled_at"]) == (
@@ -47,7 +47,7 @@ def test_disabled_user_can_be_enabled_and_is_audited(types) -> None:
     types("users", "add", "back", "--role", "support", "--password-stdin")
     types("users", "disable", "back")
 
-    assert types("users", "enable", "back").out == "User back can log in again.\n"
+    assert types("users", "enable", "back").out == "User back enabled. The user can log in again.\n"
 
     assert len(types("users", "token", "back").out.strip()) >= 43
     assert "user back is not disabled" in types("users", "enable", "back").err
@@ -56,30 +56,30 @@ def test_disabled_user_can_be_enabled_and_is_audited(types) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--role", "support"), "support now, for east"),
-        (("--clinic", "west", "--clinic", "north"), "billing now, for west, north"),
-        (("--all-clinics",), "billing now, for all clinics"),
-        (("--role", "admin", "--all-clinics"), "admin now, for all clinics"),
+        (("--role", "support"), "support for east"),
+        (("--clinic", "west", "--clinic", "north"), "billing for west, north"),
+        (("--all-clinics",), "billing for all clinics"),
+        (("--role", "admin", "--all-clinics"), "admin for all clinics"),
     ],
 )
 def test_change_keeps_what_is_left_out(types, arguments, said) -> None:
     name = f"moves-{'-'.join(arguments).strip('-')}"
     types("users", "add", name, "--role", "billing", "--clinic", "east", "--password-stdin")
 
-    assert types("users", "change", name, *arguments).out == f"User {name} is {said}.\n"
+    assert types("users", "change", name, *arguments).out == f"User {name} now has role {said}.\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "password", "said"),
     [
-        (("add", "x", "--role", "king", "--password-stdin"), PASSWORD, "no role is called 'king'"),
+        (("add", "x", "--role", "king", "--password-stdin"), PASSWORD, "there is no role 'king'"),
         (("add", "x", "--role", "billing", "--password-stdin"), "short", "at least 12 characters"),
         (("add", "x", "--role", "billing"), PASSWORD, "no terminal to ask for the password"),
         (("password", "nobody", "--password-stdin"), PASSWORD, "there is no user nobody"),
         (("disable", "nobody"), PASSWORD, "there is no user nobody"),
         (("enable", "nobody"), PASSWORD, "there is no user nobody"),
         (("change", "nobody", "--role", "billing"), PASSWORD, "there is no user nobody"),
-        (("change", "x", "--clinic", "east", "--all-clinics"), PASSWORD, "choose clinics, or all of them"),
+        (("change", "x", "--clinic", "east", "--all-clinics"), PASSWORD, "choose either --clinic or --all-clinics"),
     ],
 )
 def test_invalid_user_command_fails_with_one_line(types, arguments, password, said) -> None:
