@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.cli.terminal import printable, stdout
+from console.plurals import plural
 from console.reports.definition import Column, Kind, Report
 from console.reports.output import Record
 
