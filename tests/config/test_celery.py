@@ -1,11 +1,12 @@
 """The Celery configuration: known option names, time limits, routes and expiry."""
 
 import ssl
+from typing import Any
 
 import pytest
 from celery import Celery
 from celery.app.defaults import NAMESPACES, flatten
-from kombu import Connection
+from kombu.connection import Connection
 
 from config.celery import (
     HARD_LIMIT_SECONDS,
@@ -78,6 +79,6 @@ def test_certificate_is_verified_for_a_tls_url():
 
 def test_recurring_message_expires_before_the_next_one():
     for recurring in RECURRING:
-        entry = recurring.entry()
+        entry: dict[str, Any] = recurring.entry()
 
         assert entry["options"]["expires"] <= entry["schedule"].total_seconds()

@@ -1,6 +1,7 @@
 """What a line adds up to on an account: its amount, its own date, and the day from which it is held."""
 
 from datetime import date
+from itertools import count
 
 import pytest
 
@@ -10,13 +11,12 @@ from payments.core.credit import EntryGroup, credit_of
 VISIT, OTHER = date(2026, 5, 4), date(2026, 5, 11)
 APRIL, MAY, JUNE = date(2026, 4, 8), date(2026, 5, 13), date(2026, 6, 16)
 
+numbers = count(1)
+
 
 def part(amount: str, deposited: date, day: date | None = VISIT, charge_type: str = "Copay") -> EntryGroup:
-    part.number += 1
-    return EntryGroup(charge_type, day, deposited, dollars(amount), part.number)
+    return EntryGroup(charge_type, day, deposited, dollars(amount), next(numbers))
 
-
-part.number = 0
 
 CASES = [
     ("imported", [part("25.00", APRIL)], ("25.00", APRIL, VISIT, False)),

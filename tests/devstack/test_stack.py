@@ -10,6 +10,7 @@ import pytest
 from config.engines import Engines, running_stack
 from config.settings import read_settings
 from devstack import stack
+from devstack.child_process import Child
 from devstack.engines import home_lock
 from workers.runtime.ports import free_port
 
@@ -66,7 +67,7 @@ def test_stack_file_exists_while_the_stack_runs(tmp_path, monkeypatch, capfd, po
 
     def service(name, _settings, _engines):
         seen.append((name, running_stack(tmp_path)))
-        return stack.Child(name, (sys.executable, "-S", "-c", stop_stack))
+        return Child(name, (sys.executable, "-S", "-c", stop_stack))
 
     monkeypatch.setattr(stack, "service", service)
     monkeypatch.setattr(stack, "SERVICES", ("only",))

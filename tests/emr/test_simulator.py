@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -137,11 +138,12 @@ def test_simulation_frequencies_match_the_weights() -> None:
     saves = [first.event for first in firsts if isinstance(first.event, PaymentSaved)]
 
     assert len(firsts) > 2_500
-    for counts, table in [
+    compared: list[tuple[Counter[Any], dict[Any, int]]] = [
         (scenarios, SCENARIO_WEIGHTS),
         (Counter(save.charge_type for save in saves), CHARGE_TYPE_WEIGHTS),
         (Counter(save.method for save in saves), METHOD_WEIGHTS),
-    ]:
+    ]
+    for counts, table in compared:
         assert sum(table.values()) == 100
         assert all(
             abs(counts[kind] * 100 - percent * counts.total()) < 2 * counts.total() for kind, percent in table.items()

@@ -30,7 +30,9 @@ def skewed_clock(path: str, name: str, *rest: object) -> Child:
 
 
 if __name__ == "__main__":
-    stack.Supervisor = functools.partial(Supervisor, backoff=RestartBackoff(initial_seconds=0.2, max_seconds=0.5))
+    stack.Supervisor = functools.partial(  # type: ignore[attr-defined]
+        Supervisor, backoff=RestartBackoff(initial_seconds=0.2, max_seconds=0.5)
+    )
     stack.SERVICES = tuple(name for name in stack.SERVICES if name not in {"flower", "console"})
     match sys.argv[1:]:
         case ["--fatal-tasks"]:

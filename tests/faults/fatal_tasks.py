@@ -66,6 +66,6 @@ def read_or_crash(body: bytes) -> Event:
 
 
 if __name__ == "__main__":
-    stream_entry.read_event = read_or_crash
+    stream_entry.read_event = read_or_crash  # type: ignore[attr-defined]
     settings = read_settings(os.environ)
     sys.exit(run_worker("importer", [IMPORTS], settings, processes=1))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import text
 
@@ -12,9 +13,9 @@ from payments.journeys import balancing, closing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, Transaction, transaction
-from tests.faults.oracle import Money, Oracle, Row
+from tests.faults.oracle import Oracle, Row
 
-Difference = tuple[object, object]
+Difference = tuple[Any, Any]
 
 
 @dataclass
@@ -82,7 +83,7 @@ def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, invariant
             "FROM entries JOIN lines ON lines.id = line_ref) AS posted GROUP BY 1, 2, 3 HAVING sum(amount) <> 0"
         )
     )
-    ledger: dict[str, Money] = defaultdict(dict)
+    ledger: dict[str, Any] = defaultdict(dict)
     for key, day, method, amount in found:
         ledger[key][day, method] = amount
     wanted = {key: money for key, money in oracle.ledger.items() if money}

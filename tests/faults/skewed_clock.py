@@ -38,7 +38,7 @@ def replace_clocks(offset: Callable[[], float]) -> None:
 
     for module in _modules():
         if vars(module).get("datetime") is real.datetime:
-            module.datetime = Datetime
+            module.datetime = Datetime  # type: ignore[attr-defined]
 
 
 def _modules() -> list[ModuleType]:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,7 +32,7 @@ def commands(name):
 
 def parsed(words):
     """Return the command that the words name, and the words that are left."""
-    command = main.command()
+    command: Any = main.command()
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words[0]]
         words = words[1:]

@@ -35,12 +35,13 @@ def test_module_has_a_docstring() -> None:
 
 def test_only_the_session_commits() -> None:
     def commits(source: Source, node: ast.AST) -> bool:
-        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            return False
         at_home = (
             source.path == "payments/store/db/connection.py" or source.is_migration or source.path in NOT_THE_LEDGER
         )
         # Nothing that opens or ends a transaction takes an argument; a journey's own `begin` does.
-        return is_call and not node.args and node.func.attr in {"commit", "begin", "begin_nested"} and not at_home
+        return not node.args and node.func.attr in {"commit", "begin", "begin_nested"} and not at_home
 
     assert where((*PRODUCT, "bench"), commits) == []
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -30,9 +31,9 @@ Step = Callable[[Office], object]
 
 def everything(
     tx: Transaction, as_of: datetime | None = None, patients: tuple[str, ...] = ("patient", "stranger")
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return what every report says, now or as it was known at a moment."""
-    said: dict[str, object] = {
+    said: dict[str, Any] = {
         "feed": reporting.claims_feed(tx, FeedFilter(as_of=as_of)),
         "feed of a clinic": reporting.claims_feed(tx, FeedFilter(until=TODAY, clinics=("clinic",), as_of=as_of)),
         "feed summed": reporting.claims_feed_sums(tx, FeedFilter(as_of=as_of)),

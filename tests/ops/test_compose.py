@@ -11,6 +11,7 @@ import pytest
 
 from config.settings import VARIABLES
 from devstack import stack
+from tasks.health_check import ComponentStatus
 from tests.ops.composed import ROOT, compose, ours, services, variables
 from workers import probe
 from workers.probe import report
@@ -130,8 +131,8 @@ def test_postgres_health_check_uses_tcp():
 
 def test_probe_reports_down_and_unknown_parts(capsys):
     parts = [
-        probe.ComponentStatus("intake", is_up=True, detail="reads"),
-        probe.ComponentStatus("importer", is_up=False, detail="no reply"),
+        ComponentStatus("intake", is_up=True, detail="reads"),
+        ComponentStatus("importer", is_up=False, detail="no reply"),
     ]
 
     assert [report(names, parts) for names in (["intake"], ["importer", "backoffice"], [])] == [0, 1, 1]

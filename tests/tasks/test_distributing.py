@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from payments.journeys import distributing as journey
 from payments.journeys import importing
 from payments.store.db.connection import transaction
 from payments.store.reports import account
@@ -112,7 +113,7 @@ def test_interrupted_run_continues_where_it_stopped(resources, company, monkeypa
     import_visits(resources, company, patients)
     make_nightly_run_due(resources, company)
     monkeypatch.setattr(distributing, "BATCH_ACCOUNTS", 2)
-    original, batches = distributing.distributing.distribute_next_due, []
+    original, batches = journey.distribute_next_due, []
 
     def fail_in_the_second_batch(tx, now, limit):
         batches.append(original(tx, now, limit))
@@ -121,7 +122,7 @@ def test_interrupted_run_continues_where_it_stopped(resources, company, monkeypa
         return batches[-1]
 
     with monkeypatch.context() as patched:
-        patched.setattr(distributing.distributing, "distribute_next_due", fail_in_the_second_batch)
+        patched.setattr(journey, "distribute_next_due", fail_in_the_second_batch)
         assert distribute_payments() == "failed: OSError"
     assert unassigned(resources, company, patients) == {
         "p0": Decimal("10.00"),
@@ -136,7 +137,7 @@ def test_concurrent_run_sends_no_second_message(resources, engines, company):
     import_visits(resources, company, ["ada"])
     make_nightly_run_due(resources, company)
     with transaction(resources.database) as tx:
-        assert distributing.distributing.distribute_next_due(tx, datetime.now(UTC), 1).last
+        assert journey.distribute_next_due(tx, datetime.now(UTC), 1).last
         assert distribute_payments() == "0 movements, 0.00 applied"
 
     assert take_nightly_messages(engines) == 0

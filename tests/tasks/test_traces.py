@@ -194,7 +194,7 @@ class Collector(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append((self.path, body))
+        self.server.received.append((self.path, body))  # type: ignore[attr-defined]
         self.send_response(200)
         self.end_headers()
 
@@ -204,7 +204,7 @@ class Collector(BaseHTTPRequestHandler):
 
 def test_spans_reach_the_collector_when_the_process_ends(engines, unconfigured):
     with HTTPServer(("127.0.0.1", 0), Collector) as server:
-        server.received = []
+        server.received = []  # type: ignore[attr-defined]
         listening = threading.Thread(target=server.serve_forever)
         listening.start()
         settings = read_settings({"PAYMENTS_TRACES_URL": f"http://127.0.0.1:{server.server_port}/"})
@@ -216,7 +216,7 @@ def test_spans_reach_the_collector_when_the_process_ends(engines, unconfigured):
         server.shutdown()
         listening.join()
 
-    (path, body), *_ = server.received
+    (path, body), *_ = server.received  # type: ignore[attr-defined]
     request = ExportTraceServiceRequest.FromString(body)
     (exported,) = request.resource_spans
     named = {each.key: each.value.string_value for each in exported.resource.attributes}
