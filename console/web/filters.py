@@ -99,13 +99,19 @@ class ReportQuery(Generic[_Parameters]):
         return (clinic,)
 
 
-def query_model(parameter_class: type[Any], limits: tuple[int, int] | None = None) -> type[PageQuery]:
+def query_model(
+    parameter_class: type[Any], limits: tuple[int, int] | None = None, *, is_paged: bool = True
+) -> type[PageQuery]:
     """Return the model of the query parameters of a report.
 
-    `limits` are the default and the maximum of `limit`; without them the model has no such parameter.
+    A paged report also has `after`. `limits` are the default and the maximum of `limit`; without them it has none.
     """
     described: dict[str, Any] = {name: _field(each) for name, each in parameters_of(parameter_class).items()}
-    described["after"] = (Text | None, Field(None, description="Start after this row: the `next` of the page before."))
+    if is_paged:
+        described["after"] = (
+            Text | None,
+            Field(None, description="Start after this row: the `next` of the page before."),
+        )
     if limits:
         default, most = limits
         described["limit"] = (int, Field(default, ge=1, le=most, description="The number of rows at most."))
@@ -114,10 +120,10 @@ def query_model(parameter_class: type[Any], limits: tuple[int, int] | None = Non
 
 
 def report_query(
-    parameter_class: type[_Parameters], limits: tuple[int, int] | None = None
+    parameter_class: type[_Parameters], limits: tuple[int, int] | None = None, *, is_paged: bool = True
 ) -> Callable[..., ReportQuery[_Parameters]]:
-    """Return a FastAPI dependency that reads the query of a report."""
-    model = query_model(parameter_class, limits)
+    """Return a FastAPI dependency that reads the query of a report; the arguments are those of `query_model`."""
+    model = query_model(parameter_class, limits, is_paged=is_paged)
 
     def read(given: Any) -> ReportQuery[_Parameters]:
         return _to_query(parameter_class, given)
@@ -132,7 +138,7 @@ def report_form(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery
     def read(given: Any) -> ReportQuery[_Parameters]:
         return _to_query(parameter_class, given)
 
-    _declare(read, query_model(parameter_class), Form())
+    _declare(read, query_model(parameter_class, is_paged=False), Form())
     return read
 
 
@@ -140,7 +146,7 @@ def optional_report_query(parameter_class: type[_Parameters]) -> Callable[..., R
     """Return a dependency that reads the query of a report; None if a required parameter is not given."""
     names = [name for name, each in parameters_of(parameter_class).items() if each.is_required]
     optional: dict[str, Any] = dict.fromkeys(names, (Text | None, None))
-    model = create_model(parameter_class.__name__, __base__=query_model(parameter_class), **optional)
+    model = create_model(parameter_class.__name__, __base__=query_model(parameter_class, is_paged=False), **optional)
 
     def read(given: Any) -> ReportQuery[_Parameters] | None:
         return None if None in (getattr(given, name) for name in names) else _to_query(parameter_class, given)

@@ -1,4 +1,4 @@
-"""What programs send to the API and what they get: described in OpenAPI, and checked where they send it."""
+"""The bodies of requests and responses of the API, as OpenAPI describes them."""
 
 from typing import Annotated, Any
 
@@ -9,45 +9,45 @@ from payments.core.month import MonthState
 from payments.core.outcome import Reason
 
 ROWS_MAX = 1000
-RowNumber = Annotated[int, Field(ge=1, le=2**62)]
+RowId = Annotated[int, Field(ge=1, le=2**62)]
 
 
-class Requeue(BaseModel):
-    """Payments by their keys, clinic/payment/line."""
+class RequeueRequest(BaseModel):
+    """The payments to requeue, by their keys: clinic/payment/line."""
 
     payments: Annotated[list[Text], Field(min_length=1, max_length=ROWS_MAX)]
 
 
-class Accept(BaseModel):
-    """An exception as it was read: the version of the payment, and a deposit date where it is not to be today."""
+class AcceptRequest(BaseModel):
+    """The version of the payment that the caller has seen, and a deposit date; without one it is today."""
 
-    version: RowNumber
+    version: RowId
     deposit_date: Day | None = None
 
 
-class Acknowledge(BaseModel):
-    """An exception as it was read, and why nothing is to be posted."""
+class AcknowledgeRequest(BaseModel):
+    """The version of the payment that the caller has seen, and the reason why nothing is posted."""
 
-    version: RowNumber
+    version: RowId
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=STORABLE_PATTERN), Storable]
 
 
 class Problem(BaseModel):
-    """Why something was not done, in a sentence, and what to do next."""
+    """Why the request failed, in one sentence, and what to do next."""
 
     error: str
     next: str | None
 
 
 class Rows(BaseModel):
-    """Rows of a report; `next`, unless it is null, is the `after` of the question for those that follow."""
+    """Rows of a report. `next` is the `after` of the page that follows, null on the last page."""
 
     rows: list[dict[str, Any]]
     next: str | int | None
 
 
-class Flow(BaseModel):
-    """Whether a payment would flow to Billing, why not, and how far its month is on its way to being closed."""
+class FlowPreview(BaseModel):
+    """Whether a payment would flow to Billing, the reason if not, and the state of its month."""
 
     flows: bool
     reason: Reason | None
@@ -55,14 +55,14 @@ class Flow(BaseModel):
     sentence: str
 
 
-class Requeued(BaseModel):
-    """How many payments are judged again, and which of the keys name none that needs it."""
+class RequeueResult(BaseModel):
+    """The number of requeued payments, and the keys that were skipped because they need no requeue."""
 
     count: int
     passed_over: list[str]
 
 
-class Posted(BaseModel):
+class PostedEntry(BaseModel):
     """An entry that was posted; the amount in dollars."""
 
     amount: Annotated[str, Field(pattern=r"^-?\d+\.\d\d$")]
@@ -71,34 +71,34 @@ class Posted(BaseModel):
     deposit_date: Day
 
 
-class Settled(BaseModel):
-    """What accepting came to; `before` says that it had been accepted already."""
+class AcceptResult(BaseModel):
+    """The payment of an accepted exception and its entries; `before` is true if it was accepted before."""
 
     payment: str
-    posted: list[Posted]
+    posted: list[PostedEntry]
     before: bool
 
 
-class Acknowledged(BaseModel):
-    """The payment of an exception that has ended."""
+class AcknowledgeResult(BaseModel):
+    """The payment of an acknowledged exception."""
 
     payment: str
 
 
-def gives(shape: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """Return how OpenAPI describes an answer of this shape."""
-    return {200: {"model": shape}}
+def response_model(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of a successful response."""
+    return {200: {"model": model}}
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": description}
     for status, description in {
-        400: "The body is no JSON",
-        401: "Neither a session nor a token was shown, or it has ended",
-        403: "The role does not include the right, or the account not the clinic",
-        404: "There is none",
-        409: "It has changed since, or may not be done; nothing was done",
-        422: "A parameter or field is not as described",
-        503: "PostgreSQL does not answer; nothing was done",
+        400: "The body is not JSON",
+        401: "There is no session or token, or it has expired",
+        403: "The role does not include the right, or the account does not include the clinic",
+        404: "Not found",
+        409: "The exception has changed, or the action is not allowed; nothing was changed",
+        422: "A parameter or field is invalid",
+        503: "PostgreSQL does not answer; nothing was changed",
     }.items()
 }

@@ -1,4 +1,4 @@
-"""The same for programs: reports, requeue, accept, and whether a save would flow; JSON, with the same rights."""
+"""The API for programs: reports, requeues and decisions on exceptions as JSON, with the rights of the pages."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -45,16 +45,16 @@ from console.web.pages.timeline import timeline_rows
 from console.web.schemas import (
     PROBLEMS,
     ROWS_MAX,
-    Accept,
-    Acknowledge,
-    Acknowledged,
-    Flow,
-    Requeue,
-    Requeued,
-    RowNumber,
+    AcceptRequest,
+    AcceptResult,
+    AcknowledgeRequest,
+    AcknowledgeResult,
+    FlowPreview,
+    RequeueRequest,
+    RequeueResult,
+    RowId,
     Rows,
-    Settled,
-    gives,
+    response_model,
 )
 from payments.access.rights import Right
 from payments.contract.event import ChargeType
@@ -65,11 +65,11 @@ from payments.store.db.connection import Transaction
 router = APIRouter(prefix="/api", responses=PROBLEMS)
 
 VIEW_ROWS_MAX = 100
-"""What is more in one answer is an export, and needs that right."""
+"""A response with more rows is an export, which requires the right to export."""
 _LIMITS = (VIEW_ROWS_MAX, ROWS_MAX)
 
 
-class _Save(PageQuery):
+class _PaymentToSave(PageQuery):
     clinic: Text
     charge_type: ChargeType
     date: Day
@@ -77,24 +77,24 @@ class _Save(PageQuery):
 
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request, _: Viewer) -> dict[str, Any]:
-    """Return what this API offers."""
+    """Return the OpenAPI description of this API."""
     described: dict[str, Any] = request.app.openapi()
     described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     described["security"] = [{"token": []}]
     return described
 
 
-@router.get("/would-flow", responses=gives(Flow))
-def would_flow(choice: Annotated[_Save, Query()], context: Viewer) -> Response:
-    """Say, before the front desk saves, whether a paid line of this clinic, type and date would flow to Billing."""
+@router.get("/would-flow", responses=response_model(FlowPreview))
+def would_flow(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
+    """Return whether a paid line with this clinic, charge type and date would flow to Billing, before it is saved."""
     if not context.user.sees(choice.clinic):
         raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your own.")
     with context.app.transaction() as tx:
-        seen = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, context.now)
-    return JSONResponse({"flows": seen.flows} | asdict(seen))
+        preview = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, context.now)
+    return JSONResponse({"flows": preview.flows} | asdict(preview))
 
 
-@router.get("/claims-feed", responses=gives(Rows))
+@router.get("/claims-feed", responses=response_model(Rows))
 def claims_feed(
     query: Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters, _LIMITS))],
     context: Viewer,
@@ -103,12 +103,12 @@ def claims_feed(
     feed_filter = query.parameters.query(query.clinics(context.user))
     with context.app.transaction() as tx:
         page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), query.limit)
-        _note(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
+        _audit(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
     following = encode_feed_cursor(page.rows[-1].cursor) if page.has_more else None
     return _rows(feed_records(each.row for each in page.rows), CLAIMS_FEED, following)
 
 
-@router.get("/exceptions", responses=gives(Rows))
+@router.get("/exceptions", responses=response_model(Rows))
 def exceptions(
     query: Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters, _LIMITS))],
     context: Viewer,
@@ -117,37 +117,37 @@ def exceptions(
     exception_filter = query.parameters.query(query.clinics(context.user))
     with context.app.transaction() as tx:
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), query.limit)
-        _note(tx, context, EXCEPTIONS, query.parameters.patient, query.limit)
+        _audit(tx, context, EXCEPTIONS, query.parameters.patient, query.limit)
     return _rows(exception_records(page.rows), EXCEPTIONS, page.rows[-1].id if page.has_more else None)
 
 
-@router.post("/exceptions/{number}/accept", responses=gives(Settled))
-def accept(number: RowNumber, wish: Accept, context: Editor) -> Response:
-    """Post what an exception proposes, if the payment is still at the version that was read."""
-    done = accept_if_unchanged(context, SeenException(number, wish.version), wish.deposit_date)
+@router.post("/exceptions/{exception_id}/accept", responses=response_model(AcceptResult))
+def accept(exception_id: RowId, body: AcceptRequest, context: Editor) -> Response:
+    """Accept an exception: post its proposed entries, if the payment is still at the version that was seen."""
+    accepted = accept_if_unchanged(context, SeenException(exception_id, body.version), body.deposit_date)
     posted = [
         {"amount": f"{each.amount:.2f}", "method": each.dimensions.method, "charge_type": each.dimensions.charge_type}
         | {"deposit_date": each.dimensions.deposit_date.isoformat()}
-        for each in done.postings
+        for each in accepted.postings
     ]
-    return JSONResponse({"payment": done.payment, "posted": posted, "before": done.was_accepted_before})
+    return JSONResponse({"payment": accepted.payment, "posted": posted, "before": accepted.was_accepted_before})
 
 
-@router.post("/exceptions/{number}/acknowledge", responses=gives(Acknowledged))
-def acknowledge(number: RowNumber, wish: Acknowledge, context: Editor) -> Response:
-    """End an exception without posting anything."""
-    payment = acknowledge_if_unchanged(context, SeenException(number, wish.version), wish.reason)
+@router.post("/exceptions/{exception_id}/acknowledge", responses=response_model(AcknowledgeResult))
+def acknowledge(exception_id: RowId, body: AcknowledgeRequest, context: Editor) -> Response:
+    """Acknowledge an exception: close it without posting anything."""
+    payment = acknowledge_if_unchanged(context, SeenException(exception_id, body.version), body.reason)
     return JSONResponse({"payment": payment})
 
 
-@router.post("/requeue", responses=gives(Requeued))
-def requeue(wish: Requeue, context: Requeuer) -> Response:
-    """Have payments judged again by the settings of now; those that need nothing are passed over."""
-    done = requeue_keys(context, list(wish.payments))
-    return JSONResponse({"count": done.count, "passed_over": list(done.passed_over)})
+@router.post("/requeue", responses=response_model(RequeueResult))
+def requeue(body: RequeueRequest, context: Requeuer) -> Response:
+    """Requeue payments: they are evaluated again with the current settings. Payments in Billing are skipped."""
+    requeued = requeue_keys(context, list(body.payments))
+    return JSONResponse({"count": requeued.count, "passed_over": list(requeued.passed_over)})
 
 
-@router.get("/payment-log", responses=gives(Rows))
+@router.get("/payment-log", responses=response_model(Rows))
 def payment_log(
     query: Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(PaymentLogParameters, _LIMITS))],
     context: Viewer,
@@ -155,7 +155,7 @@ def payment_log(
     """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
     log_filter, group = query.parameters.query(query.clinics(context.user)), query.parameters.group_by
     with context.app.transaction() as tx:
-        _note(tx, context, PAYMENT_LOG, query.parameters.patient, query.limit)
+        _audit(tx, context, PAYMENT_LOG, query.parameters.patient, query.limit)
         if group:
             sums = reporting.payment_log_sums(tx, log_filter, group)
             return _rows(log_sum_records(sums, group), payment_log_sums(group), None)
@@ -164,9 +164,10 @@ def payment_log(
     return _rows(log_records(each.row for each in page.rows), PAYMENT_LOG, following)
 
 
-@router.get("/account", responses=gives(Rows))
+@router.get("/account", responses=response_model(Rows))
 def account(
-    query: Annotated[ReportQuery[AccountParameters], Depends(report_query(AccountParameters))], context: Viewer
+    query: Annotated[ReportQuery[AccountParameters], Depends(report_query(AccountParameters, is_paged=False))],
+    context: Viewer,
 ) -> Response:
     """Return a patient's account: all payments, what of them is unassigned, and what is still owed."""
     patient = query.parameters.patient
@@ -180,7 +181,8 @@ def account(
 
 @router.get("/balancing")
 def balance(
-    query: Annotated[ReportQuery[BalancingParameters], Depends(report_query(BalancingParameters))], context: Viewer
+    query: Annotated[ReportQuery[BalancingParameters], Depends(report_query(BalancingParameters, is_paged=False))],
+    context: Viewer,
 ) -> Response:
     """Balance the EMR against Billing: both totals, each reconciling item between them, and what is unexplained."""
     balance_filter = query.parameters.query(balanced_clinic(query, context))
@@ -192,9 +194,10 @@ def balance(
     return JSONResponse({key: plain(value) for key, value in record.items()} | {"unexplained_payments": unexplained})
 
 
-@router.get("/months", responses=gives(Rows))
+@router.get("/months", responses=response_model(Rows))
 def months(
-    query: Annotated[ReportQuery[MonthsParameters], Depends(report_query(MonthsParameters))], context: Viewer
+    query: Annotated[ReportQuery[MonthsParameters], Depends(report_query(MonthsParameters, is_paged=False))],
+    context: Viewer,
 ) -> Response:
     """Return a company's months and their states."""
     check_sees_companies(context)
@@ -202,9 +205,10 @@ def months(
         return _rows(month_records(closing.list_months(tx, query.parameters.company)), MONTHS, None)
 
 
-@router.get("/timeline", responses=gives(Rows))
+@router.get("/timeline", responses=response_model(Rows))
 def timeline(
-    query: Annotated[ReportQuery[TimelineParameters], Depends(report_query(TimelineParameters))], context: Viewer
+    query: Annotated[ReportQuery[TimelineParameters], Depends(report_query(TimelineParameters, is_paged=False))],
+    context: Viewer,
 ) -> Response:
     """Return everything that happened to one payment."""
     payment = query.parameters.payment
@@ -214,8 +218,11 @@ def timeline(
     return _rows(timeline_records(events), TIMELINE, None)
 
 
-def _note(tx: Transaction, context: RequestContext, report: Report, subject: str | None, limit: int) -> None:
-    """Write down that somebody looks at rows, or takes away more of them than one looks at, which needs the right."""
+def _audit(tx: Transaction, context: RequestContext, report: Report, subject: str | None, limit: int) -> None:
+    """Record in the audit history that the user viewed or exported rows.
+
+    Raises PageError (403) for an export without the right to export.
+    """
     if limit <= VIEW_ROWS_MAX:
         context.audit(tx, f"viewed {report.title}", subject or "", f"API {context.request.url.query}")
         return

@@ -22,7 +22,8 @@ LINES_MAX = 200
 
 @router.get("/balancing")
 def show(
-    query: Annotated[ReportQuery[BalancingParameters], Depends(report_query(BalancingParameters))], context: Viewer
+    query: Annotated[ReportQuery[BalancingParameters], Depends(report_query(BalancingParameters, is_paged=False))],
+    context: Viewer,
 ) -> Response:
     """Balance the selected days, by default the last full week."""
     since, until = _days(query.parameters, context.today)

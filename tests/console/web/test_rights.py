@@ -50,7 +50,7 @@ ASKED = {
     Right.EDIT: """
         POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge | POST /exceptions/accept
         POST /months/schedule | POST /months/cancel | POST /months/close
-        POST /api/exceptions/{number}/accept | POST /api/exceptions/{number}/acknowledge
+        POST /api/exceptions/{exception_id}/accept | POST /api/exceptions/{exception_id}/acknowledge
     """,
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
     Right.EXPORT: "GET /payment-log/export",
