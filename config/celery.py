@@ -22,7 +22,7 @@ KEY_PREFIX = "payments:"
 SOFT_LIMIT_SECONDS, HARD_LIMIT_SECONDS = 60, 90
 # A busy worker uses all of this time when it is stopped. A chunk takes well under a second.
 SOFT_SHUTDOWN_SECONDS = 5
-# More than the hard limit and the shutdown together. Otherwise a message is redelivered while it is in work.
+# More than the hard limit and the shutdown together. Otherwise a message is redelivered while it is still processed.
 VISIBILITY_SECONDS = 300
 
 _ROUTES = {

@@ -138,8 +138,8 @@ class Dispatcher:
 
         Entries that wait for redelivery do not count, so that failing payments never block new ones.
         """
-        in_work = sum(state.pending_count for state in states.values()) - self.redelivery.idle_count
-        return in_work + self.settings.chunk_events <= self.settings.pending_max
+        in_progress = sum(state.pending_count for state in states.values()) - self.redelivery.idle_count
+        return in_progress + self.settings.chunk_events <= self.settings.pending_max
 
     def _send_request(self, names: list[str]) -> None:
         """Request the import of what is new on these streams, with a reply list that only this request uses."""

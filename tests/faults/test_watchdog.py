@@ -16,10 +16,10 @@ def test_stalled_worker_is_restarted_within_half_a_minute(trial: Trial, is_long:
     before = stack.stalled_workers()
     with trial.run("importer stalled: running, connected, reading nothing", times=times) as result:
         for _ in range(times):
-            deaf, since = stack.leader("importer"), time.monotonic()
+            stalled, since = stack.leader("importer"), time.monotonic()
             app.control.cancel_consumer(IMPORTS)
-            # Not seen by what is imported: the turn that was under way goes on for a moment.
-            until(lambda deaf=deaf: stack.leader("importer") != deaf, 30, "another importer runs")
+            # Imported payments would not show it, because the current time slice goes on for a moment.
+            until(lambda stalled=stalled: stack.leader("importer") != stalled, 30, "another importer runs")
             trial.recovery()
             recoveries.append(time.monotonic() - since)
             assert recoveries[-1] < 30
