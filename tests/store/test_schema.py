@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import connect
-from payments.store.migrations import is_current, is_described, upgrade
+from payments.store.migrations import is_current, is_in_tables, upgrade
 from payments.store.tables import metadata
 from tests.conftest import scratch_database
 from tests.journeys.billing import ledger, open_clinic, set_month, take
@@ -33,7 +33,7 @@ INSERT = (
 
 def test_the_migrations_lead_to_the_schema_of_tables(database):
     with database.connect() as connection:
-        options = {"include_name": lambda name, kind, _: is_described(name, kind)}
+        options = {"include_name": lambda name, kind, _: is_in_tables(name, kind)}
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
     assert differences == []

@@ -108,6 +108,11 @@ def _stored(feed_filter: FeedFilter) -> dict[str, Any]:
     return {name: value for name, value in asdict(feed_filter).items() if name != "as_of"}
 
 
+def _given(feed_filter: FeedFilter) -> dict[str, Any]:
+    # Only what is given, so that an older version can read the filter as long as no new field is used.
+    return {name: value for name, value in asdict(feed_filter).items() if value is not None}
+
+
 def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
     readers: dict[str, Any] = {
         "since": date.fromisoformat,
@@ -116,6 +121,7 @@ def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
         "reason": Reason,
         "clinics": tuple,
         "amount": dollars,
+        "as_of": datetime.fromisoformat,
     }
     return FeedFilter(
         **{name: value if value is None else readers.get(name, str)(value) for name, value in stored.items()}

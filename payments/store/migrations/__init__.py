@@ -1,4 +1,4 @@
-"""How the database came to its present form, step by step (Alembic)."""
+"""The migrations of the database schema (Alembic)."""
 
 import re
 from importlib.resources import files
@@ -7,28 +7,30 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine
 
-_LOCK = 7_250_001
-"""Advisory lock number: two stacks that start together migrate one after the other."""
+from payments.store.db.advisory_locks import AdvisoryLock, acquire
 
-
-_PART = re.compile(r"_(default|before|\d{4}_\d{2})$")
+_PARTITION = re.compile(r"_(default|before|\d{4}_\d{2})$")
 
 
 def alembic_config() -> Config:
-    """Return Alembic's configuration; the scripts lie beside this file."""
+    """Return Alembic's configuration. Its script folder is this package."""
     config = Config()
     config.set_main_option("script_location", str(files(__package__ or __name__)))
     return config
 
 
 def upgrade(database_url: str) -> None:
-    """Bring the database to the newest form. Harmless when it is there already, or a later version was at it."""
+    """Apply all pending migrations in one transaction.
+
+    It does nothing if the schema is current, or newer because a later version has migrated it. Locks: the advisory
+    lock MIGRATION, so that concurrent calls run one after the other.
+    """
     engine = create_engine(database_url, hide_parameters=True)
     try:
         with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+            acquire(connection, AdvisoryLock.MIGRATION)
             if _is_current(connection):
                 return
             config = alembic_config()
@@ -38,19 +40,19 @@ def upgrade(database_url: str) -> None:
         engine.dispose()
 
 
-def is_described(name: str | None, kind: str) -> bool:
-    """Say whether `tables.py` describes what bears this name; it says nothing of the parts of a divided table."""
-    return kind != "table" or not _PART.search(name or "")
+def is_in_tables(name: str | None, kind: str) -> bool:
+    """Return whether `tables.py` describes an object of this name and kind. It does not describe partitions."""
+    return kind != "table" or not _PARTITION.search(name or "")
 
 
 def is_current(engine: Engine) -> bool:
-    """Say whether the database stands at the newest form, or at one that a later version has brought it to."""
+    """Return whether the schema is that of this version, or of a later one."""
     with engine.connect() as connection:
         return _is_current(connection)
 
 
 def _is_current(connection: Connection) -> bool:
-    # Steps are numbered. One that is not known here is a later version's, and only adds: docs/upgrades.md.
+    # Revisions are numbers. A later version's migration only adds (docs/upgrades.md), so this version works with it.
     found = MigrationContext.configure(connection).get_current_revision()
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     return found is not None and head is not None and found >= head

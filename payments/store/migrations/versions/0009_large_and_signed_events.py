@@ -1,4 +1,4 @@
-"""What is set aside may be the beginning of something larger, and may be signed."""
+"""Add the full size and the signature to dead letters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    # In the same order in both: what was is kept by the order of its columns.
+    # In the same order in both tables, because the trigger copies rows by the order of the columns.
     for table in ("set_aside", "set_aside_was"):
         op.add_column(table, sa.Column("whole_bytes", sa.Integer(), nullable=True))
         op.add_column(table, sa.Column("signature", sa.Text(), nullable=True))

@@ -1,4 +1,4 @@
-"""The spine: lines, events, ledger, history."""
+"""Create the initial schema: companies, clinics, patients, events, lines, dead letters, entries, charges, history."""
 
 import sqlalchemy as sa
 from alembic import op

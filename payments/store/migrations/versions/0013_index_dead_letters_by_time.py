@@ -1,4 +1,4 @@
-"""What was set aside is found by its place on the feed, so that refused events make no page slow."""
+"""Index open dead letters by their position on the Claims Feed."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Marks that keep nobody waiting, and nights that are remembered."""
+"""Move the distribution queue to a table of its own, and store the progress of nightly runs."""
 
 import sqlalchemy as sa
 from alembic import op

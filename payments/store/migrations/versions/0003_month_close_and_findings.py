@@ -1,4 +1,4 @@
-"""Months that close, findings."""
+"""Add findings, and the columns of the month close."""
 
 import sqlalchemy as sa
 from alembic import op

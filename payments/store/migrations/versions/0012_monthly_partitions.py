@@ -1,4 +1,4 @@
-"""What only grows lies in months: a month that is no longer kept is dropped as a whole."""
+"""Partition the append-only tables by month, so that a month past its retention is dropped as a whole."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,8 +6,8 @@ from alembic import op
 revision = "0012"
 down_revision = "0011"
 
-# Each with what it goes by. The ledger and its allocations stay whole: see docs/decisions/0011.
-_BY_MONTH = {
+# Each table with its partition key. Entries and allocations are not partitioned (docs/decisions/0011).
+_PARTITION_KEYS = {
     "events": "saved_month",
     "history": "at",
     "audit": "at",
@@ -20,21 +20,21 @@ _BY_MONTH = {
 
 def upgrade() -> None:
     _events()
-    for table, by in _BY_MONTH.items():
+    for table, key in _PARTITION_KEYS.items():
         if table != "events":
-            _divide(table, by)
+            _partition(table, key)
     _history()
     _audit()
-    for table in (table for table in _BY_MONTH if table.endswith("_was")):
+    for table in (table for table in _PARTITION_KEYS if table.endswith("_was")):
         op.create_index(f"{table}_until", table, ["until"])
-    op.execute(_MAKE)
-    op.execute(_DROP)
-    # Whoever may add to these tables may have room made for it; letting go of anything is the owner's.
+    op.execute(_MAKE_PARTITIONS)
+    op.execute(_DROP_PARTITIONS)
+    # Roles that insert may create partitions; only the owner of the tables may drop them.
     op.execute("REVOKE ALL ON FUNCTION drop_partitions(text, date) FROM PUBLIC")
 
 
 def _events() -> None:
-    # Of what was recorded before nobody knows the month of its save. A repeat of it is the same version of its line.
+    # The month of the save is unknown for earlier ids, so they are dropped. A repeat is recognized by its version.
     op.drop_table("events")
     op.execute(
         "CREATE TABLE events (event_id uuid NOT NULL, saved_month date NOT NULL, content_hash bytea NOT NULL, "
@@ -43,37 +43,37 @@ def _events() -> None:
     op.execute("CREATE TABLE events_default PARTITION OF events DEFAULT")
 
 
-def _divide(table: str, by: str) -> None:
-    """Put the rows of a table into one that is divided, where they lie in its default part until there are months."""
+def _partition(table: str, key: str) -> None:
+    """Copy a table into a partitioned one. The rows are in its default partition until monthly ones are created."""
     op.execute(f"ALTER TABLE {table} RENAME TO {table}_whole")
-    op.execute(f"CREATE TABLE {table} (LIKE {table}_whole) PARTITION BY RANGE ({by})")
+    op.execute(f"CREATE TABLE {table} (LIKE {table}_whole) PARTITION BY RANGE ({key})")
     op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")
     op.execute(f"INSERT INTO {table} SELECT * FROM {table}_whole")
     op.drop_table(f"{table}_whole")
 
 
-def _number(table: str) -> None:
-    # A divided table may have an identity column only from PostgreSQL 17 on.
+def _id_sequence(table: str) -> None:
+    # A partitioned table can have an identity column only from PostgreSQL 17 on.
     op.execute(f"CREATE SEQUENCE {table}_id_seq OWNED BY {table}.id")
     op.execute(f"SELECT setval('{table}_id_seq', (SELECT coalesce(max(id), 0) + 1 FROM {table}), false)")
     op.execute(f"ALTER TABLE {table} ALTER COLUMN id SET DEFAULT nextval('{table}_id_seq')")
 
 
 def _history() -> None:
-    _number("history")
+    _id_sequence("history")
     op.create_primary_key("history_pkey", "history", ["at", "id"])
     op.create_index("history_by_line", "history", ["line_ref"])
-    asides = sa.text("set_aside_ref IS NOT NULL")
-    op.create_index("history_by_set_aside", "history", ["set_aside_ref"], postgresql_where=asides)
-    unread = sa.text("line_ref IS NULL AND set_aside_ref IS NULL")
-    op.create_index("history_by_entry", "history", ["entry_id"], postgresql_where=unread)
+    of_dead_letters = sa.text("set_aside_ref IS NOT NULL")
+    op.create_index("history_by_set_aside", "history", ["set_aside_ref"], postgresql_where=of_dead_letters)
+    of_entries_only = sa.text("line_ref IS NULL AND set_aside_ref IS NULL")
+    op.create_index("history_by_entry", "history", ["entry_id"], postgresql_where=of_entries_only)
 
 
 def _audit() -> None:
-    _number("audit")
+    _id_sequence("audit")
     op.create_primary_key("audit_pkey", "audit", ["id", "at"])
     op.create_index("audit_by_who", "audit", ["who", "id"])
-    # For each row: so it holds in every part, whichever name it is reached by.
+    # FOR EACH ROW, because such a trigger also applies to statements on a partition.
     op.execute(
         "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit "
         "FOR EACH ROW EXECUTE FUNCTION refuse_change_of_audit()"
@@ -84,9 +84,9 @@ def _audit() -> None:
     )
 
 
-# The first time also a part for all that is older. What came before its month had a part lies in the default one, which
-# is then made anew, and its rows find their places.
-_MAKE = f"""
+# The first call also creates a partition for all older rows. If the default partition has rows, it is replaced by an
+# empty one, and its rows are inserted again, which moves them to their months.
+_MAKE_PARTITIONS = f"""
 CREATE FUNCTION make_partitions(first date, through date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -100,7 +100,7 @@ BEGIN
         RAISE EXCEPTION 'no more than 1000 days at once, not % to %', first, through;
     END IF;
     PERFORM pg_advisory_xact_lock(7250002);
-    FOREACH parent IN ARRAY ARRAY[{", ".join(f"'{table}'" for table in _BY_MONTH)}] LOOP
+    FOREACH parent IN ARRAY ARRAY[{", ".join(f"'{table}'" for table in _PARTITION_KEYS)}] LOOP
         SELECT max(to_date(right(inhrelid::regclass::text, 7), 'YYYY_MM')) INTO newest FROM pg_inherits
             WHERE inhparent = parent::regclass AND inhrelid::regclass::text ~ '_\\d{{4}}_\\d{{2}}$';
         missing := ARRAY(SELECT month::date FROM generate_series(
@@ -131,8 +131,8 @@ BEGIN
 END $$
 """
 
-# What is older than all months goes too, once the oldest of them is beyond the limit.
-_DROP = """
+# If a month is dropped, the partition for older rows is dropped too.
+_DROP_PARTITIONS = """
 CREATE FUNCTION drop_partitions(parent text, kept_from date) RETURNS integer
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE

@@ -1,4 +1,4 @@
-"""The ledger guards itself: entries are only ever added, and never to a closed month."""
+"""Add triggers that refuse changes of entries, and new entries with a deposit date in a closed month."""
 
 from alembic import op
 
@@ -22,7 +22,7 @@ def upgrade() -> None:
         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_entries()
         """
     )
-    # One look at the months a statement, whatever the number of entries that it adds.
+    # A statement-level trigger: it reads the months once, regardless of the number of entries.
     op.execute(
         """
         CREATE FUNCTION refuse_closed_month() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-"""A closed month stays closed, and nothing is added to a month that the close has not seen, whoever adds it."""
+"""Refuse changes of a closed month, and share-lock the month of every new entry, for any writer."""
 
 from alembic import op
 
@@ -7,8 +7,8 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    # Whoever adds to a month holds it until the commit, so that a close waits for what was added or is seen by it.
-    # Imports and adjustments hold theirs already; this is for those who write to the table by other ways.
+    # Inserting an entry share-locks its month until the commit: a close waits for it, or the insert sees the close.
+    # Imports and adjustments have locked the month before; this protects against any other writer.
     op.execute(
         """
         CREATE OR REPLACE FUNCTION refuse_closed_month() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,4 +1,4 @@
-"""Lines are found by their day, and a month may add up to more than one entry can state."""
+"""Index lines by transaction date, and widen the totals of months."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,5 +9,5 @@ down_revision = "0009"
 
 def upgrade() -> None:
     op.create_index("lines_by_day", "lines", ["transaction_date", "clinic_id"])
-    # More digits before the point: no row is rewritten for it.
+    # A larger precision with the same scale does not rewrite the table.
     op.alter_column("company_months", "payments_total", type_=sa.Numeric(precision=18, scale=2))

@@ -1,4 +1,4 @@
-"""Distribution, and more of what is set aside."""
+"""Add the append-only table of allocations, and two columns to dead letters."""
 
 import sqlalchemy as sa
 from alembic import op

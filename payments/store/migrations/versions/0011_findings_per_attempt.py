@@ -1,4 +1,4 @@
-"""An exception speaks of one judgement of a payment: judged again, the same version may need a person again."""
+"""Make findings unique per attempt: after a requeue, the same version may need a person again."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What was known at a moment: before a row changes, it is kept as it was, with when that ended."""
+"""Add row versions: triggers store a row's earlier version, with the end of its validity, when it is updated."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,7 +6,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-_CHANGING = {
+_VERSIONED = {
     "lines": "id",
     "set_aside": "id",
     "findings": "id",
@@ -15,18 +15,18 @@ _CHANGING = {
 
 
 def upgrade() -> None:
-    for table, key in _CHANGING.items():
+    for table, key in _VERSIONED.items():
         op.add_column(table, sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
-        # `until` comes first, so that a column that is added to both tables later is the last of both.
+        # `until` comes first, so that a later migration can append a column to both tables.
         op.execute(f"CREATE TABLE {table}_was (until timestamptz NOT NULL, LIKE {table})")
         op.create_index(f"{table}_was_until", f"{table}_was", ["until"])
-        _keep(table, key)
+        _store_versions(table, key)
     op.add_column("patients", sa.Column("named_at", sa.DateTime(timezone=True), nullable=True))
 
 
-def _keep(table: str, key: str) -> None:
-    # One look a statement, whatever the number of rows that it changes. What was changed twice in one moment was at no
-    # moment what it was in between.
+def _store_versions(table: str, key: str) -> None:
+    # A statement-level trigger: one INSERT, regardless of the number of rows. If a row changes twice at one moment, the
+    # version in between was never valid and is not stored.
     op.execute(
         f"""
         CREATE FUNCTION keep_{table}_as_they_were() RETURNS trigger LANGUAGE plpgsql AS $$
