@@ -6,6 +6,7 @@ Page, API, command line, CSV and XLSX render the same definition.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from console.reports.output import Record, Value
@@ -36,6 +37,16 @@ class Column:
     wraps: bool = False
     text: Callable[[Record], Value] | None = None
     css_class: str = ""
+
+    @cached_property
+    def heading_class(self) -> str:
+        """The CSS classes of its heading on a page."""
+        return " ".join(filter(None, ["n" if self.kind in {Kind.MONEY, Kind.COUNT} else "", self.css_class]))
+
+    @cached_property
+    def cell_class(self) -> str:
+        """The CSS classes of its cells on a page."""
+        return f"nowrap {self.css_class}".strip() if self.kind in {Kind.DATE, Kind.MOMENT} else self.heading_class
 
     @property
     def terminal_heading(self) -> str:
@@ -77,7 +88,7 @@ class Report:
         """The columns of a terminal, in their order."""
         return [self.column(key) for key in self.table]
 
-    @property
+    @cached_property
     def page_columns(self) -> list[Column]:
         """The columns of a page, in their order."""
         return [self.column(key) for key in self.page or self.table]
