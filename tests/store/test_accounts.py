@@ -129,7 +129,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_what_is_unassigned_of_each_entry_adds_up_to_what_is_unassigned_of_the_account(
+def test_unassigned_amounts_of_entries_add_up_to_the_account(
     tx: Transaction, case: Case
 ) -> None:
     office = Office(tx, TODAY)
@@ -146,7 +146,7 @@ def test_what_is_unassigned_of_each_entry_adds_up_to_what_is_unassigned_of_the_a
             assert summary.unassigned == summary.payments_total - applied(tx, patient_id)
 
 
-def test_what_went_where_is_summed_by_payment_and_charge_and_what_came_back_is_left_out(tx: Transaction) -> None:
+def test_applied_amounts_are_summed_by_payment_and_charge_without_unapplied_ones(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(
         charge("new", "15.00", date_of_service="2020-06-05"),

@@ -60,7 +60,7 @@ def filled(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("clinic_id", [None, "clinic"])
-def test_a_balance_of_a_day_goes_through_no_whole_table(filled: Database, clinic_id: str | None) -> None:
+def test_balance_of_a_day_reads_no_whole_table(filled: Database, clinic_id: str | None) -> None:
     with transaction(filled) as tx:
         before = rows_scanned(tx)
 

@@ -23,7 +23,7 @@ def plan(tx, after):
     return "\n".join(tx.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
 
 
-def test_a_page_reads_lines_and_what_was_set_aside_in_their_order(tx):
+def test_feed_page_reads_lines_and_dead_letters_by_index(tx):
     for after in (None, FeedCursor(NOW, claims_feed.LINE, 4711), FeedCursor(NOW, claims_feed.DEAD_LETTER, 4711)):
         found = plan(tx, after)
 
