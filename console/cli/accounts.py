@@ -86,13 +86,15 @@ def distribute(
 
 
 def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Record]:
+    from payments import wording
+
     return [
         {
             "company": company,
             "patient": patient,
             "charge": "/".join(movement.charge),
             "amount": movement.amount,
-            "rule": movement.rule.value,
+            "rule": wording.ALLOCATION_RULES[movement.rule],
             "payment": payments[movement.line_ref],
         }
         for (company, patient), movement in moved.movements

@@ -91,7 +91,7 @@ def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
 
 
 def _strange(balance: Balance) -> list[BalancedLine]:
-    return [line for line in balance.lines if line.unexplained or line.note]
+    return [line for line in balance.lines if line.unexplained or line.notes]
 
 
 def _print(balance: Balance, query: BalanceFilter, lines: Sequence[BalancedLine], limit: int) -> None:
@@ -105,6 +105,8 @@ def _print(balance: Balance, query: BalanceFilter, lines: Sequence[BalancedLine]
 
 def _sum(balance: Balance, query: BalanceFilter) -> Table:
     """Return the balance as a column that adds up from the EMR's total to Billing's."""
+    from payments import wording
+
     where = query.clinic_id or "all clinics"
     days = f"{query.since or 'the beginning'} to {query.until or 'the end'}"
     title = f"Balancing {where}, {days}"
@@ -115,7 +117,7 @@ def _sum(balance: Balance, query: BalanceFilter) -> Table:
     table.add_column("Amount", justify="right")
     table.add_row("EMR, by transaction date", f"{balance.emr_total:,.2f}")
     for term, amount in balance.items.items():
-        table.add_row(f"less {term.sentence}", f"{-amount:,.2f}" if amount else Text("0.00", "dim"))
+        table.add_row(f"less {wording.ITEM_SENTENCES[term]}", f"{-amount:,.2f}" if amount else Text("0.00", "dim"))
     style = "bold red" if balance.unexplained_lines else "bold green"
     unexplained = -balance.unexplained if balance.unexplained else balance.unexplained
     table.add_row(Text("less Unexplained", style), Text(f"{unexplained:,.2f}", style), end_section=True)

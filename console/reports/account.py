@@ -89,4 +89,6 @@ def account_records(rows: Iterable[AccountRow]) -> list[Record]:
 
 def applied_records(rows: Iterable[MovementRow]) -> list[Record]:
     """Return the movements of an account as records."""
-    return [row._asdict() for row in rows]
+    from payments import wording
+
+    return [row._asdict() | {"rule": wording.allocation_rule(row.rule)} for row in rows]

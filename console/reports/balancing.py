@@ -103,6 +103,7 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
 
 def difference_record(line: BalancedLine) -> Record:
     """Return a line as a record with every reconciling item, those that are not its own as zero."""
+    from payments import wording
     from payments.contract.money import ZERO
 
     return {
@@ -112,7 +113,7 @@ def difference_record(line: BalancedLine) -> Record:
         **dict.fromkeys(ITEMS, ZERO),
         **{item.value: amount for item, amount in line.items.items()},
         "unexplained": line.unexplained,
-        "note": line.note or None,
+        "note": wording.balancing_notes(line.notes) or None,
         "transaction_date": line.day,
         "charge_type": line.charge_type,
     }

@@ -122,7 +122,9 @@ CLAIMS_FEED_SUMS = Report(
 
 def feed_records(rows: Iterable[FeedRow]) -> list[Record]:
     """Return the rows of the Claims Feed as records."""
-    return [row._asdict() for row in rows]
+    from payments import wording
+
+    return [row._asdict() | {"detail": wording.detail(row.detail)} for row in rows]
 
 
 def feed_sum_records(sums: Iterable[FeedSum]) -> list[Record]:

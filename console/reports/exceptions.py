@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from console.reports.definition import Column, Kind, Report
 from console.reports.output import Record, Value, entries_of
@@ -17,7 +18,6 @@ from console.reports.parameters import ParameterKind, as_of, clinic, first_day, 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from payments.core.finding import FindingReason
     from payments.core.outcome import ClosedCase
     from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 
@@ -32,10 +32,15 @@ class StatusChoice(StrEnum):
     ALL = "all"
 
 
-def _reasons() -> type[FindingReason]:
-    from payments.core.finding import FindingReason
+@cache
+def _reasons() -> type[StrEnum]:
+    """Return the reasons of an exception in the words of its rows."""
+    from payments import wording
 
-    return FindingReason
+    words = {code.name: text for code, text in wording.FINDING_REASONS.items()}
+    make_enum: Any = StrEnum
+    choices: type[StrEnum] = make_enum("FindingReasonChoice", words)
+    return choices
 
 
 def _cases() -> type[ClosedCase]:
@@ -48,7 +53,7 @@ def _cases() -> type[ClosedCase]:
 class ExceptionsParameters:
     """Filters of the Billing Exceptions. Days are transaction dates."""
 
-    reason: FindingReason | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
+    reason: StrEnum | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
     case: ClosedCase | None = parameter(
         "Case", "added, edited or deleted, of a closed month.", ParameterKind.CHOICE, choices=_cases
     )
@@ -68,12 +73,13 @@ class ExceptionsParameters:
 
     def query(self, clinics: Sequence[str] | None) -> ExceptionFilter:
         """Return the filter of the ledger, limited to these clinics; None is all of them."""
+        from payments import wording
         from payments.core.finding import FindingStatus
         from payments.journeys.reporting import ExceptionFilter
 
         return ExceptionFilter(
             status=None if self.status is StatusChoice.ALL else FindingStatus(self.status.value),
-            reason=self.reason,
+            reason=wording.finding_reason_code(self.reason) if self.reason else None,
             case=self.case,
             clinics=clinics,
             patient=self.patient,
@@ -85,8 +91,11 @@ class ExceptionsParameters:
 
 def _what(record: Record) -> Value:
     """Return the case, if there is one, in place of the reason that names all three, and the note."""
+    from payments import wording
+    from payments.core.outcome import ClosedCase
+
     case, note = record["case"], record["note"]
-    what = record["reason"] if case is None else f"Payment {case} when month is closed"
+    what = record["reason"] if case is None else wording.CLOSED_CASES[ClosedCase(str(case))]
     return ". ".join(str(part) for part in (what, note) if part)
 
 
@@ -132,4 +141,9 @@ EXCEPTIONS = Report(
 
 def exception_records(rows: Iterable[ExceptionRow]) -> list[Record]:
     """Return the Billing Exceptions as records."""
-    return [asdict(row) for row in rows]
+    from payments import wording
+
+    return [
+        asdict(row) | {"reason": wording.finding_reason(row.reason), "note": wording.finding_note(row.note)}
+        for row in rows
+    ]

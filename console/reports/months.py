@@ -1,5 +1,7 @@
 """The months of a company, the totals of one, and what to resolve before it closes."""
 
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -82,5 +84,13 @@ def month_sum_records(sums: Iterable[MonthSum]) -> list[Record]:
 
 
 def warning_records(warnings: Iterable[CloseWarning]) -> list[Record]:
-    """Return the warnings before a close as records."""
-    return [asdict(each) for each in warnings]
+    """Return the warnings before a close as records, sorted by what they are and by payment."""
+    records = [_warning(each) for each in warnings]
+    return sorted(records, key=lambda record: (str(record["what"]), str(record["payment"])))
+
+
+def _warning(warning: CloseWarning) -> Record:
+    from payments import wording
+
+    what = f"Exception: {wording.finding_reason(warning.what)}" if warning.is_exception else warning.what
+    return asdict(warning) | {"what": what, "detail": wording.detail(warning.detail)}

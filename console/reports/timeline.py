@@ -1,10 +1,12 @@
 """The timeline of a payment."""
 
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from console.reports.definition import Column, Kind, Report
 from console.reports.output import Record
@@ -53,4 +55,20 @@ def timeline_of(payment: str) -> Report:
 
 def timeline_records(rows: Iterable[TimelineRow]) -> list[Record]:
     """Return the events as records. An error is also part of the detail, for readers of the agreed keys only."""
-    return [row._asdict() | {"detail": ": ".join(filter(None, (row.detail.rstrip("."), row.error)))} for row in rows]
+    records = (event_record(row) for row in rows)
+    return [each | {"detail": ": ".join(filter(None, (each["detail"].rstrip("."), each["error"])))} for each in records]
+
+
+def event_record(row: TimelineRow) -> dict[str, Any]:
+    """Return an event with its words."""
+    from payments import wording
+
+    return {
+        "at": row.at,
+        "what": wording.history(row.code),
+        "version": row.version,
+        "detail": wording.history_detail(row.code, row.params, row.detail),
+        "who": row.who,
+        "duration_ms": row.duration_ms,
+        "error": row.error,
+    }

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from console.web.context import AppState
+from payments import wording
 from payments.core.balancing import last_full_week
 from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
@@ -155,8 +156,8 @@ def _of_waiting(gauges: Gauges, now: datetime) -> Iterator[Metric]:
     counts = _metric("payments_exceptions_open")
     ages = _metric("payments_exceptions_oldest_seconds")
     for each in gauges.exceptions:
-        counts.add_metric([each.reason], each.count)
-        ages.add_metric([each.reason], _age_seconds(each.oldest_at, now))
+        counts.add_metric([wording.finding_reason(each.reason)], each.count)
+        ages.add_metric([wording.finding_reason(each.reason)], _age_seconds(each.oldest_at, now))
     yield from (counts, ages)
 
 

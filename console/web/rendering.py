@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from console.plurals import plural
 from console.reports.definition import Column, Kind, Report
 from console.reports.parameters import parameters_of
+from payments import wording
 
 FOLDER = Path(__file__).parent
 _BADGE_CLASSES = {
@@ -50,7 +51,10 @@ def create_templates() -> Environment:
     environment.filters |= {"money": format_money, "number": format_number, "plural": plural}
     environment.filters |= {"datetime": format_datetime, "datetime_seconds": format_datetime_seconds}
     environment.filters |= {"badge": badge, "humanize": humanize, "user_name": user_name}
-    environment.filters |= {"utc_input": utc_input}
+    environment.filters |= {"utc_input": utc_input, "reason": wording.reason, "detail": wording.detail}
+    environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
+    environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": wording.ITEM_LABELS.__getitem__}
+    environment.filters |= {"balancing_notes": wording.balancing_notes}
     environment.globals |= {"cells": cells}
     environment.globals |= {"parameters_of": parameters_of, "url": url, "statics": _static_urls()}
     environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}

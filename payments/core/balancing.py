@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from payments.contract.money import ZERO, Money, total
 from payments.contract.payment_log import UNKNOWN_DETAILS, PaymentDetails
@@ -26,37 +27,23 @@ class ReconcilingItem(StrEnum):
     PRIOR_PERIOD = "prior_period"
     DATE_DIFFERENCES = "date_differences"
 
-    @property
-    def sentence(self) -> str:
-        """What the money of this term is, as the office reads it."""
-        return _SENTENCES[self]
 
-    @property
-    def label(self) -> str:
-        """The term in a word or two, beside an amount."""
-        return _LABELS[self]
+class NoteCode(StrEnum):
+    """What the two sides of a line disagree about."""
+
+    ONLY_IN_EMR = "only_in_emr"
+    ONLY_IN_BILLING = "only_in_billing"
+    WRONG_IN_BILLING = "wrong_in_billing"
+    DIFFERENT = "different"
 
 
-_LABELS = {
-    ReconcilingItem.INTERNAL: "Internal",
-    ReconcilingItem.NOT_SENT: "Not Sent",
-    ReconcilingItem.PENDING: "Pending",
-    ReconcilingItem.INVALID: "Validation Failed",
-    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00",
-    ReconcilingItem.CLOSED_MONTH: "Closed month",
-    ReconcilingItem.PRIOR_PERIOD: "Adjusted",
-    ReconcilingItem.DATE_DIFFERENCES: "Other days",
-}
-_SENTENCES = {
-    ReconcilingItem.INTERNAL: "Internal Payments, which stay in the EMR",
-    ReconcilingItem.NOT_SENT: "Not Sent: the clinic or its settings keep it out, or every try failed",
-    ReconcilingItem.PENDING: "Pending: held, and judged again later",
-    ReconcilingItem.INVALID: "Validation Failed: Billing could not take what the EMR saved",
-    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00, which a biller has to look at",
-    ReconcilingItem.CLOSED_MONTH: "Closed month: exceptions that no adjustment has settled",
-    ReconcilingItem.PRIOR_PERIOD: "Adjustments of these payments, which carry the name of who accepted them",
-    ReconcilingItem.DATE_DIFFERENCES: "Dated in these days on one side and outside of them on the other",
-}
+class Note(NamedTuple):
+    """A note about a line. For DIFFERENT, the field that differs, and its values in the EMR and in Billing."""
+
+    code: NoteCode
+    field: str = ""
+    in_emr: object = None
+    in_billing: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +86,7 @@ class BalancedLine:
     emr: Money
     billing: Money
     items: Mapping[ReconcilingItem, Money] = field(default_factory=dict)
-    note: str = ""
+    notes: tuple[Note, ...] = ()
     count: int = 1
     day: date | None = None
     charge_type: str | None = None
@@ -112,7 +99,7 @@ class BalancedLine:
     @property
     def is_equal(self) -> bool:
         """Whether both sides agree, with nothing to reconcile."""
-        return not (self.items or self.note or self.unexplained)
+        return not (self.items or self.notes or self.unexplained)
 
 
 @dataclass(slots=True)
@@ -162,7 +149,7 @@ def explain(line: LineComparison) -> BalancedLine:
         day=line.feed.day,
         charge_type=line.feed.charge_type,
     )
-    return replace(balanced, note=_note(line, balanced.unexplained))
+    return replace(balanced, notes=_notes(line, balanced.unexplained))
 
 
 def _items_in_range(line: LineComparison) -> dict[ReconcilingItem, Money]:
@@ -201,27 +188,25 @@ def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
             return None
 
 
-def _note(line: LineComparison, unexplained: Money) -> str:
+def _notes(line: LineComparison, unexplained: Money) -> tuple[Note, ...]:
     """Return what the two sides disagree about, beyond the items."""
     if line.outcome is None:
-        return "only the EMR knows it"
+        return (Note(NoteCode.ONLY_IN_EMR),)
     if line.log is None and line.is_in_range and line.emr_amount != line.latest_amount:
-        return "only Billing knows it"
-    differences = _differences(line, line.log) if line.log else []
-    if unexplained and not differences:
-        return "the rules of import do not account for what stands in Billing"
-    return "; ".join(differences)
+        return (Note(NoteCode.ONLY_IN_BILLING),)
+    differences = _differences(line, line.log) if line.log else ()
+    return (Note(NoteCode.WRONG_IN_BILLING),) if unexplained and not differences else differences
 
 
-def _differences(line: LineComparison, log: PaymentDetails) -> list[str]:
-    sides = [(name.replace("_", " "), getattr(log, name), getattr(line.feed, name)) for name in PaymentDetails._fields]
+def _differences(line: LineComparison, log: PaymentDetails) -> tuple[Note, ...]:
+    sides = [(name, getattr(log, name), getattr(line.feed, name)) for name in PaymentDetails._fields]
     if line.is_in_range and log.day == line.feed.day:
         sides.insert(0, ("amount", line.emr_amount, line.latest_amount))
-    return [
-        f"{name} is {theirs} in the EMR and {ours} in Billing"
-        for name, theirs, ours in sides
-        if theirs is not None and ours is not None and theirs != ours
-    ]
+    return tuple(
+        Note(NoteCode.DIFFERENT, name, in_emr, in_billing)
+        for name, in_emr, in_billing in sides
+        if in_emr is not None and in_billing is not None and in_emr != in_billing
+    )
 
 
 def last_full_week(today: date) -> tuple[date, date]:

@@ -20,14 +20,14 @@ ChargeKey = tuple[str, str]
 class AllocationRule(StrEnum):
     """What decided a movement, in the order in which the rules are gone through."""
 
-    CHARGE_SHRANK = "Given back: the charge is less than what was applied to it"
-    PAYMENT_LOWERED = "Given back: the payment is less than what was applied of it"
-    REFUNDED = "Given back: the payment was refunded"
-    ON_ACCOUNT = "Payment on Account: at once, oldest date of service first"
-    NO_DATE = "Rule 1: no date of service, oldest charge first"
-    OWN_DATE = "Rule 2: the charges of its own date of service"
-    MORE_THAN_OWN_DATE = "Rule 3: more than its own date of service takes, oldest charge first"
-    AFTER_HOLD = "Rule 4: held for the minimum days, oldest charge first"
+    CHARGE_LOWERED = "charge_lowered"
+    PAYMENT_LOWERED = "payment_lowered"
+    REFUNDED = "refunded"
+    ON_ACCOUNT = "on_account"
+    NO_DATE = "no_date"
+    OWN_DATE = "own_date"
+    MORE_THAN_OWN_DATE = "more_than_own_date"
+    AFTER_HOLD = "after_hold"
 
 
 class Charge(NamedTuple):
@@ -158,7 +158,7 @@ def _give_back(account: Account) -> None:
         by_charge[each.charge].append(each)
     for charge, applied in by_charge.items():
         if account.outstanding[charge] < ZERO:
-            account.unapply(applied, -account.outstanding[charge], AllocationRule.CHARGE_SHRANK)
+            account.unapply(applied, -account.outstanding[charge], AllocationRule.CHARGE_LOWERED)
     for line_ref in [line_ref for line_ref, unapplied in account.unapplied.items() if unapplied < ZERO]:
         own = [each for each in account.applied if each.line_ref == line_ref]
         account.unapply(own, -account.unapplied[line_ref], AllocationRule.PAYMENT_LOWERED)

@@ -15,15 +15,22 @@ from payments.core.outcome import ClosedCase, ClosedMonth, NotSent, Outcome, Pos
 class FindingReason(StrEnum):
     """Why a biller has to look at a payment."""
 
-    CLOSED_MONTH = "Payment added/edited/deleted when month is closed"
-    ZERO_DUE = "Amount Due is 0.00"
-    PATIENT_NOT_FOUND = "Patient not found"
-    VERSION_CONFLICT = "Version conflict"
+    CLOSED_MONTH = "closed_month"
+    ZERO_DUE = "zero_due"
+    PATIENT_NOT_FOUND = "patient_not_found"
+    VERSION_CONFLICT = "version_conflict"
 
     @property
     def can_be_accepted(self) -> bool:
         """Whether a biller can accept it. The others end when the EMR corrects the payment or saves the patient."""
         return self in {FindingReason.CLOSED_MONTH, FindingReason.ZERO_DUE}
+
+
+class NoteCode(StrEnum):
+    """What a biller should know about a finding beyond its amounts."""
+
+    LATE_ARRIVAL = "late_arrival"  # followed by `:` and the month that was closed after the save
+    NOTHING_TO_POST = "nothing_to_post"  # only the date or a note differs
 
 
 class FindingStatus(StrEnum):

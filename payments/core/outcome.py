@@ -33,21 +33,7 @@ class Reason(StrEnum):
     INVALID_EVENT = "invalid_event"
     VERSION_CONFLICT = "version_conflict"
 
-    @property
-    def sentence(self) -> str:
-        """The reason as staff read it."""
-        return _SENTENCES[self]
 
-
-_SENTENCES = {
-    Reason.TYPE_NOT_SELECTED: "This charge type is not selected in the clinic's settings.",
-    Reason.INTEGRATION_OFF: "The clinic does not send patient payments to Billing.",
-    Reason.INTERNAL_PAYMENT: "An Internal Payment stays in the EMR.",
-    Reason.RETRIES_EXHAUSTED: "Billing could not take the payment in any of its tries.",
-    Reason.PATIENT_NOT_FOUND: "The patient is not known to Billing.",
-    Reason.INVALID_EVENT: "The EMR sent something that cannot be read as a payment.",
-    Reason.VERSION_CONFLICT: "The EMR sent other content under a version that Billing holds already.",
-}
 _UNDECIDED = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PATIENT_NOT_FOUND})
 
 

@@ -14,6 +14,7 @@ from payments.core.finding import (
     import_postings,
     proposed_adjustments,
 )
+from payments.core.history import HistoryCode, posting_params
 from payments.core.line import IMPORT_USER, EntryKind, LedgerPosting, Line
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
@@ -71,8 +72,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     entries.post(tx, added, refs, stamp)
     distribution.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.close(tx, [finding_id], FindingStatus.RESOLVED, now, who)
-    moved = "; ".join(f"{each.amount} {each.dimensions.method} to {each.dimensions.deposit_date}" for each in postings)
-    _record(tx, line, HistoryEvent(now, "Exception accepted", who, moved or "Nothing to post"))
+    _record(tx, line, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, {"postings": posting_params(postings)}))
     return Accepted(str(line.key), postings)
 
 
@@ -143,7 +143,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
     if finding.version == line.version and (settled := acknowledged(line)) is not line:
         lines.write(tx, [settled], now)
     findings.close(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
-    _record(tx, line, HistoryEvent(now, "Exception acknowledged", who, reason.strip()))
+    _record(tx, line, HistoryEvent(now, HistoryCode.EXCEPTION_ACKNOWLEDGED, who, detail=reason.strip()))
     return str(line.key)
 
 
@@ -160,7 +160,7 @@ def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> No
     if finding.status is not FindingStatus.OPEN:
         raise AdjustmentError(finding.id, f"it is {finding.status} already")
     if not finding.reason.can_be_accepted:
-        raise AdjustmentError(finding.id, f"{finding.reason}: nothing to accept; acknowledge it with a reason")
+        raise AdjustmentError(finding.id, "there is nothing to accept; acknowledge it with a reason")
     if line.version != finding.version:
         saved_again = f"{line.key} was saved again (version {line.version})"
         raise AdjustmentError(finding.id, f"{saved_again}; look at the exception again")

@@ -22,7 +22,7 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[Paymen
     balance = Balance()
     for line in _explained(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)
-    balance.lines.sort(key=lambda line: (-abs(line.unexplained), not line.note, line.payment or ""))
+    balance.lines.sort(key=lambda line: (-abs(line.unexplained), not line.notes, line.payment or ""))
     return balance
 
 

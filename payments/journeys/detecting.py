@@ -6,7 +6,8 @@ The sweep is idempotent. It may run at any time and twice at once, and it finds 
 from dataclasses import dataclass
 from datetime import datetime
 
-from payments.core.finding import Finding, FindingReason, FindingStatus, examine, version_conflict
+from payments.core.finding import Finding, FindingReason, FindingStatus, NoteCode, examine, version_conflict
+from payments.core.history import HistoryCode, Params
 from payments.core.line import Line
 from payments.core.month import Month
 from payments.core.outcome import Held
@@ -51,10 +52,11 @@ def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detection
     resolved = {ref: each for ref, each in already_open.items() if ref not in found and _is_decided(locked[ref], each)}
     findings.close(tx, [each.id for each in resolved.values()], FindingStatus.AUTO_CLOSED, now, worker)
 
-    changes = [_change("Exception opened", found[ref]) for ref in opened]
-    changes += [_change("Exception recomputed", each) for each in recomputed.values()]
-    changes += [("Exception closed by itself", locked[ref], each.reason.value) for ref, each in resolved.items()]
-    history.add(tx, [_history_event(line, what, detail, now, worker) for what, line, detail in changes])
+    changes = [(HistoryCode.EXCEPTION_OPENED, found[ref].line, _params(found[ref])) for ref in opened]
+    changes += [(HistoryCode.EXCEPTION_RECOMPUTED, each.line, _params(each)) for each in recomputed.values()]
+    closed = HistoryCode.EXCEPTION_CLOSED
+    changes += [(closed, locked[ref], {"reason": each.reason}) for ref, each in resolved.items()]
+    history.add(tx, [_history_event(line, code, params, now, worker) for code, line, params in changes])
     return DetectionStats(len(locked), len(opened), len(recomputed), len(resolved))
 
 
@@ -89,20 +91,25 @@ def _months(line: Line) -> set[CompanyMonth]:
 
 
 def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:
-    """Return what helps to understand a finding beyond its amounts."""
+    """Return what helps to understand a finding beyond its amounts, as codes."""
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
     missed = sorted(month for month in _months(line) if month in closed_at and line.saved_at < closed_at[month])
-    late = f"Late arrival: saved before {missed[0][1]} was closed" if missed else ""
-    nothing = "" if finding.proposal else "Only the date or a note differs; nothing to post"
-    return "; ".join(filter(None, (late, nothing)))
+    late = f"{NoteCode.LATE_ARRIVAL}:{missed[0][1]}" if missed else ""
+    nothing = "" if finding.proposal else NoteCode.NOTHING_TO_POST
+    return ";".join(filter(None, (late, nothing)))
 
 
-def _change(what: str, found: Examination) -> tuple[str, Line, str]:
-    case = f" ({found.finding.case})" if found.finding.case else ""
-    amounts = f"{found.finding.amount_before} stands in Billing, the EMR says {found.finding.amount_now}"
-    return what, found.line, ". ".join(filter(None, (f"{found.finding.reason}{case}", amounts, found.note)))
+def _params(examination: Examination) -> Params:
+    finding = examination.finding
+    return {
+        "reason": finding.reason,
+        "case": finding.case,
+        "before": str(finding.amount_before),
+        "now": str(finding.amount_now),
+        "note": examination.note,
+    }
 
 
-def _history_event(line: Line, what: str, detail: str, now: datetime, worker: str) -> HistoryEvent:
-    return HistoryEvent(now, what, worker, detail, line_ref=line.id, version=line.version)
+def _history_event(line: Line, code: HistoryCode, params: Params, now: datetime, worker: str) -> HistoryEvent:
+    return HistoryEvent(now, code, worker, params, line_ref=line.id, version=line.version)

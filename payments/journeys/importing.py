@@ -14,6 +14,7 @@ from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSave
 from payments.contract.stream_entry import StreamEntry, read_entry
 from payments.core.charge import ChargeVersion, check_charge_version, key_of
 from payments.core.distribution import ChargeKey
+from payments.core.history import NoEffect
 from payments.core.import_rule import VersionCheck, check_version, decide
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
@@ -170,7 +171,7 @@ def _import_line_event(writes: WriteBatch, read: _Read, *, again: bool) -> None:
     if owner != event.company_id:
         writes.reject(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
     elif again and before is not None:
-        writes.record_unchanged(before, "The same event again; nothing to do", entry.entry_id)
+        writes.record_unchanged(before, NoEffect.SAME_EVENT, event.version, entry.entry_id)
     else:
         _apply_version(writes, read)
 
@@ -182,11 +183,9 @@ def _apply_version(writes: WriteBatch, read: _Read) -> None:
         error = f"version: {event.version} of {event.key} came before with other content"
         writes.reject(entry, Reason.VERSION_CONFLICT, error)
     elif before is not None and stands is VersionCheck.AGAIN:
-        writes.record_unchanged(before, f"Version {event.version} again; nothing to do", entry.entry_id)
+        writes.record_unchanged(before, NoEffect.SAME_VERSION, event.version, entry.entry_id)
     elif before is not None and stands is VersionCheck.STALE:
-        writes.record_unchanged(
-            before, f"Version {event.version} is out of date; {before.version} is here", entry.entry_id
-        )
+        writes.record_unchanged(before, NoEffect.STALE_VERSION, event.version, entry.entry_id)
     else:
         facts = writes.reference.import_context(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
         writes.record(decide(event, content_hash, before, facts, requeued_at), entry.entry_id)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from payments.contract.stream_entry import StreamEntry
+from payments.core.history import HistoryCode
 from payments.core.import_rule import ImportContext, decide_again, decide_failed
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
@@ -72,9 +73,8 @@ def record_failure(tx: Transaction, entries: Sequence[StreamEntry], error: str, 
         [
             HistoryEvent(
                 run.now,
-                "Failed",
+                HistoryCode.FAILED,
                 run.worker,
-                "Stays pending",
                 entry_id=entry.entry_id,
                 duration_ms=duration_ms,
                 error=error,

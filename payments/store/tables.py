@@ -179,7 +179,7 @@ lines = Table(
     Column("reason", Text),
     Column("application", Text, nullable=False),
     Column("target", Dollars),
-    Column("detail", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # a code, or the text of a technical error
     Column("attempts", Integer, nullable=False),
     Column("waits", Integer, nullable=False),  # the retry count
     Column("due_at", Moment),
@@ -243,7 +243,7 @@ findings = Table(
     Column("line_ref", BigInteger, ForeignKey(lines.c.id), nullable=False),
     Column("set_aside_ref", BigInteger, ForeignKey(dead_letters.c.id)),  # the event in conflict
     Column("version", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # a sentence, for old processes: a trigger derives it from `reason_code`
     Column("closed_case", Text),  # added, edited or deleted
     Column("amount_before", Dollars, nullable=False),
     Column("amount_now", Dollars, nullable=False),
@@ -256,6 +256,7 @@ findings = Table(
     _changed_at(),
     # The attempt of the version, or of the event in conflict; null for findings older than the column.
     Column("attempts", Integer),
+    Column("reason_code", Text),
     Index("findings_one_open", "line_ref", unique=True, postgresql_where=text("status = 'open'")),
     Index(
         "findings_once",
@@ -333,7 +334,7 @@ history = Table(
     metadata,
     Column("at", Moment, primary_key=True),
     _id_of_partitioned("history_id_seq"),
-    Column("what", Text, nullable=False),
+    Column("what", Text, nullable=False),  # a code; a sentence in rows from before migration 0014
     Column("line_ref", BigInteger),
     Column("set_aside_ref", BigInteger),
     Column("entry_id", Text),  # the stream entry id: the only reference while the event could not be read
@@ -342,6 +343,7 @@ history = Table(
     Column("who", Text, nullable=False),
     Column("duration_ms", Integer),
     Column("error", Text),
+    Column("params", JSONB),  # the values that belong to the code
     Index("history_by_line", "line_ref"),
     Index("history_by_set_aside", "set_aside_ref", postgresql_where=text("set_aside_ref IS NOT NULL")),
     Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),

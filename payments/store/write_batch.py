@@ -3,25 +3,16 @@
 from typing import NamedTuple
 
 from payments.contract.event import ChargeSaved, ChargeType, LineKey
-from payments.contract.money import ZERO, total
+from payments.contract.money import ZERO
 from payments.contract.stream_entry import StreamEntry
 from payments.core.charge import ChargeVersion, key_of
 from payments.core.distribution import ChargeKey
 from payments.core.finding import needs_review
+from payments.core.history import HistoryCode, NoEffect, Params, outcome_code, posting_params
 from payments.core.import_rule import Decision
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.line import IMPORT_USER, EntryKind, Line
-from payments.core.outcome import (
-    ClosedMonth,
-    Held,
-    NeverSent,
-    NothingToPost,
-    NotSent,
-    Outcome,
-    Reason,
-    Removed,
-    ZeroDue,
-)
+from payments.core.outcome import Held, Reason, Status
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.feed.dead_letters import DeadLetter, Rejection
@@ -38,8 +29,8 @@ class _PendingHistory(NamedTuple):
 
     key: LineKey
     version: int
-    what: str
-    detail: str
+    code: HistoryCode
+    params: Params | None
     entry_id: str | None
 
 
@@ -72,13 +63,14 @@ class WriteBatch:
         self._changed.add(line.key)
         self._record_postings(decision)
         self.stats.count(line.outcome)
-        self._record_history(line, _what(line.outcome), _detail(decision), entry_id)
+        self._record_history(line, outcome_code(line.outcome), _params(decision), entry_id)
 
-    def record_unchanged(self, line: Line, reason: str, entry_id: str) -> None:
-        """Record that an event had no effect on its line, with the reason."""
+    def record_unchanged(self, line: Line, cause: NoEffect, version: int, entry_id: str) -> None:
+        """Record that an event with this version had no effect on its line, with the cause."""
         self.stats.evaluated += 1
         self.stats.unchanged += 1
-        self._record_history(line, "Received", reason, entry_id)
+        params = {"cause": cause, "version": version, "current": line.version}
+        self._record_history(line, HistoryCode.RECEIVED, params, entry_id)
 
     def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
         """Record a new version of a charge.
@@ -129,15 +121,15 @@ class WriteBatch:
             if posting.amount < ZERO or posting.dimensions.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
         }
 
-    def _record_history(self, line: Line, what: str, detail: str, entry_id: str | None) -> None:
-        self._history.append(_PendingHistory(line.key, line.version, what, detail, entry_id))
+    def _record_history(self, line: Line, code: HistoryCode, params: Params | None, entry_id: str | None) -> None:
+        self._history.append(_PendingHistory(line.key, line.version, code, params, entry_id))
 
     def _line_event(self, pending: _PendingHistory, line_ref: int, duration_ms: int) -> HistoryEvent:
         return HistoryEvent(
             at=self.run.now,
-            what=pending.what,
+            code=pending.code,
             who=self.run.worker,
-            detail=pending.detail,
+            params=pending.params,
             line_ref=line_ref,
             entry_id=pending.entry_id,
             version=pending.version,
@@ -147,9 +139,9 @@ class WriteBatch:
     def _dead_letter_event(self, dead_letter: DeadLetter, duration_ms: int) -> HistoryEvent:
         return HistoryEvent(
             at=self.run.now,
-            what=dead_letter.status,
+            code=HistoryCode.NOT_SENT if dead_letter.status is Status.NOT_SENT else HistoryCode.VALIDATION_FAILED,
             who=self.run.worker,
-            detail=dead_letter.reason.sentence,
+            params={"detail": dead_letter.reason},
             dead_letter_id=dead_letter.id,
             entry_id=dead_letter.entry.entry_id,
             version=dead_letter.version,
@@ -158,29 +150,14 @@ class WriteBatch:
         )
 
 
-def _what(outcome: Outcome) -> str:
-    match outcome:
-        case NeverSent():
-            return "Not to be sent"
-        case Held():
-            return "Held"
-        case ClosedMonth() | ZeroDue():
-            return "Billing Exception"
-        case Removed(Reason()):
-            return f"Removed, {outcome.status}"
-        case NotSent() | NothingToPost():
-            return outcome.status
-        case _:
-            return outcome.application.capitalize()
-
-
-def _detail(decision: Decision) -> str:
-    moved = "; ".join(
-        f"{posting.amount} {posting.dimensions.method} {posting.dimensions.charge_type} to {posting.dimensions.deposit_date}"  # noqa: E501
-        for posting in decision.postings
-    )
-    stands = f"{total(posting.amount for posting in decision.line.postings)} stands in Billing" if moved else ""
+def _params(decision: Decision) -> Params | None:
     outcome = decision.line.outcome
-    due = outcome.due_at if isinstance(outcome, Held) else None
-    again = f"next try {due:%Y-%m-%d %H:%M:%S} UTC" if due else ""
-    return ". ".join(part.rstrip(".") for part in (outcome_detail(outcome), moved, stands, again) if part)
+    params: Params = {}
+    if detail := outcome_detail(outcome):
+        params["detail"] = detail
+    if decision.postings:
+        params["postings"] = posting_params(decision.postings)
+        params["posted"] = str(decision.line.posted)
+    if isinstance(outcome, Held) and outcome.due_at:
+        params["next_try"] = outcome.due_at.isoformat()
+    return params or None

@@ -8,7 +8,7 @@ import pytest
 
 from payments.contract.money import ZERO, dollars
 from payments.contract.payment_log import PaymentDetails
-from payments.core.balancing import Balance, BalancedLine, LineComparison, ReconcilingItem, explain, last_full_week
+from payments.core.balancing import Balance, BalancedLine, LineComparison, Note, NoteCode, explain, last_full_week
 from payments.core.outcome import (
     ClosedCase,
     ClosedMonth,
@@ -132,7 +132,7 @@ def test_line_is_explained_by_its_reconciling_items(line: LineComparison, items:
     explained = explain(line)
 
     assert {item.value: str(amount) for item, amount in explained.items.items()} == items
-    assert (explained.unexplained, explained.note) == (ZERO, "")
+    assert (explained.unexplained, explained.notes) == (ZERO, ())
 
 
 WRONG = [
@@ -150,37 +150,46 @@ def test_error_in_the_ledger_is_unexplained(line: LineComparison, amount: str) -
     explained = explain(line)
 
     assert str(explained.unexplained) == amount
-    assert explained.note == "the rules of import do not account for what stands in Billing"
+    assert explained.notes == (Note(NoteCode.WRONG_IN_BILLING),)
+
+
+def different(field: str, in_emr: object, in_billing: object) -> Note:
+    return Note(NoteCode.DIFFERENT, field, in_emr, in_billing)
 
 
 FEED = PaymentDetails(DAY, "Copay", internal_payment=False, version=1)
 KNOWN = compared("25.00", posted("25.00"), imported_in_range="25.00", feed=FEED, log=FEED)
 COMPARED = [
-    ("the same", KNOWN, "0.00", ""),
-    ("only in the log", compared("0.00", None, emr_amount="25.00", log=FEED), "25.00", "only the EMR knows it"),
-    ("not in the log", replace(KNOWN, emr_amount=ZERO, log=None), "-25.00", "only Billing knows it"),
-    ("amount", replace(KNOWN, emr_amount=Decimal("30.00")), "5.00", "amount is 30.00 in the EMR and 25.00 in Billing"),
+    ("the same", KNOWN, "0.00", ()),
+    ("only in the log", compared("0.00", None, emr_amount="25.00", log=FEED), "25.00", (Note(NoteCode.ONLY_IN_EMR),)),
+    ("not in the log", replace(KNOWN, emr_amount=ZERO, log=None), "-25.00", (Note(NoteCode.ONLY_IN_BILLING),)),
+    (
+        "amount",
+        replace(KNOWN, emr_amount=Decimal("30.00")),
+        "5.00",
+        (different("amount", Decimal("30.00"), Decimal("25.00")),),
+    ),
     (
         "day",
         replace(KNOWN, is_in_range=False, imported_in_range=ZERO, log=FEED._replace(day=date(2026, 6, 6))),
         "25.00",
-        "day is 2026-06-06 in the EMR and 2026-06-05 in Billing",
+        (different("day", date(2026, 6, 6), DAY),),
     ),
     (
         "all other details",
         replace(KNOWN, log=PaymentDetails(DAY, "Other", internal_payment=False, version=2)),
         "0.00",
-        "charge type is Other in the EMR and Copay in Billing; version is 2 in the EMR and 1 in Billing",
+        (different("charge_type", "Other", "Copay"), different("version", 2, 1)),
     ),
-    ("no version in the log", replace(KNOWN, log=FEED._replace(version=None)), "0.00", ""),
+    ("no version in the log", replace(KNOWN, log=FEED._replace(version=None)), "0.00", ()),
 ]
 
 
-@pytest.mark.parametrize(("line", "amount", "note"), [row[1:] for row in COMPARED], ids=[row[0] for row in COMPARED])
-def test_difference_from_the_payment_log_is_named(line: LineComparison, amount: str, note: str) -> None:
+@pytest.mark.parametrize(("line", "amount", "notes"), [row[1:] for row in COMPARED], ids=[row[0] for row in COMPARED])
+def test_difference_from_the_payment_log_is_noted(line: LineComparison, amount: str, notes: tuple[Note, ...]) -> None:
     explained = explain(line)
 
-    assert (str(explained.unexplained), explained.note) == (amount, note)
+    assert (str(explained.unexplained), explained.notes) == (amount, notes)
 
 
 def test_balance_adds_up_its_lines_and_keeps_those_that_differ() -> None:
@@ -198,7 +207,3 @@ def test_balance_adds_up_its_lines_and_keeps_those_that_differ() -> None:
 @pytest.mark.parametrize("day", range(5, 12))
 def test_last_full_week_ends_on_the_sunday_before_this_week(day: int) -> None:
     assert last_full_week(date(2026, 10, day)) == (date(2026, 9, 28), date(2026, 10, 4))
-
-
-def test_every_reconciling_item_has_a_sentence() -> None:
-    assert all(item.sentence for item in ReconcilingItem)

@@ -144,7 +144,7 @@ def test_a_charge_that_shrinks_gives_its_money_back_to_be_applied_elsewhere() ->
     )
 
     assert distribute(account) == [
-        Movement(1, NEW, Decimal("-25.00"), AllocationRule.CHARGE_SHRANK),
+        Movement(1, NEW, Decimal("-25.00"), AllocationRule.CHARGE_LOWERED),
         Movement(1, OLD, Decimal("25.00"), AllocationRule.MORE_THAN_OWN_DATE),
     ]
 

@@ -66,16 +66,6 @@ def test_outcomes_of_different_kinds_are_unequal() -> None:
     assert NothingToPost() != NeverSent()
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_reason_has_a_sentence(reason: Reason) -> None:
-    assert reason.sentence.endswith(".")
-    assert reason.sentence[0].isupper()
-
-
-def test_reason_sentences_differ() -> None:
-    assert len({reason.sentence for reason in Reason}) == len(Reason)
-
-
 @pytest.mark.parametrize(
     ("outcome", "printed"),
     [

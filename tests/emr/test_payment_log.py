@@ -117,7 +117,7 @@ def test_payment_log_identifies_the_line_of_a_lost_event(
 
     balance = balancing.balance(tx, ALL, read_payment_log(log_of(told)))
 
-    assert [line.payment for line in balance.lines if line.unexplained or line.note] == [str(lost.key)]
+    assert [line.payment for line in balance.lines if line.unexplained or line.notes] == [str(lost.key)]
 
 
 def that_the_log_can_miss(told: Sequence[Event]) -> list[PaymentSaved | PaymentDeleted]:

@@ -73,7 +73,7 @@ def test_requeued_lines_are_retried_after_the_clock_steps_back(tx: Transaction) 
     last = text(
         "SELECT DISTINCT ON (line_ref, set_aside_ref) what FROM history ORDER BY line_ref, set_aside_ref, id DESC"
     )
-    assert list(tx.execute(last).scalars()) == ["Held", "Validation Failed"]
+    assert list(tx.execute(last).scalars()) == ["held", "validation_failed"]
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def postgres_rejecting(stack: RunningStack, state: str, share: float) -> Iterato
         f"IF random() < {share} THEN RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END IF; "
         "RETURN NULL; END $$",
         "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON history DEFERRABLE INITIALLY DEFERRED "
-        "FOR EACH ROW WHEN (NEW.what <> 'Failed') EXECUTE FUNCTION refuse()",
+        "FOR EACH ROW WHEN (NEW.what <> 'failed') EXECUTE FUNCTION refuse()",
     )
     try:
         yield lambda: _failed_tries(stack) - before
@@ -120,7 +120,7 @@ def _change(stack: RunningStack, *statements: str) -> None:
 def _failed_tries(stack: RunningStack) -> int:
     """Count the failed attempts of an event that a test rejects."""
     with transaction(stack.database) as tx:
-        found = tx.execute(text("SELECT count(*) FROM history WHERE what = 'Failed' AND error LIKE '%by a test%'"))
+        found = tx.execute(text("SELECT count(*) FROM history WHERE what = 'failed' AND error LIKE '%by a test%'"))
         return int(found.scalar_one())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from payments import wording
 from payments.contract.event import ChargeType
 from payments.contract.money import ZERO
 from payments.core.balancing import Balance, ReconcilingItem
@@ -111,7 +112,10 @@ def deposited(tx: Transaction) -> Decimal:
 
 def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
     """Return the page with its tables written anew from the worked week; each follows a comment that names it."""
-    less = [(f"less {each.sentence}", -amount if amount else amount) for each, amount in balance.items.items()]
+    less = [
+        (f"less {wording.ITEM_SENTENCES[each]}", -amount if amount else amount)
+        for each, amount in balance.items.items()
+    ]
     tables = {
         "payments": [
             ("Day", "Payment", "What it is", "Amount"),
@@ -134,7 +138,7 @@ def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
             ("Adjustments that a biller accepted", deposits - balance.billing_total),
             ("**All deposits of the week**", f"**{deposits}**"),
         ],
-        "terms": [("Key", "What it is"), *((f"`{term}`", term.sentence) for term in ReconcilingItem)],
+        "terms": [("Key", "What it is"), *((f"`{term}`", wording.ITEM_SENTENCES[term]) for term in ReconcilingItem)],
     }
     for name, rows in tables.items():
         page = re.sub(rf"(<!-- {name} .*-->\n\n)(\|.*\n)*", lambda at, rows=rows: at[1] + table(rows), page)

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from console.reports.months import warning_records
 from payments.core.month import Month
 from payments.journeys import closing
 from payments.store.db.connection import Transaction
@@ -15,7 +16,10 @@ TODAY = date(2026, 6, 20)
 def unready(office: Office, month: Month) -> list[tuple[str, str, str]]:
     """Return what is better settled before a month closes, as (what, payment, amount)."""
     _, found = closing.preview_close(office.tx, office.company_id, month, office.now)
-    return [(each.what, each.payment.split("/")[1] if "/" in each.payment else "?", str(each.amount)) for each in found]
+    return [
+        (each["what"], each["payment"].split("/")[1] if "/" in each["payment"] else "?", str(each["amount"]))
+        for each in warning_records(found)
+    ]
 
 
 def test_each_close_warning_is_listed_for_its_month_only(tx: Transaction) -> None:

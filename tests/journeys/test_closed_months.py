@@ -89,7 +89,7 @@ def test_w16_edit_in_an_open_month_changes_the_line_in_place(tx: Transaction) ->
 def test_late_arrival_is_noted(tx: Transaction) -> None:
     office = worked(tx, W15)
 
-    assert [each.note for each in office.open_exceptions()] == ["Late arrival: saved before 2020-05 was closed"]
+    assert [each.note for each in office.open_exceptions()] == ["late_arrival:2020-05"]
 
 
 def test_line_moved_before_the_close_changes_in_open_months(tx: Transaction) -> None:

@@ -27,12 +27,12 @@ def found(office: Office) -> list[tuple[str, str]]:
 
 def test_second_conflict_of_a_version_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
     contradicted(office, "30.00")
-    assert found(office) == [("Version conflict", "30.00")]
+    assert found(office) == [("version_conflict", "30.00")]
     office.acknowledge_the_one()
 
     contradicted(office, "40.00")
 
-    assert found(office) == [("Version conflict", "40.00")]
+    assert found(office) == [("version_conflict", "40.00")]
 
 
 def test_version_conflict_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
@@ -41,7 +41,7 @@ def test_version_conflict_opens_an_exception_after_an_acknowledged_one(office: O
 
     contradicted(office, "40.00", CHANGED.version)
 
-    assert found(office) == [("Version conflict", "40.00")]
+    assert found(office) == [("version_conflict", "40.00")]
     office.acknowledge_the_one()
 
 
@@ -52,4 +52,4 @@ def test_version_conflict_waits_for_the_open_exception_of_its_payment(office: Of
 
     office.accept_all()
 
-    assert found(office) == [("Version conflict", "40.00")]
+    assert found(office) == [("version_conflict", "40.00")]

@@ -23,7 +23,7 @@ def test_memo_edit_proposes_nothing_and_is_settled_by_accept_or_acknowledge(tx: 
     assert (found.case, found.proposal, found.note) == (
         "edited",
         [],
-        "Only the date or a note differs; nothing to post",
+        "nothing_to_post",
     )
 
     acknowledge(tx, found.id, "a memo", office.now, "user:biller")
@@ -110,7 +110,7 @@ def test_accepted_zero_amount_due_is_imported(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
     office.publish(saved(amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
     (found,) = office.open_exceptions()
-    assert (found.reason, found.case, str(found.difference)) == ("Amount Due is 0.00", None, "20.00")
+    assert (found.reason, found.case, str(found.difference)) == ("zero_due", None, "20.00")
 
     office.accept_all()
 
@@ -126,8 +126,8 @@ def test_unknown_patient_and_version_conflict_exceptions_close_automatically(tx:
         office.now += max(BACKOFF)
         office.sweep()
     assert sorted((each.payment, each.reason) for each in office.open_exceptions()) == [
-        ("clinic/stranger/1", "Patient not found"),
-        ("clinic/twice/1", "Version conflict"),
+        ("clinic/stranger/1", "patient_not_found"),
+        ("clinic/twice/1", "version_conflict"),
     ]
 
     office.publish(patient("nobody"), saved("40.00", payment_id="twice", version=2))

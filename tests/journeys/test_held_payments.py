@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from console.reports.timeline import timeline_records
+from payments import wording
 from payments.journeys import reporting
 from tests.journeys.billing import NO_LADDER, PAYMENT, choose, feed, ledger, open_clinic, set_month, stand, sweep, take
 from tests.make import BACKOFF, COPAYS, NOW, deleted, edited, patient, saved
@@ -114,7 +116,7 @@ def test_timeline_shows_each_attempt_and_the_next_time(tx):
 
     rows = reporting.timeline(tx, PAYMENT)
 
-    assert [row.what for row in rows] == ["Held", "Held", "Imported"]
+    assert [wording.history(row.code) for row in rows] == ["Held", "Held", "Imported"]
     assert [row.at for row in rows] == [NOW, NOW + timedelta(seconds=10), LATER]
-    assert all("not known to Billing. next try 2026-06-10" in row.detail for row in rows[:2])
+    assert all("not known to Billing. next try 2026-06-10" in str(row["detail"]) for row in timeline_records(rows[:2]))
     assert {(row.who, row.version, row.duration_ms) for row in rows} == {("tests-1", 1, 7)}

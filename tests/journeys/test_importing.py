@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
+from console.reports.timeline import timeline_records
 from payments.contract.event import ChargeType
 from payments.core.line import IMPORT_USER
+from payments.core.outcome import ClosedCase
 from payments.journeys import reporting
 from payments.journeys.reporting import LogFilter
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, sends, set_month, stand, take
@@ -60,7 +62,9 @@ def test_imported_payment_shows_the_import_user(tx):
     (row,) = reporting.payment_log(tx, LogFilter(patient_id="patient"))
 
     assert (row.user, row.amount, row.kind, row.unassigned) == (IMPORT_USER, Decimal("25.00"), "import", row.amount)
-    kept = tx.execute(text("SELECT row_to_json(lines)::text FROM lines UNION ALL SELECT detail FROM history"))
+    kept = tx.execute(
+        text("SELECT row_to_json(lines)::text FROM lines UNION ALL SELECT row_to_json(history)::text FROM history")
+    )
     assert "Front Desk" not in "".join(kept.scalars())
 
 
@@ -99,7 +103,7 @@ def test_known_version_changes_nothing_and_is_recorded(tx, again, detail):
 
     assert (stats.unchanged, stats.evaluated) == (1, 1)
     assert ledger(tx) == [("25.00", "2026-06-05")]
-    assert reporting.timeline(tx, PAYMENT)[-1].detail == detail
+    assert timeline_records(reporting.timeline(tx, PAYMENT))[-1]["detail"] == detail
     assert feed(tx)[PAYMENT].attempts == 1
 
 
@@ -200,7 +204,7 @@ def test_payment_of_a_closed_month_becomes_an_exception_and_posts_nothing(tx):
     assert ledger(tx) == []
     assert ledger(tx, "june") == [("5.00", "2026-06-05")]
     assert stand(tx) == (SUCCESSFUL, None, "exception")
-    assert feed(tx)[PAYMENT].detail == "Payment added when month is closed"
+    assert feed(tx)[PAYMENT].detail == ClosedCase.ADDED
 
 
 def test_correction_of_a_month_that_closes_becomes_an_exception(tx):

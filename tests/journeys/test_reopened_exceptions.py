@@ -122,7 +122,7 @@ def test_patient_still_unknown_after_a_requeue_reopens_the_exception(office: Off
         for _ in BACKOFF:
             office.now += max(BACKOFF)
             office.sweep()
-        assert [each.reason for each in office.open_exceptions()] == ["Patient not found"]
+        assert [each.reason for each in office.open_exceptions()] == ["patient_not_found"]
         office.acknowledge_the_one()
         office.requeue(["clinic/stranger/1"])
     office.publish(patient("nobody"))
@@ -224,11 +224,11 @@ def test_acknowledged_amount_is_not_settled(office: Office) -> None:
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({"amount_due": "35.00", "amount_paid": "35.00"}, "Late arrival: saved before 2020-04 was closed"),
-        ({"paid": False}, "Late arrival: saved before 2020-04 was closed"),
+        ({"amount_due": "35.00", "amount_paid": "35.00"}, "late_arrival:2020-04"),
+        ({"paid": False}, "late_arrival:2020-04"),
         (
             {"memo": "x"},
-            "Late arrival: saved before 2020-04 was closed; Only the date or a note differs; nothing to post",
+            "late_arrival:2020-04;nothing_to_post",
         ),
         ({"saved_at": "2020-06-11T10:00:00Z", "paid": False}, ""),
     ],

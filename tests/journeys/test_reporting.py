@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from console.reports.timeline import timeline_records
+from payments import wording
 from payments.contract.event import ChargeType
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, FeedSum, GroupBy, LogFilter, LogSum
@@ -200,14 +202,14 @@ def test_timeline_lists_every_event_in_order(tx):
 
     rows = reporting.timeline(tx, PAYMENT)
 
-    assert [(row.what, row.version) for row in rows] == [
+    assert [(wording.history(row.code), row.version) for row in rows] == [
         ("Held", 1),
         (FAILED, 2),
         ("Imported", 1),
         ("Received", 1),
     ]
     assert rows[1].error.startswith("amount_paid: expected")
-    assert rows[2].detail == "25.00 Cash Copay to 2026-06-05. 25.00 stands in Billing"
+    assert timeline_records(rows)[2]["detail"] == "25.00 Cash Copay to 2026-06-05. 25.00 stands in Billing"
 
 
 @pytest.mark.parametrize(

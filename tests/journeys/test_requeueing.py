@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from payments import wording
 from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
 from payments.journeys import reporting, retrying
@@ -44,7 +45,7 @@ def test_requeue_uses_the_current_settings(tx):
     sweep(tx)
 
     assert (stand(tx), ledger(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
-    assert [(row.what, row.who) for row in reporting.timeline(tx, PAYMENT)] == [
+    assert [(wording.history(row.code), row.who) for row in reporting.timeline(tx, PAYMENT)] == [
         ("Not Sent", "tests-1"),
         ("Re-submitted", WHO),
         ("Imported", "tests-1"),
@@ -101,7 +102,7 @@ def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
 
     assert payment == "clinic/2026/06/1/1"
     assert requeue(tx, [payment], NOW, WHO) == Requeued(1)
-    assert {row.what for row in reporting.timeline(tx, payment)} == {"Not Sent", "Re-submitted"}
+    assert {wording.history(row.code) for row in reporting.timeline(tx, payment)} == {"Not Sent", "Re-submitted"}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
         "retries_exhausted",
         "OperationalError: the disk is full",
     )
-    assert [each.what for each in reporting.timeline(tx, PAYMENT)] == ["Failed", "Not Sent"]
+    assert [wording.history(each.code) for each in reporting.timeline(tx, PAYMENT)] == ["Failed", "Not Sent"]
 
     assert requeue(tx, [PAYMENT], NOW, WHO) == Requeued(1)
     sweep(tx)
@@ -174,7 +175,7 @@ def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbag
 
     (again,) = refused(tx)
     assert (again.refused, again.status, again.attempts) == (row.refused, "Validation Failed", 2)
-    assert [each.what for each in reporting.timeline(tx, row.refused)] == [
+    assert [wording.history(each.code) for each in reporting.timeline(tx, row.refused)] == [
         "Validation Failed",
         "Re-submitted",
         "Validation Failed",

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from payments import wording
 from payments.access import audit
 from payments.access.audit import AuditEntry
 from payments.core.month import Month
@@ -31,7 +32,7 @@ def all_parts(tx, table):
 
 
 def told(tx):
-    return [row.what for row in reporting.timeline(tx, "clinic/payment/1")]
+    return [wording.history(row.code) for row in reporting.timeline(tx, "clinic/payment/1")]
 
 
 def test_room_is_made_for_the_months_to_come_and_once(tx):

@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from payments.core.history import HistoryCode
 from payments.store.db.connection import (
     IDLE_IN_TRANSACTION_SECONDS_MAX,
     LOCK_TIMEOUT_SECONDS,
@@ -160,7 +161,7 @@ def test_postgres_asks_soon_whether_the_machine_at_the_other_end_is_still_there(
 
 def test_what_is_only_appended_is_committed_too(database):
     with transaction(database) as tx:
-        history.add(tx, [HistoryEvent(NOW, "Failed", "tests", entry_id="session-1", error="made")])
+        history.add(tx, [HistoryEvent(NOW, HistoryCode.FAILED, "tests", entry_id="session-1", error="made")])
 
     with transaction(database) as tx:
         assert history.last_errors(tx, ["session-1"]) == {"session-1": "made"}

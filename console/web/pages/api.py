@@ -1,7 +1,6 @@
 """The API for programs: reports, requeues and decisions on exceptions as JSON, with the rights of the pages."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -56,10 +55,12 @@ from console.web.schemas import (
     Rows,
     response_model,
 )
+from payments import wording
 from payments.access.rights import Right
 from payments.contract.event import ChargeType
 from payments.journeys import balancing, closing, distributing, eligibility_preview, reporting
 from payments.journeys.adjusting import SeenException
+from payments.journeys.eligibility_preview import EligibilityPreview
 from payments.store.db.connection import Transaction
 
 router = APIRouter(prefix="/api", responses=PROBLEMS)
@@ -91,7 +92,15 @@ def would_flow(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> R
         raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your own.")
     with context.app.transaction() as tx:
         preview = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, context.now)
-    return JSONResponse({"flows": preview.flows} | asdict(preview))
+    shown = {"flows": preview.flows, "reason": preview.reason, "month_state": preview.month_state}
+    return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
+
+
+def _sentence(preview: EligibilityPreview, choice: _Save) -> str:
+    if preview.reason:
+        return wording.would_not_flow(preview.reason, choice.clinic, choice.charge_type, is_known=preview.is_known)
+    automatic = preview.is_adjusted_automatically
+    return wording.would_flow(choice.date, preview.month_state, is_adjusted_automatically=automatic)
 
 
 @router.get("/claims-feed", responses=response_model(Rows))

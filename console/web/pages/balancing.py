@@ -12,6 +12,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import FIRST_DAY, LAST_DAY, ReportQuery, report_query
 from console.web.pages.choices import clinic_names
+from payments import wording
 from payments.core.balancing import ReconcilingItem, last_full_week
 from payments.journeys import balancing
 
@@ -39,7 +40,7 @@ def show(
         differences=DIFFERENCES,
         chosen=replace(chosen, since=since if since > FIRST_DAY else None, clinic=balance_filter.clinic_id),
         balance=balance,
-        terms=[(item, item.sentence, balance.items[item]) for item in ReconcilingItem],
+        terms=[(item, wording.ITEM_SENTENCES[item], balance.items[item]) for item in ReconcilingItem],
         lines=balance.lines[:LINES_MAX],
         hidden=max(0, len(balance.lines) - LINES_MAX),
         clinics=names,

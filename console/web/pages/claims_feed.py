@@ -12,8 +12,9 @@ from console.web.errors import PageError
 from console.web.filters import ReportQuery, encode_feed_cursor, feed_cursor, report_query
 from console.web.forms import ReturnForm
 from console.web.pages.choices import clinic_names
+from payments import wording
 from payments.access.rights import Right
-from payments.core.outcome import Reason, Status
+from payments.core.outcome import Status
 from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FeedRow
 from tasks import enqueue
@@ -80,7 +81,8 @@ def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeue
 def _shown(row: FeedRow) -> dict[str, Any]:
     return {
         **row._asdict(),
+        "detail": wording.detail(row.detail),
         "key": row.payment if row.refused is None else row.refused,
-        "sentence": Reason(row.reason).sentence if row.reason else "",
+        "sentence": wording.reason(row.reason),
         "may_requeue": row.status in REQUEUEABLE,
     }

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Response
 
-from console.reports.months import CLOSE_WARNINGS, MONTHS
+from console.reports.months import CLOSE_WARNINGS, MONTHS, warning_records
+from console.reports.output import Record
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
@@ -16,7 +17,7 @@ from payments.contract.money import Money, total
 from payments.core.close import MonthSum
 from payments.core.month import Month, MonthState
 from payments.journeys import closing, configuring
-from payments.journeys.closing import CloseWarning, ClosingError, Snapshot
+from payments.journeys.closing import ClosingError, Snapshot
 from tasks.closing import close as close_month
 
 router = APIRouter(include_in_schema=False)
@@ -113,7 +114,7 @@ class _Close:
     """
 
     snapshot: Snapshot | None = None
-    warnings: Sequence[CloseWarning] = ()
+    warnings: Sequence[Record] = ()
     problem: ClosingError | None = None
     is_intact: bool | None = None
 
@@ -132,14 +133,14 @@ def _read_close(context: RequestContext, company: str, month: Month) -> _Close:
     try:
         with context.app.transaction() as tx:
             snapshot, warnings = closing.preview_close(tx, company, month, context.now)
-        return _Close(snapshot, warnings)
+        return _Close(snapshot, warning_records(warnings))
     except ClosingError as error:
         problem = error
     with context.app.transaction() as tx:
         try:
             verified = closing.verify(tx, company, month)
         except ClosingError:
-            return _Close(warnings=closing.close_warnings(tx, company, month), problem=problem)
+            return _Close(warnings=warning_records(closing.close_warnings(tx, company, month)), problem=problem)
     return _Close(verified.snapshot, is_intact=verified.matches)
 
 

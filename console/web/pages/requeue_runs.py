@@ -13,7 +13,7 @@ from console.web.errors import PageError
 from console.web.filters import ReportQuery, report_form, report_query
 from console.web.pages.claims_feed import REQUEUEABLE
 from console.web.rendering import url
-from payments.core.outcome import Reason
+from payments import wording
 from payments.journeys import requeueing
 from payments.journeys.requeueing import FeedFilter, RequeueRun
 from tasks import enqueue
@@ -130,7 +130,7 @@ def _criteria(feed_filter: FeedFilter) -> list[str]:
     clinics = feed_filter.clinics or ()
     values = {
         "": feed_filter.status,
-        "reason:": feed_filter.reason and Reason(feed_filter.reason).sentence.rstrip("."),
+        "reason:": wording.reason(feed_filter.reason).rstrip("."),
         "saved from": feed_filter.since,
         "saved until": feed_filter.until,
         "clinic": ", ".join(clinics) if len(clinics) <= _CLINICS_NAMED else f"one of {len(clinics)}",

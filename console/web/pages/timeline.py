@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from console.reports.timeline import TIMELINE, TimelineParameters
+from console.reports.timeline import TIMELINE, TimelineParameters, event_record
 from console.web.auth import Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
-from payments.core.outcome import Reason, Status
+from payments import wording
+from payments.core.outcome import Status
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, TimelineRow
 from payments.store.db.connection import Transaction
@@ -36,9 +37,9 @@ def show(
         "timeline.html",
         report=TIMELINE,
         payment=payment,
-        events=events,
+        events=[event_record(each) for each in events],
         row=row,
-        sentence=Reason(row.reason).sentence if row and row.reason else "",
+        sentence=wording.reason(row.reason) if row else "",
         may_requeue=bool(row and row.status != Status.SUCCESSFUL),
     )
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import RowMapping
 
 from payments.contract.event import LineKey
-from payments.core.outcome import Reason, Status
+from payments.core.history import HistoryCode
+from payments.core.outcome import HoldCause, Reason, Status
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, unnested
 from payments.store.db.connection import Transaction
@@ -24,7 +25,7 @@ _REQUEUE_LINES = (
     "ORDER BY lines.clinic_id, lines.payment_id, lines.line_id FOR NO KEY UPDATE OF lines) "
     f"UPDATE lines SET {changed_at('lines')}, due_at = least(lines.saved_at, :now), "
     "requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
-    "application = 'held', detail = 'Requeued' FROM selected WHERE lines.id = selected.id "
+    f"application = 'held', detail = '{HoldCause.REQUEUED}' FROM selected WHERE lines.id = selected.id "
     "RETURNING lines.id, lines.version, lines.clinic_id, lines.payment_id, lines.line_id"
 )
 _REQUEUE_DEAD_LETTERS = (
@@ -100,16 +101,15 @@ def requeue_matching_dead_letters(tx: Transaction, requeue_filter: RequeueFilter
 
 
 def _record_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
-    return _record(tx, (_event(row, now, who)._replace(line_ref=row["id"]) for row in requeued))
+    event = HistoryEvent(now, HistoryCode.RESUBMITTED, who)
+    return _record(tx, (event._replace(version=row["version"], line_ref=row["id"]) for row in requeued))
 
 
 def _record_dead_letters(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
-    again = "To be read again"
-    return _record(tx, (_event(row, now, who)._replace(detail=again, dead_letter_id=row["id"]) for row in requeued))
-
-
-def _event(row: RowMapping, now: datetime, who: str) -> HistoryEvent:
-    return HistoryEvent(now, "Re-submitted", who, "To be judged by the settings of now", version=row["version"])
+    code = HistoryCode.DEAD_LETTER_RESUBMITTED
+    return _record(
+        tx, (HistoryEvent(now, code, who, version=row["version"], dead_letter_id=row["id"]) for row in requeued)
+    )
 
 
 def _record(tx: Transaction, events: Iterable[HistoryEvent]) -> int:

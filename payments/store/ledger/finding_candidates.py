@@ -19,9 +19,9 @@ from payments.store.db.statement import text
 _CANDIDATES = """
 WITH required_by_line AS (
     SELECT id, version, attempts, CASE
-        WHEN reason = 'patient_not_found' THEN 'Patient not found'
-        WHEN target IS NULL THEN 'Amount Due is 0.00'
-        ELSE 'Payment added/edited/deleted when month is closed'
+        WHEN reason = 'patient_not_found' THEN 'patient_not_found'
+        WHEN target IS NULL THEN 'zero_due'
+        ELSE 'closed_month'
     END AS reason
     FROM lines WHERE application = 'exception' OR reason = 'patient_not_found'
 ),
@@ -29,7 +29,7 @@ unanswered AS (
     SELECT * FROM required_by_line WHERE NOT EXISTS (
         SELECT FROM findings
         WHERE line_ref = required_by_line.id AND findings.version = required_by_line.version
-            AND findings.reason = required_by_line.reason AND findings.status IN ('acknowledged', 'resolved')
+            AND findings.reason_code = required_by_line.reason AND findings.status IN ('acknowledged', 'resolved')
             AND (findings.attempts IS NULL OR findings.attempts = required_by_line.attempts)
     )
 ),
@@ -44,12 +44,12 @@ conflicts AS (
 required AS (
     SELECT id, version, attempts, reason, NULL::bigint AS dead_letter_id, NULL::numeric AS conflicting_amount
     FROM unanswered
-    UNION ALL SELECT id, version, attempts, 'Version conflict', dead_letter_id, amount_paid FROM conflicts
+    UNION ALL SELECT id, version, attempts, 'version_conflict', dead_letter_id, amount_paid FROM conflicts
 ),
 candidates AS (
     SELECT id AS line_ref, attempts, dead_letter_id, conflicting_amount FROM required WHERE NOT EXISTS (
         SELECT FROM findings
-        WHERE line_ref = required.id AND findings.version = required.version AND findings.reason = required.reason
+        WHERE line_ref = required.id AND findings.version = required.version AND findings.reason_code = required.reason
             AND findings.status <> 'auto_closed' AND (findings.attempts IS NULL OR
                 findings.attempts = required.attempts
                 AND findings.set_aside_ref IS NOT DISTINCT FROM required.dead_letter_id)
@@ -57,7 +57,7 @@ candidates AS (
     UNION ALL
     SELECT line_ref, NULL, NULL, NULL FROM findings JOIN lines ON lines.id = line_ref
     WHERE findings.status = 'open' AND NOT EXISTS (SELECT FROM required WHERE required.id = line_ref)
-        AND (lines.application <> 'held' OR findings.reason = 'Version conflict')
+        AND (lines.application <> 'held' OR findings.reason_code = 'version_conflict')
 )
 """
 

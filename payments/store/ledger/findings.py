@@ -16,8 +16,10 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import findings
 
-_EXAMINED = "line_ref set_aside_ref version attempts reason closed_case amount_before amount_now proposal note".split()
-_STORED = "id, line_ref, set_aside_ref, version, attempts, reason, status"
+_EXAMINED = (
+    "line_ref set_aside_ref version attempts reason_code closed_case amount_before amount_now proposal note".split()
+)
+_STORED = "id, line_ref, set_aside_ref, version, attempts, reason_code, status"
 _OPENED = [*_EXAMINED, "status", "opened_at", "changed_at"]
 
 
@@ -116,12 +118,12 @@ def acceptable_ids(tx: Transaction, company_id: str | None, *, policy: str | Non
         text(
             "SELECT findings.id FROM findings JOIN lines ON lines.id = line_ref JOIN companies USING (company_id) "
             # Not if the payment waits to be evaluated again. An Amount Due of 0.00 needs a patient who is in Billing.
-            "WHERE findings.status = 'open' AND findings.reason = ANY(:reasons) AND lines.application <> 'held' "
-            "AND (findings.reason <> 'Amount Due is 0.00' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
+            "WHERE findings.status = 'open' AND findings.reason_code = ANY(:reasons) AND lines.application <> 'held' "
+            "AND (findings.reason_code <> 'zero_due' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
             "AND (company_id, patient_id) = (lines.company_id, lines.patient_id))) "
             "AND (CAST(:company_id AS text) IS NULL OR company_id = :company_id) "
             "AND (CAST(:policy AS text) IS NULL OR companies.adjustments = :policy "
-            "AND findings.reason <> 'Amount Due is 0.00' AND jsonb_array_length(proposal) > 0) ORDER BY findings.id"
+            "AND findings.reason_code <> 'zero_due' AND jsonb_array_length(proposal) > 0) ORDER BY findings.id"
         ),
         {
             "reasons": [reason.value for reason in FindingReason if reason.can_be_accepted],
@@ -139,7 +141,7 @@ def _stored(row: RowMapping) -> StoredFinding:
         dead_letter_id=row["set_aside_ref"],
         version=row["version"],
         attempts=row["attempts"],
-        reason=FindingReason(row["reason"]),
+        reason=FindingReason(row["reason_code"]),
         status=FindingStatus(row["status"]),
     )
 
@@ -151,7 +153,7 @@ def _row(examination: Examination) -> dict[str, Any]:
         "set_aside_ref": examination.dead_letter_id,
         "version": examination.line.version,
         "attempts": examination.attempts,
-        "reason": finding.reason,
+        "reason_code": finding.reason,
         "closed_case": finding.case,
         "amount_before": finding.amount_before,
         "amount_now": finding.amount_now,

@@ -1,28 +1,33 @@
 """The history of payments: attempts, requeues and decisions, with the worker or user. Rows are only inserted."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
+from payments.core.history import HistoryCode, Params
 from payments.store.db.bulk import append
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import history
 
-_COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error".split()
-_FIELDS = "at what line_ref dead_letter_id entry_id version detail who duration_ms error".split()
+_COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error params".split()
+_FIELDS = "at code line_ref dead_letter_id entry_id version detail who duration_ms error".split()
+_field_values = attrgetter(*_FIELDS)
 
 
 class HistoryEvent(NamedTuple):
     """One event in the history of a payment. `who` is a worker, or the user who asked for it.
 
-    It refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`).
+    It refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`). `params` are
+    the values that belong to the code (see HistoryCode); `detail` is the text of a user.
     """
 
     at: datetime
-    what: str
+    code: HistoryCode
     who: str
+    params: Params | None = None
     detail: str = ""
     line_ref: int | None = None
     dead_letter_id: int | None = None
@@ -35,7 +40,7 @@ class HistoryEvent(NamedTuple):
 def add(tx: Transaction, history_events: Sequence[HistoryEvent]) -> None:
     """Insert history events."""
     if history_events:
-        append(tx, history, _COLUMNS, map(attrgetter(*_FIELDS), history_events))
+        append(tx, history, _COLUMNS, ((*_field_values(each), _to_json(each.params)) for each in history_events))
 
 
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
@@ -49,3 +54,7 @@ def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
         {"ids": list(entry_ids)},
     )
     return {row.entry_id: row.error for row in found}
+
+
+def _to_json(params: Params | None) -> str | None:
+    return json.dumps(params, separators=(",", ":"), ensure_ascii=False) if params else None

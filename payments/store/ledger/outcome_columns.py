@@ -21,16 +21,25 @@ from payments.core.outcome import (
     ZeroDue,
 )
 
-_ZERO_DUE = "Amount Due is 0.00"
-_ACCEPTED = "Accepted"
-_CASE_DETAILS = {case: f"Payment {case} when month is closed" for case in ClosedCase}
-_HOLD_DETAILS = {
-    HoldCause.PATIENT_NOT_FOUND: Reason.PATIENT_NOT_FOUND.sentence,
-    HoldCause.MONTH_CLOSING: "The month is being closed.",
-    HoldCause.REQUEUED: "Requeued",
+ACCEPTED, ZERO_DUE = "accepted", "zero_due"
+_HOLD_CAUSES = {cause.value: cause for cause in HoldCause if cause is not HoldCause.ERROR}
+_CASES = {case.value: case for case in ClosedCase}
+_REASONS = {reason.value for reason in Reason}
+
+# Rows that were written before migration 0014, or by an old process, hold these sentences.
+_LEGACY_CODES = {
+    "The patient is not known to Billing.": HoldCause.PATIENT_NOT_FOUND.value,
+    "The month is being closed.": HoldCause.MONTH_CLOSING.value,
+    "Requeued": HoldCause.REQUEUED.value,
+    "Accepted": ACCEPTED,
+    "Payment added when month is closed": ClosedCase.ADDED.value,
+    "Payment edited when month is closed": ClosedCase.EDITED.value,
+    "Payment deleted when month is closed": ClosedCase.DELETED.value,
+    "This charge type is not selected in the clinic's settings.": Reason.TYPE_NOT_SELECTED.value,
+    "The clinic does not send patient payments to Billing.": Reason.INTEGRATION_OFF.value,
+    "An Internal Payment stays in the EMR.": Reason.INTERNAL_PAYMENT.value,
+    "Billing could not take the payment in any of its tries.": Reason.RETRIES_EXHAUSTED.value,
 }
-_CASES = {detail: case for case, detail in _CASE_DETAILS.items()}
-_HOLD_CAUSES = {detail: cause for cause, detail in _HOLD_DETAILS.items()}
 
 
 class OutcomeColumns(NamedTuple):
@@ -54,28 +63,29 @@ def to_columns(outcome: Outcome) -> OutcomeColumns:
 
 
 def outcome_detail(outcome: Outcome) -> str:
-    """Return the text of an outcome beyond its status and reason."""
+    """Return the detail of an outcome beyond its application: a code, or the text of a technical error."""
     detail = ""
     match outcome:
         case Posted(is_accepted=True) | Removed(is_accepted=True):
-            detail = _ACCEPTED
-        case Held(cause=cause, error=error):
-            detail = error or _HOLD_DETAILS.get(cause, "")
-        case NotSent(reason, error):
-            detail = error or reason.sentence
+            detail = ACCEPTED
+        case Held():
+            detail = outcome.error or outcome.cause.value
+        case NotSent():
+            detail = outcome.error or outcome.reason.value
         case Removed(Reason() as reason):
-            detail = reason.sentence
-        case ClosedMonth(case):
-            detail = _CASE_DETAILS[case]
+            detail = reason.value
+        case ClosedMonth():
+            detail = outcome.case.value
         case ZeroDue():
-            detail = _ZERO_DUE
+            detail = ZERO_DUE
     return detail
 
 
 def from_columns(columns: OutcomeColumns) -> Outcome:
     """Return the outcome that the columns hold."""
     reason = Reason(columns.reason) if columns.reason else None
-    is_accepted = columns.detail == _ACCEPTED
+    detail = _LEGACY_CODES.get(columns.detail, columns.detail)
+    is_accepted = detail == ACCEPTED
     match Application(columns.application):
         case Application.IMPORTED | Application.UPDATED as application:
             is_update = application is Application.UPDATED
@@ -83,22 +93,20 @@ def from_columns(columns: OutcomeColumns) -> Outcome:
         case Application.REMOVED:
             return Removed(reason, is_accepted=is_accepted)
         case Application.EXCEPTION:
-            return _exception(columns, reason)
+            return _exception(columns.target, detail, reason)
         case Application.HELD:
-            cause = _HOLD_CAUSES.get(columns.detail, HoldCause.ERROR)
-            error = columns.detail if cause is HoldCause.ERROR else ""
-            return Held(columns.due_at, columns.waits, cause, error)
+            cause = _HOLD_CAUSES.get(detail, HoldCause.ERROR)
+            return Held(columns.due_at, columns.waits, cause, detail if cause is HoldCause.ERROR else "")
         case Application.NONE if reason:
-            return NotSent(reason, "" if columns.detail == reason.sentence else columns.detail)
+            return NotSent(reason, "" if detail in _REASONS else detail)
         case Application.NONE:
             return NothingToPost() if columns.status == Status.SUCCESSFUL else NeverSent()
 
 
-def _exception(columns: OutcomeColumns, reason: Reason | None) -> Outcome:
-    if columns.target is None:
+def _exception(target: Money | None, detail: str, reason: Reason | None) -> Outcome:
+    if target is None:
         return ZeroDue()
-    case = _CASES.get(columns.detail, ClosedCase.EDITED if columns.target else ClosedCase.DELETED)
-    return ClosedMonth(case, columns.target, reason)
+    return ClosedMonth(_CASES.get(detail, ClosedCase.EDITED if target else ClosedCase.DELETED), target, reason)
 
 
 def outcome_of(row: Any) -> Outcome:

@@ -13,12 +13,13 @@ _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
 @dataclass(frozen=True, slots=True)
 class CloseWarning:
-    """A payment to resolve before the close: its status or open exception, its key, and its amount in dollars."""
+    """A payment to resolve before the close: its status or its exception's reason, its key, its amount in dollars."""
 
     what: str
     payment: str
     detail: str
     amount: Money | None
+    is_exception: bool = False
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
@@ -30,7 +31,8 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
         text(
             f"""
             WITH {current_dead_letters()}
-            SELECT coalesce('Exception: ' || open.reason, lines.status) AS what,
+            SELECT coalesce(open.reason_code, lines.status) AS what,
+                open.id IS NOT NULL AS is_exception,
                 clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount
             FROM lines LEFT JOIN findings AS open ON open.line_ref = lines.id AND open.status = 'open'
             WHERE company_id = :company_id AND (open.id IS NOT NULL OR lines.status = 'Transmission Pending'
@@ -38,14 +40,14 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                 AND ({_IN_MONTH.format("transaction_date")} OR EXISTS (
                     SELECT FROM entries WHERE line_ref = lines.id AND {_IN_MONTH.format("deposit_date")}))
             UNION ALL
-            SELECT status, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
+            SELECT status, false, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
                 amount_paid
             FROM current_dead_letters
             WHERE (company_id = :company_id OR company_id IS NULL)
                 AND {_IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
                 AND NOT EXISTS (
                     SELECT FROM findings WHERE set_aside_ref = current_dead_letters.id AND findings.status = 'open')
-            ORDER BY 1, 2
+            ORDER BY is_exception DESC, what, payment
             """
         ),
         {"company_id": company_id, "month": month.first_day},

@@ -69,14 +69,15 @@ _OF_CLINICS = "(CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
 # The primary key of the history finds the rows of the day.
 _FLOW = f"""
 WITH events AS (
-    SELECT extract(hour FROM at AT TIME ZONE :zone)::int AS hour, what, line_ref FROM history
+    SELECT extract(hour FROM at AT TIME ZONE :zone)::int AS hour, history_code(what) AS code, line_ref
+    FROM history
     WHERE at >= :begin AND at < :end AND line_ref IS NOT NULL
 ),
 done AS (
     SELECT hour,
-        count(*) FILTER (WHERE what LIKE ANY ('{{Imported%,Updated%,Removed%}}')) AS imported,
-        count(*) FILTER (WHERE what IN ('Held', 'Re-submitted', 'Failed')) AS retried,
-        count(*) FILTER (WHERE what LIKE '%Not Sent') AS not_sent
+        count(*) FILTER (WHERE code IN ('imported', 'updated', 'removed', 'removed_not_sent')) AS imported,
+        count(*) FILTER (WHERE code IN ('held', 'resubmitted', 'failed')) AS retried,
+        count(*) FILTER (WHERE code IN ('not_sent', 'removed_not_sent')) AS not_sent
     FROM events JOIN lines ON lines.id = line_ref WHERE {_OF_CLINICS} GROUP BY hour
 ),
 saves AS (
@@ -152,7 +153,8 @@ def retry_backlog(tx: Transaction) -> RetryBacklog:
 def retry_count(tx: Transaction, since: datetime) -> int:
     """Count the import attempts since then that ended in a retry."""
     counted = tx.execute(
-        text("SELECT count(*) FROM history WHERE at >= :since AND what IN ('Held', 'Failed')"), {"since": since}
+        text("SELECT count(*) FROM history WHERE at >= :since AND history_code(what) IN ('held', 'failed')"),
+        {"since": since},
     )
     return int(counted.scalar_one())
 
@@ -160,7 +162,7 @@ def retry_count(tx: Transaction, since: datetime) -> int:
 def open_exceptions(tx: Transaction) -> list[OpenExceptions]:
     """Return the open exceptions by reason."""
     query = (
-        "SELECT reason, count(*) AS count, min(opened_at) AS oldest_at FROM findings "
+        "SELECT reason_code AS reason, count(*) AS count, min(opened_at) AS oldest_at FROM findings "
         "WHERE status = 'open' GROUP BY 1 ORDER BY 1"
     )
     return [OpenExceptions(**row) for row in tx.execute(text(query)).mappings()]

@@ -68,8 +68,10 @@ class ExceptionCount:
     difference: Money
 
 
+# Row versions from before migration 0014 have a sentence only.
+_REASON = "coalesce(findings.reason_code, finding_code(findings.reason))"
 _ROWS = (
-    "SELECT findings.id, 'Payment' AS type, findings.reason, closed_case AS case, "
+    f"SELECT findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
     "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "company_id AS company, clinic_id AS clinic, charge_type, method, "
@@ -103,7 +105,8 @@ def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[Exception
     """Return the number of exceptions of each kind, the largest first."""
     join = "JOIN lines ON lines.id = line_ref" if _filters_lines(exception_filter) else ""
     query = (
-        "SELECT findings.reason, closed_case AS case, count(*) AS count, sum(amount_now - amount_before) AS difference "
+        f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
+        "sum(amount_now - amount_before) AS difference "
         f"FROM findings {join} {_where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC"
     )
     found = tx.execute(
@@ -126,7 +129,7 @@ def _where(exception_filter: ExceptionFilter) -> str:
     status = f"findings.status = '{FindingStatus(exception_filter.status)}'" if exception_filter.status else ""
     sql_by_field = {
         "status": status,
-        "reason": "findings.reason = :reason",
+        "reason": f"{_REASON} = :reason",
         "case": "closed_case = :case",
         "clinics": "clinic_id = ANY(:clinics)",
         "patient": "patient_id = :patient",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from payments.contract.event import LineKey
 from payments.store.db.connection import Transaction
@@ -10,15 +10,20 @@ from payments.store.db.statement import text
 
 
 class TimelineRow(NamedTuple):
-    """An event in the history of a payment; `duration_ms` and `error` are those of an import attempt."""
+    """An event in the history of a payment.
+
+    `code` is a HistoryCode, or a sentence in a row from before migration 0014. `params` are the values that belong to
+    the code. `duration_ms` and `error` are those of an import attempt.
+    """
 
     at: datetime
-    what: str
+    code: str
     version: int | None
     detail: str
     who: str
     duration_ms: int | None
     error: str | None
+    params: dict[str, Any] | None
 
 
 # An attempt that failed before the payment could be read is stored with its stream entry only, and joins by it.
@@ -35,7 +40,7 @@ own AS (
         LEFT JOIN named USING (clinic_id, payment_id, line_id)
     WHERE named.clinic_id IS NOT NULL OR set_aside.id = ANY(:dead_letters)
 )
-SELECT {", ".join(TimelineRow._fields)} FROM (
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:])} FROM (
     SELECT * FROM own
     UNION ALL
     SELECT history.* FROM history

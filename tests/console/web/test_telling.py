@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from console.web.pages import choices
+from payments import wording
 from payments.access import authentication
 from payments.access.authentication import AuditFilter
 from payments.contract.event import ChargeType
@@ -75,7 +76,9 @@ def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, po
     seen = eligibility_preview.would_flow(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
 
     assert (seen.flows, seen.month_state) == (True, MonthState.CLOSED)
-    assert said in seen.sentence
+    assert said in wording.would_flow(
+        date(2026, 4, 8), seen.month_state, is_adjusted_automatically=seen.is_adjusted_automatically
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,80 @@
+"""Codes of the events in a payment's history. `payments.wording` renders them for people."""
+
+from enum import StrEnum
+from typing import Any
+
+from payments.core.line import LedgerPosting
+from payments.core.outcome import (
+    ClosedMonth,
+    Held,
+    NeverSent,
+    NothingToPost,
+    NotSent,
+    Outcome,
+    Posted,
+    Removed,
+    ZeroDue,
+)
+
+Params = dict[str, Any]
+"""The values of an event in JSON: amounts and dates as text."""
+
+
+class HistoryCode(StrEnum):
+    """What happened to a payment. The parameters of each are in brackets."""
+
+    RECEIVED = "received"  # without effect (cause, version, current)
+    IMPORTED = "imported"  # (detail, postings, posted)
+    UPDATED = "updated"  # as imported
+    REMOVED = "removed"  # as imported
+    REMOVED_NOT_SENT = "removed_not_sent"  # as imported
+    HELD = "held"  # (detail, next_try)
+    EXCEPTION = "exception"  # (detail)
+    NOT_SENT = "not_sent"  # (detail)
+    VALIDATION_FAILED = "validation_failed"  # (detail)
+    SUCCESSFUL = "successful"
+    NEVER_SENT = "never_sent"
+    FAILED = "failed"  # an attempt at a stream entry; it stays pending
+    RESUBMITTED = "resubmitted"
+    DEAD_LETTER_RESUBMITTED = "dead_letter_resubmitted"
+    EXCEPTION_OPENED = "exception_opened"  # (reason, case, before, now, note)
+    EXCEPTION_RECOMPUTED = "exception_recomputed"  # as opened
+    EXCEPTION_CLOSED = "exception_closed"  # automatically (reason)
+    EXCEPTION_ACCEPTED = "exception_accepted"  # (postings)
+    EXCEPTION_ACKNOWLEDGED = "exception_acknowledged"  # the detail is the user's text
+
+
+class NoEffect(StrEnum):
+    """Why a received event had no effect."""
+
+    SAME_EVENT = "same_event"
+    SAME_VERSION = "same_version"
+    STALE_VERSION = "stale_version"
+
+
+def outcome_code(outcome: Outcome) -> HistoryCode:
+    """Return the code of the event that an evaluation with this outcome is."""
+    match outcome:
+        case Posted():
+            code = HistoryCode.UPDATED if outcome.is_update else HistoryCode.IMPORTED
+        case Removed():
+            code = HistoryCode.REMOVED_NOT_SENT if outcome.reason else HistoryCode.REMOVED
+        case ClosedMonth() | ZeroDue():
+            code = HistoryCode.EXCEPTION
+        case Held():
+            code = HistoryCode.HELD
+        case NotSent():
+            code = HistoryCode.NOT_SENT
+        case NothingToPost():
+            code = HistoryCode.SUCCESSFUL
+        case NeverSent():
+            code = HistoryCode.NEVER_SENT
+    return code
+
+
+def posting_params(postings: tuple[LedgerPosting, ...]) -> list[list[str]]:
+    """Return postings as parameters: amount, method, charge type and deposit date of each."""
+    return [
+        [str(amount), dimensions.method, dimensions.charge_type, str(dimensions.deposit_date)]
+        for amount, dimensions in postings
+    ]

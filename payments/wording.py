@@ -1,0 +1,229 @@
+"""Wording: renders stored codes as the words that people read. It decides nothing.
+
+Text that is not a known code is returned as it is: the text of a technical error, or a sentence that was stored before
+migration 0014.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from payments.core.balancing import Note, NoteCode, ReconcilingItem
+from payments.core.distribution import AllocationRule
+from payments.core.finding import FindingReason
+from payments.core.finding import NoteCode as FindingNote
+from payments.core.history import HistoryCode, NoEffect
+from payments.core.month import Month, MonthState
+from payments.core.outcome import ClosedCase, HoldCause, Reason
+
+REASONS = {
+    Reason.TYPE_NOT_SELECTED: "This charge type is not selected in the clinic's settings.",
+    Reason.INTEGRATION_OFF: "The clinic does not send patient payments to Billing.",
+    Reason.INTERNAL_PAYMENT: "An Internal Payment stays in the EMR.",
+    Reason.RETRIES_EXHAUSTED: "Billing could not take the payment in any of its tries.",
+    Reason.PATIENT_NOT_FOUND: "The patient is not known to Billing.",
+    Reason.INVALID_EVENT: "The EMR sent something that cannot be read as a payment.",
+    Reason.VERSION_CONFLICT: "The EMR sent other content under a version that Billing holds already.",
+}
+CLOSED_CASES = {case: f"Payment {case} when month is closed" for case in ClosedCase}
+FINDING_REASONS = {
+    FindingReason.CLOSED_MONTH: "Payment added/edited/deleted when month is closed",
+    FindingReason.ZERO_DUE: "Amount Due is 0.00",
+    FindingReason.PATIENT_NOT_FOUND: "Patient not found",
+    FindingReason.VERSION_CONFLICT: "Version conflict",
+}
+HOLD_CAUSES = {
+    HoldCause.PATIENT_NOT_FOUND: REASONS[Reason.PATIENT_NOT_FOUND],
+    HoldCause.MONTH_CLOSING: "The month is being closed.",
+    HoldCause.REQUEUED: "Requeued",
+}
+ALLOCATION_RULES = {
+    AllocationRule.CHARGE_LOWERED: "Given back: the charge is less than what was applied to it",
+    AllocationRule.PAYMENT_LOWERED: "Given back: the payment is less than what was applied of it",
+    AllocationRule.REFUNDED: "Given back: the payment was refunded",
+    AllocationRule.ON_ACCOUNT: "Payment on Account: at once, oldest date of service first",
+    AllocationRule.NO_DATE: "Rule 1: no date of service, oldest charge first",
+    AllocationRule.OWN_DATE: "Rule 2: the charges of its own date of service",
+    AllocationRule.MORE_THAN_OWN_DATE: "Rule 3: more than its own date of service takes, oldest charge first",
+    AllocationRule.AFTER_HOLD: "Rule 4: held for the minimum days, oldest charge first",
+}
+ITEM_LABELS = {
+    ReconcilingItem.INTERNAL: "Internal",
+    ReconcilingItem.NOT_SENT: "Not Sent",
+    ReconcilingItem.PENDING: "Pending",
+    ReconcilingItem.INVALID: "Validation Failed",
+    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00",
+    ReconcilingItem.CLOSED_MONTH: "Closed month",
+    ReconcilingItem.PRIOR_PERIOD: "Adjusted",
+    ReconcilingItem.DATE_DIFFERENCES: "Other days",
+}
+ITEM_SENTENCES = {
+    ReconcilingItem.INTERNAL: "Internal Payments, which stay in the EMR",
+    ReconcilingItem.NOT_SENT: "Not Sent: the clinic or its settings keep it out, or every try failed",
+    ReconcilingItem.PENDING: "Pending: held, and judged again later",
+    ReconcilingItem.INVALID: "Validation Failed: Billing could not take what the EMR saved",
+    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00, which a biller has to look at",
+    ReconcilingItem.CLOSED_MONTH: "Closed month: exceptions that no adjustment has settled",
+    ReconcilingItem.PRIOR_PERIOD: "Adjustments of these payments, which carry the name of who accepted them",
+    ReconcilingItem.DATE_DIFFERENCES: "Dated in these days on one side and outside of them on the other",
+}
+BALANCING_NOTES = {
+    NoteCode.ONLY_IN_EMR: "only the EMR knows it",
+    NoteCode.ONLY_IN_BILLING: "only Billing knows it",
+    NoteCode.WRONG_IN_BILLING: "the rules of import do not account for what stands in Billing",
+    NoteCode.DIFFERENT: "{field} is {in_emr} in the EMR and {in_billing} in Billing",
+}
+FINDING_NOTES = {
+    FindingNote.LATE_ARRIVAL: "Late arrival: saved before {0} was closed",
+    FindingNote.NOTHING_TO_POST: "Only the date or a note differs; nothing to post",
+}
+HISTORY_CODES = {
+    HistoryCode.RECEIVED: "Received",
+    HistoryCode.IMPORTED: "Imported",
+    HistoryCode.UPDATED: "Updated",
+    HistoryCode.REMOVED: "Removed",
+    HistoryCode.REMOVED_NOT_SENT: "Removed, Not Sent",
+    HistoryCode.HELD: "Held",
+    HistoryCode.EXCEPTION: "Billing Exception",
+    HistoryCode.NOT_SENT: "Not Sent",
+    HistoryCode.VALIDATION_FAILED: "Validation Failed",
+    HistoryCode.SUCCESSFUL: "Transmission Successful",
+    HistoryCode.NEVER_SENT: "Not to be sent",
+    HistoryCode.FAILED: "Failed",
+    HistoryCode.RESUBMITTED: "Re-submitted",
+    HistoryCode.DEAD_LETTER_RESUBMITTED: "Re-submitted",
+    HistoryCode.EXCEPTION_OPENED: "Exception opened",
+    HistoryCode.EXCEPTION_RECOMPUTED: "Exception recomputed",
+    HistoryCode.EXCEPTION_CLOSED: "Exception closed by itself",
+    HistoryCode.EXCEPTION_ACCEPTED: "Exception accepted",
+    HistoryCode.EXCEPTION_ACKNOWLEDGED: "Exception acknowledged",
+}
+NO_EFFECT = {
+    NoEffect.SAME_EVENT: "The same event again; nothing to do",
+    NoEffect.SAME_VERSION: "Version {version} again; nothing to do",
+    NoEffect.STALE_VERSION: "Version {version} is out of date; {current} is here",
+}
+_FIXED_DETAILS = {
+    HistoryCode.FAILED: "Stays pending",
+    HistoryCode.RESUBMITTED: "To be judged by the settings of now",
+    HistoryCode.DEAD_LETTER_RESUBMITTED: "To be read again",
+}
+_DETAILS: dict[str, str] = {
+    **{code.value: text for code, text in REASONS.items()},
+    **{code.value: text for code, text in HOLD_CAUSES.items()},
+    **{code.value: text for code, text in CLOSED_CASES.items()},
+    "zero_due": FINDING_REASONS[FindingReason.ZERO_DUE],
+    "accepted": "Accepted",
+}
+
+
+def reason(code: str | None) -> str:
+    """Return why a payment is Not Sent or failed validation, as a sentence; empty for None."""
+    return REASONS[Reason(code)] if code else ""
+
+
+def detail(code: str) -> str:
+    """Return the detail of an outcome: `lines.detail`."""
+    return _DETAILS.get(code, code)
+
+
+def finding_reason(code: str) -> str:
+    """Return the reason of a Billing Exception."""
+    return FINDING_REASONS[FindingReason(code)]
+
+
+def finding_reason_code(text: str) -> str:
+    """Return the code of a Billing Exception's reason, given as code or in words."""
+    return next((code.value for code, words in FINDING_REASONS.items() if text == words), text)
+
+
+def finding_note(codes: str) -> str:
+    """Return the note of a Billing Exception: `findings.note`."""
+    parts = [part.split(":", 1) for part in codes.split(";")] if codes else []
+    known = {code.value: text for code, text in FINDING_NOTES.items()}
+    if any(code not in known for code, *_ in parts):
+        return codes
+    return "; ".join(known[code].format(*values) for code, *values in parts)
+
+
+def allocation_rule(code: str) -> str:
+    """Return the rule that decided an allocation: `allocations.rule`."""
+    return next((text for rule, text in ALLOCATION_RULES.items() if rule == code), code)
+
+
+def balancing_notes(notes: Iterable[Note]) -> str:
+    """Return the notes about a line of a balance, joined."""
+    return "; ".join(
+        BALANCING_NOTES[note.code].format(
+            field=note.field.replace("_", " "), in_emr=note.in_emr, in_billing=note.in_billing
+        )
+        for note in notes
+    )
+
+
+def history(code: str) -> str:
+    """Return what happened: `history.what`."""
+    return next((text for known, text in HISTORY_CODES.items() if known == code), code)
+
+
+def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> str:
+    """Return the detail of an event: from its code and parameters, or the stored text if it has one."""
+    if text or code in _FIXED_DETAILS:
+        return text or _FIXED_DETAILS[HistoryCode(code)]
+    values = params or {}
+    match code:
+        case HistoryCode.RECEIVED:
+            found = NO_EFFECT[NoEffect(values["cause"])].format(**values)
+        case HistoryCode.EXCEPTION_OPENED | HistoryCode.EXCEPTION_RECOMPUTED:
+            found = _finding_detail(values)
+        case HistoryCode.EXCEPTION_CLOSED:
+            found = finding_reason(values["reason"])
+        case HistoryCode.EXCEPTION_ACCEPTED:
+            postings = (f"{amount} {method} to {day}" for amount, method, _, day in values["postings"])
+            found = "; ".join(postings) or "Nothing to post"
+        case _:
+            found = _outcome_detail(values)
+    return found
+
+
+def _finding_detail(values: Mapping[str, Any]) -> str:
+    case = f" ({values['case']})" if values.get("case") else ""
+    amounts = f"{values['before']} stands in Billing, the EMR says {values['now']}"
+    parts = (f"{finding_reason(values['reason'])}{case}", amounts, finding_note(values.get("note", "")))
+    return ". ".join(filter(None, parts))
+
+
+def _outcome_detail(values: Mapping[str, Any]) -> str:
+    postings: Sequence[Sequence[str]] = values.get("postings", ())
+    posted = "; ".join(f"{amount} {method} {charge_type} to {day}" for amount, method, charge_type, day in postings)
+    stands = f"{values['posted']} stands in Billing" if posted else ""
+    next_try = values.get("next_try")
+    again = f"next try {datetime.fromisoformat(next_try):%Y-%m-%d %H:%M:%S} UTC" if next_try else ""
+    return ". ".join(part.rstrip(".") for part in (detail(values.get("detail", "")), posted, stands, again) if part)
+
+
+def would_not_flow(code: Reason, clinic_id: str, charge_type: str, *, is_known: bool) -> str:
+    """Say why a payment of this clinic and charge type would not be sent; `is_known` is of the clinic."""
+    if not is_known:
+        return f"Not Sent: clinic {clinic_id} is not known to Billing, so nothing of it is sent."
+    if code is Reason.TYPE_NOT_SELECTED:
+        return f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
+    return f"Not Sent: {REASONS[code]}"
+
+
+def would_flow(day: date, state: MonthState, *, is_adjusted_automatically: bool) -> str:
+    """Say what would happen to an eligible payment of this date."""
+    month = Month.of(day)
+    match state:
+        case MonthState.CLOSED if is_adjusted_automatically:
+            return (
+                f"It flows, but {month} is closed: it is posted with the deposit date of the day, and nobody is asked."
+            )
+        case MonthState.CLOSED:
+            return f"It flows, but {month} is closed: a biller gets an exception, and nothing is posted by itself."
+        case MonthState.CLOSING:
+            return f"It flows; {month} is being closed, so that it waits until that is done."
+        case MonthState.SCHEDULED:
+            return f"It flows. {month} is scheduled to be closed tonight."
+        case MonthState.OPEN:
+            return "It flows."

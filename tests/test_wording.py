@@ -1,0 +1,121 @@
+"""Wording: each stored code has its words, and no rule needs them."""
+
+import ast
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments import wording
+from payments.core.balancing import NoteCode, ReconcilingItem
+from payments.core.distribution import AllocationRule
+from payments.core.finding import FindingReason
+from payments.core.finding import NoteCode as FindingNote
+from payments.core.history import HistoryCode, NoEffect
+from payments.core.month import MonthState
+from payments.core.outcome import ClosedCase, HoldCause, Reason
+
+ROOT = Path(wording.__file__).parents[1]
+WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
+    (Reason, wording.REASONS),
+    (ClosedCase, wording.CLOSED_CASES),
+    (FindingReason, wording.FINDING_REASONS),
+    (AllocationRule, wording.ALLOCATION_RULES),
+    (ReconcilingItem, wording.ITEM_LABELS),
+    (ReconcilingItem, wording.ITEM_SENTENCES),
+    (NoteCode, wording.BALANCING_NOTES),
+    (FindingNote, wording.FINDING_NOTES),
+    (HistoryCode, wording.HISTORY_CODES),
+    (NoEffect, wording.NO_EFFECT),
+]
+
+
+@pytest.mark.parametrize(("codes", "words"), WORDS)
+def test_every_code_has_words(codes: type[StrEnum], words: dict[Any, str]) -> None:
+    assert set(words) == set(codes)
+    assert all(words.values())
+
+
+def test_every_hold_cause_but_an_error_has_words() -> None:
+    assert set(wording.HOLD_CAUSES) == set(HoldCause) - {HoldCause.ERROR}
+
+
+def test_reasons_are_sentences_that_differ() -> None:
+    assert all(text[0].isupper() and text.endswith(".") for text in wording.REASONS.values())
+    assert len(set(wording.REASONS.values())) == len(Reason)
+
+
+@pytest.mark.parametrize("text", ["DataError: what the database said", "Imported", "Rule 9: of another time"])
+def test_text_that_is_no_code_is_shown_as_it_is(text: str) -> None:
+    shown = {wording.detail(text), wording.history(text), wording.allocation_rule(text), wording.finding_note(text)}
+
+    assert shown == {text}
+
+
+def test_history_from_before_the_codes_keeps_its_detail() -> None:
+    assert wording.history_detail("Failed", None, "Stays pending") == "Stays pending"
+
+
+EVENTS = [
+    (HistoryCode.FAILED, None, "Stays pending"),
+    (HistoryCode.RECEIVED, {"cause": "same_event", "version": 2, "current": 2}, "The same event again; nothing to do"),
+    (
+        HistoryCode.RECEIVED,
+        {"cause": "stale_version", "version": 1, "current": 2},
+        "Version 1 is out of date; 2 is here",
+    ),
+    (
+        HistoryCode.IMPORTED,
+        {"postings": [["25.00", "Cash", "Copay", "2026-06-05"]], "posted": "25.00"},
+        "25.00 Cash Copay to 2026-06-05. 25.00 stands in Billing",
+    ),
+    (
+        HistoryCode.HELD,
+        {"detail": "patient_not_found", "next_try": "2026-06-10T15:00:10+00:00"},
+        "The patient is not known to Billing. next try 2026-06-10 15:00:10 UTC",
+    ),
+    (HistoryCode.NOT_SENT, {"detail": "internal_payment"}, "An Internal Payment stays in the EMR"),
+    (HistoryCode.SUCCESSFUL, None, ""),
+    (
+        HistoryCode.EXCEPTION_OPENED,
+        {"reason": "closed_month", "case": "edited", "before": "25.00", "now": "35.00", "note": "late_arrival:2026-05"},
+        (
+            "Payment added/edited/deleted when month is closed (edited). 25.00 stands in Billing, the EMR says 35.00. "
+            "Late arrival: saved before 2026-05 was closed"
+        ),
+    ),
+    (HistoryCode.EXCEPTION_CLOSED, {"reason": "zero_due"}, "Amount Due is 0.00"),
+    (
+        HistoryCode.EXCEPTION_ACCEPTED,
+        {"postings": [["10.00", "Cash", "Copay", "2026-06-05"]]},
+        "10.00 Cash to 2026-06-05",
+    ),
+    (HistoryCode.EXCEPTION_ACCEPTED, {"postings": []}, "Nothing to post"),
+]
+
+
+@pytest.mark.parametrize(("code", "params", "detail"), EVENTS)
+def test_history_detail_is_rendered_from_its_parameters(
+    code: HistoryCode, params: dict[str, Any] | None, detail: str
+) -> None:
+    assert wording.history_detail(code, params, "") == detail
+
+
+@pytest.mark.parametrize("state", MonthState)
+def test_every_month_state_has_a_preview(state: MonthState) -> None:
+    for automatic in (False, True):
+        assert wording.would_flow(date(2026, 5, 1), state, is_adjusted_automatically=automatic).startswith("It flows")
+
+
+def test_no_rule_and_no_query_holds_a_sentence_of_the_wording() -> None:
+    sentences = {text for _, words in WORDS for text in words.values() if " " in text}
+    sentences -= {"Not Sent", "Validation Failed", "Transmission Successful"}  # statuses: their values are given
+    found = []
+    for folder in ("payments/core", "payments/journeys", "payments/store/feed", "payments/store/reports"):
+        for file in (ROOT / folder).rglob("*.py"):
+            texts = (node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant))
+            found += [(file.name, text) for text in texts if isinstance(text, str) and text in sentences]
+
+    assert found == []
