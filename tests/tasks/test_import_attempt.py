@@ -48,7 +48,7 @@ def rows(resources, clinic_id):
 def failures(resources, entry_id):
     """Return the recorded errors of an entry that was not imported yet."""
     with transaction(resources.database) as tx:
-        found = tx.execute(text("SELECT error FROM history WHERE entry_id = :id AND what = 'Failed'"), {"id": entry_id})
+        found = tx.execute(text("SELECT error FROM history WHERE entry_id = :id AND what = 'failed'"), {"id": entry_id})
         return [error.partition(": ")[2] for error in found.scalars()]
 
 
