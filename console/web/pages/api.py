@@ -96,7 +96,7 @@ def would_flow(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> R
     return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
 
 
-def _sentence(preview: EligibilityPreview, choice: _Save) -> str:
+def _sentence(preview: EligibilityPreview, choice: _PaymentToSave) -> str:
     if preview.reason:
         return wording.would_not_flow(preview.reason, choice.clinic, choice.charge_type, is_known=preview.is_known)
     automatic = preview.is_adjusted_automatically
