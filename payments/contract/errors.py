@@ -1,4 +1,4 @@
-"""What is said of a body that is not an event of the contract: which field is wrong, and the name that it goes by."""
+"""Contract errors: which field of an event is invalid, and how the feed names an event without a readable key."""
 
 import json
 from collections.abc import Mapping
@@ -7,22 +7,22 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 DEAD_LETTER_PREFIX = "refused:"
-"""How the feed names an event that has no readable key: this and its number."""
+"""The prefix of the printed key of a dead letter: `refused:` and its row id."""
 _SHOWN_CHARACTERS_MAX = 60
 _DIGITS_MAX = 18
 
 
 class EventError(ValueError):
-    """The body is not an event of the contract."""
+    """The body is not a valid event. `field` is the first invalid field; the message is `field: problem`."""
 
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
         super().__init__(f"{field}: {problem}")
 
 
-def contract_error(refused: ValidationError, body: bytes, types: Mapping[str, type[BaseModel]]) -> EventError:
-    """Say of a body what was found wrong with it first; `types` are the events of the contract, by their names."""
-    error = refused.errors(include_url=False)[0]
+def contract_error(validation: ValidationError, body: bytes, types: Mapping[str, type[BaseModel]]) -> EventError:
+    """Convert the first error of a failed validation. `types` are the event models by their `type`."""
+    error = validation.errors(include_url=False)[0]
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, EventError):
         return cause
@@ -40,9 +40,9 @@ def contract_error(refused: ValidationError, body: bytes, types: Mapping[str, ty
 
 
 def dead_letter_id(key: str) -> int | None:
-    """Return the number of the refused event that goes by this name, None where it is the key of a payment."""
-    number = key.removeprefix(DEAD_LETTER_PREFIX)
-    return int(number) if number != key and number.isdecimal() and len(number) <= _DIGITS_MAX else None
+    """Return the row id in the printed key of a dead letter, or None if it is the key of a payment."""
+    digits = key.removeprefix(DEAD_LETTER_PREFIX)
+    return int(digits) if digits != key and digits.isdecimal() and len(digits) <= _DIGITS_MAX else None
 
 
 def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:

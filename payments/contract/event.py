@@ -1,6 +1,6 @@
-"""The event contract: what an EMR may put on the stream, and what is said when it puts something else.
+"""The event contract: the events that an EMR may publish. Unknown fields are ignored.
 
-Everything crosses but who entered the payment: no field holds it, and a field that is not named here is ignored.
+No field holds the user who entered the payment: Billing does not receive it.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from payments.contract.money import ZERO, Money
 
 
 class ChargeType(StrEnum):
-    """The seven charge types an EMR knows; a clinic chooses which of them flow."""
+    """Charge types of the EMR. Each clinic selects which of them are sent to Billing."""
 
     COPAY = "Copay"
     DEDUCTIBLE = "Deductible"
@@ -40,7 +40,7 @@ class ChargeType(StrEnum):
 
 
 class Method(StrEnum):
-    """How the money was taken."""
+    """Payment methods."""
 
     CASH = "Cash"
     CHECK = "Check"
@@ -50,7 +50,7 @@ class Method(StrEnum):
 
 
 class LineKey(NamedTuple):
-    """What names one charge line of an EMR payment; prints as clinic/payment/line."""
+    """Key of a charge line of an EMR payment. It prints as clinic/payment/line."""
 
     clinic_id: str
     payment_id: str
@@ -61,7 +61,7 @@ class LineKey(NamedTuple):
 
     @classmethod
     def parse_all(cls, text: str) -> Iterator[Self]:
-        """Yield every key that prints as `text`: more than one only where an id itself holds a slash."""
+        """Yield every key that prints as `text`: several if an id contains a slash, none without three parts."""
         parts = text.split("/")
         for first, second in combinations(range(1, len(parts)), 2):
             yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
@@ -88,10 +88,10 @@ class _Event(BaseModel):
 
     @property
     def content_hash(self) -> bytes:
-        """A fingerprint of what was saved: all fields but the event's id and the time of the save.
+        """A hash of all fields except the event's id and the time of the save.
 
-        It is stored, and older workers stand beside newer ones: a field that is added later stays out of it
-        (`_NOT_CONTENT`). Else every repeat of what was saved before would be a conflict.
+        It is stored, and older workers compute it too during an upgrade. A field that is added later must
+        therefore be excluded (`_NOT_CONTENT`); otherwise each repeat of an earlier event would be a version conflict.
         """
         text = self.model_dump_json(exclude=_NOT_CONTENT)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -104,7 +104,7 @@ class _LineEvent(_Event):
 
     @cached_property
     def key(self) -> LineKey:
-        """The key of the line that was saved or deleted."""
+        """The key of the line."""
         return LineKey(self.clinic_id, self.payment_id, self.line_id)
 
 
@@ -144,24 +144,24 @@ class PaymentSaved(_LineEvent):
 
     @property
     def amount(self) -> Money:
-        """What the patient paid: the amount that belongs in Billing if the line does."""
+        """The amount paid in dollars: the amount that Billing should hold if the line is eligible."""
         return self.amount_paid
 
     @property
     def service_date(self) -> date | None:
-        """The date of service; a Payment on Account has none, whatever the EMR wrote (rule D8)."""
+        """The date of service. That of a Payment on Account is ignored (rule D8)."""
         return None if self.charge_type is ChargeType.PAYMENT_ON_ACCOUNT else self.date_of_service
 
 
 class PatientSaved(_Event):
-    """A patient became known to Billing, or changed."""
+    """A patient was saved in the EMR; from then on Billing knows the patient."""
 
     type: Literal["patient.saved"]
     name: Note
 
 
 class ChargeSaved(_Event):
-    """What a patient still owes for one date of service."""
+    """A patient's balance for one date of service, in dollars."""
 
     type: Literal["charge.saved"]
     clinic_id: Identifier
@@ -183,11 +183,11 @@ _EVENT_TYPES: dict[str, type[BaseModel]] = {
 
 
 def read_event(body: bytes) -> Event:
-    """Read one event from its bytes.
+    """Parse and validate an event from its bytes.
 
-    Raises EventError, naming the first field that is wrong and what was expected there.
+    Raises EventError with the first invalid field and what was expected there.
     """
     try:
         return EVENT_CONTRACT.validate_json(body)
-    except ValidationError as refused:
-        raise contract_error(refused, body, _EVENT_TYPES) from None
+    except ValidationError as error:
+        raise contract_error(error, body, _EVENT_TYPES) from None

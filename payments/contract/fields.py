@@ -1,4 +1,4 @@
-"""The forms in which an event's fields may be written, each with the words that say so where another one came."""
+"""Field types of the events: the accepted form of each, with its description for error messages and schemas."""
 
 import re
 from datetime import date
@@ -12,8 +12,8 @@ from payments.contract.money import dollars
 MEMO_CHARACTERS_MAX = 2_000
 
 
-def _written(pattern: str) -> BeforeValidator:
-    """Let only text of this form reach the parser, which by itself would also take numbers and looser forms."""
+def _matching(pattern: str) -> BeforeValidator:
+    """Accept only text that matches the pattern; pydantic alone would also accept numbers and other forms."""
     form = re.compile(pattern, re.ASCII)  # without it \d also takes the digits of other scripts
 
     def check(value: object) -> object:
@@ -49,14 +49,14 @@ Identifier = Annotated[
 ]
 Amount = Annotated[
     Decimal,
-    _written(r"-?\d{1,10}\.\d{2}"),
+    _matching(r"-?\d{1,10}\.\d{2}"),
     AfterValidator(dollars),
     Field(description='dollars as text with two decimals, e.g. "25.00"'),
 ]
-Day = Annotated[date, _written(_DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
+Day = Annotated[date, _matching(_DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
 Instant = Annotated[
     AwareDatetime,
-    _written(_DAY + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
+    _matching(_DAY + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
     Field(strict=False, description="an RFC 3339 time with its offset, e.g. 2026-10-05T10:00:00-07:00"),
 ]
 Version = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="a whole number from 1")]

@@ -1,4 +1,4 @@
-"""Dollars as Decimal with two places; knows nothing but arithmetic."""
+"""Money: dollars as Decimal with two places."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -6,19 +6,19 @@ from decimal import Decimal
 from typing import TypeVar
 
 Money = Decimal
-"""An amount in dollars, always with two places. Negative for a refund or a correction downwards."""
+"""An amount in dollars, always with two places. A refund or a downward correction is negative."""
 
 ZERO = Decimal("0.00")
 AMOUNT_MAX = Decimal("9999999999.99")
-"""The largest amount that an event, and an entry of the ledger, can state."""
+"""The largest amount of an event and of a ledger entry, in dollars."""
 _CENT = Decimal("0.01")
 _Key = TypeVar("_Key")
 
 
 def dollars(text: str | int | Decimal) -> Money:
-    """Return the amount that `text` states, with two places.
+    """Return an amount with two places.
 
-    Raises ValueError for anything finer than a cent, so that nothing is ever rounded in silence.
+    Raises ValueError if it has a fraction of a cent: amounts are never rounded.
     """
     amount = Decimal(text)
     quantized = amount.quantize(_CENT)
@@ -28,12 +28,12 @@ def dollars(text: str | int | Decimal) -> Money:
 
 
 def total(amounts: Iterable[Money]) -> Money:
-    """Return the sum of the amounts, 0.00 for none."""
+    """Return the sum of the amounts; 0.00 for none."""
     return sum(amounts, ZERO)
 
 
 def sums(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
-    """Return the sum of the amounts under each key, in the order in which the keys come; a sum may be 0.00."""
+    """Return the sum of the amounts by key, in the order of the keys' first appearance. A sum may be 0.00."""
     found: dict[_Key, Money] = defaultdict(lambda: ZERO)
     for key, amount in amounts:
         found[key] += amount

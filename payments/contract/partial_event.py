@@ -1,4 +1,4 @@
-"""What can be made out of a body that was refused: enough to show it on the feed beside its line."""
+"""Partial events: the valid fields of an invalid event, to show it on the Claims Feed with its line."""
 
 import json
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
 
 
 class PartialEvent(NamedTuple):
-    """What can be made out of a body that was refused, for the feed; None where it cannot."""
+    """The valid fields of an invalid event; None for the others."""
 
     company_id: str | None = None
     clinic_id: str | None = None
@@ -30,14 +30,14 @@ class PartialEvent(NamedTuple):
 
     @property
     def key(self) -> LineKey | None:
-        """The line's key, where all three of its parts can be read."""
+        """The line's key, or None if a part of it is missing."""
         if self.clinic_id and self.payment_id and self.line_id:
             return LineKey(self.clinic_id, self.payment_id, self.line_id)
         return None
 
 
 def read_partial_event(body: bytes) -> PartialEvent:
-    """Make out what can be made out of a refused body; of one that is too large, of its beginning. Raises nothing."""
+    """Read the valid fields of an invalid event, or of the beginning of an oversized one. Raises nothing."""
     try:
         content = json.loads(body) if len(body) <= EVENT_BYTES_MAX else _beginning(body)
     except (ValueError, RecursionError):
@@ -47,18 +47,18 @@ def read_partial_event(body: bytes) -> PartialEvent:
     seen: dict[str, Any] = {}
     for field in PartialEvent._fields:
         try:
-            seen[field] = _GLIMPSED[field].validate_python(content.get(field))
+            seen[field] = _FIELD_TYPES[field].validate_python(content.get(field))
         except ValidationError:
             seen[field] = None
     return PartialEvent(**seen)
 
 
 def _beginning(body: bytes) -> object:
-    # Up to its last comma, for a number that is cut off reads as another number.
+    # Up to the last comma, because a truncated number would read as another number.
     return from_json(body[:KEPT_BYTES].rpartition(b",")[0], allow_partial=True)
 
 
-_GLIMPSED: dict[str, TypeAdapter[Any]] = {
+_FIELD_TYPES: dict[str, TypeAdapter[Any]] = {
     "company_id": TypeAdapter(Identifier),
     "clinic_id": TypeAdapter(Identifier),
     "payment_id": TypeAdapter(Identifier),

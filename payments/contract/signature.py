@@ -1,6 +1,6 @@
-"""Signatures of events: who may speak for a company. Knows keys as values, and not where they are kept.
+"""Event signatures, which prove that an event comes from its company.
 
-A signature is `KEY:HEX`, the name of one of the company's keys and the HMAC-SHA256 of the event's bytes with it.
+A signature is `KEY:HEX`: the name of one of the company's keys, and the HMAC-SHA256 of the event's bytes with this key.
 """
 
 import hashlib
@@ -9,27 +9,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Keys = Mapping[str, Mapping[str, bytes]]
-"""The secrets of each company, by the company and the key's name. All that are named hold, so that one can follow on
-another while both are in use."""
+"""Secrets by company and key name. All keys of a company are valid, so that keys can be rotated."""
 
 
 def signature_of(body: bytes, key: str, secret: bytes) -> str:
-    """Sign an event's bytes."""
+    """Return the signature of an event's bytes."""
     return f"{key}:{hmac.new(secret, body, hashlib.sha256).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys of the companies that sign, and which companies have to; `is_required` says it of all of them."""
+    """The keys of all companies. `required` are the companies that must sign; `is_required` requires it of all."""
 
     keys: Keys = field(default_factory=dict, repr=False)
     required: frozenset[str] = frozenset()
     is_required: bool = False
 
     def problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
-        """Return what is wrong with an event's signature, or None where it may be taken.
+        """Return the problem with an event's signature, or None if the event is accepted.
 
-        A company that has keys may leave signatures out until they are required of it; one that it gives must be right.
+        A company with keys may omit signatures until they are required. A signature that is given must be valid.
         """
         known = self.keys.get(company_id, {})
         must = self.is_required or company_id in self.required

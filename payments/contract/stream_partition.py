@@ -1,22 +1,22 @@
-"""Which of the feed's streams a company's events lie on: the one rule that publishers in every language share."""
+"""Stream partitions: the stream of a company's events. Publishers in every language follow the same rule."""
 
 import hashlib
 
 
 def stream_number(company_id: str, streams: int) -> int:
-    """Return the number of a company's stream among `streams`, from 0: the same at every call, in every language.
+    """Return the number of a company's stream, from 0 to `streams` - 1.
 
-    The first four bytes of SHA-256 over the id in UTF-8, read as a whole number, modulo `streams`.
+    It is the first four bytes of the SHA-256 of the id in UTF-8, as a big-endian integer, modulo `streams`.
     """
     first = hashlib.sha256(company_id.encode()).digest()[:4]
     return int.from_bytes(first, "big") % streams
 
 
 def stream_for(name: str, streams: int, company_id: str | None) -> str:
-    """Return the name of the stream for a company's event; undivided, or of no company, it is the one called `name`."""
+    """Return the name of the stream for a company's event: `name` itself if there is one stream or no company."""
     return name if streams == 1 or company_id is None else f"{name}:{stream_number(company_id, streams)}"
 
 
 def stream_names(name: str, streams: int) -> tuple[str, ...]:
-    """Return every stream that has to be read: divided or not, a publisher that knows of no division uses `name`."""
+    """Return all streams to read. Publishers that do not partition use `name`, so it is always one of them."""
     return (name,) if streams == 1 else (name, *(f"{name}:{number}" for number in range(streams)))

@@ -1,4 +1,4 @@
-"""What a patient owes for one date of service, as Billing holds it; the newest version wins, as for a payment."""
+"""Charges: what a patient owes for a date of service, at the newest version (rule D2, rows 1 to 3)."""
 
 from datetime import date
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from payments.core.import_rule import VersionCheck
 
 
 class ChargeVersion(NamedTuple):
-    """A charge at its newest version; `patient_balance` in dollars."""
+    """A charge at its newest version. `patient_balance` is in dollars."""
 
     version: int
     company_id: str
@@ -22,16 +22,16 @@ class ChargeVersion(NamedTuple):
     @classmethod
     def of(cls, event: ChargeSaved) -> "ChargeVersion":
         """Return the charge that the EMR saved."""
-        return cls(*(getattr(event, name) for name in cls._fields))
+        return cls(**{name: getattr(event, name) for name in cls._fields})
 
 
 def key_of(event: ChargeSaved) -> ChargeKey:
-    """Return the key of the charge that was saved."""
+    """Return the key of the charge."""
     return event.clinic_id, event.charge_id
 
 
 def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:
-    """Compare a charge with the version that Billing holds (rule D2, rows 1 to 3)."""
+    """Compare a charge with the version that Billing holds, None for a new charge. The newest version wins."""
     if before is None or event.version > before.version:
         return VersionCheck.NEW
     if event.version < before.version:

@@ -1,4 +1,4 @@
-"""When a company's month may be closed, and the totals that a close leaves behind (rule D7)."""
+"""Closing a month: when it is allowed, and the snapshot of totals that it stores (rule D7)."""
 
 import hashlib
 import json
@@ -11,7 +11,10 @@ from payments.core.month import Month, MonthState
 
 
 class ClosingError(ValueError):
-    """A month cannot be scheduled, cancelled or closed as asked."""
+    """The month cannot be scheduled, cancelled or closed.
+
+    `comes_after` is an earlier month that has to be closed first, if that is the problem.
+    """
 
     def __init__(self, company_id: str, month: Month, problem: str, comes_after: Month | None = None) -> None:
         self.company_id, self.month, self.problem, self.comes_after = company_id, month, problem, comes_after
@@ -19,7 +22,7 @@ class ClosingError(ValueError):
 
 
 class MonthSum(NamedTuple):
-    """The entries of a month that share method, type, clinic and user: their number and their sum in dollars."""
+    """The count and the sum in dollars of a month's entries with the same method, charge type, clinic and user."""
 
     method: str
     charge_type: str
@@ -30,30 +33,31 @@ class MonthSum(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A month's totals as they were at the close."""
+    """The totals of a month at its close."""
 
     sums: tuple[MonthSum, ...]
 
     @property
     def payments_total(self) -> Money:
-        """The sum of all entries with a deposit date in the month."""
+        """The sum of all entries with a deposit date in the month, in dollars."""
         return total(each.total for each in self.sums)
 
-    def written(self) -> str:
-        """Return the totals in the one form that is stored and hashed."""
+    def to_canonical_json(self) -> str:
+        """Return the totals in the form that is stored and hashed."""
         rows = [{**each._asdict(), "total": str(each.total)} for each in sorted(self.sums)]
         return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
     def hash(self) -> bytes:
-        """Return the fingerprint of the totals."""
-        return hashlib.blake2b(self.written().encode(), digest_size=32).digest()
+        """Return the hash of the totals."""
+        return hashlib.blake2b(self.to_canonical_json().encode(), digest_size=32).digest()
 
 
 def check_may_close(company_id: str, month: Month, today: date, state: MonthState, earlier: Sequence[Month]) -> None:
-    """Raise ClosingError unless the month has ended, is not closed, and no `earlier` month with entries is open.
+    """Check that a month may be closed. `earlier` are the earlier months with entries that are not closed.
 
-    A close that was cut off may go on as it began: what came into an earlier month since then must not leave this one
-    CLOSING, with its payments held back.
+    Raises ClosingError if the month is closed, has not ended, or an earlier month is not closed. A close that was
+    interrupted may always continue: otherwise an entry in an earlier month would leave this month CLOSING, and its
+    payments held.
     """
     if state is MonthState.CLOSING:
         return

@@ -1,4 +1,4 @@
-"""What a line of a payment adds up to on a patient's account: its credit, worked out from the ledger alone."""
+"""Credits: the amount of each payment line on a patient's account, computed from the ledger alone (rule D8)."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,53 +9,66 @@ from payments.contract.money import ZERO, Money, sums, total
 
 
 class Credit(NamedTuple):
-    """What a line adds up to on an account, in dollars; `number` orders lines of one deposit date."""
+    """The amount of a line on an account, in dollars.
+
+    `entry_id` is the line's first entry; it orders lines with the same deposit date. `refund_of` is the row id of the
+    line that this one refunds.
+    """
 
     line_ref: int
-    number: int
+    entry_id: int
     amount: Money
     deposit_date: date
     date_of_service: date | None
     on_account: bool
-    refund_of: int | None = None  # the line that this one refunds
+    refund_of: int | None = None
 
 
 class EntryGroup(NamedTuple):
-    """Entries of a line that share all of this: their sum in dollars, and the first one's number."""
+    """Entries of a line with the same charge type and dates: their sum in dollars, and the id of the first."""
 
     charge_type: str
     date_of_service: date | None
     deposit_date: date
     amount: Money
-    number: int
+    entry_id: int
 
 
-def credit_of(line_ref: int, parts: Sequence[EntryGroup], refund_of: int | None = None) -> Credit:
-    """Return what a line adds up to, as it stands in the ledger.
+def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None = None) -> Credit:
+    """Return the credit of a line with these entries.
 
-    A change that a closed month or a person still keeps out has no say in it, nor has what was taken out again: its
-    date of service and its type are those of the money that is left, and so is its deposit date, from which it is held.
+    Only posted entries count, not a change that a closed month or an open exception holds back. The charge type and
+    date of service are those of the remaining money, and its oldest deposit date starts the hold period.
     """
-    amount, number = total(part.amount for part in parts), min(part.number for part in parts)
-    if len(parts) == 1:
-        charge_type, day, deposited = parts[0][:3]
+    amount, entry_id = total(group.amount for group in groups), min(group.entry_id for group in groups)
+    if len(groups) == 1:
+        charge_type, day, deposited = groups[0][:3]
     else:
-        (charge_type, day), deposited = _left_where(parts, amount), _left_since(parts, amount)
+        (charge_type, day), deposited = _remaining_kind(groups, amount), _remaining_since(groups, amount)
     on_account = charge_type == ChargeType.PAYMENT_ON_ACCOUNT
-    return Credit(line_ref, number, amount, deposited, None if on_account else day, on_account, refund_of)
+    return Credit(
+        line_ref=line_ref,
+        entry_id=entry_id,
+        amount=amount,
+        deposit_date=deposited,
+        date_of_service=None if on_account else day,
+        on_account=on_account,
+        refund_of=refund_of,
+    )
 
 
-def _left_where(parts: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
-    left = sums(((part.charge_type, part.date_of_service), part.amount) for part in parts)
-    return max(left, key=lambda where: left[where] * amount)
+def _remaining_kind(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
+    """Return the charge type and date of service with the largest remaining sum."""
+    remaining = sums(((group.charge_type, group.date_of_service), group.amount) for group in groups)
+    return max(remaining, key=lambda kind: remaining[kind] * amount)
 
 
-def _left_since(parts: Sequence[EntryGroup], amount: Money) -> date:
-    """Return the oldest day with money left: what was taken out on other days was taken from the oldest first."""
-    left = sums((part.deposit_date, part.amount if amount >= ZERO else -part.amount) for part in parts)
-    out = -total(each for each in left.values() if each < ZERO)
-    for day in sorted(left):
-        out -= max(left[day], ZERO)
-        if out < ZERO:
+def _remaining_since(groups: Sequence[EntryGroup], amount: Money) -> date:
+    """Return the oldest deposit date with money left; reversals of other dates are taken from the oldest first."""
+    remaining = sums((group.deposit_date, group.amount if amount >= ZERO else -group.amount) for group in groups)
+    reversed_amount = -total(each for each in remaining.values() if each < ZERO)
+    for day in sorted(remaining):
+        reversed_amount -= max(remaining[day], ZERO)
+        if reversed_amount < ZERO:
             return day
-    return min(left)
+    return min(remaining)

@@ -1,6 +1,6 @@
-"""Which charges a patient's money goes to: the account's credits against what the patient owes (rule D8).
+"""Distribution: apply the credits of a patient's account to its charges (rule D8).
 
-All cases of a patient together; the account is the company's patient.
+An account is a patient of a company, with all cases together.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ ChargeKey = tuple[str, str]
 
 
 class AllocationRule(StrEnum):
-    """What decided a movement, in the order in which the rules are gone through."""
+    """The rule that decided a movement, in the order in which the rules apply."""
 
     CHARGE_LOWERED = "charge_lowered"
     PAYMENT_LOWERED = "payment_lowered"
@@ -31,7 +31,7 @@ class AllocationRule(StrEnum):
 
 
 class Charge(NamedTuple):
-    """What a patient owes for a date of service, in dollars, before any payment is applied to it."""
+    """A patient's balance for a date of service, in dollars, before any payment is applied."""
 
     key: ChargeKey
     date_of_service: date
@@ -40,16 +40,16 @@ class Charge(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What of a line is applied to a charge, in dollars; `number` grows with time."""
+    """The amount of a line that is applied to a charge, in dollars. A newer allocation has a higher id."""
 
     line_ref: int
     charge: ChargeKey
     amount: Money
-    number: int
+    allocation_id: int
 
 
 class Movement(NamedTuple):
-    """Money applied to a charge, or given back (negative), in dollars, and the rule that decided it."""
+    """An amount applied to a charge, negative if unapplied, in dollars, and the rule that decided it."""
 
     line_ref: int
     charge: ChargeKey
@@ -59,9 +59,10 @@ class Movement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DistributionPolicy:
-    """How a company distributes: the day it is, Minimum Days to hold, whether the own date of service goes first.
+    """How a company distributes.
 
-    `immediate_only` leaves the four rules for the night: only what may not wait is done.
+    `as_of` is the day of the run, and `hold` the minimum time from the deposit date that rule 4 waits. `dos_first` puts
+    rule 2 before rule 1. `immediate_only` leaves the four rules to the nightly run.
     """
 
     as_of: date
@@ -71,16 +72,19 @@ class DistributionPolicy:
 
 
 NIGHT_BEGINS = timedelta(hours=2)
-"""How long after midnight a company's accounts are distributed."""
+"""The time after midnight, in the company's time zone, at which the nightly run starts."""
 
 
 def night_of(local: datetime) -> date:
-    """Return the day whose night has begun at a moment of a company's own time."""
+    """Return the day whose nightly run is due at this local time of a company."""
     return (local - NIGHT_BEGINS).date()
 
 
 class Account:
-    """A patient's credits and charges while movements are worked out."""
+    """A patient's account while its movements are computed.
+
+    `unapplied` is the amount left of each credit, and `outstanding` the amount left to pay of each charge, in dollars.
+    """
 
     def __init__(
         self,
@@ -90,9 +94,9 @@ class Account:
         applied: Iterable[Applied],
     ) -> None:
         self.policy = policy
-        self.credits = sorted(credits_, key=lambda credit: (credit.deposit_date, credit.number))
+        self.credits = sorted(credits_, key=lambda credit: (credit.deposit_date, credit.entry_id))
         self.charges = sorted(charges, key=lambda charge: (charge.date_of_service, charge.key))
-        self.applied = sorted(applied, key=lambda each: each.number, reverse=True)
+        self.applied = sorted(applied, key=lambda each: each.allocation_id, reverse=True)
         self.unapplied = {credit.line_ref: credit.amount for credit in self.credits}
         self.outstanding = {charge.key: charge.balance for charge in self.charges}
         self.movements: list[Movement] = []
@@ -101,13 +105,13 @@ class Account:
             self.outstanding[each.charge] = self.outstanding.get(each.charge, ZERO) - each.amount
 
     def move(self, line_ref: int, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
-        """Apply money of a line to a charge, or give it back."""
+        """Apply an amount of a line to a charge; a negative amount unapplies it."""
         self.unapplied[line_ref] -= amount
         self.outstanding[charge] -= amount
         self.movements.append(Movement(line_ref, charge, amount, rule))
 
     def unapply(self, applied: Sequence[Applied], amount: Money, rule: AllocationRule) -> None:
-        """Give `amount` back from what is applied, the newest first."""
+        """Unapply up to `amount` of these allocations, the newest first."""
         for index, each in enumerate(self.applied):
             part = min(each.amount, amount)
             if each in applied and part > ZERO:
@@ -116,21 +120,21 @@ class Account:
                 amount -= part
 
     def apply(self, credit: Credit, charges: Iterable[Charge], rule: AllocationRule) -> None:
-        """Apply what is left of a credit to charges, in their order."""
+        """Apply the unapplied amount of a credit to charges, in their order."""
         for charge in charges:
             part = min(self.unapplied[credit.line_ref], self.outstanding[charge.key])
             if part > ZERO:
                 self.move(credit.line_ref, charge.key, part, rule)
 
     def eligible(self) -> Iterator[Charge]:
-        """Return the charges that the patient owes now, oldest first: closed to insurance."""
+        """Return the charges that are closed to insurance, oldest first."""
         return (charge for charge in self.charges if not charge.insurance_open)
 
 
 def distribute(account: Account) -> list[Movement]:
-    """Return the movements that bring an account up to date, in their order.
+    """Compute the movements that bring an account up to date, in their order.
 
-    Applied and unassigned money always add up to the entries: a movement only takes from one and gives to the other.
+    Applied and unassigned amounts always add up to the entries.
     """
     _give_back(account)
     _net_refunds(account)
@@ -138,12 +142,12 @@ def distribute(account: Account) -> list[Movement]:
         if credit.on_account:
             account.apply(credit, account.eligible(), AllocationRule.ON_ACCOUNT)
     if not account.policy.immediate_only:
-        _by_the_rules(account)
+        _apply_rules(account)
     return account.movements
 
 
-def _by_the_rules(account: Account) -> None:
-    """Go through the four rules one after the other, each for every payment in the order of their deposit."""
+def _apply_rules(account: Account) -> None:
+    """Apply the four rules one after the other, each to every payment in the order of deposit."""
     ordinary = [credit for credit in account.credits if not credit.on_account]
     rules = [_own_date, _no_date] if account.policy.dos_first else [_no_date, _own_date]
     for rule in (*rules, _more_than_own_date, _after_hold):
@@ -152,7 +156,7 @@ def _by_the_rules(account: Account) -> None:
 
 
 def _give_back(account: Account) -> None:
-    """Give back what charges no longer take and payments no longer have."""
+    """Unapply what exceeds a lowered charge or a lowered payment."""
     by_charge: dict[ChargeKey, list[Applied]] = defaultdict(list)
     for each in account.applied:
         by_charge[each.charge].append(each)
@@ -165,9 +169,9 @@ def _give_back(account: Account) -> None:
 
 
 def _net_refunds(account: Account) -> None:
-    """Set refunds against what they refund, then against the newest money that is left, then against what is applied.
+    """Net refunds against the payment that they refund, then the newest unapplied money, then applied money.
 
-    Money that was paid back pays for nothing any more, whichever payment it was of.
+    Refunded money no longer pays for a charge, whichever payment it came from.
     """
     for refund in account.credits:
         if account.unapplied[refund.line_ref] >= ZERO:
@@ -208,7 +212,7 @@ def _own_date(account: Account, credit: Credit) -> None:
 
 
 def _more_than_own_date(account: Account, credit: Credit) -> None:
-    """Pass over a payment whose own visit is still at insurance: it may be needed there."""
+    """Skip a payment whose date of service is still open at insurance: it may be needed there."""
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
         account.apply(credit, account.eligible(), AllocationRule.MORE_THAN_OWN_DATE)

@@ -1,4 +1,4 @@
-"""A calendar month as the office closes it: one company, one month. Knows no clock."""
+"""Calendar months, and the states of a company's month on its way to being closed (rule D7)."""
 
 import re
 from datetime import date
@@ -7,11 +7,11 @@ from typing import NamedTuple, Self
 
 from payments.contract.fields import YEAR
 
-_WRITTEN = re.compile(rf"({YEAR})-(0[1-9]|1[0-2])", re.ASCII)
+_PATTERN = re.compile(rf"({YEAR})-(0[1-9]|1[0-2])", re.ASCII)
 
 
 class MonthState(StrEnum):
-    """How far a company's month is on its way to being closed (rule D7)."""
+    """State of a company's month. SCHEDULED still counts as open; payments are held while it is CLOSING."""
 
     OPEN = "OPEN"
     SCHEDULED = "SCHEDULED"
@@ -20,23 +20,23 @@ class MonthState(StrEnum):
 
 
 class Month(NamedTuple):
-    """A calendar month; sorts by time and prints as YYYY-MM."""
+    """A calendar month. It sorts by time and prints as YYYY-MM."""
 
     year: int
     number: int
 
     @classmethod
     def of(cls, day: date) -> Self:
-        """Return the month that holds the day."""
+        """Return the month that contains the day."""
         return cls(day.year, day.month)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read YYYY-MM. Raises ValueError naming what was expected."""
-        written = _WRITTEN.fullmatch(text.strip())
-        if not written:
+        """Parse YYYY-MM. Raises ValueError for any other form and for years outside 1900 to 2999."""
+        match = _PATTERN.fullmatch(text.strip())
+        if not match:
             raise ValueError(f"month: expected YYYY-MM, e.g. 2026-10; got {text!r}")
-        return cls(int(written[1]), int(written[2]))
+        return cls(int(match[1]), int(match[2]))
 
     @property
     def first_day(self) -> date:
@@ -44,7 +44,7 @@ class Month(NamedTuple):
         return date(self.year, self.number, 1)
 
     def plus(self, months: int) -> "Month":
-        """Return the month so many later; earlier where it is negative."""
+        """Return the month that is `months` later; earlier if negative."""
         years, index = divmod(self.number - 1 + months, 12)
         return Month(self.year + years, index + 1)
 

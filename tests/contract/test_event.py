@@ -1,4 +1,4 @@
-"""What an event says, how it is told from another, and what can be made out of one that was refused."""
+"""Events: their fields, the content hash, printed keys, and the valid fields of an invalid event."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -39,7 +39,7 @@ identifiers = st.text(printable, min_size=1, max_size=64).filter(str.strip)
 amounts = st.decimals(0, 9_999_999_999, places=2).map(lambda amount: f"{amount:.2f}").filter(lambda text: "." in text)
 
 
-def test_an_event_says_what_the_emr_saved():
+def test_event_holds_what_the_emr_saved():
     event = saved("25.00", saved_at="2026-06-05T23:30:00-07:00", memo="", date_of_service=None)
 
     assert event.key == LineKey("clinic", "payment", "1")
@@ -50,7 +50,7 @@ def test_an_event_says_what_the_emr_saved():
 
 
 @pytest.mark.parametrize("event", [saved(), deleted(), patient()], ids=lambda event: event.type)
-def test_a_field_that_the_contract_does_not_name_is_ignored(event):
+def test_unknown_field_is_ignored(event):
     content = json.loads(body(event)) | {"entered_by": "K. Front Desk", "collected_by": {"name": "K."}}
 
     read = read_event(body(content))
@@ -66,7 +66,7 @@ def test_a_field_that_the_contract_does_not_name_is_ignored(event):
     amounts.filter(lambda text: text != "0.00"),
     st.text(max_size=50),
 )
-def test_what_is_written_is_read_back_the_same(payment_id, patient_id, charge_type, amount, memo):
+def test_event_is_read_back_as_it_was_written(payment_id, patient_id, charge_type, amount, memo):
     event = saved(
         amount, payment_id=payment_id, patient_id=patient_id, charge_type=charge_type, memo=memo.replace("\0", "")
     )
@@ -75,27 +75,27 @@ def test_what_is_written_is_read_back_the_same(payment_id, patient_id, charge_ty
     assert read_event(body(event)).content_hash == event.content_hash
 
 
-def test_a_refund_line_may_be_negative():
+def test_refund_line_may_be_negative():
     assert saved("-80.00", refund_of="payment-1").amount == Decimal("-80.00")
 
 
-def test_a_payment_on_account_has_no_date_of_service_whatever_was_written():
+def test_payment_on_account_has_no_date_of_service():
     assert saved(charge_type="Payment on Account").service_date is None
     assert saved().service_date == date(2026, 6, 5)
 
 
-def test_the_content_hash_does_not_know_the_event_id_nor_the_time_of_the_save():
+def test_content_hash_excludes_event_id_and_save_time():
     assert saved().content_hash == saved(saved_at="2026-06-05T18:00:00Z", schema=1).content_hash
 
 
-def test_the_content_hash_depends_on_every_other_field():
+def test_content_hash_depends_on_every_other_field():
     assert set(CHANGES) == set(saved().__class__.model_fields) - {"schema_", "type", "event_id", "saved_at"}
     hashes = {name: saved(**{name: value}).content_hash for name, value in CHANGES.items()}
 
     assert len({saved().content_hash, *hashes.values(), deleted().content_hash}) == len(CHANGES) + 2
 
 
-def test_the_content_hash_is_the_same_in_every_version_for_it_is_stored():
+def test_content_hash_never_changes_between_releases():
     assert [event.content_hash.hex() for event in (saved(), deleted(), patient())] == [
         "e95cdb60b1622d55bc93dabb1703c099",
         "6493c5fe0a093718048b5cac0bd2d2c6",
@@ -112,18 +112,18 @@ def test_the_content_hash_is_the_same_in_every_version_for_it_is_stored():
         ("", []),
     ],
 )
-def test_a_printed_key_is_read_in_every_way_that_prints_so(text, readings):
+def test_printed_key_is_parsed_in_every_possible_way(text, readings):
     assert [tuple(key) for key in LineKey.parse_all(text)] == readings
 
 
 @given(identifiers, identifiers, identifiers)
-def test_a_printed_key_is_always_among_its_own_readings(clinic_id, payment_id, line_id):
+def test_parsed_keys_include_the_printed_key(clinic_id, payment_id, line_id):
     key = LineKey(clinic_id, payment_id, line_id)
 
     assert key in LineKey.parse_all(str(key))
 
 
-def test_what_can_be_made_out_of_a_refused_body_is_shown():
+def test_partial_event_holds_the_valid_fields():
     seen = read_partial_event(body(said(amount_due="a lot", version=7)))
 
     assert (seen.key, seen.version, seen.patient_id) == (LineKey("clinic", "payment", "1"), 7, "patient")
@@ -134,5 +134,5 @@ def test_what_can_be_made_out_of_a_refused_body_is_shown():
 @pytest.mark.parametrize(
     "changes", [{"clinic_id": 7}, {"payment_id": ""}, {"line_id": ...}, {"line_id": "\ud800"}], ids=repr
 )
-def test_no_key_is_made_out_of_a_body_that_lacks_a_part_of_it(changes):
+def test_partial_event_without_a_part_of_the_key_has_no_key(changes):
     assert read_partial_event(body(said(**changes))).key is None

@@ -1,4 +1,4 @@
-"""What is said when an EMR puts something else on the stream: one line, the field, what was expected there."""
+"""Contract errors: one line with the invalid field and what was expected there."""
 
 import json
 
@@ -103,7 +103,7 @@ def refusal(content):
 
 
 @pytest.mark.parametrize(("content", "found"), NOT_AN_OBJECT, ids=lambda value: repr(value)[:20])
-def test_what_is_no_json_object_in_utf8_is_refused_saying_where(content, found):
+def test_body_that_is_not_a_json_object_is_refused_with_its_position(content, found):
     error = refusal(content)
 
     assert error.field == "event"
@@ -112,7 +112,7 @@ def test_what_is_no_json_object_in_utf8_is_refused_saying_where(content, found):
 
 
 @pytest.mark.parametrize(("field", "value", "said_of_it"), WRONG_VALUES, ids=lambda value: repr(value)[:30])
-def test_a_wrong_value_is_refused_in_one_line_that_names_the_field(field, value, said_of_it):
+def test_invalid_value_is_refused_in_one_line_with_its_field(field, value, said_of_it):
     error = refusal(said(**{field: value}))
 
     assert error.field == field
@@ -122,7 +122,7 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_the_field(field, value,
 
 
 @pytest.mark.parametrize("field", REQUIRED)
-def test_a_missing_field_is_refused_by_its_name(field):
+def test_missing_field_is_refused_with_its_name(field):
     error = refusal(said(**{field: ...}))
 
     assert error.field == field
@@ -140,7 +140,7 @@ nearly_events = st.dictionaries(st.sampled_from([*said(), "memo", "refund_of"]),
 
 
 @given(st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode()) | nearly_events)
-def test_anything_is_either_read_or_refused_in_one_printable_line(content):
+def test_any_body_is_read_or_refused_in_one_printable_line(content):
     assert isinstance(read_partial_event(content), PartialEvent)
     try:
         event = read_event(content)

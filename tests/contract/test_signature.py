@@ -1,4 +1,4 @@
-"""When an event's signature lets it in: a table of what a company has, what is required, and what was shown."""
+"""Event signatures: valid keys, required signatures, and the problem of each refused one."""
 
 import hashlib
 import hmac
@@ -15,13 +15,13 @@ KEYS = {"acme": {"2026-10": OLD, "2027-01": NEW}, "globex": {"2026-10": b"g" * 1
 OPTIONAL, OF_ACME, OF_ALL = Keyring(KEYS), Keyring(KEYS, frozenset({"acme"})), Keyring(KEYS, is_required=True)
 
 
-def test_a_signature_is_the_name_of_the_key_and_the_hmac_of_the_bytes():
+def test_signature_is_the_key_name_and_the_hmac_of_the_bytes():
     assert signature_of(BODY, "2026-10", OLD) == f"2026-10:{hmac.new(OLD, BODY, hashlib.sha256).hexdigest()}"
 
 
 @pytest.mark.parametrize("keyring", [OPTIONAL, OF_ACME, OF_ALL], ids=["optional", "of one", "of all"])
 @pytest.mark.parametrize(("name", "secret"), KEYS["acme"].items())
-def test_each_key_of_a_company_holds_so_that_one_can_follow_on_another(keyring, name, secret):
+def test_every_key_of_a_company_is_valid(keyring, name, secret):
     assert keyring.problem("acme", BODY, signature_of(BODY, name, secret)) is None
 
 
@@ -37,7 +37,7 @@ def test_each_key_of_a_company_holds_so_that_one_can_follow_on_another(keyring, 
         (OF_ALL, "initech", "missing"),
     ],
 )
-def test_an_event_without_a_signature_comes_in_where_none_is_required(keyring, company, problem):
+def test_unsigned_event_is_accepted_unless_a_signature_is_required(keyring, company, problem):
     found = keyring.problem(company, BODY, None)
 
     assert found is None if problem is None else found.startswith(problem)
@@ -60,20 +60,20 @@ WRONG = [
 
 @pytest.mark.parametrize("keyring", [OPTIONAL, OF_ACME, OF_ALL], ids=["optional", "of one", "of all"])
 @pytest.mark.parametrize("signature", WRONG)
-def test_a_signature_that_is_given_must_be_right_even_where_none_is_required(keyring, signature):
+def test_given_signature_must_be_valid_even_if_none_is_required(keyring, signature):
     assert keyring.problem("acme", BODY, signature)
 
 
-def test_where_no_key_is_known_a_signature_says_nothing_unless_it_is_required():
+def test_signature_without_a_known_key_is_ignored_unless_it_is_required():
     assert OPTIONAL.problem("initech", BODY, RIGHT) is None
     assert NO_KEYS.problem("acme", BODY, RIGHT) is None
     assert OF_ALL.problem("initech", BODY, RIGHT) == "company initech has no such key"
 
 
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda data: f"2026-10:{data.hex()}"))
-def test_no_other_text_is_a_signature(text):
+def test_other_text_is_not_a_signature(text):
     assert text == RIGHT or OF_ALL.problem("acme", BODY, text)
 
 
-def test_a_keyring_does_not_show_its_secrets():
+def test_keyring_hides_its_secrets():
     assert "ooo" not in repr(OF_ALL)

@@ -1,4 +1,4 @@
-"""Every correction of money is d = T - P, posted where the money belongs."""
+"""Corrections (rules D1, D3, D4): postings for open months and adjusting entries for closed ones."""
 
 from collections import defaultdict
 from datetime import date
@@ -14,7 +14,7 @@ from payments.core.line import EntryDimensions, LedgerPosting
 from tests.make import posting
 
 amounts = st.integers(-9_999, 9_999).map(lambda cents: (Decimal(cents) / 100).quantize(ZERO)).filter(bool)
-bearings = st.builds(
+dimensions_ = st.builds(
     EntryDimensions,
     st.just("patient"),
     st.sampled_from([ChargeType.COPAY, ChargeType.SUPPLIES]),
@@ -23,71 +23,71 @@ bearings = st.builds(
     st.none(),
     st.sampled_from([date(2026, 6, 5), date(2026, 6, 8)]),
 )
-postings = st.builds(LedgerPosting, amounts, bearings)
-standings = st.lists(postings, max_size=6).map(tuple)
+postings = st.builds(LedgerPosting, amounts, dimensions_)
+postings_lists = st.lists(postings, max_size=6).map(tuple)
 
 
-def amount_of(standing):
-    return total(each.amount for each in standing)
+def amount_of(before):
+    return total(each.amount for each in before)
 
 
-def by_bearing(standing):
+def by_dimensions(before):
     sums = defaultdict(lambda: ZERO)
-    for amount, dimensions in standing:
+    for amount, dimensions in before:
         sums[dimensions] += amount
     return {dimensions: amount for dimensions, amount in sums.items() if amount}
 
 
-@given(standings, st.none() | postings)
-def test_what_is_posted_is_always_the_difference_between_target_and_posted(standing, wanted):
-    assert amount_of(correcting_postings(standing, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(standing)
+@given(postings_lists, st.none() | postings)
+def test_correcting_postings_add_up_to_target_minus_posted(before, wanted):
+    assert amount_of(correcting_postings(before, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(before)
 
 
-@given(standings.filter(amount_of), st.none() | postings)
-def test_afterwards_what_stands_is_what_is_wanted_wherever_money_is_broken_down(standing, wanted):
-    after = standing + correcting_postings(standing, wanted)
+@given(postings_lists.filter(amount_of), st.none() | postings)
+def test_ledger_agrees_by_every_dimension_after_the_correction(before, wanted):
+    after = before + correcting_postings(before, wanted)
 
-    assert by_bearing(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
+    assert by_dimensions(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
 
 
-@given(standings, st.none() | postings)
-def test_nothing_is_posted_twice_and_nothing_of_zero(standing, wanted):
-    posted = correcting_postings(standing, wanted)
+@given(postings_lists, st.none() | postings)
+def test_correction_posts_no_zero_amounts_and_repeats_nothing(before, wanted):
+    posted = correcting_postings(before, wanted)
 
     assert all(each.amount for each in posted)
-    assert correcting_postings(standing + posted, wanted) == ()
+    assert correcting_postings(before + posted, wanted) == ()
 
 
-@given(standings, postings)
-def test_money_goes_out_before_it_comes_in(standing, wanted):
-    directions = [each.amount > ZERO for each in correcting_postings(standing, wanted)]
+@given(postings_lists, postings)
+def test_negative_amounts_come_first(before, wanted):
+    directions = [each.amount > ZERO for each in correcting_postings(before, wanted)]
 
     assert directions == sorted(directions)
 
 
-def test_a_change_of_the_amount_is_one_entry():
+def test_change_of_amount_is_one_posting():
     assert correcting_postings([posting("25.00")], posting("35.00")) == (posting("10.00"),)
     assert correcting_postings([posting("60.00"), posting("-15.00")], posting("40.00")) == (posting("-5.00"),)
 
 
-def test_a_change_of_where_it_belongs_is_a_pair():
+def test_change_of_method_is_a_pair_of_postings():
     moved = correcting_postings([posting("40.00")], posting("45.00", method=Method.CHECK))
 
     assert moved == (posting("-40.00"), posting("45.00", method=Method.CHECK))
 
 
-def test_a_change_of_the_date_alone_moves_the_money_in_an_open_month_and_needs_no_adjustment_of_a_closed_one():
-    standing, wanted = [posting("40.00", day="2026-06-05")], posting("40.00", day="2026-06-08")
+def test_change_of_date_is_a_pair_in_an_open_month_and_nothing_in_a_closed_one():
+    before, wanted = [posting("40.00", day="2026-06-05")], posting("40.00", day="2026-06-08")
 
-    assert correcting_postings(standing, wanted) == (posting("-40.00", day="2026-06-05"), wanted)
-    assert adjusting_entries(standing, wanted) == ()
-
-
-@given(standings, st.none() | postings)
-def test_an_adjustment_of_a_closed_month_comes_to_the_same_difference(standing, wanted):
-    assert amount_of(adjusting_entries(standing, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(standing)
+    assert correcting_postings(before, wanted) == (posting("-40.00", day="2026-06-05"), wanted)
+    assert adjusting_entries(before, wanted) == ()
 
 
-def test_entries_that_add_up_to_nothing_no_longer_count():
+@given(postings_lists, st.none() | postings)
+def test_adjusting_entries_add_up_to_target_minus_posted(before, wanted):
+    assert amount_of(adjusting_entries(before, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(before)
+
+
+def test_postings_that_add_up_to_zero_are_not_effective():
     assert effective_postings([posting("50.00"), posting("-50.00", day="2026-07-02")]) == ()
     assert effective_postings([posting("50.00"), posting("-20.00")]) == (posting("50.00"), posting("-20.00"))

@@ -1,4 +1,4 @@
-"""What a line adds up to on an account: its amount, its own date, and the day from which it is held."""
+"""Credits (rule D8): amount, date of service, charge type and deposit date of a line on an account."""
 
 from datetime import date
 from itertools import count
@@ -36,22 +36,22 @@ CASES = [
         ("25.00", APRIL, OTHER, False),
     ),
     (
-        "on account from now on",
+        "moved to Payment on Account",
         [part("25.00", APRIL), part("-25.00", JUNE), part("30.00", JUNE, None, "Payment on Account")],
         ("30.00", APRIL, None, True),
     ),
     ("on account, with a date", [part("9.00", MAY, VISIT, "Payment on Account")], ("9.00", MAY, None, True)),
-    ("a refund", [part("-25.00", MAY)], ("-25.00", MAY, VISIT, False)),
-    ("a refund that grew", [part("-25.00", MAY), part("-5.00", JUNE)], ("-30.00", MAY, VISIT, False)),
+    ("refund", [part("-25.00", MAY)], ("-25.00", MAY, VISIT, False)),
+    ("refund raised", [part("-25.00", MAY), part("-5.00", JUNE)], ("-30.00", MAY, VISIT, False)),
 ]
 
 
 @pytest.mark.parametrize(("parts", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_credit_is_what_is_left_in_the_ledger(
+def test_credit_is_the_remaining_money_of_the_line(
     parts: list[EntryGroup], expected: tuple[str, date, date | None, bool]
 ) -> None:
-    for in_any_order in (parts, parts[::-1]):
-        credit = credit_of(7, in_any_order, refund_of=3)
+    for groups in (parts, parts[::-1]):
+        credit = credit_of(7, groups, refund_of=3)
 
         assert (str(credit.amount), credit.deposit_date, credit.date_of_service, credit.on_account) == expected
-        assert (credit.line_ref, credit.number, credit.refund_of) == (7, parts[0].number, 3)
+        assert (credit.line_ref, credit.entry_id, credit.refund_of) == (7, parts[0].entry_id, 3)

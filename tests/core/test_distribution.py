@@ -1,4 +1,4 @@
-"""Which charges a patient's money goes to: the four rules in order, Payment on Account, and what is given back."""
+"""Distribution (rule D8): the four rules, Payment on Account, refunds and what is unapplied."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -57,42 +57,42 @@ VISIT_AT_INSURANCE = [charge(OLD, MAY, "30.00"), charge(AT_INSURANCE, JUNE, "40.
             credit("50.00"),
             OWES_BOTH,
             [(NEW, "40.00", AllocationRule.OWN_DATE), (OLD, "10.00", AllocationRule.MORE_THAN_OWN_DATE)],
-            id="what is more goes to the oldest at once, hold or not",
+            id="excess over the own date: oldest charge, without hold",
         ),
         pytest.param(
             credit("25.00", date(2026, 6, 1)),
             OWES_BOTH,
             [(OLD, "25.00", AllocationRule.MORE_THAN_OWN_DATE)],
-            id="a date without charges goes to the oldest",
+            id="own date without charges: oldest charge",
         ),
-        pytest.param(credit("25.00"), VISIT_AT_INSURANCE, [], id="a visit at insurance keeps its payment waiting"),
+        pytest.param(credit("25.00"), VISIT_AT_INSURANCE, [], id="own date open at insurance: waits"),
         pytest.param(
             credit("25.00", deposited=TODAY - timedelta(days=30)),
             VISIT_AT_INSURANCE,
             [(OLD, "25.00", AllocationRule.AFTER_HOLD)],
-            id="until the minimum days to hold are over",
+            id="hold period over: oldest charge",
         ),
         pytest.param(
             credit("25.00", deposited=TODAY - timedelta(days=29)),
             VISIT_AT_INSURANCE,
             [],
-            id="which count from the deposit date",
+            id="hold period not over: waits",
         ),
         pytest.param(
             credit("60.00", on_account=True),
             OWES_BOTH,
             [(OLD, "30.00", AllocationRule.ON_ACCOUNT), (NEW, "30.00", AllocationRule.ON_ACCOUNT)],
-            id="Payment on Account goes to the oldest first whatever its date",
+            id="Payment on Account: oldest charge first",
         ),
         pytest.param(
             credit("60.00", None),
             [charge(AT_INSURANCE, JUNE, "40.00", insurance_open=True)],
             [],
-            id="nothing goes to a charge that is open at insurance",
+            id="charge open at insurance: nothing",
         ),
     ],
 )
-def test_a_payment_goes_where_the_rules_say(
+def test_payment_is_applied_by_the_rules(
     paid: Credit, charges: list[Charge], expected: list[tuple[tuple[str, str], str, AllocationRule]]
 ) -> None:
     moved = distribute(Account(DistributionPolicy(TODAY), [paid], charges, []))
@@ -100,7 +100,7 @@ def test_a_payment_goes_where_the_rules_say(
     assert [(movement.charge, str(movement.amount), movement.rule) for movement in moved] == expected
 
 
-def test_rule_1_comes_before_rule_2_unless_the_company_wants_its_own_date_first() -> None:
+def test_rule_1_precedes_rule_2_unless_dos_first_is_on() -> None:
     paid = [credit("30.00", JUNE, number=1), credit("40.00", None, number=2)]
     charges = [charge(NEW, JUNE, "40.00")]
 
@@ -112,7 +112,7 @@ def test_rule_1_comes_before_rule_2_unless_the_company_wants_its_own_date_first(
     assert [(each.line_ref, str(each.amount)) for each in dos_first] == [(1, "30.00"), (2, "10.00")]
 
 
-def test_at_once_only_payments_on_account_are_applied() -> None:
+def test_immediate_run_applies_payments_on_account_only() -> None:
     paid = [credit("10.00", number=1), credit("5.00", number=2, on_account=True)]
 
     moved = distribute(Account(DistributionPolicy(TODAY, immediate_only=True), paid, OWES_BOTH, []))
@@ -120,7 +120,7 @@ def test_at_once_only_payments_on_account_are_applied() -> None:
     assert [(each.line_ref, each.rule) for each in moved] == [(2, AllocationRule.ON_ACCOUNT)]
 
 
-def test_w6_a_negative_correction_first_releases_what_was_applied_newest_first() -> None:
+def test_w6_lowered_payment_is_unapplied_newest_first() -> None:
     applied = [Applied(1, OLD, dollars("30.00"), 1), Applied(1, NEW, dollars("20.00"), 2)]
     account = Account(
         DistributionPolicy(TODAY, immediate_only=True),
@@ -135,7 +135,7 @@ def test_w6_a_negative_correction_first_releases_what_was_applied_newest_first()
     assert (account.unapplied[1], account.outstanding) == (0, {OLD: 30, NEW: 20})
 
 
-def test_a_charge_that_shrinks_gives_its_money_back_to_be_applied_elsewhere() -> None:
+def test_excess_over_a_lowered_charge_is_applied_elsewhere() -> None:
     account = Account(
         DistributionPolicy(TODAY),
         [credit("40.00")],
@@ -149,7 +149,7 @@ def test_a_charge_that_shrinks_gives_its_money_back_to_be_applied_elsewhere() ->
     ]
 
 
-def test_a_refund_takes_back_what_was_applied_of_the_payment_that_it_refunds() -> None:
+def test_refund_unapplies_the_payment_that_it_refunds() -> None:
     refund = credit("-80.00", number=2)._replace(refund_of=1)
     account = Account(
         DistributionPolicy(TODAY),
@@ -162,7 +162,7 @@ def test_a_refund_takes_back_what_was_applied_of_the_payment_that_it_refunds() -
     assert sum(account.unapplied.values()) == 0
 
 
-def test_a_refund_of_nothing_that_is_here_takes_back_what_was_applied_last() -> None:
+def test_refund_of_an_unknown_payment_unapplies_the_newest_money() -> None:
     refund = credit("-30.00", number=3)._replace(refund_of=None)
     account = Account(
         DistributionPolicy(TODAY),
@@ -184,7 +184,7 @@ credits_ = st.lists(
     st.builds(
         Credit,
         line_ref=st.just(0),
-        number=st.just(0),
+        entry_id=st.just(0),
         amount=money,
         deposit_date=days,
         date_of_service=st.none() | days,
@@ -192,7 +192,7 @@ credits_ = st.lists(
         refund_of=st.none() | st.integers(1, 4),
     ),
     max_size=5,
-).map(lambda found: [each._replace(line_ref=place, number=place) for place, each in enumerate(found, 1)])
+).map(lambda found: [each._replace(line_ref=place, entry_id=place) for place, each in enumerate(found, 1)])
 charges_ = st.lists(
     st.tuples(days, st.integers(0, 80), st.booleans()),
     max_size=4,
@@ -205,7 +205,7 @@ charges_ = st.lists(
 
 
 @given(credits_, charges_, charges_, st.booleans())
-def test_money_is_only_moved_never_made_and_a_second_night_has_nothing_to_do(
+def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_nothing(
     paid: list[Credit], first: list[Charge], then: list[Charge], dos_first: bool
 ) -> None:
     terms = DistributionPolicy(TODAY, dos_first=dos_first)

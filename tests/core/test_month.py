@@ -10,7 +10,7 @@ days = st.dates(date(1900, 1, 1), date(2999, 12, 31))
 
 
 @given(days)
-def test_a_month_reads_what_it_prints_and_begins_on_its_first_day(day):
+def test_month_is_parsed_from_its_printed_form(day):
     month = Month.of(day)
 
     assert Month.parse(str(month)) == month
@@ -23,12 +23,12 @@ def test_months_sort_by_time(one, other):
 
 
 @pytest.mark.parametrize("text", ["2026-13", "2026-00", "2026-6", "26-06", "2026-06-05", "June", ""])
-def test_what_is_no_month_is_refused_with_an_example(text):
+def test_invalid_month_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="expected YYYY-MM"):
         Month.parse(text)
 
 
 @pytest.mark.parametrize("text", ["0000-06", "0206-06", "1899-12", "3000-01", "9999-12"])
-def test_a_month_in_which_no_payment_can_lie_is_refused(text):
+def test_month_outside_the_supported_years_is_refused(text):
     with pytest.raises(ValueError, match="expected YYYY-MM"):
         Month.parse(text)

@@ -161,7 +161,7 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
             date_of_service=row.date_of_service,
             deposit_date=row.deposit_date,
             amount=row.amount,
-            number=row.first_entry_id,
+            entry_id=row.first_entry_id,
         )
         groups[row.company_id, row.patient_id][row.line_ref].append(group)
         if row.refund_of:
@@ -218,6 +218,6 @@ def _applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
     for row in found:
         charge_key = (row.clinic_id, row.charge_id)
         applied[row.company_id, row.patient_id].append(
-            Applied(line_ref=row.line_ref, charge=charge_key, amount=row.amount or ZERO, number=row.last_id)
+            Applied(line_ref=row.line_ref, charge=charge_key, amount=row.amount or ZERO, allocation_id=row.last_id)
         )
     return applied

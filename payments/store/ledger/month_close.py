@@ -87,7 +87,12 @@ def set_closed(tx: Transaction, company_id: str, month: Month, snapshot: Snapsho
             "WHERE company_id = :company_id AND month = :month"
         ),
         _key(company_id, month)
-        | {"now": now, "total": snapshot.payments_total, "snapshot": snapshot.written(), "hash": snapshot.hash()},
+        | {
+            "now": now,
+            "total": snapshot.payments_total,
+            "snapshot": snapshot.to_canonical_json(),
+            "hash": snapshot.hash(),
+        },
     )
 
 
@@ -126,7 +131,7 @@ def check_snapshot(tx: Transaction, company_id: str, month: Month, snapshot: Sna
             "WHERE company_id = :company_id AND month = :month AND state = 'CLOSED'"
         ),
         _key(company_id, month)
-        | {"total": snapshot.payments_total, "snapshot": snapshot.written(), "hash": snapshot.hash()},
+        | {"total": snapshot.payments_total, "snapshot": snapshot.to_canonical_json(), "hash": snapshot.hash()},
     )
     row = found.mappings().one_or_none()
     return SnapshotCheck(**row) if row else None

@@ -1,0 +1,53 @@
+"""Migration 0014: findings get their codes, old and new processes agree on them, and old history is translated."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.finding import FindingReason
+from payments.store.db.connection import Transaction
+from payments.wording import FINDING_REASONS, HISTORY_CODES
+from tests.make import saved
+from tests.office import Office, paid
+
+SENTENCES = {reason.value: text_ for reason, text_ in FINDING_REASONS.items()}
+
+
+def stored(tx: Transaction) -> list[tuple[str, str]]:
+    return [(row.reason, row.reason_code) for row in tx.execute(text("SELECT reason, reason_code FROM findings"))]
+
+
+@pytest.fixture
+def finding(tx: Transaction) -> Transaction:
+    office = Office(tx, date(2026, 6, 20))
+    office.publish(saved(payment_id="free", **(paid("4.00", "2026-05-08") | {"amount_due": "0.00"})))
+    return tx
+
+
+def test_code_of_a_new_process_gives_old_processes_their_sentence(finding: Transaction) -> None:
+    assert stored(finding) == [("Amount Due is 0.00", "zero_due")]
+
+
+@pytest.mark.parametrize("reason", FindingReason)
+def test_sentence_of_an_old_process_gives_the_code(finding: Transaction, reason: FindingReason) -> None:
+    finding.execute(text("UPDATE findings SET reason = :sentence"), {"sentence": SENTENCES[reason]})
+
+    assert stored(finding) == [(SENTENCES[reason], reason)]
+
+
+@pytest.mark.parametrize("reason", FindingReason)
+def test_update_of_the_code_replaces_the_sentence(finding: Transaction, reason: FindingReason) -> None:
+    finding.execute(text("UPDATE findings SET reason_code = :code"), {"code": reason})
+
+    assert stored(finding) == [(SENTENCES[reason], reason)]
+
+
+def test_sentences_of_old_history_are_translated_to_codes(tx: Transaction) -> None:
+    query = text("SELECT history_code(:what)")
+    codes = {sentence: tx.execute(query, {"what": sentence}).scalar_one() for sentence in HISTORY_CODES.values()}
+
+    assert {code: HISTORY_CODES[code] for code in HISTORY_CODES if code in codes.values()} == {
+        code: sentence for code, sentence in HISTORY_CODES.items() if code != "dead_letter_resubmitted"
+    }
+    assert all(tx.execute(query, {"what": code}).scalar_one() == code for code in HISTORY_CODES)
