@@ -1,0 +1,82 @@
+"""Two weeks with every kind of difference balance."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import product
+
+import pytest
+
+from emr.payment_log import read_payment_log
+from payments.contract.money import ZERO
+from payments.core.balancing import Balance, ReconcilingItem
+from payments.core.month import Month
+from payments.journeys import adjusting, balancing, closing, reporting
+from payments.journeys.balancing import BalanceFilter
+from payments.journeys.reporting import ExceptionFilter
+from payments.store.db.connection import Database, Transaction
+from tests.emr.two_weeks import (
+    AFTERWARDS,
+    ALL,
+    FIRST_CLINIC,
+    FIRST_DAY,
+    HALFWAY,
+    log_of,
+    receive,
+    set_up,
+    simulated_events,
+)
+from tests.make import body, edited, patient, said, saved
+
+
+@pytest.fixture(scope="module")
+def fortnight(database: Database) -> Iterator[Transaction]:
+    """Two weeks of five clinics; August and September are closed halfway, and half of the exceptions are accepted."""
+    with database.connect() as tx:
+        companies = set_up(tx)
+        early = [each.event for each in simulated_events() if each.arrives_at < HALFWAY]
+        late = [each.event for each in simulated_events() if each.arrives_at >= HALFWAY]
+        moved = saved(payment_id="moved", transaction_date="2026-09-30", **FIRST_CLINIC)
+        odd = [
+            body(said(payment_id="gift card", method="Gift card", transaction_date="2026-09-30", **FIRST_CLINIC)),
+            saved(payment_id="free", amount_due="0.00", transaction_date="2026-10-01", **FIRST_CLINIC),
+        ]
+        receive(tx, [*early, *odd, patient(company_id="company-1"), moved], HALFWAY)
+        for company, month in product(companies, (Month(2026, 8), Month(2026, 9))):
+            closing.begin_close(tx, company, month, HALFWAY, "user:biller")
+            closing.finish_close(tx, company, month, HALFWAY)
+        after = [saved(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC) for each in ("settled", "open")]
+        receive(tx, [*late, *after, edited(moved, transaction_date="2026-10-09")], AFTERWARDS)
+        excepted = {row.payment: row.id for row in reporting.exceptions(tx, ExceptionFilter()) if row.difference}
+        for payment in {"clinic-001/settled/1", *sorted(excepted)[::2]} - {"clinic-001/free/1", "clinic-001/open/1"}:
+            adjusting.accept(tx, excepted[payment], None, AFTERWARDS, "user:biller")
+        yield tx
+        tx.rollback()
+
+
+def test_two_weeks_with_every_difference_balance(fortnight: Transaction) -> None:
+    balance = balancing.balance(fortnight, BalanceFilter(FIRST_DAY, date(2026, 10, 7)))
+
+    assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
+    assert [term for term in ReconcilingItem if not balance.items[term]] == []
+    assert balance.equal > 500
+
+
+def test_two_weeks_balance_by_clinic_and_by_day(fortnight: Transaction) -> None:
+    whole, sums = balancing.balance(fortnight, ALL), Balance()
+    for number in range(70):
+        day = FIRST_DAY - timedelta(days=50) + timedelta(days=number)
+        for clinic, balance in balancing.balance_clinics(fortnight, BalanceFilter(day, day)).items():
+            assert (clinic, day, balance.unexplained, balance.unexplained_lines) == (clinic, day, ZERO, [])
+            sums.emr_total += balance.emr_total
+            sums.billing_total += balance.billing_total
+    assert (sums.emr_total, sums.billing_total) == (whole.emr_total, whole.billing_total)
+
+
+def test_payment_log_matches_the_feed_when_nothing_was_lost(fortnight: Transaction) -> None:
+    week = BalanceFilter(FIRST_DAY, FIRST_DAY + timedelta(days=6), "clinic-002")
+    fed = balancing.balance(fortnight, week)
+
+    logged = balancing.balance(fortnight, week, read_payment_log(log_of([each.event for each in simulated_events()])))
+
+    assert (logged.emr_total, logged.items, logged.unexplained) == (fed.emr_total, fed.items, ZERO)
+    assert [line.payment for line in logged.lines] == [line.payment for line in fed.lines]

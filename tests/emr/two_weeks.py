@@ -1,0 +1,52 @@
+"""Two simulated weeks of five clinics, as the EMR publishes them and Billing imports them."""
+
+import io
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+from emr.payment_log import write_payment_log
+from emr.simulator import SimulatedEvent, clinics_of, simulate
+from payments.contract.event import Event
+from payments.journeys import configuring, detecting, importing, retrying
+from payments.journeys.balancing import BalanceFilter
+from payments.journeys.configuring import SettingsUpdate
+from payments.store.db.connection import Transaction
+from tests.make import arrived, run
+
+SEED, FIRST_DAY, CLINICS = 7, date(2026, 9, 24), 5
+HALFWAY, AFTERWARDS = datetime(2026, 10, 3, 12, tzinfo=UTC), datetime(2026, 10, 12, 12, tzinfo=UTC)
+FIRST_CLINIC = {"clinic_id": "clinic-001", "company_id": "company-1"}
+ALL = BalanceFilter()
+
+
+@cache
+def simulated_events() -> list[SimulatedEvent]:
+    return list(simulate(CLINICS, 14, SEED, FIRST_DAY))
+
+
+def set_up(tx: Transaction) -> set[str]:
+    """Let the simulated clinics have their settings, and return their companies."""
+    roster = clinics_of(CLINICS, SEED)
+    for each in roster:
+        wish = SettingsUpdate(each.clinic_id, each.company_id, each.integration, each.types)
+        configuring.set_clinic(tx, wish, now=datetime(2026, 9, 1, tzinfo=UTC), who="simulator")
+    return {each.company_id for each in roster}
+
+
+def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> None:
+    """Import events as they came, and let the sweeps look at them."""
+    for first in range(0, len(events), 500):
+        importing.import_events(tx, arrived(events[first : first + 500]), run(now))
+    while retrying.retry_due(tx, run(now), 500).evaluated:
+        now += timedelta(microseconds=1)
+    while detecting.detect(tx, now, "tests-1", 500).examined:
+        pass
+
+
+def log_of(events: Sequence[Event]) -> io.StringIO:
+    """Return the Payment Log of an EMR after these events."""
+    file = io.StringIO()
+    write_payment_log(events, file)
+    file.seek(0)
+    return file
