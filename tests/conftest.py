@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -17,6 +18,8 @@ import pytest
 import redis
 import structlog
 from psycopg import sql
+from psycopg._preparing import PrepareManager
+from sqlalchemy import event
 
 from config.urls import normalize_database_url, with_database, with_redis_database
 from devstack.engines import embedded_postgres, embedded_valkey
@@ -110,6 +113,21 @@ def _logging_of_its_own() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
+class LastingStatements(PrepareManager):
+    """Keeps prepared statements after a rollback, with which each test ends. No test changes a table here."""
+
+    prepare_threshold = 1
+    prepared_max = 1_000
+
+    def _should_discard(self, *_: object) -> bool:
+        return False
+
+
+def keep_prepared_statements(connection: Any, _record: object) -> None:
+    """Spare PostgreSQL to parse and plan the statements again for each test."""
+    connection._prepared = LastingStatements()
+
+
 @contextmanager
 def scratch_database(url: str, template: str = "template0") -> Iterator[str]:
     """Create a database beside the one that the URL names, as a copy of the template, and drop it at the end."""
@@ -141,6 +159,7 @@ def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     """The way to a database at the newest form; it is the whole session's."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="tests", pool_size=4)
+        event.listen(engine, "connect", keep_prepared_statements)
         yield engine
         engine.dispose()
 
