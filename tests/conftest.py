@@ -1,54 +1,31 @@
-"""The real engines that tests run against: those named by URL, or embedded ones in a folder of their own."""
+"""Settings of a test run. The fixtures that every test may use are in `tests/engines.py`."""
 
 import gc
-import logging
-import os
+import importlib
 import shutil
-import sys
 import tempfile
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
-import redis
-import structlog
-from psycopg import sql
-from psycopg._preparing import PrepareManager
-from sqlalchemy import event
 
-from config.urls import normalize_database_url, with_database, with_redis_database
-from devstack.engines import embedded_postgres, embedded_valkey
-from payments.store.db.connection import Database, Transaction, connect
-from payments.store.migrations import upgrade
-from tests.examples import load_profile
-
-# The tests empty this database of REDIS_URL's server; the broker of a test is the one after it. One for each process
-# of a run, `gw0` and on; those between belong to the stacks of tests/acceptance and tests/browser.
-REDIS_TEST_DATABASES = {"master": 9, "gw0": 9, "gw1": 13, "gw2": 6, "gw3": 2}
-
-MEMORY, MEMORY_BYTES_MIN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108 (the folder in it has a random name)
 TEMPORARY_FOLDER = pytest.StashKey[Path]()
-
 
 # Imported modules stay until the end: the garbage collector never needs to look at them.
 gc.disable()
-load_profile()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the temporary files of this run in a folder of their own.
+    """Keep the temporary files of this run in a folder of their own, and load the fixtures where tests run.
 
     pytest's default folder is shared by all runs of a user, and each run makes it private again when it starts.
     PostgreSQL, which runs under another user, then loses access to the data folders of the runs that are under way.
     """
     if config.option.basetemp is None:
         config.stash[TEMPORARY_FOLDER] = config.option.basetemp = Path(tempfile.mkdtemp(prefix="payments-tests-"))
+    # The process that distributes tests to others runs none. It starts the others sooner without all these imports.
+    if not getattr(config.option, "numprocesses", None):
+        config.pluginmanager.register(importlib.import_module("tests.engines"), "tests.engines")
 
 
 @pytest.hookimpl(trylast=True)
@@ -64,109 +41,3 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()
-
-
-@pytest.fixture(scope="session")
-def engines_home() -> Iterator[Path]:
-    """The folder in which this run's embedded engines keep their data: in memory where there is room for it."""
-    is_roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
-    with tempfile.TemporaryDirectory(prefix="payments-tests-", dir=MEMORY if is_roomy else None) as folder:
-        yield Path(folder)
-
-
-@pytest.fixture(scope="session")
-def postgres_url(engines_home: Path) -> Iterator[str]:
-    """An empty database of a real PostgreSQL, as a SQLAlchemy URL; it is the whole session's."""
-    named = os.environ.get("DATABASE_URL")
-    if named:
-        with scratch_database(normalize_database_url(named)) as url:
-            yield url
-    else:
-        # Nothing here has to survive a power cut.
-        with embedded_postgres(engines_home, durable=False) as url:
-            yield url
-
-
-@pytest.fixture(scope="session")
-def redis_url(engines_home: Path, worker_id: str) -> Iterator[str]:
-    """An empty database of a real Redis or Valkey; it is the whole session's."""
-    named = os.environ.get("REDIS_URL")
-    if named:
-        url = with_redis_database(named, REDIS_TEST_DATABASES[worker_id])
-        flush(url)
-        yield url
-        flush(url)
-    else:
-        with embedded_valkey(engines_home, durable=False) as url:
-            yield url
-
-
-@pytest.fixture(autouse=True)
-def _logging_of_its_own() -> Iterator[None]:
-    """Give each test the logging that it finds at the start: a command sets its own, and its streams end with it."""
-    root, warned = logging.getLogger(), vars(logging)["_warnings_showwarning"]
-    handlers, level, hook = root.handlers[:], root.level, sys.excepthook
-    yield
-    root.handlers[:], sys.excepthook, _ = handlers, hook, root.setLevel(level)
-    logging.captureWarnings(warned is not None)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-
-
-class LastingStatements(PrepareManager):
-    """Keeps prepared statements after a rollback, with which each test ends. No test changes a table here."""
-
-    prepare_threshold = 1
-    prepared_max = 1_000
-
-    def _should_discard(self, *_: object) -> bool:
-        return False
-
-
-def keep_prepared_statements(connection: Any, _record: object) -> None:
-    """Spare PostgreSQL to parse and plan the statements again for each test."""
-    connection._prepared = LastingStatements()
-
-
-@contextmanager
-def scratch_database(url: str, template: str = "template0") -> Iterator[str]:
-    """Create a database beside the one that the URL names, as a copy of the template, and drop it at the end."""
-    name = f"payments_test_{uuid.uuid4().hex[:12]}"
-    # Copied file by file: through the write-ahead log, as is the default, it costs ten times as much.
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
-    with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
-        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-        yield with_database(url, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def flush(url: str) -> None:
-    """Empty one Redis database."""
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
-
-
-@pytest.fixture(scope="session")
-def empty_ledger(postgres_url: str) -> Iterator[str]:
-    """The name of a database at the newest form, to which nobody connects: others are copies of it."""
-    with scratch_database(postgres_url) as url:
-        upgrade(url)
-        yield urlsplit(url).path[1:]
-
-
-@pytest.fixture(scope="session")
-def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """The way to a database at the newest form; it is the whole session's."""
-    with scratch_database(postgres_url, empty_ledger) as url:
-        engine = connect(url, application_name="tests", pool_size=4)
-        event.listen(engine, "connect", keep_prepared_statements)
-        yield engine
-        engine.dispose()
-
-
-@pytest.fixture
-def tx(database: Database) -> Iterator[Transaction]:
-    """A transaction that is rolled back after the test."""
-    with database.connect() as connection:
-        yield connection
-        connection.rollback()

@@ -15,7 +15,7 @@ from config.urls import with_redis_database
 from tests.acceptance.events import ALL_TYPES, Event, patient, payment
 from tests.acceptance.next_version import ARGUMENT, NEWER, NextVersion
 from tests.acceptance.stack import Row, Stack
-from tests.conftest import flush
+from tests.engines import flush
 
 # On the server of REDIS_URL, where there is one: no other test uses these two, and both are emptied.
 FEED, BROKER = 8, 15

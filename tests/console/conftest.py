@@ -18,7 +18,7 @@ from payments.journeys import configuring, importing
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db import connection
 from payments.store.db.connection import Database, connect, transaction
-from tests.conftest import flush, scratch_database
+from tests.engines import flush, scratch_database
 from tests.make import NOW, arrived, run
 
 # Nobody guesses passwords here, and many users log in.

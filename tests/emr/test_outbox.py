@@ -12,7 +12,7 @@ import redis
 
 from emr.client import FeedUnreachableError, PaymentFeed
 from emr.outbox import Relay, create_table, waiting, write
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from payments.store.db.connection import Database, connect
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 
 
 @pytest.fixture(scope="session")

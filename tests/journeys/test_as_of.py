@@ -14,7 +14,7 @@ from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
 from payments.store.db.connection import Transaction, connect
 from payments.store.tables import VERSIONED
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.make import BACKOFF, charge, deleted, edited, patient, saved
 from tests.office import BILLER, Office, paid
 

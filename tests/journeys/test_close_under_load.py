@@ -17,7 +17,7 @@ from payments.journeys import adjusting, closing, configuring, detecting, import
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import Database, Transaction, connect, is_transient, transaction
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.examples import DEEP_EXAMPLES
 from tests.make import arrived, body, deleted, patient, run, said, saved
 

@@ -23,7 +23,7 @@ from payments.store.migrations import upgrade
 from tasks.feed import stream
 from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.make import body, deleted, run, saved
 from tests.office import Office, paid
 

@@ -19,7 +19,7 @@ from config.urls import default_broker_url
 from emr.client import FeedUnreachableError, PaymentFeed
 from payments.store.db.connection import connect, is_reachable
 from tasks.resources import connect_redis
-from tests.conftest import flush
+from tests.engines import flush
 from tests.make import saved
 from tests.ops.test_rights import messages_come_back
 

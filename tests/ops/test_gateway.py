@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from devstack.engine_process import wait_until
-from tests.conftest import scratch_database
 from tests.console.web.conftest import csrf_of
+from tests.engines import scratch_database
 from tests.ops.composed import ROOT, ours, services
 from workers.runtime.ports import free_port
 

@@ -7,7 +7,7 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.ops.composed import ROOT, ours
 
 pytestmark = pytest.mark.acceptance

@@ -29,7 +29,7 @@ from payments.store.migrations import is_current
 from tasks.feed import stream
 from tasks.feed.dispatcher import REPLY_PREFIX
 from tasks.resources import connect_redis
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.make import patient, saved
 from tests.office import Office, paid
 from tests.ops.composed import PROBE, content

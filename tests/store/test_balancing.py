@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Database, Transaction, connect, transaction
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.make import body, said
 from tests.office import Office
 

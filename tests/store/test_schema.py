@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from payments.store.db.connection import connect
 from payments.store.migrations import is_current, is_in_tables, upgrade
 from payments.store.tables import metadata
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.journeys.billing import ledger, open_clinic, set_month, take
 from tests.make import saved
 

@@ -22,7 +22,7 @@ from tasks.app import make_app
 from tasks.feed import stream
 from tasks.feed.dispatcher import Dispatcher
 from tasks.resources import Resources, connect_redis
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.make import NOW
 from tests.tasks.dispatching import open_dispatcher
 

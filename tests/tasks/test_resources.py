@@ -11,7 +11,7 @@ from config.engines import Engines
 from config.settings import read_settings
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
-from tests.conftest import scratch_database
+from tests.engines import scratch_database
 from tests.journeys.billing import open_clinic, take
 from tests.make import saved
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import scratch_database
 from tests.console.conftest import NOWHERE, Terminal
+from tests.engines import scratch_database
 
 TYPES = "Copay, Deductible, Wellness, Supplies, Other, Coinsurance, Payment on Account"
 REASONS = (

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from config.urls import default_broker_url
-from tests.conftest import scratch_database
 from tests.console.conftest import NOWHERE, Terminal
+from tests.engines import scratch_database
 from tests.tasks.dispatching import arguments_of
 
 

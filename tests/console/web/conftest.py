@@ -26,8 +26,8 @@ from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
-from tests.conftest import scratch_database
 from tests.console.conftest import CHEAP
+from tests.engines import scratch_database
 from tests.make import arrived, run
 from tests.office import Office
 

@@ -21,7 +21,6 @@ from payments.access.rights import Role, User
 from payments.contract.event import Method
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import transaction
-from tests.conftest import scratch_database
 from tests.console.odd import numbers_and_days, words
 from tests.console.web.conftest import (
     CHEAP,
@@ -34,6 +33,7 @@ from tests.console.web.conftest import (
     served,
     stranger_at,
 )
+from tests.engines import scratch_database
 from tests.examples import example_count
 from tests.make import NOW, patient, saved
 
