@@ -1,4 +1,4 @@
-"""A balance of some days reads those days, however much else there is."""
+"""The balancing query reads only the rows of its dates, regardless of the size of the tables."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -35,7 +35,7 @@ _FILL = (
 
 
 def rows_scanned(tx: Transaction) -> int:
-    """Return how many rows this transaction has read so far by going through whole tables."""
+    """Return how many rows this transaction has read so far by sequential scans."""
     found = tx.execute(
         text(
             "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname IN ('lines', 'entries', 'set_aside')"
@@ -46,7 +46,7 @@ def rows_scanned(tx: Transaction) -> int:
 
 @pytest.fixture(scope="module")
 def filled(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A database of its own with 20,000 payments, and three events of a day on which nothing else was paid."""
+    """A separate database with 20,000 payments, and three events on a date without other payments."""
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with transaction(database) as tx:
@@ -60,11 +60,11 @@ def filled(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("clinic_id", [None, "clinic"])
-def test_balance_of_a_day_reads_no_whole_table(filled: Database, clinic_id: str | None) -> None:
+def test_balance_of_a_day_scans_no_whole_table(filled: Database, clinic_id: str | None) -> None:
     with transaction(filled) as tx:
         before = rows_scanned(tx)
 
         balance = balancing.balance(tx, BalanceFilter(DAY, DAY, clinic_id))
 
         assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained_lines) == ("50.00", "25.00", [])
-        assert rows_scanned(tx) - before < 100  # of what is set aside, which is little
+        assert rows_scanned(tx) - before < 100  # of the dead letters, which are few

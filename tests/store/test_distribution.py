@@ -1,4 +1,4 @@
-"""Which accounts a distribution looks at: marked ones at once, all others page after page, each night once."""
+"""The accounts that a distribution reads: queued ones immediately, all others in pages, once per night."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -18,7 +18,7 @@ TODAY = date(2020, 6, 10)
 VISIT = "2020-06-05"
 
 
-def test_accounts_come_page_after_page_each_once_and_in_order(tx: Transaction) -> None:
+def test_accounts_are_paged_once_each_in_order(tx: Transaction) -> None:
     keys = [("a", "1"), ("a", "10"), ("a", "2"), ("b", "1"), ("b", "A"), ("b", "a"), ("b", "é")]
     distribution.enqueue(tx, reversed(keys), Office(tx, TODAY, "zz").now)
 
@@ -32,7 +32,7 @@ def test_accounts_come_page_after_page_each_once_and_in_order(tx: Transaction) -
     assert distribution.accounts_after(tx, ("a", ""), 9, of_company=True) == [("a", "1"), ("a", "10"), ("a", "2")]
 
 
-def test_a_set_of_accounts_takes_as_many_statements_as_one_account(tx: Transaction) -> None:
+def test_many_accounts_take_as_many_statements_as_one(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     names = [f"p{number:02}" for number in range(40)]
     for each in names:
@@ -56,7 +56,7 @@ def test_a_set_of_accounts_takes_as_many_statements_as_one_account(tx: Transacti
     assert counts[1] == (39, counts[0][1])
 
 
-def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> None:
+def test_queued_accounts_are_dequeued_once_up_to_the_limit(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     keys = {("company", name) for name in ("ada", "bob", "cleo")}
     assert distribution.dequeue(tx, 10) == []
@@ -69,7 +69,7 @@ def test_marked_accounts_are_handed_out_once_up_to_a_limit(tx: Transaction) -> N
     assert {key for page in pages for key in page} == keys
 
 
-def test_no_accounts_are_no_work(tx: Transaction) -> None:
+def test_empty_sets_of_accounts_are_accepted(tx: Transaction) -> None:
     now = Office(tx, TODAY).now
     assert distribution.enqueue(tx, [], now) == 0
 
@@ -81,12 +81,12 @@ def test_no_accounts_are_no_work(tx: Transaction) -> None:
     ("local", "day"),
     [("2026-10-05T01:59", "2026-10-04"), ("2026-10-05T02:00", "2026-10-05"), ("2026-10-05T23:59", "2026-10-05")],
 )
-def test_a_night_begins_two_hours_after_midnight(local: str, day: str) -> None:
+def test_nightly_run_starts_two_hours_after_midnight(local: str, day: str) -> None:
     assert night_of(datetime.fromisoformat(local)) == date.fromisoformat(day)
 
 
-def test_each_company_is_distributed_once_a_night_of_its_own_time(tx: Transaction) -> None:
-    """Ada of company a, in Denver, and Bob of company b, in Tokyo; each pays 5.00 a day and owes more than that."""
+def test_each_company_is_distributed_once_per_night_in_its_time_zone(tx: Transaction) -> None:
+    """Company a is in Denver, company b in Tokyo; each has one account."""
     for name, zone in (("a", "America/Denver"), ("b", "Asia/Tokyo")):
         now = Office(tx, TODAY, name, name).now
         configuring.set_company(tx, CompanyUpdate(name, timezone=zone), now=now, who="user:admin")
@@ -104,7 +104,7 @@ def test_each_company_is_distributed_once_a_night_of_its_own_time(tx: Transactio
     }
 
 
-def test_a_night_that_was_cut_off_goes_on_where_it_was(tx: Transaction) -> None:
+def test_interrupted_nightly_run_continues_after_its_last_account(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     names = ["ada", "bob", "cleo"]
     for each in names:
@@ -113,7 +113,7 @@ def test_a_night_that_was_cut_off_goes_on_where_it_was(tx: Transaction) -> None:
             charge(each, "20.00", patient_id=each, date_of_service=VISIT),
             saved(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
         )
-    assert distributing.distribute_next_due(tx, office.now, 2).last is None  # seen for the first time
+    assert distributing.distribute_next_due(tx, office.now, 2).last is None  # a new company starts in the next night
     tonight = office.now + timedelta(days=1)
 
     sets = [distributing.distribute_next_due(tx, tonight, 2) for _ in range(4)]

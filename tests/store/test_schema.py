@@ -1,4 +1,4 @@
-"""The database has the form of `tables.py`, and guards the ledger itself."""
+"""The migrated schema equals `tables.py`, and its triggers protect the ledger and closed months."""
 
 from contextlib import contextmanager
 
@@ -31,7 +31,7 @@ INSERT = (
 )
 
 
-def test_the_migrations_lead_to_the_schema_of_tables(database):
+def test_migrations_produce_the_schema_of_tables(database):
     with database.connect() as connection:
         options = {"include_name": lambda name, kind, _: is_in_tables(name, kind)}
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
@@ -39,7 +39,7 @@ def test_the_migrations_lead_to_the_schema_of_tables(database):
     assert differences == []
 
 
-def test_an_upgrade_is_harmless_when_repeated_and_only_then_is_the_schema_current(postgres_url):
+def test_upgrade_makes_the_schema_current_and_can_be_repeated(postgres_url):
     with scratch_database(postgres_url) as url:
         engine = connect(url, application_name="tests")
         try:
@@ -51,7 +51,7 @@ def test_an_upgrade_is_harmless_when_repeated_and_only_then_is_the_schema_curren
             engine.dispose()
 
 
-def test_the_form_of_a_later_version_is_left_as_it_is_and_an_older_one_is_not_current(postgres_url, empty_ledger):
+def test_later_schema_is_current_and_left_unchanged(postgres_url, empty_ledger):
     with (
         scratch_database(postgres_url, empty_ledger) as url,
         psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection,
@@ -74,7 +74,7 @@ def test_the_form_of_a_later_version_is_left_as_it_is_and_an_older_one_is_not_cu
         "TRUNCATE entries CASCADE",
     ],
 )
-def test_the_ledger_refuses_to_be_changed(tx, statement):
+def test_entries_cannot_be_changed(tx, statement):
     open_clinic(tx)
     take(tx, saved("25.00"))
 
@@ -85,7 +85,7 @@ def test_the_ledger_refuses_to_be_changed(tx, statement):
 
 
 @pytest.mark.parametrize(("state", "refused"), [("OPEN", False), ("SCHEDULED", False), ("CLOSED", True)])
-def test_the_ledger_takes_no_deposit_date_in_a_closed_month(tx, state, refused):
+def test_entry_with_deposit_date_in_closed_month_is_refused(tx, state, refused):
     set_month(tx, "2026-05", state)
     for day in ("2026-04-30", "2026-06-01"):
         tx.execute(text(INSERT), {"day": day})
@@ -98,7 +98,7 @@ def test_the_ledger_takes_no_deposit_date_in_a_closed_month(tx, state, refused):
             tx.execute(text(INSERT), {"day": day})
 
 
-def test_an_entry_brings_its_month_along_so_that_a_close_has_something_to_hold(tx):
+def test_inserting_an_entry_creates_its_month(tx):
     for day in ("2026-04-30", "2026-05-01", "2026-05-31"):
         tx.execute(text(INSERT), {"day": day})
 
@@ -115,14 +115,14 @@ def test_an_entry_brings_its_month_along_so_that_a_close_has_something_to_hold(t
         "TRUNCATE company_months",
     ],
 )
-def test_a_closed_month_is_not_opened_again_nor_changed(tx, statement):
+def test_closed_month_cannot_be_changed(tx, statement):
     set_month(tx, "2026-05", "CLOSED")
 
     with pytest.raises(DBAPIError, match="a closed month stays as it is"), tx.begin_nested():
         tx.execute(text(statement))
 
 
-def test_a_closed_month_of_another_company_does_not_matter(tx):
+def test_closed_month_of_another_company_has_no_effect(tx):
     set_month(tx, "2026-05", "CLOSED")
 
     tx.execute(text(INSERT.replace("'company'", "'other'")), {"day": "2026-05-01"})

@@ -1,4 +1,4 @@
-"""Patients' accounts in the store: what is unassigned, and what went where."""
+"""The account report: unassigned amounts per entry, and amounts applied per payment and charge."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ VISIT = "2020-06-05"
 
 @dataclass(frozen=True)
 class Case:
-    """What happened to a patient's money, and what then is unassigned, entry by entry in the order of posting."""
+    """A history of one patient, and the unassigned amount of each entry afterwards, in the order of posting."""
 
     name: str
     happens: Callable[[Office], object]
@@ -29,7 +29,7 @@ class Case:
 
 
 def owes(office: Office, amount: str) -> None:
-    """Let the patient owe for the visit, and distribute."""
+    """Publish a charge for the visit, and distribute."""
     office.publish(charge("visit", amount, date_of_service=VISIT))
     office.distribute()
 
@@ -39,26 +39,26 @@ def visit(version: int, amount: str, **more: object) -> object:
 
 
 def corrected(office: Office, *amounts: str) -> None:
-    """Save the same payment again and again."""
+    """Publish one version of the same payment for each amount."""
     for version, amount in enumerate(amounts, 1):
         office.publish(visit(version, amount))
 
 
-def deleted_before_it_is_given_back(office: Office) -> None:
+def deleted_before_it_is_unapplied(office: Office) -> None:
     corrected(office, "25.00")
     owes(office, "25.00")
     import_events(office.tx, arrived([deleted(version=2)]), run(office.now))
 
 
 def refunded(office: Office) -> None:
-    """Of 80.00, 60.00 are applied; 30.00 are then paid back to the patient."""
+    """Apply 60.00 of 80.00, then refund 30.00."""
     corrected(office, "80.00")
     owes(office, "60.00")
     office.publish(saved("-30.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date=VISIT))
 
 
 def adjusted(office: Office) -> None:
-    """Of 60.00 in a closed month, 50.00 are applied; the EMR then says 45.00, and the biller accepts."""
+    """Apply 50.00 of 60.00, close the month, lower the payment to 45.00, and accept the exception."""
     office.publish(saved(version=1, **paid("60.00", "2020-04-08")), charge("c", "50.00", date_of_service="2020-04-08"))
     office.distribute()
     office.close("2020-04")
@@ -84,11 +84,11 @@ def in_turn(*steps: Callable[[Office], object]) -> Callable[[Office], object]:
 
 
 CASES = [
-    Case("nothing is owed", lambda office: corrected(office, "25.00"), ["25.00"]),
+    Case("no charge", lambda office: corrected(office, "25.00"), ["25.00"]),
     Case("partly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "10.00")), ["15.00"]),
-    Case("wholly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "90.00")), ["0.00"]),
+    Case("fully applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "90.00")), ["0.00"]),
     Case(
-        "raised: the oldest money is spent first",
+        "raised: the oldest entry is applied first",
         in_turn(lambda each: corrected(each, "25.00", "35.00"), lambda each: owes(each, "30.00")),
         ["0.00", "5.00"],
     ),
@@ -98,12 +98,12 @@ CASES = [
         ["5.00", "0.00"],
     ),
     Case(
-        "up, down and up again",
+        "raised, lowered and raised again",
         in_turn(lambda each: corrected(each, "25.00", "35.00", "15.00", "20.00"), lambda each: owes(each, "12.00")),
         ["0.00", "3.00", "0.00", "5.00"],
     ),
     Case(
-        "deleted and given back",
+        "deleted and unapplied",
         in_turn(
             lambda each: corrected(each, "25.00"),
             lambda each: owes(each, "25.00"),
@@ -111,13 +111,13 @@ CASES = [
         ),
         ["0.00", "0.00"],
     ),
-    Case("deleted and not yet given back", deleted_before_it_is_given_back, ["0.00", "-25.00"]),
+    Case("deleted and not yet unapplied", deleted_before_it_is_unapplied, ["0.00", "-25.00"]),
     Case("refunded in part", refunded, ["30.00", "-30.00"]),
     Case("adjusted after its month was closed", adjusted, ["0.00", "0.00"]),
     Case("moved to another method", another_method, ["0.00", "0.00", "15.00"]),
     Case("moved to another patient", another_patient, ["0.00", "0.00", "40.00"]),
     Case(
-        "the charge went away",
+        "charge reduced to zero",
         in_turn(
             lambda each: corrected(each, "25.00"),
             lambda each: owes(each, "25.00"),
@@ -144,7 +144,7 @@ def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, ca
             assert summary.unassigned == summary.payments_total - applied(tx, patient_id)
 
 
-def test_applied_amounts_are_summed_by_payment_and_charge_without_unapplied_ones(tx: Transaction) -> None:
+def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(
         charge("new", "15.00", date_of_service="2020-06-05"),
@@ -166,9 +166,9 @@ def test_applied_amounts_are_summed_by_payment_and_charge_without_unapplied_ones
         AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("28.00")),
         AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
     ]
-    assert account.applied_to(tx, "somebody else") == []
+    assert account.applied_to(tx, "other") == []
 
 
 def applied(tx: Transaction, patient_id: str) -> Money:
-    """What of a patient's money is applied to charges."""
+    """Return the total of a patient's money that is applied to charges."""
     return total(row.amount for row in account.movements(tx, patient_id))

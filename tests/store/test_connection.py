@@ -1,4 +1,4 @@
-"""One transaction, one commit, and which faults pass by themselves."""
+"""Transactions, time limits of sessions, and the classification of transient errors."""
 
 import psycopg
 import pytest
@@ -20,7 +20,7 @@ from payments.store.ledger.history import HistoryEvent
 from tests.make import NOW
 
 
-def raised(connection, statement):
+def raise_in(connection, statement):
     with pytest.raises(DBAPIError) as error, connection.begin_nested():
         connection.execute(text(statement))
     return error.value
@@ -47,25 +47,25 @@ def raised(connection, statement):
         ("raise_exception", False),
     ],
 )
-def test_a_fault_passes_by_itself_or_does_not_by_what_postgres_calls_it(tx, state, transient):
-    error = raised(tx, f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$")
+def test_is_transient_depends_on_the_sqlstate(tx, state, transient):
+    error = raise_in(tx, f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$")
 
     assert is_transient(error) is transient
 
 
-def test_a_lost_race_passes_and_an_error_of_ours_does_not():
+def test_is_transient_for_concurrent_writes_but_not_for_programming_errors():
     assert is_transient(ConcurrentWriteError("x"))
     assert not is_transient(ValueError("x"))
     assert not is_transient(MemoryError())
 
 
-def test_a_transaction_in_which_nothing_is_said_ends_by_itself_and_its_locks_with_it(database):
+def test_idle_transaction_is_ended_and_releases_its_locks(database):
     url = database.url.render_as_string(hide_password=False)
     frozen = connect(url, application_name="frozen", idle_in_transaction_seconds=1)
     with frozen.connect() as connection, database.connect() as other:
         connection.execute(text("SELECT pg_advisory_xact_lock(77)"))
 
-        other.execute(text("SELECT pg_advisory_xact_lock(77)"))  # waits for the end of the frozen one
+        other.execute(text("SELECT pg_advisory_xact_lock(77)"))  # waits until the frozen transaction is ended
 
         with pytest.raises(DBAPIError) as error:
             connection.execute(text("SELECT 1"))
@@ -76,7 +76,7 @@ def test_a_transaction_in_which_nothing_is_said_ends_by_itself_and_its_locks_wit
     assert IDLE_IN_TRANSACTION_SECONDS_MAX < LOCK_TIMEOUT_SECONDS
 
 
-def test_a_connection_that_was_ended_passes(database):
+def test_terminated_connection_is_transient(database):
     with database.connect() as doomed, database.connect() as other:
         pid = doomed.execute(text("SELECT pg_backend_pid()")).scalar_one()
         other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
@@ -87,7 +87,7 @@ def test_a_connection_that_was_ended_passes(database):
     assert is_reachable(database)
 
 
-def test_a_transaction_can_be_run_again_where_a_migration_has_changed_what_its_statement_returns(postgres_url):
+def test_transaction_can_be_repeated_after_a_migration_changed_its_prepared_statement(postgres_url):
     engine = connect(postgres_url, application_name="older", pool_size=1)
 
     def count():
@@ -96,7 +96,7 @@ def test_a_transaction_can_be_run_again_where_a_migration_has_changed_what_its_s
 
     with psycopg.connect(postgres_url.replace("+psycopg", "", 1), autocommit=True) as migration:
         migration.execute("CREATE TABLE session_migrated (a int)")
-        assert {count() for _ in range(10)} == {1}  # by now the driver has prepared the statement
+        assert {count() for _ in range(10)} == {1}  # now the driver has prepared the statement
         migration.execute("ALTER TABLE session_migrated ADD COLUMN b int")
 
         with pytest.raises(ConcurrentWriteError, match="a migration has changed the tables"):
@@ -106,7 +106,7 @@ def test_a_transaction_can_be_run_again_where_a_migration_has_changed_what_its_s
     engine.dispose()
 
 
-def test_a_server_that_is_not_there_does_not_answer_and_passes():
+def test_missing_server_is_unreachable_and_transient():
     engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2")
     with pytest.raises(DBAPIError) as error, engine.connect():
         pass
@@ -115,8 +115,8 @@ def test_a_server_that_is_not_there_does_not_answer_and_passes():
     assert not is_reachable(engine)
 
 
-def test_a_transaction_is_committed_at_its_end_and_rolled_back_on_an_error(database):
-    def keeps(statement, *, fails):
+def test_transaction_commits_at_its_end_and_rolls_back_on_an_error(database):
+    def execute(statement, *, fails):
         with transaction(database) as tx:
             tx.execute(text(statement))
             if fails:
@@ -125,16 +125,16 @@ def test_a_transaction_is_committed_at_its_end_and_rolled_back_on_an_error(datab
     with transaction(database) as tx:
         before = tx.execute(text("SELECT count(*) FROM companies")).scalar_one()
     with pytest.raises(KeyError):
-        keeps("INSERT INTO companies VALUES ('session-rolled-back')", fails=True)
-    keeps("INSERT INTO companies VALUES ('session-kept')", fails=False)
+        execute("INSERT INTO companies VALUES ('session-rolled-back')", fails=True)
+    execute("INSERT INTO companies VALUES ('session-kept')", fails=False)
     with transaction(database) as tx:
         after = tx.execute(text("DELETE FROM companies WHERE company_id LIKE 'session-%' RETURNING 1")).all()
 
     assert (len(after), before) == (1, before)
 
 
-def test_sessions_speak_utc_and_wait_for_a_lock_no_longer_than_is_said(postgres_url):
-    engine = connect(postgres_url, application_name="tests of the session")
+def test_sessions_use_utc_and_the_lock_timeout(postgres_url):
+    engine = connect(postgres_url, application_name="tests of the connection")
     try:
         with engine.connect() as connection:
             settings = [
@@ -144,22 +144,22 @@ def test_sessions_speak_utc_and_wait_for_a_lock_no_longer_than_is_said(postgres_
     finally:
         engine.dispose()
 
-    assert settings == ["UTC", "15s", "tests of the session"]
+    assert settings == ["UTC", "15s", "tests of the connection"]
 
 
-def test_postgres_asks_soon_whether_the_machine_at_the_other_end_is_still_there(postgres_url):
-    engine = connect(postgres_url, application_name="tests of the session")
-    asked = "SELECT name, reset_val FROM pg_settings WHERE name LIKE 'tcp\\_%' AND source = 'client'"
-    with engine.connect() as connection:  # by a socket of this machine, so what is in force there is nothing
-        told = {name: int(value) for name, value in connection.execute(text(asked))}
+def test_server_detects_a_lost_client_within_20_seconds(postgres_url):
+    engine = connect(postgres_url, application_name="tests of the connection")
+    query = "SELECT name, reset_val FROM pg_settings WHERE name LIKE 'tcp\\_%' AND source = 'client'"
+    with engine.connect() as connection:  # the values in force are 0 on a Unix socket, so `reset_val` is read
+        limits = {name: int(value) for name, value in connection.execute(text(query))}
     engine.dispose()
 
-    silence = told["tcp_keepalives_idle"] + told["tcp_keepalives_interval"] * told["tcp_keepalives_count"]
-    assert silence < 20
-    assert told["tcp_user_timeout"] < 20_000
+    seconds_of_probes = limits["tcp_keepalives_interval"] * limits["tcp_keepalives_count"]
+    assert limits["tcp_keepalives_idle"] + seconds_of_probes < 20
+    assert limits["tcp_user_timeout"] < 20_000
 
 
-def test_what_is_only_appended_is_committed_too(database):
+def test_transaction_commits_if_it_only_copies_rows(database):
     with transaction(database) as tx:
         history.add(tx, [HistoryEvent(NOW, HistoryCode.FAILED, "tests", entry_id="session-1", error="made")])
 

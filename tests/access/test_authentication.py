@@ -1,0 +1,115 @@
+"""Users, logins, sessions and API tokens, below the console."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from payments.access import authentication
+from payments.access.authentication import LoginAttempt, Password, UserError
+from payments.access.rights import LoginDelays, Role, User
+from payments.store.db.connection import Transaction
+from tests.console.web.conftest import CHEAP, PASSWORD
+
+NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
+LIFETIME = timedelta(hours=12)
+
+
+def add_user(tx: Transaction, role: Role = Role.BILLING) -> str:
+    name = f"user-{uuid4().hex[:8]}"
+    authentication.add_user(tx, User(name, role), Password(PASSWORD, CHEAP), NOW, "tests")
+    return name
+
+
+def log_in(tx: Transaction, name: str, password: str, now: datetime = NOW, address: str = "") -> str | None:
+    return authentication.log_in(tx, LoginAttempt(name, password, address or uuid4().hex, CHEAP), now, LIFETIME).token
+
+
+def test_session_ends_on_expiry_logout_and_disabling(tx: Transaction) -> None:
+    name = add_user(tx)
+    token = log_in(tx, name, PASSWORD)
+    assert token
+
+    def is_valid(kind: str = "session", after: timedelta = timedelta()) -> bool:
+        return authentication.authenticate(tx, token, kind, NOW + after) is not None
+
+    assert is_valid()
+    assert not is_valid("token")
+    assert not is_valid(after=LIFETIME)
+    authentication.disable_user(tx, name, NOW, "tests")
+    assert not is_valid()
+    assert log_in(tx, name, PASSWORD) is None
+
+
+def test_new_password_ends_all_sessions_and_tokens(tx: Transaction) -> None:
+    name = add_user(tx)
+    token, session = authentication.create_token(tx, name, NOW, "tests"), log_in(tx, name, PASSWORD)
+    assert session
+
+    authentication.set_password(tx, name, Password("another correct horse", CHEAP), NOW, "tests")
+
+    assert authentication.authenticate(tx, token, "token", NOW) is None
+    assert authentication.authenticate(tx, session, "session", NOW) is None
+    assert log_in(tx, name, PASSWORD) is None
+    assert log_in(tx, name, "another correct horse")
+
+
+def test_failed_logins_of_a_name_are_delayed_from_any_address(tx: Transaction) -> None:
+    name = add_user(tx)
+    for _ in range(LoginDelays().free):
+        assert log_in(tx, name, "wrong") is None
+
+    assert log_in(tx, name, PASSWORD, NOW + timedelta(seconds=1)) is None
+    assert log_in(tx, name, "wrong", NOW + timedelta(seconds=3)) is None
+    assert log_in(tx, name, PASSWORD, NOW + timedelta(seconds=5)) is None
+    assert log_in(tx, name, PASSWORD, NOW + timedelta(seconds=8))
+
+
+def test_failed_logins_from_an_address_block_it_for_every_name(tx: Transaction) -> None:
+    names = [add_user(tx) for _ in range(3)]
+    for attempt in range(21):
+        log_in(tx, f"nobody-{attempt}", "wrong", address="10.0.0.9")
+
+    assert [log_in(tx, name, PASSWORD, address="10.0.0.9") for name in names] == [None] * 3
+    assert log_in(tx, names[0], PASSWORD, address="10.0.0.8")
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "message"),
+    [
+        (User("", Role.BILLING), PASSWORD, "a name is"),
+        (User("a b", Role.BILLING), PASSWORD, "a name is"),
+        (User("short", Role.BILLING), "hunter2", "at least 12 characters"),
+        (User("boss", Role.ADMIN, ("north",)), PASSWORD, "an admin sees every clinic"),
+    ],
+)
+def test_invalid_user_is_refused(tx: Transaction, user: User, password: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        authentication.add_user(tx, user, Password(password, CHEAP), NOW, "tests")
+
+
+def test_passwords_and_tokens_are_stored_as_hashes(tx: Transaction) -> None:
+    name = add_user(tx)
+    token = authentication.create_token(tx, name, NOW, "tests")
+
+    stored = tx.exec_driver_sql("SELECT users.*, sessions.* FROM users JOIN sessions ON user_name = name").all()
+
+    assert PASSWORD not in str(stored)
+    assert token not in str(stored)
+    assert "$argon2id$" in str(stored)
+
+
+def test_login_costs_the_same_for_unknown_names(tx: Transaction) -> None:
+    authentication.add_user(tx, User("ann", Role.BILLING), Password(PASSWORD), NOW, "tests")
+
+    stored = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()
+
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert LoginAttempt("nobody", "a guess", "10.0.0.7").cost == Password(PASSWORD).cost
+
+
+def test_audit_history_is_append_only(tx: Transaction) -> None:
+    add_user(tx)
+
+    with pytest.raises(Exception, match="append-only"), tx.begin_nested():
+        tx.exec_driver_sql("DELETE FROM audit")
