@@ -143,21 +143,21 @@ def _save_patients(tx: Transaction, batch: _Batch, run: RunContext) -> set[LineK
 
 
 def _record_charges(
-    writes: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], standing: dict[ChargeKey, ChargeVersion]
+    writes: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], current: dict[ChargeKey, ChargeVersion]
 ) -> None:
     """Record charges, the versions of each in order. The newest version wins, as for a payment."""
     for entry, event in sorted(saved, key=lambda each: (key_of(each[1]), each[1].version)):
-        owner, before = writes.reference.owner(event.clinic_id), standing.get(key_of(event))
-        stands = check_charge_version(event, before)
+        owner, before = writes.reference.owner(event.clinic_id), current.get(key_of(event))
+        check = check_charge_version(event, before)
         if owner != event.company_id:
             writes.reject(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
-        elif stands is VersionCheck.CONFLICT:
+        elif check is VersionCheck.CONFLICT:
             error = f"version: {event.version} of charge {'/'.join(key_of(event))} came before with other content"
             writes.reject(entry, Reason.VERSION_CONFLICT, error)
         else:
             writes.stats.noted += 1
-            if stands is VersionCheck.NEW:
-                standing[key_of(event)] = ChargeVersion.of(event)
+            if check is VersionCheck.NEW:
+                current[key_of(event)] = ChargeVersion.of(event)
                 writes.record_charge(event, before)
 
 
@@ -178,13 +178,13 @@ def _import_line_event(writes: WriteBatch, read: _Read, *, again: bool) -> None:
 
 def _apply_version(writes: WriteBatch, read: _Read) -> None:
     (entry, event, content_hash, requeued_at), before = read, writes.lines.get(read.event.key)
-    stands = check_version(event, content_hash, before)
-    if stands is VersionCheck.CONFLICT:
+    check = check_version(event, content_hash, before)
+    if check is VersionCheck.CONFLICT:
         error = f"version: {event.version} of {event.key} came before with other content"
         writes.reject(entry, Reason.VERSION_CONFLICT, error)
-    elif before is not None and stands is VersionCheck.AGAIN:
+    elif before is not None and check is VersionCheck.AGAIN:
         writes.record_unchanged(before, NoEffect.SAME_VERSION, event.version, entry.entry_id)
-    elif before is not None and stands is VersionCheck.STALE:
+    elif before is not None and check is VersionCheck.STALE:
         writes.record_unchanged(before, NoEffect.STALE_VERSION, event.version, entry.entry_id)
     else:
         facts = writes.reference.import_context(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
