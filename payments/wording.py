@@ -211,11 +211,11 @@ def would_not_flow(code: Reason, clinic_id: str, charge_type: str, *, is_known: 
     return f"Not Sent: {REASONS[code]}"
 
 
-def would_flow(day: date, state: MonthState, *, is_adjusted_automatically: bool) -> str:
-    """Say what would happen to an eligible payment of this date."""
+def would_flow(day: date, state: MonthState, *, automatic: bool) -> str:
+    """Say what would happen to an eligible payment of this date; `automatic` is the policy for closed months."""
     month = Month.of(day)
     match state:
-        case MonthState.CLOSED if is_adjusted_automatically:
+        case MonthState.CLOSED if automatic:
             return (
                 f"It flows, but {month} is closed: it is posted with the deposit date of the day, and nobody is asked."
             )

@@ -106,7 +106,7 @@ def test_history_detail_is_rendered_from_its_parameters(
 @pytest.mark.parametrize("state", MonthState)
 def test_every_month_state_has_a_preview(state: MonthState) -> None:
     for automatic in (False, True):
-        assert wording.would_flow(date(2026, 5, 1), state, is_adjusted_automatically=automatic).startswith("It flows")
+        assert wording.would_flow(date(2026, 5, 1), state, automatic=automatic).startswith("It flows")
 
 
 def test_no_rule_and_no_query_holds_a_sentence_of_the_wording() -> None:

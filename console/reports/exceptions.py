@@ -39,7 +39,7 @@ def _reasons() -> type[StrEnum]:
 
     words = {code.name: text for code, text in wording.FINDING_REASONS.items()}
     make_enum: Any = StrEnum
-    choices: type[StrEnum] = make_enum("FindingReasonChoice", words)
+    choices: type[StrEnum] = make_enum("FindingReason", words)
     return choices
 
 

@@ -60,7 +60,6 @@ from payments.access.rights import Right
 from payments.contract.event import ChargeType
 from payments.journeys import balancing, closing, distributing, eligibility_preview, reporting
 from payments.journeys.adjusting import SeenException
-from payments.journeys.eligibility_preview import EligibilityPreview
 from payments.store.db.connection import Transaction
 
 router = APIRouter(prefix="/api", responses=PROBLEMS)
@@ -92,15 +91,14 @@ def would_flow(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> R
         raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your own.")
     with context.app.transaction() as tx:
         preview = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, context.now)
-    shown = {"flows": preview.flows, "reason": preview.reason, "month_state": preview.month_state}
+    shown = {name: getattr(preview, name) for name in ("flows", "reason", "month_state")}
     return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
 
 
-def _sentence(preview: EligibilityPreview, choice: _PaymentToSave) -> str:
+def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentToSave) -> str:
     if preview.reason:
         return wording.would_not_flow(preview.reason, choice.clinic, choice.charge_type, is_known=preview.is_known)
-    automatic = preview.is_adjusted_automatically
-    return wording.would_flow(choice.date, preview.month_state, is_adjusted_automatically=automatic)
+    return wording.would_flow(choice.date, preview.month_state, automatic=preview.is_adjusted_automatically)
 
 
 @router.get("/claims-feed", responses=response_model(Rows))
@@ -109,8 +107,8 @@ def claims_feed(
     context: Viewer,
 ) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
-    feed_filter = query.parameters.query(query.clinics(context.user))
     with context.app.transaction() as tx:
+        feed_filter = query.parameters.query(query.clinics(context.user))
         page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), query.limit)
         _audit(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
     following = encode_feed_cursor(page.rows[-1].cursor) if page.has_more else None

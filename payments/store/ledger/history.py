@@ -15,6 +15,7 @@ from payments.store.tables import history
 _COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error params".split()
 _FIELDS = "at code line_ref dead_letter_id entry_id version detail who duration_ms error".split()
 _field_values = attrgetter(*_FIELDS)
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class HistoryEvent(NamedTuple):
@@ -57,4 +58,4 @@ def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
 
 
 def _to_json(params: Params | None) -> str | None:
-    return json.dumps(params, separators=(",", ":"), ensure_ascii=False) if params else None
+    return _encode(params) if params else None

@@ -76,9 +76,7 @@ def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, po
     seen = eligibility_preview.would_flow(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
 
     assert (seen.flows, seen.month_state) == (True, MonthState.CLOSED)
-    assert said in wording.would_flow(
-        date(2026, 4, 8), seen.month_state, is_adjusted_automatically=seen.is_adjusted_automatically
-    )
+    assert said in wording.would_flow(date(2026, 4, 8), seen.month_state, automatic=seen.is_adjusted_automatically)
 
 
 @pytest.fixture
