@@ -36,7 +36,6 @@ def requeue(
     Payments that are in Billing already are skipped. An unknown key ends the command with status 1.
     """
     from payments.journeys import reporting, requeueing
-    from payments.journeys.requeueing import RequeueFilter
     from tasks import enqueue
 
     keys = list(dict.fromkeys(keys or ()))
@@ -44,7 +43,7 @@ def requeue(
         raise CommandError("name payments by their keys, or choose them by --status", exit_status=2)
     if keys and (status or reason or clinic):
         raise CommandError("name payments by their keys or choose them by --status, not both", exit_status=2)
-    choice = status and RequeueFilter(status_named(status), reason_named(reason) if reason else None, clinic)
+    choice = status and requeueing.RequeueFilter(status_named(status), reason_named(reason) if reason else None, clinic)
     settings, engines = current_installation()
     now = datetime.now(UTC)
     with open_transaction(engines) as tx:

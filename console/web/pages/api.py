@@ -67,6 +67,9 @@ router = APIRouter(prefix="/api", responses=PROBLEMS)
 VIEW_ROWS_MAX = 100
 """A response with more rows is an export, which requires the right to export."""
 _LIMITS = (VIEW_ROWS_MAX, ROWS_MAX)
+FeedQuery = Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters, _LIMITS))]
+ExceptionsQuery = Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters, _LIMITS))]
+LogQuery = Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(PaymentLogParameters, _LIMITS))]
 
 
 class _PaymentToSave(PageQuery):
@@ -102,10 +105,7 @@ def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentT
 
 
 @router.get("/claims-feed", responses=response_model(Rows))
-def claims_feed(
-    query: Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters, _LIMITS))],
-    context: Viewer,
-) -> Response:
+def claims_feed(query: FeedQuery, context: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
     with context.app.transaction() as tx:
         feed_filter = query.parameters.query(query.clinics(context.user))
@@ -116,10 +116,7 @@ def claims_feed(
 
 
 @router.get("/exceptions", responses=response_model(Rows))
-def exceptions(
-    query: Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters, _LIMITS))],
-    context: Viewer,
-) -> Response:
+def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
     exception_filter = query.parameters.query(query.clinics(context.user))
     with context.app.transaction() as tx:
@@ -155,10 +152,7 @@ def requeue(body: RequeueRequest, context: Requeuer) -> Response:
 
 
 @router.get("/payment-log", responses=response_model(Rows))
-def payment_log(
-    query: Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(PaymentLogParameters, _LIMITS))],
-    context: Viewer,
-) -> Response:
+def payment_log(query: LogQuery, context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
     log_filter, group = query.parameters.query(query.clinics(context.user)), query.parameters.group_by
     with context.app.transaction() as tx:
