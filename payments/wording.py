@@ -20,10 +20,12 @@ REASONS = {
     Reason.TYPE_NOT_SELECTED: "This charge type is not selected in the clinic's settings.",
     Reason.INTEGRATION_OFF: "The clinic does not send patient payments to Billing.",
     Reason.INTERNAL_PAYMENT: "An Internal Payment stays in the EMR.",
-    Reason.RETRIES_EXHAUSTED: "Billing could not take the payment in any of its tries.",
-    Reason.PATIENT_NOT_FOUND: "The patient is not known to Billing.",
-    Reason.INVALID_EVENT: "The EMR sent something that cannot be read as a payment.",
-    Reason.VERSION_CONFLICT: "The EMR sent other content under a version that Billing holds already.",
+    Reason.RETRIES_EXHAUSTED: "Every import attempt failed. Ask support to find the cause and requeue the payment.",
+    Reason.PATIENT_NOT_FOUND: "The patient is not known to Billing. Save the patient in the EMR.",
+    Reason.INVALID_EVENT: "The EMR sent an invalid event.",
+    Reason.VERSION_CONFLICT: (
+        "The EMR sent different content for a version that Billing already has. Save the payment again in the EMR."
+    ),
 }
 CLOSED_CASES = {case: f"Payment {case} when month is closed" for case in ClosedCase}
 FINDING_REASONS = {
@@ -38,39 +40,29 @@ HOLD_CAUSES = {
     HoldCause.REQUEUED: "Requeued",
 }
 ALLOCATION_RULES = {
-    AllocationRule.CHARGE_LOWERED: "Given back: the charge is less than what was applied to it",
-    AllocationRule.PAYMENT_LOWERED: "Given back: the payment is less than what was applied of it",
-    AllocationRule.REFUNDED: "Given back: the payment was refunded",
-    AllocationRule.ON_ACCOUNT: "Payment on Account: at once, oldest date of service first",
+    AllocationRule.CHARGE_LOWERED: "Unapplied: charge reduced",
+    AllocationRule.PAYMENT_LOWERED: "Unapplied: payment reduced",
+    AllocationRule.REFUNDED: "Unapplied: payment refunded",
+    AllocationRule.ON_ACCOUNT: "Payment on Account: immediately, oldest date of service first",
     AllocationRule.NO_DATE: "Rule 1: no date of service, oldest charge first",
     AllocationRule.OWN_DATE: "Rule 2: the charges of its own date of service",
-    AllocationRule.MORE_THAN_OWN_DATE: "Rule 3: more than its own date of service takes, oldest charge first",
+    AllocationRule.MORE_THAN_OWN_DATE: "Rule 3: remainder after its own date of service, oldest charge first",
     AllocationRule.AFTER_HOLD: "Rule 4: held for the minimum days, oldest charge first",
-}
-ITEM_LABELS = {
-    ReconcilingItem.INTERNAL: "Internal",
-    ReconcilingItem.NOT_SENT: "Not Sent",
-    ReconcilingItem.PENDING: "Pending",
-    ReconcilingItem.INVALID: "Validation Failed",
-    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00",
-    ReconcilingItem.CLOSED_MONTH: "Closed month",
-    ReconcilingItem.PRIOR_PERIOD: "Adjusted",
-    ReconcilingItem.DATE_DIFFERENCES: "Other days",
 }
 ITEM_SENTENCES = {
     ReconcilingItem.INTERNAL: "Internal Payments, which stay in the EMR",
-    ReconcilingItem.NOT_SENT: "Not Sent: the clinic or its settings keep it out, or every try failed",
-    ReconcilingItem.PENDING: "Pending: held, and judged again later",
-    ReconcilingItem.INVALID: "Validation Failed: Billing could not take what the EMR saved",
-    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00, which a biller has to look at",
-    ReconcilingItem.CLOSED_MONTH: "Closed month: exceptions that no adjustment has settled",
-    ReconcilingItem.PRIOR_PERIOD: "Adjustments of these payments, which carry the name of who accepted them",
-    ReconcilingItem.DATE_DIFFERENCES: "Dated in these days on one side and outside of them on the other",
+    ReconcilingItem.NOT_SENT: "Not Sent: excluded by the clinic's settings, or every attempt failed",
+    ReconcilingItem.PENDING: "Pending: waiting for the next attempt",
+    ReconcilingItem.INVALID: "Validation Failed: the EMR sent an invalid event",
+    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00: open exceptions",
+    ReconcilingItem.CLOSED_MONTH: "Closed month: exceptions without an adjustment",
+    ReconcilingItem.PRIOR_PERIOD: "Adjustments accepted for these payments",
+    ReconcilingItem.DATE_DIFFERENCES: "Date differences: in this period on one side only",
 }
 BALANCING_NOTES = {
-    NoteCode.ONLY_IN_EMR: "only the EMR knows it",
-    NoteCode.ONLY_IN_BILLING: "only Billing knows it",
-    NoteCode.WRONG_IN_BILLING: "the rules of import do not account for what stands in Billing",
+    NoteCode.ONLY_IN_EMR: "only in the EMR",
+    NoteCode.ONLY_IN_BILLING: "only in Billing",
+    NoteCode.WRONG_IN_BILLING: "the amount in Billing does not match the import rules",
     NoteCode.DIFFERENT: "{field} is {in_emr} in the EMR and {in_billing} in Billing",
 }
 FINDING_NOTES = {
@@ -88,25 +80,25 @@ HISTORY_CODES = {
     HistoryCode.NOT_SENT: "Not Sent",
     HistoryCode.VALIDATION_FAILED: "Validation Failed",
     HistoryCode.SUCCESSFUL: "Transmission Successful",
-    HistoryCode.NEVER_SENT: "Not to be sent",
+    HistoryCode.NEVER_SENT: "Not marked Paid",
     HistoryCode.FAILED: "Failed",
     HistoryCode.RESUBMITTED: "Re-submitted",
     HistoryCode.DEAD_LETTER_RESUBMITTED: "Re-submitted",
     HistoryCode.EXCEPTION_OPENED: "Exception opened",
     HistoryCode.EXCEPTION_RECOMPUTED: "Exception recomputed",
-    HistoryCode.EXCEPTION_CLOSED: "Exception closed by itself",
+    HistoryCode.EXCEPTION_CLOSED: "Exception closed automatically",
     HistoryCode.EXCEPTION_ACCEPTED: "Exception accepted",
     HistoryCode.EXCEPTION_ACKNOWLEDGED: "Exception acknowledged",
 }
 NO_EFFECT = {
-    NoEffect.SAME_EVENT: "The same event again; nothing to do",
-    NoEffect.SAME_VERSION: "Version {version} again; nothing to do",
-    NoEffect.STALE_VERSION: "Version {version} is out of date; {current} is here",
+    NoEffect.SAME_EVENT: "Duplicate event ignored",
+    NoEffect.SAME_VERSION: "Version {version} repeated; ignored",
+    NoEffect.STALE_VERSION: "Version {version} ignored; Billing has version {current}",
 }
 _FIXED_DETAILS = {
     HistoryCode.FAILED: "Stays pending",
-    HistoryCode.RESUBMITTED: "To be judged by the settings of now",
-    HistoryCode.DEAD_LETTER_RESUBMITTED: "To be read again",
+    HistoryCode.RESUBMITTED: "Will be evaluated with the current settings",
+    HistoryCode.DEAD_LETTER_RESUBMITTED: "Will be validated again",
 }
 _DETAILS: dict[str, str] = {
     **{code.value: text for code, text in REASONS.items()},
@@ -179,7 +171,7 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
         case HistoryCode.EXCEPTION_CLOSED:
             found = finding_reason(values["reason"])
         case HistoryCode.EXCEPTION_ACCEPTED:
-            postings = (f"{amount} {method} to {day}" for amount, method, _, day in values["postings"])
+            postings = (f"{amount} {method}, deposit date {day}" for amount, method, _, day in values["postings"])
             found = "; ".join(postings) or "Nothing to post"
         case _:
             found = _outcome_detail(values)
@@ -188,24 +180,26 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
 
 def _finding_detail(values: Mapping[str, Any]) -> str:
     case = f" ({values['case']})" if values.get("case") else ""
-    amounts = f"{values['before']} stands in Billing, the EMR says {values['now']}"
+    amounts = f"Billing: {values['before']}, EMR: {values['now']}"
     parts = (f"{finding_reason(values['reason'])}{case}", amounts, finding_note(values.get("note", "")))
     return ". ".join(filter(None, parts))
 
 
 def _outcome_detail(values: Mapping[str, Any]) -> str:
     postings: Sequence[Sequence[str]] = values.get("postings", ())
-    posted = "; ".join(f"{amount} {method} {charge_type} to {day}" for amount, method, charge_type, day in postings)
-    stands = f"{values['posted']} stands in Billing" if posted else ""
+    posted = "; ".join(
+        f"{amount} {method} {charge_type}, deposit date {day}" for amount, method, charge_type, day in postings
+    )
+    total = f"Billing has {values['posted']}" if posted else ""
     next_try = values.get("next_try")
-    again = f"next try {datetime.fromisoformat(next_try):%Y-%m-%d %H:%M:%S} UTC" if next_try else ""
-    return ". ".join(part.rstrip(".") for part in (detail(values.get("detail", "")), posted, stands, again) if part)
+    retry = f"next attempt {datetime.fromisoformat(next_try):%Y-%m-%d %H:%M:%S} UTC" if next_try else ""
+    return ". ".join(part.rstrip(".") for part in (detail(values.get("detail", "")), posted, total, retry) if part)
 
 
 def would_not_flow(code: Reason, clinic_id: str, charge_type: str, *, is_known: bool) -> str:
     """Say why a payment of this clinic and charge type would not be sent; `is_known` is of the clinic."""
     if not is_known:
-        return f"Not Sent: clinic {clinic_id} is not known to Billing, so nothing of it is sent."
+        return f"Not Sent: clinic {clinic_id} is not known to Billing."
     if code is Reason.TYPE_NOT_SELECTED:
         return f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
     return f"Not Sent: {REASONS[code]}"
@@ -216,14 +210,12 @@ def would_flow(day: date, state: MonthState, *, automatic: bool) -> str:
     month = Month.of(day)
     match state:
         case MonthState.CLOSED if automatic:
-            return (
-                f"It flows, but {month} is closed: it is posted with the deposit date of the day, and nobody is asked."
-            )
+            return f"Will be sent. {month} is closed, so it is posted automatically with today's deposit date."
         case MonthState.CLOSED:
-            return f"It flows, but {month} is closed: a biller gets an exception, and nothing is posted by itself."
+            return f"Will be sent. {month} is closed, so a biller must accept an exception before it is posted."
         case MonthState.CLOSING:
-            return f"It flows; {month} is being closed, so that it waits until that is done."
+            return f"Will be sent once {month} is closed."
         case MonthState.SCHEDULED:
-            return f"It flows. {month} is scheduled to be closed tonight."
+            return f"Will be sent. {month} is scheduled to be closed tonight."
         case MonthState.OPEN:
-            return "It flows."
+            return "Will be sent."

@@ -23,7 +23,6 @@ WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
     (ClosedCase, wording.CLOSED_CASES),
     (FindingReason, wording.FINDING_REASONS),
     (AllocationRule, wording.ALLOCATION_RULES),
-    (ReconcilingItem, wording.ITEM_LABELS),
     (ReconcilingItem, wording.ITEM_SENTENCES),
     (NoteCode, wording.BALANCING_NOTES),
     (FindingNote, wording.FINDING_NOTES),
@@ -60,21 +59,21 @@ def test_history_from_before_the_codes_keeps_its_detail() -> None:
 
 EVENTS = [
     (HistoryCode.FAILED, None, "Stays pending"),
-    (HistoryCode.RECEIVED, {"cause": "same_event", "version": 2, "current": 2}, "The same event again; nothing to do"),
+    (HistoryCode.RECEIVED, {"cause": "same_event", "version": 2, "current": 2}, "Duplicate event ignored"),
     (
         HistoryCode.RECEIVED,
         {"cause": "stale_version", "version": 1, "current": 2},
-        "Version 1 is out of date; 2 is here",
+        "Version 1 ignored; Billing has version 2",
     ),
     (
         HistoryCode.IMPORTED,
         {"postings": [["25.00", "Cash", "Copay", "2026-06-05"]], "posted": "25.00"},
-        "25.00 Cash Copay to 2026-06-05. 25.00 stands in Billing",
+        "25.00 Cash Copay, deposit date 2026-06-05. Billing has 25.00",
     ),
     (
         HistoryCode.HELD,
         {"detail": "patient_not_found", "next_try": "2026-06-10T15:00:10+00:00"},
-        "The patient is not known to Billing. next try 2026-06-10 15:00:10 UTC",
+        "The patient is not known to Billing. Save the patient in the EMR. next attempt 2026-06-10 15:00:10 UTC",
     ),
     (HistoryCode.NOT_SENT, {"detail": "internal_payment"}, "An Internal Payment stays in the EMR"),
     (HistoryCode.SUCCESSFUL, None, ""),
@@ -82,7 +81,7 @@ EVENTS = [
         HistoryCode.EXCEPTION_OPENED,
         {"reason": "closed_month", "case": "edited", "before": "25.00", "now": "35.00", "note": "late_arrival:2026-05"},
         (
-            "Payment added/edited/deleted when month is closed (edited). 25.00 stands in Billing, the EMR says 35.00. "
+            "Payment added/edited/deleted when month is closed (edited). Billing: 25.00, EMR: 35.00. "
             "Late arrival: saved before 2026-05 was closed"
         ),
     ),
@@ -90,7 +89,7 @@ EVENTS = [
     (
         HistoryCode.EXCEPTION_ACCEPTED,
         {"postings": [["10.00", "Cash", "Copay", "2026-06-05"]]},
-        "10.00 Cash to 2026-06-05",
+        "10.00 Cash, deposit date 2026-06-05",
     ),
     (HistoryCode.EXCEPTION_ACCEPTED, {"postings": []}, "Nothing to post"),
 ]
@@ -106,7 +105,7 @@ def test_history_detail_is_rendered_from_its_parameters(
 @pytest.mark.parametrize("state", MonthState)
 def test_every_month_state_has_a_preview(state: MonthState) -> None:
     for automatic in (False, True):
-        assert wording.would_flow(date(2026, 5, 1), state, automatic=automatic).startswith("It flows")
+        assert wording.would_flow(date(2026, 5, 1), state, automatic=automatic).startswith("Will be sent")
 
 
 def test_no_rule_and_no_query_holds_a_sentence_of_the_wording() -> None:

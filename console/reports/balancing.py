@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from payments.journeys.balancing import Balance, BalancedLine, BalanceFilter
 
-_ITEMS = {
-    "internal": "Internal payments",
+ITEM_HEADINGS = {
+    "internal": "Internal Payments",
     "not_sent": "Not Sent",
     "pending": "Pending",
     "invalid": "Validation Failed",
-    "zero_due": "Amount Due 0.00",
+    "zero_due": "Amount Due is 0.00",
     "closed_month": "Closed month",
-    "prior_period": "Prior period",
+    "prior_period": "Adjustments",
     "date_differences": "Date differences",
 }
-ITEMS = tuple(_ITEMS)
+ITEMS = tuple(ITEM_HEADINGS)
 """The reconciling items, in the order in which they are subtracted."""
-_ITEM_COLUMNS = tuple(Column(key, heading, Kind.MONEY) for key, heading in _ITEMS.items())
+_ITEM_COLUMNS = tuple(Column(key, heading, Kind.MONEY) for key, heading in ITEM_HEADINGS.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class BalancingParameters:
 
 
 def _why(record: Record) -> Value:
-    items = [f"{key.replace('_', ' ')} {record[key]:,.2f}" for key in ITEMS if record[key]]
+    items = [f"{ITEM_HEADINGS[key]} {record[key]:,.2f}" for key in ITEMS if record[key]]
     return "; ".join(filter(None, [*items, str(record["note"] or "")]))
 
 

@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from console.plurals import plural
+from console.reports.balancing import ITEM_HEADINGS
 from console.reports.definition import Column, Kind, Report
 from console.reports.parameters import parameters_of
 from payments import wording
@@ -53,7 +54,7 @@ def create_templates() -> Environment:
     environment.filters |= {"badge": badge, "humanize": humanize, "user_name": user_name}
     environment.filters |= {"utc_input": utc_input, "reason": wording.reason, "detail": wording.detail}
     environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
-    environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": wording.ITEM_LABELS.__getitem__}
+    environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": ITEM_HEADINGS.__getitem__}
     environment.filters |= {"balancing_notes": wording.balancing_notes}
     environment.globals |= {"cells": cells}
     environment.globals |= {"parameters_of": parameters_of, "url": url, "statics": _static_urls()}

@@ -87,9 +87,9 @@ def test_invalid_events_do_not_stop_valid_ones(tx):
 @pytest.mark.parametrize(
     ("again", "detail"),
     [
-        (FIRST, "The same event again; nothing to do"),
-        (saved("25.00", version=2), "Version 2 again; nothing to do"),
-        (saved("99.00", version=1), "Version 1 is out of date; 2 is here"),
+        (FIRST, "Duplicate event ignored"),
+        (saved("25.00", version=2), "Version 2 repeated; ignored"),
+        (saved("99.00", version=1), "Version 1 ignored; Billing has version 2"),
     ],
     ids=["same event", "same version", "older version"],
 )

@@ -84,7 +84,7 @@ def test_balancing_names_payments_missing_in_billing(terminal: Terminal, logged:
 
     assert (balance["emr_total"], balance["unexplained"]) == ("1074.00", "40.00")
     assert [(line["payment"], line["unexplained"], line["note"]) for line in balance["lines"]] == [
-        ("weighed/lost/1", "40.00", "only the EMR knows it"),
+        ("weighed/lost/1", "40.00", "only in the EMR"),
         ("weighed/type/1", "0.00", None),
     ]
     assert "weighed/lost/1" in shown

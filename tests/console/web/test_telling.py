@@ -63,7 +63,7 @@ def test_would_flow_predicts_the_result_of_a_save(
     answer = asking("front-office").get("/api/would-flow", clinic=clinic, charge_type=charge_type, date=day).json()
 
     assert (answer["flows"], answer["reason"], answer["month_state"]) == expected
-    assert answer["sentence"].startswith("It flows" if expected[0] else "Not Sent: ")
+    assert answer["sentence"].startswith("Will be sent" if expected[0] else "Not Sent: ")
     assert ("is closed" in answer["sentence"]) == (expected == (True, None, "CLOSED"))
 
 
