@@ -261,7 +261,7 @@ def test_timeline_shows_the_exception(april: April, terminal: Terminal) -> None:
     told = [step for step in steps if step["what"].startswith("Exception")]
     assert [step["what"] for step in told] == ["Exception opened", "Exception recomputed", "Exception accepted"]
     assert told[0]["detail"] == f"{CLOSED_MONTH} (edited). Billing: 25.00, EMR: 35.00"
-    assert (told[2]["detail"], told[2]["who"][:5]) == (f"20.00 Cash to {TODAY}", "user:")
+    assert (told[2]["detail"], told[2]["who"][:5]) == (f"20.00 Cash, deposit date {TODAY}", "user:")
     assert all(datetime.fromisoformat(step["at"]).date() == TODAY for step in told)
 
 

@@ -67,7 +67,9 @@ def test_would_flow_predicts_the_result_of_a_save(
     assert ("is closed" in answer["sentence"]) == (expected == (True, None, "CLOSED"))
 
 
-@pytest.mark.parametrize(("policy", "said"), [("review", "a biller gets an exception"), ("auto", "nobody is asked")])
+@pytest.mark.parametrize(
+    ("policy", "said"), [("review", "a biller must accept an exception"), ("auto", "posted automatically")]
+)
 def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, policy: str, said: str) -> None:
     office = Office(tx, date(2026, 6, 10))
     office.close("2026-04")
