@@ -1,1 +1,1 @@
-"""What people see and type: the `payments` command and the pages."""
+"""The console: the `payments` command and the pages."""

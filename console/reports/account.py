@@ -1,6 +1,6 @@
 """A patient's account: its sums, its payments, and the charges that they were applied to."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Payment Balancing: its sums, and the lines on which the EMR and Billing differ."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
 from __future__ import annotations
 

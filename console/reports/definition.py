@@ -1,4 +1,4 @@
-"""What a report is made of: its columns, its parameters and the words around its rows.
+"""Definition of a report: its columns, its parameters and the words around its rows.
 
 Page, API, command line, CSV and XLSX render the same definition.
 """

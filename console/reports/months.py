@@ -1,6 +1,6 @@
 """The months of a company, the totals of one, and what to resolve before it closes."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
 from __future__ import annotations
 

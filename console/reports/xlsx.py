@@ -1,6 +1,6 @@
 """Writes the records of a report as a spreadsheet (XLSX)."""
 
-# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers at once)
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
 from collections.abc import Sequence
 from datetime import date, datetime

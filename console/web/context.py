@@ -1,4 +1,4 @@
-"""What a page works with: the state of the application, and the context of one request with its user and time."""
+"""The state of the application, and the context of one request with its user and time."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager

@@ -1,6 +1,6 @@
 """Open, recompute and close Billing Exceptions (rules D3 and D6).
 
-The sweep is idempotent. It may run at any time and twice at once, and it finds what an earlier run missed.
+The sweep is idempotent. It may run at any time, in two processes simultaneously, and finds what an earlier run missed.
 """
 
 from dataclasses import dataclass

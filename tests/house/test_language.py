@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.house.source import PRODUCT, ROOT, sources
 
 # Counts that may only shrink, down to nothing.
-OPENINGS_MAX, ARCHAISMS_MAX, DOCUMENT_ARCHAISMS_MAX = 65, 173, 11
+ARCHAISMS_MAX, DOCUMENT_ARCHAISMS_MAX = 9, 11
 
 ARCHAIC = re.compile(
     r"\b(anew|likewise|whoever|wherever|thereof|in vain|in the midst of|by itself|lets? go|letting go|is told"
@@ -22,7 +22,7 @@ def test_module_docstring_states_what_the_module_does() -> None:
         source.path for source in sources(*PRODUCT, "bench") if OPENING.match(ast.get_docstring(source.tree) or "")
     ]
 
-    assert len(questions) <= OPENINGS_MAX, questions
+    assert questions == []
 
 
 def test_product_uses_no_archaic_word() -> None:
@@ -45,6 +45,8 @@ def test_documents_use_no_archaic_word() -> None:
 def _texts() -> Iterator[tuple[str, str]]:
     """Return each file of the product and each template, with line breaks as spaces."""
     for source in sources(*PRODUCT):
+        if source.is_migration:  # quotes the sentences that it replaces
+            continue
         yield source.path, " ".join(source.text.replace("#", " ").split())
     for folder in PRODUCT:
         for path in sorted((ROOT / folder).rglob("*.html")):

@@ -1,4 +1,4 @@
-"""What should be resolved before a month is closed (rule D7)."""
+"""Open work that should be resolved before a month is closed (rule D7)."""
 
 from dataclasses import dataclass
 
