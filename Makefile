@@ -95,7 +95,7 @@ docs: .venv-docs/.installed ## build the documentation site, build/site/index.ht
 	@touch $@
 
 screenshots: install ## take the screenshots of the how-to pages again, with Chromium on a temporary stack (a minute)
-	$(BIN)/pytest tests/browser/pictures.py
+	$(BIN)/pytest tests/browser/screenshots.py
 
 # pip-audit runs in a temporary environment, because of its many dependencies.
 audit: ## check the pinned requirements for known vulnerabilities (needs a package index)

@@ -42,7 +42,7 @@ MONTHS = Report(
     parameters=MonthsParameters,
 )
 CLOSE_WARNINGS = Report(
-    title="Resolve before the month is closed",
+    title="Resolve before closing",
     columns=(
         Column("what", "What", wraps=True),
         Column("payment", "Payment", wraps=True, css_class="pay"),

@@ -1,4 +1,4 @@
-"""Chromium, driven as a person would, on a stack of its own; without Chromium these stories are skipped."""
+"""Chromium on a temporary stack. Without Chromium these tests are skipped."""
 
 import os
 import shutil
@@ -23,12 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.acceptance)
             if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="there is no Chromium here (apt-get install chromium)"))
+                item.add_marker(pytest.mark.skip(reason="Chromium is not installed (apt-get install chromium)"))
 
 
 @pytest.fixture(scope="session")
 def console_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running stack with a user of each kind that these stories are about."""
+    """A running stack with a user of each role."""
     stack = Stack(tmp_path_factory.mktemp("browser"), REDIS_DATABASE)
     try:
         stack.start()
@@ -48,7 +48,7 @@ def address(console_stack: Stack) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # Its own sandbox refuses to run as root, as a build machine does.
+        # Chromium's sandbox does not work as root, which build machines use.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -56,22 +56,22 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def admins_page(chromium: Browser, address: str) -> Iterator[Page]:
-    """The page of an admin who looks at one page after the other."""
+    """The page of an administrator, shared by the tests of a module."""
     with chromium.new_context(base_url=address, timezone_id=ZONE) as context:
         yield log_in_by_keyboard(context.new_page(), "ann.miller")
 
 
 @pytest.fixture
 def strangers_page(chromium: Browser, address: str) -> Iterator[Page]:
-    """The page of somebody who is not logged in."""
+    """A page without login."""
     with chromium.new_context(base_url=address) as context:
         yield context.new_page()
 
 
 @pytest.fixture
 def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Return the page of somebody who has logged in by keyboard; what a page says in its console fails the test."""
-    contexts, said = [], []
+    """Log in as a user and return the page; an error in the browser's console fails the test."""
+    contexts, errors = [], []
 
     def log_in(name: str, width: str = "desk", *, javascript: bool = True) -> Page:
         size = WIDTHS[width]
@@ -83,18 +83,18 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
         return log_in_by_keyboard(page, name)
 
     yield log_in
     for context in contexts:
         context.close()
-    assert said == []
+    assert errors == []
 
 
 def log_in_by_keyboard(page: Page, name: str) -> Page:
-    """Log in without a mouse, and return the page once it shows the overview."""
+    """Log in by keyboard, and return the page with the overview."""
     page.goto("/login")
     page.get_by_label("Name").focus()
     page.keyboard.type(name)
@@ -107,7 +107,7 @@ def log_in_by_keyboard(page: Page, name: str) -> Page:
 
 @pytest.fixture(scope="session")
 def shots() -> Path:
-    """Where screenshots are kept to be looked at: `.screenshots/` of the checkout, or the folder of SCREENSHOTS."""
+    """The folder of screenshots: SCREENSHOTS, by default `.screenshots/` of the checkout."""
     folder = Path(os.environ.get("SCREENSHOTS") or Path(__file__).resolve().parents[2] / ".screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

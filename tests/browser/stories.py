@@ -1,11 +1,11 @@
-"""What the EMR saves for more than one of these stories."""
+"""Events that several browser tests publish."""
 
 from tests.acceptance.events import ALL_TYPES, deletion, patient, payment
 from tests.acceptance.stack import Stack
 
 
 def change_a_closed_month(stack: Stack, clinic: str, company: str) -> None:
-    """Let a payment be added, one edited and one deleted when their month is closed."""
+    """Add, edit and delete a payment of a closed month."""
     here = {"company_id": company, "transaction_date": "2026-05-05", "date_of_service": "2026-05-05"}
     stack.do("settings", "set", clinic, "--company", company, "--integration", "on", "--types", ALL_TYPES)
     known = patient(f"{clinic}-ada") | {"company_id": company}

@@ -1,4 +1,4 @@
-"""The three jobs that the console is for, done as a person does them."""
+"""The main jobs of support, billers and operators, done in a browser."""
 
 import re
 from collections.abc import Callable
@@ -35,18 +35,18 @@ def test_support_requeues_a_not_sent_payment_after_selecting_its_type(
     page.get_by_role("link", name="Clinic settings").click()
     page.get_by_label("Supplies").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("1 payment of this clinic was Not Sent")).to_be_visible()
-    page.screenshot(path=shots / "support-2-ticked.png")
+    expect(page.get_by_text("1 payment of this clinic is Not Sent")).to_be_visible()
+    page.screenshot(path=shots / "support-2-selected.png")
     page.get_by_role("link", name="Requeue it").click()
     expect(page.get_by_text("1 payment matches")).to_be_visible()
     page.get_by_role("button", name="Requeue 1 payment").click()
     expect(page.get_by_role("status")).to_contain_text("1 of 1 payment requeued")
-    expect(page.get_by_text("judged again by the settings of now")).to_be_visible()
+    expect(page.get_by_text("processed again with the current settings")).to_be_visible()
     page.screenshot(path=shots / "support-3-requeued.png")
 
     console_stack.settle()
     page.goto(f"/timeline?payment={key(clinic, 'shoes')}")
-    expect(page.get_by_role("region", name="As it stands")).to_contain_text("Transmission Successful")
+    expect(page.get_by_role("region", name="Current state")).to_contain_text("Transmission Successful")
     expect(page.get_by_role("region", name="Timeline").get_by_role("cell", name="sue", exact=True)).to_be_visible()
     page.screenshot(path=shots / "support-4-arrived.png")
 
@@ -74,13 +74,13 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     expect(page.get_by_role("status")).to_contain_text("posted 10.00 Cash")
     gone = rows.filter(has_text=key(clinic, "deleted"))
     gone.locator("summary", has_text="Acknowledge").click()
-    gone.get_by_label("Why nothing is posted").fill("paid out in cash already")
+    gone.get_by_label("Reason for posting nothing").fill("paid out in cash already")
     gone.get_by_role("button", name="Acknowledge").click()
-    expect(page.get_by_role("status")).to_contain_text("is acknowledged; nothing was posted")
-    page.get_by_role("checkbox", name=re.compile("Tick exception")).check()
-    page.get_by_role("button", name="Accept 1 ticked").click()
+    expect(page.get_by_role("status")).to_contain_text("acknowledged. Nothing was posted")
+    page.get_by_role("checkbox", name=re.compile("Select exception")).check()
+    page.get_by_role("button", name="Accept 1 selected").click()
     expect(page.get_by_role("status")).to_contain_text("1 of 1 exceptions accepted")
-    expect(page.get_by_text("No open exceptions.")).to_be_visible()
+    expect(page.get_by_text("No matching exceptions.")).to_be_visible()
 
     amounts = {row["payment"]: row["amount"] for row in console_stack.ledger(clinic) if row["kind"] == "adjustment"}
     assert amounts == {key(clinic, "added"): "15.00", key(clinic, "edited"): "10.00"}
@@ -116,7 +116,7 @@ def test_biller_balances_a_week_and_follows_a_difference(console_stack: Stack, l
         expect(total.get_by_role("row").filter(has_text=what)).to_contain_text(amount)
     page.screenshot(path=shots / "biller-2-balanced.png", full_page=True)
     page.get_by_role("link", name=key(clinic, "shoes")).click()
-    expect(page.get_by_role("region", name="As it stands")).to_contain_text("Not Sent")
+    expect(page.get_by_role("region", name="Current state")).to_contain_text("Not Sent")
 
 
 def test_requeue_works_without_scripts(console_stack: Stack, logged_in: LogIn) -> None:
@@ -127,10 +127,10 @@ def test_requeue_works_without_scripts(console_stack: Stack, logged_in: LogIn) -
     page = logged_in("sue", javascript=False)
 
     page.goto(f"/claims-feed?clinic={clinic}")
-    page.get_by_label(f"Tick {key(clinic, 'shoes')}").check()
-    page.get_by_role("button", name="Requeue ticked").click()
+    page.get_by_label(f"Select {key(clinic, 'shoes')}").check()
+    page.get_by_role("button", name="Requeue selected").click()
 
-    expect(page.get_by_role("status")).to_contain_text("1 of 1 payments will be judged again")
+    expect(page.get_by_role("status")).to_contain_text("1 of 1 payment requeued")
 
 
 def test_operator_reaches_flower_and_returns(logged_in: LogIn, shots: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every page fits its screen, passes axe, and can be worked by keyboard; a screenshot of each is kept."""
+"""Every page fits its screen, passes axe and works by keyboard; a screenshot of each is kept."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.browser.stories import change_a_closed_month
 CLOSED, STRANGE = "pages-closed", "pages-strange"
 PAGES = {
     "overview": "/",
-    "overview-of-an-empty-day": "/?day=2026-01-01",
+    "overview-empty-day": "/?day=2026-01-01",
     "claims-feed": "/claims-feed",
     "claims-feed-empty": "/claims-feed?find=nobody",
     "claims-feed-failed": "/claims-feed?status=Validation+Failed",
@@ -29,18 +29,18 @@ PAGES = {
     "payment-log": "/payment-log",
     "payment-log-grouped": "/payment-log?group_by=method",
     "account": "/account?patient=clinic-001-s7-p528484",
-    "account-to-be-chosen": "/account",
+    "account-search": "/account",
     "balancing": "/balancing?since=2026-09-01&until=2026-09-30",
     "balancing-unexplained": f"/balancing?since=2026-10-01&until=2026-10-31&clinic={STRANGE}",
     "months": "/months?company=company-1",
-    "months-not-yet": "/months?company=company-1&month=2026-09",
+    "months-blocked": "/months?company=company-1&month=2026-09",
     "months-closed": "/months?company=pages-co&month=2026-05",
     "clinics": "/clinics",
     "clinics-compared": "/clinics?like=clinic-001",
     "clinic": "/clinic?clinic=clinic-003",
-    "clinic-ticked": "/clinic?clinic=clinic-003&ticked=true",
+    "clinic-changed": "/clinic?clinic=clinic-003&changed=true",
     "timeline": "/timeline?payment=clinic-009/free/1",
-    "timeline-to-be-chosen": "/timeline",
+    "timeline-search": "/timeline",
     "users": "/users",
     "audit": "/audit",
     "refused": "/account?patient=nobody",
@@ -48,7 +48,7 @@ PAGES = {
 }
 STATUS = {"refused": 404, "no-such-page": 404}
 
-# What a person who cannot see or point would stumble over, asked of the page itself.
+# Accessibility problems that the page reports about itself.
 PROBLEMS = """() => {
     const named = (each) => each.labels?.length || each.getAttribute("aria-label") || each.textContent.trim();
     const shown = (each) => each.offsetParent !== null && each.type !== "hidden";
@@ -80,7 +80,7 @@ def some_weeks(console_stack: Stack) -> None:
     )
     change_a_closed_month(console_stack, CLOSED, "pages-co")
     console_stack.settle()
-    _post_what_no_rule_explains(console_stack)
+    _post_unexplained_entry(console_stack)
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +119,14 @@ def test_keyboard_reaches_content_and_search(
     page.goto("/claims-feed")
 
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.name") == "find"
 
 
-def _post_what_no_rule_explains(stack: Stack) -> None:
-    """Post a payment a second time past every rule, as nothing of the product does."""
+def _post_unexplained_entry(stack: Stack) -> None:
+    """Post a payment a second time directly in the database, which no rule explains."""
     url = current_engines(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(

@@ -98,7 +98,7 @@ def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, takes: T
 
     told = terminal.types("months", "schedule", company, "2020-04")
 
-    assert "Resolve before the month is closed" in told.out
+    assert "Resolve before closing" in told.out
     assert [word in told.out for word in (f"{company}/p0/1", "1,025.00", f"{company}/p1/1")] == [True, True, False]
     assert listed(terminal, company)["2020-04"][0] == "SCHEDULED"
 

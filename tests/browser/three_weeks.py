@@ -17,8 +17,8 @@ SEPTEMBER_CASES = 9
 _PATIENT, _PAYMENT = re.compile(r"clinic-\d{3}-s7-p\d+(?!\d|-case)"), re.compile(r"s7-20\d{6}-\d{3}")
 
 
-class Fortnight:
-    """What the EMR says, in its order. The same every time."""
+class ThreeWeeks:
+    """The events of the EMR in publishing order; they are the same every time."""
 
     @cached_property
     def events(self) -> list[Event]:
@@ -39,7 +39,7 @@ class Fortnight:
         return event
 
     def publish(self, stack: Stack) -> None:
-        """Let all of it happen, and wait for it."""
+        """Publish all events, and wait until they are imported."""
         stack.do("company", "set", COMPANY, "--timezone", "America/Phoenix")
         for clinic in clinics_of(len(CLINICS), SEED):
             name, switch = CLINICS[clinic.clinic_id], "on" if clinic.integration else "off"
@@ -49,10 +49,10 @@ class Fortnight:
         stack.settle()
 
     def late_corrections(self) -> Iterator[Event]:
-        """Yield what the front desk saves now that September is closed: edited, deleted and added."""
+        """Yield edited, deleted and added payments of the closed September."""
         now = datetime.now(UTC).isoformat()
         saved = [each for each in self.events if each["type"] == "payment.saved" and each["clinic_id"] == "north"]
-        whole = [each for each in saved if self._is_of_september(each)][5 : 5 + SEPTEMBER_CASES]
+        whole = [each for each in saved if self._is_in_september(each)][5 : 5 + SEPTEMBER_CASES]
         for number, event in enumerate(whole):
             later = event | {
                 "event_id": f"00000000-0000-4000-8000-{number:012}",
@@ -69,7 +69,7 @@ class Fortnight:
                     yield later | {"payment_id": f"p-{1900 + number}", "version": 1}
 
     def charges_of(self, patient_id: str) -> Iterator[Event]:
-        """Yield what this patient still owes for some of the visits that were paid for."""
+        """Yield open charges of this patient for some of the visits."""
         paid = [each for each in self.events if each["patient_id"] == patient_id and each.get("date_of_service")]
         days = sorted({str(each["date_of_service"]) for each in paid})
         for number, day in enumerate(days):
@@ -88,6 +88,6 @@ class Fortnight:
                 "insurance_open": number == len(days) - 1,
             }
 
-    def _is_of_september(self, event: Event) -> bool:
+    def _is_in_september(self, event: Event) -> bool:
         plain = event["charge_type"] == "Copay" and event["paid"] and not event["internal_payment"]
         return bool(plain and event["version"] == 1 and str(event["transaction_date"]).startswith("2026-09"))

@@ -1,4 +1,4 @@
-"""Screenshots for the how-to pages, made by `make screenshots`: each console page in the middle of the work."""
+"""Screenshots for the how-to pages, made by `make screenshots`: every console page with realistic data."""
 
 import base64
 from collections.abc import Iterator
@@ -11,36 +11,36 @@ from playwright.sync_api import Browser, Page, expect
 from config.engines import current_engines
 from config.settings import read_settings
 from tests.acceptance.stack import Stack
-from tests.browser.a_fortnight import COMPANY, Fortnight
 from tests.browser.conftest import log_in_by_keyboard
+from tests.browser.three_weeks import COMPANY, ThreeWeeks
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 BYTES_MAX, QUALITY_PERCENT, WIDTH = 60_000, 68, 1280
 PATIENT, WEEK = "P-1037", "since=2026-10-05&until=2026-10-11"
 CLOSED = "Payment+added%2Fedited%2Fdeleted+when+month+is+closed"
 
-# Three weeks are published within seconds. As on a real day, each payment is imported soon after its save.
-SOON = """
+# Three weeks are published within seconds. Move each import to shortly after its save, as on a real day.
+IMPORT_AFTER_SAVE = """
     UPDATE history SET at = saved_at + step * interval '3 seconds' FROM
-        (SELECT id, at, line_ref, row_number() OVER (PARTITION BY line_ref ORDER BY id) AS step FROM history) AS told
-        JOIN lines ON lines.id = told.line_ref
-    WHERE history.id = told.id AND history.at = told.at AND lines.deleted IS FALSE
+        (SELECT id, at, line_ref, row_number() OVER (PARTITION BY line_ref ORDER BY id) AS step FROM history) AS steps
+        JOIN lines ON lines.id = steps.line_ref
+    WHERE history.id = steps.id AND history.at = steps.at AND lines.deleted IS FALSE
 """
 
 
 @pytest.fixture(scope="module")
 def office(console_stack: Stack) -> Stack:
-    """Three weeks of four clinics; September is closed, and corrections of it have come in since."""
-    stack, fortnight = console_stack, Fortnight()
+    """Three weeks of four clinics, with a closed September and later corrections of it."""
+    stack, weeks = console_stack, ThreeWeeks()
     stack.environment["LOGNAME"] = "bill"
-    fortnight.publish(stack)
+    weeks.publish(stack)
     with psycopg.connect(
         current_engines(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1), autocommit=True
     ) as connection:
-        connection.execute(SOON)
+        connection.execute(IMPORT_AFTER_SAVE)
     for month in ("2026-08", "2026-09"):
         stack.do("months", "close", COMPANY, month)
-    stack.publish(*fortnight.late_corrections(), *fortnight.charges_of(PATIENT))
+    stack.publish(*weeks.late_corrections(), *weeks.charges_of(PATIENT))
     stack.settle()
     stack.do("distribute")
     return stack
@@ -48,7 +48,7 @@ def office(console_stack: Stack) -> Stack:
 
 @pytest.fixture
 def page(chromium: Browser, address: str, office: Stack) -> Iterator[Page]:
-    """The page of somebody who may do everything, where these clinics are."""
+    """The page of an administrator in the clinics' time zone."""
     viewport = {"width": WIDTH, "height": 800}
     with chromium.new_context(base_url=address, viewport=viewport, timezone_id="America/Phoenix") as context:
         yield log_in_by_keyboard(context.new_page(), "ann")
@@ -96,11 +96,11 @@ def test_recording_of_a_requeue(page: Page, office: Stack, shots: Path) -> None:
 
 
 def keep(page: Page, name: str, shots: Path, height: int) -> None:
-    """Write the upper part of the page to the folder of the document, and as PNG to where all screenshots are."""
+    """Write the upper part of the page to docs/screenshots, and as PNG to the screenshots folder."""
     clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
     page.screenshot(path=shots / f"how-to-{name}.png", clip=clip)
-    asked = {"format": "webp", "quality": QUALITY_PERCENT, "clip": clip | {"scale": 1}}
-    picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", asked)["data"])
+    options = {"format": "webp", "quality": QUALITY_PERCENT, "clip": clip | {"scale": 1}}
+    picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", options)["data"])
     assert len(picture) < BYTES_MAX
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.webp").write_bytes(picture)
