@@ -1,4 +1,4 @@
-"""The source of the project, read and parsed once for all house rules."""
+"""The project's source files, read and parsed once for all house rules."""
 
 import ast
 import gc
@@ -18,7 +18,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Source(NamedTuple):
-    """A Python file of the project."""
+    """A parsed Python file of the project."""
 
     path: str
     text: str
@@ -35,7 +35,7 @@ class Source(NamedTuple):
 
 @cache
 def all_sources() -> tuple[Source, ...]:
-    # A million syntax nodes stay until the end: collecting garbage among them takes longer than making them.
+    # A million syntax nodes stay in memory; garbage collection would take longer than parsing.
     gc.disable()
     try:
         return tuple(_parse(path) for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
@@ -55,7 +55,7 @@ def each_function() -> Iterator[tuple[str, Function]]:
 
 
 def where(folders: Iterable[str], is_wrong: Callable[[Source, ast.AST], bool]) -> list[str]:
-    """Return the places in these folders at which a rule is broken."""
+    """Return the places in these folders that break a rule."""
     return [source.at(node) for source in sources(*folders) for node in source.nodes if is_wrong(source, node)]
 
 

@@ -1,4 +1,4 @@
-"""What people are told stands beside what the code does: reasons, settings, what beat sends, decisions, links."""
+"""The documents match the code: reasons, statuses, settings, schedule, alarms, decisions, links."""
 
 import re
 from pathlib import Path
@@ -24,26 +24,26 @@ def _read(name: str) -> str:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_each_reason_is_explained_with_its_code_and_its_sentence(reason: Reason) -> None:
+def test_every_reason_is_documented_with_its_code_and_sentence(reason: Reason) -> None:
     explained = _read("docs/reference/not-sent-reasons.md")
 
     assert f"## `{reason}`" in explained
     assert wording.reason(reason) in explained
 
 
-def test_each_status_is_in_the_diagram_of_states() -> None:
+def test_every_status_is_in_the_state_diagram() -> None:
     assert [status for status in Status if status not in _read("ARCHITECTURE.md")] == []
 
 
 @pytest.mark.parametrize("event", [PaymentSaved, PaymentDeleted, PatientSaved, ChargeSaved])
-def test_event_reference_names_each_field_and_value(event: type[BaseModel]) -> None:
+def test_event_reference_names_every_field_and_value(event: type[BaseModel]) -> None:
     reference = _read("docs/reference/events.md")
     names = [info.alias or name for name, info in event.model_fields.items()]
 
     assert [name for name in (*names, *ChargeType, *Method) if f"`{name}`" not in reference] == []
 
 
-def test_business_rule_that_code_names_has_its_section() -> None:
+def test_every_business_rule_named_in_code_has_a_section() -> None:
     sections = set(re.findall(r"^## (D\d) ", _read("docs/rules.md"), re.MULTILINE))
     named = {name for source in sources(*PRODUCT, "tests") for name in re.findall(r"\brules? (D\d)\b", source.text)}
 
@@ -52,11 +52,11 @@ def test_business_rule_that_code_names_has_its_section() -> None:
 
 
 @pytest.mark.parametrize("recurring", RECURRING, ids=lambda recurring: recurring.task)
-def test_recurring_task_is_in_the_reference(recurring: Recurring) -> None:
+def test_every_recurring_task_is_in_the_reference(recurring: Recurring) -> None:
     assert f"`{recurring.task}`" in _read("docs/reference/schedule.md")
 
 
-def test_each_alarm_names_its_section_of_the_runbook_and_no_other_has_one() -> None:
+def test_alarms_and_runbook_sections_match() -> None:
     rules = yaml.safe_load(_read("docs/ops/alerts.yml"))["groups"][0]["rules"]
     sections = _read("docs/how-to/runbook.md").partition("## Alarms\n")[2].partition("\n## ")[0].split("\n### ")[1:]
 
@@ -67,14 +67,14 @@ def test_each_alarm_names_its_section_of_the_runbook_and_no_other_has_one() -> N
         assert re.findall(r"^- \*\*(Means|Look at|Do)\b", section, re.MULTILINE) == ["Means", "Look at", "Do"], section
 
 
-def test_each_process_is_in_the_runbook() -> None:
+def test_every_process_is_in_the_runbook() -> None:
     services = yaml.safe_load(_read("docker-compose.yml"))["services"].values()
     commands = [service["command"][0] for service in services if "build" in service]
 
     assert [command for command in commands if f"{command}`" not in _read("docs/how-to/runbook.md")] == []
 
 
-def test_each_setting_is_in_the_reference_with_its_meaning() -> None:
+def test_every_setting_is_in_the_reference_and_has_a_description() -> None:
     reference = _read("docs/reference/settings.md")
 
     assert [name for name in VARIABLES if f"`{name}`" not in reference] == []
@@ -82,21 +82,21 @@ def test_each_setting_is_in_the_reference_with_its_meaning() -> None:
 
 
 @pytest.mark.parametrize("decision", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda path: path.stem)
-def test_a_decision_has_its_five_headings(decision: Path) -> None:
+def test_decision_has_the_five_headings(decision: Path) -> None:
     headings = re.findall(r"^## (.+)$", decision.read_text(), re.MULTILINE)
 
     assert tuple(headings) == HEADINGS
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_link_leads_somewhere(document: Path) -> None:
+def test_links_lead_to_existing_files(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", document.read_text())
 
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_link_leads_to_a_heading(document: Path) -> None:
+def test_link_anchors_lead_to_existing_headings(document: Path) -> None:
     def anchors(page: Path) -> set[str]:
         headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
         return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
@@ -107,7 +107,7 @@ def test_a_link_leads_to_a_heading(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_that_is_named_is_there_and_holds_what_is_said_to_be_in_it(document: Path) -> None:
+def test_files_and_names_in_documents_exist(document: Path) -> None:
     text = document.read_text()
     path = r"`((?:bench|config|console|devstack|docgen|docs|emr|payments|tasks|tests|workers)/[\w./*-]+)`"
     held = re.findall(rf"`(\w+)`\s+in\s+{path}", text)
@@ -116,7 +116,7 @@ def test_a_file_that_is_named_is_there_and_holds_what_is_said_to_be_in_it(docume
     assert [(name, file) for name, file in held if name not in _read(file)] == []
 
 
-def test_each_picture_is_there_says_in_words_what_it_shows_and_none_is_left_over() -> None:
+def test_every_image_exists_has_alt_text_and_is_used() -> None:
     shown = {
         (page.parent / path).resolve(): words
         for page in DOCUMENTS
@@ -129,13 +129,13 @@ def test_each_picture_is_there_says_in_words_what_it_shows_and_none_is_left_over
     assert {path.name for path in kept if path.stat().st_size > PICTURE_BYTES_MAX} == set()
 
 
-def test_a_decision_has_a_number_of_its_own() -> None:
+def test_decisions_are_numbered_consecutively() -> None:
     numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")]
 
     assert sorted(numbers) == [f"{number:04}" for number in range(1, len(numbers) + 1)]
 
 
-def test_the_files_of_a_first_change_are_there() -> None:
+def test_files_of_the_first_change_tutorial_exist() -> None:
     worked = _read("CONTRIBUTING.md").partition("## A first change")[2].partition("## Other changes")[0]
     files = re.findall(r"^\| `([^`]+)` \|", worked, re.MULTILINE)
 
@@ -144,7 +144,7 @@ def test_the_files_of_a_first_change_are_there() -> None:
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
-def test_each_make_target_that_is_named_exists_and_is_explained() -> None:
+def test_make_targets_in_documents_exist_and_have_help() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", _read("Makefile"), re.MULTILINE))
     named = {
         name for page in DOCUMENTS for name in re.findall(r"(?:^|`)make ([a-z][a-z-]+)", page.read_text(), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The graph of imports has no cycle."""
+"""The import graph has no cycles."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from tests.house.source import PRODUCT
 
 @cache
 def import_graph() -> grimp.ImportGraph:
-    """Return which module imports which, within functions and for type checking too."""
+    """Return the imports of each module, including those in functions and for type checking."""
     return grimp.build_graph(*PRODUCT, cache_dir=None)
 
 

@@ -1,4 +1,4 @@
-"""Importing a module does nothing, and no file of the project names where its packages come from."""
+"""Importing a module has no side effects; no file names a package index."""
 
 import os
 import re
@@ -11,11 +11,11 @@ import pytest
 
 from tests.house.source import PRODUCT, ROOT
 
-NOT_OURS = {"__pycache__", "build"}
-# Alembic runs this one itself, on a connection that it is handed.
+IGNORED_FOLDERS = {"__pycache__", "build"}
+# Alembic runs this module and passes it a connection.
 RUN_BY_ALEMBIC = "payments.store.migrations.env"
 
-# Runs in a process of its own: whatever reaches for the network, for another program or for a setting of ours ends it.
+# Runs in a separate process. It exits if an import uses the network, starts a program or reads a setting.
 IMPORT_ALL = """
 import importlib, os, sys, threading
 
@@ -58,12 +58,14 @@ def _files() -> Iterator[Path]:
         folders[:] = [
             name
             for name in folders
-            if name not in NOT_OURS and not name.endswith(".egg-info") and (name == ".ci" or not name.startswith("."))
+            if name not in IGNORED_FOLDERS
+            and not name.endswith(".egg-info")
+            and (name == ".ci" or not name.startswith("."))
         ]
         yield from (Path(folder) / name for name in names)
 
 
-def test_importing_a_module_does_nothing() -> None:
+def test_importing_a_module_has_no_side_effects() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", IMPORT_ALL, *_module_names()],
         check=False,
@@ -77,7 +79,7 @@ def test_importing_a_module_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*")), ids=lambda path: path.name)
-def test_the_requirements_are_pinned_and_hashed_and_nothing_else(lock: Path) -> None:
+def test_requirements_are_pinned_and_hashed(lock: Path) -> None:
     form = re.compile(
         r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,._-]+\])?==[^\s;]+( ; [^\\]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?"
     )

@@ -31,7 +31,7 @@ def commands(name):
 
 
 def parsed(words):
-    """Return the command that the words name, and the words that are left."""
+    """Return the command that the words name, and the remaining words."""
     command: Any = main.command()
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words[0]]

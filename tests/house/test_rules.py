@@ -1,4 +1,4 @@
-"""The rules that every file of the project keeps and that can be read off its syntax."""
+"""Rules that are checked in the syntax tree of every file."""
 
 import ast
 import re
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tests.house.source import PRODUCT, Source, all_sources, sources, where
 
-# These work in a database that is not Billing's ledger.
+# These modules use a database other than Billing's ledger.
 NOT_THE_LEDGER = {
-    "devstack/embedded_postgres.py",  # creates the database that the store then uses
-    "emr/outbox.py",  # works in the EMR's own
+    "devstack/embedded_postgres.py",  # creates the database that the store uses
+    "emr/outbox.py",  # uses the EMR's database
 }
 
 BANNED_NAMES = frozenset(
@@ -40,7 +40,7 @@ def test_only_the_session_commits() -> None:
         at_home = (
             source.path == "payments/store/db/connection.py" or source.is_migration or source.path in NOT_THE_LEDGER
         )
-        # Nothing that opens or ends a transaction takes an argument; a journey's own `begin` does.
+        # The functions that open or end a transaction take no argument; a journey's own `begin` takes one.
         return not node.args and node.func.attr in {"commit", "begin", "begin_nested"} and not at_home
 
     assert where((*PRODUCT, "bench"), commits) == []
@@ -97,7 +97,7 @@ def test_sql_lives_in_the_store() -> None:
 
 
 def test_servers_listen_on_the_loopback_address_only() -> None:
-    everywhere = {"0.0.0.0", "::", "[::]"}  # noqa: S104 (they are what is looked for)
+    everywhere = {"0.0.0.0", "::", "[::]"}  # noqa: S104 (the addresses that the test searches for)
 
     def listens_everywhere(_: Source, node: ast.AST) -> bool:
         match node:

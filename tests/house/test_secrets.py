@@ -1,4 +1,4 @@
-"""A secret is in no repr, because a repr ends in logs."""
+"""A repr contains no secret, because it may be logged."""
 
 import ast
 import re

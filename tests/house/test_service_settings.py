@@ -15,7 +15,7 @@ GIVEN_OTHERWISE = {
     "PAYMENTS_LOG_FORMAT": "the image says JSON",
     "CELERY_BROKER_URL": "the broker lies in the same Redis",
 }
-# What is made of a setting, by the setting.
+# Names of the properties that are derived from a setting.
 MADE_OF = {"console_url": "console_address", "flower_url": "flower_address"}
 NAMES = dict(zip(Settings.model_fields, VARIABLES, strict=True))
 
@@ -29,7 +29,7 @@ def settings_read_by(module):
 @pytest.mark.parametrize("name", ours())
 def test_compose_passes_each_setting_that_a_service_reads(name):
     service = ours()[name]
-    # A Celery worker loads its tasks by their names.
+    # A Celery worker loads its task modules by name.
     begun = {*service["command"], *(TASK_MODULES if name in {"importer", "backoffice"} else ())}
     modules = begun | {each for module in begun for each in import_graph().find_upstream_modules(module)}
     read = {setting for module in modules - {"config.settings"} for setting in settings_read_by(module)}

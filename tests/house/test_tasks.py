@@ -1,4 +1,4 @@
-"""What every message of ours has in common; Celery itself takes a misspelt option without a word."""
+"""Rules for every Celery task. Celery itself accepts a misspelt option silently."""
 
 import ast
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from config.schedule import RECURRING
 from tests.house.source import ROOT
 
 BODY_LINES_MAX = 10
-# What the decorator itself reads, beside the attributes of a task.
+# Options of the decorator that are not attributes of a task.
 DECORATOR_OPTIONS = {"name", "bind", "base"}
 
 
 class Message(NamedTuple):
-    """A task as it is written down."""
+    """A task function with the options of its decorator."""
 
     place: str
     function: ast.FunctionDef
@@ -44,7 +44,7 @@ def _messages() -> Iterator[Message]:
 MESSAGES = tuple(_messages())
 
 
-def test_a_task_is_an_entry_and_not_a_place_to_think() -> None:
+def test_task_bodies_are_short() -> None:
     lines = {}
     for place, function, _ in MESSAGES:
         body = function.body[1:] if ast.get_docstring(function) else function.body
@@ -53,7 +53,7 @@ def test_a_task_is_an_entry_and_not_a_place_to_think() -> None:
     assert {place: count for place, count in lines.items() if count > BODY_LINES_MAX} == {}
 
 
-def test_a_task_states_its_wire_name_in_full_and_no_two_share_one() -> None:
+def test_tasks_have_unique_explicit_wire_names() -> None:
     names = [message.wire_name for message in MESSAGES]
 
     assert names
@@ -61,7 +61,7 @@ def test_a_task_states_its_wire_name_in_full_and_no_two_share_one() -> None:
     assert len(names) == len(set(names))
 
 
-def test_a_task_takes_named_arguments_and_leaves_room_for_later_ones() -> None:
+def test_tasks_take_keyword_arguments_and_ignore_future_ones() -> None:
     def is_open(arguments: ast.arguments) -> bool:
         by_position = arguments.posonlyargs or arguments.args or arguments.vararg
         return not by_position and arguments.kwarg is not None and arguments.kwarg.arg == "_future"
@@ -69,15 +69,15 @@ def test_a_task_takes_named_arguments_and_leaves_room_for_later_ones() -> None:
     assert [message.place for message in MESSAGES if not is_open(message.function.args)] == []
 
 
-def test_a_task_has_only_options_that_celery_knows() -> None:
+def test_task_options_are_known_to_celery() -> None:
     attributes = {name for name, value in tuple(vars(Task).items()) if name[0] != "_" and not callable(value)}
     known = attributes | DECORATOR_OPTIONS
 
-    assert "ignore_results" not in known  # the misspelling that this is about
+    assert "ignore_results" not in known  # a common misspelling of ignore_result
     assert [(message.place, name) for message in MESSAGES for name in message.options if name not in known] == []
 
 
-def test_beat_sends_only_what_is_a_task() -> None:
+def test_beat_schedule_names_only_existing_tasks() -> None:
     names = {message.wire_name for message in MESSAGES}
 
     assert [recurring.task for recurring in RECURRING if recurring.task not in names] == []
