@@ -33,7 +33,7 @@ CHANGES = {
     "memo": "memo",
     "refund_of": "payment-0",
 }
-# Whatever can be printed: no control characters, nothing that is not a character, and of the blanks the space alone.
+# Printable characters: no control or unassigned characters, and no separator except the space.
 printable = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
 identifiers = st.text(printable, min_size=1, max_size=64).filter(str.strip)
 amounts = st.decimals(0, 9_999_999_999, places=2).map(lambda amount: f"{amount:.2f}").filter(lambda text: "." in text)

@@ -224,7 +224,7 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
 
 
 def applied_by(movements: list[Movement]) -> list[Applied]:
-    """Add movements up as the store does: what of a line stands on a charge, by its newest movement."""
+    """Sum movements as the store does: the amount of a line applied to a charge, with its newest movement."""
     standing: dict[tuple[int, tuple[str, str]], Applied] = {}
     for number, (line_ref, charge_key, amount, _) in enumerate(movements, 1):
         before = standing.get((line_ref, charge_key))
