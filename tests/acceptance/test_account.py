@@ -65,7 +65,9 @@ def test_payment_on_account_is_applied_and_unapplied_immediately(
         (key(clinic, "ahead"), f"{clinic}/old", "30.00"),
         (key(clinic, "ahead"), f"{clinic}/new", "10.00"),
     ]
-    assert {each["rule"] for each in row["applied"]} == {"Payment on Account: at once, oldest date of service first"}
+    assert {each["rule"] for each in row["applied"]} == {
+        "Payment on Account: immediately, oldest date of service first"
+    }
 
     stack.publish(charge(clinic, "old", "0.00", "2026-08-03", version=2))
     until(stack, clinic, "34.00", "0.00")
