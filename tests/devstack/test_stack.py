@@ -14,6 +14,8 @@ from devstack.child_process import Child
 from devstack.engines import home_lock
 from workers.runtime.ports import free_port
 
+pytestmark = pytest.mark.acceptance
+
 NAMED = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}
 
 

@@ -15,6 +15,8 @@ from devstack.child_process import Child
 from devstack.supervisor import RestartBackoff, Supervisor
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 
+pytestmark = pytest.mark.acceptance
+
 TIMEOUT_SECONDS = 10.0
 
 # Prints "up", waits for SIGTERM and prints "ended".

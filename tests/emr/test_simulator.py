@@ -46,6 +46,7 @@ def test_simulation_bytes_depend_on_the_seed(fortnight: list[SimulatedEvent]) ->
     assert other.isdisjoint(again)
 
 
+@pytest.mark.acceptance
 def test_simulation_is_identical_in_another_process(fortnight: list[SimulatedEvent]) -> None:
     script = """if True:
         import hashlib, datetime, emr.client, emr.simulator

@@ -23,6 +23,8 @@ from tests.engines import flush
 from tests.make import saved
 from tests.ops.test_rights import messages_come_back
 
+pytestmark = pytest.mark.acceptance
+
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 

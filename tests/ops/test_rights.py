@@ -35,6 +35,8 @@ from tests.office import Office, paid
 from tests.ops.composed import PROBE, content
 from tests.store.test_partitions import BY_MONTH
 
+pytestmark = pytest.mark.acceptance
+
 STREAM = "emr:payments"
 
 

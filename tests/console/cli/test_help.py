@@ -49,6 +49,7 @@ def test_help_lists_the_groups_of_the_log() -> None:
     assert GROUPS.split("|") == list(GroupBy)
 
 
+@pytest.mark.acceptance
 def test_help_imports_no_heavy_modules() -> None:
     heavy = {"sqlalchemy", "psycopg", "redis", "celery", "kombu", "pydantic", "alembic", "tornado"}
     program = f"import sys, console.cli.main; print(sorted({heavy!r} & set(sys.modules)))"

@@ -193,6 +193,7 @@ def test_json_keeps_non_ascii_letters() -> None:
     assert as_json([{"name": "Zoë"}], ["name"]) == '[\n{"name": "Zoë"}\n]\n'
 
 
+@pytest.mark.acceptance
 @pytest.mark.usefixtures("terminal", "north")
 def test_closed_pipe_is_not_an_error() -> None:
     program = "import sys; from console.cli.main import main; main()"
