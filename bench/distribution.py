@@ -27,7 +27,7 @@ class DistributionTiming(NamedTuple):
     """A ledger size, the amount moved, and the time."""
 
     payments: int
-    movements: int
+    allocations: int
     seconds: float
 
     @property
@@ -41,7 +41,7 @@ def measure(sizes: tuple[int, ...] = SIZES) -> list[DistributionTiming]:
     found = []
     for payments in sizes:
         runs = [_run(payments) for _ in range(3 if payments <= SHORT else 1)]
-        found.append(DistributionTiming(payments, runs[0].movements, statistics.median(run.seconds for run in runs)))
+        found.append(DistributionTiming(payments, runs[0].allocations, statistics.median(run.seconds for run in runs)))
     return found
 
 
@@ -57,11 +57,11 @@ def _run(payments: int) -> DistributionTiming:
         database = connect(url, application_name="bench")
         _fill(database, payments)
         started = time.perf_counter()
-        movements = sum(len(each.movements) for each in distribute_all(database, NOW.date(), NOW))
+        allocations = sum(len(each.allocations) for each in distribute_all(database, NOW.date(), NOW))
         seconds = time.perf_counter() - started
         _check(database)
         database.dispose()
-    return DistributionTiming(payments, movements, seconds)
+    return DistributionTiming(payments, allocations, seconds)
 
 
 def _fill(database: Database, payments: int) -> None:
@@ -135,7 +135,7 @@ def main() -> int:
     ratio = more.microseconds_each / less.microseconds_each
     for each in measured:
         print(
-            f"{each.payments:>9,} payments: {each.microseconds_each:6.1f} microseconds each, {each.movements:,} moved"
+            f"{each.payments:>9,} payments: {each.microseconds_each:6.1f} microseconds each, {each.allocations:,} moved"
         )
     print(f"larger against smaller: {ratio:.2f}, wanted at most {LIMIT}")
     return int(ratio > LIMIT)

@@ -56,7 +56,7 @@ def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
     for size, name in names.items():
         use(testbed, name)
         rate, cpu_us, wal_bytes = map(statistics.median, zip(*rounds[size], strict=True))
-        buffers = str(testbed.one("SHOW shared_buffers"))
+        buffers = str(testbed.scalar("SHOW shared_buffers"))
         found.append(GrowthResult(buffers, size, rate, cpu_us, wal_bytes, _pages(testbed)))
     drop(testbed, *names.values())
     return found
@@ -99,7 +99,7 @@ def drop(testbed: Testbed, *names: str) -> None:
 
 
 def _import(testbed: Testbed, size: int, turn: int) -> Round:
-    before = int(str(testbed.one("SELECT count(*) FROM entries")))
+    before = int(str(testbed.scalar("SELECT count(*) FROM entries")))
     with our_processes(testbed, 2) as numbers:
         testbed.publish(generated_events.events(1_000, prefix=f"warm-{size}", seed=turn))
         testbed.wait_until_empty()
@@ -109,7 +109,7 @@ def _import(testbed: Testbed, size: int, turn: int) -> Round:
             started = time.perf_counter()
         seconds = testbed.wait_until_empty() - started
         used = Gauge.read(testbed, numbers).since(before_them)
-    added = int(str(testbed.one("SELECT count(*) FROM entries"))) - before
+    added = int(str(testbed.scalar("SELECT count(*) FROM entries"))) - before
     assert added == EVENTS + 1_000, f"{added:,} entries came of {EVENTS + 1_000:,} events"
     return Round(EVENTS / seconds, sum(used.cpu_seconds.values()) / EVENTS * 1_000_000, used.wal_bytes / EVENTS)
 

@@ -87,7 +87,7 @@ class Gauge:
         }
         return cls(
             {name: cpu_seconds([number], processes) for name, number in named.items()},
-            int(str(testbed.one("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))),
+            int(str(testbed.scalar("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))),
             int(testbed.feed.info("persistence")["aof_current_size"]),
         )
 

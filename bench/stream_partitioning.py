@@ -65,7 +65,9 @@ def _neighbour(testbed: Testbed, events: int) -> float:
             _publish(testbed, _of("company-0", generated_events.events(events * generated_events.COMPANIES)))
             _publish(testbed, [next(_of("company-1", generated_events.events(1_000, prefix="last")))])
             started = time.perf_counter()
-        wait_for(lambda: testbed.one("SELECT count(*) FROM lines WHERE payment_id LIKE 'last%'"), "the one event", 600)
+        wait_for(
+            lambda: testbed.scalar("SELECT count(*) FROM lines WHERE payment_id LIKE 'last%'"), "the one event", 600
+        )
         waited = time.perf_counter() - started
         wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
     return waited

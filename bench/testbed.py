@@ -87,7 +87,7 @@ class Testbed:
             count += len(chunk)
         return count
 
-    def one(self, statement: str) -> object:
+    def scalar(self, statement: str) -> object:
         """Return the single value of a query."""
         with transaction(self.database) as tx:
             return tx.execute(text(statement)).scalar_one()
@@ -100,7 +100,7 @@ class Testbed:
     def check(self, events: int) -> None:
         """Check that each of `events` events is in the ledger, on the Claims Feed and in the history exactly once."""
         for statement in _ONCE:
-            found = self.one(statement)
+            found = self.scalar(statement)
             if found != events:
                 raise WrongResultError(f"{events:,} events were published, and {found:,} found by: {statement}")
 

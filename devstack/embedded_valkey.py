@@ -21,7 +21,7 @@ from workers.runtime.ports import free_port, is_port_free
 
 
 @dataclass(frozen=True)
-class _Access:
+class _Endpoint:
     port: int
     password: str = field(repr=False)
 
@@ -31,19 +31,19 @@ class EmbeddedValkey:
     """A prepared folder with its configuration file, and how to serve it."""
 
     folder: Path
-    access: _Access
+    endpoint: _Endpoint
 
     name = "valkey"
 
     @property
     def port(self) -> int:
         """Port of 127.0.0.1 that it listens on."""
-        return self.access.port
+        return self.endpoint.port
 
     @property
     def url(self) -> str:
         """URL of database 0, with the password."""
-        return f"redis://:{self.access.password}@127.0.0.1:{self.access.port}/0"
+        return f"redis://:{self.endpoint.password}@127.0.0.1:{self.endpoint.port}/0"
 
     def child(self) -> Child:
         """Return the server as a child process. SIGTERM writes its data and stops it."""
@@ -60,8 +60,8 @@ class EmbeddedValkey:
 
         Raises EngineError if `alive` returns False, or if the server does not answer within the time-out.
         """
-        wait_until(lambda: _serves(self.folder, self.access), alive, "Valkey")
-        wait_until(lambda: _has_loaded_data(self.access), alive, "Valkey", math.inf)
+        wait_until(lambda: _serves(self.folder, self.endpoint), alive, "Valkey")
+        wait_until(lambda: _has_loaded_data(self.endpoint), alive, "Valkey", math.inf)
 
 
 def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
@@ -72,27 +72,27 @@ def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
     """
     folder = home / "valkey"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    access = _read_access(folder)
-    if access is not None:
-        _stop_leftover(folder, access)
-    password = access.password if access else secrets.token_urlsafe(24)
-    port = access.port if access and is_port_free(access.port) else free_port()
-    access = _Access(port, password)
-    _write_private(folder / "access.json", json.dumps(asdict(access)))
-    _write_private(_configuration(folder), _configuration_text(folder, access, durable=durable))
-    return EmbeddedValkey(folder, access)
+    endpoint = _read_endpoint(folder)
+    if endpoint is not None:
+        _stop_leftover(folder, endpoint)
+    password = endpoint.password if endpoint else secrets.token_urlsafe(24)
+    port = endpoint.port if endpoint and is_port_free(endpoint.port) else free_port()
+    endpoint = _Endpoint(port, password)
+    _write_private(folder / "access.json", json.dumps(asdict(endpoint)))
+    _write_private(_configuration(folder), _configuration_text(folder, endpoint, durable=durable))
+    return EmbeddedValkey(folder, endpoint)
 
 
 def _configuration(folder: Path) -> Path:
     return folder / "valkey.conf"
 
 
-def _configuration_text(folder: Path, access: _Access, *, durable: bool) -> str:
+def _configuration_text(folder: Path, endpoint: _Endpoint, *, durable: bool) -> str:
     # In a file, because every user of the machine can read a command line.
     options = {
         "bind": "127.0.0.1",
-        "port": str(access.port),
-        "requirepass": access.password,
+        "port": str(endpoint.port),
+        "requirepass": endpoint.password,
         "dir": f'"{folder}"',
         "appendonly": "yes" if durable else "no",
         "appendfsync": "always",
@@ -115,45 +115,45 @@ def _write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _read_access(folder: Path) -> _Access | None:
+def _read_endpoint(folder: Path) -> _Endpoint | None:
     try:
-        return _Access(**json.loads((folder / "access.json").read_text()))
+        return _Endpoint(**json.loads((folder / "access.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _client(access: _Access) -> redis.Redis:
+def _client(endpoint: _Endpoint) -> redis.Redis:
     return redis.Redis(
         host="127.0.0.1",
-        port=access.port,
-        password=access.password,
+        port=endpoint.port,
+        password=endpoint.password,
         socket_timeout=2,
         retry=Retry(NoBackoff(), 0),
     )
 
 
-def _serves(folder: Path, access: _Access) -> bool:
+def _serves(folder: Path, endpoint: _Endpoint) -> bool:
     """Return whether the server on the port is this folder's. Another server does not accept the password."""
-    with _client(access) as client, contextlib.suppress(redis.RedisError, OSError):
+    with _client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
         return Path(str(client.config_get("dir")["dir"])) == folder.resolve()
     return False
 
 
-def _has_loaded_data(access: _Access) -> bool:
+def _has_loaded_data(endpoint: _Endpoint) -> bool:
     """Return whether the server accepts all commands. While it loads its data, it only answers CONFIG GET."""
-    with _client(access) as client, contextlib.suppress(redis.RedisError, OSError):
+    with _client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
         return bool(client.ping())
     return False
 
 
-def _stop_leftover(folder: Path, access: _Access) -> None:
+def _stop_leftover(folder: Path, endpoint: _Endpoint) -> None:
     """Stop a server that an earlier run left running. Raises EngineError if it does not stop."""
     deadline = time.monotonic() + 10
-    while _serves(folder, access):
+    while _serves(folder, endpoint):
         if time.monotonic() > deadline:
             raise EngineError(
-                f"an earlier Valkey still serves {folder} on port {access.port}; end it, then start again"
+                f"an earlier Valkey still serves {folder} on port {endpoint.port}; end it, then start again"
             )
-        with _client(access) as client, contextlib.suppress(redis.RedisError):
+        with _client(endpoint) as client, contextlib.suppress(redis.RedisError):
             client.shutdown(nosave=True)
         time.sleep(0.02)

@@ -77,7 +77,7 @@ class Relay:
     def __init__(self, connection: Connection, feed: PaymentFeed, chunk: int = CHUNK_EVENTS) -> None:
         self._connection, self._feed, self._chunk = connection, feed, chunk
 
-    def turn(self) -> int:
+    def publish_chunk(self) -> int:
         """Publish up to a chunk of events, and return their number.
 
         Raises FeedError if the feed does not accept them; they stay in the outbox.
@@ -102,7 +102,7 @@ class Relay:
         """
         while True:
             try:
-                idle = self.turn() < self._chunk
+                idle = self.publish_chunk() < self._chunk
             except FeedError:
                 idle = True
             if idle and not wait():

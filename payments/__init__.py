@@ -1,1 +1,1 @@
-"""The work itself: the rules, the ledger and the journeys. Knows no queue, no environment and no clock."""
+"""Business rules, ledger and use cases. Must not import Celery, settings or clocks."""

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from payments.core.balancing import Note, NoteCode, ReconcilingItem
+from payments.core.balancing import BalancingNote, Note, ReconcilingItem
 from payments.core.distribution import AllocationRule
-from payments.core.finding import FindingReason
-from payments.core.finding import NoteCode as FindingNote
+from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffect
 from payments.core.month import Month, MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
@@ -60,10 +59,10 @@ ITEM_SENTENCES = {
     ReconcilingItem.DATE_DIFFERENCES: "Date differences: in this period on one side only",
 }
 BALANCING_NOTES = {
-    NoteCode.ONLY_IN_EMR: "only in the EMR",
-    NoteCode.ONLY_IN_BILLING: "only in Billing",
-    NoteCode.WRONG_IN_BILLING: "the amount in Billing does not match the import rules",
-    NoteCode.DIFFERENT: "{field} is {in_emr} in the EMR and {in_billing} in Billing",
+    BalancingNote.ONLY_IN_EMR: "only in the EMR",
+    BalancingNote.ONLY_IN_BILLING: "only in Billing",
+    BalancingNote.WRONG_IN_BILLING: "the amount in Billing does not match the import rules",
+    BalancingNote.DIFFERENT: "{field} is {in_emr} in the EMR and {in_billing} in Billing",
 }
 FINDING_NOTES = {
     FindingNote.LATE_ARRIVAL: "Late arrival: saved before {0} was closed",

@@ -20,7 +20,7 @@ def close_months(**_future: object) -> str:
     database, now = get_resources().database, datetime.now(UTC)
     with transaction(database) as tx:
         due = closing.due_months(tx, now)
-    return "; ".join(_close_or_explain(database, key, now) for key in due) or "nothing due"
+    return "; ".join(_try_close(database, key, now) for key in due) or "nothing due"
 
 
 def close(database: Database, company_id: str, month: Month, now: datetime, who: str | None) -> Snapshot:
@@ -35,7 +35,7 @@ def close(database: Database, company_id: str, month: Month, now: datetime, who:
         return closing.finish_close(tx, company_id, month, datetime.now(UTC))
 
 
-def _close_or_explain(database: Database, key: tuple[str, Month], now: datetime) -> str:
+def _try_close(database: Database, key: tuple[str, Month], now: datetime) -> str:
     """Close a month, and return its total or the reason why it is not closed."""
     company_id, month = key
     try:

@@ -1,4 +1,4 @@
-"""The tasks that apply patients' money to their charges: immediately what may not wait, and nightly the rest."""
+"""Apply Payments on Account and refunds immediately, and all other payments at night."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tasks.resources import get_resources
 
 BATCH_ACCOUNTS = 1_000
 TIME_SLICE_SECONDS = 30
-"""How long one message is worked on; well below the task time limit."""
+"""Time slice of one task, well below the task time limit."""
 
 
 @app.task(name="billing.apply_at_once")
@@ -27,8 +27,8 @@ def apply_immediately(**_future: object) -> str:
     while batch.last is not None:
         with transaction(resources.database) as tx:
             batch = distributing.distribute_queued(tx, None, now, BATCH_ACCOUNTS)
-        moved += len(batch.movements)
-    return f"{moved:,} movements"
+        moved += len(batch.allocations)
+    return f"{moved:,} allocations"
 
 
 @app.task(name="billing.distribute_payments")
@@ -37,8 +37,8 @@ def distribute_payments(**_future: object) -> str:
     batches = list(_distribute_time_slice(get_resources().database))
     if batches and batches[-1].last is not None:
         send(wire_names.DISTRIBUTE_PAYMENTS)
-    moved = sum(len(each.movements) for each in batches)
-    return f"{moved:,} movements, {total(each.applied for each in batches)} applied"
+    moved = sum(len(each.allocations) for each in batches)
+    return f"{moved:,} allocations, {total(each.net_applied for each in batches)} applied"
 
 
 def distribute_all(

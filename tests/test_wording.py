@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from payments import wording
-from payments.core.balancing import NoteCode, ReconcilingItem
+from payments.core.balancing import BalancingNote, ReconcilingItem
 from payments.core.distribution import AllocationRule
-from payments.core.finding import FindingReason
-from payments.core.finding import NoteCode as FindingNote
+from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffect
 from payments.core.month import MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
@@ -24,7 +23,7 @@ WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
     (FindingReason, wording.FINDING_REASONS),
     (AllocationRule, wording.ALLOCATION_RULES),
     (ReconcilingItem, wording.ITEM_SENTENCES),
-    (NoteCode, wording.BALANCING_NOTES),
+    (BalancingNote, wording.BALANCING_NOTES),
     (FindingNote, wording.FINDING_NOTES),
     (HistoryCode, wording.HISTORY_CODES),
     (NoEffect, wording.NO_EFFECT),

@@ -16,12 +16,12 @@ from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import open_database, open_snapshot
 from console.errors import CommandError
-from console.reports.account import ACCOUNT, APPLIED, MOVEMENTS, AccountParameters, account_records, applied_records
+from console.reports.account import ACCOUNT, ALLOCATIONS, APPLIED, AccountParameters, account_records, applied_records
 from console.reports.output import OutputFormat, Record, print_json
 from console.reports.payment_log import PAYMENT_LOG, log_records
 
 if TYPE_CHECKING:
-    from payments.journeys.distributing import AccountRow, DistributionResult, MovementRow
+    from payments.journeys.distributing import AccountRow, AllocationRow, DistributionResult
     from payments.journeys.reporting import LogRow
 
 
@@ -34,7 +34,7 @@ def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TA
     with open_snapshot() as tx:
         accounts = distributing.show_account(tx, patient, as_of=as_of)
         entries = {each.company: reporting.payment_log(tx, parameters.payments_query(each)) for each in accounts}
-        applied = distributing.show_movements(tx, patient, as_of=as_of)
+        applied = distributing.show_allocations(tx, patient, as_of=as_of)
     if not accounts:
         problem = f"was no patient {patient} at {as_of.isoformat()}" if as_of else f"is no patient {patient}"
         raise CommandError(f"there {problem}")
@@ -50,7 +50,7 @@ def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TA
     print_json([_with_payments(each, entries[each.company], applied) for each in accounts])
 
 
-def _with_payments(account: AccountRow, entries: Iterable[LogRow], applied: Iterable[MovementRow]) -> dict[str, Any]:
+def _with_payments(account: AccountRow, entries: Iterable[LogRow], applied: Iterable[AllocationRow]) -> dict[str, Any]:
     moved = [row._asdict() for row in applied if row.company == account.company]
     return asdict(account) | {"payments": log_records(entries), "applied": moved}
 
@@ -67,12 +67,12 @@ def distribute(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show each movement and its rule; change nothing.")
+        bool, typer.Option("--dry-run", help="Show each allocation and its rule; change nothing.")
     ] = False,
     form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
-    """Apply patients' payments to what they owe, by the four rules, as every night does by itself."""
+    """Apply patients' payments to what they owe, by the four rules, as the nightly run does."""
     from payments.journeys import distributing
     from payments.store.db.connection import transaction
     from tasks.distributing import distribute_all
@@ -82,7 +82,7 @@ def distribute(
         sets = list(distribute_all(opened, as_of, now, dry_run=dry_run))
         with transaction(opened) as tx:
             payments = distributing.payments_of(tx, sets)
-        show([record for each in sets for record in _records(each, payments)], MOVEMENTS, form, limit)
+        show([record for each in sets for record in _records(each, payments)], ALLOCATIONS, form, limit)
 
 
 def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Record]:
@@ -92,10 +92,10 @@ def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Rec
         {
             "company": company,
             "patient": patient,
-            "charge": "/".join(movement.charge),
-            "amount": movement.amount,
-            "rule": wording.ALLOCATION_RULES[movement.rule],
-            "payment": payments[movement.line_ref],
+            "charge": "/".join(allocation.charge),
+            "amount": allocation.amount,
+            "rule": wording.ALLOCATION_RULES[allocation.rule],
+            "payment": payments[allocation.line_ref],
         }
-        for (company, patient), movement in moved.movements
+        for (company, patient), allocation in moved.allocations
     ]

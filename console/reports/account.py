@@ -15,7 +15,7 @@ from console.reports.parameters import as_of, parameter
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from payments.journeys.distributing import AccountRow, MovementRow
+    from payments.journeys.distributing import AccountRow, AllocationRow
     from payments.journeys.reporting import LogFilter
 
 
@@ -61,12 +61,12 @@ APPLIED = Report(
         Column("distribution_date", "Distributed", Kind.DATE),
     ),
     table=("payment", "charge", "date_of_service", "rule", "distribution_date", "amount"),
-    noun="movement",
+    noun="allocation",
     empty="Nothing is applied to a charge.",
     total_of="amount",
 )
-MOVEMENTS = Report(
-    title="Movements",
+ALLOCATIONS = Report(
+    title="Allocations",
     columns=(
         Column("company", "Company"),
         Column("patient", "Patient", wraps=True),
@@ -76,7 +76,7 @@ MOVEMENTS = Report(
         Column("payment", "Payment", wraps=True, from_width=120),
     ),
     table=("patient", "payment", "charge", "rule", "amount"),
-    noun="movement",
+    noun="allocation",
     empty="There is nothing to move.",
     total_of="amount",
 )
@@ -87,8 +87,8 @@ def account_records(rows: Iterable[AccountRow]) -> list[Record]:
     return [asdict(row) for row in rows]
 
 
-def applied_records(rows: Iterable[MovementRow]) -> list[Record]:
-    """Return the movements of an account as records."""
+def applied_records(rows: Iterable[AllocationRow]) -> list[Record]:
+    """Return the allocations of an account as records."""
     from payments import wording
 
     return [row._asdict() | {"rule": wording.allocation_rule(row.rule)} for row in rows]

@@ -146,7 +146,7 @@ def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: time
     if until := users.blocked_until(tx, subjects, now):
         seconds = max(1, round((until - now).total_seconds()))
         return LoginResult(None, f"Too many failed logins. Try again in {seconds} seconds.")
-    if not _is_correct(users.find(tx, attempt.name), attempt):
+    if not _verify_password(users.find(tx, attempt.name), attempt):
         for subject, delays in zip(subjects, (_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS), strict=True):
             users.count_failure(tx, subject, delays, now)
         audit.add(tx, AuditEntry(now, "nobody", "log-in failed", attempt.name[:64], address=attempt.address))
@@ -222,7 +222,7 @@ def _hash(password: Password) -> str:
     return hasher.hash(password.text)
 
 
-def _is_correct(row: UserRow | None, attempt: LoginAttempt) -> bool:
+def _verify_password(row: UserRow | None, attempt: LoginAttempt) -> bool:
     try:
         # The hash itself says with which cost it is verified.
         _HASHER.verify(row.password_hash if row else _dummy_hash(attempt.cost), attempt.password)

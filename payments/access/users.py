@@ -140,7 +140,7 @@ def end_sessions_of(tx: Transaction, name: str) -> None:
 
 
 def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> datetime | None:
-    """Return the latest time until which one of these subjects may not log in, or None if all may."""
+    """Return when the last login block on these subjects (name, IP address) ends, or None if none is blocked."""
     found = tx.execute(
         text("SELECT max(blocked_until) FROM login_failures WHERE subject = ANY(:subjects) AND blocked_until > :now"),
         {"subjects": list(subjects), "now": now},

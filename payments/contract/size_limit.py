@@ -1,15 +1,15 @@
-"""The size limit of events, and the digest that is stored of an oversized one."""
+"""Size limit of events. An oversized event is stored as its digest and its first bytes."""
 
 import hashlib
 from typing import NamedTuple, Self
 
 EVENT_BYTES_MAX = 65_536
 KEPT_BYTES = 4_096
-"""The number of bytes that are stored of the beginning of an oversized event."""
+"""Bytes kept of an oversized event."""
 
 
 class BodyDigest(NamedTuple):
-    """The size and the SHA-256 of a body, of which only the beginning may be stored."""
+    """Digest of a complete body: its size in bytes and its SHA-256."""
 
     byte_count: int
     sha256: bytes
@@ -21,7 +21,7 @@ class BodyDigest(NamedTuple):
 
     @property
     def size_error(self) -> str:
-        """The error message for an oversized event."""
+        """Error message for an event above EVENT_BYTES_MAX."""
         return (
             f"{self.byte_count:,} bytes; expected at most {EVENT_BYTES_MAX:,}. "
             f"Kept are the first {KEPT_BYTES:,} and the SHA-256 {self.sha256.hex()}"

@@ -28,8 +28,8 @@ class ReconcilingItem(StrEnum):
     DATE_DIFFERENCES = "date_differences"
 
 
-class NoteCode(StrEnum):
-    """What the two sides of a line disagree about."""
+class BalancingNote(StrEnum):
+    """Code of a note about a line on which the EMR and Billing differ."""
 
     ONLY_IN_EMR = "only_in_emr"
     ONLY_IN_BILLING = "only_in_billing"
@@ -40,7 +40,7 @@ class NoteCode(StrEnum):
 class Note(NamedTuple):
     """A note about a line. For DIFFERENT, the field that differs, and its values in the EMR and in Billing."""
 
-    code: NoteCode
+    code: BalancingNote
     field: str = ""
     in_emr: object = None
     in_billing: object = None
@@ -191,11 +191,11 @@ def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
 def _notes(line: LineComparison, unexplained: Money) -> tuple[Note, ...]:
     """Return what the two sides disagree about, beyond the items."""
     if line.outcome is None:
-        return (Note(NoteCode.ONLY_IN_EMR),)
+        return (Note(BalancingNote.ONLY_IN_EMR),)
     if line.log is None and line.is_in_range and line.emr_amount != line.latest_amount:
-        return (Note(NoteCode.ONLY_IN_BILLING),)
+        return (Note(BalancingNote.ONLY_IN_BILLING),)
     differences = _differences(line, line.log) if line.log else ()
-    return (Note(NoteCode.WRONG_IN_BILLING),) if unexplained and not differences else differences
+    return (Note(BalancingNote.WRONG_IN_BILLING),) if unexplained and not differences else differences
 
 
 def _differences(line: LineComparison, log: PaymentDetails) -> tuple[Note, ...]:
@@ -203,7 +203,7 @@ def _differences(line: LineComparison, log: PaymentDetails) -> tuple[Note, ...]:
     if line.is_in_range and log.day == line.feed.day:
         sides.insert(0, ("amount", line.emr_amount, line.latest_amount))
     return tuple(
-        Note(NoteCode.DIFFERENT, name, in_emr, in_billing)
+        Note(BalancingNote.DIFFERENT, name, in_emr, in_billing)
         for name, in_emr, in_billing in sides
         if in_emr is not None and in_billing is not None and in_emr != in_billing
     )

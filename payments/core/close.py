@@ -55,9 +55,9 @@ class Snapshot(NamedTuple):
 def check_may_close(company_id: str, month: Month, today: date, state: MonthState, earlier: Sequence[Month]) -> None:
     """Check that a month may be closed. `earlier` are the earlier months with entries that are not closed.
 
-    Raises ClosingError if the month is closed, has not ended, or an earlier month is not closed. A close that was
-    interrupted may always continue: otherwise an entry in an earlier month would leave this month CLOSING, and its
-    payments held.
+    Raises ClosingError if the month is closed, has not ended, or an earlier month is not closed.
+
+    An interrupted close may always continue, even if an earlier month received entries meanwhile.
     """
     if state is MonthState.CLOSING:
         return

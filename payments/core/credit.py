@@ -1,4 +1,4 @@
-"""Credits: the amount of each payment line on a patient's account, computed from the ledger alone (rule D8)."""
+"""Compute the credit of a line on a patient's account from its ledger entries (rule D8)."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -35,10 +35,11 @@ class EntryGroup(NamedTuple):
 
 
 def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None = None) -> Credit:
-    """Return the credit of a line with these entries.
+    """Return the credit of a line: the sum of its posted entries.
 
-    Only posted entries count, not a change that a closed month or an open exception holds back. The charge type and
-    date of service are those of the remaining money, and its oldest deposit date starts the hold period.
+    A change that waits in an open exception is not posted and does not count. If the entries differ in charge type or
+    date of service, the credit takes the pair with the largest remaining amount. Its deposit date, which starts the
+    hold period, is the oldest one with a remaining amount.
     """
     amount, entry_id = total(group.amount for group in groups), min(group.entry_id for group in groups)
     if len(groups) == 1:
@@ -64,7 +65,7 @@ def _remaining_kind(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, d
 
 
 def _remaining_since(groups: Sequence[EntryGroup], amount: Money) -> date:
-    """Return the oldest deposit date with money left; reversals of other dates are taken from the oldest first."""
+    """Return the oldest deposit date with a remaining amount. Reversals reduce the oldest dates first."""
     remaining = sums((group.deposit_date, group.amount if amount >= ZERO else -group.amount) for group in groups)
     reversed_amount = -total(each for each in remaining.values() if each < ZERO)
     for day in sorted(remaining):

@@ -18,7 +18,7 @@ ChargeKey = tuple[str, str]
 
 
 class AllocationRule(StrEnum):
-    """The rule that decided a movement, in the order in which the rules apply."""
+    """The rule that decided an allocation, in the order in which the rules apply."""
 
     CHARGE_LOWERED = "charge_lowered"
     PAYMENT_LOWERED = "payment_lowered"
@@ -48,7 +48,7 @@ class Applied(NamedTuple):
     allocation_id: int
 
 
-class Movement(NamedTuple):
+class Allocation(NamedTuple):
     """An amount applied to a charge, negative if unapplied, in dollars, and the rule that decided it."""
 
     line_ref: int
@@ -61,8 +61,8 @@ class Movement(NamedTuple):
 class DistributionPolicy:
     """How a company distributes.
 
-    `as_of` is the day of the run, and `hold` the minimum time from the deposit date that rule 4 waits. `dos_first` puts
-    rule 2 before rule 1. `immediate_only` leaves the four rules to the nightly run.
+    `as_of` is the day of the run. Rule 4 waits for `hold` after the deposit date. `dos_first` puts rule 2 before
+    rule 1. `immediate_only` leaves the four rules to the nightly run.
     """
 
     as_of: date
@@ -81,7 +81,7 @@ def night_of(local: datetime) -> date:
 
 
 class Account:
-    """A patient's account while its movements are computed.
+    """A patient's account while its allocations are computed.
 
     `unapplied` is the amount left of each credit, and `outstanding` the amount left to pay of each charge, in dollars.
     """
@@ -99,7 +99,7 @@ class Account:
         self.applied = sorted(applied, key=lambda each: each.allocation_id, reverse=True)
         self.unapplied = {credit.line_ref: credit.amount for credit in self.credits}
         self.outstanding = {charge.key: charge.balance for charge in self.charges}
-        self.movements: list[Movement] = []
+        self.allocations: list[Allocation] = []
         for each in self.applied:
             self.unapplied[each.line_ref] = self.unapplied.get(each.line_ref, ZERO) - each.amount
             self.outstanding[each.charge] = self.outstanding.get(each.charge, ZERO) - each.amount
@@ -108,7 +108,7 @@ class Account:
         """Apply an amount of a line to a charge; a negative amount unapplies it."""
         self.unapplied[line_ref] -= amount
         self.outstanding[charge] -= amount
-        self.movements.append(Movement(line_ref, charge, amount, rule))
+        self.allocations.append(Allocation(line_ref, charge, amount, rule))
 
     def unapply(self, applied: Sequence[Applied], amount: Money, rule: AllocationRule) -> None:
         """Unapply up to `amount` of these allocations, the newest first."""
@@ -127,27 +127,27 @@ class Account:
                 self.move(credit.line_ref, charge.key, part, rule)
 
     def eligible(self) -> Iterator[Charge]:
-        """Return the charges that are closed to insurance, oldest first."""
+        """Yield the charges that are closed to insurance, oldest first."""
         return (charge for charge in self.charges if not charge.insurance_open)
 
 
-def distribute(account: Account) -> list[Movement]:
-    """Compute the movements that bring an account up to date, in their order.
+def distribute(account: Account) -> list[Allocation]:
+    """Return the allocations that bring an account up to date, in order.
 
-    Applied and unassigned amounts always add up to the entries.
+    The applied and the unapplied amounts always add up to the sum of the ledger entries.
     """
-    _give_back(account)
+    unapply_excess(account)
     _net_refunds(account)
     for credit in account.credits:
         if credit.on_account:
             account.apply(credit, account.eligible(), AllocationRule.ON_ACCOUNT)
     if not account.policy.immediate_only:
         _apply_rules(account)
-    return account.movements
+    return account.allocations
 
 
 def _apply_rules(account: Account) -> None:
-    """Apply the four rules one after the other, each to every payment in the order of deposit."""
+    """Apply the four rules in order. Each rule covers every payment, by deposit date, before the next rule starts."""
     ordinary = [credit for credit in account.credits if not credit.on_account]
     rules = [_own_date, _no_date] if account.policy.dos_first else [_no_date, _own_date]
     for rule in (*rules, _more_than_own_date, _after_hold):
@@ -155,8 +155,8 @@ def _apply_rules(account: Account) -> None:
             rule(account, credit)
 
 
-def _give_back(account: Account) -> None:
-    """Unapply what exceeds a lowered charge or a lowered payment."""
+def unapply_excess(account: Account) -> None:
+    """Unapply the excess after a charge or a payment was lowered."""
     by_charge: dict[ChargeKey, list[Applied]] = defaultdict(list)
     for each in account.applied:
         by_charge[each.charge].append(each)
@@ -171,7 +171,7 @@ def _give_back(account: Account) -> None:
 def _net_refunds(account: Account) -> None:
     """Net refunds against the payment that they refund, then the newest unapplied money, then applied money.
 
-    Refunded money no longer pays for a charge, whichever payment it came from.
+    Refunded money is unapplied from the charges that it paid.
     """
     for refund in account.credits:
         if account.unapplied[refund.line_ref] >= ZERO:
@@ -190,11 +190,13 @@ def _net_refunds(account: Account) -> None:
 
 
 def _net_with_all(account: Account, refund: int) -> None:
+    """Net a refund against the unapplied amount of every credit, the newest first."""
     for credit in reversed(account.credits):
         _net(account, refund, credit.line_ref)
 
 
 def _net(account: Account, refund: int, line_ref: int) -> None:
+    """Net a refund against the unapplied amount of one line."""
     part = min(-account.unapplied[refund], account.unapplied[line_ref])
     if part > ZERO and refund != line_ref:
         account.unapplied[refund] += part
@@ -212,7 +214,7 @@ def _own_date(account: Account, credit: Credit) -> None:
 
 
 def _more_than_own_date(account: Account, credit: Credit) -> None:
-    """Skip a payment whose date of service is still open at insurance: it may be needed there."""
+    """Apply the remainder of a payment, unless a charge of its own date of service is still open at insurance."""
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
         account.apply(credit, account.eligible(), AllocationRule.MORE_THAN_OWN_DATE)

@@ -26,8 +26,8 @@ class FindingReason(StrEnum):
         return self in {FindingReason.CLOSED_MONTH, FindingReason.ZERO_DUE}
 
 
-class NoteCode(StrEnum):
-    """What a biller should know about a finding beyond its amounts."""
+class FindingNote(StrEnum):
+    """Code of a note for the biller about a finding. `findings.note` joins several with `;`."""
 
     LATE_ARRIVAL = "late_arrival"  # followed by `:` and the month that was closed after the save
     NOTHING_TO_POST = "nothing_to_post"  # only the date or a note differs
@@ -90,12 +90,12 @@ def version_conflict(line: Line, amount_now: Money | None) -> Finding:
 
 def proposed_adjustments(line: Line) -> tuple[Adjustment, ...]:
     """Return the adjusting entries that make Billing agree with the EMR; none if only notes differ (rule D4)."""
-    return adjusting_entries(effective_postings(line.postings), _wanted(line))
+    return adjusting_entries(effective_postings(line.postings), _target_posting(line))
 
 
 def import_postings(line: Line) -> tuple[LedgerPosting, ...]:
     """Return the postings that import a line whose Amount Due is 0.00, while its months are open (rule D6)."""
-    return correcting_postings(line.postings, _wanted(line))
+    return correcting_postings(line.postings, _target_posting(line))
 
 
 def accepted(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
@@ -118,7 +118,8 @@ def acknowledged(line: Line) -> Line:
     return line._replace(acknowledged_hash=nonmonetary_hash(line.content))
 
 
-def _wanted(line: Line) -> LedgerPosting | None:
+def _target_posting(line: Line) -> LedgerPosting | None:
+    """Return the posting that Billing should hold for the line; None if it should hold nothing."""
     target = _target(line)
     return LedgerPosting(target, EntryDimensions.of(line.content)) if line.content and target != ZERO else None
 

@@ -61,7 +61,7 @@ class Adjustment(NamedTuple):
     provider_id: str | None
     date_of_service: date | None
 
-    def deposited_on(self, day: date) -> LedgerPosting:
+    def with_deposit_date(self, day: date) -> LedgerPosting:
         """Return the posting with this deposit date."""
         dimensions = EntryDimensions(
             patient_id=self.patient_id,

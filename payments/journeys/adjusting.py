@@ -64,7 +64,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     else:
         day = deposit_date or today
         _check_deposit_date(tx, line, finding, day, today)
-        postings = tuple(each.deposited_on(day) for each in proposed_adjustments(line))
+        postings = tuple(each.with_deposit_date(day) for each in proposed_adjustments(line))
         stamp = Stamp(EntryKind.ADJUSTMENT, who, now)
     refs = lines.write(tx, [accepted(line, postings)], now)
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.

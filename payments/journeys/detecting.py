@@ -6,7 +6,7 @@ The sweep is idempotent. It may run at any time, in two processes simultaneously
 from dataclasses import dataclass
 from datetime import datetime
 
-from payments.core.finding import Finding, FindingReason, FindingStatus, NoteCode, examine, version_conflict
+from payments.core.finding import Finding, FindingNote, FindingReason, FindingStatus, examine, version_conflict
 from payments.core.history import HistoryCode, Params
 from payments.core.line import Line
 from payments.core.month import Month
@@ -95,8 +95,8 @@ def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime])
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
     missed = sorted(month for month in _months(line) if month in closed_at and line.saved_at < closed_at[month])
-    late = f"{NoteCode.LATE_ARRIVAL}:{missed[0][1]}" if missed else ""
-    nothing = "" if finding.proposal else NoteCode.NOTHING_TO_POST
+    late = f"{FindingNote.LATE_ARRIVAL}:{missed[0][1]}" if missed else ""
+    nothing = "" if finding.proposal else FindingNote.NOTHING_TO_POST
     return ";".join(filter(None, (late, nothing)))
 
 

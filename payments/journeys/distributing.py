@@ -8,29 +8,29 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money, total
-from payments.core.distribution import Movement, distribute
+from payments.core.distribution import Allocation, distribute
 from payments.store.db.connection import Transaction
 from payments.store.ledger import distribution, distribution_runs, lines, patients
 from payments.store.ledger.patients import PatientKey
 from payments.store.reports import account
-from payments.store.reports.account import AccountRow, AppliedRow, MovementRow
+from payments.store.reports.account import AccountRow, AllocationRow, AppliedRow
 
-__all__ = ["AccountRow", "AppliedRow", "DistributionResult", "MovementRow", "PatientKey"]
+__all__ = ["AccountRow", "AllocationRow", "AppliedRow", "DistributionResult", "PatientKey"]
 
 FIRST: PatientKey = ("", "")
 """Pass it as `last` to start with the first account."""
 
 
 class DistributionResult(NamedTuple):
-    """The movements on a batch of accounts, and the last account of the batch; None if there were no more accounts."""
+    """Allocations of a batch of accounts. `last` is the last account of the batch, None if no accounts remain."""
 
     last: PatientKey | None
-    movements: list[tuple[PatientKey, Movement]]
+    allocations: list[tuple[PatientKey, Allocation]]
 
     @property
-    def applied(self) -> Money:
+    def net_applied(self) -> Money:
         """The amount applied less the amount un-applied, in dollars."""
-        return total(movement.amount for _, movement in self.movements)
+        return total(allocation.amount for _, allocation in self.allocations)
 
 
 def distribute_accounts(
@@ -72,7 +72,7 @@ def distribute_queued(tx: Transaction, as_of: date | None, now: datetime, limit:
 
 def payments_of(tx: Transaction, moved: Sequence[DistributionResult]) -> dict[int, str]:
     """Return the printed keys of the payments whose money moved, by line id."""
-    return lines.printed_keys(tx, (movement.line_ref for each in moved for _, movement in each.movements))
+    return lines.printed_keys(tx, (allocation.line_ref for each in moved for _, allocation in each.allocations))
 
 
 def show_account(
@@ -82,11 +82,11 @@ def show_account(
     return account.summaries(tx, patient_id, clinics, as_of)
 
 
-def show_movements(
+def show_allocations(
     tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
-) -> list[MovementRow]:
+) -> list[AllocationRow]:
     """Return what was applied and un-applied on a patient's account, in order, of all clinics or of these."""
-    return account.movements(tx, patient_id, clinics, as_of)
+    return account.allocations(tx, patient_id, clinics, as_of)
 
 
 def show_name(tx: Transaction, row: AccountRow) -> str | None:
@@ -105,6 +105,6 @@ def _distribute(
     if not keys:
         return DistributionResult(None, [])
     loaded = distribution.load_accounts(tx, keys, as_of, now, immediate_only=immediate_only)
-    moved = [(key, movement) for key, account in loaded.items() for movement in distribute(account)]
-    distribution.add_movements(tx, moved, loaded, now)
+    moved = [(key, allocation) for key, account in loaded.items() for allocation in distribute(account)]
+    distribution.add_allocations(tx, moved, loaded, now)
     return DistributionResult(keys[-1], moved)

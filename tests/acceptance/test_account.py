@@ -87,8 +87,8 @@ def test_other_payments_are_distributed_nightly_as_the_dry_run_shows(stack: Stac
 
     told = json.loads(stack.do("distribute", "--dry-run", "--format", "json"))
 
-    (movement,) = [each for each in told if each["patient"] == f"{clinic}-ada"]
-    assert (movement["amount"], movement["rule"]) == ("9.00", "Rule 2: the charges of its own date of service")
+    (allocation,) = [each for each in told if each["patient"] == f"{clinic}-ada"]
+    assert (allocation["amount"], allocation["rule"]) == ("9.00", "Rule 2: the charges of its own date of service")
     assert account(stack, clinic) == before
     stack.do("distribute")
     after = account(stack, clinic)

@@ -129,7 +129,7 @@ def is_edited_again(stack: Stack) -> None:
 
 
 def is_edited_in_place(stack: Stack) -> None:
-    """Play W16: an edit in an open month changes the line where it is, and its history keeps what it was."""
+    """Play W16: an edit in an open month updates the existing line; the history keeps the earlier values."""
     day = {"transaction_date": "2020-06-05", "date_of_service": "2020-06-05"}
     for version, amount, june in ((1, "25.00", "50.00"), (2, "35.00", "60.00")):
         content = {"amount_due": amount, "amount_paid": amount, **day}

@@ -8,7 +8,7 @@ import pytest
 
 from payments.contract.money import ZERO, dollars
 from payments.contract.payment_log import PaymentDetails
-from payments.core.balancing import Balance, BalancedLine, LineComparison, Note, NoteCode, explain, last_full_week
+from payments.core.balancing import Balance, BalancedLine, BalancingNote, LineComparison, Note, explain, last_full_week
 from payments.core.outcome import (
     ClosedCase,
     ClosedMonth,
@@ -150,19 +150,24 @@ def test_error_in_the_ledger_is_unexplained(line: LineComparison, amount: str) -
     explained = explain(line)
 
     assert str(explained.unexplained) == amount
-    assert explained.notes == (Note(NoteCode.WRONG_IN_BILLING),)
+    assert explained.notes == (Note(BalancingNote.WRONG_IN_BILLING),)
 
 
 def different(field: str, in_emr: object, in_billing: object) -> Note:
-    return Note(NoteCode.DIFFERENT, field, in_emr, in_billing)
+    return Note(BalancingNote.DIFFERENT, field, in_emr, in_billing)
 
 
 FEED = PaymentDetails(DAY, "Copay", internal_payment=False, version=1)
 KNOWN = compared("25.00", posted("25.00"), imported_in_range="25.00", feed=FEED, log=FEED)
 COMPARED = [
     ("the same", KNOWN, "0.00", ()),
-    ("only in the log", compared("0.00", None, emr_amount="25.00", log=FEED), "25.00", (Note(NoteCode.ONLY_IN_EMR),)),
-    ("not in the log", replace(KNOWN, emr_amount=ZERO, log=None), "-25.00", (Note(NoteCode.ONLY_IN_BILLING),)),
+    (
+        "only in the log",
+        compared("0.00", None, emr_amount="25.00", log=FEED),
+        "25.00",
+        (Note(BalancingNote.ONLY_IN_EMR),),
+    ),
+    ("not in the log", replace(KNOWN, emr_amount=ZERO, log=None), "-25.00", (Note(BalancingNote.ONLY_IN_BILLING),)),
     (
         "amount",
         replace(KNOWN, emr_amount=Decimal("30.00")),

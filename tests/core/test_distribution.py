@@ -11,11 +11,11 @@ from payments.contract.money import dollars
 from payments.core.credit import Credit
 from payments.core.distribution import (
     Account,
+    Allocation,
     AllocationRule,
     Applied,
     Charge,
     DistributionPolicy,
-    Movement,
     distribute,
 )
 
@@ -97,7 +97,7 @@ def test_payment_is_applied_by_the_rules(
 ) -> None:
     moved = distribute(Account(DistributionPolicy(TODAY), [paid], charges, []))
 
-    assert [(movement.charge, str(movement.amount), movement.rule) for movement in moved] == expected
+    assert [(allocation.charge, str(allocation.amount), allocation.rule) for allocation in moved] == expected
 
 
 def test_rule_1_precedes_rule_2_unless_dos_first_is_on() -> None:
@@ -144,8 +144,8 @@ def test_excess_over_a_lowered_charge_is_applied_elsewhere() -> None:
     )
 
     assert distribute(account) == [
-        Movement(1, NEW, Decimal("-25.00"), AllocationRule.CHARGE_LOWERED),
-        Movement(1, OLD, Decimal("25.00"), AllocationRule.MORE_THAN_OWN_DATE),
+        Allocation(1, NEW, Decimal("-25.00"), AllocationRule.CHARGE_LOWERED),
+        Allocation(1, OLD, Decimal("25.00"), AllocationRule.MORE_THAN_OWN_DATE),
     ]
 
 
@@ -158,7 +158,7 @@ def test_refund_unapplies_the_payment_that_it_refunds() -> None:
         [Applied(1, NEW, dollars("80.00"), 1)],
     )
 
-    assert distribute(account) == [Movement(1, NEW, Decimal("-80.00"), AllocationRule.REFUNDED)]
+    assert distribute(account) == [Allocation(1, NEW, Decimal("-80.00"), AllocationRule.REFUNDED)]
     assert sum(account.unapplied.values()) == 0
 
 
@@ -172,8 +172,8 @@ def test_refund_of_an_unknown_payment_unapplies_the_newest_money() -> None:
     )
 
     assert distribute(account) == [
-        Movement(2, NEW, Decimal("-25.00"), AllocationRule.REFUNDED),
-        Movement(1, NEW, Decimal("-5.00"), AllocationRule.REFUNDED),
+        Allocation(2, NEW, Decimal("-25.00"), AllocationRule.REFUNDED),
+        Allocation(1, NEW, Decimal("-5.00"), AllocationRule.REFUNDED),
     ]
     assert sum(account.unapplied.values()) == 0
 
@@ -212,21 +212,21 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
     evening = Account(terms, paid, first, [])
     distribute(evening)
     shrunk = [each._replace(balance=dollars(0)) for each in first if each.key not in {other.key for other in then}]
-    night = Account(terms, paid, then + shrunk, applied_by(evening.movements))
+    night = Account(terms, paid, then + shrunk, applied_by(evening.allocations))
     moved = distribute(night)
 
     unapplied = sum(night.unapplied.values(), Decimal(0))
-    applied = sum((each.amount for each in evening.movements + moved), Decimal(0))
+    applied = sum((each.amount for each in evening.allocations + moved), Decimal(0))
     assert unapplied + applied == sum((each.amount for each in paid), Decimal(0))
     assert unapplied >= min(0, sum(each.amount for each in paid))  # what was paid back pays for nothing
     assert all(outstanding >= 0 for outstanding in night.outstanding.values())
-    assert distribute(Account(terms, paid, then + shrunk, applied_by(evening.movements + moved))) == []
+    assert distribute(Account(terms, paid, then + shrunk, applied_by(evening.allocations + moved))) == []
 
 
-def applied_by(movements: list[Movement]) -> list[Applied]:
-    """Sum movements as the store does: the amount of a line applied to a charge, with its newest movement."""
+def applied_by(allocations: list[Allocation]) -> list[Applied]:
+    """Sum allocations as the store does: the amount of a line applied to a charge, with its newest allocation."""
     standing: dict[tuple[int, tuple[str, str]], Applied] = {}
-    for number, (line_ref, charge_key, amount, _) in enumerate(movements, 1):
+    for number, (line_ref, charge_key, amount, _) in enumerate(allocations, 1):
         before = standing.get((line_ref, charge_key))
         total = amount + (before.amount if before else 0)
         standing[line_ref, charge_key] = Applied(line_ref, charge_key, total, number)

@@ -76,11 +76,11 @@ def test_outbox_events_are_published_in_order_after_an_outage(emr: Connection, r
         emr.commit()
 
     with nowhere() as away, pytest.raises(FeedUnreachableError):
-        Relay(emr, away).turn()
+        Relay(emr, away).publish_chunk()
     assert waiting(emr) == 25
 
     with PaymentFeed(redis_url, stream) as feed:
-        counts = [Relay(emr, feed, chunk=10).turn() for _ in range(4)]
+        counts = [Relay(emr, feed, chunk=10).publish_chunk() for _ in range(4)]
 
     assert counts == [10, 10, 5, 0]
     assert said(redis_url, stream) == list(range(25))
@@ -99,12 +99,12 @@ def test_relay_interrupted_before_its_commit_publishes_again(
     save(emr, 1)
     emr.commit()
     with psycopg.connect(emr_url) as relays, CutOff(redis_url, stream) as feed, pytest.raises(psycopg.OperationalError):
-        Relay(relays, feed).turn()
+        Relay(relays, feed).publish_chunk()
     emr.rollback()
     assert waiting(emr) == 1
 
     with PaymentFeed(redis_url, stream) as feed:
-        Relay(emr, feed).turn()
+        Relay(emr, feed).publish_chunk()
 
     assert said(redis_url, stream) == [1, 1]
     assert waiting(emr) == 0

@@ -48,7 +48,7 @@ def everything(
         said[f"log by {group}"] = reporting.payment_log_sums(tx, LogFilter(as_of=as_of), group)
     for each in patients:
         said[f"account of {each}"] = distributing.show_account(tx, each, as_of=as_of)
-        said[f"movements of {each}"] = distributing.show_movements(tx, each, as_of=as_of)
+        said[f"allocations of {each}"] = distributing.show_allocations(tx, each, as_of=as_of)
         said[f"account of {each}, of a clinic"] = distributing.show_account(tx, each, ["clinic"], as_of)
     return said
 

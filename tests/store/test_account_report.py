@@ -171,4 +171,4 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
 
 def applied(tx: Transaction, patient_id: str) -> Money:
     """Return the total of a patient's money that is applied to charges."""
-    return total(row.amount for row in account.movements(tx, patient_id))
+    return total(row.amount for row in account.allocations(tx, patient_id))

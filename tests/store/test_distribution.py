@@ -50,7 +50,7 @@ def test_many_accounts_take_as_many_statements_as_one(tx: Transaction) -> None:
         done = distributing.distribute_accounts(
             tx, ("company", names[0]) if limit > 1 else FIRST, TODAY, office.now, limit
         )
-        counts.append((len(done.movements), len(statements)))
+        counts.append((len(done.allocations), len(statements)))
 
     assert counts[0][0] == 1
     assert counts[1] == (39, counts[0][1])
@@ -118,7 +118,7 @@ def test_interrupted_nightly_run_continues_after_its_last_account(tx: Transactio
 
     sets = [distributing.distribute_next_due(tx, tonight, 2) for _ in range(4)]
 
-    assert [[patient_id for (_, patient_id), _ in each.movements] for each in sets] == [
+    assert [[patient_id for (_, patient_id), _ in each.allocations] for each in sets] == [
         ["ada", "bob"],
         ["cleo"],
         [],

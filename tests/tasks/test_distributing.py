@@ -86,13 +86,13 @@ def test_run_continues_in_another_message_after_its_time_slice(resources, engine
     monkeypatch.setattr(distributing, "BATCH_ACCOUNTS", 2)
     monkeypatch.setattr(distributing, "TIME_SLICE_SECONDS", 0)  # one batch is a whole time slice
 
-    assert distribute_payments() == "2 movements, 40.00 applied"
+    assert distribute_payments() == "2 allocations, 40.00 applied"
     assert unassigned(resources, company, patients) == dict.fromkeys(patients[:2], Decimal("10.00")) | dict.fromkeys(
         patients[2:], Decimal("30.00")
     )
     assert take_nightly_messages(engines) == 1
 
-    while distribute_payments() != "0 movements, 0.00 applied":
+    while distribute_payments() != "0 allocations, 0.00 applied":
         pass
 
     assert unassigned(resources, company, patients) == dict.fromkeys(patients, Decimal("10.00"))
@@ -102,7 +102,10 @@ def test_finished_run_sends_no_message_and_runs_once_a_day(resources, engines, c
     import_visits(resources, company, ["ada"])
     make_nightly_run_due(resources, company)
 
-    assert [distribute_payments(), distribute_payments()] == ["1 movements, 20.00 applied", "0 movements, 0.00 applied"]
+    assert [distribute_payments(), distribute_payments()] == [
+        "1 allocations, 20.00 applied",
+        "0 allocations, 0.00 applied",
+    ]
 
     assert take_nightly_messages(engines) == 0
     assert unassigned(resources, company, ["ada"]) == {"ada": Decimal("10.00")}
@@ -130,7 +133,7 @@ def test_interrupted_run_continues_where_it_stopped(resources, company, monkeypa
         "p2": Decimal("30.00"),
     }
 
-    assert distribute_payments() == "1 movements, 20.00 applied"
+    assert distribute_payments() == "1 allocations, 20.00 applied"
 
 
 def test_concurrent_run_sends_no_second_message(resources, engines, company):
@@ -138,7 +141,7 @@ def test_concurrent_run_sends_no_second_message(resources, engines, company):
     make_nightly_run_due(resources, company)
     with transaction(resources.database) as tx:
         assert journey.distribute_next_due(tx, datetime.now(UTC), 1).last
-        assert distribute_payments() == "0 movements, 0.00 applied"
+        assert distribute_payments() == "0 allocations, 0.00 applied"
 
     assert take_nightly_messages(engines) == 0
 
@@ -149,17 +152,17 @@ def test_payments_on_account_are_applied_immediately_until_the_queue_is_empty(re
     assert queued(resources, company) == patients
     monkeypatch.setattr(distributing, "BATCH_ACCOUNTS", 2)
 
-    assert apply_immediately() == "3 movements"
+    assert apply_immediately() == "3 allocations"
 
     assert queued(resources, company) == []
     assert unassigned(resources, company, patients) == dict.fromkeys(patients, Decimal("10.00"))
-    assert apply_immediately() == "0 movements"
+    assert apply_immediately() == "0 allocations"
 
 
 def test_other_payments_wait_for_the_nightly_run(resources, company):
     import_visits(resources, company, ["ada"])
 
-    assert apply_immediately() == "0 movements"
+    assert apply_immediately() == "0 allocations"
     assert (queued(resources, company), unassigned(resources, company, ["ada"])) == ([], {"ada": Decimal("30.00")})
 
 
@@ -169,8 +172,8 @@ def test_account_changed_during_distribution_stays_queued(resources, company):
         line = {"company_id": company, "clinic_id": company}
         again = saved(payment_id="ada", patient_id="ada", version=2, **paid("31.00", DAY), **line)
         importing.import_events(tx, arrived([again, patient("ada", company_id=company, version=2)]), run())
-        assert apply_immediately() == "2 movements"
+        assert apply_immediately() == "2 allocations"
 
     assert queued(resources, company) == ["ada"]
-    assert apply_immediately() == "0 movements"
+    assert apply_immediately() == "0 allocations"
     assert unassigned(resources, company, ["ada", "bob"]) == {"ada": Decimal("11.00"), "bob": Decimal("10.00")}

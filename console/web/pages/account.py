@@ -11,7 +11,7 @@ from console.web.auth import Viewer
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
 from payments.journeys import distributing, reporting
-from payments.journeys.distributing import AccountRow, MovementRow
+from payments.journeys.distributing import AccountRow, AllocationRow
 from payments.journeys.reporting import LogFilter, LogRow
 from payments.store.db.connection import Transaction
 
@@ -32,9 +32,9 @@ def show(
     chosen, visible = query.parameters, context.user.clinics
     patient, as_of = chosen.patient, chosen.as_of
     with context.app.snapshot_transaction() as tx:
-        movements = distributing.show_movements(tx, patient, visible, as_of)
+        allocations = distributing.show_allocations(tx, patient, visible, as_of)
         rows = distributing.show_account(tx, patient, visible, as_of)
-        accounts = [_read_account(tx, row, movements, chosen.payments_query(row, visible)) for row in rows]
+        accounts = [_read_account(tx, row, allocations, chosen.payments_query(row, visible)) for row in rows]
         context.audit(tx, "viewed account", patient)
     if not accounts:
         raise PageError(404, f"There is no patient {patient}.", "Check the patient id in the Claims Feed.")
@@ -51,11 +51,11 @@ class _Account(NamedTuple):
     name: str | None
     lines: Sequence[LogRow]
     has_more: bool
-    movements: Sequence[MovementRow]
+    allocations: Sequence[AllocationRow]
 
 
 def _read_account(
-    tx: Transaction, row: AccountRow, movements: Sequence[MovementRow], log_filter: LogFilter
+    tx: Transaction, row: AccountRow, allocations: Sequence[AllocationRow], log_filter: LogFilter
 ) -> _Account:
     page = reporting.payment_log_page(tx, log_filter, None, LINES_MAX)
     return _Account(
@@ -63,5 +63,5 @@ def _read_account(
         distributing.show_name(tx, row),
         [each.row for each in page.rows],
         page.has_more,
-        [each for each in movements if each.company == row.company],
+        [each for each in allocations if each.company == row.company],
     )

@@ -88,7 +88,7 @@ def requeue_dead_letters(
         arrays(rows, _KEY) | {"now": now, "ids": list(ids)},
     )
     requeued = found.mappings().all()
-    _record_dead_letters(tx, requeued, now, who)
+    _record_requeued_dead_letters(tx, requeued, now, who)
     return [row["id"] if row["id"] in ids else _key(row) for row in requeued]
 
 
@@ -97,7 +97,7 @@ def requeue_matching_dead_letters(tx: Transaction, requeue_filter: RequeueFilter
     found = tx.execute(
         text(f"{_REQUEUE_DEAD_LETTERS} AND {_MATCHES} RETURNING id, version"), asdict(requeue_filter) | {"now": now}
     )
-    return _record_dead_letters(tx, found.mappings().all(), now, who)
+    return _record_requeued_dead_letters(tx, found.mappings().all(), now, who)
 
 
 def _record_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
@@ -105,7 +105,7 @@ def _record_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime
     return _record(tx, (event._replace(version=row["version"], line_ref=row["id"]) for row in requeued))
 
 
-def _record_dead_letters(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
+def _record_requeued_dead_letters(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
     code = HistoryCode.DEAD_LETTER_RESUBMITTED
     return _record(
         tx, (HistoryEvent(now, code, who, version=row["version"], dead_letter_id=row["id"]) for row in requeued)

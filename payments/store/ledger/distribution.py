@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from payments.contract.money import ZERO
 from payments.core.credit import Credit, EntryGroup, credit_of
-from payments.core.distribution import Account, Applied, Charge, DistributionPolicy, Movement
+from payments.core.distribution import Account, Allocation, Applied, Charge, DistributionPolicy
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.bulk import arrays, insertion, unnested
 from payments.store.db.connection import Transaction
@@ -18,7 +18,7 @@ from payments.store.ledger.patients import PatientKey
 from payments.store.tables import allocations, distribution_queue, patients
 
 _KEY = ["company_id", "patient_id"]
-_MOVEMENT = "line_ref clinic_id charge_id company_id patient_id amount rule distribution_date made_at".split()
+_ALLOCATION = "line_ref clinic_id charge_id company_id patient_id amount rule distribution_date made_at".split()
 
 
 def enqueue(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> int:
@@ -84,29 +84,29 @@ def load_accounts(
     return {key: Account(policies[key[0]], credits_[key], charges[key], applied[key]) for key in keys}
 
 
-def add_movements(
+def add_allocations(
     tx: Transaction,
-    moved: Sequence[tuple[PatientKey, Movement]],
+    moved: Sequence[tuple[PatientKey, Allocation]],
     accounts: Mapping[PatientKey, Account],
     now: datetime,
 ) -> None:
-    """Insert the movements of these accounts as allocations, in their order."""
+    """Insert the allocations of these accounts as allocations, in their order."""
     rows = [
         {
-            "line_ref": movement.line_ref,
-            "clinic_id": movement.charge[0],
-            "charge_id": movement.charge[1],
+            "line_ref": allocation.line_ref,
+            "clinic_id": allocation.charge[0],
+            "charge_id": allocation.charge[1],
             "company_id": company_id,
             "patient_id": patient_id,
-            "amount": movement.amount,
-            "rule": movement.rule,
+            "amount": allocation.amount,
+            "rule": allocation.rule,
             "distribution_date": accounts[company_id, patient_id].policy.as_of,
             "made_at": now,
         }
-        for (company_id, patient_id), movement in moved
+        for (company_id, patient_id), allocation in moved
     ]
     if rows:
-        tx.execute(text(insertion(allocations, _MOVEMENT)), arrays(rows, _MOVEMENT))
+        tx.execute(text(insertion(allocations, _ALLOCATION)), arrays(rows, _ALLOCATION))
 
 
 def _rows(accounts: Iterable[PatientKey]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A patient's account: its sums, the movements between payments and charges, and the sums of these by payment."""
+"""A patient's account: its sums, the allocations between payments and charges, and the sums of these by payment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class AccountRow:
     company: str
 
 
-class MovementRow(NamedTuple):
+class AllocationRow(NamedTuple):
     """An amount in dollars that a payment was applied to a charge, or un-applied (negative)."""
 
     company: str
@@ -77,9 +77,9 @@ def summaries(
     return [AccountRow(**row) for row in found.mappings()]
 
 
-def movements(
+def allocations(
     tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
-) -> list[MovementRow]:
+) -> list[AllocationRow]:
     """Return what was applied and un-applied on a patient's accounts, in order; with `clinics`, of their payments."""
     query = (
         f"SELECT allocations.company_id AS company, {_PAYMENT_KEY} AS payment, {_CHARGE_KEY} AS charge, "
@@ -89,7 +89,7 @@ def movements(
     )
     statement = as_of_query(as_of, "charges allocations lines", query)
     found = tx.execute(text(statement), _parameters(patient_id, clinics, as_of))
-    return [MovementRow(**row) for row in found.mappings()]
+    return [AllocationRow(**row) for row in found.mappings()]
 
 
 def applied_to(tx: Transaction, patient_id: str | None, as_of: datetime | None = None) -> list[AppliedRow]:

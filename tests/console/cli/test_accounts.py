@@ -68,7 +68,7 @@ def account(terminal: Terminal, ada: dict[str, str]) -> dict[str, object]:
     return row
 
 
-def movements(terminal: Terminal, ada: dict[str, str], *arguments: str) -> list[tuple[str, str, str]]:
+def allocations(terminal: Terminal, ada: dict[str, str], *arguments: str) -> list[tuple[str, str, str]]:
     """Distribute, and return what was moved on her account as (charge, amount, rule)."""
     rows = terminal.types("distribute", *arguments, "--format", "json").rows
     mine = [row for row in rows if row["patient"] == ada["patient_id"]]
@@ -89,7 +89,7 @@ def test_account_adds_up_despite_concurrent_imports(
 def test_expanded_log_adds_up_despite_concurrent_distribution(
     terminal: Terminal, owing: dict[str, str], meanwhile: Meanwhile
 ) -> None:
-    meanwhile(distributing, "show_applied", lambda: movements(terminal, owing, "--as-of", "2020-05-05"))
+    meanwhile(distributing, "show_applied", lambda: allocations(terminal, owing, "--as-of", "2020-05-05"))
     log = ("report", "payment-log", "--patient", owing["patient_id"], "--expand", "--format", "json")
     rows = terminal.types(*log).rows
 
@@ -111,7 +111,7 @@ def test_account_json_has_documented_keys_and_payments(terminal: Terminal, owing
 def test_patient_id_of_two_companies_has_two_accounts(
     terminal: Terminal, ledger_database: Database, owing: dict[str, str]
 ) -> None:
-    movements(terminal, owing, "--as-of", "2020-05-05")
+    allocations(terminal, owing, "--as-of", "2020-05-05")
     theirs = owing | {name: f"b-{owing[name]}" for name in ("company_id", "clinic_id")}
     with transaction(ledger_database) as tx:
         wish = SettingsUpdate(
@@ -133,7 +133,7 @@ def test_patient_id_of_two_companies_has_two_accounts(
 
 
 def test_account_adds_up_after_distribution(terminal: Terminal, owing: dict[str, str]) -> None:
-    movements(terminal, owing, "--as-of", "2020-05-05")
+    allocations(terminal, owing, "--as-of", "2020-05-05")
 
     row = account(terminal, owing)
 
@@ -155,13 +155,13 @@ def test_unknown_patient_is_refused(terminal: Terminal) -> None:
 def test_account_table_fits_the_screen(
     terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    movements(terminal, owing, "--as-of", "2020-05-05")
+    allocations(terminal, owing, "--as-of", "2020-05-05")
 
     for width in (80, 120, 160):
         monkeypatch.setenv("COLUMNS", str(width))
         shown = terminal.types("report", "account", owing["patient_id"]).out
         assert max(map(len, shown.splitlines())) <= width
-        assert all(word in shown for word in ("Unassigned", "Still owed", "80.00", "2 rows", "2 movements", "Rule 2"))
+        assert all(word in shown for word in ("Unassigned", "Still owed", "80.00", "2 rows", "2 allocations", "Rule 2"))
 
 
 def test_account_csv_lists_its_payments(terminal: Terminal, owing: dict[str, str]) -> None:
@@ -174,24 +174,24 @@ def test_account_csv_lists_its_payments(terminal: Terminal, owing: dict[str, str
 def test_distribute_dry_run_changes_nothing(terminal: Terminal, owing: dict[str, str]) -> None:
     before = account(terminal, owing)
 
-    tried = movements(terminal, owing, "--as-of", "2020-05-05", "--dry-run")
+    tried = allocations(terminal, owing, "--as-of", "2020-05-05", "--dry-run")
 
     assert tried == [("april", "15.00", OWN_DATE), ("march", "10.00", MORE)]
     assert account(terminal, owing) == before
-    assert movements(terminal, owing, "--as-of", "2020-05-05") == tried
-    assert movements(terminal, owing, "--as-of", "2020-05-05") == []
+    assert allocations(terminal, owing, "--as-of", "2020-05-05") == tried
+    assert allocations(terminal, owing, "--as-of", "2020-05-05") == []
 
 
 def test_distribute_as_of_date_decides_what_is_held(terminal: Terminal, owing: dict[str, str]) -> None:
-    movements(terminal, owing, "--as-of", "2020-05-05")
+    allocations(terminal, owing, "--as-of", "2020-05-05")
 
-    assert movements(terminal, owing, "--as-of", "2020-06-02", "--dry-run") == []  # the 29th day after the deposit
-    assert movements(terminal, owing, "--as-of", "2020-06-03", "--dry-run") == [("march", "20.00", AFTER_HOLD)]
+    assert allocations(terminal, owing, "--as-of", "2020-06-02", "--dry-run") == []  # the 29th day after the deposit
+    assert allocations(terminal, owing, "--as-of", "2020-06-03", "--dry-run") == [("march", "20.00", AFTER_HOLD)]
     terminal.types("company", "set", owing["company_id"], "--hold-days", "29")
-    assert movements(terminal, owing, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
+    assert allocations(terminal, owing, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
 
 
-def test_distribute_names_the_payment_of_each_movement(terminal: Terminal, owing: dict[str, str]) -> None:
+def test_distribute_names_the_payment_of_each_allocation(terminal: Terminal, owing: dict[str, str]) -> None:
     rows = terminal.types("distribute", "--as-of", "2020-05-05", "--dry-run", "--format", "json").rows
 
     own = [(row["payment"], row["charge"]) for row in rows if row["company"] == owing["company_id"]]
@@ -225,4 +225,4 @@ def test_payment_on_account_is_applied_on_import(terminal: Terminal, hears: Hear
         ("old", "30.00"),
         ("new", "10.00"),
     ]
-    assert movements(terminal, ada) == []
+    assert allocations(terminal, ada) == []
