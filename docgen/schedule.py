@@ -8,6 +8,10 @@ _INTRODUCTION = """
 Celery beat (`workers.scheduler`) sends these tasks. A message expires after its own interval, so messages do not pile
 up while no worker runs.
 
+The names are wire names. They are fixed, because old and new workers share the queues during an upgrade. Some therefore
+differ from the function that runs: `payments.give_up` stores dead letters, `billing.apply_at_once` applies payments
+immediately, and `billing.make_room` creates partitions.
+
 """
 
 

@@ -101,7 +101,7 @@ def keep_prepared_statements(connection: Any, _record: object) -> None:
 def scratch_database(url: str, template: str = "template0") -> Iterator[str]:
     """Create a database beside the one that the URL names, as a copy of the template, and drop it at the end."""
     name = f"payments_test_{uuid.uuid4().hex[:12]}"
-    # Copied file by file: through the write-ahead log, as is the default, it costs ten times as much.
+    # The default strategy writes the copy to the WAL and takes ten times as long.
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
@@ -117,7 +117,7 @@ def flush(url: str) -> None:
 
 @pytest.fixture(scope="session")
 def empty_ledger(postgres_url: str) -> Iterator[str]:
-    """The name of a database at the newest form, to which nobody connects: others are copies of it."""
+    """Name of the template database at the newest schema. No test connects to it; test databases are copies of it."""
     with scratch_database(postgres_url) as url:
         upgrade(url)
         yield urlsplit(url).path[1:]
@@ -125,7 +125,7 @@ def empty_ledger(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """The way to a database at the newest form; it is the whole session's."""
+    """Session-scoped database connection at the newest schema."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="tests", pool_size=4)
         event.listen(engine, "connect", keep_prepared_statements)

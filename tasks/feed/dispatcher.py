@@ -1,8 +1,8 @@
 """Dispatch new stream entries: ask an importer to import them, with one request in flight at a time.
 
-The dispatcher reads no event bodies and forms no chunks. An importer reads what is new when it starts, so a lone event
-is imported immediately and a backlog in full chunks. The dispatcher's sweep redelivers entries that an importer lost
-and terminates the database sessions of stalled workers.
+The dispatcher forms no chunks. It reads at most one entry to notice new ones, and discards it. An importer reads what
+is new when it starts, so a lone event is imported immediately and a backlog in full chunks. The dispatcher's sweep
+redelivers entries that an importer lost and terminates the database sessions of stalled workers.
 """
 
 import threading
