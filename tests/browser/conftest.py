@@ -62,7 +62,7 @@ def admins_page(chromium: Browser, address: str) -> Iterator[Page]:
 
 
 @pytest.fixture
-def strangers_page(chromium: Browser, address: str) -> Iterator[Page]:
+def anonymous_page(chromium: Browser, address: str) -> Iterator[Page]:
     """A page without login."""
     with chromium.new_context(base_url=address) as context:
         yield context.new_page()

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.acceptance.events import key, patient, payment
 from tests.acceptance.stack import Stack
-from tests.browser.stories import change_a_closed_month
+from tests.browser.closed_month import change_a_closed_month
 
 LogIn = Callable[..., Page]
 

@@ -12,8 +12,8 @@ from config.engines import current_engines
 from config.settings import read_settings
 from tests.acceptance.events import ALL_TYPES, payment
 from tests.acceptance.stack import Stack
+from tests.browser.closed_month import change_a_closed_month
 from tests.browser.conftest import WIDTHS
-from tests.browser.stories import change_a_closed_month
 
 CLOSED, STRANGE = "pages-closed", "pages-strange"
 PAGES = {
@@ -104,12 +104,12 @@ def test_page_fits_labels_its_controls_and_passes_axe(name: str, admins_page: Pa
     assert {where: found for where, found in problems.items() if found} == {}
 
 
-def test_login_page_passes_axe(strangers_page: Page, axe: Axe, shots: Path) -> None:
-    strangers_page.goto("/login")
-    strangers_page.screenshot(path=shots / "login-desk.png")
+def test_login_page_passes_axe(anonymous_page: Page, axe: Axe, shots: Path) -> None:
+    anonymous_page.goto("/login")
+    anonymous_page.screenshot(path=shots / "login-desk.png")
 
-    assert axe.run(strangers_page).response["violations"] == []
-    assert strangers_page.evaluate("document.activeElement.name") == "name"
+    assert axe.run(anonymous_page).response["violations"] == []
+    assert anonymous_page.evaluate("document.activeElement.name") == "name"
 
 
 def test_keyboard_reaches_content_and_search(

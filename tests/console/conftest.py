@@ -1,4 +1,4 @@
-"""The `payments` command run in this process, on a real database and a real Redis of its own."""
+"""Fixtures that run the `payments` command in this process, on a separate real database and Redis."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,17 +21,17 @@ from payments.store.db.connection import Database, connect, transaction
 from tests.engines import flush, scratch_database
 from tests.make import NOW, arrived, run
 
-# Nobody guesses passwords here, and many users log in.
+# Cheap hashing: the tests log in many users.
 CHEAP = HashCost(memory_kib=8, passes=1, lanes=1)
 NOWHERE = "redis://127.0.0.1:1/0"
-# How a command connects to PostgreSQL.
+# The options with which a command connects to PostgreSQL.
 COMMAND_OPTIONS: dict[str, Any] = {"application_name": "payments console", "pool_size": 1}
-Meanwhile = Callable[[ModuleType, str, Callable[[], object]], None]
-"""From now on something is committed when a function of a module is asked for the first time, before it answers."""
+CommitBeforeCall = Callable[[ModuleType, str, Callable[[], object]], None]
+"""Commit something immediately before the first call of a function of a module."""
 
 
-class Answer(NamedTuple):
-    """What a command printed, and the status it ended with."""
+class Result(NamedTuple):
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -39,35 +39,35 @@ class Answer(NamedTuple):
 
     @property
     def rows(self) -> Any:
-        """What was printed as JSON."""
+        """The parsed JSON output of a successful command."""
         assert (self.status, self.err) == (0, "")
         return json.loads(self.out)
 
 
 class Terminal:
-    """Somebody who types `payments ...` and reads what comes."""
+    """Runs `payments ...` and captures its output."""
 
     def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
         self._capfd = capfd
 
-    def types(self, *arguments: str) -> Answer:
+    def run(self, *arguments: str) -> Result:
         self._capfd.readouterr()
         status = main.run(arguments)
-        return Answer(status, *self._capfd.readouterr())
+        return Result(status, *self._capfd.readouterr())
 
 
 class Billing:
-    """A ledger on which the console's commands work; what is written stays, so each test has clinics of its own."""
+    """The committed ledger of the commands. It is shared, so each test uses separate clinics."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def clinic(self, clinic_id: str, *types: ChargeType) -> None:
         with transaction(self._database) as tx:
-            wish = SettingsUpdate(clinic_id, "company", integration=True, charge_types=types or list(ChargeType))
-            configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
+            update = SettingsUpdate(clinic_id, "company", integration=True, charge_types=types or list(ChargeType))
+            configuring.set_clinic(tx, update, now=NOW, who="user:admin")
 
-    def imports(self, *events: Event | bytes) -> None:
+    def import_events(self, *events: Event | bytes) -> None:
         with transaction(self._database) as tx:
             importing.import_events(tx, arrived(events), run())
 
@@ -91,8 +91,10 @@ def billing(ledger_database: Database) -> Billing:
 
 
 @pytest.fixture
-def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Terminal:
-    """Somebody who types where no engine is named, in a home in which nothing was ever started."""
+def unconfigured_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> Terminal:
+    """A terminal without engine URLs, with a home in which nothing was started."""
     for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PAYMENTS_HOME", str(tmp_path))
@@ -102,7 +104,7 @@ def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.Capt
 
 @pytest.fixture
 def feed(redis_url: str) -> Iterator[redis.Redis]:
-    """An empty feed that the commands publish on."""
+    """The feed on which the commands publish; emptied after the test."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
     flush(redis_url)
@@ -111,7 +113,7 @@ def feed(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="package")
 def command_database(ledger_url: str) -> Iterator[Database]:
-    """The engine of all commands of these tests. A connection of its own for each command would double their cost."""
+    """The engine shared by all commands, because a new connection for each command would double their cost."""
     engine = connect(ledger_url, **COMMAND_OPTIONS | {"pool_size": 2})  # a test may run a command within another
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "dispose", lambda: None)
@@ -121,9 +123,13 @@ def command_database(ledger_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def terminal(
-    stranger: Terminal, ledger_url: str, redis_url: str, command_database: Database, monkeypatch: pytest.MonkeyPatch
+    unconfigured_terminal: Terminal,
+    ledger_url: str,
+    redis_url: str,
+    command_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Terminal:
-    """Somebody who types where the engines are named by URL."""
+    """A terminal whose environment names the engines by URL."""
 
     def connect_command(url: str, **options: Any) -> Database:
         return command_database if (url, options) == (ledger_url, COMMAND_OPTIONS) else connect(url, **options)
@@ -131,22 +137,22 @@ def terminal(
     monkeypatch.setattr(connection, "connect", connect_command)
     monkeypatch.setenv("DATABASE_URL", ledger_url)
     monkeypatch.setenv("REDIS_URL", redis_url)
-    return stranger
+    return unconfigured_terminal
 
 
 @pytest.fixture
-def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
-    """Let something be committed between two questions."""
+def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
+    """Return a function that commits something between two queries of the code under test."""
 
-    def meanwhile(module: ModuleType, name: str, commit: Callable[[], object]) -> None:
-        ask, waiting = getattr(module, name), [commit]
+    def commit_before_call(module: ModuleType, name: str, commit: Callable[[], object]) -> None:
+        original, pending = getattr(module, name), [commit]
 
-        @wraps(ask)
-        def asked(*arguments: Any) -> Any:
-            if waiting:
-                waiting.pop()()
-            return ask(*arguments)
+        @wraps(original)
+        def call(*arguments: Any) -> Any:
+            if pending:
+                pending.pop()()
+            return original(*arguments)
 
-        monkeypatch.setattr(module, name, asked)
+        monkeypatch.setattr(module, name, call)
 
-    return meanwhile
+    return commit_before_call

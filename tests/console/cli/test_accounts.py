@@ -1,4 +1,4 @@
-"""A patient's account and the distribution of its money, on the command line."""
+"""`payments report account` and `payments distribute`."""
 
 import csv
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, distributing, importing, reporting
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
-from tests.console.conftest import Meanwhile, Terminal
+from tests.console.conftest import CommitBeforeCall, Terminal
 from tests.make import arrived, charge, patient, run, saved
 from tests.office import paid
 
@@ -22,37 +22,37 @@ OWN_DATE = "Rule 2: the charges of its own date of service"
 MORE = "Rule 3: remainder after its own date of service, oldest charge first"
 AFTER_HOLD = "Rule 4: held for the minimum days, oldest charge first"
 
-Hears = Callable[..., None]
+ImportEvents = Callable[..., None]
 
 
 @pytest.fixture
 def ada() -> dict[str, str]:
-    """A patient of a company of her own."""
+    """The ids of a patient of a new company."""
     name = uuid4().hex[:8]
     return {"company_id": f"a-{name}", "clinic_id": f"a-{name}", "patient_id": f"ada-{name}"}
 
 
 @pytest.fixture
-def hears(ledger_database: Database, ada: dict[str, str]) -> Hears:
-    """Import what the EMR saves, and do at once what may not wait."""
+def import_and_distribute(ledger_database: Database, ada: dict[str, str]) -> ImportEvents:
+    """Return a function that imports events and runs the immediate distribution."""
     with transaction(ledger_database) as tx:
-        wish = SettingsUpdate(ada["clinic_id"], ada["company_id"], integration=True, charge_types=list(ChargeType))
-        configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
+        update = SettingsUpdate(ada["clinic_id"], ada["company_id"], integration=True, charge_types=list(ChargeType))
+        configuring.set_clinic(tx, update, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
 
-    def hears(*events: Event) -> None:
+    def import_and_distribute(*events: Event) -> None:
         now = datetime.now(UTC)
         with transaction(ledger_database) as tx:
             importing.import_events(tx, arrived(events), run(now))
             distributing.distribute_queued(tx, now.date(), now, 500)
 
-    hears(patient(ada["patient_id"], company_id=ada["company_id"]))
-    return hears
+    import_and_distribute(patient(ada["patient_id"], company_id=ada["company_id"]))
+    return import_and_distribute
 
 
 @pytest.fixture
-def owing(hears: Hears, ada: dict[str, str]) -> dict[str, str]:
-    """She owes 15.00 for April and 30.00 for March, and paid 25.00 in April and 100.00 for a visit at insurance."""
-    hears(
+def owing(import_and_distribute: ImportEvents, ada: dict[str, str]) -> dict[str, str]:
+    """The patient owes 15.00 for April and 30.00 for March; paid 25.00 in April and 100.00 for a visit at insurance."""
+    import_and_distribute(
         charge("april", "15.00", date_of_service="2020-04-08", **ada),
         charge("march", "30.00", date_of_service="2020-03-02", **ada),
         charge("may", "60.00", date_of_service="2020-05-04", insurance_open=True, **ada),
@@ -63,23 +63,23 @@ def owing(hears: Hears, ada: dict[str, str]) -> dict[str, str]:
 
 
 def account(terminal: Terminal, ada: dict[str, str]) -> dict[str, object]:
-    (row,) = terminal.types("report", "account", ada["patient_id"], "--format", "json").rows
+    (row,) = terminal.run("report", "account", ada["patient_id"], "--format", "json").rows
     assert isinstance(row, dict)
     return row
 
 
 def allocations(terminal: Terminal, ada: dict[str, str], *arguments: str) -> list[tuple[str, str, str]]:
-    """Distribute, and return what was moved on her account as (charge, amount, rule)."""
-    rows = terminal.types("distribute", *arguments, "--format", "json").rows
+    """Distribute, and return the allocations of the patient as (charge, amount, rule)."""
+    rows = terminal.run("distribute", *arguments, "--format", "json").rows
     mine = [row for row in rows if row["patient"] == ada["patient_id"]]
     return [(row["charge"].partition("/")[2], row["amount"], row["rule"]) for row in mine]
 
 
 def test_account_adds_up_despite_concurrent_imports(
-    terminal: Terminal, owing: dict[str, str], hears: Hears, meanwhile: Meanwhile
+    terminal: Terminal, owing: dict[str, str], import_and_distribute: ImportEvents, commit_before_call: CommitBeforeCall
 ) -> None:
     more = saved(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing)
-    meanwhile(reporting, "payment_log", lambda: hears(more))
+    commit_before_call(reporting, "payment_log", lambda: import_and_distribute(more))
     row = account(terminal, owing)
 
     assert isinstance(row["payments"], list)
@@ -87,14 +87,14 @@ def test_account_adds_up_despite_concurrent_imports(
 
 
 def test_expanded_log_adds_up_despite_concurrent_distribution(
-    terminal: Terminal, owing: dict[str, str], meanwhile: Meanwhile
+    terminal: Terminal, owing: dict[str, str], commit_before_call: CommitBeforeCall
 ) -> None:
-    meanwhile(distributing, "show_applied", lambda: allocations(terminal, owing, "--as-of", "2020-05-05"))
+    commit_before_call(distributing, "show_applied", lambda: allocations(terminal, owing, "--as-of", "2020-05-05"))
     log = ("report", "payment-log", "--patient", owing["patient_id"], "--expand", "--format", "json")
-    rows = terminal.types(*log).rows
+    rows = terminal.run(*log).rows
 
     assert [(row["unassigned"], row["applied"]) for row in rows] == [("25.00", []), ("100.00", [])]
-    assert [row["unassigned"] for row in terminal.types(*log).rows] == ["0.00", "100.00"]
+    assert [row["unassigned"] for row in terminal.run(*log).rows] == ["0.00", "100.00"]
 
 
 def test_account_json_has_documented_keys_and_payments(terminal: Terminal, owing: dict[str, str]) -> None:
@@ -114,17 +114,17 @@ def test_patient_id_of_two_companies_has_two_accounts(
     allocations(terminal, owing, "--as-of", "2020-05-05")
     theirs = owing | {name: f"b-{owing[name]}" for name in ("company_id", "clinic_id")}
     with transaction(ledger_database) as tx:
-        wish = SettingsUpdate(
+        update = SettingsUpdate(
             theirs["clinic_id"], theirs["company_id"], integration=True, charge_types=list(ChargeType)
         )
-        configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
+        configuring.set_clinic(tx, update, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
         events = [
             patient(theirs["patient_id"], company_id=theirs["company_id"]),
             saved(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
         ]
         importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
 
-    ours, others = terminal.types("report", "account", owing["patient_id"], "--format", "json").rows
+    ours, others = terminal.run("report", "account", owing["patient_id"], "--format", "json").rows
 
     assert [ours["company"], others["company"]] == [owing["company_id"], theirs["company_id"]]
     assert [each["amount"] for each in ours["payments"]] == ["25.00", "100.00"]
@@ -146,10 +146,10 @@ def test_account_adds_up_after_distribution(terminal: Terminal, owing: dict[str,
 
 
 def test_unknown_patient_is_refused(terminal: Terminal) -> None:
-    told = terminal.types("report", "account", "nobody-at-all", "--format", "json")
+    result = terminal.run("report", "account", "nobody-at-all", "--format", "json")
 
-    assert (told.status, told.out) == (1, "")
-    assert told.err == "payments: there is no patient nobody-at-all\n"
+    assert (result.status, result.out) == (1, "")
+    assert result.err == "payments: there is no patient nobody-at-all\n"
 
 
 def test_account_table_fits_the_screen(
@@ -159,13 +159,13 @@ def test_account_table_fits_the_screen(
 
     for width in (80, 120, 160):
         monkeypatch.setenv("COLUMNS", str(width))
-        shown = terminal.types("report", "account", owing["patient_id"]).out
+        shown = terminal.run("report", "account", owing["patient_id"]).out
         assert max(map(len, shown.splitlines())) <= width
         assert all(word in shown for word in ("Unassigned", "Still owed", "80.00", "2 rows", "2 allocations", "Rule 2"))
 
 
 def test_account_csv_lists_its_payments(terminal: Terminal, owing: dict[str, str]) -> None:
-    lines = terminal.types("report", "account", owing["patient_id"], "--format", "csv").out.splitlines()
+    lines = terminal.run("report", "account", owing["patient_id"], "--format", "csv").out.splitlines()
 
     assert lines[0].split(",") == LOG_KEYS
     assert [row["amount"] for row in csv.DictReader(lines)] == ["25.00", "100.00"]
@@ -187,12 +187,12 @@ def test_distribute_as_of_date_decides_what_is_held(terminal: Terminal, owing: d
 
     assert allocations(terminal, owing, "--as-of", "2020-06-02", "--dry-run") == []  # the 29th day after the deposit
     assert allocations(terminal, owing, "--as-of", "2020-06-03", "--dry-run") == [("march", "20.00", AFTER_HOLD)]
-    terminal.types("company", "set", owing["company_id"], "--hold-days", "29")
+    terminal.run("company", "set", owing["company_id"], "--hold-days", "29")
     assert allocations(terminal, owing, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
 
 
 def test_distribute_names_the_payment_of_each_allocation(terminal: Terminal, owing: dict[str, str]) -> None:
-    rows = terminal.types("distribute", "--as-of", "2020-05-05", "--dry-run", "--format", "json").rows
+    rows = terminal.run("distribute", "--as-of", "2020-05-05", "--dry-run", "--format", "json").rows
 
     own = [(row["payment"], row["charge"]) for row in rows if row["company"] == owing["company_id"]]
     clinic = owing["clinic_id"]
@@ -202,16 +202,18 @@ def test_distribute_names_the_payment_of_each_allocation(terminal: Terminal, owi
 def test_distribute_prints_a_table(terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
-    shown = terminal.types("distribute", "--as-of", "2020-05-05", "--dry-run").out
+    shown = terminal.run("distribute", "--as-of", "2020-05-05", "--dry-run").out
 
     assert max(map(len, shown.splitlines())) <= 80
     assert " ".join(owing["patient_id"]).replace(" ", "") in shown
     assert "Rule 2" in shown
 
 
-def test_payment_on_account_is_applied_on_import(terminal: Terminal, hears: Hears, ada: dict[str, str]) -> None:
+def test_payment_on_account_is_applied_on_import(
+    terminal: Terminal, import_and_distribute: ImportEvents, ada: dict[str, str]
+) -> None:
     on_account = {"charge_type": "Payment on Account", "date_of_service": None}
-    hears(
+    import_and_distribute(
         charge("new", "15.00", date_of_service="2020-04-08", **ada),
         charge("old", "30.00", date_of_service="2020-03-02", **ada),
         saved(payment_id="poa", **(paid("40.00", "2020-04-09") | on_account), **ada),

@@ -1,4 +1,4 @@
-"""Every report as it was known at a time: byte for byte what was printed then, whatever came after."""
+"""Reports with --as-of repeat their earlier output byte for byte, regardless of later changes."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -33,34 +33,34 @@ FORMS = ("table", "json", "csv")
 
 
 class Reader:
-    """A company and a patient of its own, and somebody who reads every report of them."""
+    """A new company with one patient, and a terminal that prints its reports."""
 
     def __init__(self, terminal: Terminal, database: Database) -> None:
         self.company, self.patient = f"a-{uuid4().hex[:8]}", f"ada-{uuid4().hex[:8]}"
         self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": self.patient}
         self._terminal, self._database = terminal, database
         with transaction(database) as tx:
-            wish = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
+            update = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, update, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
 
-    def hears(self, *events: Event) -> None:
-        """Import what the EMR saves, and let the sweeps and the night do their work."""
+    def import_and_sweep(self, *events: Event) -> None:
+        """Import events, detect exceptions and distribute."""
         now = datetime.now(UTC)
         with transaction(self._database) as tx:
             importing.import_events(tx, arrived(events), run(now))
             detecting.detect(tx, now, "tests-1", 500)
             distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)
 
-    def does(self, line: str) -> None:
-        told = self._terminal.types(*line.format(company=self.company).split())
-        assert (told.status, told.err) == (0, "")
+    def run(self, line: str) -> None:
+        result = self._terminal.run(*line.format(company=self.company).split())
+        assert (result.status, result.err) == (0, "")
 
-    def reads(self, line: str, *as_of: str, forms: Sequence[str] = FORMS) -> list[str]:
+    def report(self, line: str, *as_of: str, forms: Sequence[str] = FORMS) -> list[str]:
         """Return a report in each of the formats."""
         asked = line.format(company=self.company, patient=self.patient).split()
-        told = [self._terminal.types("report", *asked, *as_of, "--format", form) for form in forms]
-        assert [(each.status, each.err) for each in told] == [(0, "")] * len(forms)
-        return [each.out for each in told]
+        result = [self._terminal.run("report", *asked, *as_of, "--format", form) for form in forms]
+        assert [(each.status, each.err) for each in result] == [(0, "")] * len(forms)
+        return [each.out for each in result]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def reader(terminal: Terminal, ledger_database: Database) -> Reader:
 
 
 def test_reports_as_of_the_close_never_change(reader: Reader) -> None:
-    reader.hears(
+    reader.import_and_sweep(
         patient(reader.patient, company_id=reader.company),
         saved(payment_id="a", **paid("25.00", "2020-04-08"), **reader.here),
         saved(payment_id="b", **paid("40.00", "2020-04-09"), **reader.here),
@@ -77,37 +77,37 @@ def test_reports_as_of_the_close_never_change(reader: Reader) -> None:
         saved(payment_id="d", **paid("7.00", "2020-05-09"), **(reader.here | {"patient_id": "nobody-knows"})),
         charge("x", "30.00", date_of_service="2020-04-08", **reader.here),
     )
-    reader.does("months close {company} 2020-04")
+    reader.run("months close {company} 2020-04")
     at_the_close = datetime.now(UTC).isoformat()
-    then = {name: reader.reads(line) for name, line in REPORTS.items()}
+    then = {name: reader.report(line) for name, line in REPORTS.items()}
 
-    reader.hears(
+    reader.import_and_sweep(
         deleted(payment_id="a", version=2, **reader.here),
         saved(payment_id="b", version=2, **paid("45.00", "2020-04-09", method="Check"), **reader.here),
         charge("x", "35.00", version=2, date_of_service="2020-04-08", **reader.here),
     )
-    reader.does("exceptions accept --all --company {company}")
-    reader.hears(saved(payment_id="b", version=3, **paid("50.00", "2020-04-09"), **reader.here))
+    reader.run("exceptions accept --all --company {company}")
+    reader.import_and_sweep(saved(payment_id="b", version=3, **paid("50.00", "2020-04-09"), **reader.here))
 
-    now = {name: reader.reads(line, forms=FORMS[1:2]) for name, line in REPORTS.items()}
+    now = {name: reader.report(line, forms=FORMS[1:2]) for name, line in REPORTS.items()}
     assert {name for name in REPORTS if now[name] == then[name][1:2]} == set()
     for name, line in REPORTS.items():
-        assert reader.reads(line, "--as-of", at_the_close) == then[name], name
+        assert reader.report(line, "--as-of", at_the_close) == then[name], name
 
 
 @pytest.mark.parametrize("report", ["claims-feed", "exceptions", "payment-log", "account ada", "balancing"])
 def test_invalid_as_of_fails_with_one_line(terminal: Terminal, report: str) -> None:
-    told = terminal.types("report", *report.split(), "--as-of", "yesterday")
+    result = terminal.run("report", *report.split(), "--as-of", "yesterday")
 
-    assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
-    assert "yesterday is not a time such as 2026-11-02T09:00:00Z" in told.err
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "yesterday is not a time such as 2026-11-02T09:00:00Z" in result.err
 
 
 def test_account_as_of_an_earlier_time_is_unknown(reader: Reader, terminal: Terminal) -> None:
     before = datetime.now(UTC).isoformat()
-    reader.hears(patient(reader.patient, company_id=reader.company))
+    reader.import_and_sweep(patient(reader.patient, company_id=reader.company))
 
-    told = terminal.types("report", "account", reader.patient, "--as-of", before)
+    result = terminal.run("report", "account", reader.patient, "--as-of", before)
 
-    assert (told.status, told.out) == (1, "")
-    assert told.err == f"payments: there was no patient {reader.patient} at {before}\n"
+    assert (result.status, result.out) == (1, "")
+    assert result.err == f"payments: there was no patient {reader.patient} at {before}\n"

@@ -1,4 +1,4 @@
-"""What the chart of a day's flow says beside its grid."""
+"""The scale of the chart of payments by hour."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The Billing Exceptions as a biller reads them, accepts them and sets them aside."""
+"""`payments report exceptions` and `payments exceptions accept` and `acknowledge`."""
 
 import csv
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +15,7 @@ from tests.console.conftest import Terminal
 from tests.make import arrived, deleted, patient, run, saved
 from tests.office import paid
 
-AGREED_KEYS = (
+DOCUMENTED_KEYS = (
     "id type reason case payment patient amount_before amount_now difference transaction_date status proposal".split()
 )
 FURTHER_KEYS = "company clinic charge_type method version note opened_at ended_at ended_by".split()
@@ -25,7 +25,7 @@ TODAY = datetime.now(UTC).date()
 
 
 class April:
-    """A company of its own whose April 2020 is closed with a Copay of 25.00 in it, and somebody who types."""
+    """A new company whose April 2020 is closed with a Copay of 25.00, and a terminal."""
 
     def __init__(self, terminal: Terminal, database: Database) -> None:
         self.company = f"c-{uuid4().hex[:8]}"
@@ -33,36 +33,36 @@ class April:
         self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": "ada"}
         events = patient("ada", company_id=self.company), saved(**paid("25.00", "2020-04-08"), **self.here)
         with transaction(database) as tx:
-            wish = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, wish, now=LONG_AGO, who="user:admin")
+            update = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, update, now=LONG_AGO, who="user:admin")
             importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
             closing.begin_close(tx, self.company, Month(2020, 4), datetime.now(UTC), "user:biller")
             closing.finish_close(tx, self.company, Month(2020, 4), datetime.now(UTC))
 
-    def hears(self, *events: Event) -> None:
-        """Import what the EMR saves, and let the sweep look at it."""
-        self.imports(*events)
+    def import_and_detect(self, *events: Event) -> None:
+        """Import events and detect exceptions."""
+        self.import_events(*events)
         with transaction(self._database) as tx:
             detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
 
-    def imports(self, *events: Event) -> None:
-        """Import what the EMR saves, and leave the exceptions as they are."""
+    def import_events(self, *events: Event) -> None:
+        """Import events without detecting exceptions."""
         with transaction(self._database) as tx:
             importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
 
     def exceptions(self, *arguments: str) -> list[dict[str, object]]:
-        """Return what the report says of this company."""
-        rows = self._terminal.types("report", "exceptions", *arguments, "--format", "json").rows
+        """Return the rows of the exceptions report of this company."""
+        rows = self._terminal.run("report", "exceptions", *arguments, "--format", "json").rows
         return [row for row in rows if row["company"] == self.company]
 
-    def number(self) -> str:
-        """Return the number of the only open exception."""
+    def exception_id(self) -> str:
+        """Return the id of the only open exception."""
         (row,) = self.exceptions()
         return str(row["id"])
 
     def ledger(self) -> list[tuple[str, str, str]]:
         """Return the entries as (amount, method, deposit date)."""
-        rows = self._terminal.types("report", "payment-log", "--patient", "ada", "--format", "json").rows
+        rows = self._terminal.run("report", "payment-log", "--patient", "ada", "--format", "json").rows
         mine = [row for row in rows if row["payment"].startswith(self.company)]
         return [(row["amount"], row["method"], row["deposit_date"]) for row in mine]
 
@@ -73,12 +73,12 @@ def april(terminal: Terminal, ledger_database: Database) -> April:
 
 
 def test_exceptions_json_has_documented_keys_first(april: April) -> None:
-    april.hears(saved(version=2, **paid("35.00", "2020-04-08", method="Check"), **april.here))
+    april.import_and_detect(saved(version=2, **paid("35.00", "2020-04-08", method="Check"), **april.here))
 
     (row,) = april.exceptions()
 
-    assert list(row) == [*AGREED_KEYS, *FURTHER_KEYS]
-    assert [row[key] for key in AGREED_KEYS if key != "id"] == [
+    assert list(row) == [*DOCUMENTED_KEYS, *FURTHER_KEYS]
+    assert [row[key] for key in DOCUMENTED_KEYS if key != "id"] == [
         *("Payment", CLOSED_MONTH, "edited", f"{april.company}/payment/1", "ada", "25.00", "35.00", "10.00"),
         *("2020-04-08", "open"),
         [
@@ -89,9 +89,9 @@ def test_exceptions_json_has_documented_keys_first(april: April) -> None:
 
 
 def test_exceptions_report_shows_open_or_all(april: April) -> None:
-    april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
-    april.hears(saved(version=3, **paid("25.00", "2020-04-08"), **april.here))
-    april.hears(deleted(version=4, **april.here))
+    april.import_and_detect(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
+    april.import_and_detect(saved(version=3, **paid("25.00", "2020-04-08"), **april.here))
+    april.import_and_detect(deleted(version=4, **april.here))
 
     assert [row["status"] for row in april.exceptions()] == ["open"]
     ended = [(row["case"], row["status"], row["ended_by"]) for row in april.exceptions("--status", "all")]
@@ -101,57 +101,57 @@ def test_exceptions_report_shows_open_or_all(april: April) -> None:
 def test_exceptions_table_fits_the_screen_with_proposals(
     april: April, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    april.hears(deleted(version=2, **april.here), saved(**paid("1025.00", "2020-04-09"), **other(april)))
+    april.import_and_detect(deleted(version=2, **april.here), saved(**paid("1025.00", "2020-04-09"), **other(april)))
     numbers = [f" {row['id']} " for row in april.exceptions()]
     for width in (80, 120, 160):
         monkeypatch.setenv("COLUMNS", str(width))
-        shown = terminal.types("report", "exceptions", "--limit", "0").out
+        shown = terminal.run("report", "exceptions", "--limit", "0").out
         assert max(map(len, shown.splitlines())) <= width
         assert all(each in shown for each in ("-25.00 Cash", "1,025.00 Cash", "Payment deleted", "Payment added"))
-        assert all(number in shown for number in numbers)
+        assert all(exception_id in shown for exception_id in numbers)
 
 
 def test_exceptions_csv_has_one_line_each_and_no_formulas(april: April, terminal: Terminal) -> None:
-    april.hears(deleted(version=2, **april.here))
+    april.import_and_detect(deleted(version=2, **april.here))
 
-    lines = terminal.types("report", "exceptions", "--format", "csv").out.splitlines()
+    lines = terminal.run("report", "exceptions", "--format", "csv").out.splitlines()
     (row,) = (row for row in csv.DictReader(lines) if row["company"] == april.company)
-    assert lines[0].split(",") == [*AGREED_KEYS, *FURTHER_KEYS]
+    assert lines[0].split(",") == [*DOCUMENTED_KEYS, *FURTHER_KEYS]
     assert (row["difference"], row["proposal"], row["ended_by"]) == ("-25.00", "'-25.00 Cash Copay", "")
 
 
 def test_accept_posts_the_proposal_once(april: April, terminal: Terminal) -> None:
-    april.hears(deleted(version=2, **april.here))
-    number, payment = april.number(), f"{april.company}/payment/1"
+    april.import_and_detect(deleted(version=2, **april.here))
+    exception_id, payment = april.exception_id(), f"{april.company}/payment/1"
 
-    first, second = (terminal.types("exceptions", "accept", number) for _ in range(2))
+    first, second = (terminal.run("exceptions", "accept", exception_id) for _ in range(2))
 
-    posted = f"Exception {number} of {payment}: posted -25.00 Cash with deposit date {TODAY}.\n"
+    posted = f"Exception {exception_id} of {payment}: posted -25.00 Cash with deposit date {TODAY}.\n"
     assert (first.status, first.out) == (0, posted)
     assert (second.status, second.out) == (
         0,
-        f"Exception {number} of {payment} was accepted before; nothing was posted.\n",
+        f"Exception {exception_id} of {payment} was accepted before; nothing was posted.\n",
     )
     assert april.ledger() == [("25.00", "Cash", "2020-04-08"), ("-25.00", "Cash", str(TODAY))]
 
 
 def test_accept_continues_after_one_that_fails(april: April, terminal: Terminal) -> None:
-    april.hears(deleted(version=2, **april.here))
-    number = april.number()
+    april.import_and_detect(deleted(version=2, **april.here))
+    exception_id = april.exception_id()
 
-    told = terminal.types("exceptions", "accept", "999999999", number, number)
+    result = terminal.run("exceptions", "accept", "999999999", exception_id, exception_id)
 
-    assert told.status == 1
-    assert told.err == "payments: exception 999999999: there is no exception with this number\n"
-    assert told.out.count("posted -25.00 Cash") == 1
+    assert result.status == 1
+    assert result.err == "payments: exception 999999999: there is no exception with this number\n"
+    assert result.out.count("posted -25.00 Cash") == 1
 
 
 def test_accept_uses_the_given_deposit_date(april: April, terminal: Terminal) -> None:
-    april.hears(deleted(version=2, **april.here))
+    april.import_and_detect(deleted(version=2, **april.here))
 
-    told = terminal.types("exceptions", "accept", april.number(), "--deposit-date", "2020-05-04")
+    result = terminal.run("exceptions", "accept", april.exception_id(), "--deposit-date", "2020-05-04")
 
-    assert told.status == 0
+    assert result.status == 0
     assert april.ledger()[-1] == ("-25.00", "Cash", "2020-05-04")
 
 
@@ -165,37 +165,37 @@ def test_accept_uses_the_given_deposit_date(april: April, terminal: Terminal) ->
 def test_accept_refuses_closed_or_future_deposit_dates(
     april: April, terminal: Terminal, day: date, problem: str
 ) -> None:
-    april.hears(deleted(version=2, **april.here))
+    april.import_and_detect(deleted(version=2, **april.here))
 
-    told = terminal.types("exceptions", "accept", april.number(), "--deposit-date", str(day))
+    result = terminal.run("exceptions", "accept", april.exception_id(), "--deposit-date", str(day))
 
-    assert (told.status, told.out, told.err.count("\n")) == (1, "", 1)
-    assert f"deposit date {day}" in told.err
-    assert problem in told.err
+    assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
+    assert f"deposit date {day}" in result.err
+    assert problem in result.err
     assert len(april.ledger()) == 1
 
 
 def test_accept_all_is_limited_to_the_company(april: April, terminal: Terminal, ledger_database: Database) -> None:
     elsewhere = April(terminal, ledger_database)
     for each in (april, elsewhere):
-        each.hears(deleted(version=2, **each.here), saved(**paid("5.00", "2020-04-30"), **other(each)))
+        each.import_and_detect(deleted(version=2, **each.here), saved(**paid("5.00", "2020-04-30"), **other(each)))
 
-    told = terminal.types("exceptions", "accept", "--all", "--company", april.company)
+    result = terminal.run("exceptions", "accept", "--all", "--company", april.company)
 
-    assert (told.status, told.out.splitlines()[-1]) == (0, "2 of 2 exceptions accepted")
+    assert (result.status, result.out.splitlines()[-1]) == (0, "2 of 2 exceptions accepted")
     assert april.exceptions() == []
     assert len(elsewhere.exceptions()) == 2
-    assert terminal.types("exceptions", "accept", "--all", "--company", april.company).out.startswith("0 of 0")
+    assert terminal.run("exceptions", "accept", "--all", "--company", april.company).out.startswith("0 of 0")
 
 
 def test_accept_dry_run_changes_nothing(april: April, terminal: Terminal) -> None:
-    april.hears(deleted(version=2, **april.here))
-    found, number = april.exceptions(), april.number()
+    april.import_and_detect(deleted(version=2, **april.here))
+    found, exception_id = april.exceptions(), april.exception_id()
 
-    told = terminal.types("exceptions", "accept", "--all", "--company", april.company, "--dry-run")
+    result = terminal.run("exceptions", "accept", "--all", "--company", april.company, "--dry-run")
 
-    assert told.out.splitlines() == [
-        f"Exception {number} of {april.company}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
+    assert result.out.splitlines() == [
+        f"Exception {exception_id} of {april.company}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
         "1 of 1 exceptions would be accepted",
         "Nothing was changed.",
     ]
@@ -204,67 +204,70 @@ def test_accept_dry_run_changes_nothing(april: April, terminal: Terminal) -> Non
 
 @pytest.mark.parametrize("line", ["accept", "accept 1 --all", "accept 1 --company x"])
 def test_accept_refuses_ids_together_with_all(terminal: Terminal, line: str) -> None:
-    told = terminal.types("exceptions", *line.split())
+    result = terminal.run("exceptions", *line.split())
 
-    assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
 
 
 def test_accept_refuses_a_payment_saved_again(april: April, terminal: Terminal) -> None:
-    april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
-    number = april.number()
-    april.imports(saved(version=3, **paid("45.00", "2020-04-08"), **april.here))
+    april.import_and_detect(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
+    exception_id = april.exception_id()
+    april.import_events(saved(version=3, **paid("45.00", "2020-04-08"), **april.here))
 
-    told = terminal.types("exceptions", "accept", number)
+    result = terminal.run("exceptions", "accept", exception_id)
 
     again = "was saved again (version 3); look at the exception again"
-    assert (told.status, told.err) == (1, f"payments: exception {number}: {april.company}/payment/1 {again}\n")
+    assert (result.status, result.err) == (
+        1,
+        f"payments: exception {exception_id}: {april.company}/payment/1 {again}\n",
+    )
     assert len(april.ledger()) == 1
 
 
 def test_acknowledge_posts_nothing_and_records_user_and_reason(april: April, terminal: Terminal) -> None:
-    april.hears(deleted(version=2, **april.here))
-    number = april.number()
+    april.import_and_detect(deleted(version=2, **april.here))
+    exception_id = april.exception_id()
 
-    told = terminal.types("exceptions", "acknowledge", number, "--reason", "agreed with the patient")
+    result = terminal.run("exceptions", "acknowledge", exception_id, "--reason", "agreed with the patient")
 
-    assert (told.status, told.out.endswith("acknowledged. Nothing was posted.\n")) == (0, True)
+    assert (result.status, result.out.endswith("acknowledged. Nothing was posted.\n")) == (0, True)
     assert len(april.ledger()) == 1
     (row,) = april.exceptions("--status", "all")
     assert (row["status"], str(row["ended_by"])[:5]) == ("acknowledged", "user:")
-    last = terminal.types("timeline", f"{april.company}/payment/1", "--format", "json").rows[-1]
+    last = terminal.run("timeline", f"{april.company}/payment/1", "--format", "json").rows[-1]
     assert (last["what"], last["detail"], last["who"]) == (
         "Exception acknowledged",
         "agreed with the patient",
         row["ended_by"],
     )
-    assert "it is acknowledged already" in terminal.types("exceptions", "accept", number).err
+    assert "it is acknowledged already" in terminal.run("exceptions", "accept", exception_id).err
 
 
 @pytest.mark.parametrize(("reason", "status"), [((), 2), (("--reason", "  "), 1)], ids=["left out", "blank"])
 def test_acknowledge_requires_a_reason(april: April, terminal: Terminal, reason: tuple[str, ...], status: int) -> None:
-    april.hears(deleted(version=2, **april.here))
+    april.import_and_detect(deleted(version=2, **april.here))
 
-    told = terminal.types("exceptions", "acknowledge", april.number(), *reason)
+    result = terminal.run("exceptions", "acknowledge", april.exception_id(), *reason)
 
-    assert (told.status, told.out, told.err.count("\n")) == (status, "", 1)
+    assert (result.status, result.out, result.err.count("\n")) == (status, "", 1)
     assert len(april.exceptions()) == 1
 
 
 def test_timeline_shows_the_exception(april: April, terminal: Terminal) -> None:
     after = april.here | {"saved_at": datetime.now(UTC).isoformat()}
-    april.hears(saved(version=2, **paid("35.00", "2020-04-08"), **after))
-    april.hears(saved(version=3, **paid("45.00", "2020-04-08"), **after))
-    terminal.types("exceptions", "accept", april.number())
+    april.import_and_detect(saved(version=2, **paid("35.00", "2020-04-08"), **after))
+    april.import_and_detect(saved(version=3, **paid("45.00", "2020-04-08"), **after))
+    terminal.run("exceptions", "accept", april.exception_id())
 
-    steps = terminal.types("timeline", f"{april.company}/payment/1", "--format", "json").rows
+    steps = terminal.run("timeline", f"{april.company}/payment/1", "--format", "json").rows
 
-    told = [step for step in steps if step["what"].startswith("Exception")]
-    assert [step["what"] for step in told] == ["Exception opened", "Exception recomputed", "Exception accepted"]
-    assert told[0]["detail"] == f"{CLOSED_MONTH} (edited). Billing: 25.00, EMR: 35.00"
-    assert (told[2]["detail"], told[2]["who"][:5]) == (f"20.00 Cash, deposit date {TODAY}", "user:")
-    assert all(datetime.fromisoformat(step["at"]).date() == TODAY for step in told)
+    result = [step for step in steps if step["what"].startswith("Exception")]
+    assert [step["what"] for step in result] == ["Exception opened", "Exception recomputed", "Exception accepted"]
+    assert result[0]["detail"] == f"{CLOSED_MONTH} (edited). Billing: 25.00, EMR: 35.00"
+    assert (result[2]["detail"], result[2]["who"][:5]) == (f"20.00 Cash, deposit date {TODAY}", "user:")
+    assert all(datetime.fromisoformat(step["at"]).date() == TODAY for step in result)
 
 
 def other(april: April) -> dict[str, str]:
-    """Return where another payment of the same patient belongs."""
+    """Return the fields of another payment of the same patient."""
     return april.here | {"payment_id": "other"}

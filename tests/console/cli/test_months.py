@@ -1,4 +1,4 @@
-"""A company's months on the command line: listed, scheduled, taken back, closed and verified; and its own settings."""
+"""`payments months` and `payments company set`."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,166 +20,174 @@ KEYS = "company month state closed_at payments_total".split()
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 THIS_MONTH = Month.of(datetime.now(UTC).date())
 
-Takes = Callable[..., str]
+CompanyWithCopays = Callable[..., str]
 
 
 @pytest.fixture
-def takes(ledger_database: Database) -> Takes:
-    """Open a company of its own and have it take Copays, as (amount, day); return the company's id."""
+def company_with_copays(ledger_database: Database) -> CompanyWithCopays:
+    """Return a function that creates a company with Copays, given as (amount, day), and returns the company's id."""
 
-    def takes(*copays: tuple[str, str], **more: str) -> str:
+    def company_with_copays(*copays: tuple[str, str], **more: str) -> str:
         company = f"m-{uuid4().hex[:8]}"
         here = {"company_id": company, "clinic_id": company} | more
         events = [saved(payment_id=f"p{number}", **here, **paid(*each)) for number, each in enumerate(copays)]
         with transaction(ledger_database) as tx:
-            wish = SettingsUpdate(company, company, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, wish, now=LONG_AGO, who="user:admin")
+            update = SettingsUpdate(company, company, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, update, now=LONG_AGO, who="user:admin")
             importing.import_events(tx, arrived([patient(company_id=company), *events]), run(datetime.now(UTC)))
             detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
         return company
 
-    return takes
+    return company_with_copays
 
 
-def listed(terminal: Terminal, company: str) -> dict[str, tuple[str, str]]:
-    """Return the state and the total of a company's months."""
-    rows = terminal.types(*f"months list --company {company} --format json".split()).rows
+def month_states(terminal: Terminal, company: str) -> dict[str, tuple[str, str]]:
+    """Return the state and the payments total of each month of a company."""
+    rows = terminal.run(*f"months list --company {company} --format json".split()).rows
     return {row["month"]: (row["state"], row["payments_total"]) for row in rows}
 
 
-def refusal(terminal: Terminal, line: str, status: int = 1) -> str:
-    """Type what is refused in one line, and return that line."""
-    told = terminal.types(*line.split())
-    assert (told.status, told.out, told.err.count("\n")) == (status, "", 1)
-    return told.err.removeprefix("payments: ").strip()
+def error_of(terminal: Terminal, line: str, status: int = 1) -> str:
+    """Run a command that fails with one line, and return the line."""
+    result = terminal.run(*line.split())
+    assert (result.status, result.out, result.err.count("\n")) == (status, "", 1)
+    return result.err.removeprefix("payments: ").strip()
 
 
-def test_months_json_has_documented_keys_first(terminal: Terminal, takes: Takes) -> None:
-    company = takes(("25.00", "2020-04-08"), ("1000.00", "2020-04-30"), ("7.00", "2020-05-01"))
-    terminal.types("months", "close", company, "2020-04")
+def test_months_json_has_documented_keys_first(terminal: Terminal, company_with_copays: CompanyWithCopays) -> None:
+    company = company_with_copays(("25.00", "2020-04-08"), ("1000.00", "2020-04-30"), ("7.00", "2020-05-01"))
+    terminal.run("months", "close", company, "2020-04")
 
-    rows = terminal.types(*f"months list --company {company} --format json".split()).rows
+    rows = terminal.run(*f"months list --company {company} --format json".split()).rows
 
     assert [list(row)[: len(KEYS)] for row in rows] == [KEYS] * 2
-    assert listed(terminal, company) == {"2020-04": ("CLOSED", "1025.00"), "2020-05": ("OPEN", "7.00")}
+    assert month_states(terminal, company) == {"2020-04": ("CLOSED", "1025.00"), "2020-05": ("OPEN", "7.00")}
     assert (datetime.fromisoformat(rows[0]["closed_at"]).utcoffset() is not None, rows[1]["closed_at"]) == (True, None)
 
 
-def test_months_table_fits_the_screen(terminal: Terminal, takes: Takes, monkeypatch: pytest.MonkeyPatch) -> None:
-    company = takes(("1025.00", "2020-04-08"))
-    terminal.types("months", "close", company, "2020-04")
+def test_months_table_fits_the_screen(
+    terminal: Terminal, company_with_copays: CompanyWithCopays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = company_with_copays(("1025.00", "2020-04-08"))
+    terminal.run("months", "close", company, "2020-04")
 
     for width in (80, 120, 160):
         monkeypatch.setenv("COLUMNS", str(width))
-        shown = terminal.types("months", "list", "--company", company).out
+        shown = terminal.run("months", "list", "--company", company).out
         assert max(map(len, shown.splitlines())) <= width
         assert all(word in shown for word in ("2020-04", "CLOSED", "1,025.00", "1 month"))
 
 
-def test_month_is_scheduled_and_cancelled(terminal: Terminal, takes: Takes) -> None:
-    company = takes(("25.00", "2020-04-08"))
+def test_month_is_scheduled_and_cancelled(terminal: Terminal, company_with_copays: CompanyWithCopays) -> None:
+    company = company_with_copays(("25.00", "2020-04-08"))
 
-    told = terminal.types("months", "schedule", company, "2020-04")
+    result = terminal.run("months", "schedule", company, "2020-04")
 
-    assert told.out.startswith(f"{company} 2020-04 closes tonight")
-    assert told.out.splitlines()[1:] == ["No open items in this month."]
-    assert listed(terminal, company)["2020-04"] == ("SCHEDULED", "25.00")
+    assert result.out.startswith(f"{company} 2020-04 closes tonight")
+    assert result.out.splitlines()[1:] == ["No open items in this month."]
+    assert month_states(terminal, company)["2020-04"] == ("SCHEDULED", "25.00")
     assert (
-        terminal.types("months", "cancel", company, "2020-04").out
+        terminal.run("months", "cancel", company, "2020-04").out
         == f"Closing of {company} 2020-04 cancelled. The month is open.\n"
     )
-    assert listed(terminal, company)["2020-04"] == ("OPEN", "25.00")
+    assert month_states(terminal, company)["2020-04"] == ("OPEN", "25.00")
     again = "2020-04: it is OPEN; only a scheduled month can be cancelled"
-    assert refusal(terminal, f"months cancel {company} 2020-04") == f"{company} {again}"
+    assert error_of(terminal, f"months cancel {company} 2020-04") == f"{company} {again}"
 
 
-def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, takes: Takes) -> None:
-    company = takes(("1025.00", "2020-04-08"), ("7.00", "2020-05-08"), patient_id="nobody-knows")
+def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, company_with_copays: CompanyWithCopays) -> None:
+    company = company_with_copays(("1025.00", "2020-04-08"), ("7.00", "2020-05-08"), patient_id="nobody-knows")
 
-    told = terminal.types("months", "schedule", company, "2020-04")
+    result = terminal.run("months", "schedule", company, "2020-04")
 
-    assert "Resolve before closing" in told.out
-    assert [word in told.out for word in (f"{company}/p0/1", "1,025.00", f"{company}/p1/1")] == [True, True, False]
-    assert listed(terminal, company)["2020-04"][0] == "SCHEDULED"
+    assert "Resolve before closing" in result.out
+    assert [word in result.out for word in (f"{company}/p0/1", "1,025.00", f"{company}/p1/1")] == [True, True, False]
+    assert month_states(terminal, company)["2020-04"][0] == "SCHEDULED"
 
 
 @pytest.mark.parametrize("command", ["schedule", "close"])
-def test_close_dry_run_changes_nothing(terminal: Terminal, takes: Takes, command: str) -> None:
-    company = takes(("1025.00", "2020-04-08"))
+def test_close_dry_run_changes_nothing(
+    terminal: Terminal, company_with_copays: CompanyWithCopays, command: str
+) -> None:
+    company = company_with_copays(("1025.00", "2020-04-08"))
 
-    told = terminal.types("months", command, company, "2020-04", "--dry-run")
+    result = terminal.run("months", command, company, "2020-04", "--dry-run")
 
-    assert told.out.splitlines() == [
+    assert result.out.splitlines() == [
         "Payments total to be closed: 1,025.00. Nothing was changed.",
         "No open items in this month.",
     ]
-    assert listed(terminal, company)["2020-04"] == ("OPEN", "1025.00")
+    assert month_states(terminal, company)["2020-04"] == ("OPEN", "1025.00")
 
 
-def test_month_is_closed_once_and_verifies(terminal: Terminal, takes: Takes) -> None:
-    company = takes(("1025.00", "2020-04-08"))
-    assert refusal(terminal, f"months verify {company} 2020-04") == f"{company} 2020-04: it is not closed"
+def test_month_is_closed_once_and_verifies(terminal: Terminal, company_with_copays: CompanyWithCopays) -> None:
+    company = company_with_copays(("1025.00", "2020-04-08"))
+    assert error_of(terminal, f"months verify {company} 2020-04") == f"{company} 2020-04: it is not closed"
 
     closed = f"{company} 2020-04 closed. Payments total: 1,025.00.\n"
-    assert terminal.types("months", "close", company, "2020-04").out == closed
+    assert terminal.run("months", "close", company, "2020-04").out == closed
     holds = f"{company} 2020-04 matches its closing. Payments total: 1,025.00.\n"
-    assert terminal.types("months", "verify", company, "2020-04").out == holds
+    assert terminal.run("months", "verify", company, "2020-04").out == holds
     for command in ("close", "schedule", "close --dry-run"):
-        told = refusal(terminal, f"months {command} {company} 2020-04")
-        assert told == f"{company} 2020-04: it is closed already"
+        result = error_of(terminal, f"months {command} {company} 2020-04")
+        assert result == f"{company} 2020-04: it is closed already"
 
 
 def test_months_show_prints_current_or_stored_totals(
-    terminal: Terminal, takes: Takes, ledger_database: Database
+    terminal: Terminal, company_with_copays: CompanyWithCopays, ledger_database: Database
 ) -> None:
-    company = takes(("25.00", "2020-04-08"), ("1000.00", "2020-04-09"))
+    company = company_with_copays(("25.00", "2020-04-08"), ("1000.00", "2020-04-09"))
     line = f"months show {company} 2020-04".split()
     row = {"method": "Cash", "charge_type": "Copay", "clinic": company, "user": IMPORT_USER, "count": 2}
-    assert terminal.types(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
-    terminal.types("months", "close", company, "2020-04")
-    with transaction(ledger_database) as tx:  # as only the owner of the database can
+    assert terminal.run(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
+    terminal.run("months", "close", company, "2020-04")
+    with transaction(ledger_database) as tx:  # only the owner of the database can do this
         tx.exec_driver_sql("SET LOCAL session_replication_role = replica")
         tx.exec_driver_sql("UPDATE entries SET amount = 1 WHERE company_id = %s", (company,))
 
-    assert terminal.types(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
-    assert "1,025.00" in terminal.types(*line).out
-    assert terminal.types("months", "show", company, "2020-05").out == "The month has no payments.\n"
+    assert terminal.run(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
+    assert "1,025.00" in terminal.run(*line).out
+    assert terminal.run("months", "show", company, "2020-05").out == "The month has no payments.\n"
 
 
 def test_verify_of_a_changed_month_prints_both_totals(
-    terminal: Terminal, takes: Takes, ledger_database: Database
+    terminal: Terminal, company_with_copays: CompanyWithCopays, ledger_database: Database
 ) -> None:
-    company = takes(("1025.00", "2020-04-08"))
-    terminal.types("months", "close", company, "2020-04")
-    with transaction(ledger_database) as tx:  # as only the owner of the database can
+    company = company_with_copays(("1025.00", "2020-04-08"))
+    terminal.run("months", "close", company, "2020-04")
+    with transaction(ledger_database) as tx:  # only the owner of the database can do this
         tx.exec_driver_sql("SET LOCAL session_replication_role = replica")
         tx.exec_driver_sql("UPDATE entries SET amount = 1026 WHERE company_id = %s", (company,))
 
-    told = refusal(terminal, f"months verify {company} 2020-04")
+    result = error_of(terminal, f"months verify {company} 2020-04")
 
     sums = "1,026.00 now, 1,025.00 then"
-    assert told == f"{company} 2020-04 no longer matches the totals stored at its closing: {sums}"
+    assert result == f"{company} 2020-04 no longer matches the totals stored at its closing: {sums}"
 
 
 @pytest.mark.parametrize("command", ["schedule", "close", "schedule --dry-run"])
-def test_unfinished_month_cannot_be_closed(terminal: Terminal, takes: Takes, command: str) -> None:
-    company = takes()
+def test_unfinished_month_cannot_be_closed(
+    terminal: Terminal, company_with_copays: CompanyWithCopays, command: str
+) -> None:
+    company = company_with_copays()
 
-    told = refusal(terminal, f"months {command} {company} {THIS_MONTH}")
+    result = error_of(terminal, f"months {command} {company} {THIS_MONTH}")
 
-    assert told.startswith(f"{company} {THIS_MONTH}: it has not ended; today is {THIS_MONTH}")
-    assert listed(terminal, company) == {}
+    assert result.startswith(f"{company} {THIS_MONTH}: it has not ended; today is {THIS_MONTH}")
+    assert month_states(terminal, company) == {}
 
 
-def test_earlier_months_with_entries_must_be_closed_first(terminal: Terminal, takes: Takes) -> None:
-    company = takes(("25.00", "2020-02-08"), ("7.00", "2020-04-08"))
+def test_earlier_months_with_entries_must_be_closed_first(
+    terminal: Terminal, company_with_copays: CompanyWithCopays
+) -> None:
+    company = company_with_copays(("25.00", "2020-02-08"), ("7.00", "2020-04-08"))
 
-    told = refusal(terminal, f"months close {company} 2020-04")
+    result = error_of(terminal, f"months close {company} 2020-04")
 
-    assert told == f"{company} 2020-04: 2020-02 has entries and is not closed; earlier months come first"
-    for month in ("2020-02", "2020-04"):  # March is passed over
-        assert terminal.types("months", "close", company, month).status == 0
-    assert listed(terminal, company) == {"2020-02": ("CLOSED", "25.00"), "2020-04": ("CLOSED", "7.00")}
+    assert result == f"{company} 2020-04: 2020-02 has entries and is not closed; earlier months come first"
+    for month in ("2020-02", "2020-04"):  # March has no entries
+        assert terminal.run("months", "close", company, month).status == 0
+    assert month_states(terminal, company) == {"2020-02": ("CLOSED", "25.00"), "2020-04": ("CLOSED", "7.00")}
 
 
 @pytest.mark.parametrize(
@@ -187,19 +195,19 @@ def test_earlier_months_with_entries_must_be_closed_first(terminal: Terminal, ta
     [("schedule", "2020-13"), ("cancel", "2020"), ("close", "April"), ("verify", "2020-04-01"), ("close", "2020-4")],
 )
 def test_invalid_month_is_refused_with_the_expected_format(terminal: Terminal, command: str, text: str) -> None:
-    told = refusal(terminal, f"months {command} acme {text}", status=2)
+    result = error_of(terminal, f"months {command} acme {text}", status=2)
 
-    assert f"month: expected YYYY-MM, e.g. 2026-10; got '{text}'" in told
+    assert f"month: expected YYYY-MM, e.g. 2026-10; got '{text}'" in result
 
 
 def test_company_without_months_prints_a_sentence_or_an_empty_array(terminal: Terminal) -> None:
-    assert listed(terminal, "of-nowhere") == {}
-    told = terminal.types("months", "list", "--company", "of-nowhere").out
-    assert told == "No months with payments yet.\n"
+    assert month_states(terminal, "of-nowhere") == {}
+    result = terminal.run("months", "list", "--company", "of-nowhere").out
+    assert result == "No months with payments yet.\n"
 
 
 @pytest.mark.parametrize(
-    ("wish", "told"),
+    ("options", "expected"),
     [
         (
             "",
@@ -212,22 +220,22 @@ def test_company_without_months_prints_a_sentence_or_an_empty_array(terminal: Te
         ("--timezone America/Denver", "time zone America/Denver"),
     ],
 )
-def test_company_settings_are_set_and_printed(terminal: Terminal, wish: str, told: str) -> None:
-    answer = terminal.types("company", "set", f"s-{uuid4().hex[:8]}", *wish.split())
+def test_company_settings_are_set_and_printed(terminal: Terminal, options: str, expected: str) -> None:
+    result = terminal.run("company", "set", f"s-{uuid4().hex[:8]}", *options.split())
 
-    assert (answer.status, answer.err) == (0, "")
-    assert told in answer.out
+    assert (result.status, result.err) == (0, "")
+    assert expected in result.out
 
 
 def test_omitted_company_settings_stay_unchanged(terminal: Terminal) -> None:
     line = "company set s-kept --hold-days 45 --dos-first on --adjustments auto --timezone America/Denver"
-    told = terminal.types(*line.split()).out
+    result = terminal.run(*line.split()).out
 
-    assert terminal.types("company", "set", "s-kept").out == told
+    assert terminal.run("company", "set", "s-kept").out == result
 
 
 @pytest.mark.parametrize(
-    ("wish", "status", "problem"),
+    ("options", "status", "problem"),
     [
         ("--timezone Mars/Olympus", 1, "timezone: expected an IANA name, e.g. America/Denver; got 'Mars/Olympus'"),
         ("--timezone ../etc/passwd", 1, "timezone: expected an IANA name"),
@@ -237,5 +245,7 @@ def test_omitted_company_settings_stay_unchanged(terminal: Terminal) -> None:
         ("--dos-first perhaps", 2, "--dos-first"),
     ],
 )
-def test_invalid_company_setting_fails_with_one_line(terminal: Terminal, wish: str, status: int, problem: str) -> None:
-    assert problem in refusal(terminal, f"company set s-refused {wish}", status)
+def test_invalid_company_setting_fails_with_one_line(
+    terminal: Terminal, options: str, status: int, problem: str
+) -> None:
+    assert problem in error_of(terminal, f"company set s-refused {options}", status)

@@ -1,4 +1,4 @@
-"""The Patient Payment Log by user, as of a time, grouped, expanded and as a spreadsheet."""
+"""`payments report payment-log`: by user, as of a time, grouped, expanded, and as a spreadsheet."""
 
 import csv
 import re
@@ -22,53 +22,53 @@ from tests.office import paid
 
 KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
 CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-# A spreadsheet counts the days from here.
+# Day 0 of spreadsheet dates.
 DAY_ZERO = date(1899, 12, 30)
 
 
 class Desk:
-    """A company and a patient of its own, and somebody who reads their log."""
+    """A new company with one patient, and a terminal that prints the patient's log."""
 
     def __init__(self, terminal: Terminal, database: Database) -> None:
         self.company, self.patient = f"l-{uuid4().hex[:8]}", f"ada-{uuid4().hex[:8]}"
         self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": self.patient}
         self._terminal, self._database = terminal, database
         with transaction(database) as tx:
-            wish = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, wish, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
-        self.hears(patient(self.patient, company_id=self.company))
+            update = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, update, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
+        self.import_and_sweep(patient(self.patient, company_id=self.company))
 
-    def hears(self, *events: Event) -> None:
-        """Import what the EMR saves, and let the sweeps do their work."""
+    def import_and_sweep(self, *events: Event) -> None:
+        """Import events, detect exceptions and run the immediate distribution."""
         now = datetime.now(UTC)
         with transaction(self._database) as tx:
             importing.import_events(tx, arrived(events), run(now))
             detecting.detect(tx, now, "tests-1", 500)
             distributing.distribute_queued(tx, now.date(), now, 500)
 
-    def distributes(self) -> None:
-        """Distribute by the four rules."""
+    def distribute(self) -> None:
+        """Run the nightly distribution."""
         now = datetime.now(UTC)
         with transaction(self._database) as tx:
             distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)
 
-    def closes(self, month: str) -> None:
-        assert self._terminal.types("months", "close", self.company, month).status == 0
+    def close(self, month: str) -> None:
+        assert self._terminal.run("months", "close", self.company, month).status == 0
 
-    def accepts(self) -> None:
-        told = self._terminal.types("exceptions", "accept", "--all", "--company", self.company)
-        assert (told.status, told.out[:4]) == (0, "Exce")
+    def accept_all(self) -> None:
+        result = self._terminal.run("exceptions", "accept", "--all", "--company", self.company)
+        assert (result.status, result.out[:4]) == (0, "Exce")
 
     def log(self, *arguments: str, form: str = "json") -> str:
-        """Return the log of this patient."""
+        """Return the printed log of this patient."""
         line = ("report", "payment-log", "--patient", self.patient, *arguments, "--format", form)
-        told = self._terminal.types(*line)
-        assert (told.status, told.err) == (0, "")
-        return told.out
+        result = self._terminal.run(*line)
+        assert (result.status, result.err) == (0, "")
+        return result.out
 
     def rows(self, *arguments: str) -> list[dict[str, object]]:
         line = ("report", "payment-log", "--patient", self.patient, *arguments, "--format", "json")
-        found: list[dict[str, object]] = self._terminal.types(*line).rows
+        found: list[dict[str, object]] = self._terminal.run(*line).rows
         return found
 
 
@@ -78,20 +78,20 @@ def desk(terminal: Terminal, ledger_database: Database) -> Desk:
 
 
 def test_log_as_of_the_close_never_changes(desk: Desk) -> None:
-    desk.hears(
+    desk.import_and_sweep(
         saved(payment_id="a", **paid("25.00", "2020-04-08"), **desk.here),
         saved(payment_id="b", **paid("40.00", "2020-04-09"), **desk.here),
         charge("c", "30.00", date_of_service="2020-04-08", **desk.here),
     )
-    desk.closes("2020-04")
+    desk.close("2020-04")
     then = datetime.now(UTC).isoformat()
     april = ("--from", "2020-04-01", "--to", "2020-04-30", "--as-of", then)
     before = [desk.log(*april, form=form) for form in ("json", "csv", "table")]
 
-    desk.hears(deleted(payment_id="a", version=2, **desk.here))
-    desk.hears(saved(payment_id="b", version=2, **paid("45.00", "2020-04-09"), **desk.here))
-    desk.accepts()
-    desk.distributes()
+    desk.import_and_sweep(deleted(payment_id="a", version=2, **desk.here))
+    desk.import_and_sweep(saved(payment_id="b", version=2, **paid("45.00", "2020-04-09"), **desk.here))
+    desk.accept_all()
+    desk.distribute()
 
     assert [desk.log(*april, form=form) for form in ("json", "csv", "table")] == before
     assert len(desk.rows("--as-of", then)) == 2
@@ -100,10 +100,10 @@ def test_log_as_of_the_close_never_changes(desk: Desk) -> None:
 
 
 def test_log_is_filtered_by_user(desk: Desk) -> None:
-    desk.hears(saved(**paid("25.00", "2020-04-08"), **desk.here))
-    desk.closes("2020-04")
-    desk.hears(deleted(version=2, **desk.here))
-    desk.accepts()
+    desk.import_and_sweep(saved(**paid("25.00", "2020-04-08"), **desk.here))
+    desk.close("2020-04")
+    desk.import_and_sweep(deleted(version=2, **desk.here))
+    desk.accept_all()
     imported, adjusted = desk.rows()
 
     assert (imported["kind"], imported["user"], adjusted["kind"]) == ("import", IMPORT_USER, "adjustment")
@@ -127,7 +127,7 @@ def test_log_is_filtered_by_user(desk: Desk) -> None:
     ],
 )
 def test_log_groups_have_their_key_and_add_up(desk: Desk, group: str, sums: list[tuple[str, int, str]]) -> None:
-    desk.hears(
+    desk.import_and_sweep(
         saved(payment_id="a", **paid("25.00", "2020-04-08"), **desk.here),
         saved(payment_id="b", **paid("40.00", "2020-04-09", method="Check"), **desk.here),
         saved(payment_id="c", **paid("1.00", "2020-04-08", method="Check", charge_type="Supplies"), **desk.here),
@@ -142,13 +142,13 @@ def test_log_groups_have_their_key_and_add_up(desk: Desk, group: str, sums: list
 
 
 def test_expanded_log_shows_dates_of_service(desk: Desk) -> None:
-    desk.hears(
+    desk.import_and_sweep(
         charge("new", "15.00", date_of_service="2020-04-08", **desk.here),
         charge("old", "30.00", date_of_service="2020-03-02", **desk.here),
         saved(payment_id="a", **paid("25.00", "2020-04-08"), **desk.here),
         saved(payment_id="b", **paid("1.00", "2020-04-09"), charge_type="Supplies", **desk.here),
     )
-    desk.distributes()
+    desk.distribute()
 
     first, second = desk.rows("--expand")
 
@@ -164,7 +164,7 @@ def test_expanded_log_shows_dates_of_service(desk: Desk) -> None:
 
 
 def test_expanded_log_shows_nothing_for_unapplied_entries(desk: Desk) -> None:
-    desk.hears(saved(**paid("25.00", "2020-04-08"), **desk.here))
+    desk.import_and_sweep(saved(**paid("25.00", "2020-04-08"), **desk.here))
 
     assert [row["applied"] for row in desk.rows("--expand")] == [[]]
 
@@ -172,16 +172,16 @@ def test_expanded_log_shows_nothing_for_unapplied_entries(desk: Desk) -> None:
 def test_spreadsheet_has_typed_cells_and_no_formulas(desk: Desk, terminal: Terminal, tmp_path: Path) -> None:
     formula = f"=cmd|'/c calc'!A1-{desk.patient}"
     mine = desk.here | {"patient_id": formula}
-    desk.hears(
+    desk.import_and_sweep(
         patient(formula, company_id=desk.company),
         saved(payment_id="a", **paid("1025.50", "2020-04-08"), **mine),
         saved(payment_id="https://example.org", **paid("7.00", "2020-04-09"), **mine),
     )
     file = tmp_path / "april.xlsx"
 
-    told = terminal.types("report", "payment-log", "--patient", formula, "--xlsx", str(file))
+    result = terminal.run("report", "payment-log", "--patient", formula, "--xlsx", str(file))
 
-    assert (told.status, told.out) == (0, f"2 rows are in {file}.\n")
+    assert (result.status, result.out) == (0, f"2 rows are in {file}.\n")
     head, first, second = spreadsheet(file)
     assert list(head.values()) == KEYS
     assert (first["D"], second["D"]) == (1025.5, 7)
@@ -191,7 +191,7 @@ def test_spreadsheet_has_typed_cells_and_no_formulas(desk: Desk, terminal: Termi
 
 
 def test_grouped_log_is_exported_as_spreadsheet(desk: Desk, tmp_path: Path) -> None:
-    desk.hears(saved(**paid("25.00", "2020-04-08"), **desk.here))
+    desk.import_and_sweep(saved(**paid("25.00", "2020-04-08"), **desk.here))
     file = tmp_path / "sums.xlsx"
 
     desk.log("--group-by", "charge_type", "--xlsx", str(file))
@@ -204,30 +204,30 @@ def test_grouped_log_is_exported_as_spreadsheet(desk: Desk, tmp_path: Path) -> N
 def test_unwritable_spreadsheet_fails_with_one_line(terminal: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "no such folder" / "log.xlsx"
 
-    told = terminal.types("report", "payment-log", "--patient", "nobody", "--xlsx", str(file))
+    result = terminal.run("report", "payment-log", "--patient", "nobody", "--xlsx", str(file))
 
-    assert (told.status, told.out, told.err.count("\n")) == (1, "", 1)
-    assert told.err.startswith("payments: the spreadsheet cannot be written: ")
-    assert str(file) in told.err
+    assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
+    assert result.err.startswith("payments: the spreadsheet cannot be written: ")
+    assert str(file) in result.err
 
 
 @pytest.mark.parametrize(
-    ("wish", "problem"),
+    ("options", "problem"),
     [
         ("--as-of yesterday", "yesterday is not a time such as 2026-11-02T09:00:00Z"),
         ("--from 2020-05-01 --to 2020-04-01", "2020-04-01 is before --from 2020-05-01"),
         ("--group-by patient", "choose from: charge_type, deposit_date, method, clinic, user"),
     ],
 )
-def test_invalid_log_options_fail_with_one_line(terminal: Terminal, wish: str, problem: str) -> None:
-    told = terminal.types("report", "payment-log", *wish.split())
+def test_invalid_log_options_fail_with_one_line(terminal: Terminal, options: str, problem: str) -> None:
+    result = terminal.run("report", "payment-log", *options.split())
 
-    assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
-    assert problem in told.err
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
+    assert problem in result.err
 
 
 def spreadsheet(file: Path) -> list[dict[str, float | str]]:
-    """Return the cells of a spreadsheet's only sheet by their columns, row by row; it may hold no formula."""
+    """Return the rows of a spreadsheet as cells by column. Assert that it contains no formula or link."""
     with ZipFile(file) as parts:
         shared = [
             "".join(text.itertext())

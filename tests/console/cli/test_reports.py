@@ -1,4 +1,4 @@
-"""The reports for programs hold what is agreed upon, and those for people what fits their screen."""
+"""The formats of reports: documented JSON keys, CSV, and tables that fit the screen."""
 
 import csv
 import subprocess
@@ -21,10 +21,10 @@ INTEGRATION = "Integration Import, Not mapped to a user"
 
 @pytest.fixture
 def north(billing: Billing) -> str:
-    """A clinic that sends Copays: one came through, one was of another type, one could not be read."""
+    """A clinic that sends Copays, with one imported payment, one of another type and one invalid event."""
     billing.clinic("north", ChargeType.COPAY)
     here = {"clinic_id": "north", "patient_id": "pat-north"}
-    billing.imports(
+    billing.import_events(
         patient("pat-north"),
         saved("1025.00", payment_id="ok", **here),
         saved("9.00", payment_id="type", charge_type="Supplies", saved_at="2026-06-07T23:30:00-07:00", **here),
@@ -34,7 +34,7 @@ def north(billing: Billing) -> str:
 
 
 def test_claims_feed_json_has_documented_keys_in_order(terminal: Terminal, north: str) -> None:
-    rows = terminal.types(*f"report claims-feed --clinic {north} --format json".split()).rows
+    rows = terminal.run(*f"report claims-feed --clinic {north} --format json".split()).rows
 
     assert [list(row)[: len(FEED_KEYS)] for row in rows] == [FEED_KEYS] * 2
     ok = "north/ok/1", 1, "north", "pat-north", "Copay", "1025.00", "2026-06-05T17:00:00+00:00"
@@ -46,7 +46,7 @@ def test_claims_feed_json_has_documented_keys_in_order(terminal: Terminal, north
 
 
 @pytest.mark.parametrize(
-    ("wish", "payments"),
+    ("options", "payments"),
     [
         ("--status not-sent", ["north/type/1"]),
         ("--status SUCCESSFUL", ["north/ok/1"]),
@@ -55,15 +55,15 @@ def test_claims_feed_json_has_documented_keys_in_order(terminal: Terminal, north
         ("--from 2026-06-08", []),
     ],
 )
-def test_claims_feed_is_filtered(terminal: Terminal, north: str, wish: str, payments: list[str]) -> None:
-    rows = terminal.types(*f"report claims-feed --clinic {north} {wish} --format json".split()).rows
+def test_claims_feed_is_filtered(terminal: Terminal, north: str, options: str, payments: list[str]) -> None:
+    rows = terminal.run(*f"report claims-feed --clinic {north} {options} --format json".split()).rows
 
     assert [row["payment"] for row in rows] == payments
 
 
 @pytest.mark.usefixtures("north")
 def test_status_is_accepted_as_printed(terminal: Terminal) -> None:
-    rows = terminal.types("report", "claims-feed", "--status", "Validation Failed", "--format", "json").rows
+    rows = terminal.run("report", "claims-feed", "--status", "Validation Failed", "--format", "json").rows
 
     assert {(row["payment"], row["status"], row["reason"]) for row in rows} == {
         (None, "Validation Failed", "invalid_event")
@@ -71,7 +71,7 @@ def test_status_is_accepted_as_printed(terminal: Terminal) -> None:
 
 
 def test_claims_feed_is_summed_by_status_and_reason(terminal: Terminal, north: str) -> None:
-    rows = terminal.types(*f"report claims-feed --summary --clinic {north} --format json".split()).rows
+    rows = terminal.run(*f"report claims-feed --summary --clinic {north} --format json".split()).rows
 
     assert rows == [
         {"status": "Not Sent", "reason": "type_not_selected", "count": 1, "total": "9.00"},
@@ -81,7 +81,7 @@ def test_claims_feed_is_summed_by_status_and_reason(terminal: Terminal, north: s
 
 @pytest.mark.usefixtures("north")
 def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> None:
-    (row,) = terminal.types(*"report payment-log --patient pat-north --format json".split()).rows
+    (row,) = terminal.run(*"report payment-log --patient pat-north --format json".split()).rows
 
     assert list(row)[: len(LOG_KEYS)] == LOG_KEYS
     entry = "north/ok/1", "pat-north", "Copay", "1025.00", "Cash", "2026-06-05", "import"
@@ -100,7 +100,7 @@ def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> No
     ],
 )
 def test_grouped_payment_log_uses_the_group_as_key(terminal: Terminal, group: str, value: str) -> None:
-    rows = terminal.types(*f"report payment-log --patient pat-north --group-by {group} --format json".split()).rows
+    rows = terminal.run(*f"report payment-log --patient pat-north --group-by {group} --format json".split()).rows
 
     assert [list(row.items()) for row in rows] == [[(group, value), ("count", 1), ("total", "1025.00")]]
 
@@ -108,10 +108,10 @@ def test_grouped_payment_log_uses_the_group_as_key(terminal: Terminal, group: st
 def test_timeline_lists_events_in_order(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("story")
     here = {"clinic_id": "story", "patient_id": "pat-story"}
-    billing.imports(patient("pat-story"), saved("25.00", **here))
-    billing.imports(deleted(version=2, **here))
+    billing.import_events(patient("pat-story"), saved("25.00", **here))
+    billing.import_events(deleted(version=2, **here))
 
-    rows = terminal.types(*"timeline story/payment/1 --format json".split()).rows
+    rows = terminal.run(*"timeline story/payment/1 --format json".split()).rows
 
     assert [list(row) for row in rows] == [TIMELINE_KEYS] * 2
     assert [(row["version"], row["who"], row["duration_ms"], row["error"]) for row in rows] == [
@@ -122,9 +122,9 @@ def test_timeline_lists_events_in_order(terminal: Terminal, billing: Billing) ->
 
 def test_timeline_of_an_invalid_event_names_the_field(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("misread")
-    billing.imports(b'{"schema":1,"type":"payment.saved","clinic_id":"misread","payment_id":"p","line_id":"1"}')
+    billing.import_events(b'{"schema":1,"type":"payment.saved","clinic_id":"misread","payment_id":"p","line_id":"1"}')
 
-    (refused,) = terminal.types(*"timeline misread/p/1 --format json".split()).rows
+    (refused,) = terminal.run(*"timeline misread/p/1 --format json".split()).rows
 
     assert (refused["what"], refused["error"]) == ("Validation Failed", "event_id: missing; expected a UUID")
     assert refused["detail"].endswith(": event_id: missing; expected a UUID")
@@ -133,9 +133,9 @@ def test_timeline_of_an_invalid_event_names_the_field(terminal: Terminal, billin
 def test_empty_report_prints_a_sentence_or_an_empty_array(terminal: Terminal) -> None:
     line = "report claims-feed --clinic nowhere"
 
-    assert terminal.types(*line.split(), "--format", "json").rows == []
-    assert terminal.types(*line.split(), "--format", "csv").out.split(",")[:2] == ["payment", "version"]
-    assert terminal.types(*line.split()).out == "The Claims Feed holds no such payments.\n"
+    assert terminal.run(*line.split(), "--format", "json").rows == []
+    assert terminal.run(*line.split(), "--format", "csv").out.split(",")[:2] == ["payment", "version"]
+    assert terminal.run(*line.split()).out == "The Claims Feed holds no such payments.\n"
 
 
 def test_report_table_fits_the_screen_and_adds_up(
@@ -143,23 +143,23 @@ def test_report_table_fits_the_screen_and_adds_up(
 ) -> None:
     for width in (80, 100, 120, 160, 200):
         monkeypatch.setenv("COLUMNS", str(width))
-        shown = terminal.types(*f"report claims-feed --clinic {north}".split()).out
+        shown = terminal.run(*f"report claims-feed --clinic {north}".split()).out
         assert max(map(len, shown.splitlines())) <= width
         assert "1,034.00" in shown
         assert "type_not_selected" in shown
 
 
 def test_limited_table_counts_the_hidden_rows(terminal: Terminal, north: str) -> None:
-    shown = terminal.types(*f"report claims-feed --clinic {north} --limit 1".split()).out
+    shown = terminal.run(*f"report claims-feed --clinic {north} --limit 1".split()).out
 
     assert "north/type/1" not in shown
-    assert "1,034.00" in shown  # the total is that of all rows
+    assert "1,034.00" in shown  # the total includes the hidden rows
     assert shown.endswith("... and 1 more; --limit 0 shows all of them\n")
 
 
 @pytest.mark.usefixtures("north")
 def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
-    lines = terminal.types(*"report payment-log --patient pat-north --format csv".split()).out.splitlines()
+    lines = terminal.run(*"report payment-log --patient pat-north --format csv".split()).out.splitlines()
 
     assert lines[0].split(",") == LOG_KEYS
     assert next(csv.DictReader(lines))["user"] == INTEGRATION

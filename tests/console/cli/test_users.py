@@ -1,4 +1,4 @@
-"""`payments users`: made, listed, changed and disabled from a terminal; the password comes by the standard input."""
+"""`payments users`: add, list, change, disable and enable; passwords are read from stdin."""
 
 import io
 import json
@@ -9,52 +9,52 @@ import pytest
 from payments.access import authentication
 from tests.console.conftest import CHEAP, Terminal
 
-PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but this test)
+PASSWORD = "correct horse battery"  # noqa: S105 (used by this test only)
 
 
 @pytest.fixture
-def types(terminal: Terminal, monkeypatch: pytest.MonkeyPatch):
+def run_command(terminal: Terminal, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(authentication, "Password", partial(authentication.Password, cost=CHEAP))
 
-    def with_password(*arguments: str, password: str = PASSWORD):
+    def run_with_password(*arguments: str, password: str = PASSWORD):
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
-        return terminal.types(*arguments)
+        return terminal.run(*arguments)
 
-    return with_password
+    return run_with_password
 
 
-def test_user_is_added_listed_and_disabled(types) -> None:
-    made = types(
+def test_user_is_added_listed_and_disabled(run_command) -> None:
+    made = run_command(
         "users", "add", "tess", "--role", "billing", "--clinic", "east", "--clinic", "west", "--password-stdin"
     )
     assert (made.status, made.out) == (0, "User tess added with role billing for east, west.\n")
 
-    listed = {row["name"]: row for row in types("users", "list", "--format", "json").rows}
+    listed = {row["name"]: row for row in run_command("users", "list", "--format", "json").rows}
     assert (listed["tess"]["role"], listed["tess"]["clinics"], listed["tess"]["disabled_at"]) == (
         "billing",
         ["east", "west"],
         None,
     )
-    assert types("users", "password", "tess", "--password-stdin", password="another long one").status == 0
-    assert len(types("users", "token", "tess").out.strip()) >= 43
+    assert run_command("users", "password", "tess", "--password-stdin", password="another long one").status == 0
+    assert len(run_command("users", "token", "tess").out.strip()) >= 43
 
-    assert types("users", "disable", "tess").status == 0
-    assert json.loads(types("users", "list", "--format", "json").out)[-1]["disabled_at"]
-    assert "is disabled" in types("users", "token", "tess").err
+    assert run_command("users", "disable", "tess").status == 0
+    assert json.loads(run_command("users", "list", "--format", "json").out)[-1]["disabled_at"]
+    assert "is disabled" in run_command("users", "token", "tess").err
 
 
-def test_disabled_user_can_be_enabled_and_is_audited(types) -> None:
-    types("users", "add", "back", "--role", "support", "--password-stdin")
-    types("users", "disable", "back")
+def test_disabled_user_can_be_enabled_and_is_audited(run_command) -> None:
+    run_command("users", "add", "back", "--role", "support", "--password-stdin")
+    run_command("users", "disable", "back")
 
-    assert types("users", "enable", "back").out == "User back enabled. The user can log in again.\n"
+    assert run_command("users", "enable", "back").out == "User back enabled. The user can log in again.\n"
 
-    assert len(types("users", "token", "back").out.strip()) >= 43
-    assert "user back is not disabled" in types("users", "enable", "back").err
+    assert len(run_command("users", "token", "back").out.strip()) >= 43
+    assert "user back is not disabled" in run_command("users", "enable", "back").err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "problem"),
     [
         (("--role", "support"), "support for east"),
         (("--clinic", "west", "--clinic", "north"), "billing for west, north"),
@@ -62,15 +62,15 @@ def test_disabled_user_can_be_enabled_and_is_audited(types) -> None:
         (("--role", "admin", "--all-clinics"), "admin for all clinics"),
     ],
 )
-def test_change_keeps_what_is_left_out(types, arguments, said) -> None:
+def test_user_change_keeps_omitted_options(run_command, arguments, problem) -> None:
     name = f"moves-{'-'.join(arguments).strip('-')}"
-    types("users", "add", name, "--role", "billing", "--clinic", "east", "--password-stdin")
+    run_command("users", "add", name, "--role", "billing", "--clinic", "east", "--password-stdin")
 
-    assert types("users", "change", name, *arguments).out == f"User {name} now has role {said}.\n"
+    assert run_command("users", "change", name, *arguments).out == f"User {name} now has role {problem}.\n"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "password", "said"),
+    ("arguments", "password", "problem"),
     [
         (("add", "x", "--role", "king", "--password-stdin"), PASSWORD, "there is no role 'king'"),
         (("add", "x", "--role", "billing", "--password-stdin"), "short", "at least 12 characters"),
@@ -82,9 +82,9 @@ def test_change_keeps_what_is_left_out(types, arguments, said) -> None:
         (("change", "x", "--clinic", "east", "--all-clinics"), PASSWORD, "choose either --clinic or --all-clinics"),
     ],
 )
-def test_invalid_user_command_fails_with_one_line(types, arguments, password, said) -> None:
-    answer = types("users", *arguments, password=password)
+def test_invalid_user_command_fails_with_one_line(run_command, arguments, password, problem) -> None:
+    result = run_command("users", *arguments, password=password)
 
-    assert answer.status in {1, 2}
-    assert said in answer.err
-    assert answer.err.count("\n") == 1
+    assert result.status in {1, 2}
+    assert problem in result.err
+    assert result.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The console's pages in this process, on a database and a feed of their own, visited as each kind of user."""
+"""Fixtures that serve the console in this process, on a separate database and feed, with a user of each role."""
 
 import re
 import socket
@@ -31,15 +31,15 @@ from tests.engines import scratch_database
 from tests.make import arrived, run
 from tests.office import Office
 
-PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
-METRICS_TOKEN = "only-for-these-tests"  # noqa: S105 (likewise)
-# Pages come by plain HTTP here; reading the certificates of all the world for each browser takes long.
+PASSWORD = "correct horse battery"  # noqa: S105 (used by these tests only)
+METRICS_TOKEN = "only-for-these-tests"  # noqa: S105 (used by these tests only)
+# The tests use plain HTTP; loading the system's certificates for each client would be slow.
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CLINIC, OTHER_CLINIC = "north", "south"
 
 
 class Browser:
-    """Somebody at a browser who follows links and fills in forms; a form is sent with what the page put into it."""
+    """An HTTP client of a logged-in user. Forms and calls are sent with the session's CSRF token."""
 
     def __init__(self, client: Client, name: str) -> None:
         self.client, self.name = client, name
@@ -52,7 +52,7 @@ class Browser:
 
     @cached_property
     def csrf(self) -> str:
-        """Return what every form of this session is sent with."""
+        """The CSRF token of the session."""
         return csrf_of(self.get("/account"))
 
     def call(self, path: str, body: object) -> Response:
@@ -67,14 +67,14 @@ def engines(postgres_url: str, empty_ledger: str, redis_url: str) -> Iterator[En
 
 @pytest.fixture(scope="package")
 def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    """The application, with a user of each role and one who is limited to a clinic."""
+    """The application, with a user of each role and users who are limited to one clinic."""
     home: Path = tmp_path_factory.mktemp("console")
     app = create_app(read_settings({"PAYMENTS_HOME": str(home), "PAYMENTS_METRICS_TOKEN": METRICS_TOKEN}), engines)
     now = datetime.now(UTC)
     with app.state.console.transaction() as tx:
         for clinic in (CLINIC, OTHER_CLINIC):
-            wish = SettingsUpdate(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
-            configuring.set_clinic(tx, wish, now=now, who="user:admin")
+            update = SettingsUpdate(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
+            configuring.set_clinic(tx, update, now=now, who="user:admin")
         password = Password(PASSWORD, CHEAP)
         for role in Role:
             authentication.add_user(tx, User(role.value, role), password, now, "tests")
@@ -88,17 +88,17 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="package")
 def address(site: FastAPI) -> Iterator[str]:
-    """Where the application is served."""
+    """The URL of the served application."""
     with served(site) as found:
         yield found
 
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
-    """Serve an application by the very server of the product, and yield where."""
+    """Serve an application with uvicorn, as in production, and yield its URL."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        # As where uvicorn makes the socket itself: else the second half of each answer waits 40 ms for the first.
+        # uvicorn sets this on its own sockets. Without it, the second packet of each response waits 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -114,13 +114,13 @@ def ledger_database(site: FastAPI) -> Database:
 
 
 @pytest.fixture(scope="package")
-def visitor(address: str) -> Iterator[Callable[[str], Browser]]:
-    """Return somebody who is logged in under this name; each logs in once."""
+def logged_in(address: str) -> Iterator[Callable[[str], Browser]]:
+    """Return a function that gives the browser of a user. Each user logs in once."""
     known: dict[str, Browser] = {}
 
     def log_in(name: str) -> Browser:
         if name not in known:
-            client = stranger_at(address)
+            client = client_at(address)
             assert send_login(client, name, PASSWORD).status_code == 303
             known[name] = Browser(client, name)
         return known[name]
@@ -131,33 +131,33 @@ def visitor(address: str) -> Iterator[Callable[[str], Browser]]:
 
 
 @pytest.fixture
-def stranger(address: str) -> Iterator[Client]:
-    """Somebody who is not logged in."""
-    with stranger_at(address) as client:
+def anonymous_client(address: str) -> Iterator[Client]:
+    """A client that is not logged in."""
+    with client_at(address) as client:
         yield client
 
 
-def stranger_at(address: str, comes_from: str = "127.0.0.1") -> Client:
-    """Return a browser of somebody else; every 127.x.y.z is this machine."""
-    transport = HTTPTransport(verify=NO_CERTIFICATES, local_address=comes_from)
+def client_at(address: str, local_address: str = "127.0.0.1") -> Client:
+    """Return a client that connects from a local address; every 127.x.y.z is this machine."""
+    transport = HTTPTransport(verify=NO_CERTIFICATES, local_address=local_address)
     return Client(base_url=address, transport=transport, timeout=30)
 
 
 def send_login(client: Client, name: str, password: str, **fields: str) -> Response:
-    """Send the form of the log-in page."""
+    """Submit the login form."""
     known = {"csrf": csrf_of(client.get("/login")), "name": name, "password": password}
     return client.post("/login", data={**known, **fields})
 
 
 def csrf_of(page: Response) -> str:
-    """Return what the forms of a page are sent with."""
+    """Return the CSRF token of the forms of a page."""
     found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
     assert found
     return found[1]
 
 
 class Ledger:
-    """What the EMR saves, imported at once and committed."""
+    """Imports events into the console's database and commits them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -165,21 +165,21 @@ class Ledger:
     def office(
         self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
     ) -> None:
-        """Let the office of a clinic work; from then on it sends these charge types, or all."""
+        """Run `work` with an office of a clinic, then set the clinic's charge types (default: all)."""
         now = datetime.now(UTC)
         with transaction(self._database) as tx:
             office = Office(tx, now.date(), company_id, clinic)
             office.now = now
             work(office)
-            wish = SettingsUpdate(clinic, company_id, integration=True, charge_types=types or list(ChargeType))
-            configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
+            update = SettingsUpdate(clinic, company_id, integration=True, charge_types=types or list(ChargeType))
+            configuring.set_clinic(tx, update, now=datetime.now(UTC), who="user:admin")
 
-    def imports(self, clinic: str, *events: Event | bytes) -> None:
-        """Import what a clinic saved that sends all charge types."""
+    def import_events(self, clinic: str, *events: Event | bytes) -> None:
+        """Import events of a clinic that sends all charge types."""
         self.office(clinic, lambda office: office.publish(*events))
 
-    def publishes(self, *events: Event | bytes) -> None:
-        """Import what was saved, whatever the clinics' settings are."""
+    def import_unconfigured(self, *events: Event | bytes) -> None:
+        """Import events without changing any clinic's settings."""
         with transaction(self._database) as tx:
             importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
 

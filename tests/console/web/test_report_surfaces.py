@@ -25,7 +25,7 @@ from console.reports.timeline import TIMELINE
 from console.reports.users import USERS
 from tests.console.conftest import Terminal
 from tests.console.web.conftest import Ledger
-from tests.console.web.stories import Visitor, edit_in_closed_month, leave_out
+from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
 from tests.make import patient, saved
 
 CLINIC, COMPANY, PATIENT = "surfaces", "surfaces-company", "surfaces-patient"
@@ -33,7 +33,7 @@ KEY = f"{CLINIC}/payment/1"
 
 
 class Case(NamedTuple):
-    """A report, the command that prints it, its page and its call of the API, and what these are asked for."""
+    """A report with its command, page, API path and query."""
 
     report: Report
     command: str
@@ -91,17 +91,17 @@ FILTERS: dict[str, list[dict[str, str]]] = {
 
 
 @pytest.fixture(scope="module")
-def stories(ledger_database: Any) -> None:
-    """A payment that was edited after its month was closed, and one that was left out."""
+def payments(ledger_database: Any) -> None:
+    """A payment edited after its month was closed, and a payment that was not sent."""
     ledger = Ledger(ledger_database)
     edit_in_closed_month(ledger, CLINIC, COMPANY)
-    leave_out(ledger, "left-out", "shoes")
-    ledger.imports("surfaces-2", patient(PATIENT), saved("9.00", clinic_id="surfaces-2", patient_id=PATIENT))
+    add_not_sent(ledger, "left-out", "shoes")
+    ledger.import_events("surfaces-2", patient(PATIENT), saved("9.00", clinic_id="surfaces-2", patient_id=PATIENT))
 
 
 @pytest.fixture
 def terminal(
-    engines: Engines, stories: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    engines: Engines, payments: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Terminal:
     """A terminal on the ledger of the pages."""
     monkeypatch.setenv("DATABASE_URL", engines.database_url)
@@ -132,29 +132,29 @@ def options_of(command: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.report.title)
-def test_report_has_the_same_keys_on_every_surface(case: Case, terminal: Terminal, visitor: Visitor) -> None:
-    (first, *_) = terminal.types(*case.command.split(), "--format", "json").rows
-    header = terminal.types(*case.command.split(), "--format", "csv").out.splitlines()[0]
+def test_report_has_the_same_keys_on_every_surface(case: Case, terminal: Terminal, logged_in: LoggedIn) -> None:
+    (first, *_) = terminal.run(*case.command.split(), "--format", "json").rows
+    header = terminal.run(*case.command.split(), "--format", "csv").out.splitlines()[0]
 
     assert tuple(first) == case.report.keys
     assert tuple(header.split(",")) == case.report.keys
     if case.api:
-        (row, *_) = visitor("billing").get(case.api, **case.query).json()["rows"]
+        (row, *_) = logged_in("billing").get(case.api, **case.query).json()["rows"]
         assert tuple(row) == case.report.keys
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.report is not SETTINGS], ids=lambda c: c.report.title)
-def test_page_and_table_show_the_headings_of_the_report(case: Case, terminal: Terminal, visitor: Visitor) -> None:
-    shown = headings(visitor("admin").get(case.page, **case.query).text)
+def test_page_and_table_show_the_headings_of_the_report(case: Case, terminal: Terminal, logged_in: LoggedIn) -> None:
+    shown = headings(logged_in("admin").get(case.page, **case.query).text)
 
     assert holds_in_order(shown, [column.heading for column in case.report.page_columns])
-    assert len(terminal.types(*case.command.split()).out.splitlines()) > 1
+    assert len(terminal.run(*case.command.split()).out.splitlines()) > 1
 
 
-def test_account_and_balancing_show_the_headings_of_their_reports(stories: None, visitor: Visitor) -> None:
-    account = visitor("billing").get("/account", patient="patient").text
-    balancing = visitor("billing").get("/balancing", since="2026-06-01", until="2026-06-30", clinic=CLINIC).text
-    audit = headings(visitor("admin").get("/audit").text)
+def test_account_and_balancing_show_the_headings_of_their_reports(payments: None, logged_in: LoggedIn) -> None:
+    account = logged_in("billing").get("/account", patient="patient").text
+    balancing = logged_in("billing").get("/balancing", since="2026-06-01", wait_until="2026-06-30", clinic=CLINIC).text
+    audit = headings(logged_in("admin").get("/audit").text)
 
     assert holds_in_order(headings(account), [column.heading for column in APPLIED.page_columns])
     assert all(column.heading in account for column in ACCOUNT.page_columns)
@@ -163,24 +163,24 @@ def test_account_and_balancing_show_the_headings_of_their_reports(stories: None,
     assert audit == [column.heading for column in AUDIT.page_columns]
 
 
-def test_account_and_balancing_have_the_same_keys_on_every_surface(terminal: Terminal, visitor: Visitor) -> None:
+def test_account_and_balancing_have_the_same_keys_on_every_surface(terminal: Terminal, logged_in: LoggedIn) -> None:
     period = {"since": "2026-06-01", "until": "2026-06-30", "clinic": CLINIC}
     command = f"report balancing --from 2026-06-01 --to 2026-06-30 --clinic {CLINIC} --format"
-    balance = visitor("billing").get("/api/balancing", **period).json()
-    (account, *_) = visitor("billing").get("/api/account", patient="patient").json()["rows"]
+    balance = logged_in("billing").get("/api/balancing", **period).json()
+    (account, *_) = logged_in("billing").get("/api/account", patient="patient").json()["rows"]
 
-    assert tuple(terminal.types(*command.split(), "json").rows) == (*BALANCING.keys, "lines")
-    assert tuple(terminal.types(*command.split(), "csv").out.splitlines()[0].split(",")) == BALANCING.keys
+    assert tuple(terminal.run(*command.split(), "json").rows) == (*BALANCING.keys, "lines")
+    assert tuple(terminal.run(*command.split(), "csv").out.splitlines()[0].split(",")) == BALANCING.keys
     assert tuple(balance) == (*BALANCING.keys, "unexplained_payments")
     assert tuple(account) == ACCOUNT.keys
-    assert tuple(terminal.types("report", "account", "patient", "--format", "json").rows[0])[:5] == ACCOUNT.keys
+    assert tuple(terminal.run("report", "account", "patient", "--format", "json").rows[0])[:5] == ACCOUNT.keys
 
 
 @pytest.mark.parametrize("report", [PAYMENT_LOG, payment_log_sums("method")], ids=lambda report: report.title)
-def test_exported_files_have_the_keys_of_the_report(report: Report, stories: None, visitor: Visitor) -> None:
+def test_exported_files_have_the_keys_of_the_report(report: Report, payments: None, logged_in: LoggedIn) -> None:
     query = {"clinic": CLINIC} | ({} if report is PAYMENT_LOG else {"group_by": "method"})
-    text = visitor("billing").get("/payment-log/export", form="csv", **query).content.decode("utf-8-sig")
-    book = visitor("billing").get("/payment-log/export", form="xlsx", **query).content
+    text = logged_in("billing").get("/payment-log/export", form="csv", **query).content.decode("utf-8-sig")
+    book = logged_in("billing").get("/payment-log/export", form="xlsx", **query).content
     with zipfile.ZipFile(io.BytesIO(book)) as parts:
         strings = re.findall(r"<t[^>]*>(.*?)</t>", parts.read("xl/sharedStrings.xml").decode())
 
@@ -201,14 +201,14 @@ def test_exported_files_have_the_keys_of_the_report(report: Report, stories: Non
     ids=lambda each: each.title if isinstance(each, Report) else "",
 )
 def test_report_takes_the_same_parameters_on_every_surface(
-    report: Report, command: str, page: str, api: str, visitor: Visitor
+    report: Report, command: str, page: str, api: str, logged_in: LoggedIn
 ) -> None:
     assert report.parameters
     names = list(parameters_of(report.parameters))
-    described = visitor("admin").get("/api/openapi.json").json()["paths"][f"/api/{api}"]["get"]["parameters"]
+    described = logged_in("admin").get("/api/openapi.json").json()["paths"][f"/api/{api}"]["get"]["parameters"]
 
     assert [name for name in options_of(command) if name in names] == names
-    assert form_fields(visitor("admin").get(page).text) == names
+    assert form_fields(logged_in("admin").get(page).text) == names
     assert [each["name"] for each in described if each["name"] not in {"after", "limit"}] == names
 
 
@@ -216,13 +216,13 @@ def test_report_takes_the_same_parameters_on_every_surface(
     ("report", "query"), [(report, query) for report, queries in FILTERS.items() for query in queries], ids=str
 )
 def test_filter_selects_the_same_rows_on_every_surface(
-    report: str, query: dict[str, str], terminal: Terminal, visitor: Visitor
+    report: str, query: dict[str, str], terminal: Terminal, logged_in: LoggedIn
 ) -> None:
     described = options_of(f"report {report}")
     options = [word for name, value in query.items() for word in (described[name].opts[0], value)]
-    printed = terminal.types("report", report, *options, "--format", "json").rows
-    answer = visitor("admin").get(f"/api/{report}", limit=1000, **query)
-    page = visitor("admin").get(f"/{report}", **query).text
+    printed = terminal.run("report", report, *options, "--format", "json").rows
+    answer = logged_in("admin").get(f"/api/{report}", limit=1000, **query)
+    page = logged_in("admin").get(f"/{report}", **query).text
 
     assert answer.status_code == 200, answer.text
     key = "id" if report == "exceptions" else "payment"
@@ -230,7 +230,7 @@ def test_filter_selects_the_same_rows_on_every_surface(
     assert all(str(row["payment"]) in page for row in answer.json()["rows"][:1])
 
 
-def test_exported_log_holds_the_rows_of_the_command(terminal: Terminal, visitor: Visitor) -> None:
-    text = visitor("billing").get("/payment-log/export", form="csv", clinic=CLINIC).content.decode("utf-8-sig")
+def test_exported_log_holds_the_rows_of_the_command(terminal: Terminal, logged_in: LoggedIn) -> None:
+    text = logged_in("billing").get("/payment-log/export", form="csv", clinic=CLINIC).content.decode("utf-8-sig")
 
-    assert terminal.types("report", "payment-log", "--clinic", CLINIC, "--format", "csv").out == text
+    assert terminal.run("report", "payment-log", "--clinic", CLINIC, "--format", "csv").out == text

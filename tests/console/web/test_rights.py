@@ -1,4 +1,4 @@
-"""Every page and call asks for a right, and each role is let in or refused by the one table."""
+"""The right that each page and API call requires, and the access of each role."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -33,10 +33,10 @@ from console.web.pages import (
 from payments.access.rights import RIGHTS, Right, Role
 from tests.console.web.conftest import METRICS_TOKEN, Browser
 
-OPEN = {("GET", "/login"), ("POST", "/login"), ("GET", "/health"), ("GET", "/metrics")}
+PUBLIC = {("GET", "/login"), ("POST", "/login"), ("GET", "/health"), ("GET", "/metrics")}
 
-# What each page asks for, once more, so that a change of one is seen.
-ASKED = {
+# The expected right of each page and call, repeated here so that a change is noticed.
+REQUIRED = {
     Right.VIEW: """
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | POST /logout
@@ -59,33 +59,33 @@ ASKED = {
 }
 
 
-class Door(NamedTuple):
-    """A page or call, and the rights that it asks for."""
+class Endpoint(NamedTuple):
+    """A page or API call, and the rights that it requires."""
 
     method: str
     path: str
     rights: tuple[Right, ...]
 
 
-def _needed(dependant: Dependant) -> Iterator[Right]:
+def _required_rights(dependant: Dependant) -> Iterator[Right]:
     for each in dependant.dependencies:
         if isinstance(each.call, RequireRight):
             yield each.call.right
-        yield from _needed(each)
+        yield from _required_rights(each)
 
 
-def _doors() -> list[Door]:
+def _endpoints() -> list[Endpoint]:
     routes = [route for page in PAGES for route in page.router.routes]
     assert all(isinstance(route, APIRoute) for route in routes)
     return [
-        Door(method, route.path, tuple(_needed(route.dependant)))
+        Endpoint(method, route.path, tuple(_required_rights(route.dependant)))
         for route in routes
         if isinstance(route, APIRoute)
         for method in sorted(route.methods or ())
     ]
 
 
-DOORS = _doors()
+ENDPOINTS = _endpoints()
 MODULES = (
     *(account, api, audit, balancing, claims_feed, clinics, exceptions, health, login, months, overview),
     *(payment_log, requeue_runs, timeline, users),
@@ -93,33 +93,43 @@ MODULES = (
 
 
 def test_every_page_requires_its_right() -> None:
-    agreed = {
-        tuple(line.split()): right for right, listed in ASKED.items() for line in listed.replace("\n", "|").split("|")
+    documented = {
+        tuple(line.split()): right
+        for right, listed in REQUIRED.items()
+        for line in listed.replace("\n", "|").split("|")
     }
-    agreed.pop((), None)
+    documented.pop((), None)
 
     assert set(MODULES) == set(PAGES)
-    assert {(door.method, door.path) for door in DOORS if not door.rights} == OPEN
-    assert {(door.method, door.path): door.rights[0] for door in DOORS if door.rights} == agreed
+    assert {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS if not endpoint.rights} == PUBLIC
+    assert {
+        (endpoint.method, endpoint.path): endpoint.rights[0] for endpoint in ENDPOINTS if endpoint.rights
+    } == documented
 
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize(
-    "door", [door for door in DOORS if door.rights and door.path != "/logout"], ids=lambda door: f"{door[0]} {door[1]}"
+    "endpoint",
+    [endpoint for endpoint in ENDPOINTS if endpoint.rights and endpoint.path != "/logout"],
+    ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}",
 )
-def test_every_role_has_exactly_its_rights(door: Door, role: Role, visitor: Callable[[str], Browser]) -> None:
-    answer = _knock(visitor(role.value), door)
+def test_every_role_has_exactly_its_rights(endpoint: Endpoint, role: Role, logged_in: Callable[[str], Browser]) -> None:
+    answer = _request(logged_in(role.value), endpoint)
 
     is_refused = answer.status_code == 403 and "does not include the right" in answer.text
-    assert is_refused == (door.rights[0] not in RIGHTS[role]), answer.text
+    assert is_refused == (endpoint.rights[0] not in RIGHTS[role]), answer.text
     assert answer.status_code < 500
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if door.rights], ids=lambda door: f"{door[0]} {door[1]}")
-def test_request_without_login_is_redirected_or_refused(door: Door, stranger: Client) -> None:
-    answer = stranger.request(door.method, re.sub(r"\{\w+\}", "1", door.path))
+@pytest.mark.parametrize(
+    "endpoint",
+    [endpoint for endpoint in ENDPOINTS if endpoint.rights],
+    ids=lambda endpoint: f"{endpoint[0]} {endpoint[1]}",
+)
+def test_request_without_login_is_redirected_or_refused(endpoint: Endpoint, anonymous_client: Client) -> None:
+    answer = anonymous_client.request(endpoint.method, re.sub(r"\{\w+\}", "1", endpoint.path))
 
-    if door.path.startswith("/api/"):
+    if endpoint.path.startswith("/api/"):
         assert answer.status_code == 401
         assert "users token" in answer.json()["next"]
     else:
@@ -129,25 +139,25 @@ def test_request_without_login_is_redirected_or_refused(door: Door, stranger: Cl
 
 def test_no_routes_exist_besides_pages_and_static_files(site: FastAPI) -> None:
     others = [route for route in site.routes if isinstance(route, Mount)]
-    pages = {path for door in DOORS for path in [door.path]}
+    pages = {path for endpoint in ENDPOINTS for path in [endpoint.path]}
 
     assert [route.path for route in others] == ["/static"]
     assert {route.path for route in site.routes if isinstance(route, APIRoute)} <= pages
 
 
-def test_health_is_public_and_metrics_require_their_token(stranger: Client) -> None:
-    assert stranger.get("/health").json() == {"status": "ok"}
-    assert stranger.get("/metrics").status_code == 401
-    assert stranger.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
+def test_health_is_public_and_metrics_require_their_token(anonymous_client: Client) -> None:
+    assert anonymous_client.get("/health").json() == {"status": "ok"}
+    assert anonymous_client.get("/metrics").status_code == 401
+    assert anonymous_client.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
     shown = {"authorization": f"Bearer {METRICS_TOKEN}"}
-    assert "payments_feed_length" in stranger.get("/metrics", headers=shown).text
-    assert stranger.get("/api/docs").status_code == 404
-    assert stranger.get("/openapi.json").status_code == 404
+    assert "payments_feed_length" in anonymous_client.get("/metrics", headers=shown).text
+    assert anonymous_client.get("/api/docs").status_code == 404
+    assert anonymous_client.get("/openapi.json").status_code == 404
 
 
-def _knock(browser: Browser, door: Door) -> Any:
-    path = re.sub(r"\{\w+\}", "999999999", door.path)
-    if door.method == "GET":
+def _request(browser: Browser, endpoint: Endpoint) -> Any:
+    path = re.sub(r"\{\w+\}", "999999999", endpoint.path)
+    if endpoint.method == "GET":
         return browser.get(path)
     if path.startswith("/api/"):
         return browser.call(path, {"payments": ["a/b/c"], "version": 1, "reason": "none"})

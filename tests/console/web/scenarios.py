@@ -1,4 +1,4 @@
-"""What the stories of these pages do again and again: read an answer, ask the audit history, close a month."""
+"""Actions and queries that several tests of the pages share."""
 
 import time
 from collections.abc import Callable
@@ -15,41 +15,41 @@ from tests.console.web.conftest import Browser, Ledger
 from tests.make import patient, saved
 from tests.office import Office, paid
 
-Visitor = Callable[[str], Browser]
+LoggedIn = Callable[[str], Browser]
 
 
-def said(browser: Browser) -> str:
-    """Return what the last form was answered with."""
+def flash_message(browser: Browser) -> str:
+    """Return the flash message of the last form."""
     return unquote(browser.client.cookies.get("payments_flash") or "")
 
 
 def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:
-    """Return the rows of a call of the API."""
+    """Return the rows of an API report."""
     answer = browser.get(path, **query)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["rows"]
     return found
 
 
-def audited(site: FastAPI, action: str) -> list[AuditRow]:
-    """Return the audit history of one kind of deed, newest first."""
+def audit_rows(site: FastAPI, action: str) -> list[AuditRow]:
+    """Return the audit rows of an action, newest first."""
     with site.state.console.transaction() as tx:
         return authentication.read_audit(tx, AuditFilter(action=action), 1000)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds."""
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Poll until a condition holds, for at most 15 s."""
     deadline = time.monotonic() + 15
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def leave_out(ledger: Ledger, clinic: str, *payment_ids: str) -> None:
-    """Let supplies be saved at a clinic that sends Copays alone."""
+def add_not_sent(ledger: Ledger, clinic: str, *payment_ids: str) -> None:
+    """Save Supplies payments at a clinic that sends Copays only."""
     ledger.office(clinic, lambda office: office.publish(patient()), ChargeType.COPAY)
     moment = datetime.now(UTC).isoformat()
-    ledger.publishes(
+    ledger.import_unconfigured(
         *(
             saved("9.00", clinic_id=clinic, payment_id=each, charge_type="Supplies", saved_at=moment)
             for each in payment_ids
@@ -58,13 +58,13 @@ def leave_out(ledger: Ledger, clinic: str, *payment_ids: str) -> None:
 
 
 def exception_of(browser: Browser, clinic: str) -> dict[str, Any]:
-    """Return the one open exception of a clinic."""
+    """Return the only open exception of a clinic."""
     (row,) = rows(browser, "/api/exceptions", clinic=clinic)
     return row
 
 
 def edit_in_closed_month(ledger: Ledger, clinic: str, company: str) -> None:
-    """Let a payment of a closed month be edited from 25.00 to 35.00."""
+    """Edit a payment of a closed month from 25.00 to 35.00."""
     first = saved(clinic_id=clinic, company_id=company, **paid("25.00", "2026-06-05"))
     again = saved(clinic_id=clinic, company_id=company, version=2, **paid("35.00", "2026-06-05"))
 

@@ -1,4 +1,4 @@
-"""The API under all that its own description allows, and more: it answers as described, and never with 500."""
+"""The API conforms to its OpenAPI description, checked by schemathesis with valid and invalid requests."""
 
 import os
 import subprocess
@@ -12,18 +12,18 @@ from fastapi import FastAPI
 from payments.access import authentication
 from payments.access.rights import Role, User
 from tests.console.web.conftest import CHEAP, PASSWORD, Ledger
-from tests.console.web.stories import Visitor, edit_in_closed_month, exception_of
+from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
-"""How many cases are drawn for each call, beside those that try every limit once."""
+"""Random cases for each call, in addition to the boundary cases."""
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,unsupported_method,ignored_auth"
 )
 CLINIC, COMPANY = "at-random", "company-at-random"
 
-# Some hundred requests: nothing for `make test-fast`.
+# Several hundred requests, so not part of `make test-fast`.
 pytestmark = pytest.mark.acceptance
 
 
@@ -35,8 +35,8 @@ def token(site: FastAPI) -> str:
         return authentication.create_token(tx, "random", now, "tests")
 
 
-def ask(folder: Path, address: str, token: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Let schemathesis ask all that it can think of."""
+def run_schemathesis(folder: Path, address: str, token: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run schemathesis against the API, and return the finished process."""
     return subprocess.run(
         [
             *(str(SCHEMATHESIS), "--config-file", "schemathesis.toml", "run", f"{address}/api/openapi.json"),
@@ -53,21 +53,21 @@ def ask(folder: Path, address: str, token: str, *options: str) -> subprocess.Com
 def test_api_answers_every_call_as_openapi_describes(address: str, token: str, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").touch()
 
-    done = ask(tmp_path, address, token, "--phases", "examples,coverage,fuzzing")
+    done = run_schemathesis(tmp_path, address, token, "--phases", "examples,coverage,fuzzing")
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
 
 
 def test_api_answers_calls_with_existing_ids_as_openapi_describes(
-    visitor: Visitor, ledger: Ledger, address: str, token: str, tmp_path: Path
+    logged_in: LoggedIn, ledger: Ledger, address: str, token: str, tmp_path: Path
 ) -> None:
     edit_in_closed_month(ledger, CLINIC, COMPANY)
-    number = exception_of(visitor("billing"), CLINIC)["id"]
+    number = exception_of(logged_in("billing"), CLINIC)["id"]
     known = {"patient": "patient", "payment": f"{CLINIC}/payment/1", "company": COMPANY, "number": number}
     values = ", ".join(f"{name} = {value!r}" for name, value in known.items())
     (tmp_path / "schemathesis.toml").write_text(f"parameters = {{ {values} }}\n")
 
-    done = ask(
+    done = run_schemathesis(
         tmp_path, address, token, "--phases", "fuzzing", "--include-path-regex", "account|timeline|months|/acc|/ack"
     )
 

@@ -1,4 +1,4 @@
-"""Whatever is typed after `payments`: it is done, or refused in one clear line; nothing unexpected, no traceback."""
+"""Random arguments after `payments` succeed or fail with one line; there is never a traceback."""
 
 import contextlib
 import os
@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from console.cli import main
 from tests.console.conftest import Billing, Terminal
-from tests.console.odd import numbers_and_days, words
+from tests.console.strategies import numbers_and_days, words
 from tests.examples import example_count
 from tests.make import patient, saved
 
 EXAMPLES = example_count(20)
-# They run for as long as they are let, or for as long as they are asked to.
-LEFT_OUT = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
+# Commands that run indefinitely, or as long as an argument says.
+EXCLUDED = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
 
 MORE = ("not-sent", "all", "open", "off", "json", "typed", "America/Denver", "typed/payment/1")
 ODD = ("", " ", "--", "-", "/nowhere/at/all", "é" * 70)
-# An argument holds no NUL; what is not UTF-8 comes as half a surrogate.
+# An argument contains no NUL. Bytes that are not UTF-8 arrive as lone surrogates.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20)
 odd = words(*MORE, *ODD) | texts | numbers_and_days
 
@@ -32,7 +32,7 @@ def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from _commands(command, (*path, name))
-        elif " ".join((*path, name)) not in LEFT_OUT:
+        elif " ".join((*path, name)) not in EXCLUDED:
             yield (*path, name), command
 
 
@@ -41,7 +41,7 @@ COMMANDS = sorted(_commands(typer.main.get_command(main.app)), key=lambda found:
 
 @st.composite
 def lines(draw: st.DrawFn) -> list[str]:
-    """Return a command with some of its options, right and odd values, and something after it."""
+    """Draw a command line: a command, some of its options with valid or odd values, and further arguments."""
     path, command = draw(st.sampled_from(COMMANDS))
     options = [each for each in command.params if each.param_type_name == "option"]
     line = list(path)
@@ -56,20 +56,20 @@ def test_any_arguments_succeed_or_fail_with_one_line(
     terminal: Terminal, billing: Billing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     billing.clinic("typed")
-    billing.imports(patient(), saved("25.00", clinic_id="typed"), b"no event")
+    billing.import_events(patient(), saved("25.00", clinic_id="typed"), b"no event")
 
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(lines())
     def check(line: list[str]) -> None:
-        with contextlib.chdir(tmp_path):  # whatever is said to be the name of a spreadsheet is written
-            answer = terminal.types(*line)
+        with contextlib.chdir(tmp_path):  # a drawn name of a spreadsheet is created here
+            result = terminal.run(*line)
 
-        assert answer.status in {0, 1, 2}
-        assert "Traceback" not in answer.out + answer.err
-        if answer.status:
-            assert answer.err.startswith("payments: "), answer
-            assert answer.err.count("\n") == 1, answer
-            assert "--traceback" not in answer.err  # it is offered for what nobody anticipated
+        assert result.status in {0, 1, 2}
+        assert "Traceback" not in result.out + result.err
+        if result.status:
+            assert result.err.startswith("payments: "), result
+            assert result.err.count("\n") == 1, result
+            assert "--traceback" not in result.err  # offered only for unexpected errors
 
     with Path(os.devnull).open() as nothing:
         monkeypatch.setattr("sys.stdin", nothing)
@@ -77,8 +77,8 @@ def test_any_arguments_succeed_or_fail_with_one_line(
 
 
 @pytest.mark.parametrize("path", [path for path, _ in COMMANDS], ids=" ".join)
-def test_unknown_option_is_named(stranger: Terminal, path: tuple[str, ...]) -> None:
-    answer = stranger.types(*path, "--no-such-thing")
+def test_unknown_option_is_named(unconfigured_terminal: Terminal, path: tuple[str, ...]) -> None:
+    result = unconfigured_terminal.run(*path, "--no-such-thing")
 
-    assert (answer.status, answer.out) == (2, "")
-    assert "--no-such-thing" in answer.err
+    assert (result.status, result.out) == (2, "")
+    assert "--no-such-thing" in result.err

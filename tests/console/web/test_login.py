@@ -15,16 +15,16 @@ from console.web.app import create_app
 from payments.access import authentication
 from payments.access.authentication import Password
 from payments.access.rights import Role, User
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, csrf_of, send_login, served, stranger_at
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, csrf_of, send_login, served
 
 
 def test_login_redirects_only_to_own_pages(address: str) -> None:
-    for wanted, leads_to in [("/exceptions?case=added", None), ("//evil.example", "/"), ("https://evil.example", "/")]:
-        with stranger_at(address, "127.0.0.2") as client:
+    for wanted, expected in [("/exceptions?case=added", None), ("//evil.example", "/"), ("https://evil.example", "/")]:
+        with client_at(address, "127.0.0.2") as client:
             answer = send_login(client, "billing", PASSWORD, next=wanted)
 
             assert answer.status_code == 303
-            assert answer.headers["location"] == (leads_to or wanted)
+            assert answer.headers["location"] == (expected or wanted)
             cookie = next(each for each in answer.headers.get_list("set-cookie") if "payments_session=" in each)
             assert "HttpOnly" in cookie
             assert "SameSite=lax" in cookie
@@ -32,7 +32,7 @@ def test_login_redirects_only_to_own_pages(address: str) -> None:
 
 @pytest.fixture
 def proxied(engines: Engines, site: FastAPI, tmp_path: Path) -> Iterator[str]:
-    """Where the same console is served to a proxy that speaks https."""
+    """The URL of the console with PAYMENTS_CONSOLE_HTTPS, as behind a TLS proxy."""
     app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_CONSOLE_HTTPS": "true"}), engines)
     with served(app) as address:
         yield address
@@ -41,10 +41,10 @@ def proxied(engines: Engines, site: FastAPI, tmp_path: Path) -> Iterator[str]:
 
 
 def test_https_sets_secure_cookies_and_hsts(proxied: str) -> None:
-    with stranger_at(proxied, "127.0.0.5") as client:
+    with client_at(proxied, "127.0.0.5") as client:
         page = client.get("/login")
         form = {"csrf": csrf_of(page), "name": "billing", "password": PASSWORD}
-        # A client keeps a Secure cookie to itself where no https is spoken; the proxy's visitor sends it.
+        # The client does not send a Secure cookie over HTTP; a browser behind the proxy does.
         sent = {"cookie": page.headers["set-cookie"].partition(";")[0]}
         answer = client.post("/login", data=form, headers=sent)
 
@@ -57,29 +57,29 @@ def test_https_sets_secure_cookies_and_hsts(proxied: str) -> None:
 
 
 def test_wrong_password_and_unknown_name_have_the_same_answer(address: str) -> None:
-    with stranger_at(address, "127.0.0.3") as client:
+    with client_at(address, "127.0.0.3") as client:
         answers = [send_login(client, name, "not this one") for name in ("billing", "nobody-at-all")]
 
     assert [answer.status_code for answer in answers] == [401, 401]
     assert all("Incorrect name or password." in answer.text for answer in answers)
 
 
-def test_form_without_csrf_token_changes_nothing(visitor: Callable[[str], Browser], address: str) -> None:
-    admin = visitor("admin")
+def test_form_without_csrf_token_changes_nothing(logged_in: Callable[[str], Browser], address: str) -> None:
+    admin = logged_in("admin")
     forged = {"name": "mallory", "role": "admin", "password": PASSWORD}
 
-    for csrf in (None, "", "0" * 64, visitor("billing").csrf):
+    for csrf in (None, "", "0" * 64, logged_in("billing").csrf):
         answer = admin.client.post("/users", data=forged | ({} if csrf is None else {"csrf": csrf}))
         assert answer.status_code == 403
         assert "This form has expired" in answer.text
     assert admin.client.post("/api/requeue", json={"payments": ["a/b/c"]}).status_code == 403
     assert "mallory" not in admin.get("/users").text
-    with stranger_at(address) as client:
+    with client_at(address) as client:
         assert client.post("/login", data={"name": "billing", "password": PASSWORD}).status_code == 403
 
 
 def test_logout_ends_the_session_on_the_server(address: str) -> None:
-    with stranger_at(address, "127.0.0.4") as client:
+    with client_at(address, "127.0.0.4") as client:
         send_login(client, "billing", PASSWORD)
         kept = dict(client.cookies)
         assert Browser(client, "billing").post("/logout").status_code == 303
@@ -88,26 +88,26 @@ def test_logout_ends_the_session_on_the_server(address: str) -> None:
         assert client.get("/").status_code == 303
 
 
-def test_api_token_works_until_its_user_is_disabled(site: FastAPI, stranger: Client) -> None:
+def test_api_token_works_until_its_user_is_disabled(site: FastAPI, anonymous_client: Client) -> None:
     name, now = f"user-{uuid4().hex[:8]}", datetime.now(UTC)
     with site.state.console.transaction() as tx:
         authentication.add_user(tx, User(name, Role.BILLING), Password(PASSWORD, CHEAP), now, "tests")
         token = authentication.create_token(tx, name, now, "tests")
     shown = {"authorization": f"Bearer {token}"}
 
-    assert stranger.get("/api/claims-feed", headers=shown).status_code == 200
-    answer = stranger.post("/api/requeue", headers=shown, json={"payments": ["no/such/payment"]})
+    assert anonymous_client.get("/api/claims-feed", headers=shown).status_code == 200
+    answer = anonymous_client.post("/api/requeue", headers=shown, json={"payments": ["no/such/payment"]})
     assert answer.json() == {"count": 0, "passed_over": ["no/such/payment"]}
 
     with site.state.console.transaction() as tx:
         authentication.disable_user(tx, name, now, "tests")
-    assert stranger.get("/api/claims-feed", headers=shown).status_code == 401
+    assert anonymous_client.get("/api/claims-feed", headers=shown).status_code == 401
 
 
-def test_every_response_has_security_headers(visitor: Callable[[str], Browser], stranger: Client) -> None:
-    answers = [visitor("admin").get(path) for path in ("/", "/claims-feed", "/no-such-page", "/account?patient=x")]
+def test_every_response_has_security_headers(logged_in: Callable[[str], Browser], anonymous_client: Client) -> None:
+    answers = [logged_in("admin").get(path) for path in ("/", "/claims-feed", "/no-such-page", "/account?patient=x")]
 
-    for answer in [*answers, stranger.get("/login"), stranger.get("/claims-feed")]:
+    for answer in [*answers, anonymous_client.get("/login"), anonymous_client.get("/claims-feed")]:
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""Whoever is limited to clinics sees these clinics and nothing else, on every page and in every answer."""
+"""A user limited to clinics sees and changes only these clinics, on every page and API call."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from payments.store.db.connection import Database
 from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser, Ledger
 from tests.make import patient, saved
 
-Visitor = Callable[[str], Browser]
+LoggedIn = Callable[[str], Browser]
 
 OWN, FOREIGN = "p-of-both", "foreign-payment"
 PAGES = ("/", "/claims-feed", "/exceptions", "/payment-log", "/clinics", "/balancing?since=2026-06-01&until=2026-06-30")
@@ -22,12 +22,12 @@ def both_clinics(ledger_database: Database) -> None:
         payment = saved("25.00", clinic_id=clinic, payment_id=payment_id, patient_id=OWN)
         free = saved(clinic_id=clinic, payment_id=f"{payment_id}-free", patient_id=OWN, amount_due="0.00")
         broken = f'{{"clinic_id": "{clinic}", "payment_id": "{payment_id}-broken", "line_id": "1"}}'.encode()
-        ledger.imports(clinic, patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
+        ledger.import_events(clinic, patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
 
 
 @pytest.mark.parametrize("path", [*PAGES, *CALLS])
-def test_limited_user_sees_no_data_of_other_clinics(visitor: Visitor, path: str) -> None:
-    answer = visitor("billing-of-north").get(path)
+def test_limited_user_sees_no_data_of_other_clinics(logged_in: LoggedIn, path: str) -> None:
+    answer = logged_in("billing-of-north").get(path)
 
     assert answer.status_code == 200
     assert OTHER_CLINIC not in answer.text
@@ -35,27 +35,27 @@ def test_limited_user_sees_no_data_of_other_clinics(visitor: Visitor, path: str)
 
 
 @pytest.mark.parametrize("path", [*PAGES[1:4], PAGES[5], *CALLS])
-def test_limited_user_cannot_select_another_clinic(visitor: Visitor, path: str) -> None:
-    assert visitor("billing-of-north").get(path.partition("?")[0], clinic=OTHER_CLINIC).status_code == 403
+def test_limited_user_cannot_select_another_clinic(logged_in: LoggedIn, path: str) -> None:
+    assert logged_in("billing-of-north").get(path.partition("?")[0], clinic=OTHER_CLINIC).status_code == 403
 
 
-def test_limited_user_sees_only_their_clinics_part_of_an_account(visitor: Visitor) -> None:
+def test_limited_user_sees_only_their_clinics_part_of_an_account(logged_in: LoggedIn) -> None:
     def total(name: str) -> str:
-        amount: str = visitor(name).get("/api/account", patient=OWN).json()["rows"][0]["payments_total"]
+        amount: str = logged_in(name).get("/api/account", patient=OWN).json()["rows"][0]["payments_total"]
         return amount
 
     assert total("billing") == "50.00"
     assert total("billing-of-north") == "25.00"
-    page = visitor("billing-of-north").get("/account", patient=OWN).text
+    page = logged_in("billing-of-north").get("/account", patient=OWN).text
     assert FOREIGN not in page
     assert "Payments of your clinics only" in page
 
 
-def test_limited_user_cannot_see_another_clinics_timeline(visitor: Visitor) -> None:
-    limited = visitor("billing-of-north")
+def test_limited_user_cannot_see_another_clinics_timeline(logged_in: LoggedIn) -> None:
+    limited = logged_in("billing-of-north")
     refused = [
         row["refused"]
-        for row in visitor("billing").get("/api/claims-feed", limit=1000).json()["rows"]
+        for row in logged_in("billing").get("/api/claims-feed", limit=1000).json()["rows"]
         if row["refused"] and row["clinic"] != CLINIC
     ]
     assert len(refused) >= 2
@@ -66,10 +66,10 @@ def test_limited_user_cannot_see_another_clinics_timeline(visitor: Visitor) -> N
     assert limited.get("/timeline", payment=f"{CLINIC}/own-payment/1").status_code == 200
 
 
-def test_limited_user_cannot_change_another_clinic(visitor: Visitor) -> None:
-    support, billing = visitor("support-of-north"), visitor("billing-of-north")
+def test_limited_user_cannot_change_another_clinic(logged_in: LoggedIn) -> None:
+    support, billing = logged_in("support-of-north"), logged_in("billing-of-north")
     key = f"{OTHER_CLINIC}/{FOREIGN}-broken/1"
-    number = next(row["id"] for row in visitor("billing").get("/api/exceptions", clinic=OTHER_CLINIC).json()["rows"])
+    number = next(row["id"] for row in logged_in("billing").get("/api/exceptions", clinic=OTHER_CLINIC).json()["rows"])
 
     assert support.call("/api/requeue", {"payments": [key]}).json() == {"count": 0, "passed_over": [key]}
     assert support.get("/requeue-runs/new", status="Validation Failed", clinic=OTHER_CLINIC).status_code == 403
@@ -83,14 +83,14 @@ def test_limited_user_cannot_change_another_clinic(visitor: Visitor) -> None:
     assert FOREIGN not in billing.get("/payment-log/export").text
 
 
-def test_limited_user_cannot_see_a_requeue_run_of_all_clinics(visitor: Visitor) -> None:
-    run = visitor("support").post("/requeue-runs", status="Validation Failed").headers["location"]
+def test_limited_user_cannot_see_a_requeue_run_of_all_clinics(logged_in: LoggedIn) -> None:
+    run = logged_in("support").post("/requeue-runs", status="Validation Failed").headers["location"]
 
-    assert visitor("support-of-north").get(run).status_code == 404
+    assert logged_in("support-of-north").get(run).status_code == 404
 
 
-def test_limited_user_cannot_see_months_or_other_clinics_would_flow(visitor: Visitor) -> None:
-    limited = visitor("billing-of-north")
+def test_limited_user_cannot_see_months_or_other_clinics_would_flow(logged_in: LoggedIn) -> None:
+    limited = logged_in("billing-of-north")
 
     assert limited.get("/months").status_code == 403
     assert limited.get("/api/months", company="company").status_code == 403

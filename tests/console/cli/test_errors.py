@@ -1,4 +1,4 @@
-"""What a command cannot do it says in one line on the standard error, and ends with 1, or with 2 for a wrong usage."""
+"""Errors of commands: one line on stderr, and exit status 1, or 2 for a usage error."""
 
 from pathlib import Path
 
@@ -14,16 +14,16 @@ REASONS = (
 )
 
 
-def refused(terminal: Terminal, line: str, status: int) -> str:
-    answer = terminal.types(*line.split())
-    assert (answer.status, answer.out) == (status, "")
-    assert answer.err.startswith("payments: ")
-    assert answer.err.count("\n") == 1
-    return answer.err
+def error_of(terminal: Terminal, line: str, status: int) -> str:
+    result = terminal.run(*line.split())
+    assert (result.status, result.out) == (status, "")
+    assert result.err.startswith("payments: ")
+    assert result.err.count("\n") == 1
+    return result.err
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "problem"),
     [
         ("settings set c --company x --types Copay,Tips", f"there is no charge type 'Tips'; choose from: {TYPES} "),
         ("settings set c --company x --integration yes", "'yes' is not one of 'on', 'off' "),
@@ -56,8 +56,8 @@ def refused(terminal: Terminal, line: str, status: int) -> str:
         ("wait --fast", "No such option: --fast"),
     ],
 )
-def test_usage_error_names_the_problem(stranger: Terminal, line: str, said: str) -> None:
-    assert said in refused(stranger, line, status=2)
+def test_usage_error_names_the_problem(unconfigured_terminal: Terminal, line: str, problem: str) -> None:
+    assert problem in error_of(unconfigured_terminal, line, status=2)
 
 
 @pytest.mark.parametrize(
@@ -74,31 +74,33 @@ def test_usage_error_names_the_problem(stranger: Terminal, line: str, said: str)
         "emr simulate",
     ],
 )
-def test_command_without_stack_says_how_to_start_it(stranger: Terminal, line: str, tmp_path: Path) -> None:
-    told = refused(stranger, line, status=1)
+def test_command_without_stack_says_how_to_start_it(unconfigured_terminal: Terminal, line: str, tmp_path: Path) -> None:
+    result = error_of(unconfigured_terminal, line, status=1)
 
-    assert told.startswith(f"payments: nothing is running in {tmp_path}; start it with `payments up`")
+    assert result.startswith(f"payments: nothing is running in {tmp_path}; start it with `payments up`")
 
 
-def test_unknown_setting_is_named(stranger: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_setting_is_named(unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYMENTS_FLOWER_PROT", "1")
 
-    assert "PAYMENTS_FLOWER_PROT: there is no such setting" in refused(stranger, "wait", status=1)
+    assert "PAYMENTS_FLOWER_PROT: there is no such setting" in error_of(unconfigured_terminal, "wait", status=1)
 
 
 def test_missing_file_or_folder_is_named(terminal: Terminal, tmp_path: Path) -> None:
-    assert f"{tmp_path}/none: No such file" in refused(terminal, f"emr publish {tmp_path}/none", status=1)
-    assert "claims_transactions.csv" in refused(terminal, f"emr replay-synthea {tmp_path}", status=1)
+    assert f"{tmp_path}/none: No such file" in error_of(terminal, f"emr publish {tmp_path}/none", status=1)
+    assert "claims_transactions.csv" in error_of(terminal, f"emr replay-synthea {tmp_path}", status=1)
 
 
-def test_unreachable_postgres_is_reported_without_password(stranger: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_postgres_is_reported_without_password(
+    unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/ledger")
     monkeypatch.setenv("REDIS_URL", NOWHERE)
 
-    told = refused(stranger, "report claims-feed", status=1)
+    result = error_of(unconfigured_terminal, "report claims-feed", status=1)
 
-    assert "PostgreSQL does not answer" in told
-    assert "secret" not in told
+    assert "PostgreSQL does not answer" in result
+    assert "secret" not in result
 
 
 def test_database_without_tables_is_reported(
@@ -107,26 +109,26 @@ def test_database_without_tables_is_reported(
     with scratch_database(postgres_url) as empty:
         monkeypatch.setenv("DATABASE_URL", empty)
 
-        assert "`payments up` upgrades it" in refused(terminal, "report payment-log", status=1)
+        assert "`payments up` upgrades it" in error_of(terminal, "report payment-log", status=1)
 
 
 def test_unreachable_redis_is_reported(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", NOWHERE)
     (tmp_path / "events.jsonl").write_text("{}\n")
 
-    assert "127.0.0.1:1, database 0" in refused(terminal, f"emr publish {tmp_path}/events.jsonl", status=1)
-    assert "not finished after 0 s: Redis does not answer" in refused(terminal, "wait --timeout 0", status=1)
+    assert "127.0.0.1:1, database 0" in error_of(terminal, f"emr publish {tmp_path}/events.jsonl", status=1)
+    assert "not finished after 0 s: Redis does not answer" in error_of(terminal, "wait --timeout 0", status=1)
 
 
 def test_clinic_cannot_change_its_company(terminal: Terminal) -> None:
-    terminal.types(*"settings set settled --company first".split())
+    terminal.run(*"settings set settled --company first".split())
 
-    told = refused(terminal, "settings set settled --company second", status=1)
+    result = error_of(terminal, "settings set settled --company second", status=1)
 
-    assert told == "payments: clinic settled belongs to company first\n"
+    assert result == "payments: clinic settled belongs to company first\n"
 
 
 def test_unknown_ids_are_reported(terminal: Terminal) -> None:
-    assert "there is no payment a/b/9" in refused(terminal, "timeline a/b/9", status=1)
-    assert "there is no payment a/b/9" in refused(terminal, "requeue a/b/9", status=1)
-    assert "there is no clinic nowhere" in refused(terminal, "settings show nowhere", status=1)
+    assert "there is no payment a/b/9" in error_of(terminal, "timeline a/b/9", status=1)
+    assert "there is no payment a/b/9" in error_of(terminal, "requeue a/b/9", status=1)
+    assert "there is no clinic nowhere" in error_of(terminal, "settings show nowhere", status=1)

@@ -1,4 +1,4 @@
-"""Support at work: a payment that was not sent is found, its type ticked, and it comes through."""
+"""Requeue from the pages: single payments, a changed charge type, and requeue runs."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,13 +8,13 @@ from payments.core.outcome import Status
 from payments.journeys import requeueing
 from payments.journeys.requeueing import FeedFilter
 from tests.console.web.conftest import Ledger
-from tests.console.web.stories import Visitor, audited, leave_out, rows, said, until
+from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows, flash_message, rows, wait_until
 from tests.make import deleted, patient, saved
 
 
-def test_requeue_of_a_not_sent_row_records_the_user(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
-    leave_out(ledger, "rows", "shoes")
-    support = visitor("support")
+def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+    add_not_sent(ledger, "rows", "shoes")
+    support = logged_in("support")
     page = support.get("/claims-feed", status="Not Sent", clinic="rows").text
     assert 'value="rows/shoes/1"' in page
     assert "This charge type is not selected" in page
@@ -22,18 +22,18 @@ def test_requeue_of_a_not_sent_row_records_the_user(visitor: Visitor, ledger: Le
     answer = support.post("/claims-feed/requeue", payment="rows/shoes/1", back="/claims-feed?clinic=rows")
 
     assert answer.headers["location"] == "/claims-feed?clinic=rows"
-    assert said(support) == "1 of 1 payment requeued."
+    assert flash_message(support) == "1 of 1 payment requeued."
     assert [row["status"] for row in rows(support, "/api/claims-feed", find="rows/shoes/1")] == ["Transmission Pending"]
     timeline = support.get("/timeline", payment="rows/shoes/1").text
     assert "<td>support</td>" in timeline
     assert "Re-submitted" in timeline
-    assert [(row.who, row.subject) for row in audited(site, "requeued")][:1] == [("user:support", "rows/shoes/1")]
+    assert [(row.who, row.subject) for row in audit_rows(site, "requeued")][:1] == [("user:support", "rows/shoes/1")]
 
 
-def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(visitor: Visitor, ledger: Ledger) -> None:
+def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(logged_in: LoggedIn, ledger: Ledger) -> None:
     clinic = "ticking"
-    leave_out(ledger, clinic, *(f"shoes-{number}" for number in range(7)))
-    support = visitor("support")
+    add_not_sent(ledger, clinic, *(f"shoes-{number}" for number in range(7)))
+    support = logged_in("support")
 
     answer = support.post("/clinic", clinic=clinic, integration="on", type=["Copay", "Supplies"])
     offered = support.get(answer.headers["location"]).text
@@ -43,16 +43,16 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(visitor
     choice = {"status": "Not Sent", "reason": "type_not_selected", "clinic": clinic}
     assert "Requeue 7 payments" in support.get("/requeue-runs/new", **choice).text
     run = support.post("/requeue-runs", **choice).headers["location"]
-    until(lambda: "<strong>7</strong> of 7 payments requeued" in support.get(run).text)
+    wait_until(lambda: "<strong>7</strong> of 7 payments requeued" in support.get(run).text)
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Pending"}
 
     ledger.office(clinic, lambda office: office.sweep())
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Successful"}
 
 
-def test_requeue_run_stops_and_resumes(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
-    clinic, support = "stopping", visitor("support")
-    leave_out(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
+def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+    clinic, support = "stopping", logged_in("support")
+    add_not_sent(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
     wanted, now = FeedFilter(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
     with site.state.console.transaction() as tx:
         number = requeueing.start_run(tx, wanted, now, "user:support")
@@ -69,28 +69,28 @@ def test_requeue_run_stops_and_resumes(visitor: Visitor, ledger: Ledger, site: F
     assert (statuses.count("Transmission Pending"), statuses.count("Not Sent")) == (2, 3)
 
     assert support.post(f"/requeue-runs/{number}/resume").status_code == 303
-    until(lambda: "<strong>5</strong> of 5 payments requeued" in support.get(f"/requeue-runs/{number}").text)
-    assert [row.who for row in audited(site, "requeue stopped")][:1] == ["user:support"]
+    wait_until(lambda: "<strong>5</strong> of 5 payments requeued" in support.get(f"/requeue-runs/{number}").text)
+    assert [row.who for row in audit_rows(site, "requeue stopped")][:1] == ["user:support"]
 
 
-def test_requeue_run_of_a_restarted_console_can_be_resumed(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
-    leave_out(ledger, "stalling", "shoes")
+def test_requeue_run_of_a_restarted_console_can_be_resumed(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+    add_not_sent(ledger, "stalling", "shoes")
     wanted, long_ago = (
         FeedFilter(status=Status.NOT_SENT, clinics=("stalling",)),
         datetime.now(UTC) - timedelta(minutes=5),
     )
     with site.state.console.transaction() as tx:
         number = requeueing.start_run(tx, wanted, long_ago, "user:support")
-    support = visitor("support")
+    support = logged_in("support")
 
     page = support.get(f"/requeue-runs/{number}").text
     assert "No progress since" in page
     assert "data-refresh" not in page
     support.post(f"/requeue-runs/{number}/resume")
-    until(lambda: "<strong>1</strong> of 1 payment requeued" in support.get(f"/requeue-runs/{number}").text)
+    wait_until(lambda: "<strong>1</strong> of 1 payment requeued" in support.get(f"/requeue-runs/{number}").text)
 
 
-def test_feed_pages_contain_each_payment_once(visitor: Visitor, ledger: Ledger) -> None:
+def test_feed_pages_contain_each_payment_once(logged_in: LoggedIn, ledger: Ledger) -> None:
     clinic = "paging"
     moments = [f"2026-06-05T{10 + number // 3:02}:00:00+00:00" for number in range(11)]
     events = [
@@ -98,8 +98,8 @@ def test_feed_pages_contain_each_payment_once(visitor: Visitor, ledger: Ledger) 
     ]
     gone = deleted(clinic_id=clinic, payment_id="p03", version=2, saved_at="2026-06-05T20:00:00+00:00")
     conflict = b'{"clinic_id": "paging", "payment_id": "odd", "line_id": "1", "version": 1}'
-    ledger.imports(clinic, patient(), *events, gone, conflict)
-    billing = visitor("billing")
+    ledger.import_events(clinic, patient(), *events, gone, conflict)
+    billing = logged_in("billing")
 
     seen, after = [], None
     while True:

@@ -1,4 +1,4 @@
-"""What a spreadsheet cannot hold."""
+"""The row limit of a spreadsheet."""
 
 from pathlib import Path
 

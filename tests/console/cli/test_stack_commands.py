@@ -1,4 +1,4 @@
-"""Waiting for quiet, looking after the parts, and the demonstration that leaves nothing behind."""
+"""`payments wait`, `health` and `demo`."""
 
 import json
 import os
@@ -21,16 +21,16 @@ from tests.tasks.dispatching import arguments_of
 def idle(
     terminal: Terminal, postgres_url: str, empty_ledger: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
-    """Somebody who types where no payment was ever saved."""
+    """A terminal on an empty ledger."""
     with scratch_database(postgres_url, empty_ledger) as empty:
         monkeypatch.setenv("DATABASE_URL", empty)
         yield terminal
 
 
 def test_wait_returns_when_idle_or_names_the_backlog(idle: Terminal, feed: redis.Redis) -> None:
-    quiet = idle.types(*"wait --timeout 0".split())
+    quiet = idle.run(*"wait --timeout 0".split())
     feed.xadd("emr:payments", {"event": "{}"})
-    busy = idle.types(*"wait --timeout 0.3".split())
+    busy = idle.run(*"wait --timeout 0.3".split())
 
     assert quiet == (0, "Nothing is queued or due.\n", "")
     assert busy == (1, "", "payments: not finished after 0.3 s: 1 on the feed\n")
@@ -39,12 +39,12 @@ def test_wait_returns_when_idle_or_names_the_backlog(idle: Terminal, feed: redis
 def test_health_names_the_part_that_is_down(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", NOWHERE)
 
-    answer = terminal.types(*"health --format json".split())
+    result = terminal.run(*"health --format json".split())
 
-    assert (answer.status, answer.err) == (1, "")
-    parts = {part["name"]: part["is_up"] for part in json.loads(answer.out)}
+    assert (result.status, result.err) == (1, "")
+    parts = {part["name"]: part["is_up"] for part in json.loads(result.out)}
     assert (parts["PostgreSQL"], parts["Redis"]) == (True, False)
-    assert "down" in terminal.types("health").out
+    assert "down" in terminal.run("health").out
 
 
 def test_health_timeout_applies_to_workers_not_redis(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,12 +52,12 @@ def test_health_timeout_applies_to_workers_not_redis(terminal: Terminal, monkeyp
     monkeypatch.setenv("REDIS_URL", f"{redis_url}?socket_timeout=1.9")
     monkeypatch.setenv("CELERY_BROKER_URL", default_broker_url(redis_url))
 
-    answer = terminal.types(*"health --timeout 2 --format json".split())
+    result = terminal.run(*"health --timeout 2 --format json".split())
 
-    assert (answer.status, answer.err) == (1, "")
-    told = {part["name"]: part["detail"] for part in json.loads(answer.out)}
-    assert told["importer"] == "no reply from queue imports within 2 s"
-    assert told["backoffice"] == "no reply from queue findings within 2 s"
+    assert (result.status, result.err) == (1, "")
+    details = {part["name"]: part["detail"] for part in json.loads(result.out)}
+    assert details["importer"] == "no reply from queue imports within 2 s"
+    assert details["backoffice"] == "no reply from queue findings within 2 s"
 
 
 def test_health_tells_answering_workers_from_silent_ones(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,17 +70,17 @@ def test_health_tells_answering_workers_from_silent_ones(terminal: Terminal, mon
     ):
         broker.flushdb()
         importer = pool.submit(answer_as, "importer-7", broker, feed)
-        answer = terminal.types(*"health --timeout 1 --format json".split())
+        result = terminal.run(*"health --timeout 1 --format json".split())
         importer.result()
 
-    told = {part["name"]: (part["is_up"], part["detail"]) for part in json.loads(answer.out)}
-    assert answer.status == 1
-    assert told["importer"] == (True, "importer-7 takes messages from imports")
-    assert told["backoffice"] == (False, "no reply from queue findings within 1 s")
+    details = {part["name"]: (part["is_up"], part["detail"]) for part in json.loads(result.out)}
+    assert result.status == 1
+    assert details["importer"] == (True, "importer-7 takes messages from imports")
+    assert details["backoffice"] == (False, "no reply from queue findings within 1 s")
 
 
 def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
-    """Take one message from the importer's queue, and do what its task says."""
+    """Take one ping message from the importer's queue, and answer it as this worker."""
     _, message = broker.blpop(["payments:imports"], timeout=10)
     feed.rpush(arguments_of(json.loads(message))["reply_to"], worker)
 

@@ -1,4 +1,4 @@
-"""Whatever is asked of a page or of the API, by whomever: an answer, or a sentence that refuses; never a failure."""
+"""Random requests to every page and API call, as every role: a response or an error message, never status 500."""
 
 import json
 import re
@@ -21,17 +21,17 @@ from payments.access.rights import Role, User
 from payments.contract.event import Method
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import transaction
-from tests.console.odd import numbers_and_days, words
+from tests.console.strategies import numbers_and_days, words
 from tests.console.web.conftest import (
     CHEAP,
     CLINIC,
     PASSWORD,
     Browser,
     Ledger,
+    client_at,
     csrf_of,
     send_login,
     served,
-    stranger_at,
 )
 from tests.engines import scratch_database
 from tests.examples import example_count
@@ -39,14 +39,14 @@ from tests.make import NOW, patient, saved
 
 EXAMPLES = example_count(15)
 CONSOLE = Path(__file__).resolve().parents[3] / "console"
-# Those who ask are named as nobody is in what they ask: who is disabled or given another password can ask nothing more.
-ASKS = {role: f"asks-as-{role}" for role in Role}
-# Nor can who is logged out.
-LEFT_OUT = {"/logout", "/metrics"}
+# Names that no drawn request contains. Otherwise a request could disable one of these users.
+USER_NAMES = {role: f"asks-as-{role}" for role in Role}
+# /logout would end the session.
+EXCLUDED = {"/logout", "/metrics"}
 
 
 def _fields() -> set[str]:
-    """Return every name that a page or call reads from an address, a form or a body."""
+    """Return every name that a page or call reads from a query, a form or a body."""
     filters, names = [PageQuery], set()
     for each in filters:
         filters += each.__subclasses__()
@@ -57,7 +57,7 @@ def _fields() -> set[str]:
 
 
 KEY = f"{CLINIC}/payment/1"
-# What somebody would send who wants something done; the odd comes on top of it.
+# Valid values, to which odd ones are added.
 LIKELY: dict[str, list[object]] = {
     "clinic": [CLINIC, "south"],
     "company": ["company"],
@@ -75,20 +75,20 @@ LIKELY: dict[str, list[object]] = {
     "to": ["south"],
     "role": ["billing"],
     "name": ["ann", "bob"],
-    "password": ["long enough for anybody"],
+    "password": ["long enough to be valid"],
     "since": ["2026-01-01"],
     "until": ["2026-12-31"],
 }
 FIELDS = sorted(_fields())
-DOORS = sorted(
+ROUTES = sorted(
     (method, route.path)
     for page in PAGES
     for route in page.router.routes
-    if isinstance(route, APIRoute) and route.path not in LEFT_OUT
+    if isinstance(route, APIRoute) and route.path not in EXCLUDED
     for method in route.methods
 )
 
-doors = st.sampled_from(DOORS)
+routes = st.sampled_from(ROUTES)
 MORE = (*Method, *FindingStatus, *Role, "true", "xlsx", CLINIC, KEY, "0000-00-00", "9999-12-31", "25.00", "1")
 ODD = ("\0", "<script>", "../../etc")
 odd_text = words(*MORE, *ODD) | st.text(max_size=40) | numbers_and_days
@@ -111,18 +111,20 @@ numbers = st.integers(1, 4).map(str) | odd_text
 def site(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """A console of its own with a few payments, for whatever is done to it; gives its address."""
+    """The URL of a separate console with a few payments, which the requests may change."""
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("any"))})
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(home, Engines.named(url, redis_url))
         database = app.state.console.database
         with transaction(database) as tx:
             for role in Role:
-                authentication.add_user(tx, User(ASKS[role], role), Password(PASSWORD, CHEAP), NOW, "tests")
-        Ledger(database).imports(
+                authentication.add_user(tx, User(USER_NAMES[role], role), Password(PASSWORD, CHEAP), NOW, "tests")
+        Ledger(database).import_events(
             CLINIC, patient(), saved("25.00", clinic_id=CLINIC), saved("5.00", clinic_id=CLINIC, payment_id="other")
         )
-        Ledger(database).publishes(b"no event", saved("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late"))
+        Ledger(database).import_unconfigured(
+            b"no event", saved("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late")
+        )
         with served(app) as address:
             yield address
         database.dispose()
@@ -131,8 +133,8 @@ def site(
 
 @pytest.fixture(scope="module")
 def browsers(site: str) -> Iterator[list[Browser]]:
-    """Somebody of each role, logged in, and somebody who is not."""
-    found = [Browser(stranger_at(site), name) for name in ASKS.values()]
+    """A logged-in browser of each role."""
+    found = [Browser(client_at(site), name) for name in USER_NAMES.values()]
     for browser in found:
         assert send_login(browser.client, browser.name, PASSWORD).status_code == 303
         assert browser.csrf
@@ -143,9 +145,9 @@ def browsers(site: str) -> Iterator[list[Browser]]:
 
 def test_no_request_causes_a_server_error(site: str, browsers: list[Browser]) -> None:
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-    @given(st.sampled_from([*browsers, *(each for each in browsers if "admin" in each.name)]), doors, st.data())
-    def check(browser: Browser, door: tuple[str, str], data: st.DataObject) -> None:
-        method, path = door
+    @given(st.sampled_from([*browsers, *(each for each in browsers if "admin" in each.name)]), routes, st.data())
+    def check(browser: Browser, route: tuple[str, str], data: st.DataObject) -> None:
+        method, path = route
         filled = re.sub(r"\{\w+\}", lambda _: quote(data.draw(numbers), safe=""), path)
         query = {name: str(value).encode("utf-8", "replace").decode() for name, value in data.draw(queries).items()}
         headers = {"x-csrf-token": browser.csrf}
@@ -153,8 +155,8 @@ def test_no_request_causes_a_server_error(site: str, browsers: list[Browser]) ->
             body = data.draw(bodies).encode("utf-8", "replace")
             answer = browser.client.post(filled, content=body, headers=headers | {"content-type": "application/json"})
         elif path == "/login" and method == "POST":
-            with stranger_at(site) as stranger:
-                answer = stranger.post(path, data={"csrf": csrf_of(stranger.get("/login")), **query})
+            with client_at(site) as anonymous_client:
+                answer = anonymous_client.post(path, data={"csrf": csrf_of(anonymous_client.get("/login")), **query})
         elif method == "POST":
             answer = browser.client.post(filled, data=query, headers=headers)
         else:
@@ -173,8 +175,8 @@ def test_no_request_causes_a_server_error(site: str, browsers: list[Browser]) ->
 @pytest.mark.parametrize("path", ["/claims-feed", "/api/claims-feed", "/exceptions/1/accept", "/%00", "/api/%ff", "//"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "TRACE"])
 def test_request_without_login_reveals_nothing(site: str, method: str, path: str) -> None:
-    with stranger_at(site) as stranger:
-        answer = stranger.request(method, path, headers={"content-type": "text/odd"}, content=b"\xff\0")
+    with client_at(site) as anonymous_client:
+        answer = anonymous_client.request(method, path, headers={"content-type": "text/odd"}, content=b"\xff\0")
 
     assert 300 <= answer.status_code < 500
     assert "Traceback" not in answer.text

@@ -1,4 +1,4 @@
-"""A biller at work: exceptions as they were shown, months by their name, the log taken away without formulas."""
+"""The biller's pages: accept and acknowledge exceptions, export the log, close months."""
 
 import csv
 import io
@@ -9,15 +9,15 @@ from fastapi import FastAPI
 
 from console.reports.payment_log import PAYMENT_LOG
 from tests.console.web.conftest import Ledger
-from tests.console.web.stories import Visitor, audited, edit_in_closed_month, exception_of, rows, said
+from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, flash_message, rows
 from tests.make import patient, saved
 from tests.office import paid
 
 
-def test_exception_is_accepted_once_and_only_as_shown(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
+def test_exception_is_accepted_once_and_only_as_shown(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
     clinic = "accepting"
     edit_in_closed_month(ledger, clinic, "company-a")
-    billing = visitor("billing")
+    billing = logged_in("billing")
     row = exception_of(billing, clinic)
     assert (row["case"], row["amount_before"], row["amount_now"]) == ("edited", "25.00", "35.00")
     page = billing.get("/exceptions", clinic=clinic).text
@@ -35,14 +35,14 @@ def test_exception_is_accepted_once_and_only_as_shown(visitor: Visitor, ledger: 
 
     for expected in ("posted 10.00 Cash", "was accepted before; nothing was posted"):
         assert billing.post(f"/exceptions/{row['id']}/accept", version=2).status_code == 303
-        assert expected in said(billing)
+        assert expected in flash_message(billing)
     log = rows(billing, "/api/payment-log", clinic=clinic, kind="adjustment")
     assert [(entry["amount"], entry["user"]) for entry in log] == [("10.00", "user:billing")]
-    assert audited(site, "accepted exception")[0].who == "user:billing"
+    assert audit_rows(site, "accepted exception")[0].who == "user:billing"
 
 
-def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(visitor: Visitor, ledger: Ledger) -> None:
-    billing = visitor("billing")
+def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(logged_in: LoggedIn, ledger: Ledger) -> None:
+    billing = logged_in("billing")
     for clinic, company in (("agreeing", "company-b"), ("bulk-1", "company-c"), ("bulk-2", "company-d")):
         edit_in_closed_month(ledger, clinic, company)
     number = exception_of(billing, "agreeing")["id"]
@@ -54,11 +54,11 @@ def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(visitor
 
     ticked = [f"{exception_of(billing, clinic)['id']}.{version}" for clinic, version in (("bulk-1", 2), ("bulk-2", 1))]
     billing.post("/exceptions/accept", exception=ticked)
-    assert said(billing).startswith("1 of 2 exceptions accepted.")
+    assert flash_message(billing).startswith("1 of 2 exceptions accepted.")
     assert rows(billing, "/api/exceptions", clinic="bulk-1") == []
 
 
-def test_log_export_contains_no_formulas_and_is_audited(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
+def test_log_export_contains_no_formulas_and_is_audited(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
     clinic = "exports"
     evil = '=HYPERLINK("http://evil.example","x")'
     refund = saved(
@@ -66,7 +66,7 @@ def test_log_export_contains_no_formulas_and_is_audited(visitor: Visitor, ledger
     )
     known = patient(evil, company_id="company-e")
     ledger.office(clinic, lambda office: office.publish(known, refund), company_id="company-e")
-    billing = visitor("billing")
+    billing = logged_in("billing")
 
     text = billing.get("/payment-log/export", clinic=clinic, form="csv")
     table = list(csv.DictReader(io.StringIO(text.content.decode("utf-8-sig"))))
@@ -80,14 +80,14 @@ def test_log_export_contains_no_formulas_and_is_audited(visitor: Visitor, ledger
     assert "HYPERLINK" in strings
     assert re.findall("<t>([a-z_]+)</t>", strings)[: len(PAYMENT_LOG.keys)] == list(PAYMENT_LOG.keys)
     assert "<v>-25.00</v>" in sheet
-    assert [row.detail.split(";")[0] for row in audited(site, "exported Patient Payment Log")][:2] == [
+    assert [row.detail.split(";")[0] for row in audit_rows(site, "exported Patient Payment Log")][:2] == [
         "1 rows as xlsx",
         "1 rows as csv",
     ]
 
 
-def test_months_are_scheduled_cancelled_and_closed_after_confirmation(visitor: Visitor, ledger: Ledger) -> None:
-    billing, company = visitor("billing"), "company-m"
+def test_months_are_scheduled_cancelled_and_closed_after_confirmation(logged_in: LoggedIn, ledger: Ledger) -> None:
+    billing, company = logged_in("billing"), "company-m"
     payment = saved(clinic_id="months", company_id=company, **paid("25.00", "2026-06-05"))
     known = patient(company_id=company)
     ledger.office("months", lambda office: office.publish(known, payment), company_id=company)

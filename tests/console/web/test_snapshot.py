@@ -1,38 +1,38 @@
-"""A page that asks more than once adds up, whatever is committed between two of its questions."""
+"""A page reads one snapshot: its queries agree despite concurrent commits."""
 
 from types import ModuleType
 
 import pytest
 
 from payments.store.reports import account, exceptions, payment_log
-from tests.console.conftest import Meanwhile
+from tests.console.conftest import CommitBeforeCall
 from tests.console.web.conftest import Ledger
-from tests.console.web.stories import Visitor, edit_in_closed_month
+from tests.console.web.scenarios import LoggedIn, edit_in_closed_month
 from tests.make import patient, saved
 
 
 @pytest.mark.parametrize(("module", "question"), [(account, "summaries"), (payment_log, "read_page")])
 def test_account_totals_match_its_payments_despite_concurrent_imports(
-    visitor: Visitor, ledger: Ledger, meanwhile: Meanwhile, question: str, module: ModuleType
+    logged_in: LoggedIn, ledger: Ledger, commit_before_call: CommitBeforeCall, question: str, module: ModuleType
 ) -> None:
     clinic = f"moment-{question}"
 
     def pays(payment_id: str, amount: str) -> None:
         payment = saved(amount, payment_id=payment_id, clinic_id=clinic, patient_id=clinic)
-        ledger.imports(clinic, patient(clinic), payment)
+        ledger.import_events(clinic, patient(clinic), payment)
 
     pays("before", "25.00")
-    meanwhile(module, question, lambda: pays("then", "7.00"))
-    page, after = (visitor("billing").get("/account", patient=clinic).text for _ in range(2))
+    commit_before_call(module, question, lambda: pays("then", "7.00"))
+    page, after = (logged_in("billing").get("/account", patient=clinic).text for _ in range(2))
 
     assert (f"{clinic}/then/1" in page, "32.00" in page, f"{clinic}/before/1" in page) == (False, False, True)
     assert (f"{clinic}/then/1" in after, "32.00" in after) == (True, True)
 
 
 def test_exception_count_matches_the_list_despite_concurrent_detection(
-    visitor: Visitor, ledger: Ledger, meanwhile: Meanwhile
+    logged_in: LoggedIn, ledger: Ledger, commit_before_call: CommitBeforeCall
 ) -> None:
-    meanwhile(exceptions, "counts", lambda: edit_in_closed_month(ledger, "moment-edit", "moment-edit"))
-    page, after = (visitor("billing").get("/exceptions", clinic="moment-edit").text for _ in range(2))
+    commit_before_call(exceptions, "counts", lambda: edit_in_closed_month(ledger, "moment-edit", "moment-edit"))
+    page, after = (logged_in("billing").get("/exceptions", clinic="moment-edit").text for _ in range(2))
 
     assert ("moment-edit/payment/1" in page, "moment-edit/payment/1" in after) == (False, True)

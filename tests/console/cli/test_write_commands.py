@@ -1,4 +1,4 @@
-"""Settings, requeues and what is published: what people change by a command."""
+"""Commands that change something: settings, requeue, emr publish, simulate and replay-synthea."""
 
 import json
 import sys
@@ -21,19 +21,19 @@ def bodies(feed: redis.Redis) -> list[bytes]:
 
 
 def test_settings_show_prints_what_was_set(terminal: Terminal) -> None:
-    told = terminal.types("settings", "set", "s1", "--company", "c", "--integration", "on", "--types", "copay, Other")
+    result = terminal.run("settings", "set", "s1", "--company", "c", "--integration", "on", "--types", "copay, Other")
 
-    assert (told.status, told.out) == (0, "Clinic s1 of company c: integration on; Copay, Other.\n")
-    assert terminal.types("settings", "show", "s1", "--format", "json").rows == [
+    assert (result.status, result.out) == (0, "Clinic s1 of company c: integration on; Copay, Other.\n")
+    assert terminal.run("settings", "show", "s1", "--format", "json").rows == [
         {"clinic": "s1", "company": "c", "integration": "on", "types": ["Copay", "Other"]}
     ]
 
 
 def test_omitted_clinic_settings_stay_unchanged(terminal: Terminal) -> None:
-    terminal.types(*"settings set s2 --company c --integration on --types all".split())
-    terminal.types(*"settings set s2 --company c --integration off".split())
+    terminal.run(*"settings set s2 --company c --integration on --types all".split())
+    terminal.run(*"settings set s2 --company c --integration off".split())
 
-    (row,) = terminal.types(*"settings show s2 --format json".split()).rows
+    (row,) = terminal.run(*"settings show s2 --format json".split()).rows
     assert (row["integration"], row["types"]) == ("off", ALL_TYPES)
 
 
@@ -41,31 +41,31 @@ def test_omitted_clinic_settings_stay_unchanged(terminal: Terminal) -> None:
 def test_requeue_skips_imported_payments(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("r1", ChargeType.COPAY)
     here = {"clinic_id": "r1", "patient_id": "pat-r1"}
-    billing.imports(
+    billing.import_events(
         patient("pat-r1"),
         saved("5.00", payment_id="in", **here),
         saved("6.00", payment_id="out", charge_type="Other", **here),
     )
 
-    told = terminal.types("requeue", "r1/out/1", "r1/in/1")
+    result = terminal.run("requeue", "r1/out/1", "r1/in/1")
 
-    assert (told.status, told.err) == (0, "")
-    assert told.out.splitlines()[-1] == "1 payment requeued"
-    assert [line.split(":")[0] for line in told.out.splitlines()[:-1]] == ["r1/in/1"]
-    (row,) = terminal.types(*"report claims-feed --clinic r1 --status pending --format json".split()).rows
+    assert (result.status, result.err) == (0, "")
+    assert result.out.splitlines()[-1] == "1 payment requeued"
+    assert [line.split(":")[0] for line in result.out.splitlines()[:-1]] == ["r1/in/1"]
+    (row,) = terminal.run(*"report claims-feed --clinic r1 --status pending --format json".split()).rows
     assert row["payment"] == "r1/out/1"
-    steps = terminal.types(*"timeline r1/out/1 --format json".split()).rows
+    steps = terminal.run(*"timeline r1/out/1 --format json".split()).rows
     assert steps[-1]["who"].startswith("user:")
 
 
 def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("r2", ChargeType.COPAY)
-    billing.imports(saved("6.00", payment_id="out", charge_type="Other", clinic_id="r2", patient_id="pat-r2"))
+    billing.import_events(saved("6.00", payment_id="out", charge_type="Other", clinic_id="r2", patient_id="pat-r2"))
 
-    told = terminal.types("requeue", "r2/none/1", "r2/out/1", "r2/nor/1")
+    result = terminal.run("requeue", "r2/none/1", "r2/out/1", "r2/nor/1")
 
-    assert (told.status, told.out) == (1, "1 payment requeued\n")
-    assert told.err == "payments: there is no payment r2/none/1, r2/nor/1; the Claims Feed prints the keys\n"
+    assert (result.status, result.out) == (1, "1 payment requeued\n")
+    assert result.err == "payments: there is no payment r2/none/1, r2/nor/1; the Claims Feed prints the keys\n"
 
 
 def test_requeue_by_status_works_without_a_queue(
@@ -73,13 +73,13 @@ def test_requeue_by_status_works_without_a_queue(
 ) -> None:
     billing.clinic("r2", ChargeType.COPAY)
     here = {"clinic_id": "r2", "patient_id": "pat-r2", "charge_type": "Other"}
-    billing.imports(*(saved("5.00", payment_id=number, **here) for number in "abc"))
+    billing.import_events(*(saved("5.00", payment_id=number, **here) for number in "abc"))
     monkeypatch.setenv("REDIS_URL", NOWHERE)
 
-    told = terminal.types(*"requeue --status Not-Sent --reason type-not-selected --clinic r2".split())
+    result = terminal.run(*"requeue --status Not-Sent --reason type-not-selected --clinic r2".split())
 
-    assert (told.status, told.err) == (0, "")
-    assert told.out.splitlines() == [
+    assert (result.status, result.err) == (0, "")
+    assert result.out.splitlines() == [
         "3 payments requeued",
         "The queue does not answer. The payments are processed as soon as it does.",
     ]
@@ -89,29 +89,29 @@ def test_publish_sends_each_line_unchanged(terminal: Terminal, feed: redis.Redis
     file = tmp_path / "events.jsonl"
     file.write_bytes(b'{"a": 1}\n{broken \xff\r\n\n  {"b": 2}  \n{"last": 3}')
 
-    told = terminal.types("emr", "publish", str(file))
+    result = terminal.run("emr", "publish", str(file))
 
-    assert (told.status, told.out) == (0, f"4 events published on {STREAM}\n")
+    assert (result.status, result.out) == (0, f"4 events published on {STREAM}\n")
     assert bodies(feed) == [b'{"a": 1}', b"{broken \xff", b'  {"b": 2}  ', b'{"last": 3}']
 
 
 def test_publish_reads_stdin(terminal: Terminal, feed: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b'{"a": 1}\n')))
 
-    assert terminal.types("emr", "publish", "-").out == f"1 event published on {STREAM}\n"
+    assert terminal.run("emr", "publish", "-").out == f"1 event published on {STREAM}\n"
     assert bodies(feed) == [b'{"a": 1}']
 
 
 def test_simulate_sets_up_clinics_and_is_deterministic(terminal: Terminal, feed: redis.Redis) -> None:
     line = "emr simulate --clinics 2 --days 1 --seed 3 --first-day 2026-06-01".split()
-    terminal.types(*line)
+    terminal.run(*line)
     first = bodies(feed)
     feed.delete(STREAM)
-    terminal.types(*line, "--rate", "10000")
+    terminal.run(*line, "--rate", "10000")
 
     assert bodies(feed) == first
     assert {json.loads(body)["type"] for body in first} >= {"patient.saved", "payment.saved"}
-    assert terminal.types(*"settings show clinic-001 --format json".split()).rows[0]["integration"] == "on"
+    assert terminal.run(*"settings show clinic-001 --format json".split()).rows[0]["integration"] == "on"
 
 
 def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
@@ -123,15 +123,15 @@ def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: r
     )
     (tmp_path / "claims_transactions.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "patients.csv").write_text("Id,BIRTHDATE,FIRST,LAST\npat,1990-01-01,Ada,Abbott\n")
-    terminal.types(*"settings set place-2 --company synthea --integration on --types Copay".split())
+    terminal.run(*"settings set place-2 --company synthea --integration on --types Copay".split())
 
-    told = terminal.types("emr", "replay-synthea", str(tmp_path))
+    result = terminal.run("emr", "replay-synthea", str(tmp_path))
 
-    assert told.out.splitlines() == [
+    assert result.out.splitlines() == [
         f"3 events published on {STREAM}",
         "2 payments with a total of 50.00 from 2 clinics of company synthea. Clinics newly set up: 1.",
     ]
     kinds = [json.loads(body)["type"] for body in bodies(feed)]
     assert kinds == ["patient.saved", "payment.saved", "payment.saved"]
-    shown = {row["clinic"]: row["types"] for row in terminal.types("settings", "show", "--format", "json").rows}
+    shown = {row["clinic"]: row["types"] for row in terminal.run("settings", "show", "--format", "json").rows}
     assert (shown["place-1"], shown["place-2"]) == (ALL_TYPES, ["Copay"])

@@ -1,4 +1,4 @@
-"""How pages show things: times where the visitor is, refusals with a way back, what a requeue would come to."""
+"""Details of the pages: time zones, links, error pages, filters, the requeue preview and the months page."""
 
 import html
 import re
@@ -6,33 +6,33 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from fastapi import FastAPI
 
+from console.web.pages import choices
 from payments.contract.event import ChargeType
 from tests.console.web.conftest import Browser, Ledger
-from tests.console.web.stories import Visitor, audited, edit_in_closed_month, leave_out
+from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
 from tests.make import patient, saved
 from tests.office import paid
 
 
 def cells(page: str) -> list[str]:
-    """Return what the cells of a page's tables say, without marks."""
+    """Return the text of each table cell of a page."""
     return [
         " ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in re.findall(r"<td[^>]*>(.*?)</td>", page, re.DOTALL)
     ]
 
 
-def seen_from(browser: Browser, zone: str, path: str) -> str:
-    """Return a page as somebody sees it whose browser is in this time zone."""
+def get_in_zone(browser: Browser, zone: str, path: str) -> str:
+    """Return a page as a browser in this time zone gets it."""
     cookies = {**browser.client.cookies, "payments_zone": zone}
     header = "; ".join(f"{name}={value}" for name, value in cookies.items())
     return browser.client.get(path, headers={"cookie": header}).text
 
 
-def test_times_are_shown_in_the_browsers_time_zone_or_utc(visitor: Visitor, ledger: Ledger) -> None:
+def test_times_are_shown_in_the_browsers_time_zone_or_utc(logged_in: LoggedIn, ledger: Ledger) -> None:
     payment = saved(clinic_id="zones", saved_at="2026-06-05T23:30:00-07:00")
-    ledger.imports("zones", patient(), payment)
-    path, billing = "/claims-feed?clinic=zones", visitor("billing")
+    ledger.import_events("zones", patient(), payment)
+    path, billing = "/claims-feed?clinic=zones", logged_in("billing")
 
     for zone, shown in (
         ("America%2FLos_Angeles", "2026-06-05 23:30"),
@@ -40,23 +40,23 @@ def test_times_are_shown_in_the_browsers_time_zone_or_utc(visitor: Visitor, ledg
         ("No%2FSuch_Zone", "2026-06-06 06:30"),
         ("..%2F..%2Fetc%2Fpasswd", "2026-06-06 06:30"),
     ):
-        assert shown in cells(seen_from(billing, zone, path))
+        assert shown in cells(get_in_zone(billing, zone, path))
     assert "2026-06-06 06:30" in cells(billing.get(path).text)
 
 
-def test_days_begin_at_midnight_in_the_browsers_time_zone(visitor: Visitor) -> None:
-    admin, zone = visitor("admin"), "Pacific/Kiritimati"
+def test_days_begin_at_midnight_in_the_browsers_time_zone(logged_in: LoggedIn) -> None:
+    admin, zone = logged_in("admin"), "Pacific/Kiritimati"
     today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
     admin.get("/claims-feed", find="looked-at-from-afar")
 
-    assert f"Payments by hour, {today}" in seen_from(admin, zone, "/")
-    found = "looked-at-from-afar" in cells(seen_from(admin, zone, f"/audit?since={today}&until={today}"))
+    assert f"Payments by hour, {today}" in get_in_zone(admin, zone, "/")
+    found = "looked-at-from-afar" in cells(get_in_zone(admin, zone, f"/audit?since={today}&until={today}"))
     assert found
-    assert "looked-at-from-afar" not in cells(seen_from(admin, zone, f"/audit?since={today.replace(year=2999)}"))
+    assert "looked-at-from-afar" not in cells(get_in_zone(admin, zone, f"/audit?since={today.replace(year=2999)}"))
 
 
-def test_balancing_from_a_future_date_covers_that_date_only(visitor: Visitor) -> None:
-    page = visitor("billing").get("/balancing", since="2999-01-01")
+def test_balancing_from_a_future_date_covers_that_date_only(logged_in: LoggedIn) -> None:
+    page = logged_in("billing").get("/balancing", since="2999-01-01")
 
     assert page.status_code == 200
     assert "2999-01-01 to 2999-01-01" in page.text
@@ -74,18 +74,18 @@ def test_balancing_from_a_future_date_covers_that_date_only(visitor: Visitor) ->
         ("/", {"day": "2999-12-31"}),
     ],
 )
-def test_links_to_earlier_and_later_days_lead_to_pages(visitor: Visitor, path: str, days: dict[str, str]) -> None:
-    billing = visitor("billing")
-    ways = re.search(r'<nav class="pages".*?</nav>', billing.get(path, **days).text, re.DOTALL)
-    assert ways
+def test_links_to_earlier_and_later_days_lead_to_pages(logged_in: LoggedIn, path: str, days: dict[str, str]) -> None:
+    billing = logged_in("billing")
+    navigation = re.search(r'<nav class="pages".*?</nav>', billing.get(path, **days).text, re.DOTALL)
+    assert navigation
 
-    for way in re.findall(r'href="([^"]+)"', ways[0]):
-        answer = billing.get(html.unescape(way))
-        assert answer.status_code == 200, way
+    for link in re.findall(r'href="([^"]+)"', navigation[0]):
+        answer = billing.get(html.unescape(link))
+        assert answer.status_code == 200, link
 
 
-def test_week_before_an_open_start_keeps_the_open_start(visitor: Visitor) -> None:
-    page = visitor("billing").get("/balancing", until="2026-06-30").text
+def test_week_before_an_open_start_keeps_the_open_start(logged_in: LoggedIn) -> None:
+    page = logged_in("billing").get("/balancing", wait_until="2026-06-30").text
 
     assert "up to 2026-06-30" in page
     assert '<input type="date" name="since" value="">' in page
@@ -93,8 +93,8 @@ def test_week_before_an_open_start_keeps_the_open_start(visitor: Visitor) -> Non
     assert 'href="/balancing?until=2026-07-07"' in page
 
 
-def test_error_page_shows_navigation_and_a_link_back(visitor: Visitor, address: str) -> None:
-    billing = visitor("billing")
+def test_error_page_shows_navigation_and_a_link_back(logged_in: LoggedIn, address: str) -> None:
+    billing = logged_in("billing")
     came_from = {"referer": f"{address}/exceptions?case=added"}
 
     refused = billing.client.post("/exceptions/accept", data={"csrf": billing.csrf}, headers=came_from)
@@ -103,7 +103,7 @@ def test_error_page_shows_navigation_and_a_link_back(visitor: Visitor, address: 
     assert '<nav aria-label="Pages">' in refused.text
     assert 'href="/exceptions?case=added">Back</a>' in refused.text
 
-    admin, users = visitor("admin"), {"referer": f"{address}/users"}
+    admin, users = logged_in("admin"), {"referer": f"{address}/users"}
     refused = admin.client.post("/users", data={"csrf": admin.csrf, "role": "none"}, headers=users)
     assert 'href="/users">Back</a>' in refused.text
     assert ">Back</a>" not in admin.client.get("/users/x", headers={"referer": f"{address}/users/x"}).text
@@ -116,26 +116,26 @@ def test_error_page_shows_navigation_and_a_link_back(visitor: Visitor, address: 
         assert (odd.status_code, ">Back</a>" in odd.text) == (422, False)
 
 
-def test_requeue_preview_shows_expected_results(visitor: Visitor, ledger: Ledger) -> None:
-    clinic, company = "foreseen", "company-foreseen"
+def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Ledger) -> None:
+    clinic, company = "preview", "company-preview"
     edit_in_closed_month(ledger, clinic, company)
     ledger.office(
         clinic, lambda office: office.publish(patient(company_id=company)), ChargeType.COPAY, company_id=company
     )
     here = {"clinic_id": clinic, "company_id": company, "saved_at": datetime.now(UTC).isoformat()}
-    ledger.publishes(
+    ledger.import_unconfigured(
         saved(payment_id="flows", charge_type="Supplies", **here, **paid("9.00", "2026-07-05")),
         saved(payment_id="closed", charge_type="Supplies", **here, **paid("4.00", "2026-06-05")),
         saved(payment_id="out", charge_type="Wellness", **here, **paid("2.00", "2026-07-05")),
         saved(payment_id="internal", internal_payment=True, **here, **paid("1.00", "2026-07-06")),
     )
-    support = visitor("support")
+    support = logged_in("support")
     support.post("/clinic", clinic=clinic, integration="on", type=["Copay", "Supplies"])
 
     page = support.get("/requeue-runs/new", status="Not Sent", clinic=clinic).text
 
-    said = cells(page)
-    rows = {tuple(said[at : at + 4]) for at in range(0, len(said), 4)}
+    texts = cells(page)
+    rows = {tuple(texts[at : at + 4]) for at in range(0, len(texts), 4)}
     assert rows == {
         ("Imported as soon as Billing has the patient.", "2026-07", "1", "9.00"),
         ("Exception The month is closed; a biller decides.", "2026-06", "1", "4.00"),
@@ -150,19 +150,19 @@ def test_requeue_preview_shows_expected_results(visitor: Visitor, ledger: Ledger
     assert "Requeue 4 payments" in page
 
 
-def test_clinic_page_counts_not_sent_payments_that_would_be_sent_now(visitor: Visitor, ledger: Ledger) -> None:
-    leave_out(ledger, "counting", "one", "two")
-    support = visitor("support")
+def test_clinic_page_counts_not_sent_payments_that_would_be_sent_now(logged_in: LoggedIn, ledger: Ledger) -> None:
+    add_not_sent(ledger, "counting", "one", "two")
+    support = logged_in("support")
 
     assert "they would still not be sent." in support.get("/clinic", clinic="counting").text
     support.post("/clinic", clinic="counting", integration="on", type=["Supplies"])
     assert "they would be sent." in support.get("/clinic", clinic="counting").text
 
 
-def test_clinics_are_filtered_by_name_and_by_difference(visitor: Visitor, ledger: Ledger) -> None:
+def test_clinics_are_filtered_by_name_and_by_difference(logged_in: LoggedIn, ledger: Ledger) -> None:
     for name, types in (("compared-a", ["Copay"]), ("compared-b", ["Copay"]), ("compared-c", ["Other"])):
         ledger.office(name, lambda office: None, *map(ChargeType, types))
-    support = visitor("support")
+    support = logged_in("support")
 
     def shown(**query: str) -> list[str]:
         return re.findall(r'href="/clinic\?clinic=([^"]+)"', support.get("/clinics", **query).text)
@@ -171,23 +171,23 @@ def test_clinics_are_filtered_by_name_and_by_difference(visitor: Visitor, ledger
     assert shown(find="compared", like="compared-a", differing="true") == ["compared-a", "compared-c"]
 
 
-def test_viewing_an_unknown_month_stores_nothing(visitor: Visitor, ledger: Ledger) -> None:
-    ledger.imports("months-seen", patient(), saved(clinic_id="months-seen"))
-    billing = visitor("billing")
+def test_viewing_an_unknown_month_stores_nothing(logged_in: LoggedIn, ledger: Ledger) -> None:
+    ledger.import_events("months-seen", patient(), saved(clinic_id="months-seen"))
+    billing = logged_in("billing")
 
     assert billing.get("/months", company="company", month="1999-01").status_code == 200
 
     assert "1999-01" not in {row["month"] for row in billing.get("/api/months", company="company").json()["rows"]}
 
 
-def test_months_page_selects_the_next_month_to_close(visitor: Visitor, ledger: Ledger) -> None:
+def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger: Ledger) -> None:
     company = "company-order"
     payments = (
         saved(clinic_id="order", company_id=company, payment_id=day, **paid("25.00", day))
         for day in ("2026-05-05", "2026-06-05")
     )
     ledger.office("order", lambda office: office.publish(patient(company_id=company), *payments), company_id=company)
-    billing = visitor("billing")
+    billing = logged_in("billing")
 
     assert "Close 2026-05 permanently" in billing.get("/months", company=company).text
     blocked = billing.get("/months", company=company, month="2026-06").text
@@ -198,29 +198,7 @@ def test_months_page_selects_the_next_month_to_close(visitor: Visitor, ledger: L
     assert "Closed with a payments total of <strong>25.00</strong>. The ledger still matches it." in closed
 
 
-def test_changes_are_audited_with_the_users_name(visitor: Visitor, ledger: Ledger, site: FastAPI) -> None:
-    leave_out(ledger, "audited", "shoes")
-    ledger.office("audited-too", lambda office: None)
-    name, password = {"name": "new-one"}, {"password": "long enough it is"}
-
-    for who, path, fields, action in (
-        ("support", "/clinic", {"clinic": "audited", "integration": "on"}, "changed clinic settings"),
-        ("support", "/clinic/copy", {"clinic": "audited", "to": "audited-too"}, "changed clinic settings"),
-        ("support", "/claims-feed/requeue", {"payment": "audited/shoes/1"}, "requeued"),
-        ("support", "/requeue-runs", {"status": "Not Sent", "clinic": "audited"}, "requeued all that match"),
-        ("admin", "/users", {**name, **password, "role": "billing"}, "user added"),
-        ("admin", "/users/password", {**name, **password}, "password set"),
-        ("admin", "/users/change", {**name, "role": "support", "clinics": "audited"}, "user changed"),
-        ("admin", "/users/disable", name, "user disabled"),
-        ("admin", "/users/enable", name, "user enabled"),
-    ):
-        before = len(audited(site, action))
-        assert visitor(who).post(path, **fields).status_code == 303, path
-        after = audited(site, action)
-        assert (len(after) - before, after[0].who) == (1, f"user:{who}"), path
-
-
-def test_patient_id_of_two_companies_has_two_accounts(visitor: Visitor, ledger: Ledger) -> None:
+def test_patient_id_of_two_companies_has_two_accounts(logged_in: LoggedIn, ledger: Ledger) -> None:
     for name, amount in (("twin-a", "25.00"), ("twin-b", "9.00")):
         here = {"clinic_id": name, "company_id": f"company-{name}", "patient_id": "twin"}
         known = patient("twin", company_id=f"company-{name}")
@@ -230,9 +208,34 @@ def test_patient_id_of_two_companies_has_two_accounts(visitor: Visitor, ledger: 
             company_id=f"company-{name}",
         )
 
-    page = visitor("billing").get("/account", patient="twin").text
+    page = logged_in("billing").get("/account", patient="twin").text
 
     first, second = page.split('<section class="tiles ')[1:]
     for part, own, other in ((first, "twin-a", "twin-b"), (second, "twin-b", "twin-a")):
         assert f"{own}/payment/1" in part
         assert f"{other}/payment/1" not in part
+
+
+def test_overview_shows_today_by_default(logged_in: LoggedIn) -> None:
+    page = logged_in("operator").get("/").text
+
+    assert f"Payments by hour, {datetime.now(UTC).date()}" in page
+    assert "<svg" in page
+    assert "Flower" in page
+    assert "Flower" not in logged_in("billing").get("/").text
+
+
+@pytest.mark.parametrize("path", ["/claims-feed", "/exceptions", "/payment-log", "/balancing"])
+def test_clinic_filter_offers_some_names_and_accepts_any(
+    logged_in: LoggedIn, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    ledger.import_events("zz-last", patient())
+    assert '<option value="zz-last">' in logged_in("billing").get(path).text
+
+    monkeypatch.setattr(choices, "OFFERED_MAX", 1)
+    page = logged_in("billing").get(path, clinic="zz-last").text
+
+    assert (
+        len(re.findall(r"<option", page.partition('<datalist id="clinic-names">')[2].partition("</datalist>")[0])) == 1
+    )
+    assert 'name="clinic" value="zz-last"' in page

@@ -1,4 +1,4 @@
-"""What Prometheus reads is there, with the names that the dashboard and the alarms use."""
+"""The metrics for Prometheus, and the names and labels that the dashboard and the alerts use."""
 
 import json
 import re
@@ -13,17 +13,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from console.web.metrics import METRICS, CachedGauge
 from tests.console.web.conftest import METRICS_TOKEN, Ledger
-from tests.console.web.stories import edit_in_closed_month
+from tests.console.web.scenarios import edit_in_closed_month
 from tests.make import saved
 
 OPS = Path(__file__).resolve().parents[3] / "docs" / "ops"
 NAME = re.compile(r"payments_[a-z_]+")
-Figures = dict[str, dict[tuple[str, ...], float]]
+Samples = dict[str, dict[tuple[str, ...], float]]
 
 
-def scraped(stranger: Client) -> Figures:
-    """Return every figure by its name and, sorted, the values of its labels."""
-    answer = stranger.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
+def scrape(anonymous_client: Client) -> Samples:
+    """Return every sample by its metric and its sorted label values."""
+    answer = anonymous_client.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
     assert answer.status_code == 200
     return {
         family.name: {tuple(sorted(sample.labels.values())): sample.value for sample in family.samples}
@@ -31,10 +31,10 @@ def scraped(stranger: Client) -> Figures:
     }
 
 
-def test_metrics_match_the_ledger(stranger: Client, ledger: Ledger) -> None:
-    before = scraped(stranger)
-    ledger.imports("measured", saved(clinic_id="measured", internal_payment=True), b"{no event, measured")
-    after = scraped(stranger)
+def test_metrics_match_the_ledger(anonymous_client: Client, ledger: Ledger) -> None:
+    before = scrape(anonymous_client)
+    ledger.import_events("measured", saved(clinic_id="measured", internal_payment=True), b"{no event, measured")
+    after = scrape(anonymous_client)
 
     assert set(after) == set(METRICS)
     for labels in (("Not Sent", "internal_payment"), ("Validation Failed", "invalid_event")):
@@ -45,10 +45,10 @@ def test_metrics_match_the_ledger(stranger: Client, ledger: Ledger) -> None:
     assert after["payments_count"]["Not Sent", "retries_exhausted"] == 0
 
 
-def test_held_payment_counts_as_retrying_and_as_retry(stranger: Client, ledger: Ledger) -> None:
-    before = scraped(stranger)
-    ledger.imports("measured", saved(clinic_id="measured", payment_id="early", patient_id="comes-later"))
-    after = scraped(stranger)
+def test_held_payment_counts_as_retrying_and_as_retry(anonymous_client: Client, ledger: Ledger) -> None:
+    before = scrape(anonymous_client)
+    ledger.import_events("measured", saved(clinic_id="measured", payment_id="early", patient_id="comes-later"))
+    after = scrape(anonymous_client)
 
     for name in ("payments_retries", "payments_retrying"):
         assert after[name][()] - before[name][()] == 1, name
@@ -72,17 +72,17 @@ def test_dashboard_shows_every_metric_and_no_other() -> None:
 
 
 def test_alerts_use_only_existing_metrics() -> None:
-    alarms = alarm_expressions()
+    alerts = alert_expressions()
 
-    assert len(alarms) == (OPS / "alerts.yml").read_text().count("- alert:")
-    assert {name for expression in alarms for name in NAME.findall(expression)} <= set(METRICS)
+    assert len(alerts) == (OPS / "alerts.yml").read_text().count("- alert:")
+    assert {name for expression in alerts for name in NAME.findall(expression)} <= set(METRICS)
 
 
-def test_dashboard_and_alerts_use_only_existing_labels(stranger: Client, ledger: Ledger) -> None:
+def test_dashboard_and_alerts_use_only_existing_labels(anonymous_client: Client, ledger: Ledger) -> None:
     edit_in_closed_month(ledger, "labelled", "company-labelled")
-    answer = stranger.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
+    answer = anonymous_client.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
     families = {family.name: family.samples for family in text_string_to_metric_families(answer.text)}
-    expressions = [*alarm_expressions(), *dashboard_expressions()]
+    expressions = [*alert_expressions(), *dashboard_expressions()]
     matched = [
         (name, label, value)
         for expression in expressions
@@ -97,7 +97,7 @@ def test_dashboard_and_alerts_use_only_existing_labels(stranger: Client, ledger:
     assert set(grouped) <= {label for samples in families.values() for sample in samples for label in sample.labels}
 
 
-def alarm_expressions() -> list[str]:
+def alert_expressions() -> list[str]:
     groups = yaml.safe_load((OPS / "alerts.yml").read_text())["groups"]
     return [rule["expr"] for group in groups for rule in group["rules"]]
 

@@ -1,4 +1,4 @@
-"""What nobody means to type or to send, alike for commands, pages and calls."""
+"""Hypothesis strategies of unusual input for commands, pages and API calls."""
 
 from hypothesis import strategies as st
 
@@ -13,5 +13,5 @@ numbers_and_days = st.integers(-(2**70), 2**70).map(str) | st.dates().map(str)
 
 
 def words(*more: str) -> st.SearchStrategy[str]:
-    """Return words that mean something somewhere, and odd ones; `more` belong to what is asked alone."""
+    """Return a strategy of known words and odd values; `more` adds words of the tested surface."""
     return st.sampled_from([*map(str, (*KNOWN, *DAYS, *ODD)), *map(str, more)])

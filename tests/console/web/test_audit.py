@@ -1,0 +1,56 @@
+"""The audit history: viewed patients and changes, with the name of the user."""
+
+from fastapi import FastAPI
+
+from payments.access import authentication
+from payments.access.authentication import AuditFilter
+from tests.console.web.conftest import Ledger
+from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows
+from tests.make import patient, saved
+
+
+def test_viewing_a_patient_is_audited(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+    ledger.import_events("looks", patient("p-looked-at"), saved(clinic_id="looks", patient_id="p-looked-at"))
+    front = logged_in("front-office")
+
+    for path, query in (
+        ("/account", {"patient": "p-looked-at"}),
+        ("/timeline", {"payment": "looks/payment/1"}),
+        ("/payment-log", {"patient": "p-looked-at"}),
+        ("/claims-feed", {"find": "p-looked-at"}),
+        ("/api/account", {"patient": "p-looked-at"}),
+    ):
+        assert front.get(path, **query).status_code == 200
+    with site.state.console.transaction() as tx:
+        seen = authentication.read_audit(tx, AuditFilter(who="user:front-office"), 5)
+
+    assert [row.action for row in reversed(seen)] == [
+        "viewed account",
+        "viewed timeline",
+        "viewed Patient Payment Log",
+        "viewed Claims Feed",
+        "viewed account",
+    ]
+    assert [row.subject for row in seen].count("p-looked-at") == 4
+
+
+def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+    add_not_sent(ledger, "audited", "shoes")
+    ledger.office("audited-too", lambda office: None)
+    name, password = {"name": "new-one"}, {"password": "long enough it is"}
+
+    for who, path, fields, action in (
+        ("support", "/clinic", {"clinic": "audited", "integration": "on"}, "changed clinic settings"),
+        ("support", "/clinic/copy", {"clinic": "audited", "to": "audited-too"}, "changed clinic settings"),
+        ("support", "/claims-feed/requeue", {"payment": "audited/shoes/1"}, "requeued"),
+        ("support", "/requeue-runs", {"status": "Not Sent", "clinic": "audited"}, "requeued all that match"),
+        ("admin", "/users", {**name, **password, "role": "billing"}, "user added"),
+        ("admin", "/users/password", {**name, **password}, "password set"),
+        ("admin", "/users/change", {**name, "role": "support", "clinics": "audited"}, "user changed"),
+        ("admin", "/users/disable", name, "user disabled"),
+        ("admin", "/users/enable", name, "user enabled"),
+    ):
+        before = len(audit_rows(site, action))
+        assert logged_in(who).post(path, **fields).status_code == 303, path
+        after = audit_rows(site, action)
+        assert (len(after) - before, after[0].who) == (1, f"user:{who}"), path

@@ -1,0 +1,87 @@
+"""Invalid requests to pages and the API: the message names the problem and the field."""
+
+import pytest
+
+from tests.console.web.scenarios import LoggedIn
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/claims-feed?since=2026-13-01", "since: expected a date such as 2026-10-05"),
+        ("/claims-feed?since=x", "since: expected a date such as 2026-10-05"),
+        ("/claims-feed?since=1492-10-12", "since: input should be greater than or equal to 1900-01-01"),
+        ("/claims-feed?since=2026-02-01&until=2026-01-01", "lies before"),
+        ("/claims-feed?status=Sent", "status"),
+        ("/claims-feed?after=x", "cannot be found"),
+        ("/timeline?payment=a/b/c", "There is no payment a/b/c"),
+        ("/account?patient=nobody", "There is no patient nobody"),
+        ("/months?company=company&month=13", "expected"),
+        ("/requeue-runs/new", "Choose a status"),
+        ("/requeue-runs/4711", "There is no such requeue"),
+        ("/no-such-page", "This page does not exist"),
+    ],
+)
+def test_invalid_request_explains_the_problem(logged_in: LoggedIn, path: str, message: str) -> None:
+    answer = logged_in("admin").get(path)
+
+    assert 400 <= answer.status_code < 500
+    assert message.casefold() in answer.text.casefold()
+    assert "Traceback" not in answer.text
+
+
+NUL = "it holds a NUL character, which PostgreSQL does not store"
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/users", "clinics"),
+        ("/users", "name"),
+        ("/users/change", "clinics"),
+        ("/users/disable", "name"),
+        ("/users/enable", "name"),
+        ("/users/password", "name"),
+        ("/exceptions/1/acknowledge", "reason"),
+        ("/claims-feed/requeue", "payment"),
+        ("/requeue-runs", "find"),
+        ("/clinic", "clinic"),
+        ("/months/schedule", "company"),
+        ("/login", "name"),
+    ],
+)
+def test_form_with_nul_character_names_its_field(logged_in: LoggedIn, path: str, field: str) -> None:
+    whole = {"role": "billing", "password": "long enough it is", "version": "1", "name": "new", "status": "Not Sent"}
+
+    answer = logged_in("admin").post(path, **whole | {field: "a\0b"})
+
+    assert answer.status_code == 422
+    assert f"{field}: {NUL}." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "body"),
+    [
+        ("/api/claims-feed?clinic=%00", "clinic", None),
+        ("/api/timeline?payment=a%00/b/c", "payment", None),
+        ("/api/requeue", "payments", {"payments": ["a/b/c", "a\0/b/c"]}),
+        ("/api/exceptions/1/acknowledge", "reason", {"version": 1, "reason": "a\0b"}),
+    ],
+)
+def test_api_call_with_nul_character_names_its_field(logged_in: LoggedIn, path: str, field: str, body: object) -> None:
+    admin = logged_in("admin")
+
+    answer = admin.call(path, body) if body else admin.get(path)
+
+    assert (answer.status_code, answer.json()["error"]) == (422, f"{field}: {NUL}.")
+
+
+@pytest.mark.parametrize("clinics", ["north, so\nuth", "a" * 65, "north, \u200b"])
+def test_user_form_refuses_invalid_clinic_ids(logged_in: LoggedIn, clinics: str) -> None:
+    new = {"name": "oddly-limited", "role": "billing", "password": "long enough it is"}
+
+    answer = logged_in("admin").post("/users", **new, clinics=clinics)
+
+    assert answer.status_code == 422
+    assert "One of the clinic ids is invalid" in answer.text
+    assert "oddly-limited" not in logged_in("admin").get("/users").text
