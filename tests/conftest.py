@@ -10,13 +10,13 @@ import pytest
 
 TEMPORARY_FOLDER = pytest.StashKey[Path]()
 
-# Imported modules stay until the end: the garbage collector never needs to look at them.
+# Imported modules are never freed, so the garbage collector need not examine them.
 gc.disable()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the temporary files of this run in a folder of their own, and load the fixtures where tests run.
+    """Keep the temporary files of this run in a separate folder, and load the fixtures where tests run.
 
     pytest's default folder is shared by all runs of a user, and each run makes it private again when it starts.
     PostgreSQL, which runs under another user, then loses access to the data folders of the runs that are under way.
@@ -37,7 +37,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage from here on, only among the objects that tests make, and seldom."""
+    """Enable garbage collection, with high thresholds and only for objects created by tests."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()

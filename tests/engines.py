@@ -1,4 +1,4 @@
-"""The real engines that tests run against: those named by URL, or embedded ones in a folder of their own."""
+"""Fixtures of the real engines: those named by DATABASE_URL and REDIS_URL, or embedded ones in a temporary folder."""
 
 import logging
 import os
@@ -32,12 +32,12 @@ load_profile()
 # of a run, `gw0` and on; those between belong to the stacks of tests/acceptance and tests/browser.
 REDIS_TEST_DATABASES = {"master": 9, "gw0": 9, "gw1": 13, "gw2": 6, "gw3": 2}
 
-MEMORY, MEMORY_BYTES_MIN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108 (the folder in it has a random name)
+MEMORY, MEMORY_BYTES_MIN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108 (the subfolder has a random name)
 
 
 @pytest.fixture(scope="session")
 def engines_home() -> Iterator[Path]:
-    """The folder in which this run's embedded engines keep their data: in memory where there is room for it."""
+    """The folder with the data of this run's embedded engines: in memory if there is room for it."""
     is_roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
     with tempfile.TemporaryDirectory(prefix="payments-tests-", dir=MEMORY if is_roomy else None) as folder:
         yield Path(folder)
@@ -45,20 +45,20 @@ def engines_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_url(engines_home: Path) -> Iterator[str]:
-    """An empty database of a real PostgreSQL, as a SQLAlchemy URL; it is the whole session's."""
+    """The SQLAlchemy URL of an empty PostgreSQL database, for the whole session."""
     named = os.environ.get("DATABASE_URL")
     if named:
         with scratch_database(normalize_database_url(named)) as url:
             yield url
     else:
-        # Nothing here has to survive a power cut.
+        # The data need not survive a power failure.
         with embedded_postgres(engines_home, durable=False) as url:
             yield url
 
 
 @pytest.fixture(scope="session")
 def redis_url(engines_home: Path, worker_id: str) -> Iterator[str]:
-    """An empty database of a real Redis or Valkey; it is the whole session's."""
+    """The URL of an empty Redis or Valkey database, for the whole session."""
     named = os.environ.get("REDIS_URL")
     if named:
         url = with_redis_database(named, REDIS_TEST_DATABASES[worker_id])
@@ -71,8 +71,8 @@ def redis_url(engines_home: Path, worker_id: str) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _logging_of_its_own() -> Iterator[None]:
-    """Give each test the logging that it finds at the start: a command sets its own, and its streams end with it."""
+def _restore_logging() -> Iterator[None]:
+    """Restore the logging configuration after each test, because commands replace it."""
     root, warned = logging.getLogger(), vars(logging)["_warnings_showwarning"]
     handlers, level, hook = root.handlers[:], root.level, sys.excepthook
     yield
@@ -93,15 +93,15 @@ class LastingStatements(PrepareManager):
 
 
 def keep_prepared_statements(connection: Any, _record: object) -> None:
-    """Spare PostgreSQL to parse and plan the statements again for each test."""
+    """Keep prepared statements between tests, so that PostgreSQL need not parse and plan them again."""
     connection._prepared = LastingStatements()
 
 
 @contextmanager
 def scratch_database(url: str, template: str = "template0") -> Iterator[str]:
-    """Create a database beside the one that the URL names, as a copy of the template, and drop it at the end."""
+    """Create a database as a copy of the template on the server of this URL, and drop it at the end."""
     name = f"payments_test_{uuid.uuid4().hex[:12]}"
-    # The default strategy writes the copy to the WAL and takes ten times as long.
+    # Copying files is ten times as fast as the default, which copies through the write-ahead log.
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
@@ -117,7 +117,7 @@ def flush(url: str) -> None:
 
 @pytest.fixture(scope="session")
 def empty_ledger(postgres_url: str) -> Iterator[str]:
-    """Name of the template database at the newest schema. No test connects to it; test databases are copies of it."""
+    """The name of a migrated template database. No test connects to it; other databases are copies of it."""
     with scratch_database(postgres_url) as url:
         upgrade(url)
         yield urlsplit(url).path[1:]
@@ -125,7 +125,7 @@ def empty_ledger(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """Session-scoped database connection at the newest schema."""
+    """The engine of a migrated database, for the whole session."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="tests", pool_size=4)
         event.listen(engine, "connect", keep_prepared_statements)

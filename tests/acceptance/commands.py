@@ -1,7 +1,7 @@
-"""`payments ...` commands, each in a process of its own.
+"""Runs `payments ...` commands in forked processes.
 
-The process is forked from one with all imports, because importing takes longer than most commands. The installed
-program itself runs the stacks and the tour of the README.
+A fork server has done all imports, because importing takes longer than most commands. Only the stacks and the README
+tour run the installed program.
 """
 
 import atexit
@@ -22,89 +22,90 @@ from pathlib import Path
 from console.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-IMPORTED = ("config", "console", "emr", "payments/core", "payments/journeys", "payments/store", "tasks")
+IMPORTED_FOLDERS = ("config", "console", "emr", "payments/core", "payments/journeys", "payments/store", "tasks")
 
 
 def run(
     arguments: Sequence[str], environment: Mapping[str, str], stdin: bytes = b""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, whatever that is."""
+    """Run a command in a forked process, and return its status and output."""
     with (
-        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as stdin_file,
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as err,
-        tempfile.TemporaryFile() as asked,
+        tempfile.TemporaryFile() as request,
     ):
-        given.write(stdin)
-        asked.write(json.dumps({"arguments": arguments, "environment": dict(environment)}).encode())
-        for file in (given, asked):
+        stdin_file.write(stdin)
+        request.write(json.dumps({"arguments": arguments, "environment": dict(environment)}).encode())
+        for file in (stdin_file, request):
             file.seek(0)
-        ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                socket.send_fds(_forks(), [b"1"], [file.fileno() for file in (given, out, err, asked, theirs)])
-            status = ours.recv(16)  # nothing, where it was killed
+        our_end, their_end = socket.socketpair()
+        with our_end:
+            with their_end:
+                files = (stdin_file, out, err, request, their_end)
+                socket.send_fds(_fork_server(), [b"1"], [file.fileno() for file in files])
+            status = our_end.recv(16)  # empty if the command was killed
         for file in (out, err):
             file.seek(0)
-        told = [file.read().decode() for file in (out, err)]
-    return subprocess.CompletedProcess(["payments", *arguments], int(status or -signal.SIGKILL), *told)
+        output = [file.read().decode() for file in (out, err)]
+    return subprocess.CompletedProcess(["payments", *arguments], int(status or -signal.SIGKILL), *output)
 
 
 @cache
-def _forks() -> socket.socket:
-    """Start the process that forks, and return the way to it; it ends when nobody holds the other end any more."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
+def _fork_server() -> socket.socket:
+    """Start the fork server, and return a socket to it. It ends when every copy of the socket is closed."""
+    our_end, their_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with their_end:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.acceptance.commands", str(theirs.fileno())],
+            [sys.executable, "-m", "tests.acceptance.commands", str(their_end.fileno())],
             cwd=ROOT,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[their_end.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
     atexit.register(process.wait)
-    atexit.register(ours.close)  # the last that is registered is done first
-    return ours
+    atexit.register(our_end.close)  # runs first: atexit functions run in reverse order
+    return our_end
 
 
-def fork_on_demand(demands: socket.socket) -> None:
-    """Fork a process for each command that is asked for, until nobody can ask any more."""
-    for folder in IMPORTED:
+def serve_forks(requests: socket.socket) -> None:
+    """Fork a process for each requested command, until the other end is closed."""
+    for folder in IMPORTED_FOLDERS:
         for path in sorted((ROOT / folder).glob("*.py")):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     main.command()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who asked is told by the command itself
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the command itself reports its status
     while True:
-        demand, files, _, _ = socket.recv_fds(demands, 1, 5)
-        if not demand:
+        request, files, _, _ = socket.recv_fds(requests, 1, 5)
+        if not request:
             return
         if os.fork() == 0:
-            demands.close()
-            _be_the_command(*files)
+            requests.close()
+            _run_command(*files)
         for file in files:
             os.close(file)
 
 
-def _be_the_command(given: int, out: int, err: int, asked: int, answer: int) -> None:
+def _run_command(stdin_file: int, out: int, err: int, request_file: int, reply: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with os.fdopen(asked) as file:
-        demand = json.load(file)
-    for number, file_ in enumerate((given, out, err)):
+    with os.fdopen(request_file) as file:
+        request = json.load(file)
+    for number, file_ in enumerate((stdin_file, out, err)):
         os.dup2(file_, number)
     os.environ.clear()
-    os.environ.update(demand["environment"])
+    os.environ.update(request["environment"])
     status = 70
     try:
-        status = main.run(demand["arguments"])
-    except BaseException:  # noqa: BLE001 (what would be printed at the end of a process)
+        status = main.run(request["arguments"])
+    except BaseException:  # noqa: BLE001 (Python would print the traceback at exit)
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os.write(answer, str(status).encode())
+        os.write(reply, str(status).encode())
         os._exit(0)
 
 
 if __name__ == "__main__":
-    fork_on_demand(socket.socket(fileno=int(sys.argv[1])))
+    serve_forks(socket.socket(fileno=int(sys.argv[1])))

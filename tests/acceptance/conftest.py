@@ -11,7 +11,7 @@ import redis
 from config.urls import with_redis_database
 from tests.acceptance.stack import Stack
 
-# The feed of these tests on the server of REDIS_URL; the broker is the database after it. Both are emptied.
+# The feed's database on the server of REDIS_URL; the broker uses the next one. Both are emptied.
 REDIS_DATABASE = 4
 
 
@@ -21,14 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.acceptance)
             if sys.platform != "linux":
-                item.add_marker(pytest.mark.skip(reason="looks at processes through /proc, which only Linux has"))
+                item.add_marker(pytest.mark.skip(reason="inspects processes in /proc, which only Linux has"))
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running stack, which has to end cleanly and leave nothing behind."""
+    """A running stack. It must stop cleanly and leave no process behind."""
     _flush()
-    # All of its log, for what is written there is read by a test.
+    # Log everything, because a test checks the log for secrets.
     stack = Stack(tmp_path_factory.mktemp("stack"), REDIS_DATABASE, PAYMENTS_LOG_LEVEL="debug")
     try:
         stack.start()
@@ -36,7 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         assert stack.stop() == 0, stack.log_tail()
         assert stack.processes() == []
     finally:
-        stack.kill_what_is_left()
+        stack.kill_remaining()
         _flush()
 
 

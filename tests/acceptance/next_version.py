@@ -1,7 +1,4 @@
-"""A next version of this program: a copy with one addition of each compatible kind.
-
-It has a migration, a field in an event, and an argument in its messages.
-"""
+"""A next version of this program: a copy with a new migration, a new event field and a new task argument."""
 
 import os
 import shutil
@@ -15,13 +12,13 @@ from tests.acceptance.stack import Stack
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("config", "console", "emr", "payments", "tasks", "workers")
 NEWER = "newer-importer"
-"""How its importer calls itself, so that Flower and the history tell the two apart."""
+"""The name of its importer, by which Flower and the history distinguish the two versions."""
 ARGUMENT, VALUE = "asked_by", "a newer intake"
 REVISION = "9001"
-"""Far from those of the real steps to come."""
+"""Higher than any real migration."""
 DOWN_SECONDS_MAX = 30
 
-STEP = '''"""What a later release adds: a column, a table, an index."""
+STEP = '''"""Additions of a later release: a column, a table, an index."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,7 +27,7 @@ revision, down_revision = "{revision}", "{head}"
 
 
 def upgrade() -> None:
-    # A column of a table that is kept as it was goes to the end of both.
+    # A column of a versioned table is added at the end of both tables.
     for table in ("lines", "lines_was"):
         op.add_column(table, sa.Column("tip", sa.String(64), nullable=True))
     op.create_index("lines_by_tip", "lines", ["tip"], postgresql_where=sa.text("tip IS NOT NULL"))
@@ -38,7 +35,7 @@ def upgrade() -> None:
     op.execute("GRANT ALL ON tips TO PUBLIC")
 '''
 
-# Each piece of text is there once.
+# File, text that must occur exactly once, replacement.
 CHANGES = (
     ("payments/contract/event.py", "    refund_of: Note\n", "    refund_of: Note\n    tip: Note\n"),
     ("payments/contract/event.py", '_NOT_CONTENT = {"schema_", ', '_NOT_CONTENT = {"tip", "schema_", '),
@@ -57,7 +54,7 @@ CHANGES = (
 
 
 class NextVersion:
-    """It works for the stack of this version: the same home, and so the same engines and queues."""
+    """Processes of the next version in the home of a running stack, with the same engines and queues."""
 
     def __init__(self, folder: Path, stack: Stack) -> None:
         self.folder, self.stack = folder, stack
@@ -69,20 +66,20 @@ class NextVersion:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def write(self) -> None:
-        """Copy this version and change it. Fails where a change no longer finds its place."""
+        """Copy this version and apply the changes. Fail if a text to replace does not occur once."""
         for package in PACKAGES:
             shutil.copytree(ROOT / package, self.folder / package)
         for name, old, new in CHANGES:
             path = self.folder / name
             text = path.read_text()
-            assert text.count(old) == 1, f"{name} has changed: {old!r} is there {text.count(old)} times, not once"
+            assert text.count(old) == 1, f"{name} has changed: {old!r} occurs {text.count(old)} times, not once"
             path.write_text(text.replace(old, new))
         steps = self.folder / "payments" / "store" / "migrations" / "versions"
         head = max(path.name for path in steps.glob("*.py"))[:4]
         (steps / f"{REVISION}_tips.py").write_text(STEP.format(revision=REVISION, head=head))
 
     def migrate(self) -> None:
-        """Bring the database to the form of this version, as an operator does."""
+        """Migrate the database to this version, as an operator does."""
         done = subprocess.run(
             [sys.executable, "-m", "workers.migrate"],
             check=False,
@@ -93,7 +90,7 @@ class NextVersion:
         assert done.returncode == 0, done.stderr
 
     def start(self, *modules: str) -> None:
-        """Start some of its processes beside those of the stack."""
+        """Start processes of this version in addition to those of the stack."""
         for module in modules:
             with (self.stack.home / f"newer-{module}.log").open("wb") as log:
                 self.running.append(
@@ -108,13 +105,13 @@ class NextVersion:
                 )
 
     def stop(self) -> list[int]:
-        """Ask its processes to stop, and return how each ended."""
+        """Stop its processes, and return their exit statuses."""
         for process in self.running:
             os.killpg(process.pid, signal.SIGTERM)
         return [process.wait(DOWN_SECONDS_MAX) for process in self.running]
 
-    def kill_what_is_left(self) -> None:
-        """End whatever of it still runs, and wait for each, so that a failed test fails alone."""
+    def kill_remaining(self) -> None:
+        """Kill the remaining processes and wait for them, so that a failed test does not affect others."""
         for process in self.running:
             process.kill()
             process.wait()

@@ -26,7 +26,7 @@ class Stack:
     def __init__(self, home: Path, redis_database: int, **settings: str) -> None:
         self.home = home
         self.flower_port = free_port()
-        self.environment = free_environment() | {
+        self.environment = clean_environment() | {
             "PAYMENTS_HOME": str(home),
             "PAYMENTS_FLOWER_PORT": str(self.flower_port),
             "PAYMENTS_CONSOLE_PORT": str(free_port()),
@@ -38,7 +38,7 @@ class Stack:
         self.log = home / "up.log"
 
     def start(self) -> None:
-        """Start it, and return once every part works."""
+        """Start the stack, and return when it is healthy."""
         self.home.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -49,10 +49,10 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.until_healthy()
+        self.wait_until_healthy()
 
-    def until_healthy(self) -> None:
-        """Wait until `payments health` says so."""
+    def wait_until_healthy(self) -> None:
+        """Wait until `payments health` succeeds."""
         deadline = time.monotonic() + UP_SECONDS_MAX
         while (health := self.run("health")).returncode:
             assert self.process.poll() is None, f"payments up has ended: {self.log_tail()}"
@@ -60,12 +60,12 @@ class Stack:
             time.sleep(0.1)
 
     def stop(self) -> int:
-        """Ask it to stop as an init system does, and return its exit status."""
+        """Stop the stack with SIGTERM, and return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(DOWN_SECONDS_MAX)
 
-    def kill_what_is_left(self) -> None:
-        """End whatever of it still runs, so that a failed test leaves nothing behind."""
+    def kill_remaining(self) -> None:
+        """Kill the remaining processes, so that a failed test leaves none behind."""
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
         self.process.wait()
@@ -74,29 +74,29 @@ class Stack:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
     def processes(self, module: str = "") -> list[int]:
-        """Return the processes that work for this home, or those of them that run one of our modules."""
+        """Return the pids of the stack's processes, or of those that run a module."""
         return [pid for pid in _every_pid() if self._is_ours(pid) and module in _of_process(pid, "cmdline")]
 
     def leader(self, module: str) -> int:
-        """Return the process that the supervisor itself started for this module."""
+        """Return the pid of the process that the supervisor started for this module."""
         return next(pid for pid in self.processes(module) if os.getpgid(pid) == pid)
 
     def _is_ours(self, pid: int) -> bool:
-        said_at_its_start = f"PAYMENTS_HOME={self.home}\0" in _of_process(pid, "environ")
-        return said_at_its_start or str(self.home) in _of_process(pid, "cmdline") or self._works_in_its_folder(pid)
+        has_home_setting = f"PAYMENTS_HOME={self.home}\0" in _of_process(pid, "environ")
+        return has_home_setting or str(self.home) in _of_process(pid, "cmdline") or self._works_in_its_folder(pid)
 
     def _works_in_its_folder(self, pid: int) -> bool:
         try:
             return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(self.home)
-        except OSError:  # it has ended, or belongs to someone else
+        except OSError:  # it has ended, or belongs to another user
             return False
 
     def run(self, *arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, whatever that is."""
+        """Run a command, and return its status and output."""
         return commands.run([*map(str, arguments)], self.environment, stdin)
 
     def do(self, *arguments: object, stdin: bytes = b"") -> str:
-        """Run a command that has to succeed, and return what it prints."""
+        """Run a command that must succeed, and return its output."""
         done = self.run(*arguments, stdin=stdin)
         assert done.returncode == 0, f"{done.args}: {done.returncode}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -113,19 +113,19 @@ class Stack:
         return rows
 
     def feed(self, clinic: str) -> dict[str, Row]:
-        """Return the Claims Feed of one clinic by the payments' keys."""
+        """Return the Claims Feed rows of a clinic by payment key."""
         return {row["payment"]: row for row in self.report("claims-feed", "--clinic", clinic)}
 
     def ledger(self, clinic: str) -> list[Row]:
-        """Return the entries of one clinic."""
+        """Return the Payment Log rows of a clinic."""
         return [row for row in self.report("payment-log") if row["payment"].startswith(f"{clinic}/")]
 
     def set_clinic(self, clinic: str, types: str, integration: str = "on") -> None:
         self.do("settings", "set", clinic, "--company", "acme", "--integration", integration, "--types", types)
 
 
-def free_environment() -> dict[str, str]:
-    """Return our environment without any setting of the product."""
+def clean_environment() -> dict[str, str]:
+    """Return the environment without settings of the product."""
     return {name: value for name, value in os.environ.items() if not _is_a_setting(name)}
 
 

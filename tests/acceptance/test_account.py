@@ -8,8 +8,8 @@ from decimal import Decimal
 from tests.acceptance.events import ALL_TYPES, COMPANY, DAY, Event, deletion, key, patient, payment, total
 from tests.acceptance.stack import Row, Stack
 
-AT_ONCE_SECONDS = 8
-"""Well before anything that a night does; a busy machine may be slow."""
+IMMEDIATE_SECONDS_MAX = 8
+"""Long enough for a busy machine, and too short for the nightly distribution."""
 
 
 def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int = 1) -> Event:
@@ -30,7 +30,7 @@ def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int 
 
 
 def account(stack: Stack, clinic: str) -> Row:
-    """Return the account of a clinic's patient, once it is seen to add up."""
+    """Return the account of a clinic's patient, after checking that it adds up."""
     (row,) = stack.report("account", f"{clinic}-ada")
     applied = sum(Decimal(each["amount"]) for each in row["applied"])
     assert Decimal(row["payments_total"]) == total(row["payments"]) == applied + Decimal(row["unassigned"])
@@ -38,9 +38,9 @@ def account(stack: Stack, clinic: str) -> Row:
     return row
 
 
-def until(stack: Stack, clinic: str, unassigned: str, balance: str) -> Row:
-    """Wait until so much is unassigned and still owed."""
-    deadline = time.monotonic() + AT_ONCE_SECONDS
+def wait_for_account(stack: Stack, clinic: str, unassigned: str, balance: str) -> Row:
+    """Wait until the account has this unassigned amount and balance."""
+    deadline = time.monotonic() + IMMEDIATE_SECONDS_MAX
     while ((row := account(stack, clinic))["unassigned"], row["balance"]) != (unassigned, balance):
         assert time.monotonic() < deadline, row
         time.sleep(0.1)
@@ -60,7 +60,7 @@ def test_payment_on_account_is_applied_and_unapplied_immediately(
 
     stack.publish(charge(clinic, "old", "30.00", "2026-08-03"), charge(clinic, "new", "15.00", "2026-09-14"))
 
-    row = until(stack, clinic, "9.00", "5.00")
+    row = wait_for_account(stack, clinic, "9.00", "5.00")
     assert [(each["payment"], each["charge"], each["amount"]) for each in row["applied"]] == [
         (key(clinic, "ahead"), f"{clinic}/old", "30.00"),
         (key(clinic, "ahead"), f"{clinic}/new", "10.00"),
@@ -70,10 +70,10 @@ def test_payment_on_account_is_applied_and_unapplied_immediately(
     }
 
     stack.publish(charge(clinic, "old", "0.00", "2026-08-03", version=2))
-    until(stack, clinic, "34.00", "0.00")
+    wait_for_account(stack, clinic, "34.00", "0.00")
 
     stack.publish(deletion(clinic, "ahead", version=2))
-    until(stack, clinic, "9.00", "15.00")
+    wait_for_account(stack, clinic, "9.00", "15.00")
 
 
 def test_other_payments_are_distributed_nightly_as_the_dry_run_shows(stack: Stack) -> None:
@@ -85,9 +85,9 @@ def test_other_payments_are_distributed_nightly_as_the_dry_run_shows(stack: Stac
     before = account(stack, clinic)
     assert (before["unassigned"], before["balance"]) == ("9.00", "15.00")
 
-    told = json.loads(stack.do("distribute", "--dry-run", "--format", "json"))
+    allocations = json.loads(stack.do("distribute", "--dry-run", "--format", "json"))
 
-    (allocation,) = [each for each in told if each["patient"] == f"{clinic}-ada"]
+    (allocation,) = [each for each in allocations if each["patient"] == f"{clinic}-ada"]
     assert (allocation["amount"], allocation["rule"]) == ("9.00", "Rule 2: the charges of its own date of service")
     assert account(stack, clinic) == before
     stack.do("distribute")

@@ -1,4 +1,4 @@
-"""Invalid events stop no valid ones, and are shown with their wrong field."""
+"""Invalid events do not stop valid ones, and are shown with the invalid field."""
 
 import json
 
@@ -9,7 +9,7 @@ CLINIC = "mixed"
 
 
 def _bad() -> dict[str, tuple[bytes, str]]:
-    """Bad events by name, each with the field that is wrong with it."""
+    """Return invalid events by name, each with its invalid field."""
 
     def changed(name: str, field: str, value: object) -> tuple[bytes, str]:
         return json.dumps(payment(CLINIC, name) | {field: value}).encode(), field

@@ -1,4 +1,4 @@
-"""A month is closed, the EMR changes it, and the office adjusts the current month."""
+"""Changes to a closed month become exceptions, and accepting them adjusts the current month."""
 
 import json
 import time
@@ -12,8 +12,8 @@ COMPANY = CLINIC = "closing"
 DAY = {"transaction_date": "2020-05-13", "date_of_service": "2020-05-13"}
 
 
-def said(event: Event) -> Event:
-    """Let an event be about the company whose month is closed."""
+def of_company(event: Event) -> Event:
+    """Return the event with the id of the company whose month is closed."""
     return event | {"company_id": COMPANY}
 
 
@@ -29,9 +29,9 @@ def exceptions(stack: Stack, *arguments: str) -> list[Row]:
 def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) -> None:
     stack.do(*f"settings set {CLINIC} --company {COMPANY} --integration on --types Copay".split())
     stack.publish(
-        said(patient(f"{CLINIC}-ada")),
-        said(payment(CLINIC, "edited", "25.00", **DAY)),
-        said(payment(CLINIC, "deleted", "50.00", **DAY)),
+        of_company(patient(f"{CLINIC}-ada")),
+        of_company(payment(CLINIC, "edited", "25.00", **DAY)),
+        of_company(payment(CLINIC, "deleted", "50.00", **DAY)),
     )
     stack.settle()
     assert "75.00" in stack.do("months", "close", COMPANY, "2020-05")
@@ -41,9 +41,9 @@ def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) ->
     log = stack.do("report", "payment-log", "--patient", f"{CLINIC}-ada", *as_of)
 
     stack.publish(
-        said(payment(CLINIC, "added", "40.00", **DAY)),
-        said(payment(CLINIC, "edited", "35.00", version=2, **DAY)),
-        said(deletion(CLINIC, "deleted", version=2)),
+        of_company(payment(CLINIC, "added", "40.00", **DAY)),
+        of_company(payment(CLINIC, "edited", "35.00", version=2, **DAY)),
+        of_company(deletion(CLINIC, "deleted", version=2)),
     )
     stack.settle()
 
@@ -54,8 +54,8 @@ def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) ->
         key(CLINIC, "deleted"): ("deleted", "-50.00"),
     }
     assert total(stack.ledger(CLINIC)) == 75
-    told = stack.do("exceptions", "accept", "--all", "--company", COMPANY)
-    assert told.splitlines()[-1] == "3 of 3 exceptions accepted"
+    output = stack.do("exceptions", "accept", "--all", "--company", COMPANY)
+    assert output.splitlines()[-1] == "3 of 3 exceptions accepted"
 
     assert exceptions(stack) == []
     assert {row["status"] for row in exceptions(stack, "--status", "all")} == {"resolved"}

@@ -16,7 +16,7 @@ def test_flower_lists_tasks_with_their_results(stack: Stack) -> None:
     stack.publish(patient(f"{clinic}-ada"), payment(clinic, "seen"), payment(clinic, "out", charge_type="Other"))
     stack.settle()
 
-    # Flower hears of a task after its work is committed, so what is settled may not be shown yet.
+    # Flower receives the result after the commit, so it may be missing for a moment.
     deadline = time.monotonic() + 5
     while SUMMARY not in json.dumps([task["result"] for task in _imports(stack)]):
         assert time.monotonic() < deadline, f"Flower shows no import with its summary, only {_imports(stack)}"
@@ -24,7 +24,7 @@ def test_flower_lists_tasks_with_their_results(stack: Stack) -> None:
     assert {task["routing_key"] for task in _imports(stack)} == {"imports"}
     named = {"payments.import_events", "payments.retry_due", "payments.give_up", "canary.sing"}
     assert {task["name"] for task in _tasks(stack)} & named >= {"payments.import_events", "canary.sing"}
-    # Nothing of a patient but ids of entries goes through the queue.
+    # Messages contain entry ids and no patient data.
     assert "Abbott" not in json.dumps(_tasks(stack))
 
 

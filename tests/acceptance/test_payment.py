@@ -1,4 +1,4 @@
-"""A payment from its save to the ledger, through the commands."""
+"""A payment from its save to the ledger, driven by commands."""
 
 import time
 
@@ -39,8 +39,8 @@ def test_payment_is_imported_updated_removed_and_requeued(stack: Stack) -> None:
 
     assert stack.feed(clinic)[key(clinic, "shoes")]["status"] == "Transmission Successful"
     assert total(stack.ledger(clinic)) == 44
-    told = stack.do("timeline", key(clinic, "shoes"), "--format", "json")
-    assert all(word in told for word in ("Not Sent", "Re-submitted", "Imported"))
+    output = stack.do("timeline", key(clinic, "shoes"), "--format", "json")
+    assert all(word in output for word in ("Not Sent", "Re-submitted", "Imported"))
 
 
 def test_payment_is_imported_once_its_patient_is_known(stack: Stack) -> None:

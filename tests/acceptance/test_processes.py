@@ -33,7 +33,7 @@ def test_payments_arrive_once_when_importer_and_intake_are_killed(stack: Stack) 
     assert len(rows) == len({row["payment"] for row in rows}) == 3 * EVENTS_EACH_TIME
     assert total(rows) == 3 * EVENTS_EACH_TIME
     assert {row["status"] for row in stack.feed(clinic).values()} == {"Transmission Successful"}
-    stack.until_healthy()
+    stack.wait_until_healthy()
     assert not {stack.leader("workers.importer"), stack.leader("workers.intake")} & set(killed)
 
 
@@ -57,7 +57,7 @@ def test_stack_locks_its_home_and_keeps_its_data(stack: Stack) -> None:
 
 
 def _kill(stack: Stack, module: str) -> int:
-    """Kill a worker and all that it started, as a machine that runs out of memory does; wait for the next to be up."""
+    """Kill a worker and its children with SIGKILL, and return its pid. Wait first until it runs."""
     deadline = time.monotonic() + 20
     while not any(os.getpgid(pid) == pid for pid in stack.processes(module)):
         assert time.monotonic() < deadline, f"{module} was not started again"

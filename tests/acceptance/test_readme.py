@@ -1,4 +1,4 @@
-"""The README's tour runs as pasted."""
+"""The commands of the README tour run when pasted."""
 
 import json
 import re

@@ -19,8 +19,8 @@ from tests.acceptance.stack import Stack
 CLINIC = COMPANY = "written"
 NAME, MEMO, REFERENCE = "Zenobia Quillfeather", "knee brace xylophone", "cheque 90817263"
 PRIVATE = (NAME, "Quillfeather", MEMO, "xylophone", REFERENCE, "Abbott")
-# The database quotes the row, as it does where a rule of a table is broken.
-REFUSING = """
+# PostgreSQL quotes the row in its error, as it does for a violated constraint.
+QUOTING_TRIGGER = """
 CREATE OR REPLACE FUNCTION quote_the_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION 'this row breaks a rule' USING DETAIL = 'Failing row contains ' || NEW::text;
 END $$;
@@ -29,89 +29,89 @@ CREATE TRIGGER quote_the_row BEFORE INSERT ON lines
 """
 
 
-def said(event: dict[str, object]) -> dict[str, object]:
-    told = {"name": NAME} if event["type"] == "patient.saved" else {"memo": MEMO, "reference": REFERENCE}
-    return event | {"company_id": COMPANY} | told
+def with_private_data(event: dict[str, object]) -> dict[str, object]:
+    private = {"name": NAME} if event["type"] == "patient.saved" else {"memo": MEMO, "reference": REFERENCE}
+    return event | {"company_id": COMPANY} | private
 
 
 def test_logs_queues_and_flower_contain_no_names_memos_or_passwords(stack: Stack) -> None:
     engines = json.loads((stack.home / "run" / "stack.json").read_text())["engines"]
     stack.do("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
     with psycopg.connect(engines["database_url"].replace("+psycopg", "", 1), autocommit=True) as database:
-        database.execute(REFUSING)
+        database.execute(QUOTING_TRIGGER)
         try:
-            with everything_said_to(engines["redis_url"]) as heard:
-                much_goes_wrong(stack)
-                until_it_has_failed(stack, database)
-                flower = "".join(pages_of_flower(stack.flower_port))
+            with monitor_commands(engines["redis_url"]) as commands:
+                publish_every_outcome(stack)
+                wait_for_failed_import(stack, database)
+                flower = "".join(flower_pages(stack.flower_port))
         finally:
             database.execute("DROP TRIGGER quote_the_row ON lines")
 
-    logs = written(stack)
+    logs = read_logs(stack)
     assert "entry_failed" in logs
     assert "this row breaks a rule" in logs
     assert "payments.import_events" in flower
-    queued = "\n".join(line for line in heard if not line.startswith("XADD "))
+    queued = "\n".join(line for line in commands if not line.startswith("XADD "))
     assert "LPUSH payments:imports" in queued
     assert {word for word in PRIVATE if word in logs + queued + flower} == set()
-    # Each process logs in to Redis, and is told how by its environment; neither is a log.
+    # Passwords may appear in Redis logins and in the environment, but not in logs or Flower.
     passwords = {urlsplit(url).password for url in engines.values()} - {None}
-    # The embedded Redis has one; a server that is named may let in everyone who reaches it.
+    # The embedded Redis has a password; an external server may have none.
     assert passwords or "REDIS_URL" in os.environ
     assert {word for word in passwords if word in logs + flower} == set()
 
 
-def much_goes_wrong(stack: Stack) -> None:
-    """Publish what is imported, updated, deleted, refused in every way, in conflict, held, too early and unstorable."""
+def publish_every_outcome(stack: Stack) -> None:
+    """Publish events with every outcome: imported, updated, deleted, invalid, in conflict, held and failed."""
     stack.publish(
-        said(patient(f"{CLINIC}-ada")),
-        said(payment(CLINIC, "good")),
-        said(payment(CLINIC, "gone")),
-        said(payment(CLINIC, "early", patient_id="nobody-yet")),
-        said(payment(CLINIC, "internal", internal_payment=True)),
-        said(payment(CLINIC, "unreadable")) | {"memo": MEMO * 1_000},
-        said(payment(CLINIC, "no-method")) | {"method": NAME},
-        json.dumps(said(payment(CLINIC, "cut"))).encode()[:-20],
-        json.dumps(said(payment(CLINIC, "large")) | {"memo": MEMO * 10_000}).encode(),
+        with_private_data(patient(f"{CLINIC}-ada")),
+        with_private_data(payment(CLINIC, "good")),
+        with_private_data(payment(CLINIC, "gone")),
+        with_private_data(payment(CLINIC, "early", patient_id="unknown-patient")),
+        with_private_data(payment(CLINIC, "internal", internal_payment=True)),
+        with_private_data(payment(CLINIC, "unreadable")) | {"memo": MEMO * 1_000},
+        with_private_data(payment(CLINIC, "no-method")) | {"method": NAME},
+        json.dumps(with_private_data(payment(CLINIC, "cut"))).encode()[:-20],
+        json.dumps(with_private_data(payment(CLINIC, "large")) | {"memo": MEMO * 10_000}).encode(),
     )
     stack.settle()
     stack.publish(
-        said(payment(CLINIC, "good", "35.00", version=2)),
-        said(payment(CLINIC, "good", "36.00", version=2)),
-        said(deletion(CLINIC, "gone", version=2)),
-        said(payment(CLINIC, "unstorable")),
+        with_private_data(payment(CLINIC, "good", "35.00", version=2)),
+        with_private_data(payment(CLINIC, "good", "36.00", version=2)),
+        with_private_data(deletion(CLINIC, "gone", version=2)),
+        with_private_data(payment(CLINIC, "unstorable")),
     )
     stack.run("requeue", key(CLINIC, "unreadable"))
-    stack.run("timeline", key(CLINIC, "nothing of the kind"))
+    stack.run("timeline", key(CLINIC, "unknown"))
 
 
-def until_it_has_failed(stack: Stack, database: psycopg.Connection[tuple[object, ...]]) -> None:
+def wait_for_failed_import(stack: Stack, database: psycopg.Connection[tuple[object, ...]]) -> None:
     failed = "SELECT count(*) FROM history WHERE error LIKE '%breaks a rule%'"
     while database.execute(failed).fetchone() == (0,):
         assert stack.process.poll() is None
 
 
 @contextmanager
-def everything_said_to(redis_url: str) -> Iterator[list[str]]:
-    """Give every command that the server gets while the block runs, as it shows them."""
-    heard: list[str] = []
+def monitor_commands(redis_url: str) -> Iterator[list[str]]:
+    """Yield a list of all commands that the server receives during the block, by MONITOR."""
+    commands: list[str] = []
     with redis.Redis.from_url(redis_url, protocol=2) as client, client.monitor() as monitor:
 
         def listen() -> None:
             for each in monitor.listen():
-                heard.append(each["command"] if isinstance(each, dict) else str(each))
-                if "the test has heard enough" in heard[-1]:
+                commands.append(each["command"] if isinstance(each, dict) else str(each))
+                if "end of the monitored block" in commands[-1]:
                     return
 
         thread = threading.Thread(target=listen, daemon=True)
         thread.start()
-        yield heard
-        client.echo("the test has heard enough")
+        yield commands
+        client.echo("end of the monitored block")
         thread.join(10)
         assert not thread.is_alive()
 
 
-def pages_of_flower(port: int) -> Iterator[str]:
+def flower_pages(port: int) -> Iterator[str]:
     paths = ["api/tasks", "api/workers?refresh=1", "workers", "tasks", "broker"]
     workers = json.loads(page(port, paths[1]))
     tasks = json.loads(page(port, paths[0]))
@@ -128,8 +128,8 @@ def page(port: int, path: str) -> str:
         return f"{path}: {error.code}"
 
 
-def written(stack: Stack) -> str:
-    """Return everything that was logged in this run: by each process, by the engines, and on the terminal."""
+def read_logs(stack: Stack) -> str:
+    """Return all logs of this run: of each process, of the engines, and of `payments up`."""
     files = [stack.log, *sorted((stack.home / "log").iterdir())]
     assert {"importer.log", "postgres.log", "console.log"} <= {file.name for file in files}
     return "".join(file.read_text(errors="replace") for file in files if isinstance(file, Path))

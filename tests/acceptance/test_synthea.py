@@ -21,7 +21,7 @@ EXPORT = Path(os.environ.get("SYNTHEA_DIR", Path(__file__).parents[3] / "shared"
     reason=f"no Synthea export in {EXPORT}; SYNTHEA_DIR may name one",
 )
 def test_repeated_export_is_posted_once_to_the_cent(stack: Stack) -> None:
-    money, clinics = _money_from_patients(), {row["PLACEOFSERVICE"] for row in _rows()}
+    money, clinics = _patient_payments(), {row["PLACEOFSERVICE"] for row in _rows()}
     stack.do("emr", "replay-synthea", EXPORT)
     stack.settle()
 
@@ -50,18 +50,18 @@ def _rows() -> list[dict[str, str]]:
         return sorted(csv.DictReader(lines), key=lambda row: (row["CLAIMID"], int(row["CHARGEID"])))
 
 
-def _money_from_patients() -> dict[str, Decimal]:
-    """Return each payment of a patient and its amount, read without the code that is tested.
+def _patient_payments() -> dict[str, Decimal]:
+    """Return the amount of each patient payment by id, read without the tested code.
 
-    A claim's rows are gone through in order: whoever the last CHARGE or TRANSFERIN names owes the money, and `p` is
-    the patient; a copay is the patient's whoever owes.
+    The last CHARGE or TRANSFERIN of a claim names who owes the money; `p` is the patient. A copay is always paid by
+    the patient.
     """
     money: dict[str, Decimal] = {}
     owes: dict[str, str] = {}
     for row in _rows():
         if row["TRANSFERTYPE"]:
             owes[row["CLAIMID"]] = row["TRANSFERTYPE"]
-        is_the_patients = row["METHOD"] == "COPAY" or owes.get(row["CLAIMID"]) == "p"
-        if row["TYPE"] == "PAYMENT" and is_the_patients and Decimal(row["PAYMENTS"]):
+        is_from_patient = row["METHOD"] == "COPAY" or owes.get(row["CLAIMID"]) == "p"
+        if row["TYPE"] == "PAYMENT" and is_from_patient and Decimal(row["PAYMENTS"]):
             money[row["ID"]] = Decimal(row["PAYMENTS"])
     return money

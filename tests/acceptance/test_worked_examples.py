@@ -1,4 +1,4 @@
-"""The worked examples of closed months, through the whole stack."""
+"""The worked examples of closed months on a running stack (rules D3, D4 and D8)."""
 
 import json
 from collections import defaultdict
@@ -15,25 +15,25 @@ MONTHS = ("2020-04", "2020-05", "2020-06")
 ROWS = {example.name.split()[0]: example for example in EXAMPLES}
 
 
-def said(event: Event, name: str) -> Event:
-    """Let an event be about the patient of an example."""
+def for_example(event: Event, name: str) -> Event:
+    """Return the event with the company and the patient of an example."""
     about = event | {"company_id": COMPANY}
     return about | {"patient_id": f"{CLINIC}-{name}"} if "patient_id" in about else about
 
 
-def saves(name: str, version: int, saved_at: str, content: dict) -> Event:
-    return said(payment(CLINIC, name, version=version, saved_at=saved_at, **content), name)
+def save_event(name: str, version: int, saved_at: str, content: dict) -> Event:
+    return for_example(payment(CLINIC, name, version=version, saved_at=saved_at, **content), name)
 
 
-def changes(name: str, example: Example) -> Event:
-    """Return what the EMR says after the months were closed."""
+def change_event(name: str, example: Example) -> Event:
+    """Return the event that changes an example after the months were closed."""
     if example.now:
-        return saves(name, 2, example.saved_at, example.now)
-    return said(deletion(CLINIC, name, version=2), name) | {"saved_at": example.saved_at}
+        return save_event(name, 2, example.saved_at, example.now)
+    return for_example(deletion(CLINIC, name, version=2), name) | {"saved_at": example.saved_at}
 
 
 def totals(stack: Stack) -> list[str]:
-    """Return what stands in April, May and June."""
+    """Return the payments totals of April, May and June."""
     rows = json.loads(stack.do("months", "list", "--company", COMPANY, "--format", "json"))
     found = {row["month"]: row["payments_total"] for row in rows}
     return [found.get(month, "0.00") for month in MONTHS]
@@ -53,30 +53,30 @@ def entries(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def closed(stack: Stack) -> Stack:
-    """The stack on June 15, when the EMR has changed what lies in April and May, which were closed by then."""
+def stack_with_changes(stack: Stack) -> Stack:
+    """The stack on June 15, after the EMR has changed payments of the closed April and May."""
     stack.do("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
     stack.publish(
-        *(said(patient("any"), name) for name in (*ROWS, "W16")),
+        *(for_example(patient("any"), name) for name in (*ROWS, "W16")),
         *(
-            saves(name, 1, "2020-05-13T10:00:00-07:00", example.before)
+            save_event(name, 1, "2020-05-13T10:00:00-07:00", example.before)
             for name, example in ROWS.items()
             if example.before
         ),
-        said(charge(CLINIC, "C1", "30.00", "2020-05-13"), "W6"),
-        said(charge(CLINIC, "C2", "20.00", "2020-05-20"), "W6"),
+        for_example(charge(CLINIC, "C1", "30.00", "2020-05-13"), "W6"),
+        for_example(charge(CLINIC, "C2", "20.00", "2020-05-20"), "W6"),
     )
     stack.settle()
     stack.do("distribute", "--as-of", "2020-05-25")
     for month in MONTHS[:2]:
         stack.do("months", "close", COMPANY, month)
-    stack.publish(*(changes(name, example) for name, example in ROWS.items()))
+    stack.publish(*(change_event(name, example) for name, example in ROWS.items()))
     stack.settle()
     return stack
 
 
-def test_closed_months_keep_their_totals_and_adjustments_post_now(closed: Stack) -> None:
-    stood, found, before = entries(closed), exceptions(closed), totals(closed)
+def test_closed_months_keep_their_totals_and_adjustments_post_now(stack_with_changes: Stack) -> None:
+    posted, found, before = entries(stack_with_changes), exceptions(stack_with_changes), totals(stack_with_changes)
     assert {name: (row["case"], row["difference"]) for name, row in found.items()} == {
         name: (example.case, example.difference) for name, example in ROWS.items()
     }
@@ -86,23 +86,23 @@ def test_closed_months_keep_their_totals_and_adjustments_post_now(closed: Stack)
     assert found["W15"]["note"] == "Late arrival: saved before 2020-05 was closed"
     assert before == ["85.00", "90.00", "0.00"]
 
-    on_the_16th = [row["id"] for name, row in found.items() if name != "W15"]
-    closed.do("exceptions", "accept", *on_the_16th, "--deposit-date", "2020-06-16")
-    closed.do("exceptions", "accept", found["W15"]["id"], "--deposit-date", str(W15.accepted_on))
-    closed.settle()
+    ids_of_june_16 = [row["id"] for name, row in found.items() if name != "W15"]
+    stack_with_changes.do("exceptions", "accept", *ids_of_june_16, "--deposit-date", "2020-06-16")
+    stack_with_changes.do("exceptions", "accept", found["W15"]["id"], "--deposit-date", str(W15.accepted_on))
+    stack_with_changes.settle()
 
-    assert exceptions(closed) == {}
-    assert entries(closed) == {name: stood[name] + example.posted for name, example in ROWS.items()}
-    assert totals(closed) == ["85.00", "90.00", "15.00"]
+    assert exceptions(stack_with_changes) == {}
+    assert entries(stack_with_changes) == {name: posted[name] + example.posted for name, example in ROWS.items()}
+    assert totals(stack_with_changes) == ["85.00", "90.00", "15.00"]
     for month in MONTHS[:2]:
-        assert "holds" in closed.do("months", "verify", COMPANY, month)
-    gives_back_what_was_applied(closed)
-    is_edited_again(closed)
-    is_edited_in_place(closed)
+        assert "matches its closing" in stack_with_changes.do("months", "verify", COMPANY, month)
+    check_w6_unapplied(stack_with_changes)
+    check_w8_edit_after_acceptance(stack_with_changes)
+    check_w16_edit_in_open_month(stack_with_changes)
 
 
-def gives_back_what_was_applied(stack: Stack) -> None:
-    """Look at W6 in full: 30.00 had gone to C1 and then 20.00 to C2, and both are owed again."""
+def check_w6_unapplied(stack: Stack) -> None:
+    """Check W6: 30.00 and 20.00 were applied to C1 and C2, and both are owed again."""
     (account,) = stack.report("account", f"{CLINIC}-W6")
     assert W6.difference == "-50.00"
     assert (account["payments_total"], account["unassigned"], account["balance"]) == ("0.00", "0.00", "50.00")
@@ -114,10 +114,10 @@ def gives_back_what_was_applied(stack: Stack) -> None:
     ]
 
 
-def is_edited_again(stack: Stack) -> None:
-    """Play W8: an edit after acceptance is found against what stands by then."""
+def check_w8_edit_after_acceptance(stack: Stack) -> None:
+    """Check W8: an edit after acceptance is compared with the posted amount."""
     again = (W3.now or {}) | {"amount_due": "55.00", "amount_paid": "55.00"}
-    stack.publish(saves("W3", 3, "2020-06-20T10:00:00-07:00", again))
+    stack.publish(save_event("W3", 3, "2020-06-20T10:00:00-07:00", again))
     stack.settle()
     found = exceptions(stack)["W3"]
     assert (found["case"], found["amount_before"], found["amount_now"]) == ("edited", "45.00", "55.00")
@@ -128,12 +128,12 @@ def is_edited_again(stack: Stack) -> None:
     assert totals(stack) == ["85.00", "90.00", "25.00"]
 
 
-def is_edited_in_place(stack: Stack) -> None:
-    """Play W16: an edit in an open month updates the existing line; the history keeps the earlier values."""
+def check_w16_edit_in_open_month(stack: Stack) -> None:
+    """Check W16: an edit in an open month keeps the deposit date, and the timeline shows the old amount."""
     day = {"transaction_date": "2020-06-05", "date_of_service": "2020-06-05"}
     for version, amount, june in ((1, "25.00", "50.00"), (2, "35.00", "60.00")):
         content = {"amount_due": amount, "amount_paid": amount, **day}
-        stack.publish(saves("W16", version, f"2020-06-{4 + version:02}T10:00:00-07:00", content))
+        stack.publish(save_event("W16", version, f"2020-06-{4 + version:02}T10:00:00-07:00", content))
         stack.settle()
         assert totals(stack) == ["85.00", "90.00", june]
 

@@ -37,7 +37,7 @@ def console_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
         assert stack.stop() == 0, stack.log_tail()
     finally:
-        stack.kill_what_is_left()
+        stack.kill_remaining()
 
 
 @pytest.fixture(scope="session")

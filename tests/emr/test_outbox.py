@@ -26,7 +26,7 @@ def emr_url(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def emr(emr_url: str) -> Iterator[Connection]:
-    """A connection of the EMR, which has a table of visits beside the outbox."""
+    """A connection of the EMR, whose database has the outbox and a table of visits."""
     with psycopg.connect(emr_url) as connection:
         create_table(connection)
         connection.execute("CREATE TABLE IF NOT EXISTS visits (number int)")

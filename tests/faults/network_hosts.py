@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from config.engines import Engines
-from tests.acceptance.stack import free_environment
+from tests.acceptance.stack import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 Address = tuple[str, int] | str
@@ -54,7 +54,7 @@ class Host:
             self.running.append(
                 subprocess.Popen(
                     [*inside, self.name, sys.executable, "-m", module],
-                    env=free_environment() | {"PAYMENTS_HOME": str(self.home), "REMAP_SIGTERM": "SIGQUIT", **settings},
+                    env=clean_environment() | {"PAYMENTS_HOME": str(self.home), "REMAP_SIGTERM": "SIGQUIT", **settings},
                     cwd=ROOT,
                     stdout=log,
                     stderr=subprocess.STDOUT,

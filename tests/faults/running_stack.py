@@ -15,7 +15,7 @@ from config.engines import Engines, running_stack
 from payments.journeys import reporting
 from payments.store.db.connection import Database, transaction
 from tasks.resources import connect_redis
-from tests.acceptance.stack import free_environment, free_port
+from tests.acceptance.stack import clean_environment, free_port
 from tests.faults.processes import children_of, command_of, folder_of, until
 
 STREAM = "emr:payments"
@@ -29,7 +29,7 @@ class RunningStack:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         # The ladder is short: a test cannot wait for half an hour until something is tried again.
-        self.environment = free_environment() | {
+        self.environment = clean_environment() | {
             "PAYMENTS_HOME": str(home),
             "PAYMENTS_FLOWER_PORT": str(free_port()),
             "PAYMENTS_CONSOLE_PORT": str(free_port()),

@@ -8,7 +8,7 @@ import pytest
 from config.settings import VARIABLES, Settings
 from tasks.app import TASK_MODULES
 from tests.house.test_imports import import_graph
-from tests.ops.composed import ROOT, ours
+from tests.ops.composed import ROOT, own_services
 
 GIVEN_OTHERWISE = {
     "PAYMENTS_HOME": "the image says where",
@@ -26,9 +26,9 @@ def settings_read_by(module):
     return {NAMES[field] for field in NAMES if re.search(rf"\bsettings\.{MADE_OF.get(field, field)}\b", text)}
 
 
-@pytest.mark.parametrize("name", ours())
+@pytest.mark.parametrize("name", own_services())
 def test_compose_passes_each_setting_that_a_service_reads(name):
-    service = ours()[name]
+    service = own_services()[name]
     # A Celery worker loads its task modules by name.
     begun = {*service["command"], *(TASK_MODULES if name in {"importer", "backoffice"} else ())}
     modules = begun | {each for module in begun for each in import_graph().find_upstream_modules(module)}

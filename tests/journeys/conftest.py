@@ -10,7 +10,7 @@ from tests.engines import scratch_database
 
 @pytest.fixture(scope="session")
 def shared(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A database beside the one of all other tests; what is committed here is seen nowhere else."""
+    """A separate database whose commits no other test sees."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="workers", pool_size=8)
         yield engine

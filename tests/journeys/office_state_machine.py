@@ -20,10 +20,10 @@ from tests.journeys.random_history import (
     VERSIONS,
     Version,
     event,
+    expected_amount,
     histories,
-    owed,
 )
-from tests.journeys.test_as_of import everything
+from tests.journeys.test_as_of import all_reports
 from tests.make import charge, patient
 from tests.office import BILLER, Office
 
@@ -70,7 +70,7 @@ class AnyOrder(RuleBasedStateMachine):
     def publish_next(self, lines: set[str]) -> None:
         self.import_versions(*((line, self.newest.get(line, 0) + 1) for line in sorted(lines)))
 
-    # Late in the story as a rule: nothing that is saved counts after it.
+    # Usually late in the run, because no later save counts.
     @precondition(lambda self: not self.newest or sum(self.newest.values()) > 2 * len(LINES))
     @rule()
     def publish_all_newest_first(self) -> None:
@@ -94,7 +94,7 @@ class AnyOrder(RuleBasedStateMachine):
             line for line in self.newest if line not in self.acknowledged and not self.is_waiting_for_patient(line)
         }
         assert {line: self.posted(line) for line in lines} == {
-            line: owed(line, self.latest_version(line)) for line in lines
+            line: expected_amount(line, self.latest_version(line)) for line in lines
         }
 
     @precondition(lambda self: adjusting.list_acceptable(self.tx, None))
@@ -158,7 +158,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.newest and not self.looks)
     @rule()
     def read_every_report(self) -> None:
-        self.looks.append((self.office.now, everything(self.tx, patients=(*PATIENTS, STRANGER))))
+        self.looks.append((self.office.now, all_reports(self.tx, patients=(*PATIENTS, STRANGER))))
         self.office.now += timedelta(microseconds=1)
 
     @invariant()
@@ -185,7 +185,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.accept_all_exceptions()
         self.invariants_hold()
         for moment, then in self.looks:
-            assert everything(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
+            assert all_reports(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
 
     def import_versions(self, *versions: tuple[str, int]) -> None:
         """Import versions of lines. A number above the last version repeats the last version."""

@@ -52,8 +52,8 @@ def event(line: str, number: int, version: Version, **other: object) -> bytes:
     return body(said(**(content | other)))
 
 
-def owed(line: str, version: Version) -> Decimal:
-    """Return what belongs in Billing by a version, worked out from it alone."""
+def expected_amount(line: str, version: Version) -> Decimal:
+    """Return the amount that a version should post, computed from this version alone."""
     belongs = not version["deleted"] and version["kind"] == "paid" and version["charge_type"] != NOT_SELECTED
     return _amount(line, version) if belongs else Decimal(0)
 

@@ -1,4 +1,4 @@
-"""Where an accepted exception posts, and with which deposit date."""
+"""Accepting an exception: its entries and their deposit dates."""
 
 from datetime import date, datetime, timedelta
 

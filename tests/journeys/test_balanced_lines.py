@@ -18,47 +18,47 @@ FIFTH, SIXTH = date(2026, 6, 5), date(2026, 6, 6)
 LATER = "2026-06-07T09:00:00+00:00"
 
 
-def refused(amount: str, version: object, **more: Any) -> bytes:
-    """Return a save that Billing cannot take, of which it can read the amount and the day."""
+def invalid(amount: str, version: object, **more: Any) -> bytes:
+    """Return an invalid save whose amount and transaction date are readable."""
     return body(said(amount_due=amount, amount_paid=amount, version=version, method="Gift card", **more))
 
 
-def gone(version: int) -> bytes:
+def deletion(version: int) -> bytes:
     """Return the deletion of the line."""
     return body(deleted(version=version))
 
 
 FIRST = saved("25.00")
-STORIES = [
+CASES = [
     ("imported", [FIRST], "25.00", {}),
-    ("deleted", [FIRST, gone(2)], "0.00", {}),
-    ("a newer version refused", [FIRST, refused("40.00", 2)], "40.00", {"invalid": "15.00"}),
-    ("an older version refused", [saved("25.00", version=2), refused("40.00", 1)], "25.00", {}),
-    ("two refused", [FIRST, refused("60.00", 3), refused("40.00", 2)], "60.00", {"invalid": "35.00"}),
-    ("refused, then saved again", [FIRST, refused("40.00", 2), saved("30.00", version=3)], "30.00", {}),
-    ("the unpaid version refused", [FIRST, refused("25.00", 2, paid=False)], "0.00", {"invalid": "-25.00"}),
-    ("an amount that cannot be read", [FIRST, refused("much", 2)], "25.00", {}),
-    ("a day that cannot be read", [FIRST, refused("40.00", 2, transaction_date="soon")], "25.00", {}),
-    ("version unreadable, saved later", [FIRST, refused("40.00", "x", saved_at=LATER)], "40.00", {"invalid": "15.00"}),
-    ("version unreadable, saved before", [saved("25.00", saved_at=LATER), refused("40.00", "x")], "25.00", {}),
+    ("deleted", [FIRST, deletion(2)], "0.00", {}),
+    ("a newer version refused", [FIRST, invalid("40.00", 2)], "40.00", {"invalid": "15.00"}),
+    ("an older version refused", [saved("25.00", version=2), invalid("40.00", 1)], "25.00", {}),
+    ("two refused", [FIRST, invalid("60.00", 3), invalid("40.00", 2)], "60.00", {"invalid": "35.00"}),
+    ("refused, then saved again", [FIRST, invalid("40.00", 2), saved("30.00", version=3)], "30.00", {}),
+    ("the unpaid version refused", [FIRST, invalid("25.00", 2, paid=False)], "0.00", {"invalid": "-25.00"}),
+    ("an amount that cannot be read", [FIRST, invalid("much", 2)], "25.00", {}),
+    ("a day that cannot be read", [FIRST, invalid("40.00", 2, transaction_date="soon")], "25.00", {}),
+    ("version unreadable, saved later", [FIRST, invalid("40.00", "x", saved_at=LATER)], "40.00", {"invalid": "15.00"}),
+    ("version unreadable, saved before", [saved("25.00", saved_at=LATER), invalid("40.00", "x")], "25.00", {}),
     ("other content, same version", [FIRST, saved("30.00")], "30.00", {"invalid": "5.00"}),
-    ("refused from the first", [refused("25.00", 1)], "25.00", {"invalid": "25.00"}),
-    ("without a key", [refused("25.00", 1, payment_id=...)], "25.00", {"invalid": "25.00"}),
-    ("refused after Internal", [saved("25.00", internal_payment=True), refused("40.00", 2)], "40.00",
+    ("refused from the first", [invalid("25.00", 1)], "25.00", {"invalid": "25.00"}),
+    ("without a key", [invalid("25.00", 1, payment_id=...)], "25.00", {"invalid": "25.00"}),
+    ("refused after Internal", [saved("25.00", internal_payment=True), invalid("40.00", 2)], "40.00",
      {"internal": "25.00", "invalid": "15.00"}),
     ("a refund", [FIRST, saved("-5.00", payment_id="r", refund_of="x")], "20.00", {}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("events", "emr", "terms"), [row[1:] for row in STORIES], ids=[row[0] for row in STORIES])
+@pytest.mark.parametrize(("events", "emr", "terms"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
 def test_emr_side_is_the_latest_amount(tx: Transaction, events: Any, emr: str, terms: dict[str, str]) -> None:
     Office(tx, date(2026, 6, 20)).publish(*events)
 
-    assert told(tx, BalanceFilter(FIFTH, FIFTH)) == (emr, terms)
+    assert emr_side(tx, BalanceFilter(FIFTH, FIFTH)) == (emr, terms)
 
 
-def told(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
-    """Return the EMR's total and the terms, of which nothing is unexplained."""
+def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
+    """Return the EMR's total and its nonzero reconciling items, after checking that nothing is unexplained."""
     balance = balancing.balance(tx, query)
     assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
     return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.items.items() if amount}
@@ -71,15 +71,15 @@ def test_acknowledged_conflict_is_not_the_emrs_latest_amount(tx: Transaction) ->
     (found,) = office.open_exceptions()
     adjusting.acknowledge(tx, found.id, "a slip of the EMR", office.now, BILLER)
 
-    assert told(tx, BalanceFilter()) == ("25.00", {})
+    assert emr_side(tx, BalanceFilter()) == ("25.00", {})
 
 
 def test_dead_letter_counts_on_its_transaction_date(tx: Transaction) -> None:
-    Office(tx, date(2026, 6, 20)).publish(FIRST, refused("40.00", 2, transaction_date="2026-06-06"))
+    Office(tx, date(2026, 6, 20)).publish(FIRST, invalid("40.00", 2, transaction_date="2026-06-06"))
 
-    assert told(tx, BalanceFilter(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
-    assert told(tx, BalanceFilter(SIXTH, SIXTH)) == ("40.00", {"invalid": "15.00", "date_differences": "25.00"})
-    assert told(tx, BalanceFilter(FIFTH, SIXTH)) == ("40.00", {"invalid": "15.00"})
+    assert emr_side(tx, BalanceFilter(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
+    assert emr_side(tx, BalanceFilter(SIXTH, SIXTH)) == ("40.00", {"invalid": "15.00", "date_differences": "25.00"})
+    assert emr_side(tx, BalanceFilter(FIFTH, SIXTH)) == ("40.00", {"invalid": "15.00"})
 
 
 def test_payment_moved_out_of_a_closed_month_is_a_date_difference_in_both_months(tx: Transaction) -> None:
@@ -89,10 +89,10 @@ def test_payment_moved_out_of_a_closed_month_is_a_date_difference_in_both_months
     office.publish(saved("35.00", version=2))
     may, june = (BalanceFilter(date(2026, month, 1), date(2026, month, 30 + month % 2)) for month in (5, 6))
 
-    assert told(tx, may) == ("0.00", {"date_differences": "-25.00"})
-    assert told(tx, june) == ("35.00", {"closed_month": "10.00", "date_differences": "25.00"})
+    assert emr_side(tx, may) == ("0.00", {"date_differences": "-25.00"})
+    assert emr_side(tx, june) == ("35.00", {"closed_month": "10.00", "date_differences": "25.00"})
     office.accept_all()
-    assert told(tx, june) == ("35.00", {"prior_period": "10.00", "date_differences": "25.00"})
+    assert emr_side(tx, june) == ("35.00", {"prior_period": "10.00", "date_differences": "25.00"})
 
 
 def test_entries_not_written_by_the_rules_are_unexplained_by_line(tx: Transaction) -> None:

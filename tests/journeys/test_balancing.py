@@ -1,6 +1,6 @@
 """EMR and Billing balance to the cent over a worked week (rule D9).
 
-The example in `docs/explanation/balancing.md` is written from it with PAYMENTS_WRITE_DOCS=1.
+With PAYMENTS_WRITE_DOCS=1 it writes the example in `docs/explanation/balancing.md`.
 """
 
 import os
@@ -28,8 +28,8 @@ WEEK = BalanceFilter(date(2020, 6, 1), date(2020, 6, 7))
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A payment of the worked week: its id, what it is, when, how much, and what the front desk saved with it."""
+class WeekPayment:
+    """A payment of the worked week, with its description and the further fields that the front desk saved."""
 
     payment_id: str
     what: str
@@ -39,23 +39,23 @@ class Taken:
 
 
 PAYMENTS = (
-    *(Taken(f"copay-{day}", "Copay", f"2020-06-0{day}", "150.00", {}) for day in range(1, 7)),
-    Taken("mistaken", "Copay, part of it refunded on Friday", "2020-06-02", "105.00", {}),
-    Taken("refund", "Refund", "2020-06-05", "-30.00", {"refund_of": "clinic/mistaken/1"}),
-    Taken("internal", "Internal Payment", "2020-06-03", "120.00", {"internal_payment": True}),
-    Taken("band", "Supplies, which the clinic does not send", "2020-06-04", "45.00", {"charge_type": "Supplies"}),
-    Taken("free", "Copay whose Amount Due is 0.00", "2020-06-04", "30.00", {"amount_due": "0.00"}),
-    Taken("newcomer", "Copay of a patient unknown to Billing", "2020-06-05", "55.00", {"patient_id": "newcomer"}),
-    Taken("gift-card", "Copay by a method unknown to Billing", "2020-06-06", "25.00", {"method": "Gift card"}),
+    *(WeekPayment(f"copay-{day}", "Copay", f"2020-06-0{day}", "150.00", {}) for day in range(1, 7)),
+    WeekPayment("mistaken", "Copay, part of it refunded on Friday", "2020-06-02", "105.00", {}),
+    WeekPayment("refund", "Refund", "2020-06-05", "-30.00", {"refund_of": "clinic/mistaken/1"}),
+    WeekPayment("internal", "Internal Payment", "2020-06-03", "120.00", {"internal_payment": True}),
+    WeekPayment("band", "Supplies, which the clinic does not send", "2020-06-04", "45.00", {"charge_type": "Supplies"}),
+    WeekPayment("free", "Copay whose Amount Due is 0.00", "2020-06-04", "30.00", {"amount_due": "0.00"}),
+    WeekPayment("newcomer", "Copay of a patient unknown to Billing", "2020-06-05", "55.00", {"patient_id": "newcomer"}),
+    WeekPayment("gift-card", "Copay by a method unknown to Billing", "2020-06-06", "25.00", {"method": "Gift card"}),
 )
 
 
 def worked_week(tx: Transaction) -> Office:
-    """Return the office after the week; in its course a biller settled exceptions of April and May."""
+    """Return the office after the week, in which a biller accepted exceptions of April and May."""
     office = Office(tx, date(2020, 4, 30))
     types = [kind for kind in ChargeType if kind is not ChargeType.SUPPLIES]
-    wish = SettingsUpdate(office.clinic_id, office.company_id, integration=True, charge_types=types)
-    configuring.set_clinic(tx, wish, now=office.now + timedelta(seconds=1), who="user:admin")
+    update = SettingsUpdate(office.clinic_id, office.company_id, integration=True, charge_types=types)
+    configuring.set_clinic(tx, update, now=office.now + timedelta(seconds=1), who="user:admin")
     april = saved(payment_id="april", saved_at="2020-04-08T17:00:00Z", **paid("60.00", "2020-04-08"))
     office.publish(april)
     office.day(date(2020, 6, 2))
@@ -67,9 +67,9 @@ def worked_week(tx: Transaction) -> Office:
     )
     office.accept_all(date(2020, 6, 2))
     office.day(date(2020, 6, 8))
-    for taken in PAYMENTS:
-        at = {"payment_id": taken.payment_id, "saved_at": f"{taken.day}T17:00:00Z"}
-        office.publish(body(said(**{**at, **paid(taken.amount, taken.day), **taken.saves})))
+    for payment in PAYMENTS:
+        at = {"payment_id": payment.payment_id, "saved_at": f"{payment.day}T17:00:00Z"}
+        office.publish(body(said(**{**at, **paid(payment.amount, payment.day), **payment.saves})))
     return office
 
 
@@ -97,21 +97,21 @@ def test_worked_week_balances_to_the_cent(tx: Transaction) -> None:
 
 def test_balancing_document_shows_the_worked_week(tx: Transaction) -> None:
     worked_week(tx)
-    page = with_the_week(PAGE.read_text(), balancing.balance(tx, WEEK), deposited(tx))
+    page = fill_tables(PAGE.read_text(), balancing.balance(tx, WEEK), deposited(tx))
     if os.environ.get("PAYMENTS_WRITE_DOCS"):
         PAGE.write_text(page)
 
-    assert PAGE.read_text() == page, "write it anew: PAYMENTS_WRITE_DOCS=1 pytest tests/journeys/test_balancing.py"
+    assert PAGE.read_text() == page, "regenerate it with PAYMENTS_WRITE_DOCS=1 pytest tests/journeys/test_balancing.py"
 
 
 def deposited(tx: Transaction) -> Decimal:
-    """Return everything with a deposit date in the week, whoever posted it."""
+    """Return the sum of all entries with a deposit date in the week, regardless of their user."""
     sums = "SELECT sum(amount) FROM entries WHERE deposit_date BETWEEN :since AND :until"
     return Decimal(tx.execute(text(sums), {"since": WEEK.since, "until": WEEK.until}).scalar_one())
 
 
-def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
-    """Return the page with its tables written anew from the worked week; each follows a comment that names it."""
+def fill_tables(page: str, balance: Balance, deposits: Decimal) -> str:
+    """Return the page with its tables regenerated from the worked week; a comment names each table."""
     less = [
         (f"less {wording.ITEM_SENTENCES[each]}", -amount if amount else amount)
         for each, amount in balance.items.items()
@@ -146,7 +146,7 @@ def with_the_week(page: str, balance: Balance, deposits: Decimal) -> str:
 
 
 def table(rows: list[tuple[object, ...]]) -> str:
-    """Return a Markdown table; amounts stand to the right."""
+    """Return a Markdown table with right-aligned amounts."""
     rule = [" ---: |" if re.fullmatch(r"-?\d+\.\d\d", str(cell)) else " --- |" for cell in rows[1]]
     header, *lines = ("| " + " | ".join(map(str, row)) + " |\n" for row in rows)
     return f"{header}|{''.join(rule)}\n{''.join(lines)}"

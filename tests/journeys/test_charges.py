@@ -1,4 +1,4 @@
-"""Charges: the newest version wins, and only the clinic's own company may save one."""
+"""Charges: the newest version wins, and only the clinic's company may save one."""
 
 from datetime import date
 from typing import Any
@@ -14,15 +14,15 @@ from tests.office import Office, paid
 
 VISIT = "2026-06-05"
 FIRST, NEWER = charge("c", "40.00"), charge("c", "15.00", version=2)
-OTHERWISE = charge("c", "99.00", version=2)
+CONFLICTING = charge("c", "99.00", version=2)
 
 
-def owed(tx: Transaction) -> list[tuple[Any, ...]]:
+def stored_charges(tx: Transaction) -> list[tuple[Any, ...]]:
     columns = "company_id, patient_id, version, patient_balance::text, insurance_open"
     return [tuple(row) for row in tx.execute(text(f"SELECT {columns} FROM charges ORDER BY clinic_id, charge_id"))]
 
 
-def refusals(tx: Transaction) -> list[tuple[str, str | None, str]]:
+def dead_letter_rows(tx: Transaction) -> list[tuple[str, str | None, str]]:
     return [(row.status, row.reason, row.detail) for row in feed(tx).values()]
 
 
@@ -34,21 +34,21 @@ def test_newest_charge_version_wins_in_any_order(tx: Transaction, events: tuple[
     for chunk in [events] if in_one_chunk else [(each,) for each in events]:
         take(tx, *chunk)
 
-    assert owed(tx) == [("company", "patient", 2, "15.00", False)]
-    assert refusals(tx) == []
+    assert stored_charges(tx) == [("company", "patient", 2, "15.00", False)]
+    assert dead_letter_rows(tx) == []
 
 
 @pytest.mark.parametrize("in_one_chunk", [True, False])
 def test_same_version_with_other_content_is_dead_lettered(tx: Transaction, in_one_chunk: bool) -> None:
     open_clinic(tx)
 
-    for chunk in [(FIRST, NEWER, OTHERWISE)] if in_one_chunk else [(FIRST,), (NEWER,), (OTHERWISE,)]:
+    for chunk in [(FIRST, NEWER, CONFLICTING)] if in_one_chunk else [(FIRST,), (NEWER,), (CONFLICTING,)]:
         stats = take(tx, *chunk)
 
     assert stats.refused == 1
-    assert owed(tx) == [("company", "patient", 2, "15.00", False)]
-    told = "version: 2 of charge clinic/c came before with other content"
-    assert refusals(tx) == [("Validation Failed", "version_conflict", told)]
+    assert stored_charges(tx) == [("company", "patient", 2, "15.00", False)]
+    error = "version: 2 of charge clinic/c came before with other content"
+    assert dead_letter_rows(tx) == [("Validation Failed", "version_conflict", error)]
 
 
 def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> None:
@@ -57,10 +57,10 @@ def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> 
 
     take(tx, charge("c", "1.00", version=9, company_id="other"), charge("new", "1.00", company_id="other"))
 
-    assert owed(tx) == [("company", "patient", 1, "40.00", False)]
-    told = "company_id: clinic clinic belongs to company company, not to other"
+    assert stored_charges(tx) == [("company", "patient", 1, "40.00", False)]
+    error = "company_id: clinic clinic belongs to company company, not to other"
     rows = tx.execute(text("SELECT status, reason, error FROM set_aside")).all()
-    assert [tuple(row) for row in rows] == [("Validation Failed", "invalid_event", told)] * 2
+    assert [tuple(row) for row in rows] == [("Validation Failed", "invalid_event", error)] * 2
 
 
 def test_charge_event_creates_its_clinic(tx: Transaction) -> None:
@@ -82,6 +82,6 @@ def test_charge_moved_to_another_patient_is_unapplied_immediately(tx: Transactio
 
 
 def balances(tx: Transaction) -> dict[str, tuple[str, str]]:
-    """Return what is unassigned and what is still owed, by patient."""
+    """Return the unassigned amount and the balance of each patient."""
     rows = {each: distributing.show_account(tx, each)[0] for each in ("patient", "other")}
     return {each: (str(row.unassigned), str(row.balance)) for each, row in rows.items()}

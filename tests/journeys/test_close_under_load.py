@@ -34,12 +34,12 @@ ENTRY = (
 
 @pytest.fixture(scope="module")
 def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A clinic with a known patient, in a database of its own: what is committed here is nobody else's."""
+    """A clinic with a known patient, in a separate database."""
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=4)
         with transaction(database) as tx:
-            wish = SettingsUpdate(CLINIC, COMPANY, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
+            update = SettingsUpdate(CLINIC, COMPANY, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, update, now=NOW, who="user:admin")
             importing.import_events(tx, arrived([patient(company_id=COMPANY)]), run(NOW))
         yield database
         database.dispose()
@@ -47,35 +47,35 @@ def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 @pytest.mark.parametrize("month", MONTHS[:ROUNDS], ids=str)
 def test_month_closed_during_imports_stores_the_sum_of_its_entries(clinic: Database, month: Month) -> None:
-    under_way, closed = threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
+    started, closed = threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
     with ThreadPoolExecutor(WORKERS) as workers:
-        imports = [workers.submit(import_chunks, clinic, f"{month}-{n}", under_way, closed) for n in range(WORKERS)]
-        under_way.wait()
-        kept = close(clinic, month)
+        imports = [workers.submit(import_chunks, clinic, f"{month}-{n}", started, closed) for n in range(WORKERS)]
+        started.wait()
+        stored_total = close(clinic, month)
         closed.set()
         paid = sum((each.result() for each in imports), Decimal(0))
 
     with transaction(clinic) as tx:
         assert closing.verify(tx, COMPANY, month).matches
-        assert kept == posted(tx, month)
+        assert stored_total == posted(tx, month)
         while retrying.retry_due(tx, run(datetime(2026, 11, 21, tzinfo=UTC)), 500).evaluated:
             pass
-        assert kept == posted(tx, month) > 0
-        assert outside_of_billing(tx, month) == paid - kept > 0
+        assert stored_total == posted(tx, month) > 0
+        assert exception_total(tx, month) == paid - stored_total > 0
 
 
 def test_writer_ignoring_month_locks_is_in_the_total_or_rejected(clinic: Database) -> None:
-    month, under_way, closed = MONTHS[ROUNDS], threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
+    month, started, closed = MONTHS[ROUNDS], threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
     with ThreadPoolExecutor(WORKERS) as writers:
-        written = [writers.submit(write_entries, clinic, month, under_way, closed) for _ in range(WORKERS)]
-        under_way.wait()
-        kept = close(clinic, month)
+        results = [writers.submit(write_entries, clinic, month, started, closed) for _ in range(WORKERS)]
+        started.wait()
+        stored_total = close(clinic, month)
         closed.set()
-        added, refused = (sum(numbers) for numbers in zip(*(each.result() for each in written), strict=True))
+        added, refused = (sum(counts) for counts in zip(*(each.result() for each in results), strict=True))
 
     assert refused >= WORKERS
     with transaction(clinic) as tx:
-        assert kept == posted(tx, month) == added
+        assert stored_total == posted(tx, month) == added
         assert closing.verify(tx, COMPANY, month).matches
 
 
@@ -87,7 +87,7 @@ def test_two_concurrent_accepts_of_an_exception_post_once(clinic: Database) -> N
     close(clinic, month)
     with transaction(clinic) as tx:
         importing.import_events(tx, arrived([deleted(version=2, **line)]), run(NOW))
-        while detecting.detect(tx, NOW, "tests-1", 500).examined:  # what the rounds have left behind, too
+        while detecting.detect(tx, NOW, "tests-1", 500).examined:  # includes exceptions of earlier tests
             pass
         (found,) = (
             each for each in reporting.exceptions(tx, ExceptionFilter()) if each.payment == f"{CLINIC}/payment/1"
@@ -109,15 +109,15 @@ def test_two_concurrent_accepts_of_an_exception_post_once(clinic: Database) -> N
 
 
 def close(database: Database, month: Month) -> Decimal:
-    """Close a month in its two transactions, and return the total that was kept."""
+    """Close a month in its two transactions, and return the stored total."""
     with transaction(database) as tx:
         closing.begin_close(tx, COMPANY, month, NOW, "user:biller")
     with transaction(database) as tx:
         return closing.finish_close(tx, COMPANY, month, NOW).payments_total
 
 
-def import_chunks(database: Database, name: str, under_way: threading.Barrier, closed: threading.Event) -> Decimal:
-    """Import chunks of payments of one month until it is closed and one more, and return the sum of what was sent."""
+def import_chunks(database: Database, name: str, started: threading.Barrier, closed: threading.Event) -> Decimal:
+    """Import chunks of payments of a month until it is closed, and one more. Return the sum of their amounts."""
     total, day = Decimal(0), f"{name[:7]}-05"
     for chunk in count():
         is_last = closed.is_set()
@@ -128,36 +128,36 @@ def import_chunks(database: Database, name: str, under_way: threading.Barrier, c
         if is_last:
             return total
         if chunk == 0:
-            under_way.wait()
+            started.wait()
     raise AssertionError
 
 
 def write_entries(
-    database: Database, month: Month, under_way: threading.Barrier, closed: threading.Event
+    database: Database, month: Month, started: threading.Barrier, closed: threading.Event
 ) -> tuple[int, int]:
-    """Add entries of 1.00 straight to the table until the month is closed and some more; count those that it took."""
-    numbers = [0, 0]
+    """Insert entries of 1.00 directly until the month is closed, and one more. Count the inserted and the rejected."""
+    counts = [0, 0]
     for number in count():
         is_last = closed.is_set()
         try:
             with transaction(database) as tx:
                 tx.execute(text(ENTRY), {"company": COMPANY, "clinic": CLINIC, "day": month.first_day, "at": NOW})
-                tx.execute(text("SELECT pg_sleep(0.01)"))  # the later the commit, the more a close could miss
+                tx.execute(text("SELECT pg_sleep(0.01)"))  # delay the commit, so that a close could miss the entry
         except DBAPIError as error:
             if "the month is closed" not in str(error):
                 raise
-            numbers[1] += 1
+            counts[1] += 1
         else:
-            numbers[0] += 1
+            counts[0] += 1
         if is_last:
             break
         if number == 0:
-            under_way.wait()
-    return numbers[0], numbers[1]
+            started.wait()
+    return counts[0], counts[1]
 
 
 def import_until_done(database: Database, events: list[bytes]) -> None:
-    """Import one chunk, again after a fault that passes by itself."""
+    """Import one chunk, and retry it after a transient error."""
     while True:
         try:
             with transaction(database) as tx:
@@ -170,7 +170,7 @@ def import_until_done(database: Database, events: list[bytes]) -> None:
 
 
 def posted(tx: Transaction, month: Month) -> Decimal:
-    """What the ledger holds for a month."""
+    """Return the sum of the ledger entries of a month."""
     sums = (
         "SELECT coalesce(sum(amount), 0) FROM entries WHERE company_id = :company "
         "AND date_trunc('month', deposit_date) = :month"
@@ -178,8 +178,8 @@ def posted(tx: Transaction, month: Month) -> Decimal:
     return Decimal(tx.execute(text(sums), {"company": COMPANY, "month": month.first_day}).scalar_one())
 
 
-def outside_of_billing(tx: Transaction, month: Month) -> Decimal:
-    """What the EMR says for a month and the closed month did not take any more."""
+def exception_total(tx: Transaction, month: Month) -> Decimal:
+    """Return the sum of the EMR's payments that became exceptions because the month was closed."""
     sums = (
         "SELECT coalesce(sum(amount_paid), 0) FROM lines WHERE company_id = :company "
         "AND date_trunc('month', transaction_date) = :month AND application = 'exception'"

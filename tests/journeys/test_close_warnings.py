@@ -13,8 +13,8 @@ APRIL, MAY = Month(2026, 4), Month(2026, 5)
 TODAY = date(2026, 6, 20)
 
 
-def unready(office: Office, month: Month) -> list[tuple[str, str, str]]:
-    """Return what is better settled before a month closes, as (what, payment, amount)."""
+def close_warnings(office: Office, month: Month) -> list[tuple[str, str, str]]:
+    """Return the warnings before a month closes, as (what, payment, amount)."""
     _, found = closing.preview_close(office.tx, office.company_id, month, office.now)
     return [
         (each["what"], each["payment"].split("/")[1] if "/" in each["payment"] else "?", str(each["amount"]))
@@ -42,25 +42,25 @@ def test_each_close_warning_is_listed_for_its_month_only(tx: Transaction) -> Non
         b'"saved_at": "2026-05-01T10:00:00Z", "transaction_date": "2026-05-31", "amount_paid": "8.00"}',
     )
 
-    assert unready(office, MAY) == [
+    assert close_warnings(office, MAY) == [
         ("Exception: Amount Due is 0.00", "free", "4.00"),
         ("Exception: Patient not found", "gone", "2.00"),
         ("Exception: Version conflict", "fine", "1.00"),
         ("Transmission Pending", "held", "3.00"),
         ("Validation Failed", "torn", "7.00"),
     ]
-    assert unready(office, APRIL) == []
+    assert close_warnings(office, APRIL) == []
 
 
 def test_dead_letter_superseded_by_a_newer_version_is_settled(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     first = saved(**paid("25.00", "2026-05-05"))
     office.publish(first, saved(**paid("26.00", "2026-05-05")))
-    assert [what for what, *_ in unready(office, MAY)] == ["Exception: Version conflict"]
+    assert [what for what, *_ in close_warnings(office, MAY)] == ["Exception: Version conflict"]
 
     office.publish(edited(first, amount_due="26.00", amount_paid="26.00"))
 
-    assert unready(office, MAY) == []
+    assert close_warnings(office, MAY) == []
 
 
 def test_exception_is_a_close_warning_for_its_posted_and_its_dated_month(
@@ -72,7 +72,7 @@ def test_exception_is_a_close_warning_for_its_posted_and_its_dated_month(
     office.close("2026-04")
     office.publish(edited(first, transaction_date="2026-04-05"))
 
-    assert [what for what, *_ in unready(office, MAY)] == [
+    assert [what for what, *_ in close_warnings(office, MAY)] == [
         "Exception: Payment added/edited/deleted when month is closed"
     ]
 
@@ -80,7 +80,7 @@ def test_exception_is_a_close_warning_for_its_posted_and_its_dated_month(
 def test_payments_held_while_their_month_closes_become_exceptions_when_released(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(saved("12.00", patient_id="stranger", transaction_date="2026-05-07"))
-    assert [what for what, *_ in unready(office, MAY)] == ["Transmission Pending"]
+    assert [what for what, *_ in close_warnings(office, MAY)] == ["Transmission Pending"]
     office.close("2026-05")
     kept = office.month_total("2026-05")
 

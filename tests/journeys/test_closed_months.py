@@ -11,8 +11,8 @@ from tests.office import Office, paid
 from tests.worked_examples import CLOSED_ON, EXAMPLES, W3, W15, Example
 
 
-def worked(tx: Transaction, example: Example) -> Office:
-    """Return the office on the day of accepting, with the exception of an example open."""
+def example_office(tx: Transaction, example: Example) -> Office:
+    """Return the office on the day of acceptance, with the open exception of an example."""
     office = Office(tx, date(2020, 4, 30))
     if example.before:
         office.publish(saved(version=1, saved_at="2020-05-13T10:00:00-07:00", **example.before))
@@ -31,8 +31,8 @@ def worked(tx: Transaction, example: Example) -> Office:
 def test_closed_month_keeps_its_total_and_the_current_month_gets_the_adjustment(
     tx: Transaction, example: Example
 ) -> None:
-    office = worked(tx, example)
-    stood = office.entries()
+    office = example_office(tx, example)
+    posted = office.entries()
     (found,) = office.open_exceptions()
     assert (found.case, str(found.difference), found.payment) == (
         example.case,
@@ -44,7 +44,7 @@ def test_closed_month_keeps_its_total_and_the_current_month_gets_the_adjustment(
 
     office.accept_all()
 
-    assert office.entries() == stood + example.posted
+    assert office.entries() == posted + example.posted
     assert office.open_exceptions() == []
     assert totals(office) == example.after_accepting
 
@@ -54,7 +54,7 @@ def totals(office: Office) -> list[str]:
 
 
 def test_w8_edit_after_acceptance_is_compared_with_the_posted_amount(tx: Transaction) -> None:
-    office = worked(tx, W3)
+    office = example_office(tx, W3)
     office.accept_all()
     office.day(date(2020, 6, 22))
 
@@ -87,7 +87,7 @@ def test_w16_edit_in_an_open_month_changes_the_line_in_place(tx: Transaction) ->
 
 
 def test_late_arrival_is_noted(tx: Transaction) -> None:
-    office = worked(tx, W15)
+    office = example_office(tx, W15)
 
     assert [each.note for each in office.open_exceptions()] == ["late_arrival:2020-05"]
 

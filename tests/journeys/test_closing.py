@@ -126,7 +126,7 @@ def test_months_of_companies_are_independent(tx: Transaction) -> None:
     ours, theirs = Office(tx, TODAY), Office(tx, TODAY, "other", "elsewhere")
     ours.publish(saved(**paid("25.00", "2026-04-05")))
     here = {"company_id": "other", "clinic_id": "elsewhere"}
-    theirs.close("2026-05")  # our April is open, and does not matter
+    theirs.close("2026-05")  # the first company's April is open, which does not matter
 
     assert states(ours) == {"2026-04": MonthState.OPEN}
     theirs.publish(saved(payment_id="a", **here, **paid("7.00", "2026-05-05")))
@@ -187,7 +187,7 @@ def test_stored_totals_detect_a_change_of_method_type_clinic_or_user(tx: Transac
     assert (verified.matches, str(verified.stored_total)) == (True, "105.00")
 
     for tampered in (
-        "UPDATE entries SET method = 'Check' WHERE amount = 10",  # the sum stays the same
+        "UPDATE entries SET method = 'Check' WHERE amount = 10",  # the total stays the same
         "UPDATE entries SET entered_by = 'user:mallory' WHERE amount = 5",
         "UPDATE company_months SET payments_total = 106",
         "UPDATE company_months SET snapshot = '[]'",
@@ -199,7 +199,7 @@ def test_stored_totals_detect_a_change_of_method_type_clinic_or_user(tx: Transac
 
 
 def with_triggers_off(tx: Transaction, statement: str) -> None:
-    """Do what only the owner of the database can."""
+    """Execute a statement without triggers, as only the owner of the database can."""
     tx.execute(text("SAVEPOINT untouched"))
     tx.execute(text("SET LOCAL session_replication_role = replica"))
     tx.execute(text(statement))

@@ -14,7 +14,7 @@ from payments.journeys import adjusting, detecting, importing, reporting
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Database, transaction
-from tests.journeys.test_concurrent_workers import at_once
+from tests.journeys.test_concurrent_workers import run_concurrently
 from tests.make import arrived, deleted, run, saved
 from tests.office import Office, paid
 
@@ -23,7 +23,7 @@ NOW = datetime(2020, 6, 12, 12, tzinfo=UTC)
 
 
 class April:
-    """A company of its own whose April is closed with payments of 25.00, on a database where everybody commits."""
+    """A new company whose April is closed with payments of 25.00. All its methods commit."""
 
     def __init__(self, database: Database, number: int) -> None:
         self.database, self.company = database, f"april-{uuid4()}"
@@ -36,16 +36,16 @@ class April:
             office.day(date(2020, 6, 10))
             office.close("2020-04")
 
-    def saves(self, name: str, amount: str, version: int) -> PaymentSaved:
-        """Return a version of one of them."""
+    def version_of(self, name: str, amount: str, version: int) -> PaymentSaved:
+        """Return a version of one of the payments."""
         return saved(payment_id=name, version=version, **self.here, **paid(amount, "2020-04-08"))
 
-    def imports(self, *events: object) -> None:
+    def import_events(self, *events: object) -> None:
         with transaction(self.database) as tx:
             importing.import_events(tx, arrived(events), run(NOW))
 
-    def sweeps(self) -> None:
-        """Look until nothing is left that nobody else is at."""
+    def detect_all(self) -> None:
+        """Detect exceptions until no unlocked line remains."""
         for _ in count():
             with transaction(self.database) as tx:
                 if not detecting.detect(tx, NOW, "tests-1", 7).examined:
@@ -61,13 +61,13 @@ class April:
         with transaction(self.database) as tx:
             return list(tx.execute(sums, {"company": self.company}).scalars())
 
-    def accepts(self, number: int, who: str) -> int:
-        """Accept one, and return how many entries that posted."""
+    def accept(self, number: int, who: str) -> int:
+        """Accept an exception, and return the number of posted entries."""
         try:
             with transaction(self.database) as tx:
                 return len(adjusting.accept(tx, number, None, NOW, who).postings)
         except AdjustmentError as error:
-            assert "was saved again" in str(error) or "is being judged" in str(error)  # noqa: PT017 (the other way out)
+            assert "was saved again" in str(error) or "is being re-evaluated" in str(error)  # noqa: PT017 (either is valid)
             return 0
 
 
@@ -79,22 +79,22 @@ def april(shared: Database) -> Callable[[int], April]:
 def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], April]) -> None:
     company = april(LINES)
     names = [f"p{number}" for number in range(LINES)]
-    company.imports(*(deleted(payment_id=name, version=2, **company.here) for name in names))
+    company.import_events(*(deleted(payment_id=name, version=2, **company.here) for name in names))
 
-    at_once(*[company.sweeps] * SWEEPS)
-    company.sweeps()
+    run_concurrently(*[company.detect_all] * SWEEPS)
+    company.detect_all()
 
     opened = company.exceptions(only_open=False)
     assert sorted(row.payment.split("/")[1] for row in opened) == sorted(names)
-    company.imports(
+    company.import_events(
         *(saved(payment_id=name, version=3, **company.here, **paid("30.00", "2020-04-08")) for name in names[:30])
     )
-    company.imports(
+    company.import_events(
         *(saved(payment_id=name, version=3, **company.here, **paid("25.00", "2020-04-08")) for name in names[30:])
     )
 
-    at_once(*[company.sweeps] * SWEEPS)
-    company.sweeps()
+    run_concurrently(*[company.detect_all] * SWEEPS)
+    company.detect_all()
 
     rows = company.exceptions(only_open=False)
     assert [row.id for row in rows] == [row.id for row in opened]
@@ -104,14 +104,14 @@ def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], Apri
 
 def test_concurrent_accepts_of_all_exceptions_post_each_once(april: Callable[[int], April]) -> None:
     company = april(10)
-    company.imports(*(deleted(payment_id=f"p{n}", version=2, **company.here) for n in range(10)))
-    company.sweeps()
+    company.import_events(*(deleted(payment_id=f"p{n}", version=2, **company.here) for n in range(10)))
+    company.detect_all()
     numbers = [row.id for row in company.exceptions(only_open=True)]
 
     def accept_all(who: str, order: Sequence[int]) -> int:
-        return sum(company.accepts(number, who) for number in order)
+        return sum(company.accept(number, who) for number in order)
 
-    posted = at_once(
+    posted = run_concurrently(
         lambda: accept_all("user:ann", numbers),
         lambda: accept_all("user:bob", numbers[::-1]),
         lambda: accept_all("company policy: auto", numbers),
@@ -127,15 +127,17 @@ def test_accept_concurrent_with_a_newer_version_posts_before_it_or_nothing(
     april: Callable[[int], April], number: int
 ) -> None:
     company = april(1)
-    company.imports(company.saves("p0", "35.00", 2))
-    company.sweeps()
+    company.import_events(company.version_of("p0", "35.00", 2))
+    company.detect_all()
     (found,) = company.exceptions(only_open=True)
-    newer = company.saves("p0", "45.00", 3)
+    newer = company.version_of("p0", "45.00", 3)
 
-    posted, *_ = at_once(lambda: company.accepts(found.id, "user:ann"), lambda: company.imports(newer), company.sweeps)
-    company.sweeps()
+    posted, *_ = run_concurrently(
+        lambda: company.accept(found.id, "user:ann"), lambda: company.import_events(newer), company.detect_all
+    )
+    company.detect_all()
 
-    (left,) = company.exceptions(only_open=True)
-    assert (str(left.amount_before), str(left.amount_now)) == ("35.00" if posted else "25.00", "45.00")
-    assert company.accepts(left.id, "user:ann") == 1
+    (remaining,) = company.exceptions(only_open=True)
+    assert (str(remaining.amount_before), str(remaining.amount_now)) == ("35.00" if posted else "25.00", "45.00")
+    assert company.accept(remaining.id, "user:ann") == 1
     assert sum(company.amounts()) == 45

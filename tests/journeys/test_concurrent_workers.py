@@ -1,4 +1,4 @@
-"""Several workers at the same time, with transactions that commit."""
+"""Concurrent workers with committed transactions."""
 
 import random
 import threading
@@ -26,15 +26,15 @@ ROUNDS = 5
 
 @pytest.fixture
 def clinic(shared):
-    """A clinic of its own, whose patients are all unknown."""
+    """A new clinic without known patients."""
     clinic_id = f"clinic-{uuid4()}"
     with transaction(shared) as tx:
         choose(tx, COPAYS, BEFORE, clinic_id)
     return clinic_id
 
 
-def imported(database, entries) -> ImportStats:
-    """Import as a worker does, who begins again where another was faster."""
+def import_with_retry(database, entries) -> ImportStats:
+    """Import entries, and retry after a concurrent write, as a worker does."""
     while True:
         try:
             with transaction(database) as tx:
@@ -43,26 +43,26 @@ def imported(database, entries) -> ImportStats:
             continue
 
 
-def at_once(*work: Callable[[], ImportStats]) -> list[ImportStats]:
-    """Do several things at the same moment."""
+def run_concurrently(*work: Callable[[], ImportStats]) -> list[ImportStats]:
+    """Run several functions concurrently, and return their results."""
     start = threading.Barrier(len(work))
 
-    def begin(each: Callable[[], ImportStats]) -> ImportStats:
+    def run_at_start(each: Callable[[], ImportStats]) -> ImportStats:
         start.wait()
         return each()
 
     with ThreadPoolExecutor(len(work)) as threads:
-        return list(threads.map(begin, work))
+        return list(threads.map(run_at_start, work))
 
 
 def wait_until_blocked(tx, pid: int) -> None:
-    """Wait until that session waits for a lock."""
+    """Wait until the session with this pid waits for a lock."""
     while not tx.execute(text("SELECT cardinality(pg_blocking_pids(:pid))"), {"pid": pid}).scalar_one():
         pass
 
 
-def shuffled(clinic: str) -> list[list[Event]]:
-    """Return chunks of patients, their payments in two versions each and their charges, in any order."""
+def shuffled_chunks(clinic: str) -> list[list[Event]]:
+    """Return shuffled chunks of patients, payments in two versions each, and charges."""
     people = [f"{clinic}-{number}" for number in range(60)]
     events: list[Event] = [patient(each) for each in people]
     for number, each in enumerate(people * 6):
@@ -73,8 +73,8 @@ def shuffled(clinic: str) -> list[list[Event]]:
     return [events[first : first + 80] for first in range(0, len(events), 80)]
 
 
-def go_through_all_else(database, clinic: str) -> None:
-    """Do all that goes on beside imports, once."""
+def run_other_jobs(database, clinic: str) -> None:
+    """Run each of the other jobs once."""
     waiting = RequeueFilter(Status.PENDING, None, clinic)
     for work in (
         lambda tx: requeueing.requeue_matching(tx, waiting, NOW, "user:support"),
@@ -87,18 +87,18 @@ def go_through_all_else(database, clinic: str) -> None:
 
 
 def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
-    waiting, is_over = [arrived(chunk) for chunk in shuffled(clinic)], threading.Event()
+    waiting, is_over = [arrived(chunk) for chunk in shuffled_chunks(clinic)], threading.Event()
 
     def import_all() -> None:
         while waiting:
-            imported(shared, waiting.pop())  # where a circle is broken, this raises
+            import_with_retry(shared, waiting.pop())  # raises on a deadlock
 
-    def go_on() -> None:
+    def run_others() -> None:
         while not is_over.is_set():
-            go_through_all_else(shared, clinic)
+            run_other_jobs(shared, clinic)
 
     with ThreadPoolExecutor(WORKERS + 1) as threads:
-        others = threads.submit(go_on)
+        others = threads.submit(run_others)
         ended = [threads.submit(import_all) for _ in range(WORKERS)]
         try:
             for each in ended:
@@ -120,7 +120,7 @@ def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
     entries = arrived([patient(clinic), *firsts, *(edited(first, amount_paid="35.00") for first in firsts)])
     chunks = [entries, [entries[0], *entries[:0:-1]], entries[: size + 1]]
 
-    at_once(*(lambda chunk=chunk: imported(shared, chunk) for chunk in chunks))
+    run_concurrently(*(lambda chunk=chunk: import_with_retry(shared, chunk) for chunk in chunks))
 
     with transaction(shared) as tx:
         sweep(tx)
@@ -136,7 +136,7 @@ def test_patient_in_the_same_chunk_releases_the_payment(shared, clinic):
         payment = saved("25.00", clinic_id=clinic, patient_id=stranger, payment_id=stranger)
         chunks = arrived([payment]), arrived([patient(stranger)])
 
-        at_once(*(lambda chunk=chunk: imported(shared, chunk) for chunk in chunks))
+        run_concurrently(*(lambda chunk=chunk: import_with_retry(shared, chunk) for chunk in chunks))
 
         with transaction(shared) as tx:
             sweep(tx)
@@ -174,7 +174,7 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
         take(tx, *waiting)
         take(tx, patient(clinic))
 
-    def swept() -> ImportStats:
+    def retry_all() -> ImportStats:
         stats = ImportStats()
         while True:
             with transaction(shared) as tx:
@@ -183,11 +183,11 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
                 return stats
             stats += done
 
-    tallies = at_once(*[swept] * WORKERS)
+    all_stats = run_concurrently(*[retry_all] * WORKERS)
 
     with transaction(shared) as tx:
-        sweep(tx)  # what the last to look passed over because another held it
-        assert sum(stats.imported for stats in tallies) == len(waiting)
+        sweep(tx)  # lines that the last sweep skipped because another held them
+        assert sum(stats.imported for stats in all_stats) == len(waiting)
         assert [ledger(tx, each.payment_id) for each in waiting] == [[("25.00", "2026-06-05")]] * len(waiting)
 
 

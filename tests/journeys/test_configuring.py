@@ -20,21 +20,23 @@ from tests.make import NOW
 COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 
 
-def choose(tx, *, days=0, **wish):
-    return set_clinic(tx, SettingsUpdate("clinic", "company", **wish), now=NOW + timedelta(days=days), who="user:admin")
+def set_settings(tx, *, days=0, **changes):
+    return set_clinic(
+        tx, SettingsUpdate("clinic", "company", **changes), now=NOW + timedelta(days=days), who="user:admin"
+    )
 
 
 def test_new_clinic_is_switched_off_and_omitted_settings_stay(tx):
-    assert choose(tx) == ClinicRow("clinic", "company", False, [])
-    assert choose(tx, charge_types=[SUPPLIES, COPAY], days=1) == ClinicRow(
+    assert set_settings(tx) == ClinicRow("clinic", "company", False, [])
+    assert set_settings(tx, charge_types=[SUPPLIES, COPAY], days=1) == ClinicRow(
         "clinic", "company", False, [COPAY, SUPPLIES]
     )
-    assert choose(tx, integration=True, days=2) == ClinicRow("clinic", "company", True, [COPAY, SUPPLIES])
+    assert set_settings(tx, integration=True, days=2) == ClinicRow("clinic", "company", True, [COPAY, SUPPLIES])
 
 
 def test_settings_changes_are_recorded_and_repeats_are_not(tx):
     for day, integration in enumerate([True, True, False, True]):
-        choose(tx, integration=integration, days=day)
+        set_settings(tx, integration=integration, days=day)
 
     found = tx.execute(text("SELECT since, integration, set_by FROM clinic_settings ORDER BY since")).all()
     assert found == [(NOW + timedelta(days=day), day != 2, "user:admin") for day in (0, 2, 3)]
@@ -47,8 +49,10 @@ def test_settings_changes_are_recorded_and_repeats_are_not(tx):
 
 
 def test_company_changes_are_audited_and_repeats_are_not(tx):
-    for day, wish in enumerate([{"adjustments": "auto"}, {"adjustments": "auto"}, {"hold_days": 3, "dos_first": True}]):
-        set_company(tx, CompanyUpdate("company", **wish), now=NOW + timedelta(days=day), who="user:admin")
+    for day, changes in enumerate(
+        [{"adjustments": "auto"}, {"adjustments": "auto"}, {"hold_days": 3, "dos_first": True}]
+    ):
+        set_company(tx, CompanyUpdate("company", **changes), now=NOW + timedelta(days=day), who="user:admin")
 
     found = tx.execute(text("SELECT at, who, action, subject, detail FROM audit ORDER BY id")).all()
     assert found == [
@@ -64,7 +68,7 @@ def test_company_changes_are_audited_and_repeats_are_not(tx):
 
 
 def test_clinic_cannot_move_to_another_company(tx):
-    choose(tx, integration=True)
+    set_settings(tx, integration=True)
 
     with pytest.raises(ClinicOfOtherCompanyError, match="clinic clinic belongs to company company"):
         set_clinic(tx, SettingsUpdate("clinic", "other", integration=False), now=NOW, who="user:admin")

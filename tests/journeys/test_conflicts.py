@@ -16,40 +16,40 @@ def office(tx: Transaction) -> Office:
     return after_april(tx, FIRST)
 
 
-def contradicted(office: Office, amount: str, version: int = 1) -> None:
+def publish_conflict(office: Office, amount: str, version: int = 1) -> None:
     office.publish(saved(**paid(amount, "2020-04-08"), version=version))
 
 
-def found(office: Office) -> list[tuple[str, str]]:
-    """Return the open exceptions as (reason, what the EMR says)."""
+def open_exceptions(office: Office) -> list[tuple[str, str]]:
+    """Return the open exceptions as (reason, amount in the EMR)."""
     return [(each.reason, str(each.amount_now)) for each in office.open_exceptions()]
 
 
 def test_second_conflict_of_a_version_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
-    contradicted(office, "30.00")
-    assert found(office) == [("version_conflict", "30.00")]
+    publish_conflict(office, "30.00")
+    assert open_exceptions(office) == [("version_conflict", "30.00")]
     office.acknowledge_the_one()
 
-    contradicted(office, "40.00")
+    publish_conflict(office, "40.00")
 
-    assert found(office) == [("version_conflict", "40.00")]
+    assert open_exceptions(office) == [("version_conflict", "40.00")]
 
 
 def test_version_conflict_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
     office.publish(CHANGED)
     office.acknowledge_the_one()
 
-    contradicted(office, "40.00", CHANGED.version)
+    publish_conflict(office, "40.00", CHANGED.version)
 
-    assert found(office) == [("version_conflict", "40.00")]
+    assert open_exceptions(office) == [("version_conflict", "40.00")]
     office.acknowledge_the_one()
 
 
 def test_version_conflict_waits_for_the_open_exception_of_its_payment(office: Office) -> None:
     office.publish(CHANGED)
-    contradicted(office, "40.00", CHANGED.version)
+    publish_conflict(office, "40.00", CHANGED.version)
     assert [each.case for each in office.open_exceptions()] == ["edited"]
 
     office.accept_all()
 
-    assert found(office) == [("version_conflict", "40.00")]
+    assert open_exceptions(office) == [("version_conflict", "40.00")]

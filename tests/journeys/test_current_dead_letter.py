@@ -1,4 +1,4 @@
-"""The dead letter that is shown for a line, and counted: one rule for every report."""
+"""The current dead letter of a line: every report shows and counts the same one."""
 
 from collections import Counter
 from datetime import date
@@ -22,74 +22,74 @@ EXAMPLES = example_count(5)
 TEN, ELEVEN, TWELVE, NEVER = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11", "12", "33"))
 
 
-def taken(amount: str, version: int, at: str, **more: Any) -> bytes:
+def valid(amount: str, version: int, at: str, **more: Any) -> bytes:
     return body(said(amount_due=amount, amount_paid=amount, version=version, saved_at=at, **more))
 
 
-def refused(amount: str, version: object, at: str, **more: Any) -> bytes:
-    return taken(amount, version, at, method="Gift card", **more)  # type: ignore[arg-type]
+def invalid(amount: str, version: object, at: str, **more: Any) -> bytes:
+    return valid(amount, version, at, method="Gift card", **more)  # type: ignore[arg-type]
 
 
-def gauged(tx: Transaction) -> Counter[tuple[str, str | None]]:
-    """Return what the overview and the figures of Prometheus count, by status and reason."""
+def dashboard_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
+    """Return the counts of the overview and of the metrics, by status and reason."""
     counted = {(each.status, each.reason): each.count for each in dashboard.unsuccessful_counts(tx, None)}
     return Counter({("Transmission Successful", None): dashboard.successful_count(tx)} | counted)
 
 
-STORIES = [
-    ("a newer one", [taken("1.00", 1, TEN), refused("2.00", 2, ELEVEN)], ["2.00"]),
-    ("an older one", [taken("1.00", 2, ELEVEN), refused("2.00", 1, TEN)], ["1.00"]),
-    ("none is there", [refused("2.00", "x", TEN), refused("3.00", "y", ELEVEN)], ["3.00"]),
-    ("saved later", [taken("1.00", 1, TEN), refused("2.00", "x", ELEVEN)], ["2.00"]),
-    ("saved earlier", [taken("1.00", 1, ELEVEN), refused("2.00", "x", TEN)], ["1.00"]),
+CASES = [
+    ("newer dead letter", [valid("1.00", 1, TEN), invalid("2.00", 2, ELEVEN)], ["2.00"]),
+    ("older dead letter", [valid("1.00", 2, ELEVEN), invalid("2.00", 1, TEN)], ["1.00"]),
+    ("no valid version", [invalid("2.00", "x", TEN), invalid("3.00", "y", ELEVEN)], ["3.00"]),
+    ("saved later", [valid("1.00", 1, TEN), invalid("2.00", "x", ELEVEN)], ["2.00"]),
+    ("saved earlier", [valid("1.00", 1, ELEVEN), invalid("2.00", "x", TEN)], ["1.00"]),
     (
-        "an old one hides no newer one",
-        [taken("1.00", 7, TEN), refused("2.00", "x", ELEVEN), refused("3.00", 5, TEN)],
+        "old dead letter does not hide a newer one",
+        [valid("1.00", 7, TEN), invalid("2.00", "x", ELEVEN), invalid("3.00", 5, TEN)],
         ["2.00"],
     ),
     (
-        "the later save of two",
-        [taken("1.00", 1, TEN), refused("2.00", 9, ELEVEN), refused("3.00", "x", TWELVE)],
+        "later save of two dead letters",
+        [valid("1.00", 1, TEN), invalid("2.00", 9, ELEVEN), invalid("3.00", "x", TWELVE)],
         ["3.00"],
     ),
     (
-        "the version of two saved at once",
-        [taken("1.00", 1, TEN), refused("2.00", "x", ELEVEN), refused("3.00", 9, ELEVEN)],
+        "valid version of two saved at the same time",
+        [valid("1.00", 1, TEN), invalid("2.00", "x", ELEVEN), invalid("3.00", 9, ELEVEN)],
         ["3.00"],
     ),
     (
-        "the higher version, whenever it was saved",
-        [refused("2.00", 3, TEN), refused("3.00", 2, TWELVE), refused("4.00", "x", ELEVEN)],
+        "higher version regardless of save time",
+        [invalid("2.00", 3, TEN), invalid("3.00", 2, TWELVE), invalid("4.00", "x", ELEVEN)],
         ["2.00"],
     ),
 ]
 
 
-@pytest.mark.parametrize(("events", "amounts"), [row[1:] for row in STORIES], ids=[row[0] for row in STORIES])
+@pytest.mark.parametrize(("events", "amounts"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
 def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: list[bytes], amounts: list[str]) -> None:
-    for in_any_order in (events, events[::-1]):
-        with tx.begin_nested() as inside:
+    for ordered in (events, events[::-1]):
+        with tx.begin_nested() as savepoint:
             office = Office(tx, date(2026, 6, 20))
-            for event in in_any_order:
+            for event in ordered:
                 office.publish(event)
 
             rows = claims_feed.read(tx, FeedFilter())
             assert [str(row.amount) for row in rows] == amounts
-            assert gauged(tx) == Counter((row.status, row.reason) for row in rows)
+            assert dashboard_counts(tx) == Counter((row.status, row.reason) for row in rows)
             balance = balancing.balance(tx, BalanceFilter())
             assert ([str(balance.emr_total)], balance.unexplained_lines) == (amounts, [])
-            inside.rollback()
+            savepoint.rollback()
 
 
 def test_dead_letter_with_version_or_time_shares_the_row_of_its_line(tx: Transaction) -> None:
-    Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), refused("2.00", "x", NEVER))
+    Office(tx, date(2026, 6, 20)).publish(valid("1.00", 1, TEN), invalid("2.00", "x", NEVER))
 
     assert [str(row.amount) for row in claims_feed.read(tx, FeedFilter())] == ["1.00", "2.00"]
     assert str(balancing.balance(tx, BalanceFilter()).emr_total) == "1.00"
 
 
 def test_event_naming_a_line_of_another_company_leaves_its_feed_unchanged(tx: Transaction) -> None:
-    Office(tx, date(2026, 6, 20)).publish(taken("1.00", 1, TEN), taken("9.00", 5, ELEVEN, company_id="other"))
+    Office(tx, date(2026, 6, 20)).publish(valid("1.00", 1, TEN), valid("9.00", 5, ELEVEN, company_id="other"))
 
     rows = [(row.payment, str(row.amount), row.status) for row in claims_feed.read(tx, FeedFilter())]
     balance = balancing.balance(tx, BalanceFilter())
@@ -130,5 +130,5 @@ def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, told: li
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)
         assert requeue_candidates.count(tx, FeedFilter()) == len(whole)
-        assert gauged(tx) == Counter((row.status, row.reason) for row in whole)
+        assert dashboard_counts(tx) == Counter((row.status, row.reason) for row in whole)
         tx.rollback()

@@ -12,13 +12,13 @@ LATER = NOW + sum(BACKOFF, timedelta(0))
 PENDING = ("Transmission Pending", None, "held")
 
 
-def stranger(**changes):
+def of_unknown_patient(**changes):
     return saved("25.00", patient_id="stranger", **changes)
 
 
 def test_payment_waits_for_its_patient_and_is_released(tx):
     open_clinic(tx)
-    take(tx, stranger())
+    take(tx, of_unknown_patient())
     assert (stand(tx), ledger(tx)) == (PENDING, [])
 
     stats = take(tx, patient("stranger"))
@@ -30,21 +30,21 @@ def test_payment_waits_for_its_patient_and_is_released(tx):
 
 def test_payment_with_its_patient_in_one_chunk_is_not_held(tx):
     open_clinic(tx)
-    stats = take(tx, stranger(), patient("stranger"))
+    stats = take(tx, of_unknown_patient(), patient("stranger"))
 
     assert (stats.imported, stats.held) == (1, 0)
 
 
 def test_patient_of_another_company_releases_no_payment(tx):
     open_clinic(tx)
-    take(tx, stranger())
+    take(tx, of_unknown_patient())
 
     assert take(tx, patient("stranger", company_id="other")).released == 0
 
 
 def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_it(tx):
     open_clinic(tx)
-    take(tx, stranger())
+    take(tx, of_unknown_patient())
     tries = [sweep(tx, NOW + timedelta(seconds=10)), sweep(tx, LATER), sweep(tx, LATER)]
 
     assert [(stats.held, stats.not_sent) for stats in tries] == [(1, 0), (0, 1), (0, 0)]
@@ -58,7 +58,7 @@ def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_i
 
 def test_newer_version_replaces_a_held_one(tx):
     open_clinic(tx)
-    first = stranger()
+    first = of_unknown_patient()
     take(tx, first)
     take(tx, edited(first, amount_due="35.00", amount_paid="35.00"))
     take(tx, patient("stranger"))
@@ -69,7 +69,7 @@ def test_newer_version_replaces_a_held_one(tx):
 
 def test_held_payment_that_is_deleted_is_never_imported(tx):
     open_clinic(tx)
-    take(tx, stranger())
+    take(tx, of_unknown_patient())
     take(tx, deleted(version=2, patient_id="stranger"))
     take(tx, patient("stranger"))
     sweep(tx)
@@ -79,7 +79,7 @@ def test_held_payment_that_is_deleted_is_never_imported(tx):
 
 def test_held_payment_uses_the_settings_of_its_save_time(tx):
     open_clinic(tx)
-    take(tx, stranger())
+    take(tx, of_unknown_patient())
     choose(tx, COPAYS._replace(integration=False), since=NOW)
     take(tx, patient("stranger"))
     sweep(tx)
@@ -109,7 +109,7 @@ def test_payment_of_a_month_stuck_in_closing_is_not_lost(tx):
 
 def test_timeline_shows_each_attempt_and_the_next_time(tx):
     open_clinic(tx)
-    take(tx, stranger())
+    take(tx, of_unknown_patient())
     sweep(tx, NOW + timedelta(seconds=10))
     take(tx, patient("stranger"))
     sweep(tx, LATER)

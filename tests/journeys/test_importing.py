@@ -20,7 +20,7 @@ GARBAGE = [b"", b"\xff\x00\xfe", b"not json", b"[]", b'{"type": "payment.saved"}
 FIRST = saved("25.00", version=2)
 
 
-def aside(tx):
+def dead_letters(tx):
     return {
         bytes(row.body): (row.status, row.reason, row.attempts) for row in tx.execute(text("SELECT * FROM set_aside"))
     }
@@ -70,9 +70,9 @@ def test_unreadable_event_is_kept_byte_for_byte_with_its_error(tx):
     stats = take(tx, *GARBAGE)
 
     assert stats.refused == len(GARBAGE)
-    assert aside(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 1))
+    assert dead_letters(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 1))
     take(tx, *GARBAGE)
-    assert aside(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 2))
+    assert dead_letters(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 2))
 
 
 def test_invalid_events_do_not_stop_valid_ones(tx):

@@ -1,4 +1,4 @@
-"""Random histories in random chunks match a simple oracle."""
+"""Random histories, imported in random chunks, match a simple oracle."""
 
 import random
 from collections import defaultdict
@@ -30,7 +30,7 @@ SAVE = {
 
 
 class Oracle:
-    """The rules of open months, one version after the other, for one line."""
+    """The rules of open months for one line, applied version by version."""
 
     def __init__(self) -> None:
         self.version, self.money, self.row, self.was_sent = 0, {}, None, False
@@ -42,19 +42,19 @@ class Oracle:
         if event["type"] == "payment.deleted":
             self.settle({}, ("Transmission Successful", None))
         elif not event["paid"]:
-            self.settle({}, ("Transmission Successful", None) if self.came_through else None)
+            self.settle({}, ("Transmission Successful", None) if self.has_come_through else None)
         elif event["internal_payment"]:
             self.settle({}, ("Not Sent", "internal_payment"))
         elif event["charge_type"] != "Copay":
             self.settle({}, ("Not Sent", "type_not_selected"))
         elif event["amount_due"] == "0.00":
-            self.row = ("Transmission Successful", None)  # an exception; what stands is left alone
+            self.row = ("Transmission Successful", None)  # an exception; posted entries stay
         else:
             where = (event["transaction_date"], event["method"])
             self.settle({where: Decimal(event["amount_paid"])}, ("Transmission Successful", None))
 
     @property
-    def came_through(self) -> bool:
+    def has_come_through(self) -> bool:
         return self.was_sent or self.row == ("Transmission Successful", None)
 
     def settle(self, money: dict, row: tuple | None) -> None:
@@ -62,7 +62,7 @@ class Oracle:
 
 
 def history(chance: random.Random) -> list[dict]:
-    """Return everything that the EMR says of every line, in its order."""
+    """Return all events of every line, in order."""
     events = []
     for line in LINES:
         _, payment_id, line_id = line.split("/")
@@ -80,8 +80,8 @@ def in_chunks(chance: random.Random, events: list[dict]) -> list[list[dict]]:
     return [events[first:last] for first, last in pairwise(cuts)]
 
 
-def told(tx, chunks):
-    """Tell the chunks to Billing and to an oracle for each line, which hears the versions of a chunk in their order."""
+def import_and_predict(tx, chunks):
+    """Import the chunks, and apply the versions of each chunk in order to an oracle for each line."""
     oracles = defaultdict(Oracle)
     for chunk in chunks:
         take(tx, *map(body, chunk))
@@ -91,7 +91,7 @@ def told(tx, chunks):
 
 
 def money(tx):
-    """Return what stands in the ledger by payment, deposit date and method."""
+    """Return the nonzero sums of the ledger by payment, deposit date and method."""
     sums = defaultdict(lambda: defaultdict(Decimal))
     for row in payment_log(tx, LogFilter()):
         sums[row.payment][str(row.deposit_date), row.method] += row.amount
@@ -103,26 +103,26 @@ def whole_ledger(tx):
 
 
 @pytest.fixture
-def opened(database):
-    def open_again(connection):
+def open_ledger(database):
+    def reopen(connection):
         connection.rollback()
         open_clinic(connection)
         return connection
 
     with database.connect() as connection:
-        yield lambda: open_again(connection)
+        yield lambda: reopen(connection)
         connection.rollback()
 
 
 @settings(max_examples=EXAMPLES)
 @given(chance=st.randoms(use_true_random=False))
-def check_a_random_history(chance, opened):
-    tx = opened()
+def check_a_random_history(chance, open_ledger):
+    tx = open_ledger()
     events = history(chance)
-    told_in_any_order = events + chance.choices(events, k=len(events) // 3)
-    chance.shuffle(told_in_any_order)
+    shuffled = events + chance.choices(events, k=len(events) // 3)
+    chance.shuffle(shuffled)
 
-    oracles = told(tx, in_chunks(chance, told_in_any_order))
+    oracles = import_and_predict(tx, in_chunks(chance, shuffled))
 
     found = money(tx)
     assert {line: found.get(line, {}) for line in LINES} == {line: oracles[line].money for line in LINES}
@@ -136,5 +136,5 @@ def check_a_random_history(chance, opened):
     assert whole_ledger(tx) == before
 
 
-def test_random_histories_match_the_rules_and_a_replay_changes_nothing(opened):
-    check_a_random_history(opened=opened)
+def test_random_histories_match_the_rules_and_a_replay_changes_nothing(open_ledger):
+    check_a_random_history(open_ledger=open_ledger)

@@ -9,7 +9,7 @@ from tests.examples import example_count
 from tests.journeys.office_state_machine import AnyOrder
 
 EXAMPLES = example_count(4)
-PARTS = max(1, EXAMPLES // 250)  # so that several processes can share a long run
+PARTS = max(1, EXAMPLES // 250)  # lets several processes share a long run
 
 
 @pytest.mark.parametrize("part", range(PARTS))

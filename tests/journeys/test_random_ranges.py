@@ -39,16 +39,16 @@ saves = st.fixed_dictionaries(
         "charge_type": st.sampled_from(["Copay", "Copay", "Supplies"]),
         "paid": st.sampled_from([True, True, True, False]),
         "internal_payment": st.sampled_from([False, False, False, True]),
-        "refund_of": st.just("x/y/z"),  # so that an amount may be negative
-        "ahead": st.sampled_from([2, 2, 2, 0, -1]),  # newer, in conflict with what is here, or late
+        "refund_of": st.just("x/y/z"),  # allows a negative amount
+        "ahead": st.sampled_from([2, 2, 2, 0, -1]),  # newer, in conflict with the current version, or late
     }
 )
 STEPS = ["save"] * 8 + ["delete", "close", "close", "accept", "acknowledge", "requeue", "patient", "unselect", "day"]
 steps = st.lists(st.tuples(st.sampled_from(STEPS), saves), min_size=4, max_size=14)
 
 
-class Story:
-    """An office to which anything happens, and what its EMR said last of each line, kept by other means."""
+class Scenario:
+    """An office under random actions, and the latest version of each line in the EMR, tracked separately."""
 
     def __init__(self, tx: Transaction) -> None:
         self.tx, self.office = tx, Office(tx, date(2026, 6, 20))
@@ -87,8 +87,8 @@ class Story:
             case "patient":
                 self.office.publish(patient("stranger"))
             case "unselect":
-                wish = SettingsUpdate("clinic", "company", charge_types=[ChargeType.COPAY])
-                configuring.set_clinic(self.tx, wish, now=BEFORE, who="user:admin")
+                update = SettingsUpdate("clinic", "company", charge_types=[ChargeType.COPAY])
+                configuring.set_clinic(self.tx, update, now=BEFORE, who="user:admin")
             case "day":
                 self.office.now += timedelta(days=1)
                 self.office.sweep()
@@ -106,21 +106,21 @@ class Story:
 @settings(max_examples=EXAMPLES)
 def test_every_date_range_balances(database: Database, steps: list[tuple[str, dict[str, Any]]]) -> None:
     with database.connect() as tx:
-        story = Story(tx)
+        scenario = Scenario(tx)
         for what, content in steps:
-            story.step(what, content)
+            scenario.step(what, content)
         for query in RANGES:
             balance = balancing.balance(tx, query)
             assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
-            assert story.is_disputed or balance.emr_total == story.emr_total(query)
-            assert balance.billing_total == imported(tx, query)
+            assert scenario.is_disputed or balance.emr_total == scenario.emr_total(query)
+            assert balance.billing_total == imported_total(tx, query)
             by_clinic = balancing.balance_clinics(tx, query).values()
             assert sum((each.emr_total for each in by_clinic), ZERO) == balance.emr_total
         tx.rollback()
 
 
-def imported(tx: Transaction, query: BalanceFilter) -> Decimal:
-    """Return the imports with a deposit date in the range."""
+def imported_total(tx: Transaction, query: BalanceFilter) -> Decimal:
+    """Return the sum of the imports with a deposit date in the range."""
     sums = (
         "SELECT coalesce(sum(amount), 0.00) FROM entries WHERE kind = 'import' "
         "AND deposit_date BETWEEN :since AND :until AND clinic_id = :clinic"

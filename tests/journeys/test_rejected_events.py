@@ -22,21 +22,21 @@ SIGNED = Keyring({"company": {"2026-10": SECRET}}, frozenset({"company"}))
 
 
 def of_size(byte_count, **changes):
-    """Return a payment that is so many bytes long, for a field that the contract does not name."""
+    """Return a payment of this size in bytes, padded with an unknown field."""
     short = body(said(**changes, more=""))
     return short[:-2] + b"x" * (byte_count - len(short)) + b'"}'
 
 
-def kept(tx):
+def dead_letter(tx):
     return tx.execute(text("SELECT * FROM set_aside")).mappings().one()
 
 
 def import_signed(tx, event, signature, keyring=SIGNED):
     arrived = [StreamEntry("1-1", event if isinstance(event, bytes) else body(event), signature)]
-    return importing.import_events(tx, arrived, at_work(keyring))
+    return importing.import_events(tx, arrived, run_context(keyring))
 
 
-def at_work(keyring):
+def run_context(keyring):
     return RunContext(NOW, "tests-1", BACKOFF, elapsed_ms(), keyring=keyring)
 
 
@@ -59,7 +59,7 @@ def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
         "event: 65,537 bytes; expected at most 65,536. Kept are the first 4,096 and the SHA-256 "
         + hashlib.sha256(large).hexdigest()
     )
-    row = kept(tx)
+    row = dead_letter(tx)
     assert (bytes(row["body"]), row["whole_bytes"]) == (large[:KEPT_BYTES], len(large))
     assert bytes(row["body_hash"]) == hashlib.sha256(large).digest()
     assert stand(tx, "clinic/beside/1") == IMPORTED
@@ -70,12 +70,12 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     large = of_size(1_000_000)
     take(tx, large)
     take(tx, large)
-    before = kept(tx)
+    before = dead_letter(tx)
 
     requeue(tx, [PAYMENT], NOW, "user:support")
     importing.retry_dead_letters(tx, run(), 500)
 
-    after = kept(tx)
+    after = dead_letter(tx)
     assert (before["attempts"], after["attempts"]) == (2, 3)
     same = ("id", "body", "body_hash", "whole_bytes", "reason", "error", "clinic_id", "version", "amount_paid")
     assert [name for name in same if before[name] != after[name]] == []
@@ -97,7 +97,7 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
 def test_oversized_event_is_identified_by_its_prefix(tx, large, seen):
     take(tx, large)
 
-    row = kept(tx)
+    row = dead_letter(tx)
     assert (row["clinic_id"], row["version"]) == seen
 
 
@@ -106,7 +106,7 @@ def test_exhausted_oversized_event_is_kept_by_its_prefix(tx):
 
     retrying.dead_letter(tx, [StreamEntry("1-1", large)], run())
 
-    assert (kept(tx)["reason"], kept(tx)["whole_bytes"]) == ("retries_exhausted", 200_000)
+    assert (dead_letter(tx)["reason"], dead_letter(tx)["whole_bytes"]) == ("retries_exhausted", 200_000)
 
 
 def test_signed_event_is_imported(tx):
@@ -145,7 +145,7 @@ def test_requeue_rejects_unsigned_events(tx):
     import_signed(tx, saved(), None)
 
     requeue(tx, [PAYMENT], NOW, "user:support")
-    importing.retry_dead_letters(tx, at_work(SIGNED), 500)
+    importing.retry_dead_letters(tx, run_context(SIGNED), 500)
 
     assert stand(tx) == ("Validation Failed", "invalid_event", "none")
     assert ledger(tx) == []
@@ -159,7 +159,7 @@ def test_event_published_before_its_key_is_imported_when_requeued(tx):
 
     requeue(tx, [PAYMENT], NOW, "user:support")
     both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}}, SIGNED.required)
-    importing.retry_dead_letters(tx, at_work(both), 500)
+    importing.retry_dead_letters(tx, run_context(both), 500)
 
     assert stand(tx) == IMPORTED
 

@@ -20,15 +20,15 @@ SUPPLIES = edited(FIRST, charge_type="Supplies", saved_at="2020-06-12T10:00:00-0
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office whose April is closed, and which sends Copays alone by now."""
+    """An office whose April is closed, and which sends Copays only since then."""
     office = after_april(tx, FIRST)
-    selects(office, ChargeType.COPAY)
+    select_types(office, ChargeType.COPAY)
     return office
 
 
-def selects(office: Office, *types: ChargeType) -> None:
-    wish = SettingsUpdate("clinic", "company", charge_types=list(types))
-    configuring.set_clinic(office.tx, wish, now=office.now, who="user:admin")
+def select_types(office: Office, *types: ChargeType) -> None:
+    update = SettingsUpdate("clinic", "company", charge_types=list(types))
+    configuring.set_clinic(office.tx, update, now=office.now, who="user:admin")
 
 
 def found(office: Office) -> list[tuple[str | None, str]]:
@@ -41,7 +41,7 @@ def test_requeue_of_a_payment_with_an_exception_loses_none_under_concurrent_swee
     assert found(office) == [("deleted", "-25.00")]
 
     requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
-    detecting.detect(office.tx, office.now, "tests-1", 500)  # before it is judged again
+    detecting.detect(office.tx, office.now, "tests-1", 500)  # before the line is re-evaluated
     office.sweep()
 
     assert found(office) == [("deleted", "-25.00")]
@@ -67,7 +67,7 @@ def test_acknowledged_exception_with_a_new_outcome_after_a_requeue_reopens(offic
     assert found(office) == [("deleted", "-25.00")]
     office.acknowledge_the_one()
 
-    selects(office, ChargeType.COPAY, ChargeType.SUPPLIES)
+    select_types(office, ChargeType.COPAY, ChargeType.SUPPLIES)
     office.requeue([PAYMENT])
 
     assert found(office) == [("edited", "0.00")]
@@ -75,13 +75,13 @@ def test_acknowledged_exception_with_a_new_outcome_after_a_requeue_reopens(offic
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "25.00"]
 
 
-@pytest.mark.parametrize("again", ["saved with a memo", "saved once more", "requeued"])
+@pytest.mark.parametrize("again", ["saved with another memo", "same version repeated", "requeued"])
 def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it(office: Office, again: str) -> None:
     office.publish(SUPPLIES)
     match again:
-        case "saved with a memo":
+        case "saved with another memo":
             office.publish(edited(SUPPLIES, memo="a word more"))
-        case "saved once more":
+        case "same version repeated":
             office.publish(SUPPLIES)
         case "requeued":
             office.requeue([PAYMENT])
@@ -92,7 +92,7 @@ def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it
 
 
 def test_change_back_to_the_posted_charge_type_restores_the_line(office: Office) -> None:
-    selects(office)  # nothing any more
+    select_types(office)  # no charge type
     office.publish(SUPPLIES)
     assert found(office) == [("deleted", "-25.00")]
 
@@ -107,7 +107,7 @@ def test_accepted_exception_with_a_new_outcome_after_a_requeue_is_posted_again(o
     office.accept_all()
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
 
-    selects(office, ChargeType.COPAY, ChargeType.SUPPLIES)
+    select_types(office, ChargeType.COPAY, ChargeType.SUPPLIES)
     office.requeue([PAYMENT])
 
     assert found(office) == [("added", "25.00")]

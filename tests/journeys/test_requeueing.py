@@ -24,13 +24,13 @@ def supplies(payment_id="payment", **changes):
     return saved("25.00", payment_id=payment_id, charge_type="Supplies", **changes)
 
 
-def give_up(tx, *events):
+def exhaust(tx, *events):
     entries = arrived(events)
     retrying.record_failure(tx, entries, "OperationalError: the disk is full", run())
     return retrying.dead_letter(tx, entries, run())
 
 
-def refused(tx):
+def dead_letters(tx):
     return [row for row in reporting.claims_feed(tx, FeedFilter()) if row.refused]
 
 
@@ -133,7 +133,7 @@ def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
 
 def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
     open_clinic(tx)
-    give_up(tx, saved("25.00"))
+    exhaust(tx, saved("25.00"))
 
     row = feed(tx)[PAYMENT]
     assert (row.status, row.reason, row.detail) == (
@@ -146,7 +146,7 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
     assert requeue(tx, [PAYMENT], NOW, WHO) == Requeued(1)
     sweep(tx)
     assert (stand(tx), ledger(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
-    assert refused(tx) == []
+    assert dead_letters(tx) == []
 
 
 def test_exhausted_event_without_a_known_error_says_so(tx):
@@ -157,7 +157,7 @@ def test_exhausted_event_without_a_known_error_says_so(tx):
 
 def test_requeued_dead_letter_uses_the_current_settings(tx):
     open_clinic(tx)
-    give_up(tx, supplies())
+    exhaust(tx, supplies())
     choose(tx, BOTH, since=AFTERWARDS)
     requeue_matching(tx, RequeueFilter(Status.NOT_SENT, Reason.RETRIES_EXHAUSTED), NOW, WHO)
     sweep(tx)
@@ -168,12 +168,12 @@ def test_requeued_dead_letter_uses_the_current_settings(tx):
 @pytest.mark.parametrize("garbage", [b"\xff\xfe", body(said(amount_paid="a lot"))], ids=["unreadable", "readable key"])
 def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbage):
     take(tx, garbage)
-    (row,) = refused(tx)
+    (row,) = dead_letters(tx)
 
     assert requeue(tx, [row.refused], NOW, WHO) == Requeued(1)
     sweep(tx)
 
-    (again,) = refused(tx)
+    (again,) = dead_letters(tx)
     assert (again.refused, again.status, again.attempts) == (row.refused, "Validation Failed", 2)
     assert [wording.history(each.code) for each in reporting.timeline(tx, row.refused)] == [
         "Validation Failed",

@@ -13,7 +13,7 @@ from workers.runtime.ports import free_port
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The port of a Valkey with the configuration and the users of the compose file."""
+    """The port of a running Valkey with the configuration and the users of docker-compose.yml."""
     folder, port = tmp_path_factory.mktemp("valkey"), free_port()
     (folder / "users.acl").write_text(content("redis_users", **PASSWORDS))
     configuration = content("redis").replace("/etc/valkey", str(folder)).replace("dir /data", f"dir {folder}")
@@ -21,14 +21,14 @@ def server(tmp_path_factory):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([str(get_binary_path()), str(folder / "valkey.conf")], stdout=log, stderr=log)
 
-    def answers():
+    def responds():
         try:
             with redis.Redis(port=port, **PROBE) as client:
                 return client.ping()
         except redis.RedisError:
             return False
 
-    wait_until(answers, lambda: process.poll() is None, (folder / "log").read_text)
+    wait_until(responds, lambda: process.poll() is None, (folder / "log").read_text)
     yield port
     process.terminate()
     process.wait(10)

@@ -41,17 +41,17 @@ class Billing(NamedTuple):
         for event in events:
             self.feed.xadd(STREAM, {"event": body(event)})
 
-    def import_what_is_there(self, count=100):
-        """Import new entries, and those that were handed out and not acknowledged."""
+    def import_pending(self, count=100):
+        """Import pending and new entries, and acknowledge them."""
         stream.ensure_group(self.feed, STREAM)
         ids = [entry.entry_id for entry in stream.pending_entries(self.feed, STREAM, 0)]
-        ids += [entry.entry_id for entry in Streams(self.feed, STREAM).read_new([STREAM], count, "nobody")]
+        ids += [entry.entry_id for entry in Streams(self.feed, STREAM).read_new([STREAM], count, "reader")]
         with transaction(self.database) as tx:
             importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run())
         stream.acknowledge(self.feed, STREAM, ids)
 
-    def seen(self):
-        """Return what people see: the Payment Log, what stands in each month, and how the EMR and Billing balance."""
+    def state(self):
+        """Return the Payment Log, the month totals, the unexplained difference and the check of May."""
         with transaction(self.database) as tx:
             office = Office.__new__(Office)
             office.tx, office.company_id = tx, "company"
@@ -61,20 +61,20 @@ class Billing(NamedTuple):
 
 
 @pytest.fixture
-def opened():
-    """Opens what is closed at the end of the test."""
+def exit_stack():
+    """An exit stack that is closed at the end of the test."""
     with ExitStack() as stack:
         yield stack
 
 
-def billing(database_url, redis_url, opened):
+def billing(database_url, redis_url, exit_stack):
     database = connect(database_url, application_name="backup")
-    opened.callback(database.dispose)
-    return Billing(database, opened.enter_context(closing(connect_redis(redis_url))))
+    exit_stack.callback(database.dispose)
+    return Billing(database, exit_stack.enter_context(closing(connect_redis(redis_url))))
 
 
 def copy_append_only_file(feed, source, target):
-    """Copy it while the server writes: nothing may be rewritten meanwhile."""
+    """Copy the append-only file of a running server, with rewrites disabled during the copy."""
     percentage = feed.config_get("auto-aof-rewrite-percentage")["auto-aof-rewrite-percentage"]
     feed.config_set("auto-aof-rewrite-percentage", 0)
     assert feed.info("persistence")["aof_rewrite_in_progress"] == 0
@@ -92,41 +92,41 @@ def plain(url):
 
 
 @pytest.mark.acceptance
-def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_path, opened):
+def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_path, exit_stack):
     home, fresh, dump = tmp_path / "home", tmp_path / "fresh", tmp_path / "payments.dump"
-    source_url = opened.enter_context(scratch_database(postgres_url, empty_ledger))
-    source = billing(source_url, opened.enter_context(embedded_valkey(home)), opened)
+    source_url = exit_stack.enter_context(scratch_database(postgres_url, empty_ledger))
+    source = billing(source_url, exit_stack.enter_context(embedded_valkey(home)), exit_stack)
     with transaction(source.database) as tx:
         office = Office(tx, TODAY)
         office.publish(saved(**paid("40.00", "2026-05-04", payment_id="old")))
         office.close("2026-05")
     source.publish(*(saved(**paid(f"{10 + n}.00", "2026-06-05", payment_id=f"p-{n}")) for n in range(20)))
-    source.import_what_is_there(8)
+    source.import_pending(8)
 
-    # The feed first: what is imported between the two copies is then in both of them, and counts once.
+    # Copy the feed first. Events imported between the two copies are then in both, and count once.
     copy_append_only_file(source.feed, home, fresh)
-    source.import_what_is_there(8)
+    source.import_pending(8)
     program("pg_dump", "--format=custom", f"--file={dump}", plain(source_url))
-    at_the_backup = source.seen()
-    source.import_what_is_there()
+    at_the_backup = source.state()
+    source.import_pending()
 
-    restored_url = opened.enter_context(embedded_postgres(fresh, durable=False))
+    restored_url = exit_stack.enter_context(embedded_postgres(fresh, durable=False))
     program("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={plain(restored_url)}", str(dump))
     upgrade(restored_url)
-    restored = billing(restored_url, opened.enter_context(embedded_valkey(fresh)), opened)
+    restored = billing(restored_url, exit_stack.enter_context(embedded_valkey(fresh)), exit_stack)
 
-    assert restored.seen() == at_the_backup
+    assert restored.state() == at_the_backup
     assert len(at_the_backup[0]) == 17
     assert restored.feed.xlen(STREAM) == 12
-    restored.import_what_is_there()
-    log, totals, unexplained, may = restored.seen()
-    assert (log, totals, unexplained, may) == source.seen()
+    restored.import_pending()
+    log, totals, unexplained, may = restored.state()
+    assert (log, totals, unexplained, may) == source.state()
     assert (len(log), [str(total) for total in totals], str(unexplained)) == (21, ["40.00", "390.00"], "0.00")
     assert may.matches
-    # It is a ledger still: it takes what comes, and guards itself.
+    # The restored ledger imports new events and is still append-only.
     restored.publish(saved(**paid("5.00", "2026-06-06", payment_id="new")), deleted(payment_id="p-0", version=2))
-    restored.import_what_is_there()
-    assert str(restored.seen()[1][1]) == "385.00"
+    restored.import_pending()
+    assert str(restored.state()[1][1]) == "385.00"
     with pytest.raises(Exception, match="append-only"), transaction(restored.database) as tx:
         tx.execute(text("DELETE FROM entries"))
 

@@ -12,13 +12,13 @@ import pytest
 from config.settings import VARIABLES
 from devstack import stack
 from tasks.health_check import ComponentStatus
-from tests.ops.composed import ROOT, compose, ours, services, variables
+from tests.ops.composed import ROOT, compose, own_services, services, variables
 from workers import probe
 from workers.probe import report
 
 SERVICES = services()
-OURS = ours()
-# Not ours: they are known by Celery, Python and PostgreSQL's client.
+OURS = own_services()
+# Variables of Celery, Python and PostgreSQL's client.
 OTHERS = {"PGOPTIONS", "REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
 
@@ -41,18 +41,18 @@ def test_compose_services_run_existing_modules_with_known_settings(name):
 
 def test_image_has_known_settings_and_an_unprivileged_user():
     dockerfile = (ROOT / "Dockerfile").read_text()
-    set_there = set(re.findall(r"\b([A-Z_]+)=", dockerfile.split("USER")[0].rpartition("ENV")[2]))
+    variables_set = set(re.findall(r"\b([A-Z_]+)=", dockerfile.split("USER")[0].rpartition("ENV")[2]))
 
-    assert set_there <= {*VARIABLES, *OTHERS}
+    assert variables_set <= {*VARIABLES, *OTHERS}
     assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE)
     assert dockerfile.count("--require-hashes") == 1
 
 
 def test_image_contains_every_product_folder():
     copied = set(re.findall(r"^COPY (\w+) \1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
-    let_through = set(re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)) - {"LICENSE"}
+    allowed = set(re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)) - {"LICENSE"}
 
-    assert copied == let_through == {"config", "console", "devstack", "emr", "payments", "tasks", "workers"}
+    assert copied == allowed == {"config", "console", "devstack", "emr", "payments", "tasks", "workers"}
 
 
 def test_compose_images_are_pinned_to_the_tested_engines():
@@ -100,11 +100,11 @@ def test_compose_publishes_ports_on_localhost_only():
 
 
 def test_compose_secrets_are_required_and_not_stored():
-    asked = variables()
-    secrets = {name for name in asked if re.search("PASSWORD|TOKEN", name)}
+    command = variables()
+    secrets = {name for name in command if re.search("PASSWORD|TOKEN", name)}
 
     assert len(secrets) == 8
-    assert {asked[name][0] for name in secrets} == {"?"}
+    assert {command[name][0] for name in secrets} == {"?"}
     text = (ROOT / "docker-compose.yml").read_text()
     assert [name for name in secrets if not re.search(rf"^#.*\b{name}\b", text, re.MULTILINE)] == []
     assert "admin:admin" not in text
@@ -123,10 +123,10 @@ def test_compose_services_have_health_checks_dependencies_and_stop_time(name):
 
 
 def test_postgres_health_check_uses_tcp():
-    asked = " ".join(SERVICES["postgres"]["healthcheck"]["test"])
+    command = " ".join(SERVICES["postgres"]["healthcheck"]["test"])
 
-    assert "pg_isready" in asked
-    assert "--host 127.0.0.1" in asked
+    assert "pg_isready" in command
+    assert "--host 127.0.0.1" in command
 
 
 def test_probe_reports_down_and_unknown_parts(capsys):
@@ -146,7 +146,7 @@ def test_docker_compose_accepts_the_file():
         shutil.which("docker") is None
         or subprocess.run([*command, "version"], check=False, capture_output=True).returncode
     ):
-        pytest.skip("docker compose is not installed here, so it cannot be asked whether it takes the file")
+        pytest.skip("docker compose is not installed")
     given = os.environ | dict.fromkeys(variables(), "x") | {"REDIS_MEMORY": "1gb", "PAYMENTS_CONSOLE_HTTPS": "false"}
     profiles = ["--profile", "prometheus", "--profile", "grafana"]
 

@@ -16,8 +16,8 @@ from config.settings import read_settings
 from tasks import health
 from tasks.app import make_app
 from tasks.resources import connect_redis
-from tests.acceptance.stack import free_environment
-from tests.ops.test_rights import STREAM, refused
+from tests.acceptance.stack import clean_environment
+from tests.ops.test_rights import STREAM, is_refused
 from workers.runtime.ports import free_port
 
 WAIT_SECONDS = 30
@@ -29,9 +29,9 @@ def url_of(user, server):
 
 @pytest.fixture
 def flower(server, postgres_url, tmp_path):
-    """Flower and a worker as processes, each as its own user; gives how to ask Flower's API, and its log."""
+    """Run Flower and a worker, each with its Redis user; yield a function that reads Flower's API, and the log."""
     port, processes = free_port(), []
-    common = free_environment() | {"PAYMENTS_HOME": str(tmp_path), "FLOWER_UNAUTHENTICATED_API": "true"}
+    common = clean_environment() | {"PAYMENTS_HOME": str(tmp_path), "FLOWER_UNAUTHENTICATED_API": "true"}
     with (tmp_path / "log").open("wb") as log:
         for module, user, database in (
             ("workers.flower", "flower", "postgresql://nobody@127.0.0.1:1/none"),
@@ -44,22 +44,22 @@ def flower(server, postgres_url, tmp_path):
             }
             processes.append(subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=log, stderr=log))
 
-        def ask(path):
+        def get(path):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=WAIT_SECONDS) as answer:
                 return json.load(answer)
 
-        yield ask, tmp_path / "log"
+        yield get, tmp_path / "log"
         for process in processes:
             process.terminate()
         for process in processes:
             process.wait(WAIT_SECONDS)
 
 
-def until(seen, log):
+def wait_for(query, log):
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            if found := seen():
+            if found := query():
                 return found
         except OSError:  # it is not up yet
             pass
@@ -69,13 +69,13 @@ def until(seen, log):
 
 @pytest.mark.acceptance
 def test_flower_sees_workers_and_tasks(server, flower):
-    ask, log = flower
+    get, log = flower
     engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of("billing", server))
     make_app(celery_settings(engines, read_settings({})))
-    workers = until(lambda: ask("api/workers?refresh=1"), log)
+    workers = wait_for(lambda: get("api/workers?refresh=1"), log)
     health.ping.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
 
-    tasks = until(lambda: [each for each in ask("api/tasks").values() if each["state"] == "SUCCESS"], log)
+    tasks = wait_for(lambda: [each for each in get("api/tasks").values() if each["state"] == "SUCCESS"], log)
 
     assert [name.partition("@")[0] for name in workers] == ["backoffice"]
     assert "billing.detect_exceptions" in str(workers)
@@ -103,5 +103,5 @@ def test_flower_cannot_read_the_feed_or_write_to_queues(server):
             "ACL LIST",
             "PUBLISH another m",
         ]
-        assert [command for command in others if not refused(client, *command.split())] == []
+        assert [command for command in others if not is_refused(client, *command.split())] == []
         assert client.llen("payments:imports") == 0

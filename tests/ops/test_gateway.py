@@ -1,4 +1,4 @@
-"""Visitors' addresses behind the gateway of docker-compose.yml and an operator's own proxy."""
+"""The client address in the audit history, behind the gateway of docker-compose.yml and behind another proxy."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 from devstack.engine_process import wait_until
 from tests.console.web.conftest import csrf_of
 from tests.engines import scratch_database
-from tests.ops.composed import ROOT, ours, services
+from tests.ops.composed import ROOT, own_services, services
 from workers.runtime.ports import free_port
 
 pytestmark = pytest.mark.acceptance
@@ -23,20 +23,20 @@ VISITORS = ("203.0.113.7", "10.0.0.7")
 
 
 @contextmanager
-def running(command, port, folder, **environ):
-    """Run a server until the block ends, and yield where it is."""
+def running_server(command, port, folder, **environ):
+    """Run a server during the block, and yield its URL."""
     log = folder / f"{port}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT, env={"HOME": str(folder), **environ})
 
-    def answers():
+    def responds():
         try:
             return httpx.get(f"http://127.0.0.1:{port}/login", trust_env=False).is_success
         except httpx.TransportError:
             return False
 
     try:
-        wait_until(answers, lambda: process.poll() is None, log.read_text)
+        wait_until(responds, lambda: process.poll() is None, log.read_text)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -45,7 +45,7 @@ def running(command, port, folder, **environ):
 
 @pytest.fixture
 def console(postgres_url, redis_url, empty_ledger, tmp_path):
-    """A console of its own: `console(https="true")` gives its port and its database."""
+    """Return a context manager that runs a separate console and yields its port and database URL."""
     port = free_port()
 
     @contextmanager
@@ -58,25 +58,25 @@ def console(postgres_url, redis_url, empty_ledger, tmp_path):
                 "PAYMENTS_CONSOLE_PORT": str(port),
                 "PAYMENTS_CONSOLE_HTTPS": https,
             }
-            with running([sys.executable, "-m", "console.web.serve"], port, tmp_path, **environ):
+            with running_server([sys.executable, "-m", "console.web.serve"], port, tmp_path, **environ):
                 yield port, url
 
     return start
 
 
-def guess(address, *hops):
-    """Try to log in with a wrong password, through proxies that say from where they were asked."""
-    told = {"x-forwarded-for": ", ".join(hops)}
-    with httpx.Client(base_url=address, headers=told, trust_env=False) as client:
+def attempt_login(address, *hops):
+    """Attempt a login with a wrong password, with an X-Forwarded-For header of these hops."""
+    headers = {"x-forwarded-for": ", ".join(hops)}
+    with httpx.Client(base_url=address, headers=headers, trust_env=False) as client:
         page = client.get("/login")
         csrf = csrf_of(page)
-        # A client keeps a Secure cookie to itself where no https is spoken.
+        # The client does not send a Secure cookie over HTTP.
         sent = {"cookie": page.headers["set-cookie"].partition(";")[0]}
         assert client.post("/login", data={"csrf": csrf, "name": "nobody", "password": "?"}, headers=sent).is_error
 
 
 def addresses(url):
-    """Return from where somebody tried to log in."""
+    """Return the client addresses of the failed logins."""
     engine = create_engine(url)
     with engine.connect() as connection:
         found = connection.execute(text("SELECT address FROM audit WHERE action = 'log-in failed' ORDER BY id"))
@@ -85,36 +85,36 @@ def addresses(url):
     return addresses
 
 
-@pytest.mark.parametrize(("https", "seen"), [("true", [*VISITORS]), ("false", ["127.0.0.1"] * 2)])
-def test_forwarded_address_counts_only_with_https_enabled(console, https, seen):
+@pytest.mark.parametrize(("https", "expected"), [("true", [*VISITORS]), ("false", ["127.0.0.1"] * 2)])
+def test_forwarded_address_counts_only_with_https_enabled(console, https, expected):
     with console(https) as (port, url):
         for visitor in VISITORS:
-            # Whoever asks may write any address; the proxy adds the true one at the end.
-            guess(f"http://127.0.0.1:{port}", "198.51.100.1", visitor)
+            # A client may send any address; the proxy appends the real one.
+            attempt_login(f"http://127.0.0.1:{port}", "198.51.100.1", visitor)
 
-        assert addresses(url) == seen
+        assert addresses(url) == expected
 
 
 def test_gateway_forwards_the_visitors_address_to_the_console():
-    written = CADDYFILE.read_text()
+    caddyfile = CADDYFILE.read_text()
 
-    assert ours()["console"]["network_mode"] == "service:gateway"
+    assert own_services()["console"]["network_mode"] == "service:gateway"
     assert "./docs/ops/Caddyfile:/etc/caddy/Caddyfile:ro" in services()["gateway"]["volumes"]
-    assert re.search(r"reverse_proxy 127\.0\.0\.1:8000 \{[^}]*header_up X-Forwarded-For \{header\.X-Forw", written)
+    assert re.search(r"reverse_proxy 127\.0\.0\.1:8000 \{[^}]*header_up X-Forwarded-For \{header\.X-Forw", caddyfile)
 
 
 def test_visitors_behind_the_gateway_have_distinct_addresses(console, tmp_path):
     caddy = shutil.which("caddy")
     if caddy is None:
-        pytest.skip("caddy is not installed here, so what the gateway hands on cannot be tried")
+        pytest.skip("caddy is not installed")
     gateway = free_port()
 
     with console("true") as (port, url):
-        moved = {"8080": gateway, "8081": free_port(), "8082": free_port(), "8000": port}
-        written = re.sub(r":(8\d\d\d)\b", lambda found: f":{moved[found[1]]}", CADDYFILE.read_text())
-        (tmp_path / "Caddyfile").write_text(written)
-        with running([caddy, "run", "--config", str(tmp_path / "Caddyfile")], gateway, tmp_path) as address:
+        ports = {"8080": gateway, "8081": free_port(), "8082": free_port(), "8000": port}
+        caddyfile = re.sub(r":(8\d\d\d)\b", lambda found: f":{ports[found[1]]}", CADDYFILE.read_text())
+        (tmp_path / "Caddyfile").write_text(caddyfile)
+        with running_server([caddy, "run", "--config", str(tmp_path / "Caddyfile")], gateway, tmp_path) as address:
             for visitor in VISITORS:
-                guess(address, "198.51.100.1", visitor)
+                attempt_login(address, "198.51.100.1", visitor)
 
         assert addresses(url) == [*VISITORS]

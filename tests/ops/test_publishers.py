@@ -20,9 +20,9 @@ from tests.make import said
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "publishers"
 PAGE = (FOLDER.parent / "publish-from-an-emr.md").read_text()
-# Java reads its arguments in the encoding of the machine.
+# Java decodes its arguments with the locale's encoding.
 UTF_8 = dict(os.environ) | {"LC_ALL": "C.UTF-8"}
-# What makes a long run of it fast takes more than the whole of a short one.
+# Options for a short run: optimization would take longer than the run.
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 KEY = ("type", "company_id", "clinic_id", "payment_id", "line_id", "version")
 SAVE = said(event_id=..., schema=..., memo="Zoë's 3 %", patient_id="的")
@@ -50,18 +50,18 @@ def php(url, stream):
 
 @pytest.fixture
 def stream(redis_url):
-    """A stream of its own, as a client and its name."""
+    """A Redis client and the name of a new stream."""
     name = f"published:{uuid.uuid4()}"
     with redis.Redis.from_url(redis_url, protocol=2) as client:
         yield client, name
         client.delete(name)
 
 
-def needs(program):
+def skip_without(program):
     if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed: its publisher cannot be tried")
+        pytest.skip(f"{program} is not installed")
     if program == "php" and "redis" not in subprocess.check_output(["php", "-m"], text=True).split():
-        pytest.skip("php has no extension redis: its publisher cannot be tried")
+        pytest.skip("the redis extension of php is not installed")
 
 
 @pytest.mark.acceptance
@@ -69,15 +69,15 @@ def needs(program):
 def test_published_example_sends_an_idempotent_event(publisher, redis_url, stream):
     client, name = stream
     command = publisher(redis_url, name)
-    needs(command[0])
+    skip_without(command[0])
 
-    # Each says the id of the entry that it made.
+    # Each process prints the id of its entry.
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = {process.communicate()[0].strip() for process in both}
+    output = {process.communicate()[0].strip() for process in both}
 
     entries = client.xrange(name)
-    assert {entry_id.decode() for entry_id, _ in entries} == told
-    assert len(told) == 2
+    assert {entry_id.decode() for entry_id, _ in entries} == output
+    assert len(output) == 2
     first, again = (read_event(fields[b"event"]) for _, fields in entries)
     assert first == again
     assert isinstance(first, PaymentSaved)
@@ -93,7 +93,7 @@ SIGNING = {"SIGNING_KEY": f"2026-10:{b'secret'.hex()}"}
 def test_node_example_signs_its_events(redis_url, stream):
     client, name = stream
     if shutil.which("node") is None:
-        pytest.skip("node is not installed: its publisher cannot be tried")
+        pytest.skip("node is not installed")
 
     subprocess.run(node(redis_url, name), check=True, env=os.environ | SIGNING, stdout=subprocess.DEVNULL)
 
@@ -103,22 +103,22 @@ def test_node_example_signs_its_events(redis_url, stream):
 
 def test_documented_command_computes_the_same_signature():
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: the command of the page cannot be tried")
+        pytest.skip("openssl is not installed")
     page = (FOLDER.parent / "publish-from-an-emr.md").read_text()
     (command,) = [line.strip() for line in page.splitlines() if "openssl dgst" in line]
     event = json.dumps(SAVE, ensure_ascii=False)
 
     environment = os.environ | {"EVENT": event, "SECRET": b"secret".hex()}
-    told = subprocess.run(["bash", "-c", command], check=True, env=environment, capture_output=True, text=True).stdout
+    output = subprocess.run(["bash", "-c", command], check=True, env=environment, capture_output=True, text=True).stdout
 
-    assert told.split()[-1] == signature_of(event.encode(), "", b"secret").removeprefix(":")
+    assert output.split()[-1] == signature_of(event.encode(), "", b"secret").removeprefix(":")
 
 
 @pytest.mark.acceptance
 def test_published_example_reports_a_rejection(redis_url, stream):
     client, name = stream
     client.set(name, "not a stream")
-    needs("node")
+    skip_without("node")
 
     done = subprocess.run(node(redis_url, name), check=False, capture_output=True, text=True)
 
@@ -147,9 +147,9 @@ def java_program(folder, expression):
 
 
 def node_program(_, expression):
-    given = "const { createHash } = require('crypto'), given = process.argv.slice(1);"
+    arguments = "const { createHash } = require('crypto'), given = process.argv.slice(1);"
     each = "for (let at = 0; at < given.length; at += 2) { const [company, streams] = given.slice(at, at + 2);"
-    return ["node", "-e", f"{given} {each} console.log({expression}) }}"]
+    return ["node", "-e", f"{arguments} {each} console.log({expression}) }}"]
 
 
 def php_program(_, expression):
@@ -166,13 +166,13 @@ def test_published_examples_compute_the_same_stream(language, tmp_path):
     (expression,) = re.findall(rf"^\| {language} \| `([^`]+)` \|$", PAGE, re.MULTILINE)
     command = PROGRAMS[language](tmp_path, expression)
     if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed: what the page says of it cannot be tried")
+        pytest.skip(f"{command[0]} is not installed")
 
-    asked = [("acme", 8), ("Zoë 的 🦷", 8), ("company-1", 7), ("x" * 64, 256)]
-    given = [str(word) for each in asked for word in each]
-    told = subprocess.check_output([*command, *given], text=True, env=UTF_8)
+    companies = [("acme", 8), ("Zoë 的 🦷", 8), ("company-1", 7), ("x" * 64, 256)]
+    arguments = [str(word) for each in companies for word in each]
+    output = subprocess.check_output([*command, *arguments], text=True, env=UTF_8)
 
-    assert [int(number) for number in told.split()] == [stream_number(*each) for each in asked]
+    assert [int(number) for number in output.split()] == [stream_number(*each) for each in companies]
 
 
 def test_document_states_the_streams_of_sample_companies():

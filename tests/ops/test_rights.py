@@ -40,7 +40,7 @@ pytestmark = pytest.mark.acceptance
 STREAM = "emr:payments"
 
 
-def refused(client, *command):
+def is_refused(client, *command):
     try:
         client.execute_command(*command)
     except (redis.exceptions.NoPermissionError, redis.AuthenticationError):
@@ -60,16 +60,16 @@ def test_emr_user_can_only_add_to_its_stream(server):
     with redis.Redis.from_url(url) as client:
         others = [f"XRANGE {STREAM} - +", f"XLEN {STREAM}", f"DEL {STREAM}", f"XTRIM {STREAM} MAXLEN 0", "KEYS *"]
         assert [
-            command for command in [*others, "FLUSHALL", "CONFIG GET *"] if not refused(client, *command.split())
+            command for command in [*others, "FLUSHALL", "CONFIG GET *"] if not is_refused(client, *command.split())
         ] == []
 
 
 def test_redis_rejects_anonymous_clients(server):
     with redis.Redis(port=server, retry=Retry(NoBackoff(), 0)) as client:
-        assert refused(client, "PING")
+        assert is_refused(client, "PING")
     with redis.Redis(port=server, **PROBE) as client:
         assert client.ping()
-        assert refused(client, "XLEN", STREAM)
+        assert is_refused(client, "XLEN", STREAM)
 
 
 def test_service_user_reads_the_feed_but_cannot_flush_redis(server):
@@ -85,15 +85,15 @@ def test_service_user_reads_the_feed_but_cannot_flush_redis(server):
         assert feed.info("memory")["maxmemory_policy"] == "noeviction"
         assert feed.info("persistence")["aof_enabled"] == 1
         others = ["FLUSHDB", "FLUSHALL", "CONFIG SET maxmemory 1", "ACL LIST", "SHUTDOWN", "KEYS *", "SWAPDB 0 1"]
-        assert [command for command in others if not refused(feed, *command.split())] == []
-    assert messages_come_back(Engines.named("postgresql+psycopg://u@h/d", url))
+        assert [command for command in others if not is_refused(feed, *command.split())] == []
+    assert message_round_trip(Engines.named("postgresql+psycopg://u@h/d", url))
 
 
-def messages_come_back(engines, as_sender=dict):
-    from celery import Celery  # noqa: PLC0415 (an application of its own: the product's stays as it is)
+def message_round_trip(engines, adapt=dict):
+    from celery import Celery  # noqa: PLC0415 (only this function creates a Celery application)
 
     app = Celery("rights", set_as_current=False)
-    app.conf.update(as_sender(celery_settings(engines, read_settings({}))))
+    app.conf.update(adapt(celery_settings(engines, read_settings({}))))
     with app.connection_for_write() as connection:
         queue = connection.SimpleQueue(app.amqp.queues[IMPORTS])
         queue.put({"entry_ids": ["1-0"]})
@@ -104,19 +104,19 @@ def messages_come_back(engines, as_sender=dict):
 
 
 @pytest.fixture(scope="module")
-def the_one_application_user(tmp_path_factory):
-    """Hold the user that a server has once, though each process of a run has a database of its own there."""
+def application_role_lock(tmp_path_factory):
+    """Lock the role `payments_app`, which is shared by all databases of the server, between test processes."""
     with (tmp_path_factory.getbasetemp().parent / "payments_app").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 @pytest.fixture(scope="module")
-def application(postgres_url, empty_ledger, the_one_application_user):
-    """A database at the newest form, and the way to it as the user of the services."""
+def application(postgres_url, empty_ledger, application_role_lock):
+    """A migrated database, connected as the role of the services."""
     with scratch_database(postgres_url, empty_ledger) as url:
         grant(url)
-        grant(url)  # as it happens at every start
+        grant(url)  # repeated at every start
         parts = urlsplit(url)
         netloc = f"payments_app:app-secret@{parts.netloc.rpartition('@')[2]}"
         database = connect(parts._replace(netloc=netloc).geturl(), application_name="rights")

@@ -33,7 +33,7 @@ class Beat:
         self.scheduler.apply_entry = lambda entry, producer: self.sent.append(entry.name)
 
     def advance(self, seconds):
-        """Advance the clock second by second, and return the tasks that were sent meanwhile."""
+        """Advance the clock second by second, and return the tasks that were sent."""
         before = len(self.sent)
         for _ in range(seconds):
             self.now += timedelta(seconds=1)

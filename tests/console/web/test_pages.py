@@ -117,7 +117,7 @@ def test_error_page_shows_navigation_and_a_link_back(logged_in: LoggedIn, addres
 
 
 def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Ledger) -> None:
-    clinic, company = "preview", "company-preview"
+    clinic, company = "requeue-preview", "company-requeue-preview"
     edit_in_closed_month(ledger, clinic, company)
     ledger.office(
         clinic, lambda office: office.publish(patient(company_id=company)), ChargeType.COPAY, company_id=company
