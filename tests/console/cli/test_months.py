@@ -27,7 +27,7 @@ CompanyWithCopays = Callable[..., str]
 def company_with_copays(ledger_database: Database) -> CompanyWithCopays:
     """Return a function that creates a company with Copays, given as (amount, day), and returns the company's id."""
 
-    def company_with_copays(*copays: tuple[str, str], **more: str) -> str:
+    def create(*copays: tuple[str, str], **more: str) -> str:
         company = f"m-{uuid4().hex[:8]}"
         here = {"company_id": company, "clinic_id": company} | more
         events = [saved(payment_id=f"p{number}", **here, **paid(*each)) for number, each in enumerate(copays)]
@@ -38,7 +38,7 @@ def company_with_copays(ledger_database: Database) -> CompanyWithCopays:
             detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
         return company
 
-    return company_with_copays
+    return create
 
 
 def month_states(terminal: Terminal, company: str) -> dict[str, tuple[str, str]]:
@@ -202,8 +202,7 @@ def test_invalid_month_is_refused_with_the_expected_format(terminal: Terminal, c
 
 def test_company_without_months_prints_a_sentence_or_an_empty_array(terminal: Terminal) -> None:
     assert month_states(terminal, "of-nowhere") == {}
-    result = terminal.run("months", "list", "--company", "of-nowhere").out
-    assert result == "No months with payments yet.\n"
+    assert terminal.run("months", "list", "--company", "of-nowhere").out == "No months with payments yet.\n"
 
 
 @pytest.mark.parametrize(
