@@ -7,11 +7,10 @@ STAMP := $(VENV)/.installed
 # House rules of source and documents, which `make check` runs. One process parses everything once.
 HOUSE := tests/house tests/docgen
 HOUSE_RULES := $(BIN)/pytest -p no:xdist --quiet $(HOUSE)
-# Processes of the fast tests. Tests that start servers need all cores, and run alone.
+# Processes of the parallel tests. Tests that start servers need all cores, and run alone.
 CORES ?= 2
-SLOW := tests/acceptance tests/browser tests/faults
-FAST := $(BIN)/pytest -m "not acceptance and not faults" --numprocesses $(CORES) --dist worksteal \
-	$(SLOW:%=--ignore %) $(HOUSE:%=--ignore %)
+ALONE := tests/acceptance tests/browser tests/faults
+PARALLEL := $(BIN)/pytest --numprocesses $(CORES) --dist worksteal $(ALONE:%=--ignore %) $(HOUSE:%=--ignore %)
 
 # Keep bytecode; otherwise each process of a test run compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,12 +37,13 @@ up: install ## run the whole stack in the foreground (Ctrl-C stops it)
 	$(BIN)/payments up
 
 test: install ## run all tests, with the whole stack
-	$(FAST)
+	$(PARALLEL) -m "not acceptance and not faults"
 	$(HOUSE_RULES)
 	$(BIN)/pytest -m "acceptance or faults"
 
-test-fast: install ## run the tests of behaviour that start no servers or publishers
-	$(FAST)
+test-fast: install ## run the tests that are quick and start no servers; prints the time
+	@started=$$(date +%s); $(PARALLEL) -m "not acceptance and not faults and not slow"; status=$$?; \
+	echo "test-fast: $$(($$(date +%s) - started)) s"; exit $$status
 
 DEEP := journeys/test_random_order journeys/test_random_ranges journeys/test_close_under_load journeys/test_random_histories journeys/test_current_dead_letter \
 	console/cli/test_any_arguments console/web/test_any_request

@@ -34,7 +34,7 @@ Run = Callable[[], Imported]
 
 
 def ours(testbed: Testbed, events: int, importers: int) -> Imported:
-    """Import `events` waiting events with an intake and an importer of `processes` processes."""
+    """Import `events` waiting events with an intake and an importer of `importers` processes."""
     testbed.fresh()
     with our_processes(testbed, importers) as numbers:
         return _measured(testbed, events, numbers, [numbers["intake"]])

@@ -110,6 +110,7 @@ def test_relay_interrupted_before_its_commit_publishes_again(
     assert waiting(emr) == 0
 
 
+@pytest.mark.slow
 def test_concurrent_relays_publish_each_event_once(emr: Connection, emr_url: str, redis_url: str, stream: str) -> None:
     for number in range(2_000):
         save(emr, number)

@@ -21,6 +21,7 @@ from tests.make import deleted, edited, key, saved
 LOST = example_count(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(LOST))
 def test_payment_log_identifies_the_line_of_a_lost_event(tx: Transaction, number: int) -> None:
     told = [each.event for each in simulated_events()]

@@ -38,6 +38,7 @@ def saves_of(arrivals: list[SimulatedEvent]) -> list[PaymentSaved]:
     return [arrival.event for arrival in arrivals if isinstance(arrival.event, PaymentSaved)]
 
 
+@pytest.mark.slow
 def test_simulation_bytes_depend_on_the_seed(fortnight: list[SimulatedEvent]) -> None:
     again = [body_of(arrival.event) for arrival in simulate(5, 14, 7, FIRST_DAY)]
     other = {body_of(arrival.event) for arrival in simulate(5, 14, 8, FIRST_DAY)}
@@ -68,6 +69,7 @@ def test_seeds_share_no_event_line_or_patient(fortnight: list[SimulatedEvent]) -
     assert {a.event.patient_id for a in fortnight}.isdisjoint(a.event.patient_id for a in other)
 
 
+@pytest.mark.slow
 def test_more_clinics_and_days_only_add_events(fortnight: list[SimulatedEvent]) -> None:
     more = {arrival.event.event_id: arrival.event.content_hash for arrival in simulate(7, 20, 7, FIRST_DAY)}
 
@@ -116,6 +118,7 @@ def test_newest_flag_marks_the_highest_version(fortnight: list[SimulatedEvent]) 
         assert newest == {max(arrival.event.version for arrival in arrivals)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_two_weeks_of_five_clinics_contain_every_scenario(seed: int) -> None:
     arrivals = list(simulate(5, 14, seed, FIRST_DAY))
@@ -132,6 +135,7 @@ def test_two_weeks_of_five_clinics_contain_every_scenario(seed: int) -> None:
     assert any(save.transaction_date < save.saved_at.date() - timedelta(days=2) for save in saves)
 
 
+@pytest.mark.slow
 def test_simulation_frequencies_match_the_weights() -> None:
     lines = lines_of(list(simulate(20, 14, 7, FIRST_DAY))).values()
     firsts = [line[0] for line in lines if not line[0].event.payment_id.split("-")[-1].startswith("R")]

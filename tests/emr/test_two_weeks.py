@@ -53,6 +53,7 @@ def fortnight(database: Database) -> Iterator[Transaction]:
         tx.rollback()
 
 
+@pytest.mark.slow
 def test_two_weeks_with_every_difference_balance(fortnight: Transaction) -> None:
     balance = balancing.balance(fortnight, BalanceFilter(FIRST_DAY, date(2026, 10, 7)))
 
@@ -61,6 +62,7 @@ def test_two_weeks_with_every_difference_balance(fortnight: Transaction) -> None
     assert balance.equal > 500
 
 
+@pytest.mark.slow
 def test_two_weeks_balance_by_clinic_and_by_day(fortnight: Transaction) -> None:
     whole, sums = balancing.balance(fortnight, ALL), Balance()
     for number in range(70):

@@ -140,6 +140,7 @@ def scenario(
         database.dispose()
 
 
+@pytest.mark.slow
 def test_reports_as_of_a_time_repeat_their_output_of_that_time(scenario) -> None:
     office, after = scenario
     for name, (moment, then) in after.items():

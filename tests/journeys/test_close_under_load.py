@@ -45,6 +45,7 @@ def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
         database.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("month", MONTHS[:ROUNDS], ids=str)
 def test_month_closed_during_imports_stores_the_sum_of_its_entries(clinic: Database, month: Month) -> None:
     started, closed = threading.Barrier(WORKERS + 1, timeout=30), threading.Event()

@@ -76,6 +76,7 @@ def april(shared: Database) -> Callable[[int], April]:
     return lambda number: April(shared, number)
 
 
+@pytest.mark.slow
 def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], April]) -> None:
     company = april(LINES)
     names = [f"p{number}" for number in range(LINES)]
@@ -122,6 +123,7 @@ def test_concurrent_accepts_of_all_exceptions_post_each_once(april: Callable[[in
     assert company.exceptions(only_open=True) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_accept_concurrent_with_a_newer_version_posts_before_it_or_nothing(
     april: Callable[[int], April], number: int

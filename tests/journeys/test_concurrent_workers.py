@@ -86,6 +86,7 @@ def run_other_jobs(database, clinic: str) -> None:
             work(tx)
 
 
+@pytest.mark.slow
 def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
     waiting, is_over = [arrived(chunk) for chunk in shuffled_chunks(clinic)], threading.Event()
 
@@ -113,6 +114,7 @@ def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
     assert found == {("Transmission Successful", "30.00")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 5, 10, 40])
 def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
     ids = {"clinic_id": clinic, "patient_id": clinic}

@@ -65,6 +65,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("events", "amounts"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
 def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: list[bytes], amounts: list[str]) -> None:
     for ordered in (events, events[::-1]):

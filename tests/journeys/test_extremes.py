@@ -30,6 +30,7 @@ EXTREMES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extreme", EXTREMES, ids=",".join)
 def test_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, extreme: dict[str, Any]) -> None:
     office = Office(tx, date(2026, 6, 10))

@@ -136,5 +136,6 @@ def check_a_random_history(chance, open_ledger):
     assert whole_ledger(tx) == before
 
 
+@pytest.mark.slow
 def test_random_histories_match_the_rules_and_a_replay_changes_nothing(open_ledger):
     check_a_random_history(open_ledger=open_ledger)

@@ -12,6 +12,7 @@ EXAMPLES = example_count(4)
 PARTS = max(1, EXAMPLES // 250)  # lets several processes share a long run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_closed_totals_stay_and_lines_match_their_newest_version(database: Database, part: int) -> None:
     AnyOrder.database = database

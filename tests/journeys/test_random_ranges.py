@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -102,6 +103,7 @@ class Scenario:
         return sum(inside, ZERO) if query.clinic_id in {None, "clinic"} else ZERO
 
 
+@pytest.mark.slow
 @given(steps=steps)
 @settings(max_examples=EXAMPLES)
 def test_every_date_range_balances(database: Database, steps: list[tuple[str, dict[str, Any]]]) -> None:

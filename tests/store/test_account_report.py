@@ -128,6 +128,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, case: Case) -> None:
     office = Office(tx, TODAY)

@@ -59,6 +59,7 @@ def filled(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
         database.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clinic_id", [None, "clinic"])
 def test_balance_of_a_day_scans_no_whole_table(filled: Database, clinic_id: str | None) -> None:
     with transaction(filled) as tx:

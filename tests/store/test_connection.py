@@ -59,6 +59,7 @@ def test_is_transient_for_concurrent_writes_but_not_for_programming_errors():
     assert not is_transient(MemoryError())
 
 
+@pytest.mark.slow
 def test_idle_transaction_is_ended_and_releases_its_locks(database):
     url = database.url.render_as_string(hide_password=False)
     frozen = connect(url, application_name="frozen", idle_in_transaction_seconds=1)

@@ -32,6 +32,7 @@ def test_accounts_are_paged_once_each_in_order(tx: Transaction) -> None:
     assert distribution.accounts_after(tx, ("a", ""), 9, of_company=True) == [("a", "1"), ("a", "10"), ("a", "2")]
 
 
+@pytest.mark.slow
 def test_many_accounts_take_as_many_statements_as_one(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     names = [f"p{number:02}" for number in range(40)]

@@ -85,6 +85,7 @@ def test_entries_acknowledged_by_another_worker_are_skipped(resources, publish):
     assert import_attempt.import_entries(resources, ids).evaluated == 0
 
 
+@pytest.mark.slow
 def test_one_unstorable_entry_does_not_stop_the_rest_of_its_chunk(resources, publish, clinic_id):
     ids = publish(*(f"p{number}" for number in range(498)), "poison")
 

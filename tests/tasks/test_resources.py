@@ -60,6 +60,7 @@ def sequentially_scanned(tx):
     return tx.execute(asked, {"names": list(BY_ROW)}).scalars().all()
 
 
+@pytest.mark.slow
 def test_importer_never_scans_a_table_even_if_it_started_on_an_empty_ledger(opened):
     with transaction(opened("importer").database) as tx:
         open_clinic(tx)

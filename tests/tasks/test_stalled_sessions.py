@@ -43,6 +43,7 @@ def wait_until_stalled(database, name):
         return until(lambda: find(connection, [name]), 10, "the session is stalled")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["a COPY waits for rows", "a result waits to be taken"])
 def test_session_stalled_too_long_is_terminated_and_its_locks_are_released(database, name, how):
     monitor = StalledSessions(database, ["another", name])

@@ -68,6 +68,7 @@ def reader(terminal: Terminal, ledger_database: Database) -> Reader:
     return Reader(terminal, ledger_database)
 
 
+@pytest.mark.slow
 def test_reports_as_of_the_close_never_change(reader: Reader) -> None:
     reader.import_and_sweep(
         patient(reader.patient, company_id=reader.company),

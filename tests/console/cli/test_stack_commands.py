@@ -47,6 +47,7 @@ def test_health_names_the_part_that_is_down(terminal: Terminal, monkeypatch: pyt
     assert "down" in terminal.run("health").out
 
 
+@pytest.mark.slow
 def test_health_timeout_applies_to_workers_not_redis(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     redis_url = os.environ["REDIS_URL"]
     monkeypatch.setenv("REDIS_URL", f"{redis_url}?socket_timeout=1.9")
@@ -60,6 +61,7 @@ def test_health_timeout_applies_to_workers_not_redis(terminal: Terminal, monkeyp
     assert details["backoffice"] == "no reply from queue findings within 2 s"
 
 
+@pytest.mark.slow
 def test_health_tells_answering_workers_from_silent_ones(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     feed_url, broker_url = os.environ["REDIS_URL"], default_broker_url(os.environ["REDIS_URL"])
     monkeypatch.setenv("CELERY_BROKER_URL", broker_url)

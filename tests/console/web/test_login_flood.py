@@ -13,6 +13,7 @@ from tests.console.web.conftest import PASSWORD, Browser, csrf_of, send_login
 from tests.console.web.scenarios import wait_until
 
 
+@pytest.mark.slow
 def test_pages_respond_while_100_logins_wait(
     site: FastAPI, logged_in: Callable[[str], Browser], anonymous_client: Client
 ) -> None:
