@@ -20,7 +20,7 @@ class AuditEntry(NamedTuple):
 
 
 class AuditRow(NamedTuple):
-    """A stored entry."""
+    """A stored audit entry."""
 
     id: int
     at: datetime
@@ -33,7 +33,7 @@ class AuditRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Selects entries; None selects all. `since` is inclusive, `until` exclusive.
+    """Selects audit entries. A field that is None selects all. `since` is inclusive, `until` exclusive.
 
     `before` is the id of the last entry of the previous page.
     """
@@ -47,7 +47,7 @@ class AuditFilter:
 
 
 def add(tx: Transaction, entry: AuditEntry) -> None:
-    """Insert an entry."""
+    """Insert an audit entry."""
     tx.execute(
         text(
             "INSERT INTO audit (at, who, action, subject, detail, address) "

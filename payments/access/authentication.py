@@ -23,7 +23,7 @@ TOKEN_LIFETIME = timedelta(days=365)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _DELAYS_BY_NAME, _DELAYS_BY_ADDRESS = LoginDelays(), LoginDelays(free=20)
 _HASHER = PasswordHasher()
-# Verified if there is no such user, so that the response time does not reveal it.
+# Verified for a name that does not exist, so the response time does not reveal whether there is such a user.
 _DUMMY_HASH = "$argon2id$v=19$m={},t={},p={}$6rXSD+/xiDtj1QX4bPdMiw$I4VkSEjW8s+jkpDnWbsDKJrje2Mn2BrJcqJvKUYVdbQ"
 
 
@@ -224,7 +224,7 @@ def _hash(password: Password) -> str:
 
 def _verify_password(row: UserRow | None, attempt: LoginAttempt) -> bool:
     try:
-        # The hash itself says with which cost it is verified.
+        # The hash contains its own cost parameters.
         _HASHER.verify(row.password_hash if row else _dummy_hash(attempt.cost), attempt.password)
     except (VerifyMismatchError, InvalidHashError):
         return False

@@ -1,4 +1,4 @@
-"""Tables of users, their sessions and API tokens, and failed logins. Passwords are hashed by the caller."""
+"""SQL for users, sessions, API tokens and failed logins. The caller hashes passwords."""
 
 import hashlib
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class NewSession:
 
 
 def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str) -> bool:
-    """Insert a user, and return True; return False if the name is taken."""
+    """Insert a user. Return whether it was inserted; False means that the name is taken."""
     added = tx.execute(
         text(
             "INSERT INTO users (name, role, clinics, password_hash, added_at, added_by) "

@@ -1,4 +1,4 @@
-"""Contract errors: which field of an event is invalid, and how the feed names an event without a readable key."""
+"""Contract errors: the first invalid field of an event, and the printed key of an event without a readable key."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class EventError(ValueError):
 
 
 def contract_error(validation: ValidationError, body: bytes, types: Mapping[str, type[BaseModel]]) -> EventError:
-    """Convert the first error of a failed validation. `types` are the event models by their `type`."""
+    """Convert the first error of a failed validation to an EventError. `types` maps each `type` to its event model."""
     error = validation.errors(include_url=False)[0]
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, EventError):
@@ -30,7 +30,7 @@ def contract_error(validation: ValidationError, body: bytes, types: Mapping[str,
         return _field_error(error, types)
     match error["type"]:
         case "json_invalid":
-            return EventError("event", f"expected one JSON object in UTF-8; {_unreadable(body, str(cause))}")
+            return EventError("event", f"expected one JSON object in UTF-8; {_json_problem(body, str(cause))}")
         case "union_tag_not_found":
             return EventError("type", f"missing; expected one of {', '.join(types)}")
         case "union_tag_invalid":
@@ -46,23 +46,26 @@ def dead_letter_id(key: str) -> int | None:
 
 
 def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:
+    """Return the error of one field, with the description that its type has in `payments.contract.fields`."""
     tag, field = str(error["loc"][0]), str(error["loc"][1])
     fields = types[tag].model_fields
     described = next(info.description for name, info in fields.items() if field in {name, info.alias})
-    found = "missing;" if error["type"] == "missing" else ""
-    got = "" if found else f"; got {_shown(error['input'])}"
-    return EventError(field, f"{found} expected {described}{got}".strip())
+    if error["type"] == "missing":
+        return EventError(field, f"missing; expected {described}")
+    return EventError(field, f"expected {described}; got {_shown(error['input'])}")
 
 
-def _unreadable(body: bytes, found: str) -> str:
+def _json_problem(body: bytes, json_error: str) -> str:
+    """Return the position of the first byte that is not UTF-8, or the parser's message if all are."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
         return f"byte {error.start} is not UTF-8"
-    return found
+    return json_error
 
 
 def _shown(value: object) -> str:
+    """Return an invalid value for an error message, shortened to `_SHOWN_CHARACTERS_MAX`."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     if len(text) > _SHOWN_CHARACTERS_MAX:
         return f"{text[:_SHOWN_CHARACTERS_MAX]!r} and {len(text) - _SHOWN_CHARACTERS_MAX:,} characters more"

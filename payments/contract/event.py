@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from payments.contract.errors import EventError, contract_error
-from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Memo, Note, Version
+from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Memo, ShortText, Version
 from payments.contract.money import ZERO, Money
 
 
@@ -67,9 +67,10 @@ class LineKey(NamedTuple):
             yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
 
 
-def _not_a_flag(value: object) -> object:
+def _reject_bool(value: object) -> object:
+    """Return the value. Raises ValueError for True, which Literal[1] would accept as 1."""
     if isinstance(value, bool):
-        raise ValueError("flag")  # noqa: TRY004 (pydantic turns only a ValueError into a contract_error)
+        raise ValueError("flag")  # noqa: TRY004 (pydantic turns a ValueError into a ValidationError, but not a TypeError)
     return value
 
 
@@ -77,9 +78,11 @@ _NOT_CONTENT = {"schema_", "event_id", "saved_at"}
 
 
 class _Event(BaseModel):
+    """The fields that all events have."""
+
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    schema_: Annotated[Literal[1], BeforeValidator(_not_a_flag), Field(alias="schema", description="1")]
+    schema_: Annotated[Literal[1], BeforeValidator(_reject_bool), Field(alias="schema", description="1")]
     event_id: Annotated[UUID, Field(description="a UUID")]
     company_id: Identifier
     patient_id: Identifier
@@ -88,16 +91,18 @@ class _Event(BaseModel):
 
     @property
     def content_hash(self) -> bytes:
-        """A hash of all fields except the event's id and the time of the save.
+        """A hash of all fields except those in `_NOT_CONTENT`.
 
-        It is stored, and older workers compute it too during an upgrade. A field that is added later must
-        therefore be excluded (`_NOT_CONTENT`); otherwise each repeat of an earlier event would be a version conflict.
+        The hash is stored and compared when an event is repeated. Exclude every field that is added later: otherwise
+        each repeat of an event that an earlier release imported would be a version conflict.
         """
         text = self.model_dump_json(exclude=_NOT_CONTENT)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 class _LineEvent(_Event):
+    """An event about one charge line of a payment."""
+
     clinic_id: Identifier
     payment_id: Identifier
     line_id: Identifier
@@ -126,14 +131,15 @@ class PaymentSaved(_LineEvent):
     method: Annotated[Method, Field(description="one of " + ", ".join(Method))]
     transaction_date: Day
     date_of_service: Annotated[Day | None, Field(description="a date that exists, YYYY-MM-DD, or null")]
-    case_id: Note
-    provider_id: Note
-    reference: Note
+    case_id: ShortText
+    provider_id: ShortText
+    reference: ShortText
     memo: Memo
-    refund_of: Note
+    refund_of: ShortText
 
     @model_validator(mode="after")
-    def _amounts_fit(self) -> Self:
+    def _check_amounts(self) -> Self:
+        """Reject negative amounts and a paid amount of 0.00, except on refund lines."""
         if self.refund_of is None:
             for field in ("amount_due", "amount_paid"):
                 if getattr(self, field) < ZERO:
@@ -157,7 +163,7 @@ class PatientSaved(_Event):
     """A patient was saved in the EMR; from then on Billing knows the patient."""
 
     type: Literal["patient.saved"]
-    name: Note
+    name: ShortText
 
 
 class ChargeSaved(_Event):

@@ -13,8 +13,8 @@ MEMO_CHARACTERS_MAX = 2_000
 
 
 def _matching(pattern: str) -> BeforeValidator:
-    """Accept only text that matches the pattern; pydantic alone would also accept numbers and other forms."""
-    form = re.compile(pattern, re.ASCII)  # without it \d also takes the digits of other scripts
+    """Return a validator that accepts only text in this form. Pydantic would also accept numbers and other forms."""
+    form = re.compile(pattern, re.ASCII)  # without re.ASCII, \d also matches the digits of other scripts
 
     def check(value: object) -> object:
         if not isinstance(value, str) or not form.fullmatch(value):
@@ -24,13 +24,15 @@ def _matching(pattern: str) -> BeforeValidator:
     return BeforeValidator(check, json_schema_input_type=Annotated[str, StringConstraints(pattern=f"^{pattern}$")])
 
 
-def _plain(value: str) -> str:
+def _check_printable(value: str) -> str:
+    """Return the text. Raises ValueError if it is blank or has an unprintable character."""
     if not value.strip() or not value.isprintable():
         raise ValueError("characters")
     return value
 
 
-def _storable(value: str | None) -> str | None:
+def _blank_as_none(value: str | None) -> str | None:
+    """Return the text, or None if it is empty. Raises ValueError for U+0000, which PostgreSQL cannot store."""
     if value and "\x00" in value:
         raise ValueError("characters")
     return value or None
@@ -44,7 +46,7 @@ _DAY = YEAR + r"-\d{2}-\d{2}"
 Identifier = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=64),
-    AfterValidator(_plain),
+    AfterValidator(_check_printable),
     Field(description="text of 1 to 64 printable characters"),
 ]
 Amount = Annotated[
@@ -61,15 +63,15 @@ Instant = Annotated[
 ]
 Version = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="a whole number from 1")]
 Flag = Annotated[bool, Field(strict=True, description="true or false")]
-Note = Annotated[
+ShortText = Annotated[
     str | None,
     StringConstraints(strict=True, max_length=200),
-    AfterValidator(_storable),
+    AfterValidator(_blank_as_none),
     Field(default=None, description="text of up to 200 characters, or null"),
 ]
 Memo = Annotated[
     str | None,
     StringConstraints(strict=True, max_length=MEMO_CHARACTERS_MAX),
-    AfterValidator(_storable),
+    AfterValidator(_blank_as_none),
     Field(default=None, description=f"text of up to {MEMO_CHARACTERS_MAX:,} characters, or null"),
 ]

@@ -1,4 +1,4 @@
-"""Partial events: the valid fields of an invalid event, to show it on the Claims Feed with its line."""
+"""Partial events: the valid fields of an invalid event, so that the Claims Feed can show it with its line."""
 
 import json
 from datetime import date, datetime
@@ -37,24 +37,24 @@ class PartialEvent(NamedTuple):
 
 
 def read_partial_event(body: bytes) -> PartialEvent:
-    """Read the valid fields of an invalid event, or of the beginning of an oversized one. Raises nothing."""
+    """Read the valid fields of an invalid event, or of the beginning of an oversized one. Never raises an error."""
     try:
-        content = json.loads(body) if len(body) <= EVENT_BYTES_MAX else _beginning(body)
+        content = json.loads(body) if len(body) <= EVENT_BYTES_MAX else _parse_beginning(body)
     except (ValueError, RecursionError):
         return PartialEvent()
     if not isinstance(content, dict):
         return PartialEvent()
-    seen: dict[str, Any] = {}
+    valid: dict[str, Any] = {}
     for field in PartialEvent._fields:
         try:
-            seen[field] = _FIELD_TYPES[field].validate_python(content.get(field))
+            valid[field] = _FIELD_TYPES[field].validate_python(content.get(field))
         except ValidationError:
-            seen[field] = None
-    return PartialEvent(**seen)
+            valid[field] = None
+    return PartialEvent(**valid)
 
 
-def _beginning(body: bytes) -> object:
-    # Up to the last comma, because a truncated number would read as another number.
+def _parse_beginning(body: bytes) -> object:
+    """Parse the first KEPT_BYTES as JSON, up to the last comma: a number cut off there would read as another number."""
     return from_json(body[:KEPT_BYTES].rpartition(b",")[0], allow_partial=True)
 
 

@@ -19,7 +19,7 @@ def signature_of(body: bytes, key: str, secret: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys of all companies. `required` are the companies that must sign; `is_required` requires it of all."""
+    """The keys of all companies. The companies in `required` must sign; with `is_required` all must."""
 
     keys: Keys = field(default_factory=dict, repr=False)
     required: frozenset[str] = frozenset()
@@ -30,16 +30,16 @@ class Keyring:
 
         A company with keys may omit signatures until they are required. A signature that is given must be valid.
         """
-        known = self.keys.get(company_id, {})
-        must = self.is_required or company_id in self.required
+        company_keys = self.keys.get(company_id, {})
+        must_sign = self.is_required or company_id in self.required
         if signature is None:
-            return f"missing; company {company_id} signs its events" if must else None
+            return f"missing; company {company_id} signs its events" if must_sign else None
         name, _, _ = signature.rpartition(":")
-        secret = known.get(name)
+        secret = company_keys.get(name)
         if secret is None:
-            return f"company {company_id} has no such key" if known or must else None
-        is_right = hmac.compare_digest(signature.encode(), signature_of(body, name, secret).encode())
-        return None if is_right else f"does not fit the event and the key {name} of company {company_id}"
+            return f"company {company_id} has no such key" if company_keys or must_sign else None
+        is_valid = hmac.compare_digest(signature.encode(), signature_of(body, name, secret).encode())
+        return None if is_valid else f"does not fit the event and the key {name} of company {company_id}"
 
 
 NO_KEYS = Keyring()

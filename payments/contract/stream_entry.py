@@ -1,4 +1,4 @@
-"""An entry of the Redis stream, and how its event is read and checked."""
+"""Stream entries: read the event of an entry, and check its size, contract and signature."""
 
 from typing import NamedTuple
 

@@ -12,12 +12,12 @@ _DRAW_RANGE = 2**32
 def backoff_delay(schedule: BackoffSchedule, attempt: int, seed: str) -> timedelta | None:
     """Return the delay after the `attempt`-th failure (counted from 1), or None after the last step of the schedule.
 
-    The delay is between zero and the step (full jitter), so that payments which failed together are not retried
-    together. It is drawn from `seed`: the same payment gets the same delay in every process.
+    The delay is between zero and the step (full jitter), so payments that failed together are not retried together.
+    It is derived from `seed`, so the same payment gets the same delay in every process.
     """
     if attempt > len(schedule):
         return None
     digest = hashlib.blake2b(f"{seed}:{attempt}".encode(), digest_size=4).digest()
-    # In microseconds: a timedelta of some hours times the draw would overflow.
+    # Integer microseconds, because multiplying a timedelta of hours by the draw would overflow.
     step_us = schedule[attempt - 1] // timedelta(microseconds=1)
     return timedelta(microseconds=step_us * int.from_bytes(digest) // _DRAW_RANGE)

@@ -31,7 +31,7 @@ def key_of(event: ChargeSaved) -> ChargeKey:
 
 
 def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:
-    """Compare a charge with the version that Billing holds, None for a new charge. The newest version wins."""
+    """Compare a charge with the version that Billing holds; `before` is None for a new charge."""
     if before is None or event.version > before.version:
         return VersionCheck.NEW
     if event.version < before.version:

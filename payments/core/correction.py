@@ -10,10 +10,11 @@ from payments.core.line import Adjustment, EntryDimensions, LedgerPosting
 
 
 def correcting_postings(posted: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
-    """Return the postings that turn what is posted into what is wanted; None if nothing should remain posted.
+    """Return the postings that correct `posted` to `wanted` in open months (rule D3).
 
-    For open months (rule D3). If only the amount changed, this is the difference. If a dimension changed, it is a
-    reversal with the old dimensions and a posting with the new ones. Negative amounts come first.
+    `wanted` is None if nothing should remain posted. If only the amount changed, the result is the difference. If a
+    dimension changed, it is a reversal with the old dimensions and a posting with the new ones. Negative amounts come
+    first.
     """
     if total(posting.amount for posting in posted) == ZERO:
         return (wanted,) if wanted else ()
@@ -23,10 +24,11 @@ def correcting_postings(posted: Sequence[LedgerPosting], wanted: LedgerPosting |
 
 
 def adjusting_entries(posted: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[Adjustment, ...]:
-    """Return the adjusting entries for a closed month; None if its line should hold nothing.
+    """Return the adjusting entries that correct `posted` to `wanted` after a month was closed (rule D4).
 
-    The entries of the closed month stay (rule D4): one entry of d = T - P if only the amount changed, a pair if another
-    dimension changed, none if only the date or a note changed. A deposit date is chosen on acceptance.
+    `wanted` is None if nothing should remain posted. The entries of the closed month stay. The result is one entry of
+    d = T - P if only the amount changed, a pair if another dimension changed, and none if only the date or a note
+    changed. The deposit date is chosen on acceptance.
     """
     change = sums((_undated(dimensions), amount) for dimensions, amount in _differences(posted, wanted))
     changed = [undated._replace(amount=part) for undated, amount in change.items() for part in _split(amount)]

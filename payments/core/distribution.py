@@ -104,7 +104,7 @@ class Account:
             self.unapplied[each.line_ref] = self.unapplied.get(each.line_ref, ZERO) - each.amount
             self.outstanding[each.charge] = self.outstanding.get(each.charge, ZERO) - each.amount
 
-    def move(self, line_ref: int, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
+    def allocate(self, line_ref: int, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
         """Apply an amount of a line to a charge; a negative amount unapplies it."""
         self.unapplied[line_ref] -= amount
         self.outstanding[charge] -= amount
@@ -115,7 +115,7 @@ class Account:
         for index, each in enumerate(self.applied):
             part = min(each.amount, amount)
             if each in applied and part > ZERO:
-                self.move(each.line_ref, each.charge, -part, rule)
+                self.allocate(each.line_ref, each.charge, -part, rule)
                 self.applied[index] = each._replace(amount=each.amount - part)
                 amount -= part
 
@@ -124,7 +124,7 @@ class Account:
         for charge in charges:
             part = min(self.unapplied[credit.line_ref], self.outstanding[charge.key])
             if part > ZERO:
-                self.move(credit.line_ref, charge.key, part, rule)
+                self.allocate(credit.line_ref, charge.key, part, rule)
 
     def eligible(self) -> Iterator[Charge]:
         """Yield the charges that are closed to insurance, oldest first."""
@@ -204,22 +204,25 @@ def _net(account: Account, refund: int, line_ref: int) -> None:
 
 
 def _no_date(account: Account, credit: Credit) -> None:
+    """Apply a payment without a date of service."""
     if credit.date_of_service is None:
         account.apply(credit, account.eligible(), AllocationRule.NO_DATE)
 
 
 def _own_date(account: Account, credit: Credit) -> None:
+    """Apply a payment to the charges of the same date of service."""
     own = (charge for charge in account.eligible() if charge.date_of_service == credit.date_of_service)
     account.apply(credit, own, AllocationRule.OWN_DATE)
 
 
 def _more_than_own_date(account: Account, credit: Credit) -> None:
-    """Apply the remainder of a payment, unless a charge of its own date of service is still open at insurance."""
+    """Apply the remainder of a payment, unless a charge of the same date of service is still open to insurance."""
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
         account.apply(credit, account.eligible(), AllocationRule.MORE_THAN_OWN_DATE)
 
 
 def _after_hold(account: Account, credit: Credit) -> None:
+    """Apply the remainder of a payment once it has been held for the minimum time."""
     if account.policy.as_of >= credit.deposit_date + account.policy.hold:
         account.apply(credit, account.eligible(), AllocationRule.AFTER_HOLD)

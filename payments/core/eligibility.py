@@ -32,7 +32,7 @@ class SettingsChange(NamedTuple):
 def in_force(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettings:
     """Return the settings in force at `as_of`, given the clinic's changes in order of time.
 
-    The first settings also apply to payments saved before them, because there were none to apply then.
+    A clinic's first settings also apply to payments that were saved before them (decision 0003).
     """
     if not changes:
         return SWITCHED_OFF
@@ -87,11 +87,11 @@ def exclusion_reason(settings: ClinicSettings, charge_type: str) -> Reason | Non
 
 
 def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
-    """Return whether the line stays eligible under its charge type, whatever the settings are now (rule D2).
+    """Return whether the line stays eligible under its charge type, regardless of the current settings (rule D2).
 
     It does if Billing holds money for it under this type, or should hold money by the previous evaluation. Without this
-    rule, unticking a type and then editing a memo would reverse the payment. Money under another type does not count:
-    the line itself left that type, even if a closed month keeps the entry.
+    rule, an edited memo would reverse the payment after its type was deselected. Money under another type does not
+    count: the EMR changed the type of the line, even if a closed month keeps the entry under the old one.
     """
     if before is None or before.content is None:
         return False

@@ -1,6 +1,6 @@
 """The import rule: from what the EMR saved and what Billing holds to the postings and the outcome (rules D2, D3, D5).
 
-The functions are pure. The caller loads the context, and writes the decision.
+The functions are pure. The caller loads the context and stores the decision.
 """
 
 from collections.abc import Mapping
@@ -50,9 +50,9 @@ class VersionCheck(StrEnum):
 
 
 class ImportContext(NamedTuple):
-    """The data about its surroundings that a line is evaluated with, as of `now`.
+    """The data besides the line itself that its evaluation depends on, as of `now`.
 
-    `settings` are the clinic's, at the moment that counts for the line. `months` holds the state of each month of the
+    `settings` are the clinic's settings as of `Line.settings_as_of`. `months` holds the state of each month of the
     company that is not open. `patient_schedule` are the delays while the patient is unknown; None uses
     `backoff_schedule`, the delays after a fault.
     """
@@ -156,6 +156,7 @@ class _Evaluation(NamedTuple):
 
 
 def _evaluate(line: Line, before: Line | None, context: ImportContext) -> Decision:
+    """Decide a deletion, or check the eligibility of a save and decide by the verdict (rule D2, rows 4 to 11)."""
     is_same_version = before is not None and before.version == line.version
     hold = before.outcome if before and is_same_version and isinstance(before.outcome, Held) else None
     evaluation = _Evaluation(line, context, before, hold)
@@ -225,7 +226,7 @@ def _hold(evaluation: _Evaluation, cause: HoldCause, error: str = "") -> Decisio
     line, context, hold = evaluation.line, evaluation.context, evaluation.hold
     is_for_patient = cause is HoldCause.PATIENT_NOT_FOUND
     was_for_patient = hold is not None and hold.cause is HoldCause.PATIENT_NOT_FOUND
-    # Waiting for a patient and retrying after a fault are counted apart.
+    # Holds for a patient and retries after a fault are counted separately.
     retry_count = hold.retry_count if hold and was_for_patient is is_for_patient else 0
     if is_for_patient and context.patient_schedule is not None:
         steps = context.patient_schedule
@@ -239,5 +240,5 @@ def _hold(evaluation: _Evaluation, cause: HoldCause, error: str = "") -> Decisio
 
 
 def _finish(line: Line, outcome: Outcome) -> Decision:
-    """Decide this outcome, with nothing to post."""
+    """Return the decision with this outcome and no postings."""
     return Decision(line._replace(outcome=outcome))

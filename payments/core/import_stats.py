@@ -38,11 +38,13 @@ class RunContext:
 
 @dataclass(slots=True)
 class ImportStats:
-    """Numbers of payments by outcome; prints as the line that operators read.
+    """Counts of payments by outcome. `str()` gives the line that operators read.
 
-    `evaluated` counts every payment that was looked at, `failed` those that stay pending after an error, `noted` the
-    patients and charges, `to_examine` the lines whose exceptions may have changed, and `to_distribute` the accounts
-    whose money is distributed immediately.
+    - `evaluated`: all payments; `failed`: those that stay pending after an error.
+    - `refused`: events stored as dead letters; `unchanged`: events and evaluations without effect.
+    - `noted`: patients and charges.
+    - `to_examine`: lines whose exceptions may have changed.
+    - `to_distribute`: accounts whose money is distributed immediately.
     """
 
     imported: int = 0
