@@ -4,6 +4,7 @@
 
 _SCHEMA_STATES = ("42P01", "42703", "3F000")
 """SQLSTATEs of an undefined table, column or schema."""
+SCHEMA_OUT_OF_DATE = "the schema is out of date; run `python -m workers.migrate` (`payments up` does it)"
 
 
 class CommandError(Exception):
@@ -37,7 +38,7 @@ def _describe_postgres(error: BaseException) -> str | None:
 
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlstate", None) in _SCHEMA_STATES:
-        return "the database schema is not that of this version; `payments up` upgrades it"
+        return SCHEMA_OUT_OF_DATE
     if is_transient(error):
         return f"PostgreSQL does not answer: {_first_line(cause or error)}"
     return f"PostgreSQL error: {_first_line(cause)}" if cause else None

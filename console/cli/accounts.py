@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @report_command(AccountParameters)
 def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TABLE) -> None:
-    """Show a patient's account, all cases together: payments, what of them is unassigned, and what is still owed."""
+    """Show a patient's account, all cases together: total payments, unassigned amount and balance."""
     from payments.journeys import distributing, reporting
 
     patient, as_of = parameters.patient, parameters.as_of
@@ -63,7 +63,7 @@ def distribute(
             "--as-of",
             parser=day,
             metavar="YYYY-MM-DD",
-            help="Distribute as on this day; today if left out.",
+            help="Distribute as on this day. Default: today.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -64,14 +64,14 @@ def status_named(text: str) -> Status:
     """Parse a status: `Not Sent` or `not-sent`. Raises BadParameter with the choices."""
     from payments.core.outcome import Status
 
-    return choose(Status, text, "status", "--status")
+    return parse_choice(Status, text, "status", "--status")
 
 
 def reason_named(text: str) -> Reason:
     """Parse a reason; hyphens and spaces may replace underscores. Raises BadParameter with the choices."""
     from payments.core.outcome import Reason
 
-    return choose(Reason, text, "reason", "--reason")
+    return parse_choice(Reason, text, "reason", "--reason")
 
 
 def charge_types_named(text: str) -> list[ChargeType]:
@@ -80,7 +80,7 @@ def charge_types_named(text: str) -> list[ChargeType]:
 
     if _normalized(text) == "all":
         return list(ChargeType)
-    return [choose(ChargeType, part, "charge type", "--types") for part in text.split(",") if part.strip()]
+    return [parse_choice(ChargeType, part, "charge type", "--types") for part in text.split(",") if part.strip()]
 
 
 def identifier(text: str, hint: str) -> str:
@@ -95,7 +95,7 @@ def identifier(text: str, hint: str) -> str:
         raise typer.BadParameter("an id has 1 to 64 printable characters", param_hint=f"'{hint}'") from None
 
 
-def choose(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:
+def parse_choice(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:
     """Return the choice that a text names; case, hyphens, spaces and underscores make no difference.
 
     Raises typer.BadParameter with all choices. `hint` is the option, if typer does not know it.

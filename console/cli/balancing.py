@@ -41,18 +41,20 @@ def balancing(
     parameters: BalancingParameters,
     *,
     emr_csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take the EMR's side from its own Payment Log of these days.")
+        Path | None, typer.Option(metavar="FILE", help="Read the EMR's amounts from this Payment Log file.")
     ] = None,
-    lines: Annotated[bool, typer.Option("--lines", metavar="", help="Every line that differs, explained too.")] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", metavar="", help="List every line that differs, including explained ones.")
+    ] = False,
     form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
-    """Balance the EMR by transaction date against Billing by deposit date, each cent with its reason.
+    """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.
 
-    Unexplained is 0.00 unless something is wrong; the lines that nothing explains come first. An EMR's Payment Log is
-    a CSV file with a header: clinic_id, payment_id, line_id, transaction_date, amount_paid, charge_type,
-    internal_payment, paid and, if it has it, version. It is compared by line, so that an event that never came is
-    found; it has to cover the days and clinics that are asked for.
+    Unexplained is 0.00 unless something is wrong; unexplained lines come first. An EMR's Payment Log is a CSV file with
+    a header: clinic_id, payment_id, line_id, transaction_date, amount_paid, charge_type, internal_payment, paid and
+    optionally version. It is compared by line. This finds lost events. The file must cover the selected days and
+    clinics.
     """
     from payments.journeys import balancing as journey
 

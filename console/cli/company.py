@@ -34,7 +34,10 @@ def set_company(
     company: Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")],
     *,
     hold_days: Annotated[
-        int | None, typer.Option(min=0, max=3650, help="Days to hold a payment for its own date of service.")
+        int | None,
+        typer.Option(
+            min=0, max=3650, help="Minimum days before a payment may go to charges of another date of service (rule 4)."
+        ),
     ] = None,
     dos_first: Annotated[Switch | None, typer.Option(help="Apply a payment to its own date of service first.")] = None,
     adjustments: Annotated[

@@ -123,7 +123,7 @@ app.add_typer(
     emr.app,
     name="emr",
     rich_help_panel=_EMR,
-    help="Publish events as an EMR does, for trials.",
+    help="Publish events as an EMR does, for testing.",
     epilog="Example: payments emr simulate --clinics 5 --days 14 --seed 7",
 )
 

@@ -64,7 +64,7 @@ def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption 
 
 @app.command(epilog="Example: payments months schedule acme 2026-10")
 def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
-    """Schedule a month to be closed in the coming night, and list what to resolve before."""
+    """Schedule a month to be closed in the coming night, and list what to resolve before closing."""
     from payments.journeys import closing
 
     chosen, now = _month(month), datetime.now(UTC)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from console.cli.arguments import check_order, choose, day, moment
+from console.cli.arguments import check_order, day, moment, parse_choice
 from console.reports.parameters import Parameter, ParameterKind, parameters_of
 
 _Parameters = TypeVar("_Parameters")
@@ -80,7 +80,7 @@ def _parser(parameter: Parameter) -> Callable[[str], Any]:
             return _amount
         case _:
             noun = parameter.label.lower()
-            return lambda text: choose(parameter.choices(), text, noun)
+            return lambda text: parse_choice(parameter.choices(), text, noun)
 
 
 def _amount(text: str) -> Decimal:

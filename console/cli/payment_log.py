@@ -40,7 +40,9 @@ app = typer.Typer(rich_markup_mode="rich")
 def payment_log(
     parameters: PaymentLogParameters,
     *,
-    expand: Annotated[bool, typer.Option("--expand", help="Show the dates of service that each went to.")] = False,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Show the dates of service that each payment was applied to.")
+    ] = False,
     xlsx: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a spreadsheet to this file.")] = None,
     form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,

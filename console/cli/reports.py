@@ -35,7 +35,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 def claims_feed(
     parameters: ClaimsFeedParameters,
     *,
-    summary: Annotated[bool, typer.Option("--summary", metavar="", help="How many, by status and reason.")] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", metavar="", help="Show counts and amounts by status and reason.")
+    ] = False,
     form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:

@@ -51,8 +51,8 @@ def requeue(
             done = requeueing.requeue_matching(tx, choice, now, current_user())
         else:
             done = requeueing.requeue(tx, keys, now, current_user())
-        unknown = [key for key in done.passed_over if not reporting.timeline(tx, key)]
-    skipped = [key for key in done.passed_over if key not in unknown]
+        unknown = [key for key in done.skipped if not reporting.timeline(tx, key)]
+    skipped = [key for key in done.skipped if key not in unknown]
     _print_result(done, skipped, has_some=bool(choice) or keys != unknown)
     if done.count and not enqueue.enqueue_retry_due(settings, engines):
         print_line("The queue does not answer. The payments are processed as soon as it does.")

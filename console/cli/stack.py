@@ -59,7 +59,7 @@ def wait(
 def health(
     timeout: Annotated[
         int,
-        typer.Option(min=1, max=3600, metavar="SECONDS", help="Time that the workers have to reply."),
+        typer.Option(min=1, max=3600, metavar="SECONDS", help="Maximum time to wait for replies."),
     ] = 5,
     form: FormOption = OutputFormat.TABLE,
 ) -> None:

@@ -41,7 +41,7 @@ ACCOUNT = Report(
         Column("patient", "Patient", wraps=True),
         Column("payments_total", "Payments", Kind.MONEY),
         Column("unassigned", "Unassigned", Kind.MONEY),
-        Column("balance", "Still owed", Kind.MONEY),
+        Column("balance", "Outstanding", Kind.MONEY),
         Column("company", "Company", wraps=True),
     ),
     table=("patient", "company", "payments_total", "unassigned", "balance"),
@@ -62,7 +62,7 @@ APPLIED = Report(
     ),
     table=("payment", "charge", "date_of_service", "rule", "distribution_date", "amount"),
     noun="allocation",
-    empty="Nothing is applied to a charge.",
+    empty="No payments applied.",
     total_of="amount",
 )
 ALLOCATIONS = Report(
@@ -77,7 +77,7 @@ ALLOCATIONS = Report(
     ),
     table=("patient", "payment", "charge", "rule", "amount"),
     noun="allocation",
-    empty="There is nothing to move.",
+    empty="Nothing to distribute.",
     total_of="amount",
 )
 

@@ -77,7 +77,7 @@ DIFFERENCES = Report(
         *_ITEM_COLUMNS,
         Column("unexplained", "Unexplained", Kind.MONEY),
         Column("note", "Why", wraps=True, text=_why, css_class="why"),
-        Column("transaction_date", "Paid on", Kind.DATE),
+        Column("transaction_date", "Transaction date", Kind.DATE),
         Column("charge_type", "Charge type"),
     ),
     table=("payment", "emr", "billing", "note", "unexplained"),

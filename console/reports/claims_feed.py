@@ -40,7 +40,7 @@ class ClaimsFeedParameters:
     until: date | None = last_day()
     status: Status | None = parameter(
         "Status",
-        "`Not Sent`, `Validation Failed`, `Transmission Pending` or `... Successful`.",
+        "`Not Sent`, `Validation Failed`, `Transmission Pending` or `Transmission Successful`.",
         ParameterKind.CHOICE,
         choices=_statuses,
     )
@@ -98,7 +98,7 @@ CLAIMS_FEED = Report(
     table=("payment", "charge_type", "patient", "amount", "saved_at", "status", "reason", "version", "attempts"),
     page=("payment", "patient", "charge_type", "amount", "saved_at", "status", "reason", "attempts"),
     noun="payment",
-    empty="The Claims Feed holds no such payments.",
+    empty="No matching payments.",
     total_of="amount",
     parameters=ClaimsFeedParameters,
 )

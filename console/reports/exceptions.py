@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from console.reports.definition import Column, Kind, Report
-from console.reports.output import Record, Value, entries_of
+from console.reports.output import Record, Value, nested_records
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ExceptionsParameters:
 
     reason: StrEnum | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
     case: ClosedCase | None = parameter(
-        "Case", "added, edited or deleted, of a closed month.", ParameterKind.CHOICE, choices=_cases
+        "Case", "Change in a closed month: added, edited or deleted.", ParameterKind.CHOICE, choices=_cases
     )
     clinic: str | None = clinic()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
@@ -63,7 +63,7 @@ class ExceptionsParameters:
     until: date | None = last_day()
     status: StatusChoice = parameter(
         "Status",
-        "The open ones, those that ended so, or all that ever were.",
+        "Status of the exceptions; `all` shows every one.",
         ParameterKind.CHOICE,
         choices=lambda: StatusChoice,
         metavar="|".join(StatusChoice),
@@ -100,7 +100,7 @@ def _what(record: Record) -> Value:
 
 
 def _proposed(record: Record) -> Value:
-    return [f"{Decimal(each['amount'] or 0):,} {each['method']}" for each in entries_of(record["proposal"])] or None
+    return [f"{Decimal(each['amount'] or 0):,} {each['method']}" for each in nested_records(record["proposal"])] or None
 
 
 EXCEPTIONS = Report(

@@ -1,4 +1,4 @@
-"""The state of each part of a running stack."""
+"""The state of each component of a running stack."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def _state(record: Record) -> Value:
 HEALTH = Report(
     title="Health",
     columns=(
-        Column("name", "Part"),
+        Column("name", "Component"),
         Column("is_up", "State", text=_state),
         Column("detail", "Detail", wraps=True),
     ),
     table=("name", "is_up", "detail"),
-    noun="part",
-    empty="The stack has no parts.",
+    noun="component",
+    empty="No components found.",
 )

@@ -10,8 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TextIO
 
-Entry = Mapping[str, str | None]
-Value = str | int | Decimal | date | list[str] | list[Entry] | None
+NestedRecord = Mapping[str, str | None]
+Value = str | int | Decimal | date | list[str] | list[NestedRecord] | None
 Record = Mapping[str, Value]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -46,7 +46,7 @@ def write_csv(records: Iterable[Record], keys: Sequence[str], file: TextIO | Non
     writer.writerows([_cell(record[key]) for key in keys] for record in records)
 
 
-def plain(value: Value) -> str | int | list[str] | list[Entry] | None:
+def plain(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
     """Return a value as JSON has it: money as text with two decimals, dates and moments in ISO form."""
     match value:
         case Decimal():
@@ -70,12 +70,12 @@ def _cell(value: Value) -> str:
             return _harmless(str(written))
 
 
-def entries_of(value: Value) -> list[Entry]:
-    """Return the entries of a value that is a list of them; none of any other value."""
+def nested_records(value: Value) -> list[NestedRecord]:
+    """Return the records in a list; an empty list for any other value."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
-def part_written(value: str | Entry) -> str:
+def part_written(value: str | NestedRecord) -> str:
     """Return a part of a list as one text."""
     return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 

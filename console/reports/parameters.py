@@ -56,12 +56,12 @@ def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TE
 
 def first_day(label: str = "From") -> Any:
     """Describe the first day of a period."""
-    return parameter(label, "The first day; open if left out.", ParameterKind.DAY, option="--from")
+    return parameter(label, "The first day. Default: no limit.", ParameterKind.DAY, option="--from")
 
 
 def last_day() -> Any:
     """Describe the last day of a period."""
-    return parameter("to", "The last day; open if left out.", ParameterKind.DAY, option="--to")
+    return parameter("to", "The last day. Default: no limit.", ParameterKind.DAY, option="--to")
 
 
 def clinic() -> Any:
@@ -71,7 +71,7 @@ def clinic() -> Any:
 
 def as_of() -> Any:
     """Describe the moment as of which the report is read."""
-    example = "As it was known then, e.g. 2026-11-02T09:00:00Z; now if left out."
+    example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
     return parameter("As of (UTC)", example, ParameterKind.MOMENT)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, Kind, Report
-from console.reports.output import Entry, Record, Value, entries_of
+from console.reports.output import NestedRecord, Record, Value, nested_records
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class PaymentLogParameters:
     as_of: datetime | None = as_of()
     group_by: GroupBy | None = parameter(
         "Group by",
-        "One line for each, with their number and total.",
+        "Show one row per value, with count and total.",
         ParameterKind.CHOICE,
         choices=_groups,
         metavar=GROUPS,
@@ -110,14 +110,14 @@ PAYMENT_LOG = Report(
         *("unassigned", "amount"),
     ),
     noun="row",
-    empty="The Patient Payment Log holds no such payments.",
+    empty="No matching payments.",
     total_of="amount",
     parameters=PaymentLogParameters,
 )
 
 
 def _applied_in_short(record: Record) -> Value:
-    return [f"{each['date_of_service']}: {each['amount']}" for each in entries_of(record["applied"])]
+    return [f"{each['date_of_service']}: {each['amount']}" for each in nested_records(record["applied"])]
 
 
 EXPANDED_PAYMENT_LOG = replace(
@@ -153,7 +153,7 @@ def log_records(rows: Iterable[LogRow]) -> list[Record]:
 
 def expanded_log_records(rows: Iterable[LogRow], applied: Iterable[AppliedRow]) -> list[Record]:
     """Return the rows as records, each with the charges that its payment was applied to."""
-    parts: dict[str, list[Entry]] = {}
+    parts: dict[str, list[NestedRecord]] = {}
     for each in applied:
         part = {"date_of_service": each.date_of_service.isoformat(), "charge": each.charge}
         parts.setdefault(each.payment, []).append(part | {"amount": f"{each.amount:.2f}"})

@@ -1,4 +1,4 @@
-"""The settings of clinics: which of their payments flow to Billing."""
+"""The settings of clinics: which of their payments are sent to Billing."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -36,7 +36,7 @@ SETTINGS = Report(
     ),
     table=("clinic", "company", "integration", "types"),
     noun="clinic",
-    empty="No clinic is known yet; `payments settings set` or a first event makes one.",
+    empty="No clinics yet. A clinic is added by its first event or by `payments settings set`.",
 )
 
 

@@ -38,12 +38,12 @@ TIMELINE = Report(
         Column("version", "Version", Kind.COUNT, from_width=100),
         Column("detail", "Detail", wraps=True, css_class="why"),
         Column("who", "By", from_width=120, wraps=True),
-        Column("duration_ms", "Took (ms)", Kind.COUNT, from_width=120),
+        Column("duration_ms", "Duration (ms)", Kind.COUNT, from_width=120),
         Column("error", "Error"),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),
     noun="event",
-    empty="Nothing happened to it yet.",
+    empty="No events yet.",
     parameters=TimelineParameters,
 )
 

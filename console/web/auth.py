@@ -7,7 +7,7 @@ from starlette.datastructures import FormData
 
 from console.web.context import RequestContext, app_state
 from console.web.csrf import check_csrf_token
-from console.web.errors import LoginRequiredError, PageError
+from console.web.errors import LoginRequiredError, PageError, capitalized
 from console.web.origins import SAFE_METHODS
 from payments.access import authentication
 from payments.access.rights import Right
@@ -24,7 +24,7 @@ async def read_form(request: Request) -> FormData:
     form = await request.form()
     for name, value in form.multi_items():
         if isinstance(value, str) and "\0" in value:
-            raise PageError(422, f"{name}: {NUL_SENTENCE}.", "Correct it and try again.")
+            raise PageError(422, capitalized(f"{name}: {NUL_SENTENCE}."), "Correct it and try again.")
     return form
 
 

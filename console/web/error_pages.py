@@ -1,14 +1,17 @@
 """Error responses: a page for people, JSON for programs, each with one sentence and the next step."""
 
+from collections.abc import Iterator
+
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from console import errors
 from console.web.context import RequestContext, app_state
-from console.web.errors import LoginRequiredError, PageError
+from console.web.errors import LoginRequiredError, PageError, capitalized
 from console.web.origins import is_api_request, referring_page
 from console.web.rendering import url
 from payments.access.authentication import UserError
@@ -29,8 +32,14 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_CONFLICTS = (AdjustmentError, ClosingError, ClinicOfOtherCompanyError, UserError, TooManyRowsError)
-"""Errors of the journeys that are answered with status 409."""
+_CONFLICTS: dict[type[Exception], str] = {
+    AdjustmentError: "Reload Billing Exceptions, check the exception and try again.",
+    ClosingError: "Reload Months and check the state of the month.",
+    ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
+    UserError: "Go back, correct the entry and try again.",
+    TooManyRowsError: "Go back, narrow the filter and export again.",
+}
+"""Errors of the journeys that are answered with status 409, each with the next step."""
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -78,13 +87,28 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (as above)
     first = error.errors()[0]
     # The location of an element of a list ends with its index.
-    field = next((each for each in reversed(first["loc"]) if isinstance(each, str)), "request")
-    label = field if is_api_request(request) else field.replace("_", " ")
+    field = next((each for each in reversed(first["loc"][1:]) if isinstance(each, str)), "")
+    label = field if is_api_request(request) else _label(request, field)
     if first["type"] == "missing" and first["loc"][0] == "body" and not is_api_request(request):
         return error_response(request, 422, f"The form is incomplete: {label} is missing.", "Go back and complete it.")
     is_date = str(first["type"]).startswith("date_from_")
     problem = "expected a date such as 2026-10-05" if is_date else str(first["msg"]).removeprefix("Value error, ")
-    return error_response(request, 422, f"{label}: {problem}.", "Correct it and try again.")
+    sentence = f"{label}: {problem}." if label else f"{problem}."
+    shown = sentence if is_api_request(request) else capitalized(sentence)
+    return error_response(request, 422, shown, "Correct it and try again.")
+
+
+def _label(request: Request, field: str) -> str:
+    """Return the label of a field of the report's form, or the field's name as words."""
+    titles = (getattr(model, "model_fields", {}).get(field) for model in _models(request.scope["route"].dependant))
+    return next((each.title for each in titles if each and each.title), field.replace("_", " "))
+
+
+def _models(dependant: Dependant) -> Iterator[object]:
+    """Yield the types of the query and body parameters of a route and of its dependencies."""
+    yield from (each.field_info.annotation for each in (*dependant.query_params, *dependant.body_params))
+    for dependency in dependant.dependencies:
+        yield from _models(dependency)
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:
@@ -96,13 +120,17 @@ def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 def _on_conflict(request: Request, error: Exception) -> Response:
-    return error_response(request, 409, f"{error}.", "Go back, reload the page and try again.")
+    step = next(step for conflict, step in _CONFLICTS.items() if isinstance(error, conflict))
+    # The message of a ClosingError begins with the company's id, which keeps its case.
+    sentence = f"{error}." if isinstance(error, ClosingError) else capitalized(f"{error}.")
+    return error_response(request, 409, sentence, step)
 
 
 def _on_unexpected_error(request: Request, error: Exception) -> Response:
     sentence = errors.sentence(error)
     log.error("page_failed", path=request.url.path, error_class=type(error).__name__)
     if sentence:
-        return error_response(request, 503, f"{sentence}.", "Nothing was changed. Try again in a moment.")
+        retry = "" if sentence == errors.SCHEMA_OUT_OF_DATE else " Try again in a moment."
+        return error_response(request, 503, capitalized(f"{sentence}."), f"Nothing was changed.{retry}")
     step = "Nothing was changed. Tell an operator what you did; the console's log has the details."
     return error_response(request, 500, "An unexpected error occurred.", step)

@@ -12,5 +12,10 @@ class PageError(Exception):
         super().__init__(sentence)
 
 
+def capitalized(sentence: str) -> str:
+    """Return a sentence with its first letter in upper case; the rest is unchanged."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 class LoginRequiredError(Exception):
     """The request carries neither a valid session nor a valid token."""

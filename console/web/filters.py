@@ -71,7 +71,7 @@ class PageQuery(BaseModel):
     def _check_order(self) -> Self:
         since, until = getattr(self, "since", None), getattr(self, "until", None)
         if since and until and until < since:
-            raise ValueError(f"the last day, {until}, lies before the first, {since}")
+            raise ValueError(f"the last day ({until}) is before the first day ({since})")
         return self
 
 
@@ -169,9 +169,11 @@ def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> N
 
 def _field(parameter: Parameter) -> tuple[Any, Any]:
     kind: Any = parameter.choices() if parameter.kind is ParameterKind.CHOICE else _TYPES[parameter.kind]
+    # Error messages name a field by its title.
     if parameter.is_required:
-        return kind, Field(description=parameter.help)
-    return (kind | None if parameter.default is None else kind), Field(parameter.default, description=parameter.help)
+        return kind, Field(title=parameter.label, description=parameter.help)
+    optional = kind | None if parameter.default is None else kind
+    return optional, Field(parameter.default, title=parameter.label, description=parameter.help)
 
 
 def encode_feed_cursor(cursor: FeedCursor) -> str:

@@ -47,7 +47,7 @@ class Rows(BaseModel):
 
 
 class FlowPreview(BaseModel):
-    """Whether a payment would flow to Billing, the reason if not, and the state of its month."""
+    """Whether a payment would be sent to Billing, the reason if not, and the state of its month."""
 
     flows: bool
     reason: Reason | None
@@ -56,7 +56,7 @@ class FlowPreview(BaseModel):
 
 
 class RequeueResult(BaseModel):
-    """The number of requeued payments, and the keys that were skipped because they need no requeue."""
+    """The number of requeued payments, and the keys that were skipped: already imported or not found."""
 
     count: int
     passed_over: list[str]

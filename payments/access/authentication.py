@@ -149,7 +149,7 @@ def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: time
     if not _verify_password(users.find(tx, attempt.name), attempt):
         for subject, delays in zip(subjects, (_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS), strict=True):
             users.count_failure(tx, subject, delays, now)
-        audit.add(tx, AuditEntry(now, "nobody", "log-in failed", attempt.name[:64], address=attempt.address))
+        audit.add(tx, AuditEntry(now, "nobody", "login failed", attempt.name[:64], address=attempt.address))
         return LoginResult(None, "Incorrect name or password.")
     users.reset_failures(tx, subjects[0])
     token = secrets.token_urlsafe(32)
@@ -173,7 +173,7 @@ def create_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
         raise UserError(f"user {name} is disabled")
     token = secrets.token_urlsafe(32)
     users.start_session(tx, name, NewSession(token, "token", now, now + TOKEN_LIFETIME))
-    audit.add(tx, AuditEntry(now, who, "API token made", name))
+    audit.add(tx, AuditEntry(now, who, "API token created", name))
     return token
 
 

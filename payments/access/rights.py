@@ -24,10 +24,10 @@ class Right(StrEnum):
 _PHRASES = {
     Right.VIEW: "see payments and reports",
     Right.REQUEUE: "requeue payments",
-    Right.EDIT: "resolve exceptions and close months",
+    Right.EDIT: "accept or acknowledge exceptions, and close months",
     Right.CONFIGURE: "change clinic settings",
-    Right.EXPORT: "export",
-    Right.OPERATE: "view tasks in Flower",
+    Right.EXPORT: "export reports",
+    Right.OPERATE: "view running tasks in Flower",
     Right.ADMINISTER: "manage users and read the audit history",
 }
 

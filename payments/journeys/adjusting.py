@@ -106,12 +106,16 @@ def acknowledge_if_unchanged(tx: Transaction, seen: SeenException, reason: str, 
     return payment
 
 
+def _words(status: FindingStatus) -> str:
+    return status.replace("_", " ")
+
+
 def _check_unchanged(tx: Transaction, seen: SeenException) -> None:
     # Checked last: this transaction holds the lock on the line by now, so the exception cannot change any more.
     version = findings.load(tx, [seen.finding_id])[seen.finding_id].version
     if version != seen.version:
         changed = f"you saw version {seen.version} of the payment and it is at {version} now"
-        raise AdjustmentError(seen.finding_id, f"{changed}; nothing was posted, look at it again")
+        raise AdjustmentError(seen.finding_id, f"{changed}; nothing was posted")
 
 
 def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
@@ -137,7 +141,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
         raise AdjustmentError(finding_id, "a reason is needed to acknowledge it")
     line, finding = _lock(tx, finding_id)
     if finding.status is not FindingStatus.OPEN:
-        raise AdjustmentError(finding_id, f"it is {finding.status} already")
+        raise AdjustmentError(finding_id, f"it is {_words(finding.status)} already")
     if finding.dead_letter_id is not None:
         dead_letters.close(tx, [finding.dead_letter_id], now)
     if finding.version == line.version and (settled := acknowledged(line)) is not line:
@@ -158,7 +162,7 @@ def _lock(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
 
 def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> None:
     if finding.status is not FindingStatus.OPEN:
-        raise AdjustmentError(finding.id, f"it is {finding.status} already")
+        raise AdjustmentError(finding.id, f"it is {_words(finding.status)} already")
     if not finding.reason.can_be_accepted:
         raise AdjustmentError(finding.id, "there is nothing to accept; acknowledge it with a reason")
     if line.version != finding.version:

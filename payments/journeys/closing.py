@@ -28,7 +28,7 @@ class Verification(NamedTuple):
 
 
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
-    """Schedule a month to be closed in the coming night, and return the warnings to resolve before.
+    """Schedule a month to be closed in the coming night, and return the warnings to resolve before closing.
 
     Locks the month's row. Raises ClosingError if the month has not ended, is closed or CLOSING, or if an earlier month
     with entries is not closed.
@@ -46,7 +46,7 @@ def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: s
     """Cancel a scheduled close; the month is OPEN again. Locks its row. Raises ClosingError in any other state."""
     state = month_close.lock_state(tx, company_id, month)
     if state is not MonthState.SCHEDULED:
-        raise ClosingError(company_id, month, f"it is {state}; only a scheduled month can be cancelled")
+        raise ClosingError(company_id, month, f"it is {state.lower()}; only a scheduled month can be cancelled")
     month_close.set_state(tx, (company_id, month), MonthState.OPEN, now, who)
 
 
@@ -82,7 +82,7 @@ def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) 
     if state is not MonthState.CLOSING:
         is_done = state is MonthState.CLOSED
         raise ClosingError(
-            company_id, month, "it is closed already" if is_done else f"it is {state}; begin the close first"
+            company_id, month, "it is closed already" if is_done else f"it is {state.lower()}; begin the close first"
         )
     snapshot = month_close.compute_snapshot(tx, company_id, month)
     month_close.set_closed(tx, company_id, month, snapshot, now)

@@ -1,4 +1,4 @@
-"""Tell an EMR, before the front desk saves, whether a payment would flow to Billing."""
+"""Tell an EMR, before the front desk saves, whether a payment would be sent to Billing."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from payments.store.ledger import clinics, month_close
 
 @dataclass(frozen=True, slots=True)
 class EligibilityPreview:
-    """Whether a payment saved now would flow, the reason if not, and the state of its month.
+    """Whether a payment saved now would be sent, the reason if not, and the state of its month.
 
     `is_known` is False if Billing does not know the clinic. `is_adjusted_automatically` is the company's policy for
     exceptions of a closed month.
@@ -26,7 +26,7 @@ class EligibilityPreview:
 
     @property
     def flows(self) -> bool:
-        """Whether it would flow."""
+        """Whether it would be sent."""
         return self.reason is None
 
 

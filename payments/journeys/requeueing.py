@@ -28,14 +28,14 @@ __all__ = ["FeedFilter", "RequeueFilter", "RequeueRun"]
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """How many payments were requeued, and which of the given keys were skipped because they need no requeue."""
+    """How many payments were requeued, and which of the given keys were skipped: already imported or not found."""
 
     count: int
-    passed_over: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Requeued:
-    """Requeue payments by their printed keys. Payments that are already in Billing are skipped."""
+    """Requeue payments by their printed keys. Keys that are already imported or not found are skipped."""
     numbers = {key: number for key in keys if (number := dead_letter_id(key)) is not None}
     readings = {key: list(LineKey.parse_all(key)) for key in keys if key not in numbers}
     wanted = [reading for each in readings.values() for reading in each]
@@ -55,8 +55,8 @@ def requeue_matching(tx: Transaction, requeue_filter: RequeueFilter, now: dateti
 class ExpectedOutcome:
     """The expected outcome of a requeue for a group of payments.
 
-    They flow if `reason` is None and their month is open (`is_closed` is False). `count` and `total` (dollars) describe
-    the group, `months` are those of its transaction dates, and `previous_reasons` counts its present reasons.
+    They are sent if `reason` is None and their month is open (`is_closed` is False). `count` and `total` (dollars)
+    describe the group, `months` are those of its transaction dates, and `previous_reasons` counts its present reasons.
     """
 
     reason: Reason | None
@@ -73,7 +73,7 @@ class ExpectedOutcome:
 
 
 class RequeuePreview(NamedTuple):
-    """What a run would requeue: payments by expected outcome, and the number of dead letters to read again."""
+    """What a run would requeue: payments by expected outcome, and the number of dead letters to validate again."""
 
     lines: Sequence[ExpectedOutcome]
     dead_letter_count: int
@@ -85,7 +85,7 @@ class RequeuePreview(NamedTuple):
 
 
 def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> RequeuePreview:
-    """Preview a run with the current settings. Groups that would flow come first."""
+    """Preview a run with the current settings. Groups that would be sent come first."""
     groups = requeue_candidates.groups(tx, feed_filter)
     known = clinics.load(tx, {group.clinic_id for group in groups})
     settings = {name: clinic.settings_at(now) for name, clinic in known.items()}

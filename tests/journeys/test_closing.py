@@ -98,13 +98,13 @@ def test_closing_month_cannot_be_scheduled_or_cancelled(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)
-    with pytest.raises(ClosingError, match="it is OPEN; begin the close"):
+    with pytest.raises(ClosingError, match="it is open; begin the close"):
         closing.finish_close(tx, "company", MAY, office.now)
     closing.begin_close(tx, "company", MAY, office.now, BILLER)
 
     with pytest.raises(ClosingError, match="it is being closed"):
         closing.schedule(tx, "company", MAY, office.now, BILLER)
-    with pytest.raises(ClosingError, match="it is CLOSING; only a scheduled month can be cancelled"):
+    with pytest.raises(ClosingError, match="it is closing; only a scheduled month can be cancelled"):
         closing.cancel(tx, "company", MAY, office.now, BILLER)
     closing.finish_close(tx, "company", MAY, office.now)
     with pytest.raises(ClosingError, match="it is closed already"):

@@ -79,7 +79,7 @@ def addresses(url):
     """Return the client addresses of the failed logins."""
     engine = create_engine(url)
     with engine.connect() as connection:
-        found = connection.execute(text("SELECT address FROM audit WHERE action = 'log-in failed' ORDER BY id"))
+        found = connection.execute(text("SELECT address FROM audit WHERE action = 'login failed' ORDER BY id"))
         addresses = found.scalars().all()
     engine.dispose()
     return addresses

@@ -89,7 +89,7 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 
 @router.get("/would-flow", responses=response_model(FlowPreview))
 def would_flow(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
-    """Return whether a paid line with this clinic, charge type and date would flow to Billing, before it is saved."""
+    """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
     if not context.user.sees(choice.clinic):
         raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your own.")
     with context.app.transaction() as tx:
@@ -148,7 +148,7 @@ def acknowledge(exception_id: RowId, body: AcknowledgeRequest, context: Editor) 
 def requeue(body: RequeueRequest, context: Requeuer) -> Response:
     """Requeue payments: they are evaluated again with the current settings. Payments in Billing are skipped."""
     requeued = requeue_keys(context, list(body.payments))
-    return JSONResponse({"count": requeued.count, "passed_over": list(requeued.passed_over)})
+    return JSONResponse({"count": requeued.count, "passed_over": list(requeued.skipped)})
 
 
 @router.get("/payment-log", responses=response_model(Rows))
@@ -170,7 +170,7 @@ def account(
     query: Annotated[ReportQuery[AccountParameters], Depends(report_query(AccountParameters, is_paged=False))],
     context: Viewer,
 ) -> Response:
-    """Return a patient's account: all payments, what of them is unassigned, and what is still owed."""
+    """Return a patient's account: total payments, unassigned amount and balance."""
     patient = query.parameters.patient
     with context.app.transaction() as tx:
         rows = distributing.show_account(tx, patient, context.user.clinics, query.parameters.as_of)

@@ -14,6 +14,7 @@ from console.web.forms import ReturnForm
 from console.web.pages.choices import clinic_names
 from payments import wording
 from payments.access.rights import Right
+from payments.contract.errors import dead_letter_id
 from payments.core.outcome import Status
 from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FeedRow
@@ -60,7 +61,7 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
     if not keys:
         raise PageError(422, "No payments are selected.", "Go back and select the payments to requeue.")
     requeued = requeue_keys(context, keys)
-    skipped = f"; {len(requeued.passed_over)} skipped (already imported)" if requeued.passed_over else ""
+    skipped = f"; {len(requeued.skipped)} skipped (already imported or not found)" if requeued.skipped else ""
     message = f"{requeued.count} of {len(keys)} payment{'' if len(keys) == 1 else 's'} requeued{skipped}."
     return context.redirect(form.return_to("/claims-feed", "/timeline"), message)
 
@@ -72,10 +73,10 @@ def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeue
         hidden = tuple(key for key in keys if key not in set(visible))
         requeued = requeueing.requeue(tx, visible, context.now, context.user.signature)
         for key in visible:
-            if key not in requeued.passed_over:
+            if key not in requeued.skipped:
                 context.audit(tx, "requeued", key)
     enqueue.enqueue_retry_due(context.app.settings, context.app.engines)
-    return requeueing.Requeued(requeued.count, (*requeued.passed_over, *hidden))
+    return requeueing.Requeued(requeued.count, (*requeued.skipped, *hidden))
 
 
 def _shown(row: FeedRow) -> dict[str, Any]:
@@ -83,6 +84,7 @@ def _shown(row: FeedRow) -> dict[str, Any]:
         **row._asdict(),
         "detail": wording.detail(row.detail),
         "key": row.payment if row.refused is None else row.refused,
+        "shown": row.payment or f"Unreadable event {dead_letter_id(row.refused or '')}",
         "sentence": wording.reason(row.reason),
         "may_requeue": row.status in REQUEUEABLE,
     }

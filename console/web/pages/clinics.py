@@ -86,7 +86,8 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
         before = _visible_clinic(tx, context, form.clinic)
         after = _save(tx, context, before, integration=form.integration == "on", types=types)
     sends_more = after.integration and (not before.integration or bool({*after.types} - {*before.types}))
-    message = f"Settings of clinic {after.clinic} saved. They apply to payments saved from now on."
+    period = "They apply to payments saved from now on. A clinic's first settings also apply to earlier payments."
+    message = f"Settings of clinic {after.clinic} saved. {period}"
     return context.redirect(url("/clinic", clinic=after.clinic, changed="true" if sends_more else None), message)
 
 

@@ -18,6 +18,11 @@ from payments.core.finding import FindingReason
 from payments.journeys import adjusting, reporting
 from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
 
+_NEXT_STEPS = {
+    FindingReason.PATIENT_NOT_FOUND.value: "Save the patient again in the EMR.",
+    FindingReason.VERSION_CONFLICT.value: "Save the payment again in the EMR.",
+}
+
 router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 25
@@ -70,6 +75,7 @@ def show(
         clinics=names,
         may_edit=context.may(Right.EDIT) and chosen.as_of is None,
         accepts={reason.value for reason in FindingReason if reason.can_be_accepted},
+        next_steps=_NEXT_STEPS,
         today=context.today,
     )
 

@@ -10,7 +10,7 @@ from console.reports.months import CLOSE_WARNINGS, MONTHS, warning_records
 from console.reports.output import Record
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
-from console.web.errors import PageError
+from console.web.errors import PageError, capitalized
 from console.web.filters import PageQuery, Text
 from console.web.rendering import url
 from payments.contract.money import Money, total
@@ -67,7 +67,7 @@ def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     company, month = _read_month(form, context)
     with context.app.transaction() as tx:
         warnings = closing.schedule(tx, company, month, context.now, context.user.signature)
-        context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments were not settled")
+        context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments to resolve")
     open_items = f" Payments to resolve before closing: {len(warnings)}." if warnings else ""
     message = f"{company} {month} closes tonight. You can cancel until then.{open_items}"
     return _redirect(context, company, month, message)
@@ -79,7 +79,7 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     company, month = _read_month(form, context)
     with context.app.transaction() as tx:
         closing.cancel(tx, company, month, context.now, context.user.signature)
-        context.audit(tx, "cancelled month", f"{company} {month}")
+        context.audit(tx, "cancelled month closing", f"{company} {month}")
     return _redirect(context, company, month, f"Closing of {company} {month} cancelled. The month is open.")
 
 
@@ -161,7 +161,7 @@ def _parse_month(text: str) -> Month:
     try:
         return Month.parse(text)
     except ValueError as error:
-        raise PageError(422, f"{error}.".capitalize(), "Write it as 2026-10.") from None
+        raise PageError(422, capitalized(f"{error}."), "Write it as 2026-10.") from None
 
 
 def _redirect(context: RequestContext, company: str, month: Month, message: str) -> Response:

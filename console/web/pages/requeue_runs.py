@@ -45,7 +45,7 @@ def start(
     feed_filter = _feed_filter(query, context)
     with context.app.transaction() as tx:
         run_id = requeueing.start_run(tx, feed_filter, context.now, context.user.signature)
-        context.audit(tx, "requeued all that match", f"run {run_id}", ", ".join(_criteria(feed_filter)))
+        context.audit(tx, "requeued by filter", f"run {run_id}", ", ".join(_criteria(feed_filter)))
     return _run_in_background(context, run_id, tasks)
 
 

@@ -90,13 +90,13 @@ FROM generate_series(0, 23) AS hours(hour) LEFT JOIN saves USING (hour) LEFT JOI
 """
 _AGES = f"""
 SELECT age, count(*) AS count FROM (
-    SELECT CASE WHEN opened_at > :now - interval '1 day' THEN 'today'
-        WHEN opened_at > :now - interval '3 days' THEN '1 to 3 days'
-        WHEN opened_at > :now - interval '7 days' THEN '3 to 7 days' ELSE 'over a week' END AS age
+    SELECT CASE WHEN opened_at > :now - interval '1 day' THEN 'under 1 day'
+        WHEN opened_at > :now - interval '3 days' THEN '1 to 2 days'
+        WHEN opened_at > :now - interval '7 days' THEN '3 to 6 days' ELSE '7 days or more' END AS age
     FROM findings JOIN lines ON lines.id = line_ref WHERE findings.status = 'open' AND {_OF_CLINICS}
 ) AS aged GROUP BY age
 """
-AGES = ("today", "1 to 3 days", "3 to 7 days", "over a week")
+AGES = ("under 1 day", "1 to 2 days", "3 to 6 days", "7 days or more")
 
 
 class Day(NamedTuple):

@@ -161,7 +161,9 @@ def test_account_table_fits_the_screen(
         monkeypatch.setenv("COLUMNS", str(width))
         shown = terminal.run("report", "account", owing["patient_id"]).out
         assert max(map(len, shown.splitlines())) <= width
-        assert all(word in shown for word in ("Unassigned", "Still owed", "80.00", "2 rows", "2 allocations", "Rule 2"))
+        assert all(
+            word in shown for word in ("Unassigned", "Outstanding", "80.00", "2 rows", "2 allocations", "Rule 2")
+        )
 
 
 def test_account_csv_lists_its_payments(terminal: Terminal, owing: dict[str, str]) -> None:

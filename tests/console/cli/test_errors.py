@@ -109,7 +109,7 @@ def test_database_without_tables_is_reported(
     with scratch_database(postgres_url) as empty:
         monkeypatch.setenv("DATABASE_URL", empty)
 
-        assert "`payments up` upgrades it" in error_of(terminal, "report payment-log", status=1)
+        assert "`python -m workers.migrate`" in error_of(terminal, "report payment-log", status=1)
 
 
 def test_unreachable_redis_is_reported(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ def test_month_is_scheduled_and_cancelled(terminal: Terminal, company_with_copay
         == f"Closing of {company} 2020-04 cancelled. The month is open.\n"
     )
     assert month_states(terminal, company)["2020-04"] == ("OPEN", "25.00")
-    again = "2020-04: it is OPEN; only a scheduled month can be cancelled"
+    again = "2020-04: it is open; only a scheduled month can be cancelled"
     assert error_of(terminal, f"months cancel {company} 2020-04") == f"{company} {again}"
 
 

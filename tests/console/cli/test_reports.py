@@ -135,7 +135,7 @@ def test_empty_report_prints_a_sentence_or_an_empty_array(terminal: Terminal) ->
 
     assert terminal.run(*line.split(), "--format", "json").rows == []
     assert terminal.run(*line.split(), "--format", "csv").out.split(",")[:2] == ["payment", "version"]
-    assert terminal.run(*line.split()).out == "The Claims Feed holds no such payments.\n"
+    assert terminal.run(*line.split()).out == "No matching payments.\n"
 
 
 def test_report_table_fits_the_screen_and_adds_up(

@@ -43,7 +43,7 @@ def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: Le
         ("support", "/clinic", {"clinic": "audited", "integration": "on"}, "changed clinic settings"),
         ("support", "/clinic/copy", {"clinic": "audited", "to": "audited-too"}, "changed clinic settings"),
         ("support", "/claims-feed/requeue", {"payment": "audited/shoes/1"}, "requeued"),
-        ("support", "/requeue-runs", {"status": "Not Sent", "clinic": "audited"}, "requeued all that match"),
+        ("support", "/requeue-runs", {"status": "Not Sent", "clinic": "audited"}, "requeued by filter"),
         ("admin", "/users", {**name, **password, "role": "billing"}, "user added"),
         ("admin", "/users/password", {**name, **password}, "password set"),
         ("admin", "/users/change", {**name, "role": "support", "clinics": "audited"}, "user changed"),

@@ -8,15 +8,18 @@ from tests.console.web.scenarios import LoggedIn
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/claims-feed?since=2026-13-01", "since: expected a date such as 2026-10-05"),
-        ("/claims-feed?since=x", "since: expected a date such as 2026-10-05"),
-        ("/claims-feed?since=1492-10-12", "since: input should be greater than or equal to 1900-01-01"),
-        ("/claims-feed?since=2026-02-01&until=2026-01-01", "lies before"),
+        ("/claims-feed?since=2026-13-01", "Saved from: expected a date such as 2026-10-05"),
+        ("/claims-feed?since=x", "Saved from: expected a date such as 2026-10-05"),
+        ("/claims-feed?since=1492-10-12", "Saved from: input should be greater than or equal to 1900-01-01"),
+        (
+            "/claims-feed?since=2026-02-01&until=2026-01-01",
+            "The last day (2026-01-01) is before the first day (2026-02-01).",
+        ),
         ("/claims-feed?status=Sent", "status"),
         ("/claims-feed?after=x", "cannot be found"),
         ("/timeline?payment=a/b/c", "There is no payment a/b/c"),
         ("/account?patient=nobody", "There is no patient nobody"),
-        ("/months?company=company&month=13", "expected"),
+        ("/months?company=company&month=13", "Month: expected YYYY-MM"),
         ("/requeue-runs/new", "Choose a status"),
         ("/requeue-runs/4711", "There is no such requeue"),
         ("/no-such-page", "This page does not exist"),
@@ -56,7 +59,7 @@ def test_form_with_nul_character_names_its_field(logged_in: LoggedIn, path: str,
     answer = logged_in("admin").post(path, **whole | {field: "a\0b"})
 
     assert answer.status_code == 422
-    assert f"{field}: {NUL}." in answer.text
+    assert f"{field.capitalize()}: {NUL}." in answer.text
 
 
 @pytest.mark.parametrize(

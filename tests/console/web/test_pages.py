@@ -137,7 +137,7 @@ def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Led
     texts = cells(page)
     rows = {tuple(texts[at : at + 4]) for at in range(0, len(texts), 4)}
     assert rows == {
-        ("Imported as soon as Billing has the patient.", "2026-07", "1", "9.00"),
+        ("Imported if Billing knows the patient.", "2026-07", "1", "9.00"),
         ("Exception The month is closed; a biller decides.", "2026-06", "1", "4.00"),
         (
             "Still Not Sent This charge type is not selected in the clinic's settings.".replace("'", "&#39;"),
