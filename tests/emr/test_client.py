@@ -105,7 +105,7 @@ def test_publishing_no_events_adds_no_entry(redis_url: str, server: redis.Redis,
 
 def test_write_with_a_lost_reply_is_not_repeated_silently(redis_url: str, server: redis.Redis, stream: str) -> None:
     with (
-        _wire_that_loses_the_reply_to(b"XADD", redis_url) as url,
+        _proxy_losing_reply(b"XADD", redis_url) as url,
         PaymentFeed(url, stream) as feed,
         pytest.raises(FeedUnreachableError, match="Publish again"),
     ):
@@ -122,7 +122,7 @@ def test_write_with_a_lost_reply_is_not_repeated_silently(redis_url: str, server
 def test_publish_error_states_the_confirmed_count(redis_url: str, server: redis.Redis, stream: str) -> None:
     events = [b"1", b"2", b"3", b"the reply to this one is lost", b"5"]
     with (
-        _wire_that_loses_the_reply_to(b"the reply to this one", redis_url) as url,
+        _proxy_losing_reply(b"the reply to this one", redis_url) as url,
         PaymentFeed(url, stream) as feed,
         pytest.raises(FeedUnreachableError, match="2 were confirmed") as raised,
     ):
@@ -180,29 +180,29 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _wire_that_loses_the_reply_to(command: bytes, redis_url: str) -> Iterator[str]:
-    """Pass everything on, but once the server has done what holds `command`, cut the wire in place of its reply."""
+def _proxy_losing_reply(command: bytes, redis_url: str) -> Iterator[str]:
+    """Run a proxy that forwards everything, but closes the connection instead of replying to `command`."""
     there = urlsplit(redis_url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        # A second connection would be a repetition, and is passed on in the same way.
+        # A retry opens a second connection, which is forwarded in the same way.
         arguments = (listener, (there.hostname, there.port or 6379), command)
-        threading.Thread(target=_pass_on, args=arguments, daemon=True).start()
+        threading.Thread(target=_forward, args=arguments, daemon=True).start()
         login, at, _ = there.netloc.rpartition("@")
         yield there._replace(netloc=f"{login}{at}127.0.0.1:{listener.getsockname()[1]}").geturl()
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _pass_on(listener: socket.socket, target: tuple[str, int], command: bytes) -> None:
+def _forward(listener: socket.socket, target: tuple[str, int], command: bytes) -> None:
     while True:
         try:
             near, _ = listener.accept()
         except OSError:
             return
         with near, socket.create_connection(target) as far:
-            _pass_on_until(command, near, far)
+            _forward_until(command, near, far)
 
 
-def _pass_on_until(command: bytes, near: socket.socket, far: socket.socket) -> None:
+def _forward_until(command: bytes, near: socket.socket, far: socket.socket) -> None:
     sent = b""
     while True:
         readable, _, _ = select.select([near, far], [], [])

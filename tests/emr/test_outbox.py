@@ -19,7 +19,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 @pytest.fixture(scope="module")
 def emr_url(postgres_url: str) -> Iterator[str]:
-    """The EMR's own database, in which nothing of Billing is."""
+    """The URL of the EMR's database, which contains no tables of Billing."""
     with scratch_database(postgres_url) as url:
         yield url.replace("+psycopg", "", 1)
 
@@ -44,7 +44,7 @@ def stream(redis_url: str) -> Iterator[str]:
 
 
 def said(redis_url: str, stream: str) -> list[int]:
-    """Return the numbers of the visits that the feed holds."""
+    """Return the numbers of the visits on the stream."""
     with redis.Redis.from_url(redis_url, protocol=2) as client:
         return [json.loads(fields[b"event"])["number"] for _, fields in client.xrange(stream)]
 

@@ -1,4 +1,4 @@
-"""The Payment Log of the EMR is written, read, and names the line of a lost event."""
+"""The EMR's Payment Log: writing, reading, and detecting a lost event."""
 
 import io
 from collections import defaultdict

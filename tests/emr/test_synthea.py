@@ -24,7 +24,7 @@ Id,BIRTHDATE,FIRST,LAST
 ada,1950-02-03,Ada,Abbott
 ben,1999-12-31,Ben,Brandt
 """
-# The rows of claim c1 lie between those of c2 and out of order, as a real export's may.
+# The rows of claim c1 are mixed with those of c2 and out of order, as in a real export.
 TRANSACTIONS = """\
 ID,CLAIMID,CHARGEID,PATIENTID,TYPE,METHOD,FROMDATE,PLACEOFSERVICE,NOTES,TRANSFERTYPE,PAYMENTS,PROVIDERID
 a,c1,0,ada,CHARGE,,1968-01-21T00:21:58Z,north,Visit,1,,dr
@@ -157,7 +157,7 @@ def test_real_export_events_fit_the_contract() -> None:
 @needs_real_export
 def test_real_export_yields_payments_matching_its_totals() -> None:
     export = read_export(REAL_EXPORT)
-    count, total, by_clinic = _money_from_patients(REAL_EXPORT / "claims_transactions.csv")
+    count, total, by_clinic = _patient_payment_totals(REAL_EXPORT / "claims_transactions.csv")
 
     assert (export.payment_count, export.payments_total) == (count, total)
     assert sum(1 for _ in export.payments()) == count
@@ -168,8 +168,8 @@ def test_real_export_yields_payments_matching_its_totals() -> None:
         assert (count, total) == (576, Decimal("732942.50"))
 
 
-def _money_from_patients(file: Path) -> tuple[int, Decimal, Counter[str]]:
-    """Add up in another way: for each payment, look back for the row that last said who owes."""
+def _patient_payment_totals(file: Path) -> tuple[int, Decimal, Counter[str]]:
+    """Compute the totals independently: for each payment, find the preceding row that names who owes."""
     with file.open(encoding="utf-8", newline="") as lines:
         header, *rows = csv.reader(lines)
     column = {name: number for number, name in enumerate(header)}
@@ -183,8 +183,8 @@ def _money_from_patients(file: Path) -> tuple[int, Decimal, Counter[str]]:
         if row[column["TYPE"]] != "PAYMENT":
             continue
         position = int(row[column["CHARGEID"]])
-        said = (debtors.get((row[column["CLAIMID"]], before)) for before in range(position, -1, -1))
-        if row[column["METHOD"]] == "COPAY" or next(filter(None, said), None) == "p":
+        earlier = (debtors.get((row[column["CLAIMID"]], before)) for before in range(position, -1, -1))
+        if row[column["METHOD"]] == "COPAY" or next(filter(None, earlier), None) == "p":
             count += 1
             cents += int(row[column["PAYMENTS"]].replace(".", ""))
             clinics[row[column["PLACEOFSERVICE"]]] += 1

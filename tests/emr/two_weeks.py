@@ -26,16 +26,16 @@ def simulated_events() -> list[SimulatedEvent]:
 
 
 def set_up(tx: Transaction) -> set[str]:
-    """Let the simulated clinics have their settings, and return their companies."""
+    """Configure the simulated clinics, and return their companies."""
     roster = clinics_of(CLINICS, SEED)
     for each in roster:
-        wish = SettingsUpdate(each.clinic_id, each.company_id, each.integration, each.types)
-        configuring.set_clinic(tx, wish, now=datetime(2026, 9, 1, tzinfo=UTC), who="simulator")
+        update = SettingsUpdate(each.clinic_id, each.company_id, each.integration, each.types)
+        configuring.set_clinic(tx, update, now=datetime(2026, 9, 1, tzinfo=UTC), who="simulator")
     return {each.company_id for each in roster}
 
 
 def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> None:
-    """Import events as they came, and let the sweeps look at them."""
+    """Import events in order, retry due lines and detect exceptions."""
     for first in range(0, len(events), 500):
         importing.import_events(tx, arrived(events[first : first + 500]), run(now))
     while retrying.retry_due(tx, run(now), 500).evaluated:
@@ -45,7 +45,7 @@ def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> 
 
 
 def log_of(events: Sequence[Event]) -> io.StringIO:
-    """Return the Payment Log of an EMR after these events."""
+    """Return the EMR's Payment Log after these events."""
     file = io.StringIO()
     write_payment_log(events, file)
     file.seek(0)

@@ -11,7 +11,7 @@ from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial
 
 IS_LONG = bool(os.environ.get("FAULTS_LONG"))
-# Every case, each with as few repeats as in the short run; what comes of it is not kept.
+# Every case with as few repeats as in the short run; the results are not kept.
 IS_EACH = bool(os.environ.get("FAULTS_EACH"))
 
 

@@ -31,7 +31,7 @@ def freeze(stack: RunningStack, name: str, seconds: float = STANDSTILL_SECONDS) 
     """SIGSTOP a process for some time, then SIGCONT it."""
     pid = stack.leader(name)
     stack.signal(pid, signal.SIGSTOP)
-    time.sleep(seconds)  # that it does nothing for so long is the fault
+    time.sleep(seconds)  # the duration of the fault
     stack.signal(pid, signal.SIGCONT)
 
 
@@ -78,7 +78,7 @@ def fill_memory(stack: RunningStack, seconds: float = 3) -> None:
     """Leave Valkey no memory for some time, so that it rejects writes."""
     used = int(stack.feed.info("memory")["used_memory"])
     stack.feed.config_set("maxmemory", used // 2)
-    time.sleep(seconds)  # that nothing is taken for so long is the fault
+    time.sleep(seconds)  # the duration of the fault
     stack.feed.config_set("maxmemory", 0)
 
 

@@ -47,7 +47,7 @@ class Host:
         ip("link", "set", self.cable, "down")
 
     def run(self, module: str, settings: Mapping[str, str]) -> None:
-        """Start one of our processes on this host, with a host name of its own."""
+        """Start a process of the stack on this host, with the host's name."""
         self.home.mkdir(exist_ok=True)
         inside = ["ip", "netns", "exec", self.name, "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
         with (self.home / f"{module}.log").open("wb") as log:

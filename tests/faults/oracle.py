@@ -49,7 +49,7 @@ class Oracle:
         self.event_ids.add(said["event_id"])
         key = _key(said)
         if key not in self.newest or said["version"] > self.newest[key]["version"]:
-            # A deletion says nothing of the content; what was saved last still tells which months it touches.
+            # A deletion has no content; the last save determines which months it affects.
             self.newest[key] = said
 
     def record_unprocessable(self, said: Said) -> None:

@@ -21,7 +21,7 @@ UNDONE_EVERY = 5
 
 @contextmanager
 def emr_database(database_url: str) -> Iterator[str]:
-    """Create the EMR's database beside Billing's, with the outbox and a table of saves."""
+    """Create the EMR's database on Billing's server, with the outbox and a table of saves."""
     server, name = database_url.replace("+psycopg", "", 1), f"emr_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -34,7 +34,7 @@ def make_app(broker_url: str) -> Celery:
 
 
 def count_one(number: int) -> None:
-    """Insert one row in a transaction of its own."""
+    """Insert one row in one transaction."""
     if "connection" not in _opened:
         _opened["connection"] = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
     _opened["connection"].execute("INSERT INTO stock_counts VALUES (%s)", [number])

@@ -47,7 +47,7 @@ def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: 
 
 
 def _table(rows: list[dict[str, object]]) -> str:
-    # Ours first; what is there for comparison comes last.
+    # The product's results first; those of other systems, for comparison, last.
     lines = [_line(row) for row in sorted(rows, key=lambda row: (_is_other(row), str(row["fault"])))]
     dated = sorted(str(row["at"])[:10] for row in rows)
     return _OPENING.format(cores=rows[0]["cores"]) + "".join(lines) + f"\nMeasured {dated[0]} to {dated[-1]}.\n"

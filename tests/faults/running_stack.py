@@ -28,7 +28,7 @@ class RunningStack:
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
-        # The ladder is short: a test cannot wait for half an hour until something is tried again.
+        # A short backoff schedule, because a test cannot wait half an hour for a retry.
         self.environment = clean_environment() | {
             "PAYMENTS_HOME": str(home),
             "PAYMENTS_FLOWER_PORT": str(free_port()),
@@ -142,7 +142,7 @@ class RunningStack:
         if name in PROCESSES:
             module = self.importer if name == "importer" else f"workers.{name}"
             return command_of(pid).endswith(module)
-        # An engine works in its folder; Valkey shows another command line than the one that it was started with.
+        # An engine runs in its folder. Valkey changes its command line after the start.
         return folder_of(pid).is_relative_to(self.home / name)
 
     def _ended(self) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from types import ModuleType
 
-# Loaded before their clocks are replaced; what is loaded later reads the right time of day, and nobody needs it.
+# Modules to import before their clocks are replaced. Modules imported later have the real time; no test needs them.
 EDGES = ("celery.app.base", "celery.beat", "celery.schedules", "celery.worker.request", "celery.utils.time")
 TASKS = ("importing", "detecting", "adjusting", "closing", "distributing", "balancing", "resources")
 

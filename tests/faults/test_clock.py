@@ -125,6 +125,6 @@ def _beat_goes_on(stack: RunningStack) -> None:
 
 
 def _sent_by_beat(stack: RunningStack) -> int:
-    """Count the tasks that workers ran for beat, which are logged at a level of their own."""
+    """Count the tasks that workers ran for beat; they are logged at level debug."""
     log = (stack.home / "supervisor.log").read_text(errors="replace")
     return sum('"task_succeeded"' in line and '"debug"' in line for line in log.splitlines())

@@ -80,7 +80,7 @@ def _frozen(stack: RunningStack, state: str) -> tuple[int, int] | None:
         return None
     before = _silent(stack, state)
     time.sleep(1 if before else 0)
-    # In every other's something has been said meanwhile.
+    # A connection that was active since then has another state_change.
     still = before and before & _silent(stack, state)
     if still:
         return child, still.pop()[0]
@@ -116,7 +116,7 @@ def test_stopped_worker_finishes_its_chunk_and_leaves_the_rest_pending(trial: Tr
             until(lambda leader=leader: not is_alive(leader), 15, "it has ended within its grace")
             recoveries.append(trial.recovery())
         result.recovery_seconds = longest(recoveries)
-    # It went by itself each time, and was not killed for being slow.
+    # It stopped in time each time, and was not killed.
     assert _endings(stack)[ended_before:] == [0] * times
 
 

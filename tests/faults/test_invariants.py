@@ -58,7 +58,7 @@ def fortnight(database: Database) -> Iterator[Books]:
         books.closed.update(invariants.closed_totals(tx, books.oracle))
         books.record(after)
         books.look().check()
-        # Here the tables are free for all; the product's own guards are tried elsewhere.
+        # Disable the triggers, which other tests cover.
         tx.execute(text("SET LOCAL session_replication_role = replica"))
         yield books
         tx.rollback()

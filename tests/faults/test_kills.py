@@ -18,7 +18,7 @@ def test_killed_processes_lose_and_duplicate_nothing(trial: Trial, is_long: bool
         for number in range(kills):
             name, _, is_child = chance.choice(VICTIMS).partition(" ")
             (kill_child if is_child else kill)(trial.stack, name)
-            time.sleep(chance.uniform(0.0, 0.6))  # the moment of the next kill is the point, not an event
+            time.sleep(chance.uniform(0.0, 0.6))  # the time until the next kill
             if number % 10 == 9:
                 recoveries.append(trial.recovery())
         result.recovery_seconds = longest(recoveries)

@@ -52,7 +52,7 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
     if trial.keeps_results:
         result.write(RESULTS)
     print(result)  # noqa: T201 (pytest shows it with -s)
-    # That is what the stream is for; should plain Celery no longer lose a task, the page must not say so.
+    # The page states that plain Celery loses tasks. If it no longer does, the page must change.
     assert result.lost > 0
 
 

@@ -50,7 +50,7 @@ def test_connections_cut_in_transactions_cost_one_attempt(trial: Trial) -> None:
 @pytest.mark.long
 def test_transactions_rejected_by_postgres_are_imported_later(trial: Trial, state: str, fault: str) -> None:
     with trial.run(f"{fault}: PostgreSQL answers {state} to half of the commits", times=1) as result:
-        # Each event of a transaction is refused by itself: few enough that half of the transactions get through.
+        # The share counts events. At 2 % each, about half of the transactions contain no rejected event.
         with postgres_rejecting(trial.stack, state, share=0.02) as failed:
             time.sleep(8)
         result.recovery_seconds = round(trial.recovery(), 1)

@@ -22,7 +22,7 @@ from tests.faults.trial import Trial, longest
 pytestmark = pytest.mark.long
 
 LIMITS = {"soft time limit": {"soft_time_limit": 1}, "hard time limit": {"soft_time_limit": 1, "time_limit": 2}}
-# In each of them a task that imports a chunk is cut off in the middle of it.
+# Crashes during the import of a chunk.
 READING = ("SIGKILL", "sys.exit", "MemoryError", "os._exit")
 REFUSING = """
 CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS

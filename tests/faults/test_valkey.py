@@ -76,7 +76,7 @@ def test_emptied_broker_loses_no_payment(trial: Trial, is_long: bool) -> None:
             started, newest = time.monotonic(), trial.stack.newest()
             trial.stack.broker.flushdb()
             trial.stack.signal(worker, signal.SIGCONT)
-            # Nobody is told any more of what was on the feed by now.
+            # No message for the current entries exists any more.
             until(lambda at=newest: trial.stack.is_acknowledged(at), 60, "what was on the feed is imported")
             recoveries.append(time.monotonic() - started)
         result.recovery_seconds = longest(recoveries)

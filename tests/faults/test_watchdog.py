@@ -18,7 +18,7 @@ def test_stalled_worker_is_restarted_within_half_a_minute(trial: Trial, is_long:
         for _ in range(times):
             stalled, since = stack.leader("importer"), time.monotonic()
             app.control.cancel_consumer(IMPORTS)
-            # Imported payments would not show it, because the current time slice goes on for a moment.
+            # Imports do not show the stall, because the current time slice continues for a moment.
             until(lambda stalled=stalled: stack.leader("importer") != stalled, 30, "another importer runs")
             trial.recovery()
             recoveries.append(time.monotonic() - since)

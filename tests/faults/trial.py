@@ -147,7 +147,7 @@ class Trial:
         return time.monotonic() - started
 
     def _send_messages_here(self) -> None:
-        # A process has one application for all plants, and it speaks to that which it was told of last.
+        # A process has one Celery application, which uses the broker that was configured last.
         make_app(celery_settings(self.stack.engines, read_settings({})))
 
     def _published(self, body: bytes) -> bool:
