@@ -51,8 +51,8 @@ def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TA
 
 
 def _with_payments(account: AccountRow, entries: Iterable[LogRow], applied: Iterable[AllocationRow]) -> dict[str, Any]:
-    moved = [row._asdict() for row in applied if row.company == account.company]
-    return asdict(account) | {"payments": log_records(entries), "applied": moved}
+    own = applied_records(row for row in applied if row.company == account.company)
+    return asdict(account) | {"payments": log_records(entries), "applied": own}
 
 
 def distribute(

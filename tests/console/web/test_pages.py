@@ -85,7 +85,7 @@ def test_links_to_earlier_and_later_days_lead_to_pages(logged_in: LoggedIn, path
 
 
 def test_week_before_an_open_start_keeps_the_open_start(logged_in: LoggedIn) -> None:
-    page = logged_in("billing").get("/balancing", wait_until="2026-06-30").text
+    page = logged_in("billing").get("/balancing", until="2026-06-30").text
 
     assert "up to 2026-06-30" in page
     assert '<input type="date" name="since" value="">' in page

@@ -153,7 +153,7 @@ def test_page_and_table_show_the_headings_of_the_report(case: Case, terminal: Te
 
 def test_account_and_balancing_show_the_headings_of_their_reports(payments: None, logged_in: LoggedIn) -> None:
     account = logged_in("billing").get("/account", patient="patient").text
-    balancing = logged_in("billing").get("/balancing", since="2026-06-01", wait_until="2026-06-30", clinic=CLINIC).text
+    balancing = logged_in("billing").get("/balancing", since="2026-06-01", until="2026-06-30", clinic=CLINIC).text
     audit = headings(logged_in("admin").get("/audit").text)
 
     assert holds_in_order(headings(account), [column.heading for column in APPLIED.page_columns])
