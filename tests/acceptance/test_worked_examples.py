@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.events import ALL_TYPES, Event, deletion, key, patient, payment
 from tests.acceptance.stack import Row, Stack
 from tests.acceptance.test_account import charge
-from tests.worked_examples import EXAMPLES, W3, W6, W15, Example
+from tests.builders.worked_examples import EXAMPLES, W3, W6, W15, Example
 
 CLINIC = COMPANY = "worked"
 MONTHS = ("2020-04", "2020-05", "2020-06")

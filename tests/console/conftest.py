@@ -18,8 +18,8 @@ from payments.journeys import configuring, importing
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db import connection
 from payments.store.db.connection import Database, connect, transaction
+from tests.builders.events import NOW, run_context, stream_entries
 from tests.engines import flush, scratch_database
-from tests.make import NOW, arrived, run
 
 # Cheap hashing: the tests log in many users.
 CHEAP = HashCost(memory_kib=8, passes=1, lanes=1)
@@ -69,7 +69,7 @@ class Billing:
 
     def import_events(self, *events: Event | bytes) -> None:
         with transaction(self._database) as tx:
-            importing.import_events(tx, arrived(events), run())
+            importing.import_events(tx, stream_entries(events), run_context())
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from payments.contract.event import ChargeType, LineKey, Method, read_event
 from payments.contract.partial_event import read_partial_event
-from tests.make import body, deleted, patient, said, saved
+from tests.builders.events import deleted_payment, event_body, payment_fields, saved_patient, saved_payment
 
 CHANGES = {
     "company_id": "other",
@@ -40,7 +40,7 @@ amounts = st.decimals(0, 9_999_999_999, places=2).map(lambda amount: f"{amount:.
 
 
 def test_event_holds_what_the_emr_saved():
-    event = saved("25.00", saved_at="2026-06-05T23:30:00-07:00", memo="", date_of_service=None)
+    event = saved_payment("25.00", saved_at="2026-06-05T23:30:00-07:00", memo="", date_of_service=None)
 
     assert event.key == LineKey("clinic", "payment", "1")
     assert (event.charge_type, event.method, event.amount) == (ChargeType.COPAY, Method.CASH, Decimal("25.00"))
@@ -49,14 +49,14 @@ def test_event_holds_what_the_emr_saved():
     assert (event.memo, event.date_of_service) == (None, None)
 
 
-@pytest.mark.parametrize("event", [saved(), deleted(), patient()], ids=lambda event: event.type)
+@pytest.mark.parametrize("event", [saved_payment(), deleted_payment(), saved_patient()], ids=lambda event: event.type)
 def test_unknown_field_is_ignored(event):
-    content = json.loads(body(event)) | {"entered_by": "K. Front Desk", "collected_by": {"name": "K."}}
+    content = json.loads(event_body(event)) | {"entered_by": "K. Front Desk", "collected_by": {"name": "K."}}
 
-    read = read_event(body(content))
+    read = read_event(event_body(content))
 
     assert read == event
-    assert b"Front Desk" not in body(read)
+    assert b"Front Desk" not in event_body(read)
 
 
 @given(
@@ -67,36 +67,36 @@ def test_unknown_field_is_ignored(event):
     st.text(max_size=50),
 )
 def test_event_is_read_back_as_it_was_written(payment_id, patient_id, charge_type, amount, memo):
-    event = saved(
+    event = saved_payment(
         amount, payment_id=payment_id, patient_id=patient_id, charge_type=charge_type, memo=memo.replace("\0", "")
     )
 
-    assert read_event(body(event)) == event
-    assert read_event(body(event)).content_hash == event.content_hash
+    assert read_event(event_body(event)) == event
+    assert read_event(event_body(event)).content_hash == event.content_hash
 
 
 def test_refund_line_may_be_negative():
-    assert saved("-80.00", refund_of="payment-1").amount == Decimal("-80.00")
+    assert saved_payment("-80.00", refund_of="payment-1").amount == Decimal("-80.00")
 
 
 def test_payment_on_account_has_no_date_of_service():
-    assert saved(charge_type="Payment on Account").service_date is None
-    assert saved().service_date == date(2026, 6, 5)
+    assert saved_payment(charge_type="Payment on Account").service_date is None
+    assert saved_payment().service_date == date(2026, 6, 5)
 
 
 def test_content_hash_excludes_event_id_and_save_time():
-    assert saved().content_hash == saved(saved_at="2026-06-05T18:00:00Z", schema=1).content_hash
+    assert saved_payment().content_hash == saved_payment(saved_at="2026-06-05T18:00:00Z", schema=1).content_hash
 
 
 def test_content_hash_depends_on_every_other_field():
-    assert set(CHANGES) == set(saved().__class__.model_fields) - {"schema_", "type", "event_id", "saved_at"}
-    hashes = {name: saved(**{name: value}).content_hash for name, value in CHANGES.items()}
+    assert set(CHANGES) == set(saved_payment().__class__.model_fields) - {"schema_", "type", "event_id", "saved_at"}
+    hashes = {name: saved_payment(**{name: value}).content_hash for name, value in CHANGES.items()}
 
-    assert len({saved().content_hash, *hashes.values(), deleted().content_hash}) == len(CHANGES) + 2
+    assert len({saved_payment().content_hash, *hashes.values(), deleted_payment().content_hash}) == len(CHANGES) + 2
 
 
 def test_content_hash_never_changes_between_releases():
-    assert [event.content_hash.hex() for event in (saved(), deleted(), patient())] == [
+    assert [event.content_hash.hex() for event in (saved_payment(), deleted_payment(), saved_patient())] == [
         "e95cdb60b1622d55bc93dabb1703c099",
         "6493c5fe0a093718048b5cac0bd2d2c6",
         "b41f466c2e59bba2fb11aeca9a2b159a",
@@ -124,7 +124,7 @@ def test_parsed_keys_include_the_printed_key(clinic_id, payment_id, line_id):
 
 
 def test_partial_event_holds_the_valid_fields():
-    seen = read_partial_event(body(said(amount_due="a lot", version=7)))
+    seen = read_partial_event(event_body(payment_fields(amount_due="a lot", version=7)))
 
     assert (seen.key, seen.version, seen.patient_id) == (LineKey("clinic", "payment", "1"), 7, "patient")
     assert (seen.charge_type, seen.amount_paid) == (ChargeType.COPAY, Decimal("25.00"))
@@ -135,4 +135,4 @@ def test_partial_event_holds_the_valid_fields():
     "changes", [{"clinic_id": 7}, {"payment_id": ""}, {"line_id": ...}, {"line_id": "\ud800"}], ids=repr
 )
 def test_partial_event_without_a_part_of_the_key_has_no_key(changes):
-    assert read_partial_event(body(said(**changes))).key is None
+    assert read_partial_event(event_body(payment_fields(**changes))).key is None

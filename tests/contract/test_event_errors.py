@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from payments.contract.errors import EventError
 from payments.contract.event import read_event
 from payments.contract.partial_event import PartialEvent, read_partial_event
-from tests.make import body, said
+from tests.builders.events import event_body, payment_fields
 
 DOLLARS = 'expected dollars as text with two decimals, e.g. "25.00"'
 DAY = "expected a date that exists, YYYY-MM-DD"
@@ -93,12 +93,12 @@ WRONG_VALUES = [
     ("provider_id", "x" * 201, "expected text of up to 200 characters"),
     ("refund_of", {"payment": "1"}, "expected text of up to 200 characters"),
 ]
-REQUIRED = [name for name in said() if name != "type"]
+REQUIRED = [name for name in payment_fields() if name != "type"]
 
 
 def refusal(content):
     with pytest.raises(EventError) as refused:
-        read_event(content if isinstance(content, bytes) else body(content))
+        read_event(content if isinstance(content, bytes) else event_body(content))
     return refused.value
 
 
@@ -113,7 +113,7 @@ def test_body_that_is_not_a_json_object_is_refused_with_its_position(content, fo
 
 @pytest.mark.parametrize(("field", "value", "said_of_it"), WRONG_VALUES, ids=lambda value: repr(value)[:30])
 def test_invalid_value_is_refused_in_one_line_with_its_field(field, value, said_of_it):
-    error = refusal(said(**{field: value}))
+    error = refusal(payment_fields(**{field: value}))
 
     assert error.field == field
     assert str(error).startswith(f"{field}: {said_of_it}")
@@ -123,7 +123,7 @@ def test_invalid_value_is_refused_in_one_line_with_its_field(field, value, said_
 
 @pytest.mark.parametrize("field", REQUIRED)
 def test_missing_field_is_refused_with_its_name(field):
-    error = refusal(said(**{field: ...}))
+    error = refusal(payment_fields(**{field: ...}))
 
     assert error.field == field
     assert str(error).startswith(f"{field}: missing; expected ")
@@ -134,8 +134,8 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=5,
 )
-nearly_events = st.dictionaries(st.sampled_from([*said(), "memo", "refund_of"]), json_values).map(
-    lambda changes: json.dumps(said(**changes)).encode()
+nearly_events = st.dictionaries(st.sampled_from([*payment_fields(), "memo", "refund_of"]), json_values).map(
+    lambda changes: json.dumps(payment_fields(**changes)).encode()
 )
 
 
@@ -148,7 +148,7 @@ def test_any_body_is_read_or_refused_in_one_printable_line(content):
         told = str(error)
     else:
         told = "read"
-        assert read_event(body(event)) == event
+        assert read_event(event_body(event)) == event
 
     assert told.isprintable()
     assert 0 < len(told) < 300

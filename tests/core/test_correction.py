@@ -11,7 +11,7 @@ from payments.contract.event import ChargeType, Method
 from payments.contract.money import ZERO, total
 from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
 from payments.core.line import EntryDimensions, LedgerPosting
-from tests.make import posting
+from tests.builders.events import ledger_posting
 
 amounts = st.integers(-9_999, 9_999).map(lambda cents: (Decimal(cents) / 100).quantize(ZERO)).filter(bool)
 dimensions_ = st.builds(
@@ -66,20 +66,22 @@ def test_negative_amounts_come_first(before, wanted):
 
 
 def test_change_of_amount_is_one_posting():
-    assert correcting_postings([posting("25.00")], posting("35.00")) == (posting("10.00"),)
-    assert correcting_postings([posting("60.00"), posting("-15.00")], posting("40.00")) == (posting("-5.00"),)
+    assert correcting_postings([ledger_posting("25.00")], ledger_posting("35.00")) == (ledger_posting("10.00"),)
+    assert correcting_postings([ledger_posting("60.00"), ledger_posting("-15.00")], ledger_posting("40.00")) == (
+        ledger_posting("-5.00"),
+    )
 
 
 def test_change_of_method_is_a_pair_of_postings():
-    moved = correcting_postings([posting("40.00")], posting("45.00", method=Method.CHECK))
+    moved = correcting_postings([ledger_posting("40.00")], ledger_posting("45.00", method=Method.CHECK))
 
-    assert moved == (posting("-40.00"), posting("45.00", method=Method.CHECK))
+    assert moved == (ledger_posting("-40.00"), ledger_posting("45.00", method=Method.CHECK))
 
 
 def test_change_of_date_is_a_pair_in_an_open_month_and_nothing_in_a_closed_one():
-    before, wanted = [posting("40.00", day="2026-06-05")], posting("40.00", day="2026-06-08")
+    before, wanted = [ledger_posting("40.00", day="2026-06-05")], ledger_posting("40.00", day="2026-06-08")
 
-    assert correcting_postings(before, wanted) == (posting("-40.00", day="2026-06-05"), wanted)
+    assert correcting_postings(before, wanted) == (ledger_posting("-40.00", day="2026-06-05"), wanted)
     assert adjusting_entries(before, wanted) == ()
 
 
@@ -89,5 +91,8 @@ def test_adjusting_entries_add_up_to_target_minus_posted(before, wanted):
 
 
 def test_postings_that_add_up_to_zero_are_not_effective():
-    assert effective_postings([posting("50.00"), posting("-50.00", day="2026-07-02")]) == ()
-    assert effective_postings([posting("50.00"), posting("-20.00")]) == (posting("50.00"), posting("-20.00"))
+    assert effective_postings([ledger_posting("50.00"), ledger_posting("-50.00", day="2026-07-02")]) == ()
+    assert effective_postings([ledger_posting("50.00"), ledger_posting("-20.00")]) == (
+        ledger_posting("50.00"),
+        ledger_posting("-20.00"),
+    )

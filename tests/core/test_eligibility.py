@@ -18,7 +18,7 @@ from payments.core.eligibility import (
 )
 from payments.core.import_rule import ImportContext, decide
 from payments.core.outcome import Reason
-from tests.make import BACKOFF, COPAYS, NOW, edited, saved
+from tests.builders.events import BACKOFF, COPAYS, NOW, next_version, saved_payment
 
 NOTHING_SELECTED = ClinicSettings(integration=True, charge_types=frozenset())
 
@@ -41,19 +41,19 @@ def imported(event):
 def test_row_of_rule_d2_has_its_verdict(row):
     changes, settings, verdict = ROWS[row]
 
-    assert check_eligibility(saved(**changes), None, settings or COPAYS) == verdict
+    assert check_eligibility(saved_payment(**changes), None, settings or COPAYS) == verdict
 
 
 @pytest.mark.parametrize(("earlier", "later"), [*combinations(ROWS, 2)])
 def test_first_matching_row_decides(earlier, later):
     (changes, settings, verdict), (also, other_settings, _) = ROWS[earlier], ROWS[later]
 
-    assert check_eligibility(saved(**also | changes), None, settings or other_settings or COPAYS) == verdict
+    assert check_eligibility(saved_payment(**also | changes), None, settings or other_settings or COPAYS) == verdict
 
 
 @pytest.mark.parametrize("charge_type", ChargeType)
 def test_charge_type_is_eligible_only_if_it_is_selected(charge_type):
-    event = saved(charge_type=charge_type)
+    event = saved_payment(charge_type=charge_type)
     for selected in ChargeType:
         settings = ClinicSettings(integration=True, charge_types=frozenset({selected}))
         assert (check_eligibility(event, None, settings) == Eligible()) is (selected is charge_type)
@@ -61,9 +61,9 @@ def test_charge_type_is_eligible_only_if_it_is_selected(charge_type):
 
 @pytest.mark.parametrize("settings", [SWITCHED_OFF, NOTHING_SELECTED], ids=["switched off", "type unticked"])
 def test_imported_line_stays_eligible_when_settings_change(settings):
-    first = saved()
+    first = saved_payment()
 
-    assert check_eligibility(edited(first, memo="corrected"), imported(first), settings) == Eligible()
+    assert check_eligibility(next_version(first, memo="corrected"), imported(first), settings) == Eligible()
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_imported_line_stays_eligible_when_settings_change(settings):
     ids=["type", "internal", "paid"],
 )
 def test_imported_line_becomes_ineligible_by_its_own_change(change, verdict):
-    first = saved()
+    first = saved_payment()
 
-    assert check_eligibility(edited(first, **change), imported(first), COPAYS) == verdict
+    assert check_eligibility(next_version(first, **change), imported(first), COPAYS) == verdict
 
 
 def test_line_that_was_never_imported_does_not_stay_eligible():
-    first = saved(internal_payment=True)
-    second = edited(first, internal_payment=False)
+    first = saved_payment(internal_payment=True)
+    second = next_version(first, internal_payment=False)
 
     assert check_eligibility(second, imported(first), SWITCHED_OFF) == Ineligible(Reason.INTEGRATION_OFF)
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from payments.core.import_rule import ImportContext, decide, decide_again, decide_failed
 from payments.core.outcome import Held, HoldCause, NotSent, Reason
-from tests.make import BACKOFF, COPAYS, NOW, edited, saved
+from tests.builders.events import BACKOFF, COPAYS, NOW, next_version, saved_payment
 
-FIRST = saved("25.00")
+FIRST = saved_payment("25.00")
 KNOWN = ImportContext(NOW, BACKOFF, COPAYS)
 UNKNOWN = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False)
 
@@ -36,7 +36,7 @@ def test_new_version_of_a_held_line_restarts_the_schedule():
     held = decide_again(decided(FIRST, None, UNKNOWN).line, UNKNOWN).line
 
     assert held.outcome.retry_count == 2
-    assert decided(edited(FIRST), held, UNKNOWN).line.outcome.retry_count == 1
+    assert decided(next_version(FIRST), held, UNKNOWN).line.outcome.retry_count == 1
 
 
 def test_failed_evaluation_holds_the_line_with_its_error_and_then_it_is_not_sent():
@@ -59,7 +59,7 @@ def test_failed_evaluation_holds_the_line_with_its_error_and_then_it_is_not_sent
 def test_patient_schedule_has_even_steps_that_faults_do_not_use_up():
     quarter = timedelta(minutes=15)
     unknown = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False, patient_schedule=(quarter,) * 2)
-    event = saved()
+    event = saved_payment()
     line = decide(event, event.content_hash, None, unknown).line
     assert line.outcome == Held(NOW + quarter, 1, HoldCause.PATIENT_NOT_FOUND)
 

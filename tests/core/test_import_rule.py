@@ -20,7 +20,7 @@ from payments.core.outcome import (
     Reason,
     Status,
 )
-from tests.make import BACKOFF, COPAYS, NOW, deleted, edited, posting, saved
+from tests.builders.events import BACKOFF, COPAYS, NOW, deleted_payment, ledger_posting, next_version, saved_payment
 
 MAY, JUNE = Month(2026, 5), Month(2026, 6)
 
@@ -38,7 +38,7 @@ def summary(decision):
     return line.outcome.application, line.outcome.status, line.outcome.target, line.posted
 
 
-FIRST = saved("25.00")
+FIRST = saved_payment("25.00")
 IMPORTED, UPDATED, REMOVED, EXCEPTION, NONE = (
     Application.IMPORTED,
     Application.UPDATED,
@@ -51,25 +51,25 @@ IN_MAY = {"transaction_date": "2026-05-20"}
 
 # The previous version, the new one, the states of June and May; then what Billing did, T and P.
 CASES = {
-    "new in an open month": (None, saved("25.00"), OPEN, OPEN, IMPORTED, "25.00", "25.00"),
-    "new in a scheduled month": (None, saved("25.00"), SCHEDULED, OPEN, IMPORTED, "25.00", "25.00"),
-    "new in a closed month": (None, saved("25.00"), CLOSED, OPEN, EXCEPTION, "25.00", "0.00"),
-    "deletion of an unknown line": (None, deleted(), OPEN, OPEN, NONE, "0.00", "0.00"),
-    "deletion of an unknown line, closed": (None, deleted(), CLOSED, OPEN, NONE, "0.00", "0.00"),
-    "edited": (FIRST, edited(FIRST, amount_paid="35.00"), OPEN, OPEN, UPDATED, "35.00", "35.00"),
-    "memo edited": (FIRST, edited(FIRST, memo="m"), OPEN, OPEN, UPDATED, "25.00", "25.00"),
-    "moved into an open month": (FIRST, edited(FIRST, **IN_MAY), OPEN, OPEN, UPDATED, "25.00", "25.00"),
-    "moved into a closed month": (FIRST, edited(FIRST, **IN_MAY), OPEN, CLOSED, EXCEPTION, "25.00", "25.00"),
-    "moved out of a closed month": (FIRST, edited(FIRST, **IN_MAY), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
-    "deleted": (FIRST, deleted(version=2), OPEN, OPEN, REMOVED, "0.00", "0.00"),
-    "edited, closed": (FIRST, edited(FIRST, amount_paid="35.00"), CLOSED, OPEN, EXCEPTION, "35.00", "25.00"),
-    "method edited, closed": (FIRST, edited(FIRST, method="Check"), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
-    "memo edited, closed": (FIRST, edited(FIRST, memo="m"), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
-    "saved unchanged, closed": (FIRST, edited(FIRST), CLOSED, OPEN, UPDATED, "25.00", "25.00"),
-    "deleted, closed": (FIRST, deleted(version=2), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
-    "unpaid": (FIRST, edited(FIRST, paid=False), OPEN, OPEN, REMOVED, "0.00", "0.00"),
-    "unpaid, closed": (FIRST, edited(FIRST, paid=False), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
-    "zero due": (FIRST, edited(FIRST, amount_due="0.00"), OPEN, OPEN, EXCEPTION, None, "25.00"),
+    "new in an open month": (None, saved_payment("25.00"), OPEN, OPEN, IMPORTED, "25.00", "25.00"),
+    "new in a scheduled month": (None, saved_payment("25.00"), SCHEDULED, OPEN, IMPORTED, "25.00", "25.00"),
+    "new in a closed month": (None, saved_payment("25.00"), CLOSED, OPEN, EXCEPTION, "25.00", "0.00"),
+    "deletion of an unknown line": (None, deleted_payment(), OPEN, OPEN, NONE, "0.00", "0.00"),
+    "deletion of an unknown line, closed": (None, deleted_payment(), CLOSED, OPEN, NONE, "0.00", "0.00"),
+    "edited": (FIRST, next_version(FIRST, amount_paid="35.00"), OPEN, OPEN, UPDATED, "35.00", "35.00"),
+    "memo edited": (FIRST, next_version(FIRST, memo="m"), OPEN, OPEN, UPDATED, "25.00", "25.00"),
+    "moved into an open month": (FIRST, next_version(FIRST, **IN_MAY), OPEN, OPEN, UPDATED, "25.00", "25.00"),
+    "moved into a closed month": (FIRST, next_version(FIRST, **IN_MAY), OPEN, CLOSED, EXCEPTION, "25.00", "25.00"),
+    "moved out of a closed month": (FIRST, next_version(FIRST, **IN_MAY), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
+    "deleted": (FIRST, deleted_payment(version=2), OPEN, OPEN, REMOVED, "0.00", "0.00"),
+    "edited, closed": (FIRST, next_version(FIRST, amount_paid="35.00"), CLOSED, OPEN, EXCEPTION, "35.00", "25.00"),
+    "method edited, closed": (FIRST, next_version(FIRST, method="Check"), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
+    "memo edited, closed": (FIRST, next_version(FIRST, memo="m"), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
+    "saved unchanged, closed": (FIRST, next_version(FIRST), CLOSED, OPEN, UPDATED, "25.00", "25.00"),
+    "deleted, closed": (FIRST, deleted_payment(version=2), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
+    "unpaid": (FIRST, next_version(FIRST, paid=False), OPEN, OPEN, REMOVED, "0.00", "0.00"),
+    "unpaid, closed": (FIRST, next_version(FIRST, paid=False), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
+    "zero due": (FIRST, next_version(FIRST, amount_due="0.00"), OPEN, OPEN, EXCEPTION, None, "25.00"),
 }
 
 
@@ -88,8 +88,8 @@ def test_version_gets_the_outcome_of_rule_d3(case):
     ("case", "first", "event"),
     [
         (ClosedCase.ADDED, None, FIRST),
-        (ClosedCase.EDITED, FIRST, edited(FIRST, amount_paid="35.00")),
-        (ClosedCase.DELETED, FIRST, deleted(version=2)),
+        (ClosedCase.EDITED, FIRST, next_version(FIRST, amount_paid="35.00")),
+        (ClosedCase.DELETED, FIRST, deleted_payment(version=2)),
     ],
 )
 def test_closed_month_gets_no_postings_and_the_outcome_names_the_case(case, first, event):
@@ -101,25 +101,32 @@ def test_closed_month_gets_no_postings_and_the_outcome_names_the_case(case, firs
 
 
 def test_line_that_becomes_internal_in_a_closed_month_is_an_exception_with_its_reason():
-    decision = decided(edited(FIRST, internal_payment=True), decided(FIRST).line, context(CLOSED))
+    decision = decided(next_version(FIRST, internal_payment=True), decided(FIRST).line, context(CLOSED))
 
     assert decision.line.outcome == ClosedMonth(ClosedCase.DELETED, ZERO, Reason.INTERNAL_PAYMENT)
     assert decision.line.outcome.status is Status.NOT_SENT
 
 
-OTHER_TYPE = edited(FIRST, charge_type="Supplies")
-CHANGES = [edited(FIRST, amount_paid="35.00"), deleted(version=2), edited(FIRST, **IN_MAY), OTHER_TYPE]
+OTHER_TYPE = next_version(FIRST, charge_type="Supplies")
+CHANGES = [
+    next_version(FIRST, amount_paid="35.00"),
+    deleted_payment(version=2),
+    next_version(FIRST, **IN_MAY),
+    OTHER_TYPE,
+]
 
 
 @pytest.mark.parametrize(
     ("last", "posted"),
-    [(edited(FIRST, version=4, amount_paid="35.00", **IN_MAY), "35.00"), (deleted(version=4), "0.00")],
+    [(next_version(FIRST, version=4, amount_paid="35.00", **IN_MAY), "35.00"), (deleted_payment(version=4), "0.00")],
     ids=["edited", "deleted"],
 )
 @pytest.mark.parametrize("moved_by", ["edit", "deletion"])
 def test_month_that_a_payment_left_while_open_may_be_closed_later(moved_by, last, posted):
-    before = decided(deleted(version=2), decided(FIRST).line).line if moved_by == "deletion" else decided(FIRST).line
-    moved = decided(edited(FIRST, version=3, **IN_MAY), before).line
+    before = (
+        decided(deleted_payment(version=2), decided(FIRST).line).line if moved_by == "deletion" else decided(FIRST).line
+    )
+    moved = decided(next_version(FIRST, version=3, **IN_MAY), before).line
 
     decision = decided(last, moved, context(june=CLOSED))
 
@@ -140,56 +147,56 @@ def test_closing_month_holds_every_change(event):
 
 
 def test_w16_edit_in_an_open_month_keeps_the_deposit_date():
-    first = saved("25.00", transaction_date="2026-06-05")
-    decision = decided(edited(first, amount_due="35.00", amount_paid="35.00"), decided(first).line)
+    first = saved_payment("25.00", transaction_date="2026-06-05")
+    decision = decided(next_version(first, amount_due="35.00", amount_paid="35.00"), decided(first).line)
 
-    assert decision.postings == (posting("10.00", day="2026-06-05"),)
-    assert decision.line.postings == (posting("25.00"), posting("10.00"))
+    assert decision.postings == (ledger_posting("10.00", day="2026-06-05"),)
+    assert decision.line.postings == (ledger_posting("25.00"), ledger_posting("10.00"))
 
 
 def test_change_of_method_posts_a_reversal_and_a_new_entry():
-    first = saved("40.00")
+    first = saved_payment("40.00")
 
-    assert decided(edited(first, method="Check"), decided(first).line).postings == (
-        posting("-40.00"),
-        posting("40.00", method=Method.CHECK),
+    assert decided(next_version(first, method="Check"), decided(first).line).postings == (
+        ledger_posting("-40.00"),
+        ledger_posting("40.00", method=Method.CHECK),
     )
 
 
 def test_refund_is_posted_on_its_own_date():
-    refund = saved("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20")
+    refund = saved_payment("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20")
 
-    assert decided(refund).postings == (posting("-80.00", day="2026-06-20"),)
+    assert decided(refund).postings == (ledger_posting("-80.00", day="2026-06-20"),)
     assert decided(refund, None, context(CLOSED)).line.outcome.application is EXCEPTION
 
 
 def test_refund_of_zero_posts_nothing():
-    decision = decided(saved(amount_paid="0.00", amount_due="-5.00", refund_of="payment"))
+    decision = decided(saved_payment(amount_paid="0.00", amount_due="-5.00", refund_of="payment"))
 
     assert (decision.postings, decision.line.outcome) == ((), NothingToPost())
 
 
 def test_unpaid_line_is_never_sent():
-    assert decided(saved(paid=False)).line.outcome == NeverSent()
+    assert decided(saved_payment(paid=False)).line.outcome == NeverSent()
 
 
 def test_unpaid_line_that_was_sent_before_stays_on_the_feed():
-    removed = decided(edited(FIRST, paid=False), decided(FIRST).line).line
+    removed = decided(next_version(FIRST, paid=False), decided(FIRST).line).line
 
-    assert decided(edited(FIRST, version=3, paid=False), removed).line.outcome == NothingToPost()
+    assert decided(next_version(FIRST, version=3, paid=False), removed).line.outcome == NothingToPost()
 
 
 @pytest.mark.parametrize(
     ("before", "event", "expected"),
     [
         (None, FIRST, VersionCheck.NEW),
-        (FIRST, edited(FIRST), VersionCheck.NEW),
-        (FIRST, saved("25.00"), VersionCheck.AGAIN),
-        (FIRST, saved("26.00"), VersionCheck.CONFLICT),
-        (FIRST, deleted(), VersionCheck.CONFLICT),
-        (edited(FIRST), FIRST, VersionCheck.STALE),
-        (edited(FIRST), saved("26.00"), VersionCheck.STALE),
-        (saved(internal_payment=True), saved(internal_payment=True), VersionCheck.NEW),
+        (FIRST, next_version(FIRST), VersionCheck.NEW),
+        (FIRST, saved_payment("25.00"), VersionCheck.AGAIN),
+        (FIRST, saved_payment("26.00"), VersionCheck.CONFLICT),
+        (FIRST, deleted_payment(), VersionCheck.CONFLICT),
+        (next_version(FIRST), FIRST, VersionCheck.STALE),
+        (next_version(FIRST), saved_payment("26.00"), VersionCheck.STALE),
+        (saved_payment(internal_payment=True), saved_payment(internal_payment=True), VersionCheck.NEW),
     ],
     ids=["first", "newer", "repeat", "other content", "deleted", "older", "older, other content", "repeat of Not Sent"],
 )
@@ -200,7 +207,7 @@ def test_version_check_compares_with_the_stored_version(before, event, expected)
 
 
 def test_save_date_is_in_the_clinics_offset():
-    line = decided(saved(saved_at="2026-06-05T23:30:00-07:00")).line
+    line = decided(saved_payment(saved_at="2026-06-05T23:30:00-07:00")).line
 
     assert str(line.saved_on) == "2026-06-05"
     assert line.saved_at == datetime(2026, 6, 6, 6, 30, tzinfo=UTC)

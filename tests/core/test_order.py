@@ -7,7 +7,7 @@ from payments.contract.event import PaymentSaved
 from payments.contract.money import ZERO, total
 from payments.core.import_rule import ImportContext, VersionCheck, check_version, decide
 from payments.core.outcome import Status
-from tests.make import BACKOFF, COPAYS, NOW, deleted, saved
+from tests.builders.events import BACKOFF, COPAYS, NOW, deleted_payment, saved_payment
 
 CONTEXT = ImportContext(NOW, BACKOFF, COPAYS)
 
@@ -24,7 +24,7 @@ saves = st.fixed_dictionaries(
 )
 histories = st.lists(saves | st.none(), min_size=1, max_size=6).map(
     lambda changes: [
-        deleted(version=version) if change is None else saved(version=version, **change)
+        deleted_payment(version=version) if change is None else saved_payment(version=version, **change)
         for version, change in enumerate(changes, 1)
     ]
 )

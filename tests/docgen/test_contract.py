@@ -13,47 +13,50 @@ from docgen.contract_words import EXAMPLES, MEANINGS
 from emr.client import STREAM_DEFAULT
 from payments.contract.errors import EventError
 from payments.contract.event import read_event
+from tests.builders.events import deleted_payment, event_body, payment_fields, saved_charge, saved_patient
 from tests.contract.test_event import CHANGES, amounts, identifiers
 from tests.contract.test_event_errors import REQUIRED, WRONG_VALUES
-from tests.make import body, charge, deleted, patient, said
 
 FOLDER = docgen.DOCS / "contract"
 SCHEMA = json.loads((FOLDER / contract.SCHEMA_FILE).read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker(["date"]))
 
 ACCEPTED = [
-    said(),
-    said(charge_type="Payment on Account", date_of_service=None),
-    said(amount_due="-80.00", amount_paid="-80.00", refund_of="payment-1"),
-    said(amount_paid="-0.00", paid=False),
-    said(amount_due="0.00", amount_paid="0.00"),
-    said(amount_paid="0.00", paid=False, refund_of=""),
-    said(memo="", case_id=None, reference="1021", refund_of=None),
-    said(entered_by="K. Front Desk", more={"of": ["anything"]}),
-    said(saved_at="2026-06-05 10:00:00.123456789z", version=2**63 - 1),
-    said(patient_id="Zoë 的 🦷", line_id=" 1"),
-    *(json.loads(body(event)) for event in (deleted(), patient(name="Ada"), charge("c-1", "-3.00"))),
-    *(said(**{field: value}) for field, value in CHANGES.items()),
+    payment_fields(),
+    payment_fields(charge_type="Payment on Account", date_of_service=None),
+    payment_fields(amount_due="-80.00", amount_paid="-80.00", refund_of="payment-1"),
+    payment_fields(amount_paid="-0.00", paid=False),
+    payment_fields(amount_due="0.00", amount_paid="0.00"),
+    payment_fields(amount_paid="0.00", paid=False, refund_of=""),
+    payment_fields(memo="", case_id=None, reference="1021", refund_of=None),
+    payment_fields(entered_by="K. Front Desk", more={"of": ["anything"]}),
+    payment_fields(saved_at="2026-06-05 10:00:00.123456789z", version=2**63 - 1),
+    payment_fields(patient_id="Zoë 的 🦷", line_id=" 1"),
+    *(
+        json.loads(event_body(event))
+        for event in (deleted_payment(), saved_patient(name="Ada"), saved_charge("c-1", "-3.00"))
+    ),
+    *(payment_fields(**{field: value}) for field, value in CHANGES.items()),
 ]
 REJECTED = [
-    *(said(**{field: value}) for field, value, _ in WRONG_VALUES),
-    *(said(**{field: ...}) for field in REQUIRED),
-    said(amount_due="-1.00", refund_of=""),
-    said(saved_at="2026-06-05T23:59:60Z"),
-    {**said(), "type": "charge.saved"},
+    *(payment_fields(**{field: value}) for field, value, _ in WRONG_VALUES),
+    *(payment_fields(**{field: ...}) for field in REQUIRED),
+    payment_fields(amount_due="-1.00", refund_of=""),
+    payment_fields(saved_at="2026-06-05T23:59:60Z"),
+    {**payment_fields(), "type": "charge.saved"},
     "payment.saved",
     [],
     None,
 ]
 # JSON Schema cannot express these: 1.0 is an integer for it, and most validators do not check the calendar.
-ONLY_THE_READER_REJECTS = [said(version=1.0), said(saved_at="2026-02-30T10:00:00Z")]
+ONLY_THE_READER_REJECTS = [payment_fields(version=1.0), payment_fields(saved_at="2026-02-30T10:00:00Z")]
 # The contract asks for the canonical form of a UUID; the reader accepts other spellings.
-ONLY_THE_READER_ACCEPTS = [said(event_id="0b5a8a527f3e4c1e9a555f2f0c6f1a02")]
+ONLY_THE_READER_ACCEPTS = [payment_fields(event_id="0b5a8a527f3e4c1e9a555f2f0c6f1a02")]
 
 
 def is_accepted(content):
     try:
-        read_event(body(content) if isinstance(content, dict) else json.dumps(content).encode())
+        read_event(event_body(content) if isinstance(content, dict) else json.dumps(content).encode())
     except EventError:
         return False
     return True
@@ -89,7 +92,7 @@ def test_schema_and_reader_differ_only_where_documented():
 @given(identifiers, amounts, amounts)
 def test_schema_and_reader_agree_on_amounts_and_ids(identifier, due, paid):
     for refund in (None, "payment-1"):
-        content = said(payment_id=identifier, amount_due=due, amount_paid=paid, refund_of=refund)
+        content = payment_fields(payment_id=identifier, amount_due=due, amount_paid=paid, refund_of=refund)
 
         assert is_accepted(content) == VALIDATOR.is_valid(content)
 

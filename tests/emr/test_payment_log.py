@@ -14,9 +14,9 @@ from payments.contract.event import Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.contract.payment_log import PaymentDetails
 from payments.journeys import balancing
 from payments.store.db.connection import Transaction
+from tests.builders.events import deleted_payment, line_key, next_version, saved_payment
 from tests.emr.two_weeks import AFTERWARDS, ALL, log_of, receive, set_up, simulated_events
 from tests.examples import example_count
-from tests.make import deleted, edited, key, saved
 
 LOST = example_count(2)
 
@@ -59,9 +59,14 @@ def test_any_lost_event_type_is_covered() -> None:
 
 
 def test_payment_log_holds_the_newest_save_of_each_line() -> None:
-    first = saved("25.00", payment_id="a")
+    first = saved_payment("25.00", payment_id="a")
     file = log_of(
-        [edited(first, amount_paid="30.00"), first, saved(payment_id="b"), deleted(payment_id="b", version=2)]
+        [
+            next_version(first, amount_paid="30.00"),
+            first,
+            saved_payment(payment_id="b"),
+            deleted_payment(payment_id="b", version=2),
+        ]
     )
 
     assert file.getvalue().splitlines() == [
@@ -70,7 +75,7 @@ def test_payment_log_holds_the_newest_save_of_each_line() -> None:
     ]
     (line,) = read_payment_log(file)
     assert line == (
-        key("a"),
+        line_key("a"),
         Decimal("30.00"),
         PaymentDetails(date(2026, 6, 5), "Copay", internal_payment=False, version=2),
     )

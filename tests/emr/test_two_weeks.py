@@ -14,6 +14,7 @@ from payments.journeys import adjusting, balancing, closing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import Database, Transaction
+from tests.builders.events import event_body, next_version, payment_fields, saved_patient, saved_payment
 from tests.emr.two_weeks import (
     AFTERWARDS,
     ALL,
@@ -25,7 +26,6 @@ from tests.emr.two_weeks import (
     set_up,
     simulated_events,
 )
-from tests.make import body, edited, patient, said, saved
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +35,24 @@ def fortnight(database: Database) -> Iterator[Transaction]:
         companies = set_up(tx)
         early = [each.event for each in simulated_events() if each.arrives_at < HALFWAY]
         late = [each.event for each in simulated_events() if each.arrives_at >= HALFWAY]
-        moved = saved(payment_id="moved", transaction_date="2026-09-30", **FIRST_CLINIC)
+        moved = saved_payment(payment_id="moved", transaction_date="2026-09-30", **FIRST_CLINIC)
         odd = [
-            body(said(payment_id="gift card", method="Gift card", transaction_date="2026-09-30", **FIRST_CLINIC)),
-            saved(payment_id="free", amount_due="0.00", transaction_date="2026-10-01", **FIRST_CLINIC),
+            event_body(
+                payment_fields(
+                    payment_id="gift card", method="Gift card", transaction_date="2026-09-30", **FIRST_CLINIC
+                )
+            ),
+            saved_payment(payment_id="free", amount_due="0.00", transaction_date="2026-10-01", **FIRST_CLINIC),
         ]
-        receive(tx, [*early, *odd, patient(company_id="company-1"), moved], HALFWAY)
+        receive(tx, [*early, *odd, saved_patient(company_id="company-1"), moved], HALFWAY)
         for company, month in product(companies, (Month(2026, 8), Month(2026, 9))):
             closing.begin_close(tx, company, month, HALFWAY, "user:biller")
             closing.finish_close(tx, company, month, HALFWAY)
-        after = [saved(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC) for each in ("settled", "open")]
-        receive(tx, [*late, *after, edited(moved, transaction_date="2026-10-09")], AFTERWARDS)
+        after = [
+            saved_payment(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC)
+            for each in ("settled", "open")
+        ]
+        receive(tx, [*late, *after, next_version(moved, transaction_date="2026-10-09")], AFTERWARDS)
         excepted = {row.payment: row.id for row in reporting.exceptions(tx, ExceptionFilter()) if row.difference}
         for payment in {"clinic-001/settled/1", *sorted(excepted)[::2]} - {"clinic-001/free/1", "clinic-001/open/1"}:
             adjusting.accept(tx, excepted[payment], None, AFTERWARDS, "user:biller")

@@ -12,7 +12,7 @@ from payments.journeys import configuring, detecting, importing, retrying
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
-from tests.make import arrived, run
+from tests.builders.events import run_context, stream_entries
 
 SEED, FIRST_DAY, CLINICS = 7, date(2026, 9, 24), 5
 HALFWAY, AFTERWARDS = datetime(2026, 10, 3, 12, tzinfo=UTC), datetime(2026, 10, 12, 12, tzinfo=UTC)
@@ -37,8 +37,8 @@ def set_up(tx: Transaction) -> set[str]:
 def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> None:
     """Import events in order, retry due lines and detect exceptions."""
     for first in range(0, len(events), 500):
-        importing.import_events(tx, arrived(events[first : first + 500]), run(now))
-    while retrying.retry_due(tx, run(now), 500).evaluated:
+        importing.import_events(tx, stream_entries(events[first : first + 500]), run_context(now))
+    while retrying.retry_due(tx, run_context(now), 500).evaluated:
         now += timedelta(microseconds=1)
     while detecting.detect(tx, now, "tests-1", 500).examined:
         pass

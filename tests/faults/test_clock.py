@@ -10,24 +10,24 @@ from sqlalchemy import text
 from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Transaction, transaction
+from tests.builders.events import deleted_payment, next_version, saved_patient, saved_payment
+from tests.builders.office import Office
 from tests.faults.processes import until
 from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial, longest
-from tests.make import deleted, edited, patient, saved
-from tests.office import Office
 
 
 def test_import_works_while_the_clock_steps_back_an_hour(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
-    first = saved("10.00", payment_id="first")
-    gone = saved("20.00", payment_id="gone")
-    early = saved("30.00", payment_id="early", patient_id="unheard-of")
+    first = saved_payment("10.00", payment_id="first")
+    gone = saved_payment("20.00", payment_id="gone")
+    early = saved_payment("30.00", payment_id="early", patient_id="unheard-of")
     office.publish(first, gone, early)
 
     office.now -= timedelta(hours=1)
-    office.publish(edited(first, amount_due="15.00", amount_paid="15.00"))
-    office.publish(deleted(payment_id="gone", version=2))
-    office.publish(patient("unheard-of"))
+    office.publish(next_version(first, amount_due="15.00", amount_paid="15.00"))
+    office.publish(deleted_payment(payment_id="gone", version=2))
+    office.publish(saved_patient("unheard-of"))
 
     rows = {row.payment: row.status for row in reporting.claims_feed(tx, FeedFilter())}
     assert set(rows.values()) == {"Transmission Successful"}
@@ -37,13 +37,15 @@ def test_import_works_while_the_clock_steps_back_an_hour(tx: Transaction) -> Non
 
 def test_months_close_and_stay_closed_while_the_clock_steps_back(tx: Transaction) -> None:
     office = Office(tx, date(2026, 7, 2))
-    first = saved("10.00", payment_id="first")
+    first = saved_payment("10.00", payment_id="first")
     office.publish(first)
     office.close("2026-06")
     total = office.month_total("2026-06")
 
     office.now -= timedelta(days=3)  # June, as far as this worker knows
-    office.publish(edited(first, amount_due="15.00", amount_paid="15.00"), saved("5.00", payment_id="late"))
+    office.publish(
+        next_version(first, amount_due="15.00", amount_paid="15.00"), saved_payment("5.00", payment_id="late")
+    )
 
     assert office.month_total("2026-06") == total
     assert sorted(str(finding.case) for finding in office.open_exceptions()) == ["added", "edited"]
@@ -51,8 +53,8 @@ def test_months_close_and_stay_closed_while_the_clock_steps_back(tx: Transaction
 
 def test_due_lines_are_retried_after_the_clock_steps_back(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
-    office.publish(saved("30.00", payment_id="early", patient_id="unheard-of"))
-    office.imports(patient("unheard-of"))
+    office.publish(saved_payment("30.00", payment_id="early", patient_id="unheard-of"))
+    office.imports(saved_patient("unheard-of"))
 
     office.now -= timedelta(hours=1)
     office.sweep()
@@ -62,7 +64,7 @@ def test_due_lines_are_retried_after_the_clock_steps_back(tx: Transaction) -> No
 
 def test_requeued_lines_are_retried_after_the_clock_steps_back(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
-    office.publish(saved("30.00", payment_id="early", patient_id="unheard-of"), b"not an event")
+    office.publish(saved_payment("30.00", payment_id="early", patient_id="unheard-of"), b"not an event")
     aside = tx.execute(text("SELECT id FROM set_aside")).scalar_one()
     office.now += timedelta(hours=2)
     requeueing.requeue(tx, ["clinic/early/1", f"refused:{aside}"], office.now, "user:support")

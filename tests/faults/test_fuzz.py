@@ -14,11 +14,11 @@ from payments.contract.errors import EventError
 from payments.contract.event import ChargeSaved, PatientSaved, read_event
 from payments.journeys import importing
 from payments.store.db.connection import Database, Transaction
-from tests.make import arrived, run, said
-from tests.office import Office
+from tests.builders.events import payment_fields, run_context, stream_entries
+from tests.builders.office import Office
 
 KEYS = [
-    *said(),
+    *payment_fields(),
     "case_id",
     "provider_id",
     "reference",
@@ -53,7 +53,7 @@ amounts = st.sampled_from(["0.01", "25.00", "9999999999.99", "10000000000.00", "
 def events(draw: st.DrawFn) -> bytes:
     """Return bodies that resemble events: mostly valid, with odd keys, truncated, or with a wrong byte."""
     amount = draw(amounts)
-    content = said(
+    content = payment_fields(
         type=draw(kinds),
         event_id=str(uuid.UUID(int=draw(st.integers(0, 5) | st.integers(0, 2**128 - 1)))),
         payment_id=draw(st.sampled_from(["a", "b", "c/d", "é"])),
@@ -100,7 +100,7 @@ def test_random_bodies_raise_nothing_and_are_kept(database: Database, is_long: b
     def check(bodies: list[bytes]) -> None:
         with database.connect() as tx:
             office = Office(tx, date(2026, 6, 20))
-            tally = importing.import_events(tx, arrived(bodies), run(office.now))
+            tally = importing.import_events(tx, stream_entries(bodies), run_context(office.now))
             office.sweep()
             try:
                 missing = [body for body in bodies if not is_accounted_for(tx, body)]

@@ -12,11 +12,11 @@ from sqlalchemy import text
 from payments.core.month import Month
 from payments.journeys import closing, importing, retrying
 from payments.store.db.connection import Database, Transaction
+from tests.builders.events import run_context, stream_entries
 from tests.faults import invariants
 from tests.faults.invariants import Violations
 from tests.faults.oracle import Oracle
 from tests.faults.workload import CLOSED, open_clinics, record_all, september
-from tests.make import arrived, run
 
 ENTRY = (
     "line_ref, version, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
@@ -35,8 +35,8 @@ class Books(NamedTuple):
         return invariants.look(*self)
 
     def record(self, bodies: list[bytes]) -> None:
-        importing.import_events(self.tx, arrived(bodies), run(datetime.now(UTC)))
-        while retrying.retry_due(self.tx, run(datetime.now(UTC)), 500).evaluated:
+        importing.import_events(self.tx, stream_entries(bodies), run_context(datetime.now(UTC)))
+        while retrying.retry_due(self.tx, run_context(datetime.now(UTC)), 500).evaluated:
             pass
         record_all(self.oracle, bodies)
 

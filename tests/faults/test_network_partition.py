@@ -16,10 +16,10 @@ from payments.store.db.connection import connect, transaction
 from payments.store.migrations import upgrade
 from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
+from tests.builders.events import NOW, saved_patient, saved_payment
 from tests.faults import network_hosts
 from tests.faults.network_hosts import Host
 from tests.faults.processes import until
-from tests.make import NOW, patient, saved
 
 STREAM, STREAMS = "emr:payments", 4
 SETTINGS = {
@@ -76,8 +76,8 @@ def database(engines):
 def publish(engines, prefix, count):
     named = [{"company_id": f"company-{n % 8}", "clinic_id": f"clinic-{n % 8}"} for n in range(count)]
     with PaymentFeed(engines.redis_url, STREAM, STREAMS) as feed:
-        feed.publish_many(patient(company_id=f"company-{n}") for n in range(8))
-        feed.publish_many(saved("10.00", payment_id=f"{prefix}-{n}", **named[n]) for n in range(count))
+        feed.publish_many(saved_patient(company_id=f"company-{n}") for n in range(8))
+        feed.publish_many(saved_payment("10.00", payment_id=f"{prefix}-{n}", **named[n]) for n in range(count))
 
 
 def imported(database, prefix):

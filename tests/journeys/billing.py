@@ -11,7 +11,7 @@ from payments.journeys import configuring, importing, reporting, retrying
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import Transaction
-from tests.make import BACKOFF, COPAYS, NOW, SAVED_AT, arrived, patient, run
+from tests.builders.events import BACKOFF, COPAYS, NOW, SAVED_AT, run_context, saved_patient, stream_entries
 
 NO_LADDER: tuple[timedelta, ...] = ()
 BEFORE = SAVED_AT - timedelta(days=30)
@@ -21,7 +21,7 @@ PAYMENT = "clinic/payment/1"
 def open_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id: str = "clinic") -> None:
     """Let a clinic with settings and its one patient be known."""
     choose(tx, settings, BEFORE, clinic_id)
-    take(tx, patient())
+    take(tx, saved_patient())
 
 
 def choose(tx: Transaction, settings: ClinicSettings, since: datetime, clinic_id: str = "clinic") -> None:
@@ -37,12 +37,12 @@ def sends(*charge_types: ChargeType) -> ClinicSettings:
 
 def take(tx: Transaction, *events: Event | bytes, now: datetime = NOW, patience: object = BACKOFF) -> ImportStats:
     """Import one chunk."""
-    return importing.import_events(tx, arrived(events), run(now, patience))
+    return importing.import_events(tx, stream_entries(events), run_context(now, patience))
 
 
 def sweep(tx: Transaction, now: datetime = NOW, patience: object = BACKOFF) -> ImportStats:
     """Judge again what is due: lines first, then what was set aside."""
-    at_work = run(now, patience)
+    at_work = run_context(now, patience)
     return retrying.retry_due(tx, at_work, 500) + importing.retry_dead_letters(tx, at_work, 500)
 
 

@@ -11,6 +11,8 @@ from payments.contract.event import ChargeType
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustmentError
 from payments.store.db.connection import Database
+from tests.builders.events import saved_charge, saved_patient
+from tests.builders.office import BILLER, Office
 from tests.journeys import invariants
 from tests.journeys.random_history import (
     LINES,
@@ -24,8 +26,6 @@ from tests.journeys.random_history import (
     histories,
 )
 from tests.journeys.test_as_of import all_reports
-from tests.make import charge, patient
-from tests.office import BILLER, Office
 
 MONTHS = ["2026-04", "2026-05", "2026-06"]
 a_line = st.sampled_from(LINES)
@@ -56,7 +56,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.closed: dict[str, Decimal] = {}
         self.charge_version = 1
         self.looks: list[tuple] = []
-        self.office.publish(patient("other"), *(charge(each, "40.00", patient_id=each) for each in PATIENTS))
+        self.office.publish(
+            saved_patient("other"), *(saved_charge(each, "40.00", patient_id=each) for each in PATIENTS)
+        )
         if begins != "with nothing":
             self.publish_next(set(LINES))
         if begins == "after a close":
@@ -139,11 +141,11 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def save_charge(self, name: str, balance: str, day: str, **more: object) -> None:
         self.charge_version += 1
-        self.office.publish(charge(name, balance, version=self.charge_version, date_of_service=day, **more))
+        self.office.publish(saved_charge(name, balance, version=self.charge_version, date_of_service=day, **more))
 
     @rule()
     def save_unknown_patient(self) -> None:
-        self.office.publish(patient(STRANGER))
+        self.office.publish(saved_patient(STRANGER))
         self.known = [*PATIENTS, STRANGER]
 
     @rule()

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from payments.contract.event import ChargeType
-from tests.make import body, deleted, said
+from tests.builders.events import deleted_payment, event_body, payment_fields
 
 LINES, VERSIONS = ["a", "b", "c", "refund"], 5
 PATIENTS, STRANGER = ["patient", "other"], "stranger"
@@ -33,7 +33,7 @@ histories = st.fixed_dictionaries({line: st.lists(versions, min_size=3, max_size
 def event(line: str, number: int, version: Version, **other: object) -> bytes:
     """Return a version of a line as its event; `other` content is in conflict with it."""
     if version["deleted"] and not other:
-        return body(deleted(payment_id=line, version=number, patient_id=version["patient"]))
+        return event_body(deleted_payment(payment_id=line, version=number, patient_id=version["patient"]))
     amount = str(_amount(line, version))
     content = {
         "payment_id": line,
@@ -49,7 +49,7 @@ def event(line: str, number: int, version: Version, **other: object) -> bytes:
         "internal_payment": version["kind"] == "internal",
         "patient_id": version["patient"],
     }
-    return body(said(**(content | other)))
+    return event_body(payment_fields(**(content | other)))
 
 
 def expected_amount(line: str, version: Version) -> Decimal:

@@ -10,25 +10,25 @@ from payments.journeys import adjusting, closing, configuring
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import CompanyUpdate
 from payments.store.db.connection import Transaction
-from tests.make import edited, patient, saved
-from tests.office import BILLER, Office, after_april, paid
+from tests.builders.events import next_version, saved_patient, saved_payment
+from tests.builders.office import BILLER, Office, office_with_closed_april, paid
 
-FIRST = saved(**paid("25.00", "2020-04-08"))
+FIRST = saved_payment(**paid("25.00", "2020-04-08"))
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
     """An office whose April is closed."""
-    return after_april(tx, FIRST)
+    return office_with_closed_april(tx, FIRST)
 
 
 def test_accepted_zero_amount_due_moves_posted_entries_in_open_months(
     tx: Transaction,
 ) -> None:
     office = Office(tx, date(2020, 6, 12))
-    first = saved(**paid("25.00", "2020-06-03"))
+    first = saved_payment(**paid("25.00", "2020-06-03"))
     office.publish(first)
-    office.publish(edited(first, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
+    office.publish(next_version(first, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
 
     office.accept_all()
 
@@ -40,7 +40,7 @@ def test_accepted_zero_amount_due_moves_posted_entries_in_open_months(
 
 
 def test_accepted_zero_amount_due_keeps_entries_of_a_closed_month(office: Office) -> None:
-    office.publish(edited(FIRST, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
+    office.publish(next_version(FIRST, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
     (open_one,) = office.open_exceptions()
 
     done = adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
@@ -51,13 +51,15 @@ def test_accepted_zero_amount_due_keeps_entries_of_a_closed_month(office: Office
 
 
 def test_zero_amount_due_is_accepted_only_with_a_known_patient(office: Office) -> None:
-    office.publish(saved(payment_id="new", patient_id="nobody", amount_due="0.00", transaction_date="2020-06-05"))
+    office.publish(
+        saved_payment(payment_id="new", patient_id="nobody", amount_due="0.00", transaction_date="2020-06-05")
+    )
     (open_one,) = office.open_exceptions()
 
     assert office.accept_all() == []
     with pytest.raises(AdjustmentError, match="patient nobody is not known to Billing yet; accept it once"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
-    office.publish(patient("nobody"))
+    office.publish(saved_patient("nobody"))
 
     assert [str(each.amount) for done in office.accept_all() for each in done.postings] == ["25.00"]
 
@@ -72,7 +74,7 @@ def test_zero_amount_due_is_accepted_only_with_a_known_patient(office: Office) -
 )
 def test_adjustment_is_dated_in_the_companys_time_zone(office: Office, timezone: str, moment: str, today: str) -> None:
     configuring.set_company(office.tx, CompanyUpdate("company", timezone=timezone), now=office.now, who="user:admin")
-    office.publish(edited(FIRST, paid=False))
+    office.publish(next_version(FIRST, paid=False))
     office.now = datetime.fromisoformat(moment)
     tomorrow = date.fromisoformat(today) + timedelta(days=1)
     (open_one,) = office.open_exceptions()
@@ -85,7 +87,7 @@ def test_adjustment_is_dated_in_the_companys_time_zone(office: Office, timezone:
 
 
 def test_closing_month_rejects_adjustments(office: Office) -> None:
-    office.publish(edited(FIRST, paid=False))
+    office.publish(next_version(FIRST, paid=False))
     closing.begin_close(office.tx, "company", Month(2020, 5), office.now, BILLER)
     (open_one,) = office.open_exceptions()
 
@@ -109,7 +111,7 @@ def test_closing_month_rejects_adjustments(office: Office) -> None:
 def test_changed_patient_or_type_reverses_the_old_entry_and_posts_a_new_one(
     office: Office, changes: dict[str, str], amount: str
 ) -> None:
-    office.publish(patient("another"), edited(FIRST, amount_due=amount, amount_paid=amount, **changes))
+    office.publish(saved_patient("another"), next_version(FIRST, amount_due=amount, amount_paid=amount, **changes))
 
     office.accept_all()
 
@@ -128,7 +130,7 @@ def test_changed_patient_or_type_reverses_the_old_entry_and_posts_a_new_one(
     ids="-".join,
 )
 def test_change_without_money_posts_nothing(office: Office, changes: dict[str, str]) -> None:
-    office.publish(edited(FIRST, **changes))
+    office.publish(next_version(FIRST, **changes))
     (open_one,) = office.open_exceptions()
     assert (open_one.case, open_one.proposal) == ("edited", [])
 

@@ -14,17 +14,17 @@ from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
 from payments.store.db.connection import Transaction, connect
 from payments.store.tables import VERSIONED
+from tests.builders.events import BACKOFF, deleted_payment, next_version, saved_charge, saved_patient, saved_payment
+from tests.builders.office import BILLER, Office, paid
 from tests.engines import scratch_database
-from tests.make import BACKOFF, charge, deleted, edited, patient, saved
-from tests.office import BILLER, Office, paid
 
 TODAY = date(2026, 6, 20)
 APRIL = {"transaction_date": "2026-04-08", "date_of_service": "2026-04-08"}
 MAY = BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), "clinic")
-FIRST = saved("25.00", payment_id="a", **APRIL)
-UNKNOWN_PATIENT = saved("12.00", payment_id="s", patient_id="stranger", transaction_date="2026-05-03")
-SUPPLIES = saved("9.00", payment_id="supplies", charge_type="Supplies", transaction_date="2026-05-04")
-NOTHING_DUE = saved(payment_id="z", amount_due="0.00", amount_paid="30.00", transaction_date="2026-05-05")
+FIRST = saved_payment("25.00", payment_id="a", **APRIL)
+UNKNOWN_PATIENT = saved_payment("12.00", payment_id="s", patient_id="stranger", transaction_date="2026-05-03")
+SUPPLIES = saved_payment("9.00", payment_id="supplies", charge_type="Supplies", transaction_date="2026-05-04")
+NOTHING_DUE = saved_payment(payment_id="z", amount_due="0.00", amount_paid="30.00", transaction_date="2026-05-05")
 
 Step = Callable[[Office], object]
 
@@ -86,37 +86,39 @@ def exhaust_retries(office: Office) -> None:
 
 
 SCENARIO: dict[str, Step] = {
-    "payments": publish(FIRST, saved("40.00", payment_id="b", transaction_date="2026-05-08")),
+    "payments": publish(FIRST, saved_payment("40.00", payment_id="b", transaction_date="2026-05-08")),
     "payment of an unknown patient": publish(UNKNOWN_PATIENT),
     "retries are exhausted": exhaust_retries,
     "only Copay is selected": select_types(ChargeType.COPAY),
     "payment of another type": publish(
-        edited(SUPPLIES, saved_at=datetime(2026, 6, 21, tzinfo=UNKNOWN_PATIENT.saved_at.tzinfo).isoformat())
+        next_version(SUPPLIES, saved_at=datetime(2026, 6, 21, tzinfo=UNKNOWN_PATIENT.saved_at.tzinfo).isoformat())
     ),
     "invalid event": publish(b"no event"),
-    "version conflict": publish(saved("41.00", payment_id="b", transaction_date="2026-05-08")),
+    "version conflict": publish(saved_payment("41.00", payment_id="b", transaction_date="2026-05-08")),
     "the conflict is acknowledged": acknowledge_last,
     "invalid event repeated": publish(b"no event"),
     "invalid event requeued": requeue_invalid_event,
     "zero amount due": publish(NOTHING_DUE),
-    "charge": publish(charge("c", "30.00", date_of_service="2026-04-08")),
+    "charge": publish(saved_charge("c", "30.00", date_of_service="2026-04-08")),
     "distribution": lambda office: office.distribute(),
     "April is closed": lambda office: office.close("2026-04"),
-    "edit in the closed month": publish(edited(FIRST, amount_due="35.00", amount_paid="35.00")),
+    "edit in the closed month": publish(next_version(FIRST, amount_due="35.00", amount_paid="35.00")),
     "further edit and a deletion": publish(
-        saved(payment_id="a", version=3, method="Check", **paid("45.00", "2026-04-08")),
-        deleted(payment_id="b", version=2),
+        saved_payment(payment_id="a", version=3, method="Check", **paid("45.00", "2026-04-08")),
+        deleted_payment(payment_id="b", version=2),
     ),
     "all exceptions accepted": accept_all,
-    "charge raised": publish(charge("c", "50.00", version=2, date_of_service="2026-04-09")),
-    "charge of the unknown patient": publish(charge("d", "12.00", patient_id="stranger", date_of_service="2026-05-03")),
+    "charge raised": publish(saved_charge("c", "50.00", version=2, date_of_service="2026-04-09")),
+    "charge of the unknown patient": publish(
+        saved_charge("d", "12.00", patient_id="stranger", date_of_service="2026-05-03")
+    ),
     "second distribution": lambda office: office.distribute(),
     "second type selected": select_types(ChargeType.COPAY, ChargeType.SUPPLIES),
     "payment of the second type requeued": lambda office: office.requeue(["clinic/supplies/1"]),
-    "patient saved": publish(patient("stranger")),
-    "closed payment deleted": publish(deleted(payment_id="a", version=4)),
+    "patient saved": publish(saved_patient("stranger")),
+    "closed payment deleted": publish(deleted_payment(payment_id="a", version=4)),
     "deletion acknowledged": acknowledge_last,
-    "deleted payment saved again": publish(saved(payment_id="a", version=5, **paid("50.00", "2026-04-08"))),
+    "deleted payment saved again": publish(saved_payment(payment_id="a", version=5, **paid("50.00", "2026-04-08"))),
     "third distribution": lambda office: office.distribute(),
     "May is closed": lambda office: office.close("2026-05"),
     "all exceptions accepted again": accept_all,
@@ -169,11 +171,11 @@ def test_last_of_simultaneous_settings_changes_wins_even_with_a_late_clock(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)
-    office.publish(saved("25.00", **APRIL))
+    office.publish(saved_payment("25.00", **APRIL))
     noon = office.now
     office.now = noon - timedelta(seconds=5)  # a worker with a late clock
-    office.publish(saved("35.00", version=2, **APRIL))
-    office.publish(saved("45.00", version=3, **APRIL))
+    office.publish(saved_payment("35.00", version=2, **APRIL))
+    office.publish(saved_payment("45.00", version=3, **APRIL))
 
     def amounts(as_of: datetime | None) -> list[str]:
         return [str(row.amount) for row in reporting.claims_feed(tx, FeedFilter(as_of=as_of))]

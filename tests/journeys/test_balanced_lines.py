@@ -11,8 +11,8 @@ from payments.contract.money import ZERO
 from payments.journeys import adjusting, balancing
 from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Transaction
-from tests.make import body, deleted, said, saved
-from tests.office import BILLER, Office
+from tests.builders.events import deleted_payment, event_body, payment_fields, saved_payment
+from tests.builders.office import BILLER, Office
 
 FIFTH, SIXTH = date(2026, 6, 5), date(2026, 6, 6)
 LATER = "2026-06-07T09:00:00+00:00"
@@ -20,33 +20,35 @@ LATER = "2026-06-07T09:00:00+00:00"
 
 def invalid(amount: str, version: object, **more: Any) -> bytes:
     """Return an invalid save whose amount and transaction date are readable."""
-    return body(said(amount_due=amount, amount_paid=amount, version=version, method="Gift card", **more))
+    return event_body(
+        payment_fields(amount_due=amount, amount_paid=amount, version=version, method="Gift card", **more)
+    )
 
 
 def deletion(version: int) -> bytes:
     """Return the deletion of the line."""
-    return body(deleted(version=version))
+    return event_body(deleted_payment(version=version))
 
 
-FIRST = saved("25.00")
+FIRST = saved_payment("25.00")
 CASES = [
     ("imported", [FIRST], "25.00", {}),
     ("deleted", [FIRST, deletion(2)], "0.00", {}),
     ("a newer version refused", [FIRST, invalid("40.00", 2)], "40.00", {"invalid": "15.00"}),
-    ("an older version refused", [saved("25.00", version=2), invalid("40.00", 1)], "25.00", {}),
+    ("an older version refused", [saved_payment("25.00", version=2), invalid("40.00", 1)], "25.00", {}),
     ("two refused", [FIRST, invalid("60.00", 3), invalid("40.00", 2)], "60.00", {"invalid": "35.00"}),
-    ("refused, then saved again", [FIRST, invalid("40.00", 2), saved("30.00", version=3)], "30.00", {}),
+    ("refused, then saved again", [FIRST, invalid("40.00", 2), saved_payment("30.00", version=3)], "30.00", {}),
     ("the unpaid version refused", [FIRST, invalid("25.00", 2, paid=False)], "0.00", {"invalid": "-25.00"}),
     ("an amount that cannot be read", [FIRST, invalid("much", 2)], "25.00", {}),
     ("a day that cannot be read", [FIRST, invalid("40.00", 2, transaction_date="soon")], "25.00", {}),
     ("version unreadable, saved later", [FIRST, invalid("40.00", "x", saved_at=LATER)], "40.00", {"invalid": "15.00"}),
-    ("version unreadable, saved before", [saved("25.00", saved_at=LATER), invalid("40.00", "x")], "25.00", {}),
-    ("other content, same version", [FIRST, saved("30.00")], "30.00", {"invalid": "5.00"}),
+    ("version unreadable, saved before", [saved_payment("25.00", saved_at=LATER), invalid("40.00", "x")], "25.00", {}),
+    ("other content, same version", [FIRST, saved_payment("30.00")], "30.00", {"invalid": "5.00"}),
     ("refused from the first", [invalid("25.00", 1)], "25.00", {"invalid": "25.00"}),
     ("without a key", [invalid("25.00", 1, payment_id=...)], "25.00", {"invalid": "25.00"}),
-    ("refused after Internal", [saved("25.00", internal_payment=True), invalid("40.00", 2)], "40.00",
+    ("refused after Internal", [saved_payment("25.00", internal_payment=True), invalid("40.00", 2)], "40.00",
      {"internal": "25.00", "invalid": "15.00"}),
-    ("a refund", [FIRST, saved("-5.00", payment_id="r", refund_of="x")], "20.00", {}),
+    ("a refund", [FIRST, saved_payment("-5.00", payment_id="r", refund_of="x")], "20.00", {}),
 ]  # fmt: skip
 
 
@@ -66,7 +68,7 @@ def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]
 
 def test_acknowledged_conflict_is_not_the_emrs_latest_amount(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
-    office.publish(FIRST, saved("30.00"))
+    office.publish(FIRST, saved_payment("30.00"))
 
     (found,) = office.open_exceptions()
     adjusting.acknowledge(tx, found.id, "a slip of the EMR", office.now, BILLER)
@@ -84,9 +86,9 @@ def test_dead_letter_counts_on_its_transaction_date(tx: Transaction) -> None:
 
 def test_payment_moved_out_of_a_closed_month_is_a_date_difference_in_both_months(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
-    office.publish(saved("25.00", transaction_date="2026-05-31"))
+    office.publish(saved_payment("25.00", transaction_date="2026-05-31"))
     office.close("2026-05")
-    office.publish(saved("35.00", version=2))
+    office.publish(saved_payment("35.00", version=2))
     may, june = (BalanceFilter(date(2026, month, 1), date(2026, month, 30 + month % 2)) for month in (5, 6))
 
     assert emr_side(tx, may) == ("0.00", {"date_differences": "-25.00"})
@@ -97,7 +99,7 @@ def test_payment_moved_out_of_a_closed_month_is_a_date_difference_in_both_months
 
 def test_entries_not_written_by_the_rules_are_unexplained_by_line(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
-    office.publish(*(saved("25.00", payment_id=each) for each in ("right", "said", "posted")))
+    office.publish(*(saved_payment("25.00", payment_id=each) for each in ("right", "said", "posted")))
     tx.execute(text("UPDATE lines SET amount_paid = 30.00 WHERE payment_id = 'said'"))
     tx.execute(
         text(

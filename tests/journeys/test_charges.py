@@ -8,13 +8,13 @@ from sqlalchemy import text
 
 from payments.journeys import distributing
 from payments.store.db.connection import Transaction
+from tests.builders.events import saved_charge, saved_patient, saved_payment
+from tests.builders.office import Office, paid
 from tests.journeys.billing import feed, open_clinic, take
-from tests.make import charge, patient, saved
-from tests.office import Office, paid
 
 VISIT = "2026-06-05"
-FIRST, NEWER = charge("c", "40.00"), charge("c", "15.00", version=2)
-CONFLICTING = charge("c", "99.00", version=2)
+FIRST, NEWER = saved_charge("c", "40.00"), saved_charge("c", "15.00", version=2)
+CONFLICTING = saved_charge("c", "99.00", version=2)
 
 
 def stored_charges(tx: Transaction) -> list[tuple[Any, ...]]:
@@ -55,7 +55,7 @@ def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> 
     open_clinic(tx)
     take(tx, FIRST)
 
-    take(tx, charge("c", "1.00", version=9, company_id="other"), charge("new", "1.00", company_id="other"))
+    take(tx, saved_charge("c", "1.00", version=9, company_id="other"), saved_charge("new", "1.00", company_id="other"))
 
     assert stored_charges(tx) == [("company", "patient", 1, "40.00", False)]
     error = "company_id: clinic clinic belongs to company company, not to other"
@@ -64,7 +64,7 @@ def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> 
 
 
 def test_charge_event_creates_its_clinic(tx: Transaction) -> None:
-    take(tx, charge("c", "40.00", clinic_id="new", company_id="owner"))
+    take(tx, saved_charge("c", "40.00", clinic_id="new", company_id="owner"))
 
     found = tx.execute(text("SELECT company_id FROM clinics WHERE clinic_id = 'new'"))
     assert found.scalars().all() == ["owner"]
@@ -72,11 +72,11 @@ def test_charge_event_creates_its_clinic(tx: Transaction) -> None:
 
 def test_charge_moved_to_another_patient_is_unapplied_immediately(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
-    office.publish(FIRST, patient("other"), saved(**paid("40.00", VISIT)))
+    office.publish(FIRST, saved_patient("other"), saved_payment(**paid("40.00", VISIT)))
     office.distribute()
     assert balances(tx) == {"patient": ("0.00", "0.00"), "other": ("0.00", "0.00")}
 
-    office.publish(charge("c", "40.00", version=2, patient_id="other"))
+    office.publish(saved_charge("c", "40.00", version=2, patient_id="other"))
 
     assert balances(tx) == {"patient": ("40.00", "0.00"), "other": ("0.00", "40.00")}
 

@@ -17,9 +17,17 @@ from payments.journeys import adjusting, closing, configuring, detecting, import
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import Database, Transaction, connect, is_transient, transaction
+from tests.builders.events import (
+    deleted_payment,
+    event_body,
+    payment_fields,
+    run_context,
+    saved_patient,
+    saved_payment,
+    stream_entries,
+)
 from tests.engines import scratch_database
 from tests.examples import DEEP_EXAMPLES
-from tests.make import arrived, body, deleted, patient, run, said, saved
 
 ROUNDS, WORKERS = 20 if DEEP_EXAMPLES else 6, 3
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -40,7 +48,7 @@ def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
         with transaction(database) as tx:
             update = SettingsUpdate(CLINIC, COMPANY, integration=True, charge_types=list(ChargeType))
             configuring.set_clinic(tx, update, now=NOW, who="user:admin")
-            importing.import_events(tx, arrived([patient(company_id=COMPANY)]), run(NOW))
+            importing.import_events(tx, stream_entries([saved_patient(company_id=COMPANY)]), run_context(NOW))
         yield database
         database.dispose()
 
@@ -59,7 +67,7 @@ def test_month_closed_during_imports_stores_the_sum_of_its_entries(clinic: Datab
     with transaction(clinic) as tx:
         assert closing.verify(tx, COMPANY, month).matches
         assert stored_total == posted(tx, month)
-        while retrying.retry_due(tx, run(datetime(2026, 11, 21, tzinfo=UTC)), 500).evaluated:
+        while retrying.retry_due(tx, run_context(datetime(2026, 11, 21, tzinfo=UTC)), 500).evaluated:
             pass
         assert stored_total == posted(tx, month) > 0
         assert exception_total(tx, month) == paid - stored_total > 0
@@ -84,10 +92,12 @@ def test_two_concurrent_accepts_of_an_exception_post_once(clinic: Database) -> N
     month = MONTHS[ROUNDS + 1]
     line = {"company_id": COMPANY, "clinic_id": CLINIC}
     with transaction(clinic) as tx:
-        importing.import_events(tx, arrived([saved("25.00", transaction_date=f"{month}-05", **line)]), run(NOW))
+        importing.import_events(
+            tx, stream_entries([saved_payment("25.00", transaction_date=f"{month}-05", **line)]), run_context(NOW)
+        )
     close(clinic, month)
     with transaction(clinic) as tx:
-        importing.import_events(tx, arrived([deleted(version=2, **line)]), run(NOW))
+        importing.import_events(tx, stream_entries([deleted_payment(version=2, **line)]), run_context(NOW))
         while detecting.detect(tx, NOW, "tests-1", 500).examined:  # includes exceptions of earlier tests
             pass
         (found,) = (
@@ -123,7 +133,7 @@ def import_chunks(database: Database, name: str, started: threading.Barrier, clo
     for chunk in count():
         is_last = closed.is_set()
         line = {"company_id": COMPANY, "clinic_id": CLINIC, "transaction_date": day}
-        events = [body(said(payment_id=f"{name}-{chunk}-{number}", **line)) for number in range(10)]
+        events = [event_body(payment_fields(payment_id=f"{name}-{chunk}-{number}", **line)) for number in range(10)]
         import_until_done(database, events)
         total += Decimal("25.00") * len(events)
         if is_last:
@@ -162,7 +172,7 @@ def import_until_done(database: Database, events: list[bytes]) -> None:
     while True:
         try:
             with transaction(database) as tx:
-                importing.import_events(tx, arrived(events), run(NOW))
+                importing.import_events(tx, stream_entries(events), run_context(NOW))
         except Exception as error:
             if not is_transient(error):
                 raise

@@ -6,8 +6,8 @@ from console.reports.months import warning_records
 from payments.core.month import Month
 from payments.journeys import closing
 from payments.store.db.connection import Transaction
-from tests.make import BACKOFF, edited, patient, saved
-from tests.office import Office, paid
+from tests.builders.events import BACKOFF, next_version, saved_patient, saved_payment
+from tests.builders.office import Office, paid
 
 APRIL, MAY = Month(2026, 4), Month(2026, 5)
 TODAY = date(2026, 6, 20)
@@ -25,17 +25,17 @@ def close_warnings(office: Office, month: Month) -> list[tuple[str, str, str]]:
 def test_each_close_warning_is_listed_for_its_month_only(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(
-        saved(payment_id="fine", **paid("1.00", "2026-05-05")),
-        saved(payment_id="gone", patient_id="nobody", **paid("2.00", "2026-05-06")),
+        saved_payment(payment_id="fine", **paid("1.00", "2026-05-05")),
+        saved_payment(payment_id="gone", patient_id="nobody", **paid("2.00", "2026-05-06")),
     )
     for _ in BACKOFF:
         office.now += max(BACKOFF)
         office.sweep()
     office.publish(
-        saved(payment_id="held", patient_id="stranger", **paid("3.00", "2026-05-07")),
-        saved(payment_id="free", **(paid("4.00", "2026-05-08") | {"amount_due": "0.00"})),
-        saved(payment_id="fine", **paid("5.00", "2026-05-05")),  # a conflict
-        saved(payment_id="june", patient_id="stranger", **paid("6.00", "2026-06-07")),
+        saved_payment(payment_id="held", patient_id="stranger", **paid("3.00", "2026-05-07")),
+        saved_payment(payment_id="free", **(paid("4.00", "2026-05-08") | {"amount_due": "0.00"})),
+        saved_payment(payment_id="fine", **paid("5.00", "2026-05-05")),  # a conflict
+        saved_payment(payment_id="june", patient_id="stranger", **paid("6.00", "2026-06-07")),
         b'{"type": "payment.saved", "company_id": "company", "clinic_id": "clinic", "payment_id": "torn", '
         b'"line_id": "1", "saved_at": "2026-06-01T10:00:00Z", "transaction_date": "2026-05-31", "amount_paid": "7.00"}',
         b'{"type": "payment.saved", "company_id": "other", "clinic_id": "x", "payment_id": "theirs", "line_id": "1", '
@@ -54,11 +54,11 @@ def test_each_close_warning_is_listed_for_its_month_only(tx: Transaction) -> Non
 
 def test_dead_letter_superseded_by_a_newer_version_is_settled(tx: Transaction) -> None:
     office = Office(tx, TODAY)
-    first = saved(**paid("25.00", "2026-05-05"))
-    office.publish(first, saved(**paid("26.00", "2026-05-05")))
+    first = saved_payment(**paid("25.00", "2026-05-05"))
+    office.publish(first, saved_payment(**paid("26.00", "2026-05-05")))
     assert [what for what, *_ in close_warnings(office, MAY)] == ["Exception: Version conflict"]
 
-    office.publish(edited(first, amount_due="26.00", amount_paid="26.00"))
+    office.publish(next_version(first, amount_due="26.00", amount_paid="26.00"))
 
     assert close_warnings(office, MAY) == []
 
@@ -67,10 +67,10 @@ def test_exception_is_a_close_warning_for_its_posted_and_its_dated_month(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)
-    first = saved(**paid("25.00", "2026-05-05"))
+    first = saved_payment(**paid("25.00", "2026-05-05"))
     office.publish(first)
     office.close("2026-04")
-    office.publish(edited(first, transaction_date="2026-04-05"))
+    office.publish(next_version(first, transaction_date="2026-04-05"))
 
     assert [what for what, *_ in close_warnings(office, MAY)] == [
         "Exception: Payment added/edited/deleted when month is closed"
@@ -79,12 +79,12 @@ def test_exception_is_a_close_warning_for_its_posted_and_its_dated_month(
 
 def test_payments_held_while_their_month_closes_become_exceptions_when_released(tx: Transaction) -> None:
     office = Office(tx, TODAY)
-    office.publish(saved("12.00", patient_id="stranger", transaction_date="2026-05-07"))
+    office.publish(saved_payment("12.00", patient_id="stranger", transaction_date="2026-05-07"))
     assert [what for what, *_ in close_warnings(office, MAY)] == ["Transmission Pending"]
     office.close("2026-05")
     kept = office.month_total("2026-05")
 
-    office.publish(patient("stranger"))
+    office.publish(saved_patient("stranger"))
 
     (found,) = office.open_exceptions()
     assert (found.case, str(found.difference), str(kept)) == ("added", "12.00", "0.00")

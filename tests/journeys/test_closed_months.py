@@ -5,24 +5,24 @@ from datetime import date
 import pytest
 
 from payments.store.db.connection import Transaction
+from tests.builders.events import deleted_payment, saved_payment
+from tests.builders.office import Office, paid
+from tests.builders.worked_examples import CLOSED_ON, EXAMPLES, W3, W15, Example
 from tests.journeys.billing import feed
-from tests.make import deleted, saved
-from tests.office import Office, paid
-from tests.worked_examples import CLOSED_ON, EXAMPLES, W3, W15, Example
 
 
 def example_office(tx: Transaction, example: Example) -> Office:
     """Return the office on the day of acceptance, with the open exception of an example."""
     office = Office(tx, date(2020, 4, 30))
     if example.before:
-        office.publish(saved(version=1, saved_at="2020-05-13T10:00:00-07:00", **example.before))
+        office.publish(saved_payment(version=1, saved_at="2020-05-13T10:00:00-07:00", **example.before))
     office.day(CLOSED_ON)
     office.close("2020-04", "2020-05")
     office.day(example.accepted_on)
     office.publish(
-        saved(version=2, saved_at=example.saved_at, **example.now)
+        saved_payment(version=2, saved_at=example.saved_at, **example.now)
         if example.now
-        else deleted(version=2, saved_at=example.saved_at)
+        else deleted_payment(version=2, saved_at=example.saved_at)
     )
     return office
 
@@ -58,7 +58,7 @@ def test_w8_edit_after_acceptance_is_compared_with_the_posted_amount(tx: Transac
     office.accept_all()
     office.day(date(2020, 6, 22))
 
-    office.publish(saved(version=3, saved_at="2020-06-20T10:00:00-07:00", **paid("55.00", "2020-04-08")))
+    office.publish(saved_payment(version=3, saved_at="2020-06-20T10:00:00-07:00", **paid("55.00", "2020-04-08")))
 
     (found,) = office.open_exceptions()
     assert (found.case, str(found.amount_before), str(found.amount_now), str(found.difference)) == (
@@ -79,8 +79,8 @@ def test_w8_edit_after_acceptance_is_compared_with_the_posted_amount(tx: Transac
 
 def test_w16_edit_in_an_open_month_changes_the_line_in_place(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 8))
-    office.publish(saved(version=1, **paid("25.00", "2020-06-05")))
-    office.publish(saved(version=2, **paid("35.00", "2020-06-05")))
+    office.publish(saved_payment(version=1, **paid("25.00", "2020-06-05")))
+    office.publish(saved_payment(version=2, **paid("35.00", "2020-06-05")))
 
     assert office.entries() == [("2020-06-05", "25.00", "Cash"), ("2020-06-05", "10.00", "Cash")]
     assert (totals(office), office.open_exceptions()) == (["0.00", "0.00", "35.00"], [])
@@ -94,13 +94,13 @@ def test_late_arrival_is_noted(tx: Transaction) -> None:
 
 def test_line_moved_before_the_close_changes_in_open_months(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
-    office.publish(saved(version=1, **paid("25.00", "2020-04-08")))
-    office.publish(saved(version=2, **paid("25.00", "2020-06-08")))
+    office.publish(saved_payment(version=1, **paid("25.00", "2020-04-08")))
+    office.publish(saved_payment(version=2, **paid("25.00", "2020-06-08")))
     office.close("2020-04", "2020-05")
 
-    office.publish(saved(version=3, **paid("35.00", "2020-06-08")))
+    office.publish(saved_payment(version=3, **paid("35.00", "2020-06-08")))
     assert (office.open_exceptions(), totals(office)) == ([], ["0.00", "0.00", "35.00"])
-    office.publish(deleted(version=4))
+    office.publish(deleted_payment(version=4))
     assert (office.open_exceptions(), totals(office)) == ([], ["0.00", "0.00", "0.00"])
 
 
@@ -110,10 +110,10 @@ def test_payment_with_an_exception_stays_on_the_feed_when_no_longer_paid(
 ) -> None:
     office = Office(tx, date(2020, 6, 10))
     office.close("2020-04")
-    office.publish(saved(version=1, **paid("25.00", "2020-06-08") | change))
+    office.publish(saved_payment(version=1, **paid("25.00", "2020-06-08") | change))
     assert len(office.open_exceptions()) == 1
 
-    office.publish(saved(version=2, **paid("25.00", "2020-06-08") | change, paid=False))
+    office.publish(saved_payment(version=2, **paid("25.00", "2020-06-08") | change, paid=False))
 
     row = feed(tx)["clinic/payment/1"]
     assert (row.version, row.status, office.open_exceptions()) == (2, "Transmission Successful", [])

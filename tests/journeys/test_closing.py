@@ -12,8 +12,8 @@ from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import Transaction
-from tests.make import deleted, edited, saved
-from tests.office import BILLER, Office, paid
+from tests.builders.events import deleted_payment, next_version, saved_payment
+from tests.builders.office import BILLER, Office, paid
 
 APRIL, MAY, JUNE = Month(2026, 4), Month(2026, 5), Month(2026, 6)
 TODAY = date(2026, 6, 20)
@@ -47,7 +47,7 @@ def test_month_ends_at_midnight_in_the_companys_time_zone(
 ) -> None:
     office = Office(tx, date(2026, 5, 20))
     configuring.set_company(tx, CompanyUpdate("company", timezone=timezone), now=office.now, who="user:admin")
-    office.publish(saved(**paid("25.00", "2026-05-31")))
+    office.publish(saved_payment(**paid("25.00", "2026-05-31")))
     now = datetime.fromisoformat(moment)
 
     if has_ended:
@@ -59,7 +59,7 @@ def test_month_ends_at_midnight_in_the_companys_time_zone(
 
 def test_scheduled_month_is_due_after_midnight_in_the_companys_time_zone(tx: Transaction) -> None:
     office = Office(tx, TODAY)
-    office.publish(saved(**paid("25.00", "2026-05-05")))
+    office.publish(saved_payment(**paid("25.00", "2026-05-05")))
     configuring.set_company(tx, CompanyUpdate("company", timezone="America/Denver"), now=office.now, who="user:admin")
     closing.schedule(tx, "company", MAY, datetime(2026, 6, 21, 5, 30, tzinfo=UTC), BILLER)  # 23:30 on the 20th
 
@@ -69,7 +69,9 @@ def test_scheduled_month_is_due_after_midnight_in_the_companys_time_zone(tx: Tra
 
 def test_month_cannot_close_before_an_earlier_scheduled_month(tx: Transaction) -> None:
     office = Office(tx, TODAY)
-    office.publish(saved(**paid("25.00", "2026-04-05")), saved(payment_id="may", **paid("5.00", "2026-05-05")))
+    office.publish(
+        saved_payment(**paid("25.00", "2026-04-05")), saved_payment(payment_id="may", **paid("5.00", "2026-05-05"))
+    )
     closing.schedule(tx, "company", APRIL, office.now, BILLER)
 
     for refused in (closing.schedule, closing.begin_close):
@@ -82,9 +84,9 @@ def test_month_cannot_close_before_an_earlier_scheduled_month(tx: Transaction) -
 
 def test_interrupted_close_continues_despite_a_payment_in_an_earlier_month(tx: Transaction) -> None:
     office = Office(tx, TODAY)
-    office.publish(saved(payment_id="may", **paid("5.00", "2026-05-05")))
+    office.publish(saved_payment(payment_id="may", **paid("5.00", "2026-05-05")))
     closing.begin_close(tx, "company", MAY, office.now, BILLER)
-    office.publish(saved(**paid("25.00", "2026-04-05")))
+    office.publish(saved_payment(**paid("25.00", "2026-04-05")))
 
     assert closing.preview_close(tx, "company", MAY, office.now)[0].payments_total == Decimal("5.00")
     closing.begin_close(tx, "company", MAY, office.now, None)
@@ -124,24 +126,24 @@ def test_close_records_who_scheduled_or_closed_the_month(tx: Transaction) -> Non
 
 def test_months_of_companies_are_independent(tx: Transaction) -> None:
     ours, theirs = Office(tx, TODAY), Office(tx, TODAY, "other", "elsewhere")
-    ours.publish(saved(**paid("25.00", "2026-04-05")))
+    ours.publish(saved_payment(**paid("25.00", "2026-04-05")))
     here = {"company_id": "other", "clinic_id": "elsewhere"}
     theirs.close("2026-05")  # the first company's April is open, which does not matter
 
     assert states(ours) == {"2026-04": MonthState.OPEN}
-    theirs.publish(saved(payment_id="a", **here, **paid("7.00", "2026-05-05")))
-    ours.publish(saved(payment_id="b", **paid("9.00", "2026-05-05")))
+    theirs.publish(saved_payment(payment_id="a", **here, **paid("7.00", "2026-05-05")))
+    ours.publish(saved_payment(payment_id="b", **paid("9.00", "2026-05-05")))
     assert [found.payment for found in ours.open_exceptions()] == ["elsewhere/a/1"]
     assert (str(ours.month_total("2026-05")), str(theirs.month_total("2026-05"))) == ("9.00", "0.00")
 
 
 def test_month_closes_for_every_clinic_of_its_company(tx: Transaction) -> None:
     office, second = Office(tx, TODAY), Office(tx, TODAY, "company", "second")
-    office.publish(saved(payment_id="a", **paid("7.00", "2026-05-05")))
-    second.publish(saved(payment_id="b", clinic_id="second", **paid("9.00", "2026-05-05")))
+    office.publish(saved_payment(payment_id="a", **paid("7.00", "2026-05-05")))
+    second.publish(saved_payment(payment_id="b", clinic_id="second", **paid("9.00", "2026-05-05")))
     office.close("2026-05")
 
-    second.publish(deleted(payment_id="b", clinic_id="second", version=2))
+    second.publish(deleted_payment(payment_id="b", clinic_id="second", version=2))
 
     assert [(found.payment, found.case) for found in office.open_exceptions()] == [("second/b/1", "deleted")]
     totals = {each.clinic: str(each.total) for each in closing.verify(tx, "company", MAY).snapshot.sums}
@@ -150,7 +152,7 @@ def test_month_closes_for_every_clinic_of_its_company(tx: Transaction) -> None:
 
 def test_payment_dated_in_a_future_month_is_imported_and_closed_with_it(tx: Transaction) -> None:
     office = Office(tx, TODAY)
-    first = saved(**paid("25.00", "2026-08-31"))
+    first = saved_payment(**paid("25.00", "2026-08-31"))
     office.publish(first)
     assert office.entries() == [("2026-08-31", "25.00", "Cash")]
     with pytest.raises(ClosingError, match="it has not ended"):
@@ -158,7 +160,7 @@ def test_payment_dated_in_a_future_month_is_imported_and_closed_with_it(tx: Tran
 
     office.day(date(2026, 9, 1))
     office.close("2026-08")
-    office.publish(edited(first, amount_due="30.00", amount_paid="30.00"))
+    office.publish(next_version(first, amount_due="30.00", amount_paid="30.00"))
 
     assert [(found.case, str(found.difference)) for found in office.open_exceptions()] == [("edited", "5.00")]
 
@@ -166,13 +168,13 @@ def test_payment_dated_in_a_future_month_is_imported_and_closed_with_it(tx: Tran
 def test_stored_totals_detect_a_change_of_method_type_clinic_or_user(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(
-        saved(payment_id="a", **paid("10.00", "2026-05-05")),
-        saved(payment_id="b", **paid("20.00", "2026-05-05", method="Check")),
-        saved(payment_id="c", **paid("30.00", "2026-05-05", charge_type="Supplies")),
-        saved(payment_id="d", **paid("40.00", "2026-05-05")),
+        saved_payment(payment_id="a", **paid("10.00", "2026-05-05")),
+        saved_payment(payment_id="b", **paid("20.00", "2026-05-05", method="Check")),
+        saved_payment(payment_id="c", **paid("30.00", "2026-05-05", charge_type="Supplies")),
+        saved_payment(payment_id="d", **paid("40.00", "2026-05-05")),
     )
     office.close("2026-04")
-    office.publish(saved(payment_id="late", **paid("5.00", "2026-04-05")))
+    office.publish(saved_payment(payment_id="late", **paid("5.00", "2026-04-05")))
     (found,) = office.open_exceptions()
     adjusting.accept(tx, found.id, date(2026, 5, 31), office.now, BILLER)
     office.close("2026-05")
@@ -208,13 +210,13 @@ def with_triggers_off(tx: Transaction, statement: str) -> None:
 
 def test_payment_log_of_a_closed_month_does_not_change(tx: Transaction) -> None:
     office = Office(tx, TODAY)
-    first = saved(**paid("25.00", "2026-05-05"))
+    first = saved_payment(**paid("25.00", "2026-05-05"))
     office.publish(first)
     office.close("2026-05")
     may = LogFilter(since=MAY.first_day, until=JUNE.first_day - timedelta(days=1))
     log = reporting.payment_log(tx, may)
 
-    office.publish(edited(first, amount_due="30.00", amount_paid="30.00", transaction_date="2026-06-05"))
+    office.publish(next_version(first, amount_due="30.00", amount_paid="30.00", transaction_date="2026-06-05"))
     office.accept_all()
 
     assert reporting.payment_log(tx, may) == log

@@ -14,9 +14,9 @@ from payments.journeys import adjusting, detecting, importing, reporting
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Database, transaction
+from tests.builders.events import deleted_payment, run_context, saved_payment, stream_entries
+from tests.builders.office import Office, paid
 from tests.journeys.test_concurrent_workers import run_concurrently
-from tests.make import arrived, deleted, run, saved
-from tests.office import Office, paid
 
 LINES, SWEEPS, ROUNDS = 60, 3, 8
 NOW = datetime(2020, 6, 12, 12, tzinfo=UTC)
@@ -31,18 +31,18 @@ class April:
         with transaction(database) as tx:
             office = Office(tx, date(2020, 4, 30), self.company, self.company)
             office.publish(
-                *(saved(payment_id=f"p{n}", **self.here, **paid("25.00", "2020-04-08")) for n in range(number))
+                *(saved_payment(payment_id=f"p{n}", **self.here, **paid("25.00", "2020-04-08")) for n in range(number))
             )
             office.day(date(2020, 6, 10))
             office.close("2020-04")
 
     def version_of(self, name: str, amount: str, version: int) -> PaymentSaved:
         """Return a version of one of the payments."""
-        return saved(payment_id=name, version=version, **self.here, **paid(amount, "2020-04-08"))
+        return saved_payment(payment_id=name, version=version, **self.here, **paid(amount, "2020-04-08"))
 
     def import_events(self, *events: object) -> None:
         with transaction(self.database) as tx:
-            importing.import_events(tx, arrived(events), run(NOW))
+            importing.import_events(tx, stream_entries(events), run_context(NOW))
 
     def detect_all(self) -> None:
         """Detect exceptions until no unlocked line remains."""
@@ -80,7 +80,7 @@ def april(shared: Database) -> Callable[[int], April]:
 def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], April]) -> None:
     company = april(LINES)
     names = [f"p{number}" for number in range(LINES)]
-    company.import_events(*(deleted(payment_id=name, version=2, **company.here) for name in names))
+    company.import_events(*(deleted_payment(payment_id=name, version=2, **company.here) for name in names))
 
     run_concurrently(*[company.detect_all] * SWEEPS)
     company.detect_all()
@@ -88,10 +88,16 @@ def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], Apri
     opened = company.exceptions(only_open=False)
     assert sorted(row.payment.split("/")[1] for row in opened) == sorted(names)
     company.import_events(
-        *(saved(payment_id=name, version=3, **company.here, **paid("30.00", "2020-04-08")) for name in names[:30])
+        *(
+            saved_payment(payment_id=name, version=3, **company.here, **paid("30.00", "2020-04-08"))
+            for name in names[:30]
+        )
     )
     company.import_events(
-        *(saved(payment_id=name, version=3, **company.here, **paid("25.00", "2020-04-08")) for name in names[30:])
+        *(
+            saved_payment(payment_id=name, version=3, **company.here, **paid("25.00", "2020-04-08"))
+            for name in names[30:]
+        )
     )
 
     run_concurrently(*[company.detect_all] * SWEEPS)
@@ -105,7 +111,7 @@ def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], Apri
 
 def test_concurrent_accepts_of_all_exceptions_post_each_once(april: Callable[[int], April]) -> None:
     company = april(10)
-    company.import_events(*(deleted(payment_id=f"p{n}", version=2, **company.here) for n in range(10)))
+    company.import_events(*(deleted_payment(payment_id=f"p{n}", version=2, **company.here) for n in range(10)))
     company.detect_all()
     numbers = [row.id for row in company.exceptions(only_open=True)]
 

@@ -17,8 +17,17 @@ from payments.journeys import distributing, importing, requeueing, retrying
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import RequeueFilter
 from payments.store.db.connection import ConcurrentWriteError, transaction
+from tests.builders.events import (
+    COPAYS,
+    NOW,
+    next_version,
+    run_context,
+    saved_charge,
+    saved_patient,
+    saved_payment,
+    stream_entries,
+)
 from tests.journeys.billing import BEFORE, choose, feed, ledger, sweep, take
-from tests.make import COPAYS, NOW, arrived, charge, edited, patient, run, saved
 
 WORKERS = 3
 ROUNDS = 5
@@ -38,7 +47,7 @@ def import_with_retry(database, entries) -> ImportStats:
     while True:
         try:
             with transaction(database) as tx:
-                return importing.import_events(tx, entries, run())
+                return importing.import_events(tx, entries, run_context())
         except ConcurrentWriteError:
             continue
 
@@ -64,11 +73,15 @@ def wait_until_blocked(tx, pid: int) -> None:
 def shuffled_chunks(clinic: str) -> list[list[Event]]:
     """Return shuffled chunks of patients, payments in two versions each, and charges."""
     people = [f"{clinic}-{number}" for number in range(60)]
-    events: list[Event] = [patient(each) for each in people]
+    events: list[Event] = [saved_patient(each) for each in people]
     for number, each in enumerate(people * 6):
         at = {"clinic_id": clinic, "patient_id": each}
-        first = saved("40.00", payment_id=f"{clinic}-{number}", **at)
-        events += [first, edited(first, amount_due="30.00", amount_paid="30.00"), charge(f"c{number}", "9.00", **at)]
+        first = saved_payment("40.00", payment_id=f"{clinic}-{number}", **at)
+        events += [
+            first,
+            next_version(first, amount_due="30.00", amount_paid="30.00"),
+            saved_charge(f"c{number}", "9.00", **at),
+        ]
     random.Random(7).shuffle(events)
     return [events[first : first + 80] for first in range(0, len(events), 80)]
 
@@ -80,7 +93,7 @@ def run_other_jobs(database, clinic: str) -> None:
         lambda tx: requeueing.requeue_matching(tx, waiting, NOW, "user:support"),
         lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),
         lambda tx: distributing.distribute_queued(tx, NOW.date(), NOW, 1_000),
-        lambda tx: retrying.retry_due(tx, run(), 100),
+        lambda tx: retrying.retry_due(tx, run_context(), 100),
     ):
         with transaction(database) as tx:
             work(tx)
@@ -88,7 +101,7 @@ def run_other_jobs(database, clinic: str) -> None:
 
 @pytest.mark.slow
 def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
-    waiting, is_over = [arrived(chunk) for chunk in shuffled_chunks(clinic)], threading.Event()
+    waiting, is_over = [stream_entries(chunk) for chunk in shuffled_chunks(clinic)], threading.Event()
 
     def import_all() -> None:
         while waiting:
@@ -118,8 +131,10 @@ def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
 @pytest.mark.parametrize("size", [1, 2, 5, 10, 40])
 def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
     ids = {"clinic_id": clinic, "patient_id": clinic}
-    firsts = [saved("25.00", payment_id=f"{clinic}-{each}", **ids) for each in range(size)]
-    entries = arrived([patient(clinic), *firsts, *(edited(first, amount_paid="35.00") for first in firsts)])
+    firsts = [saved_payment("25.00", payment_id=f"{clinic}-{each}", **ids) for each in range(size)]
+    entries = stream_entries(
+        [saved_patient(clinic), *firsts, *(next_version(first, amount_paid="35.00") for first in firsts)]
+    )
     chunks = [entries, [entries[0], *entries[:0:-1]], entries[: size + 1]]
 
     run_concurrently(*(lambda chunk=chunk: import_with_retry(shared, chunk) for chunk in chunks))
@@ -135,8 +150,8 @@ def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
 
 def test_patient_in_the_same_chunk_releases_the_payment(shared, clinic):
     for stranger in (f"{clinic}-{number}" for number in range(ROUNDS)):
-        payment = saved("25.00", clinic_id=clinic, patient_id=stranger, payment_id=stranger)
-        chunks = arrived([payment]), arrived([patient(stranger)])
+        payment = saved_payment("25.00", clinic_id=clinic, patient_id=stranger, payment_id=stranger)
+        chunks = stream_entries([payment]), stream_entries([saved_patient(stranger)])
 
         run_concurrently(*(lambda chunk=chunk: import_with_retry(shared, chunk) for chunk in chunks))
 
@@ -146,12 +161,12 @@ def test_patient_in_the_same_chunk_releases_the_payment(shared, clinic):
 
 
 def test_patient_saved_during_the_import_waits_for_it_and_releases_the_payment(shared, clinic):
-    payment = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
+    payment = saved_payment("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
     with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared) as tx:
             assert take(tx, payment).held == 1
-            arriving = threads.submit(take, other, patient(clinic))
+            arriving = threads.submit(take, other, saved_patient(clinic))
             wait_until_blocked(onlooker, pid)
         assert arriving.result().released == 1
         sweep(other)
@@ -159,11 +174,11 @@ def test_patient_saved_during_the_import_waits_for_it_and_releases_the_payment(s
 
 
 def test_payment_imported_while_its_patient_is_saved_waits_and_is_imported(shared, clinic):
-    payment = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
+    payment = saved_payment("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
     with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared) as tx:
-            take(tx, patient(clinic))
+            take(tx, saved_patient(clinic))
             evaluated = threads.submit(take, other, payment)
             wait_until_blocked(onlooker, pid)
         assert evaluated.result().imported == 1
@@ -171,16 +186,16 @@ def test_payment_imported_while_its_patient_is_saved_waits_and_is_imported(share
 
 def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
     ids = {"clinic_id": clinic, "patient_id": clinic}
-    waiting = [saved("25.00", payment_id=f"{clinic}-{number}", **ids) for number in range(30)]
+    waiting = [saved_payment("25.00", payment_id=f"{clinic}-{number}", **ids) for number in range(30)]
     with transaction(shared) as tx:
         take(tx, *waiting)
-        take(tx, patient(clinic))
+        take(tx, saved_patient(clinic))
 
     def retry_all() -> ImportStats:
         stats = ImportStats()
         while True:
             with transaction(shared) as tx:
-                done = retrying.retry_due(tx, run(), 4)
+                done = retrying.retry_due(tx, run_context(), 4)
             if not done.evaluated:
                 return stats
             stats += done
@@ -194,16 +209,16 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
 
 
 def test_slower_of_two_workers_on_a_new_line_retries(shared, clinic):
-    first = saved("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
+    first = saved_payment("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
     with transaction(shared) as tx:
-        take(tx, patient(clinic))
+        take(tx, saved_patient(clinic))
     with ThreadPoolExecutor(1) as threads, shared.connect() as slower, shared.connect() as onlooker:
         pid = slower.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared) as tx:
             take(tx, first)
-            late = threads.submit(take, slower, edited(first, amount_paid="35.00"))
+            late = threads.submit(take, slower, next_version(first, amount_paid="35.00"))
             wait_until_blocked(onlooker, pid)
         with pytest.raises(ConcurrentWriteError):
             late.result()
         slower.rollback()
-        assert take(slower, edited(first, amount_paid="35.00")).updated == 1
+        assert take(slower, next_version(first, amount_paid="35.00")).updated == 1

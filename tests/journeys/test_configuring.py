@@ -15,7 +15,7 @@ from payments.journeys.configuring import (
     set_company,
     show_clinics,
 )
-from tests.make import NOW
+from tests.builders.events import NOW
 
 COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 

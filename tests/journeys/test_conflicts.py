@@ -3,21 +3,21 @@
 import pytest
 
 from payments.store.db.connection import Transaction
-from tests.make import edited, saved
-from tests.office import Office, after_april, paid
+from tests.builders.events import next_version, saved_payment
+from tests.builders.office import Office, office_with_closed_april, paid
 
-FIRST = saved(**paid("25.00", "2020-04-08"))
-CHANGED = edited(FIRST, amount_due="35.00", amount_paid="35.00")
+FIRST = saved_payment(**paid("25.00", "2020-04-08"))
+CHANGED = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
     """An office whose April is closed."""
-    return after_april(tx, FIRST)
+    return office_with_closed_april(tx, FIRST)
 
 
 def publish_conflict(office: Office, amount: str, version: int = 1) -> None:
-    office.publish(saved(**paid(amount, "2020-04-08"), version=version))
+    office.publish(saved_payment(**paid(amount, "2020-04-08"), version=version))
 
 
 def open_exceptions(office: Office) -> list[tuple[str, str]]:

@@ -14,16 +14,16 @@ from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, Transaction
 from payments.store.feed import requeue_candidates
 from payments.store.reports import claims_feed, dashboard
+from tests.builders.events import event_body, payment_fields
+from tests.builders.office import Office
 from tests.examples import example_count
-from tests.make import body, said
-from tests.office import Office
 
 EXAMPLES = example_count(5)
 TEN, ELEVEN, TWELVE, NEVER = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11", "12", "33"))
 
 
 def valid(amount: str, version: int, at: str, **more: Any) -> bytes:
-    return body(said(amount_due=amount, amount_paid=amount, version=version, saved_at=at, **more))
+    return event_body(payment_fields(amount_due=amount, amount_paid=amount, version=version, saved_at=at, **more))
 
 
 def invalid(amount: str, version: object, at: str, **more: Any) -> bytes:
@@ -124,7 +124,7 @@ def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, told: li
     with database.connect() as tx:
         office = Office(tx, date(2026, 6, 20))
         for chunk in (told[: len(told) // 2], told[len(told) // 2 :]):
-            office.publish(*(body(said(**content)) for content in chunk))
+            office.publish(*(event_body(payment_fields(**content)) for content in chunk))
 
         whole = claims_feed.read(tx, FeedFilter())
         pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]

@@ -10,15 +10,15 @@ from payments.journeys.adjusting import AdjustmentError, accept, acknowledge
 from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.ledger import findings
-from tests.make import BACKOFF, arrived, deleted, patient, run, saved
-from tests.office import Office, paid
+from tests.builders.events import BACKOFF, deleted_payment, run_context, saved_patient, saved_payment, stream_entries
+from tests.builders.office import Office, paid
 
 CLOSED_ON = date(2020, 6, 10)
 
 
 def test_memo_edit_proposes_nothing_and_is_settled_by_accept_or_acknowledge(tx: Transaction) -> None:
     office = closed_april(tx)
-    office.publish(saved(version=2, memo="window seat", **paid("25.00", "2020-04-08")))
+    office.publish(saved_payment(version=2, memo="window seat", **paid("25.00", "2020-04-08")))
     (found,) = office.open_exceptions()
     assert (found.case, found.proposal, found.note) == (
         "edited",
@@ -27,7 +27,7 @@ def test_memo_edit_proposes_nothing_and_is_settled_by_accept_or_acknowledge(tx: 
     )
 
     acknowledge(tx, found.id, "a memo", office.now, "user:biller")
-    office.publish(saved(version=3, memo="aisle seat", **paid("25.00", "2020-04-08")))
+    office.publish(saved_payment(version=3, memo="aisle seat", **paid("25.00", "2020-04-08")))
     assert [each.case for each in office.open_exceptions()] == ["edited"]
 
     office.accept_all()
@@ -37,9 +37,9 @@ def test_memo_edit_proposes_nothing_and_is_settled_by_accept_or_acknowledge(tx: 
 
 def test_exception_closes_automatically_when_a_newer_version_agrees_with_billing(tx: Transaction) -> None:
     office = closed_april(tx)
-    office.publish(saved(version=2, **paid("35.00", "2020-04-08")))
+    office.publish(saved_payment(version=2, **paid("35.00", "2020-04-08")))
     (found,) = office.open_exceptions()
-    office.publish(saved(version=3, **paid("25.00", "2020-04-08")))
+    office.publish(saved_payment(version=3, **paid("25.00", "2020-04-08")))
 
     assert office.open_exceptions() == []
     assert findings.load(tx, [found.id])[found.id].status == "auto_closed"
@@ -47,9 +47,11 @@ def test_exception_closes_automatically_when_a_newer_version_agrees_with_billing
 
 def test_newer_version_recomputes_the_exception_and_a_stale_accept_posts_nothing(tx: Transaction) -> None:
     office = closed_april(tx)
-    office.publish(saved(version=2, **paid("35.00", "2020-04-08")))
+    office.publish(saved_payment(version=2, **paid("35.00", "2020-04-08")))
     (found,) = office.open_exceptions()
-    import_events(tx, arrived([saved(version=3, **paid("45.00", "2020-04-08"))]), run(office.now))
+    import_events(
+        tx, stream_entries([saved_payment(version=3, **paid("45.00", "2020-04-08"))]), run_context(office.now)
+    )
 
     with pytest.raises(AdjustmentError, match=r"was saved again \(version 3\)"):
         accept(tx, found.id, None, office.now, "user:biller")
@@ -61,7 +63,7 @@ def test_newer_version_recomputes_the_exception_and_a_stale_accept_posts_nothing
 
 def test_accepting_twice_posts_once(tx: Transaction) -> None:
     office = closed_april(tx)
-    office.publish(deleted(version=2))
+    office.publish(deleted_payment(version=2))
     (found,) = office.open_exceptions()
 
     first, second = (accept(tx, found.id, None, office.now, "user:biller") for _ in range(2))
@@ -85,7 +87,7 @@ def test_accepting_twice_posts_once(tx: Transaction) -> None:
 )
 def test_accept_rejects_a_closed_or_future_deposit_date(tx: Transaction, day: date, problem: str) -> None:
     office = closed_april(tx)
-    office.publish(deleted(version=2))
+    office.publish(deleted_payment(version=2))
     (found,) = office.open_exceptions()
 
     with pytest.raises(AdjustmentError, match=problem):
@@ -94,7 +96,7 @@ def test_accept_rejects_a_closed_or_future_deposit_date(tx: Transaction, day: da
 
 def test_acknowledgement_needs_a_reason_and_lasts_until_the_next_version(tx: Transaction) -> None:
     office = closed_april(tx)
-    office.publish(deleted(version=2))
+    office.publish(deleted_payment(version=2))
     (found,) = office.open_exceptions()
     with pytest.raises(AdjustmentError, match="a reason is needed"):
         acknowledge(tx, found.id, " ", office.now, "user:biller")
@@ -102,13 +104,13 @@ def test_acknowledgement_needs_a_reason_and_lasts_until_the_next_version(tx: Tra
     office.sweep()
     assert office.open_exceptions() == []
 
-    office.publish(saved(version=3, **paid("30.00", "2020-04-08")))
+    office.publish(saved_payment(version=3, **paid("30.00", "2020-04-08")))
     assert [(each.case, str(each.difference)) for each in office.open_exceptions()] == [("edited", "5.00")]
 
 
 def test_accepted_zero_amount_due_is_imported(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
-    office.publish(saved(amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
+    office.publish(saved_payment(amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
     (found,) = office.open_exceptions()
     assert (found.reason, found.case, str(found.difference)) == ("zero_due", None, "20.00")
 
@@ -120,8 +122,8 @@ def test_accepted_zero_amount_due_is_imported(tx: Transaction) -> None:
 
 def test_unknown_patient_and_version_conflict_exceptions_close_automatically(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
-    office.publish(saved(payment_id="stranger", patient_id="nobody", transaction_date="2020-06-05"))
-    office.publish(saved("30.00", payment_id="twice"), saved("40.00", payment_id="twice"))
+    office.publish(saved_payment(payment_id="stranger", patient_id="nobody", transaction_date="2020-06-05"))
+    office.publish(saved_payment("30.00", payment_id="twice"), saved_payment("40.00", payment_id="twice"))
     for _ in BACKOFF:
         office.now += max(BACKOFF)
         office.sweep()
@@ -130,14 +132,14 @@ def test_unknown_patient_and_version_conflict_exceptions_close_automatically(tx:
         ("clinic/twice/1", "version_conflict"),
     ]
 
-    office.publish(patient("nobody"), saved("40.00", payment_id="twice", version=2))
+    office.publish(saved_patient("nobody"), saved_payment("40.00", payment_id="twice", version=2))
 
     assert office.open_exceptions() == []
 
 
 def test_auto_policy_lists_closed_month_exceptions_as_acceptable(tx: Transaction) -> None:
     office = closed_april(tx)
-    office.publish(deleted(version=2))
+    office.publish(deleted_payment(version=2))
     (found,) = office.open_exceptions()
     assert adjusting.list_auto_acceptable(tx) == []
 
@@ -149,7 +151,7 @@ def test_auto_policy_lists_closed_month_exceptions_as_acceptable(tx: Transaction
 def closed_april(tx: Transaction) -> Office:
     """Return an office on 2020-06-10 with 25.00 in Billing for a month that is closed."""
     office = Office(tx, date(2020, 4, 30))
-    office.publish(saved(version=1, **paid("25.00", "2020-04-08")))
+    office.publish(saved_payment(version=1, **paid("25.00", "2020-04-08")))
     office.day(CLOSED_ON)
     office.close("2020-04")
     return office

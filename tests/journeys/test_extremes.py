@@ -10,9 +10,9 @@ from payments.contract.money import AMOUNT_MAX
 from payments.journeys import balancing, closing, distributing
 from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Transaction
+from tests.builders.events import deleted_payment, event_body, payment_fields, saved_charge
+from tests.builders.office import Office, paid
 from tests.journeys.billing import feed, ledger
-from tests.make import body, charge, deleted, said
-from tests.office import Office, paid
 
 MOST, REFUND = str(AMOUNT_MAX), {"refund_of": "clinic/other/1"}
 EXTREMES: list[dict[str, Any]] = [
@@ -36,10 +36,16 @@ def test_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, extrem
     office = Office(tx, date(2026, 6, 10))
     first = extreme.get("version", 2)
 
-    office.publish(body(said(**{"version": first, **extreme})))
-    office.publish(body(said(version=first + 1)), body(said(**{**extreme, "payment_id": "beside", "version": first})))
+    office.publish(event_body(payment_fields(**{"version": first, **extreme})))
+    office.publish(
+        event_body(payment_fields(version=first + 1)),
+        event_body(payment_fields(**{**extreme, "payment_id": "beside", "version": first})),
+    )
     if first < 2**62:
-        office.publish(body(said(**{**extreme, "version": first + 2})), body(deleted(version=first + 3)))
+        office.publish(
+            event_body(payment_fields(**{**extreme, "version": first + 2})),
+            event_body(deleted_payment(version=first + 3)),
+        )
     office.distribute()
 
     assert {row.status for row in feed(tx).values()} == {"Transmission Successful"}
@@ -51,7 +57,7 @@ def test_ids_may_be_64_printable_characters(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
     long, odd = "\U0001f600" * 64, "a/b'\"%\\:{x}"
 
-    office.publish(body(said(payment_id=long, line_id=odd)), charge(odd, "5.00"))
+    office.publish(event_body(payment_fields(payment_id=long, line_id=odd)), saved_charge(odd, "5.00"))
     office.distribute()
 
     assert set(feed(tx)) == {f"clinic/{long}/{odd}"}
@@ -62,11 +68,11 @@ def test_ids_may_be_64_printable_characters(tx: Transaction) -> None:
 @pytest.mark.parametrize("month_is_closed", [False, True])
 def test_largest_amount_can_change_to_the_largest_refund(tx: Transaction, month_is_closed: bool) -> None:
     office = Office(tx, date(2026, 6, 10))
-    office.publish(body(said(**paid(MOST, "2026-05-05"), **REFUND)))
+    office.publish(event_body(payment_fields(**paid(MOST, "2026-05-05"), **REFUND)))
     if month_is_closed:
         office.close("2026-05")
 
-    office.publish(body(said(version=2, **paid(f"-{MOST}", "2026-05-05"), **REFUND)))
+    office.publish(event_body(payment_fields(version=2, **paid(f"-{MOST}", "2026-05-05"), **REFUND)))
     office.accept_all()
 
     assert sum(Decimal(amount) for amount, _ in ledger(tx)) == -AMOUNT_MAX
@@ -74,7 +80,7 @@ def test_largest_amount_can_change_to_the_largest_refund(tx: Transaction, month_
 
 def test_month_closes_with_any_total(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
-    office.publish(*(body(said(payment_id=each, **paid(MOST, "2026-05-05"))) for each in "abc"))
+    office.publish(*(event_body(payment_fields(payment_id=each, **paid(MOST, "2026-05-05"))) for each in "abc"))
 
     office.close("2026-05")
 

@@ -5,15 +5,15 @@ from datetime import timedelta
 from console.reports.timeline import timeline_records
 from payments import wording
 from payments.journeys import reporting
+from tests.builders.events import BACKOFF, COPAYS, NOW, deleted_payment, next_version, saved_patient, saved_payment
 from tests.journeys.billing import NO_LADDER, PAYMENT, choose, feed, ledger, open_clinic, set_month, stand, sweep, take
-from tests.make import BACKOFF, COPAYS, NOW, deleted, edited, patient, saved
 
 LATER = NOW + sum(BACKOFF, timedelta(0))
 PENDING = ("Transmission Pending", None, "held")
 
 
 def of_unknown_patient(**changes):
-    return saved("25.00", patient_id="stranger", **changes)
+    return saved_payment("25.00", patient_id="stranger", **changes)
 
 
 def test_payment_waits_for_its_patient_and_is_released(tx):
@@ -21,7 +21,7 @@ def test_payment_waits_for_its_patient_and_is_released(tx):
     take(tx, of_unknown_patient())
     assert (stand(tx), ledger(tx)) == (PENDING, [])
 
-    stats = take(tx, patient("stranger"))
+    stats = take(tx, saved_patient("stranger"))
     assert (stats.released, stats.noted) == (1, 1)
     sweep(tx)
 
@@ -30,7 +30,7 @@ def test_payment_waits_for_its_patient_and_is_released(tx):
 
 def test_payment_with_its_patient_in_one_chunk_is_not_held(tx):
     open_clinic(tx)
-    stats = take(tx, of_unknown_patient(), patient("stranger"))
+    stats = take(tx, of_unknown_patient(), saved_patient("stranger"))
 
     assert (stats.imported, stats.held) == (1, 0)
 
@@ -39,7 +39,7 @@ def test_patient_of_another_company_releases_no_payment(tx):
     open_clinic(tx)
     take(tx, of_unknown_patient())
 
-    assert take(tx, patient("stranger", company_id="other")).released == 0
+    assert take(tx, saved_patient("stranger", company_id="other")).released == 0
 
 
 def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_it(tx):
@@ -51,7 +51,7 @@ def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_i
     assert stand(tx) == ("Not Sent", "patient_not_found", "none")
     assert feed(tx)[PAYMENT].attempts == 3
 
-    take(tx, patient("stranger"), now=LATER)
+    take(tx, saved_patient("stranger"), now=LATER)
     sweep(tx, LATER)
     assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "imported"), [("25.00", "2026-06-05")])
 
@@ -60,8 +60,8 @@ def test_newer_version_replaces_a_held_one(tx):
     open_clinic(tx)
     first = of_unknown_patient()
     take(tx, first)
-    take(tx, edited(first, amount_due="35.00", amount_paid="35.00"))
-    take(tx, patient("stranger"))
+    take(tx, next_version(first, amount_due="35.00", amount_paid="35.00"))
+    take(tx, saved_patient("stranger"))
     sweep(tx)
 
     assert ledger(tx) == [("35.00", "2026-06-05")]
@@ -70,8 +70,8 @@ def test_newer_version_replaces_a_held_one(tx):
 def test_held_payment_that_is_deleted_is_never_imported(tx):
     open_clinic(tx)
     take(tx, of_unknown_patient())
-    take(tx, deleted(version=2, patient_id="stranger"))
-    take(tx, patient("stranger"))
+    take(tx, deleted_payment(version=2, patient_id="stranger"))
+    take(tx, saved_patient("stranger"))
     sweep(tx)
 
     assert (stand(tx), ledger(tx)) == (("Transmission Successful", None, "none"), [])
@@ -81,7 +81,7 @@ def test_held_payment_uses_the_settings_of_its_save_time(tx):
     open_clinic(tx)
     take(tx, of_unknown_patient())
     choose(tx, COPAYS._replace(integration=False), since=NOW)
-    take(tx, patient("stranger"))
+    take(tx, saved_patient("stranger"))
     sweep(tx)
 
     assert stand(tx) == ("Transmission Successful", None, "imported")
@@ -90,7 +90,7 @@ def test_held_payment_uses_the_settings_of_its_save_time(tx):
 def test_payments_of_a_closing_month_wait_until_it_is_closed(tx):
     open_clinic(tx)
     set_month(tx, "2026-06", "CLOSING")
-    take(tx, saved("25.00"))
+    take(tx, saved_payment("25.00"))
     assert stand(tx) == PENDING
 
     set_month(tx, "2026-06", "CLOSED")
@@ -102,7 +102,7 @@ def test_payments_of_a_closing_month_wait_until_it_is_closed(tx):
 def test_payment_of_a_month_stuck_in_closing_is_not_lost(tx):
     open_clinic(tx)
     set_month(tx, "2026-06", "CLOSING")
-    take(tx, saved("25.00"), patience=NO_LADDER)
+    take(tx, saved_payment("25.00"), patience=NO_LADDER)
 
     assert stand(tx) == ("Not Sent", "retries_exhausted", "none")
 
@@ -111,7 +111,7 @@ def test_timeline_shows_each_attempt_and_the_next_time(tx):
     open_clinic(tx)
     take(tx, of_unknown_patient())
     sweep(tx, NOW + timedelta(seconds=10))
-    take(tx, patient("stranger"))
+    take(tx, saved_patient("stranger"))
     sweep(tx, LATER)
 
     rows = reporting.timeline(tx, PAYMENT)

@@ -1,6 +1,5 @@
 """The outcome of each event of a chunk."""
 
-import json
 from decimal import Decimal
 
 import pytest
@@ -12,12 +11,21 @@ from payments.core.line import IMPORT_USER
 from payments.core.outcome import ClosedCase
 from payments.journeys import reporting
 from payments.journeys.reporting import LogFilter
+from tests.builders.events import (
+    deleted_payment,
+    event_body,
+    next_version,
+    payment_fields,
+    saved_charge,
+    saved_patient,
+    saved_payment,
+)
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, sends, set_month, stand, take
-from tests.make import body, deleted, edited, patient, said, saved
 
 SUCCESSFUL, FAILED, NOT_SENT = "Transmission Successful", "Validation Failed", "Not Sent"
-GARBAGE = [b"", b"\xff\x00\xfe", b"not json", b"[]", b'{"type": "payment.saved"}', body(said(amount_paid="a lot"))]
-FIRST = saved("25.00", version=2)
+INVALID = event_body(payment_fields(amount_paid="a lot"))
+GARBAGE = [b"", b"\xff\x00\xfe", b"not json", b"[]", b'{"type": "payment.saved"}', INVALID]
+FIRST = saved_payment("25.00", version=2)
 
 
 def dead_letters(tx):
@@ -30,14 +38,14 @@ def test_chunk_gives_each_payment_its_own_outcome(tx):
     open_clinic(tx)
     stats = take(
         tx,
-        saved("25.00"),
-        saved("10.00", payment_id="supplies", charge_type="Supplies"),
-        saved(payment_id="internal", internal_payment=True),
-        saved(payment_id="unpaid", paid=False),
-        saved(payment_id="zero", amount_due="0.00"),
-        saved(payment_id="elsewhere", clinic_id="unheard-of"),
-        saved(payment_id="stranger", patient_id="stranger"),
-        deleted(payment_id="never-seen"),
+        saved_payment("25.00"),
+        saved_payment("10.00", payment_id="supplies", charge_type="Supplies"),
+        saved_payment(payment_id="internal", internal_payment=True),
+        saved_payment(payment_id="unpaid", paid=False),
+        saved_payment(payment_id="zero", amount_due="0.00"),
+        saved_payment(payment_id="elsewhere", clinic_id="unheard-of"),
+        saved_payment(payment_id="stranger", patient_id="stranger"),
+        deleted_payment(payment_id="never-seen"),
         b"garbage",
     )
 
@@ -57,7 +65,7 @@ def test_chunk_gives_each_payment_its_own_outcome(tx):
 
 def test_imported_payment_shows_the_import_user(tx):
     open_clinic(tx)
-    take(tx, body(said(entered_by="K. Front Desk")))
+    take(tx, event_body(payment_fields(entered_by="K. Front Desk")))
 
     (row,) = reporting.payment_log(tx, LogFilter(patient_id="patient"))
 
@@ -77,7 +85,7 @@ def test_unreadable_event_is_kept_byte_for_byte_with_its_error(tx):
 
 def test_invalid_events_do_not_stop_valid_ones(tx):
     open_clinic(tx)
-    good = [saved(payment_id=str(number)) for number in range(20)]
+    good = [saved_payment(payment_id=str(number)) for number in range(20)]
 
     stats = take(tx, *(each for pair in zip(good, GARBAGE * 4, strict=False) for each in pair))
 
@@ -88,8 +96,8 @@ def test_invalid_events_do_not_stop_valid_ones(tx):
     ("again", "detail"),
     [
         (FIRST, "Duplicate event ignored"),
-        (saved("25.00", version=2), "Version 2 repeated; ignored"),
-        (saved("99.00", version=1), "Version 1 ignored; Billing has version 2"),
+        (saved_payment("25.00", version=2), "Version 2 repeated; ignored"),
+        (saved_payment("99.00", version=1), "Version 1 ignored; Billing has version 2"),
     ],
     ids=["same event", "same version", "older version"],
 )
@@ -107,22 +115,22 @@ def test_known_version_changes_nothing_and_is_recorded(tx, again, detail):
 
 def test_version_conflict_lasts_until_the_next_save(tx):
     open_clinic(tx)
-    take(tx, saved("25.00"))
+    take(tx, saved_payment("25.00"))
 
-    take(tx, saved("99.00"))
+    take(tx, saved_payment("99.00"))
     assert stand(tx) == (FAILED, "version_conflict", "none")
     assert ledger(tx) == [("25.00", "2026-06-05")]
 
-    take(tx, saved("30.00", version=2))
+    take(tx, saved_payment("30.00", version=2))
     assert stand(tx) == (SUCCESSFUL, None, "updated")
 
 
 def test_same_event_id_with_other_content_is_a_conflict(tx):
     open_clinic(tx)
-    first = saved("25.00")
+    first = saved_payment("25.00")
     take(tx, first)
 
-    stats = take(tx, saved("99.00", version=2, event_id=str(first.event_id)))
+    stats = take(tx, saved_payment("99.00", version=2, event_id=str(first.event_id)))
 
     assert stats.refused == 1
     assert stand(tx) == (FAILED, "version_conflict", "none")
@@ -132,7 +140,7 @@ def test_same_event_id_with_other_content_is_a_conflict(tx):
 @pytest.mark.parametrize("together", [True, False], ids=["one chunk", "two chunks"])
 def test_first_of_two_events_with_one_id_counts(tx, together):
     open_clinic(tx)
-    first, second = saved("25.00", payment_id="z"), saved("99.00", payment_id="a")
+    first, second = saved_payment("25.00", payment_id="z"), saved_payment("99.00", payment_id="a")
     second = second.model_copy(update={"event_id": first.event_id})
 
     for chunk in [[first, second]] if together else [[first], [second]]:
@@ -146,10 +154,10 @@ def test_first_of_two_events_with_one_id_counts(tx, together):
 
 def test_versions_of_a_line_in_one_chunk_are_applied_in_order(tx):
     open_clinic(tx)
-    first = saved("25.00")
-    second = edited(first, amount_due="35.00", amount_paid="35.00")
+    first = saved_payment("25.00")
+    second = next_version(first, amount_due="35.00", amount_paid="35.00")
 
-    take(tx, edited(second, transaction_date="2026-06-08"), first, second, second)
+    take(tx, next_version(second, transaction_date="2026-06-08"), first, second, second)
 
     assert ledger(tx) == [
         ("25.00", "2026-06-05"),
@@ -161,8 +169,8 @@ def test_versions_of_a_line_in_one_chunk_are_applied_in_order(tx):
 
 def test_deletion_arriving_before_its_payment_wins(tx):
     open_clinic(tx)
-    take(tx, deleted(version=2))
-    take(tx, saved("25.00"))
+    take(tx, deleted_payment(version=2))
+    take(tx, saved_payment("25.00"))
 
     assert ledger(tx) == []
     assert (stand(tx), feed(tx)[PAYMENT].amount) == ((SUCCESSFUL, None, "none"), Decimal("0.00"))
@@ -170,8 +178,8 @@ def test_deletion_arriving_before_its_payment_wins(tx):
 
 def test_deletion_reverses_the_payment_and_keeps_the_entries(tx):
     open_clinic(tx)
-    take(tx, saved("25.00"))
-    take(tx, deleted(version=2))
+    take(tx, saved_payment("25.00"))
+    take(tx, deleted_payment(version=2))
 
     assert ledger(tx) == [("25.00", "2026-06-05"), ("-25.00", "2026-06-05")]
     assert stand(tx) == (SUCCESSFUL, None, "removed")
@@ -179,15 +187,15 @@ def test_deletion_reverses_the_payment_and_keeps_the_entries(tx):
 
 def test_refund_is_a_separate_line_and_the_deposit_stays(tx):
     open_clinic(tx)
-    take(tx, saved("80.00"))
-    take(tx, saved("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20"))
+    take(tx, saved_payment("80.00"))
+    take(tx, saved_payment("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20"))
 
     assert (ledger(tx), ledger(tx, "refund")) == ([("80.00", "2026-06-05")], [("-80.00", "2026-06-20")])
 
 
 def test_event_for_a_clinic_of_another_company_is_rejected(tx):
     open_clinic(tx)
-    stats = take(tx, saved(payment_id="foreign", company_id="intruder"))
+    stats = take(tx, saved_payment(payment_id="foreign", company_id="intruder"))
 
     assert stats.refused == 1
     assert stand(tx, "clinic/foreign/1") == (FAILED, "invalid_event", "none")
@@ -197,7 +205,7 @@ def test_event_for_a_clinic_of_another_company_is_rejected(tx):
 def test_payment_of_a_closed_month_becomes_an_exception_and_posts_nothing(tx):
     open_clinic(tx)
     set_month(tx, "2026-05", "CLOSED")
-    take(tx, saved("25.00", transaction_date="2026-05-31"), saved("5.00", payment_id="june"))
+    take(tx, saved_payment("25.00", transaction_date="2026-05-31"), saved_payment("5.00", payment_id="june"))
 
     assert ledger(tx) == []
     assert ledger(tx, "june") == [("5.00", "2026-06-05")]
@@ -207,11 +215,11 @@ def test_payment_of_a_closed_month_becomes_an_exception_and_posts_nothing(tx):
 
 def test_correction_of_a_month_that_closes_becomes_an_exception(tx):
     open_clinic(tx)
-    first = saved("25.00")
+    first = saved_payment("25.00")
     take(tx, first)
     set_month(tx, "2026-06", "CLOSED")
 
-    take(tx, edited(first, amount_due="35.00", amount_paid="35.00"))
+    take(tx, next_version(first, amount_due="35.00", amount_paid="35.00"))
 
     assert ledger(tx) == [("25.00", "2026-06-05")]
     assert stand(tx) == (SUCCESSFUL, None, "exception")
@@ -219,23 +227,16 @@ def test_correction_of_a_month_that_closes_becomes_an_exception(tx):
 
 def test_resent_not_sent_payment_is_evaluated_again(tx):
     open_clinic(tx)
-    event = saved("25.00", charge_type="Supplies")
+    event = saved_payment("25.00", charge_type="Supplies")
     take(tx, event)
-    take(tx, event.model_copy(update={"event_id": saved().event_id}))
+    take(tx, event.model_copy(update={"event_id": saved_payment().event_id}))
 
     assert (stand(tx), feed(tx)[PAYMENT].attempts) == ((NOT_SENT, "type_not_selected", "none"), 2)
 
 
 def test_newest_version_of_patient_and_charge_wins(tx):
-    charge = {
-        **{name: said()[name] for name in ("schema", "company_id", "clinic_id", "patient_id", "saved_at", "event_id")},
-        "type": "charge.saved",
-        "charge_id": "c",
-        "date_of_service": "2026-06-05",
-        "insurance_open": False,
-    }
-    charges = [json.dumps(charge | {"version": v, "patient_balance": f"{v}.00"}).encode() for v in (2, 3, 1)]
-    stats = take(tx, patient(version=2, name="B."), patient(version=1, name="A."), *charges)
+    charges = [saved_charge("c", f"{v}.00", version=v) for v in (2, 3, 1)]
+    stats = take(tx, saved_patient(version=2, name="B."), saved_patient(version=1, name="A."), *charges)
 
     assert stats.noted == 5
     assert tx.execute(text("SELECT name, version FROM patients")).all() == [("B.", 2)]
@@ -244,6 +245,6 @@ def test_newest_version_of_patient_and_charge_wins(tx):
 
 def test_every_selected_charge_type_is_imported(tx):
     open_clinic(tx, sends(*ChargeType))
-    stats = take(tx, *(saved(payment_id=kind, charge_type=kind) for kind in ChargeType))
+    stats = take(tx, *(saved_payment(payment_id=kind, charge_type=kind) for kind in ChargeType))
 
     assert stats.imported == len(ChargeType)

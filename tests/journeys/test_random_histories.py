@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from payments.journeys.reporting import LogFilter, payment_log
+from tests.builders.events import deleted_payment, event_body, payment_fields
 from tests.examples import example_count
 from tests.journeys.billing import feed, open_clinic, take
-from tests.make import body, deleted, said
 
 EXAMPLES = example_count(5)
 LINES = [f"clinic/{payment}/{line}" for payment in ("p1", "p2", "p3") for line in ("1", "2")]
@@ -69,9 +69,9 @@ def history(chance: random.Random) -> list[dict]:
         for version in range(1, chance.randint(1, 5) + 1):
             key = {"payment_id": payment_id, "line_id": line_id, "version": version}
             if chance.random() < 0.2:
-                events.append(deleted(**key).model_dump(mode="json", by_alias=True))
+                events.append(deleted_payment(**key).model_dump(mode="json", by_alias=True))
             else:
-                events.append(said(**key, **{name: chance.choice(values) for name, values in SAVE.items()}))
+                events.append(payment_fields(**key, **{name: chance.choice(values) for name, values in SAVE.items()}))
     return events
 
 
@@ -84,7 +84,7 @@ def import_and_predict(tx, chunks):
     """Import the chunks, and apply the versions of each chunk in order to an oracle for each line."""
     oracles = defaultdict(Oracle)
     for chunk in chunks:
-        take(tx, *map(body, chunk))
+        take(tx, *map(event_body, chunk))
         for event in sorted(chunk, key=lambda event: event["version"]):
             oracles[f"clinic/{event['payment_id']}/{event['line_id']}"].take(event)
     return oracles
@@ -132,7 +132,7 @@ def check_a_random_history(chance, open_ledger):
     before = whole_ledger(tx)
     chance.shuffle(events)
     for chunk in in_chunks(chance, events):
-        take(tx, *map(body, chunk))
+        take(tx, *map(event_body, chunk))
     assert whole_ledger(tx) == before
 
 

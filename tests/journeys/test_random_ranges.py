@@ -15,9 +15,9 @@ from payments.journeys import adjusting, balancing, configuring
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, Transaction
+from tests.builders.events import deleted_payment, event_body, payment_fields, saved_patient
+from tests.builders.office import BILLER, Office
 from tests.examples import example_count
-from tests.make import body, deleted, patient, said
-from tests.office import BILLER, Office
 
 EXAMPLES = example_count(4)
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,7 +63,9 @@ class Scenario:
         number = max(1, version + fields.pop("ahead"))
         self.is_disputed |= number == version and line in self.said
         patient_id = "stranger" if line == "stranger" else "patient"
-        self.office.publish(body(said(version=number, patient_id=patient_id, date_of_service=None, **fields)))
+        self.office.publish(
+            event_body(payment_fields(version=number, patient_id=patient_id, date_of_service=None, **fields))
+        )
         if number > version or line not in self.said:
             amount = Decimal(fields["amount_paid"]) if fields["paid"] else ZERO
             self.said[line] = (number, fields["transaction_date"], amount)
@@ -75,7 +77,7 @@ class Scenario:
                 self.save(content)
             case "delete" if line in self.said:
                 version, day, _ = self.said[line]
-                self.office.publish(deleted(payment_id=line, version=version + 1))
+                self.office.publish(deleted_payment(payment_id=line, version=version + 1))
                 self.said[line] = (version + 1, day, ZERO)
             case "close" if self.months:
                 self.office.close(self.months.pop(0))
@@ -86,7 +88,7 @@ class Scenario:
             case "requeue":
                 self.office.requeue([f"clinic/{line}/1"])
             case "patient":
-                self.office.publish(patient("stranger"))
+                self.office.publish(saved_patient("stranger"))
             case "unselect":
                 update = SettingsUpdate("clinic", "company", charge_types=[ChargeType.COPAY])
                 configuring.set_clinic(self.tx, update, now=BEFORE, who="user:admin")

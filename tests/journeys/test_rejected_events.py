@@ -13,8 +13,8 @@ from payments.core.import_stats import RunContext
 from payments.journeys import importing, reporting, retrying
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
+from tests.builders.events import BACKOFF, NOW, event_body, fixed_stopwatch, payment_fields, run_context, saved_payment
 from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, stand, take
-from tests.make import BACKOFF, NOW, body, elapsed_ms, run, said, saved
 
 SECRET, NEXT = b"s" * 32, b"t" * 32
 IMPORTED = ("Transmission Successful", None, "imported")
@@ -23,7 +23,7 @@ SIGNED = Keyring({"company": {"2026-10": SECRET}}, frozenset({"company"}))
 
 def of_size(byte_count, **changes):
     """Return a payment of this size in bytes, padded with an unknown field."""
-    short = body(said(**changes, more=""))
+    short = event_body(payment_fields(**changes, more=""))
     return short[:-2] + b"x" * (byte_count - len(short)) + b'"}'
 
 
@@ -32,12 +32,12 @@ def dead_letter(tx):
 
 
 def import_signed(tx, event, signature, keyring=SIGNED):
-    arrived = [StreamEntry("1-1", event if isinstance(event, bytes) else body(event), signature)]
-    return importing.import_events(tx, arrived, run_context(keyring))
+    arrived = [StreamEntry("1-1", event if isinstance(event, bytes) else event_body(event), signature)]
+    return importing.import_events(tx, arrived, verifying_context(keyring))
 
 
-def run_context(keyring):
-    return RunContext(NOW, "tests-1", BACKOFF, elapsed_ms(), keyring=keyring)
+def verifying_context(keyring):
+    return RunContext(NOW, "tests-1", BACKOFF, fixed_stopwatch(), keyring=keyring)
 
 
 def test_event_of_the_maximum_size_is_accepted(tx):
@@ -52,7 +52,7 @@ def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
     open_clinic(tx)
     large = of_size(EVENT_BYTES_MAX + 1)
 
-    take(tx, large, saved("9.00", payment_id="beside"))
+    take(tx, large, saved_payment("9.00", payment_id="beside"))
 
     assert stand(tx) == ("Validation Failed", "invalid_event", "none")
     assert feed(tx)[PAYMENT].detail == (
@@ -73,7 +73,7 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     before = dead_letter(tx)
 
     requeue(tx, [PAYMENT], NOW, "user:support")
-    importing.retry_dead_letters(tx, run(), 500)
+    importing.retry_dead_letters(tx, run_context(), 500)
 
     after = dead_letter(tx)
     assert (before["attempts"], after["attempts"]) == (2, 3)
@@ -87,9 +87,9 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     ("large", "seen"),
     [
         (of_size(100_000, version=123_456), ("clinic", 123_456)),
-        (b'{"memo": "' + b"m" * 100_000 + b'", ' + body(said())[1:], (None, None)),
+        (b'{"memo": "' + b"m" * 100_000 + b'", ' + event_body(payment_fields())[1:], (None, None)),
         (b"[" * 100_000, (None, None)),
-        (body(said())[:-1] + b', "more": [' + b"{}," * 30_000 + b"{}]}", ("clinic", 1)),
+        (event_body(payment_fields())[:-1] + b', "more": [' + b"{}," * 30_000 + b"{}]}", ("clinic", 1)),
         (b'{"clinic_id": "clinic", "payment_id": "p", "line_id": "1", "version": ' + b"1" * 70_000, ("clinic", None)),
     ],
     ids=["long text", "long text first", "deep", "many parts", "long number"],
@@ -104,14 +104,14 @@ def test_oversized_event_is_identified_by_its_prefix(tx, large, seen):
 def test_exhausted_oversized_event_is_kept_by_its_prefix(tx):
     large = of_size(200_000)
 
-    retrying.dead_letter(tx, [StreamEntry("1-1", large)], run())
+    retrying.dead_letter(tx, [StreamEntry("1-1", large)], run_context())
 
     assert (dead_letter(tx)["reason"], dead_letter(tx)["whole_bytes"]) == ("retries_exhausted", 200_000)
 
 
 def test_signed_event_is_imported(tx):
     open_clinic(tx)
-    event = body(saved())
+    event = event_body(saved_payment())
 
     import_signed(tx, event, signature_of(event, "2026-10", SECRET))
 
@@ -128,7 +128,7 @@ def test_signed_event_is_imported(tx):
 )
 def test_event_with_a_wrong_signature_is_rejected_without_other_effects(tx, signature, detail):
     open_clinic(tx)
-    event = body(saved())
+    event = event_body(saved_payment())
 
     import_signed(tx, event, signature)
 
@@ -142,10 +142,10 @@ def test_event_with_a_wrong_signature_is_rejected_without_other_effects(tx, sign
 
 def test_requeue_rejects_unsigned_events(tx):
     open_clinic(tx)
-    import_signed(tx, saved(), None)
+    import_signed(tx, saved_payment(), None)
 
     requeue(tx, [PAYMENT], NOW, "user:support")
-    importing.retry_dead_letters(tx, run_context(SIGNED), 500)
+    importing.retry_dead_letters(tx, verifying_context(SIGNED), 500)
 
     assert stand(tx) == ("Validation Failed", "invalid_event", "none")
     assert ledger(tx) == []
@@ -153,13 +153,13 @@ def test_requeue_rejects_unsigned_events(tx):
 
 def test_event_published_before_its_key_is_imported_when_requeued(tx):
     open_clinic(tx)
-    event = body(saved())
+    event = event_body(saved_payment())
     import_signed(tx, event, signature_of(event, "2027-01", NEXT))
     assert stand(tx)[0] == "Validation Failed"
 
     requeue(tx, [PAYMENT], NOW, "user:support")
     both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}}, SIGNED.required)
-    importing.retry_dead_letters(tx, run_context(both), 500)
+    importing.retry_dead_letters(tx, verifying_context(both), 500)
 
     assert stand(tx) == IMPORTED
 
@@ -167,7 +167,7 @@ def test_event_published_before_its_key_is_imported_when_requeued(tx):
 def test_company_cannot_publish_for_the_clinic_of_another(tx):
     open_clinic(tx)
     keyring = Keyring({"company": {"k": SECRET}, "other": {"k": NEXT}}, is_required=True)
-    event = body(said(company_id="other"))
+    event = event_body(payment_fields(company_id="other"))
 
     import_signed(tx, event, signature_of(event, "k", NEXT), keyring)
 
@@ -177,7 +177,9 @@ def test_company_cannot_publish_for_the_clinic_of_another(tx):
 
 @pytest.mark.parametrize("kind", ["patient.saved", "charge.saved", "payment.deleted"])
 def test_every_event_type_is_checked(tx, kind):
-    content = said(type=kind, charge_id="c", patient_balance="5.00", insurance_open=False, patient_id="stranger")
+    content = payment_fields(
+        type=kind, charge_id="c", patient_balance="5.00", insurance_open=False, patient_id="stranger"
+    )
 
     stats = import_signed(tx, json.dumps(content).encode(), None)
 

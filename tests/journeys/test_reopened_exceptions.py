@@ -9,19 +9,19 @@ from payments.journeys import adjusting, configuring, detecting, importing, requ
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
-from tests.make import BACKOFF, arrived, edited, patient, run, saved
-from tests.office import BILLER, Office, after_april, paid
+from tests.builders.events import BACKOFF, next_version, run_context, saved_patient, saved_payment, stream_entries
+from tests.builders.office import BILLER, Office, office_with_closed_april, paid
 
 PAYMENT = "clinic/payment/1"
-FIRST = saved(**paid("25.00", "2020-04-08"))
-INTERNAL = edited(FIRST, internal_payment=True)
-SUPPLIES = edited(FIRST, charge_type="Supplies", saved_at="2020-06-12T10:00:00-07:00")
+FIRST = saved_payment(**paid("25.00", "2020-04-08"))
+INTERNAL = next_version(FIRST, internal_payment=True)
+SUPPLIES = next_version(FIRST, charge_type="Supplies", saved_at="2020-06-12T10:00:00-07:00")
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
     """An office whose April is closed, and which sends Copays only since then."""
-    office = after_april(tx, FIRST)
+    office = office_with_closed_april(tx, FIRST)
     select_types(office, ChargeType.COPAY)
     return office
 
@@ -80,7 +80,7 @@ def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it
     office.publish(SUPPLIES)
     match again:
         case "saved with another memo":
-            office.publish(edited(SUPPLIES, memo="a word more"))
+            office.publish(next_version(SUPPLIES, memo="a word more"))
         case "same version repeated":
             office.publish(SUPPLIES)
         case "requeued":
@@ -96,7 +96,7 @@ def test_change_back_to_the_posted_charge_type_restores_the_line(office: Office)
     office.publish(SUPPLIES)
     assert found(office) == [("deleted", "-25.00")]
 
-    office.publish(edited(SUPPLIES, charge_type="Copay"))
+    office.publish(next_version(SUPPLIES, charge_type="Copay"))
 
     assert found(office) == []
     assert [amount for _, amount, _ in office.entries()] == ["25.00"]
@@ -117,7 +117,7 @@ def test_accepted_exception_with_a_new_outcome_after_a_requeue_is_posted_again(o
 
 
 def test_patient_still_unknown_after_a_requeue_reopens_the_exception(office: Office) -> None:
-    office.publish(saved(patient_id="nobody", payment_id="stranger", transaction_date="2020-06-05"))
+    office.publish(saved_payment(patient_id="nobody", payment_id="stranger", transaction_date="2020-06-05"))
     for _ in range(2):
         for _ in BACKOFF:
             office.now += max(BACKOFF)
@@ -125,12 +125,12 @@ def test_patient_still_unknown_after_a_requeue_reopens_the_exception(office: Off
         assert [each.reason for each in office.open_exceptions()] == ["patient_not_found"]
         office.acknowledge_the_one()
         office.requeue(["clinic/stranger/1"])
-    office.publish(patient("nobody"))
+    office.publish(saved_patient("nobody"))
     assert office.entries()[-1] == ("2020-06-05", "25.00", "Cash")
 
 
 def test_acknowledged_exception_survives_repeats_and_reopens_for_a_newer_version(office: Office) -> None:
-    changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
+    changed = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     office.acknowledge_the_one()
 
@@ -139,61 +139,63 @@ def test_acknowledged_exception_survives_repeats_and_reopens_for_a_newer_version
     office.sweep()
     assert found(office) == []
 
-    office.publish(edited(changed, amount_due="36.00", amount_paid="36.00"))
+    office.publish(next_version(changed, amount_due="36.00", amount_paid="36.00"))
     assert found(office) == [("edited", "11.00")]
 
 
 def test_line_saved_again_after_its_closed_deletion_is_added(office: Office) -> None:
-    gone = edited(FIRST, paid=False)
+    gone = next_version(FIRST, paid=False)
     office.publish(gone)
     office.accept_all()
 
-    office.publish(edited(gone, paid=True, amount_due="20.00", amount_paid="20.00"))
+    office.publish(next_version(gone, paid=True, amount_due="20.00", amount_paid="20.00"))
     assert found(office) == [("added", "20.00")]
     office.accept_all()
 
-    office.publish(edited(gone, version=4, paid=True, amount_paid="20.00", transaction_date="2020-06-11"))
+    office.publish(next_version(gone, version=4, paid=True, amount_paid="20.00", transaction_date="2020-06-11"))
     assert found(office) == [("edited", "0.00")]  # only the date differs
     assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "20.00"]
 
 
 def test_line_deleted_in_a_closed_month_is_imported_into_an_open_month(office: Office) -> None:
-    gone = edited(FIRST, paid=False)
+    gone = next_version(FIRST, paid=False)
     office.publish(gone)
     office.accept_all()
 
-    office.publish(edited(gone, paid=True, transaction_date="2020-06-11"))
+    office.publish(next_version(gone, paid=True, transaction_date="2020-06-11"))
 
     assert (found(office), office.entries()[-1]) == ([], ("2020-06-11", "25.00", "Cash"))
 
 
 def test_line_moved_out_of_a_closed_month_and_back_posts_nothing(office: Office) -> None:
-    moved = edited(FIRST, transaction_date="2020-06-11")
+    moved = next_version(FIRST, transaction_date="2020-06-11")
     office.publish(moved)
     assert found(office) == [("edited", "0.00")]
 
-    office.publish(edited(moved, transaction_date="2020-04-08"))
+    office.publish(next_version(moved, transaction_date="2020-04-08"))
 
     assert (found(office), [amount for _, amount, _ in office.entries()]) == ([], ["25.00"])
 
 
 def test_back_dated_refund_becomes_an_adjustment_of_the_current_month(office: Office) -> None:
-    refund = saved(payment_id="back", refund_of=PAYMENT, **paid("-25.00", "2020-04-20"))
+    refund = saved_payment(payment_id="back", refund_of=PAYMENT, **paid("-25.00", "2020-04-20"))
     office.publish(refund)
     assert found(office) == [("added", "-25.00")]
     office.accept_all()
     assert office.entries()[-1] == ("2020-06-12", "-25.00", "Cash")
 
-    office.publish(edited(refund, amount_due="-20.00", amount_paid="-20.00"))
+    office.publish(next_version(refund, amount_due="-20.00", amount_paid="-20.00"))
 
     assert found(office) == [("edited", "5.00")]
 
 
 def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> None:
-    changed = edited(FIRST, amount_due="35.00", amount_paid="35.00")
+    changed = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     (open_one,) = office.open_exceptions()
-    importing.import_events(office.tx, arrived([edited(changed, amount_paid="45.00")]), run(office.now))
+    importing.import_events(
+        office.tx, stream_entries([next_version(changed, amount_paid="45.00")]), run_context(office.now)
+    )
 
     with pytest.raises(AdjustmentError, match=r"was saved again \(version 3\)"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
@@ -201,22 +203,22 @@ def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> 
 
 
 def test_acknowledged_memo_change_is_settled_for_later_versions(office: Office) -> None:
-    noted = edited(FIRST, memo="window seat")
+    noted = next_version(FIRST, memo="window seat")
     office.publish(noted)
     office.acknowledge_the_one()
 
-    office.publish(edited(noted))
+    office.publish(next_version(noted))
     assert found(office) == []
-    office.publish(edited(noted, version=4, memo="aisle seat"))
+    office.publish(next_version(noted, version=4, memo="aisle seat"))
     assert found(office) == [("edited", "0.00")]
 
 
 def test_acknowledged_amount_is_not_settled(office: Office) -> None:
-    changed = edited(FIRST, memo="window seat", amount_due="35.00", amount_paid="35.00")
+    changed = next_version(FIRST, memo="window seat", amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     office.acknowledge_the_one()
 
-    office.publish(edited(changed))
+    office.publish(next_version(changed))
 
     assert found(office) == [("edited", "10.00")]
 
@@ -236,6 +238,6 @@ def test_acknowledged_amount_is_not_settled(office: Office) -> None:
 def test_edit_or_deletion_saved_before_the_close_is_a_late_arrival(
     office: Office, changes: dict[str, object], note: str
 ) -> None:
-    office.publish(edited(FIRST, **({"saved_at": "2020-04-30T17:00:00-07:00"} | changes)))
+    office.publish(next_version(FIRST, **({"saved_at": "2020-04-30T17:00:00-07:00"} | changes)))
 
     assert [each.note for each in office.open_exceptions()] == [note]

@@ -11,8 +11,16 @@ from payments.contract.event import ChargeType
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, FeedSum, GroupBy, LogFilter, LogSum
 from payments.journeys.requeueing import requeue
+from tests.builders.events import (
+    NOW,
+    deleted_payment,
+    event_body,
+    next_version,
+    payment_fields,
+    saved_patient,
+    saved_payment,
+)
 from tests.journeys.billing import PAYMENT, feed, open_clinic, sends, sweep, take
-from tests.make import NOW, body, deleted, edited, patient, said, saved
 
 FAILED, SUCCESSFUL, NOT_SENT = "Validation Failed", "Transmission Successful", "Not Sent"
 BAD = {"amount_paid": "a lot"}
@@ -24,12 +32,12 @@ def payments_of(rows):
 
 def test_claims_feed_shows_one_row_a_line_at_its_newest_version(tx):
     open_clinic(tx)
-    first = saved("25.00")
+    first = saved_payment("25.00")
     take(
         tx,
         first,
-        edited(first, amount_paid="35.00", saved_at="2026-06-06T09:00:00Z"),
-        edited(first, amount_paid="35.00"),
+        next_version(first, amount_paid="35.00", saved_at="2026-06-06T09:00:00Z"),
+        next_version(first, amount_paid="35.00"),
     )
 
     (row,) = feed(tx).values()
@@ -39,27 +47,27 @@ def test_claims_feed_shows_one_row_a_line_at_its_newest_version(tx):
 
 def test_newer_dead_letter_hides_the_line_until_a_valid_version(tx):
     open_clinic(tx)
-    take(tx, saved("25.00"))
-    take(tx, body(said(version=2, **BAD)))
+    take(tx, saved_payment("25.00"))
+    take(tx, event_body(payment_fields(version=2, **BAD)))
     row = feed(tx)[PAYMENT]
     assert (row.version, row.status, row.reason, row.amount) == (2, FAILED, "invalid_event", None)
     assert row.detail.startswith("amount_paid: expected dollars as text")
 
-    take(tx, saved("30.00", version=3))
+    take(tx, saved_payment("30.00", version=3))
     row = feed(tx)[PAYMENT]
     assert (row.version, row.status, row.amount, row.refused) == (3, SUCCESSFUL, Decimal("30.00"), None)
 
 
 def test_older_dead_letter_does_not_hide_the_line(tx):
     open_clinic(tx)
-    take(tx, saved("25.00", version=3))
-    take(tx, body(said(version=2, **BAD)))
+    take(tx, saved_payment("25.00", version=3))
+    take(tx, event_body(payment_fields(version=2, **BAD)))
 
     assert feed(tx)[PAYMENT].status == SUCCESSFUL
 
 
 def test_unreadable_events_have_a_row_each_and_keys_one(tx):
-    take(tx, b"one", b"two", body(said(version=1, **BAD)), body(said(version=2, **BAD)))
+    take(tx, b"one", b"two", event_body(payment_fields(version=1, **BAD)), event_body(payment_fields(version=2, **BAD)))
 
     rows = reporting.claims_feed(tx, FeedFilter())
 
@@ -72,15 +80,19 @@ def test_unreadable_events_have_a_row_each_and_keys_one(tx):
 
 
 def test_dead_letters_with_equal_printed_keys_are_both_shown(tx):
-    take(tx, body(said(payment_id="a/b", line_id="c", **BAD)), body(said(payment_id="a", line_id="b/c", **BAD)))
+    take(
+        tx,
+        event_body(payment_fields(payment_id="a/b", line_id="c", **BAD)),
+        event_body(payment_fields(payment_id="a", line_id="b/c", **BAD)),
+    )
 
     assert payments_of(reporting.claims_feed(tx, FeedFilter())) == ["clinic/a/b/c"] * 2
 
 
 def test_unpaid_line_has_no_feed_row_unless_sent_before(tx):
     open_clinic(tx)
-    first = saved("25.00", payment_id="sent")
-    take(tx, saved(paid=False), first, edited(first, paid=False))
+    first = saved_payment("25.00", payment_id="sent")
+    take(tx, saved_payment(paid=False), first, next_version(first, paid=False))
 
     assert payments_of(feed(tx).values()) == ["clinic/sent/1"]
     assert feed(tx)["clinic/sent/1"].application == "removed"
@@ -103,9 +115,9 @@ def test_claims_feed_filters_by_save_date_in_the_clinics_time_zone(tx, query, pa
     open_clinic(tx)
     take(
         tx,
-        saved(payment_id="c", saved_at="2026-06-06T08:00:00Z"),
-        saved(payment_id="a", saved_at="2026-06-04T08:00:00Z"),
-        saved(payment_id="b", clinic_id="other", saved_at="2026-06-05T23:00:00-07:00"),
+        saved_payment(payment_id="c", saved_at="2026-06-06T08:00:00Z"),
+        saved_payment(payment_id="a", saved_at="2026-06-04T08:00:00Z"),
+        saved_payment(payment_id="b", clinic_id="other", saved_at="2026-06-05T23:00:00-07:00"),
     )
 
     assert payments_of(reporting.claims_feed(tx, query)) == payments
@@ -115,10 +127,10 @@ def test_claims_feed_is_summed_by_status_and_reason(tx):
     open_clinic(tx)
     take(
         tx,
-        saved("25.00"),
-        saved("10.00", payment_id="b"),
-        saved("7.00", payment_id="c", charge_type="Supplies"),
-        deleted(payment_id="d"),
+        saved_payment("25.00"),
+        saved_payment("10.00", payment_id="b"),
+        saved_payment("7.00", payment_id="c", charge_type="Supplies"),
+        deleted_payment(payment_id="d"),
         b"garbage",
     )
 
@@ -133,17 +145,17 @@ def some_payments(tx):
     open_clinic(tx, sends(*ChargeType))
     take(
         tx,
-        patient("b"),
-        saved("25.00", payment_id="1"),
-        saved("10.00", payment_id="2", method="Check", transaction_date="2026-06-08"),
-        saved("5.00", payment_id="3", charge_type="Supplies", patient_id="b", transaction_date="2026-06-02"),
-        saved("-5.00", payment_id="4", refund_of="1"),
+        saved_patient("b"),
+        saved_payment("25.00", payment_id="1"),
+        saved_payment("10.00", payment_id="2", method="Check", transaction_date="2026-06-08"),
+        saved_payment("5.00", payment_id="3", charge_type="Supplies", patient_id="b", transaction_date="2026-06-02"),
+        saved_payment("-5.00", payment_id="4", refund_of="1"),
     )
 
 
 def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(tx):
     some_payments(tx)
-    take(tx, saved("1.00", payment_id="5", charge_type="Supplies"))
+    take(tx, saved_payment("1.00", payment_id="5", charge_type="Supplies"))
 
     rows = reporting.payment_log(tx, LogFilter())
 
@@ -193,10 +205,10 @@ def test_payment_log_is_grouped(tx, group_by, sums):
 
 def test_timeline_lists_every_event_in_order(tx):
     open_clinic(tx)
-    first = saved("25.00", patient_id="stranger")
+    first = saved_payment("25.00", patient_id="stranger")
     take(tx, first)
-    take(tx, body(said(version=2, **BAD)), now=NOW + timedelta(seconds=1))
-    take(tx, patient("stranger"), now=NOW + timedelta(seconds=2))
+    take(tx, event_body(payment_fields(version=2, **BAD)), now=NOW + timedelta(seconds=1))
+    take(tx, saved_patient("stranger"), now=NOW + timedelta(seconds=2))
     sweep(tx, NOW + timedelta(seconds=3))
     take(tx, first, now=NOW + timedelta(seconds=4))
 
@@ -222,7 +234,7 @@ def test_unknown_payment_has_no_timeline(tx, key):
 
 def test_waiting_lines_are_counted_by_due_time(tx):
     open_clinic(tx)
-    take(tx, saved(patient_id="stranger"), saved(payment_id="b", charge_type="Supplies"), b"garbage")
+    take(tx, saved_payment(patient_id="stranger"), saved_payment(payment_id="b", charge_type="Supplies"), b"garbage")
     (unreadable,) = (row.refused for row in reporting.claims_feed(tx, FeedFilter()) if row.refused)
     assert reporting.waiting(tx, NOW)[:2] == (0, 1)
 

@@ -11,8 +11,17 @@ from payments.journeys import reporting, retrying
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import Requeued, requeue, requeue_matching
 from payments.store.feed.requeues import RequeueFilter
+from tests.builders.events import (
+    NOW,
+    SAVED_AT,
+    event_body,
+    next_version,
+    payment_fields,
+    run_context,
+    saved_payment,
+    stream_entries,
+)
 from tests.journeys.billing import PAYMENT, choose, feed, ledger, open_clinic, sends, stand, sweep, take
-from tests.make import NOW, SAVED_AT, arrived, body, edited, run, said, saved
 
 BOTH = sends(ChargeType.COPAY, ChargeType.SUPPLIES)
 AFTERWARDS = SAVED_AT + timedelta(days=1)
@@ -21,13 +30,13 @@ IMPORTED = ("Transmission Successful", None, "imported")
 
 
 def supplies(payment_id="payment", **changes):
-    return saved("25.00", payment_id=payment_id, charge_type="Supplies", **changes)
+    return saved_payment("25.00", payment_id=payment_id, charge_type="Supplies", **changes)
 
 
 def exhaust(tx, *events):
-    entries = arrived(events)
-    retrying.record_failure(tx, entries, "OperationalError: the disk is full", run())
-    return retrying.dead_letter(tx, entries, run())
+    entries = stream_entries(events)
+    retrying.record_failure(tx, entries, "OperationalError: the disk is full", run_context())
+    return retrying.dead_letter(tx, entries, run_context())
 
 
 def dead_letters(tx):
@@ -75,9 +84,9 @@ def test_repeated_requeue_has_one_effect(tx):
 
 def test_requeue_restores_a_payment_removed_from_billing(tx):
     open_clinic(tx)
-    first = saved("25.00")
+    first = saved_payment("25.00")
     take(tx, first)
-    take(tx, edited(first, charge_type="Supplies"))
+    take(tx, next_version(first, charge_type="Supplies"))
     assert stand(tx) == ("Not Sent", "type_not_selected", "removed")
     choose(tx, BOTH, since=AFTERWARDS)
     requeue(tx, [PAYMENT], NOW, WHO)
@@ -89,7 +98,7 @@ def test_requeue_restores_a_payment_removed_from_billing(tx):
 
 def test_requeue_skips_keys_without_work(tx):
     open_clinic(tx)
-    take(tx, saved("25.00"))
+    take(tx, saved_payment("25.00"))
     keys = [PAYMENT, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", "refused:" + "9" * 5000, ""]
 
     assert requeue(tx, keys, NOW, WHO) == Requeued(0, tuple(keys))
@@ -120,10 +129,10 @@ def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
     open_clinic(tx)
     take(
         tx,
-        saved("25.00"),
+        saved_payment("25.00"),
         supplies("a"),
-        saved(payment_id="b", internal_payment=True),
-        saved(payment_id="c", clinic_id="other"),
+        saved_payment(payment_id="b", internal_payment=True),
+        saved_payment(payment_id="c", clinic_id="other"),
     )
 
     assert requeue_matching(tx, choice, NOW, WHO).count == len(chosen)
@@ -133,7 +142,7 @@ def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
 
 def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
     open_clinic(tx)
-    exhaust(tx, saved("25.00"))
+    exhaust(tx, saved_payment("25.00"))
 
     row = feed(tx)[PAYMENT]
     assert (row.status, row.reason, row.detail) == (
@@ -150,7 +159,7 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
 
 
 def test_exhausted_event_without_a_known_error_says_so(tx):
-    retrying.dead_letter(tx, arrived([saved("25.00")]), run())
+    retrying.dead_letter(tx, stream_entries([saved_payment("25.00")]), run_context())
 
     assert feed(tx)[PAYMENT].detail == retrying.UNDETERMINED
 
@@ -165,7 +174,9 @@ def test_requeued_dead_letter_uses_the_current_settings(tx):
     assert stand(tx) == IMPORTED
 
 
-@pytest.mark.parametrize("garbage", [b"\xff\xfe", body(said(amount_paid="a lot"))], ids=["unreadable", "readable key"])
+@pytest.mark.parametrize(
+    "garbage", [b"\xff\xfe", event_body(payment_fields(amount_paid="a lot"))], ids=["unreadable", "readable key"]
+)
 def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbage):
     take(tx, garbage)
     (row,) = dead_letters(tx)
@@ -183,7 +194,7 @@ def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbag
 
 
 def test_dead_letters_are_requeued_by_status(tx):
-    take(tx, b"one", b"two", saved())
+    take(tx, b"one", b"two", saved_payment())
 
     assert requeue_matching(tx, RequeueFilter(Status.VALIDATION_FAILED, Reason.INVALID_EVENT), NOW, WHO).count == 2
 
@@ -193,7 +204,7 @@ def test_failing_line_is_postponed_alone(tx):
     take(tx, supplies(), supplies("other"))
     requeue(tx, [PAYMENT], NOW, WHO)
 
-    retrying.postpone_line(tx, run(), "DataError: what the database said")
+    retrying.postpone_line(tx, run_context(), "DataError: what the database said")
 
     assert (stand(tx), feed(tx)[PAYMENT].detail) == (
         ("Transmission Pending", None, "held"),

@@ -23,9 +23,9 @@ from payments.store.migrations import upgrade
 from tasks.feed import stream
 from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
+from tests.builders.events import deleted_payment, event_body, run_context, saved_payment
+from tests.builders.office import Office, paid
 from tests.engines import scratch_database
-from tests.make import body, deleted, run, saved
-from tests.office import Office, paid
 
 STREAM, TODAY, MAY, JUNE = "emr:payments", date(2026, 6, 30), Month.parse("2026-05"), Month.parse("2026-06")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "back-up-and-restore.md"
@@ -39,7 +39,7 @@ class Billing(NamedTuple):
 
     def publish(self, *events):
         for event in events:
-            self.feed.xadd(STREAM, {"event": body(event)})
+            self.feed.xadd(STREAM, {"event": event_body(event)})
 
     def import_pending(self, count=100):
         """Import pending and new entries, and acknowledge them."""
@@ -47,7 +47,7 @@ class Billing(NamedTuple):
         ids = [entry.entry_id for entry in stream.pending_entries(self.feed, STREAM, 0)]
         ids += [entry.entry_id for entry in Streams(self.feed, STREAM).read_new([STREAM], count, "reader")]
         with transaction(self.database) as tx:
-            importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run())
+            importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run_context())
         stream.acknowledge(self.feed, STREAM, ids)
 
     def state(self):
@@ -98,9 +98,9 @@ def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_
     source = billing(source_url, exit_stack.enter_context(embedded_valkey(home)), exit_stack)
     with transaction(source.database) as tx:
         office = Office(tx, TODAY)
-        office.publish(saved(**paid("40.00", "2026-05-04", payment_id="old")))
+        office.publish(saved_payment(**paid("40.00", "2026-05-04", payment_id="old")))
         office.close("2026-05")
-    source.publish(*(saved(**paid(f"{10 + n}.00", "2026-06-05", payment_id=f"p-{n}")) for n in range(20)))
+    source.publish(*(saved_payment(**paid(f"{10 + n}.00", "2026-06-05", payment_id=f"p-{n}")) for n in range(20)))
     source.import_pending(8)
 
     # Copy the feed first. Events imported between the two copies are then in both, and count once.
@@ -124,7 +124,9 @@ def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_
     assert (len(log), [str(total) for total in totals], str(unexplained)) == (21, ["40.00", "390.00"], "0.00")
     assert may.matches
     # The restored ledger imports new events and is still append-only.
-    restored.publish(saved(**paid("5.00", "2026-06-06", payment_id="new")), deleted(payment_id="p-0", version=2))
+    restored.publish(
+        saved_payment(**paid("5.00", "2026-06-06", payment_id="new")), deleted_payment(payment_id="p-0", version=2)
+    )
     restored.import_pending()
     assert str(restored.state()[1][1]) == "385.00"
     with pytest.raises(Exception, match="append-only"), transaction(restored.database) as tx:

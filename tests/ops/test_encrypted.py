@@ -19,8 +19,8 @@ from config.urls import default_broker_url
 from emr.client import FeedUnreachableError, PaymentFeed
 from payments.store.db.connection import connect, is_reachable
 from tasks.resources import connect_redis
+from tests.builders.events import saved_payment
 from tests.engines import flush
-from tests.make import saved
 from tests.ops.test_rights import message_round_trip
 
 pytestmark = pytest.mark.acceptance
@@ -91,7 +91,7 @@ def with_ca(url, certificate):
 def test_feed_and_broker_connect_with_a_known_certificate(encrypted_url, certificate):
     url = with_ca(encrypted_url, certificate)
     with PaymentFeed(url, "encrypted") as feed:
-        assert feed.publish(saved())
+        assert feed.publish(saved_payment())
     with closing(connect_redis(url)) as client:
         assert client.xlen("encrypted") == 1
         client.delete("encrypted")
@@ -100,7 +100,7 @@ def test_feed_and_broker_connect_with_a_known_certificate(encrypted_url, certifi
 
 def test_unknown_certificate_is_rejected(encrypted_url):
     with PaymentFeed(encrypted_url, "encrypted") as feed, pytest.raises(FeedUnreachableError, match="certificate"):
-        feed.publish(saved())
+        feed.publish(saved_payment())
     with closing(connect_redis(encrypted_url)) as client, pytest.raises(redis.ConnectionError, match="certificate"):
         client.ping()
     with pytest.raises(Exception, match=r"(?i)certificate"):

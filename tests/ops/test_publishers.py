@@ -16,7 +16,7 @@ import redis
 from payments.contract.event import PaymentSaved, read_event
 from payments.contract.signature import signature_of
 from payments.contract.stream_partition import stream_number
-from tests.make import said
+from tests.builders.events import payment_fields
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "publishers"
 PAGE = (FOLDER.parent / "publish-from-an-emr.md").read_text()
@@ -25,7 +25,7 @@ UTF_8 = dict(os.environ) | {"LC_ALL": "C.UTF-8"}
 # Options for a short run: optimization would take longer than the run.
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 KEY = ("type", "company_id", "clinic_id", "payment_id", "line_id", "version")
-SAVE = said(event_id=..., schema=..., memo="Zoë's 3 %", patient_id="的")
+SAVE = payment_fields(event_id=..., schema=..., memo="Zoë's 3 %", patient_id="的")
 
 
 def node(url, stream):

@@ -29,9 +29,9 @@ from payments.store.migrations import is_current
 from tasks.feed import stream
 from tasks.feed.dispatcher import REPLY_PREFIX
 from tasks.resources import connect_redis
+from tests.builders.events import saved_patient, saved_payment
+from tests.builders.office import Office, paid
 from tests.engines import scratch_database
-from tests.make import patient, saved
-from tests.office import Office, paid
 from tests.ops.composed import PROBE, content
 from tests.store.test_partitions import BY_MONTH
 
@@ -53,10 +53,10 @@ def is_refused(client, *command):
 def test_emr_user_can_only_add_to_its_stream(server):
     url = f"redis://emr:emr-secret@127.0.0.1:{server}/0"
     with PaymentFeed(url, STREAM) as feed, PaymentFeed(url, "another") as another:
-        assert feed.publish(saved())
-        assert feed.publish_many([saved(), patient()]) == 2
+        assert feed.publish(saved_payment())
+        assert feed.publish_many([saved_payment(), saved_patient()]) == 2
         with pytest.raises(FeedRefusedError):
-            another.publish(saved())
+            another.publish(saved_payment())
     with redis.Redis.from_url(url) as client:
         others = [f"XRANGE {STREAM} - +", f"XLEN {STREAM}", f"DEL {STREAM}", f"XTRIM {STREAM} MAXLEN 0", "KEYS *"]
         assert [
@@ -143,11 +143,11 @@ def grant(url):
 def test_service_roles_have_sufficient_rights(application):
     with transaction(application) as tx:
         office = Office(tx, date(2026, 6, 10))
-        payment = saved(**paid("25.00", "2026-05-05"))
-        office.publish(payment, saved(**paid("9.00", "2026-06-05", payment_id="other")), b"no event")
+        payment = saved_payment(**paid("25.00", "2026-05-05"))
+        office.publish(payment, saved_payment(**paid("9.00", "2026-06-05", payment_id="other")), b"no event")
         office.day(date(2026, 7, 2))
         office.close("2026-05")
-        office.publish(saved(**paid("30.00", "2026-05-05", version=2)))
+        office.publish(saved_payment(**paid("30.00", "2026-05-05", version=2)))
         assert len(office.accept_all(date(2026, 7, 1))) == 1
         office.requeue(["clinic/other/1"])
         office.distribute()

@@ -12,8 +12,15 @@ from payments.store.db.connection import Transaction
 from payments.store.reports import account, payment_log
 from payments.store.reports.account import AppliedRow
 from payments.store.reports.payment_log import LogFilter
-from tests.make import arrived, charge, deleted, patient, run, saved
-from tests.office import Office, paid
+from tests.builders.events import (
+    deleted_payment,
+    run_context,
+    saved_charge,
+    saved_patient,
+    saved_payment,
+    stream_entries,
+)
+from tests.builders.office import Office, paid
 
 TODAY = date(2020, 6, 10)
 VISIT = "2020-06-05"
@@ -30,12 +37,12 @@ class Case:
 
 def owes(office: Office, amount: str) -> None:
     """Publish a charge for the visit, and distribute."""
-    office.publish(charge("visit", amount, date_of_service=VISIT))
+    office.publish(saved_charge("visit", amount, date_of_service=VISIT))
     office.distribute()
 
 
 def visit(version: int, amount: str, **more: object) -> object:
-    return saved(version=version, **(paid(amount, VISIT) | more))
+    return saved_payment(version=version, **(paid(amount, VISIT) | more))
 
 
 def corrected(office: Office, *amounts: str) -> None:
@@ -47,22 +54,25 @@ def corrected(office: Office, *amounts: str) -> None:
 def deleted_before_it_is_unapplied(office: Office) -> None:
     corrected(office, "25.00")
     owes(office, "25.00")
-    import_events(office.tx, arrived([deleted(version=2)]), run(office.now))
+    import_events(office.tx, stream_entries([deleted_payment(version=2)]), run_context(office.now))
 
 
 def refunded(office: Office) -> None:
     """Apply 60.00 of 80.00, then refund 30.00."""
     corrected(office, "80.00")
     owes(office, "60.00")
-    office.publish(saved("-30.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date=VISIT))
+    office.publish(saved_payment("-30.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date=VISIT))
 
 
 def adjusted(office: Office) -> None:
     """Apply 50.00 of 60.00, close the month, lower the payment to 45.00, and accept the exception."""
-    office.publish(saved(version=1, **paid("60.00", "2020-04-08")), charge("c", "50.00", date_of_service="2020-04-08"))
+    office.publish(
+        saved_payment(version=1, **paid("60.00", "2020-04-08")),
+        saved_charge("c", "50.00", date_of_service="2020-04-08"),
+    )
     office.distribute()
     office.close("2020-04")
-    office.publish(saved(version=2, **paid("45.00", "2020-04-08")))
+    office.publish(saved_payment(version=2, **paid("45.00", "2020-04-08")))
     office.accept_all()
 
 
@@ -73,7 +83,7 @@ def another_method(office: Office) -> None:
 
 
 def another_patient(office: Office) -> None:
-    office.publish(patient("other"))
+    office.publish(saved_patient("other"))
     corrected(office, "40.00")
     owes(office, "25.00")
     office.publish(visit(2, "40.00", patient_id="other"))
@@ -107,7 +117,7 @@ CASES = [
         in_turn(
             lambda each: corrected(each, "25.00"),
             lambda each: owes(each, "25.00"),
-            lambda each: each.publish(deleted(version=2)),
+            lambda each: each.publish(deleted_payment(version=2)),
         ),
         ["0.00", "0.00"],
     ),
@@ -121,7 +131,7 @@ CASES = [
         in_turn(
             lambda each: corrected(each, "25.00"),
             lambda each: owes(each, "25.00"),
-            lambda each: each.publish(charge("visit", "0.00", date_of_service=VISIT, version=2)),
+            lambda each: each.publish(saved_charge("visit", "0.00", date_of_service=VISIT, version=2)),
         ),
         ["25.00"],
     ),
@@ -148,10 +158,10 @@ def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, ca
 def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(
-        charge("new", "15.00", date_of_service="2020-06-05"),
-        charge("old", "30.00", date_of_service="2020-03-02"),
-        saved(payment_id="a", **paid("40.00", "2020-06-05")),
-        saved(payment_id="b", **paid("2.00", "2020-06-06")),
+        saved_charge("new", "15.00", date_of_service="2020-06-05"),
+        saved_charge("old", "30.00", date_of_service="2020-03-02"),
+        saved_payment(payment_id="a", **paid("40.00", "2020-06-05")),
+        saved_payment(payment_id="b", **paid("2.00", "2020-06-06")),
     )
     office.distribute()
     assert account.applied_to(tx, "patient") == [
@@ -160,7 +170,7 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
         AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
     ]
 
-    office.publish(charge("new", "0.00", date_of_service="2020-06-05", version=2))
+    office.publish(saved_charge("new", "0.00", date_of_service="2020-06-05", version=2))
     office.distribute()
 
     assert account.applied_to(tx, None) == [

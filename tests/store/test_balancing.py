@@ -9,9 +9,9 @@ from sqlalchemy import text
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Database, Transaction, connect, transaction
+from tests.builders.events import event_body, payment_fields
+from tests.builders.office import Office
 from tests.engines import scratch_database
-from tests.make import body, said
-from tests.office import Office
 
 DAY = date(2026, 6, 5)
 _FILL = (
@@ -53,8 +53,12 @@ def filled(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
             for statement in _FILL:
                 tx.execute(text(statement))
             office = Office(tx, date(2026, 6, 10))
-            moved = body(said(payment_id="moved", transaction_date="2026-06-04"))
-            office.publish(body(said()), moved, body(said(payment_id="moved", version=2, method="Gift card")))
+            moved = event_body(payment_fields(payment_id="moved", transaction_date="2026-06-04"))
+            office.publish(
+                event_body(payment_fields()),
+                moved,
+                event_body(payment_fields(payment_id="moved", version=2, method="Gift card")),
+            )
         yield database
         database.dispose()
 

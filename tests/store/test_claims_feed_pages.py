@@ -4,7 +4,7 @@ from sqlalchemy import event
 
 from payments.journeys.reporting import FeedCursor, FeedFilter
 from payments.store.reports import claims_feed
-from tests.make import NOW
+from tests.builders.events import NOW
 
 
 def query_plan(tx, after):

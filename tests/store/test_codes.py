@@ -9,8 +9,8 @@ from payments.core.finding import FindingReason
 from payments.core.history import HistoryCode
 from payments.store.db.connection import Transaction
 from payments.wording import FINDING_REASONS, HISTORY_CODES
-from tests.make import saved
-from tests.office import Office, paid
+from tests.builders.events import saved_payment
+from tests.builders.office import Office, paid
 
 SENTENCES = {reason.value: text_ for reason, text_ in FINDING_REASONS.items()}
 
@@ -22,7 +22,7 @@ def stored(tx: Transaction) -> list[tuple[str, str]]:
 @pytest.fixture
 def finding(tx: Transaction) -> Transaction:
     office = Office(tx, date(2026, 6, 20))
-    office.publish(saved(payment_id="free", **(paid("4.00", "2026-05-08") | {"amount_due": "0.00"})))
+    office.publish(saved_payment(payment_id="free", **(paid("4.00", "2026-05-08") | {"amount_due": "0.00"})))
     return tx
 
 

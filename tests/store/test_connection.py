@@ -17,7 +17,7 @@ from payments.store.db.connection import (
 )
 from payments.store.ledger import history
 from payments.store.ledger.history import HistoryEvent
-from tests.make import NOW
+from tests.builders.events import NOW
 
 
 def raise_in(connection, statement):

@@ -11,8 +11,8 @@ from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Transaction
 from payments.store.ledger import distribution
-from tests.make import charge, patient, saved
-from tests.office import Office, paid
+from tests.builders.events import saved_charge, saved_patient, saved_payment
+from tests.builders.office import Office, paid
 
 TODAY = date(2020, 6, 10)
 VISIT = "2020-06-05"
@@ -38,9 +38,9 @@ def test_many_accounts_take_as_many_statements_as_one(tx: Transaction) -> None:
     names = [f"p{number:02}" for number in range(40)]
     for each in names:
         office.publish(
-            patient(each),
-            charge(each, "20.00", patient_id=each, date_of_service=VISIT),
-            saved(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
+            saved_patient(each),
+            saved_charge(each, "20.00", patient_id=each, date_of_service=VISIT),
+            saved_payment(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
         )
     statements: list[str] = []
     event.listen(tx, "before_cursor_execute", lambda _, __, statement, *rest: statements.append(statement))
@@ -110,9 +110,9 @@ def test_interrupted_nightly_run_continues_after_its_last_account(tx: Transactio
     names = ["ada", "bob", "cleo"]
     for each in names:
         office.publish(
-            patient(each),
-            charge(each, "20.00", patient_id=each, date_of_service=VISIT),
-            saved(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
+            saved_patient(each),
+            saved_charge(each, "20.00", patient_id=each, date_of_service=VISIT),
+            saved_payment(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
         )
     assert distributing.distribute_next_due(tx, office.now, 2).last is None  # a new company starts in the next night
     tonight = office.now + timedelta(days=1)

@@ -18,7 +18,7 @@ from payments.core.outcome import (
     ZeroDue,
 )
 from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns, to_columns
-from tests.make import NOW
+from tests.builders.events import NOW
 
 OUTCOMES: list[Outcome] = [
     Posted(dollars("25.00")),

@@ -13,8 +13,8 @@ from payments.core.month import Month
 from payments.journeys import reporting, retention
 from payments.journeys.retention import Retention
 from payments.store.db import partitions
+from tests.builders.events import next_version, saved_payment
 from tests.journeys.billing import ledger, open_clinic, take
-from tests.make import edited, saved
 
 TODAY = date(2026, 6, 10)
 BY_MONTH = (*partitions.EVENTS, *partitions.HISTORY, *partitions.AUDIT)
@@ -55,8 +55,8 @@ def test_missed_months_are_created_later(tx):
 
 def test_rows_move_to_their_partition_when_it_is_created(tx):
     open_clinic(tx)
-    take(tx, saved("25.00"), saved("30.00", payment_id="old", saved_at="2019-02-01T10:00:00Z"))
-    take(tx, saved("30.00", payment_id="ahead", saved_at="2031-02-01T10:00:00Z"))
+    take(tx, saved_payment("25.00"), saved_payment("30.00", payment_id="old", saved_at="2019-02-01T10:00:00Z"))
+    take(tx, saved_payment("30.00", payment_id="ahead", saved_at="2031-02-01T10:00:00Z"))
     assert rows_by_partition(tx, "events") == {"default": 3}
     before = history_of_payment(tx)
 
@@ -72,7 +72,7 @@ def test_rows_are_partitioned_by_the_utc_month(tx):
     retention.create_partitions(tx, TODAY)
     open_clinic(tx)
     # In the clinic's time zone it is still May.
-    take(tx, saved("25.00", saved_at="2026-05-31T20:00:00-07:00"))
+    take(tx, saved_payment("25.00", saved_at="2026-05-31T20:00:00-07:00"))
 
     assert rows_by_partition(tx, "events") == {"2026_06": 1}
 
@@ -80,7 +80,7 @@ def test_rows_are_partitioned_by_the_utc_month(tx):
 @pytest.mark.parametrize("partitioned", ["before the first", "between the two", "before both, and again"])
 def test_repeated_event_counts_once_in_any_partition(tx, partitioned):
     open_clinic(tx)
-    event = saved("25.00")
+    event = saved_payment("25.00")
     if partitioned.startswith("before"):
         retention.create_partitions(tx, TODAY)
     take(tx, event)
@@ -95,9 +95,9 @@ def test_repeated_event_counts_once_in_any_partition(tx, partitioned):
 def test_same_event_id_with_other_content_is_a_conflict(tx):
     retention.create_partitions(tx, TODAY)
     open_clinic(tx)
-    event = saved("25.00")
+    event = saved_payment("25.00")
     take(tx, event)
-    take(tx, edited(event, event_id=str(event.event_id), amount_paid="26.00", amount_due="26.00"))
+    take(tx, next_version(event, event_id=str(event.event_id), amount_paid="26.00", amount_due="26.00"))
 
     assert ledger(tx) == [("25.00", "2026-06-05")]
     assert "version_conflict" in [row.reason for row in reporting.claims_feed(tx, reporting.FeedFilter())]
@@ -106,7 +106,7 @@ def test_same_event_id_with_other_content_is_a_conflict(tx):
 def test_expired_months_are_dropped_and_the_ledger_is_kept(tx):
     retention.create_partitions(tx, TODAY)
     open_clinic(tx)
-    event = saved("25.00")
+    event = saved_payment("25.00")
     take(tx, event)
     retention.create_partitions(tx, date(2027, 7, 1))
 
@@ -131,7 +131,7 @@ def test_nothing_is_dropped_without_a_retention(tx):
 def test_partition_of_older_rows_is_dropped_with_the_oldest_month(tx):
     retention.create_partitions(tx, TODAY)
     open_clinic(tx)
-    take(tx, saved("25.00", saved_at="2019-02-01T10:00:00Z"))
+    take(tx, saved_payment("25.00", saved_at="2019-02-01T10:00:00Z"))
     retention.drop_expired(tx, TODAY, Retention(events=1))
     assert rows_by_partition(tx, "events") == {"before": 1}
 

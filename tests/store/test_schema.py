@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from payments.store.db.connection import connect
 from payments.store.migrations import is_current, is_in_tables, upgrade
 from payments.store.tables import metadata
+from tests.builders.events import saved_payment
 from tests.engines import scratch_database
 from tests.journeys.billing import ledger, open_clinic, set_month, take
-from tests.make import saved
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def test_later_schema_is_current_and_left_unchanged(postgres_url, empty_ledger):
 )
 def test_entries_cannot_be_changed(tx, statement):
     open_clinic(tx)
-    take(tx, saved("25.00"))
+    take(tx, saved_payment("25.00"))
 
     with pytest.raises(DBAPIError, match="append-only"), tx.begin_nested():
         tx.execute(text(statement))

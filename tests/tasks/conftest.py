@@ -22,8 +22,8 @@ from tasks.app import make_app
 from tasks.feed import stream
 from tasks.feed.dispatcher import Dispatcher
 from tasks.resources import Resources, connect_redis
+from tests.builders.events import NOW
 from tests.engines import scratch_database
-from tests.make import NOW
 from tests.tasks.dispatching import open_dispatcher
 
 

@@ -14,8 +14,8 @@ from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
 from tasks.adjusting import apply_adjustments
-from tests.make import arrived, deleted, run, saved
-from tests.office import Office, paid
+from tests.builders.events import deleted_payment, run_context, saved_payment, stream_entries
+from tests.builders.office import Office, paid
 
 TODAY = datetime.now(UTC).date()
 
@@ -35,9 +35,9 @@ def company_with_closed_month(resources):
         with transaction(resources.database) as tx:
             office = Office(tx, date(2020, 6, 10), company, company)
             configuring.set_company(tx, CompanyUpdate(company, adjustments=policy), now=office.now, who="user:admin")
-            office.publish(*(saved(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "ab"))
+            office.publish(*(saved_payment(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "ab"))
             office.close("2020-04")
-            office.publish(*(deleted(payment_id=each, version=2, **line) for each in "ab"))
+            office.publish(*(deleted_payment(payment_id=each, version=2, **line) for each in "ab"))
         return line
 
     return company_with_closed_month
@@ -77,12 +77,14 @@ def test_zero_due_and_changed_note_wait_for_a_biller_under_any_policy(resources,
     line = company_with_closed_month("auto")
     apply_adjustments()
     with transaction(resources.database) as tx:
-        note = saved(payment_id="n", **line, **paid("5.00", "2020-05-08"))
-        nothing_due = saved(payment_id="z", **line, **(paid("5.00", "2020-05-08") | {"amount_due": "0.00"}))
+        note = saved_payment(payment_id="n", **line, **paid("5.00", "2020-05-08"))
+        nothing_due = saved_payment(payment_id="z", **line, **(paid("5.00", "2020-05-08") | {"amount_due": "0.00"}))
         office = Office(tx, date(2020, 6, 10), **{name: line[name] for name in ("company_id", "clinic_id")})
         office.publish(note, nothing_due)
         office.close("2020-05")
-        office.publish(saved(payment_id="n", version=2, memo="by the window", **line, **paid("5.00", "2020-05-08")))
+        office.publish(
+            saved_payment(payment_id="n", version=2, memo="by the window", **line, **paid("5.00", "2020-05-08"))
+        )
 
     assert apply_adjustments() == "accepted 0 of 0"
     assert sorted(still_open(resources, line)) == ["closed_month", "zero_due"]
@@ -91,8 +93,8 @@ def test_zero_due_and_changed_note_wait_for_a_biller_under_any_policy(resources,
 def test_payment_saved_meanwhile_is_skipped_until_the_next_detection(resources, company_with_closed_month):
     line = company_with_closed_month("auto")
     with transaction(resources.database) as tx:
-        again = saved(payment_id="a", version=3, **line, **paid("10.00", "2020-04-08"))
-        importing.import_events(tx, arrived([again]), run())
+        again = saved_payment(payment_id="a", version=3, **line, **paid("10.00", "2020-04-08"))
+        importing.import_events(tx, stream_entries([again]), run_context())
 
     assert apply_adjustments() == "accepted 1 of 2"
     assert [amount for _, amount, *_ in posted(resources, line)] == ["-25.00"]

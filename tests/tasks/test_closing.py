@@ -14,8 +14,8 @@ from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
 from tasks.closing import close, close_months
-from tests.make import arrived, run, saved
-from tests.office import Office, paid
+from tests.builders.events import run_context, saved_payment, stream_entries
+from tests.builders.office import Office, paid
 
 APRIL, MAY = Month(2020, 4), Month(2020, 5)
 NOW = datetime.now(UTC)
@@ -36,7 +36,7 @@ def company(resources):
         name = f"company-{uuid4()}"
         with transaction(resources.database) as tx:
             office = Office(tx, date(2020, 6, 10), name, name)
-            office.publish(saved(company_id=name, clinic_id=name, **paid("25.00", f"{month}-08")))
+            office.publish(saved_payment(company_id=name, clinic_id=name, **paid("25.00", f"{month}-08")))
         return name
 
     return company
@@ -83,8 +83,8 @@ def test_interrupted_close_is_finished(resources, company):
 def test_closed_at_is_later_than_every_entry_of_the_month(resources, company):
     name, an_hour_ago = company(), NOW - timedelta(hours=1)
     with transaction(resources.database) as tx:  # an import that the close had to wait for
-        more = saved(payment_id="more", company_id=name, clinic_id=name, **paid("7.00", "2020-04-08"))
-        importing.import_events(tx, arrived([more]), run(NOW - timedelta(minutes=30)))
+        more = saved_payment(payment_id="more", company_id=name, clinic_id=name, **paid("7.00", "2020-04-08"))
+        importing.import_events(tx, stream_entries([more]), run_context(NOW - timedelta(minutes=30)))
 
     close(resources.database, name, APRIL, an_hour_ago, "user:biller")
 
@@ -108,8 +108,8 @@ def test_month_that_cannot_be_closed_does_not_stop_the_others(resources, company
     schedule(resources, late, MAY)
     schedule(resources, other, MAY)
     with transaction(resources.database) as tx:  # a payment arrives for April, which is open
-        april = saved(payment_id="april", company_id=late, clinic_id=late, **paid("7.00", "2020-04-08"))
-        importing.import_events(tx, arrived([april]), run())
+        april = saved_payment(payment_id="april", company_id=late, clinic_id=late, **paid("7.00", "2020-04-08"))
+        importing.import_events(tx, stream_entries([april]), run_context())
 
     result = close_months()
 
@@ -124,8 +124,8 @@ def test_month_locked_by_an_import_is_closed_by_the_next_run(resources, company,
     schedule(resources, held, APRIL)
     schedule(resources, other, APRIL)
     with transaction(resources.database) as tx:
-        more = saved(payment_id="more", company_id=held, clinic_id=held, **paid("7.00", "2020-04-08"))
-        importing.import_events(tx, arrived([more]), run())
+        more = saved_payment(payment_id="more", company_id=held, clinic_id=held, **paid("7.00", "2020-04-08"))
+        importing.import_events(tx, stream_entries([more]), run_context())
         assert f"{held} 2020-04: not closed yet, OperationalError" in close_months()
 
     assert (months(resources, held), months(resources, other)) == (

@@ -11,8 +11,8 @@ from payments.store.db.connection import transaction
 from tasks import detecting
 from tasks.detecting import detect_exceptions
 from tasks.resources import connect_redis
-from tests.make import arrived, deleted, run, saved
-from tests.office import Office, paid
+from tests.builders.events import deleted_payment, run_context, saved_payment, stream_entries
+from tests.builders.office import Office, paid
 
 NOTHING = "opened 0, recomputed 0, closed by themselves 0"
 
@@ -30,7 +30,7 @@ def april(resources):
     line = {"company_id": company, "clinic_id": company}
     with transaction(resources.database) as tx:
         office = Office(tx, date(2020, 6, 10), company, company)
-        office.publish(*(saved(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "abc"))
+        office.publish(*(saved_payment(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "abc"))
         office.close("2020-04")
     return line
 
@@ -38,7 +38,7 @@ def april(resources):
 def import_silently(resources, *events):
     """Import events without enqueueing a task."""
     with transaction(resources.database) as tx:
-        importing.import_events(tx, arrived(events), run())
+        importing.import_events(tx, stream_entries(events), run_context())
 
 
 def take_enqueued(engines):
@@ -56,7 +56,7 @@ def statuses(resources, april):
 
 
 def test_missed_exceptions_are_opened_and_adjustments_enqueued(resources, engines, april):
-    import_silently(resources, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
+    import_silently(resources, *(deleted_payment(payment_id=each, version=2, **april) for each in "ab"))
 
     assert detect_exceptions() == "opened 2, recomputed 0, closed by themselves 0"
 
@@ -65,7 +65,7 @@ def test_missed_exceptions_are_opened_and_adjustments_enqueued(resources, engine
 
 
 def test_second_run_finds_nothing_and_enqueues_nothing(resources, engines, april):
-    import_silently(resources, deleted(payment_id="a", version=2, **april))
+    import_silently(resources, deleted_payment(payment_id="a", version=2, **april))
     detect_exceptions()
     take_enqueued(engines)
 
@@ -74,13 +74,13 @@ def test_second_run_finds_nothing_and_enqueues_nothing(resources, engines, april
 
 
 def test_payment_saved_again_recomputes_or_closes_its_exception(resources, engines, april):
-    import_silently(resources, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
+    import_silently(resources, *(deleted_payment(payment_id=each, version=2, **april) for each in "ab"))
     detect_exceptions()
     take_enqueued(engines)
     import_silently(
         resources,
-        saved(payment_id="a", version=3, **april, **paid("25.00", "2020-04-08")),
-        saved(payment_id="b", version=3, **april, **paid("30.00", "2020-04-08")),
+        saved_payment(payment_id="a", version=3, **april, **paid("25.00", "2020-04-08")),
+        saved_payment(payment_id="b", version=3, **april, **paid("30.00", "2020-04-08")),
     )
 
     assert detect_exceptions() == "opened 0, recomputed 1, closed by themselves 1"
@@ -90,17 +90,19 @@ def test_payment_saved_again_recomputes_or_closes_its_exception(resources, engin
 
 
 def test_task_continues_until_no_line_is_left(resources, april, monkeypatch):
-    import_silently(resources, *(deleted(payment_id=each, version=2, **april) for each in "abc"))
+    import_silently(resources, *(deleted_payment(payment_id=each, version=2, **april) for each in "abc"))
     monkeypatch.setattr(detecting, "LIMIT", 2)
 
     assert detect_exceptions() == "opened 3, recomputed 0, closed by themselves 0"
 
 
 def test_locked_payment_is_left_for_the_next_run(resources, april):
-    import_silently(resources, *(deleted(payment_id=each, version=2, **april) for each in "ab"))
+    import_silently(resources, *(deleted_payment(payment_id=each, version=2, **april) for each in "ab"))
     with transaction(resources.database) as tx:
         importing.import_events(
-            tx, arrived([saved(payment_id="b", version=3, **april, **paid("1.00", "2020-04-08"))]), run()
+            tx,
+            stream_entries([saved_payment(payment_id="b", version=3, **april, **paid("1.00", "2020-04-08"))]),
+            run_context(),
         )
         assert detect_exceptions() == "opened 1, recomputed 0, closed by themselves 0"
 

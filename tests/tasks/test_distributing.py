@@ -15,8 +15,8 @@ from payments.store.reports import account
 from tasks import distributing
 from tasks.distributing import apply_immediately, distribute_payments
 from tasks.resources import connect_redis
-from tests.make import arrived, charge, patient, run, saved
-from tests.office import Office, paid
+from tests.builders.events import run_context, saved_charge, saved_patient, saved_payment, stream_entries
+from tests.builders.office import Office, paid
 from tests.tasks.dispatching import arguments_of
 
 DAY = "2020-06-05"
@@ -42,12 +42,12 @@ def import_visits(resources, company, patients, **more):
     for each in patients:
         line = {"company_id": company, "clinic_id": company, "patient_id": each}
         events += [
-            patient(each, company_id=company),
-            charge(f"visit-{each}", "20.00", date_of_service=DAY, **line),
-            saved(payment_id=each, **(paid("30.00", DAY) | more), **line),
+            saved_patient(each, company_id=company),
+            saved_charge(f"visit-{each}", "20.00", date_of_service=DAY, **line),
+            saved_payment(payment_id=each, **(paid("30.00", DAY) | more), **line),
         ]
     with transaction(resources.database) as tx:
-        importing.import_events(tx, arrived(events), run())
+        importing.import_events(tx, stream_entries(events), run_context())
 
 
 def unassigned(resources, company, patients):
@@ -170,8 +170,10 @@ def test_account_changed_during_distribution_stays_queued(resources, company):
     import_visits(resources, company, ["ada", "bob"], charge_type="Payment on Account", date_of_service=None)
     with transaction(resources.database) as tx:
         line = {"company_id": company, "clinic_id": company}
-        again = saved(payment_id="ada", patient_id="ada", version=2, **paid("31.00", DAY), **line)
-        importing.import_events(tx, arrived([again, patient("ada", company_id=company, version=2)]), run())
+        again = saved_payment(payment_id="ada", patient_id="ada", version=2, **paid("31.00", DAY), **line)
+        importing.import_events(
+            tx, stream_entries([again, saved_patient("ada", company_id=company, version=2)]), run_context()
+        )
         assert apply_immediately() == "2 allocations"
 
     assert queued(resources, company) == ["ada"]

@@ -9,7 +9,7 @@ from tasks.detecting import detect_exceptions
 from tasks.distributing import apply_immediately
 from tasks.enqueue import WAITING_SECONDS_MAX, clear_enqueued, enqueue_once
 from tasks.resources import connect_redis
-from tests.make import body, patient, saved
+from tests.builders.events import event_body, saved_patient, saved_payment
 
 QUEUES = {
     importing.retry_due: "payments:imports",
@@ -70,9 +70,9 @@ def test_waiting_message_of_one_task_does_not_block_another_task(resources):
 
 def test_several_imports_leave_one_message_of_each_task(resources, clinic_id):
     ids = {"clinic_id": clinic_id, "patient_id": clinic_id}
-    events = [saved("5.00", payment_id=each, charge_type="Payment on Account", **ids) for each in "abc"]
-    for event in (patient(clinic_id), *events):
-        resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+    events = [saved_payment("5.00", payment_id=each, charge_type="Payment on Account", **ids) for each in "abc"]
+    for event in (saved_patient(clinic_id), *events):
+        resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         importing.import_events(reply_to="no-reply")
 
     assert queue_lengths(resources) == {"payments:imports": 0, "payments:findings": 0, "payments:adjustments": 1}

@@ -14,7 +14,7 @@ from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
 from tasks.feed.import_attempt import NotAnsweringError
-from tests.make import NOW, body, patient, saved
+from tests.builders.events import NOW, event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import pending_and_length
 
 REFUSED = "this payment cannot be stored"
@@ -25,10 +25,12 @@ def publish(resources, clinic_id):
     """Return a function that publishes payments of a known patient, reads them, and returns the entries' ids."""
 
     def publish(*payment_ids, **changes):
-        events = [patient(clinic_id)]
-        events += [saved(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id, **changes) for each in payment_ids]
+        events = [saved_patient(clinic_id)]
+        events += [
+            saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id, **changes) for each in payment_ids
+        ]
         for event in events:
-            resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+            resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         return read_new(resources)
 
     return publish
@@ -54,9 +56,9 @@ def failures(resources, entry_id):
 
 def test_new_entries_are_imported_in_chunks_and_each_read_is_answered(resources, clinic_id):
     small_chunks = replace(resources, settings=resources.settings.model_copy(update={"chunk_events": 2}))
-    payments = [saved(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in "12"]
-    for event in patient(clinic_id), *payments:
-        resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+    payments = [saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in "12"]
+    for event in saved_patient(clinic_id), *payments:
+        resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
 
     assert [str(import_attempt.import_new(small_chunks, "listener")) for _ in range(3)] == [
         "imported 1, updated 0, held 0, not sent 0, patients and charges noted 1",

@@ -6,7 +6,7 @@ from payments.journeys import reporting
 from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
-from tests.make import body, patient, saved
+from tests.builders.events import event_body, saved_patient, saved_payment
 
 
 def migrate(url, change):
@@ -20,14 +20,14 @@ def migrate(url, change):
 def test_migration_under_a_running_worker_fails_no_payment(resources, clinic_id, engines, log_entries):
     def imports(*events):
         for event in events:
-            resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+            resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         return import_attempt.import_new(resources, "no-reply")
 
     def saves(amount):
         version = int(amount)
-        return saved(f"{amount}.00", clinic_id=clinic_id, patient_id=clinic_id, version=version)
+        return saved_payment(f"{amount}.00", clinic_id=clinic_id, patient_id=clinic_id, version=version)
 
-    imports(patient(clinic_id))
+    imports(saved_patient(clinic_id))
     before = [imports(saves(amount)) for amount in range(1, 11)]  # enough for the driver to prepare its statements
     migrate(engines.database_url, "ADD COLUMN tip text")
     after = imports(saves(11))

@@ -11,9 +11,9 @@ from config.engines import Engines
 from config.settings import read_settings
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
+from tests.builders.events import saved_payment
 from tests.engines import scratch_database
 from tests.journeys.billing import open_clinic, take
-from tests.make import saved
 
 MINUTE = timedelta(minutes=1)
 BY_ROW = ("lines", "entries", "patients", "events_default")
@@ -65,8 +65,8 @@ def test_importer_never_scans_a_table_even_if_it_started_on_an_empty_ledger(open
     with transaction(opened("importer").database) as tx:
         open_clinic(tx)
         for number in range(20):
-            take(tx, saved("25.00", payment_id=f"payment-{number}"))
-            take(tx, saved("26.00", payment_id=f"payment-{number}", version=2))
+            take(tx, saved_payment("25.00", payment_id=f"payment-{number}"))
+            take(tx, saved_payment("26.00", payment_id=f"payment-{number}", version=2))
 
         assert sequentially_scanned(tx) == []
 

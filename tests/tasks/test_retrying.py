@@ -8,20 +8,20 @@ from sqlalchemy import text
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt
-from tests.make import NOW, body, patient, saved
+from tests.builders.events import NOW, event_body, saved_patient, saved_payment
 from tests.tasks.test_import_attempt import REFUSED, rows
 
 
 def import_events(resources, events):
     """Publish and import events."""
     for event in events:
-        resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+        resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
     import_attempt.import_new(resources, "no-reply")
 
 
 def test_requeued_lines_are_retried_in_time_slices(resources, clinic_id):
     import_events(
-        resources, [saved(payment_id=each, clinic_id=clinic_id, internal_payment=True) for each in ("1", "2")]
+        resources, [saved_payment(payment_id=each, clinic_id=clinic_id, internal_payment=True) for each in ("1", "2")]
     )
     with transaction(resources.database) as tx:
         keys = [each.payment for each in rows(resources, clinic_id).values()]
@@ -37,10 +37,10 @@ def test_due_line_that_fails_is_postponed_alone_and_finally_not_sent(resources, 
     schedule = (timedelta(minutes=10), timedelta(hours=10))
     resources = replace(resources, settings=resources.settings.model_copy(update={"retry_ladder": schedule}))
     ids = {"clinic_id": clinic_id, "patient_id": f"{clinic_id}-late"}
-    held = [saved(payment_id=f"p{number}", **ids) for number in range(8)]
-    held.insert(5, saved(payment_id="bad", reference="poison", **ids))
+    held = [saved_payment(payment_id=f"p{number}", **ids) for number in range(8)]
+    held.insert(5, saved_payment(payment_id="bad", reference="poison", **ids))
     import_events(resources, held)
-    import_events(resources, [patient(ids["patient_id"])])
+    import_events(resources, [saved_patient(ids["patient_id"])])
 
     stats, has_more = import_attempt.retry_due(resources, 500)
 

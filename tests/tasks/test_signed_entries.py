@@ -10,7 +10,7 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
-from tests.make import patient, saved
+from tests.builders.events import saved_patient, saved_payment
 
 SECRET = b"s" * 32
 
@@ -39,7 +39,7 @@ def statuses(strict, clinic_id):
 
 
 def test_signed_event_is_imported_and_unsigned_event_is_rejected(strict, publish, clinic_id):
-    events = [patient(clinic_id), saved(clinic_id=clinic_id, patient_id=clinic_id)]
+    events = [saved_patient(clinic_id), saved_payment(clinic_id=clinic_id, patient_id=clinic_id)]
     publish(events)
     assert str(import_attempt.import_new(strict, "reply")).endswith("refused 2")
     assert statuses(strict, clinic_id) == ["Validation Failed"]
@@ -51,7 +51,7 @@ def test_signed_event_is_imported_and_unsigned_event_is_rejected(strict, publish
 
 @pytest.mark.parametrize("signature", [b"\0\xff", b"x" * 1_000_000, b"", b"2026-10:\n"])
 def test_malformed_signature_is_rejected_and_stored(strict, clinic_id, signature):
-    event = saved(clinic_id=clinic_id).model_dump_json(by_alias=True).encode()
+    event = saved_payment(clinic_id=clinic_id).model_dump_json(by_alias=True).encode()
     strict.feed.xadd(strict.settings.stream, {"event": event, "signature": signature})
 
     assert import_attempt.import_new(strict, "reply").refused == 1

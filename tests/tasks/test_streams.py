@@ -15,7 +15,7 @@ from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, stream
 from tasks.feed.dispatcher import Dispatcher
 from tasks.feed.streams import Streams
-from tests.make import patient, saved
+from tests.builders.events import saved_patient, saved_payment
 from tests.tasks.dispatching import LEASE_MS, open_dispatcher, take_messages, take_request
 
 STREAMS = 4
@@ -46,8 +46,8 @@ def saves(companies, clinic_id):
     """Yield a patient and a payment of each company, each with a new clinic."""
     for company in companies:
         named = {"company_id": company, "patient_id": clinic_id}
-        yield patient(**named)
-        yield saved(**named, clinic_id=f"{clinic_id} {company}", payment_id=company)
+        yield saved_patient(**named)
+        yield saved_payment(**named, clinic_id=f"{clinic_id} {company}", payment_id=company)
 
 
 def read_all(streams):
@@ -79,7 +79,7 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engin
     with open_dispatcher(engines, streams.name, PAYMENTS_STREAMS="4", PAYMENTS_PENDING_MAX="100") as dispatcher:
         publish(engines, streams.name, saves(COMPANIES, clinic_id))
         # A publisher that does not know of the partitions uses the unnumbered stream.
-        publish(engines, streams.name, [patient("another", company_id="company-1")], count=1)
+        publish(engines, streams.name, [saved_patient("another", company_id="company-1")], count=1)
         assert streams.length() == everything
         shares = []
         while streams.stats().undelivered:
@@ -97,7 +97,7 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engin
 def test_company_does_not_wait_for_the_backlog_of_another(engines, feed, streams, partitioned, clinic_id):
     first, second = (f"{streams.name}:{stream_number(company, STREAMS)}" for company in ("company-1", "company-2"))
     assert first != second
-    publish(engines, streams.name, [patient(f"patient-{number}", company_id="company-1") for number in range(50)])
+    publish(engines, streams.name, [saved_patient(f"patient-{number}", company_id="company-1") for number in range(50)])
     publish(engines, streams.name, saves(["company-2"], clinic_id))
     with open_dispatcher(engines, streams.name, PAYMENTS_STREAMS="4", PAYMENTS_PENDING_MAX="100") as dispatcher:
         dispatcher.run_cycle()

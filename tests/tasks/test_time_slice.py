@@ -9,7 +9,7 @@ from payments.core.import_stats import ImportStats
 from tasks import importing
 from tasks.feed import import_attempt, stream
 from tasks.feed.import_attempt import import_time_slice
-from tests.make import body, patient, saved
+from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import pending_and_length
 
 
@@ -24,10 +24,10 @@ def publish(resources, clinic_id):
     """Return a function that publishes payments, after their patient if it is `known`."""
 
     def publish(*payment_ids, known=False):
-        events = [patient(clinic_id)] if known else []
-        events += [saved(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in payment_ids]
+        events = [saved_patient(clinic_id)] if known else []
+        events += [saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in payment_ids]
         for event in events:
-            resources.feed.xadd(resources.settings.stream, {"event": body(event)})
+            resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
 
     return publish
 
@@ -109,7 +109,7 @@ def test_time_slice_continues_on_any_stream_of_a_partitioned_feed(resources, cli
     partitioned.streams.ensure_groups()
     first, *_, last = partitioned.streams.names
     for name in (first, last, last):
-        resources.feed.xadd(name, {"event": body(patient(clinic_id))})
+        resources.feed.xadd(name, {"event": event_body(saved_patient(clinic_id))})
 
     assert [stats.noted for stats in import_time_slice(partitioned, "no-reply", [first])] == [1, 1, 1]
     assert partitioned.streams.length() == 0

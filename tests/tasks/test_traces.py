@@ -25,7 +25,7 @@ from tasks.feed.dispatcher import Dispatcher
 from tasks.spans import SpanTracing
 from tasks.tracing import Tracing
 from tasks.tracing_setup import open_tracing
-from tests.make import arrived, patient, run, saved
+from tests.builders.events import run_context, saved_patient, saved_payment, stream_entries
 from tests.tasks.dispatching import take_request
 
 
@@ -72,7 +72,7 @@ def emr(engines, stream_name, provider):
 def payer(database, clinic_id):
     """Import a patient, and return the ids for payments of this patient."""
     with transaction(database) as tx:
-        journey.import_events(tx, arrived([patient(clinic_id)]), run())
+        journey.import_events(tx, stream_entries([saved_patient(clinic_id)]), run_context())
     return {"clinic_id": clinic_id, "patient_id": clinic_id}
 
 
@@ -83,7 +83,7 @@ def spans(exporter, name):
 def test_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr, traced, payer):
     provider.add_span_processor(reader := LedgerReader(traced.database))
     with provider.get_tracer("emr").start_as_current_span("save a payment"):
-        emr.publish(saved(payment_id="p", **payer))
+        emr.publish(saved_payment(payment_id="p", **payer))
 
     import_attempt.import_new(traced, "no-reply")
 
@@ -101,7 +101,9 @@ def test_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr
 
 
 def test_trace_contains_identifiers_and_no_amounts_or_names(exporter, emr, traced, payer):
-    emr.publish_many([patient(payer["patient_id"], name="Ada Abbott"), saved("71.23", memo="for the knee", **payer)])
+    emr.publish_many(
+        [saved_patient(payer["patient_id"], name="Ada Abbott"), saved_payment("71.23", memo="for the knee", **payer)]
+    )
     import_attempt.import_new(traced, "no-reply")
 
     exported = "".join(span.to_json() for span in exporter.get_finished_spans())
@@ -123,7 +125,7 @@ def test_error_of_a_chunk_is_recorded_by_its_class_only(exporter, traced):
 
 
 def test_import_request_and_chunk_are_one_trace(exporter, provider, emr, traced, dispatcher):
-    emr.publish(patient())
+    emr.publish(saved_patient())
     dispatcher.tracing = SpanTracing(provider)
     dispatcher.run_cycle()
 
@@ -135,7 +137,7 @@ def test_import_request_and_chunk_are_one_trace(exporter, provider, emr, traced,
 
 def test_each_chunk_of_a_time_slice_is_a_span_and_an_empty_read_is_none(exporter, emr, traced, payer):
     small = replace(traced, settings=traced.settings.model_copy(update={"chunk_events": 1}))
-    emr.publish_many(saved(payment_id=each, **payer) for each in ("a", "b"))
+    emr.publish_many(saved_payment(payment_id=each, **payer) for each in ("a", "b"))
 
     assert len(list(import_attempt.import_time_slice(small, "no-reply"))) == 2
 
@@ -143,7 +145,7 @@ def test_each_chunk_of_a_time_slice_is_a_span_and_an_empty_read_is_none(exporter
 
 
 def test_payment_that_cannot_be_stored_ends_its_span_with_the_class_of_the_error(exporter, emr, traced, payer):
-    emr.publish_many(saved(payment_id=each, **payer) for each in ("poison", "p"))
+    emr.publish_many(saved_payment(payment_id=each, **payer) for each in ("poison", "p"))
 
     import_attempt.import_new(traced, "no-reply")
 
@@ -158,7 +160,7 @@ def test_payment_that_cannot_be_stored_ends_its_span_with_the_class_of_the_error
 def test_unsampled_trace_is_not_recorded(exporter, engines, stream_name, traced, feed):
     unsampled = TracerProvider(sampler=ALWAYS_OFF)
     with PaymentFeed(engines.redis_url, stream_name, tracer=unsampled.get_tracer("emr")) as emr:
-        emr.publish(patient())
+        emr.publish(saved_patient())
     feed.xadd(stream_name, {"event": b"{}", "traceparent": b"\xff nonsense"})
     assert all(b"traceparent" in fields for _, fields in feed.xrange(stream_name))
 
@@ -171,7 +173,7 @@ def test_rejected_publish_ends_its_span_with_an_error(exporter, emr, feed):
     feed.delete(emr.stream)
     feed.set(emr.stream, "no stream")
     with pytest.raises(FeedRefusedError):
-        emr.publish(saved())
+        emr.publish(saved_payment())
 
     assert [span.status.status_code for span in spans(exporter, "publish")] == [StatusCode.ERROR]
 
@@ -181,7 +183,7 @@ def test_without_tracing_entry_and_message_carry_no_trace(engines, feed, resourc
         PaymentFeed(engines.redis_url, stream_name) as emr,
         closing(Dispatcher(resources.settings, engines)) as dispatcher,
     ):
-        emr.publish(saved(clinic_id=clinic_id))
+        emr.publish(saved_payment(clinic_id=clinic_id))
         dispatcher.run_cycle()
         assert set(take_request(dispatcher)) == {"reply_to"}
 

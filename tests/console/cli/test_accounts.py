@@ -12,9 +12,9 @@ from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, distributing, importing, reporting
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
+from tests.builders.events import run_context, saved_charge, saved_patient, saved_payment, stream_entries
+from tests.builders.office import paid
 from tests.console.conftest import CommitBeforeCall, Terminal
-from tests.make import arrived, charge, patient, run, saved
-from tests.office import paid
 
 ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
 LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
@@ -42,10 +42,10 @@ def import_and_distribute(ledger_database: Database, ada: dict[str, str]) -> Imp
     def import_and_distribute(*events: Event) -> None:
         now = datetime.now(UTC)
         with transaction(ledger_database) as tx:
-            importing.import_events(tx, arrived(events), run(now))
+            importing.import_events(tx, stream_entries(events), run_context(now))
             distributing.distribute_queued(tx, now.date(), now, 500)
 
-    import_and_distribute(patient(ada["patient_id"], company_id=ada["company_id"]))
+    import_and_distribute(saved_patient(ada["patient_id"], company_id=ada["company_id"]))
     return import_and_distribute
 
 
@@ -53,11 +53,11 @@ def import_and_distribute(ledger_database: Database, ada: dict[str, str]) -> Imp
 def owing(import_and_distribute: ImportEvents, ada: dict[str, str]) -> dict[str, str]:
     """The patient owes 15.00 for April and 30.00 for March; paid 25.00 in April and 100.00 for a visit at insurance."""
     import_and_distribute(
-        charge("april", "15.00", date_of_service="2020-04-08", **ada),
-        charge("march", "30.00", date_of_service="2020-03-02", **ada),
-        charge("may", "60.00", date_of_service="2020-05-04", insurance_open=True, **ada),
-        saved(payment_id="visit", **paid("25.00", "2020-04-08"), **ada),
-        saved(payment_id="early", **paid("100.00", "2020-05-04"), **ada),
+        saved_charge("april", "15.00", date_of_service="2020-04-08", **ada),
+        saved_charge("march", "30.00", date_of_service="2020-03-02", **ada),
+        saved_charge("may", "60.00", date_of_service="2020-05-04", insurance_open=True, **ada),
+        saved_payment(payment_id="visit", **paid("25.00", "2020-04-08"), **ada),
+        saved_payment(payment_id="early", **paid("100.00", "2020-05-04"), **ada),
     )
     return ada
 
@@ -78,7 +78,7 @@ def allocations(terminal: Terminal, ada: dict[str, str], *arguments: str) -> lis
 def test_account_adds_up_despite_concurrent_imports(
     terminal: Terminal, owing: dict[str, str], import_and_distribute: ImportEvents, commit_before_call: CommitBeforeCall
 ) -> None:
-    more = saved(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing)
+    more = saved_payment(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing)
     commit_before_call(reporting, "payment_log", lambda: import_and_distribute(more))
     row = account(terminal, owing)
 
@@ -119,10 +119,10 @@ def test_patient_id_of_two_companies_has_two_accounts(
         )
         configuring.set_clinic(tx, update, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
         events = [
-            patient(theirs["patient_id"], company_id=theirs["company_id"]),
-            saved(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
+            saved_patient(theirs["patient_id"], company_id=theirs["company_id"]),
+            saved_payment(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
         ]
-        importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
+        importing.import_events(tx, stream_entries(events), run_context(datetime.now(UTC)))
 
     ours, others = terminal.run("report", "account", owing["patient_id"], "--format", "json").rows
 
@@ -216,9 +216,9 @@ def test_payment_on_account_is_applied_on_import(
 ) -> None:
     on_account = {"charge_type": "Payment on Account", "date_of_service": None}
     import_and_distribute(
-        charge("new", "15.00", date_of_service="2020-04-08", **ada),
-        charge("old", "30.00", date_of_service="2020-03-02", **ada),
-        saved(payment_id="poa", **(paid("40.00", "2020-04-09") | on_account), **ada),
+        saved_charge("new", "15.00", date_of_service="2020-04-08", **ada),
+        saved_charge("old", "30.00", date_of_service="2020-03-02", **ada),
+        saved_payment(payment_id="poa", **(paid("40.00", "2020-04-09") | on_account), **ada),
     )
 
     row = account(terminal, ada)

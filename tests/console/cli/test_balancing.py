@@ -15,8 +15,8 @@ from payments.contract.event import ChargeType, PaymentSaved
 from payments.core.balancing import ReconcilingItem
 from payments.store.db.connection import Database, transaction
 from tasks.balancing import balance_week
+from tests.builders.events import saved_patient, saved_payment
 from tests.console.conftest import Billing, Terminal
-from tests.make import patient, saved
 
 DOCUMENTED = (
     "emr_total billing_total internal not_sent pending invalid zero_due closed_month prior_period date_differences "
@@ -24,8 +24,8 @@ DOCUMENTED = (
 ).split()
 WEEK = "--from 2026-06-01 --to 2026-06-07 --clinic weighed"
 HERE = {"clinic_id": "weighed", "patient_id": "pat-weighed"}
-PLAIN = saved("1025.00", payment_id="ok", **HERE)
-UNSENT = saved("9.00", payment_id="type", charge_type="Supplies", **HERE)
+PLAIN = saved_payment("1025.00", payment_id="ok", **HERE)
+UNSENT = saved_payment("9.00", payment_id="type", charge_type="Supplies", **HERE)
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,13 @@ def week_payments(ledger_database: Database) -> None:
     """A clinic that sends Copays, with one imported Copay and one payment of another type."""
     billing = Billing(ledger_database)
     billing.clinic("weighed", ChargeType.COPAY)
-    billing.import_events(patient("pat-weighed"), PLAIN, UNSENT)
+    billing.import_events(saved_patient("pat-weighed"), PLAIN, UNSENT)
 
 
 @pytest.fixture
 def emr_log(tmp_path: Path) -> Path:
     """A Payment Log of the EMR with one payment that Billing does not have."""
-    return written_log(tmp_path / "log.csv", PLAIN, UNSENT, saved("40.00", payment_id="lost", **HERE))
+    return written_log(tmp_path / "log.csv", PLAIN, UNSENT, saved_payment("40.00", payment_id="lost", **HERE))
 
 
 def written_log(path: Path, *events: PaymentSaved) -> Path:

@@ -2,68 +2,49 @@
 
 import csv
 from datetime import UTC, date, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 
-from payments.contract.event import ChargeType, Event
-from payments.core.month import Month
-from payments.journeys import closing, configuring, detecting, importing
-from payments.journeys.configuring import SettingsUpdate
-from payments.store.db.connection import Database, transaction
+from payments.store.db.connection import Database
+from tests.builders.company import Company
+from tests.builders.events import deleted_payment, saved_patient, saved_payment
+from tests.builders.office import paid
 from tests.console.conftest import Terminal
-from tests.make import arrived, deleted, patient, run, saved
-from tests.office import paid
 
 DOCUMENTED_KEYS = (
     "id type reason case payment patient amount_before amount_now difference transaction_date status proposal".split()
 )
 FURTHER_KEYS = "company clinic charge_type method version note opened_at ended_at ended_by".split()
 CLOSED_MONTH = "Payment added/edited/deleted when month is closed"
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 TODAY = datetime.now(UTC).date()
 
 
-class April:
-    """A new company whose April 2020 is closed with a Copay of 25.00, and a terminal."""
+class April(Company):
+    """A company whose April 2020 is closed with a Copay of 25.00, and a terminal."""
 
     def __init__(self, terminal: Terminal, database: Database) -> None:
-        self.company = f"c-{uuid4().hex[:8]}"
-        self._terminal, self._database = terminal, database
-        self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": "ada"}
-        events = patient("ada", company_id=self.company), saved(**paid("25.00", "2020-04-08"), **self.here)
-        with transaction(database) as tx:
-            update = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, update, now=LONG_AGO, who="user:admin")
-            importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
-            closing.begin_close(tx, self.company, Month(2020, 4), datetime.now(UTC), "user:biller")
-            closing.finish_close(tx, self.company, Month(2020, 4), datetime.now(UTC))
-
-    def import_and_detect(self, *events: Event) -> None:
-        """Import events and detect exceptions."""
-        self.import_events(*events)
-        with transaction(self._database) as tx:
-            detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
-
-    def import_events(self, *events: Event) -> None:
-        """Import events without detecting exceptions."""
-        with transaction(self._database) as tx:
-            importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
+        super().__init__(database, "ada")
+        self._terminal = terminal
+        self.other_ids = self.ids | {"payment_id": "other"}
+        self.import_events(
+            saved_patient("ada", company_id=self.id), saved_payment(**paid("25.00", "2020-04-08"), **self.ids)
+        )
+        self.close_month("2020-04")
 
     def exceptions(self, *arguments: str) -> list[dict[str, object]]:
         """Return the rows of the exceptions report of this company."""
         rows = self._terminal.run("report", "exceptions", *arguments, "--format", "json").rows
-        return [row for row in rows if row["company"] == self.company]
+        return [row for row in rows if row["company"] == self.id]
 
     def exception_id(self) -> str:
         """Return the id of the only open exception."""
         (row,) = self.exceptions()
         return str(row["id"])
 
-    def ledger(self) -> list[tuple[str, str, str]]:
+    def ledger_entries(self) -> list[tuple[str, str, str]]:
         """Return the entries as (amount, method, deposit date)."""
         rows = self._terminal.run("report", "payment-log", "--patient", "ada", "--format", "json").rows
-        mine = [row for row in rows if row["payment"].startswith(self.company)]
+        mine = [row for row in rows if row["payment"].startswith(self.id)]
         return [(row["amount"], row["method"], row["deposit_date"]) for row in mine]
 
 
@@ -73,13 +54,13 @@ def april(terminal: Terminal, ledger_database: Database) -> April:
 
 
 def test_exceptions_json_has_documented_keys_first(april: April) -> None:
-    april.import_and_detect(saved(version=2, **paid("35.00", "2020-04-08", method="Check"), **april.here))
+    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08", method="Check"), **april.ids))
 
     (row,) = april.exceptions()
 
     assert list(row) == [*DOCUMENTED_KEYS, *FURTHER_KEYS]
     assert [row[key] for key in DOCUMENTED_KEYS if key != "id"] == [
-        *("Payment", CLOSED_MONTH, "edited", f"{april.company}/payment/1", "ada", "25.00", "35.00", "10.00"),
+        *("Payment", CLOSED_MONTH, "edited", f"{april.id}/payment/1", "ada", "25.00", "35.00", "10.00"),
         *("2020-04-08", "open"),
         [
             {"amount": "-25.00", "method": "Cash", "charge_type": "Copay"},
@@ -89,9 +70,9 @@ def test_exceptions_json_has_documented_keys_first(april: April) -> None:
 
 
 def test_exceptions_report_shows_open_or_all(april: April) -> None:
-    april.import_and_detect(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
-    april.import_and_detect(saved(version=3, **paid("25.00", "2020-04-08"), **april.here))
-    april.import_and_detect(deleted(version=4, **april.here))
+    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **april.ids))
+    april.publish(saved_payment(version=3, **paid("25.00", "2020-04-08"), **april.ids))
+    april.publish(deleted_payment(version=4, **april.ids))
 
     assert [row["status"] for row in april.exceptions()] == ["open"]
     ended = [(row["case"], row["status"], row["ended_by"]) for row in april.exceptions("--status", "all")]
@@ -101,7 +82,9 @@ def test_exceptions_report_shows_open_or_all(april: April) -> None:
 def test_exceptions_table_fits_the_screen_with_proposals(
     april: April, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    april.import_and_detect(deleted(version=2, **april.here), saved(**paid("1025.00", "2020-04-09"), **other(april)))
+    april.publish(
+        deleted_payment(version=2, **april.ids), saved_payment(**paid("1025.00", "2020-04-09"), **april.other_ids)
+    )
     numbers = [f" {row['id']} " for row in april.exceptions()]
     for width in (80, 120, 160):
         monkeypatch.setenv("COLUMNS", str(width))
@@ -112,17 +95,17 @@ def test_exceptions_table_fits_the_screen_with_proposals(
 
 
 def test_exceptions_csv_has_one_line_each_and_no_formulas(april: April, terminal: Terminal) -> None:
-    april.import_and_detect(deleted(version=2, **april.here))
+    april.publish(deleted_payment(version=2, **april.ids))
 
     lines = terminal.run("report", "exceptions", "--format", "csv").out.splitlines()
-    (row,) = (row for row in csv.DictReader(lines) if row["company"] == april.company)
+    (row,) = (row for row in csv.DictReader(lines) if row["company"] == april.id)
     assert lines[0].split(",") == [*DOCUMENTED_KEYS, *FURTHER_KEYS]
     assert (row["difference"], row["proposal"], row["ended_by"]) == ("-25.00", "'-25.00 Cash Copay", "")
 
 
 def test_accept_posts_the_proposal_once(april: April, terminal: Terminal) -> None:
-    april.import_and_detect(deleted(version=2, **april.here))
-    exception_id, payment = april.exception_id(), f"{april.company}/payment/1"
+    april.publish(deleted_payment(version=2, **april.ids))
+    exception_id, payment = april.exception_id(), f"{april.id}/payment/1"
 
     first, second = (terminal.run("exceptions", "accept", exception_id) for _ in range(2))
 
@@ -132,11 +115,11 @@ def test_accept_posts_the_proposal_once(april: April, terminal: Terminal) -> Non
         0,
         f"Exception {exception_id} of {payment} was accepted before; nothing was posted.\n",
     )
-    assert april.ledger() == [("25.00", "Cash", "2020-04-08"), ("-25.00", "Cash", str(TODAY))]
+    assert april.ledger_entries() == [("25.00", "Cash", "2020-04-08"), ("-25.00", "Cash", str(TODAY))]
 
 
 def test_accept_continues_after_one_that_fails(april: April, terminal: Terminal) -> None:
-    april.import_and_detect(deleted(version=2, **april.here))
+    april.publish(deleted_payment(version=2, **april.ids))
     exception_id = april.exception_id()
 
     result = terminal.run("exceptions", "accept", "999999999", exception_id, exception_id)
@@ -147,12 +130,12 @@ def test_accept_continues_after_one_that_fails(april: April, terminal: Terminal)
 
 
 def test_accept_uses_the_given_deposit_date(april: April, terminal: Terminal) -> None:
-    april.import_and_detect(deleted(version=2, **april.here))
+    april.publish(deleted_payment(version=2, **april.ids))
 
     result = terminal.run("exceptions", "accept", april.exception_id(), "--deposit-date", "2020-05-04")
 
     assert result.status == 0
-    assert april.ledger()[-1] == ("-25.00", "Cash", "2020-05-04")
+    assert april.ledger_entries()[-1] == ("-25.00", "Cash", "2020-05-04")
 
 
 @pytest.mark.parametrize(
@@ -165,41 +148,43 @@ def test_accept_uses_the_given_deposit_date(april: April, terminal: Terminal) ->
 def test_accept_refuses_closed_or_future_deposit_dates(
     april: April, terminal: Terminal, day: date, problem: str
 ) -> None:
-    april.import_and_detect(deleted(version=2, **april.here))
+    april.publish(deleted_payment(version=2, **april.ids))
 
     result = terminal.run("exceptions", "accept", april.exception_id(), "--deposit-date", str(day))
 
     assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
     assert f"deposit date {day}" in result.err
     assert problem in result.err
-    assert len(april.ledger()) == 1
+    assert len(april.ledger_entries()) == 1
 
 
 def test_accept_all_is_limited_to_the_company(april: April, terminal: Terminal, ledger_database: Database) -> None:
     elsewhere = April(terminal, ledger_database)
     for each in (april, elsewhere):
-        each.import_and_detect(deleted(version=2, **each.here), saved(**paid("5.00", "2020-04-30"), **other(each)))
+        each.publish(
+            deleted_payment(version=2, **each.ids), saved_payment(**paid("5.00", "2020-04-30"), **each.other_ids)
+        )
 
-    result = terminal.run("exceptions", "accept", "--all", "--company", april.company)
+    result = terminal.run("exceptions", "accept", "--all", "--company", april.id)
 
     assert (result.status, result.out.splitlines()[-1]) == (0, "2 of 2 exceptions accepted")
     assert april.exceptions() == []
     assert len(elsewhere.exceptions()) == 2
-    assert terminal.run("exceptions", "accept", "--all", "--company", april.company).out.startswith("0 of 0")
+    assert terminal.run("exceptions", "accept", "--all", "--company", april.id).out.startswith("0 of 0")
 
 
 def test_accept_dry_run_changes_nothing(april: April, terminal: Terminal) -> None:
-    april.import_and_detect(deleted(version=2, **april.here))
+    april.publish(deleted_payment(version=2, **april.ids))
     found, exception_id = april.exceptions(), april.exception_id()
 
-    result = terminal.run("exceptions", "accept", "--all", "--company", april.company, "--dry-run")
+    result = terminal.run("exceptions", "accept", "--all", "--company", april.id, "--dry-run")
 
     assert result.out.splitlines() == [
-        f"Exception {exception_id} of {april.company}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
+        f"Exception {exception_id} of {april.id}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
         "1 of 1 exceptions would be accepted",
         "Nothing was changed.",
     ]
-    assert (april.exceptions(), len(april.ledger())) == (found, 1)
+    assert (april.exceptions(), len(april.ledger_entries())) == (found, 1)
 
 
 @pytest.mark.parametrize("line", ["accept", "accept 1 --all", "accept 1 --company x"])
@@ -210,31 +195,28 @@ def test_accept_refuses_ids_together_with_all(terminal: Terminal, line: str) -> 
 
 
 def test_accept_refuses_a_payment_saved_again(april: April, terminal: Terminal) -> None:
-    april.import_and_detect(saved(version=2, **paid("35.00", "2020-04-08"), **april.here))
+    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **april.ids))
     exception_id = april.exception_id()
-    april.import_events(saved(version=3, **paid("45.00", "2020-04-08"), **april.here))
+    april.import_events(saved_payment(version=3, **paid("45.00", "2020-04-08"), **april.ids))
 
     result = terminal.run("exceptions", "accept", exception_id)
 
     again = "was saved again (version 3); look at the exception again"
-    assert (result.status, result.err) == (
-        1,
-        f"payments: exception {exception_id}: {april.company}/payment/1 {again}\n",
-    )
-    assert len(april.ledger()) == 1
+    assert (result.status, result.err) == (1, f"payments: exception {exception_id}: {april.id}/payment/1 {again}\n")
+    assert len(april.ledger_entries()) == 1
 
 
 def test_acknowledge_posts_nothing_and_records_user_and_reason(april: April, terminal: Terminal) -> None:
-    april.import_and_detect(deleted(version=2, **april.here))
+    april.publish(deleted_payment(version=2, **april.ids))
     exception_id = april.exception_id()
 
     result = terminal.run("exceptions", "acknowledge", exception_id, "--reason", "agreed with the patient")
 
     assert (result.status, result.out.endswith("acknowledged. Nothing was posted.\n")) == (0, True)
-    assert len(april.ledger()) == 1
+    assert len(april.ledger_entries()) == 1
     (row,) = april.exceptions("--status", "all")
     assert (row["status"], str(row["ended_by"])[:5]) == ("acknowledged", "user:")
-    last = terminal.run("timeline", f"{april.company}/payment/1", "--format", "json").rows[-1]
+    last = terminal.run("timeline", f"{april.id}/payment/1", "--format", "json").rows[-1]
     assert (last["what"], last["detail"], last["who"]) == (
         "Exception acknowledged",
         "agreed with the patient",
@@ -245,7 +227,7 @@ def test_acknowledge_posts_nothing_and_records_user_and_reason(april: April, ter
 
 @pytest.mark.parametrize(("reason", "status"), [((), 2), (("--reason", "  "), 1)], ids=["left out", "blank"])
 def test_acknowledge_requires_a_reason(april: April, terminal: Terminal, reason: tuple[str, ...], status: int) -> None:
-    april.import_and_detect(deleted(version=2, **april.here))
+    april.publish(deleted_payment(version=2, **april.ids))
 
     result = terminal.run("exceptions", "acknowledge", april.exception_id(), *reason)
 
@@ -254,20 +236,15 @@ def test_acknowledge_requires_a_reason(april: April, terminal: Terminal, reason:
 
 
 def test_timeline_shows_the_exception(april: April, terminal: Terminal) -> None:
-    after = april.here | {"saved_at": datetime.now(UTC).isoformat()}
-    april.import_and_detect(saved(version=2, **paid("35.00", "2020-04-08"), **after))
-    april.import_and_detect(saved(version=3, **paid("45.00", "2020-04-08"), **after))
+    after = april.ids | {"saved_at": datetime.now(UTC).isoformat()}
+    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **after))
+    april.publish(saved_payment(version=3, **paid("45.00", "2020-04-08"), **after))
     terminal.run("exceptions", "accept", april.exception_id())
 
-    steps = terminal.run("timeline", f"{april.company}/payment/1", "--format", "json").rows
+    steps = terminal.run("timeline", f"{april.id}/payment/1", "--format", "json").rows
 
     result = [step for step in steps if step["what"].startswith("Exception")]
     assert [step["what"] for step in result] == ["Exception opened", "Exception recomputed", "Exception accepted"]
     assert result[0]["detail"] == f"{CLOSED_MONTH} (edited). Billing: 25.00, EMR: 35.00"
     assert (result[2]["detail"], result[2]["who"][:5]) == (f"20.00 Cash, deposit date {TODAY}", "user:")
     assert all(datetime.fromisoformat(step["at"]).date() == TODAY for step in result)
-
-
-def other(april: April) -> dict[str, str]:
-    """Return the fields of another payment of the same patient."""
-    return april.here | {"payment_id": "other"}

@@ -6,18 +6,15 @@ from uuid import uuid4
 
 import pytest
 
-from payments.contract.event import ChargeType
 from payments.core.line import IMPORT_USER
 from payments.core.month import Month
-from payments.journeys import configuring, detecting, importing
-from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
+from tests.builders.company import Company
+from tests.builders.events import saved_patient, saved_payment
+from tests.builders.office import paid
 from tests.console.conftest import Terminal
-from tests.make import arrived, patient, run, saved
-from tests.office import paid
 
 KEYS = "company month state closed_at payments_total".split()
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 THIS_MONTH = Month.of(datetime.now(UTC).date())
 
 CompanyWithCopays = Callable[..., str]
@@ -28,15 +25,11 @@ def company_with_copays(ledger_database: Database) -> CompanyWithCopays:
     """Return a function that creates a company with Copays, given as (amount, day), and returns the company's id."""
 
     def create(*copays: tuple[str, str], **more: str) -> str:
-        company = f"m-{uuid4().hex[:8]}"
-        here = {"company_id": company, "clinic_id": company} | more
-        events = [saved(payment_id=f"p{number}", **here, **paid(*each)) for number, each in enumerate(copays)]
-        with transaction(ledger_database) as tx:
-            update = SettingsUpdate(company, company, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, update, now=LONG_AGO, who="user:admin")
-            importing.import_events(tx, arrived([patient(company_id=company), *events]), run(datetime.now(UTC)))
-            detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
-        return company
+        company = Company(ledger_database, "patient")
+        ids = company.ids | more
+        events = [saved_payment(payment_id=f"p{number}", **ids, **paid(*each)) for number, each in enumerate(copays)]
+        company.publish(saved_patient(company_id=company.id), *events)
+        return company.id
 
     return create
 

@@ -4,21 +4,23 @@ import csv
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
-from uuid import uuid4
 from xml.etree import ElementTree
 from zipfile import ZipFile
 
 import pytest
 
-from payments.contract.event import ChargeType, Event
+from payments.contract.event import Event
 from payments.core.line import IMPORT_USER
-from payments.journeys import configuring, detecting, distributing, importing
-from payments.journeys.configuring import SettingsUpdate
-from payments.journeys.distributing import FIRST
-from payments.store.db.connection import Database, transaction
+from payments.store.db.connection import Database
+from tests.builders.company import Company
+from tests.builders.events import (
+    deleted_payment,
+    saved_charge,
+    saved_patient,
+    saved_payment,
+)
+from tests.builders.office import paid
 from tests.console.conftest import Terminal
-from tests.make import arrived, charge, deleted, patient, run, saved
-from tests.office import paid
 
 KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
 CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -26,91 +28,74 @@ CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 DAY_ZERO = date(1899, 12, 30)
 
 
-class Desk:
-    """A new company with one patient, and a terminal that prints the patient's log."""
+class LogReader(Company):
+    """A company with one patient, and a terminal that prints the patient's log."""
 
     def __init__(self, terminal: Terminal, database: Database) -> None:
-        self.company, self.patient = f"l-{uuid4().hex[:8]}", f"ada-{uuid4().hex[:8]}"
-        self.here = {"company_id": self.company, "clinic_id": self.company, "patient_id": self.patient}
-        self._terminal, self._database = terminal, database
-        with transaction(database) as tx:
-            update = SettingsUpdate(self.company, self.company, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, update, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
-        self.import_and_sweep(patient(self.patient, company_id=self.company))
+        super().__init__(database)
+        self._terminal = terminal
+        self.publish(saved_patient(self.patient_id, company_id=self.id))
 
-    def import_and_sweep(self, *events: Event) -> None:
-        """Import events, detect exceptions and run the immediate distribution."""
-        now = datetime.now(UTC)
-        with transaction(self._database) as tx:
-            importing.import_events(tx, arrived(events), run(now))
-            detecting.detect(tx, now, "tests-1", 500)
-            distributing.distribute_queued(tx, now.date(), now, 500)
-
-    def distribute(self) -> None:
-        """Run the nightly distribution."""
-        now = datetime.now(UTC)
-        with transaction(self._database) as tx:
-            distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)
-
-    def close(self, month: str) -> None:
-        assert self._terminal.run("months", "close", self.company, month).status == 0
+    def publish(self, *events: Event | bytes) -> None:
+        super().publish(*events)
+        self.distribute_queued()
 
     def accept_all(self) -> None:
-        result = self._terminal.run("exceptions", "accept", "--all", "--company", self.company)
+        result = self._terminal.run("exceptions", "accept", "--all", "--company", self.id)
         assert (result.status, result.out[:4]) == (0, "Exce")
 
     def log(self, *arguments: str, form: str = "json") -> str:
         """Return the printed log of this patient."""
-        line = ("report", "payment-log", "--patient", self.patient, *arguments, "--format", form)
+        line = ("report", "payment-log", "--patient", self.patient_id, *arguments, "--format", form)
         result = self._terminal.run(*line)
         assert (result.status, result.err) == (0, "")
         return result.out
 
     def rows(self, *arguments: str) -> list[dict[str, object]]:
-        line = ("report", "payment-log", "--patient", self.patient, *arguments, "--format", "json")
+        line = ("report", "payment-log", "--patient", self.patient_id, *arguments, "--format", "json")
         found: list[dict[str, object]] = self._terminal.run(*line).rows
         return found
 
 
 @pytest.fixture
-def desk(terminal: Terminal, ledger_database: Database) -> Desk:
-    return Desk(terminal, ledger_database)
+def company(terminal: Terminal, ledger_database: Database) -> LogReader:
+    return LogReader(terminal, ledger_database)
 
 
-def test_log_as_of_the_close_never_changes(desk: Desk) -> None:
-    desk.import_and_sweep(
-        saved(payment_id="a", **paid("25.00", "2020-04-08"), **desk.here),
-        saved(payment_id="b", **paid("40.00", "2020-04-09"), **desk.here),
-        charge("c", "30.00", date_of_service="2020-04-08", **desk.here),
+def test_log_as_of_the_close_never_changes(company: LogReader) -> None:
+    company.publish(
+        saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **company.ids),
+        saved_payment(payment_id="b", **paid("40.00", "2020-04-09"), **company.ids),
+        saved_charge("c", "30.00", date_of_service="2020-04-08", **company.ids),
     )
-    desk.close("2020-04")
+    company.close_month("2020-04")
     then = datetime.now(UTC).isoformat()
     april = ("--from", "2020-04-01", "--to", "2020-04-30", "--as-of", then)
-    before = [desk.log(*april, form=form) for form in ("json", "csv", "table")]
+    before = [company.log(*april, form=form) for form in ("json", "csv", "table")]
 
-    desk.import_and_sweep(deleted(payment_id="a", version=2, **desk.here))
-    desk.import_and_sweep(saved(payment_id="b", version=2, **paid("45.00", "2020-04-09"), **desk.here))
-    desk.accept_all()
-    desk.distribute()
+    company.publish(deleted_payment(payment_id="a", version=2, **company.ids))
+    company.publish(saved_payment(payment_id="b", version=2, **paid("45.00", "2020-04-09"), **company.ids))
+    company.accept_all()
+    company.distribute()
 
-    assert [desk.log(*april, form=form) for form in ("json", "csv", "table")] == before
-    assert len(desk.rows("--as-of", then)) == 2
-    assert [row["unassigned"] for row in desk.rows()] != [row["unassigned"] for row in desk.rows("--as-of", then)]
-    assert [row["amount"] for row in desk.rows()] == ["25.00", "40.00", "-25.00", "5.00"]
+    assert [company.log(*april, form=form) for form in ("json", "csv", "table")] == before
+    assert len(company.rows("--as-of", then)) == 2
+    assert [row["unassigned"] for row in company.rows()] != [row["unassigned"] for row in company.rows("--as-of", then)]
+    assert [row["amount"] for row in company.rows()] == ["25.00", "40.00", "-25.00", "5.00"]
 
 
-def test_log_is_filtered_by_user(desk: Desk) -> None:
-    desk.import_and_sweep(saved(**paid("25.00", "2020-04-08"), **desk.here))
-    desk.close("2020-04")
-    desk.import_and_sweep(deleted(version=2, **desk.here))
-    desk.accept_all()
-    imported, adjusted = desk.rows()
+def test_log_is_filtered_by_user(company: LogReader) -> None:
+    company.publish(saved_payment(**paid("25.00", "2020-04-08"), **company.ids))
+    company.close_month("2020-04")
+    company.publish(deleted_payment(version=2, **company.ids))
+    company.accept_all()
+    imported, adjusted = company.rows()
 
     assert (imported["kind"], imported["user"], adjusted["kind"]) == ("import", IMPORT_USER, "adjustment")
-    assert desk.rows("--user", IMPORT_USER) == [imported]
-    assert desk.rows("--user", str(adjusted["user"])) == [adjusted]
-    assert desk.rows("--user", "nobody") == []
-    assert {row["user"]: row["total"] for row in desk.rows("--group-by", "user")} == {
+    assert company.rows("--user", IMPORT_USER) == [imported]
+    assert company.rows("--user", str(adjusted["user"])) == [adjusted]
+    assert company.rows("--user", "nobody") == []
+    assert {row["user"]: row["total"] for row in company.rows("--group-by", "user")} == {
         IMPORT_USER: "25.00",
         adjusted["user"]: "-25.00",
     }
@@ -126,56 +111,58 @@ def test_log_is_filtered_by_user(desk: Desk) -> None:
         ("user", [(IMPORT_USER, 3, "66.00")]),
     ],
 )
-def test_log_groups_have_their_key_and_add_up(desk: Desk, group: str, sums: list[tuple[str, int, str]]) -> None:
-    desk.import_and_sweep(
-        saved(payment_id="a", **paid("25.00", "2020-04-08"), **desk.here),
-        saved(payment_id="b", **paid("40.00", "2020-04-09", method="Check"), **desk.here),
-        saved(payment_id="c", **paid("1.00", "2020-04-08", method="Check", charge_type="Supplies"), **desk.here),
+def test_log_groups_have_their_key_and_add_up(company: LogReader, group: str, sums: list[tuple[str, int, str]]) -> None:
+    company.publish(
+        saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **company.ids),
+        saved_payment(payment_id="b", **paid("40.00", "2020-04-09", method="Check"), **company.ids),
+        saved_payment(
+            payment_id="c", **paid("1.00", "2020-04-08", method="Check", charge_type="Supplies"), **company.ids
+        ),
     )
 
-    rows = desk.rows("--group-by", group)
+    rows = company.rows("--group-by", group)
 
-    named = [(key.format(clinic=desk.company), count, total) for key, count, total in sums]
+    named = [(key.format(clinic=company.id), count, total) for key, count, total in sums]
     assert [tuple(row.values()) for row in rows] == named
     assert all(list(row) == [group, "count", "total"] for row in rows)
-    assert "66.00" in desk.log("--group-by", group, form="table")
+    assert "66.00" in company.log("--group-by", group, form="table")
 
 
-def test_expanded_log_shows_dates_of_service(desk: Desk) -> None:
-    desk.import_and_sweep(
-        charge("new", "15.00", date_of_service="2020-04-08", **desk.here),
-        charge("old", "30.00", date_of_service="2020-03-02", **desk.here),
-        saved(payment_id="a", **paid("25.00", "2020-04-08"), **desk.here),
-        saved(payment_id="b", **paid("1.00", "2020-04-09"), charge_type="Supplies", **desk.here),
+def test_expanded_log_shows_dates_of_service(company: LogReader) -> None:
+    company.publish(
+        saved_charge("new", "15.00", date_of_service="2020-04-08", **company.ids),
+        saved_charge("old", "30.00", date_of_service="2020-03-02", **company.ids),
+        saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **company.ids),
+        saved_payment(payment_id="b", **paid("1.00", "2020-04-09"), charge_type="Supplies", **company.ids),
     )
-    desk.distribute()
+    company.distribute()
 
-    first, second = desk.rows("--expand")
+    first, second = company.rows("--expand")
 
     assert list(first) == [*KEYS, "applied"]
-    applied = [("2020-03-02", f"{desk.company}/old", "10.00"), ("2020-04-08", f"{desk.company}/new", "15.00")]
+    applied = [("2020-03-02", f"{company.id}/old", "10.00"), ("2020-04-08", f"{company.id}/new", "15.00")]
     assert first["applied"] == [
         {"date_of_service": day, "charge": key, "amount": amount} for day, key, amount in applied
     ]
-    assert second["applied"] == [{"date_of_service": "2020-03-02", "charge": f"{desk.company}/old", "amount": "1.00"}]
-    assert "2020-03-02: 10.00, 2020-04-08: 15.00" in " ".join(desk.log("--expand", form="table").split())
-    (line, _) = csv.DictReader(desk.log("--expand", form="csv").splitlines())
-    assert line["applied"].startswith(f"2020-03-02 {desk.company}/old 10.00,")
+    assert second["applied"] == [{"date_of_service": "2020-03-02", "charge": f"{company.id}/old", "amount": "1.00"}]
+    assert "2020-03-02: 10.00, 2020-04-08: 15.00" in " ".join(company.log("--expand", form="table").split())
+    (line, _) = csv.DictReader(company.log("--expand", form="csv").splitlines())
+    assert line["applied"].startswith(f"2020-03-02 {company.id}/old 10.00,")
 
 
-def test_expanded_log_shows_nothing_for_unapplied_entries(desk: Desk) -> None:
-    desk.import_and_sweep(saved(**paid("25.00", "2020-04-08"), **desk.here))
+def test_expanded_log_shows_nothing_for_unapplied_entries(company: LogReader) -> None:
+    company.publish(saved_payment(**paid("25.00", "2020-04-08"), **company.ids))
 
-    assert [row["applied"] for row in desk.rows("--expand")] == [[]]
+    assert [row["applied"] for row in company.rows("--expand")] == [[]]
 
 
-def test_spreadsheet_has_typed_cells_and_no_formulas(desk: Desk, terminal: Terminal, tmp_path: Path) -> None:
-    formula = f"=cmd|'/c calc'!A1-{desk.patient}"
-    mine = desk.here | {"patient_id": formula}
-    desk.import_and_sweep(
-        patient(formula, company_id=desk.company),
-        saved(payment_id="a", **paid("1025.50", "2020-04-08"), **mine),
-        saved(payment_id="https://example.org", **paid("7.00", "2020-04-09"), **mine),
+def test_spreadsheet_has_typed_cells_and_no_formulas(company: LogReader, terminal: Terminal, tmp_path: Path) -> None:
+    formula = f"=cmd|'/c calc'!A1-{company.patient_id}"
+    mine = company.ids | {"patient_id": formula}
+    company.publish(
+        saved_patient(formula, company_id=company.id),
+        saved_payment(payment_id="a", **paid("1025.50", "2020-04-08"), **mine),
+        saved_payment(payment_id="https://example.org", **paid("7.00", "2020-04-09"), **mine),
     )
     file = tmp_path / "april.xlsx"
 
@@ -186,15 +173,15 @@ def test_spreadsheet_has_typed_cells_and_no_formulas(desk: Desk, terminal: Termi
     assert list(head.values()) == KEYS
     assert (first["D"], second["D"]) == (1025.5, 7)
     assert first["F"] == (date(2020, 4, 8) - DAY_ZERO).days
-    assert (first["A"], first["B"]) == (f"{desk.company}/a/1", formula)
-    assert second["A"] == f"{desk.company}/https://example.org/1"
+    assert (first["A"], first["B"]) == (f"{company.id}/a/1", formula)
+    assert second["A"] == f"{company.id}/https://example.org/1"
 
 
-def test_grouped_log_is_exported_as_spreadsheet(desk: Desk, tmp_path: Path) -> None:
-    desk.import_and_sweep(saved(**paid("25.00", "2020-04-08"), **desk.here))
+def test_grouped_log_is_exported_as_spreadsheet(company: LogReader, tmp_path: Path) -> None:
+    company.publish(saved_payment(**paid("25.00", "2020-04-08"), **company.ids))
     file = tmp_path / "sums.xlsx"
 
-    desk.log("--group-by", "charge_type", "--xlsx", str(file))
+    company.log("--group-by", "charge_type", "--xlsx", str(file))
 
     head, row = spreadsheet(file)
     assert list(head.values()) == ["charge_type", "count", "total"]

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from console.cli import main
+from tests.builders.events import saved_patient, saved_payment
 from tests.console.conftest import Billing, Terminal
 from tests.console.strategies import numbers_and_days, words
 from tests.examples import example_count
-from tests.make import patient, saved
 
 EXAMPLES = example_count(20)
 # Commands that run indefinitely, or as long as an argument says.
@@ -56,7 +56,7 @@ def test_any_arguments_succeed_or_fail_with_one_line(
     terminal: Terminal, billing: Billing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     billing.clinic("typed")
-    billing.import_events(patient(), saved("25.00", clinic_id="typed"), b"no event")
+    billing.import_events(saved_patient(), saved_payment("25.00", clinic_id="typed"), b"no event")
 
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(lines())

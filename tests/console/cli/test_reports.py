@@ -9,8 +9,8 @@ import pytest
 
 from console.reports.output import as_json, write_csv
 from payments.contract.event import ChargeType
+from tests.builders.events import deleted_payment, saved_patient, saved_payment
 from tests.console.conftest import Billing, Terminal
-from tests.make import deleted, patient, saved
 
 FEED_KEYS = "payment version clinic patient charge_type amount saved_at status reason attempts".split()
 LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
@@ -25,9 +25,9 @@ def north(billing: Billing) -> str:
     billing.clinic("north", ChargeType.COPAY)
     here = {"clinic_id": "north", "patient_id": "pat-north"}
     billing.import_events(
-        patient("pat-north"),
-        saved("1025.00", payment_id="ok", **here),
-        saved("9.00", payment_id="type", charge_type="Supplies", saved_at="2026-06-07T23:30:00-07:00", **here),
+        saved_patient("pat-north"),
+        saved_payment("1025.00", payment_id="ok", **here),
+        saved_payment("9.00", payment_id="type", charge_type="Supplies", saved_at="2026-06-07T23:30:00-07:00", **here),
         b"{not json",
     )
     return "north"
@@ -108,8 +108,8 @@ def test_grouped_payment_log_uses_the_group_as_key(terminal: Terminal, group: st
 def test_timeline_lists_events_in_order(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("story")
     here = {"clinic_id": "story", "patient_id": "pat-story"}
-    billing.import_events(patient("pat-story"), saved("25.00", **here))
-    billing.import_events(deleted(version=2, **here))
+    billing.import_events(saved_patient("pat-story"), saved_payment("25.00", **here))
+    billing.import_events(deleted_payment(version=2, **here))
 
     rows = terminal.run(*"timeline story/payment/1 --format json".split()).rows
 

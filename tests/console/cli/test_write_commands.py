@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from payments.contract.event import ChargeType
+from tests.builders.events import saved_patient, saved_payment
 from tests.console.conftest import NOWHERE, Billing, Terminal
-from tests.make import patient, saved
 
 ALL_TYPES = [str(kind) for kind in ChargeType]
 STREAM = "emr:payments"
@@ -42,9 +42,9 @@ def test_requeue_skips_imported_payments(terminal: Terminal, billing: Billing) -
     billing.clinic("r1", ChargeType.COPAY)
     here = {"clinic_id": "r1", "patient_id": "pat-r1"}
     billing.import_events(
-        patient("pat-r1"),
-        saved("5.00", payment_id="in", **here),
-        saved("6.00", payment_id="out", charge_type="Other", **here),
+        saved_patient("pat-r1"),
+        saved_payment("5.00", payment_id="in", **here),
+        saved_payment("6.00", payment_id="out", charge_type="Other", **here),
     )
 
     result = terminal.run("requeue", "r1/out/1", "r1/in/1")
@@ -60,7 +60,9 @@ def test_requeue_skips_imported_payments(terminal: Terminal, billing: Billing) -
 
 def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, billing: Billing) -> None:
     billing.clinic("r2", ChargeType.COPAY)
-    billing.import_events(saved("6.00", payment_id="out", charge_type="Other", clinic_id="r2", patient_id="pat-r2"))
+    billing.import_events(
+        saved_payment("6.00", payment_id="out", charge_type="Other", clinic_id="r2", patient_id="pat-r2")
+    )
 
     result = terminal.run("requeue", "r2/none/1", "r2/out/1", "r2/nor/1")
 
@@ -73,7 +75,7 @@ def test_requeue_by_status_works_without_a_queue(
 ) -> None:
     billing.clinic("r2", ChargeType.COPAY)
     here = {"clinic_id": "r2", "patient_id": "pat-r2", "charge_type": "Other"}
-    billing.import_events(*(saved("5.00", payment_id=number, **here) for number in "abc"))
+    billing.import_events(*(saved_payment("5.00", payment_id=number, **here) for number in "abc"))
     monkeypatch.setenv("REDIS_URL", NOWHERE)
 
     result = terminal.run(*"requeue --status Not-Sent --reason type-not-selected --clinic r2".split())

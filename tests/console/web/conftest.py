@@ -26,10 +26,10 @@ from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, importing
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
+from tests.builders.events import run_context, stream_entries
+from tests.builders.office import Office
 from tests.console.conftest import CHEAP
 from tests.engines import scratch_database
-from tests.make import arrived, run
-from tests.office import Office
 
 PASSWORD = "correct horse battery"  # noqa: S105 (used by these tests only)
 METRICS_TOKEN = "only-for-these-tests"  # noqa: S105 (used by these tests only)
@@ -181,7 +181,7 @@ class Ledger:
     def import_unconfigured(self, *events: Event | bytes) -> None:
         """Import events without changing any clinic's settings."""
         with transaction(self._database) as tx:
-            importing.import_events(tx, arrived(events), run(datetime.now(UTC)))
+            importing.import_events(tx, stream_entries(events), run_context(datetime.now(UTC)))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from payments.access import authentication
 from payments.access.authentication import AuditFilter, AuditRow
 from payments.contract.event import ChargeType
+from tests.builders.events import saved_patient, saved_payment
+from tests.builders.office import Office, paid
 from tests.console.web.conftest import Browser, Ledger
-from tests.make import patient, saved
-from tests.office import Office, paid
 
 LoggedIn = Callable[[str], Browser]
 
@@ -47,11 +47,11 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def add_not_sent(ledger: Ledger, clinic: str, *payment_ids: str) -> None:
     """Save Supplies payments at a clinic that sends Copays only."""
-    ledger.office(clinic, lambda office: office.publish(patient()), ChargeType.COPAY)
+    ledger.office(clinic, lambda office: office.publish(saved_patient()), ChargeType.COPAY)
     moment = datetime.now(UTC).isoformat()
     ledger.import_unconfigured(
         *(
-            saved("9.00", clinic_id=clinic, payment_id=each, charge_type="Supplies", saved_at=moment)
+            saved_payment("9.00", clinic_id=clinic, payment_id=each, charge_type="Supplies", saved_at=moment)
             for each in payment_ids
         )
     )
@@ -65,11 +65,11 @@ def exception_of(browser: Browser, clinic: str) -> dict[str, Any]:
 
 def edit_in_closed_month(ledger: Ledger, clinic: str, company: str) -> None:
     """Edit a payment of a closed month from 25.00 to 35.00."""
-    first = saved(clinic_id=clinic, company_id=company, **paid("25.00", "2026-06-05"))
-    again = saved(clinic_id=clinic, company_id=company, version=2, **paid("35.00", "2026-06-05"))
+    first = saved_payment(clinic_id=clinic, company_id=company, **paid("25.00", "2026-06-05"))
+    again = saved_payment(clinic_id=clinic, company_id=company, version=2, **paid("35.00", "2026-06-05"))
 
     def work(office: Office) -> None:
-        office.publish(patient(company_id=company), first)
+        office.publish(saved_patient(company_id=company), first)
         office.close("2026-06")
         office.publish(again)
 

@@ -4,13 +4,15 @@ from fastapi import FastAPI
 
 from payments.access import authentication
 from payments.access.authentication import AuditFilter
+from tests.builders.events import saved_patient, saved_payment
 from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows
-from tests.make import patient, saved
 
 
 def test_viewing_a_patient_is_audited(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
-    ledger.import_events("looks", patient("p-looked-at"), saved(clinic_id="looks", patient_id="p-looked-at"))
+    ledger.import_events(
+        "looks", saved_patient("p-looked-at"), saved_payment(clinic_id="looks", patient_id="p-looked-at")
+    )
     front = logged_in("front-office")
 
     for path, query in (

@@ -8,10 +8,10 @@ import zipfile
 from fastapi import FastAPI
 
 from console.reports.payment_log import PAYMENT_LOG
+from tests.builders.events import saved_patient, saved_payment
+from tests.builders.office import paid
 from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, flash_message, rows
-from tests.make import patient, saved
-from tests.office import paid
 
 
 def test_exception_is_accepted_once_and_only_as_shown(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
@@ -61,10 +61,10 @@ def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(logged_
 def test_log_export_contains_no_formulas_and_is_audited(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
     clinic = "exports"
     evil = '=HYPERLINK("http://evil.example","x")'
-    refund = saved(
+    refund = saved_payment(
         patient_id=evil, clinic_id=clinic, company_id="company-e", refund_of="a/b/1", **paid("-25.00", "2026-06-05")
     )
-    known = patient(evil, company_id="company-e")
+    known = saved_patient(evil, company_id="company-e")
     ledger.office(clinic, lambda office: office.publish(known, refund), company_id="company-e")
     billing = logged_in("billing")
 
@@ -88,8 +88,8 @@ def test_log_export_contains_no_formulas_and_is_audited(logged_in: LoggedIn, led
 
 def test_months_are_scheduled_cancelled_and_closed_after_confirmation(logged_in: LoggedIn, ledger: Ledger) -> None:
     billing, company = logged_in("billing"), "company-m"
-    payment = saved(clinic_id="months", company_id=company, **paid("25.00", "2026-06-05"))
-    known = patient(company_id=company)
+    payment = saved_payment(clinic_id="months", company_id=company, **paid("25.00", "2026-06-05"))
+    known = saved_patient(company_id=company)
     ledger.office("months", lambda office: office.publish(known, payment), company_id=company)
     june = {"company": company, "month": "2026-06"}
 

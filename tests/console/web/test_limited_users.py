@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from payments.store.db.connection import Database
+from tests.builders.events import saved_patient, saved_payment
 from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser, Ledger
-from tests.make import patient, saved
 
 LoggedIn = Callable[[str], Browser]
 
@@ -19,10 +19,10 @@ CALLS = ("/api/claims-feed", "/api/exceptions", "/api/payment-log", "/api/balanc
 def both_clinics(ledger_database: Database) -> None:
     ledger = Ledger(ledger_database)
     for clinic, payment_id in ((CLINIC, "own-payment"), (OTHER_CLINIC, FOREIGN)):
-        payment = saved("25.00", clinic_id=clinic, payment_id=payment_id, patient_id=OWN)
-        free = saved(clinic_id=clinic, payment_id=f"{payment_id}-free", patient_id=OWN, amount_due="0.00")
+        payment = saved_payment("25.00", clinic_id=clinic, payment_id=payment_id, patient_id=OWN)
+        free = saved_payment(clinic_id=clinic, payment_id=f"{payment_id}-free", patient_id=OWN, amount_due="0.00")
         broken = f'{{"clinic_id": "{clinic}", "payment_id": "{payment_id}-broken", "line_id": "1"}}'.encode()
-        ledger.import_events(clinic, patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
+        ledger.import_events(clinic, saved_patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
 
 
 @pytest.mark.parametrize("path", [*PAGES, *CALLS])

@@ -12,9 +12,9 @@ from httpx import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from console.web.metrics import METRICS, CachedGauge
+from tests.builders.events import saved_payment
 from tests.console.web.conftest import METRICS_TOKEN, Ledger
 from tests.console.web.scenarios import edit_in_closed_month
-from tests.make import saved
 
 OPS = Path(__file__).resolve().parents[3] / "docs" / "ops"
 NAME = re.compile(r"payments_[a-z_]+")
@@ -33,7 +33,7 @@ def scrape(anonymous_client: Client) -> Samples:
 
 def test_metrics_match_the_ledger(anonymous_client: Client, ledger: Ledger) -> None:
     before = scrape(anonymous_client)
-    ledger.import_events("measured", saved(clinic_id="measured", internal_payment=True), b"{no event, measured")
+    ledger.import_events("measured", saved_payment(clinic_id="measured", internal_payment=True), b"{no event, measured")
     after = scrape(anonymous_client)
 
     assert set(after) == set(METRICS)
@@ -47,7 +47,7 @@ def test_metrics_match_the_ledger(anonymous_client: Client, ledger: Ledger) -> N
 
 def test_held_payment_counts_as_retrying_and_as_retry(anonymous_client: Client, ledger: Ledger) -> None:
     before = scrape(anonymous_client)
-    ledger.import_events("measured", saved(clinic_id="measured", payment_id="early", patient_id="comes-later"))
+    ledger.import_events("measured", saved_payment(clinic_id="measured", payment_id="early", patient_id="comes-later"))
     after = scrape(anonymous_client)
 
     for name in ("payments_retries", "payments_retrying"):

@@ -9,10 +9,10 @@ import pytest
 
 from console.web.pages import choices
 from payments.contract.event import ChargeType
+from tests.builders.events import saved_patient, saved_payment
+from tests.builders.office import paid
 from tests.console.web.conftest import Browser, Ledger
 from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
-from tests.make import patient, saved
-from tests.office import paid
 
 
 def cells(page: str) -> list[str]:
@@ -30,8 +30,8 @@ def get_in_zone(browser: Browser, zone: str, path: str) -> str:
 
 
 def test_times_are_shown_in_the_browsers_time_zone_or_utc(logged_in: LoggedIn, ledger: Ledger) -> None:
-    payment = saved(clinic_id="zones", saved_at="2026-06-05T23:30:00-07:00")
-    ledger.import_events("zones", patient(), payment)
+    payment = saved_payment(clinic_id="zones", saved_at="2026-06-05T23:30:00-07:00")
+    ledger.import_events("zones", saved_patient(), payment)
     path, billing = "/claims-feed?clinic=zones", logged_in("billing")
 
     for zone, shown in (
@@ -120,14 +120,14 @@ def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Led
     clinic, company = "requeue-preview", "company-requeue-preview"
     edit_in_closed_month(ledger, clinic, company)
     ledger.office(
-        clinic, lambda office: office.publish(patient(company_id=company)), ChargeType.COPAY, company_id=company
+        clinic, lambda office: office.publish(saved_patient(company_id=company)), ChargeType.COPAY, company_id=company
     )
     here = {"clinic_id": clinic, "company_id": company, "saved_at": datetime.now(UTC).isoformat()}
     ledger.import_unconfigured(
-        saved(payment_id="flows", charge_type="Supplies", **here, **paid("9.00", "2026-07-05")),
-        saved(payment_id="closed", charge_type="Supplies", **here, **paid("4.00", "2026-06-05")),
-        saved(payment_id="out", charge_type="Wellness", **here, **paid("2.00", "2026-07-05")),
-        saved(payment_id="internal", internal_payment=True, **here, **paid("1.00", "2026-07-06")),
+        saved_payment(payment_id="flows", charge_type="Supplies", **here, **paid("9.00", "2026-07-05")),
+        saved_payment(payment_id="closed", charge_type="Supplies", **here, **paid("4.00", "2026-06-05")),
+        saved_payment(payment_id="out", charge_type="Wellness", **here, **paid("2.00", "2026-07-05")),
+        saved_payment(payment_id="internal", internal_payment=True, **here, **paid("1.00", "2026-07-06")),
     )
     support = logged_in("support")
     support.post("/clinic", clinic=clinic, integration="on", type=["Copay", "Supplies"])
@@ -172,7 +172,7 @@ def test_clinics_are_filtered_by_name_and_by_difference(logged_in: LoggedIn, led
 
 
 def test_viewing_an_unknown_month_stores_nothing(logged_in: LoggedIn, ledger: Ledger) -> None:
-    ledger.import_events("months-seen", patient(), saved(clinic_id="months-seen"))
+    ledger.import_events("months-seen", saved_patient(), saved_payment(clinic_id="months-seen"))
     billing = logged_in("billing")
 
     assert billing.get("/months", company="company", month="1999-01").status_code == 200
@@ -183,10 +183,12 @@ def test_viewing_an_unknown_month_stores_nothing(logged_in: LoggedIn, ledger: Le
 def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger: Ledger) -> None:
     company = "company-order"
     payments = (
-        saved(clinic_id="order", company_id=company, payment_id=day, **paid("25.00", day))
+        saved_payment(clinic_id="order", company_id=company, payment_id=day, **paid("25.00", day))
         for day in ("2026-05-05", "2026-06-05")
     )
-    ledger.office("order", lambda office: office.publish(patient(company_id=company), *payments), company_id=company)
+    ledger.office(
+        "order", lambda office: office.publish(saved_patient(company_id=company), *payments), company_id=company
+    )
     billing = logged_in("billing")
 
     assert "Close 2026-05 permanently" in billing.get("/months", company=company).text
@@ -201,10 +203,10 @@ def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger
 def test_patient_id_of_two_companies_has_two_accounts(logged_in: LoggedIn, ledger: Ledger) -> None:
     for name, amount in (("twin-a", "25.00"), ("twin-b", "9.00")):
         here = {"clinic_id": name, "company_id": f"company-{name}", "patient_id": "twin"}
-        known = patient("twin", company_id=f"company-{name}")
+        known = saved_patient("twin", company_id=f"company-{name}")
         ledger.office(
             name,
-            lambda office, known=known, here=here, amount=amount: office.publish(known, saved(amount, **here)),
+            lambda office, known=known, here=here, amount=amount: office.publish(known, saved_payment(amount, **here)),
             company_id=f"company-{name}",
         )
 
@@ -229,7 +231,7 @@ def test_overview_shows_today_by_default(logged_in: LoggedIn) -> None:
 def test_clinic_filter_offers_some_names_and_accepts_any(
     logged_in: LoggedIn, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    ledger.import_events("zz-last", patient())
+    ledger.import_events("zz-last", saved_patient())
     assert '<option value="zz-last">' in logged_in("billing").get(path).text
 
     monkeypatch.setattr(choices, "OFFERED_MAX", 1)

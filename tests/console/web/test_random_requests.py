@@ -21,6 +21,7 @@ from payments.access.rights import Role, User
 from payments.contract.event import Method
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import transaction
+from tests.builders.events import NOW, saved_patient, saved_payment
 from tests.console.strategies import numbers_and_days, words
 from tests.console.web.conftest import (
     CHEAP,
@@ -35,7 +36,6 @@ from tests.console.web.conftest import (
 )
 from tests.engines import scratch_database
 from tests.examples import example_count
-from tests.make import NOW, patient, saved
 
 EXAMPLES = example_count(15)
 CONSOLE = Path(__file__).resolve().parents[3] / "console"
@@ -120,10 +120,13 @@ def site(
             for role in Role:
                 authentication.add_user(tx, User(USER_NAMES[role], role), Password(PASSWORD, CHEAP), NOW, "tests")
         Ledger(database).import_events(
-            CLINIC, patient(), saved("25.00", clinic_id=CLINIC), saved("5.00", clinic_id=CLINIC, payment_id="other")
+            CLINIC,
+            saved_patient(),
+            saved_payment("25.00", clinic_id=CLINIC),
+            saved_payment("5.00", clinic_id=CLINIC, payment_id="other"),
         )
         Ledger(database).import_unconfigured(
-            b"no event", saved("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late")
+            b"no event", saved_payment("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late")
         )
         with served(app) as address:
             yield address

@@ -23,10 +23,10 @@ from console.reports.payment_log import PAYMENT_LOG, payment_log_sums
 from console.reports.settings import SETTINGS
 from console.reports.timeline import TIMELINE
 from console.reports.users import USERS
+from tests.builders.events import saved_patient, saved_payment
 from tests.console.conftest import Terminal
 from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
-from tests.make import patient, saved
 
 CLINIC, COMPANY, PATIENT = "surfaces", "surfaces-company", "surfaces-patient"
 KEY = f"{CLINIC}/payment/1"
@@ -96,7 +96,9 @@ def payments(ledger_database: Any) -> None:
     ledger = Ledger(ledger_database)
     edit_in_closed_month(ledger, CLINIC, COMPANY)
     add_not_sent(ledger, "left-out", "shoes")
-    ledger.import_events("surfaces-2", patient(PATIENT), saved("9.00", clinic_id="surfaces-2", patient_id=PATIENT))
+    ledger.import_events(
+        "surfaces-2", saved_patient(PATIENT), saved_payment("9.00", clinic_id="surfaces-2", patient_id=PATIENT)
+    )
 
 
 @pytest.fixture

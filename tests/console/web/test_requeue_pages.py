@@ -7,9 +7,9 @@ from fastapi import FastAPI
 from payments.core.outcome import Status
 from payments.journeys import requeueing
 from payments.journeys.requeueing import FeedFilter
+from tests.builders.events import deleted_payment, saved_patient, saved_payment
 from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows, flash_message, rows, wait_until
-from tests.make import deleted, patient, saved
 
 
 def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
@@ -94,11 +94,12 @@ def test_feed_pages_contain_each_payment_once(logged_in: LoggedIn, ledger: Ledge
     clinic = "paging"
     moments = [f"2026-06-05T{10 + number // 3:02}:00:00+00:00" for number in range(11)]
     events = [
-        saved(clinic_id=clinic, payment_id=f"p{number:02}", saved_at=moment) for number, moment in enumerate(moments)
+        saved_payment(clinic_id=clinic, payment_id=f"p{number:02}", saved_at=moment)
+        for number, moment in enumerate(moments)
     ]
-    gone = deleted(clinic_id=clinic, payment_id="p03", version=2, saved_at="2026-06-05T20:00:00+00:00")
+    gone = deleted_payment(clinic_id=clinic, payment_id="p03", version=2, saved_at="2026-06-05T20:00:00+00:00")
     conflict = b'{"clinic_id": "paging", "payment_id": "odd", "line_id": "1", "version": 1}'
-    ledger.import_events(clinic, patient(), *events, gone, conflict)
+    ledger.import_events(clinic, saved_patient(), *events, gone, conflict)
     billing = logged_in("billing")
 
     seen, after = [], None

@@ -5,10 +5,10 @@ from types import ModuleType
 import pytest
 
 from payments.store.reports import account, exceptions, payment_log
+from tests.builders.events import saved_patient, saved_payment
 from tests.console.conftest import CommitBeforeCall
 from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month
-from tests.make import patient, saved
 
 
 @pytest.mark.parametrize(("module", "question"), [(account, "summaries"), (payment_log, "read_page")])
@@ -18,8 +18,8 @@ def test_account_totals_match_its_payments_despite_concurrent_imports(
     clinic = f"moment-{question}"
 
     def pays(payment_id: str, amount: str) -> None:
-        payment = saved(amount, payment_id=payment_id, clinic_id=clinic, patient_id=clinic)
-        ledger.import_events(clinic, patient(clinic), payment)
+        payment = saved_payment(amount, payment_id=payment_id, clinic_id=clinic, patient_id=clinic)
+        ledger.import_events(clinic, saved_patient(clinic), payment)
 
     pays("before", "25.00")
     commit_before_call(module, question, lambda: pays("then", "7.00"))

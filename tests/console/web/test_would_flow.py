@@ -10,9 +10,9 @@ from payments.core.month import MonthState
 from payments.journeys import configuring, eligibility_preview
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.store.db.connection import Transaction
+from tests.builders.office import Office
 from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn
-from tests.office import Office
 
 
 @pytest.mark.parametrize(

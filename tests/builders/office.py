@@ -1,4 +1,4 @@
-"""An office at work, without a queue: what the EMR saves, what the sweeps find, what a biller decides."""
+"""An office without a queue: what the EMR saves, what the sweeps do, what a biller decides."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +27,7 @@ from payments.journeys.distributing import FIRST
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Transaction
 from payments.store.ledger.month_close import compute_snapshot
-from tests.make import arrived, patient, run
+from tests.builders.events import run_context, saved_patient, stream_entries
 
 BILLER = "user:biller"
 BATCH = 500
@@ -53,7 +53,7 @@ class Office:
         self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
         wish = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=list(charge_types))
         configuring.set_clinic(tx, wish, now=self.now, who="user:admin")
-        self.publish(patient(company_id=company_id))
+        self.publish(saved_patient(company_id=company_id))
 
     def day(self, today: date) -> None:
         """Let it be noon of another day."""
@@ -67,13 +67,13 @@ class Office:
 
     def imports(self, *events: Event | bytes) -> ImportStats:
         """Import what the EMR saves, before any sweep."""
-        return importing.import_events(self.tx, arrived(events), run(self.now))
+        return importing.import_events(self.tx, stream_entries(events), run_context(self.now))
 
     def sweep(self) -> None:
         """Judge again what is due, and bring the exceptions up to date."""
-        while retrying.retry_due(self.tx, run(self.now), BATCH).evaluated:
+        while retrying.retry_due(self.tx, run_context(self.now), BATCH).evaluated:
             self.now += timedelta(microseconds=1)
-        importing.retry_dead_letters(self.tx, run(self.now), BATCH)
+        importing.retry_dead_letters(self.tx, run_context(self.now), BATCH)
         while detecting.detect(self.tx, self.now, "tests-1", BATCH).examined == BATCH:
             pass
         distributing.distribute_queued(self.tx, self.now.date(), self.now, BATCH)
@@ -125,7 +125,7 @@ class Office:
         return [tuple(row) for row in found]
 
 
-def after_april(tx: Transaction, *events: Event) -> Office:
+def office_with_closed_april(tx: Transaction, *events: Event) -> Office:
     """Return an office on June 12, 2020, whose April is closed with these payments in it."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(*events)

@@ -1,4 +1,4 @@
-"""Makes what an EMR says, with defaults: a paid Copay of 25.00 in June 2026, at a clinic that sends Copays."""
+"""Events of an EMR, with defaults: a paid Copay of 25.00 in June 2026, at a clinic that sends Copays."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ SAVED_AT = datetime(2026, 6, 5, 17, tzinfo=UTC)
 BACKOFF: BackoffSchedule = (timedelta(seconds=10), timedelta(minutes=1))
 COPAYS = ClinicSettings(integration=True, charge_types=frozenset({ChargeType.COPAY}))
 
-_SAVED: dict[str, Any] = {
+_PAYMENT_FIELDS: dict[str, Any] = {
     "schema": 1,
     "type": "payment.saved",
     "company_id": "company",
@@ -58,90 +58,90 @@ _KEYS_OF = {
 _entry_numbers = count(1)
 
 
-def said(**changes: object) -> dict[str, Any]:
+def payment_fields(**changes: object) -> dict[str, Any]:
     """Return the JSON object of a `payment.saved`; a change to `...` leaves the key out."""
-    # The id goes first: tests are named by the end of what is said, and named alike in each process of a run.
-    content = {"event_id": str(uuid4()), **_SAVED, **changes}
+    # The id goes first: pytest names tests by the end of the value, and the name is the same in each process.
+    content = {"event_id": str(uuid4()), **_PAYMENT_FIELDS, **changes}
     return {name: value for name, value in content.items() if value is not ...}
 
 
-def body(content: Event | dict[str, Any]) -> bytes:
-    """Return the bytes of an event as they lie on the stream."""
+def event_body(content: Event | dict[str, Any]) -> bytes:
+    """Return the bytes of an event on the stream."""
     return (
         json.dumps(content).encode() if isinstance(content, dict) else content.model_dump_json(by_alias=True).encode()
     )
 
 
-def saved(amount: str | None = None, **changes: object) -> PaymentSaved:
-    """Return a save; `amount` is both due and paid. Each call makes an event of its own."""
+def saved_payment(amount: str | None = None, **changes: object) -> PaymentSaved:
+    """Return the save of a line; `amount` is both due and paid. Each call makes a new event id."""
     amounts = {} if amount is None else {"amount_due": amount, "amount_paid": amount}
-    event = read_event(body(said(**amounts, **changes)))
+    event = read_event(event_body(payment_fields(**amounts, **changes)))
     assert isinstance(event, PaymentSaved)
     return event
 
 
-def deleted(**changes: object) -> PaymentDeleted:
+def deleted_payment(**changes: object) -> PaymentDeleted:
     """Return the deletion of a line."""
-    event = read_event(body(_only("payment.deleted", changes)))
+    event = read_event(event_body(_only("payment.deleted", changes)))
     assert isinstance(event, PaymentDeleted)
     return event
 
 
-def patient(patient_id: str = "patient", **changes: object) -> PatientSaved:
+def saved_patient(patient_id: str = "patient", **changes: object) -> PatientSaved:
     """Return the save of a patient."""
-    event = read_event(body(_only("patient.saved", changes | {"patient_id": patient_id})))
+    event = read_event(event_body(_only("patient.saved", changes | {"patient_id": patient_id})))
     assert isinstance(event, PatientSaved)
     return event
 
 
-def charge(charge_id: str, balance: str, **changes: object) -> ChargeSaved:
-    """Return the save of what the patient owes for a date of service."""
+def saved_charge(charge_id: str, balance: str, **changes: object) -> ChargeSaved:
+    """Return the save of a charge: the patient's balance for a date of service."""
     content = {
         "patient_balance": balance,
         "charge_id": charge_id,
         "date_of_service": "2026-06-05",
         "insurance_open": False,
     }
-    event = read_event(body(_only("charge.saved", content | changes)))
+    event = read_event(event_body(_only("charge.saved", content | changes)))
     assert isinstance(event, ChargeSaved)
     return event
 
 
-def edited(event: LineEvent, **changes: object) -> PaymentSaved:
-    """Return the next version of a line, with changes."""
-    content = json.loads(body(event)) | {"event_id": str(uuid4()), "version": event.version + 1}
-    again = read_event(body(content | changes))
+def next_version(event: LineEvent, **changes: object) -> PaymentSaved:
+    """Return the next version of a line, with these changes."""
+    content = json.loads(event_body(event)) | {"event_id": str(uuid4()), "version": event.version + 1}
+    again = read_event(event_body(content | changes))
     assert isinstance(again, PaymentSaved)
     return again
 
 
-def arrived(events: Iterable[Event | bytes]) -> list[StreamEntry]:
-    """Return events as entries of the stream, each with an id of its own."""
-    bodies = [event if isinstance(event, bytes) else body(event) for event in events]
+def stream_entries(events: Iterable[Event | bytes]) -> list[StreamEntry]:
+    """Return events as stream entries with new entry ids."""
+    bodies = [event if isinstance(event, bytes) else event_body(event) for event in events]
     return [StreamEntry(f"{next(_entry_numbers)}-0", each) for each in bodies]
 
 
-def run(now: datetime = NOW, backoff_schedule: BackoffSchedule = BACKOFF) -> RunContext:
-    """Return a run of a worker."""
-    return RunContext(now, "tests-1", backoff_schedule, elapsed_ms())
+def run_context(now: datetime = NOW, backoff_schedule: BackoffSchedule = BACKOFF) -> RunContext:
+    """Return the context of a worker's run."""
+    return RunContext(now, "tests-1", backoff_schedule, fixed_stopwatch())
 
 
-def elapsed_ms() -> Callable[[], int]:
-    """Return a stopwatch that stands at 7 ms."""
+def fixed_stopwatch() -> Callable[[], int]:
+    """Return a stopwatch that always reads 7 ms."""
     return lambda: 7
 
 
-def posting(amount: str, day: str = "2026-06-05", method: Method = Method.CASH) -> LedgerPosting:
-    """Return an amount that stands for a Copay."""
+def ledger_posting(amount: str, day: str = "2026-06-05", method: Method = Method.CASH) -> LedgerPosting:
+    """Return a proposed entry of a Copay."""
     dimensions = EntryDimensions("patient", ChargeType.COPAY, method, None, date(2026, 6, 5), date.fromisoformat(day))
     return LedgerPosting(dollars(amount), dimensions)
 
 
-def key(payment_id: str = "payment", clinic_id: str = "clinic", line_id: str = "1") -> LineKey:
+def line_key(payment_id: str = "payment", clinic_id: str = "clinic", line_id: str = "1") -> LineKey:
     """Return the key of a line."""
     return LineKey(clinic_id, payment_id, line_id)
 
 
 def _only(event_type: str, changes: dict[str, object]) -> dict[str, Any]:
-    content = {name: _SAVED.get(name) for name in _KEYS_OF[event_type]}
+    content = {name: _PAYMENT_FIELDS.get(name) for name in _KEYS_OF[event_type]}
     return {**content, "type": event_type, "event_id": str(uuid4()), **changes}

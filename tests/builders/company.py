@@ -1,0 +1,72 @@
+"""Committed data for commands, pages and workers, which open their own transactions."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from payments.contract.event import ChargeType, Event
+from payments.core.import_stats import ImportStats
+from payments.core.month import Month
+from payments.journeys import closing, configuring, detecting, distributing, importing
+from payments.journeys.configuring import SettingsUpdate
+from payments.journeys.distributing import FIRST
+from payments.store.db.connection import Database, transaction
+from tests.builders.events import run_context, stream_entries
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+BATCH = 500
+
+
+class CommittedLedger:
+    """A database in which each call commits. Tests share it, so each test uses its own clinic or company ids."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def set_clinic(
+        self, clinic_id: str, *types: ChargeType, company_id: str = "company", since: datetime | None = None
+    ) -> None:
+        """Make a clinic send these charge types, or all, from `since` on."""
+        update = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=types or list(ChargeType))
+        with transaction(self.database) as tx:
+            configuring.set_clinic(tx, update, now=since or datetime.now(UTC), who="user:admin")
+
+    def import_events(self, *events: Event | bytes, now: datetime | None = None) -> ImportStats:
+        """Import events in one chunk. The exceptions stay as they are."""
+        with transaction(self.database) as tx:
+            return importing.import_events(tx, stream_entries(events), run_context(now or datetime.now(UTC)))
+
+
+class Company(CommittedLedger):
+    """A company with new ids, one patient, and one clinic that has sent every charge type since January 1, 2020."""
+
+    def __init__(self, database: Database, patient_id: str | None = None) -> None:
+        super().__init__(database)
+        self.id = f"c-{uuid4().hex[:8]}"
+        self.patient_id = patient_id or f"ada-{uuid4().hex[:8]}"
+        self.ids = {"company_id": self.id, "clinic_id": self.id, "patient_id": self.patient_id}
+        self.set_clinic(self.id, company_id=self.id, since=LONG_AGO)
+
+    def publish(self, *events: Event | bytes) -> None:
+        """Import events, and detect exceptions."""
+        now = datetime.now(UTC)
+        with transaction(self.database) as tx:
+            importing.import_events(tx, stream_entries(events), run_context(now))
+            detecting.detect(tx, now, "tests-1", BATCH)
+
+    def distribute(self) -> None:
+        """Distribute every account by the four rules, as each night does."""
+        now = datetime.now(UTC)
+        with transaction(self.database) as tx:
+            distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)
+
+    def distribute_queued(self) -> None:
+        """Distribute the accounts that recent events changed."""
+        now = datetime.now(UTC)
+        with transaction(self.database) as tx:
+            distributing.distribute_queued(tx, now.date(), now, BATCH)
+
+    def close_month(self, month: str) -> None:
+        """Close a month."""
+        with transaction(self.database) as tx:
+            closing.begin_close(tx, self.id, Month.parse(month), datetime.now(UTC), "user:biller")
+            closing.finish_close(tx, self.id, Month.parse(month), datetime.now(UTC))
