@@ -72,7 +72,7 @@ def ledger(tx: Transaction, payment_id: str = "payment") -> list[tuple[str, str]
 
 
 def set_month(tx: Transaction, month: str, state: str) -> None:
-    """Put a month into a state, whatever leads there."""
+    """Set the state of a month directly."""
     tx.execute(
         text(
             "INSERT INTO company_months (company_id, month, state) VALUES ('company', CAST(:day AS date), :state) "

@@ -191,8 +191,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def import_versions(self, *versions: tuple[str, int]) -> None:
         """Import versions of lines. A number above the last version repeats the last version."""
-        told = [(line, min(number, len(self.history[line]))) for line, number in versions]
-        events = [event(line, number, self.history[line][number - 1]) for line, number in told]
+        versions_to_import = [(line, min(number, len(self.history[line]))) for line, number in versions]
+        events = [event(line, number, self.history[line][number - 1]) for line, number in versions_to_import]
         chunks = [events] if self.come == "together" else [[each] for each in events]
         for chunk in chunks:
             self.office.imports(*chunk)
@@ -201,7 +201,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.office.sweep()
         if self.night_follows:
             self.office.distribute()
-        for line, number in told:
+        for line, number in versions_to_import:
             if number > self.newest.get(line, 0):
                 self.newest[line] = number
                 self.acknowledged.discard(line)

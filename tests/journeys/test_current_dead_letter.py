@@ -105,7 +105,7 @@ def test_event_naming_a_line_of_another_company_leaves_its_feed_unchanged(tx: Tr
     assert (str(balance.emr_total), str(balance.billing_total), balance.equal) == ("10.00", "1.00", 1)
 
 
-said_of_a_line = st.fixed_dictionaries(
+line_events = st.fixed_dictionaries(
     {
         "payment_id": st.sampled_from(["a", "a", "b", ...]),
         "version": st.sampled_from([1, 2, 3, "x", "y"]),
@@ -118,12 +118,12 @@ said_of_a_line = st.fixed_dictionaries(
 )
 
 
-@given(told=st.lists(said_of_a_line, max_size=8))
+@given(events=st.lists(line_events, max_size=8))
 @settings(max_examples=EXAMPLES)
-def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, told: list[dict[str, Any]]) -> None:
+def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, events: list[dict[str, Any]]) -> None:
     with database.connect() as tx:
         office = Office(tx, date(2026, 6, 20))
-        for chunk in (told[: len(told) // 2], told[len(told) // 2 :]):
+        for chunk in (events[: len(events) // 2], events[len(events) // 2 :]):
             office.publish(*(event_body(payment_fields(**content)) for content in chunk))
 
         whole = claims_feed.read(tx, FeedFilter())

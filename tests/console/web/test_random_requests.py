@@ -168,9 +168,9 @@ def test_no_request_causes_a_server_error(site: str, browsers: list[Browser]) ->
         assert answer.status_code < 500, answer.text[-500:]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         if answer.status_code >= 400 and answer.headers["content-type"].startswith("application/json"):
-            told = answer.json()["error"]
-            assert told
-            assert "\n" not in told
+            message = answer.json()["error"]
+            assert message
+            assert "\n" not in message
 
     check()
 
