@@ -63,7 +63,7 @@ def health(
     ] = 5,
     form: FormOption = OutputFormat.TABLE,
 ) -> None:
-    """Check every part of a running stack; exit 0 if all parts work, otherwise 1."""
+    """Check every component of a running stack; exit 0 if all work, otherwise 1."""
     from tasks.health_check import check
 
     settings, engines = current_installation()

@@ -12,14 +12,15 @@ COMPANY = CLINIC = "closing"
 DAY = {"transaction_date": "2020-05-13", "date_of_service": "2020-05-13"}
 
 
-def of_company(event: Event) -> Event:
-    """Return the event with the id of the company whose month is closed."""
-    return event | {"company_id": COMPANY}
-
-
 def months(stack: Stack) -> dict[str, Row]:
     rows = json.loads(stack.do("months", "list", "--company", COMPANY, "--format", "json"))
     return {row["month"]: row for row in rows}
+
+
+def publish(stack: Stack, *events: Event) -> None:
+    """Publish events of the company and wait until they are processed."""
+    stack.publish(*(event | {"company_id": COMPANY} for event in events))
+    stack.settle()
 
 
 def exceptions(stack: Stack, *arguments: str) -> list[Row]:
@@ -28,24 +29,16 @@ def exceptions(stack: Stack, *arguments: str) -> list[Row]:
 
 def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) -> None:
     stack.do(*f"settings set {CLINIC} --company {COMPANY} --integration on --types Copay".split())
-    stack.publish(
-        of_company(patient(f"{CLINIC}-ada")),
-        of_company(payment(CLINIC, "edited", "25.00", **DAY)),
-        of_company(payment(CLINIC, "deleted", "50.00", **DAY)),
-    )
-    stack.settle()
+    before = payment(CLINIC, "edited", "25.00", **DAY), payment(CLINIC, "deleted", "50.00", **DAY)
+    publish(stack, patient(f"{CLINIC}-ada"), *before)
     assert "75.00" in stack.do("months", "close", COMPANY, "2020-05")
     closed = months(stack)["2020-05"]
     assert (closed["state"], closed["payments_total"]) == ("CLOSED", "75.00")
     as_of = ("--to", "2020-05-31", "--as-of", datetime.now(UTC).isoformat(), "--format", "csv")
     log = stack.do("report", "payment-log", "--patient", f"{CLINIC}-ada", *as_of)
 
-    stack.publish(
-        of_company(payment(CLINIC, "added", "40.00", **DAY)),
-        of_company(payment(CLINIC, "edited", "35.00", version=2, **DAY)),
-        of_company(deletion(CLINIC, "deleted", version=2)),
-    )
-    stack.settle()
+    after = payment(CLINIC, "added", "40.00", **DAY), payment(CLINIC, "edited", "35.00", version=2, **DAY)
+    publish(stack, *after, deletion(CLINIC, "deleted", version=2))
 
     found = {row["payment"]: row for row in exceptions(stack)}
     assert {payment: (row["case"], row["difference"]) for payment, row in found.items()} == {
@@ -64,10 +57,8 @@ def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) ->
     assert months(stack)["2020-05"] == closed
     (this_month,) = {row["deposit_date"][:7] for row in adjustments}
     assert months(stack)[this_month]["payments_total"] == "0.00"
-    assert (
-        stack.do("months", "verify", COMPANY, "2020-05")
-        == f"{COMPANY} 2020-05 matches its closing. Payments total: 75.00.\n"
-    )
+    verified = stack.do("months", "verify", COMPANY, "2020-05")
+    assert verified == f"{COMPANY} 2020-05 matches its closing. Payments total: 75.00.\n"
     assert stack.do("report", "payment-log", "--patient", f"{CLINIC}-ada", *as_of) == log
     steps = json.loads(stack.do("timeline", key(CLINIC, "edited"), "--format", "json"))
     assert [step["what"] for step in steps][:3] == ["Imported", "Billing Exception", "Exception opened"]
