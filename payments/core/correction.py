@@ -9,28 +9,28 @@ from payments.contract.money import AMOUNT_MAX, ZERO, Money, sums, total
 from payments.core.line import Adjustment, EntryDimensions, LedgerPosting
 
 
-def correcting_postings(posted: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
-    """Return the postings that correct `posted` to `wanted` in open months (rule D3).
+def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
+    """Return the postings that correct `posted` to `target` in open months (rule D3).
 
-    `wanted` is None if nothing should remain posted. If only the amount changed, the result is the difference. If a
+    `target` is None if nothing should remain posted. If only the amount changed, the result is the difference. If a
     dimension changed, it is a reversal with the old dimensions and a posting with the new ones. Negative amounts come
     first.
     """
     if total(posting.amount for posting in posted) == ZERO:
-        return (wanted,) if wanted else ()
-    change = sums(_differences(posted, wanted))
+        return (target,) if target else ()
+    change = sums(_differences(posted, target))
     changed = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _split(amount)]
     return tuple(sorted(changed, key=_is_positive))
 
 
-def adjusting_entries(posted: Sequence[LedgerPosting], wanted: LedgerPosting | None) -> tuple[Adjustment, ...]:
-    """Return the adjusting entries that correct `posted` to `wanted` after a month was closed (rule D4).
+def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | None) -> tuple[Adjustment, ...]:
+    """Return the adjusting entries that correct `posted` to `target` after a month was closed (rule D4).
 
-    `wanted` is None if nothing should remain posted. The entries of the closed month stay. The result is one entry of
+    `target` is None if nothing should remain posted. The entries of the closed month stay. The result is one entry of
     d = T - P if only the amount changed, a pair if another dimension changed, and none if only the date or a note
     changed. The deposit date is chosen on acceptance.
     """
-    change = sums((_undated(dimensions), amount) for dimensions, amount in _differences(posted, wanted))
+    change = sums((_undated(dimensions), amount) for dimensions, amount in _differences(posted, target))
     changed = [undated._replace(amount=part) for undated, amount in change.items() for part in _split(amount)]
     return tuple(sorted(changed, key=_is_positive))
 
@@ -42,13 +42,13 @@ def effective_postings(posted: Iterable[LedgerPosting]) -> tuple[LedgerPosting, 
 
 
 def _differences(
-    posted: Iterable[LedgerPosting], wanted: LedgerPosting | None
+    posted: Iterable[LedgerPosting], target: LedgerPosting | None
 ) -> Iterator[tuple[EntryDimensions, Money]]:
-    """Yield the reversal of each posting, then the wanted posting."""
+    """Yield the reversal of each posting, then the target."""
     for amount, dimensions in posted:
         yield dimensions, -amount
-    if wanted:
-        yield wanted.dimensions, wanted.amount
+    if target:
+        yield target.dimensions, target.amount
 
 
 def _undated(dimensions: EntryDimensions) -> Adjustment:

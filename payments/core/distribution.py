@@ -136,7 +136,7 @@ def distribute(account: Account) -> list[Allocation]:
 
     The applied and the unapplied amounts always add up to the sum of the ledger entries.
     """
-    unapply_excess(account)
+    _unapply_excess(account)
     _net_refunds(account)
     for credit in account.credits:
         if credit.on_account:
@@ -155,7 +155,7 @@ def _apply_rules(account: Account) -> None:
             rule(account, credit)
 
 
-def unapply_excess(account: Account) -> None:
+def _unapply_excess(account: Account) -> None:
     """Unapply the excess after a charge or a payment was lowered."""
     by_charge: dict[ChargeKey, list[Applied]] = defaultdict(list)
     for each in account.applied:

@@ -185,16 +185,16 @@ def _import(evaluation: _Evaluation, saved: PaymentSaved) -> Decision:
     """Post the difference to what the EMR states, unless a month that it touches is closing or closed (rule D3)."""
     line, context = evaluation.line, evaluation.context
     posted = effective_postings(line.postings)
-    wanted = LedgerPosting(saved.amount, EntryDimensions.of(saved))
+    target = LedgerPosting(saved.amount, EntryDimensions.of(saved))
     outcome = Posted(saved.amount, is_update=bool(posted))
     states = {context.month_state(day) for day in evaluation.days | {saved.transaction_date}}
     if MonthState.CLOSING in states:
         return _hold(evaluation, HoldCause.MONTH_CLOSING)
     if MonthState.CLOSED not in states:
-        return _post(line, wanted, outcome)
+        return _post(line, target, outcome)
     if not posted:
         return _finish(line, ClosedMonth(ClosedCase.ADDED, saved.amount))
-    if adjusting_entries(posted, wanted) or nonmonetary_hash(saved) != line.acknowledged_hash:
+    if adjusting_entries(posted, target) or nonmonetary_hash(saved) != line.acknowledged_hash:
         return _finish(line, ClosedMonth(ClosedCase.EDITED, saved.amount))
     return _finish(line, outcome)
 
@@ -212,9 +212,9 @@ def _remove(evaluation: _Evaluation, otherwise: Outcome, reason: Reason | None =
     return _post(line, None, Removed(reason))
 
 
-def _post(line: Line, wanted: LedgerPosting | None, outcome: Outcome) -> Decision:
+def _post(line: Line, target: LedgerPosting | None, outcome: Outcome) -> Decision:
     """Post the correction. Every month that it touches is open."""
-    postings = correcting_postings(line.postings, wanted)
+    postings = correcting_postings(line.postings, target)
     agreed = nonmonetary_hash(line.content) if line.content else None
     return Decision(
         line._replace(outcome=outcome, postings=line.postings + postings, acknowledged_hash=agreed), postings

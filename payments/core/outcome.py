@@ -34,7 +34,7 @@ class Reason(StrEnum):
     VERSION_CONFLICT = "version_conflict"
 
 
-# Reasons of lines whose retries ended before it was decided whether they belong in Billing.
+# Reasons of lines whose retries ended before their target was decided.
 _UNDECIDED = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PATIENT_NOT_FOUND})
 
 

@@ -1,6 +1,6 @@
 """Apply patients' money to their charges, account by account (rule D8).
 
-Money is un-applied if a payment or a charge has shrunk.
+Money is unapplied if a payment or a charge was lowered.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class DistributionResult(NamedTuple):
 
     @property
     def net_applied(self) -> Money:
-        """The amount applied less the amount un-applied, in dollars."""
+        """The amount applied less the amount unapplied, in dollars."""
         return total(allocation.amount for _, allocation in self.allocations)
 
 
@@ -61,7 +61,7 @@ def distribute_next_due(tx: Transaction, now: datetime, limit: int) -> Distribut
 
 
 def distribute_queued(tx: Transaction, as_of: date | None, now: datetime, limit: int) -> DistributionResult:
-    """Distribute the queued accounts: apply Payments on Account, and un-apply what is no longer paid or owed.
+    """Distribute the queued accounts: apply Payments on Account, and unapply what is no longer paid or owed.
 
     Takes the advisory lock of distributions until the commit.
     """
@@ -85,7 +85,7 @@ def show_account(
 def show_allocations(
     tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
 ) -> list[AllocationRow]:
-    """Return what was applied and un-applied on a patient's account, in order, of all clinics or of these."""
+    """Return what was applied and unapplied on a patient's account, in order, of all clinics or of these."""
     return account.allocations(tx, patient_id, clinics, as_of)
 
 

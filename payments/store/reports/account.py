@@ -23,7 +23,7 @@ class AccountRow:
 
 
 class AllocationRow(NamedTuple):
-    """An amount in dollars that a payment was applied to a charge, or un-applied (negative)."""
+    """An amount in dollars that a payment was applied to a charge, or unapplied (negative)."""
 
     company: str
     payment: str
@@ -80,7 +80,7 @@ def summaries(
 def allocations(
     tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
 ) -> list[AllocationRow]:
-    """Return what was applied and un-applied on a patient's accounts, in order; with `clinics`, of their payments."""
+    """Return what was applied and unapplied on a patient's accounts, in order; with `clinics`, of their payments."""
     query = (
         f"SELECT allocations.company_id AS company, {_PAYMENT_KEY} AS payment, {_CHARGE_KEY} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
