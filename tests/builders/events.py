@@ -72,6 +72,11 @@ def event_body(content: Event | dict[str, Any]) -> bytes:
     )
 
 
+def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
+    """Return the fields of a payment that was paid in full on its date of service."""
+    return {"amount_due": amount, "amount_paid": amount, "transaction_date": day, "date_of_service": day, **more}
+
+
 def saved_payment(amount: str | None = None, **changes: object) -> PaymentSaved:
     """Return the save of a line; `amount` is both due and paid. Each call makes a new event id."""
     amounts = {} if amount is None else {"amount_due": amount, "amount_paid": amount}

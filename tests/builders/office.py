@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import text
 
@@ -33,11 +32,6 @@ BILLER = "user:biller"
 BATCH = 500
 
 
-def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
-    """Return what a save says of a Copay that was paid in full on its date of service."""
-    return {"amount_due": amount, "amount_paid": amount, "transaction_date": day, "date_of_service": day, **more}
-
-
 class Office:
     """One company with a clinic that sends every charge type, or those given, on one transaction of a real database."""
 
@@ -51,26 +45,26 @@ class Office:
     ) -> None:
         self.tx, self.company_id, self.clinic_id = tx, company_id, clinic_id
         self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-        wish = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=list(charge_types))
-        configuring.set_clinic(tx, wish, now=self.now, who="user:admin")
+        update = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=list(charge_types))
+        configuring.set_clinic(tx, update, now=self.now, who="user:admin")
         self.publish(saved_patient(company_id=company_id))
 
-    def day(self, today: date) -> None:
-        """Let it be noon of another day."""
+    def set_today(self, today: date) -> None:
+        """Set the office's clock to noon of this day."""
         self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
 
     def publish(self, *events: Event | bytes) -> ImportStats:
-        """Import what the EMR saves, and let the sweep look at it."""
-        stats = self.imports(*events)
-        self.sweep()
+        """Import events in one chunk, and run the sweeps."""
+        stats = self.import_events(*events)
+        self.run_sweeps()
         return stats
 
-    def imports(self, *events: Event | bytes) -> ImportStats:
-        """Import what the EMR saves, before any sweep."""
+    def import_events(self, *events: Event | bytes) -> ImportStats:
+        """Import events in one chunk, without any sweep."""
         return importing.import_events(self.tx, stream_entries(events), run_context(self.now))
 
-    def sweep(self) -> None:
-        """Judge again what is due, and bring the exceptions up to date."""
+    def run_sweeps(self) -> None:
+        """Re-evaluate due lines and dead letters, detect exceptions, and distribute the queued accounts."""
         while retrying.retry_due(self.tx, run_context(self.now), BATCH).evaluated:
             self.now += timedelta(microseconds=1)
         importing.retry_dead_letters(self.tx, run_context(self.now), BATCH)
@@ -78,8 +72,8 @@ class Office:
             pass
         distributing.distribute_queued(self.tx, self.now.date(), self.now, BATCH)
 
-    def close(self, *months: str) -> None:
-        """Close months."""
+    def close_months(self, *months: str) -> None:
+        """Close these months, in this order."""
         for month in map(Month.parse, months):
             closing.begin_close(self.tx, self.company_id, month, self.now, BILLER)
             closing.finish_close(self.tx, self.company_id, month, self.now)
@@ -89,37 +83,37 @@ class Office:
         return reporting.exceptions(self.tx, ExceptionFilter())
 
     def accept_all(self, deposit_date: date | None = None) -> list[Accepted]:
-        """Accept every open exception that can be accepted."""
-        ids = adjusting.list_acceptable(self.tx, self.company_id)
-        done = [adjusting.accept(self.tx, each, deposit_date, self.now, BILLER) for each in ids]
-        self.sweep()
-        return done
+        """Accept every open exception that can be accepted, and run the sweeps."""
+        exception_ids = adjusting.list_acceptable(self.tx, self.company_id)
+        accepted = [adjusting.accept(self.tx, each, deposit_date, self.now, BILLER) for each in exception_ids]
+        self.run_sweeps()
+        return accepted
 
     def acknowledge(self, found: ExceptionRow) -> None:
-        """Acknowledge an open exception, and let the sweep look at it."""
+        """Acknowledge an open exception, and run the sweeps."""
         adjusting.acknowledge(self.tx, found.id, "as agreed", self.now, BILLER)
-        self.sweep()
+        self.run_sweeps()
 
-    def acknowledge_the_one(self) -> None:
-        """Acknowledge the one open exception that there is; none may be open afterwards."""
+    def acknowledge_only_exception(self) -> None:
+        """Acknowledge the only open exception, and check that none is open afterwards."""
         (found,) = self.open_exceptions()
         self.acknowledge(found)
         assert self.open_exceptions() == []
 
-    def distribute(self) -> None:
-        """Distribute every account, as each night does."""
+    def distribute_all(self) -> None:
+        """Distribute every account by the four rules, as each night does."""
         distributing.distribute_accounts(self.tx, FIRST, self.now.date(), self.now, 500)
 
     def requeue(self, keys: Iterable[str]) -> None:
-        """Requeue payments, and let the sweep take them up."""
+        """Requeue payments, and run the sweeps."""
         requeueing.requeue(self.tx, list(keys), self.now, "user:support")
-        self.sweep()
+        self.run_sweeps()
 
     def month_total(self, month: str) -> Money:
-        """Return what stands in the ledger with a deposit date in the month."""
+        """Return the total of the entries with a deposit date in the month, in dollars."""
         return compute_snapshot(self.tx, self.company_id, Month.parse(month)).payments_total
 
-    def entries(self) -> list[tuple[str, str, str]]:
+    def ledger_entries(self) -> list[tuple[str, str, str]]:
         """Return the ledger as (deposit date, amount, method), in the order of posting."""
         found = self.tx.execute(text("SELECT deposit_date::text, amount::text, method FROM entries ORDER BY id"))
         return [tuple(row) for row in found]
@@ -129,7 +123,7 @@ def office_with_closed_april(tx: Transaction, *events: Event) -> Office:
     """Return an office on June 12, 2020, whose April is closed with these payments in it."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(*events)
-    office.day(date(2020, 6, 10))
-    office.close("2020-04")
-    office.day(date(2020, 6, 12))
+    office.set_today(date(2020, 6, 10))
+    office.close_months("2020-04")
+    office.set_today(date(2020, 6, 12))
     return office

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from tests.builders.office import paid
+from tests.builders.events import paid
 
 CLOSED_ON = date(2020, 6, 10)
 

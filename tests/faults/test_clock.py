@@ -31,7 +31,7 @@ def test_import_works_while_the_clock_steps_back_an_hour(tx: Transaction) -> Non
 
     rows = {row.payment: row.status for row in reporting.claims_feed(tx, FeedFilter())}
     assert set(rows.values()) == {"Transmission Successful"}
-    amounts = sorted(amount for _, amount, _ in office.entries())
+    amounts = sorted(amount for _, amount, _ in office.ledger_entries())
     assert amounts == ["-20.00", "10.00", "20.00", "30.00", "5.00"]
 
 
@@ -39,7 +39,7 @@ def test_months_close_and_stay_closed_while_the_clock_steps_back(tx: Transaction
     office = Office(tx, date(2026, 7, 2))
     first = saved_payment("10.00", payment_id="first")
     office.publish(first)
-    office.close("2026-06")
+    office.close_months("2026-06")
     total = office.month_total("2026-06")
 
     office.now -= timedelta(days=3)  # June, as far as this worker knows
@@ -54,12 +54,12 @@ def test_months_close_and_stay_closed_while_the_clock_steps_back(tx: Transaction
 def test_due_lines_are_retried_after_the_clock_steps_back(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(saved_payment("30.00", payment_id="early", patient_id="unheard-of"))
-    office.imports(saved_patient("unheard-of"))
+    office.import_events(saved_patient("unheard-of"))
 
     office.now -= timedelta(hours=1)
-    office.sweep()
+    office.run_sweeps()
 
-    assert office.entries() == [("2026-06-05", "30.00", "Cash")]
+    assert office.ledger_entries() == [("2026-06-05", "30.00", "Cash")]
 
 
 def test_requeued_lines_are_retried_after_the_clock_steps_back(tx: Transaction) -> None:
@@ -70,7 +70,7 @@ def test_requeued_lines_are_retried_after_the_clock_steps_back(tx: Transaction) 
     requeueing.requeue(tx, ["clinic/early/1", f"refused:{aside}"], office.now, "user:support")
 
     office.now -= timedelta(hours=1)
-    office.sweep()
+    office.run_sweeps()
 
     last = text(
         "SELECT DISTINCT ON (line_ref, set_aside_ref) what FROM history ORDER BY line_ref, set_aside_ref, id DESC"

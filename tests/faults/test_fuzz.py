@@ -101,7 +101,7 @@ def test_random_bodies_raise_nothing_and_are_kept(database: Database, is_long: b
         with database.connect() as tx:
             office = Office(tx, date(2026, 6, 20))
             tally = importing.import_events(tx, stream_entries(bodies), run_context(office.now))
-            office.sweep()
+            office.run_sweeps()
             try:
                 missing = [body for body in bodies if not is_accounted_for(tx, body)]
             except EventError as error:

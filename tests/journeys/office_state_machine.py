@@ -86,7 +86,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def close_next_month(self) -> None:
         month = MONTHS[len(self.closed)]
-        self.office.close(month)
+        self.office.close_months(month)
         self.closed[month] = self.office.month_total(month)
 
     @rule()
@@ -102,24 +102,24 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: adjusting.list_acceptable(self.tx, None))
     @rule(which=st.integers(0, 2), day=st.sampled_from(["2026-04-30", "2026-05-31", "2026-06-19", "2027-01-01"]))
     def accept_one_with_a_date(self, which: int, day: str) -> None:
-        numbers, before = adjusting.list_acceptable(self.tx, None), self.office.entries()
+        numbers, before = adjusting.list_acceptable(self.tx, None), self.office.ledger_entries()
         deposit_date, is_refused = date.fromisoformat(day), False
         try:
             adjusting.accept(self.tx, numbers[which % len(numbers)], deposit_date, self.office.now, BILLER)
         except AdjustmentError:
             is_refused = True
-            assert self.office.entries() == before
+            assert self.office.ledger_entries() == before
         assert is_refused == (day[:7] in self.closed or deposit_date > self.office.now.date())
-        self.office.sweep()
+        self.office.run_sweeps()
 
     @precondition(lambda self: self.office.open_exceptions())
     @rule(which=st.integers(0, 2))
     def acknowledge_one(self, which: int) -> None:
-        exceptions, before = self.office.open_exceptions(), self.office.entries()
+        exceptions, before = self.office.open_exceptions(), self.office.ledger_entries()
         found = exceptions[which % len(exceptions)]
         self.office.acknowledge(found)
         self.acknowledged.add(found.payment.split("/")[1])
-        assert self.office.entries() == before
+        assert self.office.ledger_entries() == before
 
     @rule(lines=st.just(LINES) | a_line.map(lambda line: [line]))
     def requeue(self, lines: list[str]) -> None:
@@ -128,9 +128,9 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.newest)
     @rule(which=st.integers(0, len(LINES) - 1), amount=st.sampled_from(["98.00", "99.00"]))
     def publish_conflicting_version(self, which: int, amount: str) -> None:
-        line, before = sorted(self.newest)[which % len(self.newest)], self.office.entries()
+        line, before = sorted(self.newest)[which % len(self.newest)], self.office.ledger_entries()
         self.office.publish(event(line, self.newest[line], self.latest_version(line), amount_paid=amount))
-        assert self.office.entries() == before
+        assert self.office.ledger_entries() == before
 
     @rule(
         name=st.sampled_from([*PATIENTS, "more"]),
@@ -150,12 +150,12 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def run_the_night(self) -> None:
-        self.office.distribute()
+        self.office.distribute_all()
 
     @rule()
     def advance_one_day(self) -> None:
         self.office.now += timedelta(days=1)
-        self.office.sweep()
+        self.office.run_sweeps()
 
     @precondition(lambda self: self.newest and not self.looks)
     @rule()
@@ -195,12 +195,12 @@ class AnyOrder(RuleBasedStateMachine):
         events = [event(line, number, self.history[line][number - 1]) for line, number in versions_to_import]
         chunks = [events] if self.come == "together" else [[each] for each in events]
         for chunk in chunks:
-            self.office.imports(*chunk)
+            self.office.import_events(*chunk)
             if self.come != "before any sweep":
-                self.office.sweep()
-        self.office.sweep()
+                self.office.run_sweeps()
+        self.office.run_sweeps()
         if self.night_follows:
-            self.office.distribute()
+            self.office.distribute_all()
         for line, number in versions_to_import:
             if number > self.newest.get(line, 0):
                 self.newest[line] = number

@@ -10,8 +10,8 @@ from payments.journeys import adjusting, closing, configuring
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import CompanyUpdate
 from payments.store.db.connection import Transaction
-from tests.builders.events import next_version, saved_patient, saved_payment
-from tests.builders.office import BILLER, Office, office_with_closed_april, paid
+from tests.builders.events import next_version, paid, saved_patient, saved_payment
+from tests.builders.office import BILLER, Office, office_with_closed_april
 
 FIRST = saved_payment(**paid("25.00", "2020-04-08"))
 
@@ -32,7 +32,7 @@ def test_accepted_zero_amount_due_moves_posted_entries_in_open_months(
 
     office.accept_all()
 
-    assert office.entries() == [
+    assert office.ledger_entries() == [
         ("2020-06-03", "25.00", "Cash"),
         ("2020-06-03", "-25.00", "Cash"),
         ("2020-06-05", "20.00", "Cash"),
@@ -83,7 +83,7 @@ def test_adjustment_is_dated_in_the_companys_time_zone(office: Office, timezone:
         adjusting.accept(office.tx, open_one.id, tomorrow, office.now, BILLER)
     office.accept_all()
 
-    assert office.entries()[-1] == (today, "-25.00", "Cash")
+    assert office.ledger_entries()[-1] == (today, "-25.00", "Cash")
 
 
 def test_closing_month_rejects_adjustments(office: Office) -> None:
@@ -136,4 +136,4 @@ def test_change_without_money_posts_nothing(office: Office, changes: dict[str, s
 
     assert adjusting.accept(office.tx, open_one.id, None, office.now, BILLER).postings == ()
 
-    assert office.entries() == [("2020-04-08", "25.00", "Cash")]
+    assert office.ledger_entries() == [("2020-04-08", "25.00", "Cash")]

@@ -14,8 +14,16 @@ from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
 from payments.store.db.connection import Transaction, connect
 from payments.store.tables import VERSIONED
-from tests.builders.events import BACKOFF, deleted_payment, next_version, saved_charge, saved_patient, saved_payment
-from tests.builders.office import BILLER, Office, paid
+from tests.builders.events import (
+    BACKOFF,
+    deleted_payment,
+    next_version,
+    paid,
+    saved_charge,
+    saved_patient,
+    saved_payment,
+)
+from tests.builders.office import BILLER, Office
 from tests.engines import scratch_database
 
 TODAY = date(2026, 6, 20)
@@ -82,7 +90,7 @@ def requeue_invalid_event(office: Office) -> None:
 def exhaust_retries(office: Office) -> None:
     for _ in BACKOFF:
         office.now += max(BACKOFF)
-        office.sweep()
+        office.run_sweeps()
 
 
 SCENARIO: dict[str, Step] = {
@@ -100,8 +108,8 @@ SCENARIO: dict[str, Step] = {
     "invalid event requeued": requeue_invalid_event,
     "zero amount due": publish(NOTHING_DUE),
     "charge": publish(saved_charge("c", "30.00", date_of_service="2026-04-08")),
-    "distribution": lambda office: office.distribute(),
-    "April is closed": lambda office: office.close("2026-04"),
+    "distribution": lambda office: office.distribute_all(),
+    "April is closed": lambda office: office.close_months("2026-04"),
     "edit in the closed month": publish(next_version(FIRST, amount_due="35.00", amount_paid="35.00")),
     "further edit and a deletion": publish(
         saved_payment(payment_id="a", version=3, method="Check", **paid("45.00", "2026-04-08")),
@@ -112,15 +120,15 @@ SCENARIO: dict[str, Step] = {
     "charge of the unknown patient": publish(
         saved_charge("d", "12.00", patient_id="stranger", date_of_service="2026-05-03")
     ),
-    "second distribution": lambda office: office.distribute(),
+    "second distribution": lambda office: office.distribute_all(),
     "second type selected": select_types(ChargeType.COPAY, ChargeType.SUPPLIES),
     "payment of the second type requeued": lambda office: office.requeue(["clinic/supplies/1"]),
     "patient saved": publish(saved_patient("stranger")),
     "closed payment deleted": publish(deleted_payment(payment_id="a", version=4)),
     "deletion acknowledged": acknowledge_last,
     "deleted payment saved again": publish(saved_payment(payment_id="a", version=5, **paid("50.00", "2026-04-08"))),
-    "third distribution": lambda office: office.distribute(),
-    "May is closed": lambda office: office.close("2026-05"),
+    "third distribution": lambda office: office.distribute_all(),
+    "May is closed": lambda office: office.close_months("2026-05"),
     "all exceptions accepted again": accept_all,
 }
 

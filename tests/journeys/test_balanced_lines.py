@@ -87,7 +87,7 @@ def test_dead_letter_counts_on_its_transaction_date(tx: Transaction) -> None:
 def test_payment_moved_out_of_a_closed_month_is_a_date_difference_in_both_months(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(saved_payment("25.00", transaction_date="2026-05-31"))
-    office.close("2026-05")
+    office.close_months("2026-05")
     office.publish(saved_payment("35.00", version=2))
     may, june = (BalanceFilter(date(2026, month, 1), date(2026, month, 30 + month % 2)) for month in (5, 6))
 

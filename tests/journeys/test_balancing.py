@@ -20,8 +20,8 @@ from payments.journeys import balancing, configuring
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
-from tests.builders.events import event_body, next_version, payment_fields, saved_payment
-from tests.builders.office import Office, paid
+from tests.builders.events import event_body, next_version, paid, payment_fields, saved_payment
+from tests.builders.office import Office
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "balancing.md"
 WEEK = BalanceFilter(date(2020, 6, 1), date(2020, 6, 7))
@@ -58,15 +58,15 @@ def worked_week(tx: Transaction) -> Office:
     configuring.set_clinic(tx, update, now=office.now + timedelta(seconds=1), who="user:admin")
     april = saved_payment(payment_id="april", saved_at="2020-04-08T17:00:00Z", **paid("60.00", "2020-04-08"))
     office.publish(april)
-    office.day(date(2020, 6, 2))
-    office.close("2020-04", "2020-05")
+    office.set_today(date(2020, 6, 2))
+    office.close_months("2020-04", "2020-05")
     late = {"saved_at": "2020-06-02T17:00:00Z"}
     office.publish(
         saved_payment(payment_id="may", **late, **paid("50.00", "2020-05-13")),
         next_version(april, amount_due="45.00", amount_paid="45.00", **late),
     )
     office.accept_all(date(2020, 6, 2))
-    office.day(date(2020, 6, 8))
+    office.set_today(date(2020, 6, 8))
     for payment in PAYMENTS:
         at = {"payment_id": payment.payment_id, "saved_at": f"{payment.day}T17:00:00Z"}
         office.publish(event_body(payment_fields(**{**at, **paid(payment.amount, payment.day), **payment.saves})))

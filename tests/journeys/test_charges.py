@@ -8,9 +8,9 @@ from sqlalchemy import text
 
 from payments.journeys import distributing
 from payments.store.db.connection import Transaction
-from tests.builders.events import saved_charge, saved_patient, saved_payment
-from tests.builders.office import Office, paid
-from tests.journeys.billing import feed, open_clinic, take
+from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
+from tests.builders.ledger import create_clinic, feed_rows, import_chunk
+from tests.builders.office import Office
 
 VISIT = "2026-06-05"
 FIRST, NEWER = saved_charge("c", "40.00"), saved_charge("c", "15.00", version=2)
@@ -23,16 +23,16 @@ def stored_charges(tx: Transaction) -> list[tuple[Any, ...]]:
 
 
 def dead_letter_rows(tx: Transaction) -> list[tuple[str, str | None, str]]:
-    return [(row.status, row.reason, row.detail) for row in feed(tx).values()]
+    return [(row.status, row.reason, row.detail) for row in feed_rows(tx).values()]
 
 
 @pytest.mark.parametrize("in_one_chunk", [True, False])
 @pytest.mark.parametrize("events", [(FIRST, NEWER), (NEWER, FIRST), (FIRST, NEWER, NEWER, FIRST)])
 def test_newest_charge_version_wins_in_any_order(tx: Transaction, events: tuple[Any, ...], in_one_chunk: bool) -> None:
-    open_clinic(tx)
+    create_clinic(tx)
 
     for chunk in [events] if in_one_chunk else [(each,) for each in events]:
-        take(tx, *chunk)
+        import_chunk(tx, *chunk)
 
     assert stored_charges(tx) == [("company", "patient", 2, "15.00", False)]
     assert dead_letter_rows(tx) == []
@@ -40,10 +40,10 @@ def test_newest_charge_version_wins_in_any_order(tx: Transaction, events: tuple[
 
 @pytest.mark.parametrize("in_one_chunk", [True, False])
 def test_same_version_with_other_content_is_dead_lettered(tx: Transaction, in_one_chunk: bool) -> None:
-    open_clinic(tx)
+    create_clinic(tx)
 
     for chunk in [(FIRST, NEWER, CONFLICTING)] if in_one_chunk else [(FIRST,), (NEWER,), (CONFLICTING,)]:
-        stats = take(tx, *chunk)
+        stats = import_chunk(tx, *chunk)
 
     assert stats.refused == 1
     assert stored_charges(tx) == [("company", "patient", 2, "15.00", False)]
@@ -52,10 +52,12 @@ def test_same_version_with_other_content_is_dead_lettered(tx: Transaction, in_on
 
 
 def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> None:
-    open_clinic(tx)
-    take(tx, FIRST)
+    create_clinic(tx)
+    import_chunk(tx, FIRST)
 
-    take(tx, saved_charge("c", "1.00", version=9, company_id="other"), saved_charge("new", "1.00", company_id="other"))
+    import_chunk(
+        tx, saved_charge("c", "1.00", version=9, company_id="other"), saved_charge("new", "1.00", company_id="other")
+    )
 
     assert stored_charges(tx) == [("company", "patient", 1, "40.00", False)]
     error = "company_id: clinic clinic belongs to company company, not to other"
@@ -64,7 +66,7 @@ def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> 
 
 
 def test_charge_event_creates_its_clinic(tx: Transaction) -> None:
-    take(tx, saved_charge("c", "40.00", clinic_id="new", company_id="owner"))
+    import_chunk(tx, saved_charge("c", "40.00", clinic_id="new", company_id="owner"))
 
     found = tx.execute(text("SELECT company_id FROM clinics WHERE clinic_id = 'new'"))
     assert found.scalars().all() == ["owner"]
@@ -73,7 +75,7 @@ def test_charge_event_creates_its_clinic(tx: Transaction) -> None:
 def test_charge_moved_to_another_patient_is_unapplied_immediately(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
     office.publish(FIRST, saved_patient("other"), saved_payment(**paid("40.00", VISIT)))
-    office.distribute()
+    office.distribute_all()
     assert balances(tx) == {"patient": ("0.00", "0.00"), "other": ("0.00", "0.00")}
 
     office.publish(saved_charge("c", "40.00", version=2, patient_id="other"))

@@ -6,8 +6,8 @@ from console.reports.months import warning_records
 from payments.core.month import Month
 from payments.journeys import closing
 from payments.store.db.connection import Transaction
-from tests.builders.events import BACKOFF, next_version, saved_patient, saved_payment
-from tests.builders.office import Office, paid
+from tests.builders.events import BACKOFF, next_version, paid, saved_patient, saved_payment
+from tests.builders.office import Office
 
 APRIL, MAY = Month(2026, 4), Month(2026, 5)
 TODAY = date(2026, 6, 20)
@@ -30,7 +30,7 @@ def test_each_close_warning_is_listed_for_its_month_only(tx: Transaction) -> Non
     )
     for _ in BACKOFF:
         office.now += max(BACKOFF)
-        office.sweep()
+        office.run_sweeps()
     office.publish(
         saved_payment(payment_id="held", patient_id="stranger", **paid("3.00", "2026-05-07")),
         saved_payment(payment_id="free", **(paid("4.00", "2026-05-08") | {"amount_due": "0.00"})),
@@ -69,7 +69,7 @@ def test_exception_is_a_close_warning_for_its_posted_and_its_dated_month(
     office = Office(tx, TODAY)
     first = saved_payment(**paid("25.00", "2026-05-05"))
     office.publish(first)
-    office.close("2026-04")
+    office.close_months("2026-04")
     office.publish(next_version(first, transaction_date="2026-04-05"))
 
     assert [what for what, *_ in close_warnings(office, MAY)] == [
@@ -81,7 +81,7 @@ def test_payments_held_while_their_month_closes_become_exceptions_when_released(
     office = Office(tx, TODAY)
     office.publish(saved_payment("12.00", patient_id="stranger", transaction_date="2026-05-07"))
     assert [what for what, *_ in close_warnings(office, MAY)] == ["Transmission Pending"]
-    office.close("2026-05")
+    office.close_months("2026-05")
     kept = office.month_total("2026-05")
 
     office.publish(saved_patient("stranger"))
@@ -89,5 +89,5 @@ def test_payments_held_while_their_month_closes_become_exceptions_when_released(
     (found,) = office.open_exceptions()
     assert (found.case, str(found.difference), str(kept)) == ("added", "12.00", "0.00")
     office.accept_all()
-    assert office.entries() == [("2026-06-20", "12.00", "Cash")]
+    assert office.ledger_entries() == [("2026-06-20", "12.00", "Cash")]
     assert closing.verify(tx, "company", MAY).matches

@@ -5,10 +5,10 @@ from datetime import date
 import pytest
 
 from payments.store.db.connection import Transaction
-from tests.builders.events import deleted_payment, saved_payment
-from tests.builders.office import Office, paid
+from tests.builders.events import deleted_payment, paid, saved_payment
+from tests.builders.ledger import feed_rows
+from tests.builders.office import Office
 from tests.builders.worked_examples import CLOSED_ON, EXAMPLES, W3, W15, Example
-from tests.journeys.billing import feed
 
 
 def example_office(tx: Transaction, example: Example) -> Office:
@@ -16,9 +16,9 @@ def example_office(tx: Transaction, example: Example) -> Office:
     office = Office(tx, date(2020, 4, 30))
     if example.before:
         office.publish(saved_payment(version=1, saved_at="2020-05-13T10:00:00-07:00", **example.before))
-    office.day(CLOSED_ON)
-    office.close("2020-04", "2020-05")
-    office.day(example.accepted_on)
+    office.set_today(CLOSED_ON)
+    office.close_months("2020-04", "2020-05")
+    office.set_today(example.accepted_on)
     office.publish(
         saved_payment(version=2, saved_at=example.saved_at, **example.now)
         if example.now
@@ -32,7 +32,7 @@ def test_closed_month_keeps_its_total_and_the_current_month_gets_the_adjustment(
     tx: Transaction, example: Example
 ) -> None:
     office = example_office(tx, example)
-    posted = office.entries()
+    posted = office.ledger_entries()
     (found,) = office.open_exceptions()
     assert (found.case, str(found.difference), found.payment) == (
         example.case,
@@ -44,7 +44,7 @@ def test_closed_month_keeps_its_total_and_the_current_month_gets_the_adjustment(
 
     office.accept_all()
 
-    assert office.entries() == posted + example.posted
+    assert office.ledger_entries() == posted + example.posted
     assert office.open_exceptions() == []
     assert totals(office) == example.after_accepting
 
@@ -56,7 +56,7 @@ def totals(office: Office) -> list[str]:
 def test_w8_edit_after_acceptance_is_compared_with_the_posted_amount(tx: Transaction) -> None:
     office = example_office(tx, W3)
     office.accept_all()
-    office.day(date(2020, 6, 22))
+    office.set_today(date(2020, 6, 22))
 
     office.publish(saved_payment(version=3, saved_at="2020-06-20T10:00:00-07:00", **paid("55.00", "2020-04-08")))
 
@@ -70,7 +70,7 @@ def test_w8_edit_after_acceptance_is_compared_with_the_posted_amount(tx: Transac
     assert totals(office) == ["60.00", "0.00", "-15.00"]
     office.accept_all()
     assert totals(office) == ["60.00", "0.00", "-5.00"]
-    assert office.entries() == [
+    assert office.ledger_entries() == [
         ("2020-04-08", "60.00", "Cash"),
         ("2020-06-16", "-15.00", "Cash"),
         ("2020-06-22", "10.00", "Cash"),
@@ -82,7 +82,7 @@ def test_w16_edit_in_an_open_month_changes_the_line_in_place(tx: Transaction) ->
     office.publish(saved_payment(version=1, **paid("25.00", "2020-06-05")))
     office.publish(saved_payment(version=2, **paid("35.00", "2020-06-05")))
 
-    assert office.entries() == [("2020-06-05", "25.00", "Cash"), ("2020-06-05", "10.00", "Cash")]
+    assert office.ledger_entries() == [("2020-06-05", "25.00", "Cash"), ("2020-06-05", "10.00", "Cash")]
     assert (totals(office), office.open_exceptions()) == (["0.00", "0.00", "35.00"], [])
 
 
@@ -96,7 +96,7 @@ def test_line_moved_before_the_close_changes_in_open_months(tx: Transaction) -> 
     office = Office(tx, date(2020, 6, 10))
     office.publish(saved_payment(version=1, **paid("25.00", "2020-04-08")))
     office.publish(saved_payment(version=2, **paid("25.00", "2020-06-08")))
-    office.close("2020-04", "2020-05")
+    office.close_months("2020-04", "2020-05")
 
     office.publish(saved_payment(version=3, **paid("35.00", "2020-06-08")))
     assert (office.open_exceptions(), totals(office)) == ([], ["0.00", "0.00", "35.00"])
@@ -109,11 +109,11 @@ def test_payment_with_an_exception_stays_on_the_feed_when_no_longer_paid(
     tx: Transaction, change: dict[str, str]
 ) -> None:
     office = Office(tx, date(2020, 6, 10))
-    office.close("2020-04")
+    office.close_months("2020-04")
     office.publish(saved_payment(version=1, **paid("25.00", "2020-06-08") | change))
     assert len(office.open_exceptions()) == 1
 
     office.publish(saved_payment(version=2, **paid("25.00", "2020-06-08") | change, paid=False))
 
-    row = feed(tx)["clinic/payment/1"]
+    row = feed_rows(tx)["clinic/payment/1"]
     assert (row.version, row.status, office.open_exceptions()) == (2, "Transmission Successful", [])

@@ -12,8 +12,8 @@ from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import Transaction
-from tests.builders.events import deleted_payment, next_version, saved_payment
-from tests.builders.office import BILLER, Office, paid
+from tests.builders.events import deleted_payment, next_version, paid, saved_payment
+from tests.builders.office import BILLER, Office
 
 APRIL, MAY, JUNE = Month(2026, 4), Month(2026, 5), Month(2026, 6)
 TODAY = date(2026, 6, 20)
@@ -78,7 +78,7 @@ def test_month_cannot_close_before_an_earlier_scheduled_month(tx: Transaction) -
         with pytest.raises(ClosingError, match="2026-04 has entries and is not closed; earlier months come first"):
             refused(tx, "company", MAY, office.now, BILLER)
 
-    office.close("2026-04", "2026-05")
+    office.close_months("2026-04", "2026-05")
     assert states(office) == {"2026-04": MonthState.CLOSED, "2026-05": MonthState.CLOSED}
 
 
@@ -128,7 +128,7 @@ def test_months_of_companies_are_independent(tx: Transaction) -> None:
     ours, theirs = Office(tx, TODAY), Office(tx, TODAY, "other", "elsewhere")
     ours.publish(saved_payment(**paid("25.00", "2026-04-05")))
     here = {"company_id": "other", "clinic_id": "elsewhere"}
-    theirs.close("2026-05")  # the first company's April is open, which does not matter
+    theirs.close_months("2026-05")  # the first company's April is open, which does not matter
 
     assert states(ours) == {"2026-04": MonthState.OPEN}
     theirs.publish(saved_payment(payment_id="a", **here, **paid("7.00", "2026-05-05")))
@@ -141,7 +141,7 @@ def test_month_closes_for_every_clinic_of_its_company(tx: Transaction) -> None:
     office, second = Office(tx, TODAY), Office(tx, TODAY, "company", "second")
     office.publish(saved_payment(payment_id="a", **paid("7.00", "2026-05-05")))
     second.publish(saved_payment(payment_id="b", clinic_id="second", **paid("9.00", "2026-05-05")))
-    office.close("2026-05")
+    office.close_months("2026-05")
 
     second.publish(deleted_payment(payment_id="b", clinic_id="second", version=2))
 
@@ -154,12 +154,12 @@ def test_payment_dated_in_a_future_month_is_imported_and_closed_with_it(tx: Tran
     office = Office(tx, TODAY)
     first = saved_payment(**paid("25.00", "2026-08-31"))
     office.publish(first)
-    assert office.entries() == [("2026-08-31", "25.00", "Cash")]
+    assert office.ledger_entries() == [("2026-08-31", "25.00", "Cash")]
     with pytest.raises(ClosingError, match="it has not ended"):
         closing.begin_close(tx, "company", Month(2026, 8), office.now, BILLER)
 
-    office.day(date(2026, 9, 1))
-    office.close("2026-08")
+    office.set_today(date(2026, 9, 1))
+    office.close_months("2026-08")
     office.publish(next_version(first, amount_due="30.00", amount_paid="30.00"))
 
     assert [(found.case, str(found.difference)) for found in office.open_exceptions()] == [("edited", "5.00")]
@@ -173,11 +173,11 @@ def test_stored_totals_detect_a_change_of_method_type_clinic_or_user(tx: Transac
         saved_payment(payment_id="c", **paid("30.00", "2026-05-05", charge_type="Supplies")),
         saved_payment(payment_id="d", **paid("40.00", "2026-05-05")),
     )
-    office.close("2026-04")
+    office.close_months("2026-04")
     office.publish(saved_payment(payment_id="late", **paid("5.00", "2026-04-05")))
     (found,) = office.open_exceptions()
     adjusting.accept(tx, found.id, date(2026, 5, 31), office.now, BILLER)
-    office.close("2026-05")
+    office.close_months("2026-05")
 
     verified = closing.verify(tx, "company", MAY)
     assert [(each.method, each.charge_type, each.user[:11], str(each.total)) for each in verified.snapshot.sums] == [
@@ -212,7 +212,7 @@ def test_payment_log_of_a_closed_month_does_not_change(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     first = saved_payment(**paid("25.00", "2026-05-05"))
     office.publish(first)
-    office.close("2026-05")
+    office.close_months("2026-05")
     may = LogFilter(since=MAY.first_day, until=JUNE.first_day - timedelta(days=1))
     log = reporting.payment_log(tx, may)
 

@@ -14,8 +14,8 @@ from payments.journeys import adjusting, detecting, importing, reporting
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Database, transaction
-from tests.builders.events import deleted_payment, run_context, saved_payment, stream_entries
-from tests.builders.office import Office, paid
+from tests.builders.events import deleted_payment, paid, run_context, saved_payment, stream_entries
+from tests.builders.office import Office
 from tests.journeys.test_concurrent_workers import run_concurrently
 
 LINES, SWEEPS, ROUNDS = 60, 3, 8
@@ -33,8 +33,8 @@ class April:
             office.publish(
                 *(saved_payment(payment_id=f"p{n}", **self.here, **paid("25.00", "2020-04-08")) for n in range(number))
             )
-            office.day(date(2020, 6, 10))
-            office.close("2020-04")
+            office.set_today(date(2020, 6, 10))
+            office.close_months("2020-04")
 
     def version_of(self, name: str, amount: str, version: int) -> PaymentSaved:
         """Return a version of one of the payments."""

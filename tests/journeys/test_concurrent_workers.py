@@ -27,7 +27,14 @@ from tests.builders.events import (
     saved_payment,
     stream_entries,
 )
-from tests.journeys.billing import BEFORE, choose, feed, ledger, sweep, take
+from tests.builders.ledger import (
+    SETTINGS_SINCE,
+    feed_rows,
+    import_chunk,
+    ledger_entries,
+    retry_due,
+    set_clinic_settings,
+)
 
 WORKERS = 3
 ROUNDS = 5
@@ -38,7 +45,7 @@ def clinic(shared):
     """A new clinic without known patients."""
     clinic_id = f"clinic-{uuid4()}"
     with transaction(shared) as tx:
-        choose(tx, COPAYS, BEFORE, clinic_id)
+        set_clinic_settings(tx, COPAYS, SETTINGS_SINCE, clinic_id)
     return clinic_id
 
 
@@ -122,8 +129,8 @@ def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
         others.result()
 
     with transaction(shared) as tx:
-        sweep(tx)
-        found = {(row.status, str(row.amount)) for row in feed(tx, clinic).values()}
+        retry_due(tx)
+        found = {(row.status, str(row.amount)) for row in feed_rows(tx, clinic).values()}
     assert found == {("Transmission Successful", "30.00")}
 
 
@@ -140,12 +147,12 @@ def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
     run_concurrently(*(lambda chunk=chunk: import_with_retry(shared, chunk) for chunk in chunks))
 
     with transaction(shared) as tx:
-        sweep(tx)
-        assert {(row.status, str(row.amount), row.version) for row in feed(tx, clinic).values()} == {
+        retry_due(tx)
+        assert {(row.status, str(row.amount), row.version) for row in feed_rows(tx, clinic).values()} == {
             ("Transmission Successful", "35.00", 2)
         }
         for first in firsts:
-            assert sum(Decimal(amount) for amount, _ in ledger(tx, first.payment_id)) == 35
+            assert sum(Decimal(amount) for amount, _ in ledger_entries(tx, first.payment_id)) == 35
 
 
 def test_patient_in_the_same_chunk_releases_the_payment(shared, clinic):
@@ -156,8 +163,8 @@ def test_patient_in_the_same_chunk_releases_the_payment(shared, clinic):
         run_concurrently(*(lambda chunk=chunk: import_with_retry(shared, chunk) for chunk in chunks))
 
         with transaction(shared) as tx:
-            sweep(tx)
-            assert ledger(tx, stranger) == [("25.00", "2026-06-05")]
+            retry_due(tx)
+            assert ledger_entries(tx, stranger) == [("25.00", "2026-06-05")]
 
 
 def test_patient_saved_during_the_import_waits_for_it_and_releases_the_payment(shared, clinic):
@@ -165,12 +172,12 @@ def test_patient_saved_during_the_import_waits_for_it_and_releases_the_payment(s
     with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared) as tx:
-            assert take(tx, payment).held == 1
-            arriving = threads.submit(take, other, saved_patient(clinic))
+            assert import_chunk(tx, payment).held == 1
+            arriving = threads.submit(import_chunk, other, saved_patient(clinic))
             wait_until_blocked(onlooker, pid)
         assert arriving.result().released == 1
-        sweep(other)
-        assert ledger(other, clinic) == [("25.00", "2026-06-05")]
+        retry_due(other)
+        assert ledger_entries(other, clinic) == [("25.00", "2026-06-05")]
 
 
 def test_payment_imported_while_its_patient_is_saved_waits_and_is_imported(shared, clinic):
@@ -178,8 +185,8 @@ def test_payment_imported_while_its_patient_is_saved_waits_and_is_imported(share
     with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared) as tx:
-            take(tx, saved_patient(clinic))
-            evaluated = threads.submit(take, other, payment)
+            import_chunk(tx, saved_patient(clinic))
+            evaluated = threads.submit(import_chunk, other, payment)
             wait_until_blocked(onlooker, pid)
         assert evaluated.result().imported == 1
 
@@ -188,8 +195,8 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
     ids = {"clinic_id": clinic, "patient_id": clinic}
     waiting = [saved_payment("25.00", payment_id=f"{clinic}-{number}", **ids) for number in range(30)]
     with transaction(shared) as tx:
-        take(tx, *waiting)
-        take(tx, saved_patient(clinic))
+        import_chunk(tx, *waiting)
+        import_chunk(tx, saved_patient(clinic))
 
     def retry_all() -> ImportStats:
         stats = ImportStats()
@@ -203,22 +210,22 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
     all_stats = run_concurrently(*[retry_all] * WORKERS)
 
     with transaction(shared) as tx:
-        sweep(tx)  # lines that the last sweep skipped because another held them
+        retry_due(tx)  # lines that the last sweep skipped because another held them
         assert sum(stats.imported for stats in all_stats) == len(waiting)
-        assert [ledger(tx, each.payment_id) for each in waiting] == [[("25.00", "2026-06-05")]] * len(waiting)
+        assert [ledger_entries(tx, each.payment_id) for each in waiting] == [[("25.00", "2026-06-05")]] * len(waiting)
 
 
 def test_slower_of_two_workers_on_a_new_line_retries(shared, clinic):
     first = saved_payment("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
     with transaction(shared) as tx:
-        take(tx, saved_patient(clinic))
+        import_chunk(tx, saved_patient(clinic))
     with ThreadPoolExecutor(1) as threads, shared.connect() as slower, shared.connect() as onlooker:
         pid = slower.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared) as tx:
-            take(tx, first)
-            late = threads.submit(take, slower, next_version(first, amount_paid="35.00"))
+            import_chunk(tx, first)
+            late = threads.submit(import_chunk, slower, next_version(first, amount_paid="35.00"))
             wait_until_blocked(onlooker, pid)
         with pytest.raises(ConcurrentWriteError):
             late.result()
         slower.rollback()
-        assert take(slower, next_version(first, amount_paid="35.00")).updated == 1
+        assert import_chunk(slower, next_version(first, amount_paid="35.00")).updated == 1

@@ -3,8 +3,8 @@
 import pytest
 
 from payments.store.db.connection import Transaction
-from tests.builders.events import next_version, saved_payment
-from tests.builders.office import Office, office_with_closed_april, paid
+from tests.builders.events import next_version, paid, saved_payment
+from tests.builders.office import Office, office_with_closed_april
 
 FIRST = saved_payment(**paid("25.00", "2020-04-08"))
 CHANGED = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
@@ -28,7 +28,7 @@ def open_exceptions(office: Office) -> list[tuple[str, str]]:
 def test_second_conflict_of_a_version_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
     publish_conflict(office, "30.00")
     assert open_exceptions(office) == [("version_conflict", "30.00")]
-    office.acknowledge_the_one()
+    office.acknowledge_only_exception()
 
     publish_conflict(office, "40.00")
 
@@ -37,12 +37,12 @@ def test_second_conflict_of_a_version_opens_an_exception_after_an_acknowledged_o
 
 def test_version_conflict_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
     office.publish(CHANGED)
-    office.acknowledge_the_one()
+    office.acknowledge_only_exception()
 
     publish_conflict(office, "40.00", CHANGED.version)
 
     assert open_exceptions(office) == [("version_conflict", "40.00")]
-    office.acknowledge_the_one()
+    office.acknowledge_only_exception()
 
 
 def test_version_conflict_waits_for_the_open_exception_of_its_payment(office: Office) -> None:

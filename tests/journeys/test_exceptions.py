@@ -10,8 +10,16 @@ from payments.journeys.adjusting import AdjustmentError, accept, acknowledge
 from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.ledger import findings
-from tests.builders.events import BACKOFF, deleted_payment, run_context, saved_patient, saved_payment, stream_entries
-from tests.builders.office import Office, paid
+from tests.builders.events import (
+    BACKOFF,
+    deleted_payment,
+    paid,
+    run_context,
+    saved_patient,
+    saved_payment,
+    stream_entries,
+)
+from tests.builders.office import Office
 
 CLOSED_ON = date(2020, 6, 10)
 
@@ -31,7 +39,7 @@ def test_memo_edit_proposes_nothing_and_is_settled_by_accept_or_acknowledge(tx: 
     assert [each.case for each in office.open_exceptions()] == ["edited"]
 
     office.accept_all()
-    assert office.entries() == [("2020-04-08", "25.00", "Cash")]
+    assert office.ledger_entries() == [("2020-04-08", "25.00", "Cash")]
     assert office.open_exceptions() == []
 
 
@@ -55,10 +63,10 @@ def test_newer_version_recomputes_the_exception_and_a_stale_accept_posts_nothing
 
     with pytest.raises(AdjustmentError, match=r"was saved again \(version 3\)"):
         accept(tx, found.id, None, office.now, "user:biller")
-    office.sweep()
+    office.run_sweeps()
 
     assert [(each.id, str(each.difference)) for each in office.open_exceptions()] == [(found.id, "20.00")]
-    assert office.entries() == [("2020-04-08", "25.00", "Cash")]
+    assert office.ledger_entries() == [("2020-04-08", "25.00", "Cash")]
 
 
 def test_accepting_twice_posts_once(tx: Transaction) -> None:
@@ -74,7 +82,7 @@ def test_accepting_twice_posts_once(tx: Transaction) -> None:
         (),
         True,
     )
-    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +109,7 @@ def test_acknowledgement_needs_a_reason_and_lasts_until_the_next_version(tx: Tra
     with pytest.raises(AdjustmentError, match="a reason is needed"):
         acknowledge(tx, found.id, " ", office.now, "user:biller")
     acknowledge(tx, found.id, "agreed with the patient", office.now, "user:biller")
-    office.sweep()
+    office.run_sweeps()
     assert office.open_exceptions() == []
 
     office.publish(saved_payment(version=3, **paid("30.00", "2020-04-08")))
@@ -116,7 +124,7 @@ def test_accepted_zero_amount_due_is_imported(tx: Transaction) -> None:
 
     office.accept_all()
 
-    assert office.entries() == [("2020-06-05", "20.00", "Cash")]
+    assert office.ledger_entries() == [("2020-06-05", "20.00", "Cash")]
     assert office.open_exceptions() == []
 
 
@@ -126,7 +134,7 @@ def test_unknown_patient_and_version_conflict_exceptions_close_automatically(tx:
     office.publish(saved_payment("30.00", payment_id="twice"), saved_payment("40.00", payment_id="twice"))
     for _ in BACKOFF:
         office.now += max(BACKOFF)
-        office.sweep()
+        office.run_sweeps()
     assert sorted((each.payment, each.reason) for each in office.open_exceptions()) == [
         ("clinic/stranger/1", "patient_not_found"),
         ("clinic/twice/1", "version_conflict"),
@@ -152,6 +160,6 @@ def closed_april(tx: Transaction) -> Office:
     """Return an office on 2020-06-10 with 25.00 in Billing for a month that is closed."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(saved_payment(version=1, **paid("25.00", "2020-04-08")))
-    office.day(CLOSED_ON)
-    office.close("2020-04")
+    office.set_today(CLOSED_ON)
+    office.close_months("2020-04")
     return office

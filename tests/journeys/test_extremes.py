@@ -10,9 +10,9 @@ from payments.contract.money import AMOUNT_MAX
 from payments.journeys import balancing, closing, distributing
 from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Transaction
-from tests.builders.events import deleted_payment, event_body, payment_fields, saved_charge
-from tests.builders.office import Office, paid
-from tests.journeys.billing import feed, ledger
+from tests.builders.events import deleted_payment, event_body, paid, payment_fields, saved_charge
+from tests.builders.ledger import feed_rows, ledger_entries
+from tests.builders.office import Office
 
 MOST, REFUND = str(AMOUNT_MAX), {"refund_of": "clinic/other/1"}
 EXTREMES: list[dict[str, Any]] = [
@@ -46,10 +46,10 @@ def test_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, extrem
             event_body(payment_fields(**{**extreme, "version": first + 2})),
             event_body(deleted_payment(version=first + 3)),
         )
-    office.distribute()
+    office.distribute_all()
 
-    assert {row.status for row in feed(tx).values()} == {"Transmission Successful"}
-    assert sum(Decimal(amount) for amount, _ in ledger(tx)) == (0 if first < 2**62 else 25)
+    assert {row.status for row in feed_rows(tx).values()} == {"Transmission Successful"}
+    assert sum(Decimal(amount) for amount, _ in ledger_entries(tx)) == (0 if first < 2**62 else 25)
     assert balancing.balance(tx, BalanceFilter()).unexplained_lines == []
 
 
@@ -58,9 +58,9 @@ def test_ids_may_be_64_printable_characters(tx: Transaction) -> None:
     long, odd = "\U0001f600" * 64, "a/b'\"%\\:{x}"
 
     office.publish(event_body(payment_fields(payment_id=long, line_id=odd)), saved_charge(odd, "5.00"))
-    office.distribute()
+    office.distribute_all()
 
-    assert set(feed(tx)) == {f"clinic/{long}/{odd}"}
+    assert set(feed_rows(tx)) == {f"clinic/{long}/{odd}"}
     (account,) = distributing.show_account(tx, "patient")
     assert (account.unassigned, account.balance) == (Decimal("20.00"), Decimal("0.00"))
 
@@ -70,19 +70,19 @@ def test_largest_amount_can_change_to_the_largest_refund(tx: Transaction, month_
     office = Office(tx, date(2026, 6, 10))
     office.publish(event_body(payment_fields(**paid(MOST, "2026-05-05"), **REFUND)))
     if month_is_closed:
-        office.close("2026-05")
+        office.close_months("2026-05")
 
     office.publish(event_body(payment_fields(version=2, **paid(f"-{MOST}", "2026-05-05"), **REFUND)))
     office.accept_all()
 
-    assert sum(Decimal(amount) for amount, _ in ledger(tx)) == -AMOUNT_MAX
+    assert sum(Decimal(amount) for amount, _ in ledger_entries(tx)) == -AMOUNT_MAX
 
 
 def test_month_closes_with_any_total(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
     office.publish(*(event_body(payment_fields(payment_id=each, **paid(MOST, "2026-05-05"))) for each in "abc"))
 
-    office.close("2026-05")
+    office.close_months("2026-05")
 
     (month,) = [each for each in closing.list_months(tx, "company") if each.state == "CLOSED"]
     assert month.payments_total == 3 * AMOUNT_MAX

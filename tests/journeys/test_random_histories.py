@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from payments.journeys.reporting import LogFilter, payment_log
 from tests.builders.events import deleted_payment, event_body, payment_fields
+from tests.builders.ledger import create_clinic, feed_rows, import_chunk
 from tests.examples import example_count
-from tests.journeys.billing import feed, open_clinic, take
 
 EXAMPLES = example_count(5)
 LINES = [f"clinic/{payment}/{line}" for payment in ("p1", "p2", "p3") for line in ("1", "2")]
@@ -84,7 +84,7 @@ def import_and_predict(tx, chunks):
     """Import the chunks, and apply the versions of each chunk in order to an oracle for each line."""
     oracles = defaultdict(Oracle)
     for chunk in chunks:
-        take(tx, *map(event_body, chunk))
+        import_chunk(tx, *map(event_body, chunk))
         for event in sorted(chunk, key=lambda event: event["version"]):
             oracles[f"clinic/{event['payment_id']}/{event['line_id']}"].take(event)
     return oracles
@@ -106,7 +106,7 @@ def whole_ledger(tx):
 def open_ledger(database):
     def reopen(connection):
         connection.rollback()
-        open_clinic(connection)
+        create_clinic(connection)
         return connection
 
     with database.connect() as connection:
@@ -126,13 +126,13 @@ def check_a_random_history(chance, open_ledger):
 
     found = money(tx)
     assert {line: found.get(line, {}) for line in LINES} == {line: oracles[line].money for line in LINES}
-    rows = {payment: (row.status, row.reason) for payment, row in feed(tx).items()}
+    rows = {payment: (row.status, row.reason) for payment, row in feed_rows(tx).items()}
     assert rows == {line: oracle.row for line, oracle in oracles.items() if oracle.row}
 
     before = whole_ledger(tx)
     chance.shuffle(events)
     for chunk in in_chunks(chance, events):
-        take(tx, *map(event_body, chunk))
+        import_chunk(tx, *map(event_body, chunk))
     assert whole_ledger(tx) == before
 
 

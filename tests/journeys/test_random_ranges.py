@@ -80,7 +80,7 @@ class Scenario:
                 self.office.publish(deleted_payment(payment_id=line, version=version + 1))
                 self.said[line] = (version + 1, day, ZERO)
             case "close" if self.months:
-                self.office.close(self.months.pop(0))
+                self.office.close_months(self.months.pop(0))
             case "accept":
                 self.office.accept_all()
             case "acknowledge" if exceptions:
@@ -94,7 +94,7 @@ class Scenario:
                 configuring.set_clinic(self.tx, update, now=BEFORE, who="user:admin")
             case "day":
                 self.office.now += timedelta(days=1)
-                self.office.sweep()
+                self.office.run_sweeps()
 
     def emr_total(self, query: BalanceFilter) -> Decimal:
         inside = [

@@ -14,7 +14,7 @@ from payments.journeys import importing, reporting, retrying
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from tests.builders.events import BACKOFF, NOW, event_body, fixed_stopwatch, payment_fields, run_context, saved_payment
-from tests.journeys.billing import PAYMENT, feed, ledger, open_clinic, stand, take
+from tests.builders.ledger import PAYMENT_KEY, create_clinic, feed_rows, import_chunk, ledger_entries, status_of
 
 SECRET, NEXT = b"s" * 32, b"t" * 32
 IMPORTED = ("Transmission Successful", None, "imported")
@@ -41,38 +41,38 @@ def verifying_context(keyring):
 
 
 def test_event_of_the_maximum_size_is_accepted(tx):
-    open_clinic(tx)
+    create_clinic(tx)
 
-    take(tx, of_size(EVENT_BYTES_MAX))
+    import_chunk(tx, of_size(EVENT_BYTES_MAX))
 
-    assert stand(tx) == IMPORTED
+    assert status_of(tx) == IMPORTED
 
 
 def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     large = of_size(EVENT_BYTES_MAX + 1)
 
-    take(tx, large, saved_payment("9.00", payment_id="beside"))
+    import_chunk(tx, large, saved_payment("9.00", payment_id="beside"))
 
-    assert stand(tx) == ("Validation Failed", "invalid_event", "none")
-    assert feed(tx)[PAYMENT].detail == (
+    assert status_of(tx) == ("Validation Failed", "invalid_event", "none")
+    assert feed_rows(tx)[PAYMENT_KEY].detail == (
         "event: 65,537 bytes; expected at most 65,536. Kept are the first 4,096 and the SHA-256 "
         + hashlib.sha256(large).hexdigest()
     )
     row = dead_letter(tx)
     assert (bytes(row["body"]), row["whole_bytes"]) == (large[:KEPT_BYTES], len(large))
     assert bytes(row["body_hash"]) == hashlib.sha256(large).digest()
-    assert stand(tx, "clinic/beside/1") == IMPORTED
+    assert status_of(tx, "clinic/beside/1") == IMPORTED
 
 
 def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     large = of_size(1_000_000)
-    take(tx, large)
-    take(tx, large)
+    import_chunk(tx, large)
+    import_chunk(tx, large)
     before = dead_letter(tx)
 
-    requeue(tx, [PAYMENT], NOW, "user:support")
+    requeue(tx, [PAYMENT_KEY], NOW, "user:support")
     importing.retry_dead_letters(tx, run_context(), 500)
 
     after = dead_letter(tx)
@@ -80,7 +80,7 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     same = ("id", "body", "body_hash", "whole_bytes", "reason", "error", "clinic_id", "version", "amount_paid")
     assert [name for name in same if before[name] != after[name]] == []
     assert after["due_at"] is None
-    assert ledger(tx) == []
+    assert ledger_entries(tx) == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     ids=["long text", "long text first", "deep", "many parts", "long number"],
 )
 def test_oversized_event_is_identified_by_its_prefix(tx, large, seen):
-    take(tx, large)
+    import_chunk(tx, large)
 
     row = dead_letter(tx)
     assert (row["clinic_id"], row["version"]) == seen
@@ -110,12 +110,12 @@ def test_exhausted_oversized_event_is_kept_by_its_prefix(tx):
 
 
 def test_signed_event_is_imported(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     event = event_body(saved_payment())
 
     import_signed(tx, event, signature_of(event, "2026-10", SECRET))
 
-    assert stand(tx) == IMPORTED
+    assert status_of(tx) == IMPORTED
 
 
 @pytest.mark.parametrize(
@@ -127,45 +127,45 @@ def test_signed_event_is_imported(tx):
     ],
 )
 def test_event_with_a_wrong_signature_is_rejected_without_other_effects(tx, signature, detail):
-    open_clinic(tx)
+    create_clinic(tx)
     event = event_body(saved_payment())
 
     import_signed(tx, event, signature)
 
-    assert stand(tx) == ("Validation Failed", "invalid_event", "none")
-    assert feed(tx)[PAYMENT].detail == detail
-    assert ledger(tx) == []
+    assert status_of(tx) == ("Validation Failed", "invalid_event", "none")
+    assert feed_rows(tx)[PAYMENT_KEY].detail == detail
+    assert ledger_entries(tx) == []
     import_signed(tx, event, signature_of(event, "2026-10", SECRET))
-    assert stand(tx) == IMPORTED
-    assert len(ledger(tx)) == 1
+    assert status_of(tx) == IMPORTED
+    assert len(ledger_entries(tx)) == 1
 
 
 def test_requeue_rejects_unsigned_events(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     import_signed(tx, saved_payment(), None)
 
-    requeue(tx, [PAYMENT], NOW, "user:support")
+    requeue(tx, [PAYMENT_KEY], NOW, "user:support")
     importing.retry_dead_letters(tx, verifying_context(SIGNED), 500)
 
-    assert stand(tx) == ("Validation Failed", "invalid_event", "none")
-    assert ledger(tx) == []
+    assert status_of(tx) == ("Validation Failed", "invalid_event", "none")
+    assert ledger_entries(tx) == []
 
 
 def test_event_published_before_its_key_is_imported_when_requeued(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     event = event_body(saved_payment())
     import_signed(tx, event, signature_of(event, "2027-01", NEXT))
-    assert stand(tx)[0] == "Validation Failed"
+    assert status_of(tx)[0] == "Validation Failed"
 
-    requeue(tx, [PAYMENT], NOW, "user:support")
+    requeue(tx, [PAYMENT_KEY], NOW, "user:support")
     both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}}, SIGNED.required)
     importing.retry_dead_letters(tx, verifying_context(both), 500)
 
-    assert stand(tx) == IMPORTED
+    assert status_of(tx) == IMPORTED
 
 
 def test_company_cannot_publish_for_the_clinic_of_another(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     keyring = Keyring({"company": {"k": SECRET}, "other": {"k": NEXT}}, is_required=True)
     event = event_body(payment_fields(company_id="other"))
 

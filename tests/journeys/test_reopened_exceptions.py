@@ -9,8 +9,8 @@ from payments.journeys import adjusting, configuring, detecting, importing, requ
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
-from tests.builders.events import BACKOFF, next_version, run_context, saved_patient, saved_payment, stream_entries
-from tests.builders.office import BILLER, Office, office_with_closed_april, paid
+from tests.builders.events import BACKOFF, next_version, paid, run_context, saved_patient, saved_payment, stream_entries
+from tests.builders.office import BILLER, Office, office_with_closed_april
 
 PAYMENT = "clinic/payment/1"
 FIRST = saved_payment(**paid("25.00", "2020-04-08"))
@@ -42,11 +42,11 @@ def test_requeue_of_a_payment_with_an_exception_loses_none_under_concurrent_swee
 
     requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
     detecting.detect(office.tx, office.now, "tests-1", 500)  # before the line is re-evaluated
-    office.sweep()
+    office.run_sweeps()
 
     assert found(office) == [("deleted", "-25.00")]
     office.accept_all()
-    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00"]
 
 
 def test_exception_of_a_requeued_payment_is_neither_closed_nor_accepted(office: Office) -> None:
@@ -59,20 +59,20 @@ def test_exception_of_a_requeued_payment_is_neither_closed_nor_accepted(office: 
     detecting.detect(office.tx, office.now, "tests-1", 500)
 
     assert [each.id for each in office.open_exceptions()] == [open_one.id]
-    assert [amount for _, amount, _ in office.entries()] == ["25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00"]
 
 
 def test_acknowledged_exception_with_a_new_outcome_after_a_requeue_reopens(office: Office) -> None:
     office.publish(SUPPLIES)
     assert found(office) == [("deleted", "-25.00")]
-    office.acknowledge_the_one()
+    office.acknowledge_only_exception()
 
     select_types(office, ChargeType.COPAY, ChargeType.SUPPLIES)
     office.requeue([PAYMENT])
 
     assert found(office) == [("edited", "0.00")]
     office.accept_all()
-    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00", "25.00"]
 
 
 @pytest.mark.parametrize("again", ["saved with another memo", "same version repeated", "requeued"])
@@ -88,7 +88,7 @@ def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it
 
     assert found(office) == [("deleted", "-25.00")]
     office.accept_all()
-    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00"]
 
 
 def test_change_back_to_the_posted_charge_type_restores_the_line(office: Office) -> None:
@@ -99,20 +99,20 @@ def test_change_back_to_the_posted_charge_type_restores_the_line(office: Office)
     office.publish(next_version(SUPPLIES, charge_type="Copay"))
 
     assert found(office) == []
-    assert [amount for _, amount, _ in office.entries()] == ["25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00"]
 
 
 def test_accepted_exception_with_a_new_outcome_after_a_requeue_is_posted_again(office: Office) -> None:
     office.publish(SUPPLIES)
     office.accept_all()
-    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00"]
 
     select_types(office, ChargeType.COPAY, ChargeType.SUPPLIES)
     office.requeue([PAYMENT])
 
     assert found(office) == [("added", "25.00")]
     office.accept_all()
-    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00", "25.00"]
     assert found(office) == []
 
 
@@ -121,22 +121,22 @@ def test_patient_still_unknown_after_a_requeue_reopens_the_exception(office: Off
     for _ in range(2):
         for _ in BACKOFF:
             office.now += max(BACKOFF)
-            office.sweep()
+            office.run_sweeps()
         assert [each.reason for each in office.open_exceptions()] == ["patient_not_found"]
-        office.acknowledge_the_one()
+        office.acknowledge_only_exception()
         office.requeue(["clinic/stranger/1"])
     office.publish(saved_patient("nobody"))
-    assert office.entries()[-1] == ("2020-06-05", "25.00", "Cash")
+    assert office.ledger_entries()[-1] == ("2020-06-05", "25.00", "Cash")
 
 
 def test_acknowledged_exception_survives_repeats_and_reopens_for_a_newer_version(office: Office) -> None:
     changed = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
-    office.acknowledge_the_one()
+    office.acknowledge_only_exception()
 
     office.publish(changed, FIRST)
     office.now += timedelta(days=1)
-    office.sweep()
+    office.run_sweeps()
     assert found(office) == []
 
     office.publish(next_version(changed, amount_due="36.00", amount_paid="36.00"))
@@ -154,7 +154,7 @@ def test_line_saved_again_after_its_closed_deletion_is_added(office: Office) -> 
 
     office.publish(next_version(gone, version=4, paid=True, amount_paid="20.00", transaction_date="2020-06-11"))
     assert found(office) == [("edited", "0.00")]  # only the date differs
-    assert [amount for _, amount, _ in office.entries()] == ["25.00", "-25.00", "20.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00", "20.00"]
 
 
 def test_line_deleted_in_a_closed_month_is_imported_into_an_open_month(office: Office) -> None:
@@ -164,7 +164,7 @@ def test_line_deleted_in_a_closed_month_is_imported_into_an_open_month(office: O
 
     office.publish(next_version(gone, paid=True, transaction_date="2020-06-11"))
 
-    assert (found(office), office.entries()[-1]) == ([], ("2020-06-11", "25.00", "Cash"))
+    assert (found(office), office.ledger_entries()[-1]) == ([], ("2020-06-11", "25.00", "Cash"))
 
 
 def test_line_moved_out_of_a_closed_month_and_back_posts_nothing(office: Office) -> None:
@@ -174,7 +174,7 @@ def test_line_moved_out_of_a_closed_month_and_back_posts_nothing(office: Office)
 
     office.publish(next_version(moved, transaction_date="2020-04-08"))
 
-    assert (found(office), [amount for _, amount, _ in office.entries()]) == ([], ["25.00"])
+    assert (found(office), [amount for _, amount, _ in office.ledger_entries()]) == ([], ["25.00"])
 
 
 def test_back_dated_refund_becomes_an_adjustment_of_the_current_month(office: Office) -> None:
@@ -182,7 +182,7 @@ def test_back_dated_refund_becomes_an_adjustment_of_the_current_month(office: Of
     office.publish(refund)
     assert found(office) == [("added", "-25.00")]
     office.accept_all()
-    assert office.entries()[-1] == ("2020-06-12", "-25.00", "Cash")
+    assert office.ledger_entries()[-1] == ("2020-06-12", "-25.00", "Cash")
 
     office.publish(next_version(refund, amount_due="-20.00", amount_paid="-20.00"))
 
@@ -199,13 +199,13 @@ def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> 
 
     with pytest.raises(AdjustmentError, match=r"was saved again \(version 3\)"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
-    assert [amount for _, amount, _ in office.entries()] == ["25.00"]
+    assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00"]
 
 
 def test_acknowledged_memo_change_is_settled_for_later_versions(office: Office) -> None:
     noted = next_version(FIRST, memo="window seat")
     office.publish(noted)
-    office.acknowledge_the_one()
+    office.acknowledge_only_exception()
 
     office.publish(next_version(noted))
     assert found(office) == []
@@ -216,7 +216,7 @@ def test_acknowledged_memo_change_is_settled_for_later_versions(office: Office) 
 def test_acknowledged_amount_is_not_settled(office: Office) -> None:
     changed = next_version(FIRST, memo="window seat", amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
-    office.acknowledge_the_one()
+    office.acknowledge_only_exception()
 
     office.publish(next_version(changed))
 

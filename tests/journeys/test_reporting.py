@@ -20,7 +20,7 @@ from tests.builders.events import (
     saved_patient,
     saved_payment,
 )
-from tests.journeys.billing import PAYMENT, feed, open_clinic, sends, sweep, take
+from tests.builders.ledger import PAYMENT_KEY, create_clinic, feed_rows, import_chunk, retry_due, sending
 
 FAILED, SUCCESSFUL, NOT_SENT = "Validation Failed", "Transmission Successful", "Not Sent"
 BAD = {"amount_paid": "a lot"}
@@ -31,48 +31,50 @@ def payments_of(rows):
 
 
 def test_claims_feed_shows_one_row_a_line_at_its_newest_version(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     first = saved_payment("25.00")
-    take(
+    import_chunk(
         tx,
         first,
         next_version(first, amount_paid="35.00", saved_at="2026-06-06T09:00:00Z"),
         next_version(first, amount_paid="35.00"),
     )
 
-    (row,) = feed(tx).values()
+    (row,) = feed_rows(tx).values()
 
     assert (row.version, row.amount, row.status, row.charge_type) == (2, Decimal("35.00"), SUCCESSFUL, "Copay")
 
 
 def test_newer_dead_letter_hides_the_line_until_a_valid_version(tx):
-    open_clinic(tx)
-    take(tx, saved_payment("25.00"))
-    take(tx, event_body(payment_fields(version=2, **BAD)))
-    row = feed(tx)[PAYMENT]
+    create_clinic(tx)
+    import_chunk(tx, saved_payment("25.00"))
+    import_chunk(tx, event_body(payment_fields(version=2, **BAD)))
+    row = feed_rows(tx)[PAYMENT_KEY]
     assert (row.version, row.status, row.reason, row.amount) == (2, FAILED, "invalid_event", None)
     assert row.detail.startswith("amount_paid: expected dollars as text")
 
-    take(tx, saved_payment("30.00", version=3))
-    row = feed(tx)[PAYMENT]
+    import_chunk(tx, saved_payment("30.00", version=3))
+    row = feed_rows(tx)[PAYMENT_KEY]
     assert (row.version, row.status, row.amount, row.refused) == (3, SUCCESSFUL, Decimal("30.00"), None)
 
 
 def test_older_dead_letter_does_not_hide_the_line(tx):
-    open_clinic(tx)
-    take(tx, saved_payment("25.00", version=3))
-    take(tx, event_body(payment_fields(version=2, **BAD)))
+    create_clinic(tx)
+    import_chunk(tx, saved_payment("25.00", version=3))
+    import_chunk(tx, event_body(payment_fields(version=2, **BAD)))
 
-    assert feed(tx)[PAYMENT].status == SUCCESSFUL
+    assert feed_rows(tx)[PAYMENT_KEY].status == SUCCESSFUL
 
 
 def test_unreadable_events_have_a_row_each_and_keys_one(tx):
-    take(tx, b"one", b"two", event_body(payment_fields(version=1, **BAD)), event_body(payment_fields(version=2, **BAD)))
+    import_chunk(
+        tx, b"one", b"two", event_body(payment_fields(version=1, **BAD)), event_body(payment_fields(version=2, **BAD))
+    )
 
     rows = reporting.claims_feed(tx, FeedFilter())
 
     assert [(row.payment, row.version, row.status) for row in rows] == [
-        (PAYMENT, 2, FAILED),
+        (PAYMENT_KEY, 2, FAILED),
         (None, None, FAILED),
         (None, None, FAILED),
     ]
@@ -80,7 +82,7 @@ def test_unreadable_events_have_a_row_each_and_keys_one(tx):
 
 
 def test_dead_letters_with_equal_printed_keys_are_both_shown(tx):
-    take(
+    import_chunk(
         tx,
         event_body(payment_fields(payment_id="a/b", line_id="c", **BAD)),
         event_body(payment_fields(payment_id="a", line_id="b/c", **BAD)),
@@ -90,12 +92,12 @@ def test_dead_letters_with_equal_printed_keys_are_both_shown(tx):
 
 
 def test_unpaid_line_has_no_feed_row_unless_sent_before(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     first = saved_payment("25.00", payment_id="sent")
-    take(tx, saved_payment(paid=False), first, next_version(first, paid=False))
+    import_chunk(tx, saved_payment(paid=False), first, next_version(first, paid=False))
 
-    assert payments_of(feed(tx).values()) == ["clinic/sent/1"]
-    assert feed(tx)["clinic/sent/1"].application == "removed"
+    assert payments_of(feed_rows(tx).values()) == ["clinic/sent/1"]
+    assert feed_rows(tx)["clinic/sent/1"].application == "removed"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,8 @@ def test_unpaid_line_has_no_feed_row_unless_sent_before(tx):
     ids=["all", "from", "to", "one day", "status", "clinic", "status and clinic"],
 )
 def test_claims_feed_filters_by_save_date_in_the_clinics_time_zone(tx, query, payments):
-    open_clinic(tx)
-    take(
+    create_clinic(tx)
+    import_chunk(
         tx,
         saved_payment(payment_id="c", saved_at="2026-06-06T08:00:00Z"),
         saved_payment(payment_id="a", saved_at="2026-06-04T08:00:00Z"),
@@ -124,8 +126,8 @@ def test_claims_feed_filters_by_save_date_in_the_clinics_time_zone(tx, query, pa
 
 
 def test_claims_feed_is_summed_by_status_and_reason(tx):
-    open_clinic(tx)
-    take(
+    create_clinic(tx)
+    import_chunk(
         tx,
         saved_payment("25.00"),
         saved_payment("10.00", payment_id="b"),
@@ -142,8 +144,8 @@ def test_claims_feed_is_summed_by_status_and_reason(tx):
 
 
 def some_payments(tx):
-    open_clinic(tx, sends(*ChargeType))
-    take(
+    create_clinic(tx, sending(*ChargeType))
+    import_chunk(
         tx,
         saved_patient("b"),
         saved_payment("25.00", payment_id="1"),
@@ -155,7 +157,7 @@ def some_payments(tx):
 
 def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(tx):
     some_payments(tx)
-    take(tx, saved_payment("1.00", payment_id="5", charge_type="Supplies"))
+    import_chunk(tx, saved_payment("1.00", payment_id="5", charge_type="Supplies"))
 
     rows = reporting.payment_log(tx, LogFilter())
 
@@ -204,15 +206,15 @@ def test_payment_log_is_grouped(tx, group_by, sums):
 
 
 def test_timeline_lists_every_event_in_order(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     first = saved_payment("25.00", patient_id="stranger")
-    take(tx, first)
-    take(tx, event_body(payment_fields(version=2, **BAD)), now=NOW + timedelta(seconds=1))
-    take(tx, saved_patient("stranger"), now=NOW + timedelta(seconds=2))
-    sweep(tx, NOW + timedelta(seconds=3))
-    take(tx, first, now=NOW + timedelta(seconds=4))
+    import_chunk(tx, first)
+    import_chunk(tx, event_body(payment_fields(version=2, **BAD)), now=NOW + timedelta(seconds=1))
+    import_chunk(tx, saved_patient("stranger"), now=NOW + timedelta(seconds=2))
+    retry_due(tx, NOW + timedelta(seconds=3))
+    import_chunk(tx, first, now=NOW + timedelta(seconds=4))
 
-    rows = reporting.timeline(tx, PAYMENT)
+    rows = reporting.timeline(tx, PAYMENT_KEY)
 
     assert [(wording.history(row.code), row.version) for row in rows] == [
         ("Held", 1),
@@ -233,8 +235,10 @@ def test_unknown_payment_has_no_timeline(tx, key):
 
 
 def test_waiting_lines_are_counted_by_due_time(tx):
-    open_clinic(tx)
-    take(tx, saved_payment(patient_id="stranger"), saved_payment(payment_id="b", charge_type="Supplies"), b"garbage")
+    create_clinic(tx)
+    import_chunk(
+        tx, saved_payment(patient_id="stranger"), saved_payment(payment_id="b", charge_type="Supplies"), b"garbage"
+    )
     (unreadable,) = (row.refused for row in reporting.claims_feed(tx, FeedFilter()) if row.refused)
     assert reporting.waiting(tx, NOW)[:2] == (0, 1)
 

@@ -21,9 +21,19 @@ from tests.builders.events import (
     saved_payment,
     stream_entries,
 )
-from tests.journeys.billing import PAYMENT, choose, feed, ledger, open_clinic, sends, stand, sweep, take
+from tests.builders.ledger import (
+    PAYMENT_KEY,
+    create_clinic,
+    feed_rows,
+    import_chunk,
+    ledger_entries,
+    retry_due,
+    sending,
+    set_clinic_settings,
+    status_of,
+)
 
-BOTH = sends(ChargeType.COPAY, ChargeType.SUPPLIES)
+BOTH = sending(ChargeType.COPAY, ChargeType.SUPPLIES)
 AFTERWARDS = SAVED_AT + timedelta(days=1)
 WHO = "user:support"
 IMPORTED = ("Transmission Successful", None, "imported")
@@ -44,17 +54,17 @@ def dead_letters(tx):
 
 
 def test_requeue_uses_the_current_settings(tx):
-    open_clinic(tx)
-    take(tx, supplies())
-    assert stand(tx) == ("Not Sent", "type_not_selected", "none")
-    choose(tx, BOTH, since=AFTERWARDS)
+    create_clinic(tx)
+    import_chunk(tx, supplies())
+    assert status_of(tx) == ("Not Sent", "type_not_selected", "none")
+    set_clinic_settings(tx, BOTH, since=AFTERWARDS)
 
-    assert requeue(tx, [PAYMENT], NOW, WHO) == Requeued(1)
-    assert stand(tx) == ("Transmission Pending", None, "held")
-    sweep(tx)
+    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(1)
+    assert status_of(tx) == ("Transmission Pending", None, "held")
+    retry_due(tx)
 
-    assert (stand(tx), ledger(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
-    assert [(wording.history(row.code), row.who) for row in reporting.timeline(tx, PAYMENT)] == [
+    assert (status_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
+    assert [(wording.history(row.code), row.who) for row in reporting.timeline(tx, PAYMENT_KEY)] == [
         ("Not Sent", "tests-1"),
         ("Re-submitted", WHO),
         ("Imported", "tests-1"),
@@ -62,52 +72,52 @@ def test_requeue_uses_the_current_settings(tx):
 
 
 def test_requeue_without_changed_settings_keeps_the_outcome(tx):
-    open_clinic(tx)
-    take(tx, supplies())
-    requeue(tx, [PAYMENT], NOW, WHO)
-    sweep(tx)
+    create_clinic(tx)
+    import_chunk(tx, supplies())
+    requeue(tx, [PAYMENT_KEY], NOW, WHO)
+    retry_due(tx)
 
-    assert stand(tx) == ("Not Sent", "type_not_selected", "none")
-    assert feed(tx)[PAYMENT].attempts == 2
+    assert status_of(tx) == ("Not Sent", "type_not_selected", "none")
+    assert feed_rows(tx)[PAYMENT_KEY].attempts == 2
 
 
 def test_repeated_requeue_has_one_effect(tx):
-    open_clinic(tx)
-    take(tx, supplies())
-    choose(tx, BOTH, since=AFTERWARDS)
+    create_clinic(tx)
+    import_chunk(tx, supplies())
+    set_clinic_settings(tx, BOTH, since=AFTERWARDS)
 
-    assert [requeue(tx, [PAYMENT, PAYMENT], NOW, WHO).count for _ in range(2)] == [1, 1]
-    sweep(tx)
-    assert requeue(tx, [PAYMENT], NOW, WHO) == Requeued(0, (PAYMENT,))
-    assert ledger(tx) == [("25.00", "2026-06-05")]
+    assert [requeue(tx, [PAYMENT_KEY, PAYMENT_KEY], NOW, WHO).count for _ in range(2)] == [1, 1]
+    retry_due(tx)
+    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(0, (PAYMENT_KEY,))
+    assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
 def test_requeue_restores_a_payment_removed_from_billing(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     first = saved_payment("25.00")
-    take(tx, first)
-    take(tx, next_version(first, charge_type="Supplies"))
-    assert stand(tx) == ("Not Sent", "type_not_selected", "removed")
-    choose(tx, BOTH, since=AFTERWARDS)
-    requeue(tx, [PAYMENT], NOW, WHO)
-    sweep(tx)
+    import_chunk(tx, first)
+    import_chunk(tx, next_version(first, charge_type="Supplies"))
+    assert status_of(tx) == ("Not Sent", "type_not_selected", "removed")
+    set_clinic_settings(tx, BOTH, since=AFTERWARDS)
+    requeue(tx, [PAYMENT_KEY], NOW, WHO)
+    retry_due(tx)
 
-    assert stand(tx) == IMPORTED
-    assert [amount for amount, _ in ledger(tx)] == ["25.00", "-25.00", "25.00"]
+    assert status_of(tx) == IMPORTED
+    assert [amount for amount, _ in ledger_entries(tx)] == ["25.00", "-25.00", "25.00"]
 
 
 def test_requeue_skips_keys_without_work(tx):
-    open_clinic(tx)
-    take(tx, saved_payment("25.00"))
-    keys = [PAYMENT, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", "refused:" + "9" * 5000, ""]
+    create_clinic(tx)
+    import_chunk(tx, saved_payment("25.00"))
+    keys = [PAYMENT_KEY, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", "refused:" + "9" * 5000, ""]
 
     assert requeue(tx, keys, NOW, WHO) == Requeued(0, tuple(keys))
 
 
 def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
-    open_clinic(tx)
-    take(tx, supplies("2026/06/1"))
-    (payment,) = feed(tx)
+    create_clinic(tx)
+    import_chunk(tx, supplies("2026/06/1"))
+    (payment,) = feed_rows(tx)
 
     assert payment == "clinic/2026/06/1/1"
     assert requeue(tx, [payment], NOW, WHO) == Requeued(1)
@@ -126,8 +136,8 @@ def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
     ids=["status", "reason", "clinic", "both", "in Billing already"],
 )
 def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
-    open_clinic(tx)
-    take(
+    create_clinic(tx)
+    import_chunk(
         tx,
         saved_payment("25.00"),
         supplies("a"),
@@ -141,48 +151,48 @@ def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
 
 
 def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     exhaust(tx, saved_payment("25.00"))
 
-    row = feed(tx)[PAYMENT]
+    row = feed_rows(tx)[PAYMENT_KEY]
     assert (row.status, row.reason, row.detail) == (
         "Not Sent",
         "retries_exhausted",
         "OperationalError: the disk is full",
     )
-    assert [wording.history(each.code) for each in reporting.timeline(tx, PAYMENT)] == ["Failed", "Not Sent"]
+    assert [wording.history(each.code) for each in reporting.timeline(tx, PAYMENT_KEY)] == ["Failed", "Not Sent"]
 
-    assert requeue(tx, [PAYMENT], NOW, WHO) == Requeued(1)
-    sweep(tx)
-    assert (stand(tx), ledger(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
+    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(1)
+    retry_due(tx)
+    assert (status_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
     assert dead_letters(tx) == []
 
 
 def test_exhausted_event_without_a_known_error_says_so(tx):
     retrying.dead_letter(tx, stream_entries([saved_payment("25.00")]), run_context())
 
-    assert feed(tx)[PAYMENT].detail == retrying.UNDETERMINED
+    assert feed_rows(tx)[PAYMENT_KEY].detail == retrying.UNDETERMINED
 
 
 def test_requeued_dead_letter_uses_the_current_settings(tx):
-    open_clinic(tx)
+    create_clinic(tx)
     exhaust(tx, supplies())
-    choose(tx, BOTH, since=AFTERWARDS)
+    set_clinic_settings(tx, BOTH, since=AFTERWARDS)
     requeue_matching(tx, RequeueFilter(Status.NOT_SENT, Reason.RETRIES_EXHAUSTED), NOW, WHO)
-    sweep(tx)
+    retry_due(tx)
 
-    assert stand(tx) == IMPORTED
+    assert status_of(tx) == IMPORTED
 
 
 @pytest.mark.parametrize(
     "garbage", [b"\xff\xfe", event_body(payment_fields(amount_paid="a lot"))], ids=["unreadable", "readable key"]
 )
 def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbage):
-    take(tx, garbage)
+    import_chunk(tx, garbage)
     (row,) = dead_letters(tx)
 
     assert requeue(tx, [row.refused], NOW, WHO) == Requeued(1)
-    sweep(tx)
+    retry_due(tx)
 
     (again,) = dead_letters(tx)
     assert (again.refused, again.status, again.attempts) == (row.refused, "Validation Failed", 2)
@@ -194,20 +204,20 @@ def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbag
 
 
 def test_dead_letters_are_requeued_by_status(tx):
-    take(tx, b"one", b"two", saved_payment())
+    import_chunk(tx, b"one", b"two", saved_payment())
 
     assert requeue_matching(tx, RequeueFilter(Status.VALIDATION_FAILED, Reason.INVALID_EVENT), NOW, WHO).count == 2
 
 
 def test_failing_line_is_postponed_alone(tx):
-    open_clinic(tx)
-    take(tx, supplies(), supplies("other"))
-    requeue(tx, [PAYMENT], NOW, WHO)
+    create_clinic(tx)
+    import_chunk(tx, supplies(), supplies("other"))
+    requeue(tx, [PAYMENT_KEY], NOW, WHO)
 
     retrying.postpone_line(tx, run_context(), "DataError: what the database said")
 
-    assert (stand(tx), feed(tx)[PAYMENT].detail) == (
+    assert (status_of(tx), feed_rows(tx)[PAYMENT_KEY].detail) == (
         ("Transmission Pending", None, "held"),
         "DataError: what the database said",
     )
-    assert stand(tx, "clinic/other/1") == ("Not Sent", "type_not_selected", "none")
+    assert status_of(tx, "clinic/other/1") == ("Not Sent", "type_not_selected", "none")

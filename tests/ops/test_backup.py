@@ -23,8 +23,8 @@ from payments.store.migrations import upgrade
 from tasks.feed import stream
 from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
-from tests.builders.events import deleted_payment, event_body, run_context, saved_payment
-from tests.builders.office import Office, paid
+from tests.builders.events import deleted_payment, event_body, paid, run_context, saved_payment
+from tests.builders.office import Office
 from tests.engines import scratch_database
 
 STREAM, TODAY, MAY, JUNE = "emr:payments", date(2026, 6, 30), Month.parse("2026-05"), Month.parse("2026-06")
@@ -99,7 +99,7 @@ def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_
     with transaction(source.database) as tx:
         office = Office(tx, TODAY)
         office.publish(saved_payment(**paid("40.00", "2026-05-04", payment_id="old")))
-        office.close("2026-05")
+        office.close_months("2026-05")
     source.publish(*(saved_payment(**paid(f"{10 + n}.00", "2026-06-05", payment_id=f"p-{n}")) for n in range(20)))
     source.import_pending(8)
 

@@ -29,8 +29,8 @@ from payments.store.migrations import is_current
 from tasks.feed import stream
 from tasks.feed.dispatcher import REPLY_PREFIX
 from tasks.resources import connect_redis
-from tests.builders.events import saved_patient, saved_payment
-from tests.builders.office import Office, paid
+from tests.builders.events import paid, saved_patient, saved_payment
+from tests.builders.office import Office
 from tests.engines import scratch_database
 from tests.ops.composed import PROBE, content
 from tests.store.test_partitions import BY_MONTH
@@ -145,13 +145,13 @@ def test_service_roles_have_sufficient_rights(application):
         office = Office(tx, date(2026, 6, 10))
         payment = saved_payment(**paid("25.00", "2026-05-05"))
         office.publish(payment, saved_payment(**paid("9.00", "2026-06-05", payment_id="other")), b"no event")
-        office.day(date(2026, 7, 2))
-        office.close("2026-05")
+        office.set_today(date(2026, 7, 2))
+        office.close_months("2026-05")
         office.publish(saved_payment(**paid("30.00", "2026-05-05", version=2)))
         assert len(office.accept_all(date(2026, 7, 1))) == 1
         office.requeue(["clinic/other/1"])
-        office.distribute()
-        assert len(office.entries()) == 3
+        office.distribute_all()
+        assert len(office.ledger_entries()) == 3
     assert is_current(application)
 
 

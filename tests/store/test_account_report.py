@@ -14,13 +14,14 @@ from payments.store.reports.account import AppliedRow
 from payments.store.reports.payment_log import LogFilter
 from tests.builders.events import (
     deleted_payment,
+    paid,
     run_context,
     saved_charge,
     saved_patient,
     saved_payment,
     stream_entries,
 )
-from tests.builders.office import Office, paid
+from tests.builders.office import Office
 
 TODAY = date(2020, 6, 10)
 VISIT = "2020-06-05"
@@ -38,7 +39,7 @@ class Case:
 def owes(office: Office, amount: str) -> None:
     """Publish a charge for the visit, and distribute."""
     office.publish(saved_charge("visit", amount, date_of_service=VISIT))
-    office.distribute()
+    office.distribute_all()
 
 
 def visit(version: int, amount: str, **more: object) -> object:
@@ -70,8 +71,8 @@ def adjusted(office: Office) -> None:
         saved_payment(version=1, **paid("60.00", "2020-04-08")),
         saved_charge("c", "50.00", date_of_service="2020-04-08"),
     )
-    office.distribute()
-    office.close("2020-04")
+    office.distribute_all()
+    office.close_months("2020-04")
     office.publish(saved_payment(version=2, **paid("45.00", "2020-04-08")))
     office.accept_all()
 
@@ -163,7 +164,7 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
         saved_payment(payment_id="a", **paid("40.00", "2020-06-05")),
         saved_payment(payment_id="b", **paid("2.00", "2020-06-06")),
     )
-    office.distribute()
+    office.distribute_all()
     assert account.applied_to(tx, "patient") == [
         AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("25.00")),
         AppliedRow("clinic/a/1", "clinic/new", date(2020, 6, 5), dollars("15.00")),
@@ -171,7 +172,7 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
     ]
 
     office.publish(saved_charge("new", "0.00", date_of_service="2020-06-05", version=2))
-    office.distribute()
+    office.distribute_all()
 
     assert account.applied_to(tx, None) == [
         AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("28.00")),

@@ -9,8 +9,8 @@ from payments.core.finding import FindingReason
 from payments.core.history import HistoryCode
 from payments.store.db.connection import Transaction
 from payments.wording import FINDING_REASONS, HISTORY_CODES
-from tests.builders.events import saved_payment
-from tests.builders.office import Office, paid
+from tests.builders.events import paid, saved_payment
+from tests.builders.office import Office
 
 SENTENCES = {reason.value: text_ for reason, text_ in FINDING_REASONS.items()}
 

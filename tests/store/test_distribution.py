@@ -11,8 +11,8 @@ from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Transaction
 from payments.store.ledger import distribution
-from tests.builders.events import saved_charge, saved_patient, saved_payment
-from tests.builders.office import Office, paid
+from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
+from tests.builders.office import Office
 
 TODAY = date(2020, 6, 10)
 VISIT = "2020-06-05"

@@ -14,7 +14,7 @@ from payments.journeys import reporting, retention
 from payments.journeys.retention import Retention
 from payments.store.db import partitions
 from tests.builders.events import next_version, saved_payment
-from tests.journeys.billing import ledger, open_clinic, take
+from tests.builders.ledger import create_clinic, import_chunk, ledger_entries
 
 TODAY = date(2026, 6, 10)
 BY_MONTH = (*partitions.EVENTS, *partitions.HISTORY, *partitions.AUDIT)
@@ -54,9 +54,9 @@ def test_missed_months_are_created_later(tx):
 
 
 def test_rows_move_to_their_partition_when_it_is_created(tx):
-    open_clinic(tx)
-    take(tx, saved_payment("25.00"), saved_payment("30.00", payment_id="old", saved_at="2019-02-01T10:00:00Z"))
-    take(tx, saved_payment("30.00", payment_id="ahead", saved_at="2031-02-01T10:00:00Z"))
+    create_clinic(tx)
+    import_chunk(tx, saved_payment("25.00"), saved_payment("30.00", payment_id="old", saved_at="2019-02-01T10:00:00Z"))
+    import_chunk(tx, saved_payment("30.00", payment_id="ahead", saved_at="2031-02-01T10:00:00Z"))
     assert rows_by_partition(tx, "events") == {"default": 3}
     before = history_of_payment(tx)
 
@@ -70,44 +70,44 @@ def test_rows_move_to_their_partition_when_it_is_created(tx):
 
 def test_rows_are_partitioned_by_the_utc_month(tx):
     retention.create_partitions(tx, TODAY)
-    open_clinic(tx)
+    create_clinic(tx)
     # In the clinic's time zone it is still May.
-    take(tx, saved_payment("25.00", saved_at="2026-05-31T20:00:00-07:00"))
+    import_chunk(tx, saved_payment("25.00", saved_at="2026-05-31T20:00:00-07:00"))
 
     assert rows_by_partition(tx, "events") == {"2026_06": 1}
 
 
 @pytest.mark.parametrize("partitioned", ["before the first", "between the two", "before both, and again"])
 def test_repeated_event_counts_once_in_any_partition(tx, partitioned):
-    open_clinic(tx)
+    create_clinic(tx)
     event = saved_payment("25.00")
     if partitioned.startswith("before"):
         retention.create_partitions(tx, TODAY)
-    take(tx, event)
+    import_chunk(tx, event)
     retention.create_partitions(tx, date(2026, 9, 1) if partitioned.endswith("again") else TODAY)
-    take(tx, event)
+    import_chunk(tx, event)
 
-    assert ledger(tx) == [("25.00", "2026-06-05")]
+    assert ledger_entries(tx) == [("25.00", "2026-06-05")]
     assert history_of_payment(tx) == ["Imported", "Received"]
     assert sum(rows_by_partition(tx, "events").values()) == 1
 
 
 def test_same_event_id_with_other_content_is_a_conflict(tx):
     retention.create_partitions(tx, TODAY)
-    open_clinic(tx)
+    create_clinic(tx)
     event = saved_payment("25.00")
-    take(tx, event)
-    take(tx, next_version(event, event_id=str(event.event_id), amount_paid="26.00", amount_due="26.00"))
+    import_chunk(tx, event)
+    import_chunk(tx, next_version(event, event_id=str(event.event_id), amount_paid="26.00", amount_due="26.00"))
 
-    assert ledger(tx) == [("25.00", "2026-06-05")]
+    assert ledger_entries(tx) == [("25.00", "2026-06-05")]
     assert "version_conflict" in [row.reason for row in reporting.claims_feed(tx, reporting.FeedFilter())]
 
 
 def test_expired_months_are_dropped_and_the_ledger_is_kept(tx):
     retention.create_partitions(tx, TODAY)
-    open_clinic(tx)
+    create_clinic(tx)
     event = saved_payment("25.00")
-    take(tx, event)
+    import_chunk(tx, event)
     retention.create_partitions(tx, date(2027, 7, 1))
 
     assert retention.drop_expired(tx, date(2027, 6, 30), Retention(events=2, history=12)) == 11 + 5
@@ -118,8 +118,8 @@ def test_expired_months_are_dropped_and_the_ledger_is_kept(tx):
     assert retention.drop_expired(tx, date(2027, 7, 1), Retention(history=12)) == 5
     assert history_of_payment(tx) == []
     # The version of the line still identifies the repeated event.
-    take(tx, event)
-    assert ledger(tx) == [("25.00", "2026-06-05")]
+    import_chunk(tx, event)
+    assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
 def test_nothing_is_dropped_without_a_retention(tx):
@@ -130,8 +130,8 @@ def test_nothing_is_dropped_without_a_retention(tx):
 
 def test_partition_of_older_rows_is_dropped_with_the_oldest_month(tx):
     retention.create_partitions(tx, TODAY)
-    open_clinic(tx)
-    take(tx, saved_payment("25.00", saved_at="2019-02-01T10:00:00Z"))
+    create_clinic(tx)
+    import_chunk(tx, saved_payment("25.00", saved_at="2019-02-01T10:00:00Z"))
     retention.drop_expired(tx, TODAY, Retention(events=1))
     assert rows_by_partition(tx, "events") == {"before": 1}
 

@@ -13,8 +13,8 @@ from payments.store.db.connection import connect
 from payments.store.migrations import is_current, is_in_tables, upgrade
 from payments.store.tables import metadata
 from tests.builders.events import saved_payment
+from tests.builders.ledger import create_clinic, import_chunk, ledger_entries, set_month_state
 from tests.engines import scratch_database
-from tests.journeys.billing import ledger, open_clinic, set_month, take
 
 
 @contextmanager
@@ -75,18 +75,18 @@ def test_later_schema_is_current_and_left_unchanged(postgres_url, empty_ledger):
     ],
 )
 def test_entries_cannot_be_changed(tx, statement):
-    open_clinic(tx)
-    take(tx, saved_payment("25.00"))
+    create_clinic(tx)
+    import_chunk(tx, saved_payment("25.00"))
 
     with pytest.raises(DBAPIError, match="append-only"), tx.begin_nested():
         tx.execute(text(statement))
 
-    assert ledger(tx) == [("25.00", "2026-06-05")]
+    assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
 @pytest.mark.parametrize(("state", "refused"), [("OPEN", False), ("SCHEDULED", False), ("CLOSED", True)])
 def test_entry_with_deposit_date_in_closed_month_is_refused(tx, state, refused):
-    set_month(tx, "2026-05", state)
+    set_month_state(tx, "2026-05", state)
     for day in ("2026-04-30", "2026-06-01"):
         tx.execute(text(INSERT), {"day": day})
 
@@ -116,13 +116,13 @@ def test_inserting_an_entry_creates_its_month(tx):
     ],
 )
 def test_closed_month_cannot_be_changed(tx, statement):
-    set_month(tx, "2026-05", "CLOSED")
+    set_month_state(tx, "2026-05", "CLOSED")
 
     with pytest.raises(DBAPIError, match="a closed month stays as it is"), tx.begin_nested():
         tx.execute(text(statement))
 
 
 def test_closed_month_of_another_company_has_no_effect(tx):
-    set_month(tx, "2026-05", "CLOSED")
+    set_month_state(tx, "2026-05", "CLOSED")
 
     tx.execute(text(INSERT.replace("'company'", "'other'")), {"day": "2026-05-01"})

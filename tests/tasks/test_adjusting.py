@@ -14,8 +14,8 @@ from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
 from tasks.adjusting import apply_adjustments
-from tests.builders.events import deleted_payment, run_context, saved_payment, stream_entries
-from tests.builders.office import Office, paid
+from tests.builders.events import deleted_payment, paid, run_context, saved_payment, stream_entries
+from tests.builders.office import Office
 
 TODAY = datetime.now(UTC).date()
 
@@ -36,7 +36,7 @@ def company_with_closed_month(resources):
             office = Office(tx, date(2020, 6, 10), company, company)
             configuring.set_company(tx, CompanyUpdate(company, adjustments=policy), now=office.now, who="user:admin")
             office.publish(*(saved_payment(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "ab"))
-            office.close("2020-04")
+            office.close_months("2020-04")
             office.publish(*(deleted_payment(payment_id=each, version=2, **line) for each in "ab"))
         return line
 
@@ -81,7 +81,7 @@ def test_zero_due_and_changed_note_wait_for_a_biller_under_any_policy(resources,
         nothing_due = saved_payment(payment_id="z", **line, **(paid("5.00", "2020-05-08") | {"amount_due": "0.00"}))
         office = Office(tx, date(2020, 6, 10), **{name: line[name] for name in ("company_id", "clinic_id")})
         office.publish(note, nothing_due)
-        office.close("2020-05")
+        office.close_months("2020-05")
         office.publish(
             saved_payment(payment_id="n", version=2, memo="by the window", **line, **paid("5.00", "2020-05-08"))
         )

@@ -14,8 +14,8 @@ from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
 from tasks.closing import close, close_months
-from tests.builders.events import run_context, saved_payment, stream_entries
-from tests.builders.office import Office, paid
+from tests.builders.events import paid, run_context, saved_payment, stream_entries
+from tests.builders.office import Office
 
 APRIL, MAY = Month(2020, 4), Month(2020, 5)
 NOW = datetime.now(UTC)

@@ -11,8 +11,8 @@ from payments.store.db.connection import transaction
 from tasks import detecting
 from tasks.detecting import detect_exceptions
 from tasks.resources import connect_redis
-from tests.builders.events import deleted_payment, run_context, saved_payment, stream_entries
-from tests.builders.office import Office, paid
+from tests.builders.events import deleted_payment, paid, run_context, saved_payment, stream_entries
+from tests.builders.office import Office
 
 NOTHING = "opened 0, recomputed 0, closed by themselves 0"
 
@@ -31,7 +31,7 @@ def april(resources):
     with transaction(resources.database) as tx:
         office = Office(tx, date(2020, 6, 10), company, company)
         office.publish(*(saved_payment(payment_id=each, **line, **paid("25.00", "2020-04-08")) for each in "abc"))
-        office.close("2020-04")
+        office.close_months("2020-04")
     return line
 
 

@@ -15,8 +15,8 @@ from payments.store.reports import account
 from tasks import distributing
 from tasks.distributing import apply_immediately, distribute_payments
 from tasks.resources import connect_redis
-from tests.builders.events import run_context, saved_charge, saved_patient, saved_payment, stream_entries
-from tests.builders.office import Office, paid
+from tests.builders.events import paid, run_context, saved_charge, saved_patient, saved_payment, stream_entries
+from tests.builders.office import Office
 from tests.tasks.dispatching import arguments_of
 
 DAY = "2020-06-05"

@@ -12,8 +12,8 @@ from config.settings import read_settings
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
 from tests.builders.events import saved_payment
+from tests.builders.ledger import create_clinic, import_chunk
 from tests.engines import scratch_database
-from tests.journeys.billing import open_clinic, take
 
 MINUTE = timedelta(minutes=1)
 BY_ROW = ("lines", "entries", "patients", "events_default")
@@ -63,10 +63,10 @@ def sequentially_scanned(tx):
 @pytest.mark.slow
 def test_importer_never_scans_a_table_even_if_it_started_on_an_empty_ledger(opened):
     with transaction(opened("importer").database) as tx:
-        open_clinic(tx)
+        create_clinic(tx)
         for number in range(20):
-            take(tx, saved_payment("25.00", payment_id=f"payment-{number}"))
-            take(tx, saved_payment("26.00", payment_id=f"payment-{number}", version=2))
+            import_chunk(tx, saved_payment("25.00", payment_id=f"payment-{number}"))
+            import_chunk(tx, saved_payment("26.00", payment_id=f"payment-{number}", version=2))
 
         assert sequentially_scanned(tx) == []
 

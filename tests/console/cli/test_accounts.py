@@ -12,8 +12,7 @@ from payments.contract.event import ChargeType, Event
 from payments.journeys import configuring, distributing, importing, reporting
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
-from tests.builders.events import run_context, saved_charge, saved_patient, saved_payment, stream_entries
-from tests.builders.office import paid
+from tests.builders.events import paid, run_context, saved_charge, saved_patient, saved_payment, stream_entries
 from tests.console.conftest import CommitBeforeCall, Terminal
 
 ACCOUNT_KEYS = "patient payments_total unassigned balance".split()

@@ -10,11 +10,11 @@ from payments.store.db.connection import Database
 from tests.builders.company import Company
 from tests.builders.events import (
     deleted_payment,
+    paid,
     saved_charge,
     saved_patient,
     saved_payment,
 )
-from tests.builders.office import paid
 from tests.console.conftest import Terminal
 
 REPORTS = {

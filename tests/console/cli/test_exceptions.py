@@ -7,8 +7,7 @@ import pytest
 
 from payments.store.db.connection import Database
 from tests.builders.company import Company
-from tests.builders.events import deleted_payment, saved_patient, saved_payment
-from tests.builders.office import paid
+from tests.builders.events import deleted_payment, paid, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 
 DOCUMENTED_KEYS = (

@@ -10,8 +10,7 @@ from payments.core.line import IMPORT_USER
 from payments.core.month import Month
 from payments.store.db.connection import Database, transaction
 from tests.builders.company import Company
-from tests.builders.events import saved_patient, saved_payment
-from tests.builders.office import paid
+from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 
 KEYS = "company month state closed_at payments_total".split()

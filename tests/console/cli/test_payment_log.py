@@ -15,11 +15,11 @@ from payments.store.db.connection import Database
 from tests.builders.company import Company
 from tests.builders.events import (
     deleted_payment,
+    paid,
     saved_charge,
     saved_patient,
     saved_payment,
 )
-from tests.builders.office import paid
 from tests.console.conftest import Terminal
 
 KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from payments.access import authentication
 from payments.access.authentication import AuditFilter, AuditRow
 from payments.contract.event import ChargeType
-from tests.builders.events import saved_patient, saved_payment
-from tests.builders.office import Office, paid
+from tests.builders.events import paid, saved_patient, saved_payment
+from tests.builders.office import Office
 from tests.console.web.conftest import Browser, Ledger
 
 LoggedIn = Callable[[str], Browser]
@@ -70,7 +70,7 @@ def edit_in_closed_month(ledger: Ledger, clinic: str, company: str) -> None:
 
     def work(office: Office) -> None:
         office.publish(saved_patient(company_id=company), first)
-        office.close("2026-06")
+        office.close_months("2026-06")
         office.publish(again)
 
     ledger.office(clinic, work, company_id=company)

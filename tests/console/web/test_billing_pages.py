@@ -8,8 +8,7 @@ import zipfile
 from fastapi import FastAPI
 
 from console.reports.payment_log import PAYMENT_LOG
-from tests.builders.events import saved_patient, saved_payment
-from tests.builders.office import paid
+from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, flash_message, rows
 

@@ -9,8 +9,7 @@ import pytest
 
 from console.web.pages import choices
 from payments.contract.event import ChargeType
-from tests.builders.events import saved_patient, saved_payment
-from tests.builders.office import paid
+from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import Browser, Ledger
 from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
 

@@ -46,7 +46,7 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(logged_
     wait_until(lambda: "<strong>7</strong> of 7 payments requeued" in support.get(run).text)
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Pending"}
 
-    ledger.office(clinic, lambda office: office.sweep())
+    ledger.office(clinic, lambda office: office.run_sweeps())
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Successful"}
 
 

@@ -43,7 +43,7 @@ def test_would_flow_predicts_the_result_of_a_save(
 )
 def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, policy: str, sentence: str) -> None:
     office = Office(tx, date(2026, 6, 10))
-    office.close("2026-04")
+    office.close_months("2026-04")
     configuring.set_company(tx, CompanyUpdate("company", adjustments=policy), now=office.now, who="user:admin")
 
     preview = eligibility_preview.would_flow(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)

@@ -1,0 +1,84 @@
+"""Import, retry and read on one transaction: functions for tests of a single payment."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from payments.contract.event import ChargeType, Event
+from payments.core.eligibility import ClinicSettings
+from payments.core.import_stats import ImportStats
+from payments.journeys import configuring, importing, reporting, retrying
+from payments.journeys.configuring import SettingsUpdate
+from payments.journeys.reporting import FeedFilter, FeedRow
+from payments.store.db.connection import Transaction
+from tests.builders.events import BACKOFF, COPAYS, NOW, SAVED_AT, run_context, saved_patient, stream_entries
+
+NO_RETRIES: tuple[timedelta, ...] = ()
+SETTINGS_SINCE = SAVED_AT - timedelta(days=30)
+PAYMENT_KEY = "clinic/payment/1"
+
+
+def create_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id: str = "clinic") -> None:
+    """Create a clinic with these settings, and one patient."""
+    set_clinic_settings(tx, settings, SETTINGS_SINCE, clinic_id)
+    import_chunk(tx, saved_patient())
+
+
+def set_clinic_settings(tx: Transaction, settings: ClinicSettings, since: datetime, clinic_id: str = "clinic") -> None:
+    """Give a clinic these settings from `since` on."""
+    update = SettingsUpdate(clinic_id, "company", settings.integration, settings.charge_types)
+    configuring.set_clinic(tx, update, now=since, who="user:admin")
+
+
+def sending(*charge_types: ChargeType) -> ClinicSettings:
+    """Return the settings of a clinic that sends these charge types."""
+    return ClinicSettings(integration=True, charge_types=frozenset(charge_types))
+
+
+def import_chunk(
+    tx: Transaction, *events: Event | bytes, now: datetime = NOW, backoff_schedule: object = BACKOFF
+) -> ImportStats:
+    """Import events in one chunk."""
+    return importing.import_events(tx, stream_entries(events), run_context(now, backoff_schedule))
+
+
+def retry_due(tx: Transaction, now: datetime = NOW, backoff_schedule: object = BACKOFF) -> ImportStats:
+    """Re-evaluate the lines that are due, and then the dead letters."""
+    context = run_context(now, backoff_schedule)
+    return retrying.retry_due(tx, context, 500) + importing.retry_dead_letters(tx, context, 500)
+
+
+def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
+    """Return a clinic's rows of the Claims Feed by payment; each payment has one row."""
+    rows = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
+    assert len({row.payment for row in rows}) == len(rows)
+    return {row.payment: row for row in rows}
+
+
+def status_of(tx: Transaction, payment: str = PAYMENT_KEY) -> tuple[str, str | None, str]:
+    """Return the status, reason and application of a payment."""
+    row = feed_rows(tx)[payment]
+    return row.status, row.reason, row.application
+
+
+def ledger_entries(tx: Transaction, payment_id: str = "payment") -> list[tuple[str, str]]:
+    """Return the entries of a payment as (amount, deposit date), in the order of posting."""
+    found = tx.execute(
+        text(
+            "SELECT amount::text, deposit_date::text FROM entries JOIN lines ON lines.id = line_ref "
+            "WHERE payment_id = :payment_id ORDER BY entries.id"
+        ),
+        {"payment_id": payment_id},
+    )
+    return [(amount, day) for amount, day in found]
+
+
+def set_month_state(tx: Transaction, month: str, state: str) -> None:
+    """Set the state of a month directly, without closing it."""
+    tx.execute(
+        text(
+            "INSERT INTO company_months (company_id, month, state) VALUES ('company', CAST(:day AS date), :state) "
+            "ON CONFLICT (company_id, month) DO UPDATE SET state = excluded.state"
+        ),
+        {"day": f"{month}-01", "state": state},
+    )
