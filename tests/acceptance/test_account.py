@@ -2,31 +2,30 @@
 
 import json
 import time
-import uuid
 from decimal import Decimal
 
 from tests.acceptance.events import ALL_TYPES, COMPANY, DAY, Event, deletion, key, patient, payment, total
 from tests.acceptance.stack import Row, Stack
+from tests.builders.events import event_fields
 
 IMMEDIATE_SECONDS_MAX = 8
 """Long enough for a busy machine, and too short for the nightly distribution."""
 
 
 def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int = 1) -> Event:
-    return {
-        "schema": 1,
-        "type": "charge.saved",
-        "event_id": str(uuid.uuid4()),
-        "company_id": COMPANY,
-        "clinic_id": clinic,
-        "patient_id": f"{clinic}-ada",
-        "charge_id": charge_id,
-        "version": version,
-        "saved_at": f"{DAY}T12:00:00-07:00",
-        "date_of_service": day,
-        "patient_balance": balance,
-        "insurance_open": False,
-    }
+    """Return the save of a charge of the clinic's patient."""
+    return event_fields(
+        "charge.saved",
+        company_id=COMPANY,
+        clinic_id=clinic,
+        patient_id=f"{clinic}-ada",
+        charge_id=charge_id,
+        version=version,
+        saved_at=f"{DAY}T12:00:00-07:00",
+        date_of_service=day,
+        patient_balance=balance,
+        insurance_open=False,
+    )
 
 
 def account(stack: Stack, clinic: str) -> Row:

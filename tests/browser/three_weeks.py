@@ -10,6 +10,7 @@ from emr.client import body_of
 from emr.simulator import clinics_of, simulate
 from tests.acceptance.events import Event
 from tests.acceptance.stack import Stack
+from tests.builders.events import event_fields
 
 COMPANY, DAYS, SEED, FIRST_DAY = "acme", 21, 7, date(2026, 9, 21)
 CLINICS = {"clinic-001": "north", "clinic-002": "south", "clinic-003": "east", "clinic-004": "west"}
@@ -73,20 +74,18 @@ class ThreeWeeks:
         paid = [each for each in self.events if each["patient_id"] == patient_id and each.get("date_of_service")]
         days = sorted({str(each["date_of_service"]) for each in paid})
         for number, day in enumerate(days):
-            yield {
-                "schema": 1,
-                "type": "charge.saved",
-                "event_id": f"00000000-0000-4000-8001-{number:012}",
-                "company_id": COMPANY,
-                "clinic_id": "north",
-                "patient_id": patient_id,
-                "charge_id": f"c-{501 + number}",
-                "version": 1,
-                "saved_at": f"{day}T18:00:00-07:00",
-                "date_of_service": day,
-                "patient_balance": ("25.00", "40.00", "61.50")[number % 3],
-                "insurance_open": number == len(days) - 1,
-            }
+            yield event_fields(
+                "charge.saved",
+                event_id=f"00000000-0000-4000-8001-{number:012}",
+                company_id=COMPANY,
+                clinic_id="north",
+                patient_id=patient_id,
+                charge_id=f"c-{501 + number}",
+                saved_at=f"{day}T18:00:00-07:00",
+                date_of_service=day,
+                patient_balance=("25.00", "40.00", "61.50")[number % 3],
+                insurance_open=number == len(days) - 1,
+            )
 
     def _is_in_september(self, event: Event) -> bool:
         plain = event["charge_type"] == "Copay" and event["paid"] and not event["internal_payment"]

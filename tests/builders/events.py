@@ -65,6 +65,12 @@ def payment_fields(**changes: object) -> dict[str, Any]:
     return {name: value for name, value in content.items() if value is not ...}
 
 
+def event_fields(event_type: str, **changes: object) -> dict[str, Any]:
+    """Return the JSON object of an event that is no save of a payment, with the keys that every such event has."""
+    content = {name: _PAYMENT_FIELDS.get(name) for name in _KEYS_OF[event_type]}
+    return {**content, "type": event_type, "event_id": str(uuid4()), **changes}
+
+
 def event_body(content: Event | dict[str, Any]) -> bytes:
     """Return the bytes of an event on the stream."""
     return (
@@ -87,14 +93,14 @@ def saved_payment(amount: str | None = None, **changes: object) -> PaymentSaved:
 
 def deleted_payment(**changes: object) -> PaymentDeleted:
     """Return the deletion of a line."""
-    event = read_event(event_body(_only("payment.deleted", changes)))
+    event = read_event(event_body(event_fields("payment.deleted", **changes)))
     assert isinstance(event, PaymentDeleted)
     return event
 
 
 def saved_patient(patient_id: str = "patient", **changes: object) -> PatientSaved:
     """Return the save of a patient."""
-    event = read_event(event_body(_only("patient.saved", changes | {"patient_id": patient_id})))
+    event = read_event(event_body(event_fields("patient.saved", **(changes | {"patient_id": patient_id}))))
     assert isinstance(event, PatientSaved)
     return event
 
@@ -107,7 +113,7 @@ def saved_charge(charge_id: str, balance: str, **changes: object) -> ChargeSaved
         "date_of_service": "2026-06-05",
         "insurance_open": False,
     }
-    event = read_event(event_body(_only("charge.saved", content | changes)))
+    event = read_event(event_body(event_fields("charge.saved", **(content | changes))))
     assert isinstance(event, ChargeSaved)
     return event
 
@@ -145,8 +151,3 @@ def ledger_posting(amount: str, day: str = "2026-06-05", method: Method = Method
 def line_key(payment_id: str = "payment", clinic_id: str = "clinic", line_id: str = "1") -> LineKey:
     """Return the key of a line."""
     return LineKey(clinic_id, payment_id, line_id)
-
-
-def _only(event_type: str, changes: dict[str, object]) -> dict[str, Any]:
-    content = {name: _PAYMENT_FIELDS.get(name) for name in _KEYS_OF[event_type]}
-    return {**content, "type": event_type, "event_id": str(uuid4()), **changes}

@@ -13,12 +13,10 @@ import redis
 from config.urls import default_broker_url
 from console.cli import main
 from payments.access.authentication import HashCost
-from payments.contract.event import ChargeType, Event
-from payments.journeys import configuring, importing
-from payments.journeys.configuring import SettingsUpdate
 from payments.store.db import connection
-from payments.store.db.connection import Database, connect, transaction
-from tests.builders.events import NOW, run_context, stream_entries
+from payments.store.db.connection import Database, connect
+from tests.builders.committed import CommittedLedger
+from tests.builders.events import NOW
 from tests.engines import flush, scratch_database
 
 # Cheap hashing: the tests log in many users.
@@ -56,22 +54,6 @@ class Terminal:
         return Result(status, *self._capfd.readouterr())
 
 
-class Billing:
-    """The committed ledger of the commands. It is shared, so each test uses separate clinics."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def clinic(self, clinic_id: str, *types: ChargeType) -> None:
-        with transaction(self._database) as tx:
-            update = SettingsUpdate(clinic_id, "company", integration=True, charge_types=types or list(ChargeType))
-            configuring.set_clinic(tx, update, now=NOW, who="user:admin")
-
-    def import_events(self, *events: Event | bytes) -> None:
-        with transaction(self._database) as tx:
-            importing.import_events(tx, stream_entries(events), run_context())
-
-
 @pytest.fixture(scope="package")
 def ledger_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
     with scratch_database(postgres_url, empty_ledger) as url:
@@ -86,8 +68,9 @@ def ledger_database(ledger_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def billing(ledger_database: Database) -> Billing:
-    return Billing(ledger_database)
+def billing(ledger_database: Database) -> CommittedLedger:
+    """Return the ledger of the commands. It is shared, so each test uses separate clinics."""
+    return CommittedLedger(ledger_database, NOW)
 
 
 @pytest.fixture

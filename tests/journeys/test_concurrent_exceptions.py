@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import PaymentSaved
-from payments.journeys import adjusting, detecting, importing, reporting
+from payments.journeys import adjusting, detecting, reporting
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Database, transaction
-from tests.builders.events import deleted_payment, paid, run_context, saved_payment, stream_entries
+from tests.builders.committed import CommittedLedger
+from tests.builders.events import deleted_payment, paid, saved_payment
 from tests.builders.office import Office
 from tests.journeys.test_concurrent_workers import run_concurrently
 
@@ -22,27 +23,24 @@ LINES, SWEEPS, ROUNDS = 60, 3, 8
 NOW = datetime(2020, 6, 12, 12, tzinfo=UTC)
 
 
-class April:
+class April(CommittedLedger):
     """A new company whose April is closed with payments of 25.00. All its methods commit."""
 
     def __init__(self, database: Database, number: int) -> None:
-        self.database, self.company = database, f"april-{uuid4()}"
-        self.here = {"company_id": self.company, "clinic_id": self.company}
+        super().__init__(database, NOW)
+        self.company = f"april-{uuid4()}"
+        self.ids = {"company_id": self.company, "clinic_id": self.company}
         with transaction(database) as tx:
             office = Office(tx, date(2020, 4, 30), self.company, self.company)
             office.publish(
-                *(saved_payment(payment_id=f"p{n}", **self.here, **paid("25.00", "2020-04-08")) for n in range(number))
+                *(saved_payment(payment_id=f"p{n}", **self.ids, **paid("25.00", "2020-04-08")) for n in range(number))
             )
             office.set_today(date(2020, 6, 10))
             office.close_months("2020-04")
 
     def version_of(self, name: str, amount: str, version: int) -> PaymentSaved:
         """Return a version of one of the payments."""
-        return saved_payment(payment_id=name, version=version, **self.here, **paid(amount, "2020-04-08"))
-
-    def import_events(self, *events: object) -> None:
-        with transaction(self.database) as tx:
-            importing.import_events(tx, stream_entries(events), run_context(NOW))
+        return saved_payment(payment_id=name, version=version, **self.ids, **paid(amount, "2020-04-08"))
 
     def detect_all(self) -> None:
         """Detect exceptions until no unlocked line remains."""
@@ -80,7 +78,7 @@ def april(shared: Database) -> Callable[[int], April]:
 def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], April]) -> None:
     company = april(LINES)
     names = [f"p{number}" for number in range(LINES)]
-    company.import_events(*(deleted_payment(payment_id=name, version=2, **company.here) for name in names))
+    company.import_events(*(deleted_payment(payment_id=name, version=2, **company.ids) for name in names))
 
     run_concurrently(*[company.detect_all] * SWEEPS)
     company.detect_all()
@@ -89,13 +87,13 @@ def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], Apri
     assert sorted(row.payment.split("/")[1] for row in opened) == sorted(names)
     company.import_events(
         *(
-            saved_payment(payment_id=name, version=3, **company.here, **paid("30.00", "2020-04-08"))
+            saved_payment(payment_id=name, version=3, **company.ids, **paid("30.00", "2020-04-08"))
             for name in names[:30]
         )
     )
     company.import_events(
         *(
-            saved_payment(payment_id=name, version=3, **company.here, **paid("25.00", "2020-04-08"))
+            saved_payment(payment_id=name, version=3, **company.ids, **paid("25.00", "2020-04-08"))
             for name in names[30:]
         )
     )
@@ -111,7 +109,7 @@ def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], Apri
 
 def test_concurrent_accepts_of_all_exceptions_post_each_once(april: Callable[[int], April]) -> None:
     company = april(10)
-    company.import_events(*(deleted_payment(payment_id=f"p{n}", version=2, **company.here) for n in range(10)))
+    company.import_events(*(deleted_payment(payment_id=f"p{n}", version=2, **company.ids) for n in range(10)))
     company.detect_all()
     numbers = [row.id for row in company.exceptions(only_open=True)]
 

@@ -15,8 +15,9 @@ from payments.contract.event import ChargeType, PaymentSaved
 from payments.core.balancing import ReconcilingItem
 from payments.store.db.connection import Database, transaction
 from tasks.balancing import balance_week
-from tests.builders.events import saved_patient, saved_payment
-from tests.console.conftest import Billing, Terminal
+from tests.builders.committed import CommittedLedger
+from tests.builders.events import NOW, saved_patient, saved_payment
+from tests.console.conftest import Terminal
 
 DOCUMENTED = (
     "emr_total billing_total internal not_sent pending invalid zero_due closed_month prior_period date_differences "
@@ -31,8 +32,8 @@ UNSENT = saved_payment("9.00", payment_id="type", charge_type="Supplies", **HERE
 @pytest.fixture(scope="module")
 def week_payments(ledger_database: Database) -> None:
     """A clinic that sends Copays, with one imported Copay and one payment of another type."""
-    billing = Billing(ledger_database)
-    billing.clinic("weighed", ChargeType.COPAY)
+    billing = CommittedLedger(ledger_database, NOW)
+    billing.set_clinic("weighed", ChargeType.COPAY)
     billing.import_events(saved_patient("pat-weighed"), PLAIN, UNSENT)
 
 

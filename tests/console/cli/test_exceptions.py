@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from payments.store.db.connection import Database
-from tests.builders.company import Company
+from tests.builders.committed import Company
 from tests.builders.events import deleted_payment, paid, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 

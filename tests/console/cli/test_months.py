@@ -9,7 +9,7 @@ import pytest
 from payments.core.line import IMPORT_USER
 from payments.core.month import Month
 from payments.store.db.connection import Database, transaction
-from tests.builders.company import Company
+from tests.builders.committed import Company
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 

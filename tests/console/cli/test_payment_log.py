@@ -12,7 +12,7 @@ import pytest
 from payments.contract.event import Event
 from payments.core.line import IMPORT_USER
 from payments.store.db.connection import Database
-from tests.builders.company import Company
+from tests.builders.committed import Company
 from tests.builders.events import (
     deleted_payment,
     paid,

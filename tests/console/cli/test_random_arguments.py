@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from console.cli import main
+from tests.builders.committed import CommittedLedger
 from tests.builders.events import saved_patient, saved_payment
-from tests.console.conftest import Billing, Terminal
+from tests.console.conftest import Terminal
 from tests.console.strategies import numbers_and_days, words
 from tests.examples import example_count
 
@@ -53,9 +54,9 @@ def lines(draw: st.DrawFn) -> list[str]:
 
 
 def test_any_arguments_succeed_or_fail_with_one_line(
-    terminal: Terminal, billing: Billing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    terminal: Terminal, billing: CommittedLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    billing.clinic("typed")
+    billing.set_clinic("typed")
     billing.import_events(saved_patient(), saved_payment("25.00", clinic_id="typed"), b"no event")
 
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))

@@ -9,8 +9,9 @@ import pytest
 
 from console.reports.output import as_json, write_csv
 from payments.contract.event import ChargeType
+from tests.builders.committed import CommittedLedger
 from tests.builders.events import deleted_payment, saved_patient, saved_payment
-from tests.console.conftest import Billing, Terminal
+from tests.console.conftest import Terminal
 
 FEED_KEYS = "payment version clinic patient charge_type amount saved_at status reason attempts".split()
 LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
@@ -20,9 +21,9 @@ INTEGRATION = "Integration Import, Not mapped to a user"
 
 
 @pytest.fixture
-def north(billing: Billing) -> str:
+def north(billing: CommittedLedger) -> str:
     """A clinic that sends Copays, with one imported payment, one of another type and one invalid event."""
-    billing.clinic("north", ChargeType.COPAY)
+    billing.set_clinic("north", ChargeType.COPAY)
     here = {"clinic_id": "north", "patient_id": "pat-north"}
     billing.import_events(
         saved_patient("pat-north"),
@@ -105,8 +106,8 @@ def test_grouped_payment_log_uses_the_group_as_key(terminal: Terminal, group: st
     assert [list(row.items()) for row in rows] == [[(group, value), ("count", 1), ("total", "1025.00")]]
 
 
-def test_timeline_lists_events_in_order(terminal: Terminal, billing: Billing) -> None:
-    billing.clinic("story")
+def test_timeline_lists_events_in_order(terminal: Terminal, billing: CommittedLedger) -> None:
+    billing.set_clinic("story")
     here = {"clinic_id": "story", "patient_id": "pat-story"}
     billing.import_events(saved_patient("pat-story"), saved_payment("25.00", **here))
     billing.import_events(deleted_payment(version=2, **here))
@@ -120,8 +121,8 @@ def test_timeline_lists_events_in_order(terminal: Terminal, billing: Billing) ->
     ]
 
 
-def test_timeline_of_an_invalid_event_names_the_field(terminal: Terminal, billing: Billing) -> None:
-    billing.clinic("misread")
+def test_timeline_of_an_invalid_event_names_the_field(terminal: Terminal, billing: CommittedLedger) -> None:
+    billing.set_clinic("misread")
     billing.import_events(b'{"schema":1,"type":"payment.saved","clinic_id":"misread","payment_id":"p","line_id":"1"}')
 
     (refused,) = terminal.run(*"timeline misread/p/1 --format json".split()).rows

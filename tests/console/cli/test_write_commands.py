@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from payments.contract.event import ChargeType
+from tests.builders.committed import CommittedLedger
 from tests.builders.events import saved_patient, saved_payment
-from tests.console.conftest import NOWHERE, Billing, Terminal
+from tests.console.conftest import NOWHERE, Terminal
 
 ALL_TYPES = [str(kind) for kind in ChargeType]
 STREAM = "emr:payments"
@@ -38,8 +39,8 @@ def test_omitted_clinic_settings_stay_unchanged(terminal: Terminal) -> None:
 
 
 @pytest.mark.usefixtures("feed")
-def test_requeue_skips_imported_payments(terminal: Terminal, billing: Billing) -> None:
-    billing.clinic("r1", ChargeType.COPAY)
+def test_requeue_skips_imported_payments(terminal: Terminal, billing: CommittedLedger) -> None:
+    billing.set_clinic("r1", ChargeType.COPAY)
     here = {"clinic_id": "r1", "patient_id": "pat-r1"}
     billing.import_events(
         saved_patient("pat-r1"),
@@ -58,8 +59,8 @@ def test_requeue_skips_imported_payments(terminal: Terminal, billing: Billing) -
     assert steps[-1]["who"].startswith("user:")
 
 
-def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, billing: Billing) -> None:
-    billing.clinic("r2", ChargeType.COPAY)
+def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, billing: CommittedLedger) -> None:
+    billing.set_clinic("r2", ChargeType.COPAY)
     billing.import_events(
         saved_payment("6.00", payment_id="out", charge_type="Other", clinic_id="r2", patient_id="pat-r2")
     )
@@ -71,9 +72,9 @@ def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, 
 
 
 def test_requeue_by_status_works_without_a_queue(
-    terminal: Terminal, billing: Billing, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, billing: CommittedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    billing.clinic("r2", ChargeType.COPAY)
+    billing.set_clinic("r2", ChargeType.COPAY)
     here = {"clinic_id": "r2", "patient_id": "pat-r2", "charge_type": "Other"}
     billing.import_events(*(saved_payment("5.00", payment_id=number, **here) for number in "abc"))
     monkeypatch.setenv("REDIS_URL", NOWHERE)

@@ -22,12 +22,11 @@ from console.web.app import create_app
 from payments.access import authentication
 from payments.access.authentication import Password
 from payments.access.rights import Role, User
-from payments.contract.event import ChargeType, Event
-from payments.journeys import configuring, importing
+from payments.contract.event import ChargeType
+from payments.journeys import configuring
 from payments.journeys.configuring import SettingsUpdate
-from payments.store.db.connection import Database, transaction
-from tests.builders.events import run_context, stream_entries
-from tests.builders.office import Office
+from payments.store.db.connection import Database
+from tests.builders.committed import ClinicLedger
 from tests.console.conftest import CHEAP
 from tests.engines import scratch_database
 
@@ -156,34 +155,6 @@ def csrf_of(page: Response) -> str:
     return found[1]
 
 
-class Ledger:
-    """Imports events into the console's database and commits them."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def office(
-        self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
-    ) -> None:
-        """Run `work` with an office of a clinic, then set the clinic's charge types (default: all)."""
-        now = datetime.now(UTC)
-        with transaction(self._database) as tx:
-            office = Office(tx, now.date(), company_id, clinic)
-            office.now = now
-            work(office)
-            update = SettingsUpdate(clinic, company_id, integration=True, charge_types=types or list(ChargeType))
-            configuring.set_clinic(tx, update, now=datetime.now(UTC), who="user:admin")
-
-    def import_events(self, clinic: str, *events: Event | bytes) -> None:
-        """Import events of a clinic that sends all charge types."""
-        self.office(clinic, lambda office: office.publish(*events))
-
-    def import_unconfigured(self, *events: Event | bytes) -> None:
-        """Import events without changing any clinic's settings."""
-        with transaction(self._database) as tx:
-            importing.import_events(tx, stream_entries(events), run_context(datetime.now(UTC)))
-
-
 @pytest.fixture
-def ledger(ledger_database: Database) -> Ledger:
-    return Ledger(ledger_database)
+def ledger(ledger_database: Database) -> ClinicLedger:
+    return ClinicLedger(ledger_database)

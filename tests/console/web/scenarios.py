@@ -11,9 +11,10 @@ from fastapi import FastAPI
 from payments.access import authentication
 from payments.access.authentication import AuditFilter, AuditRow
 from payments.contract.event import ChargeType
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.builders.office import Office
-from tests.console.web.conftest import Browser, Ledger
+from tests.console.web.conftest import Browser
 
 LoggedIn = Callable[[str], Browser]
 
@@ -45,11 +46,11 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def add_not_sent(ledger: Ledger, clinic: str, *payment_ids: str) -> None:
+def add_not_sent(ledger: ClinicLedger, clinic: str, *payment_ids: str) -> None:
     """Save Supplies payments at a clinic that sends Copays only."""
     ledger.office(clinic, lambda office: office.publish(saved_patient()), ChargeType.COPAY)
     moment = datetime.now(UTC).isoformat()
-    ledger.import_unconfigured(
+    ledger.import_events(
         *(
             saved_payment("9.00", clinic_id=clinic, payment_id=each, charge_type="Supplies", saved_at=moment)
             for each in payment_ids
@@ -63,7 +64,7 @@ def exception_of(browser: Browser, clinic: str) -> dict[str, Any]:
     return row
 
 
-def edit_in_closed_month(ledger: Ledger, clinic: str, company: str) -> None:
+def edit_in_closed_month(ledger: ClinicLedger, clinic: str, company: str) -> None:
     """Edit a payment of a closed month from 25.00 to 35.00."""
     first = saved_payment(clinic_id=clinic, company_id=company, **paid("25.00", "2026-06-05"))
     again = saved_payment(clinic_id=clinic, company_id=company, version=2, **paid("35.00", "2026-06-05"))

@@ -4,15 +4,13 @@ from fastapi import FastAPI
 
 from payments.access import authentication
 from payments.access.authentication import AuditFilter
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_patient, saved_payment
-from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows
 
 
-def test_viewing_a_patient_is_audited(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
-    ledger.import_events(
-        "looks", saved_patient("p-looked-at"), saved_payment(clinic_id="looks", patient_id="p-looked-at")
-    )
+def test_viewing_a_patient_is_audited(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
+    ledger.publish("looks", saved_patient("p-looked-at"), saved_payment(clinic_id="looks", patient_id="p-looked-at"))
     front = logged_in("front-office")
 
     for path, query in (
@@ -36,7 +34,7 @@ def test_viewing_a_patient_is_audited(logged_in: LoggedIn, ledger: Ledger, site:
     assert [row.subject for row in seen].count("p-looked-at") == 4
 
 
-def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
     add_not_sent(ledger, "audited", "shoes")
     ledger.office("audited-too", lambda office: None)
     name, password = {"name": "new-one"}, {"password": "long enough it is"}

@@ -8,12 +8,12 @@ import zipfile
 from fastapi import FastAPI
 
 from console.reports.payment_log import PAYMENT_LOG
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
-from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, flash_message, rows
 
 
-def test_exception_is_accepted_once_and_only_as_shown(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+def test_exception_is_accepted_once_and_only_as_shown(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
     clinic = "accepting"
     edit_in_closed_month(ledger, clinic, "company-a")
     billing = logged_in("billing")
@@ -40,7 +40,9 @@ def test_exception_is_accepted_once_and_only_as_shown(logged_in: LoggedIn, ledge
     assert audit_rows(site, "accepted exception")[0].who == "user:billing"
 
 
-def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(
+    logged_in: LoggedIn, ledger: ClinicLedger
+) -> None:
     billing = logged_in("billing")
     for clinic, company in (("agreeing", "company-b"), ("bulk-1", "company-c"), ("bulk-2", "company-d")):
         edit_in_closed_month(ledger, clinic, company)
@@ -57,7 +59,9 @@ def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(logged_
     assert rows(billing, "/api/exceptions", clinic="bulk-1") == []
 
 
-def test_log_export_contains_no_formulas_and_is_audited(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+def test_log_export_contains_no_formulas_and_is_audited(
+    logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI
+) -> None:
     clinic = "exports"
     evil = '=HYPERLINK("http://evil.example","x")'
     refund = saved_payment(
@@ -85,7 +89,9 @@ def test_log_export_contains_no_formulas_and_is_audited(logged_in: LoggedIn, led
     ]
 
 
-def test_months_are_scheduled_cancelled_and_closed_after_confirmation(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_months_are_scheduled_cancelled_and_closed_after_confirmation(
+    logged_in: LoggedIn, ledger: ClinicLedger
+) -> None:
     billing, company = logged_in("billing"), "company-m"
     payment = saved_payment(clinic_id="months", company_id=company, **paid("25.00", "2026-06-05"))
     known = saved_patient(company_id=company)

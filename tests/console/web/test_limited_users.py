@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from payments.store.db.connection import Database
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_patient, saved_payment
-from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser, Ledger
+from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser
 
 LoggedIn = Callable[[str], Browser]
 
@@ -17,12 +18,12 @@ CALLS = ("/api/claims-feed", "/api/exceptions", "/api/payment-log", "/api/balanc
 
 @pytest.fixture(scope="module", autouse=True)
 def both_clinics(ledger_database: Database) -> None:
-    ledger = Ledger(ledger_database)
+    ledger = ClinicLedger(ledger_database)
     for clinic, payment_id in ((CLINIC, "own-payment"), (OTHER_CLINIC, FOREIGN)):
         payment = saved_payment("25.00", clinic_id=clinic, payment_id=payment_id, patient_id=OWN)
         free = saved_payment(clinic_id=clinic, payment_id=f"{payment_id}-free", patient_id=OWN, amount_due="0.00")
         broken = f'{{"clinic_id": "{clinic}", "payment_id": "{payment_id}-broken", "line_id": "1"}}'.encode()
-        ledger.import_events(clinic, saved_patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
+        ledger.publish(clinic, saved_patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
 
 
 @pytest.mark.parametrize("path", [*PAGES, *CALLS])

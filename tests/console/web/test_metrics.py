@@ -12,8 +12,9 @@ from httpx import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from console.web.metrics import METRICS, CachedGauge
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_payment
-from tests.console.web.conftest import METRICS_TOKEN, Ledger
+from tests.console.web.conftest import METRICS_TOKEN
 from tests.console.web.scenarios import edit_in_closed_month
 
 OPS = Path(__file__).resolve().parents[3] / "docs" / "ops"
@@ -31,9 +32,9 @@ def scrape(anonymous_client: Client) -> Samples:
     }
 
 
-def test_metrics_match_the_ledger(anonymous_client: Client, ledger: Ledger) -> None:
+def test_metrics_match_the_ledger(anonymous_client: Client, ledger: ClinicLedger) -> None:
     before = scrape(anonymous_client)
-    ledger.import_events("measured", saved_payment(clinic_id="measured", internal_payment=True), b"{no event, measured")
+    ledger.publish("measured", saved_payment(clinic_id="measured", internal_payment=True), b"{no event, measured")
     after = scrape(anonymous_client)
 
     assert set(after) == set(METRICS)
@@ -45,9 +46,9 @@ def test_metrics_match_the_ledger(anonymous_client: Client, ledger: Ledger) -> N
     assert after["payments_count"]["Not Sent", "retries_exhausted"] == 0
 
 
-def test_held_payment_counts_as_retrying_and_as_retry(anonymous_client: Client, ledger: Ledger) -> None:
+def test_held_payment_counts_as_retrying_and_as_retry(anonymous_client: Client, ledger: ClinicLedger) -> None:
     before = scrape(anonymous_client)
-    ledger.import_events("measured", saved_payment(clinic_id="measured", payment_id="early", patient_id="comes-later"))
+    ledger.publish("measured", saved_payment(clinic_id="measured", payment_id="early", patient_id="comes-later"))
     after = scrape(anonymous_client)
 
     for name in ("payments_retries", "payments_retrying"):
@@ -78,7 +79,7 @@ def test_alerts_use_only_existing_metrics() -> None:
     assert {name for expression in alerts for name in NAME.findall(expression)} <= set(METRICS)
 
 
-def test_dashboard_and_alerts_use_only_existing_labels(anonymous_client: Client, ledger: Ledger) -> None:
+def test_dashboard_and_alerts_use_only_existing_labels(anonymous_client: Client, ledger: ClinicLedger) -> None:
     edit_in_closed_month(ledger, "labelled", "company-labelled")
     answer = anonymous_client.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
     families = {family.name: family.samples for family in text_string_to_metric_families(answer.text)}

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 
 from payments.access import authentication
 from payments.access.rights import Role, User
-from tests.console.web.conftest import CHEAP, PASSWORD, Ledger
+from tests.builders.committed import ClinicLedger
+from tests.console.web.conftest import CHEAP, PASSWORD
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -59,7 +60,7 @@ def test_api_answers_every_call_as_openapi_describes(address: str, token: str, t
 
 
 def test_api_answers_calls_with_existing_ids_as_openapi_describes(
-    logged_in: LoggedIn, ledger: Ledger, address: str, token: str, tmp_path: Path
+    logged_in: LoggedIn, ledger: ClinicLedger, address: str, token: str, tmp_path: Path
 ) -> None:
     edit_in_closed_month(ledger, CLINIC, COMPANY)
     number = exception_of(logged_in("billing"), CLINIC)["id"]

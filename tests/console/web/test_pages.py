@@ -9,8 +9,9 @@ import pytest
 
 from console.web.pages import choices
 from payments.contract.event import ChargeType
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
-from tests.console.web.conftest import Browser, Ledger
+from tests.console.web.conftest import Browser
 from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
 
 
@@ -28,9 +29,9 @@ def get_in_zone(browser: Browser, zone: str, path: str) -> str:
     return browser.client.get(path, headers={"cookie": header}).text
 
 
-def test_times_are_shown_in_the_browsers_time_zone_or_utc(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_times_are_shown_in_the_browsers_time_zone_or_utc(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     payment = saved_payment(clinic_id="zones", saved_at="2026-06-05T23:30:00-07:00")
-    ledger.import_events("zones", saved_patient(), payment)
+    ledger.publish("zones", saved_patient(), payment)
     path, billing = "/claims-feed?clinic=zones", logged_in("billing")
 
     for zone, shown in (
@@ -115,14 +116,14 @@ def test_error_page_shows_navigation_and_a_link_back(logged_in: LoggedIn, addres
         assert (odd.status_code, ">Back</a>" in odd.text) == (422, False)
 
 
-def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     clinic, company = "requeue-preview", "company-requeue-preview"
     edit_in_closed_month(ledger, clinic, company)
     ledger.office(
         clinic, lambda office: office.publish(saved_patient(company_id=company)), ChargeType.COPAY, company_id=company
     )
     here = {"clinic_id": clinic, "company_id": company, "saved_at": datetime.now(UTC).isoformat()}
-    ledger.import_unconfigured(
+    ledger.import_events(
         saved_payment(payment_id="flows", charge_type="Supplies", **here, **paid("9.00", "2026-07-05")),
         saved_payment(payment_id="closed", charge_type="Supplies", **here, **paid("4.00", "2026-06-05")),
         saved_payment(payment_id="out", charge_type="Wellness", **here, **paid("2.00", "2026-07-05")),
@@ -149,7 +150,7 @@ def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Led
     assert "Requeue 4 payments" in page
 
 
-def test_clinic_page_counts_not_sent_payments_that_would_be_sent_now(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_clinic_page_counts_not_sent_payments_that_would_be_sent_now(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     add_not_sent(ledger, "counting", "one", "two")
     support = logged_in("support")
 
@@ -158,7 +159,7 @@ def test_clinic_page_counts_not_sent_payments_that_would_be_sent_now(logged_in: 
     assert "they would be sent." in support.get("/clinic", clinic="counting").text
 
 
-def test_clinics_are_filtered_by_name_and_by_difference(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_clinics_are_filtered_by_name_and_by_difference(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     for name, types in (("compared-a", ["Copay"]), ("compared-b", ["Copay"]), ("compared-c", ["Other"])):
         ledger.office(name, lambda office: None, *map(ChargeType, types))
     support = logged_in("support")
@@ -170,8 +171,8 @@ def test_clinics_are_filtered_by_name_and_by_difference(logged_in: LoggedIn, led
     assert shown(find="compared", like="compared-a", differing="true") == ["compared-a", "compared-c"]
 
 
-def test_viewing_an_unknown_month_stores_nothing(logged_in: LoggedIn, ledger: Ledger) -> None:
-    ledger.import_events("months-seen", saved_patient(), saved_payment(clinic_id="months-seen"))
+def test_viewing_an_unknown_month_stores_nothing(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    ledger.publish("months-seen", saved_patient(), saved_payment(clinic_id="months-seen"))
     billing = logged_in("billing")
 
     assert billing.get("/months", company="company", month="1999-01").status_code == 200
@@ -179,7 +180,7 @@ def test_viewing_an_unknown_month_stores_nothing(logged_in: LoggedIn, ledger: Le
     assert "1999-01" not in {row["month"] for row in billing.get("/api/months", company="company").json()["rows"]}
 
 
-def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     company = "company-order"
     payments = (
         saved_payment(clinic_id="order", company_id=company, payment_id=day, **paid("25.00", day))
@@ -199,7 +200,7 @@ def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger
     assert "Closed with a payments total of <strong>25.00</strong>. The ledger still matches it." in closed
 
 
-def test_patient_id_of_two_companies_has_two_accounts(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_patient_id_of_two_companies_has_two_accounts(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     for name, amount in (("twin-a", "25.00"), ("twin-b", "9.00")):
         here = {"clinic_id": name, "company_id": f"company-{name}", "patient_id": "twin"}
         known = saved_patient("twin", company_id=f"company-{name}")
@@ -228,9 +229,9 @@ def test_overview_shows_today_by_default(logged_in: LoggedIn) -> None:
 
 @pytest.mark.parametrize("path", ["/claims-feed", "/exceptions", "/payment-log", "/balancing"])
 def test_clinic_filter_offers_some_names_and_accepts_any(
-    logged_in: LoggedIn, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, path: str
+    logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    ledger.import_events("zz-last", saved_patient())
+    ledger.publish("zz-last", saved_patient())
     assert '<option value="zz-last">' in logged_in("billing").get(path).text
 
     monkeypatch.setattr(choices, "OFFERED_MAX", 1)

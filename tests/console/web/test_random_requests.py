@@ -21,19 +21,10 @@ from payments.access.rights import Role, User
 from payments.contract.event import Method
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import transaction
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import NOW, saved_patient, saved_payment
 from tests.console.strategies import numbers_and_days, words
-from tests.console.web.conftest import (
-    CHEAP,
-    CLINIC,
-    PASSWORD,
-    Browser,
-    Ledger,
-    client_at,
-    csrf_of,
-    send_login,
-    served,
-)
+from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, client_at, csrf_of, send_login, served
 from tests.engines import scratch_database
 from tests.examples import example_count
 
@@ -119,13 +110,13 @@ def site(
         with transaction(database) as tx:
             for role in Role:
                 authentication.add_user(tx, User(USER_NAMES[role], role), Password(PASSWORD, CHEAP), NOW, "tests")
-        Ledger(database).import_events(
+        ClinicLedger(database).publish(
             CLINIC,
             saved_patient(),
             saved_payment("25.00", clinic_id=CLINIC),
             saved_payment("5.00", clinic_id=CLINIC, payment_id="other"),
         )
-        Ledger(database).import_unconfigured(
+        ClinicLedger(database).import_events(
             b"no event", saved_payment("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late")
         )
         with served(app) as address:

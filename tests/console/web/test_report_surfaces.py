@@ -23,9 +23,9 @@ from console.reports.payment_log import PAYMENT_LOG, payment_log_sums
 from console.reports.settings import SETTINGS
 from console.reports.timeline import TIMELINE
 from console.reports.users import USERS
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_patient, saved_payment
 from tests.console.conftest import Terminal
-from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
 
 CLINIC, COMPANY, PATIENT = "surfaces", "surfaces-company", "surfaces-patient"
@@ -93,10 +93,10 @@ FILTERS: dict[str, list[dict[str, str]]] = {
 @pytest.fixture(scope="module")
 def payments(ledger_database: Any) -> None:
     """A payment edited after its month was closed, and a payment that was not sent."""
-    ledger = Ledger(ledger_database)
+    ledger = ClinicLedger(ledger_database)
     edit_in_closed_month(ledger, CLINIC, COMPANY)
     add_not_sent(ledger, "left-out", "shoes")
-    ledger.import_events(
+    ledger.publish(
         "surfaces-2", saved_patient(PATIENT), saved_payment("9.00", clinic_id="surfaces-2", patient_id=PATIENT)
     )
 

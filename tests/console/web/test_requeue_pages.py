@@ -7,12 +7,12 @@ from fastapi import FastAPI
 from payments.core.outcome import Status
 from payments.journeys import requeueing
 from payments.journeys.requeueing import FeedFilter
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import deleted_payment, saved_patient, saved_payment
-from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows, flash_message, rows, wait_until
 
 
-def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
     add_not_sent(ledger, "rows", "shoes")
     support = logged_in("support")
     page = support.get("/claims-feed", status="Not Sent", clinic="rows").text
@@ -30,7 +30,9 @@ def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger:
     assert [(row.who, row.subject) for row in audit_rows(site, "requeued")][:1] == [("user:support", "rows/shoes/1")]
 
 
-def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(
+    logged_in: LoggedIn, ledger: ClinicLedger
+) -> None:
     clinic = "ticking"
     add_not_sent(ledger, clinic, *(f"shoes-{number}" for number in range(7)))
     support = logged_in("support")
@@ -50,7 +52,7 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(logged_
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Successful"}
 
 
-def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
     clinic, support = "stopping", logged_in("support")
     add_not_sent(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
     wanted, now = FeedFilter(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
@@ -73,7 +75,9 @@ def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: Ledger, site
     assert [row.who for row in audit_rows(site, "requeue stopped")][:1] == ["user:support"]
 
 
-def test_requeue_run_of_a_restarted_console_can_be_resumed(logged_in: LoggedIn, ledger: Ledger, site: FastAPI) -> None:
+def test_requeue_run_of_a_restarted_console_can_be_resumed(
+    logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI
+) -> None:
     add_not_sent(ledger, "stalling", "shoes")
     wanted, long_ago = (
         FeedFilter(status=Status.NOT_SENT, clinics=("stalling",)),
@@ -90,7 +94,7 @@ def test_requeue_run_of_a_restarted_console_can_be_resumed(logged_in: LoggedIn, 
     wait_until(lambda: "<strong>1</strong> of 1 payment requeued" in support.get(f"/requeue-runs/{number}").text)
 
 
-def test_feed_pages_contain_each_payment_once(logged_in: LoggedIn, ledger: Ledger) -> None:
+def test_feed_pages_contain_each_payment_once(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     clinic = "paging"
     moments = [f"2026-06-05T{10 + number // 3:02}:00:00+00:00" for number in range(11)]
     events = [
@@ -99,7 +103,7 @@ def test_feed_pages_contain_each_payment_once(logged_in: LoggedIn, ledger: Ledge
     ]
     gone = deleted_payment(clinic_id=clinic, payment_id="p03", version=2, saved_at="2026-06-05T20:00:00+00:00")
     conflict = b'{"clinic_id": "paging", "payment_id": "odd", "line_id": "1", "version": 1}'
-    ledger.import_events(clinic, saved_patient(), *events, gone, conflict)
+    ledger.publish(clinic, saved_patient(), *events, gone, conflict)
     billing = logged_in("billing")
 
     seen, after = [], None

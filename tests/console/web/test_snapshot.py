@@ -5,21 +5,21 @@ from types import ModuleType
 import pytest
 
 from payments.store.reports import account, exceptions, payment_log
+from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_patient, saved_payment
 from tests.console.conftest import CommitBeforeCall
-from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month
 
 
 @pytest.mark.parametrize(("module", "question"), [(account, "summaries"), (payment_log, "read_page")])
 def test_account_totals_match_its_payments_despite_concurrent_imports(
-    logged_in: LoggedIn, ledger: Ledger, commit_before_call: CommitBeforeCall, question: str, module: ModuleType
+    logged_in: LoggedIn, ledger: ClinicLedger, commit_before_call: CommitBeforeCall, question: str, module: ModuleType
 ) -> None:
     clinic = f"moment-{question}"
 
     def pays(payment_id: str, amount: str) -> None:
         payment = saved_payment(amount, payment_id=payment_id, clinic_id=clinic, patient_id=clinic)
-        ledger.import_events(clinic, saved_patient(clinic), payment)
+        ledger.publish(clinic, saved_patient(clinic), payment)
 
     pays("before", "25.00")
     commit_before_call(module, question, lambda: pays("then", "7.00"))
@@ -30,7 +30,7 @@ def test_account_totals_match_its_payments_despite_concurrent_imports(
 
 
 def test_exception_count_matches_the_list_despite_concurrent_detection(
-    logged_in: LoggedIn, ledger: Ledger, commit_before_call: CommitBeforeCall
+    logged_in: LoggedIn, ledger: ClinicLedger, commit_before_call: CommitBeforeCall
 ) -> None:
     commit_before_call(exceptions, "counts", lambda: edit_in_closed_month(ledger, "moment-edit", "moment-edit"))
     page, after = (logged_in("billing").get("/exceptions", clinic="moment-edit").text for _ in range(2))

@@ -10,8 +10,8 @@ from payments.core.month import MonthState
 from payments.journeys import configuring, eligibility_preview
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.store.db.connection import Transaction
+from tests.builders.committed import ClinicLedger
 from tests.builders.office import Office
-from tests.console.web.conftest import Ledger
 from tests.console.web.scenarios import LoggedIn
 
 
@@ -55,7 +55,7 @@ def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, po
 
 
 @pytest.fixture
-def preview_clinics(logged_in: LoggedIn, ledger: Ledger) -> LoggedIn:
+def preview_clinics(logged_in: LoggedIn, ledger: ClinicLedger) -> LoggedIn:
     """A company with a clinic that sends Copays only, a switched-off clinic, and a closed June."""
     ledger.office("preview", _switch_off_a_clinic_and_close_june, ChargeType.COPAY, company_id="company-f")
     return logged_in

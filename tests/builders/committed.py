@@ -1,6 +1,8 @@
 """Committed data for commands, pages and workers, which open their own transactions."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from payments.contract.event import ChargeType, Event
@@ -11,6 +13,7 @@ from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import run_context, stream_entries
+from tests.builders.office import Office
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 BATCH = 500
@@ -19,8 +22,13 @@ BATCH = 500
 class CommittedLedger:
     """A database in which each call commits. Tests share it, so each test uses its own clinic or company ids."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, now: datetime | None = None) -> None:
+        """Use the given time for every change, or the current time if `now` is None."""
+        self.database, self._now = database, now
+
+    def now(self) -> datetime:
+        """Return the time of a change."""
+        return self._now or datetime.now(UTC)
 
     def set_clinic(
         self, clinic_id: str, *types: ChargeType, company_id: str = "company", since: datetime | None = None
@@ -28,12 +36,31 @@ class CommittedLedger:
         """Make a clinic send these charge types, or all, from `since` on."""
         update = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=types or list(ChargeType))
         with transaction(self.database) as tx:
-            configuring.set_clinic(tx, update, now=since or datetime.now(UTC), who="user:admin")
+            configuring.set_clinic(tx, update, now=since or self.now(), who="user:admin")
 
-    def import_events(self, *events: Event | bytes, now: datetime | None = None) -> ImportStats:
+    def import_events(self, *events: Event | bytes) -> ImportStats:
         """Import events in one chunk. The exceptions stay as they are."""
         with transaction(self.database) as tx:
-            return importing.import_events(tx, stream_entries(events), run_context(now or datetime.now(UTC)))
+            return importing.import_events(tx, stream_entries(events), run_context(self.now()))
+
+
+class ClinicLedger(CommittedLedger):
+    """A committed ledger to which the offices of single clinics publish."""
+
+    def office(
+        self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
+    ) -> None:
+        """Run `work` with an office of a clinic, then set the clinic's charge types (default: all)."""
+        now = self.now()
+        with transaction(self.database) as tx:
+            office = Office(tx, now.date(), company_id, clinic)
+            office.now = now
+            work(office)
+        self.set_clinic(clinic, *types, company_id=company_id)
+
+    def publish(self, clinic: str, *events: Event | bytes) -> None:
+        """Import events of a clinic that sends all charge types, and run the sweeps."""
+        self.office(clinic, lambda office: office.publish(*events))
 
 
 class Company(CommittedLedger):
@@ -48,20 +75,20 @@ class Company(CommittedLedger):
 
     def publish(self, *events: Event | bytes) -> None:
         """Import events, and detect exceptions."""
-        now = datetime.now(UTC)
+        now = self.now()
         with transaction(self.database) as tx:
             importing.import_events(tx, stream_entries(events), run_context(now))
             detecting.detect(tx, now, "tests-1", BATCH)
 
     def distribute(self) -> None:
         """Distribute every account by the four rules, as each night does."""
-        now = datetime.now(UTC)
+        now = self.now()
         with transaction(self.database) as tx:
             distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)
 
     def distribute_queued(self) -> None:
         """Distribute the accounts that recent events changed."""
-        now = datetime.now(UTC)
+        now = self.now()
         with transaction(self.database) as tx:
             distributing.distribute_queued(tx, now.date(), now, BATCH)
 
