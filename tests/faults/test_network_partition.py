@@ -9,13 +9,11 @@ from sqlalchemy import text
 from config.engines import Engines
 from devstack.engines import embedded_engines
 from emr.client import PaymentFeed
-from payments.contract.event import ChargeType
-from payments.journeys import configuring
-from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import connect, transaction
 from payments.store.migrations import upgrade
 from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
+from tests.builders.committed import CommittedLedger
 from tests.builders.events import NOW, saved_patient, saved_payment
 from tests.faults import network_hosts
 from tests.faults.network_hosts import Host
@@ -63,12 +61,9 @@ def sockets_of(engines: Engines):
 @pytest.fixture(scope="module")
 def database(engines):
     database = connect(engines.database_url, application_name="tests")
-    with transaction(database) as tx:
-        for number in range(8):
-            wish = SettingsUpdate(
-                f"clinic-{number}", f"company-{number}", integration=True, charge_types=list(ChargeType)
-            )
-            configuring.set_clinic(tx, wish, now=NOW, who="user:admin")
+    ledger = CommittedLedger(database, NOW)
+    for number in range(8):
+        ledger.set_clinic(f"clinic-{number}", company_id=f"company-{number}")
     yield database
     database.dispose()
 

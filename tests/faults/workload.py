@@ -38,8 +38,8 @@ def open_clinics(tx: Transaction) -> Oracle:
     """Configure the simulated clinics, and return an oracle with the same settings."""
     chosen = clinics_of(CLINICS, _SETTINGS_SEED)
     for clinic in chosen:
-        wish = SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
-        configuring.set_clinic(tx, wish, now=datetime.now(UTC), who="user:admin")
+        update = SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
+        configuring.set_clinic(tx, update, now=datetime.now(UTC), who="user:admin")
     return Oracle(
         {
             clinic.clinic_id: Clinic(clinic.company_id, clinic.integration, frozenset(map(str, clinic.types)))

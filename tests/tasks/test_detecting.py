@@ -11,7 +11,8 @@ from payments.store.db.connection import transaction
 from tasks import detecting
 from tasks.detecting import detect_exceptions
 from tasks.resources import connect_redis
-from tests.builders.events import deleted_payment, paid, run_context, saved_payment, stream_entries
+from tests.builders.committed import CommittedLedger
+from tests.builders.events import NOW, deleted_payment, paid, run_context, saved_payment, stream_entries
 from tests.builders.office import Office
 
 NOTHING = "opened 0, recomputed 0, closed by themselves 0"
@@ -37,8 +38,7 @@ def april(resources):
 
 def import_silently(resources, *events):
     """Import events without enqueueing a task."""
-    with transaction(resources.database) as tx:
-        importing.import_events(tx, stream_entries(events), run_context())
+    CommittedLedger(resources.database, NOW).import_events(*events)
 
 
 def take_enqueued(engines):

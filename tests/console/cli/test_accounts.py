@@ -2,17 +2,15 @@
 
 import csv
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
 
-from payments.contract.event import ChargeType, Event
-from payments.journeys import configuring, distributing, importing, reporting
-from payments.journeys.configuring import SettingsUpdate
-from payments.store.db.connection import Database, transaction
-from tests.builders.events import paid, run_context, saved_charge, saved_patient, saved_payment, stream_entries
+from payments.contract.event import Event
+from payments.journeys import distributing, reporting
+from payments.store.db.connection import Database
+from tests.builders.committed import LONG_AGO, Company
+from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.console.conftest import CommitBeforeCall, Terminal
 
 ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
@@ -25,26 +23,26 @@ ImportEvents = Callable[..., None]
 
 
 @pytest.fixture
-def ada() -> dict[str, str]:
-    """The ids of a patient of a new company."""
-    name = uuid4().hex[:8]
-    return {"company_id": f"a-{name}", "clinic_id": f"a-{name}", "patient_id": f"ada-{name}"}
+def company(ledger_database: Database) -> Company:
+    """A company with one patient, who is unknown to Billing so far."""
+    return Company(ledger_database)
 
 
 @pytest.fixture
-def import_and_distribute(ledger_database: Database, ada: dict[str, str]) -> ImportEvents:
+def ada(company: Company) -> dict[str, str]:
+    """The ids of the company's patient."""
+    return company.ids
+
+
+@pytest.fixture
+def import_and_distribute(company: Company) -> ImportEvents:
     """Return a function that imports events and runs the immediate distribution."""
-    with transaction(ledger_database) as tx:
-        update = SettingsUpdate(ada["clinic_id"], ada["company_id"], integration=True, charge_types=list(ChargeType))
-        configuring.set_clinic(tx, update, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
 
     def import_and_distribute(*events: Event) -> None:
-        now = datetime.now(UTC)
-        with transaction(ledger_database) as tx:
-            importing.import_events(tx, stream_entries(events), run_context(now))
-            distributing.distribute_queued(tx, now.date(), now, 500)
+        company.import_events(*events)
+        company.distribute_queued()
 
-    import_and_distribute(saved_patient(ada["patient_id"], company_id=ada["company_id"]))
+    import_and_distribute(saved_patient(company.patient_id, company_id=company.id))
     return import_and_distribute
 
 
@@ -108,20 +106,15 @@ def test_account_json_has_documented_keys_and_payments(terminal: Terminal, owing
 
 
 def test_patient_id_of_two_companies_has_two_accounts(
-    terminal: Terminal, ledger_database: Database, owing: dict[str, str]
+    terminal: Terminal, company: Company, owing: dict[str, str]
 ) -> None:
     allocations(terminal, owing, "--as-of", "2020-05-05")
-    theirs = owing | {name: f"b-{owing[name]}" for name in ("company_id", "clinic_id")}
-    with transaction(ledger_database) as tx:
-        update = SettingsUpdate(
-            theirs["clinic_id"], theirs["company_id"], integration=True, charge_types=list(ChargeType)
-        )
-        configuring.set_clinic(tx, update, now=datetime(2020, 1, 1, tzinfo=UTC), who="user:admin")
-        events = [
-            saved_patient(theirs["patient_id"], company_id=theirs["company_id"]),
-            saved_payment(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
-        ]
-        importing.import_events(tx, stream_entries(events), run_context(datetime.now(UTC)))
+    theirs = owing | {name: f"d-{owing[name]}" for name in ("company_id", "clinic_id")}  # sorts after c-
+    company.set_clinic(theirs["clinic_id"], company_id=theirs["company_id"], since=LONG_AGO)
+    company.import_events(
+        saved_patient(theirs["patient_id"], company_id=theirs["company_id"]),
+        saved_payment(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
+    )
 
     ours, others = terminal.run("report", "account", owing["patient_id"], "--format", "json").rows
 
