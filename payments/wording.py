@@ -196,7 +196,10 @@ def _outcome_detail(values: Mapping[str, Any]) -> str:
 
 
 def would_not_flow(code: Reason, clinic_id: str, charge_type: str, *, is_known: bool) -> str:
-    """Say why a payment of this clinic and charge type would not be sent; `is_known` is of the clinic."""
+    """Say why a payment of this clinic and charge type would not be sent.
+
+    `is_known`: whether Billing knows the clinic.
+    """
     if not is_known:
         return f"Not Sent: clinic {clinic_id} is not known to Billing."
     if code is Reason.TYPE_NOT_SELECTED:

@@ -1,4 +1,4 @@
-"""Eligibility: which saved payments belong in Billing (rule D2, rows 5 to 10)."""
+"""Eligibility: which saved payments belong in Billing (rule D2, rows 5 to 9)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ Verdict = Ineligible | NeedsReview | Eligible
 
 
 def check_eligibility(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
-    """Check a saved line against its clinic's settings (rule D2, rows 5 to 10; the first row that matches decides).
+    """Check a saved line against its clinic's settings (rule D2, rows 5 to 9; the first row that matches decides).
 
     `before` is the line at its previous version, None for a new line. `settings` are those in force when the line was
     saved or, if it was requeued later, when it was requeued.

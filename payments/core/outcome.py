@@ -131,7 +131,7 @@ class ClosedMonth:
 
 @dataclass(frozen=True, slots=True)
 class ZeroDue:
-    """The Amount Due is 0.00: nothing is posted, and a biller gets an exception (rule D2, row 10)."""
+    """The Amount Due is 0.00: nothing is posted, and a biller gets an exception (rule D2, row 9)."""
 
     status: ClassVar[Status] = Status.SUCCESSFUL
     reason: ClassVar[None] = None

@@ -49,7 +49,7 @@ def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detection
     opened = findings.add(tx, [each for ref, each in found.items() if ref not in already_open], now)
     recomputed = {already_open[ref].id: each for ref, each in found.items() if ref in already_open}
     findings.update(tx, recomputed, now)
-    resolved = {ref: each for ref, each in already_open.items() if ref not in found and _is_decided(locked[ref], each)}
+    resolved = {ref: each for ref, each in already_open.items() if ref not in found and _may_close(locked[ref], each)}
     findings.close(tx, [each.id for each in resolved.values()], FindingStatus.AUTO_CLOSED, now, worker)
 
     changes = [(HistoryCode.EXCEPTION_OPENED, found[ref].line, _params(found[ref])) for ref in opened]
@@ -80,8 +80,11 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCa
     return found
 
 
-def _is_decided(line: Line, finding: StoredFinding) -> bool:
-    """Return whether a finding that no longer applies may be closed: not while its payment waits for a retry."""
+def _may_close(line: Line, finding: StoredFinding) -> bool:
+    """Return whether a finding that no longer applies may be closed.
+
+    Held lines keep theirs, except version conflicts.
+    """
     return not isinstance(line.outcome, Held) or finding.reason is FindingReason.VERSION_CONFLICT
 
 

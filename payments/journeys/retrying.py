@@ -54,7 +54,7 @@ def postpone_dead_letter(tx: Transaction, run: RunContext, error: str) -> Import
 
 
 def dead_letter(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
-    """Store entries whole as dead letters after their last try.
+    """Store entries whole as dead letters after their last attempt.
 
     They are visible as Not Sent and can be requeued.
     """

@@ -52,7 +52,7 @@ def current_dead_letters(where: str = "") -> str:
 
 
 def _supersedes_its_line(dead_letter: str) -> str:
-    """Return the condition that a dead letter supersedes its line, unless a newer one does."""
+    """Return the SQL condition for an open dead letter with a key that has no line, or whose line is older."""
     return (
         f"{dead_letter}.closed_at IS NULL AND NOT {_HAS_NO_KEY.format(dead_letter)} AND NOT EXISTS (SELECT FROM lines "
         f"WHERE {_SAME_KEY.format('lines', dead_letter)} "

@@ -93,7 +93,10 @@ def allocations(
 
 
 def applied_to(tx: Transaction, patient_id: str | None, as_of: datetime | None = None) -> list[AppliedRow]:
-    """Return the amounts that payments are applied to charges, of one patient or of all, by date of service."""
+    """Return how much of each payment is applied to each charge, with its date of service.
+
+    `patient_id` None means all patients.
+    """
     query = (
         f"SELECT {_PAYMENT_KEY} AS payment, {_CHARGE_KEY} AS charge, charges.date_of_service, "
         "sum(allocations.amount) AS amount "
