@@ -1,4 +1,4 @@
-"""Committed data for commands, pages and workers, which open their own transactions."""
+"""Committed data for tests of commands, pages and workers, which open their own transactions."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -50,7 +50,7 @@ class ClinicLedger(CommittedLedger):
     def office(
         self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
     ) -> None:
-        """Run `work` with an office of a clinic, then set the clinic's charge types (default: all)."""
+        """Call `work` with the office of a clinic, then set the clinic's charge types (default: all)."""
         now = self.now()
         with transaction(self.database) as tx:
             office = Office(tx, now.date(), company_id, clinic)
@@ -81,7 +81,7 @@ class Company(CommittedLedger):
             detecting.detect(tx, now, "tests-1", BATCH)
 
     def distribute(self) -> None:
-        """Distribute every account by the four rules, as each night does."""
+        """Distribute every account by the four rules, like the nightly run."""
         now = self.now()
         with transaction(self.database) as tx:
             distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)

@@ -59,14 +59,14 @@ _entry_numbers = count(1)
 
 
 def payment_fields(**changes: object) -> dict[str, Any]:
-    """Return the JSON object of a `payment.saved`; a change to `...` leaves the key out."""
+    """Return the JSON object of a `payment.saved`. A key whose value is `...` is left out."""
     # The id goes first: pytest names tests by the end of the value, and the name is the same in each process.
     content = {"event_id": str(uuid4()), **_PAYMENT_FIELDS, **changes}
     return {name: value for name, value in content.items() if value is not ...}
 
 
 def event_fields(event_type: str, **changes: object) -> dict[str, Any]:
-    """Return the JSON object of an event that is no save of a payment, with the keys that every such event has."""
+    """Return the JSON object of an event other than `payment.saved`, with the keys that every such event has."""
     content = {name: _PAYMENT_FIELDS.get(name) for name in _KEYS_OF[event_type]}
     return {**content, "type": event_type, "event_id": str(uuid4()), **changes}
 
@@ -84,7 +84,7 @@ def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
 
 
 def saved_payment(amount: str | None = None, **changes: object) -> PaymentSaved:
-    """Return the save of a line; `amount` is both due and paid. Each call makes a new event id."""
+    """Return the save of a line. `amount` is both due and paid. Each call makes a new event id."""
     amounts = {} if amount is None else {"amount_due": amount, "amount_paid": amount}
     event = read_event(event_body(payment_fields(**amounts, **changes)))
     assert isinstance(event, PaymentSaved)

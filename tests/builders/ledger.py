@@ -49,7 +49,7 @@ def retry_due(tx: Transaction, now: datetime = NOW, backoff_schedule: object = B
 
 
 def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
-    """Return a clinic's rows of the Claims Feed by payment; each payment has one row."""
+    """Return a clinic's rows of the Claims Feed by payment. Each payment has one row."""
     rows = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
     assert len({row.payment for row in rows}) == len(rows)
     return {row.payment: row for row in rows}

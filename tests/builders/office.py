@@ -1,4 +1,4 @@
-"""An office without a queue: what the EMR saves, what the sweeps do, what a biller decides."""
+"""An office that works without a queue: tests import events, run the sweeps and act as a biller by direct calls."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +33,7 @@ BATCH = 500
 
 
 class Office:
-    """One company with a clinic that sends every charge type, or those given, on one transaction of a real database."""
+    """One company with one clinic, on one transaction of a database. The clinic sends all charge types by default."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Office:
         assert self.open_exceptions() == []
 
     def distribute_all(self) -> None:
-        """Distribute every account by the four rules, as each night does."""
+        """Distribute every account by the four rules, like the nightly run."""
         distributing.distribute_accounts(self.tx, FIRST, self.now.date(), self.now, 500)
 
     def requeue(self, keys: Iterable[str]) -> None:
