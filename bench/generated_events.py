@@ -25,10 +25,10 @@ def fill(database_url: str, patients: int) -> None:
     database = connect(database_url, application_name="bench")
     with transaction(database) as tx:
         for clinic in range(CLINICS):
-            wish = SettingsUpdate(
+            update = SettingsUpdate(
                 f"clinic-{clinic}", company_of(clinic), integration=True, charge_types=list(ChargeType)
             )
-            configuring.set_clinic(tx, wish, now=SINCE, who="bench")
+            configuring.set_clinic(tx, update, now=SINCE, who="bench")
         tx.execute(
             text(
                 "INSERT INTO patients (company_id, patient_id, known_at, version) "

@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import text
 
 from bench import generated_events
-from bench.importing import Gauge, frozen
+from bench.importing import ResourceUsage, frozen
 from bench.testbed import READY, Testbed, our_processes, plain
 from config.urls import with_database
 from payments.journeys import reporting
@@ -105,10 +105,10 @@ def _import(testbed: Testbed, size: int, turn: int) -> Round:
         testbed.wait_until_empty()
         with frozen([numbers["intake"]]):
             testbed.publish(generated_events.events(EVENTS, prefix=f"more-{size}", seed=turn))
-            before_them = Gauge.read(testbed, numbers)
+            before_them = ResourceUsage.read(testbed, numbers)
             started = time.perf_counter()
         seconds = testbed.wait_until_empty() - started
-        used = Gauge.read(testbed, numbers).since(before_them)
+        used = ResourceUsage.read(testbed, numbers).since(before_them)
     added = int(str(testbed.scalar("SELECT count(*) FROM entries"))) - before
     assert added == EVENTS + 1_000, f"{added:,} entries came of {EVENTS + 1_000:,} events"
     return Round(EVENTS / seconds, sum(used.cpu_seconds.values()) / EVENTS * 1_000_000, used.wal_bytes / EVENTS)

@@ -61,16 +61,16 @@ def _measured(testbed: Testbed, events: int, numbers: Mapping[str, int], held: l
     testbed.wait_until_empty()
     with frozen(held):
         testbed.publish(generated_events.events(events))
-        before = Gauge.read(testbed, numbers)
+        before = ResourceUsage.read(testbed, numbers)
         started = time.perf_counter()
     seconds = testbed.wait_until_empty() - started
-    used = Gauge.read(testbed, numbers).since(before)
+    used = ResourceUsage.read(testbed, numbers).since(before)
     testbed.check(events + WARM_UP)
     return Imported(events, seconds, used.cpu_seconds, used.wal_bytes, used.append_only_bytes)
 
 
 @dataclass(frozen=True)
-class Gauge:
+class ResourceUsage:
     """Resources used so far."""
 
     cpu_seconds: Mapping[str, float]
@@ -78,7 +78,7 @@ class Gauge:
     append_only_bytes: int
 
     @classmethod
-    def read(cls, testbed: Testbed, numbers: Mapping[str, int]) -> "Gauge":
+    def read(cls, testbed: Testbed, numbers: Mapping[str, int]) -> "ResourceUsage":
         """Read the current values."""
         processes = every_process()
         named = dict(numbers) | {
@@ -91,9 +91,9 @@ class Gauge:
             int(testbed.feed.info("persistence")["aof_current_size"]),
         )
 
-    def since(self, earlier: "Gauge") -> "Gauge":
+    def since(self, earlier: "ResourceUsage") -> "ResourceUsage":
         """Return what was used since an earlier reading."""
-        return Gauge(
+        return ResourceUsage(
             {name: self.cpu_seconds[name] - used for name, used in earlier.cpu_seconds.items()},
             self.wal_bytes - earlier.wal_bytes,
             self.append_only_bytes - earlier.append_only_bytes,

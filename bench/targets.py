@@ -27,10 +27,15 @@ class Target(NamedTuple):
 
 def evaluate(results: Mapping[str, Any]) -> list[Target]:
     """Return the targets with the figures measured for each."""
-    return [*_of_import(results["import"]), _of_latency(results["latency"]), *_of_size(results), _of_pages(results)]
+    return [
+        *_import_targets(results["import"]),
+        _latency_target(results["latency"]),
+        *_size_targets(results),
+        _page_target(results),
+    ]
 
 
-def _of_import(rates: Mapping[str, float]) -> list[Target]:
+def _import_targets(rates: Mapping[str, float]) -> list[Target]:
     best = max(rates[OURS_ONE], rates[OURS_TWO])
     others = [rate for name, rate in rates.items() if name not in (OURS_ONE, OURS_TWO, *FLOORS)]
     celery, floor = (max(rates[name] for name in names) for names in (CELERIES, FLOORS))
@@ -41,19 +46,19 @@ def _of_import(rates: Mapping[str, float]) -> list[Target]:
     ]
 
 
-def _of_latency(waits: Mapping[str, Any]) -> Target:
+def _latency_target(waits: Mapping[str, Any]) -> Target:
     ratio = waits["ours, 200/s"]["p99"] / waits["bare Celery, 50/s"]["p99"]
     return Target("p99 at 200 events/s against a bare Celery round trip", ratio, 3, at_least=False)
 
 
-def _of_pages(results: Mapping[str, Any]) -> Target:
+def _page_target(results: Mapping[str, Any]) -> Target:
     slowest = max(each["reading"] / each["bare"] for each in results["pages"].values())
     return Target(
         "a page of 50 out of a million against a bare query, the slowest", slowest, pages.LIMIT, at_least=False
     )
 
 
-def _of_size(results: Mapping[str, Any]) -> list[Target]:
+def _size_targets(results: Mapping[str, Any]) -> list[Target]:
     (small, large, *_), (few, many) = results["growth"], results["backlog"]
     stored = f"rate at {large['stored']:,} stored against {small['stored']:,}"
     waiting = f"{many['events']:,} waiting against {few['events']:,}"

@@ -79,13 +79,13 @@ def _read(feed: Streams, database: Database) -> Backlog:
     """Read the backlog. The feed comes first, because its entries are in the ledger before they leave it."""
     from redis.exceptions import RedisError
 
-    from payments.journeys.reporting import waiting
+    from payments.journeys.reporting import load_backlog
     from payments.store.db.connection import is_transient, transaction
 
     try:
         on_feed = feed.length()
         with transaction(database) as tx:
-            lines = waiting(tx, datetime.now(UTC))
+            lines = load_backlog(tx, datetime.now(UTC))
     except RedisError:
         return Backlog(problem="Redis does not answer")
     except Exception as error:

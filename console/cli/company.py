@@ -51,7 +51,7 @@ def set_company(
     """Change the settings of a company. Options that are left out stay unchanged. Changes are recorded."""
     from payments.journeys import configuring
 
-    wish = configuring.CompanyUpdate(
+    update = configuring.CompanyUpdate(
         identifier(company, "COMPANY"),
         hold_days=hold_days,
         dos_first=None if dos_first is None else dos_first is Switch.ON,
@@ -59,7 +59,7 @@ def set_company(
         timezone=timezone,
     )
     with open_transaction() as tx:
-        row = configuring.set_company(tx, wish, now=datetime.now(UTC), who=current_user())
+        row = configuring.set_company(tx, update, now=datetime.now(UTC), who=current_user())
     order = "its own date of service first" if row.dos_first else "the oldest balance first"
     print_line(
         f"Company {row.company}: time zone {row.timezone}; payments are held {row.hold_days} days, {order}; "

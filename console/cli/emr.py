@@ -119,12 +119,12 @@ def replay_synthea(
 
     export = read_export(folder)
     at = current_installation()
-    fresh = _switch_on(at, export.clinics, export.company_id)
+    created = _switch_on(at, export.clinics, export.company_id)
     count = _send(at, chain(export.patients(), export.payments()))
     _print_count(count, at)
     print_line(
         f"{export.payment_count:,} payments with a total of {export.payments_total:,.2f} from {len(export.clinics):,} "
-        f"clinics of company {export.company_id}. Clinics newly set up: {fresh:,}."
+        f"clinics of company {export.company_id}. Clinics newly set up: {created:,}."
     )
 
 
@@ -145,8 +145,8 @@ def publish_simulation(at: Installation, simulation: Simulation, rate: int | Non
     now = datetime.now(UTC)
     with open_transaction(at.engines) as tx:
         for clinic in clinics_of(simulation.clinics, simulation.seed):
-            wish = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
-            configuring.set_clinic(tx, wish, now=now, who="simulator")
+            update = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
+            configuring.set_clinic(tx, update, now=now, who="simulator")
     events = (each.event for each in simulated(*simulation))
     return _send(at, _paced(events, rate) if rate else events, rate)
 
@@ -156,15 +156,15 @@ def _switch_on(at: Installation, clinics: Iterable[str], company: str) -> int:
     from payments.contract.event import ChargeType
     from payments.journeys import configuring
 
-    now, fresh = datetime.now(UTC), 0
+    now, created = datetime.now(UTC), 0
     with open_transaction(at.engines) as tx:
         known = {row.clinic for row in configuring.show_clinics(tx, now) if row.integration or row.types}
         for clinic in clinics:
             if clinic not in known:
-                wish = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
-                configuring.set_clinic(tx, wish, now=now, who=current_user())
-                fresh += 1
-    return fresh
+                update = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
+                configuring.set_clinic(tx, update, now=now, who=current_user())
+                created += 1
+    return created
 
 
 def _signing(path: Path) -> Sign:

@@ -54,14 +54,14 @@ def set_clinic(
     """
     from payments.journeys import configuring
 
-    wish = configuring.SettingsUpdate(
+    update = configuring.SettingsUpdate(
         identifier(clinic, "CLINIC"),
         identifier(company, "--company"),
         None if integration is None else integration is Switch.ON,
         None if types is None else charge_types_named(types),
     )
     with open_transaction() as tx:
-        row = configuring.set_clinic(tx, wish, now=datetime.now(UTC), who=current_user())
+        row = configuring.set_clinic(tx, update, now=datetime.now(UTC), who=current_user())
     charge_types = ", ".join(row.types) or "no charge types (name them with --types)"
     print_line(f"Clinic {row.clinic} of company {row.company}: integration {_switch(row)}; {charge_types}.")
 

@@ -49,7 +49,7 @@ def add(
     password = _password(from_stdin=password_stdin)
     with open_transaction() as tx:
         authentication.add_user(tx, user, authentication.Password(password), datetime.now(UTC), current_user())
-    print_line(f"User {name} added with role {user.role} for {_limit_of(user)}.")
+    print_line(f"User {name} added with role {user.role} for {_clinics_text(user)}.")
 
 
 @app.command("list", epilog="Example: payments users list")
@@ -98,7 +98,7 @@ def change(
         clinics = None if all_clinics else chosen or before.clinics
         user = User(name, before.role if role is None else _role(role), clinics)
         authentication.change_user(tx, user, datetime.now(UTC), current_user())
-    print_line(f"User {name} now has role {user.role} for {_limit_of(user)}.")
+    print_line(f"User {name} now has role {user.role} for {_clinics_text(user)}.")
 
 
 @app.command(epilog="Example: payments users disable ann")
@@ -135,7 +135,7 @@ def _limit(clinic: list[str] | None) -> tuple[str, ...] | None:
     return tuple(identifier(each, "--clinic") for each in clinic) if clinic else None
 
 
-def _limit_of(user: User) -> str:
+def _clinics_text(user: User) -> str:
     return ", ".join(user.clinics) if user.clinics else "all clinics"
 
 

@@ -135,7 +135,7 @@ def timeline(tx: Transaction, key: str) -> Sequence[TimelineRow]:
     return timeline_report.read(tx, tuple(LineKey.parse_all(key)), ())
 
 
-def waiting(tx: Transaction, now: datetime) -> Backlog:
+def load_backlog(tx: Transaction, now: datetime) -> Backlog:
     """Count the payments that are due now and those that wait for a later retry."""
     return backlog.load(tx, now)
 

@@ -96,7 +96,7 @@ class RunningStack:
         try:
             on_feed = self.feed.xlen(STREAM)
             with transaction(self.database) as tx:
-                left = reporting.waiting(tx, datetime.now(UTC))
+                left = reporting.load_backlog(tx, datetime.now(UTC))
         except Exception as error:  # noqa: BLE001 (an engine that does not answer now may answer at the next look)
             return f"{type(error).__name__}"
         return f"{on_feed} on the feed, {left}" if on_feed or left.due or left.to_examine else ""

@@ -15,7 +15,7 @@ ROW = {
 }
 
 
-def test_results_are_rows_with_other_systems_last() -> None:
+def test_result_table_lists_other_systems_last() -> None:
     other = ROW | {"fault": "For comparison: plain tasks", "lost": 7, "recovery_seconds": None, "note": "not ours"}
 
     written = page([other, ROW], None).splitlines()

@@ -53,7 +53,7 @@ class Result:
     note: str = ""
 
     def write(self, folder: Path) -> None:
-        """Keep the result for the table."""
+        """Write the result as JSON for the table of docs/explanation/reliability.md."""
         folder.mkdir(parents=True, exist_ok=True)
         name = "".join(each if each.isalnum() else "-" for each in self.fault.lower())
         content = asdict(self) | {"at": datetime.now(UTC).isoformat(timespec="seconds"), "cores": os.cpu_count()}
@@ -101,7 +101,7 @@ class Trial:
         straight = Publisher(self.stack.engines.redis_url, bodies, Pace.of(rate, events))
         publisher = through(bodies) if through else straight
         publisher.start()
-        until(lambda: publisher.said or publisher.error, 30, "the first events are on the feed")
+        until(lambda: publisher.events or publisher.error, 30, "the first events are on the feed")
         try:
             yield result
         finally:

@@ -55,8 +55,8 @@ def days(seed: int, first_day: date, count: int) -> list[tuple[datetime, bytes]]
 
 def september() -> tuple[list[bytes], list[bytes]]:
     """Return the events before the months are closed, and the later ones of the same payments."""
-    said = days(_SETTINGS_SEED, date(2026, 9, 22), 14)
-    return [body for at, body in said if at < CUT], [body for at, body in said if at >= CUT]
+    events = days(_SETTINGS_SEED, date(2026, 9, 22), 14)
+    return [body for at, body in events if at < CUT], [body for at, body in events if at >= CUT]
 
 
 def october(seed: int) -> Iterator[bytes]:
@@ -76,7 +76,7 @@ class Publisher(threading.Thread):
         super().__init__(name="publisher", daemon=True)
         self.url, self.bodies, self.pace = url, iter(bodies), pace
         self.enough = threading.Event()
-        self.said: list[bytes] = []
+        self.events: list[bytes] = []
         self.repeats = self.losses = 0
         self.error: BaseException | None = None
 
@@ -93,16 +93,16 @@ class Publisher(threading.Thread):
         self.join(seconds_max)
         if self.error:
             raise self.error
-        assert not self.is_alive(), f"{len(self.said)} published"
-        return self.said
+        assert not self.is_alive(), f"{len(self.events)} published"
+        return self.events
 
     def _stream(self, feed: PaymentFeed) -> None:
         next_at = time.monotonic()
         while some := list(itertools.islice(self.bodies, self.pace.chunk)):
             while not self._published(feed, some):
                 time.sleep(0.02)
-            self.said += some
-            if self.enough.is_set() and len(self.said) >= self.pace.events_min:
+            self.events += some
+            if self.enough.is_set() and len(self.events) >= self.pace.events_min:
                 return
             next_at = max(next_at + len(some) / self.pace.rate, time.monotonic() - 1)
             time.sleep(max(0.0, next_at - time.monotonic()))

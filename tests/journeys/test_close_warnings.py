@@ -63,7 +63,7 @@ def test_dead_letter_superseded_by_a_newer_version_is_settled(tx: Transaction) -
     assert close_warnings(office, MAY) == []
 
 
-def test_exception_is_a_close_warning_for_its_posted_and_its_dated_month(
+def test_exception_warns_in_its_posted_month_and_its_transaction_month(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)

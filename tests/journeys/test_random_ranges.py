@@ -53,32 +53,32 @@ class Scenario:
 
     def __init__(self, tx: Transaction) -> None:
         self.tx, self.office = tx, Office(tx, date(2026, 6, 20))
-        self.said: dict[str, tuple[int, str, Decimal]] = {}  # version, day, amount
+        self.accepted: dict[str, tuple[int, str, Decimal]] = {}  # version, day, amount
         self.months = ["2026-04", "2026-05"]
         self.is_disputed = False
 
     def save(self, content: dict[str, Any]) -> None:
         fields, line = {**content}, content["payment_id"]
-        version, *_ = self.said.get(line, (1, "", ZERO))
+        version, *_ = self.accepted.get(line, (1, "", ZERO))
         number = max(1, version + fields.pop("ahead"))
-        self.is_disputed |= number == version and line in self.said
+        self.is_disputed |= number == version and line in self.accepted
         patient_id = "stranger" if line == "stranger" else "patient"
         self.office.publish(
             event_body(payment_fields(version=number, patient_id=patient_id, date_of_service=None, **fields))
         )
-        if number > version or line not in self.said:
+        if number > version or line not in self.accepted:
             amount = Decimal(fields["amount_paid"]) if fields["paid"] else ZERO
-            self.said[line] = (number, fields["transaction_date"], amount)
+            self.accepted[line] = (number, fields["transaction_date"], amount)
 
     def step(self, what: str, content: dict[str, Any]) -> None:
         line, exceptions = content["payment_id"], self.office.open_exceptions()
         match what:
             case "save":
                 self.save(content)
-            case "delete" if line in self.said:
-                version, day, _ = self.said[line]
+            case "delete" if line in self.accepted:
+                version, day, _ = self.accepted[line]
                 self.office.publish(deleted_payment(payment_id=line, version=version + 1))
-                self.said[line] = (version + 1, day, ZERO)
+                self.accepted[line] = (version + 1, day, ZERO)
             case "close" if self.months:
                 self.office.close_months(self.months.pop(0))
             case "accept":
@@ -99,7 +99,7 @@ class Scenario:
     def emr_total(self, query: BalanceFilter) -> Decimal:
         inside = [
             amount
-            for _, day, amount in self.said.values()
+            for _, day, amount in self.accepted.values()
             if (query.since or date.min) <= date.fromisoformat(day) <= (query.until or date.max)
         ]
         return sum(inside, ZERO) if query.clinic_id in {None, "clinic"} else ZERO

@@ -101,7 +101,7 @@ def test_oversized_event_is_identified_by_its_prefix(tx, large, seen):
     assert (row["clinic_id"], row["version"]) == seen
 
 
-def test_exhausted_oversized_event_is_kept_by_its_prefix(tx):
+def test_exhausted_oversized_event_records_its_full_size(tx):
     large = of_size(200_000)
 
     retrying.dead_letter(tx, [StreamEntry("1-1", large)], run_context())

@@ -240,9 +240,9 @@ def test_waiting_lines_are_counted_by_due_time(tx):
         tx, saved_payment(patient_id="stranger"), saved_payment(payment_id="b", charge_type="Supplies"), b"garbage"
     )
     (unreadable,) = (row.refused for row in reporting.claims_feed(tx, FeedFilter()) if row.refused)
-    assert reporting.waiting(tx, NOW)[:2] == (0, 1)
+    assert reporting.load_backlog(tx, NOW)[:2] == (0, 1)
 
     requeue(tx, ["clinic/b/1", unreadable], NOW, "user:support")
 
-    assert reporting.waiting(tx, NOW)[:2] == (2, 1)
-    assert reporting.waiting(tx, NOW + timedelta(seconds=10))[:2] == (3, 0)
+    assert reporting.load_backlog(tx, NOW)[:2] == (2, 1)
+    assert reporting.load_backlog(tx, NOW + timedelta(seconds=10))[:2] == (3, 0)

@@ -54,7 +54,7 @@ def add(tx: Transaction, run: NewRun, now: datetime, who: str) -> int:
         {
             "now": now,
             "who": who,
-            "choice": json.dumps(_stored(run.feed_filter), default=str),
+            "choice": json.dumps(_filter_to_json(run.feed_filter), default=str),
             "total": run.total,
             "line_last": run.last_ids.line,
             "aside_last": run.last_ids.dead_letter,
@@ -103,12 +103,12 @@ def update(tx: Transaction, run: RequeueRun) -> None:
     )
 
 
-def _stored(feed_filter: FeedFilter) -> dict[str, Any]:
+def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
     """Return the filter as the column stores it. A requeue always selects from the feed as it is now."""
     return {name: value for name, value in asdict(feed_filter).items() if name != "as_of"}
 
 
-def _given(feed_filter: FeedFilter) -> dict[str, Any]:
+def _given_fields(feed_filter: FeedFilter) -> dict[str, Any]:
     # Only what is given, so that an older version can read the filter as long as no new field is used.
     return {name: value for name, value in asdict(feed_filter).items() if value is not None}
 
