@@ -106,8 +106,8 @@ def _run_other(testbed: Testbed, contender: jobs.Contender, rates: dict[str, lis
 
 def _imports(testbed: Testbed, events: int) -> list[tuple[str, importing.Run]]:
     return [
-        (targets.OURS_ONE, lambda: importing.ours(testbed, events, 1)),
-        (targets.OURS_TWO, lambda: importing.ours(testbed, events, 2)),
+        (targets.OURS_ONE, lambda: importing.measure_product(testbed, events, 1)),
+        (targets.OURS_TWO, lambda: importing.measure_product(testbed, events, 2)),
         (targets.FLOORS[0], lambda: importing.floor(testbed, events, 1, 2_000)),
         (targets.FLOORS[1], lambda: importing.floor(testbed, events, 2, 2_000)),
     ]
@@ -132,7 +132,7 @@ def _latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
     runs: dict[str, list[latency.Latency]] = {}
     for _ in range(rounds):
         for rate, seconds in ((50, 8), (200, 8), (1_000, 5)):
-            runs.setdefault(f"ours, {rate}/s", []).append(latency.ours(testbed, rate, seconds))
+            runs.setdefault(f"ours, {rate}/s", []).append(latency.measure_product(testbed, rate, seconds))
         runs.setdefault("bare Celery, 50/s", []).append(latency.bare_celery(testbed, 50, 8))
     return {name: latency.median(each)._asdict() for name, each in runs.items()}
 

@@ -33,7 +33,7 @@ class Imported:
 Run = Callable[[], Imported]
 
 
-def ours(testbed: Testbed, events: int, importers: int) -> Imported:
+def measure_product(testbed: Testbed, events: int, importers: int) -> Imported:
     """Import `events` waiting events with an intake and an importer of `importers` processes."""
     testbed.fresh()
     with our_processes(testbed, importers) as numbers:

@@ -35,7 +35,7 @@ class Latency(NamedTuple):
     p99: float
 
 
-def ours(testbed: Testbed, rate: int, seconds: int) -> Latency:
+def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
     """Publish single events at this rate, and measure each until its acknowledgement."""
     testbed.fresh()
     bodies = list(generated_events.events(rate * seconds))

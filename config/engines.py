@@ -31,7 +31,7 @@ class Engines:
 
     @classmethod
     def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
-        """Build the URLs. The broker defaults to the Redis database after the feed's."""
+        """Return the engines at these URLs. Without a broker URL, use the feed's Redis, next database number."""
         return cls(database_url, redis_url, broker_url or default_broker_url(redis_url))
 
     def environment(self) -> dict[str, str]:

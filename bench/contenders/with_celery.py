@@ -44,7 +44,7 @@ def make() -> Celery:
 
 
 def main() -> None:
-    """Work or enqueue."""
+    """Run the Celery worker, or enqueue the benchmark's tasks, depending on the argument."""
     app = make()
     if sys.argv[1] == "work":
         queue = app.conf.task_default_queue

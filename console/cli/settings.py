@@ -63,7 +63,7 @@ def set_clinic(
     with open_transaction() as tx:
         row = configuring.set_clinic(tx, update, now=datetime.now(UTC), who=current_user())
     charge_types = ", ".join(row.types) or "no charge types (name them with --types)"
-    print_line(f"Clinic {row.clinic} of company {row.company}: integration {_switch(row)}; {charge_types}.")
+    print_line(f"Clinic {row.clinic} of company {row.company}: integration {_on_or_off(row)}; {charge_types}.")
 
 
 @app.command("show", epilog="Example: payments settings show\n\nExample: payments settings show north --format json")
@@ -81,5 +81,5 @@ def show_clinics(
     show(settings_records(rows), SETTINGS, form)
 
 
-def _switch(row: ClinicRow) -> str:
+def _on_or_off(row: ClinicRow) -> str:
     return Switch.ON if row.integration else Switch.OFF

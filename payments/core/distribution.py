@@ -149,8 +149,12 @@ def distribute(account: Account) -> list[Allocation]:
 def _apply_rules(account: Account) -> None:
     """Apply the four rules in order. Each rule covers every payment, by deposit date, before the next rule starts."""
     ordinary = [credit for credit in account.credits if not credit.on_account]
-    rules = [_own_date, _no_date] if account.policy.dos_first else [_no_date, _own_date]
-    for rule in (*rules, _more_than_own_date, _after_hold):
+    rules = (
+        [_allocate_to_own_date, _allocate_without_date]
+        if account.policy.dos_first
+        else [_allocate_without_date, _allocate_to_own_date]
+    )
+    for rule in (*rules, _allocate_remainder, _allocate_after_hold):
         for credit in ordinary:
             rule(account, credit)
 
@@ -203,26 +207,26 @@ def _net(account: Account, refund: int, line_ref: int) -> None:
         account.unapplied[line_ref] -= part
 
 
-def _no_date(account: Account, credit: Credit) -> None:
+def _allocate_without_date(account: Account, credit: Credit) -> None:
     """Apply a payment without a date of service."""
     if credit.date_of_service is None:
         account.apply(credit, account.eligible(), AllocationRule.NO_DATE)
 
 
-def _own_date(account: Account, credit: Credit) -> None:
+def _allocate_to_own_date(account: Account, credit: Credit) -> None:
     """Apply a payment to the charges of the same date of service."""
     own = (charge for charge in account.eligible() if charge.date_of_service == credit.date_of_service)
     account.apply(credit, own, AllocationRule.OWN_DATE)
 
 
-def _more_than_own_date(account: Account, credit: Credit) -> None:
+def _allocate_remainder(account: Account, credit: Credit) -> None:
     """Apply the remainder of a payment, unless a charge of the same date of service is still open to insurance."""
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
         account.apply(credit, account.eligible(), AllocationRule.MORE_THAN_OWN_DATE)
 
 
-def _after_hold(account: Account, credit: Credit) -> None:
+def _allocate_after_hold(account: Account, credit: Credit) -> None:
     """Apply the remainder of a payment once it has been held for the minimum time."""
     if account.policy.as_of >= credit.deposit_date + account.policy.hold:
         account.apply(credit, account.eligible(), AllocationRule.AFTER_HOLD)

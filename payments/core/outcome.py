@@ -106,7 +106,7 @@ class Removed:
 
     @property
     def status(self) -> Status:
-        """Not Sent if there is a reason."""
+        """Return Not Sent if the line has a reason, otherwise Transmission Successful."""
         return Status.NOT_SENT if self.reason else Status.SUCCESSFUL
 
 
@@ -125,7 +125,7 @@ class ClosedMonth:
 
     @property
     def status(self) -> Status:
-        """Not Sent if there is a reason."""
+        """Return Not Sent if the line has a reason, otherwise Transmission Successful."""
         return Status.NOT_SENT if self.reason else Status.SUCCESSFUL
 
 

@@ -92,7 +92,7 @@ class Trial:
     ) -> Iterator[Result]:
         """Stream events while the block injects a fault; then wait until the stack is idle, check, and keep the result.
 
-        The stream ends with the block, but not before thousands of events, or `events` events.
+        Publishing stops when the block ends, but only after a minimum number of events (`events`, if given).
         """
         self.seed += 1
         result = Result(fault, times)
