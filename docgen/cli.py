@@ -10,7 +10,7 @@ from docgen.markdown import code, heading, table
 
 _INTRODUCTION = """
 The program `payments` is in `.venv/bin`; in the image it is on the path. Every command has `--help`. An error is one
-line on standard error. The exit status is then 1 if the command failed, or 2 if it was not understood.
+line on standard error. The exit status is then 1 if the command failed, or 2 for a usage error.
 """
 _BUILT_IN = {"--help", "--install-completion", "--show-completion"}
 

@@ -16,12 +16,16 @@ from payments.core.month import Month, MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
 
 REASONS = {
-    Reason.TYPE_NOT_SELECTED: "This charge type is not selected in the clinic's settings.",
-    Reason.INTEGRATION_OFF: "The clinic does not send patient payments to Billing.",
+    Reason.TYPE_NOT_SELECTED: (
+        "This charge type was not selected when the payment was saved. Change the clinic settings, then requeue."
+    ),
+    Reason.INTEGRATION_OFF: (
+        "The integration was off when the payment was saved. Change the clinic settings, then requeue."
+    ),
     Reason.INTERNAL_PAYMENT: "An Internal Payment stays in the EMR.",
     Reason.RETRIES_EXHAUSTED: "Every import attempt failed. Ask support to find the cause and requeue the payment.",
     Reason.PATIENT_NOT_FOUND: "The patient is not known to Billing. Save the patient in the EMR.",
-    Reason.INVALID_EVENT: "The EMR sent an invalid event.",
+    Reason.INVALID_EVENT: "The EMR sent an invalid event. Correct the payment in the EMR and save it again.",
     Reason.VERSION_CONFLICT: (
         "The EMR sent different content for a version that Billing already has. Save the payment again in the EMR."
     ),
@@ -81,8 +85,8 @@ HISTORY_CODES = {
     HistoryCode.SUCCESSFUL: "Transmission Successful",
     HistoryCode.NEVER_SENT: "Not marked Paid",
     HistoryCode.FAILED: "Failed",
-    HistoryCode.RESUBMITTED: "Re-submitted",
-    HistoryCode.DEAD_LETTER_RESUBMITTED: "Re-submitted",
+    HistoryCode.RESUBMITTED: "Requeued",
+    HistoryCode.DEAD_LETTER_RESUBMITTED: "Requeued",
     HistoryCode.EXCEPTION_OPENED: "Exception opened",
     HistoryCode.EXCEPTION_RECOMPUTED: "Exception recomputed",
     HistoryCode.EXCEPTION_CLOSED: "Exception closed automatically",
@@ -95,7 +99,7 @@ NO_EFFECT = {
     NoEffect.STALE_VERSION: "Version {version} ignored; Billing has version {current}",
 }
 _FIXED_DETAILS = {
-    HistoryCode.FAILED: "Stays pending",
+    HistoryCode.FAILED: "Will be tried again",
     HistoryCode.RESUBMITTED: "Will be evaluated with the current settings",
     HistoryCode.DEAD_LETTER_RESUBMITTED: "Will be validated again",
 }
@@ -204,6 +208,8 @@ def would_not_flow(code: Reason, clinic_id: str, charge_type: str, *, is_known: 
         return f"Not Sent: clinic {clinic_id} is not known to Billing."
     if code is Reason.TYPE_NOT_SELECTED:
         return f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
+    if code is Reason.INTEGRATION_OFF:
+        return f"Not Sent: the integration of clinic {clinic_id} is off."
     return f"Not Sent: {REASONS[code]}"
 
 

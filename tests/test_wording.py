@@ -1,4 +1,4 @@
-"""Wording: each stored code has its words, and no rule needs them."""
+"""Every stored code has display text, and no business rule depends on that text."""
 
 import ast
 from datetime import date
@@ -57,7 +57,7 @@ def test_history_from_before_the_codes_keeps_its_detail() -> None:
 
 
 EVENTS = [
-    (HistoryCode.FAILED, None, "Stays pending"),
+    (HistoryCode.FAILED, None, "Will be tried again"),
     (HistoryCode.RECEIVED, {"cause": "same_event", "version": 2, "current": 2}, "Duplicate event ignored"),
     (
         HistoryCode.RECEIVED,

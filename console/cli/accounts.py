@@ -63,7 +63,7 @@ def distribute(
             "--as-of",
             parser=day,
             metavar="YYYY-MM-DD",
-            help="Distribute as on this day. Default: today.",
+            help="Distribution date. Default: today.",
         ),
     ] = None,
     dry_run: Annotated[
@@ -72,7 +72,7 @@ def distribute(
     form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
-    """Apply patients' payments to what they owe, by the four rules, as the nightly run does."""
+    """Apply payments to patients' charges, by the four rules, as the nightly run does."""
     from payments.journeys import distributing
     from payments.store.db.connection import transaction
     from tasks.distributing import distribute_all

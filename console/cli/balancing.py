@@ -119,9 +119,8 @@ def _sum(balance: Balance, query: BalanceFilter) -> Table:
     table.add_column("Amount", justify="right")
     table.add_row("EMR, by transaction date", f"{balance.emr_total:,.2f}")
     for term, amount in balance.items.items():
-        table.add_row(f"less {wording.ITEM_SENTENCES[term]}", f"{-amount:,.2f}" if amount else Text("0.00", "dim"))
+        table.add_row(f"less {wording.ITEM_SENTENCES[term]}", f"{amount:,.2f}" if amount else Text("0.00", "dim"))
     style = "bold red" if balance.unexplained_lines else "bold green"
-    unexplained = -balance.unexplained if balance.unexplained else balance.unexplained
-    table.add_row(Text("less Unexplained", style), Text(f"{unexplained:,.2f}", style), end_section=True)
+    table.add_row(Text("less Unexplained", style), Text(f"{balance.unexplained:,.2f}", style), end_section=True)
     table.add_row(Text("Billing, imports by deposit date", "bold"), Text(f"{balance.billing_total:,.2f}", "bold"))
     return table

@@ -113,7 +113,7 @@ def replay_synthea(
 ) -> None:
     """Publish the patients and payments of a Synthea CSV export.
 
-    Clinics without settings are switched on for all charge types.
+    Turns integration on, with all charge types, for clinics without settings.
     """
     from emr.synthea import read_export
 

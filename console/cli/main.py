@@ -97,7 +97,7 @@ app.add_typer(
     name="exceptions",
     rich_help_panel=_CHANGE,
     help="Accept or acknowledge Billing Exceptions.",
-    epilog="Example: payments exceptions accept --all --company acme",
+    epilog="Example: payments exceptions accept 17 18",
 )
 app.add_typer(
     months.app,

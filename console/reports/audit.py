@@ -32,7 +32,7 @@ AUDIT = Report(
         Column("action", "Action"),
         Column("subject", "Subject", css_class="key"),
         Column("detail", "Detail", css_class="why"),
-        Column("address", "Address"),
+        Column("address", "IP address"),
     ),
     table=("at", "who", "action", "subject", "detail", "address"),
     noun="entry",

@@ -35,8 +35,8 @@ _ITEM_COLUMNS = tuple(Column(key, heading, Kind.MONEY) for key, heading in ITEM_
 class BalancingParameters:
     """The period and clinic to balance. Days are transaction dates of the EMR and deposit dates of Billing."""
 
-    since: date | None = first_day()
-    until: date | None = last_day()
+    since: date | None = first_day(day="transaction date (EMR) and deposit date (Billing)")
+    until: date | None = last_day("transaction date (EMR) and deposit date (Billing)")
     clinic: str | None = clinic()
     as_of: datetime | None = as_of()
 

@@ -59,8 +59,8 @@ class ExceptionsParameters:
     )
     clinic: str | None = clinic()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
-    since: date | None = first_day("Transaction from")
-    until: date | None = last_day()
+    since: date | None = first_day("Transaction date from", "transaction date")
+    until: date | None = last_day("transaction date")
     status: StatusChoice = parameter(
         "Status",
         "Status of the exceptions; `all` shows every one.",
@@ -115,7 +115,7 @@ EXCEPTIONS = Report(
         Column("amount_before", "Billing", Kind.MONEY),
         Column("amount_now", "EMR", Kind.MONEY),
         Column("difference", "Difference", Kind.MONEY, from_width=100),
-        Column("transaction_date", "Transaction", Kind.DATE, from_width=120),
+        Column("transaction_date", "Transaction date", Kind.DATE, from_width=120),
         Column("status", "Status", from_width=110, css_class="decide"),
         Column("proposal", "Proposed", wraps=True, text=_proposed),
         Column("company", "Company"),

@@ -33,7 +33,7 @@ MONTHS = Report(
         Column("closed_at", "Closed", Kind.MOMENT),
         Column("payments_total", "Payments", Kind.MONEY),
         Column("scheduled_at", "Scheduled", Kind.MOMENT),
-        Column("scheduled_by", "By", from_width=100),
+        Column("scheduled_by", "Scheduled by", from_width=100),
     ),
     table=("company", "month", "state", "closed_at", "scheduled_by", "payments_total"),
     page=("month", "state", "closed_at", "scheduled_by", "payments_total"),

@@ -54,14 +54,14 @@ def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TE
     return field(default=default, metadata={"label": label, "help": help_text, "kind": kind} | more)
 
 
-def first_day(label: str = "From") -> Any:
-    """Describe the first day of a period."""
-    return parameter(label, "The first day. Default: no limit.", ParameterKind.DAY, option="--from")
+def first_day(label: str = "From", day: str = "day") -> Any:
+    """Describe the first day of a period; `day` names the date that is compared."""
+    return parameter(label, f"The first {day}. Default: no limit.", ParameterKind.DAY, option="--from")
 
 
-def last_day() -> Any:
-    """Describe the last day of a period."""
-    return parameter("to", "The last day. Default: no limit.", ParameterKind.DAY, option="--to")
+def last_day(day: str = "day") -> Any:
+    """Describe the last day of a period; `day` names the date that is compared."""
+    return parameter("To", f"The last {day}. Default: no limit.", ParameterKind.DAY, option="--to")
 
 
 def clinic() -> Any:

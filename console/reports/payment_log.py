@@ -52,7 +52,7 @@ def _groups() -> type[GroupBy]:
 class PaymentLogParameters:
     """Filters of the Patient Payment Log, and the column to sum it by. Days are deposit dates."""
 
-    since: date | None = first_day("Deposited from")
+    since: date | None = first_day("Deposit date from")
     until: date | None = last_day()
     clinic: str | None = clinic()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
@@ -99,8 +99,8 @@ PAYMENT_LOG = Report(
         Column("charge_type", "Charge type"),
         Column("amount", "Amount", Kind.MONEY),
         Column("method", "Method", from_width=100, css_class="brief"),
-        Column("deposit_date", "Deposited", Kind.DATE),
-        Column("posting_date", "Posted", Kind.DATE, from_width=150, css_class="wide"),
+        Column("deposit_date", "Deposit date", Kind.DATE),
+        Column("posting_date", "Posting date", Kind.DATE, from_width=150, css_class="wide"),
         Column("kind", "Kind", from_width=160),
         Column("user", "User", from_width=190, css_class="quiet wide brief"),
         Column("unassigned", "Unassigned", Kind.MONEY, from_width=140),

@@ -30,7 +30,7 @@ USERS = Report(
         Column("role", "Role"),
         Column("clinics", "Clinics", wraps=True, text=_clinics_in_short),
         Column("added_at", "Added", Kind.MOMENT, from_width=120),
-        Column("added_by", "By"),
+        Column("added_by", "Added by"),
         Column("disabled_at", "State", text=_state),
     ),
     table=("name", "role", "clinics", "added_at", "disabled_at"),

@@ -13,7 +13,7 @@ from payments.access import authentication
 from payments.access.rights import Right
 
 SESSION_COOKIE = "payments_session"
-NUL_SENTENCE = "it holds a NUL character, which PostgreSQL does not store"
+NUL_SENTENCE = "contains a character that cannot be stored (NUL). Remove it"
 """The error for a text with a NUL character."""
 
 

@@ -40,6 +40,7 @@ _CONFLICTS: dict[type[Exception], str] = {
     TooManyRowsError: "Go back, narrow the filter and export again.",
 }
 """Errors of the journeys that are answered with status 409, each with the next step."""
+_MAY_BE_INCOMPLETE = "The action may be incomplete. Reload the page and check before you repeat it. "
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -128,9 +129,10 @@ def _on_conflict(request: Request, error: Exception) -> Response:
 
 def _on_unexpected_error(request: Request, error: Exception) -> Response:
     sentence = errors.sentence(error)
-    log.error("page_failed", path=request.url.path, error_class=type(error).__name__)
+    log.error("page_failed", path=request.url.path, error_class=type(error).__name__, detail=sentence)
+    warning = "" if request.method == "GET" else _MAY_BE_INCOMPLETE
     if sentence:
-        retry = "" if sentence == errors.SCHEMA_OUT_OF_DATE else " Try again in a moment."
-        return error_response(request, 503, capitalized(f"{sentence}."), f"Nothing was changed.{retry}")
-    step = "Nothing was changed. Tell an operator what you did; the console's log has the details."
+        step = f"{warning}Try again in a moment; if it persists, tell an operator."
+        return error_response(request, 503, "Billing is temporarily unavailable.", step)
+    step = f"{warning}Tell an operator what you did; the console's log has the details."
     return error_response(request, 500, "An unexpected error occurred.", step)

@@ -95,7 +95,7 @@ class ReportQuery(Generic[_Parameters]):
         if clinic is None:
             return user.clinics
         if not user.sees(clinic):
-            raise PageError(403, f"Your account does not include clinic {clinic}.", "Choose one of your own.")
+            raise PageError(403, f"Your account does not include clinic {clinic}.", "Choose one of your clinics.")
         return (clinic,)
 
 

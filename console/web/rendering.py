@@ -144,8 +144,9 @@ def badge(state: str | None) -> Markup:
 
 
 def humanize(name: str | None) -> str:
-    """Return an internal name as words: `auto_closed` becomes auto closed, OPEN becomes Open."""
-    text = (name or "").replace("_", " ").replace("front-office", "front office")
+    """Return an internal name as words: `auto_closed` becomes closed automatically, OPEN becomes Open."""
+    text = (name or "").replace("auto_closed", "closed automatically").replace("_", " ")
+    text = text.replace("front-office", "front office")
     return text.capitalize() if text.isupper() else text
 
 

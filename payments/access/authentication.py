@@ -77,7 +77,7 @@ def add_user(tx: Transaction, user: User, password: Password, now: datetime, who
         raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @")
     _check_clinics(user)
     if not users.add(tx, user, _hash(password), now, who):
-        raise UserError(f"there is a user {user.name} already")
+        raise UserError(f"user {user.name} already exists")
     audit.add(tx, AuditEntry(now, who, "user added", user.name, _describe_rights(user)))
 
 
@@ -216,7 +216,7 @@ def _load(tx: Transaction, name: str) -> UserRow:
 
 def _hash(password: Password) -> str:
     if len(password.text) < PASSWORD_LENGTH_MIN:
-        raise UserError(f"a password has at least {PASSWORD_LENGTH_MIN} characters")
+        raise UserError(f"the password must have at least {PASSWORD_LENGTH_MIN} characters")
     cost = password.cost
     hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
     return hasher.hash(password.text)

@@ -82,7 +82,9 @@ def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) 
     if state is not MonthState.CLOSING:
         is_done = state is MonthState.CLOSED
         raise ClosingError(
-            company_id, month, "it is closed already" if is_done else f"it is {state.lower()}; begin the close first"
+            company_id,
+            month,
+            "it is closed already" if is_done else f"it is {state.lower()}; schedule or close the month first",
         )
     snapshot = month_close.compute_snapshot(tx, company_id, month)
     month_close.set_closed(tx, company_id, month, snapshot, now)

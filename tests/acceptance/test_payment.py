@@ -45,7 +45,7 @@ def test_payment_is_imported_updated_removed_and_requeued(stack: Stack) -> None:
     assert stack.feed(clinic)[key(clinic, "shoes")]["status"] == "Transmission Successful"
     assert total(stack.ledger(clinic)) == 44
     output = stack.do("timeline", key(clinic, "shoes"), "--format", "json")
-    assert all(word in output for word in ("Not Sent", "Re-submitted", "Imported"))
+    assert all(word in output for word in ("Not Sent", "Requeued", "Imported"))
 
 
 def test_payment_is_imported_once_its_patient_is_known(stack: Stack) -> None:

@@ -26,4 +26,4 @@ def test_readme_tour_runs_as_pasted(stack: Stack) -> None:
         "north/p-1003/1": ("Validation Failed", "invalid_event"),
     }
     told = json.loads(stack.do("timeline", "north/p-1002/1", "--format", "json"))
-    assert [each["what"] for each in told] == ["Not Sent", "Re-submitted", "Imported"]
+    assert [each["what"] for each in told] == ["Not Sent", "Requeued", "Imported"]

@@ -112,10 +112,7 @@ def deposited(tx: Transaction) -> Decimal:
 
 def fill_tables(page: str, balance: Balance, deposits: Decimal) -> str:
     """Return the page with its tables regenerated from the worked week; a comment names each table."""
-    less = [
-        (f"less {wording.ITEM_SENTENCES[each]}", -amount if amount else amount)
-        for each, amount in balance.items.items()
-    ]
+    less = [(f"less {wording.ITEM_SENTENCES[each]}", amount) for each, amount in balance.items.items()]
     tables = {
         "payments": [
             ("Day", "Payment", "What it is", "Amount"),

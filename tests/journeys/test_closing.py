@@ -100,7 +100,7 @@ def test_closing_month_cannot_be_scheduled_or_cancelled(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)
-    with pytest.raises(ClosingError, match="it is open; begin the close"):
+    with pytest.raises(ClosingError, match="it is open; schedule or close the month"):
         closing.finish_close(tx, "company", MAY, office.now)
     closing.begin_close(tx, "company", MAY, office.now, BILLER)
 

@@ -66,7 +66,7 @@ def test_requeue_uses_the_current_settings(tx):
     assert (status_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
     assert [(wording.history(row.code), row.who) for row in reporting.timeline(tx, PAYMENT_KEY)] == [
         ("Not Sent", "tests-1"),
-        ("Re-submitted", WHO),
+        ("Requeued", WHO),
         ("Imported", "tests-1"),
     ]
 
@@ -121,7 +121,7 @@ def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
 
     assert payment == "clinic/2026/06/1/1"
     assert requeue(tx, [payment], NOW, WHO) == Requeued(1)
-    assert {wording.history(row.code) for row in reporting.timeline(tx, payment)} == {"Not Sent", "Re-submitted"}
+    assert {wording.history(row.code) for row in reporting.timeline(tx, payment)} == {"Not Sent", "Requeued"}
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbag
     assert (again.refused, again.status, again.attempts) == (row.refused, "Validation Failed", 2)
     assert [wording.history(each.code) for each in reporting.timeline(tx, row.refused)] == [
         "Validation Failed",
-        "Re-submitted",
+        "Requeued",
         "Validation Failed",
     ]
 

@@ -44,10 +44,12 @@ def test_update_of_the_code_replaces_the_sentence(finding: Transaction, reason: 
     assert stored(finding) == [(SENTENCES[reason], reason)]
 
 
-# The sentences that the history held before it held codes; two of them have been reworded.
+# The sentences that the history held before it held codes; some of them have been reworded.
 OLD_SENTENCES = HISTORY_CODES | {
     HistoryCode.EXCEPTION_CLOSED: "Exception closed by itself",
     HistoryCode.NEVER_SENT: "Not to be sent",
+    HistoryCode.RESUBMITTED: "Re-submitted",
+    HistoryCode.DEAD_LETTER_RESUBMITTED: "Re-submitted",
 }
 
 

@@ -91,7 +91,7 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 def would_flow(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
     """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
     if not context.user.sees(choice.clinic):
-        raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your own.")
+        raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your clinics.")
     with context.app.transaction() as tx:
         preview = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, context.now)
     shown = {name: getattr(preview, name) for name in ("flows", "reason", "month_state")}

@@ -19,7 +19,7 @@ from payments.journeys import adjusting, reporting
 from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
 
 _NEXT_STEPS = {
-    FindingReason.PATIENT_NOT_FOUND.value: "Save the patient again in the EMR.",
+    FindingReason.PATIENT_NOT_FOUND.value: "Save the patient in the EMR.",
     FindingReason.VERSION_CONFLICT.value: "Save the payment again in the EMR.",
 }
 
@@ -109,8 +109,11 @@ def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -
             accept_if_unchanged(context, seen, form.deposit_date)
         except AdjustmentError as error:
             problems.append(f"{error}.")
-    message = f"{len(selected) - len(problems)} of {len(selected)} exceptions accepted."
-    return context.redirect(form.return_to("/exceptions"), " ".join([message, *problems[:_PROBLEMS_SHOWN]]))
+    noun = "exception" if len(selected) == 1 else "exceptions"
+    message = f"{len(selected) - len(problems)} of {len(selected)} {noun} accepted."
+    hidden = len(problems) - _PROBLEMS_SHOWN
+    more = [f"{hidden} more could not be accepted; they are still open."] if hidden > 0 else []
+    return context.redirect(form.return_to("/exceptions"), " ".join([message, *problems[:_PROBLEMS_SHOWN], *more]))
 
 
 def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:

@@ -58,7 +58,7 @@ def _log_in(request: Request, form: _LoginForm) -> Response:
     now, next_page = app.clock(), _own_address(form.next_page)
     secret = request.cookies.get(_CSRF_COOKIE, "")
     if not secret or form.csrf != csrf_token(secret):
-        raise PageError(403, "This form has expired.", "Reload the login page. It needs cookies.")
+        raise PageError(403, "This form has expired.", "Allow cookies for this site, then reload the login page.")
     attempt = LoginAttempt(form.name.strip(), form.password[:_PASSWORD_LENGTH_MAX], client_address(request))
     lifetime = timedelta(hours=app.settings.session_hours)
     with app.transaction() as tx:

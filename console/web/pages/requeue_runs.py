@@ -89,7 +89,9 @@ def _visible_run(context: RequestContext, run_id: int) -> RequeueRun:
         run = requeueing.show_run(tx, run_id) if 0 < run_id < 2**62 else None
     visible = context.user.clinics
     if run is None or (visible is not None and not set(run.feed_filter.clinics or ("",)) <= set(visible)):
-        raise PageError(404, "There is no such requeue.", "Choose payments in the Claims Feed and requeue them.")
+        raise PageError(
+            404, f"There is no requeue run {run_id}.", "Choose payments in the Claims Feed and requeue them."
+        )
     return run
 
 

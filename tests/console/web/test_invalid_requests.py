@@ -21,7 +21,7 @@ from tests.console.web.scenarios import LoggedIn
         ("/account?patient=nobody", "There is no patient nobody"),
         ("/months?company=company&month=13", "Month: expected YYYY-MM"),
         ("/requeue-runs/new", "Choose a status"),
-        ("/requeue-runs/4711", "There is no such requeue"),
+        ("/requeue-runs/4711", "There is no requeue run 4711"),
         ("/no-such-page", "This page does not exist"),
     ],
 )
@@ -33,7 +33,7 @@ def test_invalid_request_explains_the_problem(logged_in: LoggedIn, path: str, me
     assert "Traceback" not in answer.text
 
 
-NUL = "it holds a NUL character, which PostgreSQL does not store"
+NUL = "contains a character that cannot be stored (NUL). Remove it"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger:
     support = logged_in("support")
     page = support.get("/claims-feed", status="Not Sent", clinic="rows").text
     assert 'value="rows/shoes/1"' in page
-    assert "This charge type is not selected" in page
+    assert "This charge type was not selected" in page
 
     answer = support.post("/claims-feed/requeue", payment="rows/shoes/1", back="/claims-feed?clinic=rows")
 
@@ -26,7 +26,7 @@ def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger:
     assert [row["status"] for row in rows(support, "/api/claims-feed", find="rows/shoes/1")] == ["Transmission Pending"]
     timeline = support.get("/timeline", payment="rows/shoes/1").text
     assert "<td>support</td>" in timeline
-    assert "Re-submitted" in timeline
+    assert "Requeued" in timeline
     assert [(row.who, row.subject) for row in audit_rows(site, "requeued")][:1] == [("user:support", "rows/shoes/1")]
 
 
