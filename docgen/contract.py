@@ -64,14 +64,14 @@ def _definition(name: str, schema: Json) -> Json:
 def _field(name: str, schema: Json) -> Json:
     form = schema.get("description")
     described = {"description": MEANINGS[name] + (f"; {form}" if form and "const" not in schema else "")}
-    return _merge_constraints({key: value for key, value in schema.items() if key != "title"}) | described
+    return _add_constraints({key: value for key, value in schema.items() if key != "title"}) | described
 
 
-def _merge_constraints(schema: Json) -> Json:
+def _add_constraints(schema: Json) -> Json:
     """Add the checks that the models make in functions, as far as a pattern can express them."""
     match schema:
         case {"anyOf": list(forms)}:
-            return schema | {"anyOf": [_merge_constraints(form) for form in forms]}
+            return schema | {"anyOf": [_add_constraints(form) for form in forms]}
         case {"format": "uuid"}:
             return schema | {"pattern": _UUID}
         case {"minLength": _}:

@@ -108,11 +108,6 @@ def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
     return {name: value for name, value in asdict(feed_filter).items() if name != "as_of"}
 
 
-def _given_fields(feed_filter: FeedFilter) -> dict[str, Any]:
-    # Only what is given, so that an older version can read the filter as long as no new field is used.
-    return {name: value for name, value in asdict(feed_filter).items() if value is not None}
-
-
 def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
     readers: dict[str, Any] = {
         "since": date.fromisoformat,
