@@ -47,7 +47,7 @@ class ExportError(Exception):
 
 
 class _Step(NamedTuple):
-    """A row of a claim: a new debtor, or a payment of `amount` dollars."""
+    """A row of a claim: the responsibility moves to another payer (`debtor`), or a payment of `amount` dollars."""
 
     number: int
     row_id: str

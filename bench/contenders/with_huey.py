@@ -17,7 +17,7 @@ def nothing(number: int) -> None:
 
 
 def main() -> None:
-    """Enqueue."""
+    """Enqueue jobs that do nothing."""
     from bench.contenders.with_huey import nothing as named  # noqa: PLC0415 (as the consumer knows it)
 
     first, count = map(int, sys.argv[2:])

@@ -18,7 +18,7 @@ from console.cli.terminal import print_line
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 
-class Policy(StrEnum):
+class AdjustmentPolicy(StrEnum):
     """Whether a biller reviews the adjustments of closed months, or they are accepted automatically."""
 
     REVIEW = "review"
@@ -41,7 +41,7 @@ def set_company(
     ] = None,
     dos_first: Annotated[Switch | None, typer.Option(help="Apply a payment to its own date of service first.")] = None,
     adjustments: Annotated[
-        Policy | None,
+        AdjustmentPolicy | None,
         typer.Option(help="Adjustments of closed months: review by a biller, or accepted automatically."),
     ] = None,
     timezone: Annotated[

@@ -102,7 +102,7 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
 
 
 def difference_record(line: BalancedLine) -> Record:
-    """Return a line as a record with every reconciling item, those that are not its own as zero."""
+    """Return a line as a record with one column per reconciling item; items that do not apply are 0.00."""
     from payments import wording
     from payments.contract.money import ZERO
 

@@ -60,7 +60,7 @@ def timeline_records(rows: Iterable[TimelineRow]) -> list[Record]:
 
 
 def event_record(row: TimelineRow) -> dict[str, Any]:
-    """Return an event with its words."""
+    """Return a history event as a record, with its codes rendered as words."""
     from payments import wording
 
     return {

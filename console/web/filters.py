@@ -199,7 +199,7 @@ def encode_log_cursor(cursor: LogCursor) -> str:
     return f"{cursor.deposit_date}.{cursor.id}"
 
 
-def log_cursor(after: str | None) -> LogCursor | None:
+def payment_log_cursor(after: str | None) -> LogCursor | None:
     """Read a position in the Patient Payment Log. Raises PageError (422) for any other text."""
     if after is None:
         return None

@@ -52,7 +52,10 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """A name and a password from an IP address. `cost` is that of the dummy hash, for a name that does not exist."""
+    """A name and a password, submitted from an IP address.
+
+    For an unknown name a dummy hash is verified at `cost`, so that the response time does not reveal it.
+    """
 
     name: str
     password: str = field(repr=False)

@@ -134,7 +134,7 @@ class Balance:
             self.lines.append(line)
 
 
-def explain(line: LineComparison) -> BalancedLine:
+def reconcile(line: LineComparison) -> BalancedLine:
     """Compute a line's reconciling items.
 
     A line outside the range has one item at most: the date difference of its imports in the range.
@@ -166,7 +166,10 @@ def _items_in_range(line: LineComparison) -> dict[ReconcilingItem, Money]:
 
 
 def _add_outcome(items: dict[ReconcilingItem, Money], line: LineComparison, outcome: Outcome) -> None:
-    """Add the amount that the outcome excludes from Billing, and the amount that an open exception has not posted."""
+    """Add the amount that the outcome keeps out of Billing.
+
+    For a closed month, also add the amount that is not posted yet because its exception is open.
+    """
     posted = line.imported_in_range + line.imported_elsewhere + line.adjusted
     target = posted if outcome.target is None else outcome.target
     if item := _exclusion_item(outcome):

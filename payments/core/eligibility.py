@@ -29,7 +29,7 @@ class SettingsChange(NamedTuple):
     settings: ClinicSettings
 
 
-def in_force(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettings:
+def settings_as_of(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettings:
     """Return the settings in force at `as_of`, given the clinic's changes in order of time.
 
     A clinic's first settings also apply to payments that were saved before them (decision 0003).

@@ -51,8 +51,8 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     the entries until the commit.
 
     Raises AdjustmentError if the exception cannot be accepted, if the payment has changed since the exception was
-    opened, if its patient is unknown (rule D2, row 10, applies after an Amount Due of 0.00), or if the date is in the
-    future or in a month that is not open.
+    opened, or if the date is in the future or in a month that is not open. An exception of an Amount Due of 0.00 also
+    needs a known patient (rule D2, row 10).
     """
     line, finding = _lock(tx, finding_id)
     if finding.status is FindingStatus.RESOLVED:

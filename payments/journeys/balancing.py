@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from payments.contract.payment_log import PaymentLogRow
-from payments.core.balancing import Balance, BalancedLine, LineComparison, explain
+from payments.core.balancing import Balance, BalancedLine, LineComparison, reconcile
 from payments.store.db.connection import Transaction
 from payments.store.reports import balancing
 from payments.store.reports.balancing import BalanceFilter
@@ -35,4 +35,4 @@ def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[str 
 
 
 def _explained(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:
-    return (explain(each) if isinstance(each, LineComparison) else each for each in compared)
+    return (reconcile(each) if isinstance(each, LineComparison) else each for each in compared)

@@ -44,12 +44,12 @@ class _Batch(NamedTuple):
     unreadable: list[tuple[StreamEntry, EventError]]
 
     @property
-    def contents(self) -> dict[UUID, bytes]:
-        """The content hash by event id; the first event of an id counts."""
+    def hash_by_event(self) -> dict[UUID, bytes]:
+        """The content hash by event id. If an id repeats, the first event wins."""
         return {each.event.event_id: each.content_hash for each in reversed(self.lines)}
 
     @property
-    def saves(self) -> dict[UUID, datetime]:
+    def saved_at_by_event(self) -> dict[UUID, datetime]:
         """The save time by event id; the first event of an id counts."""
         return {each.event.event_id: each.event.saved_at for each in reversed(self.lines)}
 
@@ -71,7 +71,7 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
     Raises ConcurrentWriteError and the database's errors; then the transaction has no effect and can be repeated.
     """
     batch = _read(entries, run)
-    seen = event_ids.record(tx, batch.contents, batch.saves)
+    seen = event_ids.record(tx, batch.hash_by_event, batch.saved_at_by_event)
     return _process(tx, batch, seen, run)
 
 
@@ -115,9 +115,9 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunCo
     concerns = [*map(LookupScope.of_line, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]
     writes = WriteBatch(run, load_reference_data(tx, concerns, run, known), before)
-    contents, done = batch.contents | seen, set(seen)
+    hash_by_event, done = batch.hash_by_event | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
-        if each.content_hash == contents[each.event.event_id]:
+        if each.content_hash == hash_by_event[each.event.event_id]:
             _import_line_event(writes, each, again=each.event.event_id in done)
             done.add(each.event.event_id)
         else:

@@ -1,4 +1,4 @@
-"""Re-evaluate held lines, postpone what failed, and store as dead letters what failed in every attempt."""
+"""Re-evaluate held lines, postpone failed ones, and dead-letter entries that failed every attempt."""
 
 from collections.abc import Sequence
 
@@ -34,9 +34,9 @@ def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
 
 
 def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
-    """Postpone the line that is due first and failed with this error to the next step of its backoff schedule.
+    """Postpone the line that is due first, after its evaluation failed with this error.
 
-    After the last step the line is Not Sent.
+    It waits for the next step of its backoff schedule; after the last step it is Not Sent.
     """
     due = lines.lock_due(tx, run.now, 1)
     writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of_line, due.values()), run), dict(due))
@@ -46,7 +46,7 @@ def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
 
 
 def postpone_dead_letter(tx: Transaction, run: RunContext, error: str) -> ImportStats:
-    """Postpone the dead letter that is due first and failed with this error."""
+    """Postpone the dead letter that is due first, after its processing failed with this error."""
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
     for letter in dead_letters.lock_due(tx, run.now, 1):
         writes.reject(letter.entry, Reason.RETRIES_EXHAUSTED, error)

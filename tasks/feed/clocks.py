@@ -18,6 +18,6 @@ class ServerClock:
         self._offset_ms: int | None = None
 
     def was_set_back(self, server_ms: int, monotonic_ms: int) -> bool:
-        """Return whether the server's clock lost time since the previous call."""
+        """Return whether the Redis server's clock was set back since the previous call."""
         previous, self._offset_ms = self._offset_ms, server_ms - monotonic_ms
         return previous is not None and self._offset_ms < previous - TOLERANCE_MS

@@ -75,7 +75,7 @@ def stack_with_changes(stack: Stack) -> Stack:
     return stack
 
 
-def test_closed_months_keep_their_totals_and_adjustments_post_now(stack_with_changes: Stack) -> None:
+def test_adjustments_of_closed_months_post_in_the_current_month(stack_with_changes: Stack) -> None:
     posted, found, before = entries(stack_with_changes), exceptions(stack_with_changes), totals(stack_with_changes)
     assert {name: (row["case"], row["difference"]) for name, row in found.items()} == {
         name: (example.case, example.difference) for name, example in ROWS.items()

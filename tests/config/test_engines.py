@@ -37,7 +37,7 @@ def test_urls_take_precedence_over_a_running_stack(tmp_path):
     )
 
 
-def test_running_stack_provides_the_engines_that_no_url_names(tmp_path):
+def test_engine_without_a_url_is_that_of_the_running_stack(tmp_path):
     write(tmp_path, os.getpid())
 
     assert current_engines(settings_in(tmp_path)) == EMBEDDED

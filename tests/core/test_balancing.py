@@ -8,7 +8,15 @@ import pytest
 
 from payments.contract.money import ZERO, dollars
 from payments.contract.payment_log import PaymentDetails
-from payments.core.balancing import Balance, BalancedLine, BalancingNote, LineComparison, Note, explain, last_full_week
+from payments.core.balancing import (
+    Balance,
+    BalancedLine,
+    BalancingNote,
+    LineComparison,
+    Note,
+    last_full_week,
+    reconcile,
+)
 from payments.core.outcome import (
     ClosedCase,
     ClosedMonth,
@@ -129,7 +137,7 @@ EXPLAINED = [
 
 @pytest.mark.parametrize(("line", "items"), [row[1:] for row in EXPLAINED], ids=[row[0] for row in EXPLAINED])
 def test_line_is_explained_by_its_reconciling_items(line: LineComparison, items: dict[str, str]) -> None:
-    explained = explain(line)
+    explained = reconcile(line)
 
     assert {item.value: str(amount) for item, amount in explained.items.items()} == items
     assert (explained.unexplained, explained.notes) == (ZERO, ())
@@ -147,7 +155,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("line", "amount"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_error_in_the_ledger_is_unexplained(line: LineComparison, amount: str) -> None:
-    explained = explain(line)
+    explained = reconcile(line)
 
     assert str(explained.unexplained) == amount
     assert explained.notes == (Note(BalancingNote.WRONG_IN_BILLING),)
@@ -192,7 +200,7 @@ COMPARED = [
 
 @pytest.mark.parametrize(("line", "amount", "notes"), [row[1:] for row in COMPARED], ids=[row[0] for row in COMPARED])
 def test_difference_from_the_payment_log_is_noted(line: LineComparison, amount: str, notes: tuple[Note, ...]) -> None:
-    explained = explain(line)
+    explained = reconcile(line)
 
     assert (str(explained.unexplained), explained.notes) == (amount, notes)
 
@@ -201,7 +209,7 @@ def test_balance_adds_up_its_lines_and_keeps_those_that_differ() -> None:
     balance = Balance()
     balance.add(BalancedLine(None, "c", Decimal("75.00"), Decimal("75.00"), count=3))
     for _, line, _ in [*EXPLAINED, *WRONG]:
-        balance.add(explain(line))
+        balance.add(reconcile(line))
 
     assert balance.equal == 3 + 3  # imported, not paid, requeued while posted
     assert balance.unexplained == sum(line.unexplained for line in balance.lines) == Decimal("-34.00")

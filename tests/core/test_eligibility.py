@@ -14,7 +14,7 @@ from payments.core.eligibility import (
     NeedsReview,
     SettingsChange,
     check_eligibility,
-    in_force,
+    settings_as_of,
 )
 from payments.core.import_rule import ImportContext, decide
 from payments.core.outcome import Reason
@@ -38,7 +38,7 @@ def imported(event):
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_row_of_rule_d2_has_its_verdict(row):
+def test_each_row_of_rule_d2_decides_eligibility(row):
     changes, settings, verdict = ROWS[row]
 
     assert check_eligibility(saved_payment(**changes), None, settings or COPAYS) == verdict
@@ -103,8 +103,8 @@ def test_settings_of_the_given_moment_are_in_force():
         timedelta(days=-30): SWITCHED_OFF,  # before the first settings: those
     }
 
-    assert {after: in_force(history, noon + after) for after in moments} == moments
+    assert {after: settings_as_of(history, noon + after) for after in moments} == moments
 
 
 def test_clinic_without_settings_is_switched_off():
-    assert in_force([], NOW) == SWITCHED_OFF
+    assert settings_as_of([], NOW) == SWITCHED_OFF

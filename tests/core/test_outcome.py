@@ -47,7 +47,7 @@ OUTCOMES = [
 
 
 @pytest.mark.parametrize(("outcome", "application", "status", "reason", "target"), OUTCOMES)
-def test_outcome_states_application_status_reason_and_target(
+def test_each_outcome_has_its_application_status_reason_and_target(
     outcome: Outcome, application: Application, status: Status | None, reason: Reason | None, target: object
 ) -> None:
     assert (outcome.application, outcome.status, outcome.reason, outcome.target) == (

@@ -40,7 +40,7 @@ class RunningStack:
         self.database: Database | None = None
 
     def start(self, *how: str) -> None:
-        """Start the stack with the options of the supervisor, and return once an event would be imported."""
+        """Start the stack with these supervisor options. Return when it is ready to import events."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.importer = "tests.faults.fatal_tasks" if "--fatal-tasks" in how else "workers.importer"
         self.fast_supervisor = self._spawn("supervisor", "-m", "tests.faults.fast_supervisor", *how)
@@ -110,7 +110,7 @@ class RunningStack:
         return _ordered(self.feed.xinfo_stream(STREAM)["last-generated-id"])
 
     def is_acknowledged(self, entry: tuple[int, int]) -> bool:
-        """Return whether every entry up to this one has left the feed, which follows its commit."""
+        """Return whether every entry up to this one is acknowledged, which happens after its commit."""
         oldest = self.feed.xrange(STREAM, count=1)
         return not oldest or _ordered(oldest[0][0]) > entry
 

@@ -82,7 +82,7 @@ def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: li
             savepoint.rollback()
 
 
-def test_dead_letter_with_version_or_time_shares_the_row_of_its_line(tx: Transaction) -> None:
+def test_dead_letter_with_version_or_time_is_in_the_row_of_its_line(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(valid("1.00", 1, TEN), invalid("2.00", "x", NEVER))
 
     assert [str(row.amount) for row in claims_feed.read(tx, FeedFilter())] == ["1.00", "2.00"]

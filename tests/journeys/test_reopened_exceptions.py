@@ -36,7 +36,7 @@ def found(office: Office) -> list[tuple[str | None, str]]:
     return [(each.case, str(each.difference)) for each in office.open_exceptions()]
 
 
-def test_requeue_of_a_payment_with_an_exception_loses_none_under_concurrent_sweeps(office: Office) -> None:
+def test_requeue_under_concurrent_sweeps_keeps_the_exception(office: Office) -> None:
     office.publish(INTERNAL)
     assert found(office) == [("deleted", "-25.00")]
 

@@ -26,7 +26,7 @@ def finding(tx: Transaction) -> Transaction:
     return tx
 
 
-def test_code_of_a_new_process_gives_old_processes_their_sentence(finding: Transaction) -> None:
+def test_inserted_reason_code_fills_the_old_sentence(finding: Transaction) -> None:
     assert stored(finding) == [("Amount Due is 0.00", "zero_due")]
 
 

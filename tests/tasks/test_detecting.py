@@ -89,7 +89,7 @@ def test_payment_saved_again_recomputes_or_closes_its_exception(resources, engin
     assert take_enqueued(engines) == 1
 
 
-def test_task_continues_until_no_line_is_left(resources, april, monkeypatch):
+def test_detect_exceptions_continues_until_no_line_is_left(resources, april, monkeypatch):
     import_silently(resources, *(deleted_payment(payment_id=each, version=2, **april) for each in "abc"))
     monkeypatch.setattr(detecting, "LIMIT", 2)
 

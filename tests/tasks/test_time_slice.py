@@ -21,7 +21,7 @@ def small_chunks(resources):
 
 @pytest.fixture
 def publish(resources, clinic_id):
-    """Return a function that publishes payments, after their patient if it is `known`."""
+    """Return a function that publishes payments. With `known=True` it publishes their patient first."""
 
     def publish(*payment_ids, known=False):
         events = [saved_patient(clinic_id)] if known else []

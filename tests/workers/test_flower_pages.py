@@ -12,7 +12,7 @@ def test_navigation_bar_links_to_the_console():
     assert "Workers" in template
 
 
-def test_other_templates_are_unchanged_and_the_address_is_escaped():
+def test_only_the_navigation_template_changes_and_its_address_is_escaped():
     pages = LinkedPages('http://127.0.0.1:8000/"><script>')
 
     assert pages.load("404.html")

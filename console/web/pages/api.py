@@ -32,7 +32,7 @@ from console.web.filters import (
     encode_feed_cursor,
     encode_log_cursor,
     feed_cursor,
-    log_cursor,
+    payment_log_cursor,
     report_query,
     row_cursor,
 )
@@ -160,7 +160,7 @@ def payment_log(query: LogQuery, context: Viewer) -> Response:
         if group:
             sums = reporting.payment_log_sums(tx, log_filter, group)
             return _rows(log_sum_records(sums, group), payment_log_sums(group), None)
-        page = reporting.payment_log_page(tx, log_filter, log_cursor(query.after), query.limit)
+        page = reporting.payment_log_page(tx, log_filter, payment_log_cursor(query.after), query.limit)
     following = encode_log_cursor(page.rows[-1].cursor) if page.has_more else None
     return _rows(log_records(each.row for each in page.rows), PAYMENT_LOG, following)
 

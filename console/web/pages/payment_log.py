@@ -17,7 +17,7 @@ from console.reports.payment_log import (
 )
 from console.web.auth import Exporter, Viewer
 from console.web.context import RequestContext
-from console.web.filters import ReportQuery, encode_log_cursor, log_cursor, report_query
+from console.web.filters import ReportQuery, encode_log_cursor, payment_log_cursor, report_query
 from console.web.pages.choices import clinic_names
 from payments.contract.money import total
 from payments.journeys import reporting
@@ -45,7 +45,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
     log_filter, group = chosen.query(query.clinics(context.user)), chosen.group_by
     with context.app.transaction() as tx:
         sums = reporting.payment_log_sums(tx, log_filter, group) if group else None
-        page = None if group else reporting.payment_log_page(tx, log_filter, log_cursor(query.after), PAGE_ROWS)
+        page = None if group else reporting.payment_log_page(tx, log_filter, payment_log_cursor(query.after), PAGE_ROWS)
         names = clinic_names(tx, context)
         context.audit(tx, "viewed Patient Payment Log", chosen.patient or "", context.request.url.query)
     last = page.rows[-1] if page and page.has_more else None

@@ -16,7 +16,7 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def unnested(table: Table, columns: Sequence[str]) -> str:
-    """Return the SQL of a row source `new` with these columns of the table; `arrays` returns its parameters."""
+    """Return the FROM item `unnest(...) AS new(...)` for these columns. `arrays` builds its parameters."""
     arrays = ", ".join(f"CAST(:{name} AS {_type(table.c[name])}[])" for name in columns)
     return f"unnest({arrays}) AS new({', '.join(columns)})"
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from payments.contract.event import ChargeType
-from payments.core.eligibility import ClinicSettings, SettingsChange, in_force
+from payments.core.eligibility import ClinicSettings, SettingsChange, settings_as_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -53,7 +53,7 @@ class Clinic:
 
     def settings_at(self, moment: datetime) -> ClinicSettings:
         """Return the settings in force at the moment (rule D2)."""
-        return in_force(self.changes, moment)
+        return settings_as_of(self.changes, moment)
 
 
 _COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments"

@@ -137,7 +137,7 @@ def _whole(feed_filter: FeedFilter, fields: str) -> str:
 
 def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str:
     """Return the query of one page: two index scans in the order of the save, whatever the page's position."""
-    where = f"{LINE_IS_CURRENT} {line_conditions(feed_filter)} {_after_in(after, 'saved_at', LINE)}"
+    where = f"{LINE_IS_CURRENT} {line_conditions(feed_filter)} {_after_cursor(after, 'saved_at', LINE)}"
     newest = "ORDER BY saved_at DESC, id DESC LIMIT :limit"
     lines = f"SELECT * FROM lines WHERE {where} {newest}"
     if feed_filter.clinics is not None:
@@ -146,7 +146,7 @@ def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str
         lines = f"SELECT own.* FROM unnest(CAST(:clinics AS text[])) AS seen(clinic), LATERAL ({own}) AS own"
     dead_letters = (
         f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
-        f"{_after_in(after, _DEAD_LETTER_AT, DEAD_LETTER)} "
+        f"{_after_cursor(after, _DEAD_LETTER_AT, DEAD_LETTER)} "
         f"ORDER BY {_DEAD_LETTER_AT} DESC, id DESC LIMIT :limit"
     )
     return (
@@ -156,7 +156,7 @@ def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str
     )
 
 
-def _after_in(after: FeedCursor | None, moment: str, source: int) -> str:
+def _after_cursor(after: FeedCursor | None, moment: str, source: int) -> str:
     """Return the condition that a row of one source comes after the cursor, in the form that its index serves."""
     if after is None:
         return ""

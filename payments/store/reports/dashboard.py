@@ -108,7 +108,7 @@ class Day(NamedTuple):
 
 
 def hourly_flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> list[HourlyFlow]:
-    """Return the flow of a day, hour by hour, of all clinics or of these."""
+    """Return the payment counts of each hour of a day, of all clinics or of these."""
     found = tx.execute(text(_FLOW), day._asdict() | {"clinics": _as_array(clinics)})
     return [HourlyFlow(**row) for row in found.mappings()]
 

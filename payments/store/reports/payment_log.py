@@ -162,7 +162,7 @@ def count(tx: Transaction, log_filter: LogFilter, limit: int) -> int:
 
 
 def sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
-    """Return the entries that match summed by a column, in its order."""
+    """Group the matching entries by a column. Return the totals, sorted by that column."""
     group = _SQL_OF_GROUPS[group_by]
     totals = f"SELECT {group} AS key, count(*) AS count, sum(amount) AS total"
     found = _execute(tx, log_filter, f"{totals} FROM entries {_where(log_filter)} GROUP BY 1 ORDER BY 1")
