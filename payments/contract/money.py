@@ -1,5 +1,6 @@
 """Money: dollars as Decimal with two places."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
@@ -12,18 +13,40 @@ ZERO = Decimal("0.00")
 AMOUNT_MAX = Decimal("9999999999.99")
 """The largest amount of an event and of a ledger entry, in dollars."""
 _CENT = Decimal("0.01")
+# Without re.ASCII, \d also matches the digits of other scripts. Decimal() alone would take 4E1, 4_0, NaN and blanks.
+_PLAIN_DECIMAL = re.compile(r"-?\d{1,18}(?:\.\d{1,2})?", re.ASCII)
 _Key = TypeVar("_Key")
 
 
-def dollars(text: str | int | Decimal) -> Money:
-    """Return an amount with two places.
+def parse_amount(text: str) -> Money:
+    """Return the amount that a text from outside states: a file, an option or a form.
 
-    Raises ValueError if it has a fraction of a cent: amounts are never rounded.
+    The text is a plain decimal of ASCII digits such as 25, 25.5, 25.00 or -25.00, with at most two decimals. There is
+    no exponent, plus sign, currency sign, separator of thousands, decimal comma or blank. An event is stricter: it has
+    exactly two decimals (`payments.contract.fields.Amount`).
+
+    Raises ValueError for any other form, and for an amount beyond AMOUNT_MAX.
     """
-    amount = Decimal(text)
-    quantized = amount.quantize(_CENT)
-    if quantized != amount:
-        raise ValueError(f"{text} is finer than a cent")
+    amount = dollars(text)
+    if abs(amount) > AMOUNT_MAX:
+        raise ValueError(f"{text} is more than {AMOUNT_MAX:,}")
+    return amount
+
+
+def dollars(amount: str | int | Decimal) -> Money:
+    """Return an amount with two places; a text is a plain decimal, as in `parse_amount`.
+
+    Raises ValueError for a text in another form, for an infinite amount or NaN, and for a fraction of a cent: amounts
+    are never rounded.
+    """
+    if isinstance(amount, str) and not _PLAIN_DECIMAL.fullmatch(amount):
+        raise ValueError(f"{amount!r} is not an amount such as 25.00")
+    exact = Decimal(amount)
+    if not exact.is_finite():
+        raise ValueError(f"{exact} is not an amount")
+    quantized = exact.quantize(_CENT)
+    if quantized != exact:
+        raise ValueError(f"{amount} is finer than a cent")
     return quantized + ZERO  # turns -0.00 into 0.00
 
 

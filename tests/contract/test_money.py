@@ -4,23 +4,78 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.contract.money import ZERO, dollars, total
+from payments.contract.money import ZERO, dollars, parse_amount, total
 
-cents = st.integers(-(10**12), 10**12)
+cents = st.integers(-(10**12) + 1, 10**12 - 1)
 
 
 @pytest.mark.parametrize(
-    ("text", "amount"),
-    [("25.00", "25.00"), ("25", "25.00"), (25, "25.00"), ("-0.00", "0.00"), ("-3.5", "-3.50"), ("0.010", "0.01")],
+    ("written", "amount"),
+    [("25.00", "25.00"), ("25", "25.00"), (25, "25.00"), ("-0.00", "0.00"), ("-3.5", "-3.50"), ("007.10", "7.10")],
 )
-def test_amount_has_two_places(text, amount):
-    assert str(dollars(text)) == amount
+def test_amount_has_two_places(written, amount):
+    assert str(dollars(written)) == amount
 
 
-@pytest.mark.parametrize("text", ["0.001", "25.123", "-0.005"])
-def test_fraction_of_a_cent_is_refused(text):
+@pytest.mark.parametrize("amount", [Decimal("0.001"), Decimal("25.123"), Decimal("-0.005")])
+def test_fraction_of_a_cent_is_refused(amount):
     with pytest.raises(ValueError, match="finer than a cent"):
-        dollars(text)
+        dollars(amount)
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "-Infinity", "sNaN"])
+def test_amount_that_is_no_number_is_refused(amount):
+    with pytest.raises(ValueError, match="not an amount"):
+        dollars(Decimal(amount))
+
+
+# Every text that Decimal() or a person would read as a number, and that is no plain decimal.
+NOT_PLAIN = [
+    *("", "-", ".", "--1", "- 5.00", "one", "0x10", "25.00.00", "5.", ".5", "1/2", "25.00 USD", "25.00\n", "\x0025.00"),
+    *("4E1", "4e1", "4_0.00", "+5", "+5.00", " 5.00", "5.00 ", "\t5", "5\u00a0", "NaN", "sNaN", "Infinity", "-inf"),
+    *("40,50", "1,250.00", "1.250,00", "1 250.00", "1'250.00", "$25.00", "-$25.00", "€25", "(25.00)", "25.00-", "25%"),
+    *("25.005", "25.000", "1.250", "\u0664\u0660.\u0665\u0660", "\uff14\uff10.\uff10\uff10", "\u221225.00", "٢٥", "1²"),
+]
+
+
+@pytest.mark.parametrize("text", NOT_PLAIN)
+@pytest.mark.parametrize("read", [dollars, parse_amount])
+def test_amount_in_any_other_form_than_a_plain_decimal_is_refused(read, text):
+    with pytest.raises(ValueError, match=r"not an amount such as 25\.00"):
+        read(text)
+
+
+@given(st.text(max_size=12))
+def test_text_is_an_amount_only_if_it_is_a_plain_decimal(text):
+    try:
+        amount = parse_amount(text)
+    except ValueError:
+        return
+    assert set(text) <= set("-.0123456789")
+    assert amount == Decimal(text)
+
+
+@pytest.mark.parametrize("text", ["9999999999.99", "-9999999999.99", "00009999999999.99"])
+def test_amount_up_to_the_largest_is_read(text):
+    assert parse_amount(text) == Decimal(text)
+
+
+@pytest.mark.parametrize("text", ["10000000000", "-10000000000.00", "9" * 18])
+def test_amount_beyond_the_largest_is_refused(text):
+    with pytest.raises(ValueError, match=r"more than 9,999,999,999\.99"):
+        parse_amount(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 19, "9" * 100_000])
+def test_endless_digits_are_refused(text):
+    with pytest.raises(ValueError, match="not an amount"):
+        parse_amount(text)
+
+
+@given(cents)
+def test_written_amount_is_read_as_itself(cent):
+    amount = Decimal(cent).scaleb(-2)
+    assert parse_amount(f"{amount:f}") == amount
 
 
 def test_total_of_nothing_is_zero_with_two_places():
