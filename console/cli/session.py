@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,8 +73,13 @@ def open_snapshot() -> Iterator[Transaction]:
 
 
 def current_user() -> str:
-    """Return the signature of the operating system's user, for the audit history."""
+    """Return the signature of the process's user, for the histories: `cli:0 (root)`, or `cli:1042` without a name.
+
+    It comes from the real user id. LOGNAME and USER are ignored, because everybody can set them. The signature of a
+    console user begins with `user:`, so the two cannot be confused.
+    """
+    uid = os.getuid()
     try:
-        return f"user:{getpass.getuser()}"
-    except (KeyError, OSError, ImportError):
-        return "user:unknown"
+        return f"cli:{uid} ({pwd.getpwuid(uid).pw_name})"
+    except KeyError:
+        return f"cli:{uid}"

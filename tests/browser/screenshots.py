@@ -32,7 +32,6 @@ IMPORT_AFTER_SAVE = """
 def office(console_stack: Stack) -> Stack:
     """Three weeks of four clinics, with a closed September and later corrections of it."""
     stack, weeks = console_stack, ThreeWeeks()
-    stack.environment["LOGNAME"] = "bill"
     weeks.publish(stack)
     with psycopg.connect(
         current_engines(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1), autocommit=True

@@ -56,7 +56,7 @@ def test_requeue_skips_imported_payments(terminal: Terminal, billing: CommittedL
     (row,) = terminal.run(*"report claims-feed --clinic r1 --status pending --format json".split()).rows
     assert row["payment"] == "r1/out/1"
     steps = terminal.run(*"timeline r1/out/1 --format json".split()).rows
-    assert steps[-1]["who"].startswith("user:")
+    assert steps[-1]["who"].startswith("cli:")
 
 
 def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, billing: CommittedLedger) -> None:
