@@ -4,29 +4,31 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
-from decimal import Decimal
-from typing import TextIO, TypeVar
+from typing import BinaryIO, TextIO, TypeVar
 
+from emr.csv_table import Row, TableError, read_table
 from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
-from payments.contract.money import ZERO, Money, dollars
+from payments.contract.fields import YEAR
+from payments.contract.money import ZERO, Money, parse_amount
 from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 
 REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
 COLUMNS = [*REQUIRED, "version"]
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_AMOUNT = re.compile(r"-?\d{1,10}(\.\d{1,2})?", re.ASCII)
+_DAY = re.compile(YEAR + r"-\d{2}-\d{2}", re.ASCII)
+# What a spreadsheet makes of a long number, and what some exports write so that a spreadsheet keeps leading zeros.
+_SPREADSHEET_FORM = re.compile(r'-?\d(\.\d+)?E[+-]\d\d+|=".*"', re.ASCII | re.DOTALL)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _TYPES = {kind.casefold(): kind for kind in ChargeType}
+_SHOWN_CHARACTERS_MAX = 60
 _Read = TypeVar("_Read")
 
 
 class PaymentLogError(ValueError):
     """A Payment Log cannot be read. The message names the row, the column and the expected value."""
 
-    def __init__(self, row: int, column: str, problem: str) -> None:
-        self.row, self.column = row, column
-        super().__init__(f"Payment Log, row {row}, column {column}: {problem}")
+    def __init__(self, error: TableError) -> None:
+        super().__init__(f"Payment Log, {error}")
 
 
 def newest_saves(events: Iterable[Event]) -> list[PaymentSaved]:
@@ -50,42 +52,32 @@ def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
     return len(saves)
 
 
-def read_payment_log(file: TextIO) -> Iterator[PaymentLogRow]:
-    """Yield the lines of a Payment Log. Column names are matched in any case and order; extra columns are ignored.
+def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
+    """Yield the lines of a Payment Log, a CSV file in any of the forms of `emr.csv_table`.
 
-    Raises PaymentLogError at the first unreadable cell, and if a line occurs twice.
+    The columns are in any order; other columns than COLUMNS are ignored. A log with a header alone has no lines.
+
+    Raises PaymentLogError at the first row or cell that does not fit, and if a line occurs twice.
     """
     seen: dict[LineKey, int] = {}
-    for number, row in _rows(file):
-        line = _line(number, row)
-        if line.key in seen:
-            raise PaymentLogError(number, "line_id", f"{line.key} is already in row {seen[line.key]}")
-        seen[line.key] = number
-        yield line
-
-
-def _rows(file: TextIO) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.reader(file)
     try:
-        header = [name.strip().casefold().replace(" ", "_") for name in next(reader, [])]
-        for name in REQUIRED:
-            if name not in header:
-                raise PaymentLogError(1, name, f"missing; expected a header with {', '.join(REQUIRED)}")
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield reader.line_num, dict(zip(header, map(str.strip, cells), strict=False))
-    except UnicodeDecodeError as error:
-        raise PaymentLogError(reader.line_num + 1, REQUIRED[0], f"byte {error.start} is not UTF-8") from None
-    except csv.Error as error:
-        raise PaymentLogError(reader.line_num, REQUIRED[0], f"not a row of a CSV file: {error}") from None
+        for row in read_table(file, REQUIRED, ["version"]):
+            line = _line(row)
+            if line.key in seen:
+                raise row.error("line_id", f"{line.key} is already in row {seen[line.key]}")
+            seen[line.key] = row.number
+            yield line
+    except TableError as error:
+        raise PaymentLogError(error) from None
 
 
-def _line(number: int, row: dict[str, str]) -> PaymentLogRow:
+def _line(row: Row) -> PaymentLogRow:
     def read(column: str, reading: Callable[[str], _Read]) -> _Read:
+        cell = row.cells.get(column, "")
         try:
-            return reading(row.get(column, ""))
+            return reading(cell)
         except ValueError as error:
-            raise PaymentLogError(number, column, f"expected {error}; got {row.get(column, '')!r}") from None
+            raise row.error(column, f"expected {error}; got {_shown(cell)}") from None
 
     key = LineKey(*(read(column, _identifier) for column in LineKey._fields))
     day, amount = read("transaction_date", _day), read("amount_paid", _amount)
@@ -97,45 +89,57 @@ def _line(number: int, row: dict[str, str]) -> PaymentLogRow:
     )
 
 
+def _shown(cell: str) -> str:
+    """Return a cell for a message of one line, shortened."""
+    return repr(cell) if len(cell) <= _SHOWN_CHARACTERS_MAX else f"{cell[:_SHOWN_CHARACTERS_MAX]!r}..."
+
+
 def _identifier(text: str) -> str:
-    if not (0 < len(text) <= 64 and text.isprintable()):
-        raise ValueError("text of 1 to 64 printable characters")
+    """Return an id as it is written. Blanks at an end are part of an id, so none are stripped: they are refused."""
+    if not (0 < len(text) <= 64 and text.isprintable() and text == text.strip()):
+        raise ValueError("text of 1 to 64 printable characters without blanks at its ends")
+    if _SPREADSHEET_FORM.fullmatch(text):
+        raise ValueError("the id itself, which a spreadsheet has changed (make it a column of text and export again)")
     return text
 
 
 def _day(text: str) -> date:
     try:
-        if _DAY.fullmatch(text):
-            return date.fromisoformat(text)
+        if _DAY.fullmatch(text.strip()):
+            return date.fromisoformat(text.strip())
     except ValueError:
         pass
     raise ValueError("a date such as 2026-10-05")
 
 
 def _amount(text: str) -> Money:
-    if not _AMOUNT.fullmatch(text):
-        raise ValueError("dollars such as 25.00")
-    return dollars(Decimal(text))
+    try:
+        return parse_amount(text)
+    except ValueError:
+        raise ValueError("dollars such as 25.00") from None
 
 
 def _flag(text: str) -> bool:
-    if text.casefold() not in _FLAGS:
+    word = text.strip().casefold()
+    if word not in _FLAGS:
         raise ValueError("true or false")
-    return _FLAGS[text.casefold()]
+    return _FLAGS[word]
 
 
 def _charge_type(text: str) -> ChargeType:
-    if text.casefold() not in _TYPES:
+    word = text.strip().casefold()
+    if word not in _TYPES:
         raise ValueError(f"one of {', '.join(ChargeType)}")
-    return _TYPES[text.casefold()]
+    return _TYPES[word]
 
 
 def _version(text: str) -> int | None:
-    if not text:
+    digits = text.strip()
+    if not digits:
         return None
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**63):
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20 and 0 < int(digits) < 2**63):
         raise ValueError("a whole number from 1, or nothing")
-    return int(text)
+    return int(digits)
 
 
 def _cell(value: object) -> str:

@@ -79,13 +79,13 @@ def _records(lines: Sequence[BalancedLine]) -> list[Record]:
 
 @contextlib.contextmanager
 def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
-    """Open a Payment Log; a cell that cannot be read ends the command with its row and column."""
+    """Open a Payment Log; a row that does not fit ends the command with its number and column."""
     from emr.payment_log import PaymentLogError, read_payment_log
 
     if path is None:
         yield None
         return
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with path.open("rb") as file:
         try:
             yield read_payment_log(file)
         except PaymentLogError as error:

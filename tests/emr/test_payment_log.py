@@ -1,6 +1,9 @@
 """The EMR's Payment Log: writing, reading, and detecting a lost event."""
 
+import csv
 import io
+import os
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
@@ -10,7 +13,7 @@ from random import Random
 import pytest
 
 from emr.payment_log import COLUMNS, PaymentLogError, read_payment_log
-from payments.contract.event import Event, LineKey, PaymentDeleted, PaymentSaved
+from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.contract.payment_log import PaymentDetails
 from payments.journeys import balancing
 from payments.store.db.connection import Transaction
@@ -69,7 +72,7 @@ def test_payment_log_holds_the_newest_save_of_each_line() -> None:
         ]
     )
 
-    assert file.getvalue().splitlines() == [
+    assert file.getvalue().decode().splitlines() == [
         ",".join(COLUMNS),
         "clinic,a,1,2026-06-05,30.00,Copay,false,true,2",
     ]
@@ -81,47 +84,123 @@ def test_payment_log_holds_the_newest_save_of_each_line() -> None:
     )
 
 
-def test_payment_log_is_read_in_spreadsheet_formats() -> None:
-    header = "\ufeffPaid,Internal Payment,CHARGE_TYPE,Amount_Paid,Transaction Date,Line_ID,payment_id,Clinic_Id,Till"
-    text = (
-        f"{header.lstrip(chr(0xFEFF))}\r\nno,1,copay,7,2026-06-05,1,p,c,3\r\n\r\nYES,0,Other,-7.5,2026-06-05,2,p,c,\r\n"
-    )
+HEADER = "Paid,Internal Payment,CHARGE_TYPE,Amount-Paid,TransactionDate,Line_ID,payment_id,Clinic_Id,Till"
+ROWS = ["no,1,copay,7,2026-06-05,1,p,c,3", "", " YES ,0,Other,-7.5, 2026-06-05,2,p,c,", ",,,,,,,,"]
+NORMAL = "\n".join([HEADER, *ROWS, ""])
 
-    lines = [*read_payment_log(io.StringIO(text))]
 
-    assert [(str(line.key), str(line.amount), line.details.version) for line in lines] == [
-        ("c/p/1", "0.00", None),
-        ("c/p/2", "-7.50", None),
-    ]
+def lines_of(file: bytes) -> list[tuple[str, str]]:
+    return [(str(line.key), str(line.amount)) for line in read_payment_log(io.BytesIO(file))]
+
+
+def refusal(file: bytes) -> str:
+    with pytest.raises(PaymentLogError) as refused:
+        lines_of(file)
+    return str(refused.value)
+
+
+FORMS = {
+    "UTF-8": NORMAL.encode(),
+    "UTF-8 with a byte order mark": NORMAL.encode("utf-8-sig"),
+    "UTF-16 with tabs": NORMAL.replace(",", "\t").encode("utf-16"),
+    "UTF-16 of the other byte order": b"\xfe\xff" + NORMAL.encode("utf-16-be"),
+    "CR LF": NORMAL.replace("\n", "\r\n").encode(),
+    "CR alone": NORMAL.replace("\n", "\r").encode(),
+    "no line end at the end": NORMAL.rstrip("\n").encode(),
+    "semicolons": NORMAL.replace(",", ";").encode(),
+    "tabs": NORMAL.replace(",", "\t").encode(),
+    "bars": NORMAL.replace(",", "|").encode(),
+    "all cells quoted": '"{}"\n'.format(NORMAL.strip().replace(",", '","').replace("\n", '"\n"')).encode(),
+    "blank lines first": f"\n\n{NORMAL}".encode(),
+}
+
+
+@pytest.mark.parametrize("file", FORMS.values(), ids=FORMS)
+def test_payment_log_is_read_in_the_forms_of_spreadsheets(file: bytes) -> None:
+    assert lines_of(file) == [("c/p/1", "0.00"), ("c/p/2", "-7.50")]
+
+
+def test_payment_log_is_read_from_a_pipe() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as end:
+        end.write(NORMAL.encode("utf-16"))
+    with os.fdopen(reader, "rb") as file:
+        assert [str(line.key) for line in read_payment_log(file)] == ["c/p/1", "c/p/2"]
+
+
+def test_payment_log_with_a_header_alone_has_no_lines() -> None:
+    assert lines_of(",".join(COLUMNS).encode()) == []
+
+
+def test_ids_of_a_payment_log_are_read_as_they_are_written() -> None:
+    ids = ["00123", "a/b", "Zoë", 'the "big" one', "1,5", "=1+1", "1E5", "E+10"]
+    (header, *rows) = [COLUMNS, *([id_, "p", "1", *"2026-06-05 25.00 Copay false true 1".split()] for id_ in ids)]
+    file = io.StringIO()
+    csv.writer(file).writerows([header, *rows])
+
+    assert [line.key.clinic_id for line in read_payment_log(io.BytesIO(file.getvalue().encode()))] == ids
 
 
 ROW = dict(zip(COLUMNS, "c p 1 2026-06-05 25.00 Copay false true 1".split(), strict=True))
+ID = "expected text of 1 to 64 printable characters without blanks at its ends"
+CHANGED = "expected the id itself, which a spreadsheet has changed (make it a column of text and export again)"
+DAY, DOLLARS = "expected a date such as 2026-10-05", "expected dollars such as 25.00"
 REFUSED = [
-    ({"clinic_id": ""}, "clinic_id: expected text of 1 to 64 printable characters; got ''"),
-    ({"transaction_date": "6/5/2026"}, "transaction_date: expected a date such as 2026-10-05; got '6/5/2026'"),
-    ({"transaction_date": "2026-02-30"}, "transaction_date: expected a date such as 2026-10-05; got '2026-02-30'"),
-    ({"amount_paid": "25.005"}, "amount_paid: expected dollars such as 25.00; got '25.005'"),
-    ({"paid": "maybe"}, "paid: expected true or false; got 'maybe'"),
-    ({"internal_payment": ""}, "internal_payment: expected true or false; got ''"),
-    ({"version": "0"}, "version: expected a whole number from 1, or nothing; got '0'"),
-    ({"line_id": "0"}, "line_id: c/p/0 is already in row 2"),
+    *(
+        (column, id_, ID)
+        for column in LineKey._fields
+        for id_ in ("", "p ", " p", "\tp", "\u00a0p", "p\u200b", "p" * 65)
+    ),
+    *((column, id_, CHANGED) for column in LineKey._fields for id_ in ("1.23E+15", "1E+15", "9.1E-05", '="00123"')),
+    *(("transaction_date", day, DAY) for day in ("6/5/2026", "10.05.2026", "2026-6-5", "2026-02-30", "0206-06-05", "")),
+    *(
+        ("transaction_date", day, DAY)
+        for day in ("20260605", "2026-W23-5", "46178", "2026-06-05 00:00", "\uff12026-06-05")
+    ),
+    *(("amount_paid", amount, DOLLARS) for amount in ("25.005", "$25.00", "(25.00)", "1,250.00", "40,50", "1.250", "")),
+    *(
+        ("amount_paid", amount, DOLLARS)
+        for amount in ("25.00-", " 25.00", "4E1", "4_0.00", "+5", "\u0664\u0660.50", "99999999999")
+    ),
+    *(("paid", flag, "expected true or false") for flag in ("maybe", "", "wahr", "2")),
+    ("internal_payment", "", "expected true or false"),
+    ("charge_type", "Parking", f"expected one of {', '.join(ChargeType)}"),
+    *(
+        ("version", version, "expected a whole number from 1, or nothing")
+        for version in ("0", "1.0", "-1", "9" * 30, "\u0661")
+    ),
 ]
 
 
-@pytest.mark.parametrize(("change", "told"), REFUSED, ids=[told.split(";")[0] for _, told in REFUSED])
-def test_unreadable_cell_is_named_by_row_and_column(change: dict[str, str], told: str) -> None:
-    rows = [ROW | {"line_id": "0"}, ROW | change]
-    text = "\n".join(",".join(cells) for cells in [COLUMNS, *(row.values() for row in rows)])
+@pytest.mark.parametrize(
+    ("column", "cell", "expected"), REFUSED, ids=[f"{name}-{cell[:20]}" for name, cell, _ in REFUSED]
+)
+def test_unreadable_cell_is_named_by_row_and_column(column: str, cell: str, expected: str) -> None:
+    file = io.StringIO()
+    csv.writer(file).writerows([COLUMNS, (ROW | {"line_id": "0"}).values(), (ROW | {column: cell}).values()])
 
-    with pytest.raises(PaymentLogError) as refused:
-        [*read_payment_log(io.StringIO(text))]
+    told = refusal(file.getvalue().encode())
 
-    assert str(refused.value) == f"Payment Log, row 3, column {told}"
+    assert told.startswith(f"Payment Log, row 3, column {column}: {expected}; got ")
+    assert len(told.splitlines()) == 1
 
 
-@pytest.mark.parametrize("text", ["", "clinic_id,payment_id,line_id\nc,p,1\n"])
+def test_repeated_line_of_a_payment_log_is_refused_with_both_rows() -> None:
+    rows = [COLUMNS, ROW.values(), (ROW | {"line_id": "2"}).values(), (ROW | {"amount_paid": "1.00"}).values()]
+
+    assert refusal("\n".join(map(",".join, rows)).encode()) == (
+        "Payment Log, row 4, column line_id: c/p/1 is already in row 2"
+    )
+
+
+def test_row_of_totals_is_refused() -> None:
+    rows = [COLUMNS, ROW.values(), ["Total", "", "", "", "25.00", "", "", "", ""]]
+
+    assert refusal("\n".join(map(",".join, rows)).encode()).startswith("Payment Log, row 3, column payment_id: ")
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "clinic_id,payment_id,line_id\nc,p,1\n"])
 def test_payment_log_without_a_required_column_is_rejected(text: str) -> None:
-    with pytest.raises(
-        PaymentLogError, match=r"row 1, column (clinic_id|transaction_date): missing; expected a header"
-    ):
-        [*read_payment_log(io.StringIO(text))]
+    assert re.match(
+        r"Payment Log, row 1, column (clinic_id|transaction_date): missing; expected a header", refusal(text.encode())
+    )

@@ -44,9 +44,8 @@ def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> 
         pass
 
 
-def log_of(events: Sequence[Event]) -> io.StringIO:
+def log_of(events: Sequence[Event]) -> io.BytesIO:
     """Return the EMR's Payment Log after these events."""
     file = io.StringIO()
     write_payment_log(events, file)
-    file.seek(0)
-    return file
+    return io.BytesIO(file.getvalue().encode())

@@ -130,6 +130,43 @@ def test_invalid_emr_log_fails_with_one_line(terminal: Terminal, emr_log: Path) 
     assert (missing.status, missing.err) == (1, f"payments: {emr_log}.gone: No such file or directory\n")
 
 
+@pytest.mark.usefixtures("week_payments")
+@pytest.mark.parametrize(
+    ("written", "instead", "told"),
+    [
+        (b"weighed,ok", b"weighed,ok  ", "row 3, column payment_id: expected text"),
+        (b"1025.00", b"1,025.00", "row 3, column 10: no heading for "),
+        (b",Copay", b',"Copay', "row 2, column charge_type: the quotation mark that opens this cell is never closed"),
+        (b"Supplies", b"Suppl\xe9es", "is not UTF-8; save the file as CSV in UTF-8"),
+    ],
+)
+def test_emr_log_that_does_not_fit_is_refused_by_row_and_column(
+    terminal: Terminal, emr_log: Path, written: bytes, instead: bytes, told: str
+) -> None:
+    emr_log.write_bytes(emr_log.read_bytes().replace(written, instead, 1))
+
+    refused = terminal.run(*f"report balancing {WEEK} --emr-csv {emr_log}".split())
+
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err.startswith(f"payments: {emr_log}: Payment Log, row ")
+    assert told in refused.err
+    assert refused.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("week_payments")
+def test_rows_of_other_clinics_and_days_are_left_out_of_the_comparison(terminal: Terminal, tmp_path: Path) -> None:
+    others = [
+        saved_payment("77.00", payment_id="ok", clinic_id="elsewhere"),
+        saved_payment("88.00", payment_id="late", transaction_date="2026-06-08", **HERE),
+    ]
+    log = written_log(tmp_path / "log.csv", PLAIN, UNSENT, *others)
+
+    balance = terminal.run(*f"report balancing {WEEK} --emr-csv {log} --format json".split()).rows
+
+    assert (balance["emr_total"], balance["unexplained"]) == ("1034.00", "0.00")
+    assert [line["payment"] for line in balance["lines"]] == ["weighed/type/1"]
+
+
 def test_emr_payment_log_prints_the_simulated_log(terminal: Terminal) -> None:
     options = "emr payment-log --clinics 1 --days 2 --seed 3 --first-day 2026-10-05"
     printed = terminal.run(*options.split())

@@ -1,0 +1,194 @@
+"""Reads a CSV file that people hand in, strictly: what does not fit its header is refused, never guessed.
+
+The separator is a comma, a semicolon, a tab or a vertical bar, whichever the header uses. The encoding is UTF-8, with
+or without a byte order mark, or UTF-16 with one (the "Unicode text" of spreadsheets).
+
+A row has the number that a spreadsheet shows: the header is row 1, and blank rows count. A cell may hold line breaks;
+behind such a cell the line in a text editor has another number, and errors name both.
+"""
+
+import codecs
+import contextlib
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import count
+from typing import BinaryIO, NamedTuple, cast
+
+_SEPARATORS = (",", ";", "\t", "|")
+_CELL_CHARACTERS_MAX = csv.field_size_limit()
+# What cannot be decoded becomes this lone surrogate, which no file can hold, so that errors name its row and column.
+_ESCAPE = "\udc80"
+codecs.register_error("emr.csv_table", lambda error: (_ESCAPE, cast("UnicodeDecodeError", error).end))
+_UNREADABLE = re.compile(f"[{_ESCAPE}\0]")
+_SAVE_AS_UTF8 = "save the file as CSV in UTF-8"
+
+
+class TableError(ValueError):
+    """A file cannot be read. The message names the row, the column and the problem."""
+
+    def __init__(self, row: int, line: int, column: str, problem: str) -> None:
+        self.row, self.line, self.column = row, line, column
+        place = f"row {row}" if line == row else f"row {row} (line {line} of the file)"
+        super().__init__(f"{place}, column {column}: {problem}")
+
+
+class Row(NamedTuple):
+    """A row: its number in a spreadsheet, its first line in the file, and its cells by the names asked for."""
+
+    number: int
+    line: int
+    cells: Mapping[str, str]
+
+    def error(self, column: str, problem: str) -> TableError:
+        """Return an error about a cell of this row."""
+        return TableError(self.number, self.line, column, problem)
+
+
+def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str] = ()) -> Iterator[Row]:
+    """Yield the rows that are not blank, with the required columns and those optional ones that the header has.
+
+    A heading names a column if their letters and digits are the same, in any case: "Amount Paid" is amount_paid. Other
+    columns are ignored. Cells are not stripped.
+
+    Raises TableError for a missing column, a heading that occurs twice, a row with more or fewer cells than the header,
+    a value without a heading, a header in the middle, wrong quotation marks, and text that cannot be decoded.
+    """
+    # A pipe cannot be rewound, so the byte order mark is looked at without being read.
+    buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
+    is_utf16 = buffered.peek(2)[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    encoding = "utf-16" if is_utf16 else "utf-8-sig"
+    text = io.TextIOWrapper(buffered, encoding=encoding, errors="emr.csv_table", newline="")
+    try:
+        yield from _rows(_Lines(text), required, optional)
+    finally:
+        with contextlib.suppress(ValueError):  # the caller has closed the file
+            text.detach()
+
+
+class _Lines(Iterator[str]):
+    """The lines of a file. Remembers those of the record that is being read."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text, self._ahead = text, deque[str]()
+        self.count = 0
+        self.record: list[str] = []
+
+    def __next__(self) -> str:
+        line = self._ahead.popleft() if self._ahead else next(self._text)
+        self.count += 1
+        self.record.append(line)
+        return line
+
+    def peek(self) -> str:
+        """Return the first line that is not blank, without consuming lines. Returns an empty text if there is none."""
+        for line in self._text:
+            self._ahead.append(line)
+            if line.strip():
+                return line
+        return ""
+
+
+def _rows(lines: _Lines, required: Sequence[str], optional: Collection[str]) -> Iterator[Row]:
+    separator = _separator(lines.peek(), required)
+    records = _records(lines, separator)
+    number, line, headings = next(records, (1, 1, []))
+    positions = _positions(Row(number, line, {}), headings, required, optional)
+    for number, line, cells in records:
+        row = Row(number, line, {name: cells[at] for name, at in positions.items() if at < len(cells)})
+        _check_fit(row, headings, cells, separator)
+        yield row
+
+
+def _separator(header: str, required: Sequence[str]) -> str:
+    """Return the separator with which the header has most of the required columns."""
+    wanted = {_comparable(name) for name in required}
+    return max(_SEPARATORS, key=lambda separator: len(wanted.intersection(map(_comparable, header.split(separator)))))
+
+
+def _comparable(heading: str) -> str:
+    return re.sub(r"[\W_]+", "", heading.casefold())
+
+
+def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield the number, the first line and the cells of each record that is not blank."""
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    headings: list[str] = []
+    for number in count(1):
+        lines.record.clear()
+        line = lines.count + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise TableError(number, line, *_damaged_cell(lines.record, headings, separator, error)) from None
+        if cells is None:
+            return
+        if any(map(_UNREADABLE.search, lines.record)):
+            at = next(at for at, cell in enumerate(cells) if _UNREADABLE.search(cell))
+            raise TableError(number, line, _heading(headings, at), _unreadable(cells[at]))
+        if any(cell and not cell.isspace() for cell in cells):
+            headings = headings or cells
+            yield number, line, cells
+
+
+def _unreadable(cell: str) -> str:
+    if "\0" in cell:
+        return f"holds a NUL, which is no text; {_SAVE_AS_UTF8}"
+    readable = cell.replace(_ESCAPE, "\N{REPLACEMENT CHARACTER}")
+    return f"{readable[:60]!r} is not UTF-8; {_SAVE_AS_UTF8}"
+
+
+def _damaged_cell(record: list[str], headings: list[str], separator: str, error: csv.Error) -> tuple[str, str]:
+    """Return the column and the problem of a record that the csv module refuses."""
+    mark = re.escape(separator)
+    quoted, plain = rf'"(?:[^"]|"")*+"(?=[{mark}\r\n]|$)', rf'(?!")[^{mark}\r\n]{{0,{_CELL_CHARACTERS_MAX}}}'
+    whole = re.compile(f"(?:{quoted}|{plain})({mark})?")
+    text, position, at = "".join(record), 0, 0
+    while (cell := whole.match(text, position)) and cell[1] and len(cell[0]) <= _CELL_CHARACTERS_MAX:
+        position, at = cell.end(), at + 1
+    if "field limit" in str(error):
+        problem = f"more than {_CELL_CHARACTERS_MAX:,} characters; is a quotation mark left open?"
+    elif "unexpected end" in str(error):
+        problem = "the quotation mark that opens this cell is never closed"
+    else:
+        problem = "text after the closing quotation mark; is an earlier one left open, or one inside not doubled?"
+    return _heading(headings, at), problem
+
+
+def _heading(headings: Sequence[str], at: int) -> str:
+    """Return the heading at a position; the number of the column if it has none."""
+    heading = headings[at].strip() if at < len(headings) else ""
+    return heading or str(at + 1)
+
+
+def _positions(header: Row, headings: list[str], required: Sequence[str], optional: Collection[str]) -> dict[str, int]:
+    """Return the position of each column that is asked for. Raises TableError if one is missing or occurs twice."""
+    found: dict[str, int] = {}
+    for at, heading in enumerate(headings):
+        name = _comparable(heading)
+        if name and name in found:
+            problem = f"the headings {headings[found[name]]!r} and {heading!r} name the same column"
+            raise header.error(_heading(headings, at), problem)
+        found[name] = at
+    for name in required:
+        if _comparable(name) not in found:
+            raise header.error(name, f"missing; expected a header with {', '.join(required)}")
+    return {name: found[_comparable(name)] for name in (*required, *optional) if _comparable(name) in found}
+
+
+def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) -> None:
+    """Raise TableError if a row does not fit the header."""
+    if len(cells) < len(headings):
+        found = f"the row has {len(cells)} cells, the header {len(headings)}"
+        raise row.error(_heading(headings, len(cells)), f"missing; {found}")
+    for at, cell in enumerate(cells):
+        if at >= len(headings) or (cell and not cell.isspace() and not headings[at].strip()):
+            found = f"the row has {len(cells)} cells, the header {len(headings)}"
+            problem = f"no heading for {cell[:60]!r}; {found}. A cell that holds a separator needs quotation marks"
+            raise row.error(str(at + 1), problem)
+        if ("\n" in cell or "\r" in cell) and cell.count(separator) >= len(headings) - 1:
+            raise row.error(_heading(headings, at), "a whole row is inside the quotation marks; one of them is missing")
+    if cells == headings:
+        raise row.error(_heading(headings, 0), "the header again; a file has one header")
