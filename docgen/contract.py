@@ -11,29 +11,31 @@ from payments.contract.size_limit import EVENT_BYTES_MAX
 from payments.contract.stream_partition import stream_number
 
 SCHEMA_FILE, ASYNCAPI_FILE = "events.schema.json", "asyncapi.yaml"
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 
-# Control, formatting and private characters, and every space but the plain one.
-_UNPRINTABLE = (
-    r"\u0000-\u001f\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
-    r"\ue000-\uf8ff\ufeff\ufff0-\ufffb"
-)
-_PRINTABLE = rf"^ *[^ {_UNPRINTABLE}][^{_UNPRINTABLE}]*$"
 _UUID = "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 _HOUR, _SIXTIETH = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 
-# The two rules of a payment that concern more than one field.
+# The rules of a payment that concern more than one field.
+_NOT_NEGATIVE, _NOT_POSITIVE = r"^(?:[^-]|-[0.]+$)", r"^(?:-|0+\.00$)"
 _AMOUNT_RULES: Json = {
     "if": {"properties": {"refund_of": {"enum": [None, ""]}}},
     "then": {
         "description": "Unless refund_of names the refunded line, no amount is negative, and a line that is marked "
         "Paid and has an amount due has an amount paid.",
         "properties": {
-            "amount_due": {"pattern": r"^(?:[^-]|-[0.]+$)"},
-            "amount_paid": {"pattern": r"^(?:[^-]|-[0.]+$)"},
+            "amount_due": {"pattern": _NOT_NEGATIVE},
+            "amount_paid": {"pattern": _NOT_NEGATIVE},
         },
         "if": {"properties": {"paid": {"const": True}, "amount_due": {"pattern": "[1-9]"}}},
         "then": {"properties": {"amount_paid": {"pattern": "[1-9]"}}},
+    },
+    "else": {
+        "description": "No amount of a refund line is above 0.00. A line never refunds itself.",
+        "properties": {
+            "amount_due": {"pattern": _NOT_POSITIVE},
+            "amount_paid": {"pattern": _NOT_POSITIVE},
+        },
     },
 }
 
@@ -74,9 +76,7 @@ def _add_constraints(schema: Json) -> Json:
             return schema | {"anyOf": [_add_constraints(form) for form in forms]}
         case {"format": "uuid"}:
             return schema | {"pattern": _UUID}
-        case {"minLength": _}:
-            return schema | {"pattern": _PRINTABLE}
-        case {"maxLength": _}:
+        case {"maxLength": _} if "pattern" not in schema:
             return schema | {"pattern": r"^[^\u0000]*$"}
         case {"pattern": str(pattern)}:
             # In some languages \d matches the digits of every script.

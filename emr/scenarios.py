@@ -85,7 +85,7 @@ def _first_save(visit: Visit, line_id: str, scenario: Scenario, rng: Random) -> 
     charge_type, method = pick(rng, CHARGE_TYPE_WEIGHTS), pick(rng, METHOD_WEIGHTS)
     zero_due = scenario in {Scenario.ZERO_DUE, Scenario.ZERO_DUE_CORRECTED}
     due_cents = 0 if zero_due else rng.choice(AMOUNTS_CENTS[charge_type])
-    paid_cents = due_cents
+    paid_cents = AMOUNTS_CENTS[charge_type][0] if zero_due else due_cents
     if scenario is Scenario.PAID_LATER:
         paid_cents = 0
     elif scenario is Scenario.PART_PAID:

@@ -47,7 +47,7 @@ SCENARIO_WEIGHTS: Mapping[Scenario, int] = {
     Scenario.BACK_DATED: 4,  # entered later, for a day 3 to 45 days ago
     Scenario.INTERNAL: 3,  # marked Internal Payment
     Scenario.PAID_LATER: 4,  # version 1 not Paid, version 2 Paid
-    Scenario.ZERO_DUE: 2,  # Amount Due 0.00, left so
+    Scenario.ZERO_DUE: 2,  # Amount Due 0.00 although money was paid, left so
     Scenario.ZERO_DUE_CORRECTED: 2,  # Amount Due 0.00, version 2 has an amount
     Scenario.REFUNDED: 3,  # a negative line of its own follows
 }

@@ -23,7 +23,18 @@ from pydantic import (
 )
 
 from payments.contract.errors import EventError, contract_error
-from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Memo, ShortText, Version
+from payments.contract.fields import (
+    Amount,
+    Day,
+    Flag,
+    Identifier,
+    Instant,
+    Memo,
+    OptionalIdentifier,
+    PrintedKey,
+    ShortText,
+    Version,
+)
 from payments.contract.money import ZERO, Money
 
 
@@ -131,21 +142,30 @@ class PaymentSaved(_LineEvent):
     method: Annotated[Method, Field(description="one of " + ", ".join(Method))]
     transaction_date: Day
     date_of_service: Annotated[Day | None, Field(description="a date that exists, YYYY-MM-DD, or null")]
-    case_id: ShortText
-    provider_id: ShortText
+    case_id: OptionalIdentifier
+    provider_id: OptionalIdentifier
     reference: ShortText
     memo: Memo
-    refund_of: ShortText
+    refund_of: PrintedKey
 
     @model_validator(mode="after")
     def _check_amounts(self) -> Self:
-        """Reject negative amounts and a paid amount of 0.00, except on refund lines."""
-        if self.refund_of is None:
-            for field in ("amount_due", "amount_paid"):
-                if getattr(self, field) < ZERO:
-                    raise EventError(field, "negative only on a refund line; name the refunded line in refund_of")
-            if self.paid and self.amount_paid == ZERO and self.amount_due != ZERO:
-                raise EventError("amount_paid", "expected more than 0.00 on a line marked Paid")
+        """Reject amounts above 0.00 on a refund line, and below 0.00 on any other line.
+
+        A refund line must not refund itself. Other lines that are marked Paid and have an Amount Due need a paid
+        amount.
+        """
+        is_refund = self.refund_of is not None
+        for field in ("amount_paid", "amount_due"):
+            amount = getattr(self, field)
+            if is_refund and amount > ZERO:
+                raise EventError(field, f"expected 0.00 or less on a refund line; got {amount}")
+            if not is_refund and amount < ZERO:
+                raise EventError(field, "negative only on a refund line; name the refunded line in refund_of")
+        if is_refund and self.refund_of == str(self.key):
+            raise EventError("refund_of", f"{self.refund_of} is this line itself; name the refunded line")
+        if not is_refund and self.paid and self.amount_paid == ZERO and self.amount_due != ZERO:
+            raise EventError("amount_paid", "expected more than 0.00 on a line marked Paid")
         return self
 
     @property

@@ -24,19 +24,66 @@ def _matching(pattern: str) -> BeforeValidator:
     return BeforeValidator(check, json_schema_input_type=Annotated[str, StringConstraints(pattern=f"^{pattern}$")])
 
 
-def _check_printable(value: str) -> str:
-    """Return the text. Raises ValueError if it is blank or has an unprintable character."""
-    if not value.strip() or not value.isprintable():
+def is_identifier(text: str) -> bool:
+    """Return whether a text is printable and neither begins nor ends with a space. The length is not checked.
+
+    The only white space that is printable is the space. Characters that show nothing count as unprintable: with them,
+    two ids that look the same would be two ids. An id is compared as it is written and never stripped.
+    """
+    return (
+        text[:1] not in {"", " "}
+        and text[-1] != " "
+        and text.isprintable()
+        and (text.isascii() or not _SHOWS_NOTHING.search(text))
+    )
+
+
+def _check_identifier(value: str) -> str:
+    """Return the text. Raises ValueError unless it is an id."""
+    if not is_identifier(value):
         raise ValueError("characters")
     return value
 
 
-def _blank_as_none(value: str | None) -> str | None:
+def _check_optional_identifier(value: str | None) -> str | None:
+    """Return the text, or None if it is empty. Raises ValueError unless it is an id."""
+    return _check_identifier(value) if value else None
+
+
+def _check_printed_key(value: str | None) -> str | None:
+    """Return the text, or None if it is empty. Raises ValueError unless it can be read as clinic/payment/line."""
+    if not value:
+        return None
+    if not (is_identifier(value) and _PRINTED_KEY.fullmatch(value)):
+        raise ValueError("form")
+    return value
+
+
+def _empty_as_none(value: str | None) -> str | None:
     """Return the text, or None if it is empty. Raises ValueError for U+0000, which PostgreSQL cannot store."""
     if value and "\x00" in value:
         raise ValueError("characters")
     return value or None
 
+
+ID_CHARACTERS_MAX = 64
+PRINTED_KEY_CHARACTERS_MAX = 3 * ID_CHARACTERS_MAX + len("//")
+_SHOWS_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters, marks and symbols without a shape, such as the Hangul filler and the variation selectors."""
+_KEY_PART = rf"[^ ](?:.{{0,{ID_CHARACTERS_MAX - 2}}}[^ ])?"
+_PRINTED_KEY = re.compile(rf"{_KEY_PART}/{_KEY_PART}/{_KEY_PART}")
+"""Three ids joined by slashes. An id may contain slashes itself; then one of the readings has to fit."""
+
+# For the JSON Schema: control, formatting and private characters, every space but the plain one, and the characters
+# without a shape, as far as they have four hexadecimal digits.
+_UNPRINTABLE = (
+    r"\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
+    r"\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+)
+_ID_PATTERN = rf"(?!.* $)[^ {_UNPRINTABLE}][^{_UNPRINTABLE}]*"
+_KEY_PATTERN = rf"(?!.*[{_UNPRINTABLE}]){_PRINTED_KEY.pattern}"
 
 YEAR_FIRST = 1900
 YEAR = r"(?:19|2\d)\d{2}"
@@ -45,9 +92,32 @@ _DAY = YEAR + r"-\d{2}-\d{2}"
 
 Identifier = Annotated[
     str,
-    StringConstraints(strict=True, min_length=1, max_length=64),
-    AfterValidator(_check_printable),
-    Field(description="text of 1 to 64 printable characters"),
+    StringConstraints(strict=True, min_length=1, max_length=ID_CHARACTERS_MAX),
+    AfterValidator(_check_identifier),
+    Field(
+        description="text of 1 to 64 printable characters, without white space at its ends",
+        json_schema_extra={"pattern": f"^{_ID_PATTERN}$"},
+    ),
+]
+OptionalIdentifier = Annotated[
+    str | None,
+    StringConstraints(strict=True, max_length=200),
+    AfterValidator(_check_optional_identifier),
+    Field(
+        default=None,
+        description="text of up to 200 printable characters, without white space at its ends, or null",
+        json_schema_extra={"pattern": f"^(?:{_ID_PATTERN})?$"},
+    ),
+]
+PrintedKey = Annotated[
+    str | None,
+    StringConstraints(strict=True, max_length=PRINTED_KEY_CHARACTERS_MAX),
+    AfterValidator(_check_printed_key),
+    Field(
+        default=None,
+        description='the key of a line, clinic/payment/line, e.g. "north/p-1001/1", or null',
+        json_schema_extra={"pattern": f"^(?:{_KEY_PATTERN})?$"},
+    ),
 ]
 Amount = Annotated[
     Decimal,
@@ -66,12 +136,12 @@ Flag = Annotated[bool, Field(strict=True, description="true or false")]
 ShortText = Annotated[
     str | None,
     StringConstraints(strict=True, max_length=200),
-    AfterValidator(_blank_as_none),
+    AfterValidator(_empty_as_none),
     Field(default=None, description="text of up to 200 characters, or null"),
 ]
 Memo = Annotated[
     str | None,
     StringConstraints(strict=True, max_length=MEMO_CHARACTERS_MAX),
-    AfterValidator(_blank_as_none),
+    AfterValidator(_empty_as_none),
     Field(default=None, description=f"text of up to {MEMO_CHARACTERS_MAX:,} characters, or null"),
 ]

@@ -51,7 +51,7 @@ class Ineligible:
 
 @dataclass(frozen=True, slots=True)
 class NeedsReview:
-    """The Amount Due is 0.00, so a biller must review the line before anything is posted."""
+    """Money was paid although the Amount Due is 0.00: a biller must review the line before anything is posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def check_eligibility(saved: PaymentSaved, before: Line | None, settings: Clinic
         return Ineligible(Reason.INTERNAL_PAYMENT)
     if not stays_eligible(saved, before) and (reason := exclusion_reason(settings, saved.charge_type)):
         return Ineligible(reason)
-    if saved.amount_due == ZERO:
+    if saved.amount_due == ZERO and saved.amount != ZERO:
         return NeedsReview()
     return Eligible()
 

@@ -173,7 +173,7 @@ def _apply(evaluation: _Evaluation, saved: PaymentSaved, verdict: Verdict) -> De
             return _remove(evaluation, NotSent(reason) if reason else unpaid, reason)
         case NeedsReview():
             return _finish(evaluation.line, ZeroDue())
-        case Eligible() if saved.amount == ZERO:  # possible on a refund line only
+        case Eligible() if saved.amount == ZERO:  # a refund of 0.00, or nothing due and nothing paid
             return _remove(evaluation, NothingToPost())
         case Eligible() if not evaluation.context.patient_known:
             return _hold(evaluation, HoldCause.PATIENT_NOT_FOUND)

@@ -1,20 +1,23 @@
 """Contract errors: one line with the invalid field and what was expected there."""
 
 import json
+from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from payments.contract.errors import EventError
 from payments.contract.event import read_event
 from payments.contract.partial_event import PartialEvent, read_partial_event
-from tests.builders.events import event_body, payment_fields
+from tests.builders.events import event_body, event_fields, payment_fields
+from tests.contract.test_event import SHOW_NOTHING
 
 DOLLARS = 'expected dollars as text with two decimals, e.g. "25.00"'
 DAY = "expected a date that exists, YYYY-MM-DD"
 INSTANT = "expected an RFC 3339 time with its offset"
 IDENTIFIER = "expected text of 1 to 64 printable characters"
+PRINTED_KEY = 'expected the key of a line, clinic/payment/line, e.g. "north/p-1001/1"'
 VERSION = "expected a whole number from 1"
 REFUND = "negative only on a refund line"
 
@@ -90,8 +93,56 @@ WRONG_VALUES = [
     ("memo", "x" * 1_000_000, "expected text of up to 2,000 characters, or null; got 'xxxxxxxxxx"),
     ("memo", "a\x00b", "expected text of up to 2,000 characters"),
     ("memo", 7, "expected text of up to 2,000 characters"),
-    ("provider_id", "x" * 201, "expected text of up to 200 characters"),
-    ("refund_of", {"payment": "1"}, "expected text of up to 200 characters"),
+    ("provider_id", "x" * 201, "expected text of up to 200 printable characters"),
+    ("reference", "x" * 201, "expected text of up to 200 characters"),
+    ("refund_of", {"payment": "1"}, PRINTED_KEY),
+    ("refund_of", "p-1", PRINTED_KEY + ", or null; got 'p-1'"),
+    ("refund_of", "clinic/p-1", PRINTED_KEY),
+    ("refund_of", "clinic//1", PRINTED_KEY),
+    ("refund_of", "/p-1/1", PRINTED_KEY),
+    ("refund_of", "clinic/p-1/", PRINTED_KEY),
+    ("refund_of", "clinic/p-1 /1", PRINTED_KEY),
+    ("refund_of", "clinic/ p-1/1", PRINTED_KEY),
+    ("refund_of", " clinic/p-1/1", PRINTED_KEY),
+    ("refund_of", "clinic/p-1/1\t", PRINTED_KEY),
+    ("refund_of", "x" * 65 + "/p-1/1", PRINTED_KEY),
+    ("refund_of", "clinic/p-1/" + "x" * 65, PRINTED_KEY),
+]
+IDS = {
+    "payment.saved": "company_id clinic_id patient_id payment_id line_id case_id provider_id".split(),
+    "payment.deleted": "company_id clinic_id patient_id payment_id line_id".split(),
+    "patient.saved": "company_id patient_id".split(),
+    "charge.saved": "company_id clinic_id patient_id charge_id".split(),
+}
+BLANKS = [
+    " ",
+    "    ",
+    "\t",
+    "\n",
+    "\u00a0",
+    "\u2007",
+    "\u3000",
+    "\u200b",
+    "\u2060",
+    "\ufeff",
+    "\x00",
+    "\x7f",
+    *SHOW_NOTHING,
+]
+REFUNDED = {"amount_due": "-25.00", "amount_paid": "-25.00", "refund_of": "clinic/other/1"}
+REFUNDS: list[tuple[dict[str, str], str, str]] = [
+    (REFUNDED | {"amount_paid": "25.00"}, "amount_paid", "expected 0.00 or less on a refund line; got 25.00"),
+    (REFUNDED | {"amount_due": "25.00"}, "amount_due", "expected 0.00 or less on a refund line; got 25.00"),
+    (REFUNDED | {"amount_due": "25.00", "amount_paid": "25.00"}, "amount_paid", "expected 0.00 or less"),
+    (REFUNDED | {"amount_due": "0.00", "amount_paid": "0.01"}, "amount_paid", "expected 0.00 or less"),
+    (REFUNDED | {"refund_of": ""}, "amount_paid", REFUND),
+    (REFUNDED | {"amount_due": "25.00", "refund_of": ""}, "amount_paid", REFUND),
+    (REFUNDED | {"amount_paid": "25.00", "refund_of": ""}, "amount_due", REFUND),
+]
+ITSELF = [
+    {"refund_of": "clinic/payment/1"},
+    {"refund_of": "clinic/a/b/1", "payment_id": "a/b"},
+    {"refund_of": "clinic/a/b/1", "payment_id": "a", "line_id": "b/1"},
 ]
 REQUIRED = [name for name in payment_fields() if name != "type"]
 
@@ -119,6 +170,50 @@ def test_invalid_value_is_refused_in_one_line_with_its_field(field, value, said_
     assert str(error).startswith(f"{field}: {said_of_it}")
     assert str(error).isprintable()
     assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize(("changes", "field", "problem"), REFUNDS, ids=lambda value: repr(value)[-40:])
+def test_refund_line_with_an_amount_of_the_wrong_sign_is_refused_by_field(changes, field, problem):
+    error = refusal(payment_fields(**changes))
+
+    assert (error.field, str(error).startswith(f"{field}: {problem}")) == (field, True), error
+
+
+@pytest.mark.parametrize("changes", ITSELF, ids=lambda changes: changes["refund_of"])
+def test_refund_of_the_line_itself_is_refused(changes):
+    error = refusal(payment_fields(**REFUNDED | changes))
+
+    assert str(error) == f"refund_of: {changes['refund_of']} is this line itself; name the refunded line"
+
+
+cents = st.integers(-10_000, 10_000).map(lambda cents: f"{Decimal(cents) / 100:.2f}")
+
+
+@given(cents, cents, st.sampled_from([None, "", "clinic/other/1"]), st.booleans())
+@example("0.00", "0.00", "clinic/other/1", True)
+def test_amounts_of_a_refund_are_never_positive_and_others_never_negative(due, paid, refund_of, is_paid):
+    content = payment_fields(amount_due=due, amount_paid=paid, refund_of=refund_of, paid=is_paid)
+    amounts = [Decimal(due), Decimal(paid)]
+    if refund_of:
+        valid = max(amounts) <= 0
+    else:
+        valid = min(amounts) >= 0 and not (is_paid and amounts[0] > 0 and amounts[1] == 0)
+
+    if valid:
+        assert read_event(event_body(content)).amount_paid == Decimal(paid)
+    else:
+        assert refusal(content).field in {"amount_due", "amount_paid"}
+
+
+@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, fields in IDS.items() for field in fields])
+@pytest.mark.parametrize("blank", BLANKS, ids=ascii)
+def test_id_with_a_blank_at_an_end_is_refused_by_field(kind, field, blank):
+    charge = {"charge_id": "c", "date_of_service": "2026-06-05", "patient_balance": "5.00", "insurance_open": False}
+    for padded in (blank, blank + "P-1", "P-1" + blank, blank + "P-1" + blank):
+        changes = (charge if kind == "charge.saved" else {}) | {field: padded}
+        error = refusal(payment_fields(**changes) if kind == "payment.saved" else event_fields(kind, **changes))
+
+        assert (error.field, str(error).isprintable()) == (field, True), error
 
 
 @pytest.mark.parametrize("field", REQUIRED)

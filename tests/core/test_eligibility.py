@@ -44,6 +44,19 @@ def test_each_row_of_rule_d2_decides_eligibility(row):
     assert check_eligibility(saved_payment(**changes), None, settings or COPAYS) == verdict
 
 
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"amount_paid": "0.00"}, Eligible()),
+        ({"amount_paid": "0.01"}, NeedsReview()),
+        ({"amount_paid": "-0.01", "refund_of": "clinic/a/1"}, NeedsReview()),
+        ({"amount_paid": "0.00", "refund_of": "clinic/a/1"}, Eligible()),
+    ],
+)
+def test_amount_due_of_zero_needs_review_only_if_money_was_paid(changes, verdict):
+    assert check_eligibility(saved_payment(**{"amount_due": "0.00"} | changes), None, COPAYS) == verdict
+
+
 @pytest.mark.parametrize(("earlier", "later"), [*combinations(ROWS, 2)])
 def test_first_matching_row_decides(earlier, later):
     (changes, settings, verdict), (also, other_settings, _) = ROWS[earlier], ROWS[later]

@@ -47,6 +47,8 @@ IMPORTED, UPDATED, REMOVED, EXCEPTION, NONE = (
     Application.NONE,
 )
 OPEN, SCHEDULED, CLOSED = MonthState.OPEN, MonthState.SCHEDULED, MonthState.CLOSED
+ZERO_ZERO = {"amount_due": "0.00", "amount_paid": "0.00"}
+NOTHING = saved_payment(**ZERO_ZERO)
 IN_MAY = {"transaction_date": "2026-05-20"}
 
 # The previous version, the new one, the states of June and May; then what Billing did, T and P.
@@ -69,6 +71,18 @@ CASES = {
     "deleted, closed": (FIRST, deleted_payment(version=2), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
     "unpaid": (FIRST, next_version(FIRST, paid=False), OPEN, OPEN, REMOVED, "0.00", "0.00"),
     "unpaid, closed": (FIRST, next_version(FIRST, paid=False), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
+    "nothing due or paid": (None, NOTHING, OPEN, OPEN, NONE, "0.00", "0.00"),
+    "nothing due or paid, closed": (None, NOTHING, CLOSED, OPEN, NONE, "0.00", "0.00"),
+    "nothing due or paid any more": (FIRST, next_version(FIRST, **ZERO_ZERO), OPEN, OPEN, REMOVED, "0.00", "0.00"),
+    "nothing due or paid any more, closed": (
+        FIRST,
+        next_version(FIRST, **ZERO_ZERO),
+        CLOSED,
+        OPEN,
+        EXCEPTION,
+        "0.00",
+        "25.00",
+    ),
     "zero due": (FIRST, next_version(FIRST, amount_due="0.00"), OPEN, OPEN, EXCEPTION, None, "25.00"),
 }
 
@@ -164,14 +178,14 @@ def test_change_of_method_posts_a_reversal_and_a_new_entry():
 
 
 def test_refund_is_posted_on_its_own_date():
-    refund = saved_payment("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20")
+    refund = saved_payment("-80.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date="2026-06-20")
 
     assert decided(refund).postings == (ledger_posting("-80.00", day="2026-06-20"),)
     assert decided(refund, None, context(CLOSED)).line.outcome.application is EXCEPTION
 
 
 def test_refund_of_zero_posts_nothing():
-    decision = decided(saved_payment(amount_paid="0.00", amount_due="-5.00", refund_of="payment"))
+    decision = decided(saved_payment(amount_paid="0.00", amount_due="-5.00", refund_of="clinic/other/1"))
 
     assert (decision.postings, decision.line.outcome) == ((), NothingToPost())
 

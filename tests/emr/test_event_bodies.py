@@ -46,7 +46,12 @@ PAYMENT = DELETED | {
     "date_of_service": None,
     "memo": "Zweite Hälfte; bar „gezahlt“",
 }
-REFUND = PAYMENT | {"amount_due": "-25.00", "amount_paid": "-0.50", "refund_of": "clinic-1/P-1/1"}
+REFUND = PAYMENT | {
+    "payment_id": "P-2",
+    "amount_due": "-25.00",
+    "amount_paid": "-0.50",
+    "refund_of": "clinic-1/P-1/1",
+}
 
 
 @pytest.mark.parametrize("content", [PATIENT, PAYMENT, REFUND, DELETED, CHARGE], ids=lambda content: content["type"])

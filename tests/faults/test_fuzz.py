@@ -52,7 +52,9 @@ amounts = st.sampled_from(["0.01", "25.00", "9999999999.99", "10000000000.00", "
 @st.composite
 def events(draw: st.DrawFn) -> bytes:
     """Return bodies that resemble events: mostly valid, with odd keys, truncated, or with a wrong byte."""
-    amount = draw(amounts)
+    amount, refund_of = draw(amounts), draw(st.sampled_from([None, None, "clinic/a/1"]))
+    if refund_of:
+        amount = f"-{amount.removeprefix('-')}"
     content = payment_fields(
         type=draw(kinds),
         event_id=str(uuid.UUID(int=draw(st.integers(0, 5) | st.integers(0, 2**128 - 1)))),
@@ -60,7 +62,7 @@ def events(draw: st.DrawFn) -> bytes:
         version=draw(versions),
         amount_due=amount,
         amount_paid=amount,
-        refund_of=draw(st.sampled_from([None, "clinic/a/1"])),
+        refund_of=refund_of,
         charge_id="charge",
         patient_balance="5.00",
         insurance_open=False,

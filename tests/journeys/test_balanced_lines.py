@@ -48,7 +48,7 @@ CASES = [
     ("without a key", [invalid("25.00", 1, payment_id=...)], "25.00", {"invalid": "25.00"}),
     ("refused after Internal", [saved_payment("25.00", internal_payment=True), invalid("40.00", 2)], "40.00",
      {"internal": "25.00", "invalid": "15.00"}),
-    ("a refund", [FIRST, saved_payment("-5.00", payment_id="r", refund_of="x")], "20.00", {}),
+    ("a refund", [FIRST, saved_payment("-5.00", payment_id="r", refund_of="clinic/x/1")], "20.00", {}),
 ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ EXTREMES: list[dict[str, Any]] = [
     {"amount_due": f"-{MOST}", "amount_paid": f"-{MOST}", **REFUND},
     {"amount_due": "-0.00", "amount_paid": "0.01"},
     {"version": 2**63 - 2},
-    {"memo": "\U0001f9ff" * 2_000, "reference": "\x01\u2028" * 100, "case_id": "", "provider_id": "\u202e"},
+    {"memo": "\U0001f9ff" * 2_000, "reference": "\x01\u2028" * 100, "case_id": "", "provider_id": "Ω" * 200},
 ]
 
 

@@ -109,7 +109,9 @@ def test_deletion_reverses_the_payment_and_keeps_the_entries(tx):
 def test_refund_is_a_separate_line_and_the_deposit_stays(tx):
     create_clinic(tx)
     import_chunk(tx, saved_payment("80.00"))
-    import_chunk(tx, saved_payment("-80.00", payment_id="refund", refund_of="payment", transaction_date="2026-06-20"))
+    import_chunk(
+        tx, saved_payment("-80.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date="2026-06-20")
+    )
 
     assert (ledger_entries(tx), ledger_entries(tx, "refund")) == ([("80.00", "2026-06-05")], [("-80.00", "2026-06-20")])
 

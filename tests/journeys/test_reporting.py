@@ -151,7 +151,7 @@ def some_payments(tx):
         saved_payment("25.00", payment_id="1"),
         saved_payment("10.00", payment_id="2", method="Check", transaction_date="2026-06-08"),
         saved_payment("5.00", payment_id="3", charge_type="Supplies", patient_id="b", transaction_date="2026-06-02"),
-        saved_payment("-5.00", payment_id="4", refund_of="1"),
+        saved_payment("-5.00", payment_id="4", refund_of="clinic/1/1"),
     )
 
 
