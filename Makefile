@@ -45,8 +45,10 @@ test-fast: install ## run the tests that are quick and start no servers; prints 
 	@started=$$(date +%s); $(PARALLEL) -m "not acceptance and not faults and not slow"; status=$$?; \
 	echo "test-fast: $$(($$(date +%s) - started)) s"; exit $$status
 
-DEEP := journeys/test_random_order journeys/test_random_ranges journeys/test_close_under_load journeys/test_random_histories journeys/test_current_dead_letter \
-	console/cli/test_any_arguments console/web/test_any_request
+DEEP := contract/test_event contract/test_event_errors contract/test_money contract/test_signature contract/test_stream_partition \
+	core/test_backoff core/test_correction core/test_distribution core/test_month core/test_order \
+	journeys/test_close_under_load journeys/test_current_dead_letter journeys/test_random_histories journeys/test_random_order journeys/test_random_ranges \
+	console/cli/test_random_arguments console/web/test_random_requests docgen/test_contract emr/test_payment_log
 test-deep: install ## run the property tests with 2,000 examples each (many minutes)
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/%.py)
 

@@ -5,22 +5,22 @@ Every correction of money is d = T - P (rule D1).
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from payments.contract.money import AMOUNT_MAX, ZERO, Money, sums, total
-from payments.core.line import Adjustment, EntryDimensions, LedgerPosting
+from payments.contract.money import AMOUNT_MAX, ZERO, Money, sums
+from payments.core.line import Adjustment, EntryDimensions, LedgerPosting, effective_postings
 
 
 def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting | None) -> tuple[LedgerPosting, ...]:
     """Return the postings that correct `posted` to `target` in open months (rule D3).
 
-    `target` is None if nothing should remain posted. If only the amount changed, the result is the difference. If a
-    dimension changed, it is a reversal with the old dimensions and a posting with the new ones. Negative amounts come
-    first.
+    `posted` are all postings of the line, oldest first. `target` is None if nothing should remain posted. If only the
+    amount changed, the result is the difference. If a dimension changed, it is a reversal with the old dimensions and a
+    posting with the new ones. Negative amounts come first. The same correction of the result is empty.
     """
-    if total(posting.amount for posting in posted) == ZERO:
-        return (target,) if target else ()
-    change = sums(_differences(posted, target))
+    change = sums(_differences(effective_postings(posted), target))
     changed = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _split(amount)]
-    return tuple(sorted(changed, key=_is_positive))
+    # A reversal comes before a posting of its sign with the new dimensions, so that it cancels what it reverses.
+    goal = target.dimensions if target else None
+    return tuple(sorted(changed, key=lambda each: (_is_positive(each), each.dimensions == goal)))
 
 
 def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | None) -> tuple[Adjustment, ...]:
@@ -33,12 +33,6 @@ def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | N
     change = sums((_undated(dimensions), amount) for dimensions, amount in _differences(posted, target))
     changed = [undated._replace(amount=part) for undated, amount in change.items() for part in _split(amount)]
     return tuple(sorted(changed, key=_is_positive))
-
-
-def effective_postings(posted: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
-    """Return a line's postings, or none if they add up to 0.00: then they count as reversed."""
-    postings = tuple(posted)
-    return postings if total(posting.amount for posting in postings) else ()
 
 
 def _differences(

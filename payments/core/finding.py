@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from payments.contract.money import ZERO, Money
-from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
-from payments.core.line import Adjustment, EntryDimensions, LedgerPosting, Line, nonmonetary_hash
+from payments.core.correction import adjusting_entries, correcting_postings
+from payments.core.line import Adjustment, EntryDimensions, LedgerPosting, Line, effective_postings, nonmonetary_hash
 from payments.core.outcome import ClosedCase, ClosedMonth, NotSent, Outcome, Posted, Reason, Removed, ZeroDue
 
 

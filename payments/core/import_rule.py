@@ -11,7 +11,7 @@ from typing import NamedTuple
 from payments.contract.event import LineEvent, PaymentDeleted, PaymentSaved
 from payments.contract.money import ZERO
 from payments.core.backoff import BackoffSchedule, backoff_delay
-from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
+from payments.core.correction import adjusting_entries, correcting_postings
 from payments.core.eligibility import (
     SWITCHED_OFF,
     ClinicSettings,
@@ -21,7 +21,7 @@ from payments.core.eligibility import (
     Verdict,
     check_eligibility,
 )
-from payments.core.line import EntryDimensions, LedgerPosting, Line, nonmonetary_hash
+from payments.core.line import EntryDimensions, LedgerPosting, Line, effective_postings, nonmonetary_hash
 from payments.core.month import Month, MonthState
 from payments.core.outcome import (
     ClosedCase,

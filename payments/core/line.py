@@ -1,12 +1,13 @@
 """A charge line of an EMR payment as Billing holds it: its newest version, the outcome and its postings (rule D1)."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from payments.contract.event import ChargeType, LineKey, Method, PaymentSaved
-from payments.contract.money import Money, sums, total
+from payments.contract.money import ZERO, Money, total
 from payments.core.outcome import Outcome
 
 IMPORT_USER = "Integration Import, Not mapped to a user"
@@ -74,6 +75,37 @@ class Adjustment(NamedTuple):
         return LedgerPosting(self.amount, dimensions)
 
 
+def effective_postings(postings: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
+    """Return what remains posted of a line's postings, given oldest first; empty if all of them were reversed.
+
+    A posting cancels earlier ones with the opposite sign whose dimensions differ in the deposit date at most: first
+    those of its own date, then the newest. An adjustment thus reverses the entry of a closed month (rule D4).
+    """
+    remaining: dict[EntryDimensions, dict[date, Money]] = {}
+    for amount, dimensions in postings:
+        by_date = remaining.setdefault(dimensions._replace(deposit_date=date.min), {})
+        _add(by_date, dimensions.deposit_date, amount)
+    return tuple(
+        LedgerPosting(amount, undated._replace(deposit_date=day))
+        for undated, by_date in remaining.items()
+        for day, amount in by_date.items()
+    )
+
+
+def _add(by_date: dict[date, Money], day: date, amount: Money) -> None:
+    """Add an amount to the amounts of one sign, after cancelling those of the opposite sign."""
+    for other in [day, *reversed(by_date)] if amount else ():
+        opposite = by_date.get(other, ZERO)
+        if opposite * amount < ZERO:
+            cancelled = min(abs(opposite), abs(amount)).copy_sign(amount)
+            amount -= cancelled
+            by_date[other] = opposite + cancelled
+            if not by_date[other]:
+                del by_date[other]
+    if amount:
+        by_date[day] = by_date.get(day, ZERO) + amount
+
+
 def nonmonetary_hash(saved: PaymentSaved) -> bytes:
     """Return a hash of the fields that carry no money: date of transaction, case, reference and memo."""
     text = repr((saved.transaction_date.isoformat(), saved.case_id, saved.reference, saved.memo))
@@ -111,11 +143,8 @@ class Line(NamedTuple):
 
     @property
     def posted_deposit_dates(self) -> set[date]:
-        """The deposit dates of entries that were not reversed; none if the entries add up to 0.00."""
-        if not self.posted:
-            return set()
-        net = sums((posting.dimensions, posting.amount) for posting in self.postings)
-        return {dimensions.deposit_date for dimensions, amount in net.items() if amount}
+        """The deposit dates of the amounts that remain posted."""
+        return {posting.dimensions.deposit_date for posting in effective_postings(self.postings)}
 
     @property
     def days(self) -> set[date]:

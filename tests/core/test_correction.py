@@ -4,13 +4,14 @@ from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.event import ChargeType, Method
 from payments.contract.money import ZERO, total
-from payments.core.correction import adjusting_entries, correcting_postings, effective_postings
-from payments.core.line import EntryDimensions, LedgerPosting
+from payments.core.correction import adjusting_entries, correcting_postings
+from payments.core.line import EntryDimensions, LedgerPosting, effective_postings
 from tests.builders.events import ledger_posting
 
 amounts = st.integers(-9_999, 9_999).map(lambda cents: (Decimal(cents) / 100).quantize(ZERO)).filter(bool)
@@ -25,6 +26,13 @@ dimensions_ = st.builds(
 )
 postings = st.builds(LedgerPosting, amounts, dimensions_)
 postings_lists = st.lists(postings, max_size=6).map(tuple)
+single_sign_postings = postings_lists.map(lambda found: tuple(each._replace(amount=abs(each.amount)) for each in found))
+CASH, CHECK = Method.CASH, Method.CHECK
+
+
+def entry(parts):
+    amount, day, method = parts
+    return ledger_posting(amount, day=f"2026-06-0{day}", method=method)
 
 
 def amount_of(before):
@@ -43,8 +51,15 @@ def test_correcting_postings_add_up_to_target_minus_posted(before, wanted):
     assert amount_of(correcting_postings(before, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(before)
 
 
-@given(postings_lists.filter(amount_of), st.none() | postings)
-def test_ledger_agrees_by_every_dimension_after_the_correction(before, wanted):
+@given(postings_lists, st.none() | postings)
+def test_effective_postings_agree_in_every_dimension_after_the_correction(before, wanted):
+    after = before + correcting_postings(before, wanted)
+
+    assert effective_postings(after) == ((wanted,) if wanted else ())
+
+
+@given(single_sign_postings, st.none() | postings)
+def test_ledger_agrees_by_every_dimension_if_nothing_was_cancelled(before, wanted):
     after = before + correcting_postings(before, wanted)
 
     assert by_dimensions(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
@@ -56,6 +71,46 @@ def test_correction_posts_no_zero_amounts_and_repeats_nothing(before, wanted):
 
     assert all(each.amount for each in posted)
     assert correcting_postings(before + posted, wanted) == ()
+
+
+@given(postings_lists, st.none() | postings, st.dates(date(2026, 6, 1), date(2026, 8, 31)))
+def test_adjustment_repeats_nothing(before, wanted, day):
+    posted = tuple(each.with_deposit_date(day) for each in adjusting_entries(before, wanted))
+
+    assert adjusting_entries(before + posted, wanted) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "posted"),
+    [
+        pytest.param(
+            [("99.99", 5, CASH), ("-99.99", 8, CASH)], ("0.01", 5, CASH), [("0.01", 5, CASH)], id="other date"
+        ),
+        pytest.param([("99.99", 5, CASH), ("-99.99", 8, CASH)], None, [], id="nothing is left"),
+        pytest.param(
+            [("50.00", 5, CASH), ("-50.00", 5, CHECK)], None, [("-50.00", 5, CASH), ("50.00", 5, CHECK)], id="method"
+        ),
+        pytest.param([("60.00", 5, CASH), ("-15.00", 8, CASH)], ("45.00", 5, CASH), [], id="lowered later"),
+        pytest.param(
+            [("60.00", 5, CASH), ("-15.00", 8, CASH)], None, [("-45.00", 5, CASH)], id="lowered, then removed"
+        ),
+        pytest.param(
+            [("5.00", 5, CASH), ("3.00", 8, CASH)],
+            ("-3.00", 5, CASH),
+            [("-3.00", 8, CASH), ("-8.00", 5, CASH)],
+            id="sign",
+        ),
+        pytest.param(
+            [("-5.00", 5, CASH)], ("7.00", 8, CASH), [("5.00", 5, CASH), ("7.00", 8, CASH)], id="refund to payment"
+        ),
+    ],
+)
+def test_correction_counts_what_remains_posted_in_each_dimension(before, wanted, posted):
+    entries = tuple(map(entry, before))
+    target = entry(wanted) if wanted else None
+
+    assert [*correcting_postings(entries, target)] == [*map(entry, posted)]
+    assert correcting_postings(entries + correcting_postings(entries, target), target) == ()
 
 
 @given(postings_lists, postings)
@@ -90,9 +145,16 @@ def test_adjusting_entries_add_up_to_target_minus_posted(before, wanted):
     assert amount_of(adjusting_entries(before, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(before)
 
 
-def test_postings_that_add_up_to_zero_are_not_effective():
-    assert effective_postings([ledger_posting("50.00"), ledger_posting("-50.00", day="2026-07-02")]) == ()
-    assert effective_postings([ledger_posting("50.00"), ledger_posting("-20.00")]) == (
-        ledger_posting("50.00"),
-        ledger_posting("-20.00"),
+def test_postings_that_cancel_each_other_are_not_effective():
+    fifty = ledger_posting("50.00")
+
+    assert effective_postings([fifty, ledger_posting("-50.00", day="2026-07-02")]) == ()
+    assert effective_postings([fifty, ledger_posting("-50.00", method=CHECK)]) == (
+        fifty,
+        ledger_posting("-50.00", method=CHECK),
+    )
+    assert effective_postings([fifty, ledger_posting("-20.00")]) == (ledger_posting("30.00"),)
+    assert effective_postings([fifty, ledger_posting("10.00", day="2026-07-02"), ledger_posting("-15.00")]) == (
+        ledger_posting("35.00"),
+        ledger_posting("10.00", day="2026-07-02"),
     )
