@@ -45,12 +45,10 @@ test-fast: install ## run the tests that are quick and start no servers; prints 
 	@started=$$(date +%s); $(PARALLEL) -m "not acceptance and not faults and not slow"; status=$$?; \
 	echo "test-fast: $$(($$(date +%s) - started)) s"; exit $$status
 
-DEEP := contract/test_event contract/test_event_errors contract/test_money contract/test_signature contract/test_stream_partition \
-	core/test_backoff core/test_correction core/test_distribution core/test_month core/test_order \
-	journeys/test_close_under_load journeys/test_current_dead_letter journeys/test_random_histories journeys/test_random_order journeys/test_random_ranges \
-	console/cli/test_random_arguments console/web/test_random_requests docgen/test_contract emr/test_payment_log
+# Every file with random tests. Those of faults are part of `make test-faults`.
+DEEP = $(shell grep -rlE --include='test_*.py' --exclude-dir=faults '^from (hypothesis|tests\.examples) import' tests)
 test-deep: install ## run the property tests with 2,000 examples each (many minutes)
-	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP:%=tests/%.py)
+	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP)
 
 test-faults: install ## inject every fault; writes docs/explanation/reliability.md (about an hour)
 	FAULTS_LONG=1 $(BIN)/pytest tests/faults; status=$$?; $(BIN)/python -m tests.faults.report && exit $$status

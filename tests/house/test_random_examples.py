@@ -1,21 +1,11 @@
 """Random tests: `make test` draws the same examples in each run, `make test-deep` draws new ones."""
 
-import re
 from pathlib import Path
 
 from hypothesis import settings
 
 from tests.examples import DEEP_EXAMPLES
 from tests.house.source import ROOT
-
-RANDOM = re.compile(r"^from (hypothesis import .*\bgiven\b|tests\.examples import .)", re.MULTILINE)
-# Faults have a target of their own.
-OTHER_TARGET = "tests/faults/"
-
-
-def random_test_files() -> set[str]:
-    paths = (path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py"))
-    return {path for path in paths if not path.startswith(OTHER_TARGET) and RANDOM.search((ROOT / path).read_text())}
 
 
 def test_examples_are_the_same_in_each_run_unless_it_is_a_deep_one() -> None:
@@ -35,10 +25,3 @@ def test_no_test_draws_with_a_seed_or_a_profile_of_its_own() -> None:
     }
 
     assert found == set()
-
-
-def test_deep_run_includes_every_random_test() -> None:
-    (listed,) = re.findall(r"^DEEP := ((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    deep = {f"tests/{name}.py" for name in listed.replace("\\", " ").split()}
-
-    assert random_test_files() - {"tests/house/test_random_examples.py"} == deep
