@@ -38,8 +38,8 @@ def main() -> None:
     with connect_redis(redis_url) as feed, psycopg.connect(database_url, autocommit=True) as database:
         while True:
             found: Any = feed.xreadgroup(GROUP, consumer, {stream: ">"}, count=int(chunk), block=1_000)
-            for _, entries in found:
-                _write(database, [(entry_id.decode(), fields[b"event"]) for entry_id, fields in entries])
+            for _, entries in found or ():
+                _write(database, [(entry_id.decode(), field_list[1]) for entry_id, field_list in entries])
                 _acknowledge(feed, stream, [entry_id for entry_id, _ in entries])
 
 

@@ -18,6 +18,7 @@ from payments.contract.signature import NO_KEYS, Keyring
 from payments.core.backoff import BackoffSchedule
 from payments.core.import_stats import RunContext
 from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, Database, connect
+from tasks.feed.entries import keep_field_lists
 from tasks.feed.streams import Streams
 from tasks.tracing import Tracing
 from tasks.tracing_setup import open_tracing
@@ -116,8 +117,8 @@ def close() -> None:
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """Return a client with RESP2, a socket timeout of 15 s and no retries."""
-    return redis.Redis.from_url(
+    """Return a client with RESP2, a socket timeout of 15 s and no retries, for `tasks.feed.stream` among others."""
+    client = redis.Redis.from_url(
         url,
         protocol=2,
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
@@ -125,6 +126,8 @@ def connect_redis(url: str) -> redis.Redis:
         health_check_interval=30,
         retry=Retry(NoBackoff(), 0),
     )
+    keep_field_lists(client)
+    return client
 
 
 def _relax_garbage_collection() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from payments.contract.repeated_keys import find_repeated_key
+
 DEAD_LETTER_PREFIX = "refused:"
 """The prefix of the printed key of a dead letter: `refused:` and its row id."""
 _SHOWN_CHARACTERS_MAX = 60
@@ -37,6 +39,12 @@ def contract_error(validation: ValidationError, body: bytes, types: Mapping[str,
             return EventError("type", f"expected one of {', '.join(types)}; got {_shown(error['ctx']['tag'])}")
         case _:
             return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
+
+
+def check_keys(body: bytes, known_keys: int | None = None) -> None:
+    """Raise EventError if an object of this JSON text has a key twice. See `find_repeated_key`."""
+    if (key := find_repeated_key(body, known_keys)) is not None:
+        raise EventError("event", f"the key {_shown(key)} occurs twice in one object")
 
 
 def dead_letter_id(key: str) -> int | None:

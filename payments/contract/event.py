@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from payments.contract.errors import EventError, contract_error
+from payments.contract.errors import EventError, check_keys, contract_error
 from payments.contract.fields import (
     Amount,
     Day,
@@ -211,9 +211,12 @@ _EVENT_TYPES: dict[str, type[BaseModel]] = {
 def read_event(body: bytes) -> Event:
     """Parse and validate an event from its bytes.
 
-    Raises EventError with the first invalid field and what was expected there.
+    Raises EventError with the first invalid field and what was expected there, or with a key that occurs twice.
     """
     try:
-        return EVENT_CONTRACT.validate_json(body)
+        event = EVENT_CONTRACT.validate_json(body)
     except ValidationError as error:
+        check_keys(body)
         raise contract_error(error, body, _EVENT_TYPES) from None
+    check_keys(body, known_keys=len(event.model_fields_set))
+    return event

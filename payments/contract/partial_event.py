@@ -10,7 +10,11 @@ from pydantic_core import from_json
 
 from payments.contract.event import ChargeType, LineKey
 from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Version
+from payments.contract.repeated_keys import without_repeated_keys
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
+from payments.contract.whole_entry import partial_content, read_whole_entry
+
+_DIGITS_MAX = 100
 
 
 class PartialEvent(NamedTuple):
@@ -37,9 +41,12 @@ class PartialEvent(NamedTuple):
 
 
 def read_partial_event(body: bytes) -> PartialEvent:
-    """Read the valid fields of an invalid event, or of the beginning of an oversized one. Never raises an error."""
+    """Read the valid fields of an invalid event, or of the beginning of an oversized one. Never raises an error.
+
+    The body may also be an entry that was kept whole (`payments.contract.whole_entry`).
+    """
     try:
-        content = json.loads(body) if len(body) <= EVENT_BYTES_MAX else _parse_beginning(body)
+        content = _content(body)
     except (ValueError, RecursionError):
         return PartialEvent()
     if not isinstance(content, dict):
@@ -51,6 +58,22 @@ def read_partial_event(body: bytes) -> PartialEvent:
         except ValidationError:
             valid[field] = None
     return PartialEvent(**valid)
+
+
+def _content(body: bytes) -> object:
+    if (fields := read_whole_entry(body)) is not None:
+        kept = partial_content(fields)
+        return _parse(kept) if isinstance(kept, bytes) else kept
+    return _parse(body) if len(body) <= EVENT_BYTES_MAX else _parse_beginning(body)
+
+
+def _parse(body: bytes) -> object:
+    """Parse JSON without the keys that occur twice. A number that is too long to be a version reads as text."""
+    return json.loads(body, object_pairs_hook=without_repeated_keys, parse_int=_integer_or_text)
+
+
+def _integer_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) < _DIGITS_MAX else digits
 
 
 def _parse_beginning(body: bytes) -> object:

@@ -1,6 +1,5 @@
 """One stream of the feed in Redis: its consumer group, its pending entries, and reading from it."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import redis
 
 from payments.contract.stream_entry import StreamEntry
+from tasks.feed.entries import entries_by_stream, stream_entry
 
 GROUP = "billing"
 INTAKE, IMPORTER = "intake", "importer"
@@ -15,7 +15,6 @@ INTAKE, IMPORTER = "intake", "importer"
 
 PAGE = 1_000
 REPLY_SECONDS = 60
-SIGNATURE_BYTES_MAX = 200
 
 
 class PendingEntry(NamedTuple):
@@ -76,7 +75,7 @@ def read_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
         pipeline.rpush(reply_to, count)
         pipeline.expire(reply_to, REPLY_SECONDS)
         answer, *_ = pipeline.execute()
-    return _entries_by_stream(answer)
+    return entries_by_stream(answer)
 
 
 def read_new_blocking(
@@ -90,7 +89,7 @@ def read_new_blocking(
     answer: Any = None
     with _ignoring_missing_group():
         answer = client.xreadgroup(GROUP, IMPORTER, new, count=count, block=block_ms)
-    return _entries_by_stream(answer)
+    return entries_by_stream(answer)
 
 
 def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:
@@ -100,9 +99,8 @@ def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:
 
 def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[StreamEntry]:
     """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are left out."""
-    answer = client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids))
-    entries = cast("list[tuple[bytes | None, dict[bytes, bytes] | None]]", answer)
-    return [_stream_entry(entry_id, fields) for entry_id, fields in entries if entry_id and fields]
+    answer = cast("list[Any]", client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids)))
+    return [stream_entry(*entry) for entry in answer if entry]  # before Redis 7.0, a deleted entry is answered as nil
 
 
 def acknowledge(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
@@ -192,36 +190,3 @@ def _ignoring_missing_group() -> Iterator[None]:
     except redis.ResponseError as error:
         if "NOGROUP" not in str(error):
             raise
-
-
-def _entries_by_stream(answer: Any) -> dict[str, list[StreamEntry]]:
-    return {
-        name.decode(): [_stream_entry(entry_id, fields) for entry_id, fields in entries]
-        for name, entries in answer or ()
-    }
-
-
-def _stream_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> StreamEntry:
-    signature, trace = fields.get(b"signature"), fields.get(b"traceparent")
-    return StreamEntry(
-        entry_id=entry_id.decode(),
-        body=_body(fields),
-        signature=None if signature is None else _signature_text(signature),
-        trace=None if trace is None else trace.decode(errors="replace"),
-    )
-
-
-def _signature_text(signature: bytes) -> str:
-    """Return a signature as text that PostgreSQL can store. A malformed signature stays invalid."""
-    text = signature[:SIGNATURE_BYTES_MAX].decode("ascii", "replace")
-    return text if text.isprintable() else "unprintable"
-
-
-def _body(fields: Mapping[bytes, bytes]) -> bytes:
-    """Return the event of an entry. If it has none, return all of its fields as JSON, to be stored and shown."""
-    if b"event" in fields:
-        return fields[b"event"]
-    decoded = {
-        key.decode(errors="backslashreplace"): value.decode(errors="backslashreplace") for key, value in fields.items()
-    }
-    return json.dumps(decoded).encode()

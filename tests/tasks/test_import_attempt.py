@@ -163,19 +163,6 @@ def test_no_entry_is_claimed_while_postgres_does_not_answer(resources, publish):
     ]
 
 
-def test_entry_without_an_event_is_stored_and_shown_with_all_its_fields(resources):
-    entry_id = resources.feed.xadd(resources.settings.stream, {"evnt": b"\xff{}", b"\xfe": "x"}).decode()
-
-    assert import_attempt.import_new(resources, "no-reply").refused == 1
-
-    with transaction(resources.database) as tx:
-        found = tx.execute(text("SELECT status, reason, body FROM set_aside WHERE entry_id = :id"), {"id": entry_id})
-        status, reason, kept = found.one()
-    assert (status, reason) == ("Validation Failed", "invalid_event")
-    assert bytes(kept) == b'{"evnt": "\\\\xff{}", "\\\\xfe": "x"}'
-    assert pending_and_length(resources) == (0, 0)
-
-
 class BlockedImport:
     """Runs an import in a thread while this context holds a lock that the import needs."""
 

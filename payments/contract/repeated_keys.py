@@ -1,0 +1,54 @@
+"""Keys that occur twice in one JSON object. Parsers keep the last value and drop the others without an error."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+
+class _RepeatedKeyError(Exception):
+    """A JSON object has this key twice."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
+
+
+def find_repeated_key(body: bytes, known_keys: int | None = None) -> str | None:
+    """Return a key that an object of a JSON text has twice, at any depth; None if there is none or it is not JSON.
+
+    `known_keys` is the number of distinct keys that a reader found in the outermost object. A text without any more
+    keys repeats none and is not parsed a second time.
+    """
+    if body.count(b'":') == known_keys and not _may_have_blank_before_colon(body):
+        return None
+    try:
+        json.loads(body.decode(), object_pairs_hook=_check_pairs, parse_int=str, parse_float=str)
+    except _RepeatedKeyError as error:
+        return error.key
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object without the keys that occur twice, because it is unknown which value is meant."""
+    left_out = repeated(key for key, _ in pairs)
+    return {key: value for key, value in pairs if key not in left_out}
+
+
+def repeated(names: Iterable[str]) -> dict[str, int]:
+    """Return the names that occur more than once, with their number of occurrences."""
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return {name: count for name, count in counts.items() if count > 1}
+
+
+def _may_have_blank_before_colon(body: bytes) -> bool:
+    """Return whether a key may be separated from its colon, so that counting `":` would miss it."""
+    return b" :" in body or b"\t" in body or b"\n" in body or b"\r" in body
+
+
+def _check_pairs(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise _RepeatedKeyError(next(iter(repeated(key for key, _ in pairs))))

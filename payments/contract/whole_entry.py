@@ -1,0 +1,75 @@
+"""Stream entries that do not hold exactly one event. Their fields are kept together as one JSON text.
+
+The text takes the place of the event's body: `{"stream_entry": [["name", "value"], ...]}`, with repeated fields in
+their order. It never passes as an event. A byte that is not UTF-8 is written as the surrogate U+DC00 plus the byte, so
+that the entry can be restored.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from payments.contract.errors import EventError
+from payments.contract.repeated_keys import repeated, without_repeated_keys
+
+EVENT, SIGNATURE = "event", "signature"
+WHOLE_ENTRY_BYTES_MAX = 2**20
+_PREFIX = '{"stream_entry": '
+_NAMES_MAX, _NAME_CHARACTERS_MAX = 20, 40
+
+Fields = Sequence[tuple[str, str]]
+
+
+def whole_entry_body(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return all fields of an entry as one body."""
+    pairs = [tuple(part.decode(errors="surrogateescape") for part in field) for field in fields]
+    return f"{_PREFIX}{json.dumps(pairs)}}}".encode()
+
+
+def read_whole_entry(body: bytes) -> Fields | None:
+    """Return the fields of an entry that was kept whole; None if the body is anything else."""
+    if not body.startswith(_PREFIX.encode()):
+        return None
+    try:
+        fields = [(name, value) for name, value in json.loads(body)["stream_entry"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return fields if all(isinstance(part, str) for field in fields for part in field) else None
+
+
+def whole_entry_error(fields: Fields) -> EventError:
+    """Return why these fields are not exactly one event."""
+    counts = repeated(name for name, _ in fields)
+    for name in (EVENT, SIGNATURE):
+        if count := counts.get(name):
+            times = "twice" if count == 2 else f"{count} times"
+            return EventError(name, f"`{name}` occurs {times} in the entry")
+    return EventError(EVENT, f"no field `{EVENT}` in the entry; it has {_listed(list(dict(fields)))}")
+
+
+def partial_content(fields: Fields) -> bytes | dict[str, Any]:
+    """Return what may identify the payment: the only event, or the fields if an event was flattened into them."""
+    events = [value for name, value in fields if name == EVENT]
+    if events:
+        return events[0].encode(errors="surrogateescape") if len(events) == 1 else {}
+    content = without_repeated_keys(list(fields))
+    return content | {name: _parsed(content[name]) for name in ("version", "paid") if name in content}
+
+
+def _parsed(text: str) -> object:
+    """Return the value of a flattened number or flag."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_MAX:,} more" if len(names) > _NAMES_MAX else ""
+    return ", ".join(map(_shown, names[:_NAMES_MAX])) + more
+
+
+def _shown(name: str) -> str:
+    """Return a field's name in printable characters, shortened to _NAME_CHARACTERS_MAX."""
+    text = name if name and name.isprintable() else ascii(name)
+    return text if len(text) <= _NAME_CHARACTERS_MAX else f"{text[:_NAME_CHARACTERS_MAX]}..."

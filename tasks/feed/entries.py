@@ -1,0 +1,58 @@
+"""Convert entries from the form in which Redis sends them: an id, and a list that alternates field names and values.
+
+The list is kept as it is, because a name may occur repeatedly.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+
+from payments.contract.stream_entry import StreamEntry
+from payments.contract.whole_entry import whole_entry_body
+
+SIGNATURE_BYTES_MAX = 200
+
+
+def keep_field_lists(client: redis.Redis) -> None:
+    """Make a client answer XREADGROUP and XCLAIM with each entry's list of fields, as this module expects it.
+
+    By default redis-py converts the list to a dict, which drops all but one of the fields with the same name.
+    """
+    for command in ("XREADGROUP", "XCLAIM"):
+        client.set_response_callback(command, _as_answered)
+
+
+def _as_answered(answer: Any, **_options: object) -> Any:
+    return answer
+
+
+def entries_by_stream(answer: Any) -> dict[str, list[StreamEntry]]:
+    """Convert the answer to XREADGROUP; None is an answer without entries."""
+    return {
+        name.decode(): [stream_entry(entry_id, fields) for entry_id, fields in entries]
+        for name, entries in answer or ()
+    }
+
+
+def stream_entry(entry_id: bytes, field_list: Sequence[bytes]) -> StreamEntry:
+    """Convert an entry. Without exactly one event, or with several signatures, it is kept whole."""
+    names, values = field_list[::2], field_list[1::2]
+    if names == [b"event"]:
+        return StreamEntry(entry_id.decode(), values[0])
+    if names.count(b"event") != 1 or names.count(b"signature") > 1:
+        return StreamEntry(entry_id.decode(), whole_entry_body(list(zip(names, values, strict=True))))
+    fields = dict(zip(names, values, strict=True))
+    signature = fields.get(b"signature")
+    return StreamEntry(
+        entry_id=entry_id.decode(),
+        body=fields[b"event"],
+        signature=None if signature is None else _signature_text(signature),
+        trace=fields[b"traceparent"].decode(errors="replace") if names.count(b"traceparent") == 1 else None,
+    )
+
+
+def _signature_text(signature: bytes) -> str:
+    """Return a signature as text that PostgreSQL can store. A malformed signature stays invalid."""
+    text = signature[:SIGNATURE_BYTES_MAX].decode("ascii", "replace")
+    return text if text.isprintable() else "unprintable"
