@@ -7,15 +7,14 @@ from datetime import date
 from typing import BinaryIO, TextIO, TypeVar
 
 from emr.csv_table import Row, TableError, read_table
+from payments.contract.days import parse_day
 from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
-from payments.contract.fields import YEAR
 from payments.contract.money import ZERO, Money, parse_amount
 from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 
 REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
 COLUMNS = [*REQUIRED, "version"]
 
-_DAY = re.compile(YEAR + r"-\d{2}-\d{2}", re.ASCII)
 # What a spreadsheet makes of a long number, and what some exports write so that a spreadsheet keeps leading zeros.
 _SPREADSHEET_FORM = re.compile(r'-?\d(\.\d+)?E[+-]\d\d+|=".*"', re.ASCII | re.DOTALL)
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -105,11 +104,9 @@ def _identifier(text: str) -> str:
 
 def _day(text: str) -> date:
     try:
-        if _DAY.fullmatch(text.strip()):
-            return date.fromisoformat(text.strip())
+        return parse_day(text.strip())
     except ValueError:
-        pass
-    raise ValueError("a date such as 2026-10-05")
+        raise ValueError("a date such as 2026-10-05") from None
 
 
 def _amount(text: str) -> Money:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -25,21 +26,42 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 def day(text: str) -> date:
     """Parse a date. Raises BadParameter."""
+    from payments.contract.days import parse_day
+
     try:
-        if len(text) == len("YYYY-MM-DD"):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise typer.BadParameter(f"{text} is not a date such as 2026-10-05")
+        return parse_day(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def moment(text: str) -> datetime:
     """Parse a time; without an offset it is UTC. Raises BadParameter."""
+    from payments.contract.days import parse_moment
+
     try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text} is not a time such as 2026-11-02T09:00:00Z") from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+        return parse_moment(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def amount(text: str) -> Decimal:
+    """Parse an amount in dollars. Raises BadParameter."""
+    from payments.contract.money import parse_amount
+
+    try:
+        return parse_amount(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def row_id(text: str) -> int:
+    """Parse the id of a row, such as an exception's. Raises BadParameter for any other form, such as `1_7` or ` 17`."""
+    from console.row_ids import parse_row_id
+
+    try:
+        return parse_row_id(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def seconds(text: str | float) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, LimitOption, day
+from console.cli.arguments import FormOption, LimitOption, day, row_id
 from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import current_user, open_database, open_transaction
@@ -59,7 +59,9 @@ def report(
 def accept(
     numbers: Annotated[
         list[int] | None,
-        typer.Argument(metavar="[ID]...", help="Ids of exceptions, as `payments report exceptions` prints them."),
+        typer.Argument(
+            parser=row_id, metavar="[ID]...", help="Ids of exceptions, as `payments report exceptions` prints them."
+        ),
     ] = None,
     *,
     everything: Annotated[
@@ -94,7 +96,10 @@ def accept(
 @app.command(epilog='Example: payments exceptions acknowledge 17 --reason "agreed with the patient"')
 def acknowledge(
     number: Annotated[
-        int, typer.Argument(metavar="ID", help="Id of the exception, as `payments report exceptions` prints it.")
+        int,
+        typer.Argument(
+            parser=row_id, metavar="ID", help="Id of the exception, as `payments report exceptions` prints it."
+        ),
     ],
     reason: Annotated[str, typer.Option(help="Reason for posting nothing; it is recorded.")],
 ) -> None:

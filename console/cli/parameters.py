@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from console.cli.arguments import check_order, day, moment, parse_choice
+from console.cli.arguments import amount, check_order, day, moment, parse_choice
 from console.reports.parameters import Parameter, ParameterKind, parameters_of
 
 _Parameters = TypeVar("_Parameters")
@@ -77,17 +77,7 @@ def _parser(parameter: Parameter) -> Callable[[str], Any]:
         case ParameterKind.MOMENT:
             return moment
         case ParameterKind.AMOUNT:
-            return _amount
+            return amount
         case _:
             noun = parameter.label.lower()
             return lambda text: parse_choice(parameter.choices(), text, noun)
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        amount = Decimal(text.replace(",", "").replace("$", "").strip())
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount != round(amount, 2):
-        raise typer.BadParameter(f"{text} is not an amount such as 25.00")
-    return amount

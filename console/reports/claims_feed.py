@@ -58,15 +58,13 @@ class ClaimsFeedParameters:
         """Return the filter of the ledger, limited to these clinics; None is all of them."""
         from payments.journeys.reporting import FeedFilter
 
-        is_key = self.find is not None and "/" in self.find
         return FeedFilter(
             since=self.since,
             until=self.until,
             status=self.status,
             reason=self.reason,
             clinics=clinics,
-            patient=None if is_key else self.find,
-            payment=self.find if is_key else None,
+            find=self.find,
             amount=self.amount,
             as_of=self.as_of,
         )

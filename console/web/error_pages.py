@@ -92,8 +92,7 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
     label = field if is_api_request(request) else _label(request, field)
     if first["type"] == "missing" and first["loc"][0] == "body" and not is_api_request(request):
         return error_response(request, 422, f"The form is incomplete: {label} is missing.", "Go back and complete it.")
-    is_date = str(first["type"]).startswith("date_from_")
-    problem = "expected a date such as 2026-10-05" if is_date else str(first["msg"]).removeprefix("Value error, ")
+    problem = str(first["msg"]).removeprefix("Value error, ")
     sentence = f"{label}: {problem}." if label else f"{problem}."
     shown = sentence if is_api_request(request) else capitalized(sentence)
     return error_response(request, 422, shown, "Correct it and try again.")

@@ -1,6 +1,7 @@
 """Reads the query parameters of pages and of the API; an empty field of a form means that it is not given."""
 
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -8,16 +9,16 @@ from decimal import Decimal
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from fastapi import Form, Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model, model_validator
 
 from console.reports.parameters import Parameter, ParameterKind, parameters_of
+from console.row_ids import ROW_ID_MAX, parse_row_id
 from console.web.auth import NUL_SENTENCE
 from console.web.errors import PageError
 from payments.access.rights import User
-from payments.contract.fields import YEAR_FIRST
+from payments.contract.days import YEAR_FIRST, YEAR_LAST, parse_day, parse_moment
+from payments.contract.money import parse_amount
 from payments.journeys.reporting import FeedCursor, LogCursor
-
-_ID_MAX = 2**62
 
 
 def _without_nul(value: object) -> object:
@@ -29,25 +30,26 @@ def _without_nul(value: object) -> object:
 STORABLE_PATTERN = r"^[^\x00]*$"
 """The pattern of a text without NUL in OpenAPI; `Storable` checks it first, with a readable message."""
 Storable = BeforeValidator(_without_nul)
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=STORABLE_PATTERN), Storable]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=STORABLE_PATTERN), Storable]
+"""A text as it was sent. Blanks at its ends are kept: an id with them is another id."""
+
+FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)
 
 
-def _without_marks(value: object) -> object:
-    return value.replace(",", "").replace("$", "").replace("\u2212", "-").strip() if isinstance(value, str) else value
+def _parsed_by(parse: Callable[[str], Any], json_type: Any = str) -> BeforeValidator:
+    """Return a validator that takes only the texts that `parse` takes; pydantic alone takes more forms of each type."""
+
+    def check(value: object) -> object:
+        return parse(value if isinstance(value, str) else json.dumps(value, default=str))
+
+    return BeforeValidator(check, json_schema_input_type=json_type)
 
 
-FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(2999, 12, 31)
-
-
-def _utc(moment: datetime) -> datetime:
-    if not FIRST_DAY.year <= moment.year <= LAST_DAY.year:
-        raise ValueError(f"the year is from {FIRST_DAY.year} to {LAST_DAY.year}")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-Amount = Annotated[Decimal, BeforeValidator(_without_marks), Field(max_digits=12, decimal_places=2)]
-Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
-Moment = Annotated[datetime, AfterValidator(_utc)]
+Amount = Annotated[Decimal, _parsed_by(parse_amount)]
+Day = Annotated[date, _parsed_by(parse_day, date)]
+Moment = Annotated[datetime, _parsed_by(parse_moment, datetime)]
+RowId = Annotated[int, _parsed_by(parse_row_id, Annotated[int, Field(ge=1, le=ROW_ID_MAX)])]
+"""The id or version of a row."""
 _TYPES: dict[ParameterKind, Any] = {
     ParameterKind.DAY: Day,
     ParameterKind.MOMENT: Moment,
@@ -65,7 +67,7 @@ class PageQuery(BaseModel):
     def _drop_empty(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        return {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
+        return {name: value for name, value in given.items() if value != ""}
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -189,7 +191,7 @@ def feed_cursor(after: str | None) -> FeedCursor | None:
     try:
         micros, source, row_id = map(int, after.split("."))
         at = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
-        return FeedCursor(at, min(1, max(0, source)), min(row_id, _ID_MAX))
+        return FeedCursor(at, min(1, max(0, source)), min(row_id, ROW_ID_MAX))
     except (ValueError, OverflowError, OSError):
         raise _no_such_page("the feed") from None
 
@@ -205,7 +207,7 @@ def payment_log_cursor(after: str | None) -> LogCursor | None:
         return None
     day, _, row_id = after.partition(".")
     try:
-        return LogCursor(date.fromisoformat(day), min(int(row_id), _ID_MAX))
+        return LogCursor(parse_day(day), min(int(row_id), ROW_ID_MAX))
     except ValueError:
         raise _no_such_page("the log") from None
 
@@ -213,7 +215,7 @@ def payment_log_cursor(after: str | None) -> LogCursor | None:
 def row_cursor(after: str | None) -> int:
     """Read the id of the last row of the page before; 0 for the first page. Raises PageError (422) for other text."""
     try:
-        return max(0, min(int(after or 0), _ID_MAX))
+        return max(0, min(int(after or 0), ROW_ID_MAX))
     except ValueError:
         raise _no_such_page("the list") from None
 

@@ -1,13 +1,6 @@
 """Base models of the pages' forms. FastAPI reads a form into its model and reports the field that is wrong."""
 
-from typing import Annotated
-
-from pydantic import Field
-
 from console.web.filters import PageQuery
-
-RowId = Annotated[int, Field(ge=0, le=2**62)]
-"""The id or version of a row, as a form carries it."""
 
 
 class ReturnForm(PageQuery):

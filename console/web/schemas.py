@@ -4,12 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from console.web.filters import STORABLE_PATTERN, Day, Storable, Text
+from console.web.filters import STORABLE_PATTERN, Day, RowId, Storable, Text
 from payments.core.month import MonthState
 from payments.core.outcome import Reason
 
 ROWS_MAX = 1000
-RowId = Annotated[int, Field(ge=1, le=2**62)]
 
 
 class RequeueRequest(BaseModel):

@@ -1,6 +1,7 @@
 """Contract errors: the first invalid field of an event, and the printed key of an event without a readable key."""
 
 import json
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +12,7 @@ from payments.contract.repeated_keys import find_repeated_key
 DEAD_LETTER_PREFIX = "refused:"
 """The prefix of the printed key of a dead letter: `refused:` and its row id."""
 _SHOWN_CHARACTERS_MAX = 60
-_DIGITS_MAX = 18
+_DEAD_LETTER_KEY = re.compile(rf"{DEAD_LETTER_PREFIX}([1-9][0-9]{{0,17}})")
 
 
 class EventError(ValueError):
@@ -49,8 +50,8 @@ def check_keys(body: bytes, known_keys: int | None = None) -> None:
 
 def dead_letter_id(key: str) -> int | None:
     """Return the row id in the printed key of a dead letter, or None if it is the key of a payment."""
-    digits = key.removeprefix(DEAD_LETTER_PREFIX)
-    return int(digits) if digits != key and digits.isdecimal() and len(digits) <= _DIGITS_MAX else None
+    found = _DEAD_LETTER_KEY.fullmatch(key)
+    return int(found[1]) if found else None
 
 
 def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
+from payments.contract.days import DAY
 from payments.contract.money import dollars
 
 MEMO_CHARACTERS_MAX = 2_000
@@ -85,11 +86,6 @@ _UNPRINTABLE = (
 _ID_PATTERN = rf"(?!.* $)[^ {_UNPRINTABLE}][^{_UNPRINTABLE}]*"
 _KEY_PATTERN = rf"(?!.*[{_UNPRINTABLE}]){_PRINTED_KEY.pattern}"
 
-YEAR_FIRST = 1900
-YEAR = r"(?:19|2\d)\d{2}"
-"""A year from 1900 to 2999, as a regular expression."""
-_DAY = YEAR + r"-\d{2}-\d{2}"
-
 Identifier = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=ID_CHARACTERS_MAX),
@@ -125,10 +121,10 @@ Amount = Annotated[
     AfterValidator(dollars),
     Field(description='dollars as text with two decimals, e.g. "25.00"'),
 ]
-Day = Annotated[date, _matching(_DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
+Day = Annotated[date, _matching(DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
 Instant = Annotated[
     AwareDatetime,
-    _matching(_DAY + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
+    _matching(DAY + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
     Field(strict=False, description="an RFC 3339 time with its offset, e.g. 2026-10-05T10:00:00-07:00"),
 ]
 Version = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="a whole number from 1")]

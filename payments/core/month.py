@@ -5,7 +5,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from payments.contract.fields import YEAR
+from payments.contract.days import YEAR
 
 _PATTERN = re.compile(rf"({YEAR})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -33,7 +33,7 @@ class Month(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse YYYY-MM. Raises ValueError for any other form and for years outside 1900 to 2999."""
-        match = _PATTERN.fullmatch(text.strip())
+        match = _PATTERN.fullmatch(text)
         if not match:
             raise ValueError(f"month: expected YYYY-MM, e.g. 2026-10; got {text!r}")
         return cls(int(match[1]), int(match[2]))

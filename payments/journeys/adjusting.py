@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple
 
-from payments.contract.fields import YEAR_FIRST
+from payments.contract.days import YEAR_FIRST
 from payments.core.finding import (
     FindingReason,
     FindingStatus,

@@ -28,6 +28,7 @@ from console.web.filters import (
     Day,
     PageQuery,
     ReportQuery,
+    RowId,
     Text,
     encode_feed_cursor,
     encode_log_cursor,
@@ -51,7 +52,6 @@ from console.web.schemas import (
     FlowPreview,
     RequeueRequest,
     RequeueResult,
-    RowId,
     Rows,
     response_model,
 )

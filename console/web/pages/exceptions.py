@@ -10,8 +10,8 @@ from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import ReportQuery, report_query, row_cursor
-from console.web.forms import ReturnForm, RowId
+from console.web.filters import Day, ReportQuery, RowId, report_query, row_cursor
+from console.web.forms import ReturnForm
 from console.web.pages.choices import clinic_names
 from payments.access.rights import Right
 from payments.core.finding import FindingReason
@@ -27,11 +27,12 @@ router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 25
 _PROBLEMS_SHOWN = 3
+_SEEN_FORM = r"^[1-9][0-9]{0,17}\.[1-9][0-9]{0,17}$"
 
 
 class _AcceptForm(ReturnForm):
     version: RowId
-    deposit_date: date | None = None
+    deposit_date: Day | None = None
 
 
 class _AcknowledgeForm(ReturnForm):
@@ -42,8 +43,8 @@ class _AcknowledgeForm(ReturnForm):
 class _BulkAcceptForm(ReturnForm):
     """The selected exceptions, each as its id and the version that was shown: `17.2`."""
 
-    exception: list[Annotated[str, Field(pattern=r"^[0-9]{1,18}\.[0-9]{1,18}$")]] = Field(default_factory=list)
-    deposit_date: date | None = None
+    exception: list[Annotated[str, Field(pattern=_SEEN_FORM)]] = Field(default_factory=list)
+    deposit_date: Day | None = None
 
     def selected(self) -> list[SeenException]:
         """Return the selected exceptions."""
@@ -81,7 +82,7 @@ def show(
 
 
 @router.post("/exceptions/{exception_id}/accept")
-def accept(exception_id: int, form: Annotated[_AcceptForm, Form()], context: Editor) -> Response:
+def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: Editor) -> Response:
     """Accept one exception: post the entries that were shown."""
     seen = SeenException(finding_id=exception_id, version=form.version)
     accepted = accept_if_unchanged(context, seen, form.deposit_date)
@@ -89,7 +90,7 @@ def accept(exception_id: int, form: Annotated[_AcceptForm, Form()], context: Edi
 
 
 @router.post("/exceptions/{exception_id}/acknowledge")
-def acknowledge(exception_id: int, form: Annotated[_AcknowledgeForm, Form()], context: Editor) -> Response:
+def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], context: Editor) -> Response:
     """Acknowledge one exception: close it without posting anything."""
     seen = SeenException(finding_id=exception_id, version=form.version)
     payment = acknowledge_if_unchanged(context, seen, form.reason)

@@ -10,7 +10,7 @@ from console.reports.claims_feed import ClaimsFeedParameters
 from console.web.auth import Requeuer
 from console.web.context import AppState, RequestContext
 from console.web.errors import PageError
-from console.web.filters import ReportQuery, report_form, report_query
+from console.web.filters import ReportQuery, RowId, report_form, report_query
 from console.web.pages.claims_feed import REQUEUEABLE
 from console.web.rendering import url
 from payments import wording
@@ -50,7 +50,7 @@ def start(
 
 
 @router.get("/requeue-runs/{run_id}")
-def show(run_id: int, context: Requeuer) -> Response:
+def show(run_id: RowId, context: Requeuer) -> Response:
     """Show the progress of a run; the page refreshes until the run ends."""
     run = _visible_run(context, run_id)
     is_stalled = run.state == "running" and context.now - run.updated_at > STALLED_AFTER
@@ -64,7 +64,7 @@ def show(run_id: int, context: Requeuer) -> Response:
 
 
 @router.post("/requeue-runs/{run_id}/stop")
-def stop(run_id: int, context: Requeuer) -> Response:
+def stop(run_id: RowId, context: Requeuer) -> Response:
     """Stop a run after its current chunk."""
     _visible_run(context, run_id)
     with context.app.transaction() as tx:
@@ -74,7 +74,7 @@ def stop(run_id: int, context: Requeuer) -> Response:
 
 
 @router.post("/requeue-runs/{run_id}/resume")
-def resume(run_id: int, tasks: BackgroundTasks, context: Requeuer) -> Response:
+def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response:
     """Resume a run that was stopped, or whose console ended."""
     _visible_run(context, run_id)
     with context.app.transaction() as tx:
@@ -86,7 +86,7 @@ def resume(run_id: int, tasks: BackgroundTasks, context: Requeuer) -> Response:
 def _visible_run(context: RequestContext, run_id: int) -> RequeueRun:
     """Return a run. Raises PageError (404) unless the user sees all of its clinics."""
     with context.app.transaction() as tx:
-        run = requeueing.show_run(tx, run_id) if 0 < run_id < 2**62 else None
+        run = requeueing.show_run(tx, run_id)
     visible = context.user.clinics
     if run is None or (visible is not None and not set(run.feed_filter.clinics or ("",)) <= set(visible)):
         raise PageError(
@@ -136,6 +136,7 @@ def _criteria(feed_filter: FeedFilter) -> list[str]:
         "saved from": feed_filter.since,
         "saved until": feed_filter.until,
         "clinic": ", ".join(clinics) if len(clinics) <= _CLINICS_NAMED else f"one of {len(clinics)}",
+        "patient or payment": feed_filter.find,
         "patient": feed_filter.patient,
         "payment": feed_filter.payment,
         "amount": feed_filter.amount,

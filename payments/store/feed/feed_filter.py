@@ -16,8 +16,9 @@ class FeedFilter:
     """Selects rows of the Claims Feed; None selects all.
 
     `since` and `until` are clinic-local days of the save, inclusive. `payment` is a printed key, with or without its
-    line. `amount` is in dollars. `clinics` holds the clinics that are both asked for and visible to the user. `as_of`
-    selects the feed as it was at that moment.
+    line; `find` is such a key or a patient's id, which may contain slashes as well. `amount` is in dollars. `clinics`
+    holds the clinics that are both asked for and visible to the user. `as_of` selects the feed as it was at that
+    moment.
     """
 
     since: date | None = None
@@ -27,6 +28,7 @@ class FeedFilter:
     clinics: Sequence[str] | None = None
     patient: str | None = None
     payment: str | None = None
+    find: str | None = None
     amount: Money | None = None
     as_of: datetime | None = None
 
@@ -34,7 +36,7 @@ class FeedFilter:
 # A printed key can be split in several ways, because ids may contain slashes. The unique index finds each of them.
 _OF_PAYMENT = (
     "(clinic_id, payment_id) IN (SELECT * FROM unnest(CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]))) "
-    "AND :payment IN (clinic_id || '/' || payment_id || '/' || line_id, clinic_id || '/' || payment_id)"
+    "AND :of_key IN (clinic_id || '/' || payment_id || '/' || line_id, clinic_id || '/' || payment_id)"
 )
 
 
@@ -68,6 +70,7 @@ def _conditions(feed_filter: FeedFilter, day: str, amount: str) -> str:
         "reason": "reason = :reason",
         "patient": "patient_id = :patient",
         "payment": _OF_PAYMENT,
+        "find": f"(patient_id = :find OR {_OF_PAYMENT})" if "/" in (feed_filter.find or "") else "patient_id = :find",
         "amount": f"{amount} = :amount",
     }
     return conditions(feed_filter, parts)
@@ -76,7 +79,8 @@ def _conditions(feed_filter: FeedFilter, day: str, amount: str) -> str:
 def parameters(feed_filter: FeedFilter) -> dict[str, Any]:
     """Return the parameters of the conditions."""
     given = parameters_of(feed_filter)
-    if feed_filter.payment is not None:
-        pairs = {(key.clinic_id, key.payment_id) for key in LineKey.parse_all(f"{feed_filter.payment}/")}
+    key = feed_filter.payment or feed_filter.find
+    if key is not None:
+        pairs = {(each.clinic_id, each.payment_id) for each in LineKey.parse_all(f"{key}/")}
         given |= {"of_clinic": [clinic for clinic, _ in pairs], "of_payment": [payment for _, payment in pairs]}
-    return given
+    return given | {"of_key": key}

@@ -95,7 +95,7 @@ def test_invalid_as_of_fails_with_one_line(terminal: Terminal, report: str) -> N
     result = terminal.run("report", *report.split(), "--as-of", "yesterday")
 
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
-    assert "yesterday is not a time such as 2026-11-02T09:00:00Z" in result.err
+    assert "'yesterday' is not a time such as 2026-11-02T09:00:00Z" in result.err
 
 
 def test_account_as_of_an_earlier_time_is_unknown(reader: ReportReader, terminal: Terminal) -> None:

@@ -214,7 +214,7 @@ def test_acknowledge_posts_nothing_and_records_user_and_reason(april: April, ter
     assert (result.status, result.out.endswith("acknowledged. Nothing was posted.\n")) == (0, True)
     assert len(april.ledger_entries()) == 1
     (row,) = april.exceptions("--status", "all")
-    assert (row["status"], str(row["ended_by"])[:5]) == ("acknowledged", "user:")
+    assert (row["status"], str(row["ended_by"])[:4]) == ("acknowledged", "cli:")
     last = terminal.run("timeline", f"{april.id}/payment/1", "--format", "json").rows[-1]
     assert (last["what"], last["detail"], last["who"]) == (
         "Exception acknowledged",
@@ -245,5 +245,5 @@ def test_timeline_shows_the_exception(april: April, terminal: Terminal) -> None:
     result = [step for step in steps if step["what"].startswith("Exception")]
     assert [step["what"] for step in result] == ["Exception opened", "Exception recomputed", "Exception accepted"]
     assert result[0]["detail"] == f"{CLOSED_MONTH} (edited). Billing: 25.00, EMR: 35.00"
-    assert (result[2]["detail"], result[2]["who"][:5]) == (f"20.00 Cash, deposit date {TODAY}", "user:")
+    assert (result[2]["detail"], result[2]["who"][:4]) == (f"20.00 Cash, deposit date {TODAY}", "cli:")
     assert all(datetime.fromisoformat(step["at"]).date() == TODAY for step in result)

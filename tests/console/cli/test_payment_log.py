@@ -201,7 +201,7 @@ def test_unwritable_spreadsheet_fails_with_one_line(terminal: Terminal, tmp_path
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ("--as-of yesterday", "yesterday is not a time such as 2026-11-02T09:00:00Z"),
+        ("--as-of yesterday", "'yesterday' is not a time such as 2026-11-02T09:00:00Z"),
         ("--from 2020-05-01 --to 2020-04-01", "2020-04-01 is before --from 2020-05-01"),
         ("--group-by patient", "choose from: charge_type, deposit_date, method, clinic, user"),
     ],

@@ -138,3 +138,19 @@ def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: r
     assert kinds == ["patient.saved", "payment.saved", "payment.saved"]
     shown = {row["clinic"]: row["types"] for row in terminal.run("settings", "show", "--format", "json").rows}
     assert (shown["place-1"], shown["place-2"]) == (ALL_TYPES, ["Copay"])
+
+
+@pytest.mark.usefixtures("feed")
+@pytest.mark.parametrize("padded", [" {}", "{} ", "\u00a0{}", "{}\t"])
+def test_padded_key_acts_on_no_line(terminal: Terminal, billing: CommittedLedger, padded: str) -> None:
+    billing.set_clinic("r9", ChargeType.COPAY)
+    billing.import_events(saved_payment("6.00", charge_type="Other", clinic_id="r9", patient_id="pat-r9"))
+    key = padded.format("r9/payment/1")
+
+    assert terminal.run("requeue", key).status == 1
+    assert terminal.run("timeline", key).status == 1
+    for option, report in (("--clinic", "claims-feed"), ("--clinic", "payment-log"), ("--patient", "exceptions")):
+        found = terminal.run("report", report, option, padded.format("r9"), "--format", "json")
+        assert found.rows == []
+    (row,) = terminal.run(*"report claims-feed --clinic r9 --format json".split()).rows
+    assert row["status"] == "Not Sent"

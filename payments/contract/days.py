@@ -1,0 +1,49 @@
+"""Dates and times as text: one form each for events, files, options, forms and the API."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import TypeVar
+
+YEAR_FIRST, YEAR_LAST = 1900, 2999
+YEAR = r"(?:19|2\d)\d{2}"
+"""A year from YEAR_FIRST to YEAR_LAST, as a regular expression."""
+DAY = YEAR + r"-\d{2}-\d{2}"
+"""The form of a date, as a regular expression."""
+
+# Without re.ASCII, \d also matches the digits of other scripts. date.fromisoformat() alone would take 20261005 and
+# 2026-W41-1, and pydantic a number of seconds.
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(_DAY.pattern + r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
+_SHOWN_MAX = 40
+_Parsed = TypeVar("_Parsed", date, datetime)
+
+
+def parse_day(text: str) -> date:
+    """Return the date that a text from outside states, as YYYY-MM-DD and nothing else.
+
+    Raises ValueError for any other form, for a date that does not exist, and for a year before YEAR_FIRST or after
+    YEAR_LAST.
+    """
+    return _parse(text, _DAY, date.fromisoformat, "a date such as 2026-10-05")
+
+
+def parse_moment(text: str) -> datetime:
+    """Return the time that a text from outside states: a date, then hours and minutes, seconds, an offset or Z.
+
+    What is left out at the end is zero; a time without an offset is UTC. Raises ValueError like `parse_day`.
+    """
+    moment = _parse(text, _MOMENT, datetime.fromisoformat, "a time such as 2026-11-02T09:00:00Z")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _parse(text: str, form: re.Pattern[str], read: Callable[[str], _Parsed], what: str) -> _Parsed:
+    try:
+        found = read(text) if form.fullmatch(text) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise ValueError(f"{text[:_SHOWN_MAX]!r} is not {what}")
+    if not YEAR_FIRST <= found.year <= YEAR_LAST:
+        raise ValueError(f"{text[:_SHOWN_MAX]!r}: the year must be between {YEAR_FIRST} and {YEAR_LAST}")
+    return found

@@ -1,0 +1,21 @@
+"""The ids of rows as text: a slip acts on no other row."""
+
+import pytest
+
+from console.row_ids import ROW_ID_MAX, parse_row_id
+
+NOT_AN_ID = [
+    *("", " ", "0", "-1", "+17", "017", "1_7", " 17", "17 ", "17\n", "1.0", "17.5", "1e1", "0x11", "\u0661\u0667"),
+    *("\uff11\uff17", "1,700", "17a", str(ROW_ID_MAX + 1), "9" * 400),
+]
+
+
+@pytest.mark.parametrize("text", NOT_AN_ID)
+def test_any_other_form_of_an_id_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number such as 17"):
+        parse_row_id(text)
+
+
+@pytest.mark.parametrize("number", [1, 17, 10**18, ROW_ID_MAX])
+def test_printed_id_is_read_as_itself(number: int) -> None:
+    assert parse_row_id(str(number)) == number
