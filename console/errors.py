@@ -20,7 +20,7 @@ def sentence(error: BaseException) -> str | None:
     from config.engines import NotRunningError
     from config.settings import SettingsError
     from emr.client import FeedError
-    from emr.synthea import ExportError
+    from emr.synthea_files import ExportError
     from payments.access.authentication import UserError
     from payments.journeys.adjusting import AdjustmentError
     from payments.journeys.closing import ClosingError

@@ -9,61 +9,38 @@ that an insurer owed first is Coinsurance (it may be a deductible; the export ca
 the patient owed from the start is Other.
 
 A PAYMENT of 0.00 is skipped, because a front desk records none.
+
+A damaged export is refused as a whole: everything is read and validated before the first event is built. The patients
+are read a second time for that, so that only their ids are in memory.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from sys import intern
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from pydantic import ValidationError
-
-from emr.client import event_id_for
-from payments.contract.event import ChargeType, Method, PatientSaved, PaymentSaved
-from payments.contract.money import ZERO, Money, dollars, total
+from emr.client import body_of, event_id_for
+from emr.synthea_files import (
+    PATIENT_OWES,
+    PATIENTS_FILE,
+    TRANSACTIONS_FILE,
+    ExportError,
+    Step,
+    read_patients,
+    read_steps,
+)
+from payments.contract.errors import EventError
+from payments.contract.event import ChargeType, Event, Method, PatientSaved, PaymentSaved, read_event
+from payments.contract.money import Money, total
 
 COMPANY_DEFAULT = "synthea"
-TRANSACTIONS_FILE = "claims_transactions.csv"
-PATIENTS_FILE = "patients.csv"
-_TRANSACTION_COLUMNS = (
-    "ID CLAIMID CHARGEID PATIENTID TYPE METHOD FROMDATE PLACEOFSERVICE NOTES TRANSFERTYPE PAYMENTS PROVIDERID"
-).split()
-_PATIENT_COLUMNS = ["Id", "BIRTHDATE", "FIRST", "LAST"]
-_PATIENT_OWES = "p"
 # COPAY says when the money was taken, not how. ECHECK is a transfer between accounts.
 _METHODS = {"CASH": Method.CASH, "CHECK": Method.CHECK, "CC": Method.CREDIT_CARD, "ECHECK": Method.EFT}
 
 
-class ExportError(Exception):
-    """The folder is not a readable Synthea CSV export."""
-
-    def __init__(self, file: Path, problem: str) -> None:
-        self.file = file
-        super().__init__(f"{file}: {problem}")
-
-
-class _Step(NamedTuple):
-    """A row of a claim: the responsibility moves to another payer (`debtor`), or a payment of `amount` dollars."""
-
-    number: int
-    row_id: str
-    type: str
-    method: str
-    debtor: str
-    amount: Money
-    patient_id: str
-    clinic_id: str
-    provider_id: str
-    at: str
-    notes: str
-
-
 class _PatientPayment(NamedTuple):
-    step: _Step
+    step: Step
     charge_type: ChargeType
 
 
@@ -77,49 +54,32 @@ class SyntheaExport:
     payments_total: Money
     _folder: Path = field(repr=False)
     _payments: tuple[_PatientPayment, ...] = field(repr=False)
-    _patients: tuple[tuple[str, ...], ...] = field(repr=False)  # names do not belong in logs
 
     def patients(self) -> Iterator[PatientSaved]:
-        """Yield a record for each patient, saved on the day of birth because the export has no other time.
-
-        Raises ExportError for a row that does not fit the event contract.
-        """
-        for patient_id, born, first_name, last_name in self._patients:
-            try:
-                yield PatientSaved.model_validate(
-                    {
-                        "schema": 1,
-                        "type": "patient.saved",
-                        "event_id": event_id_for("patient.saved", self.company_id, patient_id, version=1),
-                        "company_id": self.company_id,
-                        "patient_id": patient_id,
-                        "version": 1,
-                        "saved_at": f"{born}T00:00:00Z",
-                        "name": f"{first_name} {last_name}".strip(),
-                    }
-                )
-            except ValidationError as refused:
-                raise _row_error(self._folder / PATIENTS_FILE, patient_id, refused) from None
+        """Yield a record for each patient, saved on the day of birth because the export has no other time."""
+        return _patients(self._folder / PATIENTS_FILE, self.company_id)
 
     def payments(self) -> Iterator[PaymentSaved]:
-        """Yield each patient payment as a line, claim by claim, with the dates of the export.
-
-        Raises ExportError for a row that does not fit the event contract.
-        """
-        for step, charge_type in self._payments:
-            try:
-                yield _payment_event(self.company_id, step, charge_type)
-            except ValidationError as refused:
-                raise _row_error(self._folder / TRANSACTIONS_FILE, step.row_id, refused) from None
+        """Yield each patient payment as a line, claim by claim, with the dates of the export."""
+        file = self._folder / TRANSACTIONS_FILE
+        return (_payment_event(file, self.company_id, payment) for payment in self._payments)
 
 
 def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExport:
-    """Read the export in a folder. All its clinics are assigned to one company.
+    """Read and validate the export in a folder. All its clinics are assigned to one company.
 
-    Raises ExportError, naming the file, for a missing file or column and for an unreadable number.
+    Raises ExportError for a missing file or column, and for the first row that does not fit its header, repeats an id,
+    names an unknown patient, or does not fit the event contract.
     """
-    payments = tuple(_patient_payments(_claims(folder / TRANSACTIONS_FILE)))
-    patients = _rows(folder / PATIENTS_FILE, _PATIENT_COLUMNS)
+    transactions = folder / TRANSACTIONS_FILE
+    claims, rows_of_patients = _claims(transactions)
+    payments = tuple(_patient_payments(transactions, claims.values()))
+    patients = {patient.patient_id for patient in _patients(folder / PATIENTS_FILE, company_id)}
+    for patient_id, row in rows_of_patients.items():
+        if patient_id not in patients:
+            raise ExportError(transactions, f"row {row}, column PATIENTID: {patient_id!r} is not in {PATIENTS_FILE}")
+    for payment in payments:
+        _payment_event(transactions, company_id, payment)
     return SyntheaExport(
         company_id=company_id,
         clinics=tuple(dict.fromkeys(step.clinic_id for step, _ in payments)),
@@ -127,99 +87,84 @@ def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExpor
         payments_total=total(step.amount for step, _ in payments),
         _folder=folder,
         _payments=payments,
-        _patients=tuple(tuple(row[column] for column in _PATIENT_COLUMNS) for row in patients),
     )
 
 
-def _rows(file: Path, columns: Iterable[str]) -> Iterator[Mapping[str, str]]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, restval="")
-            if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
-                raise ExportError(file, f"no column {', '.join(missing)}")
-            yield from reader
-    except OSError as fault:
-        raise ExportError(file, fault.strerror or "cannot be read") from None
-    except (UnicodeDecodeError, csv.Error) as fault:
-        raise ExportError(file, f"not a CSV file in UTF-8: {fault}") from None
+def _patients(file: Path, company_id: str) -> Iterator[PatientSaved]:
+    for patient in read_patients(file):
+        keys = {
+            "type": "patient.saved",
+            "event_id": event_id_for("patient.saved", company_id, patient.patient_id, version=1),
+            "company_id": company_id,
+            "patient_id": patient.patient_id,
+            "saved_at": f"{patient.born}T00:00:00Z",
+            "name": patient.name,
+        }
+        yield cast("PatientSaved", _event(file, patient.row, patient.patient_id, keys))
 
 
-def _claims(file: Path) -> Iterable[list[_Step]]:
-    # Rows of different claims are interleaved, so each claim is collected before it is processed.
-    claims: dict[str, list[_Step]] = defaultdict(list)
-    for row in _rows(file, _TRANSACTION_COLUMNS):
-        if row["TYPE"] in {"CHARGE", "TRANSFERIN", "PAYMENT"}:
-            claims[row["CLAIMID"]].append(_step(file, row))
-    return claims.values()
+def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
+    """Return the steps of each claim, and the first row of each patient.
+
+    Rows of different claims are interleaved, so each claim is collected before it is processed.
+    """
+    claims: dict[str, list[Step]] = defaultdict(list)
+    rows_of_patients: dict[str, int] = {}
+    for step in read_steps(file):
+        rows_of_patients.setdefault(step.patient_id, step.row)
+        if step.type in {"CHARGE", "TRANSFERIN", "PAYMENT"}:
+            claims[step.claim_id].append(step)
+    return claims, rows_of_patients
 
 
-def _step(file: Path, row: Mapping[str, str]) -> _Step:
-    try:
-        return _Step(
-            number=int(row["CHARGEID"]),
-            row_id=row["ID"],
-            type=intern(row["TYPE"]),
-            method=intern(row["METHOD"]),
-            debtor=intern(row["TRANSFERTYPE"]),
-            amount=dollars(Decimal(row["PAYMENTS"])) if row["TYPE"] == "PAYMENT" else ZERO,
-            patient_id=intern(row["PATIENTID"]),
-            clinic_id=intern(row["PLACEOFSERVICE"]),
-            provider_id=intern(row["PROVIDERID"]),
-            at=row["FROMDATE"],
-            notes=intern(row["NOTES"]),
-        )
-    except InvalidOperation:
-        raise ExportError(file, f"row {row['ID']}: PAYMENTS is not an amount: {row['PAYMENTS']!r}") from None
-    except ValueError as fault:
-        raise ExportError(file, f"row {row['ID']}: {fault}") from None
-
-
-def _patient_payments(claims: Iterable[list[_Step]]) -> Iterator[_PatientPayment]:
+def _patient_payments(file: Path, claims: Iterable[list[Step]]) -> Iterator[_PatientPayment]:
     for claim in claims:
         debtor = first_debtor = ""
         for step in sorted(claim):
-            if step.type == "PAYMENT":
-                if step.amount and (step.method == "COPAY" or debtor == _PATIENT_OWES):
-                    yield _PatientPayment(step, _charge_type(step, first_debtor))
-            elif step.debtor:
-                debtor = step.debtor
-                first_debtor = step.debtor if step.type == "CHARGE" else first_debtor
+            if step.type != "PAYMENT":
+                debtor = step.debtor or debtor
+                first_debtor = step.debtor if step.debtor and step.type == "CHARGE" else first_debtor
+            elif step.amount and step.method != "COPAY" and not debtor:
+                raise ExportError(
+                    file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})"
+                )
+            elif step.amount and (step.method == "COPAY" or debtor == PATIENT_OWES):
+                yield _PatientPayment(step, _charge_type(step, first_debtor))
 
 
-def _charge_type(step: _Step, first_debtor: str) -> ChargeType:
+def _charge_type(step: Step, first_debtor: str) -> ChargeType:
     if step.method == "COPAY":
         return ChargeType.COPAY
-    return ChargeType.OTHER if first_debtor == _PATIENT_OWES else ChargeType.COINSURANCE
+    return ChargeType.OTHER if first_debtor == PATIENT_OWES else ChargeType.COINSURANCE
 
 
-def _payment_event(company_id: str, step: _Step, charge_type: ChargeType) -> PaymentSaved:
-    line_id = "1"
-    return PaymentSaved.model_validate(
-        {
-            "schema": 1,
-            "type": "payment.saved",
-            "event_id": event_id_for("payment.saved", step.clinic_id, step.row_id, line_id, version=1),
-            "company_id": company_id,
-            "clinic_id": step.clinic_id,
-            "patient_id": step.patient_id,
-            "payment_id": step.row_id,
-            "line_id": line_id,
-            "version": 1,
-            "saved_at": step.at,
-            "charge_type": charge_type,
-            "amount_due": f"{step.amount:f}",
-            "amount_paid": f"{step.amount:f}",
-            "paid": True,
-            "internal_payment": False,
-            "method": _METHODS.get(step.method, Method.OTHER),
-            "transaction_date": step.at[:10],
-            "date_of_service": step.at[:10],
-            "provider_id": step.provider_id,
-            "memo": step.notes or None,
-        }
-    )
+def _payment_event(file: Path, company_id: str, payment: _PatientPayment) -> PaymentSaved:
+    step, line_id = payment.step, "1"
+    keys = {
+        "type": "payment.saved",
+        "event_id": event_id_for("payment.saved", step.clinic_id, step.row_id, line_id, version=1),
+        "company_id": company_id,
+        "clinic_id": step.clinic_id,
+        "patient_id": step.patient_id,
+        "payment_id": step.row_id,
+        "line_id": line_id,
+        "saved_at": step.at,
+        "charge_type": payment.charge_type,
+        "amount_due": step.amount,
+        "amount_paid": step.amount,
+        "paid": True,
+        "internal_payment": False,
+        "method": _METHODS.get(step.method, Method.OTHER),
+        "transaction_date": step.at[:10],
+        "date_of_service": step.at[:10],
+        "provider_id": step.provider_id,
+        "memo": step.notes or None,
+    }
+    return cast("PaymentSaved", _event(file, step.row, step.row_id, keys))
 
 
-def _row_error(file: Path, row_id: str, refused: ValidationError) -> ExportError:
-    error = refused.errors(include_url=False)[0]
-    return ExportError(file, f"row {row_id}: {'.'.join(map(str, error['loc']))} does not fit the event contract")
+def _event(file: Path, row: int, row_id: str, keys: Mapping[str, object]) -> Event:
+    try:
+        return read_event(body_of({"schema": 1, "version": 1, **keys}))
+    except EventError as refused:
+        raise ExportError(file, f"row {row} (ID {row_id}): {refused}") from None

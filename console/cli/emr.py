@@ -113,7 +113,8 @@ def replay_synthea(
 ) -> None:
     """Publish the patients and payments of a Synthea CSV export.
 
-    Turns integration on, with all charge types, for clinics without settings.
+    Turns integration on, with all charge types, for clinics without settings. The whole folder is read first: if a row
+    does not fit, nothing is published or turned on.
     """
     from emr.synthea import read_export
 

@@ -117,15 +117,44 @@ def test_simulate_sets_up_clinics_and_is_deterministic(terminal: Terminal, feed:
     assert terminal.run(*"settings show clinic-001 --format json".split()).rows[0]["integration"] == "on"
 
 
-def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
+def write_synthea_export(folder: Path, *more: str) -> None:
     columns = "ID CLAIMID CHARGEID PATIENTID TYPE METHOD FROMDATE PLACEOFSERVICE NOTES TRANSFERTYPE PAYMENTS PROVIDERID"
     rows = (
         columns.replace(" ", ","),
         "row-1,claim,1,pat,PAYMENT,COPAY,2026-06-01T10:00:00Z,place-1,,,20.00,prov",
         "row-2,claim,2,pat,PAYMENT,COPAY,2026-06-02T10:00:00Z,place-2,,,30.00,prov",
+        *more,
     )
-    (tmp_path / "claims_transactions.csv").write_text("\n".join(rows) + "\n")
-    (tmp_path / "patients.csv").write_text("Id,BIRTHDATE,FIRST,LAST\npat,1990-01-01,Ada,Abbott\n")
+    (folder / "claims_transactions.csv").write_text("\n".join(rows) + "\n")
+    (folder / "patients.csv").write_text("Id,BIRTHDATE,FIRST,LAST\npat,1990-01-01,Ada,Abbott\n")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "row-3,claim,3,pat,PAYMENT,COPAY,2026-06-02T10:00:00Z,place-3,,,40,50,prov",
+        "row-3,claim,3,pat,PAYMENT,COPAY,2026-06-02,place-3,,,40.50,prov",
+        "row-3,claim,3,eve,PAYMENT,COPAY,2026-06-02T10:00:00Z,place-3,,,40.50,prov",
+        "row-1,claim,3,pat,PAYMENT,COPAY,2026-06-02T10:00:00Z,place-3,,,40.50,prov",
+    ],
+)
+def test_damaged_synthea_folder_publishes_nothing_and_switches_nothing_on(
+    terminal: Terminal, feed: redis.Redis, tmp_path: Path, last: str
+) -> None:
+    write_synthea_export(tmp_path, last)
+    before = terminal.run("settings", "show").out
+
+    refused = terminal.run("emr", "replay-synthea", str(tmp_path))
+
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.startswith(f"payments: {tmp_path}/claims_transactions.csv: row 4")
+    assert refused.err.count("\n") == 1
+    assert bodies(feed) == []
+    assert terminal.run("settings", "show").out == before
+
+
+def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
+    write_synthea_export(tmp_path)
     terminal.run(*"settings set place-2 --company synthea --integration on --types Copay".split())
 
     result = terminal.run("emr", "replay-synthea", str(tmp_path))

@@ -1,0 +1,139 @@
+"""The two files of a Synthea CSV export that hold payments and patients, read strictly.
+
+A row that does not fit is refused with its number and its column.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sys import intern
+from typing import NamedTuple
+
+from emr.csv_table import Row, TableError, read_table
+from payments.contract.money import ZERO, Money, parse_amount
+
+TRANSACTIONS_FILE = "claims_transactions.csv"
+PATIENTS_FILE = "patients.csv"
+_TRANSACTION_COLUMNS = (
+    "ID CLAIMID CHARGEID PATIENTID TYPE METHOD FROMDATE PLACEOFSERVICE NOTES TRANSFERTYPE PAYMENTS PROVIDERID"
+).split()
+_PATIENT_COLUMNS = ["Id", "BIRTHDATE", "FIRST", "LAST"]
+_TRANSACTION_TYPES = {"CHARGE", "PAYMENT", "ADJUSTMENT", "TRANSFERIN", "TRANSFEROUT"}
+PATIENT_OWES = "p"
+_DEBTORS = {"", "1", "2", PATIENT_OWES}
+_TEXT_COLUMNS = {"NOTES", "FIRST", "LAST"}
+
+
+class ExportError(Exception):
+    """The folder is not a sound Synthea CSV export. The message names the file and, if it is one, the row."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        self.file = file
+        super().__init__(f"{file}: {problem}")
+
+
+class Step(NamedTuple):
+    """A row of a claim: the responsibility moves to another payer (`debtor`), or a payment of `amount` dollars."""
+
+    number: int
+    row: int
+    claim_id: str
+    row_id: str
+    type: str
+    method: str
+    debtor: str
+    amount: Money
+    patient_id: str
+    clinic_id: str
+    provider_id: str
+    at: str
+    notes: str
+
+
+class Patient(NamedTuple):
+    """A row of a patient."""
+
+    row: int
+    patient_id: str
+    born: str
+    name: str
+
+
+def read_patients(file: Path) -> Iterator[Patient]:
+    """Yield the patients. Raises ExportError for a row that does not fit or repeats an id."""
+    with _errors_named(file):
+        for row in _rows(file, _PATIENT_COLUMNS):
+            patient_id, born, first_name, last_name = (row.cells[column] for column in _PATIENT_COLUMNS)
+            yield Patient(row.number, patient_id, born, f"{first_name} {last_name}".strip())
+
+
+def read_steps(file: Path) -> Iterator[Step]:
+    """Yield all rows of the claims. Raises ExportError for a row that does not fit or repeats an id."""
+    with _errors_named(file):
+        yield from map(_step, _rows(file, _TRANSACTION_COLUMNS))
+
+
+@contextmanager
+def _errors_named(file: Path) -> Iterator[None]:
+    """Turn an error of the file or of one of its rows into an ExportError."""
+    try:
+        yield
+    except OSError as fault:
+        raise ExportError(file, fault.strerror or "cannot be read") from None
+    except TableError as misfit:
+        raise ExportError(file, str(misfit)) from None
+
+
+def _rows(file: Path, columns: list[str]) -> Iterator[Row]:
+    """Yield the rows of a file. The first of the columns is the id; raises TableError for a row that repeats one."""
+    rows_of_ids: dict[str, int] = {}
+    with file.open("rb") as lines:
+        for row in read_table(lines, columns):
+            _check_blanks(row)
+            row_id = row.cells[columns[0]]
+            if row_id in rows_of_ids:
+                raise row.error(columns[0], f"{row_id!r} is already in row {rows_of_ids[row_id]}")
+            rows_of_ids[row_id] = row.number
+            yield row
+
+
+def _check_blanks(row: Row) -> None:
+    for column, cell in row.cells.items():
+        if cell != cell.strip() and column not in _TEXT_COLUMNS:
+            raise row.error(column, f"expected no blanks at the ends; got {cell!r}")
+
+
+def _step(row: Row) -> Step:
+    cells = row.cells
+    _check(row, "TYPE", "one of " + ", ".join(sorted(_TRANSACTION_TYPES)), is_fit=cells["TYPE"] in _TRANSACTION_TYPES)
+    _check(row, "TRANSFERTYPE", "1, 2, p or nothing", is_fit=cells["TRANSFERTYPE"] in _DEBTORS)
+    number = cells["CHARGEID"]
+    _check(row, "CHARGEID", "a whole number", is_fit=number.isascii() and number.isdecimal() and len(number) <= 18)
+    return Step(
+        number=int(number),
+        row=row.number,
+        claim_id=cells["CLAIMID"],
+        row_id=cells["ID"],
+        type=intern(cells["TYPE"]),
+        method=intern(cells["METHOD"]),
+        debtor=intern(cells["TRANSFERTYPE"]),
+        amount=_amount(row) if cells["TYPE"] == "PAYMENT" else ZERO,
+        patient_id=intern(cells["PATIENTID"]),
+        clinic_id=intern(cells["PLACEOFSERVICE"]),
+        provider_id=intern(cells["PROVIDERID"]),
+        at=cells["FROMDATE"],
+        notes=intern(cells["NOTES"]),
+    )
+
+
+def _check(row: Row, column: str, expected: str, *, is_fit: bool) -> None:
+    if not is_fit:
+        raise row.error(column, f"expected {expected}; got {row.cells[column][:60]!r} (ID {row.cells['ID']})")
+
+
+def _amount(row: Row) -> Money:
+    try:
+        return parse_amount(row.cells["PAYMENTS"])
+    except ValueError:
+        _check(row, "PAYMENTS", "dollars such as 25.00", is_fit=False)
+        raise
