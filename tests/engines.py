@@ -57,11 +57,11 @@ def postgres_url(engines_home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def redis_url(engines_home: Path, worker_id: str) -> Iterator[str]:
+def redis_url(engines_home: Path) -> Iterator[str]:
     """The URL of an empty Redis or Valkey database, for the whole session."""
     named = os.environ.get("REDIS_URL")
     if named:
-        url = with_redis_database(named, REDIS_TEST_DATABASES[worker_id])
+        url = with_redis_database(named, REDIS_TEST_DATABASES[os.environ.get("PYTEST_XDIST_WORKER", "master")])
         flush(url)
         yield url
         flush(url)

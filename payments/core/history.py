@@ -24,7 +24,7 @@ class HistoryCode(StrEnum):
     """What happened to a payment. The parameters of each are in brackets."""
 
     RECEIVED = "received"  # without effect (cause, version, current)
-    IMPORTED = "imported"  # (detail, postings, posted)
+    IMPORTED = "imported"  # (detail); on reading also (postings, posted), from the ledger
     UPDATED = "updated"  # as imported
     REMOVED = "removed"  # as imported
     REMOVED_NOT_SENT = "removed_not_sent"  # as imported

@@ -39,6 +39,8 @@ from payments.core.outcome import (
     ZeroDue,
 )
 
+_NOT_EVALUATED = NeverSent()
+
 
 class VersionCheck(StrEnum):
     """How an event's version compares with the one that Billing holds (rule D2, rows 1 to 3)."""
@@ -110,7 +112,7 @@ def decide(
         saved_on=event.saved_at.date(),  # the day in the offset that the clinic wrote
         content_hash=content_hash,
         content=event if isinstance(event, PaymentSaved) else previous_content,
-        outcome=NeverSent(),  # replaced by the evaluation
+        outcome=_NOT_EVALUATED,
         attempts=1 + (before.attempts if before and before.version == event.version else 0),
         requeued_at=requeued_at,
         postings=before.postings if before else (),

@@ -8,7 +8,7 @@ from payments.contract.stream_entry import StreamEntry
 from payments.core.charge import ChargeVersion, key_of
 from payments.core.distribution import ChargeKey
 from payments.core.finding import needs_review
-from payments.core.history import HistoryCode, NoEffect, Params, outcome_code, posting_params
+from payments.core.history import HistoryCode, NoEffect, Params, outcome_code
 from payments.core.import_rule import Decision
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.line import IMPORT_USER, EntryKind, Line
@@ -151,13 +151,11 @@ class WriteBatch:
 
 
 def _params(decision: Decision) -> Params | None:
+    """Return the parameters of a decision's history event. The timeline reads the postings from the ledger."""
     outcome = decision.line.outcome
     params: Params = {}
     if detail := outcome_detail(outcome):
         params["detail"] = detail
-    if decision.postings:
-        params["postings"] = posting_params(decision.postings)
-        params["posted"] = str(decision.line.posted)
     if isinstance(outcome, Held) and outcome.due_at:
         params["next_try"] = outcome.due_at.isoformat()
     return params or None

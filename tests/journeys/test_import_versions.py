@@ -48,6 +48,23 @@ def test_known_version_changes_nothing_and_is_recorded(tx, again, detail):
     assert feed_rows(tx)[PAYMENT_KEY].attempts == 1
 
 
+def test_timeline_shows_what_each_version_posted(tx):
+    create_clinic(tx)
+    import_chunk(tx, saved_payment("25.00"), saved_payment("35.00", version=2, method="Check"))
+    import_chunk(tx, deleted_payment(version=3))
+
+    events = timeline_records(reporting.timeline(tx, PAYMENT_KEY))
+
+    assert [(event["version"], event["detail"]) for event in events] == [
+        (1, "25.00 Cash Copay, deposit date 2026-06-05. Billing has 25.00"),
+        (
+            2,
+            "-25.00 Cash Copay, deposit date 2026-06-05; 35.00 Check Copay, deposit date 2026-06-05. Billing has 35.00",
+        ),
+        (3, "-35.00 Check Copay, deposit date 2026-06-05. Billing has 0.00"),
+    ]
+
+
 def test_version_conflict_lasts_until_the_next_save(tx):
     create_clinic(tx)
     import_chunk(tx, saved_payment("25.00"))

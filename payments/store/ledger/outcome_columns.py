@@ -66,7 +66,9 @@ def outcome_detail(outcome: Outcome) -> str:
     """Return the detail of an outcome beyond its application: a code, or the text of a technical error."""
     detail = ""
     match outcome:
-        case Posted(is_accepted=True) | Removed(is_accepted=True):
+        case Posted():  # first, as it is by far the most frequent
+            detail = ACCEPTED if outcome.is_accepted else ""
+        case Removed(is_accepted=True):
             detail = ACCEPTED
         case Held():
             detail = outcome.error or outcome.cause.value

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from payments.contract.event import LineKey
+from payments.core.history import HistoryCode
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -13,7 +14,8 @@ class TimelineRow(NamedTuple):
     """An event in the history of a payment.
 
     `code` is a HistoryCode, or a sentence in a row from before migration 0014. `params` are the values that belong to
-    the code. `duration_ms` and `error` are those of an import attempt.
+    the code. Those of an import include its postings, which are read from the ledger. `duration_ms` and `error` are
+    those of an import attempt.
     """
 
     at: datetime
@@ -25,6 +27,25 @@ class TimelineRow(NamedTuple):
     error: str | None
     params: dict[str, Any] | None
 
+
+_POSTING_CODES = (HistoryCode.IMPORTED, HistoryCode.UPDATED, HistoryCode.REMOVED, HistoryCode.REMOVED_NOT_SENT)
+
+# The entries that an import posted carry its version and its time.
+_WITH_POSTINGS = """
+CASE WHEN what = ANY(:posting_codes) AND NOT coalesce(params ? 'postings', false) THEN coalesce(params, '{}') || (
+    SELECT jsonb_build_object(
+        'postings', coalesce(
+            jsonb_agg(jsonb_build_array(amount::text, method, charge_type, deposit_date::text) ORDER BY id), '[]'
+        ),
+        'posted', (
+            SELECT sum(amount)::text FROM entries AS until_then
+            WHERE line_ref = events.line_ref AND until_then.id <= max(entries.id)
+        )
+    )
+    FROM entries
+    WHERE line_ref = events.line_ref AND version = events.version AND kind = 'import' AND posted_at = events.at
+) ELSE params END AS params
+"""
 
 # An attempt that failed before the payment could be read is stored with its stream entry only, and joins by it.
 _TIMELINE = f"""
@@ -40,7 +61,7 @@ own AS (
         LEFT JOIN named USING (clinic_id, payment_id, line_id)
     WHERE named.clinic_id IS NOT NULL OR set_aside.id = ANY(:dead_letters)
 )
-SELECT at, what AS code, {", ".join(TimelineRow._fields[2:])} FROM (
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-1])}, {_WITH_POSTINGS} FROM (
     SELECT * FROM own
     UNION ALL
     SELECT history.* FROM history
@@ -59,6 +80,7 @@ def read(tx: Transaction, keys: Sequence[LineKey], dead_letter_ids: Sequence[int
             "payments": [key.payment_id for key in keys],
             "lines": [key.line_id for key in keys],
             "dead_letters": list(dead_letter_ids),
+            "posting_codes": list(_POSTING_CODES),
         },
     )
     return [TimelineRow._make(row) for row in found]
