@@ -9,6 +9,7 @@ from typing import BinaryIO, TextIO, TypeVar
 from emr.csv_table import Row, TableError, read_table
 from payments.contract.days import parse_day
 from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
+from payments.contract.fields import ID_CHARACTERS_MAX, is_identifier
 from payments.contract.money import ZERO, Money, parse_amount
 from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 
@@ -95,8 +96,8 @@ def _shown(cell: str) -> str:
 
 def _identifier(text: str) -> str:
     """Return an id as it is written. Blanks at an end are part of an id, so none are stripped: they are refused."""
-    if not (0 < len(text) <= 64 and text.isprintable() and text == text.strip()):
-        raise ValueError("text of 1 to 64 printable characters without blanks at its ends")
+    if len(text) > ID_CHARACTERS_MAX or not is_identifier(text):
+        raise ValueError("text of 1 to 64 printable characters, without white space at its ends")
     if _SPREADSHEET_FORM.fullmatch(text):
         raise ValueError("the id itself, which a spreadsheet has changed (make it a column of text and export again)")
     return text

@@ -15,7 +15,7 @@ are read a second time for that, so that only their ids are in memory.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -73,7 +73,7 @@ def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExpor
     """
     transactions = folder / TRANSACTIONS_FILE
     claims, rows_of_patients = _claims(transactions)
-    payments = tuple(_patient_payments(transactions, claims.values()))
+    payments = tuple(payment for claim in claims.values() for payment in _patient_payments(transactions, claim))
     patients = {patient.patient_id for patient in _patients(folder / PATIENTS_FILE, company_id)}
     for patient_id, row in rows_of_patients.items():
         if patient_id not in patients:
@@ -117,19 +117,21 @@ def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
     return claims, rows_of_patients
 
 
-def _patient_payments(file: Path, claims: Iterable[list[Step]]) -> Iterator[_PatientPayment]:
-    for claim in claims:
-        debtor = first_debtor = ""
-        for step in sorted(claim):
-            if step.type != "PAYMENT":
-                debtor = step.debtor or debtor
-                first_debtor = step.debtor if step.debtor and step.type == "CHARGE" else first_debtor
-            elif step.amount and step.method != "COPAY" and not debtor:
-                raise ExportError(
-                    file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})"
-                )
-            elif step.amount and (step.method == "COPAY" or debtor == PATIENT_OWES):
-                yield _PatientPayment(step, _charge_type(step, first_debtor))
+def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment]:
+    debtor = first_debtor = ""
+    for step in sorted(claim):
+        if step.type != "PAYMENT":
+            debtor = step.debtor or debtor
+            first_debtor = step.debtor if step.debtor and step.type == "CHARGE" else first_debtor
+        elif step.amount and (step.method == "COPAY" or _debtor(file, step, debtor) == PATIENT_OWES):
+            yield _PatientPayment(step, _charge_type(step, first_debtor))
+
+
+def _debtor(file: Path, step: Step, debtor: str) -> str:
+    """Return who owes what a payment pays. Raises ExportError if no charge says so."""
+    if not debtor:
+        raise ExportError(file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})")
+    return debtor
 
 
 def _charge_type(step: Step, first_debtor: str) -> ChargeType:

@@ -142,7 +142,7 @@ def test_ids_of_a_payment_log_are_read_as_they_are_written() -> None:
 
 
 ROW = dict(zip(COLUMNS, "c p 1 2026-06-05 25.00 Copay false true 1".split(), strict=True))
-ID = "expected text of 1 to 64 printable characters without blanks at its ends"
+ID = "expected text of 1 to 64 printable characters, without white space at its ends"
 CHANGED = "expected the id itself, which a spreadsheet has changed (make it a column of text and export again)"
 DAY, DOLLARS = "expected a date such as 2026-10-05", "expected dollars such as 25.00"
 REFUSED = [

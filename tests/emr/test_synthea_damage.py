@@ -22,7 +22,7 @@ DAMAGES = [
     (",12.50,", ",12,50,", "row 4, column 13: no heading for 'dr'; the row has 13 cells, the header 12"),
     (",12.50,dr", ",12.50", "row 4, column PROVIDERID: missing; the row has 11 cells"),
     (",80.00,", ",8E1,", "row 6, column PAYMENTS: expected dollars such as 25.00; got '8E1' (ID d)"),
-    (",12.50,", ",-12.50,", "row 4 (ID g): amount_due: negative only on a refund line"),
+    (",12.50,", ",-12.50,", "row 4 (ID g): amount_paid: negative only on a refund line"),
     ("g,c1,10,", "g,c1,ten,", "row 4, column CHARGEID: expected a whole number; got 'ten' (ID g)"),
     ("g,c1,10,", "g,c1,1_0,", "row 4, column CHARGEID: expected a whole number; got '1_0'"),
     ("g,c1,10,", "g,c1,\u0661\u0660,", "row 4, column CHARGEID: expected a whole number"),
