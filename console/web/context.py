@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -24,12 +24,19 @@ from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
-from tasks.feed.stream import FeedStats
-from tasks.feed.streams import Streams
+from tasks.feed.lag import FeedLag
+from tasks.feed.streams import FeedStats, Streams
 
 ZONE_COOKIE = "payments_zone"
 """Holds the browser's time zone. Without scripts it is missing, and times are shown in UTC."""
 _SUBJECT_MAX, _DETAIL_MAX = 300, 1000
+
+
+class FeedFigures(NamedTuple):
+    """The statistics of the feed, and how long its oldest entry has been on it; None if it is empty."""
+
+    stats: FeedStats
+    lag: timedelta | None
 
 
 @dataclass(frozen=True)
@@ -42,18 +49,20 @@ class AppState:
     feed: redis.Redis
     templates: Environment
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    feed_lag: FeedLag = field(default_factory=FeedLag)
 
     @property
     def flower_url(self) -> str:
         """The address of Flower, for operators."""
         return self.settings.flower_address
 
-    def feed_figures(self) -> FeedStats | None:
-        """Return the length, lag and age of the feed; None if Redis does not answer."""
+    def feed_figures(self, now: datetime) -> FeedFigures | None:
+        """Return the statistics and the lag of the feed; None if Redis does not answer."""
         try:
-            return Streams(self.feed, self.settings.stream, self.settings.streams).stats()
+            stats = Streams(self.feed, self.settings.stream, self.settings.streams).stats(now)
         except redis.RedisError:
             return None
+        return FeedFigures(stats, self.feed_lag.measure(stats.oldest_ids, now))
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Open a transaction on the ledger; it commits at the end of the block."""

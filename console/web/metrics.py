@@ -2,21 +2,20 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from console.web.context import AppState
+from console.web.context import AppState, FeedFigures
 from payments import wording
 from payments.core.balancing import last_full_week
 from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.dashboard import Gauges, StatusCount
-from tasks.feed.stream import FeedStats
 
 
 class Definition(NamedTuple):
@@ -31,7 +30,12 @@ METRICS = {
     "payments_feed_length": Definition("Entries on the event streams."),
     "payments_feed_unread": Definition("Entries that no importer has read yet."),
     "payments_feed_outstanding": Definition("Entries that an importer has read and that are not yet acknowledged."),
-    "payments_feed_oldest_seconds": Definition("Age of the oldest entry on the streams."),
+    "payments_feed_deleted": Definition(
+        "Entries that were deleted from a stream after they were read, before an import."
+    ),
+    "payments_feed_oldest_seconds": Definition(
+        "How long the oldest entry has been on the streams, by its id, or since it was seen if the id is no time."
+    ),
     "payments_count": Definition("Payments by status and reason.", ("status", "reason")),
     "payments_retrying": Definition("Payments that wait for a retry."),
     "payments_retries": Definition("Attempts of the last five minutes that scheduled a retry."),
@@ -99,7 +103,7 @@ class _Metrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric."""
-        yield from _of_feed(self._app.feed_figures(), self._now)
+        yield from _of_feed(self._app.feed_figures(self._now))
         with self._app.transaction() as tx:
             gauges = dashboard.read_gauges(tx, self._now)
         successful = StatusCount(Status.SUCCESSFUL, None, _SUCCESSFUL.read(self._app, self._now))
@@ -123,15 +127,15 @@ def _metric(name: str, value: float | None = None) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, meaning, value=value, labels=list(labels) or None)
 
 
-def _of_feed(figures: FeedStats | None, now: datetime) -> Iterator[Metric]:
+def _of_feed(figures: FeedFigures | None) -> Iterator[Metric]:
     yield _metric("payments_feed_up", int(figures is not None))
     if figures is None:
         return
-    yield _metric("payments_feed_length", figures.length)
-    yield _metric("payments_feed_unread", figures.undelivered)
-    yield _metric("payments_feed_outstanding", figures.pending)
-    oldest = None if figures.oldest_ms is None else datetime.fromtimestamp(figures.oldest_ms / 1000, UTC)
-    yield _metric("payments_feed_oldest_seconds", _age_seconds(oldest, now))
+    yield _metric("payments_feed_length", figures.stats.length)
+    yield _metric("payments_feed_unread", figures.stats.undelivered)
+    yield _metric("payments_feed_outstanding", figures.stats.pending)
+    yield _metric("payments_feed_deleted", figures.stats.deleted)
+    yield _metric("payments_feed_oldest_seconds", figures.lag.total_seconds() if figures.lag else 0.0)
 
 
 def _count_by_status(counts: Iterable[StatusCount]) -> GaugeMetricFamily:

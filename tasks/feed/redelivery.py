@@ -23,6 +23,8 @@ LEASE = timedelta(seconds=5)
 ISOLATE_AFTER_DELIVERIES = 2
 """After this many deliveries an entry is imported alone, because it may be what makes its chunk fail."""
 
+CHECKED_PER_SWEEP, LOGGED_IDS_MAX = 500, 20
+
 
 class Redelivery:
     """Periodic sweep over the pending entries of a feed. `idle_count` is what the latest sweep found past its lease."""
@@ -30,13 +32,16 @@ class Redelivery:
     def __init__(self, streams: Streams, backoff_schedule: BackoffSchedule, chunk_events: int) -> None:
         self._streams, self._backoff_schedule, self._chunk_events = streams, backoff_schedule, chunk_events
         self.clock = ServerClock()
-        self.idle_count = 0
+        self.idle_count = self._next_to_check = 0
 
     def sweep(self) -> None:
-        """Redeliver or dead-letter the pending entries whose lease and backoff delay are over."""
+        """Redeliver or dead-letter the pending entries whose lease and backoff delay are over.
+
+        Entries that were deleted from their stream are acknowledged, because nothing can be redelivered.
+        """
         if self.clock.was_set_back(self._streams.server_time_ms(), monotonic_ms()):
             self._restart_leases()
-        idle = self._streams.pending_entries(_milliseconds(LEASE))
+        idle = self._without_deleted(self._streams.pending_entries(_milliseconds(LEASE)))
         self.idle_count = len(idle)
         self.redeliver(idle)
 
@@ -54,6 +59,20 @@ class Redelivery:
         if exhausted:
             send(wire_names.DEAD_LETTER, entry_ids=[entry.entry_id for entry in exhausted])
             log.warning("entries_dead_lettered", entries=len(exhausted))
+
+    def _without_deleted(self, idle: Sequence[PendingEntry]) -> list[PendingEntry]:
+        """Acknowledge entries that are no longer on their stream, and return the others.
+
+        All entries to be redelivered are checked, and CHECKED_PER_SWEEP of those that wait, in turn.
+        """
+        first = self._next_to_check if self._next_to_check < len(idle) else 0
+        self._next_to_check = first + CHECKED_PER_SWEEP
+        checked = {entry.entry_id for entry in idle[first : self._next_to_check]}
+        checked |= {entry.entry_id for entry in idle if self._is_due(entry) or self._backoff_delay(entry) is None}
+        deleted = self._streams.acknowledge_deleted(sorted(checked))
+        if deleted:
+            log.error("entries_deleted_from_stream", entries=len(deleted), entry_ids=deleted[:LOGGED_IDS_MAX])
+        return [entry for entry in idle if entry.entry_id not in deleted]
 
     def _is_due(self, entry: PendingEntry) -> bool:
         delay = self._backoff_delay(entry)

@@ -100,7 +100,7 @@ def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:
 def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[StreamEntry]:
     """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are left out."""
     answer = cast("list[Any]", client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids)))
-    return [stream_entry(*entry) for entry in answer if entry]  # before Redis 7.0, a deleted entry is answered as nil
+    return [stream_entry(*entry) for entry in answer if entry]  # Redis 6.2 answers a deleted entry as nil
 
 
 def acknowledge(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
@@ -158,28 +158,31 @@ def feed_length(client: redis.Redis, *streams: str) -> int:
         return sum(pipeline.execute())
 
 
-class FeedStats(NamedTuple):
-    """Entries on the feed: all, not yet delivered, pending, and when the oldest was added, in Unix milliseconds."""
+class StreamStats(NamedTuple):
+    """Number of entries on a stream, number of pending ones, and the ids of the oldest: see `stream_stats`."""
 
     length: int
-    undelivered: int
     pending: int
-    oldest_ms: int | None
+    oldest_ids: tuple[str, ...]
 
 
-def feed_stats(client: redis.Redis, stream: str) -> FeedStats:
-    """Return the statistics of one stream. A stream that does not exist is empty."""
+def stream_stats(client: redis.Redis, stream: str, plausible_since_ms: int) -> StreamStats:
+    """Return the statistics of one stream. A stream that does not exist is empty.
+
+    `oldest_ids` are the id of the oldest entry and, if its milliseconds are below `plausible_since_ms`, the id of the
+    oldest entry from there on.
+    """
     length = client.xlen(stream)
     pending = 0
     with _ignoring_missing_group():
         pending = pending_count(client, stream)
-    oldest = cast("list[tuple[bytes, Any]]", client.xrange(stream, count=1))
-    return FeedStats(
-        length=length,
-        undelivered=max(0, length - pending),
-        pending=pending,
-        oldest_ms=int(oldest[0][0].partition(b"-")[0]) if oldest else None,
-    )
+    oldest = [_first_id(client, stream, start) for start in ("-", str(plausible_since_ms))]
+    return StreamStats(length, pending, tuple(dict.fromkeys(filter(None, oldest))))
+
+
+def _first_id(client: redis.Redis, stream: str, start: str) -> str | None:
+    found = cast("list[tuple[bytes, Any]]", client.xrange(stream, min=start, count=1))
+    return found[0][0].decode() if found else None
 
 
 @contextmanager

@@ -6,13 +6,30 @@ the entry's id, for example `3/1700000000000-0`. An entry of the unnumbered stre
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 import redis
 
 from payments.contract.stream_entry import StreamEntry
 from payments.contract.stream_partition import stream_names
 from tasks.feed import stream
-from tasks.feed.stream import FeedStats, GroupState, PendingEntry
+from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count
+from tasks.feed.lag import plausible_since_ms
+from tasks.feed.stream import GROUP, GroupState, PendingEntry
+
+
+class FeedStats(NamedTuple):
+    """Entries on the feed: all, not yet delivered, pending, and how many were deleted while they were pending.
+
+    `oldest_ids` are the qualified ids from which `tasks.feed.lag` measures the lag.
+    """
+
+    length: int
+    undelivered: int
+    pending: int
+    deleted: int
+    oldest_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -85,14 +102,24 @@ class Streams:
         """Return how many entries the feed holds, whether pending or not yet delivered."""
         return stream.feed_length(self.client, *self.names)
 
-    def stats(self) -> FeedStats:
+    def acknowledge_deleted(self, entries: Sequence[str]) -> list[str]:
+        """Acknowledge and count those of these pending entries that were deleted; return the ids acknowledged here."""
+        return [
+            self._qualified(name, entry_id)
+            for name, entry_ids in self._by_stream(entries)
+            for entry_id in acknowledge_deleted(self.client, name, GROUP, entry_ids)
+        ]
+
+    def stats(self, now: datetime) -> FeedStats:
         """Return the statistics of all streams together."""
-        stats = [stream.feed_stats(self.client, name) for name in self.names]
+        since_ms = plausible_since_ms(now)
+        stats = {name: stream.stream_stats(self.client, name, since_ms) for name in self.names}
         return FeedStats(
-            length=sum(each.length for each in stats),
-            undelivered=sum(each.undelivered for each in stats),
-            pending=sum(each.pending for each in stats),
-            oldest_ms=min((each.oldest_ms for each in stats if each.oldest_ms is not None), default=None),
+            length=sum(each.length for each in stats.values()),
+            undelivered=sum(max(0, each.length - each.pending) for each in stats.values()),
+            pending=sum(each.pending for each in stats.values()),
+            deleted=deleted_count(self.client),
+            oldest_ids=tuple(self._qualified(name, each) for name in self.names for each in stats[name].oldest_ids),
         )
 
     def _merge(self, by_stream: Mapping[str, list[StreamEntry]]) -> list[StreamEntry]:

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -82,13 +83,13 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engin
         publish(engines, streams.name, [saved_patient("another", company_id="company-1")], count=1)
         assert streams.length() == everything
         shares = []
-        while streams.stats().undelivered:
+        while streams.stats(datetime.now(UTC)).undelivered:
             dispatcher.run_cycle()
             shares.append(take_request(dispatcher)["streams"])
             import_attempt.import_new(partitioned, "no-reply", shares[-1])
 
     assert shares[0] == list(streams.names)
-    assert (streams.stats().pending, streams.length()) == (0, 0)
+    assert (streams.stats(datetime.now(UTC)).pending, streams.length()) == (0, 0)
     with transaction(partitioned.database) as tx:
         kept = [reporting.claims_feed(tx, FeedFilter(clinics=(f"{clinic_id} {company}",))) for company in COMPANIES]
     assert [[row.payment.split("/")[1] for row in rows] for rows in kept] == [[company] for company in COMPANIES]

@@ -1,16 +1,16 @@
 """The overview: payments by hour, payments not in Billing, open exceptions, and the lag of the feed."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from console.web.auth import Viewer
 from console.web.charts import flow_chart
+from console.web.context import FeedFigures
 from console.web.filters import FIRST_DAY, Day, PageQuery
 from console.web.rendering import format_age
 from payments.journeys import dashboard
-from tasks.feed.stream import FeedStats
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,14 +25,14 @@ def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     day = choice.day or context.today
     with context.app.transaction() as tx:
         seen = dashboard.overview(tx, day, context.user.clinics, context.now.astimezone(context.zone))
-    figures = context.app.feed_figures()
+    figures = context.app.feed_figures(context.now)
     return context.page(
         "overview.html",
         seen=seen,
         chart=flow_chart(seen.flow),
         totals={name: sum(getattr(hour, name) for hour in seen.flow) for name in seen.flow[0]._fields[1:]},
-        figures=figures,
-        lag=_lag(figures, context.now),
+        figures=figures.stats if figures else None,
+        lag=_lag(figures),
         day=day,
         day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
         day_after=day + timedelta(days=1) if day < context.today else None,
@@ -41,9 +41,7 @@ def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     )
 
 
-def _lag(figures: FeedStats | None, now: datetime) -> str:
+def _lag(figures: FeedFigures | None) -> str:
     if figures is None:
         return "Redis does not answer"
-    if figures.oldest_ms is None:
-        return "none"
-    return format_age(now - datetime.fromtimestamp(figures.oldest_ms / 1000, UTC))
+    return "none" if figures.lag is None else format_age(figures.lag)

@@ -1,0 +1,42 @@
+"""Entries that were deleted from their stream while they were pending, by XTRIM, XDEL or XADD with MAXLEN.
+
+They can no longer be read, and may never have been imported. Redis up to 6.2 keeps them in the list of pending entries;
+from 7.0 on, a claim drops them from it without an error.
+"""
+
+from collections.abc import Sequence
+
+import redis
+
+COUNT_KEY = "payments:feed:deleted"
+
+
+def acknowledge_deleted(client: redis.Redis, stream: str, group: str, entry_ids: Sequence[str]) -> list[str]:
+    """Acknowledge those of these pending entries that are no longer on the stream, count them, and return their ids.
+
+    Of two callers, one gets each id. An entry that an importer acknowledges meanwhile is not returned: it is
+    acknowledged and deleted in one Redis transaction.
+    """
+    present = _present(client, stream, entry_ids)
+    missing = [entry_id for entry_id in entry_ids if entry_id not in present]
+    if not missing:
+        return []
+    with client.pipeline(transaction=False) as pipeline:
+        for entry_id in missing:
+            pipeline.xack(stream, group, entry_id)
+        acknowledged = [entry_id for entry_id, count in zip(missing, pipeline.execute(), strict=True) if count]
+    if acknowledged:
+        client.incrby(COUNT_KEY, len(acknowledged))
+    return acknowledged
+
+
+def deleted_count(client: redis.Redis) -> int:
+    """Return how many entries were deleted while they were pending, since the feed's server was set up."""
+    return int(client.get(COUNT_KEY) or 0)
+
+
+def _present(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> set[str]:
+    with client.pipeline(transaction=False) as pipeline:
+        for entry_id in entry_ids:
+            pipeline.xrange(stream, entry_id, entry_id, count=1)
+        return {entry_id for entry_id, found in zip(entry_ids, pipeline.execute(), strict=True) if found}

@@ -1,0 +1,91 @@
+"""Entries that are deleted from the stream while they are pending: acknowledged, logged and counted."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tasks.feed import stream
+from tasks.feed.redelivery import CHECKED_PER_SWEEP
+from tests.tasks.dispatching import LEASE_MS, age_entries, open_dispatcher, publish, read_new, take_messages
+
+ERROR = "entries_deleted_from_stream"
+
+
+def delete_each(dispatcher, ids):
+    dispatcher.feed.xdel(dispatcher.settings.stream, *ids)
+
+
+def trim(dispatcher, ids):
+    oldest_to_keep = next(each for each in all_ids(dispatcher) if each not in ids)
+    dispatcher.feed.xtrim(dispatcher.settings.stream, minid=oldest_to_keep, approximate=False)
+
+
+def all_ids(dispatcher):
+    return [entry_id.decode() for entry_id, _ in dispatcher.feed.xrange(dispatcher.settings.stream)]
+
+
+def pending_ids(dispatcher):
+    return [entry.entry_id for entry in stream.pending_entries(dispatcher.feed, dispatcher.settings.stream, 0)]
+
+
+def deleted_count(dispatcher):
+    return dispatcher.streams.stats(datetime.now(UTC)).deleted
+
+
+def errors(log_entries):
+    return [entry["entry_ids"] for entry in log_entries if entry["event"] == ERROR]
+
+
+@pytest.mark.parametrize("delete", [delete_each, trim])
+@pytest.mark.parametrize("deliveries", [1, 2, 4], ids=["due", "isolated", "exhausted"])
+def test_deleted_pending_entries_are_acknowledged_and_counted(dispatcher, log_entries, delete, deliveries):
+    before, ids = deleted_count(dispatcher), publish(dispatcher, 4)
+    read_new(dispatcher)
+    age_entries(dispatcher, ids, deliveries)
+    delete(dispatcher, ids[:2])
+
+    dispatcher.sweep()
+
+    assert pending_ids(dispatcher) == ids[2:]
+    assert deleted_count(dispatcher) - before == 2
+    assert errors(log_entries) == [ids[:2]]
+    assert [each for _, entry_ids in take_messages(dispatcher) for each in entry_ids] == ids[2:]
+
+
+def test_waiting_entries_are_checked_in_turn(engines, stream_name, log_entries):
+    with open_dispatcher(
+        engines,
+        stream_name,
+        PAYMENTS_RETRY_LADDER="10h,10h,10h",
+        PAYMENTS_CHUNK_EVENTS="9999",
+        PAYMENTS_PENDING_MAX="10000",
+    ) as dispatcher:
+        ids = publish(dispatcher, CHECKED_PER_SWEEP + 1)
+        read_new(dispatcher)
+        age_entries(dispatcher, ids, 1, LEASE_MS + 1_000)
+        delete_each(dispatcher, [ids[0], ids[-1]])
+
+        dispatcher.sweep()
+        assert errors(log_entries) == [ids[:1]]
+        dispatcher.sweep()
+
+        assert errors(log_entries) == [ids[:1], ids[-1:]]
+        assert dispatcher.redelivery.idle_count == len(ids) - 2
+
+
+def test_acknowledged_entry_does_not_count_as_deleted(dispatcher):
+    before, ids = deleted_count(dispatcher), publish(dispatcher, 2)
+    read_new(dispatcher)
+    dispatcher.streams.acknowledge(ids)
+
+    assert dispatcher.streams.acknowledge_deleted(ids) == []
+    assert deleted_count(dispatcher) == before
+
+
+def test_one_of_two_dispatchers_counts_a_deleted_entry(dispatcher):
+    before, ids = deleted_count(dispatcher), publish(dispatcher, 2)
+    read_new(dispatcher)
+    delete_each(dispatcher, ids)
+
+    assert [dispatcher.streams.acknowledge_deleted(ids) for _ in range(2)] == [ids, []]
+    assert deleted_count(dispatcher) - before == 2
