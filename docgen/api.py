@@ -16,6 +16,10 @@ NAME` creates one. A running console serves the OpenAPI description at `/api/ope
 Lists come in pages: `next` of one answer is the `after` of the next call. Up to 100 rows count as viewing. More rows,
 up to 1,000, count as an export, which needs the right to export and is in the audit history.
 
+A name that a call does not read is refused with status 422, as is one that is given twice: `depositDate: no such
+field`, `since: given more than once`. Dates are `YYYY-MM-DD`, amounts plain decimals such as `25.00`, and ids are taken
+as they are written: a blank at an end makes another id.
+
 """
 _METHODS = ("get", "post", "put", "patch", "delete")
 Json = dict[str, Any]

@@ -9,6 +9,7 @@ from console.web.context import RequestContext, app_state
 from console.web.csrf import check_csrf_token
 from console.web.errors import LoginRequiredError, PageError, capitalized
 from console.web.origins import SAFE_METHODS
+from console.web.strictness import check_names
 from payments.access import authentication
 from payments.access.rights import Right
 
@@ -40,8 +41,8 @@ class RequireRight:
     def __call__(self, request: Request, form: FormFields) -> RequestContext:
         """Return the context of the request.
 
-        Raises LoginRequiredError without a valid session or token, and PageError (403) for a wrong CSRF token or a
-        role without the right.
+        Raises LoginRequiredError without a valid session or token, and PageError: 403 for a wrong CSRF token or a
+        role without the right, 422 for a name that the page does not read.
         """
         app = app_state(request)
         now = app.clock()
@@ -61,6 +62,7 @@ class RequireRight:
                 f"Your role, {user.role}, does not include the right to {self.right.phrase}.",
                 "Ask an administrator if you need it.",
             )
+        check_names(request, form)
         return context
 
 

@@ -14,6 +14,7 @@ from console.web.context import RequestContext, app_state
 from console.web.errors import LoginRequiredError, PageError, capitalized
 from console.web.origins import is_api_request, referring_page
 from console.web.rendering import url
+from console.web.strictness import shown_name
 from payments.access.authentication import UserError
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
@@ -86,14 +87,17 @@ def _on_page_error(request: Request, error: Exception) -> Response:
 
 def _on_invalid_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (as above)
-    first = error.errors()[0]
+    # A misspelt key is also missing under its right name; naming the misspelt one helps more.
+    found = error.errors()
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     # The location of an element of a list ends with its index.
     field = next((each for each in reversed(first["loc"][1:]) if isinstance(each, str)), "")
     label = field if is_api_request(request) else _label(request, field)
     if first["type"] == "missing" and first["loc"][0] == "body" and not is_api_request(request):
         return error_response(request, 422, f"The form is incomplete: {label} is missing.", "Go back and complete it.")
-    problem = str(first["msg"]).removeprefix("Value error, ")
-    sentence = f"{label}: {problem}." if label else f"{problem}."
+    is_unknown = first["type"] == "extra_forbidden"
+    problem = "no such field" if is_unknown else str(first["msg"]).removeprefix("Value error, ")
+    sentence = f"{shown_name(label)}: {problem}." if label or is_unknown else f"{problem}."
     shown = sentence if is_api_request(request) else capitalized(sentence)
     return error_response(request, 422, shown, "Correct it and try again.")
 

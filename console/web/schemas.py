@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from console.web.filters import STORABLE_PATTERN, Day, RowId, Storable, Text
 from payments.core.month import MonthState
@@ -11,20 +11,26 @@ from payments.core.outcome import Reason
 ROWS_MAX = 1000
 
 
-class RequeueRequest(BaseModel):
+class _Body(BaseModel):
+    """Base of the bodies of requests. An unknown key is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RequeueRequest(_Body):
     """The payments to requeue, by their keys: clinic/payment/line."""
 
     payments: Annotated[list[Text], Field(min_length=1, max_length=ROWS_MAX)]
 
 
-class AcceptRequest(BaseModel):
+class AcceptRequest(_Body):
     """The version of the payment that the caller has seen, and a deposit date; without one it is today."""
 
     version: RowId
     deposit_date: Day | None = None
 
 
-class AcknowledgeRequest(BaseModel):
+class AcknowledgeRequest(_Body):
     """The version of the payment that the caller has seen, and the reason why nothing is posted."""
 
     version: RowId

@@ -55,6 +55,7 @@ from console.web.schemas import (
     Rows,
     response_model,
 )
+from console.web.strictness import StrictBodyRoute
 from payments import wording
 from payments.access.rights import Right
 from payments.contract.event import ChargeType
@@ -62,7 +63,7 @@ from payments.journeys import balancing, closing, distributing, eligibility_prev
 from payments.journeys.adjusting import SeenException
 from payments.store.db.connection import Transaction
 
-router = APIRouter(prefix="/api", responses=PROBLEMS)
+router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
 
 VIEW_ROWS_MAX = 100
 """A response with more rows is an export, which requires the right to export."""

@@ -1,0 +1,113 @@
+"""Refuses query parameters, form fields and keys of a body that a route does not read, and those given more than once.
+
+Otherwise a misspelt name would be passed over, and the call would do something else than its sender meant.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from functools import cache
+from typing import Any, get_origin
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.datastructures import FormData
+
+from console.web.errors import PageError
+
+FORM_FIELDS = frozenset({"csrf"})
+"""Fields of every form that no route reads itself."""
+_NAME_SHOWN_MAX = 60
+
+
+class StrictBodyRoute(APIRoute):
+    """A route that notes the keys that stand more than once in an object of its JSON body; a parser keeps the last."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of the route, which reads the body with `_StrictRequest`."""
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        """Return the parsed body, and note its repeated keys in the state of the request."""
+        repeated: list[str] = []
+
+        def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            repeated.extend(_repeated(name for name, _ in pairs))
+            return dict(pairs)
+
+        parsed = json.loads(await self.body(), object_pairs_hook=read_object)
+        self.state.repeated_keys = repeated
+        return parsed
+
+
+def check_names(request: Request, form: FormData) -> None:
+    """Raise PageError (422) for a name that the route of a request does not read, or that is given more than once.
+
+    Unknown keys of a JSON body are refused by its model.
+    """
+    dependant: Dependant = request.scope["route"].dependant
+    _check(request.query_params.multi_items(), read_names(dependant, "query_params"), "parameter")
+    if form:
+        fields = read_names(dependant, "body_params")
+        _check(form.multi_items(), fields | dict.fromkeys(FORM_FIELDS, False), "field")
+    for name in getattr(request.state, "repeated_keys", ()):
+        raise PageError(422, f"{shown_name(name)}: given more than once.", "Give it once.")
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> dict[str, bool]:
+    return {
+        field.alias or name: get_origin(field.annotation) in {list, tuple, set, frozenset}
+        for name, field in model.model_fields.items()
+    }
+
+
+def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
+    """Return the names that a route and its dependencies read, and whether each may be repeated.
+
+    `source` is the attribute of Dependant: `query_params` or `body_params`.
+    """
+    names: dict[str, bool] = {}
+    for each in _flat(dependant):
+        for field in getattr(each, source):
+            annotation = field.field_info.annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                names |= _fields_of(annotation)
+            else:
+                names[field.alias] = get_origin(annotation) in {list, tuple, set, frozenset}
+    return names
+
+
+def shown_name(name: str) -> str:
+    """Return a name of a request for a message: one line, shortened."""
+    return name if name.isprintable() and 0 < len(name) <= _NAME_SHOWN_MAX else repr(name[:_NAME_SHOWN_MAX])
+
+
+def _check(given: Iterable[tuple[str, Any]], known: dict[str, bool], noun: str) -> None:
+    names = [name for name, _ in given]
+    for name in names:
+        if name not in known:
+            listed = ", ".join(sorted(set(known) - FORM_FIELDS))
+            step = f"It takes: {listed}." if listed else f"It takes no {noun}s here."
+            raise PageError(422, f"{shown_name(name)}: no such {noun}.", step)
+    for name in _repeated(name for name in names if not known[name]):
+        raise PageError(422, f"{shown_name(name)}: given more than once.", "Give it once.")
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _flat(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for each in dependant.dependencies:
+        yield from _flat(each)
