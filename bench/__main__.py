@@ -42,7 +42,7 @@ def main() -> int:
             results |= _measured(part, testbed, options, results)
             console.print(f"{part} is done")
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n")
-    _draw(results)
+    _draw_charts(results)
     return _print(results)
 
 
@@ -137,7 +137,7 @@ def _latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
     return {name: latency.median(each)._asdict() for name, each in runs.items()}
 
 
-def _draw(results: dict[str, Any]) -> None:
+def _draw_charts(results: dict[str, Any]) -> None:
     by_rate = sorted(results["import"].items(), key=lambda item: -item[1])
     cost = results["cost"][targets.OURS_TWO].items()
     pictures = {

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from bench import generated_events
 from bench.importing import ResourceUsage, frozen
-from bench.testbed import READY, Testbed, our_processes, plain
+from bench.testbed import READY, Testbed, libpq_url, our_processes
 from config.urls import with_database
 from payments.journeys import reporting
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
@@ -64,7 +64,7 @@ def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
 
 def make(testbed: Testbed, name: str, payments: int, *more: str) -> None:
     """Create a ledger of `payments` payments; `more` are statements to run at the end."""
-    with psycopg.connect(plain(testbed.server_url), autocommit=True) as connection:
+    with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
     database = connect(with_database(testbed.server_url, name), application_name="bench")
     with transaction(database) as tx:
@@ -92,7 +92,7 @@ def use(testbed: Testbed, name: str) -> None:
 def drop(testbed: Testbed, *names: str) -> None:
     """Drop ledgers that `make` created."""
     testbed.close()
-    with psycopg.connect(plain(testbed.server_url), autocommit=True) as connection:
+    with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         for name in names:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     testbed.engines = replace(testbed.engines, database_url=testbed.server_url)

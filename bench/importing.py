@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench import generated_events
 from bench.processes import cpu_seconds, every_process, serving
-from bench.testbed import Testbed, our_processes, plain, running, signal_group
+from bench.testbed import Testbed, libpq_url, our_processes, running, signal_group
 
 WARM_UP = 2_000
 
@@ -46,7 +46,7 @@ def floor(testbed: Testbed, events: int, processes: int, chunk: int) -> Imported
     with ExitStack() as stack:
         names = [f"floor-{number}" for number in range(processes)]
         addresses = (
-            plain(testbed.engines.database_url),
+            libpq_url(testbed.engines.database_url),
             testbed.engines.redis_url,
             testbed.settings.stream,
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from alembic import command
 
-from bench.testbed import plain
+from bench.testbed import libpq_url
 from devstack.engines import embedded_postgres
 from payments.journeys import retention
 from payments.store.db.connection import Transaction, connect, transaction
@@ -51,14 +51,14 @@ def main() -> None:
 
 
 def _run(url: str, statement: str, rows: int) -> None:
-    with psycopg.connect(plain(url), autocommit=True) as connection:
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         connection.execute(statement, [rows])
         connection.execute("VACUUM ANALYZE history")
         connection.execute("CHECKPOINT")
 
 
 def _check(url: str, rows: int) -> None:
-    with psycopg.connect(plain(url)) as connection:
+    with psycopg.connect(libpq_url(url)) as connection:
         found = [
             connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("history", "history_default")
         ]
@@ -100,7 +100,7 @@ def _reader(url: str) -> Iterator[list[float]]:
 
 
 def _read(url: str, waits: list[float], ended: threading.Event) -> None:
-    with psycopg.connect(plain(url), autocommit=True) as connection:
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         while not ended.wait(ASK_SECONDS):
             waits.append(_seconds(partial(connection.execute, _ASK)))
 

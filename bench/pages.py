@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import growth
-from bench.testbed import Testbed, WrongResultError, plain, running, start_testbed, wait_for
+from bench.testbed import Testbed, WrongResultError, libpq_url, running, start_testbed, wait_for
 from payments.access import authentication
 from payments.access.authentication import Password
 from payments.access.rights import Role, User
@@ -85,7 +85,7 @@ def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
     cases = _cases()
     taken: dict[str, list[tuple[float, ...]]] = {name: [] for name in cases}
     with (
-        psycopg.connect(plain(testbed.engines.database_url), autocommit=True) as bare,
+        psycopg.connect(libpq_url(testbed.engines.database_url), autocommit=True) as bare,
         _visitor(testbed) as visitor,
     ):
         for _, (name, case) in product(range(WARM + ROUNDS), cases.items()):

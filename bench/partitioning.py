@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.testbed import plain
+from bench.testbed import libpq_url
 from devstack.engines import embedded_postgres
 
 ROWS, PATIENTS, LINES_A_MONTH = 900_000, 90_000, 10**9
@@ -45,7 +45,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="pay-bench-") as home,
         embedded_postgres(Path(home)) as url,
-        psycopg.connect(plain(url), autocommit=True) as connection,
+        psycopg.connect(libpq_url(url), autocommit=True) as connection,
     ):
         for table in ("whole", "divided"):
             _fill(connection, table, months)

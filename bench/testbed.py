@@ -66,11 +66,11 @@ class Testbed:
             with connect_redis(url) as client:
                 client.flushdb()
         name = f"bench_{uuid.uuid4().hex[:8]}"
-        with psycopg.connect(plain(self.server_url), autocommit=True) as connection:
+        with psycopg.connect(libpq_url(self.server_url), autocommit=True) as connection:
             last = self.engines.database_url
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {READY} STRATEGY file_copy')
             if last != self.server_url:
-                connection.execute(f'DROP DATABASE "{psycopg.conninfo.conninfo_to_dict(plain(last))["dbname"]}"')
+                connection.execute(f'DROP DATABASE "{psycopg.conninfo.conninfo_to_dict(libpq_url(last))["dbname"]}"')
             connection.execute("CHECKPOINT")
         self.engines = replace(self.engines, database_url=with_database(self.server_url, name))
         self.opened.append(connect(self.engines.database_url, application_name="bench"))
@@ -115,11 +115,11 @@ def start_testbed(patients: int = generated_events.PATIENTS, shared_buffers: str
     """Start engines in a temporary folder, and create the database that each round copies."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))
-        with embedded_postgres(home) as url, psycopg.connect(plain(url), autocommit=True) as connection:
+        with embedded_postgres(home) as url, psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute(f"ALTER SYSTEM SET shared_buffers = '{shared_buffers}'")  # from its next start on
         engines = stack.enter_context(embedded_engines(home))
         settings = read_settings({"PAYMENTS_HOME": str(home)})
-        with psycopg.connect(plain(engines.database_url), autocommit=True) as connection:
+        with psycopg.connect(libpq_url(engines.database_url), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {READY} TEMPLATE template0")
         ready = with_database(engines.database_url, READY)
         upgrade_schema(ready, settings)
@@ -172,7 +172,7 @@ def signal_group(leader: int, number: int) -> None:
     os.killpg(leader, number)
 
 
-def plain(database_url: str) -> str:
+def libpq_url(database_url: str) -> str:
     """Return the URL in the form of libpq."""
     return database_url.replace("postgresql+psycopg://", "postgresql://")
 

@@ -40,17 +40,17 @@ def collect(folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)
     for path in folder.rglob("*.md"):
         page = f"docs/{path.relative_to(folder).as_posix()}"
-        path.write_text(relinked(path.read_text("utf-8"), page, page), "utf-8")
+        path.write_text(rewrite_links(path.read_text("utf-8"), page, page), "utf-8")
     for document, page in ROOT_PAGES.items():
         text = (ROOT / document).read_text("utf-8")
         if document == "README.md":
             tour, text = _without_tour(text)
-            (folder / Path(TUTORIAL).name).write_text(relinked(tour, document, TUTORIAL), "utf-8")
+            (folder / Path(TUTORIAL).name).write_text(rewrite_links(tour, document, TUTORIAL), "utf-8")
             text += _navigation(folder)
-        (folder / Path(page).name).write_text(relinked(text, document, page), "utf-8")
+        (folder / Path(page).name).write_text(rewrite_links(text, document, page), "utf-8")
 
 
-def relinked(text: str, document: str, page: str) -> str:
+def rewrite_links(text: str, document: str, page: str) -> str:
     """Return the text of a document with its links relative to the page of the site that shows it."""
     here = str(PurePosixPath(page).parent)
 

@@ -199,7 +199,7 @@ def _outcome_detail(values: Mapping[str, Any]) -> str:
     return ". ".join(part.rstrip(".") for part in (detail(values.get("detail", "")), posted, total, retry) if part)
 
 
-def would_not_flow(code: Reason, clinic_id: str, charge_type: str, *, is_known: bool) -> str:
+def not_sent_preview(code: Reason, clinic_id: str, charge_type: str, *, is_known: bool) -> str:
     """Say why a payment of this clinic and charge type would not be sent.
 
     `is_known`: whether Billing knows the clinic.
@@ -213,7 +213,7 @@ def would_not_flow(code: Reason, clinic_id: str, charge_type: str, *, is_known: 
     return f"Not Sent: {REASONS[code]}"
 
 
-def would_flow(day: date, state: MonthState, *, automatic: bool) -> str:
+def transmission_preview(day: date, state: MonthState, *, automatic: bool) -> str:
     """Say what would happen to an eligible payment of this date; `automatic` is the policy for closed months."""
     month = Month.of(day)
     match state:

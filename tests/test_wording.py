@@ -104,7 +104,7 @@ def test_history_detail_is_rendered_from_its_parameters(
 @pytest.mark.parametrize("state", MonthState)
 def test_every_month_state_has_a_preview(state: MonthState) -> None:
     for automatic in (False, True):
-        assert wording.would_flow(date(2026, 5, 1), state, automatic=automatic).startswith("Will be sent")
+        assert wording.transmission_preview(date(2026, 5, 1), state, automatic=automatic).startswith("Will be sent")
 
 
 def test_no_rule_and_no_query_holds_a_sentence_of_the_wording() -> None:

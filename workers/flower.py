@@ -42,7 +42,7 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         settings = read_settings(environ)
         configure_logging(settings, "flower")
-        login = required_login(settings, environ)
+        login = flower_credentials(settings, environ)
         require_free_port("PAYMENTS_FLOWER_PORT", settings.flower_port)
         app = _app(settings)
     except (SettingsError, LoginMissingError, PortTakenError, NotRunningError) as error:
@@ -53,7 +53,7 @@ def main(environ: Mapping[str, str]) -> int:
     return 0
 
 
-def required_login(settings: Settings, environ: Mapping[str, str]) -> str | None:
+def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | None:
     """Return `user:password`, or None if the environment allows access without a login.
 
     Raises LoginMissingError if neither is set.

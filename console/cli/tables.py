@@ -11,7 +11,7 @@ from rich.text import Text
 
 from console.cli.terminal import printable, stdout
 from console.plurals import plural
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
 
 _STATUS_STYLES = {
@@ -55,7 +55,7 @@ def _table(shown: Sequence[Record], records: Sequence[Record], report: Report, w
         table.add_column(
             column.terminal_heading,
             foot.get(column.key, ""),
-            justify="right" if column.kind in {Kind.MONEY, Kind.COUNT} else "left",
+            justify="right" if column.kind in {ColumnKind.MONEY, ColumnKind.COUNT} else "left",
             no_wrap=not column.wraps,
             overflow="fold",
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
 from console.reports.parameters import as_of, parameter
 
@@ -39,9 +39,9 @@ ACCOUNT = Report(
     title="Patient account",
     columns=(
         Column("patient", "Patient", wraps=True),
-        Column("payments_total", "Payments", Kind.MONEY),
-        Column("unassigned", "Unassigned", Kind.MONEY),
-        Column("balance", "Outstanding", Kind.MONEY),
+        Column("payments_total", "Payments", ColumnKind.MONEY),
+        Column("unassigned", "Unassigned", ColumnKind.MONEY),
+        Column("balance", "Outstanding", ColumnKind.MONEY),
         Column("company", "Company", wraps=True),
     ),
     table=("patient", "company", "payments_total", "unassigned", "balance"),
@@ -55,10 +55,10 @@ APPLIED = Report(
     columns=(
         Column("payment", "Payment", wraps=True, css_class="pay"),
         Column("charge", "Charge", wraps=True),
-        Column("date_of_service", "Date of service", Kind.DATE, from_width=100),
-        Column("amount", "Amount", Kind.MONEY),
+        Column("date_of_service", "Date of service", ColumnKind.DATE, from_width=100),
+        Column("amount", "Amount", ColumnKind.MONEY),
         Column("rule", "Rule", wraps=True),
-        Column("distribution_date", "Distributed", Kind.DATE),
+        Column("distribution_date", "Distributed", ColumnKind.DATE),
     ),
     table=("payment", "charge", "date_of_service", "rule", "distribution_date", "amount"),
     noun="allocation",
@@ -71,7 +71,7 @@ ALLOCATIONS = Report(
         Column("company", "Company"),
         Column("patient", "Patient", wraps=True),
         Column("charge", "Charge", wraps=True),
-        Column("amount", "Amount", Kind.MONEY),
+        Column("amount", "Amount", ColumnKind.MONEY),
         Column("rule", "Rule", wraps=True),
         Column("payment", "Payment", wraps=True, from_width=120),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.parameters import first_day, last_day, parameter
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class AuditParameters:
 AUDIT = Report(
     title="Audit history",
     columns=(
-        Column("id", "No.", Kind.COUNT),
-        Column("at", "Time", Kind.MOMENT),
+        Column("id", "No.", ColumnKind.COUNT),
+        Column("at", "Time", ColumnKind.MOMENT),
         Column("who", "User"),
         Column("action", "Action"),
         Column("subject", "Subject", css_class="key"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
 from console.reports.parameters import as_of, clinic, first_day, last_day
 
@@ -28,7 +28,7 @@ ITEM_HEADINGS = {
 }
 ITEMS = tuple(ITEM_HEADINGS)
 """The reconciling items, in the order in which they are subtracted."""
-_ITEM_COLUMNS = tuple(Column(key, heading, Kind.MONEY) for key, heading in ITEM_HEADINGS.items())
+_ITEM_COLUMNS = tuple(Column(key, heading, ColumnKind.MONEY) for key, heading in ITEM_HEADINGS.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,12 @@ def _why(record: Record) -> Value:
 BALANCING = Report(
     title="Payment Balancing",
     columns=(
-        Column("emr_total", "EMR", Kind.MONEY),
-        Column("billing_total", "Billing", Kind.MONEY),
+        Column("emr_total", "EMR", ColumnKind.MONEY),
+        Column("billing_total", "Billing", ColumnKind.MONEY),
         *_ITEM_COLUMNS,
-        Column("unexplained", "Unexplained", Kind.MONEY),
-        Column("since", "From", Kind.DATE),
-        Column("until", "To", Kind.DATE),
+        Column("unexplained", "Unexplained", ColumnKind.MONEY),
+        Column("since", "From", ColumnKind.DATE),
+        Column("until", "To", ColumnKind.DATE),
         Column("clinic", "Clinic"),
     ),
     table=("emr_total", "billing_total", *ITEMS, "unexplained"),
@@ -72,12 +72,12 @@ DIFFERENCES = Report(
     title="Differences between the EMR and Billing",
     columns=(
         Column("payment", "Payment", wraps=True, css_class="pay"),
-        Column("emr", "EMR", Kind.MONEY),
-        Column("billing", "Billing", Kind.MONEY),
+        Column("emr", "EMR", ColumnKind.MONEY),
+        Column("billing", "Billing", ColumnKind.MONEY),
         *_ITEM_COLUMNS,
-        Column("unexplained", "Unexplained", Kind.MONEY),
+        Column("unexplained", "Unexplained", ColumnKind.MONEY),
         Column("note", "Why", wraps=True, text=_why, css_class="why"),
-        Column("transaction_date", "Transaction date", Kind.DATE),
+        Column("transaction_date", "Transaction date", ColumnKind.DATE),
         Column("charge_type", "Charge type"),
     ),
     table=("payment", "emr", "billing", "note", "unexplained"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
 
@@ -79,18 +79,18 @@ CLAIMS_FEED = Report(
     title="Claims Feed",
     columns=(
         Column("payment", "Payment", wraps=True, text=_key, css_class="pay"),
-        Column("version", "Version", Kind.COUNT, from_width=170),
+        Column("version", "Version", ColumnKind.COUNT, from_width=170),
         Column("clinic", "Clinic"),
         Column("patient", "Patient", from_width=160, css_class="whose"),
         Column("charge_type", "Charge type", from_width=100),
-        Column("amount", "Amount", Kind.MONEY),
-        Column("saved_at", "Saved", Kind.MOMENT, from_width=120),
+        Column("amount", "Amount", ColumnKind.MONEY),
+        Column("saved_at", "Saved", ColumnKind.MOMENT, from_width=120),
         Column("status", "Status"),
         Column("reason", "Reason", css_class="why"),
-        Column("attempts", "Attempts", Kind.COUNT, from_width=170, css_class="wide"),
+        Column("attempts", "Attempts", ColumnKind.COUNT, from_width=170, css_class="wide"),
         Column("application", "Application"),
         Column("detail", "Detail"),
-        Column("next_try_at", "Next attempt", Kind.MOMENT),
+        Column("next_try_at", "Next attempt", ColumnKind.MOMENT),
         Column("refused", "Dead letter"),
     ),
     table=("payment", "charge_type", "patient", "amount", "saved_at", "status", "reason", "version", "attempts"),
@@ -106,8 +106,8 @@ CLAIMS_FEED_SUMS = Report(
     columns=(
         Column("status", "Status"),
         Column("reason", "Reason"),
-        Column("count", "Payments", Kind.COUNT),
-        Column("total", "Amount", Kind.MONEY),
+        Column("count", "Payments", ColumnKind.COUNT),
+        Column("total", "Amount", ColumnKind.MONEY),
     ),
     table=("status", "reason", "count", "total"),
     noun="payment",

@@ -12,7 +12,7 @@ from typing import Any
 from console.reports.output import Record, Value
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """What a column holds, which decides how it is aligned and formatted."""
 
     TEXT = "text"
@@ -32,7 +32,7 @@ class Column:
 
     key: str
     heading: str
-    kind: Kind = Kind.TEXT
+    kind: ColumnKind = ColumnKind.TEXT
     from_width: int = 0
     wraps: bool = False
     text: Callable[[Record], Value] | None = None
@@ -41,17 +41,23 @@ class Column:
     @cached_property
     def heading_class(self) -> str:
         """The CSS classes of its heading on a page."""
-        return " ".join(filter(None, ["n" if self.kind in {Kind.MONEY, Kind.COUNT} else "", self.css_class]))
+        return " ".join(
+            filter(None, ["n" if self.kind in {ColumnKind.MONEY, ColumnKind.COUNT} else "", self.css_class])
+        )
 
     @cached_property
     def cell_class(self) -> str:
         """The CSS classes of its cells on a page."""
-        return f"nowrap {self.css_class}".strip() if self.kind in {Kind.DATE, Kind.MOMENT} else self.heading_class
+        return (
+            f"nowrap {self.css_class}".strip()
+            if self.kind in {ColumnKind.DATE, ColumnKind.MOMENT}
+            else self.heading_class
+        )
 
     @property
     def terminal_heading(self) -> str:
         """The heading on a terminal, where times are in UTC."""
-        return f"{self.heading} (UTC)" if self.kind is Kind.MOMENT else self.heading
+        return f"{self.heading} (UTC)" if self.kind is ColumnKind.MOMENT else self.heading
 
     def terminal_value(self, record: Record) -> Value:
         """Return what a terminal prints of a record."""

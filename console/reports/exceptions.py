@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value, nested_records
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
 
@@ -106,26 +106,26 @@ def _proposed(record: Record) -> Value:
 EXCEPTIONS = Report(
     title="Billing Exceptions",
     columns=(
-        Column("id", "No.", Kind.COUNT),
+        Column("id", "No.", ColumnKind.COUNT),
         Column("type", "Type"),
         Column("reason", "Exception", wraps=True, text=_what),
         Column("case", "Case"),
         Column("payment", "Payment", wraps=True, css_class="pay"),
         Column("patient", "Patient", from_width=150),
-        Column("amount_before", "Billing", Kind.MONEY),
-        Column("amount_now", "EMR", Kind.MONEY),
-        Column("difference", "Difference", Kind.MONEY, from_width=100),
-        Column("transaction_date", "Transaction date", Kind.DATE, from_width=120),
+        Column("amount_before", "Billing", ColumnKind.MONEY),
+        Column("amount_now", "EMR", ColumnKind.MONEY),
+        Column("difference", "Difference", ColumnKind.MONEY, from_width=100),
+        Column("transaction_date", "Transaction date", ColumnKind.DATE, from_width=120),
         Column("status", "Status", from_width=110, css_class="decide"),
         Column("proposal", "Proposed", wraps=True, text=_proposed),
         Column("company", "Company"),
         Column("clinic", "Clinic"),
         Column("charge_type", "Charge type"),
         Column("method", "Method"),
-        Column("version", "Version", Kind.COUNT),
+        Column("version", "Version", ColumnKind.COUNT),
         Column("note", "Note"),
-        Column("opened_at", "Opened", Kind.MOMENT),
-        Column("ended_at", "Ended", Kind.MOMENT),
+        Column("opened_at", "Opened", ColumnKind.MOMENT),
+        Column("ended_at", "Ended", ColumnKind.MOMENT),
         Column("ended_by", "Ended by"),
     ),
     table=(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
 from console.reports.parameters import parameter
 
@@ -30,9 +30,9 @@ MONTHS = Report(
         Column("company", "Company", wraps=True),
         Column("month", "Month"),
         Column("state", "State"),
-        Column("closed_at", "Closed", Kind.MOMENT),
-        Column("payments_total", "Payments", Kind.MONEY),
-        Column("scheduled_at", "Scheduled", Kind.MOMENT),
+        Column("closed_at", "Closed", ColumnKind.MOMENT),
+        Column("payments_total", "Payments", ColumnKind.MONEY),
+        Column("scheduled_at", "Scheduled", ColumnKind.MOMENT),
         Column("scheduled_by", "Scheduled by", from_width=100),
     ),
     table=("company", "month", "state", "closed_at", "scheduled_by", "payments_total"),
@@ -47,7 +47,7 @@ CLOSE_WARNINGS = Report(
         Column("what", "What", wraps=True),
         Column("payment", "Payment", wraps=True, css_class="pay"),
         Column("detail", "Detail", wraps=True, from_width=120),
-        Column("amount", "Amount", Kind.MONEY),
+        Column("amount", "Amount", ColumnKind.MONEY),
     ),
     table=("what", "payment", "detail", "amount"),
     page=("what", "payment", "amount"),
@@ -62,8 +62,8 @@ MONTH_SUMS = Report(
         Column("charge_type", "Charge type"),
         Column("clinic", "Clinic", wraps=True),
         Column("user", "User", wraps=True, from_width=100),
-        Column("count", "Rows", Kind.COUNT),
-        Column("total", "Amount", Kind.MONEY),
+        Column("count", "Rows", ColumnKind.COUNT),
+        Column("total", "Amount", ColumnKind.MONEY),
     ),
     table=("method", "charge_type", "clinic", "user", "count", "total"),
     noun="row",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import NestedRecord, Record, Value, nested_records
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
 
@@ -97,13 +97,13 @@ PAYMENT_LOG = Report(
         Column("payment", "Payment", wraps=True, css_class="pay"),
         Column("patient", "Patient", from_width=120, wraps=True, css_class="whose"),
         Column("charge_type", "Charge type"),
-        Column("amount", "Amount", Kind.MONEY),
+        Column("amount", "Amount", ColumnKind.MONEY),
         Column("method", "Method", from_width=100, css_class="brief"),
-        Column("deposit_date", "Deposit date", Kind.DATE),
-        Column("posting_date", "Posting date", Kind.DATE, from_width=150, css_class="wide"),
+        Column("deposit_date", "Deposit date", ColumnKind.DATE),
+        Column("posting_date", "Posting date", ColumnKind.DATE, from_width=150, css_class="wide"),
         Column("kind", "Kind", from_width=160),
         Column("user", "User", from_width=190, css_class="quiet wide brief"),
-        Column("unassigned", "Unassigned", Kind.MONEY, from_width=140),
+        Column("unassigned", "Unassigned", ColumnKind.MONEY, from_width=140),
     ),
     table=(
         *("payment", "patient", "charge_type", "method", "deposit_date", "posting_date", "kind", "user"),
@@ -134,8 +134,8 @@ def payment_log_sums(group: str) -> Report:
         title=f"Patient Payment Log by {words}",
         columns=(
             Column(group, words.capitalize(), wraps=True),
-            Column("count", "Rows", Kind.COUNT),
-            Column("total", "Amount", Kind.MONEY),
+            Column("count", "Rows", ColumnKind.COUNT),
+            Column("total", "Amount", ColumnKind.MONEY),
         ),
         table=(group, "count", "total"),
         noun="row",

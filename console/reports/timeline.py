@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
 from console.reports.parameters import parameter
 
@@ -33,12 +33,12 @@ class TimelineParameters:
 TIMELINE = Report(
     title="Timeline",
     columns=(
-        Column("at", "Time", Kind.MOMENT),
+        Column("at", "Time", ColumnKind.MOMENT),
         Column("what", "Event", wraps=True),
-        Column("version", "Version", Kind.COUNT, from_width=100),
+        Column("version", "Version", ColumnKind.COUNT, from_width=100),
         Column("detail", "Detail", wraps=True, css_class="why"),
         Column("who", "By", from_width=120, wraps=True),
-        Column("duration_ms", "Duration (ms)", Kind.COUNT, from_width=120),
+        Column("duration_ms", "Duration (ms)", ColumnKind.COUNT, from_width=120),
         Column("error", "Error"),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ USERS = Report(
         Column("name", "Name", wraps=True),
         Column("role", "Role"),
         Column("clinics", "Clinics", wraps=True, text=_clinics_in_short),
-        Column("added_at", "Added", Kind.MOMENT, from_width=120),
+        Column("added_at", "Added", ColumnKind.MOMENT, from_width=120),
         Column("added_by", "Added by"),
         Column("disabled_at", "State", text=_state),
     ),

@@ -96,7 +96,7 @@ class ReportQuery(Generic[_Parameters]):
         clinic: str | None = getattr(self.parameters, "clinic", None)
         if clinic is None:
             return user.clinics
-        if not user.sees(clinic):
+        if not user.may_see(clinic):
             raise PageError(403, f"Your account does not include clinic {clinic}.", "Choose one of your clinics.")
         return (clinic,)
 

@@ -87,12 +87,12 @@ def _balance(app: AppState, now: datetime) -> _Unexplained:
     return _Unexplained(int(balance.unexplained * 100), len(balance.unexplained_lines))
 
 
-def _count_successful(app: AppState, _: datetime) -> int:
+def _successful_payments(app: AppState, _: datetime) -> int:
     with app.transaction() as tx:
         return dashboard.count_successful(tx)
 
 
-_UNEXPLAINED, _SUCCESSFUL = CachedGauge(_balance, timedelta(minutes=15)), CachedGauge(_count_successful, timedelta())
+_UNEXPLAINED, _SUCCESSFUL = CachedGauge(_balance, timedelta(minutes=15)), CachedGauge(_successful_payments, timedelta())
 
 
 class _Metrics(Collector):

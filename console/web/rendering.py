@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from console.plurals import plural
 from console.reports.balancing import ITEM_HEADINGS
-from console.reports.definition import Column, Kind, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.parameters import parameters_of
 from payments import wording
 
@@ -123,11 +123,11 @@ def cells(
 def _format_value(context: Context, column: Column, row: Any) -> Markup:
     value = row[column.key] if isinstance(row, Mapping) else getattr(row, column.key)
     match column.kind:
-        case Kind.MONEY:
+        case ColumnKind.MONEY:
             return format_money(value)
-        case Kind.COUNT:
+        case ColumnKind.COUNT:
             return escape(format_number(value))
-        case Kind.DATE | Kind.MOMENT:
+        case ColumnKind.DATE | ColumnKind.MOMENT:
             return format_datetime(context, value)
         case _:
             return escape("" if value is None else value)

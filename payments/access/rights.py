@@ -63,7 +63,7 @@ class User:
         """Return whether the user's role has the right."""
         return right in RIGHTS[self.role]
 
-    def sees(self, clinic_id: str | None) -> bool:
+    def may_see(self, clinic_id: str | None) -> bool:
         """Return whether the user may see the data of a clinic. None is data without a clinic: for unlimited users."""
         return self.clinics is None or clinic_id in self.clinics
 

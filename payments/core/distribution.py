@@ -126,7 +126,7 @@ class Account:
             if part > ZERO:
                 self.allocate(credit.line_ref, charge.key, part, rule)
 
-    def eligible(self) -> Iterator[Charge]:
+    def charges_due_from_patient(self) -> Iterator[Charge]:
         """Yield the charges that are closed to insurance, oldest first."""
         return (charge for charge in self.charges if not charge.insurance_open)
 
@@ -140,7 +140,7 @@ def distribute(account: Account) -> list[Allocation]:
     _net_refunds(account)
     for credit in account.credits:
         if credit.on_account:
-            account.apply(credit, account.eligible(), AllocationRule.ON_ACCOUNT)
+            account.apply(credit, account.charges_due_from_patient(), AllocationRule.ON_ACCOUNT)
     if not account.policy.immediate_only:
         _apply_rules(account)
     return account.allocations
@@ -210,12 +210,12 @@ def _net(account: Account, refund: int, line_ref: int) -> None:
 def _allocate_without_date(account: Account, credit: Credit) -> None:
     """Apply a payment without a date of service."""
     if credit.date_of_service is None:
-        account.apply(credit, account.eligible(), AllocationRule.NO_DATE)
+        account.apply(credit, account.charges_due_from_patient(), AllocationRule.NO_DATE)
 
 
 def _allocate_to_own_date(account: Account, credit: Credit) -> None:
     """Apply a payment to the charges of the same date of service."""
-    own = (charge for charge in account.eligible() if charge.date_of_service == credit.date_of_service)
+    own = (charge for charge in account.charges_due_from_patient() if charge.date_of_service == credit.date_of_service)
     account.apply(credit, own, AllocationRule.OWN_DATE)
 
 
@@ -223,10 +223,10 @@ def _allocate_remainder(account: Account, credit: Credit) -> None:
     """Apply the remainder of a payment, unless a charge of the same date of service is still open to insurance."""
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
-        account.apply(credit, account.eligible(), AllocationRule.MORE_THAN_OWN_DATE)
+        account.apply(credit, account.charges_due_from_patient(), AllocationRule.MORE_THAN_OWN_DATE)
 
 
 def _allocate_after_hold(account: Account, credit: Credit) -> None:
     """Apply the remainder of a payment once it has been held for the minimum time."""
     if account.policy.as_of >= credit.deposit_date + account.policy.hold:
-        account.apply(credit, account.eligible(), AllocationRule.AFTER_HOLD)
+        account.apply(credit, account.charges_due_from_patient(), AllocationRule.AFTER_HOLD)

@@ -147,7 +147,7 @@ class Line(NamedTuple):
         return {posting.dimensions.deposit_date for posting in effective_postings(self.postings)}
 
     @property
-    def days(self) -> set[date]:
+    def transaction_and_deposit_dates(self) -> set[date]:
         """The date of transaction and the posted deposit dates."""
         return self.posted_deposit_dates | ({self.content.transaction_date} if self.content else set())
 

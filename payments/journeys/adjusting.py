@@ -59,7 +59,11 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
         return Accepted(str(line.key), (), was_accepted_before=True)
     _check_acceptable(tx, line, finding)
     today = clinics.local_date(tx, line.company_id, now)
-    if deposit_date is None and finding.reason is FindingReason.ZERO_DUE and _is_open(tx, line, line.days):
+    if (
+        deposit_date is None
+        and finding.reason is FindingReason.ZERO_DUE
+        and _is_open(tx, line, line.transaction_and_deposit_dates)
+    ):
         postings, stamp = import_postings(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
     else:
         day = deposit_date or today

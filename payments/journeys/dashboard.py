@@ -72,4 +72,4 @@ def read_gauges(tx: Transaction, now: datetime) -> Gauges:
 
 def count_successful(tx: Transaction) -> int:
     """Count the payments that are in Billing. This reads all lines, so the caller caches the result."""
-    return dashboard.successful_count(tx)
+    return dashboard.count_successful(tx)

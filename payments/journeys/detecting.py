@@ -90,7 +90,7 @@ def _may_close(line: Line, finding: StoredFinding) -> bool:
 
 def _months(line: Line) -> set[CompanyMonth]:
     """Return the months that a line concerns: of its transaction date and of its posted entries."""
-    return {(line.company_id, Month.of(day)) for day in line.days}
+    return {(line.company_id, Month.of(day)) for day in line.transaction_and_deposit_dates}
 
 
 def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:

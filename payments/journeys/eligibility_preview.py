@@ -30,7 +30,7 @@ class EligibilityPreview:
         return self.reason is None
 
 
-def would_flow(
+def preview_payment(
     tx: Transaction, clinic_id: str, charge_type: ChargeType, day: date, now: datetime
 ) -> EligibilityPreview:
     """Return what would happen to a paid line of this charge type and transaction date if it were saved now."""

@@ -54,13 +54,13 @@ class _Batch(NamedTuple):
         return {each.event.event_id: each.event.saved_at for each in reversed(self.lines)}
 
     @property
-    def payers(self) -> set[PatientKey]:
+    def named_patients(self) -> set[PatientKey]:
         """The patients that payments and charges name."""
         events = (*(each.event for each in self.lines), *(event for _, event in self.charges))
         return {(event.company_id, event.patient_id) for event in events}
 
     @property
-    def arrivals(self) -> set[PatientKey]:
+    def announced_patients(self) -> set[PatientKey]:
         """The patients that `patient.saved` events announce."""
         return {(event.company_id, event.patient_id) for event in self.patients}
 
@@ -107,7 +107,7 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunCo
 
     `seen` maps the event ids that were processed before to the content hashes they had then.
     """
-    known = patients.lock(tx, batch.payers, run.now, batch.arrivals) | batch.arrivals
+    known = patients.lock(tx, batch.named_patients, run.now, batch.announced_patients) | batch.announced_patients
     waiting = _save_patients(tx, batch, run)
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
     released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
@@ -139,7 +139,7 @@ def _save_patients(tx: Transaction, batch: _Batch, run: RunContext) -> set[LineK
     if not batch.patients:
         return set()
     patients.save(tx, batch.patients, run.now)
-    return lines.waiting_for(tx, batch.arrivals)
+    return lines.waiting_for(tx, batch.announced_patients)
 
 
 def _record_charges(

@@ -152,10 +152,10 @@ def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:
 def _sees(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
     refused_id = dead_letter_id(key)
     if refused_id is not None:
-        return user.sees(clinic_of.get(refused_id))
+        return user.may_see(clinic_of.get(refused_id))
     # A key with a slash in an id can be read in several ways: all of them have to belong to the user's clinics.
     readings = list(LineKey.parse_all(key))
-    return bool(readings) and all(user.sees(reading.clinic_id) for reading in readings)
+    return bool(readings) and all(user.may_see(reading.clinic_id) for reading in readings)
 
 
 def _page(rows: Sequence[_Row], limit: int) -> Page[_Row]:

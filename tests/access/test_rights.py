@@ -13,8 +13,8 @@ def test_every_role_may_view_and_only_admins_may_administer() -> None:
 def test_limited_user_sees_only_own_clinics() -> None:
     limited = User("ann", Role.BILLING, ("north",))
 
-    assert [limited.sees(clinic) for clinic in ("north", "south", None)] == [True, False, False]
-    assert User("bob", Role.BILLING).sees(None)
+    assert [limited.may_see(clinic) for clinic in ("north", "south", None)] == [True, False, False]
+    assert User("bob", Role.BILLING).may_see(None)
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 2), (6, 4), (10, 64), (14, 900), (10_000, 900)])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from docgen.site import ROOT, collect, relinked
+from docgen.site import ROOT, collect, rewrite_links
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ from docgen.site import ROOT, collect, relinked
     ],
 )
 def test_link_of_the_readme_leads_to_a_page_of_the_site(text: str, expected: str | None) -> None:
-    assert relinked(text, "README.md", "docs/index.md") == (expected or text)
+    assert rewrite_links(text, "README.md", "docs/index.md") == (expected or text)
 
 
 def test_link_of_a_how_to_page_stays_relative() -> None:
     text = "[a](../upgrades.md) [b](runbook.md) [c](../../ARCHITECTURE.md) [d](../../emr/client.py)"
 
-    assert relinked(text, "docs/how-to/biller.md", "docs/how-to/biller.md") == (
+    assert rewrite_links(text, "docs/how-to/biller.md", "docs/how-to/biller.md") == (
         "[a](../upgrades.md) [b](runbook.md) [c](../architecture.md) d"
     )
 

@@ -33,7 +33,7 @@ def invalid(amount: str, version: object, at: str, **more: Any) -> bytes:
 def dashboard_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
     """Return the counts of the overview and of the metrics, by status and reason."""
     counted = {(each.status, each.reason): each.count for each in dashboard.unsuccessful_counts(tx, None)}
-    return Counter({("Transmission Successful", None): dashboard.successful_count(tx)} | counted)
+    return Counter({("Transmission Successful", None): dashboard.count_successful(tx)} | counted)
 
 
 CASES = [

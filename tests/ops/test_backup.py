@@ -87,7 +87,7 @@ def program(name, *arguments):
     assert done.returncode == 0, done.stderr
 
 
-def plain(url):
+def libpq_url(url):
     return url.replace("+psycopg", "", 1)
 
 
@@ -106,12 +106,12 @@ def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_
     # Copy the feed first. Events imported between the two copies are then in both, and count once.
     copy_append_only_file(source.feed, home, fresh)
     source.import_pending(8)
-    program("pg_dump", "--format=custom", f"--file={dump}", plain(source_url))
+    program("pg_dump", "--format=custom", f"--file={dump}", libpq_url(source_url))
     at_the_backup = source.state()
     source.import_pending()
 
     restored_url = exit_stack.enter_context(embedded_postgres(fresh, durable=False))
-    program("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={plain(restored_url)}", str(dump))
+    program("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={libpq_url(restored_url)}", str(dump))
     upgrade(restored_url)
     restored = billing(restored_url, exit_stack.enter_context(embedded_valkey(fresh)), exit_stack)
 

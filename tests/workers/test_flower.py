@@ -30,7 +30,7 @@ LOGIN = {"PAYMENTS_FLOWER_USER": "ann", "PAYMENTS_FLOWER_PASSWORD": "a,b"}
     ],
 )
 def test_flower_requires_a_login_unless_the_operator_allows_access_without(environ, login):
-    assert flower.required_login(read_settings(environ), environ) == login
+    assert flower.flower_credentials(read_settings(environ), environ) == login
 
 
 @pytest.mark.parametrize(

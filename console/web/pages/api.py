@@ -89,20 +89,20 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 
 
 @router.get("/would-flow", responses=response_model(FlowPreview))
-def would_flow(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
+def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
     """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
-    if not context.user.sees(choice.clinic):
+    if not context.user.may_see(choice.clinic):
         raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your clinics.")
     with context.app.transaction() as tx:
-        preview = eligibility_preview.would_flow(tx, choice.clinic, choice.charge_type, choice.date, context.now)
+        preview = eligibility_preview.preview_payment(tx, choice.clinic, choice.charge_type, choice.date, context.now)
     shown = {name: getattr(preview, name) for name in ("flows", "reason", "month_state")}
     return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
 
 
 def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentToSave) -> str:
     if preview.reason:
-        return wording.would_not_flow(preview.reason, choice.clinic, choice.charge_type, is_known=preview.is_known)
-    return wording.would_flow(choice.date, preview.month_state, automatic=preview.is_adjusted_automatically)
+        return wording.not_sent_preview(preview.reason, choice.clinic, choice.charge_type, is_known=preview.is_known)
+    return wording.transmission_preview(choice.date, preview.month_state, automatic=preview.is_adjusted_automatically)
 
 
 @router.get("/claims-feed", responses=response_model(Rows))

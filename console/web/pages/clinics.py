@@ -46,7 +46,7 @@ class _CopyForm(PageQuery):
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the settings of all clinics; differences from the clinic to compare with are highlighted."""
     with context.app.transaction() as tx:
-        visible = [row for row in configuring.show_clinics(tx, context.now) if context.user.sees(row.clinic)]
+        visible = [row for row in configuring.show_clinics(tx, context.now) if context.user.may_see(row.clinic)]
     like = next((row for row in visible if row.clinic == choice.like), None)
     rows = [row for row in visible if _matches(row, choice.find)]
     if like and choice.differing:
@@ -116,7 +116,7 @@ def _save(
 
 def _visible_clinic(tx: Transaction, context: RequestContext, name: str) -> ClinicRow:
     """Return a clinic. Raises PageError (404) for one that is unknown or that the user may not see."""
-    rows = configuring.show_clinics(tx, context.now, name) if name and context.user.sees(name) else []
+    rows = configuring.show_clinics(tx, context.now, name) if name and context.user.may_see(name) else []
     if not rows:
         sentence = f"There is no clinic {name}." if name else "No clinic was selected."
         raise PageError(404, sentence, "Choose a clinic from the list.")

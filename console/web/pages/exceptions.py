@@ -150,5 +150,5 @@ def _result(exception_id: int, accepted: Accepted) -> str:
 
 
 def _check_visible(context: RequestContext, seen: SeenException, row: reporting.ExceptionRow | None) -> None:
-    if row is None or not context.user.sees(row.clinic):
+    if row is None or not context.user.may_see(row.clinic):
         raise PageError(404, f"There is no exception {seen.finding_id}.", "Reload Billing Exceptions.")

@@ -136,7 +136,7 @@ def unsuccessful_counts(tx: Transaction, clinics: Sequence[str] | None) -> list[
     return [StatusCount(**row) for row in found.mappings()]
 
 
-def successful_count(tx: Transaction) -> int:
+def count_successful(tx: Transaction) -> int:
     """Count the payments of the Claims Feed that are in Billing. This reads all lines."""
     counted = tx.execute(
         text(f"SELECT count(*) FROM lines WHERE status = 'Transmission Successful' AND {LINE_IS_CURRENT}")

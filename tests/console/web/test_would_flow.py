@@ -46,10 +46,10 @@ def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, po
     office.close_months("2026-04")
     configuring.set_company(tx, CompanyUpdate("company", adjustments=policy), now=office.now, who="user:admin")
 
-    preview = eligibility_preview.would_flow(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
+    preview = eligibility_preview.preview_payment(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
 
     assert (preview.flows, preview.month_state) == (True, MonthState.CLOSED)
-    assert sentence in wording.would_flow(
+    assert sentence in wording.transmission_preview(
         date(2026, 4, 8), preview.month_state, automatic=preview.is_adjusted_automatically
     )
 
