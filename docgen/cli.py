@@ -11,6 +11,9 @@ from docgen.markdown import code, heading, table
 _INTRODUCTION = """
 The program `payments` is in `.venv/bin`; in the image it is on the path. Every command has `--help`. An error is one
 line on standard error. The exit status is then 1 if the command failed, or 2 for a usage error.
+
+An option is given once; its description says if it may be repeated. Dates are `YYYY-MM-DD`, amounts plain decimals such
+as `25.00`. Ids are taken as they are written: a blank at an end makes another id.
 """
 _BUILT_IN = {"--help", "--install-completion", "--show-completion"}
 

@@ -27,6 +27,7 @@ from console.cli import (
     stack,
     users,
 )
+from console.cli.repeated_options import refuse_repeated_options
 from console.cli.terminal import print_error, print_line, use_utf8
 
 _RUN, _REPORTS, _CHANGE, _EMR = "Run", "Look up payments", "Change", "EMR side"
@@ -159,7 +160,9 @@ def run(arguments: Sequence[str]) -> int:
 @cache
 def command() -> Callable[..., object]:
     """Return the command with all subcommands. Typer builds it once per process."""
-    return typer.main.get_command(app)
+    built = typer.main.get_command(app)
+    refuse_repeated_options(built)
+    return built
 
 
 def _help_hint(error: typer.TyperException) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,15 +28,18 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=()), m
 odd = words(*MORE, *ODD) | texts | numbers_and_days
 
 
-def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every command of a group that has no subcommands, with its path."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from _commands(command, (*path, name))
-        elif " ".join((*path, name)) not in EXCLUDED:
+            yield from commands_of(command, (*path, name))
+        else:
             yield (*path, name), command
 
 
-COMMANDS = sorted(_commands(typer.main.get_command(main.app)), key=lambda found: found[0])
+COMMANDS = sorted(
+    (each for each in commands_of(main.command()) if " ".join(each[0]) not in EXCLUDED), key=lambda found: found[0]
+)
 
 
 @st.composite

@@ -1,0 +1,36 @@
+"""Refuses an option that is given more than once and keeps one value; the parser alone would keep the last."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+
+def refuse_repeated_options(command: Any) -> None:
+    """Make a command and all its subcommands refuse repeated options. Options that collect values may be repeated."""
+    make_parser = command.make_parser
+
+    def make_strict_parser(context: typer.Context) -> Any:
+        parser = make_parser(context)
+        parse = parser.parse_args
+
+        def parse_strictly(args: list[str]) -> tuple[dict[str, Any], list[str], list[Any]]:
+            values, rest, given = parse(args=args)
+            _check(given, context)
+            return values, rest, given
+
+        parser.parse_args = parse_strictly
+        return parser
+
+    command.make_parser = make_strict_parser
+    for each in getattr(command, "commands", {}).values():
+        refuse_repeated_options(each)
+
+
+def _check(given: Sequence[Any], context: typer.Context) -> None:
+    """Raise BadParameter for the first option that stands more than once among the given parameters."""
+    counts = Counter(each for each in given if each.param_type_name == "option" and not (each.multiple or each.count))
+    for option, count in counts.items():
+        if count > 1:
+            raise typer.BadParameter(f"given {count} times; give it once", ctx=context, param=option)
