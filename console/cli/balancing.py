@@ -20,6 +20,7 @@ from console.cli.session import open_transaction
 from console.cli.tables import print_table
 from console.cli.terminal import stdout
 from console.errors import CommandError
+from console.plurals import plural
 from console.reports.balancing import BALANCING, DIFFERENCES, BalancingParameters, balance_record, difference_record
 from console.reports.output import OutputFormat, Record, print_json, write_csv
 
@@ -51,7 +52,8 @@ def balancing(
 ) -> None:
     """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.
 
-    Unexplained is 0.00 unless something is wrong; unexplained lines come first. An EMR's Payment Log is a CSV file with
+    Unexplained is 0.00 unless something is wrong. It may be 0.00 although payments differ, if their amounts add up to
+    it, so their number is shown too. Unexplained lines come first. An EMR's Payment Log is a CSV file with
     a header: clinic_id, payment_id, line_id, transaction_date, amount_paid, charge_type, internal_payment, paid and
     optionally version. It is compared by line. This finds lost events. The file must cover the selected days and
     clinics.
@@ -105,6 +107,11 @@ def _print(balance: Balance, query: BalanceFilter, lines: Sequence[BalancedLine]
         print_table(_records(lines), DIFFERENCES, limit)
 
 
+def _count_of(unexplained: Sequence[BalancedLine]) -> str:
+    """Return the number of payments for the sum's label, because amounts of opposite sign may add up to 0.00."""
+    return f", on {plural(len(unexplained), 'payment')}" if unexplained else ""
+
+
 def _sum(balance: Balance, query: BalanceFilter) -> Table:
     """Return the balance as a column that adds up from the EMR's total to Billing's."""
     from payments import wording
@@ -121,6 +128,7 @@ def _sum(balance: Balance, query: BalanceFilter) -> Table:
     for term, amount in balance.items.items():
         table.add_row(f"less {wording.ITEM_SENTENCES[term]}", f"{amount:,.2f}" if amount else Text("0.00", "dim"))
     style = "bold red" if balance.unexplained_lines else "bold green"
-    table.add_row(Text("less Unexplained", style), Text(f"{balance.unexplained:,.2f}", style), end_section=True)
+    unexplained = f"less Unexplained{_count_of(balance.unexplained_lines)}"
+    table.add_row(Text(unexplained, style), Text(f"{balance.unexplained:,.2f}", style), end_section=True)
     table.add_row(Text("Billing, imports by deposit date", "bold"), Text(f"{balance.billing_total:,.2f}", "bold"))
     return table

@@ -62,6 +62,9 @@ BALANCING = Report(
         Column("since", "From", ColumnKind.DATE),
         Column("until", "To", ColumnKind.DATE),
         Column("clinic", "Clinic"),
+        Column("equal_lines", "Equal payments", ColumnKind.COUNT),
+        Column("differing_lines", "Differing payments", ColumnKind.COUNT),
+        Column("unexplained_lines", "Unexplained payments", ColumnKind.COUNT),
     ),
     table=("emr_total", "billing_total", *ITEMS, "unexplained"),
     noun="balance",
@@ -89,7 +92,10 @@ DIFFERENCES = Report(
 
 
 def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
-    """Return a balance as a record: its totals, the reconciling items between them, and its filter."""
+    """Return a balance as a record: its totals, the reconciling items between them, its filter, and counts of payments.
+
+    Unexplained amounts of opposite sign may add up to 0.00, so their number is part of the record.
+    """
     return {
         "emr_total": balance.emr_total,
         "billing_total": balance.billing_total,
@@ -98,6 +104,9 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
         "since": balance_filter.since,
         "until": balance_filter.until,
         "clinic": balance_filter.clinic_id,
+        "equal_lines": balance.equal,
+        "differing_lines": len(balance.lines),
+        "unexplained_lines": len(balance.unexplained_lines),
     }
 
 

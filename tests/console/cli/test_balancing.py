@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,9 @@ def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -
         "since": "2026-06-01",
         "until": "2026-06-07",
         "clinic": "weighed",
+        "equal_lines": 1,
+        "differing_lines": 1,
+        "unexplained_lines": 0,
         "lines": [
             {"payment": "weighed/type/1", "emr": "9.00", "billing": "0.00"}
             | nothing
@@ -165,6 +169,23 @@ def test_rows_of_other_clinics_and_days_are_left_out_of_the_comparison(terminal:
 
     assert (balance["emr_total"], balance["unexplained"]) == ("1034.00", "0.00")
     assert [line["payment"] for line in balance["lines"]] == ["weighed/type/1"]
+
+
+@pytest.mark.usefixtures("week_payments")
+def test_unexplained_payments_are_counted_although_their_sum_is_zero(terminal: Terminal, tmp_path: Path) -> None:
+    lost = [saved_payment("7.00", payment_id=f"lost-{number}", **HERE) for number in range(5)]
+    log = written_log(tmp_path / "log.csv", PLAIN.model_copy(update={"amount_paid": Decimal("990.00")}), UNSENT, *lost)
+    command = f"report balancing {WEEK} --emr-csv {log}"
+
+    balance = terminal.run(*f"{command} --format json".split()).rows
+    (row,) = csv.DictReader(io.StringIO(terminal.run(*f"{command} --format csv".split()).out))
+    shown = terminal.run(*command.split()).out
+
+    assert (balance["unexplained"], row["unexplained"]) == ("0.00", "0.00")
+    counts = {"equal_lines": 0, "differing_lines": 7, "unexplained_lines": 6}
+    assert {name: balance[name] for name in counts} == counts
+    assert {name: int(row[name]) for name in counts} == counts
+    assert "less Unexplained, on 6 payments" in shown
 
 
 def test_emr_payment_log_prints_the_simulated_log(terminal: Terminal) -> None:

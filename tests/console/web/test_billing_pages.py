@@ -6,8 +6,10 @@ import re
 import zipfile
 
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from console.reports.payment_log import PAYMENT_LOG
+from payments.contract.event import ChargeType
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, flash_message, rows
@@ -110,3 +112,31 @@ def test_months_are_scheduled_cancelled_and_closed_after_confirmation(
     assert billing.post("/months/close", **june, confirm="2026-06").status_code == 303
     assert state() == "CLOSED"
     assert billing.post("/months/cancel", **june).status_code == 409
+
+
+def test_balancing_page_counts_unexplained_payments_whose_sum_is_zero(
+    logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI
+) -> None:
+    here = {"clinic_id": "swapped", "patient_id": "pat-swapped"}
+    ledger.set_clinic("swapped", ChargeType.COPAY)
+    day = paid("25.00", "2026-06-05")
+    ledger.import_events(
+        saved_patient("pat-swapped"), *(saved_payment(payment_id=name, **here, **day) for name in "ab")
+    )
+    # No rule does this: it makes the EMR's side differ from the ledger without an explanation.
+    change = (
+        "UPDATE lines SET amount_paid = CASE payment_id WHEN 'a' THEN 20.00 ELSE 30.00 END WHERE clinic_id = 'swapped'"
+    )
+    with site.state.console.transaction() as tx:
+        tx.execute(text(change))
+
+    period = {"since": "2026-06-01", "until": "2026-06-30", "clinic": "swapped"}
+    page = logged_in("billing").get("/balancing", **period).text
+    balance = logged_in("billing").get("/api/balancing", **period).json()
+
+    assert "0.00 unexplained</strong>, on 2 payments whose differences add up to zero" in page
+    assert "less Unexplained, on 2 payments" in page
+    assert "Balanced to the cent" not in page
+    assert [balance[key] for key in ("unexplained", "equal_lines", "differing_lines", "unexplained_lines")] == [
+        *("0.00", 0, 2, 2)
+    ]
