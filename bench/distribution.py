@@ -115,7 +115,7 @@ _CHECKS = (
     SELECT count(*) FROM charges
     JOIN (SELECT clinic_id, charge_id, sum(amount) AS applied FROM allocations GROUP BY 1, 2) AS moved
         USING (clinic_id, charge_id)
-    WHERE applied > patient_balance OR applied < 0
+    WHERE applied > patient_balance + patient_paid OR applied < 0
     """,
     """
     SELECT count(*) FROM lines

@@ -31,7 +31,10 @@ MEANINGS = {
     "memo": "free text",
     "refund_of": "the line of the same patient that this line refunds; without it no amount may be negative",
     "name": "the patient's name, shown in the console",
-    "patient_balance": "amount that the patient still owes for the date of service",
+    "patient_balance": "amount that the patient still owes for the charge, after what the patient paid; below 0.00 if "
+    "the patient paid too much",
+    "patient_paid": "what the patient paid for the charge and patient_balance has deducted; without it, Billing takes "
+    "what it has applied to the charge",
     "insurance_open": "whether the insurance claim is still open",
 }
 
@@ -70,7 +73,8 @@ EXAMPLES: dict[str, Json] = {
         "clinic_id": "north",
         "charge_id": "c-77",
         "date_of_service": "2026-10-05",
-        "patient_balance": "40.00",
+        "patient_balance": "15.00",
+        "patient_paid": "25.00",
         "insurance_open": False,
     },
 }

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from payments.core.account import AllocationRule
 from payments.core.balancing import BalancingNote, Note, ReconcilingItem
-from payments.core.distribution import AllocationRule
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffect
 from payments.core.month import Month, MonthState

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from payments import wording
+from payments.core.account import AllocationRule
 from payments.core.balancing import BalancingNote, ReconcilingItem
-from payments.core.distribution import AllocationRule
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffect
 from payments.core.month import MonthState

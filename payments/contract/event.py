@@ -31,6 +31,7 @@ from payments.contract.fields import (
     Instant,
     Memo,
     OptionalIdentifier,
+    PaidAmount,
     PrintedKey,
     ShortText,
     Version,
@@ -85,7 +86,7 @@ def _reject_bool(value: object) -> object:
     return value
 
 
-_NOT_CONTENT = {"schema_", "event_id", "saved_at"}
+_NOT_CONTENT = {"schema_", "event_id", "saved_at", "patient_paid"}
 
 
 class _Event(BaseModel):
@@ -187,13 +188,21 @@ class PatientSaved(_Event):
 
 
 class ChargeSaved(_Event):
-    """A patient's balance for one date of service, in dollars."""
+    """What a patient still owes for one date of service, in dollars.
+
+    `patient_balance` is the rest after what the patient paid; below 0.00, the patient paid too much. `patient_paid` is
+    the paid amount that the balance has deducted. None: what Billing has applied to the charge (rule D8).
+    """
 
     type: Literal["charge.saved"]
     clinic_id: Identifier
     charge_id: Identifier
     date_of_service: Day
     patient_balance: Amount
+    patient_paid: Annotated[
+        PaidAmount | None,
+        Field(default=None, description='dollars of 0.00 or more as text with two decimals, e.g. "25.00", or null'),
+    ]
     insurance_open: Flag
 
 

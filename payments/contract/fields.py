@@ -121,6 +121,12 @@ Amount = Annotated[
     AfterValidator(dollars),
     Field(description='dollars as text with two decimals, e.g. "25.00"'),
 ]
+PaidAmount = Annotated[
+    Decimal,
+    _matching(r"\d{1,10}\.\d{2}"),
+    AfterValidator(dollars),
+    Field(description='dollars of 0.00 or more as text with two decimals, e.g. "25.00"'),
+]
 Day = Annotated[date, _matching(DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
 Instant = Annotated[
     AwareDatetime,

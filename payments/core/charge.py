@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from payments.contract.event import ChargeSaved
 from payments.contract.money import Money
-from payments.core.distribution import ChargeKey
+from payments.core.account import ChargeKey
 from payments.core.import_rule import VersionCheck
 
 

@@ -8,9 +8,10 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money, total
-from payments.core.distribution import Allocation, distribute
+from payments.core.account import Allocation
+from payments.core.distribution import distribute
 from payments.store.db.connection import Transaction
-from payments.store.ledger import distribution, distribution_runs, lines, patients
+from payments.store.ledger import charges, distribution, distribution_runs, lines, patients
 from payments.store.ledger.patients import PatientKey
 from payments.store.reports import account
 from payments.store.reports.account import AccountRow, AllocationRow, AppliedRow
@@ -107,4 +108,5 @@ def _distribute(
     loaded = distribution.load_accounts(tx, keys, as_of, now, immediate_only=immediate_only)
     moved = [(key, allocation) for key, account in loaded.items() for allocation in distribute(account)]
     distribution.add_allocations(tx, moved, loaded, now)
+    charges.record_paid(tx, {key: paid for each in loaded.values() for key, paid in each.determined_paid.items()}, now)
     return DistributionResult(keys[-1], moved)

@@ -12,8 +12,8 @@ from uuid import UUID
 from payments.contract.errors import EventError
 from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSaved
 from payments.contract.stream_entry import StreamEntry, read_entry
+from payments.core.account import ChargeKey
 from payments.core.charge import ChargeVersion, check_charge_version, key_of
-from payments.core.distribution import ChargeKey
 from payments.core.history import NoEffect
 from payments.core.import_rule import VersionCheck, check_version, decide
 from payments.core.import_stats import ImportStats, RunContext

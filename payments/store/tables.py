@@ -279,6 +279,9 @@ charges = Table(
     Column("patient_balance", Dollars, nullable=False),
     Column("insurance_open", Boolean, nullable=False),
     _changed_at(),
+    # What the patient paid and `patient_balance` has deducted. Null until the next distribution determines it. The
+    # default is for rows of processes from before the column: their balance has deducted nothing.
+    Column("patient_paid", Dollars, server_default="0"),
     Index("charges_by_patient", "company_id", "patient_id"),
 )
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from payments.contract.event import ChargeSaved, ChargeType, LineKey
 from payments.contract.money import ZERO
 from payments.contract.stream_entry import StreamEntry
+from payments.core.account import ChargeKey
 from payments.core.charge import ChargeVersion, key_of
-from payments.core.distribution import ChargeKey
 from payments.core.finding import needs_review
 from payments.core.history import HistoryCode, NoEffect, Params, outcome_code
 from payments.core.import_rule import Decision
@@ -49,6 +49,7 @@ class WriteBatch:
         self._history: list[_PendingHistory] = []
         self._rejections: list[Rejection] = []
         self._charges: dict[ChargeKey, ChargeSaved] = {}
+        self._new_charges: set[ChargeKey] = set()
         self._accounts_to_distribute: set[PatientKey] = set()
 
     def record(self, decision: Decision, entry_id: str | None = None) -> None:
@@ -79,6 +80,8 @@ class WriteBatch:
         its money has to be unapplied.
         """
         self._charges[key_of(event)] = event
+        if before is None:
+            self._new_charges.add(key_of(event))
         self._accounts_to_distribute |= {(each.company_id, each.patient_id) for each in (before, event) if each}
 
     def reject(self, entry: StreamEntry, reason: Reason, error: str) -> None:
@@ -91,14 +94,14 @@ class WriteBatch:
     def write(self, tx: Transaction) -> ImportStats:
         """Write lines, entries, charges, the distribution queue, dead letters and history; return the statistics.
 
-        Raises ConcurrentWriteError if another worker has created one of the new lines, and DBAPIError, for example if
-        a deposit date lies in a month that has been closed.
+        Raises ConcurrentWriteError if another worker has created one of the new lines or charges, and DBAPIError, for
+        example if a deposit date lies in a month that has been closed.
         """
         now = self.run.now
         line_refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
         line_refs |= lines.write(tx, [self.lines[key] for key in self._changed], now)
         entries.post(tx, self._entries, line_refs, Stamp(EntryKind.IMPORT, IMPORT_USER, now))
-        charges.save(tx, self._charges, now)
+        charges.save(tx, self._charges, self._new_charges, now)
         self.stats.to_distribute = distribution.enqueue(tx, self._accounts_to_distribute, now)
         added = dead_letters.add(tx, self._rejections, now)
         duration_ms = self.run.elapsed_ms()

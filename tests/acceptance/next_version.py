@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 # File, text that must occur exactly once, replacement.
 CHANGES = (
-    ("payments/contract/event.py", "    refund_of: ShortText\n", "    refund_of: ShortText\n    tip: ShortText\n"),
+    ("payments/contract/event.py", "    refund_of: PrintedKey\n", "    refund_of: PrintedKey\n    tip: ShortText\n"),
     ("payments/contract/event.py", '_NOT_CONTENT = {"schema_", ', '_NOT_CONTENT = {"tip", "schema_", '),
     (
         "tasks/importing.py",

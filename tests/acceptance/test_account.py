@@ -68,7 +68,8 @@ def test_payment_on_account_is_applied_and_unapplied_immediately(
         "Payment on Account: immediately, oldest date of service first"
     }
 
-    stack.publish(charge(clinic, "old", "0.00", "2026-08-03", version=2))
+    # The patient still owes 10.00 for the new charge, and paid 30.00 too much for the old one.
+    stack.publish(charge(clinic, "old", "-30.00", "2026-08-03", version=2))
     wait_for_account(stack, clinic, "34.00", "0.00")
 
     stack.publish(deletion(clinic, "ahead", version=2))

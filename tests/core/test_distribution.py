@@ -8,16 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.money import dollars
+from payments.core.account import Account, Allocation, AllocationRule, Applied, Charge, DistributionPolicy
 from payments.core.credit import Credit
-from payments.core.distribution import (
-    Account,
-    Allocation,
-    AllocationRule,
-    Applied,
-    Charge,
-    DistributionPolicy,
-    distribute,
-)
+from payments.core.distribution import distribute
 
 TODAY = date(2026, 6, 30)
 MAY, JUNE = date(2026, 5, 10), date(2026, 6, 10)

@@ -25,7 +25,10 @@ SELECT payment_id FROM lines WHERE (application = 'exception' OR reason = 'patie
 # Charges or payments with more applied than is owed or paid, or less than nothing.
 OVERAPPLIED = """
 SELECT 'charge', charge_id, patient_id, sum(amount) FROM allocations LEFT JOIN charges USING (charge_id, patient_id)
-GROUP BY 2, 3, patient_balance HAVING sum(amount) NOT BETWEEN 0 AND coalesce(patient_balance, 0)
+GROUP BY 2, 3, patient_balance, patient_paid
+HAVING sum(amount) NOT BETWEEN 0 AND greatest(0, coalesce(patient_balance + patient_paid, 0))
+UNION ALL
+SELECT 'undetermined', charge_id, patient_id, patient_balance FROM charges WHERE patient_paid IS NULL
 UNION ALL
 SELECT 'payment', payment_id, moved.patient_id, applied FROM (
     SELECT line_ref, patient_id, sum(amount) AS applied FROM allocations GROUP BY 1, 2

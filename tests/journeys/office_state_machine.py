@@ -134,7 +134,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from([*PATIENTS, "more"]),
-        balance=st.sampled_from(["0.00", "15.00", "40.00"]),
+        balance=st.sampled_from(["-5.00", "0.00", "15.00", "40.00"]),
+        patient_paid=st.sampled_from([None, None, "0.00", "25.00"]),
         day=st.sampled_from(["2026-05-08", "2026-06-08"]),
         insurance_open=st.booleans(),
         patient_id=st.sampled_from(["patient", "patient", "other"]),

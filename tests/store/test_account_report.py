@@ -132,7 +132,9 @@ CASES = [
         in_turn(
             lambda each: corrected(each, "25.00"),
             lambda each: owes(each, "25.00"),
-            lambda each: each.publish(saved_charge("visit", "0.00", date_of_service=VISIT, version=2)),
+            lambda each: each.publish(
+                saved_charge("visit", "0.00", patient_paid="0.00", date_of_service=VISIT, version=2)
+            ),
         ),
         ["25.00"],
     ),
@@ -171,7 +173,7 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
         AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
     ]
 
-    office.publish(saved_charge("new", "0.00", date_of_service="2020-06-05", version=2))
+    office.publish(saved_charge("new", "-15.00", date_of_service="2020-06-05", version=2))
     office.distribute_all()
 
     assert account.applied_to(tx, None) == [

@@ -1,20 +1,23 @@
 """Charges: what patients owe for their dates of service."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from payments.contract.event import ChargeSaved
+from payments.contract.money import ZERO, Money
+from payments.core.account import Charge, ChargeKey
 from payments.core.charge import ChargeVersion
-from payments.core.distribution import ChargeKey
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnested
-from payments.store.db.connection import Transaction
+from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import charges
 
 _KEY = ["clinic_id", "charge_id"]
 _COLUMNS = [*_KEY, *ChargeVersion._fields]
-_WRITTEN = [*_COLUMNS, "changed_at"]
+_WRITTEN = [*_COLUMNS, "patient_paid", "changed_at"]
+_IS_SAME = "charges.clinic_id = new.clinic_id AND charges.charge_id = new.charge_id"
 
 
 def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVersion]:
@@ -39,18 +42,53 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
     }
 
 
-def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], now: datetime) -> None:
-    """Insert or update charges. A newer version that another worker has inserted meanwhile is kept.
+def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container[ChargeKey], now: datetime) -> None:
+    """Insert the charges that are `new`, and update the others, which this transaction has locked.
 
-    Locks: the charges, in the order of their keys.
+    Nothing is applied to a new charge yet. The next distribution determines `patient_paid` of the others, unless they
+    state it. Raises ConcurrentWriteError if another worker has created one of the new charges meanwhile. Locks: the
+    new charges, in the order of their keys.
     """
-    rows = [
-        {name: getattr(event, name) for name in _COLUMNS} | {"changed_at": now} for _, event in sorted(saved.items())
-    ]
-    if rows:
-        values = ", ".join(f"{name} = excluded.{name}" for name in ChargeVersion._fields)
-        upsert = (
-            "ORDER BY clinic_id, charge_id ON CONFLICT (clinic_id, charge_id) DO UPDATE "
-            f"SET {values}, {changed_at('charges', 'excluded.changed_at')} WHERE charges.version < excluded.version"
+    rows = [_row(event) | {"changed_at": now} for _, event in sorted(saved.items())]
+    created = [row | {"patient_paid": row["patient_paid"] or ZERO} for row in rows if _key(row) in new]
+    changed = [row for row in rows if _key(row) not in new]
+    if created:
+        statement = insertion(charges, _WRITTEN, "ON CONFLICT DO NOTHING")
+        if tx.execute(text(statement), arrays(created, _WRITTEN)).rowcount < len(created):
+            raise ConcurrentWriteError(f"one of {len(created)} new charges was created by another worker")
+    if changed:
+        values = ", ".join(f"{name} = new.{name}" for name in (*ChargeVersion._fields, "patient_paid"))
+        tx.execute(
+            text(
+                f"UPDATE charges SET {values}, {changed_at('charges', 'new.changed_at')} "
+                f"FROM {unnested(charges, _WRITTEN)} WHERE {_IS_SAME} AND charges.version < new.version"
+            ),
+            arrays(changed, _WRITTEN),
         )
-        tx.execute(text(insertion(charges, _WRITTEN, upsert)), arrays(rows, _WRITTEN))
+
+
+def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: datetime) -> None:
+    """Store `patient_paid`, in dollars, of charges that do not state it. A charge saved again meanwhile is left out.
+
+    Locks: FOR NO KEY UPDATE, in the order of the keys.
+    """
+    columns = [*_KEY, "version", "patient_paid"]
+    rows = [dict(zip(columns, (*charge.key, charge.version, paid), strict=True)) for charge, paid in determined.items()]
+    if rows:
+        lock(tx, (charge.key for charge in determined))
+        tx.execute(
+            text(
+                f"UPDATE charges SET patient_paid = new.patient_paid, {changed_at('charges')} "
+                f"FROM {unnested(charges, columns)} "
+                f"WHERE {_IS_SAME} AND charges.patient_paid IS NULL AND charges.version = new.version"
+            ),
+            arrays(rows, columns) | {"now": now},
+        )
+
+
+def _row(event: ChargeSaved) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in (*_COLUMNS, "patient_paid")}
+
+
+def _key(row: dict[str, Any]) -> ChargeKey:
+    return row["clinic_id"], row["charge_id"]

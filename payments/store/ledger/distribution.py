@@ -7,8 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from payments.contract.money import ZERO
+from payments.core.account import Account, Allocation, Applied, Charge, DistributionPolicy
 from payments.core.credit import Credit, EntryGroup, credit_of
-from payments.core.distribution import Account, Allocation, Applied, Charge, DistributionPolicy
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.bulk import arrays, insertion, unnested
 from payments.store.db.connection import Transaction
@@ -188,8 +188,8 @@ def _refunded_lines(
 def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Charge]]:
     found = tx.execute(
         text(
-            "SELECT company_id, patient_id, clinic_id, charge_id, date_of_service, patient_balance, insurance_open "
-            f"FROM charges JOIN {unnested(patients, _KEY)} USING (company_id, patient_id)"
+            "SELECT company_id, patient_id, clinic_id, charge_id, date_of_service, patient_balance, patient_paid, "
+            f"insurance_open, version FROM charges JOIN {unnested(patients, _KEY)} USING (company_id, patient_id)"
         ),
         rows,
     )
@@ -200,6 +200,8 @@ def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
             date_of_service=row.date_of_service,
             balance=row.patient_balance,
             insurance_open=row.insurance_open,
+            patient_paid=row.patient_paid,
+            version=row.version,
         )
         charges[row.company_id, row.patient_id].append(charge)
     return charges

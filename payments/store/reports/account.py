@@ -13,13 +13,18 @@ from payments.store.db.statement import text
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """A patient's account in dollars: all payments, their unassigned part, and what the patient still owes."""
+    """A patient's account in dollars: all payments, their unassigned part, and what the patient still owes.
+
+    `balance` adds up what is owed for each charge. A charge that the patient overpaid does not reduce what is owed for
+    others: `credit` adds those up.
+    """
 
     patient: str
     payments_total: Money
     unassigned: Money
     balance: Money
     company: str
+    credit: Money
 
 
 class AllocationRow(NamedTuple):
@@ -44,6 +49,17 @@ class AppliedRow(NamedTuple):
 
 
 _OF_CLINICS = "AND (CAST(:clinics AS text[]) IS NULL OR {}.clinic_id = ANY(:clinics))"
+# What is owed for a charge: its balance and the paid part that the balance has deducted, less what is applied to it.
+# Until a distribution has determined the paid part, it is what is applied.
+_CHARGED = """
+LATERAL (SELECT coalesce(sum(greatest(owed, 0.00)), 0.00) AS balance,
+    coalesce(sum(greatest(-owed, 0.00)), 0.00) AS credit, count(*) AS count
+FROM (SELECT patient_balance + coalesce(patient_paid - coalesce(applied, 0.00), 0.00) AS owed
+    FROM charges LEFT JOIN (SELECT clinic_id, charge_id, sum(amount) AS applied FROM allocations
+        WHERE allocations.company_id = patients.company_id AND allocations.patient_id = patients.patient_id
+        GROUP BY 1, 2) AS moved USING (clinic_id, charge_id)
+    WHERE charges.company_id = patients.company_id AND charges.patient_id = patients.patient_id {}) AS owing)
+"""
 _PAYMENT_KEY = "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id"
 _CHARGE_KEY = "allocations.clinic_id || '/' || charge_id"
 
@@ -61,14 +77,13 @@ def summaries(
         "WHERE {1}.company_id = patients.company_id AND {1}.patient_id = patients.patient_id {2})"
     )
     paid = sums.format("amount", "entries", _OF_CLINICS.format("entries"))
-    charged = sums.format("patient_balance", "charges", _OF_CLINICS.format("charges"))
+    charged = _CHARGED.format(_OF_CLINICS.format("charges"))
     of_payment = f"AND line_ref IN (SELECT id FROM lines WHERE true {_OF_CLINICS.format('lines')})"
     applied = sums.format("amount", "allocations", "" if clinics is None else of_payment)
-    settled = sums.format("amount", "allocations", _OF_CLINICS.format("allocations"))
     query = (
         "SELECT patients.patient_id AS patient, paid.total AS payments_total, "
-        "paid.total - applied.total AS unassigned, charged.total - settled.total AS balance, company_id AS company "
-        f"FROM patients, {paid} AS paid, {charged} AS charged, {applied} AS applied, {settled} AS settled "
+        "paid.total - applied.total AS unassigned, charged.balance, company_id AS company, charged.credit "
+        f"FROM patients, {paid} AS paid, {charged} AS charged, {applied} AS applied "
         "WHERE patients.patient_id = :patient_id "
         "AND (CAST(:clinics AS text[]) IS NULL OR paid.count + charged.count > 0) ORDER BY company_id"
     )

@@ -175,7 +175,7 @@ def test_account_and_balancing_have_the_same_keys_on_every_surface(terminal: Ter
     assert tuple(terminal.run(*command.split(), "csv").out.splitlines()[0].split(",")) == BALANCING.keys
     assert tuple(balance) == (*BALANCING.keys, "unexplained_payments")
     assert tuple(account) == ACCOUNT.keys
-    assert tuple(terminal.run("report", "account", "patient", "--format", "json").rows[0])[:5] == ACCOUNT.keys
+    assert tuple(terminal.run("report", "account", "patient", "--format", "json").rows[0])[:6] == ACCOUNT.keys
 
 
 @pytest.mark.parametrize("report", [PAYMENT_LOG, payment_log_sums("method")], ids=lambda report: report.title)

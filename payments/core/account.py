@@ -1,0 +1,141 @@
+"""A patient's account while its payments are distributed: credits, charges, and what is applied (rule D8).
+
+An account is a patient of a company, with all cases together.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from payments.contract.money import ZERO, Money, sums
+from payments.core.credit import Credit
+
+ChargeKey = tuple[str, str]
+"""(clinic, charge)."""
+
+
+class AllocationRule(StrEnum):
+    """The rule that decided an allocation, in the order in which the rules apply."""
+
+    CHARGE_LOWERED = "charge_lowered"
+    PAYMENT_LOWERED = "payment_lowered"
+    REFUNDED = "refunded"
+    ON_ACCOUNT = "on_account"
+    NO_DATE = "no_date"
+    OWN_DATE = "own_date"
+    MORE_THAN_OWN_DATE = "more_than_own_date"
+    AFTER_HOLD = "after_hold"
+
+
+class Charge(NamedTuple):
+    """What a patient still owes for a date of service, in dollars, as the EMR saved it.
+
+    `patient_paid` is what the patient paid and `balance` has deducted: both together are the whole charge. None means
+    what is applied to the charge when it is distributed for the first time after its save.
+    """
+
+    key: ChargeKey
+    date_of_service: date
+    balance: Money
+    insurance_open: bool
+    patient_paid: Money | None = ZERO
+    version: int = 1
+
+
+class Applied(NamedTuple):
+    """The amount of a line that is applied to a charge, in dollars. A newer allocation has a higher id."""
+
+    line_ref: int
+    charge: ChargeKey
+    amount: Money
+    allocation_id: int
+
+
+class Allocation(NamedTuple):
+    """An amount applied to a charge, negative if unapplied, in dollars, and the rule that decided it."""
+
+    line_ref: int
+    charge: ChargeKey
+    amount: Money
+    rule: AllocationRule
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionPolicy:
+    """How a company distributes.
+
+    `as_of` is the day of the run. Rule 4 waits for `hold` after the deposit date. `dos_first` puts rule 2 before
+    rule 1. `immediate_only` leaves the four rules to the nightly run.
+    """
+
+    as_of: date
+    hold: timedelta = timedelta(days=30)
+    dos_first: bool = False
+    immediate_only: bool = False
+
+
+class Account:
+    """A patient's account while its allocations are computed.
+
+    `unapplied` is the amount left of each credit, and `outstanding` the amount left to pay of each charge, in dollars.
+    `determined_paid` is `patient_paid` of the newly saved charges, once it is determined.
+    """
+
+    def __init__(
+        self,
+        policy: DistributionPolicy,
+        credits_: Iterable[Credit],
+        charges: Iterable[Charge],
+        applied: Iterable[Applied],
+    ) -> None:
+        self.policy = policy
+        self.credits = sorted(credits_, key=lambda credit: (credit.deposit_date, credit.entry_id))
+        self.charges = sorted(charges, key=lambda charge: (charge.date_of_service, charge.key))
+        self.applied = sorted(applied, key=lambda each: each.allocation_id, reverse=True)
+        self.unapplied = {credit.line_ref: credit.amount for credit in self.credits}
+        self.outstanding = {charge.key: charge.balance + (charge.patient_paid or ZERO) for charge in self.charges}
+        self.determined_paid: dict[Charge, Money] = {}
+        self.allocations: list[Allocation] = []
+        for each in self.applied:
+            self.unapplied[each.line_ref] = self.unapplied.get(each.line_ref, ZERO) - each.amount
+            self.outstanding[each.charge] = self.outstanding.get(each.charge, ZERO) - each.amount
+
+    @property
+    def newly_saved(self) -> list[Charge]:
+        """The charges that do not state what the patient paid."""
+        return [charge for charge in self.charges if charge.patient_paid is None]
+
+    def determine_paid(self) -> None:
+        """Take the balance of each newly saved charge as the rest after what is applied to the charge now."""
+        applied = sums((each.charge, each.amount) for each in self.applied)
+        for charge in self.newly_saved:
+            self.determined_paid[charge] = applied.get(charge.key, ZERO)
+            self.outstanding[charge.key] = charge.balance
+
+    def allocate(self, line_ref: int, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
+        """Apply an amount of a line to a charge; a negative amount unapplies it."""
+        self.unapplied[line_ref] -= amount
+        self.outstanding[charge] -= amount
+        self.allocations.append(Allocation(line_ref, charge, amount, rule))
+
+    def unapply(self, applied: Sequence[Applied], amount: Money, rule: AllocationRule) -> None:
+        """Unapply up to `amount` of these allocations, the newest first."""
+        for index, each in enumerate(self.applied):
+            part = min(each.amount, amount)
+            if each in applied and part > ZERO:
+                self.allocate(each.line_ref, each.charge, -part, rule)
+                self.applied[index] = each._replace(amount=each.amount - part)
+                amount -= part
+
+    def apply(self, credit: Credit, charges: Iterable[Charge], rule: AllocationRule) -> None:
+        """Apply the unapplied amount of a credit to charges, in their order."""
+        for charge in charges:
+            part = min(self.unapplied[credit.line_ref], self.outstanding[charge.key])
+            if part > ZERO:
+                self.allocate(credit.line_ref, charge.key, part, rule)
+
+    def charges_due_from_patient(self) -> Iterator[Charge]:
+        """Yield the charges that are closed to insurance, oldest first."""
+        return (charge for charge in self.charges if not charge.insurance_open)

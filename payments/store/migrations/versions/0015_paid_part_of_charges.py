@@ -1,0 +1,16 @@
+"""Add what the patient paid and the balance of a charge has deducted.
+
+Before, the balance of a charge was read as the amount before any payment. Rows from then keep that reading: they have
+deducted 0.00.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+
+
+def upgrade() -> None:
+    for table in ("charges", "charges_was"):
+        op.add_column(table, sa.Column("patient_paid", sa.Numeric(12, 2), nullable=True, server_default="0"))
