@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from payments.contract.money import Money, total
-from payments.core.month import Month, MonthState
+from payments.core.month import LockDate, Month, MonthState
 
 
 class ClosingError(ValueError):
@@ -52,19 +52,38 @@ class Snapshot(NamedTuple):
         return hashlib.blake2b(self.to_canonical_json().encode(), digest_size=32).digest()
 
 
-def check_may_close(company_id: str, month: Month, today: date, state: MonthState, earlier: Sequence[Month]) -> None:
-    """Check that a month may be closed. `earlier` are the earlier months with entries that are not closed.
+class CloseProgress(NamedTuple):
+    """The facts that decide whether a month may be closed.
 
-    Raises ClosingError if the month is closed, has not ended, or an earlier month is not closed.
-
-    An interrupted close may always continue, even if an earlier month received entries meanwhile.
+    `state` is the state stored for the month. `months_with_entries` are the company's months up to this one that have
+    entries and were not closed themselves.
     """
-    if state is MonthState.CLOSING:
+
+    state: MonthState
+    lock_date: LockDate = LockDate()
+    months_with_entries: Sequence[Month] = ()
+
+
+def check_may_close(company_id: str, month: Month, today: date, progress: CloseProgress) -> None:
+    """Check that a month may be closed (rule D7).
+
+    Raises ClosingError if the month is or counts as closed, has not ended, or an earlier month with entries is open.
+
+    An interrupted close may always continue. A month before the lock date may be closed only to store the totals of
+    entries that it has, or if it was scheduled before a later month was closed.
+    """
+    if progress.state is MonthState.CLOSING:
         return
-    if state is MonthState.CLOSED:
+    if progress.state is MonthState.CLOSED:
         raise ClosingError(company_id, month, "it is closed already")
     if Month.of(today) <= month:
         raise ClosingError(company_id, month, f"it has not ended; today is {today}")
-    if earlier:
-        problem = f"{earlier[0]} has entries and is not closed; earlier months come first"
-        raise ClosingError(company_id, month, problem, comes_after=earlier[0])
+    if progress.lock_date.is_closed(month):
+        if progress.state is MonthState.OPEN and month not in progress.months_with_entries:
+            latest = f"{progress.lock_date.closed_through} is closed, and every month before it"
+            raise ClosingError(company_id, month, f"it counts as closed already: {latest}")
+        return
+    for earlier in progress.months_with_entries:
+        if earlier < month and not progress.lock_date.is_closed(earlier):
+            problem = f"{earlier} has entries and is not closed; earlier months come first"
+            raise ClosingError(company_id, month, problem, comes_after=earlier)

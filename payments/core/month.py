@@ -50,3 +50,25 @@ class Month(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.number:02d}"
+
+
+class LockDate(NamedTuple):
+    """How far a company's months are locked: its latest CLOSED month, and its latest month that is CLOSING.
+
+    Every month up to the latest CLOSED month counts as closed, whether or not it was closed itself (rule D7). Every
+    month up to one that is CLOSING counts as closing. None: there is no such month.
+    """
+
+    closed_through: Month | None = None
+    closing_through: Month | None = None
+
+    def is_closed(self, month: Month) -> bool:
+        """Return whether a month counts as closed. This is final: no month is ever reopened."""
+        return self.closed_through is not None and month <= self.closed_through
+
+    def state(self, month: Month, stored: MonthState = MonthState.OPEN) -> MonthState:
+        """Return the state that a month counts as, given the state that is stored for it."""
+        if self.is_closed(month):
+            return MonthState.CLOSED
+        is_closing = self.closing_through is not None and month <= self.closing_through
+        return MonthState.CLOSING if is_closing else stored

@@ -188,7 +188,10 @@ def _check_deposit_date(tx: Transaction, line: Line, finding: StoredFinding, day
     if day.year < YEAR_FIRST:
         raise AdjustmentError(finding.id, f"deposit date {day}: the earliest year is {YEAR_FIRST}")
     if not _is_open(tx, line, {day}):
-        raise AdjustmentError(finding.id, f"deposit date {day}: that month is closed; choose a date in an open month")
+        closed_through = months.lock_date(tx, line.company_id).closed_through
+        until = f", as is every month up to {closed_through}" if closed_through else ""
+        problem = f"deposit date {day}: that month is closed{until}; choose a date in an open month"
+        raise AdjustmentError(finding.id, problem)
 
 
 def _is_open(tx: Transaction, line: Line, days: Iterable[date]) -> bool:

@@ -11,7 +11,7 @@ from payments.contract.money import Money
 from payments.core.close import ClosingError, Snapshot, check_may_close
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics, month_close
+from payments.store.ledger import clinics, month_close, months
 from payments.store.ledger.month_close import MonthRow
 from payments.store.reports import close_warnings as warnings_report
 from payments.store.reports.close_warnings import CloseWarning
@@ -30,8 +30,8 @@ class Verification(NamedTuple):
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
     """Schedule a month to be closed in the coming night, and return the warnings to resolve before closing.
 
-    Locks the month's row. Raises ClosingError if the month has not ended, is closed or CLOSING, or if an earlier month
-    with entries is not closed.
+    Locks the month's row. Raises ClosingError if the month has not ended, is or counts as closed, is CLOSING, or if an
+    earlier month with entries is not closed.
     """
     state = month_close.lock_state(tx, company_id, month)
     _check(tx, company_id, month, state, now)
@@ -67,10 +67,11 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
 def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, who: str | None) -> None:
     """Set a month to CLOSING, so that new imports of it wait. Commit before `finish_close`.
 
-    `who` is None for the nightly task. Locks the month's row. Raises ClosingError if the month has not ended, if it is
-    closed, or if an earlier month with entries is not closed.
+    `who` is None for the nightly task. Locks the month and the earlier open months, after every import into them.
+    Raises ClosingError if the month has not ended, if it is or counts as closed, or if an earlier month with entries is
+    not closed.
     """
-    state = month_close.lock_state(tx, company_id, month)
+    state = month_close.lock_states_through(tx, company_id, month)
     _check(tx, company_id, month, state, now)
     if state is not MonthState.CLOSING:
         month_close.set_state(tx, (company_id, month), MonthState.CLOSING, now, who)
@@ -120,6 +121,11 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
     return month_close.list_months(tx, company_id)
 
 
+def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
+    """Return the state that a month counts as, whether or not it has a row (rule D7). Takes no lock."""
+    return months.load_state(tx, company_id, month)
+
+
 def _check(tx: Transaction, company_id: str, month: Month, state: MonthState, now: datetime) -> None:
     today = clinics.local_date(tx, company_id, now)
-    check_may_close(company_id, month, today, state, month_close.earlier_open_months(tx, company_id, month))
+    check_may_close(company_id, month, today, month_close.load_progress(tx, company_id, month, state))

@@ -8,7 +8,7 @@ from payments.core.eligibility import exclusion_reason
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics, month_close
+from payments.store.ledger import clinics, months
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def preview_payment(
     clinic = clinics.load(tx, [clinic_id]).get(clinic_id)
     if clinic is None:
         return EligibilityPreview(Reason.INTEGRATION_OFF, MonthState.OPEN, is_known=False)
-    state = month_close.load_state(tx, clinic.company_id, Month.of(day))
+    state = months.load_state(tx, clinic.company_id, Month.of(day))
     reason = exclusion_reason(clinic.settings_at(now), charge_type)
     (company,) = clinics.list_companies(tx, [clinic_id])
     return EligibilityPreview(reason, state, is_adjusted_automatically=company.adjustments == "auto")

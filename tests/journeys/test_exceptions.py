@@ -88,7 +88,13 @@ def test_accepting_twice_posts_once(tx: Transaction) -> None:
 @pytest.mark.parametrize(
     ("day", "problem"),
     [
-        (date(2020, 4, 30), "deposit date 2020-04-30: that month is closed; choose a date in an open month"),
+        *(
+            (
+                day,
+                f"deposit date {day}: that month is closed, as is every month up to 2020-04; choose a date in an open",
+            )
+            for day in (date(2020, 4, 30), date(2020, 3, 31), date(2019, 4, 30))
+        ),
         (date(206, 6, 1), "deposit date 0206-06-01: the earliest year is 1900"),
         (date(2020, 6, 11), "deposit date 2020-06-11 is in the future; today is 2020-06-10"),
     ],

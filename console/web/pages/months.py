@@ -45,9 +45,10 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
         companies = [each.company for each in configuring.show_companies(tx)]
         company = choice.company or (companies[0] if companies else None)
         months = closing.list_months(tx, company) if company else []
-    # By default the next month to close is selected.
-    name = choice.month or next((row.month for row in months if row.state is not MonthState.CLOSED), None)
-    selected = _parse_month(name) if company and name else None
+        # By default the next month to close is selected.
+        name = choice.month or next((row.month for row in months if row.state is not MonthState.CLOSED), None)
+        selected = _parse_month(name) if company and name else None
+        state = closing.month_state(tx, company, selected) if company and selected else MonthState.OPEN
     return context.page(
         "months.html",
         report=MONTHS,
@@ -56,7 +57,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
         company=company,
         months=list(reversed(months)),
         selected=str(selected) if selected else None,
-        row=next((row for row in months if selected and row.month == str(selected)), None),
+        state=state,
         close=_read_close(context, company, selected) if company and selected else None,
     )
 

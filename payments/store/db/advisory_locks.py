@@ -1,4 +1,8 @@
-"""The ids of all PostgreSQL advisory locks of the project. Each is held until the end of its transaction."""
+"""The ids of all PostgreSQL advisory locks of the project. Each is held until the end of its transaction.
+
+No other module and no migration names an id. An id is never reused for another purpose, because processes of the
+previous release run beside new ones during an upgrade.
+"""
 
 from enum import IntEnum
 
@@ -7,16 +11,25 @@ from payments.store.db.statement import text
 
 
 class AdvisoryLock(IntEnum):
-    """What an advisory lock serializes."""
+    """What an advisory lock serializes. The value is its id; of a lock per company, the first part of its id."""
 
     MIGRATION = 7_250_001
-    DISTRIBUTION = 7_250_002  # make_partitions() and drop_partitions() take it too (migration 0012)
+    DISTRIBUTION = 7_250_002
     NIGHTLY_DISTRIBUTION = 7_250_003
+    PARTITIONS = 7_250_004  # creating and dropping partitions
+    MONTH_STATES = 7_250_005  # per company: changing the state of its months
+    MONTH_ROWS = 7_250_006  # per company: a close waits for transactions that add a row to company_months
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:
     """Acquire an advisory lock (exclusive), waiting for the transaction that holds it."""
     tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": int(lock)})
+
+
+def acquire_for(tx: Transaction, lock: AdvisoryLock, company_id: str) -> None:
+    """Acquire the advisory lock of one company (exclusive), waiting for transactions that hold it."""
+    key = {"lock": int(lock), "company_id": company_id}
+    tx.execute(text("SELECT pg_advisory_xact_lock(CAST(:lock AS integer), hashtext(:company_id))"), key)
 
 
 def try_acquire(tx: Transaction, lock: AdvisoryLock) -> bool:

@@ -74,8 +74,7 @@ def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
             f"FROM lines WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS} "
             "GROUP BY 1, 2, 3, 4, 5, 6) "
             "SELECT clinic_id, charge_type, internal_payment, reason, month, "
-            "coalesce(state = 'CLOSED', false) AS is_closed, line_count, total "
-            "FROM selected LEFT JOIN company_months USING (company_id, month)"
+            "coalesce(month <= months_closed_through(company_id), false) AS is_closed, line_count, total FROM selected"
         ),
         _parameters(feed_filter),
     )

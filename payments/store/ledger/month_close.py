@@ -5,18 +5,23 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money, dollars
-from payments.core.close import MonthSum, Snapshot
+from payments.core.close import CloseProgress, MonthSum, Snapshot
 from payments.core.month import Month, MonthState
+from payments.store.db.advisory_locks import AdvisoryLock, acquire_for
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.ledger.months import CompanyMonth
+from payments.store.ledger.months import CompanyMonth, lock_date
 
 _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
 
 @dataclass(frozen=True, slots=True)
 class MonthRow:
-    """A month of a company, for display. The total is in dollars; for a closed month it is that of the close."""
+    """A month of a company, for display, with the state that it counts as.
+
+    The total is in dollars; for a month that was closed itself it is that of the close. `closed_at` is None for a month
+    that only counts as closed, because a later one is.
+    """
 
     company: str
     month: str
@@ -35,23 +40,49 @@ class SnapshotCheck(NamedTuple):
 
 
 def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the state of a month. A month without a row is inserted as OPEN.
+    """Return the stored state of a month. A month without a row is inserted as OPEN.
 
-    Locks: its row FOR UPDATE; waits for every import that has share-locked it.
+    Locks: the company's advisory lock MONTH_STATES, then the month's row FOR UPDATE; waits for every import that has
+    share-locked it.
     """
+    _begin_change(tx, company_id, month)
+    return _lock_rows(tx, company_id, month, "month = :month")[month]
+
+
+def lock_states_through(tx: Transaction, company_id: str, month: Month) -> MonthState:
+    """Return the stored state of a month, after every import into an open month up to it has ended.
+
+    Locks: as `lock_state`; of the earlier months, those that are not closed, oldest first; then the company's advisory
+    lock MONTH_ROWS, which waits for imports that add a month; then the months that they added.
+    """
+    _begin_change(tx, company_id, month)
+    through = "(month = :month OR month < :month AND state <> 'CLOSED')"
+    _lock_rows(tx, company_id, month, through)
+    acquire_for(tx, AdvisoryLock.MONTH_ROWS, company_id)
+    return _lock_rows(tx, company_id, month, through)[month]
+
+
+def _begin_change(tx: Transaction, company_id: str, month: Month) -> None:
+    acquire_for(tx, AdvisoryLock.MONTH_STATES, company_id)
     tx.execute(
         text("INSERT INTO company_months (company_id, month) VALUES (:company_id, :month) ON CONFLICT DO NOTHING"),
         _key(company_id, month),
     )
-    state = tx.execute(
-        text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month FOR UPDATE"),
+
+
+def _lock_rows(tx: Transaction, company_id: str, month: Month, condition: str) -> dict[Month, MonthState]:
+    found = tx.execute(
+        text(
+            f"SELECT month, state FROM company_months WHERE company_id = :company_id AND {condition} "
+            "ORDER BY month FOR UPDATE"
+        ),
         _key(company_id, month),
     )
-    return MonthState(state.scalar_one())
+    return {Month.of(row.month): MonthState(row.state) for row in found}
 
 
 def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the state of a month; OPEN if it has no row. Takes no lock."""
+    """Return the stored state of a month; OPEN if it has no row. Takes no lock."""
     found = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
         _key(company_id, month),
@@ -137,17 +168,18 @@ def check_snapshot(tx: Transaction, company_id: str, month: Month, snapshot: Sna
     return SnapshotCheck(**row) if row else None
 
 
-def earlier_open_months(tx: Transaction, company_id: str, month: Month) -> list[Month]:
-    """Return the company's earlier months that have entries and are not closed, oldest first."""
-    found = tx.execute(
+def load_progress(tx: Transaction, company_id: str, month: Month, state: MonthState) -> CloseProgress:
+    """Return the facts that decide whether a month in this stored state may be closed. Takes no lock."""
+    months = tx.execute(
         text(
-            "SELECT month FROM company_months AS earlier WHERE company_id = :company_id AND month < :month "
+            "SELECT month FROM company_months AS earlier WHERE company_id = :company_id AND month <= :month "
             "AND state <> 'CLOSED' AND EXISTS (SELECT FROM entries WHERE entries.company_id = earlier.company_id "
             "AND deposit_date >= earlier.month AND deposit_date < earlier.month + interval '1 month') ORDER BY month"
         ),
         _key(company_id, month),
     )
-    return [Month.of(first_day) for first_day in found.scalars()]
+    with_entries = [Month.of(first_day) for first_day in months.scalars()]
+    return CloseProgress(state, lock_date(tx, company_id), tuple(with_entries))
 
 
 class MonthToClose(NamedTuple):
@@ -182,7 +214,11 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
         ),
         {"company_id": company_id},
     )
-    return [MonthRow(**{**row, "state": MonthState(row["state"])}) for row in found.mappings()]
+    lock = lock_date(tx, company_id)
+    return [
+        MonthRow(**{**row, "state": lock.state(Month.parse(row["month"]), MonthState(row["state"]))})
+        for row in found.mappings()
+    ]
 
 
 def _key(company_id: str, month: Month) -> dict[str, object]:

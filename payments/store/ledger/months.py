@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from payments.core.month import Month, MonthState
+from payments.core.month import LockDate, Month, MonthState
 from payments.store.db.bulk import arrays, insertion, unnested
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -15,19 +15,54 @@ _KEY = ["company_id", "month"]
 
 
 def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    """Return the states of months, which cannot change until the transaction ends (rule D3).
+    """Return the states that months count as, which cannot change until the transaction ends (rules D3 and D7).
 
-    Months without a row are inserted as OPEN. Locks: FOR SHARE, in the order (company, month); waits for a close in
-    progress.
+    Months without a row are inserted as OPEN, unless they lie before the company's lock date. Locks: FOR SHARE, in the
+    order (company, month); waits for a close in progress.
     """
     keys = sorted(set(wanted))
+    if not keys:
+        return {}
+    companies = {company_id for company_id, _ in keys}
     found = _share_lock(tx, keys)
     missing = [key for key in keys if key not in found]
     if missing:
+        # No lock is needed for a month that counts as closed: it remains so.
+        dates = lock_dates(tx, companies)
+        missing = [(company_id, month) for company_id, month in missing if not dates[company_id].is_closed(month)]
         rows = _rows(missing)
         tx.execute(text(insertion(company_months, _KEY, "ON CONFLICT DO NOTHING")), arrays(rows, _KEY))
         found |= _share_lock(tx, missing)
-    return found
+    # Read after the rows are locked: a close that had them locked may have changed the dates.
+    dates = lock_dates(tx, companies)
+    return {key: dates[key[0]].state(key[1], found.get(key, MonthState.OPEN)) for key in keys}
+
+
+def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
+    """Return the state that a month counts as. Takes no lock."""
+    stored = tx.execute(
+        text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
+        {"company_id": company_id, "month": month.first_day},
+    )
+    state = MonthState(stored.scalar_one_or_none() or MonthState.OPEN)
+    return lock_date(tx, company_id).state(month, state)
+
+
+def lock_date(tx: Transaction, company_id: str) -> LockDate:
+    """Return how far a company's months are locked. Takes no lock."""
+    return lock_dates(tx, [company_id])[company_id]
+
+
+def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockDate]:
+    """Return how far the months of companies are locked. Takes no lock."""
+    found = tx.execute(
+        text(
+            "SELECT company_id, months_closed_through(company_id) AS closed, months_closing_through(company_id) "
+            "AS closing FROM unnest(CAST(:company_ids AS text[])) AS company_id"
+        ),
+        {"company_ids": sorted(set(company_ids))},
+    )
+    return {row.company_id: LockDate(*(day and Month.of(day) for day in (row.closed, row.closing))) for row in found}
 
 
 def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
@@ -46,11 +81,13 @@ def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMo
 
 
 def closed_at(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
-    """Return when these months were closed. Months that are not closed are left out."""
+    """Return since when these months count as closed. Months that do not are left out."""
     found = tx.execute(
         text(
-            "SELECT company_months.company_id, company_months.month, closed_at FROM company_months "
-            f"JOIN {unnested(company_months, _KEY)} USING (company_id, month) WHERE closed_at IS NOT NULL"
+            "SELECT new.company_id, new.month, min(closed_at) AS closed_at "
+            f"FROM {unnested(company_months, _KEY)} JOIN company_months AS closed "
+            "ON closed.company_id = new.company_id AND closed.month >= new.month "
+            "WHERE closed_at IS NOT NULL GROUP BY 1, 2"
         ),
         arrays(_rows(sorted(set(wanted))), _KEY),
     )
