@@ -19,7 +19,7 @@ def sentence(error: BaseException) -> str | None:
     """Return the sentence that describes an anticipated error, or None for an unexpected one."""
     from config.engines import NotRunningError
     from config.settings import SettingsError
-    from emr.client import FeedError
+    from emr.errors import FeedError
     from emr.synthea_files import ExportError
     from payments.access.authentication import UserError
     from payments.journeys.adjusting import AdjustmentError

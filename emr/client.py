@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import UUID, uuid5
@@ -16,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthorizationError
 from redis.retry import Retry
 
+from emr.errors import FeedRefusedError, FeedUnreachableError
 from payments.contract.event import ChargeSaved, Event, PatientSaved, PaymentDeleted, PaymentSaved
 from payments.contract.money import dollars
 from payments.contract.partial_event import read_partial_event
@@ -29,6 +29,7 @@ STREAM_DEFAULT = "emr:payments"
 SOCKET_TIMEOUT_SECONDS = 15
 CONNECT_TIMEOUT_SECONDS = 5
 CHUNK_EVENTS = 500
+CHUNK_BYTES = 4 * 1024 * 1024
 _EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
 
 Entry = tuple[str, dict[str, bytes | str]]
@@ -49,32 +50,6 @@ class SigningKey:
     def sign(self, body: bytes) -> str:
         """Return the signature of an event's bytes."""
         return signature_of(body, self.name, self.secret)
-
-
-class FeedError(Exception):
-    """The feed did not accept the events. Some of the unconfirmed events may have arrived."""
-
-    _verb = "did not accept"
-    _advice = "Publish again once it answers"
-
-    def __init__(self, server: str, problem: str, confirmed_count: int = 0) -> None:
-        self.server = server
-        self.confirmed_count = confirmed_count
-        super().__init__(
-            f"Redis at {server} {self._verb} the events ({problem}); {confirmed_count} were confirmed. "
-            f"{self._advice}: the event ids make a repeat harmless."
-        )
-
-
-class FeedUnreachableError(FeedError):
-    """Redis did not answer in time."""
-
-
-class FeedRefusedError(FeedError):
-    """Redis answered with an error: no permission, out of memory, read-only, or the key is not a stream."""
-
-    _verb = "rejected"
-    _advice = "Fix the cause and publish again"
 
 
 def event_id_for(event_type: str, *key: str, version: int) -> UUID:
@@ -151,7 +126,7 @@ class PaymentFeed:
         chunk: int = CHUNK_EVENTS,
         on_progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Publish events in order, `chunk` of them a round trip, and return their number.
+        """Publish events in order, up to `chunk` of them a round trip, and return their number.
 
         One chunk is in memory at a time. `on_progress` receives the number of confirmed events after each chunk. Raises
         FeedUnreachableError or FeedRefusedError with the confirmed number; the next chunk may have arrived in part.
@@ -180,7 +155,7 @@ class PaymentFeed:
     ) -> None:
         self.close()
 
-    def _stream_of(self, body: bytes) -> str:
+    def stream_of(self, body: bytes) -> str:
         """Return the stream that an event belongs to. With one stream the body is not parsed."""
         if self.streams == 1:
             return self.stream
@@ -188,7 +163,7 @@ class PaymentFeed:
 
     def _send(self, bodies: list[bytes]) -> list[bytes]:
         """Add an entry for each body in one round trip, and return the entry ids."""
-        entries: list[Entry] = [(self._stream_of(body), self._fields(body)) for body in bodies]
+        entries: list[Entry] = [(self.stream_of(body), self._fields(body)) for body in bodies]
         with self._traced(entries), self._redis.pipeline(transaction=False) as pipeline:
             for stream, fields in entries:
                 pipeline.xadd(stream, cast("dict[Any, Any]", fields))
@@ -245,5 +220,14 @@ def _server_name(connection: redis.Redis) -> str:
 
 
 def _chunks(bodies: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    while chunk := list(islice(bodies, size)):
+    """Yield chunks of up to `size` events. A chunk is complete when it has reached CHUNK_BYTES."""
+    chunk: list[bytes] = []
+    byte_count = 0
+    for body in bodies:
+        chunk.append(body)
+        byte_count += len(body)
+        if len(chunk) == size or byte_count >= CHUNK_BYTES:
+            yield chunk
+            chunk, byte_count = [], 0
+    if chunk:
         yield chunk

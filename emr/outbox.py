@@ -8,7 +8,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from emr.client import CHUNK_EVENTS, FeedError, PaymentFeed, Publishable, body_of
+from emr.client import CHUNK_EVENTS, PaymentFeed, Publishable, body_of
+from emr.errors import FeedError
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS payment_outbox (

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, NamedTuple
 
@@ -19,6 +20,7 @@ from console.cli.arguments import day
 from console.cli.progress import counter
 from console.cli.session import Installation, current_installation, current_user, open_transaction
 from console.cli.terminal import print_line
+from console.errors import CommandError
 from console.plurals import plural
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 _CHUNKS_A_SECOND = 10
+# A limit for reading, far above that of an event, which Billing checks.
+_LINE_BYTES_MAX = 1024 * 1024
 # One year inside the range of the event contract, because events have dates before and after their day.
 _FIRST_DAY, _LAST_DAY = date(1901, 1, 1), date(2998, 12, 31)
 
@@ -63,7 +67,10 @@ def publish(
         typer.Option(metavar="KEYS", help="Sign each event with its company's last key in this file."),
     ] = None,
 ) -> None:
-    """Publish each line of a file unchanged. Billing rejects invalid events with the reason."""
+    """Publish each line of a file unchanged. Billing rejects invalid events with the reason.
+
+    Blank lines, line ends and a byte order mark at the beginning of the file are not published.
+    """
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
         at, sign = current_installation(), _signing(sign_with) if sign_with else None
         _print_count(_send(at, _lines(lines), sign=sign), at)
@@ -210,9 +217,23 @@ def _tracer(at: Installation) -> Iterator[Tracer | None]:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    for line in file:
-        if body := line.rstrip(b"\r\n"):
-            yield body
+    """Yield the lines that are not blank, unchanged, without their line ends and a byte order mark of the file.
+
+    Raises CommandError for a file in UTF-16 and for an endless line. Billing judges the content.
+    """
+    for number in count(1):
+        line = file.readline(_LINE_BYTES_MAX + 1)
+        if not line:
+            return
+        if number == 1:
+            if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise CommandError("line 1: the file is UTF-16; save it as UTF-8. Nothing was published", exit_status=2)
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if len(line) > _LINE_BYTES_MAX:
+            problem = f"line {number}: more than {_LINE_BYTES_MAX:,} bytes; the lines before it may have been published"
+            raise CommandError(problem, exit_status=2)
+        if line.strip():
+            yield line.rstrip(b"\r\n")
 
 
 def _paced(events: Iterable[Publishable], rate: int) -> Iterator[Publishable]:

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from emr.client import FeedRefusedError, FeedUnreachableError, PaymentFeed, SigningKey
+from emr.client import PaymentFeed, SigningKey
+from emr.errors import FeedRefusedError, FeedUnreachableError
 from payments.contract.event import Event, PatientSaved, read_event
 from payments.contract.signature import signature_of
 

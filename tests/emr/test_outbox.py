@@ -10,7 +10,8 @@ import psycopg
 import pytest
 import redis
 
-from emr.client import FeedUnreachableError, PaymentFeed
+from emr.client import PaymentFeed
+from emr.errors import FeedUnreachableError
 from emr.outbox import Relay, create_table, waiting, write
 from tests.engines import scratch_database
 

@@ -18,7 +18,8 @@ from kombu.exceptions import OperationalError
 
 from config.celery import celery_settings
 from config.settings import read_settings
-from emr.client import FeedError, PaymentFeed
+from emr.client import PaymentFeed
+from emr.errors import FeedError
 from payments.core.month import Month
 from payments.store.db.connection import transaction
 from tasks import health

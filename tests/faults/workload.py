@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from emr.client import FeedError, PaymentFeed, body_of
+from emr.client import PaymentFeed, body_of
+from emr.errors import FeedError
 from emr.simulator import clinics_of, simulate
 from payments.journeys import configuring
 from payments.journeys.configuring import SettingsUpdate

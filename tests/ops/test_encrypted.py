@@ -16,7 +16,8 @@ from sqlalchemy.exc import OperationalError
 from config.celery import fail_fast
 from config.engines import Engines
 from config.urls import default_broker_url
-from emr.client import FeedUnreachableError, PaymentFeed
+from emr.client import PaymentFeed
+from emr.errors import FeedUnreachableError
 from payments.store.db.connection import connect, is_reachable
 from tasks.resources import connect_redis
 from tests.builders.events import saved_payment

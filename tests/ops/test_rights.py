@@ -20,7 +20,8 @@ from config.celery import IMPORTS, celery_settings
 from config.engines import Engines
 from config.settings import read_settings
 from devstack.postgres_binaries import postgres_program
-from emr.client import FeedRefusedError, PaymentFeed
+from emr.client import PaymentFeed
+from emr.errors import FeedRefusedError
 from payments.access import audit
 from payments.access.audit import AuditEntry
 from payments.journeys import retention

@@ -16,7 +16,8 @@ from sqlalchemy import text
 
 from config.settings import SettingsError, read_settings
 from config.tracing import tracer_provider
-from emr.client import FeedRefusedError, PaymentFeed
+from emr.client import PaymentFeed
+from emr.errors import FeedRefusedError
 from payments.journeys import importing as journey
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module

@@ -98,6 +98,50 @@ def test_publish_sends_each_line_unchanged(terminal: Terminal, feed: redis.Redis
     assert bodies(feed) == [b'{"a": 1}', b"{broken \xff", b'  {"b": 2}  ', b'{"last": 3}']
 
 
+LARGE = b'{"memo": "' + b"x" * 70_000 + b'"}'
+FILES = {
+    "byte order mark": (b'\xef\xbb\xbf{"a": 1}\n{"b": 2}\n', [b'{"a": 1}', b'{"b": 2}']),
+    "byte order mark in the middle": (b'{"a": 1}\n\xef\xbb\xbf{"b": 2}\n', [b'{"a": 1}', b'\xef\xbb\xbf{"b": 2}']),
+    "CR LF": (b'{"a": 1}\r\n\r\n{"b": 2}\r\n', [b'{"a": 1}', b'{"b": 2}']),
+    "lines of white space": (b'\n \t\n{"a": 1}\n  \r\n\x0c\n', [b'{"a": 1}']),
+    "not UTF-8": (b'{"a": "\xff\xfe"}\n\x00\n', [b'{"a": "\xff\xfe"}', b"\x00"]),
+    "above the size of an event": (LARGE + b'\n{"b": 2}\n', [LARGE, b'{"b": 2}']),
+    "line separators of Unicode": ('{"a": "\u2028\x85"}\n'.encode(), ['{"a": "\u2028\x85"}'.encode()]),
+    "nothing": (b"", []),
+    "a byte order mark alone": (b"\xef\xbb\xbf\n", []),
+}
+
+
+@pytest.mark.parametrize(("content", "published"), FILES.values(), ids=FILES)
+def test_publish_leaves_out_what_belongs_to_the_file_and_not_to_a_line(
+    terminal: Terminal, feed: redis.Redis, tmp_path: Path, content: bytes, published: list[bytes]
+) -> None:
+    (tmp_path / "events.jsonl").write_bytes(content)
+
+    result = terminal.run("emr", "publish", str(tmp_path / "events.jsonl"))
+
+    assert (result.status, result.err) == (0, "")
+    assert bodies(feed) == published
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"a": 1}\n'.encode("utf-16"), "line 1: the file is UTF-16; save it as UTF-8. Nothing was published"),
+        (b"x" * (1024 * 1024 + 1), "line 1: more than 1,048,576 bytes; the lines before it may have been published"),
+    ],
+)
+def test_publish_refuses_a_file_that_is_no_lines_of_text(
+    terminal: Terminal, feed: redis.Redis, tmp_path: Path, content: bytes, told: str
+) -> None:
+    (tmp_path / "events.jsonl").write_bytes(content)
+
+    result = terminal.run("emr", "publish", str(tmp_path / "events.jsonl"))
+
+    assert (result.status, result.out, result.err) == (2, "", f"payments: {told}\n")
+    assert bodies(feed) == []
+
+
 def test_publish_reads_stdin(terminal: Terminal, feed: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b'{"a": 1}\n')))
 

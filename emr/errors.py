@@ -1,0 +1,27 @@
+"""Errors of publishing."""
+
+
+class FeedError(Exception):
+    """The feed did not accept the events. Some of the unconfirmed events may have arrived."""
+
+    _verb = "did not accept"
+    _advice = "Publish again once it answers"
+
+    def __init__(self, server: str, problem: str, confirmed_count: int = 0) -> None:
+        self.server = server
+        self.confirmed_count = confirmed_count
+        super().__init__(
+            f"Redis at {server} {self._verb} the events ({problem}); {confirmed_count} were confirmed. "
+            f"{self._advice}: the event ids make a repeat harmless."
+        )
+
+
+class FeedUnreachableError(FeedError):
+    """Redis did not answer in time."""
+
+
+class FeedRefusedError(FeedError):
+    """Redis answered with an error: no permission, out of memory, read-only, or the key is not a stream."""
+
+    _verb = "rejected"
+    _advice = "Fix the cause and publish again"
