@@ -6,7 +6,7 @@ from payments.core.import_stats import ImportStats
 from tasks import wire_names
 from tasks.app import app
 from tasks.enqueue import clear_enqueued, enqueue_once
-from tasks.feed import import_attempt
+from tasks.feed import import_attempt, retry_attempt
 from tasks.resources import Resources, get_resources
 
 DUE_LIMIT = 500
@@ -40,7 +40,7 @@ def retry_due(**_future: object) -> str:
     """Re-evaluate due lines and dead letters for a time slice. Another message continues with the rest."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_DUE)
-    stats, has_more = import_attempt.retry_due(resources, DUE_LIMIT)
+    stats, has_more = retry_attempt.retry_due(resources, DUE_LIMIT)
     if has_more:
         enqueue_once(resources.broker, wire_names.RETRY_DUE)
     return _finish(resources, [stats])

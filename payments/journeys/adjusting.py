@@ -147,7 +147,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
     if finding.status is not FindingStatus.OPEN:
         raise AdjustmentError(finding_id, f"it is {_words(finding.status)} already")
     if finding.dead_letter_id is not None:
-        dead_letters.close(tx, [finding.dead_letter_id], now)
+        dead_letters.close(tx, finding.dead_letter_id, now)
     if finding.version == line.version and (settled := acknowledged(line)) is not line:
         lines.write(tx, [settled], now)
     findings.close(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)

@@ -14,6 +14,7 @@ from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSave
 from payments.contract.stream_entry import StreamEntry, read_entry
 from payments.core.account import ChargeKey
 from payments.core.charge import ChargeVersion, check_charge_version, key_of
+from payments.core.due_items import DueItems
 from payments.core.history import NoEffect
 from payments.core.import_rule import VersionCheck, check_version, decide
 from payments.core.import_stats import ImportStats, RunContext
@@ -75,13 +76,17 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
     return _process(tx, batch, seen, run)
 
 
-def retry_dead_letters(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
-    """Process up to `limit` requeued dead letters again. Locks them (FOR UPDATE SKIP LOCKED)."""
-    due = dead_letters.lock_due(tx, run.now, limit)
-    if not due:
+def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
+    """Process requeued dead letters again. One transaction at a time does this; others find none due.
+
+    The dead letters are locked last, as in an import. Raises the errors of `import_events`.
+    """
+    letters = dead_letters.due(tx, run.now, selection)
+    selection.taken = [letter.id for letter in letters]
+    if not letters:
         return ImportStats()
-    dead_letters.close(tx, [letter.id for letter in due], run.now)  # a letter that is rejected again is reopened
-    return _process(tx, _read([letter.entry for letter in due], run, requeued_at=run.now), {}, run)
+    batch = _read([letter.entry for letter in letters], run, requeued_at=run.now)
+    return _process(tx, batch, {}, run, closing=selection.taken)
 
 
 def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime | None = None) -> _Batch:
@@ -102,10 +107,13 @@ def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime
     return batch
 
 
-def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunContext) -> ImportStats:
+def _process(
+    tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunContext, closing: Sequence[int] = ()
+) -> ImportStats:
     """Apply the import rule to each line, its versions in order, and write the result.
 
-    `seen` maps the event ids that were processed before to the content hashes they had then.
+    `seen` maps the event ids that were processed before to the content hashes they had then. `closing` are the dead
+    letters that the batch retries.
     """
     known = patients.lock(tx, batch.named_patients, run.now, batch.announced_patients) | batch.announced_patients
     waiting = _save_patients(tx, batch, run)
@@ -126,6 +134,7 @@ def _process(tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunCo
     _record_charges(writes, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
     for entry, error in batch.unreadable:
         writes.reject(entry, Reason.INVALID_EVENT, str(error))
+    writes.close_dead_letters(closing)
     writes.stats.released = released
     writes.stats.noted += len(batch.patients)
     return writes.write(tx)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from payments.contract.stream_entry import StreamEntry
+from payments.core.due_items import DueItems
 from payments.core.history import HistoryCode
 from payments.core.import_rule import ImportContext, decide_again, decide_failed
 from payments.core.import_stats import ImportStats, RunContext
@@ -17,9 +18,10 @@ from payments.store.write_batch import WriteBatch
 UNDETERMINED = "Unable to determine reason. Please contact Support."
 
 
-def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
-    """Re-evaluate up to `limit` held or requeued lines that are due. Locks them (FOR UPDATE SKIP LOCKED)."""
-    due = lines.lock_due(tx, run.now, limit)
+def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
+    """Re-evaluate held or requeued lines that are due. Locks them (FOR NO KEY UPDATE SKIP LOCKED)."""
+    due = lines.lock_due(tx, run.now, selection)
+    selection.taken = [line.id for line in due.values() if line.id is not None]
     if not due:
         return ImportStats()
     known, arriving = patients.try_lock(tx, ((line.company_id, line.patient_id) for line in due.values()))
@@ -33,35 +35,40 @@ def retry_due(tx: Transaction, run: RunContext, limit: int) -> ImportStats:
     return writes.write(tx)
 
 
-def postpone_line(tx: Transaction, run: RunContext, error: str) -> ImportStats:
-    """Postpone the line that is due first, after its evaluation failed with this error.
+def postpone_line(tx: Transaction, run: RunContext, line_ref: int, error: str) -> ImportStats:
+    """Postpone a line, after its evaluation failed with this error. Locks it.
 
-    It waits for the next step of its backoff schedule; after the last step it is Not Sent.
+    It waits for the next step of its backoff schedule; after the last step it is Not Sent. If it is no longer due,
+    because another worker has evaluated it meanwhile, it stays as it is.
     """
-    due = lines.lock_due(tx, run.now, 1)
+    due = lines.lock_due(tx, run.now, DueItems(1, only=[line_ref]))
     writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of_line, due.values()), run), dict(due))
     for line in due.values():
         writes.record(decide_failed(line, ImportContext(run.now, run.backoff_schedule), error))
     return writes.write(tx)
 
 
-def postpone_dead_letter(tx: Transaction, run: RunContext, error: str) -> ImportStats:
-    """Postpone the dead letter that is due first, after its processing failed with this error."""
+def postpone_dead_letter(tx: Transaction, run: RunContext, dead_letter_id: int, error: str) -> ImportStats:
+    """Keep a requeued dead letter, after its processing failed with this error: it is Not Sent again. Locks it."""
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
-    for letter in dead_letters.lock_due(tx, run.now, 1):
-        writes.reject(letter.entry, Reason.RETRIES_EXHAUSTED, error)
+    for letter in dead_letters.due(tx, run.now, DueItems(1, only=[dead_letter_id])):
+        # The fields that were read from it may be the cause, and are stored already.
+        writes.reject(letter.entry, Reason.RETRIES_EXHAUSTED, error, with_fields=False)
     return writes.write(tx)
 
 
-def dead_letter(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
+def dead_letter(
+    tx: Transaction, entries: Sequence[StreamEntry], run: RunContext, *, with_fields: bool = True
+) -> ImportStats:
     """Store entries whole as dead letters after their last attempt.
 
-    They are visible as Not Sent and can be requeued.
+    They are visible as Not Sent and can be requeued. Without `with_fields`, nothing that was read from them is stored.
     """
     errors = history.last_errors(tx, [entry.entry_id for entry in entries])
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
     for entry in entries:
-        writes.reject(entry, Reason.RETRIES_EXHAUSTED, errors.get(entry.entry_id, UNDETERMINED))
+        error = errors.get(entry.entry_id, UNDETERMINED)
+        writes.reject(entry, Reason.RETRIES_EXHAUSTED, error, with_fields=with_fields)
     return writes.write(tx)
 
 

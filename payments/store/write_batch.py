@@ -1,5 +1,6 @@
 """The write side of an import: decisions are collected line by line, then written in a few bulk statements."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from payments.contract.event import ChargeSaved, ChargeType, LineKey
@@ -48,6 +49,7 @@ class WriteBatch:
         self._entries: list[NewEntry] = []
         self._history: list[_PendingHistory] = []
         self._rejections: list[Rejection] = []
+        self._closing: Sequence[int] = ()
         self._charges: dict[ChargeKey, ChargeSaved] = {}
         self._new_charges: set[ChargeKey] = set()
         self._accounts_to_distribute: set[PatientKey] = set()
@@ -84,18 +86,22 @@ class WriteBatch:
             self._new_charges.add(key_of(event))
         self._accounts_to_distribute |= {(each.company_id, each.patient_id) for each in (before, event) if each}
 
-    def reject(self, entry: StreamEntry, reason: Reason, error: str) -> None:
-        """Record that a stream entry cannot be processed and becomes a dead letter."""
+    def reject(self, entry: StreamEntry, reason: Reason, error: str, *, with_fields: bool = True) -> None:
+        """Record that a stream entry cannot be processed and becomes a dead letter. See Rejection."""
         self.stats.evaluated += 1
         self.stats.refused += 1
         self.stats.to_examine += reason is Reason.VERSION_CONFLICT
-        self._rejections.append(Rejection(entry, reason, error))
+        self._rejections.append(Rejection(entry, reason, error, with_fields))
+
+    def close_dead_letters(self, ids: Sequence[int]) -> None:
+        """Record that these due dead letters were retried. One that is rejected again is reopened."""
+        self._closing = ids
 
     def write(self, tx: Transaction) -> ImportStats:
         """Write lines, entries, charges, the distribution queue, dead letters and history; return the statistics.
 
-        Raises ConcurrentWriteError if another worker has created one of the new lines or charges, and DBAPIError, for
-        example if a deposit date lies in a month that has been closed.
+        Raises ConcurrentWriteError if another worker has created one of the new lines or charges, or if a dead letter
+        is no longer due, and DBAPIError, for example if a deposit date lies in a month that has been closed.
         """
         now = self.run.now
         line_refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
@@ -103,6 +109,7 @@ class WriteBatch:
         entries.post(tx, self._entries, line_refs, Stamp(EntryKind.IMPORT, IMPORT_USER, now))
         charges.save(tx, self._charges, self._new_charges, now)
         self.stats.to_distribute = distribution.enqueue(tx, self._accounts_to_distribute, now)
+        dead_letters.close_due(tx, self._closing, now)
         added = dead_letters.add(tx, self._rejections, now)
         duration_ms = self.run.elapsed_ms()
         events = [self._line_event(pending, line_refs[pending.key], duration_ms) for pending in self._history]

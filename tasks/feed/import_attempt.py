@@ -7,28 +7,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import structlog
-from celery.exceptions import SoftTimeLimitExceeded
 
 from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
 from payments.journeys import importing, retrying
-from payments.store.db.connection import ConcurrentWriteError, Transaction, is_reachable, is_transient, transaction
+from payments.store.db.connection import is_reachable, transaction
+from tasks.feed.attempt_errors import NotAnsweringError, is_retryable, summary_of
 from tasks.resources import Resources
+from tasks.transactions import run_in_transaction
 
 log = structlog.get_logger()
 
-CONCURRENT_WRITES_MAX = 3
-"""How often a transaction is tried that loses against a concurrent write."""
-NEW_TIME_SLICE_SECONDS, RETRY_TIME_SLICE_SECONDS = 1, 2
-"""How long one task goes on importing new entries, and retrying what is due, before others get their turn."""
+TIME_SLICE_SECONDS = 1
+"""How long one task goes on importing new entries, before others get their turn."""
 BLOCK_MS = 50
 """How long a task waits for more new entries before it ends its time slice."""
-ERROR_CHARACTERS_MAX = 300
 NOTHING = ImportStats()
-
-
-class NotAnsweringError(Exception):
-    """PostgreSQL does not answer. Nothing was read from the stream, and the attempt can be repeated later."""
 
 
 def import_new(
@@ -56,7 +50,7 @@ def import_time_slice(
     ends early after a failure and after a release, because redelivered and released payments come before new ones.
     Raises the errors of `import_new`.
     """
-    ends_at = time.monotonic() + NEW_TIME_SLICE_SECONDS
+    ends_at = time.monotonic() + TIME_SLICE_SECONDS
     stats = import_new(resources, reply_to, streams, trace)
     while stats != NOTHING:
         yield stats
@@ -91,13 +85,15 @@ def _import_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> I
     """
     started_ns = time.time_ns()
     try:
-        stats = _in_transaction(resources, lambda tx: importing.import_events(tx, entries, resources.run_context()))
+        stats = run_in_transaction(
+            resources.database, lambda tx: importing.import_events(tx, entries, resources.run_context())
+        )
     except Exception as error:
         is_last = len(entries) == 1
-        if is_last or _is_retryable(error):
+        if is_last or is_retryable(error):
             _record_failure(resources, entries, error)
             resources.tracing.record_attempt(entries, started_ns, error)
-        if _is_retryable(error):
+        if is_retryable(error):
             raise
         if is_last:
             log.exception("entry_failed", entry_id=entries[0].entry_id)
@@ -115,75 +111,40 @@ def dead_letter(resources: Resources, entry_ids: Sequence[str]) -> ImportStats:
     """Store entries whose retries are exhausted as dead letters, and acknowledge them."""
     started_ns = time.time_ns()
     entries = resources.streams.claim(entry_ids)
-    stats = _in_transaction(resources, lambda tx: retrying.dead_letter(tx, entries, resources.run_context()))
+    stats = _dead_letter_or_bisect(resources, entries)
     resources.tracing.record_attempt(entries, started_ns, str(stats))
     # Includes ids that could not be claimed: before Redis 7.0 a deleted entry stays in the list of pending entries.
     resources.streams.acknowledge(entry_ids)
     return stats
 
 
-def retry_due(
-    resources: Resources, limit: int, time_slice_seconds: int = RETRY_TIME_SLICE_SECONDS
-) -> tuple[ImportStats, bool]:
-    """Retry due lines and dead letters for a time slice, `limit` in a transaction.
+def _dead_letter_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
+    """Store entries as dead letters. After an error that is not retryable, store each half separately.
 
-    Returns the statistics and whether the slice ended with work left. The slice is short, so that new payments do not
-    wait for a large requeue. What fails is postponed alone; retryable errors are raised.
+    A single entry that the database refuses is stored without the fields that were read from it. Raises retryable
+    errors.
     """
-    stats, ends_at = ImportStats(), time.monotonic() + time_slice_seconds
-    for journey, postpone in (
-        (retrying.retry_due, retrying.postpone_line),
-        (importing.retry_dead_letters, retrying.postpone_dead_letter),
-    ):
-        while (batch := _retry_or_postpone(resources, journey, postpone, limit)).evaluated:
-            stats += batch
-            if time.monotonic() >= ends_at:
-                return stats, True
-    return stats, False
-
-
-def _retry_or_postpone(
-    resources: Resources, journey: Callable[..., ImportStats], postpone: Callable[..., ImportStats], limit: int
-) -> ImportStats:
-    """Retry up to `limit` rows. After an error, retry half as many; a single row that fails is postponed."""
     try:
-        return _in_transaction(resources, lambda tx: journey(tx, resources.run_context(), limit))
+        return run_in_transaction(
+            resources.database, lambda tx: retrying.dead_letter(tx, entries, resources.run_context())
+        )
     except Exception as error:
-        if _is_retryable(error):
+        if is_retryable(error):
             raise
-        if limit > 1:
-            return _retry_or_postpone(resources, journey, postpone, limit // 2)
-        log.exception("retry_postponed")
-        summary = _summary(error)
-        return _in_transaction(resources, lambda tx: postpone(tx, resources.run_context(), summary))
-
-
-def _in_transaction(resources: Resources, work: Callable[[Transaction], ImportStats]) -> ImportStats:
-    """Run `work` in a transaction, again after each ConcurrentWriteError up to CONCURRENT_WRITES_MAX times."""
-    for _ in range(CONCURRENT_WRITES_MAX):
-        try:
-            with transaction(resources.database) as tx:
-                return work(tx)
-        except ConcurrentWriteError:
-            log.info("concurrent_write_detected")
-    raise ConcurrentWriteError(f"lost to concurrent writes {CONCURRENT_WRITES_MAX} times")
-
-
-def _is_retryable(error: Exception) -> bool:
-    """Return whether the same attempt may succeed later. A task that ran out of time is retryable too."""
-    return isinstance(error, SoftTimeLimitExceeded | NotAnsweringError) or is_transient(error)
+        if len(entries) == 1:
+            log.exception("dead_letter_without_fields", entry_id=entries[0].entry_id)
+            return run_in_transaction(
+                resources.database,
+                lambda tx: retrying.dead_letter(tx, entries, resources.run_context(), with_fields=False),
+            )
+    half = len(entries) // 2
+    return _dead_letter_or_bisect(resources, entries[:half]) + _dead_letter_or_bisect(resources, entries[half:])
 
 
 def _record_failure(resources: Resources, entries: Sequence[StreamEntry], error: Exception) -> None:
     """Record the failed attempt in the history. If that fails, log it and go on."""
     try:
         with transaction(resources.database) as tx:
-            retrying.record_failure(tx, entries, _summary(error), resources.run_context())
+            retrying.record_failure(tx, entries, summary_of(error), resources.run_context())
     except Exception:
         log.exception("failure_not_recorded", entries=len(entries))
-
-
-def _summary(error: Exception) -> str:
-    """Return the class and the first line of an error. Later lines may quote the statement and its values."""
-    first_line = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}"[:ERROR_CHARACTERS_MAX]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Event
+from payments.core.due_items import DueItems
 from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import ImportStats
 from payments.journeys import configuring, importing, reporting, retrying
@@ -45,7 +46,7 @@ def import_chunk(
 def retry_due(tx: Transaction, now: datetime = NOW, backoff_schedule: object = BACKOFF) -> ImportStats:
     """Re-evaluate the lines that are due, and then the dead letters."""
     context = run_context(now, backoff_schedule)
-    return retrying.retry_due(tx, context, 500) + importing.retry_dead_letters(tx, context, 500)
+    return retrying.retry_due(tx, context, DueItems(500)) + importing.retry_dead_letters(tx, context, DueItems(500))
 
 
 def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:

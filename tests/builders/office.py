@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType, Event
 from payments.contract.money import Money
+from payments.core.due_items import DueItems
 from payments.core.import_stats import ImportStats
 from payments.core.month import Month
 from payments.journeys import (
@@ -71,9 +72,9 @@ class Office:
 
     def run_sweeps(self) -> None:
         """Re-evaluate due lines and dead letters, detect exceptions, and distribute the queued accounts."""
-        while retrying.retry_due(self.tx, run_context(self.now), BATCH).evaluated:
+        while retrying.retry_due(self.tx, run_context(self.now), DueItems(BATCH)).evaluated:
             self.now += timedelta(microseconds=1)
-        importing.retry_dead_letters(self.tx, run_context(self.now), BATCH)
+        importing.retry_dead_letters(self.tx, run_context(self.now), DueItems(BATCH))
         while detecting.detect(self.tx, self.now, "tests-1", BATCH).examined == BATCH:
             pass
         distributing.distribute_queued(self.tx, self.now.date(), self.now, BATCH)

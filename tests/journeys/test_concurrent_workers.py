@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import Event
+from payments.core.due_items import DueItems
 from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
 from payments.journeys import distributing, importing, requeueing, retrying
@@ -100,7 +101,7 @@ def run_other_jobs(database, clinic: str) -> None:
         lambda tx: requeueing.requeue_matching(tx, waiting, NOW, "user:support"),
         lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),
         lambda tx: distributing.distribute_queued(tx, NOW.date(), NOW, 1_000),
-        lambda tx: retrying.retry_due(tx, run_context(), 100),
+        lambda tx: retrying.retry_due(tx, run_context(), DueItems(100)),
     ):
         with transaction(database) as tx:
             work(tx)
@@ -202,7 +203,7 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
         stats = ImportStats()
         while True:
             with transaction(shared) as tx:
-                done = retrying.retry_due(tx, run_context(), 4)
+                done = retrying.retry_due(tx, run_context(), DueItems(4))
             if not done.evaluated:
                 return stats
             stats += done

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from payments.contract.signature import Keyring, signature_of
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
 from payments.contract.stream_entry import StreamEntry
+from payments.core.due_items import DueItems
 from payments.core.import_stats import RunContext
 from payments.journeys import importing, reporting, retrying
 from payments.journeys.reporting import FeedFilter
@@ -73,7 +74,7 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     before = dead_letter(tx)
 
     requeue(tx, [PAYMENT_KEY], NOW, "user:support")
-    importing.retry_dead_letters(tx, run_context(), 500)
+    importing.retry_dead_letters(tx, run_context(), DueItems(500))
 
     after = dead_letter(tx)
     assert (before["attempts"], after["attempts"]) == (2, 3)
@@ -145,7 +146,7 @@ def test_requeue_rejects_unsigned_events(tx):
     import_signed(tx, saved_payment(), None)
 
     requeue(tx, [PAYMENT_KEY], NOW, "user:support")
-    importing.retry_dead_letters(tx, verifying_context(SIGNED), 500)
+    importing.retry_dead_letters(tx, verifying_context(SIGNED), DueItems(500))
 
     assert status_of(tx) == ("Validation Failed", "invalid_event", "none")
     assert ledger_entries(tx) == []
@@ -159,7 +160,7 @@ def test_event_published_before_its_key_is_imported_when_requeued(tx):
 
     requeue(tx, [PAYMENT_KEY], NOW, "user:support")
     both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}}, SIGNED.required)
-    importing.retry_dead_letters(tx, verifying_context(both), 500)
+    importing.retry_dead_letters(tx, verifying_context(both), DueItems(500))
 
     assert status_of(tx) == IMPORTED
 

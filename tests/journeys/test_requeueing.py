@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from payments import wording
 from payments.contract.event import ChargeType
@@ -209,15 +210,31 @@ def test_dead_letters_are_requeued_by_status(tx):
     assert requeue_matching(tx, RequeueFilter(Status.VALIDATION_FAILED, Reason.INVALID_EVENT), NOW, WHO).count == 2
 
 
-def test_failing_line_is_postponed_alone(tx):
+def test_failing_line_is_postponed_by_its_row_id(tx):
     create_clinic(tx)
     import_chunk(tx, supplies(), supplies("other"))
-    requeue(tx, [PAYMENT_KEY], NOW, WHO)
+    requeue(tx, [PAYMENT_KEY, "clinic/other/1"], NOW, WHO)
+    other_is_due_first(tx)
 
-    retrying.postpone_line(tx, run_context(), "DataError: what the database said")
+    retrying.postpone_line(tx, run_context(), row_id(tx, "payment"), "DataError: what the database said")
 
-    assert (status_of(tx), feed_rows(tx)[PAYMENT_KEY].detail) == (
-        ("Transmission Pending", None, "held"),
-        "DataError: what the database said",
-    )
-    assert status_of(tx, "clinic/other/1") == ("Not Sent", "type_not_selected", "none")
+    assert status_of(tx) == ("Transmission Pending", None, "held")
+    details = {key: row.detail for key, row in feed_rows(tx).items()}
+    assert details == {PAYMENT_KEY: "DataError: what the database said", "clinic/other/1": "requeued"}
+
+
+def test_line_that_is_no_longer_due_is_not_postponed(tx):
+    create_clinic(tx)
+    import_chunk(tx, supplies())
+
+    stats = retrying.postpone_line(tx, run_context(), row_id(tx, "payment"), "DataError: what the database said")
+
+    assert (stats.evaluated, status_of(tx)) == (0, ("Not Sent", "type_not_selected", "none"))
+
+
+def row_id(tx, payment_id):
+    return tx.execute(text("SELECT id FROM lines WHERE payment_id = :id"), {"id": payment_id}).scalar_one()
+
+
+def other_is_due_first(tx):
+    tx.execute(text("UPDATE lines SET due_at = due_at - interval '1 day' WHERE payment_id = 'other'"))

@@ -36,7 +36,7 @@ def log_entries() -> Iterator[list[MutableMapping[str, Any]]]:
 
 @pytest.fixture(scope="session")
 def poisoned_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
-    """Create a database whose triggers reject each line and each entry with a name that starts with `poison`."""
+    """Create a database whose triggers reject lines, entries and dead letters with a name that starts with `poison`."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -46,7 +46,7 @@ def poisoned_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
                     "RAISE EXCEPTION 'this payment cannot be stored'; END $$"
                 )
             )
-            for table, name in (("lines", "payment_id"), ("entries", "reference")):
+            for table, name in (("lines", "payment_id"), ("entries", "reference"), ("set_aside", "patient_id")):
                 connection.execute(
                     text(
                         f"CREATE TRIGGER poison BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW "

@@ -9,7 +9,7 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
-from tasks.feed import import_attempt
+from tasks.feed import import_attempt, retry_attempt
 from tests.builders.events import NOW, event_body, payment_fields, saved_patient, saved_payment
 from tests.tasks.dispatching import pending_and_length
 
@@ -144,7 +144,7 @@ def test_malformed_entry_is_refused_with_the_same_error_when_it_is_requeued(reso
 
     with transaction(resources.database) as tx:
         assert requeue(tx, [f"refused:{before['id']}"], NOW, "user:support").count == 1
-    assert import_attempt.retry_due(resources, 500)[0].refused == 1
+    assert retry_attempt.retry_due(resources, 500)[0].refused == 1
 
     after = dead_letter(resources, entry_id)
     assert (after["error"], after["body"], after["attempts"]) == (before["error"], before["body"], 2)

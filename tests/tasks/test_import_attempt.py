@@ -12,8 +12,8 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
-from tasks.feed import import_attempt, stream
-from tasks.feed.import_attempt import NotAnsweringError
+from tasks.feed import import_attempt, retry_attempt, stream
+from tasks.feed.attempt_errors import NotAnsweringError
 from tests.builders.events import NOW, event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import pending_and_length
 
@@ -123,7 +123,7 @@ def test_dead_letter_keeps_its_error_and_can_be_requeued(resources, publish, cli
 
     with transaction(resources.database) as tx:
         assert requeue(tx, [row.payment], NOW, "user:support").count == 1
-    assert import_attempt.retry_due(resources, 500)[0].refused == 1
+    assert retry_attempt.retry_due(resources, 500)[0].refused == 1
     again = rows(resources, clinic_id)["poison"]
     assert (again.status, again.reason, again.attempts, again.next_try_at) == ("Not Sent", "retries_exhausted", 2, None)
 

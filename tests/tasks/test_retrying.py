@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import text
+import sqlalchemy
+from sqlalchemy import create_engine, text
 
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
-from tasks.feed import import_attempt
+from tasks.feed import import_attempt, retry_attempt
 from tests.builders.events import NOW, event_body, saved_patient, saved_payment
 from tests.tasks.test_import_attempt import REFUSED, rows
 
@@ -27,7 +28,7 @@ def test_requeued_lines_are_retried_in_time_slices(resources, clinic_id):
         keys = [each.payment for each in rows(resources, clinic_id).values()]
         assert requeue(tx, keys, NOW, "user:support").count == 2
 
-    slices = [import_attempt.retry_due(resources, 1, time_slice_seconds=0) for _ in range(3)]
+    slices = [retry_attempt.retry_due(resources, 1, time_slice_seconds=0) for _ in range(3)]
 
     assert [(stats.evaluated, has_more) for stats, has_more in slices] == [(1, True), (1, True), (0, False)]
 
@@ -42,7 +43,7 @@ def test_due_line_that_fails_is_postponed_alone_and_finally_not_sent(resources, 
     import_events(resources, held)
     import_events(resources, [saved_patient(ids["patient_id"])])
 
-    stats, has_more = import_attempt.retry_due(resources, 500)
+    stats, has_more = retry_attempt.retry_due(resources, 500)
 
     assert not has_more
     assert (stats.imported, stats.held) == (8, 1)
@@ -56,7 +57,31 @@ def test_due_line_that_fails_is_postponed_alone_and_finally_not_sent(resources, 
     assert (row.status, row.reason, row.detail.partition(": ")[2]) == ("Not Sent", "retries_exhausted", REFUSED)
 
 
+def test_only_the_line_that_failed_is_postponed(resources, clinic_id):
+    ids = {"clinic_id": clinic_id, "patient_id": f"{clinic_id}-late"}
+    healthy, bad = (
+        saved_payment(payment_id="healthy", **ids),
+        saved_payment(payment_id="bad", reference="poison", **ids),
+    )
+    import_events(resources, [healthy, bad])
+    import_events(resources, [saved_patient(ids["patient_id"])])
+    due_at = text("UPDATE lines SET due_at = saved_at - interval '1 day' WHERE payment_id = 'healthy'")
+    engine = create_engine(resources.database.url)
+    with engine.connect() as other:
+        other.execute(due_at)
+        other.commit()
+        # Another worker holds the line that is due first, until the attempt at the other one fails.
+        other.execute(text("SELECT id FROM lines WHERE payment_id = 'healthy' FOR UPDATE"))
+        sqlalchemy.event.listen(resources.database, "rollback", lambda _: other.rollback())
+        retry_attempt.retry_due(resources, 1, time_slice_seconds=0)
+    engine.dispose()
+
+    found = rows(resources, clinic_id)
+    assert {name: row.detail.partition(": ")[2] for name, row in found.items()} == {"healthy": "", "bad": REFUSED}
+    assert retry_attempt.retry_due(resources, 500)[0].imported == 1
+
+
 def retry_bad_line(resources):
     with transaction(resources.database) as tx:
         tx.execute(text("UPDATE lines SET due_at = :now WHERE payment_id = 'bad'"), {"now": NOW})
-    return import_attempt.retry_due(resources, 500)[0]
+    return retry_attempt.retry_due(resources, 500)[0]

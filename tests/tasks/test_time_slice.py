@@ -73,7 +73,7 @@ def test_time_slice_ends_when_there_is_nothing_new(resources):
 
 def test_time_slice_ends_on_time_with_entries_left(resources, small_chunks, publish, monkeypatch):
     publish("1", "2", "3", "4", "5", known=True)
-    monkeypatch.setattr(import_attempt, "NEW_TIME_SLICE_SECONDS", 0)
+    monkeypatch.setattr(import_attempt, "TIME_SLICE_SECONDS", 0)
 
     assert [(stats.noted, stats.imported) for stats in import_time_slice(small_chunks, "no-reply")] == [(1, 1)]
     assert pending_and_length(resources) == (0, 4)

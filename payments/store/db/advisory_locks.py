@@ -19,6 +19,7 @@ class AdvisoryLock(IntEnum):
     PARTITIONS = 7_250_004  # creating and dropping partitions
     MONTH_STATES = 7_250_005  # per company: changing the state of its months
     MONTH_ROWS = 7_250_006  # per company: a close waits for transactions that add a row to company_months
+    DEAD_LETTER_RETRY = 7_250_007  # evaluating requeued dead letters again
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:

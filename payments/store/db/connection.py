@@ -27,6 +27,9 @@ _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """Prefixes of SQLSTATE codes of transient errors: lost connection, read-only standby, idle-in-transaction timeout,
 rollback, insufficient resources, lock not available, shutdown, disk error."""
 
+_CONFLICT_STATES = ("40001", "40P01")
+"""SQLSTATE codes of a serialization failure and of a deadlock."""
+
 
 class ConcurrentWriteError(Exception):
     """Another worker created the same line first, or a migration changed a table. The transaction can be repeated."""
@@ -116,6 +119,14 @@ def _is_outdated_plan(error: DBAPIError) -> bool:
     # The SQLSTATE says only "feature not supported"; the C function that raised the error is specific.
     diagnosis = getattr(error.orig, "diag", None)
     return getattr(diagnosis, "source_function", None) == "RevalidateCachedQuery"
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Return whether the transaction lost against a concurrent one, and may succeed if it is repeated immediately."""
+    if isinstance(error, ConcurrentWriteError):
+        return True
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return state in _CONFLICT_STATES
 
 
 def is_transient(error: BaseException) -> bool:

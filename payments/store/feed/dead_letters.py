@@ -16,10 +16,12 @@ from payments.contract.event import LineKey
 from payments.contract.partial_event import PartialEvent, read_partial_event
 from payments.contract.size_limit import KEPT_BYTES, BodyDigest
 from payments.contract.stream_entry import StreamEntry
+from payments.core.due_items import DueItems
 from payments.core.outcome import Reason, Status
+from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion
-from payments.store.db.connection import Transaction
+from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import dead_letters
 
@@ -30,11 +32,16 @@ _COLUMNS = (
 
 
 class Rejection(NamedTuple):
-    """A stream entry that cannot be processed, with the reason and the error message."""
+    """A stream entry that cannot be processed, with the reason and the error message.
+
+    Without `with_fields`, the entry is stored as bytes only, because the database refuses a field that was read from
+    it. A dead letter that exists keeps the fields that it has.
+    """
 
     entry: StreamEntry
     reason: Reason
     error: str
+    with_fields: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +78,47 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
     return [_dead_letter(row) for row in added.mappings()]
 
 
-def lock_due(tx: Transaction, now: datetime, limit: int) -> list[DeadLetter]:
-    """Return up to `limit` requeued dead letters that are due, the earliest first.
+def due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]:
+    """Return the selected dead letters that are requeued and due; none if another transaction is retrying some.
 
-    Locks: FOR NO KEY UPDATE, skipping rows that another transaction has locked.
+    Their rows are not locked yet: a retry locks them last, in `close_due`. Locks: one advisory lock, without waiting.
     """
+    if not try_acquire(tx, AdvisoryLock.DEAD_LETTER_RETRY):
+        return []
+    only = "" if selection.only is None else "AND id = ANY(:only)"
     found = tx.execute(
-        # FOR UPDATE would be too strong: inserting a finding that refers to the dead letter locks its key.
-        text(
-            "SELECT * FROM set_aside WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit "
-            "FOR NO KEY UPDATE SKIP LOCKED"
-        ),
-        {"now": now, "limit": limit},
+        text(f"SELECT * FROM set_aside WHERE due_at <= :now {only} ORDER BY due_at, id LIMIT :limit"),
+        {"now": now, "limit": selection.limit} | ({} if selection.only is None else {"only": list(selection.only)}),
     )
     return [_dead_letter(row) for row in found.mappings()]
 
 
-def close(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
-    """Close dead letters, so that the Claims Feed no longer shows them. If a body is rejected again, it reopens."""
-    tx.execute(
-        text(f"UPDATE set_aside SET closed_at = :now, due_at = NULL, {changed_at('set_aside')} WHERE id = ANY(:ids)"),
+def close_due(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
+    """Close due dead letters that were retried.
+
+    Raises ConcurrentWriteError if one is no longer due, because a user has closed it meanwhile. Locks: the rows FOR NO
+    KEY UPDATE, in ascending order of the body's hash.
+    """
+    if not ids:
+        return
+    closed = tx.execute(
+        text(
+            "WITH locked AS MATERIALIZED (SELECT id FROM set_aside WHERE id = ANY(:ids) AND due_at IS NOT NULL "
+            "ORDER BY body_hash FOR NO KEY UPDATE) "
+            f"UPDATE set_aside SET closed_at = :now, due_at = NULL, {changed_at('set_aside')} "
+            "FROM locked WHERE set_aside.id = locked.id"
+        ),
         {"ids": list(ids), "now": now},
+    )
+    if closed.rowcount != len(ids):
+        raise ConcurrentWriteError("a dead letter was closed while it was retried")
+
+
+def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
+    """Close a dead letter, so that the Claims Feed no longer shows it. If its body is rejected again, it reopens."""
+    tx.execute(
+        text(f"UPDATE set_aside SET closed_at = :now, due_at = NULL, {changed_at('set_aside')} WHERE id = :id"),
+        {"id": dead_letter_id, "now": now},
     )
 
 
@@ -111,7 +138,8 @@ def _dead_letter(row: RowMapping) -> DeadLetter:
 
 def _row(rejection: Rejection, now: datetime) -> dict[str, Any]:
     entry = rejection.entry
-    partial, oversize = read_partial_event(entry.body), entry.oversize
+    partial = read_partial_event(entry.body) if rejection.with_fields else PartialEvent()
+    oversize = entry.oversize
     status = Status.NOT_SENT if rejection.reason is Reason.RETRIES_EXHAUSTED else Status.VALIDATION_FAILED
     return partial._asdict() | {
         "body": entry.body[:KEPT_BYTES] if oversize else entry.body,

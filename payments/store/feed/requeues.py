@@ -29,7 +29,11 @@ _REQUEUE_LINES = (
     "RETURNING lines.id, lines.version, lines.clinic_id, lines.payment_id, lines.line_id"
 )
 _REQUEUE_DEAD_LETTERS = (
-    f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = least(received_at, :now) WHERE closed_at IS NULL"
+    "WITH selected AS MATERIALIZED (SELECT id FROM set_aside WHERE closed_at IS NULL AND ({0}) "
+    "ORDER BY body_hash FOR NO KEY UPDATE) "
+    f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = least(received_at, :now) "
+    "FROM selected WHERE set_aside.id = selected.id "
+    "RETURNING set_aside.id, set_aside.version, clinic_id, payment_id, line_id"
 )
 _IS_REQUEUEABLE = "status IN ('Not Sent', 'Transmission Pending')"
 _MATCHES = (
@@ -75,15 +79,16 @@ def requeue_dead_letters(
 ) -> list[LineKey | int]:
     """Make open dead letters due, given by their ids or by the keys of their lines.
 
-    Return the id or the key of each dead letter that was requeued, in the form in which the caller gave it.
+    Return the id or the key of each dead letter that was requeued, in the form in which the caller gave it. Locks: the
+    rows FOR NO KEY UPDATE, in ascending order of the body's hash.
     """
     rows = [key._asdict() for key in keys]
     found = tx.execute(
         text(
-            f"{_REQUEUE_DEAD_LETTERS} AND (id = ANY(:ids) OR "
-            "(clinic_id, payment_id, line_id) IN (SELECT * FROM unnest(CAST(:clinic_id AS text[]), "
-            "CAST(:payment_id AS text[]), CAST(:line_id AS text[])))) "
-            "RETURNING id, version, clinic_id, payment_id, line_id"
+            _REQUEUE_DEAD_LETTERS.format(
+                "id = ANY(:ids) OR (clinic_id, payment_id, line_id) IN (SELECT * FROM "
+                "unnest(CAST(:clinic_id AS text[]), CAST(:payment_id AS text[]), CAST(:line_id AS text[])))"
+            )
         ),
         arrays(rows, _KEY) | {"now": now, "ids": list(ids)},
     )
@@ -94,9 +99,7 @@ def requeue_dead_letters(
 
 def requeue_matching_dead_letters(tx: Transaction, requeue_filter: RequeueFilter, now: datetime, who: str) -> int:
     """Make all open dead letters due that match the filter, and return how many."""
-    found = tx.execute(
-        text(f"{_REQUEUE_DEAD_LETTERS} AND {_MATCHES} RETURNING id, version"), asdict(requeue_filter) | {"now": now}
-    )
+    found = tx.execute(text(_REQUEUE_DEAD_LETTERS.format(_MATCHES)), asdict(requeue_filter) | {"now": now})
     return _record_requeued_dead_letters(tx, found.mappings().all(), now, who)
 
 

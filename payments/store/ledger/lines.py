@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from payments.contract.event import ChargeType, LineKey, Method, PaymentSaved
+from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import append, arrays, unnested
@@ -50,14 +51,18 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
     return _lines_of(tx, found.mappings().all())
 
 
-def lock_due(tx: Transaction, now: datetime, limit: int) -> dict[LineKey, Line]:
-    """Return up to `limit` lines that are due, the earliest first.
+def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Line]:
+    """Return the selected lines that are due.
 
     Locks: FOR NO KEY UPDATE, skipping lines that another transaction has locked.
     """
+    only = "" if due.only is None else "AND id = ANY(:only)"
     found = tx.execute(
-        text("SELECT * FROM lines WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"),
-        {"now": now, "limit": limit},
+        text(
+            f"SELECT * FROM lines WHERE due_at <= :now {only} ORDER BY due_at, id LIMIT :limit "
+            "FOR NO KEY UPDATE SKIP LOCKED"
+        ),
+        {"now": now, "limit": due.limit} | ({} if due.only is None else {"only": list(due.only)}),
     )
     return _lines_of(tx, found.mappings().all())
 

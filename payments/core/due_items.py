@@ -1,0 +1,16 @@
+"""The selection of due lines or dead letters that a retry works on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class DueItems:
+    """Selects up to `limit` due items, the earliest first, or those of the row ids `only` that are still due.
+
+    A retry sets `taken` to the row ids that it works on. If it fails, one of them is the cause.
+    """
+
+    limit: int
+    only: Sequence[int] | None = None
+    taken: Sequence[int] = ()

@@ -1,0 +1,72 @@
+"""Retry attempts of a worker: re-evaluate due lines and dead letters. What fails is postponed alone, by its row id."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from payments.core.due_items import DueItems
+from payments.core.import_stats import ImportStats, RunContext
+from payments.journeys import importing, retrying
+from payments.store.db.connection import Transaction
+from tasks.feed.attempt_errors import is_retryable, summary_of
+from tasks.resources import Resources
+from tasks.transactions import run_in_transaction
+
+log = structlog.get_logger()
+
+TIME_SLICE_SECONDS = 2
+"""How long one task goes on retrying what is due, before others get their turn."""
+
+
+class _Retry(NamedTuple):
+    """A kind of due items: how they are retried, and how one that failed is postponed."""
+
+    retry: Callable[[Transaction, RunContext, DueItems], ImportStats]
+    postpone: Callable[[Transaction, RunContext, int, str], ImportStats]
+
+
+_RETRIES = (
+    _Retry(retrying.retry_due, retrying.postpone_line),
+    _Retry(importing.retry_dead_letters, retrying.postpone_dead_letter),
+)
+
+
+def retry_due(
+    resources: Resources, limit: int, time_slice_seconds: int = TIME_SLICE_SECONDS
+) -> tuple[ImportStats, bool]:
+    """Retry due lines and dead letters for a time slice, `limit` in a transaction.
+
+    Returns the statistics and whether the slice ended with work left. The slice is short, so that new payments do not
+    wait for a large requeue. Retryable errors are raised.
+    """
+    stats, ends_at = ImportStats(), time.monotonic() + time_slice_seconds
+    for kind in _RETRIES:
+        while (batch := _retry_or_bisect(resources, kind, DueItems(limit))).evaluated:
+            stats += batch
+            if time.monotonic() >= ends_at:
+                return stats, True
+    return stats, False
+
+
+def _retry_or_bisect(resources: Resources, kind: _Retry, due: DueItems) -> ImportStats:
+    """Retry these items in one transaction. After an error that is not retryable, retry each half separately.
+
+    A single item that fails is postponed. Raises retryable errors, and those that occur before an item is taken.
+    """
+    try:
+        return run_in_transaction(resources.database, lambda tx: kind.retry(tx, resources.run_context(), due))
+    except Exception as error:
+        if is_retryable(error) or not due.taken:
+            raise
+        if len(due.taken) == 1:
+            log.exception("retry_postponed", row_id=due.taken[0])
+            return _postpone(resources, kind, due.taken[0], summary_of(error))
+    half = len(due.taken) // 2
+    first, second = (DueItems(due.limit, only=ids) for ids in (due.taken[:half], due.taken[half:]))
+    return _retry_or_bisect(resources, kind, first) + _retry_or_bisect(resources, kind, second)
+
+
+def _postpone(resources: Resources, kind: _Retry, row_id: int, error: str) -> ImportStats:
+    return run_in_transaction(resources.database, lambda tx: kind.postpone(tx, resources.run_context(), row_id, error))

@@ -1,0 +1,31 @@
+"""Run work in a transaction, and repeat it after a conflict with a concurrent transaction."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from payments.store.db.connection import Database, Transaction, is_conflict, transaction
+
+log = structlog.get_logger()
+
+ATTEMPTS_MAX = 5
+_T = TypeVar("_T")
+
+
+def run_in_transaction(database: Database, work: Callable[[Transaction], _T]) -> _T:
+    """Run `work` in a transaction and return its result.
+
+    After a deadlock, a serialization failure or a ConcurrentWriteError it is repeated immediately, ATTEMPTS_MAX times
+    in all: the transaction that won has committed or holds all of its locks. The last error is raised, as is any other.
+    """
+    for _ in range(ATTEMPTS_MAX - 1):
+        try:
+            with transaction(database) as tx:
+                return work(tx)
+        except Exception as error:
+            if not is_conflict(error):
+                raise
+            log.info("transaction_repeated", error_class=type(error).__name__)
+    with transaction(database) as tx:
+        return work(tx)
