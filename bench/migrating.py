@@ -74,8 +74,9 @@ def _bring_to(url: str, revision: str) -> None:
 
 
 def _make_room(url: str) -> None:
-    with _opened(url) as tx:
-        retention.create_partitions(tx, datetime.now(UTC).date())
+    for table in retention.TABLES:
+        with _opened(url) as tx:
+            retention.create_partitions(tx, table, datetime.now(UTC).date())
 
 
 @contextmanager

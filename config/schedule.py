@@ -48,8 +48,9 @@ RECURRING: tuple[Recurring, ...] = (
     ),
     Recurring(
         "billing.make_room",
-        every=timedelta(hours=24),
-        purpose="Creates the next months' partitions of the tables that are partitioned by month.",
+        every=timedelta(hours=1),
+        purpose="Creates the next months' partitions of the tables that are partitioned by month. "
+        "A table that a long report keeps locked is left for the next run.",
     ),
     Recurring(
         "billing.apply_adjustments",

@@ -2,14 +2,26 @@
 
 from datetime import UTC, datetime
 
+import structlog
+
 from payments.journeys import retention
-from payments.store.db.connection import transaction
 from tasks.app import app
 from tasks.resources import get_resources
+from tasks.table_by_table import change_tables
+
+log = structlog.get_logger()
 
 
 @app.task(name="billing.make_room")
 def create_partitions(**_future: object) -> str:
-    """Create the partitions of coming months in the tables that are partitioned by month."""
-    with transaction(get_resources().database) as tx:
-        return f"created {retention.create_partitions(tx, datetime.now(UTC).date())} partitions"
+    """Create the partitions of coming months in the tables that are partitioned by month.
+
+    A table that others keep locked is left for the next run.
+    """
+    today = datetime.now(UTC).date()
+    created, blocked = change_tables(
+        get_resources().database, lambda tx, table: retention.create_partitions(tx, table, today)
+    )
+    if blocked:
+        log.warning("partitions_postponed", tables=blocked)
+    return f"created {created} partitions"

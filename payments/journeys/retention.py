@@ -8,6 +8,8 @@ from payments.store.db import partitions
 from payments.store.db.connection import Transaction
 
 MONTHS_AHEAD = 3
+TABLES = partitions.TABLES
+"""The tables that are partitioned by month."""
 
 
 class Retention(NamedTuple):
@@ -17,25 +19,27 @@ class Retention(NamedTuple):
     history: int | None = None
     audit: int | None = None
 
+    def months_of(self, table: str) -> int | None:
+        """Return the retention of a table."""
+        if table in partitions.EVENTS:
+            return self.events
+        return self.audit if table in partitions.AUDIT else self.history
 
-def create_partitions(tx: Transaction, today: date) -> int:
-    """Create missing partitions up to three months ahead, and return how many were created."""
-    month = Month.of(today)
-    return partitions.create(tx, month.plus(-1).first_day, month.plus(MONTHS_AHEAD).first_day)
 
+def create_partitions(tx: Transaction, table: str, today: date) -> int:
+    """Create a table's missing partitions up to three months ahead, and return how many were created.
 
-def drop_expired(tx: Transaction, today: date, retention: Retention) -> int:
-    """Drop partitions older than their retention, and return how many were dropped.
-
-    Needs the role that owns the tables.
+    One table a transaction, so that a reader of one table delays no other. Raises DBAPIError (55P03) after half a
+    second behind another's lock.
     """
-    limits = (
-        (partitions.EVENTS, retention.events),
-        (partitions.HISTORY, retention.history),
-        (partitions.AUDIT, retention.audit),
-    )
-    return sum(
-        partitions.drop(tx, tables, Month.of(today).plus(-months).first_day)
-        for tables, months in limits
-        if months is not None
-    )
+    month = Month.of(today)
+    return partitions.create(tx, table, month.plus(-1).first_day, month.plus(MONTHS_AHEAD).first_day)
+
+
+def drop_expired(tx: Transaction, table: str, today: date, retention: Retention) -> int:
+    """Drop a table's partitions older than their retention, and return how many were dropped.
+
+    Needs the role that owns the tables. Raises DBAPIError (55P03) as `create_partitions` does.
+    """
+    months = retention.months_of(table)
+    return 0 if months is None else partitions.drop(tx, table, Month.of(today).plus(-months).first_day)

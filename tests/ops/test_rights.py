@@ -24,7 +24,6 @@ from emr.client import PaymentFeed
 from emr.errors import FeedRefusedError
 from payments.access import audit
 from payments.access.audit import AuditEntry
-from payments.journeys import retention
 from payments.store.db.connection import connect, transaction
 from payments.store.migrations import is_current
 from tasks.feed import stream
@@ -34,7 +33,7 @@ from tests.builders.events import paid, saved_patient, saved_payment
 from tests.builders.office import Office
 from tests.engines import scratch_database
 from tests.ops.composed import PROBE, content
-from tests.store.test_partitions import BY_MONTH
+from tests.store.test_partitions import BY_MONTH, create_partitions
 
 pytestmark = pytest.mark.acceptance
 
@@ -180,7 +179,7 @@ def test_service_roles_cannot_change_append_only_rows_or_tables(application, sta
 
 def test_service_roles_create_partitions_and_read_them_through_the_table(application):
     with transaction(application) as tx:
-        assert retention.create_partitions(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
+        assert create_partitions(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
         audit.add(tx, AuditEntry(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
         assert tx.execute(text("SELECT tableoid::regclass::text FROM audit")).scalars().all() == ["audit_2026_06"]
     for statement in ("DELETE FROM audit_2026_06", "SELECT FROM audit_2026_06"):

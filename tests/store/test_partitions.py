@@ -17,7 +17,15 @@ from tests.builders.events import next_version, saved_payment
 from tests.builders.ledger import create_clinic, import_chunk, ledger_entries
 
 TODAY = date(2026, 6, 10)
-BY_MONTH = (*partitions.EVENTS, *partitions.HISTORY, *partitions.AUDIT)
+BY_MONTH = retention.TABLES
+
+
+def create_partitions(tx, today):
+    return sum(retention.create_partitions(tx, table, today) for table in BY_MONTH)
+
+
+def drop_expired(tx, today, kept):
+    return sum(retention.drop_expired(tx, table, today, kept) for table in BY_MONTH)
 
 
 def rows_by_partition(tx, table):
@@ -36,17 +44,17 @@ def history_of_payment(tx):
 
 
 def test_coming_months_are_created_once(tx):
-    assert retention.create_partitions(tx, TODAY) == 5 * len(BY_MONTH)
-    assert retention.create_partitions(tx, TODAY) == 0
+    assert create_partitions(tx, TODAY) == 5 * len(BY_MONTH)
+    assert create_partitions(tx, TODAY) == 0
 
     months = ["2026_05", "2026_06", "2026_07", "2026_08", "2026_09"]
     assert {tuple(partition_names(tx, table)) for table in BY_MONTH} == {(*months, "before", "default")}
-    assert retention.create_partitions(tx, date(2026, 7, 1)) == len(BY_MONTH)
+    assert create_partitions(tx, date(2026, 7, 1)) == len(BY_MONTH)
 
 
 def test_missed_months_are_created_later(tx):
-    retention.create_partitions(tx, TODAY)
-    retention.create_partitions(tx, date(2027, 2, 1))
+    create_partitions(tx, TODAY)
+    create_partitions(tx, date(2027, 2, 1))
 
     assert partition_names(tx, "events")[5:-2] == [f"2026_{n}" for n in (10, 11, 12)] + [
         f"2027_{n:02}" for n in range(1, 6)
@@ -60,16 +68,16 @@ def test_rows_move_to_their_partition_when_it_is_created(tx):
     assert rows_by_partition(tx, "events") == {"default": 3}
     before = history_of_payment(tx)
 
-    retention.create_partitions(tx, TODAY)
+    create_partitions(tx, TODAY)
 
     assert rows_by_partition(tx, "events") == {"2026_06": 1, "before": 1, "default": 1}
     assert rows_by_partition(tx, "history") == {"2026_06": 3}
     assert history_of_payment(tx) == before
-    assert retention.create_partitions(tx, TODAY) == 0
+    assert create_partitions(tx, TODAY) == 0
 
 
 def test_rows_are_partitioned_by_the_utc_month(tx):
-    retention.create_partitions(tx, TODAY)
+    create_partitions(tx, TODAY)
     create_clinic(tx)
     # In the clinic's time zone it is still May.
     import_chunk(tx, saved_payment("25.00", saved_at="2026-05-31T20:00:00-07:00"))
@@ -82,9 +90,9 @@ def test_repeated_event_counts_once_in_any_partition(tx, partitioned):
     create_clinic(tx)
     event = saved_payment("25.00")
     if partitioned.startswith("before"):
-        retention.create_partitions(tx, TODAY)
+        create_partitions(tx, TODAY)
     import_chunk(tx, event)
-    retention.create_partitions(tx, date(2026, 9, 1) if partitioned.endswith("again") else TODAY)
+    create_partitions(tx, date(2026, 9, 1) if partitioned.endswith("again") else TODAY)
     import_chunk(tx, event)
 
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
@@ -93,7 +101,7 @@ def test_repeated_event_counts_once_in_any_partition(tx, partitioned):
 
 
 def test_same_event_id_with_other_content_is_a_conflict(tx):
-    retention.create_partitions(tx, TODAY)
+    create_partitions(tx, TODAY)
     create_clinic(tx)
     event = saved_payment("25.00")
     import_chunk(tx, event)
@@ -104,18 +112,18 @@ def test_same_event_id_with_other_content_is_a_conflict(tx):
 
 
 def test_expired_months_are_dropped_and_the_ledger_is_kept(tx):
-    retention.create_partitions(tx, TODAY)
+    create_partitions(tx, TODAY)
     create_clinic(tx)
     event = saved_payment("25.00")
     import_chunk(tx, event)
-    retention.create_partitions(tx, date(2027, 7, 1))
+    create_partitions(tx, date(2027, 7, 1))
 
-    assert retention.drop_expired(tx, date(2027, 6, 30), Retention(events=2, history=12)) == 11 + 5
+    assert drop_expired(tx, date(2027, 6, 30), Retention(events=2, history=12)) == 11 + 5
     assert partition_names(tx, "events")[:2] == ["2027_04", "2027_05"]
     assert (rows_by_partition(tx, "events"), history_of_payment(tx)) == ({}, ["Imported"])
     assert partition_names(tx, "history")[0] == "2026_06"
 
-    assert retention.drop_expired(tx, date(2027, 7, 1), Retention(history=12)) == 5
+    assert drop_expired(tx, date(2027, 7, 1), Retention(history=12)) == 5
     assert history_of_payment(tx) == []
     # The version of the line still identifies the repeated event.
     import_chunk(tx, event)
@@ -123,26 +131,26 @@ def test_expired_months_are_dropped_and_the_ledger_is_kept(tx):
 
 
 def test_nothing_is_dropped_without_a_retention(tx):
-    retention.create_partitions(tx, TODAY)
+    create_partitions(tx, TODAY)
 
-    assert retention.drop_expired(tx, date(2036, 6, 30), Retention()) == 0
+    assert drop_expired(tx, date(2036, 6, 30), Retention()) == 0
 
 
 def test_partition_of_older_rows_is_dropped_with_the_oldest_month(tx):
-    retention.create_partitions(tx, TODAY)
+    create_partitions(tx, TODAY)
     create_clinic(tx)
     import_chunk(tx, saved_payment("25.00", saved_at="2019-02-01T10:00:00Z"))
-    retention.drop_expired(tx, TODAY, Retention(events=1))
+    drop_expired(tx, TODAY, Retention(events=1))
     assert rows_by_partition(tx, "events") == {"before": 1}
 
-    retention.drop_expired(tx, date(2026, 8, 1), Retention(events=2))
+    drop_expired(tx, date(2026, 8, 1), Retention(events=2))
 
     assert rows_by_partition(tx, "events") == {}
     assert "before" in partition_names(tx, "events")
 
 
 def test_audit_history_is_append_only_in_every_partition(tx):
-    retention.create_partitions(tx, TODAY)
+    create_partitions(tx, TODAY)
     for year in (2019, 2026, 2031):
         audit.add(tx, AuditEntry(datetime(year, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
     assert rows_by_partition(tx, "audit") == {"before": 1, "2026_06": 1, "default": 1}
@@ -157,7 +165,19 @@ def test_audit_history_is_append_only_in_every_partition(tx):
 
 def test_span_of_more_than_1000_days_is_refused(tx):
     with pytest.raises(DBAPIError, match="no more than 1000 days"), tx.begin_nested():
-        partitions.create(tx, TODAY, date(2126, 1, 1))
+        partitions.create(tx, "events", TODAY, date(2126, 1, 1))
+
+
+def test_only_the_partitioned_tables_get_partitions(tx):
+    with pytest.raises(DBAPIError, match="table entries is not partitioned by month"), tx.begin_nested():
+        partitions.create(tx, "entries", TODAY, TODAY)
+
+
+def test_process_of_the_previous_release_creates_all_partitions(tx):
+    created = tx.execute(text("SELECT make_partitions('2026-05-01', '2026-09-01')")).scalar_one()
+
+    assert created == 5 * len(BY_MONTH)
+    assert create_partitions(tx, TODAY) == 0
 
 
 @pytest.mark.parametrize(("months", "then"), [(1, "2026-07"), (7, "2027-01"), (-6, "2025-12"), (0, "2026-06")])

@@ -8,25 +8,30 @@ from config.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+_PASSES = 3  # over tables that others keep locked
+
 
 def upgrade_schema(database_url: str, settings: Settings) -> None:
     """Run the migrations, create the partitions of coming months, and drop those past their retention.
 
-    The user of `database_url` must own the tables.
+    A table that others keep locked is left as it is: the services create its partitions within the hour, and the next
+    run drops what expired. The user of `database_url` must own the tables.
     """
     # Imported here, because they are slow to load and `payments up` needs them only now.
     from payments.journeys import retention  # noqa: PLC0415 - see above
-    from payments.store.db.connection import connect, transaction  # noqa: PLC0415 - see above
+    from payments.store.db.connection import connect  # noqa: PLC0415 - see above
     from payments.store.migrations import upgrade  # noqa: PLC0415 - see above
+    from tasks.table_by_table import change_tables  # noqa: PLC0415 - see above
 
     upgrade(database_url)
     months = retention.Retention(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
     today = datetime.now(UTC).date()
     database = connect(database_url, application_name="payments migrate", pool_size=1)
     try:
-        with transaction(database) as tx:
-            created = retention.create_partitions(tx, today)
-            dropped = retention.drop_expired(tx, today, months)
+        created = change_tables(database, lambda tx, table: retention.create_partitions(tx, table, today), _PASSES)
+        dropped = change_tables(database, lambda tx, table: retention.drop_expired(tx, table, today, months), _PASSES)
     finally:
         database.dispose()
-    log.info("schema_upgraded", partitions_created=created, partitions_dropped=dropped)
+    log.info("schema_upgraded", partitions_created=created.partitions, partitions_dropped=dropped.partitions)
+    if created.blocked or dropped.blocked:
+        log.warning("partitions_postponed", tables=sorted({*created.blocked, *dropped.blocked}))

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from payments.store.db.advisory_locks import AdvisoryLock
+
 revision = "0012"
 down_revision = "0011"
 
@@ -99,7 +101,7 @@ BEGIN
     IF through > first + 1000 THEN
         RAISE EXCEPTION 'no more than 1000 days at once, not % to %', first, through;
     END IF;
-    PERFORM pg_advisory_xact_lock(7250002);
+    PERFORM pg_advisory_xact_lock({AdvisoryLock.PARTITIONS:d});
     FOREACH parent IN ARRAY ARRAY[{", ".join(f"'{table}'" for table in _PARTITION_KEYS)}] LOOP
         SELECT max(to_date(right(inhrelid::regclass::text, 7), 'YYYY_MM')) INTO newest FROM pg_inherits
             WHERE inhparent = parent::regclass AND inhrelid::regclass::text ~ '_\\d{{4}}_\\d{{2}}$';
@@ -132,7 +134,7 @@ END $$
 """
 
 # If a month is dropped, the partition for older rows is dropped too.
-_DROP_PARTITIONS = """
+_DROP_PARTITIONS = f"""
 CREATE FUNCTION drop_partitions(parent text, kept_from date) RETURNS integer
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
@@ -140,16 +142,16 @@ DECLARE
     oldest date;
     dropped integer := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7250002);
+    PERFORM pg_advisory_xact_lock({AdvisoryLock.PARTITIONS:d});
     FOR part IN SELECT inhrelid::regclass::text FROM pg_inherits
-        WHERE inhparent = parent::regclass AND inhrelid::regclass::text ~ '_\\d{4}_\\d{2}$'
+        WHERE inhparent = parent::regclass AND inhrelid::regclass::text ~ '_\\d{{4}}_\\d{{2}}$'
             AND to_date(right(inhrelid::regclass::text, 7), 'YYYY_MM') < date_trunc('month', kept_from) ORDER BY 1
     LOOP
         EXECUTE format('DROP TABLE %I', part);
         dropped := dropped + 1;
     END LOOP;
     SELECT min(to_date(right(inhrelid::regclass::text, 7), 'YYYY_MM')) INTO oldest FROM pg_inherits
-        WHERE inhparent = parent::regclass AND inhrelid::regclass::text ~ '_\\d{4}_\\d{2}$';
+        WHERE inhparent = parent::regclass AND inhrelid::regclass::text ~ '_\\d{{4}}_\\d{{2}}$';
     IF dropped > 0 AND oldest IS NOT NULL THEN
         EXECUTE format('DROP TABLE %I', parent || '_before');
         EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (MINVALUE) TO (%L)',

@@ -1,0 +1,35 @@
+"""Change the partitioned tables one after the other, each in a transaction of its own."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from payments.journeys.retention import TABLES
+from payments.store.db.connection import Database, Transaction, is_transient, transaction
+
+
+class Changed(NamedTuple):
+    """The number of partitions created or dropped, and the tables that others kept locked."""
+
+    partitions: int
+    blocked: Sequence[str]
+
+
+def change_tables(database: Database, change: Callable[[Transaction, str], int], passes: int = 1) -> Changed:
+    """Apply a change to each partitioned table. `passes` limits the attempts at a table that others keep locked."""
+    partitions, blocked = 0, list(TABLES)
+    for _ in range(passes):
+        results = {table: _change(database, change, table) for table in blocked}
+        partitions += sum(each or 0 for each in results.values())
+        blocked = [table for table, each in results.items() if each is None]
+    return Changed(partitions, blocked)
+
+
+def _change(database: Database, change: Callable[[Transaction, str], int], table: str) -> int | None:
+    """Apply the change to a table, and return its result; None if others keep the table locked."""
+    try:
+        with transaction(database) as tx:
+            return change(tx, table)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        return None

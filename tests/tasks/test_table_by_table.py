@@ -1,0 +1,98 @@
+"""Partitions are created table by table, while a long report keeps one of them locked and imports go on."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+from sqlalchemy import text
+
+from payments.journeys import retention
+from payments.journeys.retention import Retention
+from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction, transaction
+from tasks.table_by_table import Changed, change_tables
+from tests.builders.events import deleted_payment, saved_payment
+from tests.builders.ledger import create_clinic, import_chunk
+from tests.engines import scratch_database
+
+TODAY = date(2026, 6, 10)
+LATER = date(2026, 9, 10)
+
+
+@pytest.fixture
+def ledger(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+    """A ledger with a clinic and the partitions of June, in a separate database."""
+    with scratch_database(postgres_url, empty_ledger) as url:
+        database = connect(url, application_name="tests", pool_size=4)
+        with transaction(database) as tx:
+            create_clinic(tx)
+        change_tables(database, create_for(TODAY))
+        yield database
+        database.dispose()
+
+
+def create_for(today: date):
+    return lambda tx, table: retention.create_partitions(tx, table, today)
+
+
+def months_of(tx: Transaction, table: str) -> list[str]:
+    names = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:table AS regclass) ORDER BY 1"
+    return [name[-7:] for name in tx.execute(text(names), {"table": table}).scalars() if name[-7:-3].isdigit()]
+
+
+@pytest.mark.parametrize("table", retention.TABLES)
+def test_reader_of_one_table_delays_neither_imports_nor_other_tables(ledger: Database, table: str) -> None:
+    with snapshot_transaction(ledger) as reader:
+        reader.execute(text(f"SELECT count(*) FROM {table}"))
+        changed = change_tables(ledger, create_for(LATER))
+        with transaction(ledger) as tx:
+            tx.execute(text("SET LOCAL lock_timeout = '1ms'"))
+            import_chunk(tx, saved_payment("25.00"))
+            import_chunk(tx, deleted_payment(version=2))
+
+    assert changed == Changed(3 * (len(retention.TABLES) - 1), [table])
+    assert change_tables(ledger, create_for(LATER)) == Changed(3, [])
+    with transaction(ledger) as tx:
+        assert {tuple(months_of(tx, each)[-3:]) for each in retention.TABLES} == {("2026_10", "2026_11", "2026_12")}
+
+
+def test_import_in_progress_does_not_keep_partitions_from_being_created(ledger: Database) -> None:
+    with transaction(ledger) as tx:
+        import_chunk(tx, saved_payment("25.00"))
+        import_chunk(tx, deleted_payment(version=2))
+        assert change_tables(ledger, create_for(LATER)) == Changed(3 * len(retention.TABLES), [])
+
+
+def test_further_passes_try_the_blocked_table_again(ledger: Database) -> None:
+    attempts = []
+    with ledger.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM history"))
+
+        def create(tx: Transaction, table: str) -> int:
+            attempts.append(table)
+            if attempts.count("history") == 2:
+                reader.rollback()
+            return retention.create_partitions(tx, table, LATER)
+
+        assert change_tables(ledger, create, passes=3) == Changed(3 * len(retention.TABLES), [])
+    assert attempts == [*retention.TABLES, "history"]
+
+
+def test_error_that_does_not_pass_is_raised(ledger: Database) -> None:
+    def fail(_tx: Transaction, table: str) -> int:
+        raise LookupError(table)
+
+    with pytest.raises(LookupError, match="events"):
+        change_tables(ledger, fail)
+
+
+def test_expired_months_of_other_tables_are_dropped_while_one_is_read(ledger: Database) -> None:
+    change_tables(ledger, create_for(date(2027, 9, 1)))
+    kept = Retention(events=2, history=12, audit=12)
+    with ledger.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM audit"))
+        dropped = change_tables(ledger, lambda tx, table: retention.drop_expired(tx, table, date(2027, 9, 1), kept))
+
+    assert dropped.blocked == ["audit"]
+    with transaction(ledger) as tx:
+        assert (months_of(tx, "events")[0], months_of(tx, "history")[0]) == ("2027_07", "2026_09")
+        assert months_of(tx, "audit")[0] == "2026_05"
