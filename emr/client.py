@@ -1,6 +1,7 @@
 """Client that publishes events on the feed, a Redis stream."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ SOCKET_TIMEOUT_SECONDS = 15
 CONNECT_TIMEOUT_SECONDS = 5
 CHUNK_EVENTS = 500
 CHUNK_BYTES = 4 * 1024 * 1024
+# redis-py has classes for some codes, such as OOM and READONLY, and leaves the others in the text. It drops ERR.
+_STATE_CODE = re.compile("[A-Z]{3,} ")
 _EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
 
 Entry = tuple[str, dict[str, bytes | str]]
@@ -190,9 +193,11 @@ class PaymentFeed:
         try:
             yield
         except (redis.AuthenticationError, AuthorizationError, redis.ResponseError) as refused:
-            raise FeedRefusedError(self.server, str(refused), confirmed_count) from refused
-        except redis.RedisError as error:
-            raise FeedUnreachableError(self.server, str(error), confirmed_count) from error
+            error = FeedRefusedError(self.server, str(refused), confirmed_count)
+            error.may_concern_event = type(refused) is redis.ResponseError and not _STATE_CODE.match(str(refused))
+            raise error from refused
+        except redis.RedisError as fault:
+            raise FeedUnreachableError(self.server, str(fault), confirmed_count) from fault
 
 
 def _connection_to(url: str) -> redis.Redis:

@@ -8,7 +8,7 @@ class FeedError(Exception):
     _advice = "Publish again once it answers"
 
     def __init__(self, server: str, problem: str, confirmed_count: int = 0) -> None:
-        self.server = server
+        self.server, self.problem = server, problem
         self.confirmed_count = confirmed_count
         super().__init__(
             f"Redis at {server} {self._verb} the events ({problem}); {confirmed_count} were confirmed. "
@@ -25,3 +25,5 @@ class FeedRefusedError(FeedError):
 
     _verb = "rejected"
     _advice = "Fix the cause and publish again"
+    may_concern_event = False
+    """Whether Redis gave no code of a state of its own, so that the error may concern the event alone."""

@@ -1,71 +1,47 @@
 """Transactional outbox: an EMR stores the event in the transaction of the save, and a relay publishes it later.
 
-The event is in a table of the EMR's own PostgreSQL. Any DB-API connection with the parameter style `%s` works (psycopg,
-psycopg2, pg8000).
+The save calls `write` in its own transaction, and a process of its own runs the Relay. `refused` returns what the relay
+has set apart because it can never be published.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 
-from emr.client import CHUNK_EVENTS, PaymentFeed, Publishable, body_of
-from emr.errors import FeedError
+import structlog
 
-TABLE = """
-CREATE TABLE IF NOT EXISTS payment_outbox (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    event bytea NOT NULL
+from emr.client import CHUNK_EVENTS, PaymentFeed
+from emr.errors import FeedError, FeedRefusedError
+from emr.outbox_table import (
+    Connection,
+    RefusedEvent,
+    WaitingEvent,
+    create_table,
+    lock_oldest,
+    record_outcome,
+    refused,
+    retry_refused,
+    waiting,
+    write,
 )
-"""
-_INSERT = "INSERT INTO payment_outbox (event) VALUES (%s)"
-# Relays skip rows that another relay has locked, so that several can run.
-_LOCK_OLDEST = "SELECT id, event FROM payment_outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
-_DELETE = "DELETE FROM payment_outbox WHERE id = ANY(%s)"
-_COUNT = "SELECT count(*) FROM payment_outbox"
+from payments.contract.size_limit import EVENT_BYTES_MAX
+
+__all__ = ["Connection", "RefusedEvent", "Relay", "create_table", "refused", "retry_refused", "waiting", "write"]
+
+_PAUSE_FIRST, _PAUSE_MAX, _DOUBLINGS_MAX = timedelta(milliseconds=100), timedelta(seconds=5), 6
+log = structlog.get_logger()
 
 
-class Cursor(Protocol):
-    """The part of a DB-API cursor that this module uses."""
+@dataclass
+class _Outcome:
+    """The ids of the published events, the reasons of those to set apart, and the last refusal that may pass."""
 
-    def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Any:
-        """Run a statement."""
-
-    def fetchall(self) -> Any:
-        """Return the remaining rows."""
-
-    def close(self) -> None:
-        """Close the cursor."""
-
-
-class Connection(Protocol):
-    """The part of a DB-API connection that this module uses."""
-
-    def cursor(self) -> Any:
-        """Return a cursor."""
-
-    def commit(self) -> None:
-        """Commit the transaction."""
-
-    def rollback(self) -> None:
-        """Roll the transaction back."""
-
-
-def create_table(connection: Connection) -> None:
-    """Create the outbox table in the EMR's database if it does not exist. The caller commits."""
-    _run(connection, TABLE)
-
-
-def write(connection: Connection, event: Publishable) -> None:
-    """Add an event to the outbox in the connection's current transaction. The caller commits.
-
-    The event id is fixed here, so repeated publishing counts once.
-    """
-    _run(connection, _INSERT, (body_of(event),))
-
-
-def waiting(connection: Connection) -> int:
-    """Return the number of events that wait in the outbox."""
-    return int(_found(connection, _COUNT)[0][0])
+    published: list[int] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
+    refusal: FeedRefusedError | None = None
 
 
 class Relay:
@@ -73,49 +49,172 @@ class Relay:
 
     An event leaves the outbox after the feed has confirmed it. An interrupted relay publishes it again, which the event
     id makes harmless. With several relays an event may overtake an older one; versions allow for that.
+
+    An event that can never be published is set apart, with an error in the log (`outbox_event_refused`), and the others
+    go on: one that is larger than an event may be, and one that Redis refuses for itself while it accepts a later one
+    of the same stream. A refusal of the server or of a stream (out of memory, read-only, no permission, not a stream)
+    passes; meanwhile the events wait, in their order, and those of other streams go on.
+
+    `connection` is a connection, or a function that opens one. With a function, `run` reconnects after an error of the
+    database, after a pause; `pause` replaces the sleep.
     """
 
-    def __init__(self, connection: Connection, feed: PaymentFeed, chunk: int = CHUNK_EVENTS) -> None:
-        self._connection, self._feed, self._chunk = connection, feed, chunk
+    def __init__(
+        self,
+        connection: Connection | Callable[[], Connection],
+        feed: PaymentFeed,
+        chunk: int = CHUNK_EVENTS,
+        *,
+        pause: Callable[[timedelta], None] | None = None,
+    ) -> None:
+        self._connect = connection if callable(connection) else None
+        self._connection = None if callable(connection) else connection
+        self._feed, self._chunk, self._pause = feed, chunk, pause or _sleep
+        # A pass over the outbox: the last id, and the streams whose events have to wait for the next pass.
+        self._after, self._blocked = 0, set[str]()
+        self._database_error: Exception | None = None
+        self._database_failures = 0
 
     def publish_chunk(self) -> int:
-        """Publish up to a chunk of events, and return their number.
+        """Publish up to a chunk of events, and return the number of events that were published or set apart.
 
-        Raises FeedError if the feed does not accept them; they stay in the outbox.
+        Raises FeedUnreachableError if Redis does not answer; the events stay in the outbox. Raises FeedRefusedError if
+        Redis accepts nothing now, or nothing on one of the streams: the others of the chunk were published, and the
+        next call goes on behind this chunk. Raises the driver's error if the database fails.
         """
+        with self._database():
+            connection = self._connection = self._connection or self._opened()
         try:
-            rows = _found(self._connection, _LOCK_OLDEST, (self._chunk,))
-            self._feed.publish_many([bytes(event) for _, event in rows])
-            if rows:
-                _run(self._connection, _DELETE, ([number for number, _ in rows],))
-            self._connection.commit()
+            with self._database():
+                events = lock_oldest(connection, self._after, self._chunk)
+            outcome = self._publish(events)
+            with self._database():
+                record_outcome(connection, outcome.published, outcome.reasons)
+                connection.commit()
         except BaseException:
             # On a broken connection the rollback fails too; the first error is the one to raise.
             with contextlib.suppress(Exception):
-                self._connection.rollback()
+                connection.rollback()
+            self._begin_pass()
             raise
-        return len(rows)
+        self._database_failures = 0
+        for row, reason in outcome.reasons.items():
+            log.error("outbox_event_refused", id=row, reason=reason)
+        self._go_on_behind(events)
+        if outcome.refusal:
+            raise outcome.refusal
+        return len(outcome.published) + len(outcome.reasons)
 
     def run(self, wait: Callable[[], bool]) -> None:
         """Publish events until `wait` returns False.
 
-        `wait` is called when the outbox is empty or the feed is unavailable.
+        `wait` is called when the outbox is empty, and when the feed or the database is unavailable. After an error of
+        the database, pauses of growing length come before the next connection. Raises the driver's error if the
+        connection is broken and the relay has no function that opens another.
         """
         while True:
             try:
-                idle = self.publish_chunk() < self._chunk
+                is_idle = self.publish_chunk() < self._chunk and not self._after
             except FeedError:
-                idle = True
-            if idle and not wait():
+                is_idle = not self._after
+            except Exception as error:
+                if error is not self._database_error or not self._recovered():
+                    raise
+                is_idle = True
+            if is_idle and not wait():
                 return
 
+    def _publish(self, events: Sequence[WaitingEvent]) -> _Outcome:
+        outcome = _Outcome()
+        bodies = {}
+        for event in events:
+            if event.body is None:
+                outcome.reasons[event.id] = f"{event.byte_count:,} bytes; an event has at most {EVENT_BYTES_MAX:,}"
+            elif not self._blocked or self._feed.stream_of(event.body) not in self._blocked:
+                bodies[event.id] = event.body
+        try:
+            self._feed.publish_many(bodies.values())
+            outcome.published.extend(bodies)
+        except FeedRefusedError as refusal:
+            outcome.refusal = refusal
+            self._publish_singly(bodies, outcome)
+        return outcome
 
-def _run(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> None:
-    with contextlib.closing(connection.cursor()) as cursor:
-        cursor.execute(statement, parameters)
+    def _publish_singly(self, bodies: dict[int, bytes], outcome: _Outcome) -> None:
+        """Publish one by one what was refused together.
+
+        An event that may be refused for itself is set apart once its stream accepts a later one.
+        """
+        suspects: dict[str, dict[int, str]] = defaultdict(dict)
+        for row, body in bodies.items():
+            stream = self._feed.stream_of(body)
+            if stream in self._blocked:
+                continue
+            refusal = self._refusal(body)
+            if refusal is None:
+                outcome.published.append(row)
+                outcome.reasons |= suspects.pop(stream, {})
+            elif refusal.may_concern_event:
+                suspects[stream][row] = refusal.problem
+            else:
+                self._blocked.add(stream)
+        self._blocked.update(suspects)
+        if not self._blocked:
+            outcome.refusal = None
+
+    def _refusal(self, body: bytes) -> FeedRefusedError | None:
+        """Publish an event, and return the refusal if Redis refuses it."""
+        try:
+            self._feed.publish(body)
+        except FeedRefusedError as refusal:
+            return refusal
+        return None
+
+    def _begin_pass(self) -> None:
+        self._after = 0
+        self._blocked.clear()
+
+    def _go_on_behind(self, events: Sequence[WaitingEvent]) -> None:
+        """Go on behind these events if only some of the streams are blocked; otherwise begin a new pass."""
+        if self._blocked and self._feed.streams > 1 and len(events) == self._chunk:
+            self._after = events[-1].id
+        else:
+            self._begin_pass()
+
+    def _opened(self) -> Connection:
+        if self._connect is None:
+            raise ConnectionError("the connection is closed, and the relay has no function that opens another")
+        return self._connect()
+
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._database_error = error
+            self._database_failures += 1
+            raise
+
+    def _recovered(self) -> bool:
+        """Pause after an error of the database, and return whether the next chunk can be tried."""
+        log.warning("outbox_database_unavailable", error=type(self._database_error).__name__)
+        self._pause(min(_PAUSE_FIRST * 2 ** min(self._database_failures - 1, _DOUBLINGS_MAX), _PAUSE_MAX))
+        if self._connect is None:
+            return self._connection is not None and _is_usable(self._connection)
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+        self._connection = None
+        return True
 
 
-def _found(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    with contextlib.closing(connection.cursor()) as cursor:
-        cursor.execute(statement, parameters)
-        return list(cursor.fetchall())
+def _sleep(pause: timedelta) -> None:
+    time.sleep(pause.total_seconds())
+
+
+def _is_usable(connection: Connection) -> bool:
+    try:
+        connection.rollback()
+    except Exception:  # noqa: BLE001 (each driver has its own errors)
+        return False
+    return True

@@ -20,6 +20,7 @@ from console.cli import (
     emr,
     exceptions,
     months,
+    outbox,
     payment_log,
     reports,
     requeue,
@@ -120,6 +121,7 @@ app.command(
     epilog="Example: payments requeue north/p-1001/1 north/p-1002/1\n\n"
     "Example: payments requeue --status not-sent --reason type_not_selected --clinic north",
 )(requeue.requeue)
+emr.app.command("outbox", epilog="Example: payments emr outbox postgresql://emr@emr-db/emr")(outbox.outbox)
 app.add_typer(
     emr.app,
     name="emr",

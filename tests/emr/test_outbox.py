@@ -3,8 +3,6 @@
 import json
 import socket
 import threading
-import uuid
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -12,36 +10,9 @@ import redis
 
 from emr.client import PaymentFeed
 from emr.errors import FeedUnreachableError
-from emr.outbox import Relay, create_table, waiting, write
-from tests.engines import scratch_database
+from emr.outbox import Relay, waiting, write
 
 Connection = psycopg.Connection[tuple[object, ...]]
-
-
-@pytest.fixture(scope="module")
-def emr_url(postgres_url: str) -> Iterator[str]:
-    """The URL of the EMR's database, which contains no tables of Billing."""
-    with scratch_database(postgres_url) as url:
-        yield url.replace("+psycopg", "", 1)
-
-
-@pytest.fixture
-def emr(emr_url: str) -> Iterator[Connection]:
-    """A connection of the EMR, whose database has the outbox and a table of visits."""
-    with psycopg.connect(emr_url) as connection:
-        create_table(connection)
-        connection.execute("CREATE TABLE IF NOT EXISTS visits (number int)")
-        connection.execute("TRUNCATE visits, payment_outbox")
-        connection.commit()
-        yield connection
-
-
-@pytest.fixture
-def stream(redis_url: str) -> Iterator[str]:
-    name = f"emr:test:{uuid.uuid4()}"
-    yield name
-    with redis.Redis.from_url(redis_url) as client:
-        client.delete(name)
 
 
 def said(redis_url: str, stream: str) -> list[int]:

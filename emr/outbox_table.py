@@ -1,0 +1,135 @@
+"""The table of the outbox, in the EMR's own PostgreSQL.
+
+Any DB-API connection with the parameter style `%s` works (psycopg, psycopg2, pg8000).
+"""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from emr.client import Publishable, body_of
+from payments.contract.size_limit import EVENT_BYTES_MAX
+
+# The second and third statement upgrade the table of an earlier release.
+TABLE = """
+CREATE TABLE IF NOT EXISTS payment_outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event bytea NOT NULL
+);
+ALTER TABLE payment_outbox ADD COLUMN IF NOT EXISTS refused text, ADD COLUMN IF NOT EXISTS refused_at timestamptz;
+CREATE INDEX IF NOT EXISTS payment_outbox_waiting ON payment_outbox (id) WHERE refused IS NULL;
+"""
+_INSERT = "INSERT INTO payment_outbox (event) VALUES (%s)"
+# Relays skip rows that another relay has locked, so that several can run. An oversized event is not loaded.
+_LOCK_OLDEST = """
+SELECT id, octet_length(event), CASE WHEN octet_length(event) <= %s THEN event END
+FROM payment_outbox WHERE refused IS NULL AND id > %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+_DELETE = "DELETE FROM payment_outbox WHERE id = ANY(%s)"
+_SET_APART = "UPDATE payment_outbox SET refused = %s, refused_at = now() WHERE id = %s"
+_COUNT = "SELECT count(*) FROM payment_outbox WHERE refused IS NULL"
+_REFUSED = """
+SELECT id, octet_length(event), refused, refused_at FROM payment_outbox WHERE refused IS NOT NULL ORDER BY id
+"""
+_RETRY = "UPDATE payment_outbox SET refused = NULL, refused_at = NULL WHERE refused IS NOT NULL"
+
+
+class Cursor(Protocol):
+    """The part of a DB-API cursor that this module uses."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Any:
+        """Run a statement."""
+
+    def fetchall(self) -> Any:
+        """Return the remaining rows."""
+
+    def close(self) -> None:
+        """Close the cursor."""
+
+
+class Connection(Protocol):
+    """The part of a DB-API connection that this module uses."""
+
+    def cursor(self) -> Any:
+        """Return a cursor."""
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+
+    def rollback(self) -> None:
+        """Roll the transaction back."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class WaitingEvent(NamedTuple):
+    """An event in the outbox. `body` is None if it is larger than an event may be."""
+
+    id: int
+    byte_count: int
+    body: bytes | None
+
+
+class RefusedEvent(NamedTuple):
+    """An event that was set apart, with the reason and the time."""
+
+    id: int
+    byte_count: int
+    reason: str
+    refused_at: datetime
+
+
+def create_table(connection: Connection) -> None:
+    """Create the outbox table in the EMR's database, or upgrade that of an earlier release. The caller commits."""
+    for statement in filter(str.strip, TABLE.split(";")):
+        _run(connection, statement)
+
+
+def write(connection: Connection, event: Publishable) -> None:
+    """Add an event to the outbox in the connection's current transaction. The caller commits.
+
+    The event id is fixed here, so repeated publishing counts once.
+    """
+    _run(connection, _INSERT, (body_of(event),))
+
+
+def waiting(connection: Connection) -> int:
+    """Return the number of events that wait in the outbox, without those that were set apart."""
+    return int(_found(connection, _COUNT)[0][0])
+
+
+def refused(connection: Connection) -> list[RefusedEvent]:
+    """Return the events that were set apart, oldest first. They stay in the outbox until the EMR decides about them."""
+    return [RefusedEvent(*row) for row in _found(connection, _REFUSED)]
+
+
+def retry_refused(connection: Connection) -> None:
+    """Let the events that were set apart wait again, after their cause was fixed. The caller commits."""
+    _run(connection, _RETRY)
+
+
+def lock_oldest(connection: Connection, after: int, limit: int) -> list[WaitingEvent]:
+    """Lock the oldest waiting events with ids above `after` that no other relay has locked, and return them."""
+    rows = _found(connection, _LOCK_OLDEST, (EVENT_BYTES_MAX, after, limit))
+    return [WaitingEvent(row, byte_count, None if event is None else bytes(event)) for row, byte_count, event in rows]
+
+
+def record_outcome(connection: Connection, published: Sequence[int], reasons: Mapping[int, str]) -> None:
+    """Remove the published events, and set those apart for which there is a reason. The caller commits."""
+    if published:
+        _run(connection, _DELETE, (list(published),))
+    for row, reason in reasons.items():
+        _run(connection, _SET_APART, (reason, row))
+
+
+def _run(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> None:
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute(statement, parameters)
+
+
+def _found(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())

@@ -1,0 +1,39 @@
+"""An EMR's database with an outbox, and a stream of its own."""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import redis
+
+from emr.outbox import create_table
+from tests.engines import scratch_database
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@pytest.fixture(scope="module")
+def emr_url(postgres_url: str) -> Iterator[str]:
+    """The URL of the EMR's database, which contains no tables of Billing."""
+    with scratch_database(postgres_url) as url:
+        yield url.replace("+psycopg", "", 1)
+
+
+@pytest.fixture
+def emr(emr_url: str) -> Iterator[Connection]:
+    """A connection of the EMR, whose database has the outbox and a table of visits."""
+    with psycopg.connect(emr_url) as connection:
+        create_table(connection)
+        connection.execute("CREATE TABLE IF NOT EXISTS visits (number int)")
+        connection.execute("TRUNCATE visits, payment_outbox")
+        connection.commit()
+        yield connection
+
+
+@pytest.fixture
+def stream(redis_url: str) -> Iterator[str]:
+    name = f"emr:test:{uuid.uuid4()}"
+    yield name
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(name)

@@ -1,0 +1,216 @@
+"""The relay: events that can never be published hold nobody up."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from emr.client import PaymentFeed
+from emr.errors import FeedRefusedError
+from emr.outbox import Relay, create_table, refused, retry_refused, waiting, write
+from payments.contract.size_limit import EVENT_BYTES_MAX
+from payments.contract.stream_partition import stream_for
+
+Connection = psycopg.Connection[tuple[object, ...]]
+POISON = b'{"number": 666}'
+
+
+def save(emr: Connection, *numbers: int, **more: object) -> None:
+    for number in numbers:
+        write(emr, {"number": number, **more})
+    emr.commit()
+
+
+def save_large(emr: Connection, byte_count: int) -> None:
+    write(emr, b"x" * byte_count)
+    emr.commit()
+
+
+def numbers_on(redis_url: str, stream: str) -> list[int]:
+    with redis.Redis.from_url(redis_url, protocol=2) as client:
+        return [json.loads(fields[b"event"])["number"] for _, fields in client.xrange(stream)]
+
+
+def until_empty(emr: Connection, rounds_max: int = 20) -> Callable[[], bool]:
+    """Return a `wait` that ends the relay when nothing waits in the outbox."""
+    rounds = iter(range(rounds_max))
+
+    def wait() -> bool:
+        left = waiting(emr)
+        emr.rollback()
+        return left > 0 and next(rounds, None) is not None
+
+    return wait
+
+
+@pytest.mark.parametrize("byte_count", [EVENT_BYTES_MAX + 1, 2 * 1024 * 1024])
+def test_oversized_event_is_set_apart_whole_and_the_others_go_on(
+    emr: Connection, redis_url: str, stream: str, byte_count: int
+) -> None:
+    save(emr, 1, 2)
+    save_large(emr, byte_count)
+    save(emr, 3, 4)
+
+    with PaymentFeed(redis_url, stream) as feed, capture_logs() as messages:
+        Relay(emr, feed).run(until_empty(emr))
+
+    assert numbers_on(redis_url, stream) == [1, 2, 3, 4]
+    assert waiting(emr) == 0
+    (event,) = refused(emr)
+    reason = f"{byte_count:,} bytes; an event has at most 65,536"
+    assert (event.byte_count, event.reason) == (byte_count, reason)
+    assert messages == [{"event": "outbox_event_refused", "log_level": "error", "id": event.id, "reason": reason}]
+    assert emr.execute("SELECT event FROM payment_outbox").fetchall() == [(b"x" * byte_count,)]
+
+
+def test_event_of_the_largest_size_is_published(emr: Connection, redis_url: str, stream: str) -> None:
+    save_large(emr, EVENT_BYTES_MAX)
+    with PaymentFeed(redis_url, stream) as feed:
+        assert Relay(emr, feed).publish_chunk() == 1
+
+    with redis.Redis.from_url(redis_url, protocol=2) as client:
+        assert [len(fields[b"event"]) for _, fields in client.xrange(stream)] == [EVENT_BYTES_MAX]
+    assert refused(emr) == []
+
+
+def test_chunk_of_oversized_events_holds_nobody_up(emr: Connection, redis_url: str, stream: str) -> None:
+    for _ in range(5):
+        save_large(emr, EVENT_BYTES_MAX + 1)
+    save(emr, 1)
+
+    with PaymentFeed(redis_url, stream) as feed:
+        relay = Relay(emr, feed, chunk=2)
+        assert [relay.publish_chunk() for _ in range(4)] == [2, 2, 2, 0]
+
+    assert numbers_on(redis_url, stream) == [1]
+    assert len(refused(emr)) == 5
+
+
+def test_event_that_was_set_apart_is_published_after_it_was_repaired(
+    emr: Connection, redis_url: str, stream: str
+) -> None:
+    save_large(emr, EVENT_BYTES_MAX + 1)
+    save(emr, 2)
+    with PaymentFeed(redis_url, stream) as feed:
+        relay = Relay(emr, feed)
+        relay.publish_chunk()
+
+        emr.execute("UPDATE payment_outbox SET event = %s WHERE id = %s", [b'{"number": 1}', refused(emr)[0].id])
+        retry_refused(emr)
+        emr.commit()
+        assert (waiting(emr), refused(emr)) == (1, [])
+        relay.publish_chunk()
+
+    assert numbers_on(redis_url, stream) == [2, 1]
+    assert waiting(emr) == 0
+
+
+def test_full_redis_sets_nothing_apart(emr: Connection, redis_url: str, stream: str) -> None:
+    save(emr, *range(10))
+    with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream) as feed:
+        before = server.config_get("maxmemory")["maxmemory"]
+        server.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(FeedRefusedError, match="rejected the events"):
+                Relay(emr, feed, chunk=5).publish_chunk()
+        finally:
+            server.config_set("maxmemory", before)
+        assert (waiting(emr), refused(emr)) == (10, [])
+
+        Relay(emr, feed, chunk=5).run(until_empty(emr))
+
+    assert numbers_on(redis_url, stream) == list(range(10))
+
+
+def test_broken_stream_holds_up_its_own_events_alone_and_keeps_their_order(
+    emr: Connection, redis_url: str, stream: str
+) -> None:
+    companies = {stream_for(stream, 2, f"company-{number}"): f"company-{number}" for number in range(8)}
+    broken, healthy = sorted(companies)
+    save(emr, *range(10), company_id=companies[broken])
+    save(emr, *range(10, 15), company_id=companies[healthy])
+    save(emr, *range(15, 20), company_id=companies[broken])
+
+    with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream, streams=2) as feed:
+        server.set(broken, "in the way")
+        looks = iter([True, False])
+        Relay(emr, feed, chunk=4).run(lambda: next(looks))
+        assert numbers_on(redis_url, healthy) == list(range(10, 15))
+        assert (waiting(emr), refused(emr)) == (15, [])
+
+        server.delete(broken)
+        Relay(emr, feed, chunk=4).run(until_empty(emr))
+        assert numbers_on(redis_url, broken) == [*range(10), *range(15, 20)]
+        server.delete(broken, healthy)
+    assert waiting(emr) == 0
+
+
+def test_events_refused_for_themselves_are_set_apart_once_a_later_one_is_accepted(
+    emr: Connection, redis_url: str, stream: str
+) -> None:
+    write(emr, POISON)
+    write(emr, POISON)
+    emr.commit()
+    with refusing_poison(redis_url) as url, PaymentFeed(url, stream) as feed:
+        relay = Relay(emr, feed)
+        with pytest.raises(FeedRefusedError, match="no such content"):
+            relay.publish_chunk()
+        assert (waiting(emr), refused(emr)) == (2, [])
+
+        save(emr, 1, 2)
+        relay.run(until_empty(emr))
+
+    assert numbers_on(redis_url, stream) == [1, 2]
+    assert [event.reason for event in refused(emr)] == ["no such content"] * 2
+
+
+def test_table_of_an_earlier_release_is_upgraded_with_its_events(emr: Connection) -> None:
+    emr.execute("DROP TABLE payment_outbox")
+    emr.execute(
+        "CREATE TABLE payment_outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event bytea NOT NULL)"
+    )
+    write(emr, b"{}")
+
+    create_table(emr)
+    create_table(emr)
+    emr.commit()
+
+    assert (waiting(emr), refused(emr)) == (1, [])
+
+
+@contextmanager
+def refusing_poison(redis_url: str) -> Iterator[str]:
+    """Run a gateway before Redis that refuses each request that holds the poison, with an error without a code."""
+    there = urlsplit(redis_url)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = (there.hostname, there.port or 6379)
+        threading.Thread(target=_gateway, args=(listener, target), daemon=True).start()
+        login, at, _ = there.netloc.rpartition("@")
+        yield there._replace(netloc=f"{login}{at}127.0.0.1:{listener.getsockname()[1]}").geturl()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _gateway(listener: socket.socket, target: tuple[str, int]) -> None:
+    while True:
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return
+        with near, socket.create_connection(target) as far:
+            while request := near.recv(1 << 20):
+                near.sendall(_reply(far, request))
+
+
+def _reply(redis_server: socket.socket, request: bytes) -> bytes:
+    if POISON in request:
+        return b"-ERR no such content\r\n" * len(re.findall(rb"XADD", request))
+    redis_server.sendall(request)
+    return redis_server.recv(1 << 20)
