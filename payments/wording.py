@@ -14,6 +14,7 @@ from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffect
 from payments.core.month import Month, MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
+from payments.core.refund import RefundProblem
 
 REASONS = {
     Reason.TYPE_NOT_SELECTED: (
@@ -51,6 +52,10 @@ ALLOCATION_RULES = {
     AllocationRule.OWN_DATE: "Rule 2: the charges of its own date of service",
     AllocationRule.MORE_THAN_OWN_DATE: "Rule 3: remainder after its own date of service, oldest charge first",
     AllocationRule.AFTER_HOLD: "Rule 4: held for the minimum days, oldest charge first",
+}
+REFUND_PROBLEMS = {
+    RefundProblem.NOT_FOUND: "The refunded payment is not on this account.",
+    RefundProblem.ABOVE_PAYMENT: "More was refunded than was paid.",
 }
 ITEM_SENTENCES = {
     ReconcilingItem.INTERNAL: "Internal Payments, which stay in the EMR",
@@ -120,6 +125,11 @@ def reason(code: str | None) -> str:
 def detail(code: str) -> str:
     """Return the detail of an outcome: `lines.detail`."""
     return _DETAILS.get(code, code)
+
+
+def refund_problem(code: str) -> str:
+    """Return why a refund should be checked, as a sentence."""
+    return REFUND_PROBLEMS[RefundProblem(code)]
 
 
 def finding_reason(code: str) -> str:

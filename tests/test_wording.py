@@ -15,6 +15,7 @@ from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffect
 from payments.core.month import MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
+from payments.core.refund import RefundProblem
 
 ROOT = Path(wording.__file__).parents[1]
 WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
@@ -22,6 +23,7 @@ WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
     (ClosedCase, wording.CLOSED_CASES),
     (FindingReason, wording.FINDING_REASONS),
     (AllocationRule, wording.ALLOCATION_RULES),
+    (RefundProblem, wording.REFUND_PROBLEMS),
     (ReconcilingItem, wording.ITEM_SENTENCES),
     (BalancingNote, wording.BALANCING_NOTES),
     (FindingNote, wording.FINDING_NOTES),

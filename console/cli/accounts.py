@@ -16,12 +16,21 @@ from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import open_database, open_snapshot
 from console.errors import CommandError
-from console.reports.account import ACCOUNT, ALLOCATIONS, APPLIED, AccountParameters, account_records, applied_records
+from console.reports.account import (
+    ACCOUNT,
+    ALLOCATIONS,
+    APPLIED,
+    REFUNDS,
+    AccountParameters,
+    account_records,
+    applied_records,
+    refund_records,
+)
 from console.reports.output import OutputFormat, Record, print_json
 from console.reports.payment_log import PAYMENT_LOG, log_records
 
 if TYPE_CHECKING:
-    from payments.journeys.distributing import AccountRow, AllocationRow, DistributionResult
+    from payments.journeys.distributing import AccountRow, AllocationRow, DistributionResult, RefundRow
     from payments.journeys.reporting import LogRow
 
 
@@ -35,6 +44,7 @@ def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TA
         accounts = distributing.show_account(tx, patient, as_of=as_of)
         entries = {each.company: reporting.payment_log(tx, parameters.payments_query(each)) for each in accounts}
         applied = distributing.show_allocations(tx, patient, as_of=as_of)
+        refunds = {each.company: distributing.show_refunds_to_check(tx, each, as_of=as_of) for each in accounts}
     if not accounts:
         problem = f"was no patient {patient} at {as_of.isoformat()}" if as_of else f"is no patient {patient}"
         raise CommandError(f"there {problem}")
@@ -43,16 +53,21 @@ def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TA
         show(account_records(accounts), ACCOUNT, form)
         show(rows, PAYMENT_LOG, form)
         show(applied_records(applied), APPLIED, form)
+        if to_check := refund_records(row for own in refunds.values() for row in own):
+            show(to_check, REFUNDS, form)
         return
     if form is OutputFormat.CSV:
         show(rows, PAYMENT_LOG, form)
         return
-    print_json([_with_payments(each, entries[each.company], applied) for each in accounts])
+    print_json([_with_payments(each, entries[each.company], applied, refunds[each.company]) for each in accounts])
 
 
-def _with_payments(account: AccountRow, entries: Iterable[LogRow], applied: Iterable[AllocationRow]) -> dict[str, Any]:
+def _with_payments(
+    account: AccountRow, entries: Iterable[LogRow], applied: Iterable[AllocationRow], refunds: Iterable[RefundRow]
+) -> dict[str, Any]:
     own = applied_records(row for row in applied if row.company == account.company)
-    return asdict(account) | {"payments": log_records(entries), "applied": own}
+    more = {"payments": log_records(entries), "applied": own, "refunds_to_check": refund_records(refunds)}
+    return asdict(account) | more
 
 
 def distribute(

@@ -15,7 +15,7 @@ from console.reports.parameters import as_of, parameter
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from payments.journeys.distributing import AccountRow, AllocationRow
+    from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
     from payments.journeys.reporting import LogFilter
 
 
@@ -66,6 +66,19 @@ APPLIED = Report(
     empty="No payments applied.",
     total_of="amount",
 )
+REFUNDS = Report(
+    title="Refunds to check",
+    columns=(
+        Column("payment", "Refund", wraps=True, css_class="pay"),
+        Column("refund_of", "Refunded payment", wraps=True),
+        Column("amount", "Amount", ColumnKind.MONEY),
+        Column("uncovered", "Not covered", ColumnKind.MONEY),
+        Column("problem", "Problem", wraps=True),
+    ),
+    table=("payment", "refund_of", "problem", "amount", "uncovered"),
+    noun="refund",
+    empty="No refunds to check.",
+)
 ALLOCATIONS = Report(
     title="Allocations",
     columns=(
@@ -86,6 +99,17 @@ ALLOCATIONS = Report(
 def account_records(rows: Iterable[AccountRow]) -> list[Record]:
     """Return accounts as records."""
     return [asdict(row) for row in rows]
+
+
+def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
+    """Return the refunds to check of an account as records."""
+    from payments import wording
+
+    return [
+        {name: value for name, value in row._asdict().items() if name != "company"}
+        | {"problem": wording.refund_problem(row.problem)}
+        for row in rows
+    ]
 
 
 def applied_records(rows: Iterable[AllocationRow]) -> list[Record]:

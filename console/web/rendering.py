@@ -55,6 +55,7 @@ def create_templates() -> Environment:
     environment.filters |= {"utc_input": utc_input, "reason": wording.reason, "detail": wording.detail}
     environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
     environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": ITEM_HEADINGS.__getitem__}
+    environment.filters["refund_problem"] = wording.refund_problem
     environment.filters |= {"balancing_notes": wording.balancing_notes}
     environment.globals |= {"cells": cells}
     environment.globals |= {"parameters_of": parameters_of, "url": url, "statics": _static_urls()}

@@ -67,38 +67,20 @@ def _unapply_lowered_charges(account: Account, charges: Set[ChargeKey]) -> None:
 
 
 def _net_refunds(account: Account) -> None:
-    """Net refunds against the payment that they refund, then the newest unapplied money, then applied money.
+    """Net each refund against the payment that it refunds, and unapply that payment as far as needed.
 
-    Refunded money is unapplied from the charges that it paid.
+    Money of other payments is not touched. What a refund exceeds its payment by stays unassigned, below 0.00.
     """
     for refund in account.credits:
-        if account.unapplied[refund.line_ref] >= ZERO:
-            continue
+        missing = -account.unapplied[refund.line_ref]
         target = refund.refund_of
-        if target in account.unapplied:
-            missing = -account.unapplied[refund.line_ref] - max(account.unapplied[target], ZERO)
-            own = [each for each in account.applied if each.line_ref == target]
-            if missing > ZERO:
-                account.unapply(own, missing, AllocationRule.REFUNDED)
-            _net(account, refund.line_ref, target)
-        _net_with_all(account, refund.line_ref)
-        if account.unapplied[refund.line_ref] < ZERO:
-            account.unapply([*account.applied], -account.unapplied[refund.line_ref], AllocationRule.REFUNDED)
-            _net_with_all(account, refund.line_ref)
-
-
-def _net_with_all(account: Account, refund: int) -> None:
-    """Net a refund against the unapplied amount of every credit, the newest first."""
-    for credit in reversed(account.credits):
-        _net(account, refund, credit.line_ref)
-
-
-def _net(account: Account, refund: int, line_ref: int) -> None:
-    """Net a refund against the unapplied amount of one line."""
-    part = min(-account.unapplied[refund], account.unapplied[line_ref])
-    if part > ZERO and refund != line_ref:
-        account.unapplied[refund] += part
-        account.unapplied[line_ref] -= part
+        if missing <= ZERO or target is None or target not in account.unapplied:
+            continue
+        own = [each for each in account.applied if each.line_ref == target]
+        account.unapply(own, missing - max(account.unapplied[target], ZERO), AllocationRule.REFUNDED)
+        netted = max(ZERO, min(missing, account.unapplied[target]))
+        account.unapplied[refund.line_ref] += netted
+        account.unapplied[target] -= netted
 
 
 def _allocate_without_date(account: Account, credit: Credit) -> None:

@@ -14,9 +14,9 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import charges, distribution, distribution_runs, lines, patients
 from payments.store.ledger.patients import PatientKey
 from payments.store.reports import account
-from payments.store.reports.account import AccountRow, AllocationRow, AppliedRow
+from payments.store.reports.account import AccountRow, AllocationRow, AppliedRow, RefundRow
 
-__all__ = ["AccountRow", "AllocationRow", "AppliedRow", "DistributionResult", "PatientKey"]
+__all__ = ["AccountRow", "AllocationRow", "AppliedRow", "DistributionResult", "PatientKey", "RefundRow"]
 
 FIRST: PatientKey = ("", "")
 """Pass it as `last` to start with the first account."""
@@ -88,6 +88,13 @@ def show_allocations(
 ) -> list[AllocationRow]:
     """Return what was applied and unapplied on a patient's account, in order, of all clinics or of these."""
     return account.allocations(tx, patient_id, clinics, as_of)
+
+
+def show_refunds_to_check(
+    tx: Transaction, row: AccountRow, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+) -> list[RefundRow]:
+    """Return the refunds of an account that no payment of it covers, of all clinics or of these."""
+    return account.refunds_to_check(tx, row, clinics, as_of)
 
 
 def show_name(tx: Transaction, row: AccountRow) -> str | None:

@@ -63,7 +63,7 @@ def applied_plus_unassigned_equals_entries(tx: Transaction, patient_id: str) -> 
     assert account.payments_total == sum((row.amount for row in log), ZERO)
     assert account.unassigned == account.payments_total - applied
     assert account.unassigned == sum((row.unassigned for row in log), ZERO)
-    # Only a refund can make an account negative.
-    least = ZERO if all(row.payment != "clinic/refund/1" for row in log) else min(ZERO, account.payments_total)
-    assert account.unassigned >= least
+    # Only a refund that its payment does not cover makes an account negative.
+    uncovered = distributing.show_refunds_to_check(tx, account)
+    assert account.unassigned >= -sum((each.uncovered for each in uncovered), ZERO)
     assert account.balance >= 0

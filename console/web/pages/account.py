@@ -5,14 +5,14 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Response
 
-from console.reports.account import ACCOUNT, APPLIED, AccountParameters
+from console.reports.account import ACCOUNT, APPLIED, REFUNDS, AccountParameters
 from console.reports.payment_log import PAYMENT_LOG
 from console.web.auth import Viewer
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
 from payments.journeys import distributing, reporting
-from payments.journeys.distributing import AccountRow, AllocationRow
-from payments.journeys.reporting import LogFilter, LogRow
+from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
+from payments.journeys.reporting import LogRow
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -26,7 +26,7 @@ def show(
     context: Viewer,
 ) -> Response:
     """Show the account of a patient, or the search form."""
-    reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED}
+    reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED, "refunds": REFUNDS}
     if query is None:
         return context.page("account.html", patient=None, chosen=None, **reports)
     chosen, visible = query.parameters, context.user.clinics
@@ -34,7 +34,7 @@ def show(
     with context.app.snapshot_transaction() as tx:
         allocations = distributing.show_allocations(tx, patient, visible, as_of)
         rows = distributing.show_account(tx, patient, visible, as_of)
-        accounts = [_read_account(tx, row, allocations, chosen.payments_query(row, visible)) for row in rows]
+        accounts = [_read_account(tx, row, allocations, chosen, visible) for row in rows]
         context.audit(tx, "viewed account", patient)
     if not accounts:
         raise PageError(404, f"There is no patient {patient}.", "Check the patient id in the Claims Feed.")
@@ -52,16 +52,22 @@ class _Account(NamedTuple):
     lines: Sequence[LogRow]
     has_more: bool
     allocations: Sequence[AllocationRow]
+    refunds: Sequence[RefundRow]
 
 
 def _read_account(
-    tx: Transaction, row: AccountRow, allocations: Sequence[AllocationRow], log_filter: LogFilter
+    tx: Transaction,
+    row: AccountRow,
+    allocations: Sequence[AllocationRow],
+    chosen: AccountParameters,
+    visible: Sequence[str] | None,
 ) -> _Account:
-    page = reporting.payment_log_page(tx, log_filter, None, LINES_MAX)
+    page = reporting.payment_log_page(tx, chosen.payments_query(row, visible), None, LINES_MAX)
     return _Account(
         row,
         distributing.show_name(tx, row),
         [each.row for each in page.rows],
         page.has_more,
         [each for each in allocations if each.company == row.company],
+        distributing.show_refunds_to_check(tx, row, visible, chosen.as_of),
     )

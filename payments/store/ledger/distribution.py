@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from payments.contract.money import ZERO
 from payments.core.account import Account, Allocation, Applied, Charge, DistributionPolicy
 from payments.core.credit import Credit, EntryGroup, credit_of
+from payments.core.refund import refunded_lines
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.bulk import arrays, insertion, unnested
 from payments.store.db.connection import Transaction
@@ -166,7 +167,7 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
         groups[row.company_id, row.patient_id][row.line_ref].append(group)
         if row.refund_of:
             refunds[row.line_ref] = row.refund_of
-    refunded = _refunded_lines(tx, groups, refunds) if refunds else {}
+    refunded = _refunded_lines(tx, groups.values(), refunds) if refunds else {}
     credits_: dict[PatientKey, list[Credit]] = defaultdict(list)
     for key, by_line in groups.items():
         credits_[key] = [credit_of(ref, own, refunded.get(ref)) for ref, own in by_line.items()]
@@ -174,15 +175,19 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
 
 
 def _refunded_lines(
-    tx: Transaction, groups: Mapping[PatientKey, Mapping[int, object]], refunds: Mapping[int, str]
+    tx: Transaction, accounts: Iterable[Mapping[int, object]], refunds: Mapping[int, str]
 ) -> dict[int, int]:
-    """Return, by the row id of each refund, the row id of the line that it refunds.
+    """Return, by the row id of each refund, the row id of the line of the same account that it refunds.
 
-    `refunds` holds printed keys. A refund of a line of another account is left out.
+    `accounts` holds the row ids of each account's lines, `refunds` the keys that refunds name.
     """
-    refs = [ref for by_line in groups.values() if refunds.keys() & by_line.keys() for ref in by_line]
-    ref_by_key = {printed_key: ref for ref, printed_key in lines.printed_keys(tx, refs).items()}
-    return {ref: ref_by_key[refund_of] for ref, refund_of in refunds.items() if refund_of in ref_by_key}
+    with_refunds = [by_line for by_line in accounts if refunds.keys() & by_line.keys()]
+    keys = lines.printed_keys(tx, (ref for by_line in with_refunds for ref in by_line))
+    targets: dict[int, int] = {}
+    for by_line in with_refunds:
+        own = {ref: refunds[ref] for ref in by_line if ref in refunds}
+        targets |= refunded_lines({ref: keys[ref] for ref in by_line}, own)
+    return targets
 
 
 def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Charge]]:

@@ -6,6 +6,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money
+from payments.core import refund
+from payments.core.refund import AccountLine
 from payments.store.db.as_of import as_of_query
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -37,6 +39,17 @@ class AllocationRow(NamedTuple):
     amount: Money
     rule: str
     distribution_date: date
+
+
+class RefundRow(NamedTuple):
+    """A refund that no payment of its account covers: `amount` and the `uncovered` part in dollars, and why."""
+
+    company: str
+    payment: str
+    refund_of: str
+    amount: Money
+    uncovered: Money
+    problem: str
 
 
 class AppliedRow(NamedTuple):
@@ -122,6 +135,33 @@ def applied_to(tx: Transaction, patient_id: str | None, as_of: datetime | None =
     statement = as_of_query(as_of, "charges allocations lines", query)
     found = tx.execute(text(statement), {"patient_id": patient_id, "as_of": as_of})
     return [AppliedRow(**row) for row in found.mappings()]
+
+
+def refunds_to_check(
+    tx: Transaction, account: AccountRow, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+) -> list[RefundRow]:
+    """Return the refunds of an account that no payment of it covers; with `clinics`, of these clinics only."""
+    # The refunds of the account and the lines that they name, in the order in which they are distributed.
+    query = (
+        "WITH posted AS MATERIALIZED ("
+        f"SELECT line_ref, {_PAYMENT_KEY} AS payment, lines.refund_of, sum(entries.amount) AS amount, "
+        f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {_OF_CLINICS.format('lines')}) "
+        "AS is_visible FROM entries JOIN lines ON lines.id = line_ref "
+        "WHERE entries.company_id = :company_id AND entries.patient_id = :patient_id GROUP BY 1, 2, 3) "
+        "SELECT line_ref, payment, refund_of, amount, is_visible FROM posted WHERE refund_of IS NOT NULL "
+        "OR payment IN (SELECT refund_of FROM posted) ORDER BY first_day, first_id"
+    )
+    statement = as_of_query(as_of, "entries lines", query)
+    found = tx.execute(text(statement), _parameters(account.patient, clinics, as_of) | {"company_id": account.company})
+    rows = {row.line_ref: row for row in found}
+    refunds = refund.refunds_to_check(
+        [AccountLine(row.line_ref, row.payment, row.refund_of, row.amount) for row in rows.values()]
+    )
+    return [
+        RefundRow(account.company, each.key, each.refund_of or "", each.amount, uncovered, problem)
+        for each, problem, uncovered in refunds
+        if rows[each.line_ref].is_visible
+    ]
 
 
 def _parameters(patient_id: str, clinics: Sequence[str] | None, as_of: datetime | None) -> dict[str, object]:

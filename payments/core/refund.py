@@ -1,0 +1,68 @@
+"""Refunds: the line that each one refunds, and the refunds that a person should check (rules D2 and D8)."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from payments.contract.money import ZERO, Money
+
+
+class RefundProblem(StrEnum):
+    """Why a refund does not agree with a payment of its account."""
+
+    NOT_FOUND = "refunded_payment_not_found"
+    ABOVE_PAYMENT = "refund_above_payment"
+
+
+class AccountLine(NamedTuple):
+    """A line on a patient's account: its row id, its printed key, the key that it refunds, its entries in dollars."""
+
+    line_ref: int
+    key: str
+    refund_of: str | None
+    amount: Money
+
+
+class RefundToCheck(NamedTuple):
+    """A refund with a problem, and the part of it in dollars, above 0.00, that no payment of the account covers."""
+
+    refund: AccountLine
+    problem: RefundProblem
+    uncovered: Money
+
+
+def refunded_lines(keys: Mapping[int, str], refunds: Mapping[int, str]) -> dict[int, int]:
+    """Return, by the row id of each refund, the row id of the line that it refunds.
+
+    `keys` holds the printed keys of all lines of one account, `refunds` the keys that its refunds name, both by row id.
+    A refund is left out if no other line of the account has that key, or if two lines print the same.
+    """
+    refs_by_key: dict[str, list[int]] = {}
+    for ref, key in keys.items():
+        refs_by_key.setdefault(key, []).append(ref)
+    found = {ref: refs_by_key.get(refund_of, []) for ref, refund_of in refunds.items()}
+    return {ref: targets[0] for ref, targets in found.items() if len(targets) == 1 and targets[0] != ref}
+
+
+def refunds_to_check(lines: Sequence[AccountLine]) -> list[RefundToCheck]:
+    """Return the refunds that no payment of the account covers.
+
+    `lines` are the refunds of one account, in the order in which they are distributed, and the lines that they name.
+    """
+    targets = refunded_lines(
+        {line.line_ref: line.key for line in lines},
+        {line.line_ref: line.refund_of for line in lines if line.refund_of},
+    )
+    left = {line.line_ref: max(line.amount, ZERO) for line in lines}
+    found = []
+    for line in lines:
+        if not line.refund_of or line.amount >= ZERO:
+            continue
+        target = targets.get(line.line_ref)
+        covered = min(-line.amount, left[target]) if target is not None else ZERO
+        if target is not None:
+            left[target] -= covered
+        if covered < -line.amount:
+            problem = RefundProblem.NOT_FOUND if target is None else RefundProblem.ABOVE_PAYMENT
+            found.append(RefundToCheck(line, problem, -line.amount - covered))
+    return found
