@@ -83,7 +83,7 @@ def summaries(
     """Return the accounts of a patient, as they are now or as they were at `as_of`.
 
     There is one account, unless several companies use the id. With `clinics`, an account has the payments and charges
-    of these clinics only; it is left out if there are none.
+    of these clinics only; it is left out if they have sent no payment or charge of the patient.
     """
     sums = (
         "LATERAL (SELECT coalesce(sum({0}), 0.00) AS total, count(*) AS count FROM {1} "
@@ -98,7 +98,9 @@ def summaries(
         "paid.total - applied.total AS unassigned, charged.balance, company_id AS company, charged.credit "
         f"FROM patients, {paid} AS paid, {charged} AS charged, {applied} AS applied "
         "WHERE patients.patient_id = :patient_id "
-        "AND (CAST(:clinics AS text[]) IS NULL OR paid.count + charged.count > 0) ORDER BY company_id"
+        "AND (CAST(:clinics AS text[]) IS NULL OR paid.count + charged.count > 0 OR EXISTS (SELECT FROM lines "
+        "WHERE lines.company_id = patients.company_id AND lines.patient_id = patients.patient_id "
+        "AND lines.clinic_id = ANY(:clinics))) ORDER BY company_id"
     )
     statement = as_of_query(as_of, "patients entries charges allocations lines", query)
     found = tx.execute(text(statement), _parameters(patient_id, clinics, as_of))

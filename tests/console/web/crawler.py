@@ -1,0 +1,186 @@
+"""Follows every link of every page and submits every form, as one user of the console."""
+
+import itertools
+import re
+from collections import Counter, deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
+
+from httpx import Response
+
+from tests.console.web.conftest import PASSWORD, Browser, send_login
+from tests.console.web.html_page import Field, FormOnPage, HtmlPage
+
+PAGES_OF_A_SHAPE = 2
+"""How many addresses that differ only in their values are opened: timelines of payments, days, pages of a list."""
+_WELL_FORMED = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
+_LAST = ("/logout",)
+"""Forms after which this user can do nothing more."""
+_AFTER_LOGOUT = "/login"
+_VALUES = {
+    "reason": "as agreed with the clinic",
+    "note": "called the clinic",
+    "password": PASSWORD,
+    "patient": "patient",
+    "payment": "north/sent-0/1",
+    "find": "sent",
+    "amount": "25.00",
+    "clinics": "north",
+}
+"""A valid value of each text field that a user fills in."""
+_names = itertools.count(1)
+
+
+class Crawler:
+    """One user's way through the console. `problems` holds what went wrong, each with the page where it was found."""
+
+    def __init__(self, browser: Browser, elsewhere: tuple[str, ...], *, is_thorough: bool) -> None:
+        """Take addresses that begin with one of `elsewhere` as links to other sites.
+
+        With `is_thorough`, search with each value of each field, otherwise once with the values offered.
+        """
+        self.browser, self.elsewhere, self.is_thorough = browser, elsewhere, is_thorough
+        self.problems: list[str] = []
+        self.reached: set[str] = set()
+        self._submitted: set[str] = set()
+        self._known: set[str] = set()
+        self._shapes: Counter[str] = Counter()
+        self._waiting: deque[tuple[str, str]] = deque([("/", "the start")])
+
+    def crawl(self) -> None:
+        """Open every page and submit every form; those that end the session last."""
+        self._open_waiting()
+        for last in _LAST:
+            page = HtmlPage("/", self.browser.get("/").text)
+            for form in page.forms:
+                if form.action == last:
+                    self._post(page, form)
+
+    def _open_waiting(self) -> None:
+        while self._waiting:
+            address, seen_on = self._waiting.popleft()
+            self._read(self.browser.client.get(address), address, seen_on)
+
+    def _read(self, response: Response, address: str, seen_on: str) -> None:
+        """Check a response, queue the links of its page, and submit its forms."""
+        self.reached.add(f"GET {shape(address).partition('?')[0]}")
+        if response.status_code >= 400:
+            self._add(seen_on, f"{address} answers {response.status_code}: {_sentence(response)}")
+            return
+        if not response.headers.get("content-type", "").startswith("text/html"):
+            return
+        page = HtmlPage(address, response.text)
+        for problem in page.problems():
+            self._add(address, problem)
+        for link in page.links:
+            self._queue(page, link.address)
+        for form in page.forms:
+            self._submit(page, form)
+
+    def _queue(self, page: HtmlPage, address: str) -> None:
+        """Check that an address is well-formed and of this site; queue it unless enough of its shape are known."""
+        if address.startswith(self.elsewhere):
+            return
+        whole = urldefrag(urljoin(page.address, address)).url
+        if not _WELL_FORMED.fullmatch(address) or urlsplit(whole).netloc:
+            self._add(page.address, f"the link {address!r} is not well-formed or leaves the site")
+        elif whole not in self._known and self._shapes[shape(whole)] < PAGES_OF_A_SHAPE:
+            self._known.add(whole)
+            self._shapes[shape(whole)] += 1
+            self._waiting.append((whole, page.address))
+
+    def _submit(self, page: HtmlPage, form: FormOnPage) -> None:
+        if not form.buttons or form.action in (*_LAST, _AFTER_LOGOUT):
+            return
+        if not _WELL_FORMED.fullmatch(form.action):
+            self._add(page.address, f"the form's action {form.action!r} is not well-formed")
+        elif form.method.lower() == "get":
+            self._search(page, form)
+        else:
+            self._post(page, form)
+
+    def _search(self, page: HtmlPage, form: FormOnPage) -> None:
+        """Queue a search as it is offered and, if thorough, with each value of each field."""
+        name = f"GET {shape(form.action)} {sorted(each.name for each in form.fields)}"
+        if name in self._submitted:
+            return
+        self._submitted.add(name)
+        plain = {each.name: each.chosen for each in form.fields if each.kind != "checkbox"}
+        plain |= {each.name: filled(each, form) for each in form.fields if each.required and not each.chosen}
+        for changes in [{}, *(_single_changes(form) if self.is_thorough else ())]:
+            address = str(
+                self.browser.client.build_request("GET", form.action, params=plain | changes).url.raw_path, "ascii"
+            )
+            if address not in self._known:
+                self._known.add(address)
+                self._waiting.append((address, page.address))
+
+    def _post(self, page: HtmlPage, form: FormOnPage) -> None:
+        """Submit a form once of each kind, and read the page to which it leads."""
+        name = f"POST {shape(form.action)} {sorted(each.name for each in form.fields)}"
+        if name in self._submitted:
+            return
+        # An earlier form may have changed the page since: its forms carry the version of what it shows.
+        fresh = HtmlPage(page.address, self.browser.client.get(page.address).text)
+        same = [each for each in fresh.forms if _kind(each) == _kind(form)]
+        if not same:
+            return
+        form = same[0]
+        self._submitted.add(name)
+        self.reached.add(f"POST {shape(form.action)}")
+        fields = {each.name: each.values if each.kind == "checkbox" else filled(each, form) for each in form.fields}
+        response = self.browser.client.post(form.action, data=fields)
+        if response.status_code != 303:
+            self._add(page.address, f"{name} answers {response.status_code}: {_sentence(response)}")
+            return
+        after = response.headers["location"]
+        response = self.browser.client.get(after)
+        if response.status_code == 303:  # one's own new password ends the session
+            send_login(self.browser.client, self.browser.name, PASSWORD)
+            response = self.browser.client.get(after)
+        self._read(response, after, f"{page.address} after {name}")
+
+    def _add(self, seen_on: str, problem: str) -> None:
+        found = f"{self.browser.name} on {seen_on}: {problem}"
+        if found not in self.problems:
+            self.problems.append(found)
+
+
+def shape(address: str) -> str:
+    """Return an address without its values: its path with `{}` for each number, and the names of its parameters."""
+    parts = urlsplit(address)
+    names = ",".join(sorted({name for name, _ in parse_qsl(parts.query)}))
+    return re.sub(r"/\d+", "/{}", parts.path) + (f"?{names}" if names else "")
+
+
+def filled(field: Field, form: FormOnPage) -> str:
+    """Return a valid value of a field: the one that it holds, or one that a user could choose."""
+    if field.kind == "select":
+        return field.chosen or next(iter(field.values), "")
+    if field.chosen or field.kind == "hidden":
+        return field.chosen
+    if field.kind in {"date", "datetime-local"}:
+        return f"{datetime.now(UTC):%Y-%m-%d}" + ("T23:59:59" if field.kind == "datetime-local" else "")
+    if field.name == "confirm":
+        return next(each.chosen for each in form.fields if each.name == "month")
+    if field.name == "name":
+        return f"somebody-{next(_names)}"
+    return _VALUES.get(field.name, "north")
+
+
+def _single_changes(form: FormOnPage) -> Iterator[dict[str, str]]:
+    for field in form.fields:
+        if field.kind in {"select", "checkbox"}:
+            yield from ({field.name: value} for value in field.values if value)
+        elif field.kind != "hidden":
+            yield {field.name: filled(field, form)}
+
+
+def _kind(form: FormOnPage) -> tuple[str, list[str]]:
+    return shape(form.action), sorted(each.name for each in form.fields)
+
+
+def _sentence(response: Response) -> str:
+    found = re.search(r'class="sentence">(.*?)</p>', response.text, re.DOTALL)
+    return re.sub(r"<[^>]+>", "", found[1]) if found else response.text[:200]

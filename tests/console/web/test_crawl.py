@@ -1,0 +1,140 @@
+"""Every role can follow every link and submit every form of every page that it sees."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from config.engines import Engines
+from config.settings import read_settings
+from console.web.app import PAGES, create_app
+from console.web.pages import audit, claims_feed, exceptions, payment_log
+from payments.access import authentication
+from payments.access.authentication import Password
+from payments.access.rights import Role, User
+from payments.core.month import Month
+from payments.journeys import adjusting, closing, distributing
+from payments.journeys.distributing import FIRST
+from payments.store.db.connection import Database, transaction
+from tests.builders.committed import ClinicLedger
+from tests.builders.events import (
+    deleted_payment,
+    event_body,
+    paid,
+    payment_fields,
+    saved_charge,
+    saved_patient,
+    saved_payment,
+)
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, served
+from tests.console.web.crawler import Crawler
+from tests.console.web.scenarios import add_not_sent
+from tests.engines import scratch_database
+
+COMPANY, MAY = "company", Month(2026, 5)
+# For programs, and the page of a visitor who is not logged in.
+NO_PAGES = {"/metrics", "/health", "/login"}
+# Short pages, because most of the time goes into their rows; and more than a page of each list.
+PAGE_ROWS, MANY = 4, 9
+ODD_PATIENT, ODD_PAYMENT = 'ada, o\'neil & "sons"/<i>', 'odd "id" & <b>#?'
+# Administrators last: they disable others.
+USERS = [User(f"{role}-of-north", role, ("north",)) for role in Role if role is not Role.ADMIN] + [
+    User(role.value, role) for role in Role
+]
+THOROUGH = {f"{Role.BILLING}-of-north", Role.ADMIN.value}
+
+
+def fill(database: Database) -> None:
+    """Store what makes every page show all that it can show: payments, exceptions, months, runs, accounts."""
+    ledger, now = ClinicLedger(database), datetime.now(UTC)
+    last_month = str(now.date().replace(day=1) - timedelta(days=1))
+    for clinic in ("north", "south"):
+        old = [
+            saved_payment(clinic_id=clinic, payment_id=f"old-{n}", **paid("25.00", "2026-05-05")) for n in range(MANY)
+        ]
+        ledger.publish(clinic, saved_patient(), *old)
+    with transaction(database) as tx:
+        closing.begin_close(tx, COMPANY, MAY, now, "user:billing")
+        closing.finish_close(tx, COMPANY, MAY, now)
+    for clinic in ("north", "south"):
+        changed = paid("35.00", "2026-05-05", clinic_id=clinic, version=2)
+        edited = [saved_payment(payment_id=f"old-{n}", **changed) for n in range(MANY - 2)]
+        recent = paid("25.00", last_month, clinic_id=clinic)
+        sent = [saved_payment(payment_id=f"sent-{n}", **recent) for n in range(3)]
+        ledger.publish(
+            clinic, *edited, *sent, deleted_payment(clinic_id=clinic, payment_id=f"old-{MANY - 1}", version=2)
+        )
+    add_odd_events(ledger, now)
+    with transaction(database) as tx:
+        distributing.distribute_accounts(tx, FIRST, now.date(), now, 5_000)
+        first, second, *_ = adjusting.list_acceptable(tx, COMPANY)
+        adjusting.accept(tx, first, None, now, "user:billing")
+        adjusting.acknowledge(tx, second, "as agreed", now, "user:billing")
+
+
+def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
+    """Add ids with characters that need escaping, a held payment, a dead letter, a charge and Not Sent payments."""
+    today = paid("10.00", str(now.date()), clinic_id="north")
+    ledger.publish(
+        "north",
+        saved_patient(ODD_PATIENT),
+        saved_payment(payment_id="today", **today),
+        saved_payment(payment_id=ODD_PAYMENT, patient_id=ODD_PATIENT, **today),
+        saved_payment(payment_id="early", patient_id="nobody-yet", **today),
+        saved_charge("charge-1", "15.00", clinic_id="north"),
+        b"not an event",
+        event_body(payment_fields(clinic_id="north", patient_id="named-by-a-refused-event", charge_type="Parking")),
+    )
+    add_not_sent(ledger, "north", *(f"out-{n}" for n in range(MANY)))
+
+
+@pytest.fixture
+def site(
+    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FastAPI]:
+    """A console of its own whose pages are full; the crawl may destroy what it shows."""
+    for page in (claims_feed, exceptions, payment_log, audit):
+        monkeypatch.setattr(page, "PAGE_ROWS", PAGE_ROWS)
+    with scratch_database(postgres_url, empty_ledger) as url:
+        app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path)}), Engines.named(url, redis_url))
+        database = app.state.console.database
+        fill(database)
+        with transaction(database) as tx:
+            for user in USERS:
+                authentication.add_user(tx, user, Password(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+        yield app
+        database.dispose()
+        app.state.console.feed.close()
+
+
+@pytest.mark.slow
+def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -> None:
+    problems: list[str] = []
+    reached: set[str] = set()
+    flower = site.state.console.flower_url
+    with served(site) as address:
+        for user in USERS:
+            with client_at(address) as client:
+                assert send_login(client, user.name, PASSWORD).status_code == 303
+                crawler = Crawler(Browser(client, user.name), (flower,), is_thorough=user.name in THOROUGH)
+                crawler.crawl()
+                problems += crawler.problems
+                reached |= crawler.reached
+
+    assert not problems, "\n".join(problems)
+    assert page_routes() - reached == set()
+
+
+def page_routes() -> set[str]:
+    """Return the method and path of each page and form, as `Crawler.reached` names them."""
+    routes = (route for page in PAGES for route in page.router.routes if isinstance(route, APIRoute))
+    return {
+        f"{method} {re.sub(r'{.*?}', '{}', route.path)}"
+        for route in routes
+        for method in route.methods
+        if not route.path.startswith("/api/") and route.path not in NO_PAGES
+    }
