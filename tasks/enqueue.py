@@ -5,6 +5,8 @@ effort: it sends nothing while a message for the task is already waiting, and pe
 after the commit of the work that the task is to find; a waiting task looks only when it starts.
 """
 
+import threading
+
 import redis
 import structlog
 from kombu.exceptions import OperationalError
@@ -13,9 +15,11 @@ from config.celery import KEY_PREFIX, celery_settings, fail_fast
 from config.engines import Engines
 from config.settings import Settings
 from tasks import wire_names
-from tasks.app import app, make_app
+from tasks.app import app, close_app, make_app
 
 log = structlog.get_logger()
+
+_application = threading.Lock()
 
 WAITING_SECONDS_MAX = 5
 """After this time a waiting message counts as lost. Beat sends the same tasks at this interval."""
@@ -54,12 +58,16 @@ def _marker_key(task_name: str) -> str:
 def enqueue_retry_due(settings: Settings, engines: Engines) -> bool:
     """Ask the importer to retry what is due. Return False if the broker did not accept the message.
 
-    For processes that run no tasks: it configures the Celery application to fail fast.
+    For processes that run no tasks: it configures the Celery application to fail fast. The threads of a process take
+    turns, because they share that application.
     """
-    make_app(fail_fast(celery_settings(engines, settings)))
-    try:
-        send(wire_names.RETRY_DUE)
-    except OperationalError as error:
-        log.info("enqueue_failed", enqueued_task=wire_names.RETRY_DUE, error_class=type(error).__name__)
-        return False
+    with _application:
+        make_app(fail_fast(celery_settings(engines, settings)))
+        try:
+            send(wire_names.RETRY_DUE)
+        except OperationalError as error:
+            log.info("enqueue_failed", enqueued_task=wire_names.RETRY_DUE, error_class=type(error).__name__)
+            return False
+        finally:
+            close_app()
     return True

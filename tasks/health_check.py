@@ -14,7 +14,7 @@ from config.settings import Settings
 from payments.store.db.connection import connect, is_reachable
 from payments.store.migrations import is_current
 from tasks import wire_names
-from tasks.app import app, make_app
+from tasks.app import app, close_app, make_app
 from tasks.feed.heartbeat import HEARTBEAT_SECONDS, has_heartbeat
 from tasks.resources import connect_redis
 
@@ -82,6 +82,7 @@ def _check_workers(
     expires_seconds = max(PING_EXPIRES_SECONDS_MIN, timeout_seconds)
     queues = {"importer": IMPORTS, "backoffice": FINDINGS}
     reply_lists = {name: _send_ping(queue, expires_seconds) for name, queue in queues.items()}
+    close_app()
     replies = _collect_replies(feed, {reply_to for reply_to in reply_lists.values() if reply_to}, timeout_seconds)
     return [_worker_status(name, queue, reply_lists[name], replies, timeout_seconds) for name, queue in queues.items()]
 

@@ -4,7 +4,6 @@ import gc
 import importlib
 import shutil
 import tempfile
-import warnings
 from pathlib import Path
 
 import pytest
@@ -31,15 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Remove the temporary files, unless a test failed, and free what the tests left in reference cycles.
-
-    Celery keeps broker connections in such cycles. Without this they are freed after the last test, when pytest turns
-    their warning into the failure of the whole run.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        for _ in range(5):
-            gc.collect()
+    """Remove the temporary files, unless a test failed."""
     folder = session.config.stash.get(TEMPORARY_FOLDER, None)
     if folder is not None and exitstatus != pytest.ExitCode.TESTS_FAILED:
         shutil.rmtree(folder, ignore_errors=True)

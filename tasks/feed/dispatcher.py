@@ -18,7 +18,7 @@ from config.engines import Engines
 from config.settings import Settings
 from payments.store.db.connection import connect, is_reachable
 from tasks import wire_names
-from tasks.app import make_app
+from tasks.app import close_app, make_app
 from tasks.enqueue import send
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.heartbeat import send_heartbeat
@@ -159,6 +159,7 @@ class Dispatcher:
     def close(self) -> None:
         """Export the remaining spans and close the connections."""
         self.tracing.close()
+        close_app()
         self.feed.close()
         self.broker.close()
         self.database.dispose()

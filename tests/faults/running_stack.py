@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from config.engines import Engines, running_stack
 from payments.journeys import reporting
 from payments.store.db.connection import Database, transaction
+from tasks.app import close_app
 from tasks.resources import connect_redis
 from tests.acceptance.stack import clean_environment, free_port
 from tests.faults.processes import children_of, command_of, folder_of, until
@@ -53,6 +54,7 @@ class RunningStack:
 
     def stop(self) -> None:
         """Stop everything in order, and leave nothing behind."""
+        close_app()  # a test may have sent messages to its broker
         for process in self.extra:
             process.send_signal(signal.SIGCONT)
             process.terminate()

@@ -14,7 +14,7 @@ from config.celery import FINDINGS, celery_settings
 from config.engines import Engines
 from config.settings import read_settings
 from tasks import health
-from tasks.app import make_app
+from tasks.app import close_app, make_app
 from tasks.resources import connect_redis
 from tests.acceptance.stack import clean_environment
 from tests.ops.test_rights import STREAM, is_refused
@@ -76,6 +76,7 @@ def test_flower_sees_workers_and_tasks(server, flower):
     health.ping.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
 
     tasks = wait_for(lambda: [each for each in get("api/tasks").values() if each["state"] == "SUCCESS"], log)
+    close_app()
 
     assert [name.partition("@")[0] for name in workers] == ["backoffice"]
     assert "billing.detect_exceptions" in str(workers)

@@ -18,7 +18,7 @@ from payments.journeys import configuring
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database, transaction
 from tasks import resources as resources_module
-from tasks.app import make_app
+from tasks.app import close_app, make_app
 from tasks.feed import stream
 from tasks.feed.dispatcher import Dispatcher
 from tasks.resources import Resources, connect_redis
@@ -128,12 +128,13 @@ def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def worker_process(resources: Resources, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Resources:
+def worker_process(resources: Resources, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Resources]:
     """Make this process a worker on the real engines, whose tasks use the fixture `resources`."""
     monkeypatch.setattr(resources_module, "_configuration", (resources.settings, engines, resources.worker))
     monkeypatch.setitem(resources_module._opened, os.getpid(), resources)
     make_app(celery_settings(engines, resources.settings))
-    return resources
+    yield resources
+    close_app()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from payments.journeys import importing
 from payments.store.db.connection import transaction
 from payments.store.reports import account
 from tasks import distributing
+from tasks.app import TaskFailedError
 from tasks.distributing import apply_immediately, distribute_payments
 from tasks.resources import connect_redis
 from tests.builders.events import paid, run_context, saved_charge, saved_patient, saved_payment, stream_entries
@@ -126,7 +127,8 @@ def test_interrupted_run_continues_where_it_stopped(resources, company, monkeypa
 
     with monkeypatch.context() as patched:
         patched.setattr(journey, "distribute_next_due", fail_in_the_second_batch)
-        assert distribute_payments() == "failed: OSError"
+        with pytest.raises(TaskFailedError, match=r"^OSError$"):
+            distribute_payments()
     assert unassigned(resources, company, patients) == {
         "p0": Decimal("10.00"),
         "p1": Decimal("10.00"),

@@ -1,14 +1,18 @@
-"""A task always succeeds from Celery's point of view, even if its body raises an error."""
+"""A task fails with the class of its error and with nothing else, whatever its body raises."""
 
 import pytest
 import structlog
 from celery import Celery
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from tasks.app import TASK_MODULES, GuardedTask, app
 from tasks.resources import NotConfiguredError, get_resources
 
-ERRORS = [ValueError("x"), RuntimeError("x"), SystemExit(1), MemoryError(), SoftTimeLimitExceeded(60), RecursionError()]
+PATIENT = "Ada Abbott"
+ERRORS = [
+    *(ValueError(PATIENT), SystemExit(1), MemoryError(), SoftTimeLimitExceeded(60), RecursionError()),
+    *(Retry(PATIENT), Reject(PATIENT), Ignore(PATIENT)),
+]
 
 
 @pytest.fixture
@@ -20,14 +24,15 @@ def guarded_app():
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_error_in_the_body_becomes_the_result(guarded_app, error):
+def test_error_in_the_body_fails_the_task_with_its_class_alone(guarded_app, error):
     @guarded_app.task(name="office.fail", shared=False)
     def fail(**_future):
         raise error
 
     ended = fail.apply()
 
-    assert (ended.state, ended.result) == ("SUCCESS", f"failed: {type(error).__name__}")
+    assert (ended.state, repr(ended.result)) == ("FAILURE", f"TaskFailedError('{type(error).__name__}')")
+    assert PATIENT not in ended.traceback
 
 
 def test_log_context_of_one_task_does_not_reach_the_next(guarded_app):

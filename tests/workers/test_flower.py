@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import json
 import os
 import subprocess
 import sys
@@ -10,8 +11,13 @@ from contextlib import closing
 
 import pytest
 
+from config.celery import FINDINGS, KEY_PREFIX, celery_settings
 from config.engines import Engines
 from config.settings import read_settings
+from tasks import wire_names
+from tasks.app import close_app, make_app
+from tasks.enqueue import send
+from tasks.resources import connect_redis
 from workers import flower
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 from workers.runtime.ports import free_port
@@ -82,3 +88,54 @@ def test_flower_is_read_only_and_shows_pages_after_a_login(flower_port):
     assert status(flower_port, "/tasks", "ann:a") == 401
     assert status(flower_port, "/tasks", "ann:a,b") == 200
     assert status(flower_port, "/api/task/send-task/payments.retry_due", "ann:a,b", method="POST") == 403
+
+
+@pytest.fixture
+def failing_worker(postgres_url, redis_url, tmp_path):
+    """Run the back office on a database without tables, so each of its tasks fails.
+
+    Yield a function that returns how many messages wait in a queue.
+    """
+    engines = Engines.named(postgres_url, redis_url)
+    env = os.environ | engines.environment() | {"PAYMENTS_HOME": str(tmp_path)}
+    with (tmp_path / "worker").open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-m", "workers.backoffice"], env=env, stdout=out, stderr=out)
+    with connect_redis(engines.broker_url) as broker:
+        make_app(celery_settings(engines, read_settings({})))
+        yield lambda queue: broker.llen(f"{KEY_PREFIX}{queue}")
+        close_app()
+        process.terminate()
+        assert process.wait(TIMEOUT_SECONDS) == 0
+        broker.flushdb()
+
+
+@pytest.mark.acceptance
+def test_flower_shows_a_failed_task_as_failed_and_its_message_is_gone(flower_port, failing_worker):
+    assert status(flower_port, "/tasks", "ann:a,b") == 200
+
+    send(wire_names.DETECT_EXCEPTIONS)
+
+    (failed,) = wait_for_tasks(flower_port, "FAILURE")
+    assert (failed["name"], failed["exception"]) == (
+        wire_names.DETECT_EXCEPTIONS,
+        "TaskFailedError('ProgrammingError')",
+    )
+    assert failing_worker(FINDINGS) == 0
+    assert tasks_of(flower_port, "SUCCESS") == []
+
+
+def wait_for_tasks(port, state):
+    """Return the tasks in this state once Flower knows one."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not (found := tasks_of(port, state)):
+        assert time.monotonic() < deadline, tasks_of(port, "")
+        time.sleep(0.05)
+    return found
+
+
+def tasks_of(port, state):
+    """Return the tasks in this state as Flower's API shows them."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)) as connection:
+        login = {"Authorization": "Basic " + base64.b64encode(b"ann:a,b").decode()}
+        connection.request("GET", f"/api/tasks?state={state}", headers=login)
+        return list(json.load(connection.getresponse()).values())
