@@ -155,13 +155,38 @@ class Supervisor:
                 self._on_end(watched)
 
     def _spawn(self, watched: _Watched) -> None:
-        read_end, write_end = os.pipe()
-        os.set_blocking(read_end, False)
-        with os.fdopen(write_end, "wb") as output:
-            watched.process = spawn(watched.child, output)
+        """Start a child. If the system cannot start it now, report that and try again later; the others go on."""
         watched.started_at, watched.restart_at = time.monotonic(), None
+        try:
+            read_end, watched.process = self._start_process(watched.child)
+        except (OSError, subprocess.SubprocessError) as error:
+            delay_seconds = self._schedule_restart(watched)
+            name, reason = watched.child.name, str(error)
+            log.warning("child_not_started", child=name, error=reason, restart_in_seconds=delay_seconds)
+            return
         self._selector.register(read_end, selectors.EVENT_READ, (read_end, watched.child.name))
         log.info("child_started", child=watched.child.name, pid=watched.process.pid)
+
+    @staticmethod
+    def _start_process(child: Child) -> tuple[int, subprocess.Popen[bytes]]:
+        """Start a process, and return the pipe with its output. Raises OSError and SubprocessError."""
+        read_end, write_end = os.pipe()
+        try:
+            os.set_blocking(read_end, False)
+            with os.fdopen(write_end, "wb") as output:
+                return read_end, spawn(child, output)
+        except BaseException:
+            os.close(read_end)
+            raise
+
+    def _schedule_restart(self, watched: _Watched) -> float:
+        """Schedule the restart of a child that has ended or did not start, and return the delay in seconds."""
+        now = time.monotonic()
+        ran_well = now - watched.started_at >= self._backoff.reset_after_seconds
+        watched.failures = 1 if ran_well else watched.failures + 1
+        delay_seconds = self._backoff.delay_seconds(watched.failures)
+        watched.restart_at = now + delay_seconds
+        return delay_seconds
 
     def _on_end(self, watched: _Watched) -> None:
         """Log the end of a child, and schedule its restart unless it is misconfigured or the supervisor is stopping."""
@@ -173,10 +198,7 @@ class Supervisor:
         elif status == EXIT_MISCONFIGURED:
             log.error("child_not_restarted", child=name, status=status, hint="a setting is wrong: see its last line")
         else:
-            ran_well = time.monotonic() - watched.started_at >= self._backoff.reset_after_seconds
-            watched.failures = 1 if ran_well else watched.failures + 1
-            delay_seconds = self._backoff.delay_seconds(watched.failures)
-            watched.restart_at = time.monotonic() + delay_seconds
+            delay_seconds = self._schedule_restart(watched)
             log.warning("child_ended", child=name, status=status, restart_in_seconds=delay_seconds)
 
     def _read(self, source: tuple[int, str]) -> bool:

@@ -1,15 +1,20 @@
 """The supervisor and its child processes: restart, stop order, signals, output."""
 
+import errno
 import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import structlog
 
+from devstack import child_process
+from devstack import supervisor as supervisor_module
 from devstack.child_output import ChildOutput
 from devstack.child_process import Child
 from devstack.supervisor import RestartBackoff, Supervisor
@@ -80,6 +85,47 @@ def test_killed_child_is_restarted(supervised):
     supervised.start("worker", "import os; print('up', flush=True); os.kill(os.getpid(), 9)")
 
     supervised.poll_until(lambda: supervised.lines().count(("worker", "up")) == 3)
+
+
+CANNOT_START = {
+    "no such program": OSError(errno.ENOENT, "No such file or directory"),
+    "no processes left": BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
+    "no memory left": OSError(errno.ENOMEM, "Cannot allocate memory"),
+    "no permission": PermissionError(errno.EPERM, "Operation not permitted"),
+    "failed before its program": subprocess.SubprocessError("Exception occurred in preexec_fn."),
+}
+
+
+def open_files():
+    """Count the open files of this process."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
+@pytest.mark.parametrize("error", CANNOT_START.values(), ids=CANNOT_START)
+@pytest.mark.parametrize("at_first", [True, False], ids=["at the first start", "at a restart"])
+def test_child_that_cannot_be_started_is_tried_again_and_stops_no_other(supervised, monkeypatch, error, at_first):
+    errors = [error] * 3 if at_first else [None, *[error] * 3]
+    opened = open_files()
+
+    def spawn(child, output):
+        if child.name == "worker" and errors and (failure := errors.pop(0)):
+            raise failure
+        return child_process.spawn(child, output)
+
+    monkeypatch.setattr(supervisor_module, "spawn", spawn)
+    supervised.start("other", OBEDIENT)
+    with structlog.testing.capture_logs() as logs:
+        supervised.start("worker", "print('up', flush=True)")
+        supervised.poll_until(lambda: not errors and supervised.lines().count(("worker", "up")) >= 1 + (not at_first))
+
+    reported = [entry for entry in logs if entry["event"] == "child_not_started"]
+    assert [(entry["child"], entry["error"]) for entry in reported] == [("worker", str(error))] * 3
+    delays = [entry["restart_in_seconds"] for entry in reported]
+    assert delays == sorted(set(delays))
+    assert supervised.supervisor.is_running("other")
+    supervised.supervisor.stop_all()
+    assert open_files() <= opened + 2  # the log of each child
 
 
 def test_restart_delay_doubles_up_to_a_maximum():

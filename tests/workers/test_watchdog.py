@@ -1,7 +1,9 @@
 """When a worker counts as stalled, second by second."""
 
+import time
 import weakref
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from celery.worker import state
@@ -46,7 +48,34 @@ def test_received_message_restarts_the_measurement() -> None:
 
 
 class Request:
-    """A running task."""
+    """A running task, with the hard time limit of its task in seconds."""
+
+    def __init__(self, started: float = 0.0, time_limit: float | None = None) -> None:
+        self.id, self.time_start, self.task = str(id(self)), started, SimpleNamespace(time_limit=time_limit)
+
+
+@pytest.mark.parametrize("step_seconds", [-86_400, -3_600, 3_600, 86_400])
+def test_busy_worker_outlives_a_step_of_the_system_clock(monkeypatch: pytest.MonkeyPatch, step_seconds: int) -> None:
+    """Messages wait while the only process runs a task, and the system clock is set in the middle of it."""
+    watchdog, clock, ticks = Watchdog(), time.time, iter(range(100))
+    request = Request(started=clock())
+    monkeypatch.setattr(state, "active_requests", weakref.WeakSet([request]))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(ticks)))
+
+    assert not watchdog_module._check(watchdog, lambda: True)
+    monkeypatch.setattr("time.time", lambda: clock() + step_seconds)
+
+    assert not any(watchdog_module._check(watchdog, lambda: True) for _ in range(60))
+
+
+@pytest.mark.parametrize(("time_limit", "counts_seconds"), [(None, 120), (10.0, 40)])
+def test_task_past_its_hard_limit_no_longer_counts_as_running(time_limit: float | None, counts_seconds: int) -> None:
+    watchdog, request = Watchdog(), Request(time_limit=time_limit)
+
+    counted = [second for second in range(200) if watchdog.is_busy([request], float(second))]
+
+    assert counted == list(range(counts_seconds))
+    assert watchdog.is_busy([Request()], 200.0)
 
 
 class ChangingSet(weakref.WeakSet[Request]):
@@ -63,4 +92,4 @@ def test_worker_is_busy_when_a_task_starts_during_the_check(monkeypatch: pytest.
     first = Request()
     monkeypatch.setattr(state, "active_requests", ChangingSet([first]))
 
-    assert watchdog_module._is_busy(0.0)
+    assert watchdog_module._is_busy(Watchdog(), 0.0)

@@ -8,12 +8,13 @@ it does not receive.
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import redis
 import structlog
 from celery.signals import task_received, worker_ready
 from celery.worker import state
+from celery.worker.request import Request
 
 from config.celery import HARD_LIMIT_SECONDS, KEY_PREFIX
 from tasks.resources import connect_redis
@@ -29,22 +30,38 @@ EXIT_STALLED = 70
 
 
 class Watchdog:
-    """Measures how long messages have been waiting for a worker that is idle and receives none."""
+    """Measures how long messages have been waiting for a worker that is idle and receives none.
+
+    Every time is in monotonic seconds, so setting the system clock ends no worker.
+    """
 
     def __init__(self) -> None:
         self._idle_since: float | None = None
+        self._running_since: dict[str, float] = {}
 
     def message_received(self, **_signal: object) -> None:
         """Restart the measurement. A handler of Celery's signal `task_received`."""
         self._idle_since = None
 
     def is_stalled(self, *, waiting: bool, busy: bool, now: float) -> bool:
-        """Return whether messages have been waiting for STALLED_SECONDS. `now` is in monotonic seconds."""
+        """Return whether messages have been waiting for STALLED_SECONDS."""
         if busy or not waiting:
             self._idle_since = None
         elif self._idle_since is None:
             self._idle_since = now
         return self._idle_since is not None and now - self._idle_since >= STALLED_SECONDS
+
+    def is_busy(self, running: Iterable[Request], now: float) -> bool:
+        """Return whether one of these tasks is running. A task long past its hard time limit does not count.
+
+        A task runs since the first call that named it, because Celery notes its start by the system clock.
+        """
+        requests = {request.id: request for request in running}
+        self._running_since = {each: self._running_since.get(each, now) for each in requests}
+        return any(
+            now - self._running_since[each] < (request.task.time_limit or HARD_LIMIT_SECONDS) + OVERDUE_SECONDS
+            for each, request in requests.items()
+        )
 
 
 def start_watchdog(broker_url: str, queues: Sequence[str]) -> None:
@@ -71,8 +88,9 @@ def _watch(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> None:
 
 def _check(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> bool:
     """Return whether the worker is stalled. An error is logged, because it must not end the watchdog's thread."""
+    now = time.monotonic()
     try:
-        return watchdog.is_stalled(waiting=messages_wait(), busy=_is_busy(time.time()), now=time.monotonic())
+        return watchdog.is_stalled(waiting=messages_wait(), busy=_is_busy(watchdog, now), now=now)
     except Exception:
         log.exception("watchdog_check_failed")
         return False
@@ -85,14 +103,10 @@ def _messages_wait(broker: redis.Redis, queues: Sequence[str]) -> bool:
         return False
 
 
-def _is_busy(now: float) -> bool:
-    """Return whether a task is running. A task long past its hard time limit does not count. `now` is Unix time."""
+def _is_busy(watchdog: Watchdog, now: float) -> bool:
+    """Return whether this worker is running a task. `now` is in monotonic seconds."""
     try:
         running = list(state.active_requests)
     except RuntimeError:  # a task started or ended during the iteration
         return True
-    for request in running:
-        limit_seconds = request.task.time_limit or HARD_LIMIT_SECONDS
-        if request.time_start is None or now - request.time_start < limit_seconds + OVERDUE_SECONDS:
-            return True
-    return False
+    return watchdog.is_busy(running, now)
