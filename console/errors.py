@@ -25,8 +25,16 @@ def sentence(error: BaseException) -> str | None:
     from payments.journeys.adjusting import AdjustmentError
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError, TimezoneError
+    from payments.journeys.requeueing import MoreThanConfirmedError
 
-    usage_errors = (ClinicOfOtherCompanyError, TimezoneError, AdjustmentError, ClosingError, UserError)
+    usage_errors = (
+        MoreThanConfirmedError,
+        ClinicOfOtherCompanyError,
+        TimezoneError,
+        AdjustmentError,
+        ClosingError,
+        UserError,
+    )
     anticipated = (CommandError, SettingsError, NotRunningError, FeedError, ExportError, *usage_errors)
     if isinstance(error, anticipated):
         return str(error)

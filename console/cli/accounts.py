@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.cli.arguments import FormOption, LimitOption, day
+from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import open_database, open_snapshot
 from console.errors import CommandError
+from console.plurals import plural
 from console.reports.account import (
     ACCOUNT,
     ALLOCATIONS,
@@ -81,23 +83,36 @@ def distribute(
             help="Distribution date. Default: today.",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show each allocation and its rule; change nothing.")
-    ] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
     form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = 200,
 ) -> None:
-    """Apply payments to patients' charges, by the four rules, as the nightly run does."""
+    """Apply payments to patients' charges, by the four rules, as the nightly run does.
+
+    On a terminal the command asks first, with the number and the sum of the allocations.
+    """
     from payments.journeys import distributing
     from payments.store.db.connection import transaction
     from tasks.distributing import distribute_all
 
     now = datetime.now(UTC)
     with open_database() as opened:
+        if not dry_run and asks(yes=yes):
+            confirm(_question(distribute_all(opened, as_of, now, dry_run=True)))
         sets = list(distribute_all(opened, as_of, now, dry_run=dry_run))
         with transaction(opened) as tx:
             payments = distributing.payments_of(tx, sets)
         show([record for each in sets for record in _records(each, payments)], ALLOCATIONS, form, limit)
+
+
+def _question(expected: Iterable[DistributionResult]) -> str:
+    from payments.contract.money import total
+
+    sets = list(expected)
+    allocations = plural(sum(len(each.allocations) for each in sets), "allocation")
+    net = total(each.net_applied for each in sets)
+    return f"{allocations} with a sum of {net:,} would be made. Allocations stay in the ledger. Distribute?"
 
 
 def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Record]:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.cli.accepting import Acceptance
 from console.cli.arguments import FormOption, LimitOption, day, row_id
+from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import current_user, open_database, open_transaction
-from console.cli.terminal import print_error, print_line
+from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
 from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
-    from payments.journeys.adjusting import Accepted
+    from payments.journeys.adjusting import SeenException
     from payments.store.db.connection import Database
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -56,7 +58,7 @@ def report(
     "Example: payments exceptions accept 17 --deposit-date 2026-11-02\n\n"
     "Example: payments exceptions accept --all --company acme --dry-run"
 )
-def accept(
+def accept(  # noqa: PLR0913 (each parameter is an option)
     numbers: Annotated[
         list[int] | None,
         typer.Argument(
@@ -69,9 +71,14 @@ def accept(
     ] = False,
     company: Annotated[str | None, typer.Option(help="With --all: limit to this company.")] = None,
     deposit_date: DepositDateOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the entries and change nothing.")] = False,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
-    """Accept exceptions: post their proposed entries, each in its own transaction. Accepting again posts nothing."""
+    """Accept exceptions: post their proposed entries, each in its own transaction. Accepting again posts nothing.
+
+    On a terminal the command asks first, with the number of exceptions and the sum of their entries. An exception that
+    changes before the answer stays open.
+    """
     from payments.journeys import adjusting
     from payments.store.db.connection import transaction
 
@@ -83,13 +90,11 @@ def accept(
         if everything:
             with transaction(opened) as tx:
                 numbers = adjusting.list_acceptable(tx, company)
-        chosen = list(dict.fromkeys(numbers or ()))
-        accepted = sum(_accept(opened, number, deposit_date, dry_run=dry_run) for number in chosen)
-    if everything:
-        print_line(f"{accepted:,} of {len(chosen):,} exceptions {'would be accepted' if dry_run else 'accepted'}")
-    if dry_run:
-        print_line("Nothing was changed.")
-    if accepted < len(chosen):
+        acceptance = Acceptance(opened, list(dict.fromkeys(numbers or ())), deposit_date)
+        accepted = acceptance.preview() if dry_run else acceptance.run(has_to_ask=asks(yes=yes))
+    if everything or dry_run:
+        print_line(acceptance.summary(accepted, is_preview=dry_run))
+    if accepted < len(acceptance.numbers):
         raise typer.Exit(1)
 
 
@@ -102,36 +107,43 @@ def acknowledge(
         ),
     ],
     reason: Annotated[str, typer.Option(help="Reason for posting nothing; it is recorded.")],
+    *,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
-    """Close an exception without posting anything. A newer version of the payment opens a new exception."""
-    from payments.journeys import adjusting
+    """Close an exception without posting anything. A newer version of the payment opens a new exception.
 
-    with open_transaction() as tx:
-        payment = adjusting.acknowledge(tx, number, reason, datetime.now(UTC), current_user())
-    print_line(f"Exception {number} of {payment} acknowledged. Nothing was posted.")
-
-
-def _accept(opened: Database, number: int, deposit_date: date | None, *, dry_run: bool) -> bool:
+    On a terminal the command asks first, with the difference that remains between the EMR and Billing.
+    """
     from payments.journeys import adjusting
     from payments.store.db.connection import transaction
 
-    try:
-        with transaction(opened) as tx:
-            done = adjusting.accept(tx, number, deposit_date, datetime.now(UTC), current_user())
+    now, who, seen = datetime.now(UTC), current_user(), None
+    with open_database() as opened:
+        if dry_run or asks(yes=yes):
+            expected, seen = _preview_acknowledge(opened, number, reason)
             if dry_run:
-                tx.rollback()
-    except adjusting.AdjustmentError as error:
-        print_error(str(error))
-        return False
-    print_line(_result(number, done, "would post" if dry_run else "posted"))
-    return True
+                print_line(f"{expected} Nothing was changed.")
+                return
+            confirm(f"{expected} Acknowledge it?")
+        with transaction(opened) as tx:
+            if seen:
+                payment = adjusting.acknowledge_if_unchanged(tx, seen, reason, now, who)
+            else:
+                payment = adjusting.acknowledge(tx, number, reason, now, who)
+    print_line(f"Exception {number} of {payment} acknowledged. Nothing was posted.")
 
 
-def _result(number: int, done: Accepted, posted: str) -> str:
-    if done.was_accepted_before:
-        return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
-    if not done.postings:
-        return f"Exception {number} of {done.payment} accepted; there was nothing to post."
-    moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
-    day = done.postings[0].dimensions.deposit_date
-    return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."
+def _preview_acknowledge(opened: Database, number: int, reason: str) -> tuple[str, SeenException]:
+    """Return what acknowledging would do, and the exception as it is now. Raises AdjustmentError if it is refused."""
+    from payments.journeys import adjusting, reporting
+    from payments.store.db.connection import transaction
+
+    with transaction(opened) as tx:
+        row = reporting.exception(tx, number)
+        payment = adjusting.acknowledge(tx, number, reason, datetime.now(UTC), current_user())
+        tx.rollback()
+    assert row  # noqa: S101 (it was acknowledged)
+    rest = f"the EMR and Billing would still differ by {row.difference:,}" if row.difference else "the amounts agree"
+    expected = f"Exception {number} of {payment} would be closed and nothing posted; {rest}."
+    return expected, adjusting.SeenException(number, row.version)

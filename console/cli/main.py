@@ -116,11 +116,7 @@ app.add_typer(
     epilog="Example: payments users add ann --role billing",
 )
 app.command(rich_help_panel=_CHANGE, epilog="Example: payments distribute --dry-run")(accounts.distribute)
-app.command(
-    rich_help_panel=_CHANGE,
-    epilog="Example: payments requeue north/p-1001/1 north/p-1002/1\n\n"
-    "Example: payments requeue --status not-sent --reason type_not_selected --clinic north",
-)(requeue.requeue)
+app.add_typer(requeue.app, rich_help_panel=_CHANGE)
 emr.app.command("outbox", epilog="Example: payments emr outbox postgresql://emr@emr-db/emr")(outbox.outbox)
 app.add_typer(
     emr.app,

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.arguments import FormOption
+from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
 from console.cli.printing import show
 from console.cli.session import current_user, open_database, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
+from console.plurals import plural
 from console.reports.months import (
     CLOSE_WARNINGS,
     MONTH_SUMS,
@@ -37,7 +39,6 @@ _LISTED = 20
 
 CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")]
 MonthArgument = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the result and change nothing.")]
 
 
 @app.command("list", epilog="Example: payments months list --company acme")
@@ -91,19 +92,30 @@ def cancel(company: CompanyArgument, month: MonthArgument) -> None:
 @app.command(
     epilog="Example: payments months close acme 2026-10 --dry-run\n\nExample: payments months close acme 2026-10"
 )
-def close(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
-    """Close a month now. A closed month cannot be reopened; later changes become exceptions."""
+def close(
+    company: CompanyArgument, month: MonthArgument, *, yes: YesOption = False, dry_run: DryRunOption = False
+) -> None:
+    """Close a month now. A closed month cannot be reopened; later changes become exceptions.
+
+    On a terminal the command asks first, with the total and the number of payments to resolve.
+    """
     from payments.journeys import closing
+    from payments.store.db.connection import transaction
     from tasks.closing import close as close_month
 
-    chosen, now = _month(month), datetime.now(UTC)
-    if dry_run:
-        with open_transaction() as tx:
-            _print_preview(*closing.preview_close(tx, company, chosen, now))
-        return
+    chosen, now, confirmed = _month(month), datetime.now(UTC), None
     with open_database() as opened:
-        snapshot = close_month(opened, company, chosen, now, current_user())
-    print_line(f"{company} {chosen} closed. Payments total: {snapshot.payments_total:,}.")
+        if dry_run or asks(yes=yes):
+            with transaction(opened) as tx:
+                expected, warnings = closing.preview_close(tx, company, chosen, now)
+            if dry_run:
+                _print_preview(expected, warnings)
+                return
+            confirmed = expected.payments_total
+            confirm(_close_question(f"{company} {chosen}", expected, warnings))
+        closed = close_month(opened, company, chosen, now, current_user()).payments_total
+    since = "" if confirmed in {None, closed} else f" It was {confirmed:,} when you confirmed."
+    print_line(f"{company} {chosen} closed. Payments total: {closed:,}.{since}")
 
 
 @app.command(epilog="Example: payments months verify acme 2026-10")
@@ -127,6 +139,12 @@ def _month(text: str) -> Month:
         return Month.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="'YYYY-MM'") from None
+
+
+def _close_question(name: str, expected: Snapshot, warnings: Sequence[CloseWarning]) -> str:
+    open_items = f" Not resolved: {plural(len(warnings), 'payment')}." if warnings else ""
+    total = f"Payments total: {expected.payments_total:,}."
+    return f"{name} would be closed. {total}{open_items} A closed month cannot be reopened. Close it?"
 
 
 def _print_preview(snapshot: Snapshot, warnings: Sequence[CloseWarning]) -> None:

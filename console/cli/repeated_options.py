@@ -29,7 +29,7 @@ def refuse_repeated_options(command: Any) -> None:
 
 
 def _check(given: Sequence[Any], context: typer.Context) -> None:
-    """Raise BadParameter for the first option that stands more than once among the given parameters."""
+    """Raise BadParameter for the first option that is among the given parameters more than once."""
     counts = Counter(each for each in given if each.param_type_name == "option" and not (each.multiple or each.count))
     for option, count in counts.items():
         if count > 1:

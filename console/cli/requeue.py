@@ -4,22 +4,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.cli.arguments import reason_named, status_named
-from console.cli.session import current_installation, current_user, open_transaction
+from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
+from console.cli.session import Installation, current_installation, current_user, open_database, open_transaction
+from console.cli.tables import print_table
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.plurals import plural
+from console.reports.requeue import REQUEUE_PREVIEW, preview_records
 
 if TYPE_CHECKING:
-    from payments.journeys.requeueing import Requeued
+    from payments.core.outcome import Status
+    from payments.journeys.requeueing import FeedFilter, Requeued, RequeuePreview
+    from payments.store.db.connection import Database
+
+app = typer.Typer(rich_markup_mode="rich")
+
+_CHUNK_ROWS = 500
 
 
-def requeue(
+@app.command(
+    rich_help_panel="Change",
+    epilog="Example: payments requeue north/p-1001/1 north/p-1002/1\n\n"
+    "Example: payments requeue --status not-sent --reason type_not_selected --clinic north",
+)
+def requeue(  # noqa: PLR0913 (each parameter is an option)
     keys: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY]...", help="Payment keys, clinic/payment/line, as the Claims Feed prints them."),
@@ -30,38 +45,115 @@ def requeue(
     ] = None,
     reason: Annotated[str | None, typer.Option(help="With --status: only payments with this reason.")] = None,
     clinic: Annotated[str | None, typer.Option(help="With --status: only payments of this clinic.")] = None,
+    *,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Requeue payments by their keys, or all with a status, and process them with the current settings.
 
-    Payments that are in Billing already are skipped. An unknown key ends the command with status 1.
+    Payments that are in Billing already are skipped. An unknown key ends the command with status 1. With --status, on a
+    terminal, the command asks first, with the number and the sum; if more payments match by then, it requeues none.
     """
-    from payments.journeys import reporting, requeueing
-    from tasks import enqueue
+    from payments.journeys.requeueing import FeedFilter
 
     keys = list(dict.fromkeys(keys or ()))
     if not keys and not status:
         raise CommandError("name payments by their keys, or choose them by --status", exit_status=2)
     if keys and (status or reason or clinic):
         raise CommandError("name payments by their keys or choose them by --status, not both", exit_status=2)
-    choice = status and requeueing.RequeueFilter(status_named(status), reason_named(reason) if reason else None, clinic)
-    settings, engines = current_installation()
-    now = datetime.now(UTC)
-    with open_transaction(engines) as tx:
-        if choice:
-            done = requeueing.requeue_matching(tx, choice, now, current_user())
-        else:
-            done = requeueing.requeue(tx, keys, now, current_user())
+    if status:
+        chosen = FeedFilter(
+            status=_requeueable(status),
+            reason=reason_named(reason) if reason else None,
+            clinics=None if clinic is None else (clinic,),
+        )
+        _requeue_matching(current_installation(), chosen, has_to_ask=asks(yes=yes), dry_run=dry_run)
+    else:
+        _requeue_keys(current_installation(), keys, dry_run=dry_run)
+
+
+def _requeueable(text: str) -> Status:
+    from payments.journeys.requeueing import REQUEUEABLE
+
+    status = status_named(text)
+    if status not in REQUEUEABLE:
+        choices = ", ".join(sorted(REQUEUEABLE))
+        problem = f"{status} payments are in Billing; choose from: {choices}"
+        raise typer.BadParameter(problem, param_hint="'--status'")
+    return status
+
+
+def _requeue_keys(at: Installation, keys: Sequence[str], *, dry_run: bool) -> None:
+    from payments.journeys import reporting, requeueing
+
+    with open_transaction(at.engines) as tx:
+        done = requeueing.requeue(tx, keys, datetime.now(UTC), current_user())
         unknown = [key for key in done.skipped if not reporting.timeline(tx, key)]
-    skipped = [key for key in done.skipped if key not in unknown]
-    _print_result(done, skipped, has_some=bool(choice) or keys != unknown)
-    if done.count and not enqueue.enqueue_retry_due(settings, engines):
-        print_line("The queue does not answer. The payments are processed as soon as it does.")
+        if dry_run:
+            tx.rollback()
+    _print_result(done, [key for key in done.skipped if key not in unknown], dry_run=dry_run, has_some=keys != unknown)
+    if not dry_run:
+        _send_request(at, done.count)
     if unknown:
         raise CommandError(f"there is no payment {', '.join(unknown)}; the Claims Feed prints the keys")
 
 
-def _print_result(done: Requeued, skipped: list[str], *, has_some: bool) -> None:
+def _print_result(done: Requeued, skipped: Sequence[str], *, dry_run: bool, has_some: bool) -> None:
     for key in skipped:
         print_line(f"{key}: skipped (already imported)")
-    if has_some:
+    if dry_run:
+        print_line(f"{plural(done.count, 'payment')} would be requeued. Nothing was changed.")
+    elif has_some:
         print_line(f"{plural(done.count, 'payment')} requeued")
+
+
+def _requeue_matching(at: Installation, chosen: FeedFilter, *, has_to_ask: bool, dry_run: bool) -> None:
+    """Requeue what matches, in chunks. Raises MoreThanConfirmedError if more matches than was confirmed."""
+    from payments.journeys import requeueing
+    from payments.store.db.connection import transaction
+
+    confirmed = None
+    with open_database(at.engines) as opened:
+        if dry_run or has_to_ask:
+            with transaction(opened) as tx:
+                expected = requeueing.preview_requeue(tx, chosen, datetime.now(UTC))
+            print_table(preview_records(expected), REQUEUE_PREVIEW)
+            if dry_run:
+                print_line(f"{_expectation(expected)} Nothing was changed.")
+                return
+            if expected.total_count:
+                confirm(f"{_expectation(expected)} Requeue?")
+            confirmed = expected.total_count
+        count = _run(opened, chosen, confirmed)
+    gone = (confirmed or 0) - count
+    since = f"; {gone:,} of the {confirmed:,} that you confirmed no longer match" if gone > 0 else ""
+    print_line(f"{plural(count, 'payment')} requeued{since}")
+    _send_request(at, count)
+
+
+def _expectation(expected: RequeuePreview) -> str:
+    return f"{plural(expected.total_count, 'payment')} with a sum of {expected.total:,} would be requeued."
+
+
+def _run(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
+    from payments.journeys import requeueing
+    from payments.store.db.connection import transaction
+
+    with transaction(opened) as tx:
+        started = requeueing.start_run(tx, chosen, datetime.now(UTC), current_user(), confirmed)
+        if not started.matching:
+            tx.rollback()
+            return 0
+    has_more = True
+    while has_more:
+        with transaction(opened) as tx:
+            has_more = requeueing.requeue_next_chunk(tx, started.run_id, datetime.now(UTC), _CHUNK_ROWS)
+            run = requeueing.show_run(tx, started.run_id)
+    return run.done if run else 0
+
+
+def _send_request(at: Installation, count: int) -> None:
+    from tasks import enqueue
+
+    if count and not enqueue.enqueue_retry_due(at.settings, at.engines):
+        print_line("The queue does not answer. The payments are processed as soon as it does.")

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.arguments import FormOption, identifier
+from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.printing import show
-from console.cli.session import current_user, open_transaction
+from console.cli.session import current_user, open_database, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
+from console.plurals import plural
 from console.reports.output import OutputFormat
 from console.reports.users import USERS, user_records
 
@@ -102,12 +104,27 @@ def change(
 
 
 @app.command(epilog="Example: payments users disable ann")
-def disable(name: NameArgument) -> None:
-    """Disable a user immediately. Sessions and tokens end; the audit history is kept."""
-    from payments.access import authentication
+def disable(name: NameArgument, *, yes: YesOption = False, dry_run: DryRunOption = False) -> None:
+    """Disable a user immediately. Sessions and tokens end for good; the audit history is kept.
 
-    with open_transaction() as tx:
-        authentication.disable_user(tx, name, datetime.now(UTC), current_user())
+    On a terminal the command asks first, with the number of sessions and tokens.
+    """
+    from payments.access import authentication
+    from payments.store.db.connection import transaction
+
+    with open_database() as opened:
+        if dry_run or asks(yes=yes):
+            now = datetime.now(UTC)
+            with transaction(opened) as tx:
+                count = authentication.count_sessions(tx, name, now)
+            ending = plural(count, "session or token", "sessions or tokens")
+            expected = f"User {name} would be disabled. This would end {ending}."
+            if dry_run:
+                print_line(f"{expected} Nothing was changed.")
+                return
+            confirm(f"{expected} Disable the user?")
+        with transaction(opened) as tx:
+            authentication.disable_user(tx, name, datetime.now(UTC), current_user())
     print_line(f"User {name} disabled. All sessions and tokens have ended.")
 
 

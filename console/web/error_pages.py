@@ -20,6 +20,7 @@ from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
 from payments.journeys.reporting import TooManyRowsError
+from payments.journeys.requeueing import MoreThanConfirmedError
 
 log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ _CONFLICTS: dict[type[Exception], str] = {
     AdjustmentError: "Reload Billing Exceptions, check the exception and try again.",
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
+    MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
     UserError: "Go back, correct the entry and try again.",
     TooManyRowsError: "Go back, narrow the filter and export again.",
 }

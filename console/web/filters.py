@@ -50,6 +50,7 @@ Day = Annotated[date, _parsed_by(parse_day, date)]
 Moment = Annotated[datetime, _parsed_by(parse_moment, datetime)]
 RowId = Annotated[int, _parsed_by(parse_row_id, Annotated[int, Field(ge=1, le=ROW_ID_MAX)])]
 """The id or version of a row."""
+Count = Annotated[int, Field(ge=0, le=ROW_ID_MAX)]
 _TYPES: dict[ParameterKind, Any] = {
     ParameterKind.DAY: Day,
     ParameterKind.MOMENT: Moment,
@@ -82,11 +83,15 @@ _Parameters = TypeVar("_Parameters")
 
 @dataclass(frozen=True)
 class ReportQuery(Generic[_Parameters]):
-    """The query of a report: its parameters, the cursor after which a page begins, and the number of rows."""
+    """The query of a report: its parameters, the cursor after which a page begins, and the number of rows.
+
+    `confirmed` is the number of rows that a person has confirmed in a form.
+    """
 
     parameters: _Parameters
     after: str | None
     limit: int
+    confirmed: int | None = None
 
     def clinics(self, user: User) -> tuple[str, ...] | None:
         """Return the clinics that the user asks for and may see; None is all of them.
@@ -135,12 +140,14 @@ def report_query(
 
 
 def report_form(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery[_Parameters]]:
-    """Return a FastAPI dependency that reads the parameters of a report from a form that was posted."""
+    """Return a FastAPI dependency that reads the parameters of a report, and `confirmed`, from a form."""
+    confirmed: dict[str, Any] = {"confirmed": (Count | None, None)}
+    model = create_model(parameter_class.__name__, __base__=query_model(parameter_class, is_paged=False), **confirmed)
 
     def read(given: Any) -> ReportQuery[_Parameters]:
         return _to_query(parameter_class, given)
 
-    _declare(read, query_model(parameter_class, is_paged=False), Form())
+    _declare(read, model, Form())
     return read
 
 
@@ -160,7 +167,8 @@ def optional_report_query(parameter_class: type[_Parameters]) -> Callable[..., R
 def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQuery[_Parameters]:
     """Return the query that a model has read."""
     parameters = parameter_class(**{name: getattr(given, name) for name in parameters_of(parameter_class)})
-    return ReportQuery(parameters, getattr(given, "after", None), getattr(given, "limit", 0))
+    more = {name: getattr(given, name) for name in ("after", "limit", "confirmed") if hasattr(given, name)}
+    return ReportQuery(parameters, **{"after": None, "limit": 0} | more)
 
 
 def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> None:

@@ -23,7 +23,7 @@ _NAME_SHOWN_MAX = 60
 
 
 class StrictBodyRoute(APIRoute):
-    """A route that notes the keys that stand more than once in an object of its JSON body; a parser keeps the last."""
+    """A route that notes the keys that an object of its JSON body has more than once; a parser keeps the last."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of the route, which reads the body with `_StrictRequest`."""

@@ -130,6 +130,12 @@ def find_user(tx: Transaction, name: str) -> User:
     return _load(tx, name).user
 
 
+def count_sessions(tx: Transaction, name: str, now: datetime) -> int:
+    """Return how many sessions and tokens of a user are valid. Raises UserError if there is no such user."""
+    _load(tx, name)
+    return users.count_sessions_of(tx, name, now)
+
+
 def list_users(tx: Transaction) -> list[UserRow]:
     """Return every user, by name."""
     return users.list_all(tx)

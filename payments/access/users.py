@@ -134,6 +134,14 @@ def end_session(tx: Transaction, token: str) -> None:
     tx.execute(text("DELETE FROM sessions WHERE token_hash = :hash"), {"hash": _hash(token)})
 
 
+def count_sessions_of(tx: Transaction, name: str, now: datetime) -> int:
+    """Return how many sessions and tokens of a user have not expired."""
+    found = tx.execute(
+        text("SELECT count(*) FROM sessions WHERE user_name = :name AND expires_at > :now"), {"name": name, "now": now}
+    )
+    return int(found.scalar_one())
+
+
 def end_sessions_of(tx: Transaction, name: str) -> None:
     """End all sessions and tokens of a user."""
     tx.execute(text("DELETE FROM sessions WHERE user_name = :name"), {"name": name})

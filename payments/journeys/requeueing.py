@@ -11,19 +11,28 @@ from typing import NamedTuple
 
 from payments.contract.errors import dead_letter_id
 from payments.contract.event import LineKey
-from payments.contract.money import ZERO, Money
+from payments.contract.money import ZERO, Money, total
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, exclusion_reason
 from payments.core.month import Month
-from payments.core.outcome import Reason
+from payments.core.outcome import Reason, Status
 from payments.store.db.connection import Transaction
 from payments.store.feed import requeue_candidates, requeue_runs, requeues
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.feed.requeue_candidates import RequeueGroup
 from payments.store.feed.requeue_runs import DONE, RUNNING, STOPPED, NewRun, RequeueRun
-from payments.store.feed.requeues import RequeueFilter
 from payments.store.ledger import clinics
 
-__all__ = ["FeedFilter", "RequeueFilter", "RequeueRun"]
+__all__ = ["FeedFilter", "RequeueRun"]
+
+REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAILED})
+"""The statuses of payments that can be requeued."""
+
+
+class MoreThanConfirmedError(ValueError):
+    """More payments match now than a person has confirmed; nothing was requeued."""
+
+    def __init__(self, confirmed: int, matching: int) -> None:
+        super().__init__(f"matching payments: {matching:,} now, {confirmed:,} when confirmed; nothing was requeued")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +52,6 @@ def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Re
     dead = {*requeues.requeue_dead_letters(tx, list(numbers.values()), wanted, now, who)}
     done = {str(each) for each in found | dead} | {key for key, number in numbers.items() if number in dead}
     return Requeued(len(found | dead), tuple(key for key in keys if key not in done))
-
-
-def requeue_matching(tx: Transaction, requeue_filter: RequeueFilter, now: datetime, who: str) -> Requeued:
-    """Requeue every payment with this status and, if given, this reason and clinic."""
-    count = requeues.requeue_matching_lines(tx, requeue_filter, now, who)
-    return Requeued(count + requeues.requeue_matching_dead_letters(tx, requeue_filter, now, who))
 
 
 @dataclass(slots=True)
@@ -83,6 +86,11 @@ class RequeuePreview(NamedTuple):
         """The number of payments and dead letters."""
         return sum(each.count for each in self.lines) + self.dead_letter_count
 
+    @property
+    def total(self) -> Money:
+        """The sum of the payments in dollars. Dead letters have no reliable amount and add nothing."""
+        return total(each.total for each in self.lines)
+
 
 def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> RequeuePreview:
     """Preview a run with the current settings. Groups that would be sent come first."""
@@ -108,13 +116,25 @@ def _stays_out(group: RequeueGroup, settings: ClinicSettings) -> Reason | None:
     return exclusion_reason(settings, group.charge_type) if group.charge_type else None
 
 
-def start_run(tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str) -> int:
-    """Start a run that requeues all matching payments as of now, and return its id.
+class StartedRun(NamedTuple):
+    """A run that was started: its id, and the number of payments that match its filter."""
 
-    `requeue_next_chunk` does the work.
+    run_id: int
+    matching: int
+
+
+def start_run(
+    tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str, confirmed: int | None = None
+) -> StartedRun:
+    """Start a run that requeues all matching payments as of now; `requeue_next_chunk` does the work.
+
+    `confirmed` is the number that a person has seen and confirmed. Raises MoreThanConfirmedError if more match now.
     """
     selected = requeue_candidates.count(tx, feed_filter)
-    return requeue_runs.add(tx, NewRun(feed_filter, selected, requeue_candidates.last_ids(tx)), now, who)
+    if confirmed is not None and selected > confirmed:
+        raise MoreThanConfirmedError(confirmed, selected)
+    run_id = requeue_runs.add(tx, NewRun(feed_filter, selected, requeue_candidates.last_ids(tx)), now, who)
+    return StartedRun(run_id, selected)
 
 
 def show_run(tx: Transaction, number: int) -> RequeueRun | None:

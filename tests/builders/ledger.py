@@ -8,7 +8,7 @@ from payments.contract.event import ChargeType, Event
 from payments.core.due_items import DueItems
 from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import ImportStats
-from payments.journeys import configuring, importing, reporting, retrying
+from payments.journeys import configuring, importing, reporting, requeueing, retrying
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import Transaction
@@ -47,6 +47,16 @@ def retry_due(tx: Transaction, now: datetime = NOW, backoff_schedule: object = B
     """Re-evaluate the lines that are due, and then the dead letters."""
     context = run_context(now, backoff_schedule)
     return retrying.retry_due(tx, context, DueItems(500)) + importing.retry_dead_letters(tx, context, DueItems(500))
+
+
+def requeue_matching(tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str) -> int:
+    """Requeue everything that matches, and return how many were requeued."""
+    run_id = requeueing.start_run(tx, feed_filter, now, who).run_id
+    while requeueing.requeue_next_chunk(tx, run_id, now, 2):
+        pass
+    run = requeueing.show_run(tx, run_id)
+    assert run
+    return run.done
 
 
 def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:

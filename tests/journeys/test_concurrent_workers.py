@@ -14,9 +14,9 @@ from payments.contract.event import Event
 from payments.core.due_items import DueItems
 from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
-from payments.journeys import distributing, importing, requeueing, retrying
+from payments.journeys import distributing, importing, retrying
 from payments.journeys.distributing import FIRST
-from payments.journeys.requeueing import RequeueFilter
+from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import ConcurrentWriteError, transaction
 from tests.builders.events import (
     COPAYS,
@@ -33,6 +33,7 @@ from tests.builders.ledger import (
     feed_rows,
     import_chunk,
     ledger_entries,
+    requeue_matching,
     retry_due,
     set_clinic_settings,
 )
@@ -96,9 +97,9 @@ def shuffled_chunks(clinic: str) -> list[list[Event]]:
 
 def run_other_jobs(database, clinic: str) -> None:
     """Run each of the other jobs once."""
-    waiting = RequeueFilter(Status.PENDING, None, clinic)
+    waiting = FeedFilter(status=Status.PENDING, clinics=(clinic,))
     for work in (
-        lambda tx: requeueing.requeue_matching(tx, waiting, NOW, "user:support"),
+        lambda tx: requeue_matching(tx, waiting, NOW, "user:support"),
         lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),
         lambda tx: distributing.distribute_queued(tx, NOW.date(), NOW, 1_000),
         lambda tx: retrying.retry_due(tx, run_context(), DueItems(100)),

@@ -10,8 +10,7 @@ from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
 from payments.journeys import reporting, retrying
 from payments.journeys.reporting import FeedFilter
-from payments.journeys.requeueing import Requeued, requeue, requeue_matching
-from payments.store.feed.requeues import RequeueFilter
+from payments.journeys.requeueing import Requeued, requeue
 from tests.builders.events import (
     NOW,
     SAVED_AT,
@@ -28,6 +27,7 @@ from tests.builders.ledger import (
     feed_rows,
     import_chunk,
     ledger_entries,
+    requeue_matching,
     retry_due,
     sending,
     set_clinic_settings,
@@ -128,11 +128,11 @@ def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
 @pytest.mark.parametrize(
     ("choice", "chosen"),
     [
-        (RequeueFilter(Status.NOT_SENT), {"clinic/a/1", "clinic/b/1", "other/c/1"}),
-        (RequeueFilter(Status.NOT_SENT, Reason.TYPE_NOT_SELECTED), {"clinic/a/1"}),
-        (RequeueFilter(Status.NOT_SENT, clinic_id="other"), {"other/c/1"}),
-        (RequeueFilter(Status.NOT_SENT, Reason.INTERNAL_PAYMENT, "other"), set()),
-        (RequeueFilter(Status.SUCCESSFUL), set()),
+        (FeedFilter(status=Status.NOT_SENT), {"clinic/a/1", "clinic/b/1", "other/c/1"}),
+        (FeedFilter(status=Status.NOT_SENT, reason=Reason.TYPE_NOT_SELECTED), {"clinic/a/1"}),
+        (FeedFilter(status=Status.NOT_SENT, clinics=("other",)), {"other/c/1"}),
+        (FeedFilter(status=Status.NOT_SENT, reason=Reason.INTERNAL_PAYMENT, clinics=("other",)), set()),
+        (FeedFilter(status=Status.SUCCESSFUL), set()),
     ],
     ids=["status", "reason", "clinic", "both", "in Billing already"],
 )
@@ -146,7 +146,7 @@ def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
         saved_payment(payment_id="c", clinic_id="other"),
     )
 
-    assert requeue_matching(tx, choice, NOW, WHO).count == len(chosen)
+    assert requeue_matching(tx, choice, NOW, WHO) == len(chosen)
     pending = reporting.claims_feed(tx, FeedFilter(status="Transmission Pending"))
     assert {row.payment for row in pending} == chosen
 
@@ -179,7 +179,7 @@ def test_requeued_dead_letter_uses_the_current_settings(tx):
     create_clinic(tx)
     exhaust(tx, supplies())
     set_clinic_settings(tx, BOTH, since=AFTERWARDS)
-    requeue_matching(tx, RequeueFilter(Status.NOT_SENT, Reason.RETRIES_EXHAUSTED), NOW, WHO)
+    requeue_matching(tx, FeedFilter(status=Status.NOT_SENT, reason=Reason.RETRIES_EXHAUSTED), NOW, WHO)
     retry_due(tx)
 
     assert status_of(tx) == IMPORTED
@@ -207,7 +207,7 @@ def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbag
 def test_dead_letters_are_requeued_by_status(tx):
     import_chunk(tx, b"one", b"two", saved_payment())
 
-    assert requeue_matching(tx, RequeueFilter(Status.VALIDATION_FAILED, Reason.INVALID_EVENT), NOW, WHO).count == 2
+    assert requeue_matching(tx, FeedFilter(status=Status.VALIDATION_FAILED, reason=Reason.INVALID_EVENT), NOW, WHO) == 2
 
 
 def test_failing_line_is_postponed_by_its_row_id(tx):

@@ -15,15 +15,14 @@ from console.web.pages.choices import clinic_names
 from payments import wording
 from payments.access.rights import Right
 from payments.contract.errors import dead_letter_id
-from payments.core.outcome import Status
 from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FeedRow
+from payments.journeys.requeueing import REQUEUEABLE
 from tasks import enqueue
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 50
-REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAILED})
 
 
 class _RequeueForm(ReturnForm):

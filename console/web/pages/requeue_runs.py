@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Response
 
+from console.plurals import plural
 from console.reports.claims_feed import ClaimsFeedParameters
 from console.web.auth import Requeuer
 from console.web.context import AppState, RequestContext
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, RowId, report_form, report_query
-from console.web.pages.claims_feed import REQUEUEABLE
 from console.web.rendering import url
 from payments import wording
 from payments.journeys import requeueing
-from payments.journeys.requeueing import FeedFilter, RequeueRun
+from payments.journeys.requeueing import REQUEUEABLE, FeedFilter, RequeueRun, StartedRun
 from tasks import enqueue
 
 router = APIRouter(include_in_schema=False)
@@ -43,10 +43,11 @@ def start(
 ) -> Response:
     """Start a run in the background."""
     feed_filter = _feed_filter(query, context)
-    with context.app.transaction() as tx:
-        run_id = requeueing.start_run(tx, feed_filter, context.now, context.user.signature)
-        context.audit(tx, "requeued by filter", f"run {run_id}", ", ".join(_criteria(feed_filter)))
-    return _run_in_background(context, run_id, tasks)
+    started = start_run(context, feed_filter, query.confirmed)
+    confirmed = query.confirmed or 0
+    changed = confirmed > started.matching
+    message = f"You confirmed {plural(confirmed, 'payment')}. Still matching: {started.matching:,}." if changed else ""
+    return _run_in_background(context, started.run_id, tasks, message)
 
 
 @router.get("/requeue-runs/{run_id}")
@@ -83,6 +84,14 @@ def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response
     return _run_in_background(context, run_id, tasks)
 
 
+def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
+    """Start a run in a transaction of its own. Raises MoreThanConfirmedError if more matches than was confirmed."""
+    with context.app.transaction() as tx:
+        started = requeueing.start_run(tx, feed_filter, context.now, context.user.signature, confirmed)
+        context.audit(tx, "requeued by filter", f"run {started.run_id}", ", ".join(_criteria(feed_filter)))
+    return started
+
+
 def _visible_run(context: RequestContext, run_id: int) -> RequeueRun:
     """Return a run. Raises PageError (404) unless the user sees all of its clinics."""
     with context.app.transaction() as tx:
@@ -104,10 +113,10 @@ def run_until_done(app: AppState, run_id: int) -> None:
         enqueue.enqueue_retry_due(app.settings, app.engines)
 
 
-def _run_in_background(context: RequestContext, run_id: int, tasks: BackgroundTasks) -> Response:
+def _run_in_background(context: RequestContext, run_id: int, tasks: BackgroundTasks, message: str = "") -> Response:
     # FastAPI ignores injected background tasks when a handler returns a Response, so attach them to it.
     tasks.add_task(run_until_done, context.app, run_id)
-    response = context.redirect(f"/requeue-runs/{run_id}")
+    response = context.redirect(f"/requeue-runs/{run_id}", message)
     response.background = tasks
     return response
 

@@ -1,14 +1,13 @@
 """Requeue payments: make lines and dead letters due now, because a user asked for it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import RowMapping
 
 from payments.contract.event import LineKey
 from payments.core.history import HistoryCode
-from payments.core.outcome import HoldCause, Reason, Status
+from payments.core.outcome import HoldCause
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, unnested
 from payments.store.db.connection import Transaction
@@ -36,19 +35,6 @@ _REQUEUE_DEAD_LETTERS = (
     "RETURNING set_aside.id, set_aside.version, clinic_id, payment_id, line_id"
 )
 _IS_REQUEUEABLE = "status IN ('Not Sent', 'Transmission Pending')"
-_MATCHES = (
-    "status = :status AND (CAST(:reason AS text) IS NULL OR reason = :reason) "
-    "AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RequeueFilter:
-    """Selects payments to requeue by their status, reason and clinic; None selects all."""
-
-    status: Status
-    reason: Reason | None = None
-    clinic_id: str | None = None
 
 
 def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:
@@ -61,17 +47,6 @@ def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: 
     found = tx.execute(text(_REQUEUE_LINES.format(join)), arrays(rows, _KEY) | {"now": now}).mappings().all()
     _record_lines(tx, found, now, who)
     return [_key(row) for row in found]
-
-
-def requeue_matching_lines(tx: Transaction, requeue_filter: RequeueFilter, now: datetime, who: str) -> int:
-    """Make all lines due that match the filter and are Not Sent or pending, and return how many.
-
-    Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
-    """
-    found = tx.execute(
-        text(_REQUEUE_LINES.format(f"WHERE {_MATCHES} AND {_IS_REQUEUEABLE}")), asdict(requeue_filter) | {"now": now}
-    )
-    return _record_lines(tx, found.mappings().all(), now, who)
 
 
 def requeue_dead_letters(
@@ -95,12 +70,6 @@ def requeue_dead_letters(
     requeued = found.mappings().all()
     _record_requeued_dead_letters(tx, requeued, now, who)
     return [row["id"] if row["id"] in ids else _key(row) for row in requeued]
-
-
-def requeue_matching_dead_letters(tx: Transaction, requeue_filter: RequeueFilter, now: datetime, who: str) -> int:
-    """Make all open dead letters due that match the filter, and return how many."""
-    found = tx.execute(text(_REQUEUE_DEAD_LETTERS.format(_MATCHES)), asdict(requeue_filter) | {"now": now})
-    return _record_requeued_dead_letters(tx, found.mappings().all(), now, who)
 
 
 def _record_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from payments.store.db.connection import Database
-from tests.builders.committed import Company
-from tests.builders.events import deleted_payment, paid, saved_patient, saved_payment
+from tests.builders.events import deleted_payment, paid, saved_payment
+from tests.console.cli.april import April
 from tests.console.conftest import Terminal
 
 DOCUMENTED_KEYS = (
@@ -16,35 +16,6 @@ DOCUMENTED_KEYS = (
 FURTHER_KEYS = "company clinic charge_type method version note opened_at ended_at ended_by".split()
 CLOSED_MONTH = "Payment added/edited/deleted when month is closed"
 TODAY = datetime.now(UTC).date()
-
-
-class April(Company):
-    """A company whose April 2020 is closed with a Copay of 25.00, and a terminal."""
-
-    def __init__(self, terminal: Terminal, database: Database) -> None:
-        super().__init__(database, "ada")
-        self._terminal = terminal
-        self.other_ids = self.ids | {"payment_id": "other"}
-        self.import_events(
-            saved_patient("ada", company_id=self.id), saved_payment(**paid("25.00", "2020-04-08"), **self.ids)
-        )
-        self.close_month("2020-04")
-
-    def exceptions(self, *arguments: str) -> list[dict[str, object]]:
-        """Return the rows of the exceptions report of this company."""
-        rows = self._terminal.run("report", "exceptions", *arguments, "--format", "json").rows
-        return [row for row in rows if row["company"] == self.id]
-
-    def exception_id(self) -> str:
-        """Return the id of the only open exception."""
-        (row,) = self.exceptions()
-        return str(row["id"])
-
-    def ledger_entries(self) -> list[tuple[str, str, str]]:
-        """Return the entries as (amount, method, deposit date)."""
-        rows = self._terminal.run("report", "payment-log", "--patient", "ada", "--format", "json").rows
-        mine = [row for row in rows if row["payment"].startswith(self.id)]
-        return [(row["amount"], row["method"], row["deposit_date"]) for row in mine]
 
 
 @pytest.fixture
@@ -180,8 +151,7 @@ def test_accept_dry_run_changes_nothing(april: April, terminal: Terminal) -> Non
 
     assert result.out.splitlines() == [
         f"Exception {exception_id} of {april.id}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
-        "1 of 1 exceptions would be accepted",
-        "Nothing was changed.",
+        "1 of 1 exception would be accepted; the sum of the entries is -25.00. Nothing was changed.",
     ]
     assert (april.exceptions(), len(april.ledger_entries())) == (found, 1)
 

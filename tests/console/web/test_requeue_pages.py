@@ -57,7 +57,7 @@ def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: ClinicLedger
     add_not_sent(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
     wanted, now = FeedFilter(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
     with site.state.console.transaction() as tx:
-        number = requeueing.start_run(tx, wanted, now, "user:support")
+        number = requeueing.start_run(tx, wanted, now, "user:support").run_id
         assert requeueing.requeue_next_chunk(tx, number, now, 2)
 
     running = support.get(f"/requeue-runs/{number}").text
@@ -75,6 +75,32 @@ def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: ClinicLedger
     assert [row.who for row in audit_rows(site, "requeue stopped")][:1] == ["user:support"]
 
 
+def test_requeue_page_sends_the_number_that_was_confirmed(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    clinic, support = "confirming", logged_in("support")
+    add_not_sent(ledger, clinic, "shoes-1", "shoes-2")
+    choice = {"status": "Not Sent", "clinic": clinic}
+    page = support.get("/requeue-runs/new", **choice).text
+    assert '<input type="hidden" name="confirmed" value="2">' in page
+
+    add_not_sent(ledger, clinic, "shoes-3")
+    answer = support.post("/requeue-runs", **choice, confirmed="2")
+
+    assert answer.status_code == 409
+    assert "Matching payments: 3 now, 2 when confirmed; nothing was requeued." in answer.text
+    assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Not Sent"}
+    assert "Requeue 3 payments" in support.get("/requeue-runs/new", **choice).text
+
+
+def test_requeue_page_says_that_fewer_match_than_were_confirmed(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    clinic, support = "fewer", logged_in("support")
+    add_not_sent(ledger, clinic, "shoes-1")
+
+    run = support.post("/requeue-runs", status="Not Sent", clinic=clinic, confirmed="3").headers["location"]
+
+    assert flash_message(support) == "You confirmed 3 payments. Still matching: 1."
+    wait_until(lambda: "<strong>1</strong> of 1 payment requeued" in support.get(run).text)
+
+
 def test_requeue_run_of_a_restarted_console_can_be_resumed(
     logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI
 ) -> None:
@@ -84,7 +110,7 @@ def test_requeue_run_of_a_restarted_console_can_be_resumed(
         datetime.now(UTC) - timedelta(minutes=5),
     )
     with site.state.console.transaction() as tx:
-        number = requeueing.start_run(tx, wanted, long_ago, "user:support")
+        number = requeueing.start_run(tx, wanted, long_ago, "user:support").run_id
     support = logged_in("support")
 
     page = support.get(f"/requeue-runs/{number}").text

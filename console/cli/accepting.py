@@ -1,0 +1,108 @@
+"""Accepts Billing Exceptions one by one, with a preview that is confirmed before anything is posted."""
+
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from console.cli.confirmation import confirm
+from console.cli.session import current_user
+from console.cli.terminal import print_error, print_line
+from console.plurals import plural
+
+if TYPE_CHECKING:
+    from payments.contract.money import Money
+    from payments.journeys.adjusting import Accepted
+    from payments.store.db.connection import Database
+
+
+@dataclass
+class Acceptance:
+    """The exceptions to accept. `confirmed` holds what the preview of each would post, once it was confirmed."""
+
+    database: Database
+    numbers: Sequence[int]
+    deposit_date: date | None
+    confirmed: dict[int, Accepted] = field(default_factory=dict)
+
+    def preview(self) -> int:
+        """Print what each exception would post, and return how many can be accepted. Nothing is changed."""
+        self.confirmed = self._previews()
+        for number, done in self.confirmed.items():
+            print_line(_result(number, done, "would post"))
+        return len(self.confirmed)
+
+    def run(self, *, has_to_ask: bool) -> int:
+        """Accept each exception, and return how many were accepted.
+
+        If the command has to ask, the question names the number and the sum. An exception whose entries differ from
+        the confirmed ones stays open. Raises CommandError if the answer is no.
+        """
+        if not has_to_ask:
+            return sum(self._accept(number) for number in self.numbers)
+        self.confirmed = self._previews()
+        if any(not done.was_accepted_before for done in self.confirmed.values()):
+            confirm(f"{self._expectation(self.confirmed.values())} Accept?")
+        return sum(self._accept(number) for number in self.confirmed)
+
+    def summary(self, accepted: int, *, is_preview: bool) -> str:
+        """Return the sentence about all of them."""
+        of = plural(len(self.numbers), "exception")
+        if not is_preview:
+            return f"{accepted:,} of {of} accepted"
+        posted = f"the sum of the entries is {_sum(self.confirmed.values()):,}"
+        return f"{accepted:,} of {of} would be accepted; {posted}. Nothing was changed."
+
+    def _expectation(self, found: Iterable[Accepted]) -> str:
+        new = [done for done in found if not done.was_accepted_before]
+        entries = plural(sum(len(done.postings) for done in new), "entry", "entries")
+        of = f"{len(new):,} of {plural(len(self.numbers), 'exception')}"
+        return f"{of} would be accepted, and {entries} with a sum of {_sum(new):,} posted. Entries stay in the ledger."
+
+    def _previews(self) -> dict[int, Accepted]:
+        found = {number: self._try(number, is_preview=True) for number in self.numbers}
+        return {number: done for number, done in found.items() if done}
+
+    def _accept(self, number: int) -> bool:
+        done = self._try(number, is_preview=False)
+        if done:
+            print_line(_result(number, done, "posted"))
+        return done is not None
+
+    def _try(self, number: int, *, is_preview: bool) -> Accepted | None:
+        """Accept an exception in a transaction of its own; a preview rolls it back. None means that it was refused."""
+        from payments.journeys import adjusting
+        from payments.store.db.connection import transaction
+
+        try:
+            with transaction(self.database) as tx:
+                done = adjusting.accept(tx, number, self.deposit_date, datetime.now(UTC), current_user())
+                is_changed = done.postings != (self.confirmed.get(number) or done).postings
+                if is_preview or is_changed:
+                    tx.rollback()
+        except adjusting.AdjustmentError as error:
+            print_error(str(error))
+            return None
+        if is_changed:
+            print_error(f"exception {number}: it has changed since you confirmed; it is still open")
+        return None if is_changed else done
+
+
+def _sum(accepted: Iterable[Accepted]) -> Money:
+    from payments.contract.money import total
+
+    return total(posting.amount for done in accepted for posting in done.postings)
+
+
+def _result(number: int, done: Accepted, posted: str) -> str:
+    if done.was_accepted_before:
+        return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
+    if not done.postings:
+        return f"Exception {number} of {done.payment} accepted; there was nothing to post."
+    moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
+    day = done.postings[0].dimensions.deposit_date
+    return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."

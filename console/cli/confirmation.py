@@ -1,0 +1,32 @@
+"""The question before a command does what cannot be undone, and its options --yes and --dry-run."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from console.cli.terminal import printable, stderr
+from console.errors import CommandError
+
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do not ask on a terminal. Without a terminal the command never asks.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")]
+
+
+def asks(*, yes: bool) -> bool:
+    """Return whether the command has to ask: the standard input is a terminal, and --yes is not given."""
+    return not yes and sys.stdin.isatty()
+
+
+def confirm(question: str) -> None:
+    """Ask a question on the standard error. Raises CommandError unless the answer is `y` or `yes`."""
+    stderr().print(Text(f"{printable(question)} [y/N] "), end="", soft_wrap=True)
+    try:
+        answer = sys.stdin.readline().strip().casefold()
+    except KeyboardInterrupt:
+        answer = ""
+        sys.stderr.write("\n")
+    if answer not in {"y", "yes"}:
+        raise CommandError("not confirmed; nothing was changed")

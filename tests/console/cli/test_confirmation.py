@@ -1,0 +1,242 @@
+"""Commands that cannot be undone: the question on a real terminal, --yes, --dry-run, and scripts without a terminal."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from payments.access import authentication
+from payments.access.authentication import Password
+from payments.access.rights import Role, User
+from payments.contract.event import ChargeType
+from payments.journeys import requeueing
+from payments.store import tables
+from payments.store.db.connection import Database, transaction
+from tests.builders.events import deleted_payment, paid, saved_charge, saved_payment
+from tests.console.cli.april import April
+from tests.console.conftest import CHEAP, CommitBeforeCall, Terminal
+
+Prepare = Callable[[April], list[str]]
+Answer = Callable[[str], None]
+
+
+def _close_month(april: April) -> list[str]:
+    april.import_events(saved_payment(**paid("30.00", "2020-05-02"), **april.other_ids))
+    return ["months", "close", april.id, "2020-05"]
+
+
+def _accept(april: April) -> list[str]:
+    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **april.ids))
+    return ["exceptions", "accept", april.exception_id()]
+
+
+def _accept_all(april: April) -> list[str]:
+    april.publish(
+        deleted_payment(version=2, **april.ids), saved_payment(**paid("35.00", "2020-04-30"), **april.other_ids)
+    )
+    return ["exceptions", "accept", "--all", "--company", april.id]
+
+
+def _acknowledge(april: April) -> list[str]:
+    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **april.ids))
+    return ["exceptions", "acknowledge", april.exception_id(), "--reason", "agreed"]
+
+
+def _requeue(april: April) -> list[str]:
+    april.set_clinic(april.id, ChargeType.SUPPLIES, company_id=april.id)
+    late = {"saved_at": datetime.now(UTC).isoformat()} | april.ids
+    april.import_events(*(saved_payment(**paid("9.00", "2020-06-01"), **late | {"payment_id": each}) for each in "ab"))
+    return ["requeue", "--status", "not-sent", "--clinic", april.id]
+
+
+def _disable(april: April) -> list[str]:
+    with transaction(april.database) as tx:
+        now = datetime.now(UTC)
+        authentication.add_user(tx, User(april.id, Role.BILLING), Password("long enough it is", CHEAP), now, "tests")
+        authentication.create_token(tx, april.id, now, "tests")
+    return ["users", "disable", april.id]
+
+
+def _distribute(april: April) -> list[str]:
+    april.publish(saved_charge("c1", "20.00", **april.ids, date_of_service="2020-04-08"))
+    return ["distribute"]
+
+
+COMMANDS: dict[str, tuple[Prepare, str]] = {
+    "months close": (_close_month, "Payments total: 30.00. A closed month cannot be reopened. Close it?"),
+    "exceptions accept": (_accept, "1 of 1 exception would be accepted, and 1 entry with a sum of 10.00 posted."),
+    "exceptions accept --all": (
+        _accept_all,
+        "2 of 2 exceptions would be accepted, and 2 entries with a sum of 10.00 posted.",
+    ),
+    "exceptions acknowledge": (_acknowledge, "the EMR and Billing would still differ by 10.00."),
+    "requeue --status": (_requeue, "2 payments with a sum of 18.00 would be requeued. Requeue?"),
+    "users disable": (_disable, "This would end 1 session or token. Disable the user?"),
+    "distribute": (_distribute, "would be made. Allocations stay in the ledger. Distribute?"),
+}
+each_command = pytest.mark.parametrize(("prepare", "question"), COMMANDS.values(), ids=COMMANDS)
+
+
+@pytest.fixture
+def april(terminal: Terminal, ledger_database: Database) -> April:
+    return April(terminal, ledger_database)
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
+    """Make the standard input a real pseudo-terminal, and return a function that types an answer on it."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "r", closefd=True) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield lambda typed: os.write(ours, typed.encode()) and None
+    os.close(ours)
+
+
+def state(database: Database) -> dict[str, str]:
+    """Return a digest of each table."""
+    with transaction(database) as tx:
+        return {
+            name: tx.execute(
+                text(f"SELECT coalesce(md5(string_agg(row::text, E'\\n' ORDER BY row::text)), '') FROM {name} AS row")
+            ).scalar_one()
+            for name in tables.metadata.tables
+        }
+
+
+@each_command
+@pytest.mark.usefixtures("feed")
+@pytest.mark.parametrize("typed", ["n\n", "\n", "\x04", "no\n", "yes please\n", "j\n"])
+def test_any_answer_but_yes_changes_nothing(
+    april: April, terminal: Terminal, answer: Answer, prepare: Prepare, question: str, typed: str
+) -> None:
+    line = prepare(april)
+    before = state(april.database)
+    answer(typed)
+
+    result = terminal.run(*line)
+
+    assert result.status == 1
+    assert question in result.err
+    assert result.err.endswith("not confirmed; nothing was changed\n")
+    assert state(april.database) == before
+
+
+@each_command
+@pytest.mark.usefixtures("feed")
+@pytest.mark.parametrize("typed", ["y\n", "Yes\n"])
+def test_yes_runs_the_command(
+    april: April, terminal: Terminal, answer: Answer, prepare: Prepare, question: str, typed: str
+) -> None:
+    line = prepare(april)
+    before = state(april.database)
+    answer(typed)
+
+    result = terminal.run(*line)
+
+    assert result.status == 0, result
+    assert question in result.err
+    assert state(april.database) != before
+
+
+@each_command
+@pytest.mark.usefixtures("feed", "answer")
+def test_option_yes_asks_nothing(april: April, terminal: Terminal, prepare: Prepare, question: str) -> None:
+    line = prepare(april)
+    before = state(april.database)
+
+    result = terminal.run(*line, "--yes")
+
+    assert (result.status, result.err) == (0, "")
+    assert question not in result.out
+    assert state(april.database) != before
+
+
+@each_command
+@pytest.mark.usefixtures("feed")
+def test_without_a_terminal_nothing_is_asked(april: April, terminal: Terminal, prepare: Prepare, question: str) -> None:
+    line = prepare(april)
+    before = state(april.database)
+
+    result = terminal.run(*line)
+
+    assert (result.status, result.err) == (0, "")
+    assert question not in result.out
+    assert state(april.database) != before
+
+
+@pytest.mark.parametrize("prepare", [prepare for prepare, _ in COMMANDS.values()], ids=COMMANDS)
+@pytest.mark.usefixtures("feed", "answer")
+@pytest.mark.parametrize("more", [(), ("--yes",)])
+def test_dry_run_shows_what_would_happen_and_changes_nothing(
+    april: April, terminal: Terminal, prepare: Prepare, more: tuple[str, ...]
+) -> None:
+    line = prepare(april)
+    before = state(april.database)
+
+    result = terminal.run(*line, "--dry-run", *more)
+
+    assert (result.status, result.err) == (0, "")
+    assert result.out
+    assert state(april.database) == before
+
+
+def test_exception_that_changes_before_the_answer_stays_open(
+    april: April, terminal: Terminal, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    april.publish(
+        deleted_payment(version=2, **april.ids), saved_payment(**paid("35.00", "2020-04-30"), **april.other_ids)
+    )
+    original = sys.stdin.readline
+
+    def save_again() -> str:
+        april.publish(saved_payment(version=2, **paid("45.00", "2020-04-30"), **april.other_ids))
+        return original()
+
+    monkeypatch.setattr(sys.stdin, "readline", save_again, raising=False)
+    answer("y\n")
+
+    result = terminal.run("exceptions", "accept", "--all", "--company", april.id)
+
+    assert (result.status, result.out.splitlines()[-1]) == (1, "1 of 2 exceptions accepted")
+    assert "has changed since you confirmed; it is still open" in result.err
+    (row,) = april.exceptions()
+    assert row["amount_now"] == "45.00"
+
+
+def test_requeue_of_more_than_confirmed_requeues_none(
+    april: April, terminal: Terminal, answer: Answer, commit_before_call: CommitBeforeCall
+) -> None:
+    line, late = _requeue(april), {"saved_at": datetime.now(UTC).isoformat()} | april.ids
+    more = saved_payment(**paid("9.00", "2020-06-01"), **late | {"payment_id": "c"})
+    commit_before_call(requeueing, "start_run", lambda: april.import_events(more))
+    answer("y\n")
+
+    result = terminal.run(*line)
+
+    assert result.status == 1
+    assert "matching payments: 3 now, 2 when confirmed; nothing was requeued" in result.err
+
+
+def test_requeue_says_that_fewer_match_than_were_confirmed(
+    april: April, terminal: Terminal, answer: Answer, commit_before_call: CommitBeforeCall
+) -> None:
+    line, late = _requeue(april), {"saved_at": datetime.now(UTC).isoformat()} | april.ids
+    changes = paid("9.00", "2020-06-01") | late | {"payment_id": "a", "charge_type": "Supplies", "version": 2}
+    gone = saved_payment(**changes)
+    commit_before_call(requeueing, "start_run", lambda: april.import_events(gone))
+    answer("y\n")
+
+    result = terminal.run(*line)
+
+    assert result.out.splitlines()[-1] == "1 payment requeued; 1 of the 2 that you confirmed no longer match"
+
+
+def test_question_is_not_asked_when_nothing_would_change(april: April, terminal: Terminal, answer: Answer) -> None:
+    line = _accept(april)
+    assert terminal.run(*line, "--yes").status == 0
+
+    assert terminal.run(*line).status == 0
+    assert terminal.run("requeue", "--status", "not-sent", "--clinic", april.id).out.endswith("0 payments requeued\n")
