@@ -142,49 +142,6 @@ def test_excess_over_a_lowered_charge_is_applied_elsewhere() -> None:
     ]
 
 
-def test_refund_unapplies_the_payment_that_it_refunds() -> None:
-    refund = credit("-80.00", number=2)._replace(refund_of=1)
-    account = Account(
-        DistributionPolicy(TODAY),
-        [credit("80.00", number=1), refund],
-        [charge(NEW, JUNE, "80.00")],
-        [Applied(1, NEW, dollars("80.00"), 1)],
-    )
-
-    assert distribute(account) == [Allocation(1, NEW, Decimal("-80.00"), AllocationRule.REFUNDED)]
-    assert sum(account.unapplied.values()) == 0
-
-
-VISITS = [credit("20.00", number=1), credit("25.00", number=2)]
-VISITS_APPLIED = [Applied(1, NEW, dollars("20.00"), 1), Applied(2, NEW, dollars("25.00"), 2)]
-
-
-@pytest.mark.parametrize(
-    ("refunds", "expected", "left"),
-    [
-        pytest.param([("-30.00", None)], [], ["-30.00"], id="unknown payment"),
-        pytest.param([("-30.00", 9)], [], ["-30.00"], id="payment of another account"),
-        pytest.param([("-30.00", 1)], [(1, "-20.00")], ["-10.00"], id="above its payment"),
-        pytest.param([("-15.00", 1), ("-15.00", 1)], [(1, "-15.00"), (1, "-5.00")], ["0.00", "-10.00"], id="twice"),
-        pytest.param([("-5.00", 2), ("-5.00", 3)], [(2, "-5.00")], ["0.00", "-5.00"], id="refund of a refund"),
-        pytest.param([("-5.00", 3)], [], ["-5.00"], id="itself"),
-    ],
-)
-def test_refund_unapplies_no_payment_but_its_own(
-    refunds: list[tuple[str, int | None]], expected: list[tuple[int, str]], left: list[str]
-) -> None:
-    lines = [
-        credit(amount, number=number)._replace(refund_of=refund_of)
-        for number, (amount, refund_of) in enumerate(refunds, 3)
-    ]
-    account = Account(DistributionPolicy(TODAY), [*VISITS, *lines], [charge(NEW, JUNE, "45.00")], VISITS_APPLIED)
-
-    moved = distribute(account)
-
-    assert [(each.line_ref, str(each.amount)) for each in moved] == expected
-    assert [str(account.unapplied[each.line_ref]) for each in lines] == left
-
-
 money = st.integers(-50, 100).map(lambda whole: dollars(f"{whole}.00"))
 days = st.sampled_from([MAY, JUNE, date(2026, 6, 25)])
 credits_ = st.lists(
@@ -232,18 +189,6 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
         assert each.amount <= line.amount + refunds
     assert all(outstanding >= 0 for outstanding in night.outstanding.values())
     assert distribute(Account(terms, paid, then + shrunk, applied_by(evening.allocations + moved))) == []
-
-
-@given(credits_, charges_, st.booleans())
-def test_refund_without_its_payment_changes_nothing_for_other_payments(
-    paid: list[Credit], owed: list[Charge], dos_first: bool
-) -> None:
-    refunds = [each for each in paid if each.amount < 0]
-    others = [each._replace(refund_of=None) for each in paid if each.amount >= 0]
-    unlinked = [each._replace(refund_of=None) for each in refunds]
-    policy = DistributionPolicy(TODAY, dos_first=dos_first)
-
-    assert distribute(Account(policy, others + unlinked, owed, [])) == distribute(Account(policy, others, owed, []))
 
 
 def applied_by(allocations: list[Allocation]) -> list[Applied]:
