@@ -114,7 +114,8 @@ def identifier(text: str, hint: str) -> str:
     try:
         return TypeAdapter(Identifier).validate_python(text)
     except ValidationError:
-        raise typer.BadParameter("an id has 1 to 64 printable characters", param_hint=f"'{hint}'") from None
+        problem = "an id has 1 to 64 printable characters, without white space at its ends"
+        raise typer.BadParameter(problem, param_hint=f"'{hint}'") from None
 
 
 def parse_choice(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:

@@ -99,5 +99,5 @@ def _read_clinics(text: str) -> tuple[str, ...] | None:
     try:
         return _CLINICS.validate_python([name.strip() for name in text.split(",") if name.strip()]) or None
     except ValidationError:
-        step = "A clinic id has 1 to 64 printable characters. Go back and correct it."
+        step = "A clinic id has 1 to 64 printable characters, without white space at its ends. Go back and correct it."
         raise PageError(422, "One of the clinic ids is invalid.", step) from None
