@@ -35,6 +35,33 @@ class TableError(ValueError):
         super().__init__(f"{place}, column {column}: {problem}")
 
 
+class SurplusCellsError(TableError):
+    """A row has more cells than the header, probably because a cell holds a separator without quotation marks."""
+
+    def __init__(
+        self, row: "Row", positions: Mapping[str, int], headings: Sequence[str], cells: Sequence[str], separator: str
+    ) -> None:
+        self._row, self._positions, self._headings, self._cells = row, positions, headings, cells
+        self._separator = separator
+        surplus = f"no heading for {cells[len(headings)][:60]!r}; {_counts(headings, cells)}"
+        advice = "A cell that holds a separator needs quotation marks"
+        super().__init__(row.number, row.line, str(len(headings) + 1), f"{surplus}. {advice}")
+
+    def rejoined(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Yield, for each column, its name and the cells that the row would have if that cell was divided."""
+        names = {at: name for name, at in self._positions.items()}
+        surplus = len(self._cells) - len(self._headings)
+        for at, heading in enumerate(self._headings):
+            end = at + surplus + 1
+            cells = [*self._cells[:at], self._separator.join(self._cells[at:end]), *self._cells[end:]]
+            yield names.get(at, heading), {name: cells[position] for name, position in self._positions.items()}
+
+    def divided(self, column: str, cell: str) -> TableError:
+        """Return the error for the column whose cell was divided."""
+        problem = f"{cell[:60]!r} is {len(self._cells) - len(self._headings) + 1} cells; "
+        return self._row.error(column, f"{problem}{_counts(self._headings, self._cells)}")
+
+
 class Row(NamedTuple):
     """A row: its number in a spreadsheet, its first line in the file, and its cells by the names asked for."""
 
@@ -98,6 +125,8 @@ def _rows(lines: _Lines, required: Sequence[str], optional: Collection[str]) -> 
     positions = _positions(Row(number, line, {}), headings, required, optional)
     for number, line, cells in records:
         row = Row(number, line, {name: cells[at] for name, at in positions.items() if at < len(cells)})
+        if len(cells) > len(headings):
+            raise SurplusCellsError(row, positions, headings, cells, separator)
         _check_fit(row, headings, cells, separator)
         yield row
 
@@ -179,16 +208,17 @@ def _positions(header: Row, headings: list[str], required: Sequence[str], option
 
 
 def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) -> None:
-    """Raise TableError if a row does not fit the header."""
+    """Raise TableError if a row that is not too long does not fit the header."""
     if len(cells) < len(headings):
-        found = f"the row has {len(cells)} cells, the header {len(headings)}"
-        raise row.error(_heading(headings, len(cells)), f"missing; {found}")
+        raise row.error(_heading(headings, len(cells)), f"missing; {_counts(headings, cells)}")
     for at, cell in enumerate(cells):
-        if at >= len(headings) or (cell and not cell.isspace() and not headings[at].strip()):
-            found = f"the row has {len(cells)} cells, the header {len(headings)}"
-            problem = f"no heading for {cell[:60]!r}; {found}. A cell that holds a separator needs quotation marks"
-            raise row.error(str(at + 1), problem)
+        if cell and not cell.isspace() and not headings[at].strip():
+            raise row.error(str(at + 1), f"no heading for {cell[:60]!r}; is the cell before it divided?")
         if ("\n" in cell or "\r" in cell) and cell.count(separator) >= len(headings) - 1:
             raise row.error(_heading(headings, at), "a whole row is inside the quotation marks; one of them is missing")
     if cells == headings:
         raise row.error(_heading(headings, 0), "the header again; a file has one header")
+
+
+def _counts(headings: Sequence[str], cells: Sequence[str]) -> str:
+    return f"the row has {len(cells)} cells, the header {len(headings)}"

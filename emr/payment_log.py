@@ -2,11 +2,11 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import BinaryIO, TextIO, TypeVar
 
-from emr.csv_table import Row, TableError, read_table
+from emr.csv_table import Row, SurplusCellsError, TableError, read_table
 from payments.contract.days import parse_day
 from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
 from payments.contract.fields import ID_CHARACTERS_MAX, is_identifier
@@ -16,8 +16,13 @@ from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
 COLUMNS = [*REQUIRED, "version"]
 
-# What a spreadsheet makes of a long number, and what some exports write so that a spreadsheet keeps leading zeros.
-_SPREADSHEET_FORM = re.compile(r'-?\d(\.\d+)?E[+-]\d\d+|=".*"', re.ASCII | re.DOTALL)
+# What a spreadsheet makes of a long number, of a narrow column and of an error, and what some exports write so that a
+# spreadsheet keeps leading zeros.
+_SPREADSHEET_FORM = re.compile(
+    r'-?\d([.,]\d+)?E[+-]\d\d+|=".*"|#+|#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)', re.ASCII | re.DOTALL
+)
+_NUMBER_WITH_SEPARATORS = re.compile(r"\D{0,3}(?:\d{1,3}(?:\D\d{3})+(?:\D\d{1,2})?|\d+\D\d{1,2})\D{0,3}", re.ASCII)
+_MAY_HOLD_SEPARATORS = {"clinic_id", "payment_id", "line_id", "amount_paid"}
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _TYPES = {kind.casefold(): kind for kind in ChargeType}
 _SHOWN_CHARACTERS_MAX = 60
@@ -67,8 +72,36 @@ def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
                 raise row.error("line_id", f"{line.key} is already in row {seen[line.key]}")
             seen[line.key] = row.number
             yield line
+    except SurplusCellsError as error:
+        raise PaymentLogError(_divided_cell(error) or error) from None
     except TableError as error:
         raise PaymentLogError(error) from None
+
+
+def _divided_cell(error: SurplusCellsError) -> TableError | None:
+    """Return the error of the column whose cell was divided: the amount, or the only one with which the row fits."""
+    divided = {column: cells for column, cells in error.rejoined() if _is_divided(column, cells)}
+    column = "amount_paid" if "amount_paid" in divided else next(iter(divided), "")
+    if column not in REQUIRED or (len(divided) > 1 and column != "amount_paid"):
+        return None
+    return error.divided(column, divided[column][column])
+
+
+def _is_divided(column: str, cells: Mapping[str, str]) -> bool:
+    """Return whether a cell may have been divided here: its text may hold a separator, and all other cells fit."""
+    if column in REQUIRED and column not in _MAY_HOLD_SEPARATORS:
+        return False
+    if column == "amount_paid" and not _NUMBER_WITH_SEPARATORS.fullmatch(cells[column]):
+        return False
+    return all(_is_readable(name, cells[name]) for name in REQUIRED if name != column)
+
+
+def _is_readable(column: str, cell: str) -> bool:
+    try:
+        _READERS[column](cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _line(row: Row) -> PaymentLogRow:
@@ -138,6 +171,16 @@ def _version(text: str) -> int | None:
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 20 and 0 < int(digits) < 2**63):
         raise ValueError("a whole number from 1, or nothing")
     return int(digits)
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    **dict.fromkeys(LineKey._fields, _identifier),
+    "transaction_date": _day,
+    "amount_paid": _amount,
+    "charge_type": _charge_type,
+    "internal_payment": _flag,
+    "paid": _flag,
+}
 
 
 def _cell(value: object) -> str:

@@ -151,7 +151,11 @@ REFUSED = [
         for column in LineKey._fields
         for id_ in ("", "p ", " p", "\tp", "\u00a0p", "p\u200b", "p" * 65)
     ),
-    *((column, id_, CHANGED) for column in LineKey._fields for id_ in ("1.23E+15", "1E+15", "9.1E-05", '="00123"')),
+    *(
+        (column, id_, CHANGED)
+        for column in LineKey._fields
+        for id_ in ("1.23E+15", "1,2E+15", "9E-05", '="01"', "###", "#N/A")
+    ),
     *(("transaction_date", day, DAY) for day in ("6/5/2026", "10.05.2026", "2026-6-5", "2026-02-30", "0206-06-05", "")),
     *(
         ("transaction_date", day, DAY)
@@ -183,6 +187,25 @@ def test_unreadable_cell_is_named_by_row_and_column(column: str, cell: str, expe
 
     assert told.startswith(f"Payment Log, row 3, column {column}: {expected}; got ")
     assert len(told.splitlines()) == 1
+
+
+DIVIDED = [
+    ({"amount_paid": "1,250.00"}, "amount_paid: '1,250.00' is 2 cells; the row has 10 cells, the header 9"),
+    ({"amount_paid": "40,50"}, "amount_paid: '40,50' is 2 cells; the row has 10 cells, the header 9"),
+    ({"amount_paid": "$1,234,567.89"}, "amount_paid: '$1,234,567.89' is 3 cells; the row has 11 cells, the header 9"),
+    # Other ids, or another cell, may have been divided as well: the first cell without a heading is named.
+    ({"payment_id": "Smith,Ada"}, "10: no heading for "),
+    ({"amount_paid": "1,250.00", "charge_type": "Parking"}, "10: no heading for "),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), DIVIDED, ids=[told for _, told in DIVIDED])
+@pytest.mark.parametrize("last", ["version", "amount_paid"])
+def test_cell_that_a_separator_divides_is_named(last: str, change: dict[str, str], told: str) -> None:
+    columns = [*(name for name in COLUMNS if name != last), last]
+    rows = [columns, [(ROW | change)[name] for name in columns]]
+
+    assert refusal("\n".join(map(",".join, rows)).encode()).startswith(f"Payment Log, row 2, column {told}")
 
 
 def test_repeated_line_of_a_payment_log_is_refused_with_both_rows() -> None:

@@ -139,7 +139,7 @@ def test_invalid_emr_log_fails_with_one_line(terminal: Terminal, emr_log: Path) 
     ("written", "instead", "told"),
     [
         (b"weighed,ok", b"weighed,ok  ", "row 3, column payment_id: expected text"),
-        (b"1025.00", b"1,025.00", "row 3, column 10: no heading for "),
+        (b"1025.00", b"1,025.00", "row 3, column amount_paid: '1,025.00' is 2 cells; "),
         (b",Copay", b',"Copay', "row 2, column charge_type: the quotation mark that opens this cell is never closed"),
         (b"Supplies", b"Suppl\xe9es", "is not UTF-8; save the file as CSV in UTF-8"),
     ],
