@@ -3,13 +3,14 @@
 A row that does not fit is refused with its number and its column.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sys import intern
 from typing import NamedTuple
 
 from emr.csv_table import Row, TableError, read_table
+from payments.contract.days import parse_day, parse_moment
 from payments.contract.money import ZERO, Money, parse_amount
 
 TRANSACTIONS_FILE = "claims_transactions.csv"
@@ -64,6 +65,7 @@ def read_patients(file: Path) -> Iterator[Patient]:
     with _errors_named(file):
         for row in _rows(file, _PATIENT_COLUMNS):
             patient_id, born, first_name, last_name = (row.cells[column] for column in _PATIENT_COLUMNS)
+            _check(row, "BIRTHDATE", "a date such as 1980-02-03", is_fit=_is_read_by(parse_day, born))
             yield Patient(row.number, patient_id, born, f"{first_name} {last_name}".strip())
 
 
@@ -107,6 +109,8 @@ def _step(row: Row) -> Step:
     cells = row.cells
     _check(row, "TYPE", "one of " + ", ".join(sorted(_TRANSACTION_TYPES)), is_fit=cells["TYPE"] in _TRANSACTION_TYPES)
     _check(row, "TRANSFERTYPE", "1, 2, p or nothing", is_fit=cells["TRANSFERTYPE"] in _DEBTORS)
+    is_time = _is_read_by(parse_moment, cells["FROMDATE"])
+    _check(row, "FROMDATE", "a time such as 2026-10-05T15:00:00Z", is_fit=is_time)
     number = cells["CHARGEID"]
     _check(row, "CHARGEID", "a whole number", is_fit=number.isascii() and number.isdecimal() and len(number) <= 18)
     return Step(
@@ -126,14 +130,22 @@ def _step(row: Row) -> Step:
     )
 
 
-def _check(row: Row, column: str, expected: str, *, is_fit: bool) -> None:
-    if not is_fit:
-        raise row.error(column, f"expected {expected}; got {row.cells[column][:60]!r} (ID {row.cells['ID']})")
-
-
 def _amount(row: Row) -> Money:
+    is_fit = _is_read_by(parse_amount, row.cells["PAYMENTS"])
+    _check(row, "PAYMENTS", "dollars such as 25.00", is_fit=is_fit)
+    return parse_amount(row.cells["PAYMENTS"])
+
+
+def _is_read_by(read: Callable[[str], object], text: str) -> bool:
     try:
-        return parse_amount(row.cells["PAYMENTS"])
+        read(text)
     except ValueError:
-        _check(row, "PAYMENTS", "dollars such as 25.00", is_fit=False)
-        raise
+        return False
+    return True
+
+
+def _check(row: Row, column: str, expected: str, *, is_fit: bool) -> None:
+    """Raise TableError, with the id in the first of the columns, unless a cell is fit."""
+    if not is_fit:
+        row_id = next(iter(row.cells.values()))
+        raise row.error(column, f"expected {expected}; got {row.cells[column][:60]!r} (ID {row_id})")
