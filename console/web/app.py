@@ -27,7 +27,7 @@ from console.web.pages import (
     timeline,
     users,
 )
-from console.web.rendering import FOLDER, create_templates
+from console.web.rendering import FOLDER, create_templates, static_urls
 from payments.store.db.connection import connect
 from tasks.resources import connect_redis
 
@@ -36,6 +36,7 @@ PAGES = (
     *(users, audit, login, health, api),
 )
 _POOL_SIZE = 8
+STATIC_URLS = frozenset(static_urls().values())
 
 
 def create_app(settings: Settings, engines: Engines) -> FastAPI:
@@ -68,8 +69,17 @@ async def _add_security_headers(request: Request, call_next: Callable[[Request],
     """Add the security and caching headers to every response."""
     response = await call_next(request)
     response.headers.update(SECURITY_HEADERS)
-    is_static = request.url.path.startswith("/static/")
-    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_static else "no-store"
+    response.headers["Cache-Control"] = _cache_control(request, response)
     if request.app.state.console.settings.console_https:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
+
+
+def _cache_control(request: Request, response: Response) -> str:
+    """Return how long a response may be kept: for a year if the address names the content of a static file.
+
+    Errors and other addresses of static files may say something else tomorrow.
+    """
+    address = f"{request.url.path}?{request.url.query}"
+    is_found = response.status_code in {200, 206, 304}
+    return "public, max-age=31536000, immutable" if is_found and address in STATIC_URLS else "no-store"

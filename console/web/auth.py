@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
+from config.settings import Settings
 from console.web.context import RequestContext, app_state
+from console.web.cookies import cookie_name
 from console.web.csrf import check_csrf_token
 from console.web.errors import LoginRequiredError, PageError, capitalized
 from console.web.origins import SAFE_METHODS
@@ -46,12 +48,12 @@ class RequireRight:
         """
         app = app_state(request)
         now = app.clock()
-        token, kind = _credentials(request)
+        token, kind = _credentials(request, app.settings)
         with app.transaction() as tx:
             user = authentication.authenticate(tx, token, kind, now) if token else None
         if user is None:
             raise LoginRequiredError
-        context = RequestContext(app, request, user, token, now)
+        context = RequestContext(app, request, user, token, kind, now)
         # The error page shows the navigation of this user.
         request.state.context = context
         if kind == "session" and request.method not in SAFE_METHODS:
@@ -75,9 +77,9 @@ Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER)
 """The contexts that pages declare; each requires its right."""
 
 
-def _credentials(request: Request) -> tuple[str, str]:
+def _credentials(request: Request, settings: Settings) -> tuple[str, str]:
     """Return the token of a request and its kind: a bearer token, or the session of the cookie."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.casefold() == "bearer" and token:
         return token.strip(), "token"
-    return request.cookies.get(SESSION_COOKIE, ""), "session"
+    return request.cookies.get(cookie_name(settings, SESSION_COOKIE), ""), "session"

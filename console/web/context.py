@@ -17,7 +17,7 @@ from jinja2 import Environment
 from config.engines import Engines
 from config.settings import Settings
 from console.web.csrf import csrf_token
-from console.web.flash import FLASH_COOKIE, read_flash, set_flash
+from console.web.flash import delete_flash, read_flash, set_flash
 from console.web.origins import client_address
 from payments.access import authentication
 from payments.access.authentication import AuditEntry
@@ -85,12 +85,16 @@ def app_state(request: Request) -> AppState:
 
 @dataclass(frozen=True)
 class RequestContext:
-    """One request of an authenticated user. `token` is the secret of the session; `now` is the time of the request."""
+    """One request of an authenticated user. `now` is the time of the request.
+
+    `token` is the secret of the session or of the program, and `kind` says which: `session` or `token`.
+    """
 
     app: AppState
     request: Request
     user: User
     token: str = field(repr=False)
+    kind: str
     now: datetime
 
     @property
@@ -125,18 +129,18 @@ class RequestContext:
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """Render a page. A flash message of the previous page is shown once."""
-        message = read_flash(self.request)
+        message = read_flash(self.request, self.app.settings)
         shared = {"context": self, "user": self.user, "csrf": self.csrf, "message": message, "zone": self.zone}
         response = HTMLResponse(self.app.render(template, shared | {"path": self.request.url.path} | values), status)
         if message:
-            response.delete_cookie(FLASH_COOKIE)
+            delete_flash(response, self.app.settings)
         return response
 
     def redirect(self, url: str, message: str = "") -> Response:
         """Redirect to another page, which shows the message."""
         response = RedirectResponse(url, 303)
         if message:
-            set_flash(response, message, secure=self.app.settings.console_https)
+            set_flash(response, self.app.settings, message)
         return response
 
     def link(self, **changes: object) -> str:

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from console import errors
 from console.web.context import RequestContext, app_state
 from console.web.errors import LoginRequiredError, PageError, capitalized
-from console.web.origins import is_api_request, referring_page
+from console.web.flash import set_flash
+from console.web.origins import SAFE_METHODS, is_api_request, referring_page
 from console.web.rendering import url
 from console.web.strictness import shown_name
 from payments.access.authentication import UserError
@@ -43,6 +44,8 @@ _CONFLICTS: dict[type[Exception], str] = {
     TooManyRowsError: "Go back, narrow the filter and export again.",
 }
 """Errors of the journeys that are answered with status 409, each with the next step."""
+_NO_SESSION = "Your session has ended, so nothing was done. Log in, and fill in the form again."
+LOGOUT_PATH = "/logout"
 _MAY_BE_INCOMPLETE = "The action may be incomplete. Reload the page and check before you repeat it. "
 
 
@@ -74,12 +77,17 @@ def error_response(request: Request, status: int, sentence: str, next_step: str 
 
 
 def _on_login_required(request: Request, _: Exception) -> Response:
+    is_change = request.method not in SAFE_METHODS
     if is_api_request(request):
         step = "Create a token with `payments users token NAME` and send it as a bearer token."
-        return JSONResponse({"error": "The request has no valid session or token.", "next": step}, 401)
+        nothing = " Nothing was changed." if is_change else ""
+        return JSONResponse({"error": f"The request has no valid session or token.{nothing}", "next": step}, 401)
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    next_page = wanted if request.method == "GET" and wanted != "/" else None
-    return RedirectResponse(url("/login", next=next_page), 303)
+    next_page = referring_page(request) if is_change else wanted
+    response = RedirectResponse(url("/login", next=next_page if next_page != "/" else None), 303)
+    if is_change and request.url.path != LOGOUT_PATH:
+        set_flash(response, app_state(request).settings, _NO_SESSION)
+    return response
 
 
 def _on_page_error(request: Request, error: Exception) -> Response:

@@ -4,17 +4,26 @@ from urllib.parse import quote, unquote
 
 from fastapi import Request, Response
 
+from config.settings import Settings
+from console.web.cookies import cookie_name
+
 FLASH_COOKIE = "payments_flash"
 _LENGTH_MAX = 900
 _SECONDS_MAX = 60
 
 
-def set_flash(response: Response, message: str, *, secure: bool) -> None:
-    """Store the message for the next page; `secure` limits the cookie to https."""
-    value = quote(message[:_LENGTH_MAX])
-    response.set_cookie(FLASH_COOKIE, value, max_age=_SECONDS_MAX, httponly=True, samesite="lax", secure=secure)
+def set_flash(response: Response, settings: Settings, message: str) -> None:
+    """Store the message for the next page."""
+    value, is_https = quote(message[:_LENGTH_MAX]), settings.console_https
+    name = cookie_name(settings, FLASH_COOKIE)
+    response.set_cookie(name, value, max_age=_SECONDS_MAX, httponly=True, samesite="lax", secure=is_https)
 
 
-def read_flash(request: Request) -> str:
+def read_flash(request: Request, settings: Settings) -> str:
     """Return the stored message, or an empty text."""
-    return unquote(request.cookies.get(FLASH_COOKIE, ""))
+    return unquote(request.cookies.get(cookie_name(settings, FLASH_COOKIE), ""))
+
+
+def delete_flash(response: Response, settings: Settings) -> None:
+    """Remove the message, because it was shown."""
+    response.delete_cookie(cookie_name(settings, FLASH_COOKIE))

@@ -58,7 +58,7 @@ def create_templates() -> Environment:
     environment.filters["refund_problem"] = wording.refund_problem
     environment.filters |= {"balancing_notes": wording.balancing_notes}
     environment.globals |= {"cells": cells}
-    environment.globals |= {"parameters_of": parameters_of, "url": url, "statics": _static_urls()}
+    environment.globals |= {"parameters_of": parameters_of, "url": url, "statics": static_urls()}
     environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}
     return environment
 
@@ -191,7 +191,7 @@ def patient_link(patient: str | None) -> Markup:
     return Markup(f'<a href="/account?patient={quote_plus(patient)}">{escape(patient)}</a>')  # noqa: S704
 
 
-def _static_urls() -> Mapping[str, str]:
+def static_urls() -> Mapping[str, str]:
     """Return the addresses of the static files. Each contains a hash of the file, so that browsers cache it forever."""
     files = sorted((FOLDER / "static").iterdir())
     return {path.name: f"/static/{path.name}?{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" for path in files}

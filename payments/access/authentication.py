@@ -5,49 +5,27 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from payments.access import audit, users
 from payments.access.audit import AuditEntry, AuditFilter, AuditRow
+from payments.access.passwords import (
+    DEFAULT_COST,
+    HashCost,
+    Password,
+    UserError,
+    dummy_hash,
+    hash_password,
+    verify_password,
+)
 from payments.access.rights import LoginDelays, Role, User
 from payments.access.users import NewSession, UserRow
 from payments.store.db.connection import Transaction
 
-__all__ = ["AuditEntry", "AuditFilter", "AuditRow", "UserRow"]
+__all__ = ["AuditEntry", "AuditFilter", "AuditRow", "HashCost", "Password", "UserError", "UserRow"]
 
-PASSWORD_LENGTH_MIN = 12
 TOKEN_LIFETIME = timedelta(days=365)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _DELAYS_BY_NAME, _DELAYS_BY_ADDRESS = LoginDelays(), LoginDelays(free=20)
-_HASHER = PasswordHasher()
-# Verified for a name that does not exist, so the response time does not reveal whether there is such a user.
-_DUMMY_HASH = "$argon2id$v=19$m={},t={},p={}$6rXSD+/xiDtj1QX4bPdMiw$I4VkSEjW8s+jkpDnWbsDKJrje2Mn2BrJcqJvKUYVdbQ"
-
-
-class UserError(ValueError):
-    """A user cannot be added or changed as requested."""
-
-
-class HashCost(NamedTuple):
-    """The cost parameters of argon2id. The defaults are the second recommended option of RFC 9106, for low memory."""
-
-    memory_kib: int = 65_536
-    passes: int = 3
-    lanes: int = 4
-
-
-DEFAULT_COST = HashCost()
-
-
-@dataclass(frozen=True, slots=True)
-class Password:
-    """A new password, and the cost of its hash."""
-
-    text: str = field(repr=False)
-    cost: HashCost = DEFAULT_COST
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +52,12 @@ class LoginResult:
 def add_user(tx: Transaction, user: User, password: Password, now: datetime, who: str) -> None:
     """Add a user.
 
-    Raises UserError if the name is invalid or taken, the password is too short, or an admin is limited to clinics.
+    Raises UserError if the name is invalid or taken, the password cannot be used, or an admin is limited to clinics.
     """
     if not _NAME.fullmatch(user.name):
         raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @")
     _check_clinics(user)
-    if not users.add(tx, user, _hash(password), now, who):
+    if not users.add(tx, user, hash_password(password), now, who):
         raise UserError(f"user {user.name} already exists")
     audit.add(tx, AuditEntry(now, who, "user added", user.name, _describe_rights(user)))
 
@@ -100,10 +78,10 @@ def change_user(tx: Transaction, user: User, now: datetime, who: str) -> None:
 def set_password(tx: Transaction, name: str, password: Password, now: datetime, who: str) -> None:
     """Set a user's password, and end all sessions and tokens of the user.
 
-    Raises UserError if there is no such user, or if the password is too short.
+    Raises UserError if there is no such user, or if the password cannot be used.
     """
     _load(tx, name)
-    users.set_password(tx, name, _hash(password))
+    users.set_password(tx, name, hash_password(password))
     audit.add(tx, AuditEntry(now, who, "password set", name))
 
 
@@ -155,7 +133,7 @@ def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: time
     if until := users.blocked_until(tx, subjects, now):
         seconds = max(1, round((until - now).total_seconds()))
         return LoginResult(None, f"Too many failed logins. Try again in {seconds} seconds.")
-    if not _verify_password(users.find(tx, attempt.name), attempt):
+    if not _is_correct(users.find(tx, attempt.name), attempt):
         for subject, delays in zip(subjects, (_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS), strict=True):
             users.count_failure(tx, subject, delays, now)
         audit.add(tx, AuditEntry(now, "nobody", "login failed", attempt.name[:64], address=attempt.address))
@@ -223,22 +201,6 @@ def _load(tx: Transaction, name: str) -> UserRow:
     return row
 
 
-def _hash(password: Password) -> str:
-    if len(password.text) < PASSWORD_LENGTH_MIN:
-        raise UserError(f"the password must have at least {PASSWORD_LENGTH_MIN} characters")
-    cost = password.cost
-    hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
-    return hasher.hash(password.text)
-
-
-def _verify_password(row: UserRow | None, attempt: LoginAttempt) -> bool:
-    try:
-        # The hash contains its own cost parameters.
-        _HASHER.verify(row.password_hash if row else _dummy_hash(attempt.cost), attempt.password)
-    except (VerifyMismatchError, InvalidHashError):
-        return False
-    return row is not None and row.disabled_at is None
-
-
-def _dummy_hash(cost: HashCost) -> str:
-    return _DUMMY_HASH.format(cost.memory_kib, cost.passes, cost.lanes)
+def _is_correct(row: UserRow | None, attempt: LoginAttempt) -> bool:
+    is_verified = verify_password(row.password_hash if row else dummy_hash(attempt.cost), attempt.password)
+    return is_verified and row is not None and row.disabled_at is None

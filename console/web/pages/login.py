@@ -11,9 +11,11 @@ from pydantic import BaseModel, Field
 
 from console.web.auth import SESSION_COOKIE, Viewer
 from console.web.context import app_state
+from console.web.cookies import cookie_name
 from console.web.csrf import csrf_token
 from console.web.errors import PageError
 from console.web.filters import Storable
+from console.web.flash import delete_flash, read_flash
 from console.web.origins import client_address
 from payments.access import authentication
 from payments.access.authentication import LoginAttempt
@@ -21,7 +23,6 @@ from payments.access.authentication import LoginAttempt
 router = APIRouter(include_in_schema=False)
 
 _CSRF_COOKIE = "payments_login"
-_PASSWORD_LENGTH_MAX = 1000
 CONCURRENT_LOGINS = 2
 """Passwords checked at the same time: each check takes memory, a connection and every core on purpose."""
 WAITING_MAX = 500
@@ -56,19 +57,19 @@ async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Respo
 def _log_in(request: Request, form: _LoginForm) -> Response:
     app = app_state(request)
     now, next_page = app.clock(), _own_address(form.next_page)
-    secret = request.cookies.get(_CSRF_COOKIE, "")
+    secret = request.cookies.get(cookie_name(app.settings, _CSRF_COOKIE), "")
     if not secret or form.csrf != csrf_token(secret):
         raise PageError(403, "This form has expired.", "Allow cookies for this site, then reload the login page.")
-    attempt = LoginAttempt(form.name.strip(), form.password[:_PASSWORD_LENGTH_MAX], client_address(request))
+    attempt = LoginAttempt(form.name.strip(), form.password, client_address(request))
     lifetime = timedelta(hours=app.settings.session_hours)
     with app.transaction() as tx:
         result = authentication.log_in(tx, attempt, now, lifetime)
     if result.token is None:
         return _login_page(request, next_page, name=attempt.name, problem=result.message)
     response = RedirectResponse(next_page, 303)
-    response.delete_cookie(_CSRF_COOKIE)
+    response.delete_cookie(cookie_name(app.settings, _CSRF_COOKIE))
     response.set_cookie(
-        SESSION_COOKIE,
+        cookie_name(app.settings, SESSION_COOKIE),
         result.token,
         max_age=round(lifetime.total_seconds()),
         httponly=True,
@@ -80,11 +81,14 @@ def _log_in(request: Request, form: _LoginForm) -> Response:
 
 @router.post("/logout")
 def log_out(context: Viewer) -> Response:
-    """End the session."""
+    """End the session. Raises PageError (403) for a program's token, which is not a session."""
+    if context.kind == "token":
+        step = "It stays valid. Disable its user or set a new password to end it."
+        raise PageError(403, "A token cannot log out.", step)
     with context.app.transaction() as tx:
         authentication.log_out(tx, context.token, context.user, context.now)
     response = RedirectResponse("/login", 303)
-    response.delete_cookie(SESSION_COOKIE)
+    response.delete_cookie(cookie_name(context.app.settings, SESSION_COOKIE))
     return response
 
 
@@ -94,9 +98,13 @@ def _login_page(
     app = app_state(request)
     secret = secrets.token_urlsafe(32)
     values = {"csrf": csrf_token(secret), "next_page": _own_address(next_page), "name": name, "problem": problem}
-    page = app.render("login.html", values | {"has_no_users": has_no_users})
+    message = read_flash(request, app.settings)
+    page = app.render("login.html", values | {"has_no_users": has_no_users, "message": message})
     response = HTMLResponse(page, 401 if problem else 200)
-    response.set_cookie(_CSRF_COOKIE, secret, httponly=True, samesite="strict", secure=app.settings.console_https)
+    name = cookie_name(app.settings, _CSRF_COOKIE)
+    response.set_cookie(name, secret, httponly=True, samesite="strict", secure=app.settings.console_https)
+    if message:
+        delete_flash(response, app.settings)
     return response
 
 

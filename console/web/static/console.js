@@ -33,11 +33,15 @@ function countSelected(form) {
 
 for (const form of document.querySelectorAll("form[data-select]")) countSelected(form);
 
-// Ignore a second submit of a form while the first is being sent.
+// Ignore a second submit of a form while the first is being sent. If the answer does not come, because the network
+// failed or the visitor stopped it, the form works again after some seconds.
+const RESEND_AFTER_MS = 5000;
 document.addEventListener("submit", (event) => {
-  if (event.target.method !== "post") return;
-  if (event.target.dataset.sent) event.preventDefault();
-  event.target.dataset.sent = "yes";
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, RESEND_AFTER_MS);
 });
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
@@ -50,19 +54,29 @@ if (zone) {
   document.cookie = `payments_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
 }
 
-// Refresh the progress of a run every second; reload the page when it has ended.
+// Refresh the progress of a run every second; reload the page when it has ended. If the network fails, keep the page
+// and try again.
 async function refresh(section) {
-  const response = await fetch(location.href);
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  let response, text;
+  try {
+    response = await fetch(location.href);
+    text = await response.text();
+  } catch {
+    return refreshLater(section, RESEND_AFTER_MS);
+  }
+  const page = new DOMParser().parseFromString(text, "text/html");
   if (!response.ok || !page.querySelector("[data-refresh]")) return location.reload();
   for (const live of section.querySelectorAll("[data-live]")) {
     const fresh = page.querySelector(`[data-live="${live.dataset.live}"]`);
     if (live.tagName === "PROGRESS") live.value = fresh.value;
     else if (live.textContent !== fresh.textContent) live.innerHTML = fresh.innerHTML;
   }
-  setTimeout(() => refresh(section).catch(() => location.reload()), 1000);
+  refreshLater(section, 1000);
 }
-for (const section of document.querySelectorAll("[data-refresh]")) setTimeout(() => refresh(section).catch(() => location.reload()), 1000);
+function refreshLater(section, milliseconds) {
+  setTimeout(() => refresh(section).catch(() => location.reload()), milliseconds);
+}
+for (const section of document.querySelectorAll("[data-refresh]")) refreshLater(section, 1000);
 
 // Focus the search field when / is pressed.
 document.addEventListener("keydown", (event) => {

@@ -21,7 +21,7 @@ LoggedIn = Callable[[str], Browser]
 
 def flash_message(browser: Browser) -> str:
     """Return the flash message of the last form."""
-    return unquote(browser.client.cookies.get("payments_flash") or "")
+    return unquote(browser.client.cookies.get("payments_flash_8000") or "")
 
 
 def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def test_login_redirects_only_to_own_pages(address: str) -> None:
 
             assert answer.status_code == 303
             assert answer.headers["location"] == (expected or wanted)
-            cookie = next(each for each in answer.headers.get_list("set-cookie") if "payments_session=" in each)
+            cookie = next(each for each in answer.headers.get_list("set-cookie") if "payments_session_8000=" in each)
             assert "HttpOnly" in cookie
             assert "SameSite=lax" in cookie
 
@@ -50,7 +50,7 @@ def test_https_sets_secure_cookies_and_hsts(proxied: str) -> None:
 
     cookies = [*page.headers.get_list("set-cookie"), *answer.headers.get_list("set-cookie")]
     set_to_something = [cookie for cookie in cookies if '=""' not in cookie]
-    assert [cookie.partition("=")[0] for cookie in set_to_something] == ["payments_login", "payments_session"]
+    assert [cookie.partition("=")[0] for cookie in set_to_something] == ["payments_login_8000", "payments_session_8000"]
     for cookie in set_to_something:
         assert all(word in cookie for word in ("Secure", "HttpOnly", "SameSite=")), cookie
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
@@ -115,3 +115,51 @@ def test_every_response_has_security_headers(logged_in: Callable[[str], Browser]
         assert "<script>" not in answer.text
         assert " style=" not in answer.text
         assert " onclick" not in answer.text
+
+
+def test_token_that_posts_logout_stays_valid(site: FastAPI, anonymous_client: Client) -> None:
+    with site.state.console.transaction() as tx:
+        token = authentication.create_token(tx, "billing", datetime.now(UTC), "tests")
+    shown = {"authorization": f"Bearer {token}"}
+
+    answer = anonymous_client.post("/logout", headers=shown)
+
+    assert answer.status_code == 403
+    assert "A token cannot log out." in answer.text
+    assert anonymous_client.get("/api/claims-feed", headers=shown).status_code == 200
+
+
+def test_consoles_on_one_host_keep_their_sessions(engines: Engines, site: FastAPI, tmp_path: Path) -> None:
+    with client_at("http://127.0.0.1", "127.0.0.6") as client:
+        addresses = []
+        for port in ("8001", "8002"):
+            home = {"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_CONSOLE_PORT": port}
+            app = create_app(read_settings(home), engines)
+            with served(app) as address:
+                form = {"csrf": csrf_of(client.get(f"{address}/login")), "name": "billing", "password": PASSWORD}
+                assert client.post(f"{address}/login", data=form).status_code == 303
+                addresses.append(address)
+            app.state.console.database.dispose()
+            app.state.console.feed.close()
+
+        assert sorted(name for name in client.cookies if "session" in name) == [
+            "payments_session_8001",
+            "payments_session_8002",
+        ]
+
+
+@pytest.mark.parametrize("path", ["/exceptions/1/accept", "/claims-feed/requeue", "/users", "/clinic", "/requeue-runs"])
+def test_form_without_a_session_says_that_nothing_was_done(address: str, path: str) -> None:
+    with client_at(address, "127.0.0.7") as client:
+        page = {"referer": f"{address}/exceptions?case=added"}
+        answer = client.post(path, data={"version": "1"}, headers=page)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fexceptions%3Fcase%3Dadded")
+
+        login = client.get(answer.headers["location"])
+        assert "Your session has ended, so nothing was done. Log in, and fill in the form again." in login.text
+        assert "nothing was done" not in client.get("/login").text
+
+        assert client.post("/logout").headers["location"] == "/login"
+        assert "nothing was done" not in client.get("/login").text
+        answer = client.post("/api/requeue", json={"payments": ["a/b/c"]})
+        assert answer.json()["error"] == "The request has no valid session or token. Nothing was changed."

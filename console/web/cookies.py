@@ -1,0 +1,11 @@
+"""The names of the console's cookies."""
+
+from config.settings import Settings
+
+
+def cookie_name(settings: Settings, name: str) -> str:
+    """Return the name of a cookie of this console, with its port.
+
+    A browser sends a host's cookies to all of its ports, so two consoles on one host would end each other's sessions.
+    """
+    return f"{name}_{settings.console_port}"

@@ -1,0 +1,75 @@
+"""The limits of a password are the same on every surface, and each password within them can be used."""
+
+import io
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import uuid4
+
+import pytest
+
+from payments.access import authentication
+from payments.access.authentication import LoginAttempt, Password, UserError
+from payments.access.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
+from payments.access.rights import Role, User
+from payments.store.db.connection import Database, Transaction, transaction
+from tests.console.conftest import CHEAP, Terminal
+
+NOW = datetime(2026, 6, 10, tzinfo=UTC)
+USABLE = [
+    "x" * PASSWORD_LENGTH_MIN,
+    "x" * PASSWORD_LENGTH_MAX,
+    "\u00e9\u4e2d\U0001f600" * 4,
+    " blanks at both ends ",
+    "\u00a0twelve or more",
+]
+REFUSED = [
+    ("", "at least 12"),
+    ("x" * (PASSWORD_LENGTH_MIN - 1), "at least 12"),
+    ("x" * (PASSWORD_LENGTH_MAX + 1), "at most 1,000"),
+    ("x" * 100_000, "at most 1,000"),
+    ("a tab\tis in it", "a character that a login form cannot send"),
+    ("a line\nbreak is in it", "a character that a login form cannot send"),
+    ("a NUL\0is in it", "a character that a login form cannot send"),
+    ("not UTF-8: \udcff", "a character that a login form cannot send"),
+]
+
+
+def log_in(tx: Transaction, name: str, password: str) -> bool:
+    attempt = LoginAttempt(name, password, "127.0.0.1", CHEAP)
+    return authentication.log_in(tx, attempt, NOW, timedelta(hours=1)).token is not None
+
+
+@pytest.mark.parametrize("password", USABLE)
+def test_password_that_can_be_set_can_be_used(tx: Transaction, password: str) -> None:
+    authentication.add_user(tx, User("ann", Role.BILLING), Password("another long one", CHEAP), NOW, "tests")
+    authentication.set_password(tx, "ann", Password(password, CHEAP), NOW, "tests")
+
+    assert log_in(tx, "ann", password)
+    assert not log_in(tx, "ann", f"{password}x")
+
+
+@pytest.mark.parametrize(("password", "problem"), REFUSED)
+def test_password_that_cannot_be_used_cannot_be_set(tx: Transaction, password: str, problem: str) -> None:
+    authentication.add_user(tx, User("ann", Role.BILLING), Password("another long one", CHEAP), NOW, "tests")
+
+    with pytest.raises(UserError, match=problem):
+        authentication.add_user(tx, User("bob", Role.BILLING), Password(password, CHEAP), NOW, "tests")
+    with pytest.raises(UserError, match=problem):
+        authentication.set_password(tx, "ann", Password(password, CHEAP), NOW, "tests")
+    assert log_in(tx, "ann", "another long one")
+
+
+@pytest.mark.parametrize("length", [PASSWORD_LENGTH_MIN - 1, PASSWORD_LENGTH_MAX + 1])
+def test_command_refuses_a_password_outside_the_limits(
+    terminal: Terminal, ledger_database: Database, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(authentication, "Password", partial(Password, cost=CHEAP))
+    name = f"u-{uuid4().hex[:8]}"
+    with transaction(ledger_database) as tx:
+        authentication.add_user(tx, User(name, Role.BILLING), Password("another long one", CHEAP), NOW, "tests")
+
+    for line in (["password", name], ["add", f"{name}-2", "--role", "billing"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("x" * length + "\n"))
+        result = terminal.run("users", *line, "--password-stdin")
+        assert result.status == 1
+        assert result.err.startswith("payments: the password must have at ")
