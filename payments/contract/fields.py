@@ -83,7 +83,7 @@ _UNPRINTABLE = (
     r"\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
     r"\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
 )
-_ID_PATTERN = rf"(?!.* $)[^ {_UNPRINTABLE}][^{_UNPRINTABLE}]*"
+_ID_PATTERN = rf"(?!.*[{_UNPRINTABLE}])[^ ](?:.*[^ ])?"
 _KEY_PATTERN = rf"(?!.*[{_UNPRINTABLE}]){_PRINTED_KEY.pattern}"
 
 Identifier = Annotated[

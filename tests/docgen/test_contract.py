@@ -15,7 +15,7 @@ from payments.contract.errors import EventError
 from payments.contract.event import read_event
 from tests.builders.events import deleted_payment, event_body, payment_fields, saved_charge, saved_patient
 from tests.contract.test_event import CHANGES, REFUND, amounts, identifiers
-from tests.contract.test_event_errors import REFUNDS, REQUIRED, WRONG_VALUES
+from tests.contract.test_event_errors import BLANKS, REFUNDS, REQUIRED, WRONG_VALUES
 
 FOLDER = docgen.DOCS / "contract"
 SCHEMA = json.loads((FOLDER / contract.SCHEMA_FILE).read_text())
@@ -101,6 +101,16 @@ def test_schema_and_reader_agree_on_amounts_and_ids(identifier, due, paid):
         content = payment_fields(payment_id=identifier, amount_due=due, amount_paid=paid, refund_of=refund)
 
         assert is_accepted(content) == VALIDATOR.is_valid(content)
+
+
+@pytest.mark.parametrize("blank", [blank for blank in BLANKS if blank < "\U00010000"], ids=ascii)
+def test_schema_rejects_ids_with_a_blank_at_an_end(blank):
+    for field, value in (("payment_id", "P-1"), ("case_id", "C-1"), ("refund_of", "clinic/P-1/1")):
+        for padded in (blank, blank + value, value + blank):
+            content = payment_fields(**REFUND | {field: padded})
+
+            assert not is_accepted(content)
+            assert not VALIDATOR.is_valid(content)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from payments.contract.money import dollars
+from payments.core.account import Charge
+from payments.core.charge import key_of
 from payments.journeys import distributing
-from payments.store.db.connection import Transaction
-from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
+from payments.store.db.connection import ConcurrentWriteError, Transaction
+from payments.store.ledger import charges
+from tests.builders.events import NOW, paid, saved_charge, saved_patient, saved_payment
 from tests.builders.ledger import create_clinic, feed_rows, import_chunk
 from tests.builders.office import Office
 
@@ -70,6 +74,36 @@ def test_charge_event_creates_its_clinic(tx: Transaction) -> None:
 
     found = tx.execute(text("SELECT company_id FROM clinics WHERE clinic_id = 'new'"))
     assert found.scalars().all() == ["owner"]
+
+
+def test_new_charge_that_another_worker_created_is_a_concurrent_write(tx: Transaction) -> None:
+    create_clinic(tx)
+    import_chunk(tx, FIRST)
+
+    with pytest.raises(ConcurrentWriteError):
+        charges.save(tx, {key_of(NEWER): NEWER}, {key_of(NEWER)}, NOW)
+
+    assert stored_charges(tx) == [("company", "patient", 1, "40.00", False)]
+
+
+def test_paid_part_is_not_recorded_for_a_charge_saved_again_meanwhile(tx: Transaction) -> None:
+    create_clinic(tx)
+    import_chunk(tx, FIRST, NEWER)
+    distributed = Charge(key_of(FIRST), FIRST.date_of_service, FIRST.patient_balance, False, None, FIRST.version)
+
+    charges.record_paid(tx, {distributed: dollars("7.00")}, NOW)
+    assert paid_parts(tx) == ["0.00"]
+
+    import_chunk(tx, saved_charge("c", "5.00", version=3))
+    charges.record_paid(tx, {distributed: dollars("7.00")}, NOW)
+    assert paid_parts(tx) == [None]
+
+    charges.record_paid(tx, {distributed._replace(version=3): dollars("7.00")}, NOW)
+    assert paid_parts(tx) == ["7.00"]
+
+
+def paid_parts(tx: Transaction) -> list[str | None]:
+    return list(tx.execute(text("SELECT patient_paid::text FROM charges")).scalars())
 
 
 def test_charge_moved_to_another_patient_is_unapplied_immediately(tx: Transaction) -> None:
