@@ -7,11 +7,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from config.durations import Duration, Durations, parse_durations
 from config.tracing import is_tracing_installed
 from config.urls import normalize_database_url, normalize_redis_url, normalize_web_address
+from payments.core.timezone import DEFAULT_TIMEZONE, check_timezone
 
 _PREFIX = "PAYMENTS_"
 _UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
@@ -117,6 +127,9 @@ class Settings(BaseModel):
     """Largest number of events that may be delivered and not yet acknowledged. The rest waits in the stream."""
     importer_processes: Annotated[int, Field(ge=1, le=256)] = 1
     """Worker processes of one importer."""
+
+    default_timezone: Annotated[str, AfterValidator(check_timezone)] = DEFAULT_TIMEZONE
+    """Time zone of new companies, an IANA name. Choose another with `payments company set COMPANY --timezone`."""
 
     keep_events_months: Annotated[int, Field(ge=2, le=1200)] | None = None
     """Retention of event ids, in full months before the current one. `workers.migrate` drops older months. When it is
@@ -225,7 +238,7 @@ def _one_line(error: ValidationError) -> str:
         return first["msg"].removeprefix("Value error, ")
     name = str(first["loc"][0])
     if first["type"] == "value_error":
-        return f"{name}: {first['msg'].removeprefix('Value error, ')}"
+        return f"{name}: {first['msg'].removeprefix('Value error, ').removeprefix('timezone: ')}"
     expected = first["msg"].replace("Input should be", "expected")
     if first["type"] == "int_parsing":
         expected = "expected a whole number"

@@ -22,9 +22,10 @@ def sentence(error: BaseException) -> str | None:
     from emr.errors import FeedError
     from emr.synthea_files import ExportError
     from payments.access.authentication import UserError
+    from payments.core.timezone import TimezoneError
     from payments.journeys.adjusting import AdjustmentError
     from payments.journeys.closing import ClosingError
-    from payments.journeys.configuring import ClinicOfOtherCompanyError, TimezoneError
+    from payments.journeys.configuring import ClinicOfOtherCompanyError
     from payments.journeys.requeueing import MoreThanConfirmedError
 
     usage_errors = (

@@ -237,3 +237,11 @@ def transmission_preview(day: date, state: MonthState, *, automatic: bool) -> st
             return f"Will be sent. {month} is scheduled to be closed tonight."
         case MonthState.OPEN:
             return "Will be sent."
+
+
+def no_timezone_chosen(company: str, timezone: str) -> str:
+    """Say that a company's days and months begin in the default time zone, and how to choose another."""
+    return (
+        f"No time zone was chosen for company {company}; its days and months begin in {timezone}. "
+        f"Choose it: payments company set {company} --timezone America/Denver"
+    )

@@ -54,6 +54,7 @@ class Resources:
             elapsed_ms=_stopwatch(),
             patient_schedule=_patient_schedule(self.settings),
             keyring=self.keyring,
+            default_timezone=self.settings.default_timezone,
         )
 
 

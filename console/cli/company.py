@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from console.cli.arguments import identifier
-from console.cli.session import current_user, open_transaction
+from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.settings import Switch
 from console.cli.terminal import print_line
 
@@ -59,7 +59,9 @@ def set_company(
         timezone=timezone,
     )
     with open_transaction() as tx:
-        row = configuring.set_company(tx, update, now=datetime.now(UTC), who=current_user())
+        row = configuring.set_company(
+            tx, update, now=datetime.now(UTC), who=current_user(), default_timezone=default_timezone()
+        )
     order = "its own date of service first" if row.dos_first else "the oldest balance first"
     print_line(
         f"Company {row.company}: time zone {row.timezone}; payments are held {row.hold_days} days, {order}; "

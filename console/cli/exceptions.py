@@ -14,7 +14,7 @@ from console.cli.arguments import FormOption, LimitOption, day, row_id
 from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
 from console.cli.printing import show
-from console.cli.session import current_user, open_database, open_transaction
+from console.cli.session import current_user, open_database, open_transaction, warn_without_timezone
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
@@ -91,6 +91,8 @@ def accept(  # noqa: PLR0913 (each parameter is an option)
             with transaction(opened) as tx:
                 numbers = adjusting.list_acceptable(tx, company)
         acceptance = Acceptance(opened, list(dict.fromkeys(numbers or ())), deposit_date)
+        with transaction(opened) as tx:
+            warn_without_timezone(tx, adjusting.companies_of(tx, acceptance.numbers))
         accepted = acceptance.preview() if dry_run else acceptance.run(has_to_ask=asks(yes=yes))
     if everything or dry_run:
         print_line(acceptance.summary(accepted, is_preview=dry_run))

@@ -14,7 +14,7 @@ from console.cli.arguments import FormOption
 from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
 from console.cli.printing import show
-from console.cli.session import current_user, open_database, open_transaction
+from console.cli.session import current_user, open_database, open_transaction, warn_without_timezone
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.plurals import plural
@@ -70,6 +70,7 @@ def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunO
 
     chosen, now = _month(month), datetime.now(UTC)
     with open_transaction() as tx:
+        warn_without_timezone(tx, [company])
         if dry_run:
             _print_preview(*closing.preview_close(tx, company, chosen, now))
             return
@@ -105,6 +106,8 @@ def close(
 
     chosen, now, confirmed = _month(month), datetime.now(UTC), None
     with open_database() as opened:
+        with transaction(opened) as tx:
+            warn_without_timezone(tx, [company])
         if dry_run or asks(yes=yes):
             with transaction(opened) as tx:
                 expected, warnings = closing.preview_close(tx, company, chosen, now)

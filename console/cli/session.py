@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from config.engines import Engines
     from config.settings import Settings
     from payments.store.db.connection import Database, Transaction
+
+
+_WARNINGS_MAX = 5
 
 
 class Installation(NamedTuple):
@@ -70,6 +73,25 @@ def open_snapshot() -> Iterator[Transaction]:
 
     with open_database() as opened, connection.snapshot_transaction(opened) as tx:
         yield tx
+
+
+def default_timezone() -> str:
+    """Return the time zone of new companies, an IANA name. Raises errors as `current_installation` does."""
+    return current_installation().settings.default_timezone
+
+
+def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = None) -> None:
+    """Warn, on the standard error, of companies whose time zone nobody chose: of these, or of all."""
+    from console.cli.terminal import print_warning
+    from console.plurals import plural
+    from payments import wording
+    from payments.journeys import configuring
+
+    found = configuring.companies_without_timezone(tx, companies)
+    for row in found[:_WARNINGS_MAX]:
+        print_warning(wording.no_timezone_chosen(row.company, row.timezone))
+    if more := found[_WARNINGS_MAX:]:
+        print_warning(f"{plural(len(more), 'more company', 'more companies')} without a chosen time zone")
 
 
 def current_user() -> str:

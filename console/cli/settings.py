@@ -12,7 +12,7 @@ import typer
 
 from console.cli.arguments import FormOption, charge_types_named, identifier
 from console.cli.printing import show
-from console.cli.session import current_user, open_transaction
+from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.output import OutputFormat
@@ -61,7 +61,9 @@ def set_clinic(
         None if types is None else charge_types_named(types),
     )
     with open_transaction() as tx:
-        row = configuring.set_clinic(tx, update, now=datetime.now(UTC), who=current_user())
+        row = configuring.set_clinic(
+            tx, update, now=datetime.now(UTC), who=current_user(), default_timezone=default_timezone()
+        )
     charge_types = ", ".join(row.types) or "no charge types (name them with --types)"
     print_line(f"Clinic {row.clinic} of company {row.company}: integration {_on_or_off(row)}; {charge_types}.")
 

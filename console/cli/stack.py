@@ -13,7 +13,7 @@ import typer
 from console.cli.arguments import FormOption, seconds
 from console.cli.printing import show
 from console.cli.progress import spinner
-from console.cli.session import current_installation
+from console.cli.session import current_installation, open_transaction, warn_without_timezone
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.plurals import plural
@@ -70,5 +70,8 @@ def health(
     with spinner("Checking"):
         parts = check(engines, settings, timeout)
     show([part._asdict() for part in parts], HEALTH, form)
+    if all(part.is_up for part in parts if part.name == "PostgreSQL"):
+        with open_transaction(engines) as tx:
+            warn_without_timezone(tx)
     if not all(part.is_up for part in parts):
         raise typer.Exit(1)

@@ -31,6 +31,11 @@ def print_error(sentence: str) -> None:
     stderr().print(Text("payments: ", "bold red").append(printable(" ".join(sentence.split())), ""), soft_wrap=True)
 
 
+def print_warning(sentence: str) -> None:
+    """Print a warning to the standard error as one line, without wrapping."""
+    stderr().print(Text("payments: warning: ", "yellow").append(printable(sentence), ""), soft_wrap=True)
+
+
 def printable(text: str) -> str:
     """Replace control characters, which a terminal would execute; the EMR's text may contain them."""
     return (

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import redis
 from fastapi import Request, Response
@@ -22,6 +21,7 @@ from console.web.origins import client_address
 from payments.access import authentication
 from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
+from payments.core.timezone import known_timezones
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
 from tasks.feed.lag import FeedLag
@@ -106,7 +106,7 @@ class RequestContext:
     def zone(self) -> ZoneInfo:
         """The user's time zone: times are shown in it, and days begin in it."""
         name = unquote(self.request.cookies.get(ZONE_COOKIE, ""))
-        return ZoneInfo(name if name in _zones() else "UTC")
+        return ZoneInfo(name if name in known_timezones() else "UTC")
 
     @property
     def today(self) -> date:
@@ -148,8 +148,3 @@ class RequestContext:
         kept = dict(self.request.query_params) | changes
         query = {name: value for name, value in kept.items() if value not in (None, "")}
         return f"{self.request.url.path}?{urlencode(query)}" if query else self.request.url.path
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())

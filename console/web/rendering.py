@@ -59,6 +59,7 @@ def create_templates() -> Environment:
     environment.filters |= {"balancing_notes": wording.balancing_notes}
     environment.globals |= {"cells": cells}
     environment.globals |= {"parameters_of": parameters_of, "url": url, "statics": static_urls()}
+    environment.globals |= {"no_timezone_chosen": wording.no_timezone_chosen}
     environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}
     return environment
 

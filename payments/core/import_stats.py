@@ -18,6 +18,7 @@ from payments.core.outcome import (
     Removed,
     ZeroDue,
 )
+from payments.core.timezone import DEFAULT_TIMEZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class RunContext:
 
     `elapsed_ms` returns the milliseconds since the run started. `patient_schedule` are the delays while a patient is
     unknown; None uses `backoff_schedule`. `keyring` holds the keys that verify event signatures.
+    `default_timezone` is the IANA name of the time zone of new companies.
     """
 
     now: datetime
@@ -34,6 +36,7 @@ class RunContext:
     elapsed_ms: Callable[[], int]
     patient_schedule: BackoffSchedule | None = None
     keyring: Keyring = NO_KEYS
+    default_timezone: str = DEFAULT_TIMEZONE
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """Decide Billing Exceptions: accept one, which posts its proposed entries once, or acknowledge it (rules D3 and D6)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -133,6 +133,11 @@ def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
 def list_auto_acceptable(tx: Transaction) -> list[int]:
     """Return the ids of closed-month exceptions in companies whose policy accepts them automatically (rule D4)."""
     return findings.acceptable_ids(tx, None, policy="auto")
+
+
+def companies_of(tx: Transaction, finding_ids: Sequence[int]) -> list[str]:
+    """Return the companies of exceptions, sorted. Unknown ids are ignored."""
+    return findings.companies(tx, finding_ids)
 
 
 def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:

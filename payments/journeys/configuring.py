@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from zoneinfo import available_timezones
 
 from payments.access import audit
 from payments.access.audit import AuditEntry
 from payments.contract.event import ChargeType
 from payments.core.eligibility import ClinicSettings
+from payments.core.timezone import DEFAULT_TIMEZONE, TimezoneError, check_timezone
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics
 from payments.store.ledger.clinics import ClinicOfOtherCompanyError, CompanyRow, SettingsRow
@@ -44,32 +44,36 @@ class CompanyUpdate(NamedTuple):
     timezone: str | None = None
 
 
-class TimezoneError(ValueError):
-    """The time zone is not a known IANA name."""
+def set_company(
+    tx: Transaction, update: CompanyUpdate, *, now: datetime, who: str, default_timezone: str = DEFAULT_TIMEZONE
+) -> CompanyRow:
+    """Change a company's settings, and return them. An unknown company is created, with the default time zone.
 
-
-def set_company(tx: Transaction, update: CompanyUpdate, *, now: datetime, who: str) -> CompanyRow:
-    """Change a company's settings, and return them. An unknown company is created.
-
-    Locks the company's row. Raises TimezoneError if the time zone is not an IANA name.
+    Locks the company's row. Raises TimezoneError if the time zone is not an IANA name that this system and PostgreSQL
+    know.
     """
-    if update.timezone is not None and update.timezone not in available_timezones():
-        raise TimezoneError(f"timezone: expected an IANA name, e.g. America/Denver; got {update.timezone!r}")
-    clinics.create_companies(tx, [update.company_id])
+    if update.timezone is not None and not clinics.knows_timezone(tx, check_timezone(update.timezone)):
+        raise TimezoneError(update.timezone)
+    clinics.create_companies(tx, [update.company_id], default_timezone)
     before = clinics.lock_company(tx, update.company_id)
     chosen = {name: value for name, value in update._asdict().items() if name != "company_id" and value is not None}
+    chosen |= {"timezone_chosen": True} if update.timezone is not None else {}
     after = clinics.change_company(tx, update.company_id, chosen)
     if changes := _changes(before, after):
         audit.add(tx, AuditEntry(now, who, "changed company", update.company_id, changes))
     return after
 
 
-def set_clinic(tx: Transaction, update: SettingsUpdate, *, now: datetime, who: str) -> ClinicRow:
+def set_clinic(
+    tx: Transaction, update: SettingsUpdate, *, now: datetime, who: str, default_timezone: str = DEFAULT_TIMEZONE
+) -> ClinicRow:
     """Change a clinic's settings from now on, and return them. An unknown clinic or company is created.
+
+    A new company has the default time zone.
 
     Raises ClinicOfOtherCompanyError if the clinic belongs to another company.
     """
-    clinics.create(tx, [(update.clinic_id, update.company_id)])
+    clinics.create(tx, [(update.clinic_id, update.company_id)], default_timezone)
     clinic = clinics.load(tx, [update.clinic_id])[update.clinic_id]
     if clinic.company_id != update.company_id:
         raise ClinicOfOtherCompanyError(update.clinic_id, clinic.company_id)
@@ -102,6 +106,11 @@ def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
 def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
     """Return all companies, or those of the given clinics."""
     return clinics.list_companies(tx, clinic_ids)
+
+
+def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None = None) -> list[CompanyRow]:
+    """Return the companies whose time zone was never chosen: all of them, or those of `company_ids`."""
+    return clinics.companies_without_timezone(tx, company_ids)
 
 
 def _changes(before: CompanyRow, after: CompanyRow) -> str:

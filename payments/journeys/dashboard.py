@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from payments.store.db.connection import Transaction
@@ -50,10 +50,9 @@ def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, now: dat
     The time zone of `now` is that of the day and its hours.
     """
     zone = ZoneInfo(str(now.tzinfo))
-    begin, end = (datetime.combine(each, time(), zone) for each in (day, day + timedelta(days=1)))
     return Overview(
         day=day,
-        flow=dashboard.hourly_flow(tx, Day(begin, end, zone.key), clinics),
+        flow=dashboard.hourly_flow(tx, Day.of(day, zone), clinics),
         exceptions=dashboard.exceptions_by_age(tx, now, clinics),
         unsuccessful=dashboard.unsuccessful_counts(tx, clinics),
     )

@@ -67,6 +67,8 @@ companies = Table(
     Column("hold_days", Integer, nullable=False, server_default="30"),
     Column("dos_first", Boolean, nullable=False, server_default=text("false")),
     Column("adjustments", Text, nullable=False, server_default="review"),
+    # False: nobody chose the time zone; it is the default of the installation.
+    Column("timezone_chosen", Boolean, nullable=False, server_default=text("false")),
     # The day of the last completed nightly distribution, and the last patient of the one in progress.
     Column("distributed_on", Date),
     Column("distributed_to", Text),

@@ -9,7 +9,7 @@ from payments.contract.event import ChargeType, Event
 from payments.core.import_stats import ImportStats
 from payments.core.month import Month
 from payments.journeys import closing, configuring, detecting, distributing, importing
-from payments.journeys.configuring import SettingsUpdate
+from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import run_context, stream_entries
@@ -37,6 +37,8 @@ class CommittedLedger:
         update = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=types or list(ChargeType))
         with transaction(self.database) as tx:
             configuring.set_clinic(tx, update, now=since or self.now(), who="user:admin")
+            utc = CompanyUpdate(company_id, timezone="UTC")  # commands warn of a company for which none was chosen
+            configuring.set_company(tx, utc, now=since or self.now(), who="user:admin")
 
     def import_events(self, *events: Event | bytes) -> ImportStats:
         """Import events in one chunk. The exceptions stay as they are."""

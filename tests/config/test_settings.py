@@ -38,6 +38,8 @@ def test_empty_variable_counts_as_unset():
         ({"PAYMENTS_RETRY_LADDER": "5s,0s"}, "PAYMENTS_RETRY_LADDER: step 2: expected a duration such as"),
         ({"PAYMENTS_PATIENT_RECHECK": "1.5h"}, "PAYMENTS_PATIENT_RECHECK: expected a duration such as"),
         ({"PAYMENTS_CHUNK_EVENTS": "900", "PAYMENTS_PENDING_MAX": "800"}, "PAYMENTS_CHUNK_EVENTS: expected no more"),
+        ({"PAYMENTS_DEFAULT_TIMEZONE": "Mars/Olympus"}, "PAYMENTS_DEFAULT_TIMEZONE: expected an IANA name"),
+        ({"PAYMENTS_DEFAULT_TIMEZONE": "localtime"}, "PAYMENTS_DEFAULT_TIMEZONE: expected an IANA name"),
         ({"PAYMENTS_FLOWER_USER": "ann"}, "PAYMENTS_FLOWER_USER and PAYMENTS_FLOWER_PASSWORD: set both or neither"),
         ({"DATABASE_URL": "mysql://u:secret@h/d"}, "DATABASE_URL: expected a URL that starts with postgresql://"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL: expected a URL that starts with redis://"),

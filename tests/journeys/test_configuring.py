@@ -1,21 +1,25 @@
 """A clinic's settings: history, defaults and company (rule D1)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from payments.contract.event import ChargeType
+from payments.core.timezone import TimezoneError
+from payments.journeys import importing
 from payments.journeys.configuring import (
     ClinicOfOtherCompanyError,
     ClinicRow,
     CompanyUpdate,
     SettingsUpdate,
+    companies_without_timezone,
     set_clinic,
     set_company,
     show_clinics,
 )
-from tests.builders.events import NOW
+from tests.builders.events import NOW, run_context, saved_payment, stream_entries
 
 COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 
@@ -77,3 +81,32 @@ def test_clinic_cannot_move_to_another_company(tx):
 
 def test_unknown_clinic_has_no_settings(tx):
     assert show_clinics(tx, NOW, "unheard-of") == []
+
+
+def zones(tx):
+    """Return the time zones that nobody chose, by company."""
+    return {row.company: row.timezone for row in companies_without_timezone(tx)}
+
+
+def test_new_company_has_the_default_time_zone_until_one_is_chosen(tx):
+    set_company(tx, CompanyUpdate("set"), now=NOW, who="user:admin", default_timezone="America/Denver")
+    set_clinic(tx, SettingsUpdate("c", "of-clinic"), now=NOW, who="user:admin", default_timezone="America/Denver")
+    run = replace(run_context(NOW), default_timezone="America/Phoenix")
+    importing.import_events(tx, stream_entries([saved_payment(clinic_id="n", company_id="imported")]), run)
+    assert zones(tx) == {"set": "America/Denver", "of-clinic": "America/Denver", "imported": "America/Phoenix"}
+
+    for company, zone in (("set", "America/Denver"), ("imported", "UTC")):
+        after = set_company(tx, CompanyUpdate(company, timezone=zone), now=NOW, who="user:admin")
+        assert (after.timezone, after.timezone_chosen) == (zone, True)
+    assert zones(tx) == {"of-clinic": "America/Denver"}
+    set_company(tx, CompanyUpdate("of-clinic", hold_days=3), now=NOW, who="user:admin")
+    assert zones(tx) == {"of-clinic": "America/Denver"}
+
+
+def test_time_zone_that_postgresql_does_not_know_is_refused(tx):
+    tx.execute(text("CREATE TEMP VIEW pg_timezone_names AS SELECT 'America/Detroit' AS name"))
+    tx.execute(text("SET LOCAL search_path = pg_temp, public, pg_catalog"))
+
+    set_company(tx, CompanyUpdate("a", timezone="America/Detroit"), now=NOW, who="user:admin")
+    with pytest.raises(TimezoneError, match=r"timezone: expected an IANA name, .* got 'US/Michigan'"):
+        set_company(tx, CompanyUpdate("a", timezone="US/Michigan"), now=NOW, who="user:admin")

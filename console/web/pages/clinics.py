@@ -108,7 +108,9 @@ def _save(
     tx: Transaction, context: RequestContext, row: ClinicRow, *, integration: bool, types: list[ChargeType]
 ) -> ClinicRow:
     update = SettingsUpdate(row.clinic, row.company, integration, types)
-    after = configuring.set_clinic(tx, update, now=context.now, who=context.user.signature)
+    after = configuring.set_clinic(
+        tx, update, now=context.now, who=context.user.signature, default_timezone=context.app.settings.default_timezone
+    )
     switch = "on" if after.integration else "off"
     context.audit(tx, "changed clinic settings", row.clinic, f"{switch}; {', '.join(after.types) or 'no types'}")
     return after

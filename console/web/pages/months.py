@@ -42,7 +42,8 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show a company's months; for the selected one, its totals and what to resolve before closing it."""
     check_sees_companies(context)
     with context.app.transaction() as tx:
-        companies = [each.company for each in configuring.show_companies(tx)]
+        settings = {each.company: each for each in configuring.show_companies(tx)}
+        companies = list(settings)
         company = choice.company or (companies[0] if companies else None)
         months = closing.list_months(tx, company) if company else []
         # By default the next month to close is selected.
@@ -58,6 +59,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
         months=list(reversed(months)),
         selected=str(selected) if selected else None,
         state=state,
+        settings=settings.get(company or ""),
         close=_read_close(context, company, selected) if company and selected else None,
     )
 

@@ -23,7 +23,8 @@ class ClinicOfOtherCompanyError(ValueError):
 class CompanyRow(NamedTuple):
     """A company and the settings that apply to all its clinics.
 
-    `timezone` is an IANA name. `hold_days` and `dos_first` belong to rule D8; `adjustments` is `review` or `auto`.
+    `timezone` is an IANA name; unless `timezone_chosen`, it is the default of the installation. `hold_days` and
+    `dos_first` belong to rule D8; `adjustments` is `review` or `auto`.
     """
 
     company: str
@@ -31,6 +32,7 @@ class CompanyRow(NamedTuple):
     hold_days: int
     dos_first: bool
     adjustments: str
+    timezone_chosen: bool
 
 
 class SettingsRow(NamedTuple):
@@ -56,7 +58,7 @@ class Clinic:
         return settings_as_of(self.changes, moment)
 
 
-_COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments"
+_COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen"
 
 
 def load(tx: Transaction, clinic_ids: Iterable[str]) -> dict[str, Clinic]:
@@ -76,10 +78,10 @@ def local_date(tx: Transaction, company_id: str, now: datetime) -> date:
     return now.astimezone(ZoneInfo(found.scalar_one_or_none() or "UTC")).date()
 
 
-def create(tx: Transaction, owners: Iterable[tuple[str, str]]) -> None:
+def create(tx: Transaction, owners: Iterable[tuple[str, str]], default_timezone: str) -> None:
     """Create clinics and their companies, from pairs (clinic, company). Existing ones are left unchanged."""
     clinics = dict(owners)
-    create_companies(tx, clinics.values())
+    create_companies(tx, clinics.values(), default_timezone)
     tx.execute(
         text(
             "INSERT INTO clinics (clinic_id, company_id) SELECT * FROM unnest(CAST(:clinics AS text[]), "
@@ -89,12 +91,33 @@ def create(tx: Transaction, owners: Iterable[tuple[str, str]]) -> None:
     )
 
 
-def create_companies(tx: Transaction, company_ids: Iterable[str]) -> None:
-    """Create companies. Existing ones are left unchanged."""
+def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezone: str) -> None:
+    """Create companies, with a time zone that counts as not chosen. Existing ones are left unchanged."""
     tx.execute(
-        text("INSERT INTO companies (company_id) SELECT unnest(CAST(:ids AS text[])) ON CONFLICT DO NOTHING"),
-        {"ids": sorted(set(company_ids))},
+        text(
+            "INSERT INTO companies (company_id, timezone) SELECT unnest(CAST(:ids AS text[])), :timezone "
+            "ON CONFLICT DO NOTHING"
+        ),
+        {"ids": sorted(set(company_ids)), "timezone": default_timezone},
     )
+
+
+def knows_timezone(tx: Transaction, name: str) -> bool:
+    """Return whether PostgreSQL knows a time zone; its database of time zones may be another than this system's."""
+    found = tx.execute(text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :name)"), {"name": name})
+    return bool(found.scalar_one())
+
+
+def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None) -> list[CompanyRow]:
+    """Return the companies whose time zone was never chosen, of all or of these, sorted by id."""
+    found = tx.execute(
+        text(
+            f"SELECT {_COMPANY} FROM companies WHERE NOT timezone_chosen "
+            "AND (CAST(:ids AS text[]) IS NULL OR company_id = ANY(:ids)) ORDER BY company_id"
+        ),
+        {"ids": None if company_ids is None else list(company_ids)},
+    )
+    return [CompanyRow(**row) for row in found.mappings()]
 
 
 def lock_company(tx: Transaction, company_id: str) -> CompanyRow:

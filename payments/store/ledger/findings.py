@@ -67,6 +67,18 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
     return {row["id"]: _stored(row) for row in found.mappings()}
 
 
+def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
+    """Return the companies of findings, sorted."""
+    found = tx.execute(
+        text(
+            "SELECT DISTINCT company_id FROM findings JOIN lines ON lines.id = line_ref WHERE findings.id = ANY(:ids) "
+            "ORDER BY company_id"
+        ),
+        {"ids": list(ids)},
+    )
+    return list(found.scalars())
+
+
 def add(tx: Transaction, examinations: Sequence[Examination], now: datetime) -> list[int]:
     """Open findings for lines that this transaction has locked.
 

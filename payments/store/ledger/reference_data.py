@@ -87,7 +87,7 @@ def load_reference_data(
     found = clinics.load(tx, owners)
     missing = {clinic_id: owner for clinic_id, owner in owners.items() if clinic_id not in found}
     if missing:
-        clinics.create(tx, sorted(missing.items()))
+        clinics.create(tx, sorted(missing.items()), run.default_timezone)
         found |= clinics.load(tx, missing)
     states: dict[str, dict[Month, MonthState]] = defaultdict(dict)
     locked = months.share_lock(tx, {(scope.company_id, Month.of(day)) for scope in needed for day in scope.days})

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple, Self
+from zoneinfo import ZoneInfo
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -69,7 +70,7 @@ _OF_CLINICS = "(CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
 # The primary key of the history finds the rows of the day.
 _FLOW = f"""
 WITH events AS (
-    SELECT extract(hour FROM at AT TIME ZONE :zone)::int AS hour, history_code(what) AS code, line_ref
+    SELECT width_bucket(at, CAST(:hours AS timestamptz[])) AS hour, history_code(what) AS code, line_ref
     FROM history
     WHERE at >= :begin AND at < :end AND line_ref IS NOT NULL
 ),
@@ -81,12 +82,13 @@ done AS (
     FROM events JOIN lines ON lines.id = line_ref WHERE {_OF_CLINICS} GROUP BY hour
 ),
 saves AS (
-    SELECT extract(hour FROM saved_at AT TIME ZONE :zone)::int AS hour, count(*) AS saved FROM lines
+    SELECT width_bucket(saved_at, CAST(:hours AS timestamptz[])) AS hour, count(*) AS saved FROM lines
     WHERE saved_at >= :begin AND saved_at < :end AND status IS NOT NULL AND {_OF_CLINICS} GROUP BY 1
 )
 SELECT hours.hour, coalesce(saved, 0) AS saved, coalesce(imported, 0) AS imported, coalesce(retried, 0) AS retried,
     coalesce(not_sent, 0) AS not_sent
-FROM generate_series(0, 23) AS hours(hour) LEFT JOIN saves USING (hour) LEFT JOIN done USING (hour) ORDER BY 1
+FROM generate_series(1, cardinality(CAST(:hours AS timestamptz[]))) AS hours(hour)
+    LEFT JOIN saves USING (hour) LEFT JOIN done USING (hour) ORDER BY 1
 """
 _AGES = f"""
 SELECT age, count(*) AS count FROM (
@@ -100,17 +102,34 @@ AGES = ("under 1 day", "1 to 2 days", "3 to 6 days", "7 days or more")
 
 
 class Day(NamedTuple):
-    """A day in a time zone: its first moment, the first moment of the next day, and the IANA name of the zone."""
+    """A day in a time zone: the moments at which its hours begin, and the first moment of the next day.
 
-    begin: datetime
+    PostgreSQL is not given the name of the zone, because it may not know it.
+    """
+
+    hours: Sequence[datetime]
     end: datetime
-    zone: str
+
+    @classmethod
+    def of(cls, day: date, zone: ZoneInfo) -> Self:
+        """Return a day. It has 23 or 25 hours when the clocks change."""
+        begin, end = (datetime.combine(each, time(), zone).astimezone(UTC) for each in (day, day + timedelta(days=1)))
+        quarters = (begin + timedelta(minutes=15) * number for number in range((end - begin) // timedelta(minutes=15)))
+        hours = [each for each in quarters if each == begin or each.astimezone(zone).minute == 0]
+        return cls([each.astimezone(zone) for each in hours], end)
 
 
 def hourly_flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> list[HourlyFlow]:
-    """Return the payment counts of each hour of a day, of all clinics or of these."""
-    found = tx.execute(text(_FLOW), day._asdict() | {"clinics": _as_array(clinics)})
-    return [HourlyFlow(**row) for row in found.mappings()]
+    """Return the payment counts of each hour of a day, of all clinics or of these.
+
+    An hour that the clocks repeat is counted once, and one that they skip is 0.
+    """
+    parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end, "clinics": _as_array(clinics)}
+    flow = {hour: HourlyFlow(hour, 0, 0, 0, 0) for hour in range(24)}
+    for row in tx.execute(text(_FLOW), parameters):
+        hour = day.hours[row.hour - 1].hour
+        flow[hour] = HourlyFlow(hour, *(old + new for old, new in zip(flow[hour][1:], row[1:], strict=True)))
+    return list(flow.values())
 
 
 def exceptions_by_age(tx: Transaction, now: datetime, clinics: Sequence[str] | None) -> list[ExceptionAge]:

@@ -111,7 +111,7 @@ def test_accept_uses_the_given_deposit_date(april: April, terminal: Terminal) ->
 @pytest.mark.parametrize(
     ("day", "problem"),
     [
-        (date(2020, 4, 30), "that month is closed; choose a date in an open month"),
+        (date(2020, 4, 30), "that month is closed, as is every month up to 2020-04; choose a date in an open month"),
         (TODAY + timedelta(days=2), "is in the future; today is"),
     ],
 )

@@ -1,0 +1,35 @@
+"""The names of time zones: which ones may be chosen (rule D1)."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+DEFAULT_TIMEZONE = "UTC"
+"""The time zone of a company for which none was chosen, unless the installation has another default."""
+# Files of the time zone database that are no place: they mean whatever the machine is set to, or nothing.
+_NO_PLACE = frozenset({"localtime", "Factory", "posixrules"})
+
+
+class TimezoneError(ValueError):
+    """The time zone is not a known IANA name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"timezone: expected an IANA name, e.g. America/Denver; got {name!r}{_hint(name)}")
+
+
+@cache
+def known_timezones() -> frozenset[str]:
+    """Return the IANA names of the time zones that this system knows."""
+    return frozenset(available_timezones() - _NO_PLACE)
+
+
+def check_timezone(name: str) -> str:
+    """Return the name of a time zone. Raises TimezoneError unless it is spelt as this system knows it."""
+    if name not in known_timezones():
+        raise TimezoneError(name)
+    return name
+
+
+def _hint(name: str) -> str:
+    spelt = name.strip().replace(" ", "_").casefold()
+    found = next((each for each in sorted(known_timezones()) if each.casefold() == spelt and each != name), None)
+    return f"; did you mean {found}?" if found else ""
