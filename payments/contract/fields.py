@@ -83,8 +83,8 @@ _UNPRINTABLE = (
     r"\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
     r"\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
 )
-_ID_PATTERN = rf"(?!.*[{_UNPRINTABLE}])[^ ](?:.*[^ ])?"
-_KEY_PATTERN = rf"(?!.*[{_UNPRINTABLE}]){_PRINTED_KEY.pattern}"
+_ALL_PRINTABLE = f"(?!.*[{_UNPRINTABLE}])"
+_ID_PATTERN = "[^ ](?:.*[^ ])?"
 
 Identifier = Annotated[
     str,
@@ -92,7 +92,7 @@ Identifier = Annotated[
     AfterValidator(_check_identifier),
     Field(
         description="text of 1 to 64 printable characters, without white space at its ends",
-        json_schema_extra={"pattern": f"^{_ID_PATTERN}$"},
+        json_schema_extra={"pattern": f"^{_ALL_PRINTABLE}{_ID_PATTERN}$"},
     ),
 ]
 OptionalIdentifier = Annotated[
@@ -102,7 +102,7 @@ OptionalIdentifier = Annotated[
     Field(
         default=None,
         description="text of up to 200 printable characters, without white space at its ends, or null",
-        json_schema_extra={"pattern": f"^(?:{_ID_PATTERN})?$"},
+        json_schema_extra={"pattern": f"^{_ALL_PRINTABLE}(?:{_ID_PATTERN})?$"},
     ),
 ]
 PrintedKey = Annotated[
@@ -112,7 +112,7 @@ PrintedKey = Annotated[
     Field(
         default=None,
         description='the key of a line, clinic/payment/line, e.g. "north/p-1001/1", or null',
-        json_schema_extra={"pattern": f"^(?:{_KEY_PATTERN})?$"},
+        json_schema_extra={"pattern": f"^{_ALL_PRINTABLE}(?:{_PRINTED_KEY.pattern})?$"},
     ),
 ]
 Amount = Annotated[
