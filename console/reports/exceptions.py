@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from console.reports.definition import Column, ColumnKind, Report
-from console.reports.output import Record, Value, nested_records
+from console.reports.output import NestedRecord, Record, Value, nested_records
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
 
 if TYPE_CHECKING:
@@ -100,7 +100,12 @@ def _what(record: Record) -> Value:
 
 
 def _proposed(record: Record) -> Value:
-    return [f"{Decimal(each['amount'] or 0):,} {each['method']}" for each in nested_records(record["proposal"])] or None
+    return [_entry(each) for each in nested_records(record["proposal"])] or None
+
+
+def _entry(proposed: NestedRecord) -> str:
+    patient = f" (patient {proposed['patient']})" if "patient" in proposed else ""
+    return f"{Decimal(proposed['amount'] or 0):,} {proposed['method']}{patient}"
 
 
 EXCEPTIONS = Report(

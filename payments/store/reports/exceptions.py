@@ -33,7 +33,10 @@ class ExceptionFilter:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionRow:
-    """A row of the Billing Exceptions. Amounts in dollars."""
+    """A row of the Billing Exceptions. Amounts in dollars.
+
+    An entry of `proposal` has a `patient` if it belongs to another patient than the payment does now.
+    """
 
     id: int
     type: str
@@ -116,8 +119,13 @@ def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[Exception
 
 
 def _row(row: RowMapping) -> ExceptionRow:
-    proposal = [{name: entry[name] for name in _PROPOSED} for entry in row["proposal"]]
-    return ExceptionRow(**{**row, "proposal": proposal})
+    return ExceptionRow(**{**row, "proposal": [_proposed(entry, row["patient"]) for entry in row["proposal"]]})
+
+
+def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | None]:
+    """Return a proposed entry, with its patient if that is another than the payment's: the one it was posted for."""
+    other = {"patient": entry["patient_id"]} if entry["patient_id"] != patient_id else {}
+    return {name: entry[name] for name in _PROPOSED} | other
 
 
 def _filters_lines(exception_filter: ExceptionFilter) -> bool:

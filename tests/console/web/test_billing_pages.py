@@ -12,6 +12,7 @@ from console.reports.payment_log import PAYMENT_LOG
 from payments.contract.event import ChargeType
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
+from tests.builders.office import Office
 from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, flash_message, rows
 
 
@@ -140,3 +141,22 @@ def test_balancing_page_counts_unexplained_payments_whose_sum_is_zero(
     assert [balance[key] for key in ("unexplained", "equal_lines", "differing_lines", "unexplained_lines")] == [
         *("0.00", 0, 2, 2)
     ]
+
+
+def test_proposal_of_another_patient_links_to_that_patient(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    clinic, company = "moved", "company-of-moved"
+    here = {"clinic_id": clinic, "company_id": company}
+    first = saved_payment(**here, **paid("25.00", "2026-06-05"), patient_id="ada/1")
+    again = saved_payment(**here, **paid("25.00", "2026-06-05"), patient_id="bea", version=2)
+
+    def work(office: Office) -> None:
+        office.publish(saved_patient("ada/1", company_id=company), saved_patient("bea", company_id=company), first)
+        office.close_months("2026-06")
+        office.publish(again)
+
+    ledger.office(clinic, work, company_id=company)
+
+    page = logged_in("billing").get("/exceptions", clinic=clinic).text
+    assert 'Cash, patient <a href="/account?patient=ada%2F1">ada/1</a>' in page
+    (row,) = rows(logged_in("billing"), "/api/exceptions", clinic=clinic)
+    assert [each.get("patient") for each in row["proposal"]] == ["ada/1", None]

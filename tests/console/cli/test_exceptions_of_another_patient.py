@@ -1,0 +1,41 @@
+"""A payment of a closed month that the EMR moved to another patient: each proposed entry says whose it is."""
+
+import pytest
+
+from payments.store.db.connection import Database
+from tests.builders.events import deleted_payment, paid, saved_patient, saved_payment
+from tests.console.cli.april import April
+from tests.console.conftest import Terminal
+
+
+@pytest.fixture
+def april(terminal: Terminal, ledger_database: Database) -> April:
+    found = April(terminal, ledger_database)
+    found.publish(saved_patient("bea", company_id=found.id))
+    return found
+
+
+@pytest.mark.parametrize("amount", ["25.00", "35.00"])
+def test_proposal_names_the_patient_it_takes_the_payment_from(
+    april: April, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, amount: str
+) -> None:
+    moved = april.ids | {"patient_id": "bea"}
+    april.publish(saved_payment(version=2, **paid(amount, "2020-04-08"), **moved))
+
+    (row,) = april.exceptions()
+    assert row["patient"] == "bea"
+    assert row["proposal"] == [
+        {"amount": "-25.00", "method": "Cash", "charge_type": "Copay", "patient": "ada"},
+        {"amount": amount, "method": "Cash", "charge_type": "Copay"},
+    ]
+    monkeypatch.setenv("COLUMNS", "300")  # the column does not wrap
+    assert "-25.00 Cash (patient ada)" in terminal.run("report", "exceptions", "--clinic", april.id).out
+    csv = terminal.run("report", "exceptions", "--clinic", april.id, "--format", "csv").out
+    assert "-25.00 Cash Copay ada" in csv
+
+
+def test_proposal_of_the_same_patient_names_none(april: April) -> None:
+    april.publish(deleted_payment(version=2, **april.ids))
+
+    (row,) = april.exceptions()
+    assert row["proposal"] == [{"amount": "-25.00", "method": "Cash", "charge_type": "Copay"}]
