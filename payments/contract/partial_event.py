@@ -3,7 +3,7 @@
 import json
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -31,6 +31,8 @@ class PartialEvent(NamedTuple):
     amount_paid: Decimal | None = None
     transaction_date: date | None = None
     paid: bool | None = None
+    event_type: str | None = None
+    charge_id: str | None = None
 
     @property
     def key(self) -> LineKey | None:
@@ -51,13 +53,16 @@ def read_partial_event(body: bytes) -> PartialEvent:
         return PartialEvent()
     if not isinstance(content, dict):
         return PartialEvent()
-    valid: dict[str, Any] = {}
-    for field in PartialEvent._fields:
-        try:
-            valid[field] = _FIELD_TYPES[field].validate_python(content.get(field))
-        except ValidationError:
-            valid[field] = None
-    return PartialEvent(**valid)
+    valid = {field: _valid(field, content.get(_JSON_KEYS.get(field, field))) for field in PartialEvent._fields}
+    ignored = _IGNORED.get(valid["event_type"], ("charge_id",))
+    return PartialEvent(**valid | dict.fromkeys(ignored))
+
+
+def _valid(field: str, value: object) -> Any:
+    try:
+        return _FIELD_TYPES[field].validate_python(value)
+    except ValidationError:
+        return None
 
 
 def _content(body: bytes) -> object:
@@ -81,6 +86,10 @@ def _parse_beginning(body: bytes) -> object:
     return from_json(body[:KEPT_BYTES].rpartition(b",")[0], allow_partial=True)
 
 
+_JSON_KEYS = {"event_type": "type"}
+_OF_PAYMENTS = ("payment_id", "line_id", "charge_type", "amount_paid", "transaction_date", "paid")
+# The fields that an event of a type does not have: the contract ignores them. Other types are read as payments.
+_IGNORED = {"patient.saved": ("clinic_id", "charge_id", *_OF_PAYMENTS), "charge.saved": _OF_PAYMENTS}
 _FIELD_TYPES: dict[str, TypeAdapter[Any]] = {
     "company_id": TypeAdapter(Identifier),
     "clinic_id": TypeAdapter(Identifier),
@@ -93,4 +102,6 @@ _FIELD_TYPES: dict[str, TypeAdapter[Any]] = {
     "amount_paid": TypeAdapter(Amount),
     "transaction_date": TypeAdapter(Day),
     "paid": TypeAdapter(Flag),
+    "event_type": TypeAdapter(Literal["payment.saved", "payment.deleted", "patient.saved", "charge.saved"]),
+    "charge_id": TypeAdapter(Identifier),
 }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from payments.contract.event import ChargeSaved
 from payments.contract.money import Money
 from payments.core.account import ChargeKey
-from payments.core.import_rule import VersionCheck
+from payments.core.version_check import VersionCheck, compare_versions
 
 
 class ChargeVersion(NamedTuple):
@@ -32,8 +32,4 @@ def key_of(event: ChargeSaved) -> ChargeKey:
 
 def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:
     """Compare a charge with the version that Billing holds; `before` is None for a new charge."""
-    if before is None or event.version > before.version:
-        return VersionCheck.NEW
-    if event.version < before.version:
-        return VersionCheck.STALE
-    return VersionCheck.AGAIN if ChargeVersion.of(event) == before else VersionCheck.CONFLICT
+    return compare_versions(ChargeVersion.of(event), before)

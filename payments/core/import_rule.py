@@ -5,7 +5,6 @@ The functions are pure. The caller loads the context and stores the decision.
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from typing import NamedTuple
 
 from payments.contract.event import LineEvent, PaymentDeleted, PaymentSaved
@@ -42,15 +41,6 @@ from payments.core.outcome import (
 _NOT_EVALUATED = NeverSent()
 
 
-class VersionCheck(StrEnum):
-    """How an event's version compares with the one that Billing holds (rule D2, rows 1 to 3)."""
-
-    NEW = "new"
-    AGAIN = "again"
-    STALE = "stale"
-    CONFLICT = "conflict"
-
-
 class ImportContext(NamedTuple):
     """The data besides the line itself that its evaluation depends on, as of `now`.
 
@@ -76,17 +66,6 @@ class Decision(NamedTuple):
 
     line: Line
     postings: tuple[LedgerPosting, ...] = ()
-
-
-def check_version(event: LineEvent, content_hash: bytes, before: Line | None) -> VersionCheck:
-    """Compare an event with the version that Billing holds. A repeat of a Not Sent version counts as new."""
-    if before is None or event.version > before.version:
-        return VersionCheck.NEW
-    if event.version < before.version:
-        return VersionCheck.STALE
-    if content_hash != before.content_hash:
-        return VersionCheck.CONFLICT
-    return VersionCheck.NEW if before.outcome.status is Status.NOT_SENT else VersionCheck.AGAIN
 
 
 def decide(

@@ -16,9 +16,11 @@ from payments.core.account import ChargeKey
 from payments.core.charge import ChargeVersion, check_charge_version, key_of
 from payments.core.due_items import DueItems
 from payments.core.history import NoEffect
-from payments.core.import_rule import VersionCheck, check_version, decide
+from payments.core.import_rule import decide
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
+from payments.core.patient import PatientVersion, check_patient_version
+from payments.core.version_check import VersionCheck, check_version
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters, event_ids
 from payments.store.ledger import charges, lines, patients
@@ -40,7 +42,7 @@ class _Batch(NamedTuple):
     """Stream entries, parsed and sorted by event type."""
 
     lines: list[_Read]
-    patients: list[PatientSaved]
+    patients: list[tuple[StreamEntry, PatientSaved]]
     charges: list[tuple[StreamEntry, ChargeSaved]]
     unreadable: list[tuple[StreamEntry, EventError]]
 
@@ -63,7 +65,7 @@ class _Batch(NamedTuple):
     @property
     def announced_patients(self) -> set[PatientKey]:
         """The patients that `patient.saved` events announce."""
-        return {(event.company_id, event.patient_id) for event in self.patients}
+        return {(event.company_id, event.patient_id) for _, event in self.patients}
 
 
 def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
@@ -99,7 +101,7 @@ def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime
             continue
         match event:
             case PatientSaved():
-                batch.patients.append(event)
+                batch.patients.append((entry, event))
             case ChargeSaved():
                 batch.charges.append((entry, event))
             case _:
@@ -115,14 +117,14 @@ def _process(
     `seen` maps the event ids that were processed before to the content hashes they had then. `closing` are the dead
     letters that the batch retries.
     """
-    known = patients.lock(tx, batch.named_patients, run.now, batch.announced_patients) | batch.announced_patients
-    waiting = _save_patients(tx, batch, run)
+    known, versions = patients.lock(tx, batch.named_patients, run.now, batch.announced_patients)
+    waiting, conflicting = _save_patients(tx, batch, versions, run)
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
     released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
     concerns = [*map(LookupScope.of_line, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]
-    writes = WriteBatch(run, load_reference_data(tx, concerns, run, known), before)
+    writes = WriteBatch(run, load_reference_data(tx, concerns, run, known | batch.announced_patients), before)
     hash_by_event, done = batch.hash_by_event | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
         if each.content_hash == hash_by_event[each.event.event_id]:
@@ -132,23 +134,36 @@ def _process(
             conflict = f"event_id: {each.event.event_id} came before with other content"
             writes.reject(each.entry, Reason.VERSION_CONFLICT, conflict)
     _record_charges(writes, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
+    for entry, conflict in conflicting:
+        writes.reject(entry, Reason.VERSION_CONFLICT, conflict)
     for entry, error in batch.unreadable:
         writes.reject(entry, Reason.INVALID_EVENT, str(error))
     writes.close_dead_letters(closing)
     writes.stats.released = released
-    writes.stats.noted += len(batch.patients)
+    writes.stats.noted += len(batch.patients) - len(conflicting)
     return writes.write(tx)
 
 
-def _save_patients(tx: Transaction, batch: _Batch, run: RunContext) -> set[LineKey]:
-    """Save patients first, so that a payment in the same chunk finds its patient.
+def _save_patients(
+    tx: Transaction, batch: _Batch, current: dict[PatientKey, PatientVersion], run: RunContext
+) -> tuple[set[LineKey], list[tuple[StreamEntry, str]]]:
+    """Save patients first, so that a payment in the same chunk finds its patient. The newest version wins.
 
-    Returns the keys of the payments that wait for these patients.
+    `current` are the versions that Billing holds. Returns the keys of the payments that wait for these patients, and
+    the entries with a version conflict, with the error.
     """
-    if not batch.patients:
-        return set()
-    patients.save(tx, batch.patients, run.now)
-    return lines.waiting_for(tx, batch.announced_patients)
+    newest: dict[PatientKey, PatientSaved] = {}
+    conflicting: list[tuple[StreamEntry, str]] = []
+    for entry, event in sorted(batch.patients, key=lambda each: each[1].version):
+        key = (event.company_id, event.patient_id)
+        check = check_patient_version(event, current.get(key))
+        if check is VersionCheck.NEW:
+            newest[key], current[key] = event, PatientVersion.of(event)
+        elif check is VersionCheck.CONFLICT:
+            error = f"version: {event.version} of patient {event.patient_id} came before with other content"
+            conflicting.append((entry, error))
+    patients.save(tx, newest, run.now)
+    return (lines.waiting_for(tx, batch.announced_patients) if batch.patients else set()), conflicting
 
 
 def _record_charges(

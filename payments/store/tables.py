@@ -103,6 +103,9 @@ patients = Table(
     Column("version", BigInteger),
     Column("name", Text),
     Column("named_at", Moment),  # when an event first named the patient
+    # The EMR's save of this version, and when it was imported; null for rows older than the columns.
+    Column("saved_at", Moment),
+    Column("changed_at", Moment),
 )
 
 # Accounts whose money has to be applied or unapplied immediately. Rows are inserted and deleted, never updated, so that
@@ -230,6 +233,9 @@ dead_letters = Table(
     Column("transaction_date", Date),
     Column("paid", Boolean),
     _changed_at(),
+    # The type of the event and, of a `charge.saved`, the charge. Null for rows older than the columns.
+    Column("event_type", Text),
+    Column("charge_id", Text),
     Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
     Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index(
@@ -284,6 +290,7 @@ charges = Table(
     # What the patient paid and `patient_balance` has deducted. Null until the next distribution determines it. The
     # default is for rows of processes from before the column: their balance has deducted nothing.
     Column("patient_paid", Dollars, server_default="0"),
+    Column("saved_at", Moment),  # the EMR's save of this version; null for rows older than the column
     Index("charges_by_patient", "company_id", "patient_id"),
 )
 

@@ -7,7 +7,7 @@ import pytest
 
 from payments.contract.event import Method
 from payments.contract.money import ZERO
-from payments.core.import_rule import ImportContext, VersionCheck, check_version, decide, decide_again
+from payments.core.import_rule import ImportContext, decide, decide_again
 from payments.core.month import Month, MonthState
 from payments.core.outcome import (
     Application,
@@ -20,6 +20,7 @@ from payments.core.outcome import (
     Reason,
     Status,
 )
+from payments.core.version_check import VersionCheck, check_version
 from tests.builders.events import BACKOFF, COPAYS, NOW, deleted_payment, ledger_posting, next_version, saved_payment
 
 MAY, JUNE = Month(2026, 5), Month(2026, 6)

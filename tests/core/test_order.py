@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from payments.contract.event import PaymentSaved
 from payments.contract.money import ZERO, total
-from payments.core.import_rule import ImportContext, VersionCheck, check_version, decide
+from payments.core.import_rule import ImportContext, decide
 from payments.core.outcome import Status
+from payments.core.version_check import VersionCheck, check_version
 from tests.builders.events import BACKOFF, COPAYS, NOW, deleted_payment, saved_payment
 
 CONTEXT = ImportContext(NOW, BACKOFF, COPAYS)

@@ -75,7 +75,9 @@ def test_imported_payment_shows_the_import_user(tx):
     (row,) = reporting.payment_log(tx, LogFilter(patient_id="patient"))
 
     assert (row.user, row.amount, row.kind, row.unassigned) == (IMPORT_USER, Decimal("25.00"), "import", row.amount)
-    kept = tx.execute(text("SELECT row_to_json(lines)::text FROM lines UNION ALL SELECT params::text FROM history"))
+    kept = tx.execute(
+        text("SELECT row_to_json(lines)::text FROM lines UNION ALL SELECT coalesce(params::text, '') FROM history")
+    )
     assert "Front Desk" not in "".join(kept.scalars())
 
 

@@ -13,6 +13,16 @@ _EXISTED = {
     allocations.name: "made_at <= :as_of",
     patients.name: "(named_at IS NULL OR named_at <= :as_of)",
 }
+# Earlier versions of patients are not stored. A version that was imported later is unknown at the moment.
+_UNKNOWN_BEFORE_CHANGE = {"version", "saved_at"}
+_SELECTED = {
+    patients.name: ", ".join(
+        f"CASE WHEN changed_at > :as_of THEN NULL ELSE {column.name} END AS {column.name}"
+        if column.name in _UNKNOWN_BEFORE_CHANGE
+        else column.name
+        for column in patients.columns
+    )
+}
 _COLUMNS = {table.name: ", ".join(column.name for column in table.columns) for table in VERSIONED}
 
 
@@ -40,7 +50,7 @@ def changed_at(table: str, moment: str = ":now") -> str:
 
 def _rows_as_of(table: str) -> str:
     if table in _EXISTED:
-        return f"SELECT * FROM {table} WHERE {_EXISTED[table]}"
+        return f"SELECT {_SELECTED.get(table, '*')} FROM {table} WHERE {_EXISTED[table]}"
     valid_from = "(changed_at IS NULL OR changed_at <= :as_of)"
     columns = _COLUMNS[table]
     return (

@@ -2,6 +2,8 @@
 
 - A dead letter without a readable key is a row of its own. So is one that names a line of another company, and one
   from which neither a version nor a save time can be read.
+- A rejected patient or charge is a row of its own until Billing holds a version that is at least as new, by the same
+  rules as for a line.
 - Any other dead letter supersedes its line until Billing has processed a version that is at least as new. A version
   conflict also supersedes a line of the same version, until the EMR saves the line again. A dead letter without a
   readable version is compared by its save time.
@@ -16,10 +18,19 @@ _IS_UNRELATED = (
     "coalesce({0}.company_id <> lines.company_id, false) "
     "OR lines.id IS NOT NULL AND num_nulls({0}.version, {0}.saved_at) = 2"
 )
-_IS_NEWER = (
-    "coalesce({0}.version > lines.version OR {0}.version = lines.version AND {0}.reason = 'version_conflict', "
-    "{0}.saved_at > lines.saved_at)"
+_IS_NEWER_THAN = (
+    "coalesce({0}.version > {1}.version OR {0}.version = {1}.version AND {0}.reason = 'version_conflict', "
+    "{0}.saved_at > {1}.saved_at{2})"
 )
+_IS_NEWER = _IS_NEWER_THAN.format("{0}", "lines", "")
+# The EMR has saved the patient or the charge again. If neither can be compared, the dead letter stays.
+_IS_SAVED_AGAIN = (
+    "(coalesce({0}.event_type, '') = 'patient.saved' AND EXISTS (SELECT FROM patients AS saved "
+    "WHERE saved.company_id = {0}.company_id AND saved.patient_id = {0}.patient_id AND NOT {1}) "
+    "OR coalesce({0}.event_type, '') = 'charge.saved' AND EXISTS (SELECT FROM charges AS saved "
+    "WHERE saved.clinic_id = {0}.clinic_id AND saved.charge_id = {0}.charge_id "
+    "AND saved.company_id = {0}.company_id AND NOT {1}))"
+).format("set_aside", _IS_NEWER_THAN.format("set_aside", "saved", ", true"))
 _SAVED_AT = "coalesce({0}.saved_at, '-infinity')"
 
 
@@ -42,7 +53,7 @@ def current_dead_letters(where: str = "") -> str:
             FROM set_aside LEFT JOIN lines USING (clinic_id, payment_id, line_id),
                 LATERAL (SELECT {_HAS_NO_KEY.format("set_aside")} OR {_IS_UNRELATED.format("set_aside")}
                     AS is_unrelated) AS relation
-            WHERE set_aside.closed_at IS NULL {where}
+            WHERE set_aside.closed_at IS NULL {where} AND NOT {_IS_SAVED_AGAIN}
                 AND (is_unrelated OR lines.id IS NULL OR {_IS_NEWER.format("set_aside")})
         ) AS candidates
         ORDER BY clinic_id, payment_id, line_id, CASE WHEN is_unrelated THEN id END, ordered_at DESC NULLS LAST,
@@ -68,7 +79,7 @@ status IS NOT NULL AND NOT EXISTS (
 """Condition on one row of `lines`: it is on the Claims Feed, and no dead letter supersedes it. Uses indexes only."""
 
 DEAD_LETTER_IS_CURRENT = f"""
-closed_at IS NULL AND (
+closed_at IS NULL AND NOT {_IS_SAVED_AGAIN} AND (
     {_HAS_NO_KEY.format("set_aside")}
     OR EXISTS (SELECT FROM lines WHERE {_SAME_KEY.format("lines", "set_aside")}
         AND ({_IS_UNRELATED.format("set_aside")}))

@@ -71,6 +71,8 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
         "ON CONFLICT (body_hash) DO UPDATE SET attempts = set_aside.attempts + 1, status = excluded.status, "
         "reason = excluded.reason, error = excluded.error, entry_id = excluded.entry_id, due_at = NULL, "
         "closed_at = NULL, signature = coalesce(excluded.signature, set_aside.signature), "
+        "event_type = coalesce(set_aside.event_type, excluded.event_type), "
+        "charge_id = coalesce(set_aside.charge_id, excluded.charge_id), "
         f"{changed_at('set_aside', 'excluded.changed_at')} RETURNING set_aside.*"
     )
     sorted_rows = [rows[body_hash] for body_hash in sorted(rows)]

@@ -16,7 +16,8 @@ from payments.store.tables import charges
 
 _KEY = ["clinic_id", "charge_id"]
 _COLUMNS = [*_KEY, *ChargeVersion._fields]
-_WRITTEN = [*_COLUMNS, "patient_paid", "changed_at"]
+_NOT_COMPARED = ("patient_paid", "saved_at")
+_WRITTEN = [*_COLUMNS, *_NOT_COMPARED, "changed_at"]
 _IS_SAME = "charges.clinic_id = new.clinic_id AND charges.charge_id = new.charge_id"
 
 
@@ -57,7 +58,7 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
         if tx.execute(text(statement), arrays(created, _WRITTEN)).rowcount < len(created):
             raise ConcurrentWriteError(f"one of {len(created)} new charges was created by another worker")
     if changed:
-        values = ", ".join(f"{name} = new.{name}" for name in (*ChargeVersion._fields, "patient_paid"))
+        values = ", ".join(f"{name} = new.{name}" for name in (*ChargeVersion._fields, *_NOT_COMPARED))
         tx.execute(
             text(
                 f"UPDATE charges SET {values}, {changed_at('charges', 'new.changed_at')} "
@@ -87,7 +88,7 @@ def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: dateti
 
 
 def _row(event: ChargeSaved) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in (*_COLUMNS, "patient_paid")}
+    return {name: getattr(event, name) for name in (*_COLUMNS, *_NOT_COMPARED)}
 
 
 def _key(row: dict[str, Any]) -> ChargeKey:

@@ -1,10 +1,11 @@
 """Patients: which of them are in Billing, i.e. which `patient.saved` has announced."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from payments.contract.event import PatientSaved
+from payments.core.patient import PatientVersion
 from payments.store.db.bulk import arrays, insertion, unnested
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -15,15 +16,25 @@ PatientKey = tuple[str, str]
 
 _KEY = ["company_id", "patient_id"]
 _NAMED = [*_KEY, "named_at"]
-_WRITTEN = [*_NAMED, "known_at", "version", "name"]
+_WRITTEN = [*_NAMED, "known_at", "version", "name", "saved_at", "changed_at"]
 # Looked up row by row through the index. Otherwise the planner scans the whole table while it is small.
-_LOOKUP = "SELECT known_at FROM patients WHERE company_id = wanted.company_id AND patient_id = wanted.patient_id"
+_LOOKUP = (
+    "SELECT known_at, version, name FROM patients "
+    "WHERE company_id = wanted.company_id AND patient_id = wanted.patient_id"
+)
+
+
+class LockedPatients(NamedTuple):
+    """The patients who are in Billing, and of those being saved the versions that Billing holds."""
+
+    known: set[PatientKey]
+    versions: dict[PatientKey, PatientVersion]
 
 
 def lock(
     tx: Transaction, paying: Iterable[PatientKey], now: datetime, saving: Iterable[PatientKey] = ()
-) -> set[PatientKey]:
-    """Return which of the paying patients are in Billing, and lock those who are not, and those being saved.
+) -> LockedPatients:
+    """Return which of these patients are in Billing, and lock those who are not, and those being saved.
 
     `paying` are the patients of payments and charges, `saving` those of `patient.saved` events. Missing rows are
     inserted. A `patient.saved` that another worker imports meanwhile waits for this transaction, and then finds the
@@ -34,20 +45,25 @@ def lock(
     in_billing = known(tx, wanted)
     to_lock = _rows((wanted - in_billing) | saved)
     if not to_lock:
-        return in_billing
+        return LockedPatients(in_billing, {})
     named = [row | {"named_at": now} for row in to_lock]
     tx.execute(text(insertion(patients, _NAMED, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")), arrays(named, _NAMED))
     locked = tx.execute(
         text(
-            "SELECT wanted.company_id, wanted.patient_id, coalesce(own.known_at, shared.known_at) AS known_at FROM "
+            "SELECT wanted.company_id, wanted.patient_id, coalesce(own.known_at, shared.known_at) AS known_at, "
+            "own.version, own.name FROM "
             "(SELECT * FROM unnest(CAST(:company_id AS text[]), CAST(:patient_id AS text[]), CAST(:saves AS bool[])) "
             "AS new(company_id, patient_id, saves) ORDER BY 1, 2) AS wanted "
             f"LEFT JOIN LATERAL ({_LOOKUP} AND wanted.saves LIMIT 1 FOR NO KEY UPDATE) AS own ON true "
             f"LEFT JOIN LATERAL ({_LOOKUP} AND NOT wanted.saves LIMIT 1 FOR SHARE) AS shared ON true"
         ),
         arrays(to_lock, _KEY) | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in to_lock]},
-    )
-    return in_billing | {(row.company_id, row.patient_id) for row in locked if row.known_at}
+    ).all()
+    known_now = {(row.company_id, row.patient_id) for row in locked if row.known_at}
+    versions = {
+        (row.company_id, row.patient_id): PatientVersion(row.version, row.name) for row in locked if row.version
+    }
+    return LockedPatients(in_billing | known_now, versions)
 
 
 def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey], set[PatientKey]]:
@@ -73,24 +89,17 @@ def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[Patient
     return in_billing | {key for key, known_at in locked.items() if known_at}, saved_now
 
 
-def save(tx: Transaction, saved: Sequence[PatientSaved], now: datetime) -> None:
-    """Insert or update patients that this transaction has locked; the newest version of each is kept.
-
-    Of two events with the same version the first counts, within one call as in two.
-    """
-    newest: dict[PatientKey, PatientSaved] = {}
-    for event in saved:
-        before = newest.setdefault((event.company_id, event.patient_id), event)
-        if event.version > before.version:
-            newest[event.company_id, event.patient_id] = event
+def save(tx: Transaction, saved: Mapping[PatientKey, PatientSaved], now: datetime) -> None:
+    """Insert or update patients that this transaction has locked. Each has a newer version than Billing holds."""
     rows = [
-        {"company_id": company_id, "patient_id": patient_id, "named_at": now, "known_at": now}
-        | {"version": event.version, "name": event.name}
-        for (company_id, patient_id), event in sorted(newest.items())
+        {"company_id": company_id, "patient_id": patient_id, "named_at": now, "known_at": now, "changed_at": now}
+        | {"version": event.version, "name": event.name, "saved_at": event.saved_at}
+        for (company_id, patient_id), event in sorted(saved.items())
     ]
     if rows:
+        values = ", ".join(f"{name} = excluded.{name}" for name in ("version", "name", "saved_at", "changed_at"))
         upsert = (
-            "ON CONFLICT (company_id, patient_id) DO UPDATE SET version = excluded.version, name = excluded.name, "
+            f"ON CONFLICT (company_id, patient_id) DO UPDATE SET {values}, "
             "known_at = coalesce(patients.known_at, excluded.known_at) "
             "WHERE patients.version IS NULL OR patients.version < excluded.version"
         )

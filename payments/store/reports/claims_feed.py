@@ -174,4 +174,4 @@ def _after(after: FeedCursor) -> str:
 
 
 def _as_of(feed_filter: FeedFilter, query: str) -> str:
-    return as_of_query(feed_filter.as_of, "lines set_aside", query)
+    return as_of_query(feed_filter.as_of, "lines set_aside patients charges", query)

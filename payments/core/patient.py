@@ -1,0 +1,23 @@
+"""Patients at their newest version (rule D2, rows 1 to 3)."""
+
+from typing import NamedTuple
+
+from payments.contract.event import PatientSaved
+from payments.core.version_check import VersionCheck, compare_versions
+
+
+class PatientVersion(NamedTuple):
+    """A patient at the newest version. Only the name is content; the ids are the key."""
+
+    version: int
+    name: str | None
+
+    @classmethod
+    def of(cls, event: PatientSaved) -> "PatientVersion":
+        """Return the patient that the EMR saved."""
+        return cls(event.version, event.name)
+
+
+def check_patient_version(event: PatientSaved, before: PatientVersion | None) -> VersionCheck:
+    """Compare a patient with the version that Billing holds; `before` is None for a new patient."""
+    return compare_versions(PatientVersion.of(event), before)

@@ -1,0 +1,45 @@
+"""Compare a saved version with the one that Billing holds (rule D2, rows 1 to 3)."""
+
+from enum import StrEnum
+from typing import Protocol
+
+from payments.contract.event import LineEvent
+from payments.core.line import Line
+from payments.core.outcome import Status
+
+
+class VersionCheck(StrEnum):
+    """How an event's version compares with the one that Billing holds (rule D2, rows 1 to 3)."""
+
+    NEW = "new"
+    AGAIN = "again"
+    STALE = "stale"
+    CONFLICT = "conflict"
+
+
+class Versioned(Protocol):
+    """The content of a patient or charge at a version. Equal values have the same version and content."""
+
+    @property
+    def version(self) -> int:
+        """The version, which grows with every save."""
+
+
+def compare_versions(new: Versioned, before: Versioned | None) -> VersionCheck:
+    """Compare a saved patient or charge with the version that Billing holds; `before` is None if it holds none."""
+    if before is None or new.version > before.version:
+        return VersionCheck.NEW
+    if new.version < before.version:
+        return VersionCheck.STALE
+    return VersionCheck.AGAIN if new == before else VersionCheck.CONFLICT
+
+
+def check_version(event: LineEvent, content_hash: bytes, before: Line | None) -> VersionCheck:
+    """Compare an event with the version that Billing holds. A repeat of a Not Sent version counts as new."""
+    if before is None or event.version > before.version:
+        return VersionCheck.NEW
+    if event.version < before.version:
+        return VersionCheck.STALE
+    if content_hash != before.content_hash:
+        return VersionCheck.CONFLICT
+    return VersionCheck.NEW if before.outcome.status is Status.NOT_SENT else VersionCheck.AGAIN

@@ -1,0 +1,27 @@
+"""Add what tells whether a rejected patient or charge was saved again since.
+
+Rows from before have null there. A dead letter gets its type when it is requeued or rejected again.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+
+_MOMENT = sa.DateTime(timezone=True)
+_ADDED: dict[str, dict[str, Any]] = {
+    "patients": {"saved_at": _MOMENT, "changed_at": _MOMENT},
+    "charges": {"saved_at": _MOMENT},
+    "charges_was": {"saved_at": _MOMENT},
+    "set_aside": {"event_type": sa.Text(), "charge_id": sa.Text()},
+    "set_aside_was": {"event_type": sa.Text(), "charge_id": sa.Text()},
+}
+
+
+def upgrade() -> None:
+    for table, columns in _ADDED.items():
+        for name, column_type in columns.items():
+            op.add_column(table, sa.Column(name, column_type, nullable=True))
