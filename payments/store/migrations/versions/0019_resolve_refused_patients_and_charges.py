@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 _MOMENT = sa.DateTime(timezone=True)
 _ADDED: dict[str, dict[str, Any]] = {
