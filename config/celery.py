@@ -37,7 +37,7 @@ _ROUTES = {
 }
 
 
-def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:
+def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:  # noqa: ARG001 (for later settings)
     """Return the complete configuration of the Celery application."""
     return {
         **_messages(),
@@ -48,10 +48,7 @@ def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": beat_schedule(),
-        # Beat stores here when it last sent each task. The default is the current directory.
-        "beat_schedule_filename": str(settings.home / "run" / "beat"),
         "beat_max_loop_interval": 5,
-        "beat_scheduler": "workers.runtime.beat_scheduler:SteadyScheduler",
     }
 
 

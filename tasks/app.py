@@ -61,7 +61,7 @@ app = Celery("payments", task_cls=GuardedTask, set_as_current=False, include=TAS
 def make_app(celery_settings: Mapping[str, object]) -> Celery:
     """Configure the application for this process, import every task module and return the application.
 
-    Whoever sends messages with it calls `close_app` at the end.
+    A process that sends messages with it calls `close_app` at the end.
     """
     # Connections that an earlier configuration opened would keep using that configuration's broker.
     close_app()

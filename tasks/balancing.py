@@ -1,15 +1,16 @@
 """The task that balances the last full week of each clinic, and logs an error if an amount is unexplained."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import structlog
 
 from payments.contract.money import ZERO, total
-from payments.core.balancing import Balance, last_full_week
+from payments.core.balancing import Balance
 from payments.journeys import balancing
-from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Database, transaction
+from tasks import wire_names
 from tasks.app import app
+from tasks.enqueue import clear_enqueued
 from tasks.resources import get_resources
 
 log = structlog.get_logger()
@@ -17,14 +18,18 @@ log = structlog.get_logger()
 
 @app.task(name="billing.balance", soft_time_limit=3600, time_limit=3660)
 def balance(**_future: object) -> str:
-    """Balance the last full week, Monday to Sunday, clinic by clinic."""
-    return balance_week(get_resources().database, datetime.now(UTC).date())
+    """Balance the last full week, Monday to Sunday, clinic by clinic, once a night."""
+    resources = get_resources()
+    clear_enqueued(resources.broker, wire_names.BALANCE)
+    return balance_week(resources.database, datetime.now(UTC))
 
 
-def balance_week(database: Database, today: date) -> str:
-    """Balance the full week before `today`. Logs an error for each clinic with an unexplained amount (rule D9)."""
+def balance_week(database: Database, now: datetime) -> str:
+    """Balance the last full week if it is due. Logs an error for each clinic with an unexplained amount (rule D9)."""
     with transaction(database) as tx:
-        balances = balancing.balance_clinics(tx, BalanceFilter(*last_full_week(today)))
+        balances = balancing.balance_if_due(tx, now)
+    if balances is None:
+        return "not due"
     unexplained = {clinic: each for clinic, each in balances.items() if each.unexplained_lines}
     for clinic, each in unexplained.items():
         log.error("balance_unexplained", clinic=clinic, amount=str(each.unexplained), lines=len(each.unexplained_lines))

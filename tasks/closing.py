@@ -8,7 +8,9 @@ from payments.core.month import Month
 from payments.journeys import closing
 from payments.journeys.closing import ClosingError, Snapshot
 from payments.store.db.connection import Database, is_transient, transaction
+from tasks import wire_names
 from tasks.app import app
+from tasks.enqueue import clear_enqueued
 from tasks.resources import get_resources
 
 log = structlog.get_logger()
@@ -17,7 +19,9 @@ log = structlog.get_logger()
 @app.task(name="billing.close_months")
 def close_months(**_future: object) -> str:
     """Close the due months, oldest first. A month that cannot be closed does not stop the others."""
-    database, now = get_resources().database, datetime.now(UTC)
+    resources, now = get_resources(), datetime.now(UTC)
+    database = resources.database
+    clear_enqueued(resources.broker, wire_names.CLOSE_MONTHS)
     with transaction(database) as tx:
         due = closing.due_months(tx, now)
     return "; ".join(_try_close(database, key, now) for key in due) or "nothing due"

@@ -34,7 +34,9 @@ def apply_immediately(**_future: object) -> str:
 @app.task(name="billing.distribute_payments")
 def distribute_payments(**_future: object) -> str:
     """Distribute the companies whose nightly run is due for a time slice. Another message continues with the rest."""
-    batches = list(_distribute_time_slice(get_resources().database))
+    resources = get_resources()
+    clear_enqueued(resources.broker, wire_names.DISTRIBUTE_PAYMENTS)
+    batches = list(_distribute_time_slice(resources.database))
     if batches and batches[-1].last is not None:
         send(wire_names.DISTRIBUTE_PAYMENTS)
     moved = sum(len(each.allocations) for each in batches)

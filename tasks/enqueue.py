@@ -6,6 +6,7 @@ after the commit of the work that the task is to find; a waiting task looks only
 """
 
 import threading
+from collections.abc import Mapping
 
 import redis
 import structlog
@@ -21,8 +22,10 @@ log = structlog.get_logger()
 
 _application = threading.Lock()
 
-WAITING_SECONDS_MAX = 5
-"""After this time a waiting message counts as lost. Beat sends the same tasks at this interval."""
+WAITING_SECONDS_MAX = 30
+"""After this time, by the clock of Redis, a waiting message counts as lost."""
+WAITING_MESSAGES_MAX = 100
+"""Recurring tasks are not sent to a queue in which as many messages wait, because nobody takes them."""
 
 
 def send(task_name: str, **arguments: object) -> None:
@@ -33,13 +36,31 @@ def send(task_name: str, **arguments: object) -> None:
     app.send_task(task_name, kwargs=arguments, ignore_result=True)
 
 
-def enqueue_once(broker: redis.Redis, task_name: str) -> None:
+def enqueue_once(broker: redis.Redis, task_name: str, headers: Mapping[str, object] | None = None) -> None:
     """Enqueue a task unless one is already waiting. Errors of the broker are logged and not raised."""
     try:
         if broker.set(_marker_key(task_name), "waits", nx=True, ex=WAITING_SECONDS_MAX):
-            send(task_name)
+            app.send_task(task_name, ignore_result=True, headers=headers)
     except (redis.RedisError, OperationalError) as error:
         log.info("enqueue_failed", enqueued_task=task_name, error_class=type(error).__name__)
+
+
+def enqueue_recurring(broker: redis.Redis, task_name: str) -> None:
+    """Enqueue a recurring task unless one is already waiting or its queue is long. Errors are logged and not raised.
+
+    A message that waits longer than WAITING_SECONDS_MAX counts as lost, so without the limit of the queue messages
+    would pile up while no worker runs.
+    """
+    queue = app.amqp.router.route({}, task_name)["queue"].name
+    try:
+        waiting = broker.llen(f"{KEY_PREFIX}{queue}")
+    except redis.RedisError as error:
+        log.info("enqueue_failed", enqueued_task=task_name, error_class=type(error).__name__)
+        return
+    if waiting >= WAITING_MESSAGES_MAX:
+        log.warning("recurring_task_not_sent", enqueued_task=task_name, queue=queue, waiting=waiting)
+    else:
+        enqueue_once(broker, task_name, headers={"celery_beat_task": True})
 
 
 def clear_enqueued(broker: redis.Redis, task_name: str) -> None:

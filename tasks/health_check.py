@@ -1,5 +1,6 @@
 """Check that each engine answers, and that each worker takes messages and replies."""
 
+import time
 import urllib.request
 import uuid
 from contextlib import closing
@@ -13,12 +14,18 @@ from config.engines import Engines, running_stack
 from config.settings import Settings
 from payments.store.db.connection import connect, is_reachable
 from payments.store.migrations import is_current
-from tasks import wire_names
+from tasks import recurring, wire_names
 from tasks.app import app, close_app, make_app
-from tasks.feed.heartbeat import HEARTBEAT_SECONDS, has_heartbeat
+from tasks.feed.heartbeat import (
+    HEARTBEAT_SECONDS,
+    SCHEDULER_HEARTBEAT_KEY,
+    SCHEDULER_HEARTBEAT_SECONDS,
+    has_heartbeat,
+)
 from tasks.resources import connect_redis
 
 PING_EXPIRES_SECONDS_MIN = 60
+SCHEDULER_START_SECONDS = 3
 
 
 class ComponentStatus(NamedTuple):
@@ -41,6 +48,7 @@ def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Co
         if statuses[-1].is_up:
             statuses.append(_check_intake(feed))
             statuses += _check_workers(engines, settings, feed, timeout_seconds)
+            statuses.append(_check_scheduler(feed))
     stack = running_stack(settings.home)
     if stack is None:
         return statuses
@@ -73,6 +81,23 @@ def _check_redis(feed: redis.Redis) -> ComponentStatus:
 def _check_intake(feed: redis.Redis) -> ComponentStatus:
     alive = has_heartbeat(feed)
     return ComponentStatus("intake", alive, "reads the feed" if alive else f"no heartbeat for {HEARTBEAT_SECONDS} s")
+
+
+def _check_scheduler(feed: redis.Redis) -> ComponentStatus:
+    """Check that the scheduler runs, and that each recurring task that it sends succeeds.
+
+    A scheduler that has just been started gets a moment to send its first heartbeat.
+    """
+    patient_until = time.monotonic() + SCHEDULER_START_SECONDS
+    while not (is_alive := has_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY)) and time.monotonic() < patient_until:
+        time.sleep(0.1)
+    if not is_alive:
+        detail = f"no heartbeat for {SCHEDULER_HEARTBEAT_SECONDS} s"
+        return ComponentStatus("scheduler", is_up=False, detail=detail)
+    if late := recurring.late(feed):
+        overdue = ", ".join(f"{each.task} for {round(age.total_seconds())} s" for each, age in late.items())
+        return ComponentStatus("scheduler", is_up=False, detail=f"runs, but without success: {overdue}")
+    return ComponentStatus("scheduler", is_up=True, detail="sends the recurring tasks, and they succeed")
 
 
 def _check_workers(

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import structlog
 
 from payments.journeys import retention
+from tasks import wire_names
 from tasks.app import app
+from tasks.enqueue import clear_enqueued
 from tasks.resources import get_resources
 from tasks.table_by_table import change_tables
 
@@ -18,9 +20,10 @@ def create_partitions(**_future: object) -> str:
 
     A table that others keep locked is left for the next run.
     """
-    today = datetime.now(UTC).date()
+    resources, today = get_resources(), datetime.now(UTC).date()
+    clear_enqueued(resources.broker, wire_names.CREATE_PARTITIONS)
     created, blocked = change_tables(
-        get_resources().database, lambda tx, table: retention.create_partitions(tx, table, today)
+        resources.database, lambda tx, table: retention.create_partitions(tx, table, today)
     )
     if blocked:
         log.warning("partitions_postponed", tables=blocked)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 
 from celery.signals import setup_logging
 
@@ -10,6 +11,8 @@ from config.engines import current_engines
 from config.logging import configure_logging
 from config.settings import read_settings
 from tasks.app import make_app
+from tasks.resources import connect_redis
+from workers.runtime.beat_scheduler import SteadyScheduler
 from workers.runtime.config_errors import exit_on_config_error
 
 
@@ -19,9 +22,14 @@ def main() -> int:
     configure_logging(settings, "scheduler")
     # A handler of this signal keeps Celery from configuring the log itself.
     setup_logging.connect(lambda **_: None, weak=False)
-    # Beat stores here when it last sent each task. Without `payments up` the folder may not exist yet.
-    (settings.home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
-    make_app(celery_settings(current_engines(settings), settings)).start(["beat", "--loglevel", settings.log_level])
+    # Without `payments up` the folder may not exist yet.
+    folder = settings.home / "run"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engines = current_engines(settings)
+    app = make_app(celery_settings(engines, settings))
+    feed, broker = connect_redis(engines.redis_url), connect_redis(engines.broker_url)
+    app.conf.beat_scheduler = partial(SteadyScheduler, feed=feed, broker=broker, beat_file=folder / "beat")
+    app.start(["beat", "--loglevel", settings.log_level])
     return 0
 
 

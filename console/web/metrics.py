@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
+import redis
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -16,6 +17,8 @@ from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.dashboard import Gauges, StatusCount
+from tasks import recurring
+from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
 
 
 class Definition(NamedTuple):
@@ -36,6 +39,9 @@ METRICS = {
     "payments_feed_oldest_seconds": Definition(
         "How long the oldest entry has been on the streams, by its id, or since it was seen if the id is no time."
     ),
+    "payments_scheduler_up": Definition("1 if the scheduler has told Redis within 30 seconds that it runs, else 0."),
+    "payments_recurring_task_seconds": Definition("Time since each recurring task last succeeded.", ("task",)),
+    "payments_recurring_tasks_late": Definition("Tasks that have not succeeded for three intervals and a minute."),
     "payments_count": Definition("Payments by status and reason.", ("status", "reason")),
     "payments_retrying": Definition("Payments that wait for a retry."),
     "payments_retries": Definition("Attempts of the last five minutes that scheduled a retry."),
@@ -104,6 +110,7 @@ class _Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield every metric."""
         yield from _of_feed(self._app.feed_figures(self._now))
+        yield from _of_schedule(self._app.feed)
         with self._app.transaction() as tx:
             gauges = dashboard.read_gauges(tx, self._now)
         successful = StatusCount(Status.SUCCESSFUL, None, _SUCCESSFUL.read(self._app, self._now))
@@ -136,6 +143,19 @@ def _of_feed(figures: FeedFigures | None) -> Iterator[Metric]:
     yield _metric("payments_feed_outstanding", figures.stats.pending)
     yield _metric("payments_feed_deleted", figures.stats.deleted)
     yield _metric("payments_feed_oldest_seconds", figures.lag.total_seconds() if figures.lag else 0.0)
+
+
+def _of_schedule(feed: redis.Redis) -> Iterator[Metric]:
+    try:
+        is_up, ages = has_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY), recurring.ages(feed)
+    except redis.RedisError:
+        is_up, ages = False, {}
+    yield _metric("payments_scheduler_up", int(is_up))
+    seconds = _metric("payments_recurring_task_seconds")
+    for task, age in ages.items():
+        seconds.add_metric([task.task], age.total_seconds())
+    yield seconds
+    yield _metric("payments_recurring_tasks_late", sum(age > task.late_after for task, age in ages.items()))
 
 
 def _count_by_status(counts: Iterable[StatusCount]) -> GaugeMetricFamily:

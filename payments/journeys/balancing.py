@@ -2,10 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from payments.contract.payment_log import PaymentLogRow
-from payments.core.balancing import Balance, BalancedLine, LineComparison, reconcile
+from payments.core.balancing import Balance, BalancedLine, LineComparison, last_full_week, reconcile
 from payments.store.db.connection import Transaction
+from payments.store.ledger import job_runs
+from payments.store.ledger.job_runs import Job
 from payments.store.reports import balancing
 from payments.store.reports.balancing import BalanceFilter
 
@@ -32,6 +35,19 @@ def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[str 
     for line in _explained(balancing.compare(tx, balance_filter, with_log=False)):
         balances[line.clinic].add(line)
     return dict(balances)
+
+
+def balance_if_due(tx: Transaction, now: datetime) -> dict[str | None, Balance] | None:
+    """Balance the last full week clinic by clinic, once a night; None if tonight's balance ran or is running.
+
+    Takes an advisory lock until the commit, and stores the day of the run.
+    """
+    day = job_runs.lock_due(tx, Job.BALANCE, now)
+    if day is None:
+        return None
+    balances = balance_clinics(tx, BalanceFilter(*last_full_week(day)))
+    job_runs.record(tx, Job.BALANCE, day, now)
+    return balances
 
 
 def _explained(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:

@@ -384,6 +384,15 @@ VERSIONED = (lines, dead_letters, findings, charges)
 for _table in VERSIONED:
     _versions(_table)
 
+# The day of the last complete run of each job that runs once a day for the whole installation.
+job_runs = Table(
+    "job_runs",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("finished_at", Moment, nullable=False),
+)
+
 # Users of the console.
 
 users = Table(

@@ -1,7 +1,6 @@
 """The Celery configuration: known option names, time limits, routes and expiry."""
 
 import ssl
-from typing import Any
 
 import pytest
 from celery import Celery
@@ -77,8 +76,6 @@ def test_certificate_is_verified_for_a_tls_url():
     assert configuration("redis://h:6380/0")["broker_use_ssl"] is False
 
 
-def test_recurring_message_expires_before_the_next_one():
-    for recurring in RECURRING:
-        entry: dict[str, Any] = recurring.entry()
-
-        assert entry["options"]["expires"] <= entry["schedule"].total_seconds()
+def test_recurring_messages_do_not_expire():
+    """A worker would judge that by its own clock, which may differ from the scheduler's."""
+    assert [each.task for each in RECURRING if {*each.entry()} != {"task", "schedule"}] == []

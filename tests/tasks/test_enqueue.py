@@ -2,13 +2,17 @@
 
 import pytest
 
+from config.schedule import RECURRING
 from tasks import importing, wire_names
 from tasks.adjusting import apply_adjustments
 from tasks.app import TASK_MODULES, app
+from tasks.balancing import balance
+from tasks.closing import close_months
 from tasks.detecting import detect_exceptions
-from tasks.distributing import apply_immediately
+from tasks.distributing import apply_immediately, distribute_payments
 from tasks.enqueue import WAITING_SECONDS_MAX, clear_enqueued, enqueue_once
 from tasks.resources import connect_redis
+from tasks.retention import create_partitions
 from tests.builders.events import event_body, saved_patient, saved_payment
 
 QUEUES = {
@@ -16,6 +20,10 @@ QUEUES = {
     detect_exceptions: "payments:findings",
     apply_immediately: "payments:adjustments",
     apply_adjustments: "payments:adjustments",
+    distribute_payments: "payments:nightly",
+    balance: "payments:nightly",
+    close_months: "payments:nightly",
+    create_partitions: "payments:nightly",
 }
 pytestmark = pytest.mark.usefixtures("worker_process")
 each_task = pytest.mark.parametrize("task", QUEUES, ids=lambda task: task.name)
@@ -23,6 +31,10 @@ each_task = pytest.mark.parametrize("task", QUEUES, ids=lambda task: task.name)
 
 def queue_lengths(resources):
     return {queue: resources.broker.llen(queue) for queue in QUEUES.values()}
+
+
+def test_every_recurring_task_is_tested_here():
+    assert {task.name for task in QUEUES} == {each.task for each in RECURRING}
 
 
 def test_wire_names_are_those_of_the_registered_tasks():
@@ -50,7 +62,7 @@ def test_task_that_has_started_can_be_enqueued_again(resources, task):
 
 
 @each_task
-def test_lost_message_blocks_others_no_longer_than_beats_interval(resources, task):
+def test_lost_message_blocks_others_for_a_limited_time(resources, task):
     enqueue_once(resources.broker, task.name)
     resources.broker.delete(QUEUES[task])
     (marker,) = resources.broker.keys("payments:hint:*")
@@ -65,7 +77,12 @@ def test_waiting_message_of_one_task_does_not_block_another_task(resources):
     for task in QUEUES:
         enqueue_once(resources.broker, task.name)
 
-    assert queue_lengths(resources) == {"payments:imports": 1, "payments:findings": 1, "payments:adjustments": 2}
+    assert queue_lengths(resources) == {
+        "payments:imports": 1,
+        "payments:findings": 1,
+        "payments:adjustments": 2,
+        "payments:nightly": 4,
+    }
 
 
 def test_several_imports_leave_one_message_of_each_task(resources, clinic_id):
@@ -75,7 +92,12 @@ def test_several_imports_leave_one_message_of_each_task(resources, clinic_id):
         resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         importing.import_events(reply_to="no-reply")
 
-    assert queue_lengths(resources) == {"payments:imports": 0, "payments:findings": 0, "payments:adjustments": 1}
+    assert queue_lengths(resources) == {
+        "payments:imports": 0,
+        "payments:findings": 0,
+        "payments:adjustments": 1,
+        "payments:nightly": 0,
+    }
 
 
 def test_unavailable_broker_is_logged_and_raises_nothing(resources, log_entries):

@@ -1,100 +1,183 @@
-"""Clocks that are set back: beat keeps its intervals, and a server's lost time is detected."""
+"""Beat sends each recurring task at its interval, whatever clock it has, and lets nothing pile up."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from celery import Celery
-from celery.beat import PersistentScheduler
+from celery.beat import Scheduler
 
-from config.celery import celery_settings
+from config.celery import QUEUE_NAMES, celery_settings
 from config.engines import Engines
+from config.schedule import RECURRING
 from config.settings import read_settings
+from tasks import enqueue, recurring
+from tasks.app import app, close_app, make_app
+from tasks.enqueue import WAITING_SECONDS_MAX, clear_enqueued, enqueue_once
 from tasks.feed.clocks import ServerClock
+from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
+from tasks.resources import connect_redis
 from workers.runtime.beat_scheduler import SteadyScheduler
 
-HOUR = timedelta(hours=1)
+WAITING_MAX = 6
+HOUR, NOON = timedelta(hours=1), datetime(2026, 6, 10, 12, tzinfo=UTC)
+OFTEN = [each.task for each in RECURRING if each.every == timedelta(seconds=5)]
+SELDOM = [each.task for each in RECURRING if each.every == timedelta(minutes=5)]
 
 
 class Beat:
-    """A beat scheduler with an adjustable clock, and a list of the tasks that it sent."""
+    """A beat scheduler with an adjustable clock, on a real broker whose messages are taken after each second."""
 
-    def __init__(self, scheduler, file, monkeypatch):
-        self.now = datetime(2026, 6, 10, 15, tzinfo=UTC)
-        self.sent = []
+    def __init__(self, redis_url, tmp_path, monkeypatch):
+        self.now, self.feed = NOON, connect_redis(redis_url)
+        engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", redis_url)
+        self.broker = connect_redis(engines.broker_url)
+        self.beat_file = tmp_path / "beat"
         monkeypatch.setattr("celery.schedules.schedule.now", lambda _: self.now)
-        app = Celery("beat", set_as_current=False)
-        app.conf.result_expires = None
-        app.conf.beat_schedule = {
-            "often": {"task": "often", "schedule": timedelta(seconds=5)},
-            "seldom": {"task": "seldom", "schedule": timedelta(minutes=30)},
-        }
-        self.scheduler = scheduler(app, schedule_filename=str(file))
-        self.scheduler.producer = None
-        self.scheduler.apply_entry = lambda entry, producer: self.sent.append(entry.name)
+        make_app(celery_settings(engines, read_settings({})))
+        self.restart()
 
-    def advance(self, seconds):
-        """Advance the clock second by second, and return the tasks that were sent."""
-        before = len(self.sent)
+    def restart(self):
+        """Start a scheduler that knows nothing of the one before."""
+        self.scheduler = SteadyScheduler(app, feed=self.feed, broker=self.broker, beat_file=self.beat_file)
+        self.scheduler.producer = None
+
+    def advance(self, seconds, *, worker_runs=True):
+        """Advance the clock second by second, and return the names of the tasks that a worker took meanwhile."""
+        taken = []
         for _ in range(seconds):
             self.now += timedelta(seconds=1)
             while self.scheduler.tick() <= 0:
                 pass
-        return self.sent[before:]
+            taken += self.take() if worker_runs else []
+        return taken
+
+    def take(self):
+        """Take all messages as a worker does, and return their tasks. A message that could expire is an error."""
+        headers = []
+        for queue in QUEUE_NAMES:
+            while message := self.broker.rpop(f"payments:{queue}"):
+                headers.append(json.loads(message)["headers"])
+                clear_enqueued(self.broker, headers[-1]["task"])
+        assert [each["task"] for each in headers if each["expires"] is not None] == []
+        assert all(each["celery_beat_task"] for each in headers)
+        return [each["task"] for each in headers]
+
+    def forget_waiting_messages(self):
+        """Let the markers of waiting messages expire, as Redis does after a while."""
+        for key in self.broker.keys("payments:hint:*"):
+            assert 0 < self.broker.ttl(key) <= WAITING_SECONDS_MAX
+            self.broker.delete(key)
+
+    def waiting(self):
+        return {queue: self.broker.llen(f"payments:{queue}") for queue in QUEUE_NAMES}
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Return a function that starts a beat scheduler. A later one continues the schedule file of the earlier one."""
-    started = []
-
-    def start(scheduler=SteadyScheduler):
-        started.append(Beat(scheduler, tmp_path / "beat", monkeypatch))
-        return started[-1]
-
-    yield start
-    for beat in started:
-        beat.scheduler._store.close()
+def beat(redis_url, tmp_path, monkeypatch):
+    """A beat scheduler on an empty broker and feed."""
+    beat = Beat(redis_url, tmp_path, monkeypatch)
+    with beat.feed, beat.broker:
+        yield beat
+        close_app()
+        beat.feed.flushdb()
+        beat.broker.flushdb()
 
 
-def test_beat_sends_tasks_at_their_intervals(start):
-    beat = start()
+def test_every_task_is_sent_at_once_by_a_scheduler_that_has_just_started(beat):
+    """A scheduler that is redeployed daily, or each minute, still sends the nightly tasks."""
+    everything = sorted(each.task for each in RECURRING)
 
-    assert beat.advance(16) == ["often"] * 3
-    assert beat.advance(1_800).count("seldom") == 1
+    for _ in range(3):
+        assert sorted(beat.advance(1)) == everything
+        beat.restart()
 
 
-def test_beat_keeps_its_intervals_when_the_clock_is_set_back(start):
-    beat = start()
+def test_beat_sends_tasks_at_their_intervals(beat):
+    beat.advance(1)
+
+    assert sorted(beat.advance(15)) == sorted(OFTEN * 3)
+    taken = beat.advance(600)
+    assert {taken.count(each) for each in SELDOM} == {2}
+
+
+@pytest.mark.parametrize("step", [-HOUR, timedelta(seconds=-6), timedelta(seconds=6), HOUR], ids=str)
+def test_beat_keeps_its_intervals_when_the_clock_is_set(beat, step):
+    beat.advance(1)
+    beat.now += step
+    beat.advance(5)
+
+    assert sorted(beat.advance(15)) == sorted(OFTEN * 3)
+
+
+def test_scheduler_of_celery_stops_when_the_clock_is_set_back(beat):
+    plain = Scheduler(app)
+    plain.producer, sent = None, []
+    plain.apply_entry = lambda entry, producer: sent.append(entry.name)
+    beat.scheduler = plain
     beat.advance(16)
-    beat.now -= HOUR
+    before, beat.now = len(sent), beat.now - HOUR
+    beat.advance(600)
 
-    assert beat.advance(16) == ["often"] * 3
-    assert beat.advance(1_800).count("seldom") == 1
-
-
-def test_beat_keeps_its_intervals_when_it_starts_after_a_clock_correction(start):
-    before = start()
-    before.advance(16)
-    before.scheduler.close()
-
-    after = start()
-    after.now -= HOUR
-
-    assert after.advance(16) == ["often"] * 3
+    assert (before > 0, len(sent)) == (True, before)
 
 
-def test_scheduler_of_celery_stops_when_the_clock_is_set_back(start):
-    beat = start(PersistentScheduler)
-    beat.advance(16)
-    beat.now -= HOUR
+def test_one_message_of_each_task_waits_while_no_worker_runs(beat):
+    beat.advance(20, worker_runs=False)
 
-    assert beat.advance(600) == []
+    assert sorted(beat.take()) == sorted(each.task for each in RECURRING)
 
 
-def test_configuration_names_the_steady_scheduler():
-    settings = celery_settings(Engines.named("postgresql+psycopg:///d", "redis://h"), read_settings({}))
+def test_messages_do_not_pile_up_while_no_worker_runs_for_days(beat, monkeypatch):
+    monkeypatch.setattr(enqueue, "WAITING_MESSAGES_MAX", WAITING_MAX)
+    for _ in range(3 * WAITING_MAX):
+        beat.forget_waiting_messages()
+        beat.advance(5, worker_runs=False)
 
-    assert settings["beat_scheduler"] == f"{SteadyScheduler.__module__}:{SteadyScheduler.__qualname__}"
+    assert {queue: count for queue, count in beat.waiting().items() if count > WAITING_MAX} == {}
+    assert beat.take()
+    assert set(OFTEN) <= set(beat.advance(10))
+
+
+def test_task_that_an_import_enqueued_is_not_sent_again(beat):
+    beat.advance(1)
+    enqueue_once(beat.broker, OFTEN[0], headers={"celery_beat_task": True})
+    beat.advance(6, worker_runs=False)
+
+    assert beat.take().count(OFTEN[0]) == 1
+
+
+def test_scheduler_shows_that_it_runs(beat):
+    assert not has_heartbeat(beat.feed, SCHEDULER_HEARTBEAT_KEY)
+    beat.advance(1)
+
+    assert has_heartbeat(beat.feed, SCHEDULER_HEARTBEAT_KEY)
+    assert beat.beat_file.exists()
+
+
+def test_scheduler_outlives_an_outage_of_redis(beat):
+    beat.scheduler._broker = beat.scheduler._feed = connect_redis("redis://127.0.0.1:1")
+    assert beat.advance(6) == []
+    beat.scheduler._broker, beat.scheduler._feed = beat.broker, beat.feed
+
+    assert sorted(beat.advance(5)) == sorted(OFTEN)
+
+
+def test_tasks_without_success_are_late_after_three_intervals(beat):
+    def wait(seconds):  # instead of waiting, shorten what Redis has left to keep
+        for key in beat.feed.keys("payments:succeeded:*"):
+            beat.feed.expire(key, beat.feed.ttl(key) - seconds)
+
+    assert recurring.ages(beat.feed) == {}
+    beat.advance(1)
+    assert recurring.late(beat.feed) == {}
+    wait(80)
+    assert sorted(each.task for each in recurring.late(beat.feed)) == sorted(OFTEN)
+    recurring.record_success(beat.feed, OFTEN[0])
+    recurring.record_success(beat.feed, "canary.sing")
+    beat.advance(5)
+    assert sorted(each.task for each in recurring.late(beat.feed)) == sorted(OFTEN[1:])
+    wait(4_000)
+    assert len(recurring.late(beat.feed)) >= len(RECURRING) - 1
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 
-from celery.signals import setup_logging, worker_process_shutdown
+import redis
+import structlog
+from celery import Task
+from celery.signals import setup_logging, task_success, worker_process_shutdown
 
 from config.celery import celery_settings
 from config.engines import current_engines
 from config.logging import configure_logging
 from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
-from tasks import resources
+from tasks import recurring, resources
 from tasks.app import make_app
 from tasks.resources import WorkerName
 from workers.runtime.watchdog import start_watchdog
+
+log = structlog.get_logger(__name__)
 
 
 def run_worker(
@@ -23,6 +28,7 @@ def run_worker(
     # A handler of this signal keeps Celery from configuring the log itself.
     setup_logging.connect(lambda **_: None, weak=False)
     worker_process_shutdown.connect(lambda **_: resources.close(), weak=False)
+    task_success.connect(_record_success, weak=False)
     engines = current_engines(settings)
     resources.configure(settings, engines, name, keyring)
     app = make_app(celery_settings(engines, settings))
@@ -35,3 +41,11 @@ def run_worker(
         ]
     )
     return 0
+
+
+def _record_success(sender: Task, **_signal: object) -> None:
+    """Record the success of a recurring task. A handler of Celery's signal `task_success`."""
+    try:
+        recurring.record_success(resources.get_resources().feed, sender.name)
+    except redis.RedisError as error:
+        log.info("success_not_recorded", succeeded_task=sender.name, error_class=type(error).__name__)

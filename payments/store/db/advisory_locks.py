@@ -20,6 +20,7 @@ class AdvisoryLock(IntEnum):
     MONTH_STATES = 7_250_005  # per company: changing the state of its months
     MONTH_ROWS = 7_250_006  # per company: a close waits for transactions that add a row to company_months
     DEAD_LETTER_RETRY = 7_250_007  # evaluating requeued dead letters again
+    NIGHTLY_BALANCE = 7_250_008
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:

@@ -11,7 +11,10 @@ from fastapi import FastAPI
 from httpx import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from config.schedule import RECURRING
 from console.web.metrics import METRICS, CachedGauge
+from tasks import recurring
+from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, send_heartbeat
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_payment
 from tests.console.web.conftest import METRICS_TOKEN
@@ -53,6 +56,24 @@ def test_held_payment_counts_as_retrying_and_as_retry(anonymous_client: Client, 
 
     for name in ("payments_retries", "payments_retrying"):
         assert after[name][()] - before[name][()] == 1, name
+
+
+def test_scheduler_and_late_tasks_are_measured(anonymous_client: Client, site: FastAPI) -> None:
+    feed, (first, second, *_) = site.state.console.feed, RECURRING
+    assert scrape(anonymous_client)["payments_scheduler_up"] == {(): 0}
+
+    send_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY, 30)
+    for task in (first.task, second.task):
+        recurring.record_success(feed, task)
+    key = recurring.key(second.task)
+    feed.expire(key, feed.ttl(key) - 80)  # as if it had succeeded 80 s ago
+    measured = scrape(anonymous_client)
+    feed.flushdb()
+
+    assert measured["payments_scheduler_up"] == {(): 1}
+    ages = measured["payments_recurring_task_seconds"]
+    assert ages[first.task,] < 60 < ages[second.task,]
+    assert measured["payments_recurring_tasks_late"] == {(): 1}
 
 
 def test_cached_gauge_lives_100_times_its_query(site: FastAPI) -> None:

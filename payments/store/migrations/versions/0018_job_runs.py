@@ -1,0 +1,16 @@
+"""Record when a job of the whole installation last ran, so that no file of the scheduler decides whether it is due."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "job_runs",
+        sa.Column("job", sa.Text, primary_key=True),
+        sa.Column("day", sa.Date, nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
+    )

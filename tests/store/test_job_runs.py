@@ -1,0 +1,92 @@
+"""Nightly jobs are due by what PostgreSQL recorded: once a night, whoever asks, and once after missed nights."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from threading import Barrier
+
+import pytest
+from sqlalchemy import text
+
+from payments.store.db.connection import Database, Transaction, transaction
+from payments.store.ledger import job_runs
+from payments.store.ledger.job_runs import Job
+
+# Two o'clock of June 10 at UTC-12, where a night begins last.
+BEGINS = datetime(2026, 6, 10, 14, tzinfo=UTC)
+TENTH = date(2026, 6, 10)
+
+
+def run(tx: Transaction, now: datetime) -> date | None:
+    """Run the job if it is due, and return the day for which it ran."""
+    day = job_runs.lock_due(tx, Job.BALANCE, now)
+    if day:
+        job_runs.record(tx, Job.BALANCE, day, now)
+    return day
+
+
+@pytest.fixture
+def committed(database: Database) -> Database:
+    """A database in which no job has run; each test commits."""
+    with transaction(database) as tx:
+        tx.execute(text("DELETE FROM job_runs"))
+    return database
+
+
+def test_job_that_never_ran_is_due_immediately(tx: Transaction) -> None:
+    assert run(tx, BEGINS - timedelta(hours=1)) == TENTH - timedelta(days=1)
+    assert run(tx, BEGINS - timedelta(hours=1)) is None
+
+
+@pytest.mark.parametrize(
+    ("later", "day"),
+    [
+        (timedelta(minutes=5), None),
+        (timedelta(hours=23, minutes=59), None),
+        (timedelta(days=1), date(2026, 6, 11)),
+        (timedelta(days=9), date(2026, 6, 19)),
+        (timedelta(hours=-1), None),
+        (timedelta(days=-40), None),
+    ],
+    ids=["5 min later", "end of the day", "next night", "nine nights missed", "clock back", "clock far back"],
+)
+def test_job_runs_once_a_night_and_once_after_missed_nights(
+    tx: Transaction, later: timedelta, day: date | None
+) -> None:
+    assert run(tx, BEGINS) == TENTH
+
+    assert run(tx, BEGINS + later) == day
+    assert run(tx, BEGINS + later) is None
+
+
+@pytest.mark.parametrize("minutes", range(0, 1_440, 45))
+def test_scheduler_that_restarts_at_any_time_neither_skips_nor_repeats_a_night(tx: Transaction, minutes: int) -> None:
+    """A scheduler is restarted once a day at this time, and asks every five hours otherwise."""
+    start = BEGINS + timedelta(minutes=minutes)
+    asked = sorted(start + timedelta(days=day, hours=hour) for day in range(6) for hour in (0, 0.01, 5, 10, 15, 20))
+
+    days = [day for day in (run(tx, each) for each in asked) if day]
+
+    assert days == [TENTH + timedelta(days=number) for number in range(len(days))]
+    assert len(days) >= 6
+
+
+def test_interrupted_run_is_repeated(committed: Database) -> None:
+    with committed.connect() as tx:  # as a worker that is killed: it never commits
+        assert run(tx, BEGINS) == TENTH
+
+    with transaction(committed) as tx:
+        assert run(tx, BEGINS) == TENTH
+
+
+def test_of_several_workers_one_runs_the_job(committed: Database) -> None:
+    together = Barrier(3)
+
+    def ask() -> date | None:
+        with transaction(committed) as tx:
+            together.wait()
+            return run(tx, BEGINS)
+
+    with ThreadPoolExecutor(3) as pool:
+        days = [each.result() for each in [pool.submit(ask) for _ in range(3)]]
+
+    assert sorted(days, key=str) == [TENTH, None, None]
