@@ -131,8 +131,8 @@ def replay_synthea(
     count = _send(at, chain(export.patients(), export.payments()))
     _print_count(count, at)
     print_line(
-        f"{export.payment_count:,} payments with a total of {export.payments_total:,.2f} from {len(export.clinics):,} "
-        f"clinics of company {export.company_id}. Clinics newly set up: {created:,}."
+        f"{plural(export.payment_count, 'payment')} with a total of {export.payments_total:,.2f} from "
+        f"{plural(len(export.clinics), 'clinic')} of company {export.company_id}. Clinics newly set up: {created:,}."
     )
 
 

@@ -58,7 +58,12 @@ def create_templates() -> Environment:
     environment.filters["refund_problem"] = wording.refund_problem
     environment.filters |= {"balancing_notes": wording.balancing_notes}
     environment.globals |= {"cells": cells}
-    environment.globals |= {"parameters_of": parameters_of, "url": url, "statics": static_urls()}
+    environment.globals |= {
+        "parameters_of": parameters_of,
+        "is_filtered": is_filtered,
+        "url": url,
+        "statics": static_urls(),
+    }
     environment.globals |= {"no_timezone_chosen": wording.no_timezone_chosen}
     environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}
     return environment
@@ -169,6 +174,12 @@ def format_age(span: timedelta) -> str:
         if seconds >= unit:
             return f"{seconds // unit:,} {name}"
     return f"{seconds} s"
+
+
+def is_filtered(report: Report, chosen: Any) -> bool:
+    """Return whether a report's filter leaves rows out; a form sends its empty fields too, which do not."""
+    described = parameters_of(report.parameters or type(chosen)).values()
+    return any(getattr(chosen, each.name) not in {None, each.default} for each in described if each.name != "group_by")
 
 
 def url(path: str, **query: object) -> str:

@@ -1,0 +1,71 @@
+"""What an empty list says: that nothing matches the filter, with a way to clear it, or that there is nothing yet."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from config.engines import Engines
+from config.settings import read_settings
+from console.web.app import create_app
+from payments.access import authentication
+from payments.access.authentication import Password
+from payments.access.rights import Role, User
+from payments.store.db.connection import transaction
+from tests.builders.events import NOW
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, served
+from tests.engines import scratch_database
+
+LISTS = {
+    "claims-feed": ("No payments yet.", "since=&until=&status=&reason=&clinic=&find=&amount=&as_of="),
+    "payment-log": ("No payments in Billing yet.", "since=&until=&clinic=&patient=&method=&kind=&user=&group_by="),
+    "exceptions": ("No open exceptions.", "reason=&case=&clinic=&patient=&since=&until=&status=open&as_of="),
+}
+
+
+@pytest.fixture(scope="module")
+def empty_console(
+    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
+    """The browser of an administrator of a console without payments."""
+    home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("empty"))})
+    with scratch_database(postgres_url, empty_ledger) as url:
+        app = create_app(home, Engines.named(url, redis_url))
+        with transaction(app.state.console.database) as tx:
+            authentication.add_user(tx, User("ann", Role.ADMIN), Password(PASSWORD, CHEAP), NOW, "tests")
+        with served(app) as address, client_at(address) as client:
+            assert send_login(client, "ann", PASSWORD).status_code == 303
+            yield Browser(client, "ann")
+        app.state.console.database.dispose()
+        app.state.console.feed.close()
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_list_without_a_filter_says_that_there_is_nothing_yet(empty_console: Browser, page: str) -> None:
+    nothing_yet, empty_form = LISTS[page]
+
+    for query in ("", f"?{empty_form}"):
+        text = empty_console.client.get(f"/{page}{query}").text
+        assert nothing_yet in text
+        assert "No matching" not in text
+        assert "Widen the dates" not in text
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_list_with_dates_suggests_wider_dates(empty_console: Browser, page: str) -> None:
+    for query in ("since=2026-06-01", "until=2026-06-30", "since=2026-06-01&clinic=north"):
+        text = empty_console.client.get(f"/{page}?{query}").text
+        assert f'Widen the dates, or <a href="/{page}">clear the filter</a>.' in text
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_list_with_another_filter_suggests_to_clear_it(empty_console: Browser, page: str) -> None:
+    text = empty_console.client.get(f"/{page}?clinic=north").text
+
+    assert f'<a href="/{page}">Clear the filter</a>.' in text
+    assert "Widen the dates" not in text
+
+
+def test_grouped_log_without_payments_says_so(empty_console: Browser) -> None:
+    text = empty_console.client.get("/payment-log?group_by=method").text
+
+    assert "No payments in Billing yet." in text
