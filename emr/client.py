@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthorizationError
 from redis.retry import Retry
 
-from emr.errors import FeedRefusedError, FeedUnreachableError
+from emr.errors import FeedError, FeedRefusedError, FeedUnreachableError
 from payments.contract.event import ChargeSaved, Event, PatientSaved, PaymentDeleted, PaymentSaved
 from payments.contract.money import dollars
 from payments.contract.partial_event import read_partial_event
@@ -25,6 +25,9 @@ from payments.contract.stream_partition import stream_for
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
+
+__all__ = ["FeedError", "FeedRefusedError", "FeedUnreachableError", "PaymentFeed", "Publishable", "Sign", "SigningKey"]
+__all__ += ["CHUNK_EVENTS", "STREAM_DEFAULT", "body_of", "event_id_for"]
 
 STREAM_DEFAULT = "emr:payments"
 SOCKET_TIMEOUT_SECONDS = 15
