@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from bench import generated_events
 from bench.importing import ResourceUsage, frozen
-from bench.testbed import READY, Testbed, libpq_url, our_processes
-from config.urls import with_database
+from bench.testbed import READY, Testbed, our_processes
+from config.database_urls import libpq_url, with_database
 from payments.journeys import reporting
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
 from payments.store.db.connection import Transaction, connect, transaction

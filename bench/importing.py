@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from bench import generated_events
 from bench.processes import cpu_seconds, every_process, serving
-from bench.testbed import Testbed, libpq_url, our_processes, running, signal_group
+from bench.testbed import Testbed, our_processes, running, signal_group
+from config.database_urls import libpq_url
 
 WARM_UP = 2_000
 

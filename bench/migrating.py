@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from alembic import command
 
-from bench.testbed import libpq_url
+from config.database_urls import libpq_url
 from devstack.engines import embedded_postgres
 from payments.journeys import retention
 from payments.store.db.connection import Transaction, connect, transaction

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import growth
-from bench.testbed import Testbed, WrongResultError, libpq_url, running, start_testbed, wait_for
+from bench.testbed import Testbed, WrongResultError, running, start_testbed, wait_for
+from config.database_urls import libpq_url
 from payments.access import authentication
 from payments.access.authentication import Password
 from payments.access.rights import Role, User

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.testbed import libpq_url
+from config.database_urls import libpq_url
 from devstack.engines import embedded_postgres
 
 ROWS, PATIENTS, LINES_A_MONTH = 900_000, 90_000, 10**9

@@ -15,9 +15,9 @@ import redis
 from sqlalchemy import text
 
 from bench import generated_events
+from config.database_urls import libpq_url, with_database
 from config.engines import Engines
 from config.settings import Settings, read_settings
-from config.urls import with_database
 from devstack.child_process import Child, has_ended, spawn, stop
 from devstack.embedded_postgres import MEMORY
 from devstack.engines import embedded_engines, embedded_postgres
@@ -170,11 +170,6 @@ def wait_for(is_done: Callable[[], object], what: str, patience_seconds: int = P
 def signal_group(leader: int, number: int) -> None:
     """Send a signal to a process and its descendants."""
     os.killpg(leader, number)
-
-
-def libpq_url(database_url: str) -> str:
-    """Return the URL in the form of libpq."""
-    return database_url.replace("postgresql+psycopg://", "postgresql://")
 
 
 _ONCE = (

@@ -9,9 +9,9 @@ import ssl
 from kombu.entity import Exchange, Queue
 
 from config.engines import Engines
+from config.redis_urls import to_kombu_url
 from config.schedule import beat_schedule
 from config.settings import Settings
-from config.urls import to_kombu_url
 
 IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY = "imports", "findings", "adjustments", "nightly"
 QUEUE_NAMES = (IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY)

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from config.redis_urls import default_broker_url
 from config.settings import Settings
-from config.urls import default_broker_url
 
 
 class NotRunningError(Exception):
@@ -18,6 +18,10 @@ class NotRunningError(Exception):
         super().__init__(
             f"nothing is running in {home}; start it with `payments up`, or set DATABASE_URL and REDIS_URL"
         )
+
+
+class UnreachableEngineError(Exception):
+    """An engine does not answer now. The message is one line and names the setting."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,15 @@ class Engines:
         return cls(database_url, redis_url, broker_url or default_broker_url(redis_url))
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that pass these engines to a child process."""
+        """Return the environment variables that pass these engines to a child process.
+
+        A derived broker URL is left empty, so that the child's errors name the setting that it is derived from.
+        """
+        is_derived = self.broker_url == default_broker_url(self.redis_url)
         return {
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
-            "CELERY_BROKER_URL": self.broker_url,
+            "CELERY_BROKER_URL": "" if is_derived else self.broker_url,
         }
 
 

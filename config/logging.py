@@ -9,7 +9,9 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from config.settings import LogFormat, Settings
+from config.service_links import SWITCH_OFF
+from config.setting_types import LogFormat
+from config.settings import Settings
 from config.tracebacks import render_as_text, summarize_errors
 
 # The password between `//user:` and `@` of a URL, anywhere in a text.
@@ -55,6 +57,7 @@ def configure_logging(settings: Settings, process_name: str, stream: TextIO | No
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
     for name in _VERBOSE_AT_INFO:
         logging.getLogger(name).setLevel(logging.WARNING)
+    warn_of_service_links(settings)
 
 
 def log_warnings_only(stream: TextIO) -> None:
@@ -64,6 +67,14 @@ def log_warnings_only(stream: TextIO) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(stream),
     )
+
+
+def warn_of_service_links(settings: Settings) -> None:
+    """Log which variables were ignored because Kubernetes added them, and how to switch them off."""
+    if settings.service_links:
+        structlog.get_logger(__name__).warning(
+            "service_links_ignored", variables=", ".join(settings.service_links), hint=SWITCH_OFF
+        )
 
 
 def _log_uncaught_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -5,22 +5,34 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     model_validator,
 )
 
 from config.durations import Duration, Durations, parse_durations
+from config.service_links import is_service_link
+from config.setting_types import (
+    DatabaseUrl,
+    LogFormat,
+    LogLevel,
+    Name,
+    Names,
+    PathName,
+    Port,
+    RedisUrl,
+    WebAddress,
+    default_home,
+)
 from config.tracing import is_tracing_installed
-from config.urls import normalize_database_url, normalize_redis_url, normalize_web_address
 from payments.core.timezone import DEFAULT_TIMEZONE, check_timezone
 
 _PREFIX = "PAYMENTS_"
@@ -30,36 +42,12 @@ _UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 class SettingsError(Exception):
     """A setting is misspelt or invalid. The message is one line and names the variable."""
 
+    exit_status = 2
+
 
 def _variable(field: str) -> str:
     name = field.upper()
     return name if name in _UNPREFIXED else _PREFIX + name
-
-
-def _split_list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _default_home() -> Path:
-    """`.payments/` in the checkout that holds this file, or in the current directory when installed elsewhere."""
-    checkout = Path(__file__).resolve().parent.parent
-    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".payments"
-
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-DatabaseUrl = Annotated[str, BeforeValidator(normalize_database_url)]
-RedisUrl = Annotated[str, BeforeValidator(normalize_redis_url)]
-Names = Annotated[
-    tuple[Name, ...], BeforeValidator(lambda value: _split_list(value) if isinstance(value, str) else value)
-]
-PathName = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())]
-WebAddress = Annotated[str, BeforeValidator(normalize_web_address)]
-LogFormat = Literal["json", "columns"]
-LogLevel = Annotated[
-    Literal["debug", "info", "warning", "error"],
-    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
-]
 
 
 class Settings(BaseModel):
@@ -71,14 +59,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_variable, use_attribute_docstrings=True)
 
     database_url: DatabaseUrl | None = Field(None, repr=False)
-    """PostgreSQL 15 or newer, for example `postgresql://billing@db:5432/payments?sslmode=verify-full`. When it is
-    unset, `payments up` starts an embedded server."""
+    """PostgreSQL 15 or newer, for example `postgresql://billing@db:5432/payments?sslmode=verify-full`, with a database
+    in UTF-8. When it is unset, `payments up` starts an embedded server."""
     redis_url: RedisUrl | None = Field(None, repr=False)
     """Redis 6.2 or newer, or Valkey, for example `redis://redis:6379/0`. The event stream is in the database that the
     URL names. When it is unset, `payments up` starts an embedded server."""
     celery_broker_url: RedisUrl | None = Field(None, repr=False)
     """Redis database of the Celery broker. When it is unset, the broker uses the database after that of `REDIS_URL`."""
-    home: PathName = Field(default_factory=_default_home)
+    home: PathName = Field(default_factory=default_home)
     """Directory for the data of the embedded engines, logs and run files. One stack runs per directory."""
     stream: Name = "emr:payments"
     """Redis stream that the EMR publishes to."""
@@ -147,6 +135,18 @@ class Settings(BaseModel):
     log_level: LogLevel = "info"
     """Lowest level that is logged."""
 
+    _service_links: tuple[str, ...] = PrivateAttr(())
+
+    def model_post_init(self, context: object) -> None:
+        """Take the names of ignored service links from the context of the validation."""
+        if isinstance(context, dict):
+            self._service_links = context["service_links"]
+
+    @property
+    def service_links(self) -> tuple[str, ...]:
+        """Names of the variables that are ignored because Kubernetes added them for a service."""
+        return self._service_links
+
     @model_validator(mode="after")
     def _check_flower_login(self) -> Self:
         if (self.flower_user is None) != (self.flower_password is None):
@@ -190,14 +190,17 @@ _FILE = "_FILE"
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings from an environment. An empty variable counts as unset, as in Compose files and shells.
 
-    Raises SettingsError if a setting is misspelt or invalid.
+    Variables that Kubernetes adds for its services are ignored. Raises SettingsError if a setting is misspelt or
+    invalid.
     """
+    links = sorted(name for name, value in environ.items() if name.startswith(_PREFIX) and is_service_link(name, value))
+    environ = {name: value for name, value in environ.items() if name not in links}
     _reject_misspelt(environ)
     given = _read_secret_files(environ) | {
         name: environ[name].strip() for name in VARIABLES if environ.get(name, "").strip()
     }
     try:
-        return Settings.model_validate(given)
+        return Settings.model_validate(given, context={"service_links": tuple(links)})
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
 
@@ -242,9 +245,6 @@ def _one_line(error: ValidationError) -> str:
     expected = first["msg"].replace("Input should be", "expected")
     if first["type"] == "int_parsing":
         expected = "expected a whole number"
-    # The validators of URLs do not quote their input. Other settings are not secret, except passwords and tokens.
-    return (
-        f"{name}: {expected}"
-        if "PASSWORD" in name or "TOKEN" in name
-        else f"{name}: {expected}, not {first['input']!r}"
-    )
+    # Any URL may hold a password.
+    may_be_quoted = not any(word in name for word in ("URL", "PASSWORD", "TOKEN"))
+    return f"{name}: {expected}, not {first['input']!r}" if may_be_quoted else f"{name}: {expected}"

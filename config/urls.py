@@ -1,100 +1,164 @@
-"""Validate, normalize and derive the URLs of the engines."""
+"""Split the URL of an engine strictly, and write it so that every client reads the same from it.
 
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+urllib, libpq, SQLAlchemy, redis-py and kombu disagree about characters that are not percent-encoded: urllib ends the
+host at a `#`, `?` or `/` in a password and would connect to another server; libpq ends a password at its first `@`. So
+a URL in which they could differ is refused, and every other is written with its parts percent-encoded.
 
-_DATABASE_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
-_REDIS_SCHEMES = ("redis", "rediss", "unix")
-_FIXED_OPTIONS = {"protocol": "2", "decode_responses": "no"}
-"""Options that change the form of the client's answers, with the values that the code relies on."""
+No error quotes the URL, because a part of a password can be anywhere in a URL that is written wrongly.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+_SHAPE = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?]*)(?P<path>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
+)
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HOST = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>.*))?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
+_PORT_MAX = 65_535
+_ENCODE = "in a user name or password, percent-encode it: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
+
+Host = tuple[str, int | None]
+"""A host's name or address, and its port if the URL gives one."""
 
 
-def normalize_database_url(url: str) -> str:
-    """Return the URL with the installed driver, psycopg. Raises ValueError if the scheme is not PostgreSQL's."""
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in _DATABASE_SCHEMES:
-        raise ValueError("expected a URL that starts with postgresql:// (or postgres://, postgresql+psycopg://)")
-    return f"postgresql+psycopg://{rest}"
+@dataclass(frozen=True)
+class EngineUrl:
+    """The parts of a URL, percent-decoded."""
+
+    scheme: str
+    user: str
+    password: str = field(repr=False)
+    hosts: tuple[Host, ...]
+    path: str
+    options: Mapping[str, str] = field(repr=False)
 
 
-def normalize_redis_url(url: str) -> str:
-    """Return the URL unchanged if it is valid.
+def split_engine_url(text: str, schemes: Sequence[str], expected: str) -> EngineUrl:
+    """Split a URL whose scheme is one of `schemes`; `expected` says which, as in "redis:// or unix://".
 
-    Raises ValueError if the scheme is not one of Redis, the database is not a number, or an option has a value that the
-    code does not support.
+    Raises ValueError, which quotes nothing of the text, unless every client would read the same from the URL.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in _REDIS_SCHEMES or not (parts.netloc or parts.path):
-        raise ValueError("expected a URL that starts with redis://, rediss:// or unix://")
-    if not _database_number(url).isdigit():
-        raise ValueError("expected a database number at the end of the URL, such as redis://host:6379/0")
-    options = dict(parse_qsl(parts.query))
-    if "socket_timeout" in options and not _exceeds_one_second(options["socket_timeout"]):
-        raise ValueError("socket_timeout: expected more than 1 second, because reading an idle feed takes that long")
-    for name, value in _FIXED_OPTIONS.items():
-        if options.get(name, value).lower() != value:
-            raise ValueError(f"{name}: remove it from the URL; other values are not supported")
-    return url
+    if text[:1] in {'"', "'", "`"}:
+        raise ValueError("remove the quotes around the URL")
+    if not (match := _SHAPE.fullmatch(text)) or match["scheme"].lower() not in schemes:
+        raise ValueError(f"expected a URL that starts with {expected}")
+    if any(each.isspace() or not each.isprintable() for each in text):
+        raise ValueError("the URL has a space, line break or control character in it; a space in a password is %20")
+    if "#" in text:
+        raise ValueError(f"the URL has a # in it; {_ENCODE}")
+    authority, path, query = match["authority"], match["path"], match["query"] or ""
+    if "@" in path + query:
+        raise ValueError(f"the URL has a / or ? before an @; {_ENCODE}")
+    credentials, _, hosts = authority.rpartition("@")
+    user, _, password = credentials.partition(":")
+    return EngineUrl(
+        match["scheme"].lower(),
+        _decode(user),
+        _decode(password),
+        tuple(_split_host(host) for host in hosts.split(",")) if hosts else (),
+        _decode(path),
+        _split_options(query),
+    )
+
+
+def join_engine_url(scheme: str, url: EngineUrl, hosts: Sequence[Host], path: str, options: Mapping[str, str]) -> str:
+    """Return the URL of these parts and of the credentials of `url`, percent-encoded."""
+    authority = _encode_credentials(url) + ",".join(map(_join_host, hosts))
+    query = "&".join(f"{name}={quote(value, safe='/,')}" for name, value in options.items())
+    return f"{scheme}://{authority}{quote(path)}" + (f"?{query}" if query else "")
+
+
+def port_number(text: str) -> int:
+    """Return the port. Raises ValueError, which does not quote the text."""
+    if not re.fullmatch(r"[0-9]+", text):
+        raise ValueError(f"the port is not a number; {_ENCODE}")
+    if not 1 <= int(text[:9]) <= _PORT_MAX:
+        raise ValueError(f"the port is not a number from 1 to {_PORT_MAX}")
+    return int(text)
+
+
+def check_host(name: str) -> str:
+    """Return a host's name or address. Raises ValueError, which does not quote it, if no host can have this name."""
+    if not (_HOST_NAME.fullmatch(name) or _is_ipv6(name)):
+        raise ValueError("the host is missing, or has a character that is not allowed in a host's name")
+    return name
+
+
+def only_known(options: Mapping[str, str], known: Mapping[str, object], hints: Mapping[str, str]) -> None:
+    """Raise ValueError, which names the first option that is not known, with its hint if there is one."""
+    for name in options:
+        if name not in known:
+            raise ValueError(f"{name}: {hints.get(name, 'there is no such option; remove it from the URL')}")
 
 
 def normalize_web_address(url: str) -> str:
     """Return a web address without a trailing slash. Raises ValueError if it is invalid or contains credentials."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in url:
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid or parts.query or parts.fragment or "@" in url:
         raise ValueError("expected an address such as https://payments.example.org, without a name or password")
     return url.rstrip("/")
 
 
-def default_broker_url(redis_url: str) -> str:
-    """Return the URL of the Redis database after the feed's, on the same server."""
-    return with_redis_database(redis_url, int(_database_number(redis_url)) + 1)
+def _split_host(text: str) -> Host:
+    if (match := _HOST.fullmatch(text)) is None:
+        raise ValueError(f"expected host:port, with an IPv6 address in brackets; {_ENCODE}")
+    port = port_number(match["port"]) if match["port"] else None
+    if match["v6"] is None:
+        name = _decode(match["name"])
+        # libpq takes the folder of a socket here, percent-encoded.
+        return (name if name.startswith("/") else check_host(name)), port
+    if not _is_ipv6(match["v6"]):
+        raise ValueError("expected an IPv6 address without a zone in the brackets")
+    return match["v6"], port
 
 
-def to_kombu_url(redis_url: str) -> str:
-    """Return the URL in kombu's form, which differs for unix sockets."""
-    parts = urlsplit(redis_url)
-    if parts.scheme != "unix":
-        return redis_url
-    return _unsplit(parts._replace(scheme="redis+socket", query=f"virtual_host={_database_number(redis_url)}"))
-
-
-def with_redis_database(redis_url: str, database: int) -> str:
-    """Return the URL with another database number."""
-    parts = urlsplit(redis_url)
-    query = dict(parse_qsl(parts.query))
-    if parts.scheme == "unix":
-        return _unsplit(parts._replace(query=urlencode(query | {"db": str(database)})))
-    return _unsplit(parts._replace(path=f"/{database}"))
-
-
-def with_database(database_url: str, name: str) -> str:
-    """Return the URL with another database name."""
-    return _unsplit(urlsplit(database_url)._replace(path=f"/{name}"))
-
-
-def without_password(url: str) -> str:
-    """Return the URL with three stars in place of the password, for printing."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    credentials, _, host = parts.netloc.rpartition("@")
-    return _unsplit(parts._replace(netloc=f"{credentials.partition(':')[0]}:***@{host}"))
-
-
-def _unsplit(parts: SplitResult) -> str:
-    # geturl() drops the two slashes of a URL without a host, such as that of a unix socket.
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.scheme}://{parts.netloc}{parts.path}{query}"
-
-
-def _exceeds_one_second(seconds: str) -> bool:
+def _is_ipv6(text: str) -> bool:
     try:
-        return float(seconds) > 1
+        IPv6Address(text)
     except ValueError:
         return False
+    return "%" not in text  # the clients disagree about the zone of an address
 
 
-def _database_number(redis_url: str) -> str:
-    parts = urlsplit(redis_url)
-    if parts.scheme == "unix":
-        return dict(parse_qsl(parts.query)).get("db", "0")
-    return parts.path.strip("/") or "0"
+def _join_host(host: Host) -> str:
+    name, port = host
+    return (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
+
+
+def _split_options(query: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        if not _OPTION_NAME.fullmatch(name) or not value:
+            raise ValueError(f"expected name=value after the ?; {_ENCODE}")
+        if name in found:
+            raise ValueError(f"{name}: give it once")
+        found[name] = _decode(value)
+    return found
+
+
+def _decode(text: str) -> str:
+    if _BARE_PERCENT.search(text):
+        raise ValueError("the URL has a % that is not followed by two hexadecimal digits; write % as %25")
+    try:
+        decoded = unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        raise ValueError("the URL has percent-encoded bytes that are not UTF-8") from None
+    if "\0" in decoded:
+        raise ValueError("the URL has a null byte, %00, in it")
+    return decoded
+
+
+def _encode_credentials(url: EngineUrl) -> str:
+    password = f":{quote(url.password, safe='')}" if url.password else ""
+    return f"{quote(url.user, safe='')}{password}@" if url.user or password else ""

@@ -27,6 +27,7 @@ def sentence(error: BaseException) -> str | None:
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError
     from payments.journeys.requeueing import MoreThanConfirmedError
+    from payments.store.db.connection import UnsuitableDatabaseError
 
     usage_errors = (
         MoreThanConfirmedError,
@@ -36,18 +37,36 @@ def sentence(error: BaseException) -> str | None:
         ClosingError,
         UserError,
     )
-    anticipated = (CommandError, SettingsError, NotRunningError, FeedError, ExportError, *usage_errors)
+    engine_errors = (SettingsError, NotRunningError, FeedError, UnsuitableDatabaseError)
+    anticipated = (CommandError, ExportError, *engine_errors, *usage_errors)
     if isinstance(error, anticipated):
         return str(error)
     return _describe_postgres(error) or _describe_redis(error) or _describe_file(error)
 
 
+def engine_setting(error: BaseException) -> str | None:
+    """Return the setting that names the engine of an error, if the engine is down or refuses its URL or its user."""
+    from redis.exceptions import RedisError
+
+    from emr.errors import FeedError
+    from payments.store.db.connection import UnsuitableDatabaseError, is_transient
+    from payments.store.db.suitability import is_refusal
+
+    if isinstance(error, RedisError | FeedError):
+        return "REDIS_URL"
+    is_database = isinstance(error, UnsuitableDatabaseError) or is_transient(error) or is_refusal(error)
+    return "DATABASE_URL" if is_database else None
+
+
 def _describe_postgres(error: BaseException) -> str | None:
     from payments.store.db.connection import is_transient
+    from payments.store.db.suitability import first_line, is_refusal
 
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlstate", None) in _SCHEMA_STATES:
         return SCHEMA_OUT_OF_DATE
+    if is_refusal(error):
+        return f"PostgreSQL refuses: {first_line(cause)}"
     if is_transient(error):
         return f"PostgreSQL does not answer: {_first_line(cause or error)}"
     return f"PostgreSQL error: {_first_line(cause)}" if cause else None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from config.settings import LogFormat
+from config.setting_types import LogFormat
 
 _FILE_BYTES_MAX = 5_000_000
 _LINE_BYTES_MAX = 64_000

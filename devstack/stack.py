@@ -4,16 +4,15 @@ import functools
 import os
 import sys
 
-import psycopg
-import redis
 import structlog
 from rich.console import Console
 from rich.table import Table
 
-from config.engines import Engines, RunningStack, remove_running_stack, write_running_stack
+from config.database_urls import describe_database
+from config.engines import Engines, RunningStack, UnreachableEngineError, remove_running_stack, write_running_stack
 from config.logging import configure_logging, resolve_log_format
+from config.redis_urls import describe_redis
 from config.settings import Settings, SettingsError, read_settings
-from config.urls import without_password
 from devstack.child_output import ChildOutput
 from devstack.child_process import Child
 from devstack.embedded_postgres import prepare_postgres
@@ -32,14 +31,13 @@ SERVICES = ("intake", "importer", "backoffice", "scheduler", "flower", "console"
 
 # Longer than a Celery worker's soft shutdown, shorter than the half minute that init systems usually grant.
 _GRACE_SECONDS = 15.0
-_CONNECT_TIMEOUT_SECONDS = 5
 _MODULES = {"console": "console.web.serve"}
 
 
 def main(settings: Settings) -> int:
     """Run the whole stack in the foreground until a signal stops it, and return the exit status.
 
-    Raises SettingsError if the file of signing keys is invalid.
+    Raises SettingsError if the file of signing keys is invalid, or an engine refuses its URL.
     """
     configure_logging(settings, "up")
     read_keyring(settings)  # report an invalid file of keys before a process starts
@@ -50,7 +48,7 @@ def main(settings: Settings) -> int:
             reserved_port("PAYMENTS_CONSOLE_PORT", settings.console_port),
         ):
             _run(settings)
-    except (HomeInUseError, PortTakenError, EngineError) as error:
+    except (HomeInUseError, PortTakenError, EngineError, UnreachableEngineError) as error:
         sys.stderr.write(f"payments up: {error}\n")
         return 1
     return 0
@@ -80,6 +78,7 @@ def _run(settings: Settings) -> None:
             if supervisor.stopping:
                 return
             raise
+        _warn_of_losses(engines)
         upgrade_schema(engines.database_url, settings)
         running = _running(settings, engines)
         supervisor.on_exit(functools.partial(remove_running_stack, settings.home))
@@ -91,21 +90,28 @@ def _run(settings: Settings) -> None:
 
 
 def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
-    """Start the engines that no URL names, and return all engines when they answer. Raises EngineError."""
+    """Start the engines that no URL names, and return all engines when they answer.
+
+    Raises EngineError, and for an engine that a URL names SettingsError or UnreachableEngineError.
+    """
+    from tasks.engine_check import require_broker, require_database, require_feed  # noqa: PLC0415 - slow to load
+
     database_url, redis_url = settings.database_url, settings.redis_url
     if database_url is None:
         postgres = prepare_postgres(settings.home)
         supervisor.on_exit(postgres.remove_socket_folder)
         database_url = _start(postgres, supervisor)
     else:
-        _check_postgres(database_url)
+        require_database(settings, database_url)
     if redis_url is None:
         valkey = prepare_valkey(settings.home)
         supervisor.on_exit(reserve_port(valkey.port).close)
         redis_url = _start(valkey, supervisor)
     else:
-        _check_redis(redis_url)
-    return Engines.named(database_url, redis_url, settings.celery_broker_url)
+        require_feed(settings, redis_url)
+    engines = Engines.named(database_url, redis_url, settings.celery_broker_url)
+    require_broker(settings, engines.broker_url)
+    return engines
 
 
 def _start(engine: Engine, supervisor: Supervisor) -> str:
@@ -114,22 +120,12 @@ def _start(engine: Engine, supervisor: Supervisor) -> str:
     return engine.url
 
 
-def _check_postgres(url: str) -> None:
-    try:
-        psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=_CONNECT_TIMEOUT_SECONDS).close()
-    except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise EngineError(f"DATABASE_URL: {without_password(url)} does not answer: {reason}") from None
+def _warn_of_losses(engines: Engines) -> None:
+    """Write to the standard error how the engines may lose payments."""
+    from tasks.engine_check import durability_warnings  # noqa: PLC0415 - slow to load
 
-
-def _check_redis(url: str) -> None:
-    try:
-        with redis.Redis.from_url(
-            url, socket_timeout=_CONNECT_TIMEOUT_SECONDS, socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS
-        ) as client:
-            client.ping()
-    except (redis.RedisError, OSError) as error:
-        raise EngineError(f"REDIS_URL: {without_password(url)} does not answer: {error}") from None
+    for warning in durability_warnings(engines):
+        sys.stderr.write(f"payments up: warning: {warning}\n")
 
 
 def _running(settings: Settings, engines: Engines) -> RunningStack:
@@ -145,8 +141,8 @@ def _running(settings: Settings, engines: Engines) -> RunningStack:
 def _show(running: RunningStack) -> None:
     """Show the addresses: as a table on a terminal, otherwise as one log event."""
     addresses = {
-        "PostgreSQL": without_password(running.engines.database_url),
-        "Redis or Valkey": without_password(running.engines.redis_url),
+        "PostgreSQL": describe_database(running.engines.database_url),
+        "Redis or Valkey": describe_redis(running.engines.redis_url),
         "Console": running.console_url,
         "Flower": running.flower_url,
         "Logs": running.log_folder,
@@ -166,4 +162,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(read_settings(os.environ)))
     except SettingsError as error:
-        sys.exit(f"payments up: {error}")
+        sys.stderr.write(f"payments up: {error}\n")
+        sys.exit(error.exit_status)

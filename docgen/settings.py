@@ -15,6 +15,39 @@ empty variable counts as unset. Durations are written `30s`, `15m`, `2h` or `1d`
 Variables that may hold a password can be read from a file: add `_FILE` to the name and set it to the path of the file.
 They are {secrets}.
 
+## URLs of PostgreSQL and Redis
+
+`DATABASE_URL`, `REDIS_URL` and `CELERY_BROKER_URL` are read strictly, because the programs that use them disagree
+about characters that are not percent-encoded. In a user name or password, write `#` as `%23`, `/` as `%2F`, `?` as
+`%3F`, `%` as `%25`, `@` as `%40` and a space as `%20`. For any password:
+
+    python3 -c 'import getpass, urllib.parse as u; print(u.quote(getpass.getpass(), safe=""))'
+
+- `DATABASE_URL` takes the options of libpq, for example `sslmode`, `sslrootcert`, `connect_timeout` and `options`,
+  and no others. The tables are in the schema `public`. Several hosts are written
+  `postgresql://billing@db1:5432,db2:5432/payments?target_session_attrs=read-write`.
+- `REDIS_URL` and `CELERY_BROKER_URL` begin with `redis://`, `rediss://` (TLS) or `unix:///`. They take `db`,
+  `socket_timeout` (more than 1), `socket_connect_timeout`, `health_check_interval` and `client_name`. With
+  `rediss://` they also take `ssl_cert_reqs`, `ssl_check_hostname`, `ssl_ca_certs`, `ssl_ca_path`, `ssl_ca_data`,
+  `ssl_certfile`, `ssl_keyfile` and `ssl_password`.
+- IPv6 addresses stand in brackets: `redis://[fd00::1]:6379/0`.
+
+No error, log or page shows a password. A service exits with status 78 if a setting is invalid, or if an engine
+refuses its URL at the start (password, database, encoding, rights); `payments up` and an invalid setting of any
+`payments` command give 2. If an engine does not answer, services wait for it; `workers.migrate` and `payments`
+commands exit with 1.
+
+## Variables of other programs
+
+- Kubernetes adds variables for each service of a namespace (`PAYMENTS_CONSOLE_PORT=tcp://10.0.0.1:8000` for a service
+  called `payments-console`). They are ignored with a warning. To switch them off, set `enableServiceLinks: false` in
+  the pod's specification.
+- Variables from which Celery and Flower would take options (`CELERY_...`, `FLOWER_...`, `BROKER_URL`) have no effect.
+  The only exceptions are `CELERY_BROKER_URL` and `FLOWER_UNAUTHENTICATED_API=true`, which allows Flower without a
+  login.
+
+## All settings
+
 """
 
 

@@ -38,6 +38,9 @@ CHUNK_BYTES = 4 * 1024 * 1024
 _STATE_CODE = re.compile("[A-Z]{3,} ")
 _EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
 
+# urllib ends the host at a `#`, `/` or `?` in a password, and redis-py would connect to another server.
+_UNAMBIGUOUS = re.compile(r"[a-z]+://[^/?#]*([/?][^#@]*)?")
+
 Entry = tuple[str, dict[str, bytes | str]]
 """A stream name and the fields of an entry on it."""
 Publishable = Event | Mapping[str, object] | bytes
@@ -204,6 +207,11 @@ class PaymentFeed:
 
 
 def _connection_to(url: str) -> redis.Redis:
+    unreadable = ValueError(
+        "not a Redis URL such as redis://user:password@host:6379/0, with #, / and ? percent-encoded in the password"
+    )
+    if not _UNAMBIGUOUS.fullmatch(url):
+        raise unreadable
     try:
         return redis.Redis.from_url(
             url,
@@ -217,7 +225,7 @@ def _connection_to(url: str) -> redis.Redis:
         )
     except ValueError:
         # The message of redis-py may quote part of a password that is not percent-encoded.
-        raise ValueError("not a Redis URL such as redis://user:password@host:6379/0") from None
+        raise unreadable from None
 
 
 def _server_name(connection: redis.Redis) -> str:

@@ -1,5 +1,6 @@
 """The Celery application, and the base class of every task. Importing it configures nothing."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,11 @@ TASK_MODULES = (
     "tasks.retention",
     "tasks.health",
 )
+
+_PREFIX = "CELERY_"
+# Celery's command line reads these without its prefix, and other programs use some of the names.
+_UNPREFIXED = ("APP", "BROKER_URL", "CONFIG_MODULE", "LOADER", "RESULT_BACKEND", "SKIP_CHECKS")
+_SETTING = "CELERY_BROKER_URL"
 
 
 class TaskFailedError(Exception):
@@ -55,14 +61,37 @@ class GuardedTask(Task):
             structlog.contextvars.clear_contextvars()
 
 
-app = Celery("payments", task_cls=GuardedTask, set_as_current=False, include=TASK_MODULES)
+class ConfiguredCelery(Celery):
+    """A Celery application whose broker is the configured one.
+
+    Celery itself prefers the environment's CELERY_BROKER_URL, in the form in which it was typed.
+    """
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        """Return a connection for a consumer."""
+        return super().connection_for_read(url or self.conf["broker_url"], **options)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        """Return a connection for a producer."""
+        return super().connection_for_write(url or self.conf["broker_url"], **options)
+
+    def connection(self, hostname: str | None = None, *arguments: Any, **options: Any) -> Any:
+        """Return a connection. Flower uses this one."""
+        return super().connection(hostname or self.conf["broker_url"], *arguments, **options)
+
+
+app = ConfiguredCelery(
+    "payments", loader="celery.loaders.app:AppLoader", task_cls=GuardedTask, set_as_current=False, include=TASK_MODULES
+)
 
 
 def make_app(celery_settings: Mapping[str, object]) -> Celery:
     """Configure the application for this process, import every task module and return the application.
 
-    A process that sends messages with it calls `close_app` at the end.
+    It removes Celery's own variables from the environment, which would change the configuration. A process that sends
+    messages with it calls `close_app` at the end.
     """
+    _remove_variables_of_celery()
     # Connections that an earlier configuration opened would keep using that configuration's broker.
     close_app()
     app.conf.update(celery_settings)
@@ -75,4 +104,11 @@ def close_app() -> None:
     # `Celery.close` forgets the pool of its connections, which stay open in kombu's pools.
     pools.reset()  # type: ignore[no-untyped-call]  # kombu has no type annotations
     app.close()
-    vars(app).pop("amqp", None)
+    app.__dict__.pop("amqp", None)
+
+
+def _remove_variables_of_celery() -> None:
+    # The setting stays, because a process may read its settings again.
+    found = [name for name in os.environ if name in _UNPREFIXED or (name.startswith(_PREFIX) and name != _SETTING)]
+    for name in found:
+        del os.environ[name]

@@ -20,7 +20,8 @@ from psycopg import sql
 from psycopg._preparing import PrepareManager
 from sqlalchemy import event
 
-from config.urls import normalize_database_url, with_database, with_redis_database
+from config.database_urls import normalize_database_url, with_database
+from config.redis_urls import with_redis_database
 from devstack.engines import embedded_postgres, embedded_valkey
 from payments.store.db.connection import Database, Transaction, connect
 from payments.store.migrations import upgrade

@@ -10,6 +10,7 @@ import structlog
 from config.engines import current_engines
 from config.logging import configure_logging
 from config.settings import read_settings
+from tasks.engine_check import require_engines
 from tasks.feed.dispatcher import Dispatcher
 from workers.runtime.config_errors import exit_on_config_error
 
@@ -20,7 +21,9 @@ def main() -> int:
     """Run the dispatcher until SIGTERM or SIGINT. Raises SettingsError, NotRunningError."""
     settings = read_settings(os.environ)
     configure_logging(settings, "intake")
-    with closing(Dispatcher(settings, current_engines(settings))) as dispatcher:
+    engines = current_engines(settings)
+    require_engines(settings, engines)
+    with closing(Dispatcher(settings, engines)) as dispatcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: dispatcher.stopping.set())
         log.info("intake_started", stream=settings.stream, streams=settings.streams)

@@ -11,7 +11,10 @@ from workers.runtime.schema import upgrade_schema
 
 
 def main(environ: Mapping[str, str]) -> None:
-    """Upgrade the database of DATABASE_URL, whose user must own its tables. Raises SettingsError, NotRunningError."""
+    """Upgrade the database of DATABASE_URL, whose user must own its tables.
+
+    Raises SettingsError, NotRunningError, UnreachableEngineError.
+    """
     settings = read_settings(environ)
     configure_logging(settings, "migrate")
     upgrade_schema(settings.database_url or current_engines(settings).database_url, settings)

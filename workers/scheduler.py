@@ -11,6 +11,7 @@ from config.engines import current_engines
 from config.logging import configure_logging
 from config.settings import read_settings
 from tasks.app import make_app
+from tasks.engine_check import require_engines
 from tasks.resources import connect_redis
 from workers.runtime.beat_scheduler import SteadyScheduler
 from workers.runtime.config_errors import exit_on_config_error
@@ -26,6 +27,7 @@ def main() -> int:
     folder = settings.home / "run"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     engines = current_engines(settings)
+    require_engines(settings, engines, database=False)
     app = make_app(celery_settings(engines, settings))
     feed, broker = connect_redis(engines.redis_url), connect_redis(engines.broker_url)
     app.conf.beat_scheduler = partial(SteadyScheduler, feed=feed, broker=broker, beat_file=folder / "beat")

@@ -169,9 +169,13 @@ def _help_hint(error: typer.TyperException) -> str:
 
 
 def _describe(error: Exception) -> str:
-    from console.errors import sentence
+    from console.errors import engine_setting, sentence
 
-    return sentence(error) or f"unexpected {type(error).__name__}: {error} (--traceback before the command shows where)"
+    if description := sentence(error):
+        setting = engine_setting(error)
+        is_set = setting and (os.environ.get(setting) or os.environ.get(f"{setting}_FILE"))
+        return f"{setting}: {description}" if is_set else description
+    return f"unexpected {type(error).__name__}: {error} (--traceback before the command shows where)"
 
 
 def _discard_stdout() -> None:

@@ -30,10 +30,12 @@ class Installation(NamedTuple):
 def current_installation() -> Installation:
     """Read the environment. Raises SettingsError for an invalid setting and NotRunningError without running engines."""
     from config.engines import current_engines
+    from config.logging import warn_of_service_links
     from config.settings import read_settings
 
     _log_warnings_only()
     settings = read_settings(os.environ)
+    warn_of_service_links(settings)
     return Installation(settings, current_engines(settings))
 
 

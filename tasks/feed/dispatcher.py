@@ -70,7 +70,7 @@ class Dispatcher:
 
     def run(self) -> None:
         """Run cycles until `stopping` is set. On Redis or broker errors, wait 1 s and continue."""
-        self.streams.ensure_groups()
+        self._recreate_groups()
         while not self.stopping.is_set():
             try:
                 self.run_cycle()
@@ -150,7 +150,7 @@ class Dispatcher:
             send(wire_names.IMPORT_EVENTS, reply_to=request.reply_to, **streams, **trace)
 
     def _recreate_groups(self) -> None:
-        """Recreate the consumer groups, in case the feed was emptied."""
+        """Create the consumer groups unless they exist: at the start, and in case the feed was emptied."""
         try:
             self.streams.ensure_groups()
         except redis.RedisError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from config.urls import with_redis_database
+from config.redis_urls import with_redis_database
 from tests.acceptance.stack import Stack
 
 # The feed's database on the server of REDIS_URL; the broker uses the next one. Both are emptied.

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.urls import with_redis_database
+from config.redis_urls import with_redis_database
 from tests.acceptance import commands
 
 PAYMENTS = str(Path(sys.executable).with_name("payments"))

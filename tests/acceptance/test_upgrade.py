@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config.urls import with_redis_database
+from config.redis_urls import with_redis_database
 from tests.acceptance.events import ALL_TYPES, Event, patient, payment
 from tests.acceptance.next_version import ARGUMENT, NEWER, NextVersion
 from tests.acceptance.stack import Row, Stack

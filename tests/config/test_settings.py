@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from config.settings import VARIABLES, SettingsError, read_settings
-from config.urls import default_broker_url, to_kombu_url, with_database, with_redis_database, without_password
 
 
 def test_empty_environment_means_embedded_engines_and_documented_defaults():
@@ -112,33 +111,3 @@ def test_addresses_default_to_the_ports_and_can_name_a_proxy():
 
 def test_every_field_has_a_variable():
     assert {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "PAYMENTS_HOME", "PAYMENTS_STREAM"} <= set(VARIABLES)
-
-
-@pytest.mark.parametrize(
-    ("url", "printed"),
-    [
-        ("redis://:secret@127.0.0.1:6379/0", "redis://:***@127.0.0.1:6379/0"),
-        ("postgresql+psycopg://u:se%40cret@/d?host=/tmp/s", "postgresql+psycopg://u:***@/d?host=/tmp/s"),
-        ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
-    ],
-)
-def test_url_is_printed_without_its_password(url, printed):
-    assert without_password(url) == printed
-
-
-@pytest.mark.parametrize(
-    ("feed", "broker"),
-    [
-        ("redis://h:6379", "redis://h:6379/1"),
-        ("rediss://u:p@h:6380/4?ssl_cert_reqs=required", "rediss://u:p@h:6380/5?ssl_cert_reqs=required"),
-        ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=3"),
-    ],
-)
-def test_broker_defaults_to_the_database_after_the_feeds(feed, broker):
-    assert default_broker_url(feed) == broker
-
-
-def test_rewritten_url_keeps_its_unix_socket():
-    assert to_kombu_url("unix:///run/redis.sock?db=3") == "redis+socket:///run/redis.sock?virtual_host=3"
-    assert with_redis_database("redis://:p@h/0", 9) == "redis://:p@h/9"
-    assert with_database("postgresql+psycopg:///d?host=/tmp/s", "e") == "postgresql+psycopg:///e?host=/tmp/s"

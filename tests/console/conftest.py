@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import redis
 
-from config.urls import default_broker_url
+from config.redis_urls import default_broker_url
 from console.cli import main
 from payments.access.authentication import HashCost
 from payments.store.db import connection

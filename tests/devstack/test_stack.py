@@ -59,7 +59,7 @@ def test_unavailable_engine_is_reported_without_its_password(tmp_path, capsys):
     assert stack.main(settings_in(tmp_path, **nowhere)) == 1
 
     message = capsys.readouterr().err
-    assert message.startswith("payments up: DATABASE_URL: postgresql+psycopg://u:***@127.0.0.1:")
+    assert message.startswith("payments up: DATABASE_URL: postgresql://u:***@127.0.0.1:")
     assert "secret" not in message
 
 

@@ -168,7 +168,8 @@ def test_redis_rejection_differs_from_an_outage_and_quotes_no_event(
 
 
 def test_unreadable_url_is_rejected_without_quoting_it() -> None:
-    for url in ("redis://emr:s3c/ret@host:6379", "amqp://emr:s3cret@host"):
+    mistakes = ("s3c/ret@host:6379", "6380/s3cret@host:6379", "6380?s3cret@host", "6380#s3cret@host:6379/0")
+    for url in (*(f"redis://:{mistake}" for mistake in mistakes), "amqp://emr:s3cret@host"):
         with pytest.raises(ValueError, match="not a Redis URL") as raised:
             PaymentFeed(url)
         assert "s3c" not in str(raised.value)

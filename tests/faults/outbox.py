@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from config.urls import with_database
+from config.database_urls import with_database
 from emr.client import PaymentFeed
 from emr.outbox import Relay, create_table, waiting, write
 from tests.faults.processes import until

@@ -11,7 +11,7 @@ import time
 import psycopg
 import pytest
 
-from config.urls import with_redis_database
+from config.redis_urls import with_redis_database
 from tasks.resources import connect_redis
 from tests.faults.plain_celery import make_app
 from tests.faults.processes import until

@@ -11,6 +11,7 @@ import pytest
 import redis
 from sqlalchemy import text
 
+from config.database_urls import libpq_url
 from devstack.engines import embedded_postgres, embedded_valkey
 from devstack.postgres_binaries import postgres_program
 from payments.core.month import Month
@@ -85,10 +86,6 @@ def copy_append_only_file(feed, source, target):
 def program(name, *arguments):
     done = subprocess.run([postgres_program(name), *arguments], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def libpq_url(url):
-    return url.replace("+psycopg", "", 1)
 
 
 @pytest.mark.acceptance

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from config.celery import fail_fast
 from config.engines import Engines
-from config.urls import default_broker_url
+from config.redis_urls import default_broker_url
 from emr.client import PaymentFeed
 from emr.errors import FeedUnreachableError
 from payments.store.db.connection import connect, is_reachable

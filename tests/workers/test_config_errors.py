@@ -1,44 +1,10 @@
 """A misconfigured process exits with one line and with the status that prevents a restart."""
 
-import os
-import runpy
-from importlib.util import find_spec
-from typing import NamedTuple
-
 import pytest
 
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 
 PROCESSES = ("intake", "importer", "backoffice", "scheduler", "flower", "migrate")
-
-
-class Exit(NamedTuple):
-    """The exit status of a process and its output."""
-
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run_module(tmp_path, monkeypatch, capfd):
-    """Return a function that runs a module like `python -m`, in this process, with only the given settings."""
-    for name in os.environ:
-        if name.startswith("PAYMENTS_") or name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PAYMENTS_HOME", str(tmp_path))
-
-    def run_module(module, **settings):
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as exit_info:
-            runpy.run_path(find_spec(module).origin, run_name="__main__")
-        # Python prints a text and exits with status 1.
-        message = exit_info.value.code if isinstance(exit_info.value.code, str) else ""
-        out, err = capfd.readouterr()
-        return Exit(1, out, message) if message else Exit(exit_info.value.code, out, err)
-
-    return run_module
 
 
 @pytest.mark.parametrize("name", [*(f"workers.{each}" for each in PROCESSES), "console.web.serve"])

@@ -14,6 +14,7 @@ from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
 from tasks import recurring, resources
 from tasks.app import make_app
+from tasks.engine_check import require_engines
 from tasks.resources import WorkerName
 from workers.runtime.watchdog import start_watchdog
 
@@ -23,13 +24,14 @@ log = structlog.get_logger(__name__)
 def run_worker(
     name: WorkerName, queues: Sequence[str], settings: Settings, *, processes: int, keyring: Keyring = NO_KEYS
 ) -> int:
-    """Run a worker in the foreground until a signal stops it. Raises NotRunningError."""
+    """Run a worker in the foreground until a signal stops it. Raises SettingsError, NotRunningError."""
     configure_logging(settings, name)
     # A handler of this signal keeps Celery from configuring the log itself.
     setup_logging.connect(lambda **_: None, weak=False)
     worker_process_shutdown.connect(lambda **_: resources.close(), weak=False)
     task_success.connect(_record_success, weak=False)
     engines = current_engines(settings)
+    require_engines(settings, engines)
     resources.configure(settings, engines, name, keyring)
     app = make_app(celery_settings(engines, settings))
     start_watchdog(engines.broker_url, queues)

@@ -1,10 +1,10 @@
-"""Exit on a configuration error with one line and a status that tells supervisors not to restart the process."""
+"""Exit with one line: on a configuration error with a status that tells supervisors not to restart the process."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from config.engines import NotRunningError
+from config.engines import NotRunningError, UnreachableEngineError
 from config.settings import SettingsError
 
 EXIT_MISCONFIGURED = 78
@@ -13,9 +13,16 @@ EXIT_MISCONFIGURED = 78
 
 @contextmanager
 def exit_on_config_error(name: str) -> Iterator[None]:
-    """Run the block of the process `name`. On SettingsError or NotRunningError, print one line and exit."""
+    """Run the block of the process `name`. On an anticipated error, print one line and exit.
+
+    The status is 78 for SettingsError and NotRunningError. It is 1 for UnreachableEngineError, because a restart may
+    succeed.
+    """
     try:
         yield
+    except UnreachableEngineError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        raise SystemExit(1) from None
     except (SettingsError, NotRunningError) as error:
         sys.stderr.write(f"{name}: {error}\n")
         raise SystemExit(EXIT_MISCONFIGURED) from None

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 Database = Engine
@@ -31,6 +31,19 @@ _CONFLICT_STATES = ("40001", "40P01")
 """SQLSTATE codes of a serialization failure and of a deadlock."""
 
 
+_CONNECT_ARGS: dict[str, str | int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "tcp_user_timeout": 15_000,
+    "client_encoding": "utf8",
+}
+"""Arguments of each connection, unless the URL has an option of the same name."""
+
+
+class UnsuitableDatabaseError(Exception):
+    """The server refuses the URL, or the database cannot be used as it is. The message says what to change."""
+
+
 class ConcurrentWriteError(Exception):
     """Another worker created the same line first, or a migration changed a table. The transaction can be repeated."""
 
@@ -49,7 +62,9 @@ def connect(
     because a person may read a report for as long as they like. Processes that only look up single rows set
     `allow_seqscan` to False.
     """
-    options = [f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC", _KEEPALIVES]
+    given = make_url(database_url).query
+    # Of two values for one parameter, PostgreSQL takes the last.
+    options = [*_as_list(given.get("options")), f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC", _KEEPALIVES]
     if idle_in_transaction_seconds is not None:
         options.append(f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s")
     if not allow_seqscan:
@@ -64,14 +79,36 @@ def connect(
         hide_parameters=True,
         connect_args={
             "application_name": application_name,
-            "connect_timeout": 5,
             "options": " ".join(options),
-            "keepalives_idle": 10,
-            "tcp_user_timeout": 15_000,
+            **{name: given.get(name, value) for name, value in _CONNECT_ARGS.items()},
         },
     )
+    require_utf8(engine)
     event.listen(engine, "connect", _send_arrays_in_binary)
     return engine
+
+
+def require_utf8(engine: Engine) -> None:
+    """Let every new connection of this engine raise UnsuitableDatabaseError if its database is not in UTF-8.
+
+    It costs no query, because PostgreSQL tells its encoding when a session starts.
+    """
+    # First of all listeners: SQLAlchemy's own one fails on text from a database in SQL_ASCII.
+    event.listen(engine, "connect", _check_encoding, insert=True)
+
+
+def _check_encoding(connection: Any, _record: object) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in {"UTF8", None}:  # a connection pooler may not tell it
+        name = connection.info.dbname
+        connection.close()
+        raise UnsuitableDatabaseError(
+            f"the database {name} has the encoding {encoding}; create it with ENCODING 'UTF8' TEMPLATE template0"
+        )
+
+
+def _as_list(value: str | tuple[str, ...] | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _send_arrays_in_binary(connection: Any, _record: object) -> None:

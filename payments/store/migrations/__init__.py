@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine
 
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
+from payments.store.db.connection import require_utf8
 
 _PARTITION = re.compile(r"_(default|before|\d{4}_\d{2})$")
 
@@ -25,9 +26,11 @@ def upgrade(database_url: str) -> None:
     """Apply all pending migrations in one transaction.
 
     It does nothing if the schema is current, or newer because a later version has migrated it. Locks: the advisory
-    lock MIGRATION, so that concurrent calls run one after the other.
+    lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError unless the database
+    is in UTF-8.
     """
-    engine = create_engine(database_url, hide_parameters=True)
+    engine = create_engine(database_url, hide_parameters=True, connect_args={"client_encoding": "utf8"})
+    require_utf8(engine)
     try:
         with engine.begin() as connection:
             acquire(connection, AdvisoryLock.MIGRATION)

@@ -95,7 +95,7 @@ def test_command_without_stack_says_how_to_start_it(unconfigured_terminal: Termi
 def test_unknown_setting_is_named(unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYMENTS_FLOWER_PROT", "1")
 
-    assert "PAYMENTS_FLOWER_PROT: there is no such setting" in error_of(unconfigured_terminal, "wait", status=1)
+    assert "PAYMENTS_FLOWER_PROT: there is no such setting" in error_of(unconfigured_terminal, "wait", status=2)
 
 
 def test_missing_file_or_folder_is_named(terminal: Terminal, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_unreachable_postgres_is_reported_without_password(
 
     result = error_of(unconfigured_terminal, "report claims-feed", status=1)
 
-    assert "PostgreSQL does not answer" in result
+    assert result.startswith("payments: DATABASE_URL: PostgreSQL does not answer: ")
     assert "secret" not in result
 
 
@@ -128,7 +128,8 @@ def test_unreachable_redis_is_reported(terminal: Terminal, tmp_path: Path, monke
     monkeypatch.setenv("REDIS_URL", NOWHERE)
     (tmp_path / "events.jsonl").write_text("{}\n")
 
-    assert "127.0.0.1:1, database 0" in error_of(terminal, f"emr publish {tmp_path}/events.jsonl", status=1)
+    published = error_of(terminal, f"emr publish {tmp_path}/events.jsonl", status=1)
+    assert published.startswith("payments: REDIS_URL: Redis at 127.0.0.1:1, database 0 ")
     assert "not finished after 0 s: Redis does not answer" in error_of(terminal, "wait --timeout 0", status=1)
 
 

@@ -1,0 +1,105 @@
+"""Validate and normalize DATABASE_URL for psycopg and SQLAlchemy."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from config.urls import EngineUrl, Host, check_host, join_engine_url, only_known, port_number, split_engine_url
+
+_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
+_EXPECTED = "postgresql:// (or postgres://, postgresql+psycopg://)"
+_PORT_DEFAULT = 5432
+_BEFORE_THE_HOST = "write user and password before the host: postgresql://user:password@host/database"
+_SCHEMA = "the tables are in the schema public; remove it from the URL"
+_REFUSED = {
+    "user": _BEFORE_THE_HOST,
+    "password": _BEFORE_THE_HOST,
+    "dbname": "write the database after the host: postgresql://user@host/database",
+    "application_name": "remove it from the URL; each service sets its own",
+    "replication": "remove it from the URL",
+}
+_HINTS = {
+    "schema": _SCHEMA,
+    "currentSchema": _SCHEMA,
+    "search_path": _SCHEMA,
+    "ssl": "there is no such option; write sslmode=require or sslmode=verify-full",
+}
+_SEARCH_PATH = re.compile(r"search[_-]path", re.IGNORECASE)
+
+
+def normalize_database_url(text: str) -> str:
+    """Return the URL with the installed driver, psycopg, in a form that libpq and SQLAlchemy read in the same way.
+
+    Several hosts and folders of sockets go into the options `host` and `port`. Raises ValueError, which quotes nothing
+    of the URL except the name of an option.
+    """
+    url = split_engine_url(text, _SCHEMES, _EXPECTED)
+    options = _check_options(url.options)
+    hosts = _hosts(url, options)
+    is_plain = len(hosts) == 1 and not _is_socket(hosts[0][0])
+    if hosts and not is_plain:
+        options["host"] = ",".join(name for name, _ in hosts)
+        options["port"] = ",".join(str(port or _PORT_DEFAULT) for _, port in hosts)
+    return join_engine_url("postgresql+psycopg", url, hosts if is_plain else (), url.path, options)
+
+
+def libpq_url(database_url: str) -> str:
+    """Return the URL as libpq and psycopg take it, without the name of SQLAlchemy's driver."""
+    return database_url.replace("+psycopg", "", 1)
+
+
+def with_database(database_url: str, name: str) -> str:
+    """Return the URL with another database name."""
+    before, mark, query = database_url.partition("?")
+    scheme, _, rest = before.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}/{quote(name, safe='')}{mark}{query}"
+
+
+def describe_database(database_url: str) -> str:
+    """Return user, hosts and database for printing, without the password and the options."""
+    parts = urlsplit(database_url)
+    credentials, at, host = parts.netloc.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    host = host or dict(part.partition("=")[::2] for part in parts.query.split("&")).get("host", "")
+    return f"postgresql://{user}{':***' if colon else ''}{at}{host}{parts.path}"
+
+
+def _check_options(options: Mapping[str, str]) -> dict[str, str]:
+    for name, advice in _REFUSED.items():
+        if name in options:
+            raise ValueError(f"{name}: {advice}")
+    if options:
+        only_known(options, dict.fromkeys(_libpq_options()), _HINTS)
+    if options.get("client_encoding", "utf8").lower() not in {"utf8", "utf-8"}:
+        raise ValueError("client_encoding: remove it from the URL; other values are not supported")
+    if _SEARCH_PATH.search(options.get("options", "")):
+        raise ValueError("options: the tables are in the schema public; remove search_path from the URL")
+    return dict(options)
+
+
+def _libpq_options() -> set[str]:
+    # Imported here, because most URLs have no options and `payments --help` should be fast.
+    from psycopg.pq import Conninfo  # noqa: PLC0415 - see above
+
+    return {each.keyword.decode() for each in Conninfo.get_defaults()}
+
+
+def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[Host, ...]:
+    """Return the hosts of the URL, or those of its options `host` and `port`, which are removed from `options`."""
+    names, ports = options.pop("host", ""), options.pop("port", "")
+    if url.hosts:
+        if names or ports:
+            raise ValueError("host, port: give the hosts before the database, or in these options, not in both")
+        return url.hosts
+    found = [name if _is_socket(name) else check_host(name) for name in names.split(",")] if names else []
+    numbers = [port_number(port) if port else None for port in ports.split(",")] if ports else [None]
+    if len(numbers) not in {1, len(found)}:
+        raise ValueError("port: expected one number, or one for each host")
+    if not found:
+        options |= {"port": ports} if ports else {}
+        return ()
+    return tuple(zip(found, numbers * len(found) if len(numbers) == 1 else numbers, strict=True))
+
+
+def _is_socket(name: str) -> bool:
+    return name.startswith(("/", "@"))

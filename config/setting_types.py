@@ -1,0 +1,36 @@
+"""The types of the settings: how the text of each kind of variable is parsed and checked."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from config.database_urls import normalize_database_url
+from config.redis_urls import normalize_redis_url
+from config.urls import normalize_web_address
+
+
+def _split_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def default_home() -> Path:
+    """Return `.payments/` in the checkout that holds this file, or in the current folder if installed elsewhere."""
+    checkout = Path(__file__).resolve().parent.parent
+    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".payments"
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+DatabaseUrl = Annotated[str, BeforeValidator(normalize_database_url)]
+RedisUrl = Annotated[str, BeforeValidator(normalize_redis_url)]
+Names = Annotated[
+    tuple[Name, ...], BeforeValidator(lambda value: _split_list(value) if isinstance(value, str) else value)
+]
+PathName = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())]
+WebAddress = Annotated[str, BeforeValidator(normalize_web_address)]
+LogFormat = Literal["json", "columns"]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+]

@@ -1,0 +1,115 @@
+"""Check that a server accepts its URL, and that the role may read the tables of the database."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+
+from payments.store.db.connection import (
+    Database,
+    Transaction,
+    UnsuitableDatabaseError,
+    connect,
+    is_transient,
+    transaction,
+)
+from payments.store.db.statement import text
+
+_INSUFFICIENT_PRIVILEGE = "42501"
+_REFUSED = re.compile(
+    "authentication failed|no password supplied|role .+ does not exist|database .+ does not exist|pg_hba.conf"
+    "|permission denied|not permitted to log in|does not support SSL|certificate|^invalid |does not allow connections"
+    "|not currently accepting connections"
+)
+"""Failures to connect that end when the URL or the server is changed, and not by waiting. libpq gives no SQLSTATE for
+them. Others, and those of a server whose messages are in another language, count as unreachable."""
+
+
+class UnreachableDatabaseError(Exception):
+    """PostgreSQL does not answer now. The message is the reason."""
+
+
+def check_database(database_url: str, *, application_name: str) -> None:
+    """Connect, and check what this role may do.
+
+    Raises UnsuitableDatabaseError if the server refuses the URL, the database is not in UTF-8, or the role may not read
+    the tables. Raises UnreachableDatabaseError if there is no answer within 5 seconds.
+    """
+    database = connect(database_url, application_name=application_name, pool_size=1)
+    try:
+        with connection_errors_explained(), transaction(database) as tx:
+            _check_schema(tx)
+            _check_rights(tx)
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def connection_errors_explained() -> Iterator[None]:
+    """Translate the errors of a connection.
+
+    Raises UnsuitableDatabaseError for a refused connection and for missing rights, and UnreachableDatabaseError for a
+    failure that may pass. Other errors are raised unchanged.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        reason = first_line(error.orig or error)
+        if is_refusal(error):
+            raise UnsuitableDatabaseError(reason) from None
+        if is_transient(error):
+            raise UnreachableDatabaseError(reason) from None
+        raise
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether PostgreSQL refuses the connection, or the role lacks rights: waiting does not help."""
+    if not isinstance(error, DBAPIError):
+        return False
+    is_denied = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+    return is_denied or _REFUSED.search(first_line(error.orig)) is not None
+
+
+def durability_risks(database: Database) -> list[str]:
+    """Return the settings with which PostgreSQL may lose a committed transaction, as `name=off`."""
+    with database.connect() as tx:
+        found = tx.execute(
+            text(
+                "SELECT name FROM pg_settings WHERE setting = 'off' "
+                "AND name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name"
+            )
+        )
+        return [f"{name}=off" for name in found.scalars()]
+
+
+def first_line(error: object) -> str:
+    """Return the first line of a driver's message, without the words that psycopg puts before libpq's."""
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+    return re.sub(r"^connection (failed|is bad): ", "", line)
+
+
+def _check_schema(tx: Transaction) -> None:
+    row = tx.execute(text("SELECT current_user, current_schema()")).one()
+    user, schema = row
+    if schema is None:
+        raise UnsuitableDatabaseError(f"role {user} may use no schema: GRANT USAGE ON SCHEMA public TO the role")
+    if schema != "public":
+        raise UnsuitableDatabaseError(
+            f"role {user} finds the schema {schema} first; the tables are in public: ALTER ROLE ... RESET search_path"
+        )
+
+
+def _check_rights(tx: Transaction) -> None:
+    from payments.store.tables import metadata  # noqa: PLC0415 - the module is large, and commands do not need it
+
+    table = tx.execute(
+        text(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+            "AND relname = ANY(:tables) AND NOT has_table_privilege(oid, 'SELECT') ORDER BY relname LIMIT 1"
+        ),
+        {"tables": [*metadata.tables, "alembic_version"]},
+    ).scalar()
+    if table is not None:
+        user = tx.execute(text("SELECT current_user")).scalar()
+        raise UnsuitableDatabaseError(f"role {user} may not read the table {table}: GRANT it the rights on all tables")

@@ -1,0 +1,171 @@
+"""Check that the engines accept their URLs when a process starts, and find settings that may lose payments."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.database_urls import describe_database
+from config.engines import Engines, UnreachableEngineError
+from config.redis_urls import describe_redis, redis_database
+from config.settings import Settings, SettingsError
+from payments.store.db.connection import UnsuitableDatabaseError, connect
+from payments.store.db.suitability import (
+    UnreachableDatabaseError,
+    check_database,
+    connection_errors_explained,
+    durability_risks,
+)
+
+_TIMEOUT_SECONDS = 5
+
+
+def require_database(settings: Settings, database_url: str) -> None:
+    """Raise SettingsError if PostgreSQL refuses the URL, and UnreachableEngineError if it does not answer.
+
+    It is refused because of its credentials, the database's name or encoding, or missing rights on the tables.
+    """
+    with database_errors_named(settings, database_url):
+        check_database(database_url, application_name="payments start")
+
+
+@contextmanager
+def database_errors_named(settings: Settings, database_url: str) -> Iterator[None]:
+    """Raise SettingsError for what PostgreSQL refuses in the block, and UnreachableEngineError for its outage."""
+    place = f"{database_setting(settings)}: {describe_database(database_url)}"
+    try:
+        with connection_errors_explained():
+            yield
+    except UnsuitableDatabaseError as error:
+        raise SettingsError(f"{place}: {error}") from None
+    except UnreachableDatabaseError as error:
+        raise UnreachableEngineError(f"{place} does not answer: {error}") from None
+
+
+def require_feed(settings: Settings, redis_url: str) -> None:
+    """Raise SettingsError if Redis refuses the feed's URL, and UnreachableEngineError if it does not answer."""
+    _require_redis(f"{feed_setting(settings)}: {describe_redis(redis_url)}", redis_url)
+
+
+def require_broker(settings: Settings, broker_url: str) -> None:
+    """Raise SettingsError if Redis refuses the broker's URL, and UnreachableEngineError if it does not answer.
+
+    A broker whose URL is derived has the name of the setting that it is derived from.
+    """
+    if settings.celery_broker_url is not None:
+        place = f"CELERY_BROKER_URL: {describe_redis(broker_url)}"
+    else:
+        number = redis_database(broker_url)
+        place = (
+            f"{feed_setting(settings)}: {describe_redis(broker_url)} (Celery's broker uses database {number}, the next "
+            "one; CELERY_BROKER_URL can name another)"
+        )
+    _require_redis(place, broker_url)
+
+
+def require_engines(settings: Settings, engines: Engines, *, database: bool = True, feed: bool = True) -> None:
+    """Raise SettingsError if one of the engines refuses its URL. Nothing happens if one does not answer.
+
+    For services, which start without their engines and wait for them. `database` and `feed` say whether the service
+    uses them; each uses the broker.
+    """
+    for check in _checks(settings, engines, database=database, feed=feed):
+        try:
+            check()
+        except UnreachableEngineError:
+            continue
+
+
+def database_setting(settings: Settings) -> str:
+    """Return the name of the setting that names PostgreSQL, or of the stack that runs it."""
+    return "DATABASE_URL" if settings.database_url is not None else "PostgreSQL of `payments up`"
+
+
+def feed_setting(settings: Settings) -> str:
+    """Return the name of the setting that names Redis, or of the stack that runs it."""
+    return "REDIS_URL" if settings.redis_url is not None else "Redis of `payments up`"
+
+
+def durability_warnings(engines: Engines) -> list[str]:
+    """Return a sentence for each way in which the engines may lose payments. What cannot be read is left out."""
+    servers = {describe_redis(url).rpartition("/")[0]: url for url in (engines.redis_url, engines.broker_url)}
+    found = list(_database_warnings(engines.database_url))
+    for server, url in servers.items():
+        try:
+            with closing(_connect(url)) as client:
+                found += [f"Redis at {server} {problem}" for problem in _redis_warnings(client)]
+        except redis.RedisError:
+            continue
+    return found
+
+
+def _checks(settings: Settings, engines: Engines, *, database: bool, feed: bool) -> Iterator[Callable[[], None]]:
+    if database:
+        yield lambda: require_database(settings, engines.database_url)
+    if feed:
+        yield lambda: require_feed(settings, engines.redis_url)
+    yield lambda: require_broker(settings, engines.broker_url)
+
+
+def _require_redis(place: str, url: str) -> None:
+    try:
+        with closing(_connect(url)) as client:
+            client.ping()
+    except redis.exceptions.NoPermissionError as error:
+        if "'ping'" not in str(error).lower():  # a user who may not ping is logged in
+            raise SettingsError(f"{place}: {_first_line(error)}") from None
+    except (redis.AuthenticationError, redis.ResponseError) as error:
+        raise SettingsError(f"{place}: {_first_line(error)}") from None
+    except (redis.RedisError, OSError) as error:
+        raise UnreachableEngineError(f"{place} does not answer: {_first_line(error)}") from None
+
+
+def _connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        protocol=2,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def _redis_warnings(client: redis.Redis) -> Iterator[str]:
+    memory, persistence = client.info("memory"), client.info("persistence")
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if memory.get("maxmemory") and policy != "noeviction":
+        yield (
+            f"evicts entries when its memory is full (maxmemory-policy {policy}), and payments would be lost; "
+            "set maxmemory-policy noeviction"
+        )
+    if not persistence.get("aof_enabled", 1) and _snapshots(client) == "":
+        yield "stores nothing on disk, and a restart loses payments that are not imported; set appendonly yes"
+
+
+def _snapshots(client: redis.Redis) -> str | None:
+    """Return when the server saves snapshots, empty for never, or None if it does not tell. Few managed ones do."""
+    try:
+        return client.config_get("save").get("save")
+    except redis.ResponseError:
+        return None
+
+
+def _database_warnings(database_url: str) -> Iterator[str]:
+    database = connect(database_url, application_name="payments start", pool_size=1)
+    try:
+        with connection_errors_explained():
+            if risks := durability_risks(database):
+                yield (
+                    f"PostgreSQL at {describe_database(database_url)} runs with {', '.join(risks)}, and a crash of its "
+                    "machine may lose payments"
+                )
+    except (UnsuitableDatabaseError, UnreachableDatabaseError):
+        return
+    finally:
+        database.dispose()
+
+
+def _first_line(error: object) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
