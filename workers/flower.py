@@ -11,9 +11,10 @@ from flower.options import default_options as options
 from flower.urls import settings as flower_settings
 
 from config.celery import celery_settings
-from config.engines import NotRunningError, current_engines
+from config.engines import Engines, NotRunningError, current_engines
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, read_settings
+from tasks.engine_check import require_engines
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 from workers.runtime.flower_pages import LinkedPages
 from workers.runtime.ports import PortTakenError, require_free_port
@@ -21,6 +22,7 @@ from workers.runtime.ports import PortTakenError, require_free_port
 log = structlog.get_logger(__name__)
 
 # Flower's own variable, which opens its API without a login. Its pages are open whenever no login is set.
+_PREFIX = "FLOWER_"
 _UNAUTHENTICATED_VARIABLE = "FLOWER_UNAUTHENTICATED_API"
 # Flower drops the oldest first. Each takes about two kilobytes.
 _TASKS_MAX = 20_000
@@ -44,12 +46,14 @@ def main(environ: Mapping[str, str]) -> int:
         configure_logging(settings, "flower")
         login = flower_credentials(settings, environ)
         require_free_port("PAYMENTS_FLOWER_PORT", settings.flower_port)
-        app = _app(settings)
+        engines = current_engines(settings)
+        require_engines(settings, engines, database=False, feed=False)
     except (SettingsError, LoginMissingError, PortTakenError, NotRunningError) as error:
         sys.stderr.write(f"flower: {error}\n")
         return EXIT_MISCONFIGURED
+    _remove_variables_of_flower()
     flower_settings["template_loader"] = LinkedPages(settings.console_address)
-    serve(app, settings.flower_port, login)
+    serve(_app(settings, engines), settings.flower_port, login)
     return 0
 
 
@@ -77,6 +81,7 @@ def serve(app: Celery, port: int, login: str | None) -> None:
         [
             "--quiet",
             "flower",
+            f"--conf={os.devnull}",  # otherwise it reads flowerconfig.py of the current folder
             "--address=127.0.0.1",
             f"--port={port}",
             "--read_only=true",
@@ -89,10 +94,22 @@ def serve(app: Celery, port: int, login: str | None) -> None:
     )
 
 
-def _app(settings: Settings) -> Celery:
+def _remove_variables_of_flower() -> None:
+    """Remove the variables from which Flower takes options, and log their names.
+
+    They could open it to the network or allow changes. Kubernetes also sets some, for a service called `flower`.
+    """
+    found = sorted(name for name in os.environ if name.startswith(_PREFIX) and name != _UNAUTHENTICATED_VARIABLE)
+    for name in found:
+        del os.environ[name]
+    if found:
+        log.warning("flower_variables_ignored", variables=", ".join(found), hint="use the settings PAYMENTS_FLOWER_...")
+
+
+def _app(settings: Settings, engines: Engines) -> Celery:
     from tasks.app import make_app  # noqa: PLC0415 - slow to load, and not needed to report an error
 
-    app: Celery = make_app(_with_separate_keys(celery_settings(current_engines(settings), settings)))
+    app: Celery = make_app(_with_separate_keys(celery_settings(engines, settings)))
     return app
 
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -18,11 +18,12 @@ from tasks import wire_names
 from tasks.app import close_app, make_app
 from tasks.enqueue import send
 from tasks.resources import connect_redis
+from tests.workers.conftest import WRITTEN
 from workers import flower
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 from workers.runtime.ports import free_port
 
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 60.0
 NAMED = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}
 LOGIN = {"PAYMENTS_FLOWER_USER": "ann", "PAYMENTS_FLOWER_PASSWORD": "a,b"}
 
@@ -54,40 +55,107 @@ def test_flower_without_a_login_exits_with_one_line_and_is_not_restarted(monkeyp
     assert capsys.readouterr().err.startswith(f"flower: {message}")
 
 
-@pytest.fixture
-def flower_port(postgres_url, redis_url, tmp_path):
-    """Run Flower with a login, and yield its port."""
+# Variables from which Flower or Celery would take an option, and those of a Kubernetes service called `flower`.
+HOSTILE = {
+    "FLOWER_PORT": "tcp://10.0.0.1:5555",
+    "FLOWER_SERVICE_HOST": "10.0.0.1",
+    "FLOWER_ADDRESS": "0.0.0.0",  # noqa: S104 (Flower must not see it)
+    "FLOWER_READ_ONLY": "false",
+    "FLOWER_BASIC_AUTH": "eve:eve",
+    "FLOWER_AUTH": ".*",
+    "FLOWER_URL_PREFIX": "flower",
+    "FLOWER_UNIX_SOCKET": "/nowhere/socket",
+    "FLOWER_BROKER_API": "nonsense",
+    "FLOWER_UNAUTHENTICATED_API": "true",
+    "APP": "billing",
+    "BROKER_URL": "redis://127.0.0.1:1/0",
+    "CELERY_BROKER_READ_URL": "redis://127.0.0.1:1/0",
+    "CELERY_CONFIG_MODULE": "nowhere",
+    "CELERY_LOADER": "nowhere",
+}
+
+
+@contextmanager
+def running_flower(folder, environment):
+    """Run Flower with a login in this folder, and yield its port. Its output goes to the file `out`."""
     port = free_port()
-    env = (
-        os.environ | Engines.named(postgres_url, redis_url).environment() | LOGIN | {"PAYMENTS_FLOWER_PORT": str(port)}
-    )
-    with (tmp_path / "out").open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "workers.flower"], env=env, stdout=out, stderr=out)
-    yield port
-    process.terminate()
-    assert process.wait(TIMEOUT_SECONDS) == 0
+    env = os.environ | environment | LOGIN | {"PAYMENTS_FLOWER_PORT": str(port)}
+    command = [sys.executable, "-m", "workers.flower"]
+    with (folder / "out").open("wb") as out:
+        process = subprocess.Popen(command, env=env, cwd=folder, stdout=out, stderr=out)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        exit_status = process.wait(TIMEOUT_SECONDS)
+    assert exit_status == 0
 
 
-def status(port, path, login=None, method="GET"):
-    """Return the HTTP status, waiting until the server is up."""
+def get(port, path, login=None, method="GET"):
+    """Return the HTTP status and the page, waiting until the server is up."""
     headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)) as connection:
             try:
                 connection.request(method, path, headers=headers)
-                return connection.getresponse().status
+                response = connection.getresponse()
+                return response.status, response.read().decode()
             except ConnectionRefusedError:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
 
 
+def status(*request, **options):
+    return get(*request, **options)[0]
+
+
+@pytest.fixture
+def flower_port(postgres_url, redis_url, tmp_path):
+    """Run Flower with a login, and yield its port."""
+    with running_flower(tmp_path, Engines.named(postgres_url, redis_url).environment()) as port:
+        yield port
+
+
 @pytest.mark.acceptance
 def test_flower_is_read_only_and_shows_pages_after_a_login(flower_port):
-    assert status(flower_port, "/tasks") == 401
-    assert status(flower_port, "/tasks", "ann:a") == 401
-    assert status(flower_port, "/tasks", "ann:a,b") == 200
-    assert status(flower_port, "/api/task/send-task/payments.retry_due", "ann:a,b", method="POST") == 403
+    assert_read_only(flower_port)
+
+
+def assert_read_only(port):
+    assert status(port, "/tasks") == 401
+    assert status(port, "/tasks", "ann:a") == 401
+    assert status(port, "/tasks", "ann:a,b") == 200
+    assert status(port, "/api/task/send-task/payments.retry_due", "ann:a,b", method="POST") == 403
+
+
+@pytest.mark.acceptance
+def test_variables_of_flower_and_celery_change_nothing(postgres_url, redis_url, tmp_path):
+    (tmp_path / "flowerconfig.py").write_text("port = 1\nbasic_auth = ['eve:eve']\n")
+
+    with running_flower(tmp_path, Engines.named(postgres_url, redis_url).environment() | HOSTILE) as port:
+        assert_read_only(port)
+        assert status(port, "/tasks", "eve:eve") == 401
+
+    log = (tmp_path / "out").read_text()
+    assert log.count("flower_variables_ignored") == 1
+    assert "FLOWER_ADDRESS, FLOWER_AUTH, FLOWER_BASIC_AUTH, " in log
+    assert "eve:eve" not in log
+
+
+@pytest.mark.acceptance
+@pytest.mark.parametrize("form", ["redis://:{}@127.0.0.1:{port}/0", "unix://:{}@{socket}"])
+def test_password_of_the_broker_is_on_no_page_and_in_no_log(form, walled_redis, tmp_path):
+    port, socket = walled_redis
+    url = form.format(WRITTEN, port=port, socket=socket)
+
+    with running_flower(tmp_path, {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": url}) as flower_port:
+        pages = [get(flower_port, path, "ann:a,b") for path in ("/broker", "/workers", "/tasks", "/api/workers")]
+
+    assert [found for found, _ in pages] == [200] * 4
+    for text in (*(page for _, page in pages), (tmp_path / "out").read_text()):
+        assert "sEcr3t" not in text
+        assert "Unable to get queues" not in text
 
 
 @pytest.fixture
