@@ -14,7 +14,7 @@ from console.cli.arguments import FormOption, seconds
 from console.cli.printing import show
 from console.cli.progress import spinner
 from console.cli.session import current_installation, open_transaction, warn_without_timezone
-from console.cli.terminal import print_line
+from console.cli.terminal import print_error, print_line
 from console.errors import CommandError
 from console.plurals import plural
 from console.reports.health import HEALTH
@@ -64,11 +64,15 @@ def health(
     form: FormOption = OutputFormat.TABLE,
 ) -> None:
     """Check every component of a running stack; exit 0 if all work, otherwise 1."""
+    from tasks.engine_check import durability_warnings
     from tasks.health_check import check
 
     settings, engines = current_installation()
     with spinner("Checking"):
         parts = check(engines, settings, timeout)
+        warnings = durability_warnings(engines)
+    for warning in warnings:
+        print_error(f"warning: {warning}")
     show([part._asdict() for part in parts], HEALTH, form)
     if all(part.is_up for part in parts if part.name == "PostgreSQL"):
         with open_transaction(engines) as tx:

@@ -1,0 +1,72 @@
+"""`payments up` and `payments health` warn about settings of the engines with which payments may be lost."""
+
+from contextlib import closing
+
+import pytest
+import redis
+
+from config.engines import Engines
+from tasks.engine_check import durability_warnings
+from tests.workers.conftest import PASSWORD, WRITTEN
+
+NO_DATABASE = "postgresql+psycopg://u:sEcr3t@127.0.0.1:1/none"
+EVICTS = "evicts entries when its memory is full (maxmemory-policy allkeys-lru)"
+STORES_NOTHING = "stores nothing on disk"
+
+
+@pytest.fixture
+def configured(walled_redis):
+    """Return a function that configures the server and returns the warnings about it, seen by one of its users."""
+    port, _ = walled_redis
+    defaults = {"maxmemory": "0", "maxmemory-policy": "noeviction", "appendonly": "no", "save": ""}
+
+    def configured(login=f":{WRITTEN}", **options):
+        for name, value in (defaults | options).items():
+            server.config_set(name.replace("_", "-"), value)
+        url = f"redis://{login}@127.0.0.1:{port}/0"
+        return durability_warnings(Engines.named(NO_DATABASE, url))
+
+    with closing(redis.Redis(port=port, password=PASSWORD)) as server:
+        server.execute_command("ACL SETUSER managed on >sEcr3t ~* &* +@all -@admin -@dangerous +info")
+        yield configured
+        for name, value in defaults.items():
+            server.config_set(name, value)
+
+
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        ({"save": "3600 1"}, []),
+        ({"appendonly": "yes"}, []),
+        ({"save": "3600 1", "maxmemory_policy": "allkeys-lru"}, []),
+        ({"save": "3600 1", "maxmemory": "100mb"}, []),
+        ({"save": "3600 1", "maxmemory": "100mb", "maxmemory_policy": "allkeys-lru"}, [EVICTS]),
+        ({}, [STORES_NOTHING]),
+        ({"maxmemory": "100mb", "maxmemory_policy": "allkeys-lru"}, [EVICTS, STORES_NOTHING]),
+    ],
+)
+def test_redis_that_may_lose_entries_is_warned_about(configured, options, problems):
+    warnings = configured(**options)
+
+    # The feed and the broker are on one server, which is warned about once.
+    assert len(warnings) == len(problems)
+    for warning, problem in zip(warnings, problems, strict=True):
+        assert warning.startswith("Redis at redis://127.0.0.1:")
+        assert problem in warning
+        assert "sEcr3t" not in warning
+
+
+def test_managed_redis_that_hides_its_configuration_is_warned_about_what_it_shows(configured):
+    (warning,) = configured("managed:sEcr3t", maxmemory="100mb", maxmemory_policy="allkeys-lru")
+
+    assert EVICTS in warning
+
+
+def test_user_who_may_read_nothing_gets_no_warning(configured):
+    assert configured("nobody:any") == []
+
+
+def test_postgresql_that_may_lose_commits_is_warned_about(server_url):
+    (warning,) = durability_warnings(Engines.named(server_url, "redis://127.0.0.1:1/0"))
+
+    assert "runs with fsync=off, full_page_writes=off, synchronous_commit=off" in warning
