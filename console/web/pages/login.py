@@ -23,6 +23,7 @@ from payments.access.authentication import LoginAttempt
 router = APIRouter(include_in_schema=False)
 
 _CSRF_COOKIE = "payments_login"
+_SECRET_LENGTH_MIN = 43
 CONCURRENT_LOGINS = 2
 """Passwords checked at the same time: each check takes memory, a connection and every core on purpose."""
 WAITING_MAX = 500
@@ -38,7 +39,7 @@ class _LoginForm(BaseModel):
 
 @router.get("/login")
 def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
-    """Show the login form and set the cookie that its CSRF token is derived from."""
+    """Show the login form and set the cookie that its CSRF token is derived from, unless the browser has it."""
     with app_state(request).transaction() as tx:
         has_no_users = authentication.has_no_users(tx)
     return _login_page(request, next_page, has_no_users=has_no_users)
@@ -67,7 +68,6 @@ def _log_in(request: Request, form: _LoginForm) -> Response:
     if result.token is None:
         return _login_page(request, next_page, name=attempt.name, problem=result.message)
     response = RedirectResponse(next_page, 303)
-    response.delete_cookie(cookie_name(app.settings, _CSRF_COOKIE))
     response.set_cookie(
         cookie_name(app.settings, SESSION_COOKIE),
         result.token,
@@ -96,13 +96,15 @@ def _login_page(
     request: Request, next_page: str, *, name: str = "", problem: str = "", has_no_users: bool = False
 ) -> Response:
     app = app_state(request)
-    secret = secrets.token_urlsafe(32)
+    # All tabs of a browser share one secret, so opening the page in another tab leaves the form of the first one valid.
+    known = request.cookies.get(cookie_name(app.settings, _CSRF_COOKIE), "")
+    secret = known if len(known) >= _SECRET_LENGTH_MIN else secrets.token_urlsafe(32)
     values = {"csrf": csrf_token(secret), "next_page": _own_address(next_page), "name": name, "problem": problem}
     message = read_flash(request, app.settings)
     page = app.render("login.html", values | {"has_no_users": has_no_users, "message": message})
     response = HTMLResponse(page, 401 if problem else 200)
     name = cookie_name(app.settings, _CSRF_COOKIE)
-    response.set_cookie(name, secret, httponly=True, samesite="strict", secure=app.settings.console_https)
+    response.set_cookie(name, secret, httponly=True, samesite="lax", secure=app.settings.console_https)
     if message:
         delete_flash(response, app.settings)
     return response
