@@ -104,6 +104,6 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         404: "Not found",
         409: "The exception has changed, or the action is not allowed; nothing was changed",
         422: "A parameter or field is invalid",
-        503: "PostgreSQL does not answer; nothing was changed",
+        503: "PostgreSQL does not answer; check what was changed before repeating the call",
     }.items()
 }

@@ -1,15 +1,18 @@
 """Billing Exceptions: the differences between Billing and the EMR that a biller accepts or acknowledges."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Form, Response
 from pydantic import Field
 
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
-from console.web.errors import PageError
+from console.web.errors import PageError, capitalized
 from console.web.filters import Day, ReportQuery, RowId, report_query, row_cursor
 from console.web.forms import ReturnForm
 from console.web.pages.choices import clinic_names
@@ -27,6 +30,8 @@ router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 25
 _PROBLEMS_SHOWN = 3
+log = structlog.get_logger()
+
 _SEEN_FORM = r"^[1-9][0-9]{0,17}\.[1-9][0-9]{0,17}$"
 
 
@@ -100,21 +105,62 @@ def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], 
 
 @router.post("/exceptions/accept")
 def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -> Response:
-    """Accept the selected exceptions, each in a transaction of its own. Those that have changed stay open."""
+    """Accept the selected exceptions, each in a transaction of its own. Those that have changed stay open.
+
+    Raises PageError (503) with the result of each if an error interrupts it.
+    """
     selected = form.selected()
     if not selected:
         raise PageError(422, "No exceptions are selected.", "Go back and select the exceptions to accept.")
-    problems = []
+    results = BulkResults(len(selected))
     for seen in selected:
         try:
             accept_if_unchanged(context, seen, form.deposit_date)
-        except AdjustmentError as error:
-            problems.append(f"{error}.")
-    noun = "exception" if len(selected) == 1 else "exceptions"
-    message = f"{len(selected) - len(problems)} of {len(selected)} {noun} accepted."
-    hidden = len(problems) - _PROBLEMS_SHOWN
-    more = [f"{hidden} more could not be accepted; they are still open."] if hidden > 0 else []
-    return context.redirect(form.return_to("/exceptions"), " ".join([message, *problems[:_PROBLEMS_SHOWN], *more]))
+        except (AdjustmentError, PageError) as error:
+            results.problems[seen.finding_id] = capitalized(f"{error}".removesuffix(".") + ".")
+        except Exception as error:
+            results.interrupted_at = seen.finding_id
+            results.untried = [each.finding_id for each in selected[results.tried :]]
+            log.exception("bulk_accept_interrupted", finding_id=seen.finding_id)
+            raise PageError(
+                503, results.sentence(), "Reload Billing Exceptions and check before you repeat."
+            ) from error
+        else:
+            results.accepted.append(seen.finding_id)
+    return context.redirect(form.return_to("/exceptions"), results.sentence())
+
+
+@dataclass
+class BulkResults:
+    """What happened to each of the selected exceptions, by their ids. Each was a transaction of its own."""
+
+    count: int
+    accepted: list[int] = field(default_factory=list)
+    problems: dict[int, str] = field(default_factory=dict)
+    interrupted_at: int | None = None
+    untried: Sequence[int] = ()
+
+    @property
+    def tried(self) -> int:
+        """How many were tried, with the one at which it was interrupted."""
+        return len(self.accepted) + len(self.problems) + (self.interrupted_at is not None)
+
+    def sentence(self) -> str:
+        """Return the message for the user: the result of each, the reasons of the first ones that stay open."""
+        noun = "exception" if self.count == 1 else "exceptions"
+        parts = [f"{len(self.accepted)} of {self.count} {noun} accepted{_listed(': ', self.accepted)}."]
+        parts += [*self.problems.values()][:_PROBLEMS_SHOWN]
+        if hidden := [*self.problems][_PROBLEMS_SHOWN:]:
+            parts.append(f"Also not accepted{_listed(': ', hidden)}.")
+        if self.interrupted_at is not None:
+            parts.append(f"An error interrupted exception {self.interrupted_at}; it may have been accepted.")
+        if self.untried:
+            parts.append(f"Not tried{_listed(': ', self.untried)}.")
+        return " ".join(parts)
+
+
+def _listed(before: str, ids: Sequence[int]) -> str:
+    return before + ", ".join(map(str, ids)) if ids else ""
 
 
 def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:

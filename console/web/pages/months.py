@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Form, Query, Response
 
 from console.reports.months import CLOSE_WARNINGS, MONTHS, warning_records
@@ -18,7 +19,8 @@ from payments.core.close import MonthSum
 from payments.core.month import Month, MonthState
 from payments.journeys import closing, configuring
 from payments.journeys.closing import ClosingError, Snapshot
-from tasks.closing import close as close_month
+
+log = structlog.get_logger()
 
 router = APIRouter(include_in_schema=False)
 
@@ -88,15 +90,34 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
 
 @router.post("/months/close")
 def close(form: Annotated[_CloseForm, Form()], context: Editor) -> Response:
-    """Close a month now. Raises PageError (422) unless its name was typed to confirm."""
+    """Close a month now. Raises PageError: 422 unless its name was typed to confirm, 503 if an error interrupts it."""
     company, month = _read_month(form, context)
     if form.confirm != str(month):
         raise PageError(422, f"{company} {month} was not closed.", f"Go back and type {month} to confirm.")
-    snapshot = close_month(context.app.database, company, month, context.now, context.user.signature)
-    with context.app.transaction() as tx:
-        context.audit(tx, "closed month", f"{company} {month}", f"payments of {snapshot.payments_total}")
+    snapshot = _close_now(context, company, month)
     message = f"{company} {month} closed. Payments total: {snapshot.payments_total:,}."
     return _redirect(context, company, month, message)
+
+
+def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
+    """Close a month in two transactions, and record who did it.
+
+    Raises ClosingError, and PageError (503) if another error interrupts it.
+    """
+    try:
+        with context.app.transaction() as tx:
+            closing.begin_close(tx, company, month, context.now, context.user.signature)
+        # Imports that held the month have committed, so no entry of the month is later than its close.
+        with context.app.transaction() as tx:
+            snapshot = closing.finish_close(tx, company, month, context.app.clock())
+            context.audit(tx, "closed month", f"{company} {month}", f"payments of {snapshot.payments_total}")
+    except ClosingError:
+        raise
+    except Exception as error:
+        log.exception("close_interrupted", company_id=company, month=str(month))
+        step = "Reload Months. If it is closing, the close is finished within minutes; if it is open, close it again."
+        raise PageError(503, f"An error interrupted the close of {company} {month}.", step) from error
+    return snapshot
 
 
 def check_sees_companies(context: RequestContext) -> None:

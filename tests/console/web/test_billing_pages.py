@@ -58,7 +58,7 @@ def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(
 
     ticked = [f"{exception_of(billing, clinic)['id']}.{version}" for clinic, version in (("bulk-1", 2), ("bulk-2", 1))]
     billing.post("/exceptions/accept", exception=ticked)
-    assert flash_message(billing).startswith("1 of 2 exceptions accepted.")
+    assert flash_message(billing).startswith("1 of 2 exceptions accepted: ")
     assert rows(billing, "/api/exceptions", clinic="bulk-1") == []
 
 

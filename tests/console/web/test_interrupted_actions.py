@@ -1,0 +1,132 @@
+"""Actions that are cut off, or that fail in part: the message says what was done, for each item."""
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from console.web.pages import exceptions
+from payments.journeys import adjusting, closing
+from payments.store.db.connection import Database, Transaction, transaction
+from tests.builders.committed import ClinicLedger
+from tests.builders.events import paid, saved_patient, saved_payment
+from tests.console.web.conftest import Browser
+from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of, flash_message, rows
+
+
+def kill(tx: Transaction) -> None:
+    """End the connection of a transaction, as a restart of PostgreSQL does."""
+    tx.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+@pytest.fixture
+def seen(logged_in: LoggedIn, ledger: ClinicLedger, request: pytest.FixtureRequest) -> list[str]:
+    """Three open exceptions, as the form names them."""
+    billing, name = logged_in("billing"), f"cut-{abs(hash(request.node.name)) % 10**8}"
+    for number in range(3):
+        edit_in_closed_month(ledger, f"{name}-{number}", f"{name}-{number}")
+    return [f"{exception_of(billing, f'{name}-{number}')['id']}.2" for number in range(3)]
+
+
+def number_of(seen: str) -> int:
+    return int(seen.partition(".")[0])
+
+
+def still_open(billing: Browser, seen: list[str]) -> list[bool]:
+    open_now = {row["id"] for row in rows(billing, "/api/exceptions", limit=1_000)}
+    return [number_of(each) in open_now for each in seen]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("after_posting", [False, True], ids=["before the posting", "before the commit"])
+def test_interrupted_bulk_accept_says_what_became_of_each(
+    logged_in: LoggedIn, seen: list[str], monkeypatch: pytest.MonkeyPatch, at: int, after_posting: bool
+) -> None:
+    billing, original = logged_in("billing"), adjusting.accept_if_unchanged
+
+    def accept(tx: Transaction, one: adjusting.SeenException, *rest: object) -> object:
+        if one.finding_id == number_of(seen[at]) and not after_posting:
+            kill(tx)
+        accepted = original(tx, one, *rest)  # type: ignore[arg-type]
+        if one.finding_id == number_of(seen[at]):
+            kill(tx)
+        return accepted
+
+    monkeypatch.setattr(adjusting, "accept_if_unchanged", accept)
+    answer = billing.post("/exceptions/accept", exception=seen)
+    ids = [str(number_of(each)) for each in seen]
+
+    assert answer.status_code == 503
+    done = f": {', '.join(ids[:at])}" if at else ""
+    assert f"{at} of 3 exceptions accepted{done}." in answer.text
+    assert f"An error interrupted exception {ids[at]}; it may have been accepted." in answer.text
+    assert (f"Not tried: {', '.join(ids[at + 1 :])}." in answer.text) == (at < 2)
+    assert "othing was changed" not in answer.text
+    assert still_open(billing, seen) == [False] * at + [True] * (3 - at)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("case", ["accepted by another", "changed since", "no such exception"])
+def test_bulk_accept_posts_the_others_and_names_the_one_that_it_cannot(
+    logged_in: LoggedIn, seen: list[str], ledger_database: Database, case: str, which: int
+) -> None:
+    billing, one = logged_in("billing"), number_of(seen[which])
+    chosen, others = list(seen), [str(number_of(each)) for each in seen if number_of(each) != one]
+    match case:
+        case "accepted by another":
+            with transaction(ledger_database) as tx:
+                adjusting.acknowledge(tx, one, "agreed", datetime.now(UTC), "user:other")
+        case "changed since":
+            chosen[which] = f"{one}.1"
+        case _:
+            chosen[which], one = "999999999.2", 999999999
+
+    answer = billing.post("/exceptions/accept", exception=chosen)
+
+    assert answer.status_code == 303
+    message = flash_message(billing)
+    assert message.startswith(f"2 of 3 exceptions accepted: {', '.join(others)}.")
+    assert f"xception {one}" in message
+    assert [str(number_of(each)) for each, is_open in zip(seen, still_open(billing, seen), strict=True) if is_open] == (
+        [str(number_of(seen[which]))] if case != "accepted by another" else []
+    )
+
+
+def test_many_problems_are_all_named() -> None:
+    results = exceptions.BulkResults(7, accepted=[1], problems={n: f"Exception {n}: it changed." for n in range(2, 8)})
+
+    assert results.sentence() == (
+        "1 of 7 exceptions accepted: 1. Exception 2: it changed. Exception 3: it changed. Exception 4: it changed. "
+        "Also not accepted: 5, 6, 7."
+    )
+
+
+@pytest.mark.parametrize("step", ["begin_close", "finish_close"])
+def test_interrupted_close_says_that_it_may_have_begun(
+    logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    company, billing = f"company-{step}", logged_in("billing")
+    known, payment = saved_patient(company_id=company), paid("25.00", "2026-05-05")
+    saved = saved_payment(clinic_id=step, company_id=company, **payment)
+    ledger.office(step, lambda office: office.publish(known, saved), company_id=company)
+    original = getattr(closing, step)
+
+    def cut_off(tx: Transaction, *rest: object) -> None:
+        original(tx, *rest)
+        kill(tx)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(closing, step, cut_off)
+        answer = billing.post("/months/close", company=company, month="2026-05", confirm="2026-05")
+
+    state = {"begin_close": "OPEN", "finish_close": "CLOSING"}[step]
+    assert answer.status_code == 503
+    assert f"An error interrupted the close of {company} 2026-05." in answer.text
+    assert "If it is closing, the close is finished within minutes; if it is open, close it again." in answer.text
+    (month,) = [row for row in rows(billing, "/api/months", company=company) if row["month"] == "2026-05"]
+    assert month["state"] == state
+    again = billing.post("/months/close", company=company, month="2026-05", confirm="2026-05")
+    assert (again.status_code, flash_message(billing)) == (
+        303,
+        f"{company} 2026-05 closed. Payments total: 25.00.",
+    )
