@@ -106,6 +106,11 @@ class ReportQuery(Generic[_Parameters]):
         return (clinic,)
 
 
+def filter_fields(parameter_class: type[Any]) -> dict[str, Any]:
+    """Return the pydantic fields of a report's parameters, by name."""
+    return {name: _field(each) for name, each in parameters_of(parameter_class).items()}
+
+
 def query_model(
     parameter_class: type[Any], limits: tuple[int, int] | None = None, *, is_paged: bool = True
 ) -> type[PageQuery]:
@@ -113,7 +118,7 @@ def query_model(
 
     A paged report also has `after`. `limits` are the default and the maximum of `limit`; without them it has none.
     """
-    described: dict[str, Any] = {name: _field(each) for name, each in parameters_of(parameter_class).items()}
+    described = filter_fields(parameter_class)
     if is_paged:
         described["after"] = (
             Text | None,

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from console.web.filters import STORABLE_PATTERN, Day, RowId, Storable, Text
+from console.reports.claims_feed import ClaimsFeedParameters
+from console.web.filters import STORABLE_PATTERN, Count, Day, RowId, Storable, Text, filter_fields
 from payments.core.month import MonthState
 from payments.core.outcome import Reason
 
@@ -21,6 +22,23 @@ class RequeueRequest(_Body):
     """The payments to requeue, by their keys: clinic/payment/line."""
 
     payments: Annotated[list[Text], Field(min_length=1, max_length=ROWS_MAX)]
+
+
+_FILTERS: dict[str, Any] = {
+    name: field for name, field in filter_fields(ClaimsFeedParameters).items() if name != "as_of"
+}
+
+
+class _RequeueRunRequest(_Body):
+    count: Annotated[Count, Field(description="The number of payments that was confirmed.")]
+
+
+RequeueRunRequest = create_model(
+    "RequeueRunRequest",
+    __base__=_RequeueRunRequest,
+    __doc__="A filter of the Claims Feed as it is now, and the number of matching payments that was confirmed.",
+    **_FILTERS,
+)
 
 
 class AcceptRequest(_Body):
@@ -67,6 +85,30 @@ class RequeueResult(BaseModel):
     passed_over: list[str]
 
 
+class RequeuePreviewResult(BaseModel):
+    """How many payments match, their sum in dollars, and how many of them would be imported."""
+
+    count: int
+    total: str
+    flowing: int
+
+
+class RequeueRunStarted(BaseModel):
+    """The id of a run, and how many payments match; fewer than were confirmed if some no longer do."""
+
+    run: int
+    count: int
+
+
+class RequeueRunProgress(BaseModel):
+    """The state of a run (`running`, `stopped` or `done`), the payments that matched, and those requeued so far."""
+
+    run: int
+    state: str
+    total: int
+    done: int
+
+
 class PostedEntry(BaseModel):
     """An entry that was posted; the amount in dollars."""
 
@@ -102,7 +144,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         401: "There is no session or token, or it has expired",
         403: "The role does not include the right, or the account does not include the clinic",
         404: "Not found",
-        409: "The exception has changed, or the action is not allowed; nothing was changed",
+        409: "The exception or the number of payments has changed, or the action is not allowed; nothing was changed",
         422: "A parameter or field is invalid",
         503: "PostgreSQL does not answer; check what was changed before repeating the call",
     }.items()

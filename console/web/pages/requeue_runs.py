@@ -1,6 +1,6 @@
 """Requeue runs: all payments that match a filter, previewed, confirmed, and requeued in chunks that can be stopped."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -30,7 +30,7 @@ _CLINICS_NAMED = 3
 @router.get("/requeue-runs/new")
 def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters))], context: Requeuer) -> Response:
     """Preview a run: how many payments match and their expected outcome."""
-    feed_filter = _feed_filter(query, context)
+    feed_filter = requeue_filter(query, context)
     with context.app.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
     fields = {name: value for name, value in asdict(query.parameters).items() if value is not None}
@@ -42,7 +42,7 @@ def start(
     query: Annotated[FeedQuery, Depends(report_form(ClaimsFeedParameters))], tasks: BackgroundTasks, context: Requeuer
 ) -> Response:
     """Start a run in the background."""
-    feed_filter = _feed_filter(query, context)
+    feed_filter = requeue_filter(query, context)
     started = start_run(context, feed_filter, query.confirmed)
     confirmed = query.confirmed or 0
     changed = confirmed > started.matching
@@ -53,7 +53,7 @@ def start(
 @router.get("/requeue-runs/{run_id}")
 def show(run_id: RowId, context: Requeuer) -> Response:
     """Show the progress of a run; the page refreshes until the run ends."""
-    run = _visible_run(context, run_id)
+    run = visible_run(context, run_id)
     is_stalled = run.state == "running" and context.now - run.updated_at > STALLED_AFTER
     percent = 100 if run.state == "done" or not run.total else min(99, run.done * 100 // run.total)
     clinics = run.feed_filter.clinics or ()
@@ -67,7 +67,7 @@ def show(run_id: RowId, context: Requeuer) -> Response:
 @router.post("/requeue-runs/{run_id}/stop")
 def stop(run_id: RowId, context: Requeuer) -> Response:
     """Stop a run after its current chunk."""
-    _visible_run(context, run_id)
+    visible_run(context, run_id)
     with context.app.transaction() as tx:
         requeueing.stop_run(tx, run_id, context.now)
         context.audit(tx, "requeue stopped", f"run {run_id}")
@@ -77,7 +77,7 @@ def stop(run_id: RowId, context: Requeuer) -> Response:
 @router.post("/requeue-runs/{run_id}/resume")
 def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response:
     """Resume a run that was stopped, or whose console ended."""
-    _visible_run(context, run_id)
+    visible_run(context, run_id)
     with context.app.transaction() as tx:
         requeueing.resume_run(tx, run_id, context.now)
         context.audit(tx, "requeue resumed", f"run {run_id}")
@@ -92,7 +92,7 @@ def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int |
     return started
 
 
-def _visible_run(context: RequestContext, run_id: int) -> RequeueRun:
+def visible_run(context: RequestContext, run_id: int) -> RequeueRun:
     """Return a run. Raises PageError (404) unless the user sees all of its clinics."""
     with context.app.transaction() as tx:
         run = requeueing.show_run(tx, run_id)
@@ -121,19 +121,21 @@ def _run_in_background(context: RequestContext, run_id: int, tasks: BackgroundTa
     return response
 
 
-def _feed_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
+def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
     """Return the filter of a run, which is always of the feed as it is now.
 
-    Raises PageError (422) unless the filter names a status that can be requeued, or a reason.
+    Raises PageError (422) unless the filter names a status that can be requeued, or a reason, and no earlier time.
     """
     chosen = query.parameters
+    if chosen.as_of is not None:
+        raise PageError(422, "A requeue selects payments as they are now.", "Leave the time of the report out.")
     if chosen.status not in REQUEUEABLE and not (chosen.status is None and chosen.reason):
         raise PageError(
             422,
             "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason.",
             "Set it in the Claims Feed.",
         )
-    return replace(chosen, as_of=None).query(query.clinics(context.user))
+    return chosen.query(query.clinics(context.user))
 
 
 def _criteria(feed_filter: FeedFilter) -> list[str]:

@@ -16,6 +16,7 @@ from console.web.auth import RequireRight
 from console.web.pages import (
     account,
     api,
+    api_requeue,
     audit,
     balancing,
     claims_feed,
@@ -46,6 +47,7 @@ REQUIRED = {
     Right.REQUEUE: """
         POST /claims-feed/requeue | GET /requeue-runs/new | POST /requeue-runs | GET /requeue-runs/{run_id}
         POST /requeue-runs/{run_id}/stop | POST /requeue-runs/{run_id}/resume | POST /api/requeue
+        GET /api/requeue-preview | POST /api/requeue-runs | GET /api/requeue-runs/{run_id}
     """,
     Right.EDIT: """
         POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge | POST /exceptions/accept
@@ -87,7 +89,7 @@ def _endpoints() -> list[Endpoint]:
 
 ENDPOINTS = _endpoints()
 MODULES = (
-    *(account, api, audit, balancing, claims_feed, clinics, exceptions, health, login, months, overview),
+    *(account, api, api_requeue, audit, balancing, claims_feed, clinics, exceptions, health, login, months, overview),
     *(payment_log, requeue_runs, timeline, users),
 )
 

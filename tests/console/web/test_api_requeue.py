@@ -1,0 +1,91 @@
+"""The API's requeue of all that match: it carries the number that was confirmed."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.builders.committed import ClinicLedger
+from tests.console.web.conftest import Browser
+from tests.console.web.scenarios import LoggedIn, add_not_sent, rows, wait_until
+
+
+@pytest.fixture
+def clinic(ledger: ClinicLedger) -> str:
+    """A clinic with two payments that were not sent."""
+    name = f"api-{uuid4().hex[:8]}"
+    add_not_sent(ledger, name, "shoes-1", "shoes-2")
+    return name
+
+
+@pytest.fixture
+def support(logged_in: LoggedIn) -> Browser:
+    return logged_in("support")
+
+
+def statuses(browser: Browser, clinic: str) -> set[str]:
+    return {row["status"] for row in rows(browser, "/api/claims-feed", clinic=clinic)}
+
+
+def test_run_requeues_what_the_preview_counted(support: Browser, clinic: str) -> None:
+    choice = {"status": "Not Sent", "clinic": clinic}
+    preview = support.get("/api/requeue-preview", **choice).json()
+    assert preview == {"count": 2, "total": "18.00", "flowing": 0}
+
+    started = support.call("/api/requeue-runs", choice | {"count": preview["count"]}).json()
+
+    assert started["count"] == 2
+    path = f"/api/requeue-runs/{started['run']}"
+    wait_until(lambda: support.get(path).json()["state"] == "done")
+    assert support.get(path).json() == {"run": started["run"], "state": "done", "total": 2, "done": 2}
+    assert statuses(support, clinic) == {"Transmission Pending"}
+
+
+def test_more_than_confirmed_requeues_none(support: Browser, clinic: str) -> None:
+    answer = support.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 1})
+
+    assert answer.status_code == 409
+    assert answer.json()["error"] == "Matching payments: 2 now, 1 when confirmed; nothing was requeued."
+    assert statuses(support, clinic) == {"Not Sent"}
+
+
+def test_fewer_than_confirmed_are_requeued_and_counted(support: Browser, clinic: str) -> None:
+    answer = support.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 5})
+
+    assert (answer.status_code, answer.json()["count"]) == (200, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"status": "Not Sent"}, "count: Field required."),
+        ({"status": "Not Sent", "count": -1}, "count: Input should be greater than or equal to 0."),
+        ({"count": 2}, "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason."),
+        ({"status": "Not Sent", "count": 2, "clinc": "north"}, "clinc: no such field."),
+        ({"status": "Not Sent", "count": 2, "as_of": "2026-06-01"}, "as_of: no such field."),
+        ({"status": "Transmission Successful", "count": 2}, "Choose a status (Not Sent, "),
+    ],
+)
+def test_request_that_does_not_name_its_payments_is_refused(support: Browser, body: object, error: str) -> None:
+    answer = support.call("/api/requeue-runs", body)
+
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(error)
+
+
+def test_requeue_of_an_earlier_time_is_refused(support: Browser, clinic: str) -> None:
+    choice = {"status": "Not Sent", "clinic": clinic, "as_of": "2026-06-01T00:00:00Z"}
+
+    for path in ("/api/requeue-preview", "/requeue-runs/new"):
+        answer = support.get(path, **choice)
+        assert answer.status_code == 422
+        assert "A requeue selects payments as they are now." in answer.text
+
+
+def test_limited_user_sees_only_own_runs(logged_in: LoggedIn, support: Browser, clinic: str) -> None:
+    run = support.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 2}).json()["run"]
+    limited = logged_in("support-of-north")
+
+    assert limited.get(f"/api/requeue-runs/{run}").status_code == 404
+    assert limited.get("/api/requeue-preview", status="Not Sent", clinic=clinic).status_code == 403
+    body = {"status": "Not Sent", "clinic": clinic, "count": 2}
+    assert limited.call("/api/requeue-runs", body).status_code == 403
