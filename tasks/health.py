@@ -7,9 +7,15 @@ REPLY_SECONDS = 60
 
 
 @app.task(name="canary.sing")
-def ping(*, reply_to: str, **_future: object) -> str:
-    """Push this worker's name onto the Redis list that the caller waits on."""
+def ping(*, reply_to: str, valid_while: str = "", **_future: object) -> str:
+    """Push this worker's name onto the Redis list that the caller waits on.
+
+    Nothing is pushed once the Redis key `valid_while` has expired, if one is named. The message itself does not expire,
+    because the worker would judge that by its own clock.
+    """
     resources = get_resources()
+    if valid_while and not resources.feed.exists(valid_while):
+        return "too late"
     with resources.feed.pipeline(transaction=True) as pipeline:
         pipeline.rpush(reply_to, resources.worker)
         pipeline.expire(reply_to, REPLY_SECONDS)

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import redis
 from kombu.exceptions import OperationalError
 
-from config.celery import FINDINGS, IMPORTS, celery_settings, fail_fast
+from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, celery_settings, fail_fast
 from config.engines import Engines, running_stack
 from config.settings import Settings
 from payments.store.db.connection import connect, is_reachable
 from payments.store.migrations import is_current
 from tasks import recurring, wire_names
 from tasks.app import app, close_app, make_app
+from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.feed.heartbeat import (
     HEARTBEAT_SECONDS,
     SCHEDULER_HEARTBEAT_KEY,
@@ -24,7 +25,7 @@ from tasks.feed.heartbeat import (
 )
 from tasks.resources import connect_redis
 
-PING_EXPIRES_SECONDS_MIN = 60
+PING_VALID_SECONDS_MIN = 60
 SCHEDULER_START_SECONDS = 3
 
 
@@ -104,22 +105,28 @@ def _check_workers(
     engines: Engines, settings: Settings, feed: redis.Redis, timeout_seconds: int
 ) -> list[ComponentStatus]:
     make_app(fail_fast(celery_settings(engines, settings)))
-    expires_seconds = max(PING_EXPIRES_SECONDS_MIN, timeout_seconds)
+    valid_seconds = max(PING_VALID_SECONDS_MIN, timeout_seconds)
     queues = {"importer": IMPORTS, "backoffice": FINDINGS}
-    reply_lists = {name: _send_ping(queue, expires_seconds) for name, queue in queues.items()}
+    with closing(connect_redis(engines.broker_url)) as broker:
+        reply_lists = {name: _send_ping(feed, broker, queue, valid_seconds) for name, queue in queues.items()}
     close_app()
     replies = _collect_replies(feed, {reply_to for reply_to in reply_lists.values() if reply_to}, timeout_seconds)
     return [_worker_status(name, queue, reply_lists[name], replies, timeout_seconds) for name, queue in queues.items()]
 
 
-def _send_ping(queue: str, expires_seconds: int) -> str | None:
-    """Send a ping and return the list on which its reply arrives, or None if the broker does not accept it."""
+def _send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds: int) -> str | None:
+    """Send a ping and return the list on which its reply arrives, or None if the broker does not accept it.
+
+    Nothing is sent to a long queue: nobody takes from it, and pings would pile up.
+    """
     reply_to = f"payments:canary:{uuid.uuid4()}"
+    valid_while = f"{reply_to}:valid"
     try:
-        app.send_task(
-            wire_names.PING, kwargs={"reply_to": reply_to}, queue=queue, expires=expires_seconds, ignore_result=True
-        )
-    except OperationalError:
+        if broker.llen(f"{KEY_PREFIX}{queue}") < WAITING_MESSAGES_MAX:
+            feed.set(valid_while, 1, ex=valid_seconds)
+            arguments = {"reply_to": reply_to, "valid_while": valid_while}
+            app.send_task(wire_names.PING, kwargs=arguments, queue=queue, ignore_result=True)
+    except (redis.RedisError, OperationalError):
         return None
     return reply_to
 

@@ -1,0 +1,46 @@
+"""Pings of the health check: valid by the clock of Redis alone, and few of them wait."""
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from config.celery import FINDINGS, IMPORTS
+from tasks import health_check
+from tasks.enqueue import WAITING_MESSAGES_MAX
+from tasks.health import ping
+from tests.tasks.dispatching import arguments_of
+
+pytestmark = pytest.mark.usefixtures("worker_process")
+
+
+def test_ping_is_answered_while_it_is_valid(resources):
+    reply_to = health_check._send_ping(resources.feed, resources.broker, FINDINGS, 60)
+    message = json.loads(resources.broker.rpop(f"payments:{FINDINGS}"))
+
+    assert message["headers"]["expires"] is None
+    assert ping(**arguments_of(message)) == resources.worker
+    assert resources.feed.rpop(reply_to).decode() == resources.worker
+
+
+def test_ping_that_nobody_awaits_any_more_is_not_answered(resources):
+    reply_to = health_check._send_ping(resources.feed, resources.broker, FINDINGS, 60)
+    arguments = arguments_of(json.loads(resources.broker.rpop(f"payments:{FINDINGS}")))
+    resources.feed.delete(arguments["valid_while"])  # as if it had expired
+
+    assert ping(**arguments) == "too late"
+    assert not resources.feed.exists(reply_to)
+
+
+def test_ping_of_an_earlier_release_is_answered(resources):
+    reply_to = f"payments:canary:{uuid4()}"
+
+    assert ping(reply_to=reply_to) == resources.worker
+    assert resources.feed.lpop(reply_to)
+
+
+def test_pings_do_not_pile_up_in_a_queue_that_nobody_takes_from(resources):
+    for _ in range(WAITING_MESSAGES_MAX + 5):
+        assert health_check._send_ping(resources.feed, resources.broker, IMPORTS, 1)
+
+    assert resources.broker.llen(f"payments:{IMPORTS}") == WAITING_MESSAGES_MAX
