@@ -11,7 +11,7 @@ from sqlalchemy import text
 from console.reports.payment_log import PAYMENT_LOG
 from payments.contract.event import ChargeType
 from tests.builders.committed import ClinicLedger
-from tests.builders.events import paid, saved_patient, saved_payment
+from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.builders.office import Office
 from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, flash_message, rows
 
@@ -60,6 +60,21 @@ def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(
     billing.post("/exceptions/accept", exception=ticked)
     assert flash_message(billing).startswith("1 of 2 exceptions accepted: ")
     assert rows(billing, "/api/exceptions", clinic="bulk-1") == []
+
+
+def test_account_shows_refunds_to_check_and_the_credit_of_charges(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    own = {"clinic_id": "refunds", "company_id": "company-r", "patient_id": "refunded"}
+    events = (
+        saved_patient("refunded", company_id="company-r"),
+        saved_charge("c", "-3.00", **own),
+        saved_payment(payment_id="back", refund_of="refunds/unknown/1", **own, **paid("-25.00", "2026-06-05")),
+    )
+    ledger.office("refunds", lambda office: office.publish(*events), company_id="company-r")
+    page = logged_in("billing").get("/account", patient="refunded").text
+
+    assert "Refunds to check" in page
+    assert "The refunded payment is not on this account." in page
+    assert "Credit on charges: 3.00" in page
 
 
 def test_log_export_contains_no_formulas_and_is_audited(
