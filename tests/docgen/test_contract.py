@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from docgen import __main__ as docgen
@@ -101,6 +102,13 @@ def test_schema_and_reader_agree_on_amounts_and_ids(identifier, due, paid):
         content = payment_fields(payment_id=identifier, amount_due=due, amount_paid=paid, refund_of=refund)
 
         assert is_accepted(content) == VALIDATOR.is_valid(content)
+
+
+@given(st.text("ab/ \t", max_size=9))
+def test_schema_and_reader_agree_on_the_key_of_a_refunded_line(key):
+    content = payment_fields(refund_of=key, amount_due="0.00", amount_paid="0.00")
+
+    assert is_accepted(content) == VALIDATOR.is_valid(content)
 
 
 @pytest.mark.parametrize("blank", [blank for blank in BLANKS if blank < "\U00010000"], ids=ascii)
