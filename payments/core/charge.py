@@ -4,13 +4,16 @@ from datetime import date
 from typing import NamedTuple
 
 from payments.contract.event import ChargeSaved
-from payments.contract.money import Money
+from payments.contract.money import ZERO, Money
 from payments.core.account import ChargeKey
 from payments.core.version_check import VersionCheck, compare_versions
 
 
 class ChargeVersion(NamedTuple):
-    """A charge at its newest version. `patient_balance` is in dollars."""
+    """A charge at its newest version. `patient_balance` is in dollars.
+
+    So is `patient_paid`: None means that the event did not state it, or that it is not determined yet.
+    """
 
     version: int
     company_id: str
@@ -18,11 +21,18 @@ class ChargeVersion(NamedTuple):
     date_of_service: date
     patient_balance: Money
     insurance_open: bool
+    patient_paid: Money | None = None
 
     @classmethod
     def of(cls, event: ChargeSaved) -> "ChargeVersion":
         """Return the charge that the EMR saved."""
         return cls(**{name: getattr(event, name) for name in cls._fields})
+
+
+def recorded_version(event: ChargeSaved, before: ChargeVersion | None) -> ChargeVersion:
+    """Return the charge as it is recorded: of a new charge, nothing is paid unless the event states it."""
+    saved = ChargeVersion.of(event)
+    return saved._replace(patient_paid=saved.patient_paid or ZERO) if before is None else saved
 
 
 def key_of(event: ChargeSaved) -> ChargeKey:
@@ -31,5 +41,11 @@ def key_of(event: ChargeSaved) -> ChargeKey:
 
 
 def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:
-    """Compare a charge with the version that Billing holds; `before` is None for a new charge."""
-    return compare_versions(ChargeVersion.of(event), before)
+    """Compare a charge with the version that Billing holds; `before` is None for a new charge.
+
+    `patient_paid` is compared only if both sides have it.
+    """
+    saved = ChargeVersion.of(event)
+    if before is not None and None in {saved.patient_paid, before.patient_paid}:
+        saved = saved._replace(patient_paid=before.patient_paid)
+    return compare_versions(saved, before)

@@ -13,7 +13,7 @@ from payments.contract.errors import EventError
 from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSaved
 from payments.contract.stream_entry import StreamEntry, read_entry
 from payments.core.account import ChargeKey
-from payments.core.charge import ChargeVersion, check_charge_version, key_of
+from payments.core.charge import ChargeVersion, check_charge_version, key_of, recorded_version
 from payments.core.due_items import DueItems
 from payments.core.history import NoEffect
 from payments.core.import_rule import decide
@@ -181,7 +181,7 @@ def _record_charges(
         else:
             writes.stats.noted += 1
             if check is VersionCheck.NEW:
-                current[key_of(event)] = ChargeVersion.of(event)
+                current[key_of(event)] = recorded_version(event, before)
                 writes.record_charge(event, before)
 
 

@@ -43,6 +43,23 @@ def test_newest_charge_version_wins_in_any_order(tx: Transaction, events: tuple[
 
 
 @pytest.mark.parametrize("in_one_chunk", [True, False])
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [("5.00", "5.00", 0), ("5.00", "6.00", 1), ("5.00", ..., 0), (..., "0.00", 0), (..., "6.00", 1)],
+)
+def test_same_version_with_another_paid_amount_is_dead_lettered(
+    tx: Transaction, first: Any, second: Any, refused: int, in_one_chunk: bool
+) -> None:
+    create_clinic(tx)
+    saved = [saved_charge("c", "40.00", **({} if each is ... else {"patient_paid": each})) for each in (first, second)]
+
+    for chunk in [saved] if in_one_chunk else [[each] for each in saved]:
+        stats = import_chunk(tx, *chunk)
+
+    assert stats.refused == refused
+
+
+@pytest.mark.parametrize("in_one_chunk", [True, False])
 def test_same_version_with_other_content_is_dead_lettered(tx: Transaction, in_one_chunk: bool) -> None:
     create_clinic(tx)
 

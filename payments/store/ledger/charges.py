@@ -16,8 +16,7 @@ from payments.store.tables import charges
 
 _KEY = ["clinic_id", "charge_id"]
 _COLUMNS = [*_KEY, *ChargeVersion._fields]
-_NOT_COMPARED = ("patient_paid", "saved_at")
-_WRITTEN = [*_COLUMNS, *_NOT_COMPARED, "changed_at"]
+_WRITTEN = [*_COLUMNS, "saved_at", "changed_at"]
 _IS_SAME = "charges.clinic_id = new.clinic_id AND charges.charge_id = new.charge_id"
 
 
@@ -58,7 +57,7 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
         if tx.execute(text(statement), arrays(created, _WRITTEN)).rowcount < len(created):
             raise ConcurrentWriteError(f"one of {len(created)} new charges was created by another worker")
     if changed:
-        values = ", ".join(f"{name} = new.{name}" for name in (*ChargeVersion._fields, *_NOT_COMPARED))
+        values = ", ".join(f"{name} = new.{name}" for name in (*ChargeVersion._fields, "saved_at"))
         tx.execute(
             text(
                 f"UPDATE charges SET {values}, {changed_at('charges', 'new.changed_at')} "
@@ -88,7 +87,7 @@ def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: dateti
 
 
 def _row(event: ChargeSaved) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in (*_COLUMNS, *_NOT_COMPARED)}
+    return {name: getattr(event, name) for name in (*_COLUMNS, "saved_at")}
 
 
 def _key(row: dict[str, Any]) -> ChargeKey:
