@@ -62,8 +62,11 @@ def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
     return found
 
 
-def make(testbed: Testbed, name: str, payments: int, *more: str) -> None:
-    """Create a ledger of `payments` payments; `more` are statements to run at the end."""
+def make(testbed: Testbed, name: str, payments: int, *more: str, analyze: bool = True) -> None:
+    """Create a ledger of `payments` payments; `more` are statements to run at the end.
+
+    Without `analyze` the planner has no statistics of it, as after a restore.
+    """
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
     database = connect(with_database(testbed.server_url, name), application_name="bench")
@@ -77,7 +80,9 @@ def make(testbed: Testbed, name: str, payments: int, *more: str) -> None:
         for _, definition in later:
             tx.execute(text(definition))
     with database.connect() as connection_:
-        connection_.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+        connection_.execution_options(isolation_level="AUTOCOMMIT").execute(
+            text("VACUUM ANALYZE" if analyze else "VACUUM")
+        )
         connection_.execute(text("CHECKPOINT"))
     database.dispose()
 
@@ -167,7 +172,7 @@ _FILL = (
     SELECT now(), 'Imported', id, 1, '12.00 Cash Copay', 'bench', 1 FROM lines
     """,
     """
-    INSERT INTO findings (line_ref, version, reason, amount_before, amount_now, proposal, note, status, opened_at)
-    SELECT id, 1, 'zero_amount_due', 0.00, 12.00, '[]', '', 'open', now() FROM lines WHERE application = 'exception'
+    INSERT INTO findings (line_ref, version, reason_code, amount_before, amount_now, proposal, note, status, opened_at)
+    SELECT id, 1, 'zero_due', 0.00, 12.00, '[]', '', 'open', now() FROM lines WHERE application = 'exception'
     """,
 )

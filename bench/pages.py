@@ -5,6 +5,7 @@ and rendering.
 """
 
 import argparse
+import contextlib
 import re
 import statistics
 import sys
@@ -24,7 +25,7 @@ from bench import growth
 from bench.testbed import Testbed, WrongResultError, running, start_testbed, wait_for
 from config.database_urls import libpq_url
 from payments.access import authentication
-from payments.access.authentication import Password
+from payments.access.authentication import Password, UserError
 from payments.access.rights import Role, User
 from payments.core.outcome import Status
 from payments.journeys import reporting
@@ -87,22 +88,22 @@ def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
     taken: dict[str, list[tuple[float, ...]]] = {name: [] for name in cases}
     with (
         psycopg.connect(libpq_url(testbed.engines.database_url), autocommit=True) as bare,
-        _visitor(testbed) as visitor,
+        visitor(testbed) as (client, _),
     ):
         for _, (name, case) in product(range(WARM + ROUNDS), cases.items()):
-            taken[name].append(_once(testbed, case, bare, visitor))
+            taken[name].append(_once(testbed, case, bare, client))
     growth.drop(testbed, "bench_pages")
     return {name: PageTiming(*map(statistics.median, zip(*times[WARM:], strict=True))) for name, times in taken.items()}
 
 
-def _once(testbed: Testbed, case: Case, bare: psycopg.Connection[Any], visitor: httpx.Client) -> tuple[float, ...]:
+def _once(testbed: Testbed, case: Case, bare: psycopg.Connection[Any], client: httpx.Client) -> tuple[float, ...]:
     def read() -> list[int]:
         with transaction(testbed.database) as tx:
             return case.read(tx)
 
     wanted, bare_ms = _timed(lambda: [row[0] for row in bare.execute(case.bare).fetchall()])
     found, reading_ms = _timed(read)
-    answer, answer_ms = _timed(lambda: visitor.get(case.address))
+    answer, answer_ms = _timed(lambda: client.get(case.address))
     is_shown = answer.status_code == 200 and answer.text.count("stored-") >= ROWS
     if found != wanted or len(found) != ROWS or not is_shown:
         raise WrongResultError(f"{case.address}: these are not the {ROWS} rows of the bare query")
@@ -116,20 +117,20 @@ def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
 
 
 @contextmanager
-def _visitor(testbed: Testbed) -> Iterator[httpx.Client]:
-    """Serve the console on the ledger, and yield a client that is logged in."""
-    with transaction(testbed.database) as tx:
+def visitor(testbed: Testbed) -> Iterator[tuple[httpx.Client, int]]:
+    """Serve the console on the ledger, and yield a client that is logged in, and the pid of the console."""
+    with transaction(testbed.database) as tx, contextlib.suppress(UserError):  # the user may exist from an earlier call
         authentication.add_user(tx, User(NAME, Role.ADMIN), Password(PASSWORD), datetime.now(UTC), "bench")
     port = str(free_port())
     with (
-        running(testbed, "console", (sys.executable, "-m", "console.web.serve"), PAYMENTS_CONSOLE_PORT=port),
+        running(testbed, "console", (sys.executable, "-m", "console.web.serve"), PAYMENTS_CONSOLE_PORT=port) as pid,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
     ):
         wait_for(lambda: _answers(client), "the console to answer")
         form = re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get("/login").text)
         assert form
         assert client.post("/login", data={"csrf": form[1], "name": NAME, "password": PASSWORD}).status_code == 303
-        yield client
+        yield client, pid
 
 
 def _answers(client: httpx.Client) -> bool:

@@ -30,14 +30,14 @@ def balance_week(database: Database, now: datetime) -> str:
         balances = balancing.balance_if_due(tx, now)
     if balances is None:
         return "not due"
-    unexplained = {clinic: each for clinic, each in balances.items() if each.unexplained_lines}
+    unexplained = {clinic: each for clinic, each in balances.items() if each.unexplained_count}
     for clinic, each in unexplained.items():
-        log.error("balance_unexplained", clinic=clinic, amount=str(each.unexplained), lines=len(each.unexplained_lines))
+        log.error("balance_unexplained", clinic=clinic, amount=str(each.unexplained), lines=each.unexplained_count)
     return f"balanced {len(balances):,} clinics, unexplained {_summarize(unexplained)}"
 
 
 def _summarize(unexplained: dict[str | None, Balance]) -> str:
     """Return the total amount and the number of lines, because amounts of opposite sign may add up to zero."""
-    lines = sum(len(each.unexplained_lines) for each in unexplained.values())
+    lines = sum(each.unexplained_count for each in unexplained.values())
     amount = total(each.unexplained for each in unexplained.values()) if unexplained else ZERO
     return f"{amount} in {lines:,} line{'' if lines == 1 else 's'}" if lines else str(amount)

@@ -4,72 +4,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from console.cli.arguments import FormOption, LimitOption, day
 from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
-from console.cli.printing import show
-from console.cli.session import open_database, open_snapshot
+from console.cli.printing import Output, print_pieces, show
+from console.cli.session import open_database, open_report
 from console.errors import CommandError
 from console.plurals import plural
 from console.reports.account import (
     ACCOUNT,
+    ACCOUNT_PAYMENTS,
     ALLOCATIONS,
     APPLIED,
     REFUNDS,
     AccountParameters,
+    account_payment_records,
     account_records,
     applied_records,
     refund_records,
 )
-from console.reports.output import OutputFormat, Record, print_json
+from console.reports.output import OutputFormat, Record, array_pieces, object_pieces
 from console.reports.payment_log import PAYMENT_LOG, log_records
 
 if TYPE_CHECKING:
-    from payments.journeys.distributing import AccountRow, AllocationRow, DistributionResult, RefundRow
+    from payments.journeys.distributing import AccountRow, DistributionResult
     from payments.journeys.reporting import LogRow
+    from payments.store.db.connection import Transaction
 
 
 @report_command(AccountParameters)
-def account(parameters: AccountParameters, *, form: FormOption = OutputFormat.TABLE) -> None:
-    """Show a patient's account, all cases together: total payments, unassigned amount and balance."""
-    from payments.journeys import distributing, reporting
+def account(parameters: AccountParameters, output: Output) -> None:
+    """Show a patient's account, all cases together: total payments, unassigned amount and balance.
+
+    --limit applies to its payments, and to the charges that they were applied to. In CSV each payment is a row, with
+    the sums of its account in the last columns.
+    """
+    from payments.journeys import distributing
 
     patient, as_of = parameters.patient, parameters.as_of
-    with open_snapshot() as tx:
+    with open_report() as tx:
         accounts = distributing.show_account(tx, patient, as_of=as_of)
-        entries = {each.company: reporting.payment_log(tx, parameters.payments_query(each)) for each in accounts}
-        applied = distributing.show_allocations(tx, patient, as_of=as_of)
-        refunds = {each.company: distributing.show_refunds_to_check(tx, each, as_of=as_of) for each in accounts}
-    if not accounts:
-        problem = f"was no patient {patient} at {as_of.isoformat()}" if as_of else f"is no patient {patient}"
-        raise CommandError(f"there {problem}")
-    rows = [record for own in entries.values() for record in log_records(own)]
-    if form is OutputFormat.TABLE:
-        show(account_records(accounts), ACCOUNT, form)
-        show(rows, PAYMENT_LOG, form)
-        show(applied_records(applied), APPLIED, form)
-        if to_check := refund_records(row for own in refunds.values() for row in own):
-            show(to_check, REFUNDS, form)
-        return
-    if form is OutputFormat.CSV:
-        show(rows, PAYMENT_LOG, form)
-        return
-    print_json([_with_payments(each, entries[each.company], applied, refunds[each.company]) for each in accounts])
+        if not accounts:
+            problem = f"was no patient {patient} at {as_of.isoformat()}" if as_of else f"is no patient {patient}"
+            raise CommandError(f"there {problem}")
+        reader = _AccountReader(tx, parameters)
+        match output.form:
+            case OutputFormat.TABLE:
+                show(account_records(accounts), ACCOUNT, Output())
+                show(chain.from_iterable(map(reader.payments, accounts)), PAYMENT_LOG, output)
+                show(chain.from_iterable(map(reader.applied, accounts)), APPLIED, output)
+                if refunds := [each for row in accounts for each in reader.refunds(row)]:
+                    show(refunds, REFUNDS, Output())
+            case OutputFormat.CSV:
+                show(chain.from_iterable(map(reader.payments_with_sums, accounts)), ACCOUNT_PAYMENTS, output)
+            case OutputFormat.JSON:
+                print_pieces(array_pieces(reader.as_json(each, output) for each in accounts))
 
 
-def _with_payments(
-    account: AccountRow, entries: Iterable[LogRow], applied: Iterable[AllocationRow], refunds: Iterable[RefundRow]
-) -> dict[str, Any]:
-    own = applied_records(row for row in applied if row.company == account.company)
-    more = {"payments": log_records(entries), "applied": own, "refunds_to_check": refund_records(refunds)}
-    return asdict(account) | more
+class _AccountReader(NamedTuple):
+    """Reads the payments of accounts, and the charges that they were applied to, as they are printed."""
+
+    tx: Transaction
+    parameters: AccountParameters
+
+    def payments(self, account: AccountRow) -> Iterator[Record]:
+        return log_records(self._log(account))
+
+    def payments_with_sums(self, account: AccountRow) -> Iterator[Record]:
+        return account_payment_records(account, self._log(account))
+
+    def applied(self, account: AccountRow) -> Iterator[Record]:
+        from payments.journeys import distributing
+
+        return applied_records(distributing.show_allocations(self.tx, account, as_of=self.parameters.as_of))
+
+    def refunds(self, account: AccountRow) -> list[Record]:
+        from payments.journeys import distributing
+
+        return refund_records(distributing.show_refunds_to_check(self.tx, account, as_of=self.parameters.as_of))
+
+    def as_json(self, account: AccountRow, output: Output) -> Iterator[str]:
+        lists = {
+            "payments": self.payments(account),
+            "applied": self.applied(account),
+            "refunds_to_check": self.refunds(account),
+        }
+        return object_pieces(asdict(account), {name: output.limited(records) for name, records in lists.items()})
+
+    def _log(self, account: AccountRow) -> Iterator[LogRow]:
+        from payments.journeys import reporting
+
+        return reporting.payment_log(self.tx, self.parameters.payments_query(account))
 
 
 def distribute(
@@ -86,7 +119,7 @@ def distribute(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     form: FormOption = OutputFormat.TABLE,
-    limit: LimitOption = 200,
+    limit: LimitOption = None,
 ) -> None:
     """Apply payments to patients' charges, by the four rules, as the nightly run does.
 
@@ -96,14 +129,15 @@ def distribute(
     from payments.store.db.connection import transaction
     from tasks.distributing import distribute_all
 
-    now = datetime.now(UTC)
+    now, output = datetime.now(UTC), Output(form, limit)
     with open_database() as opened:
         if not dry_run and asks(yes=yes):
             confirm(_question(distribute_all(opened, as_of, now, dry_run=True)))
         sets = list(distribute_all(opened, as_of, now, dry_run=dry_run))
         with transaction(opened) as tx:
             payments = distributing.payments_of(tx, sets)
-        show([record for each in sets for record in _records(each, payments)], ALLOCATIONS, form, limit)
+        records = [record for each in sets for record in _records(each, payments)]
+        show(records, ALLOCATIONS, output)
 
 
 def _question(expected: Iterable[DistributionResult]) -> str:

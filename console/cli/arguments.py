@@ -73,7 +73,20 @@ def seconds(text: str | float) -> float:
 
 
 FormOption = Annotated[OutputFormat, typer.Option("--format", help="The output format.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=0, help="Maximum number of table rows; 0 shows all.")]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=0, help="Maximum number of rows; 0 is all. Default: 200 in a table, all in JSON and CSV."
+    ),
+]
+RawOption = Annotated[
+    bool,
+    typer.Option(
+        "--raw",
+        help="With --format csv: leave text as it is, for programs. Otherwise an apostrophe precedes text that a "
+        "spreadsheet would run as a formula.",
+    ),
+]
 
 
 def check_order(since: date | None, until: date | None) -> None:

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,15 +15,16 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from console.cli.arguments import FormOption, LimitOption
 from console.cli.parameters import report_command
+from console.cli.printing import Output, print_pieces, show
 from console.cli.session import open_transaction
-from console.cli.tables import print_table
+from console.cli.spooled_stdout import spooled_stdout
+from console.cli.tables import Totals
 from console.cli.terminal import stdout
 from console.errors import CommandError
 from console.plurals import plural
 from console.reports.balancing import BALANCING, DIFFERENCES, BalancingParameters, balance_record, difference_record
-from console.reports.output import OutputFormat, Record, print_json, write_csv
+from console.reports.output import OutputFormat, Record, object_pieces
 
 if TYPE_CHECKING:
     from payments.contract.payment_log import PaymentLogRow
@@ -40,6 +42,7 @@ app = typer.Typer()
 @report_command(BalancingParameters)
 def balancing(
     parameters: BalancingParameters,
+    output: Output,
     *,
     emr_csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read the EMR's amounts from this Payment Log file.")
@@ -47,8 +50,6 @@ def balancing(
     lines: Annotated[
         bool, typer.Option("--lines", metavar="", help="List every line that differs, including explained ones.")
     ] = False,
-    form: FormOption = OutputFormat.TABLE,
-    limit: LimitOption = 200,
 ) -> None:
     """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.
 
@@ -61,22 +62,24 @@ def balancing(
     from payments.journeys import balancing as journey
 
     query = parameters.query(parameters.clinic)
-    with _log(emr_csv) as log, open_transaction() as tx:
-        balance = journey.balance(tx, query, log)
-    record = balance_record(balance, query)
-    match form:
-        case OutputFormat.JSON:
-            print_json({**record, "lines": _records(balance.lines)})
-        case OutputFormat.CSV if lines:
-            write_csv(_records(balance.lines), DIFFERENCES.keys)
-        case OutputFormat.CSV:
-            write_csv([record], BALANCING.keys)
-        case OutputFormat.TABLE:
-            _print(balance, query, balance.lines if lines else _strange(balance), limit)
+    with spooled_stdout():
+        with _log(emr_csv) as log, open_transaction() as tx:
+            balance = journey.balance(tx, query, log)
+        record = balance_record(balance, query)
+        match output.form:
+            case OutputFormat.JSON:
+                print_pieces(object_pieces(record, {"lines": output.limited(_records(balance.lines))}))
+            case OutputFormat.CSV if lines:
+                show(_records(balance.lines), DIFFERENCES, output)
+            case OutputFormat.CSV:
+                show([record], BALANCING, output)
+            case OutputFormat.TABLE:
+                stdout().print(_sum(balance, query))
+                _print_lines(balance, output, every_line=lines)
 
 
-def _records(lines: Sequence[BalancedLine]) -> list[Record]:
-    return [difference_record(line) for line in lines]
+def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:
+    return map(difference_record, lines)
 
 
 @contextlib.contextmanager
@@ -94,22 +97,21 @@ def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
             raise CommandError(f"{path}: {error}", exit_status=2) from None
 
 
-def _strange(balance: Balance) -> list[BalancedLine]:
-    return [line for line in balance.lines if line.unexplained or line.notes]
+def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
+    """Print how many lines are equal, and those that differ: all of them, or those that no item explains."""
+    all_lines = balance.equal + balance.different
+    same = f"{balance.equal:,} of {all_lines:,} payments are equal on both sides."
+    stdout().print(Text(same, "dim"), soft_wrap=True)
+    strange = (line for line in balance.lines if every_line or line.unexplained or line.notes)
+    first = next(strange, None)
+    if first:
+        totals = (lambda: Totals(balance.different, balance.unexplained)) if every_line else None
+        show(_records(chain([first], strange)), DIFFERENCES, output, totals)
 
 
-def _print(balance: Balance, query: BalanceFilter, lines: Sequence[BalancedLine], limit: int) -> None:
-    console = stdout()
-    console.print(_sum(balance, query))
-    same = f"{balance.equal:,} of {balance.equal + len(balance.lines):,} payments are equal on both sides."
-    console.print(Text(same, "dim"), soft_wrap=True)
-    if lines:
-        print_table(_records(lines), DIFFERENCES, limit)
-
-
-def _count_of(unexplained: Sequence[BalancedLine]) -> str:
+def _count_of(unexplained: int) -> str:
     """Return the number of payments for the sum's label, because amounts of opposite sign may add up to 0.00."""
-    return f", on {plural(len(unexplained), 'payment')}" if unexplained else ""
+    return f", on {plural(unexplained, 'payment')}" if unexplained else ""
 
 
 def _sum(balance: Balance, query: BalanceFilter) -> Table:
@@ -127,8 +129,8 @@ def _sum(balance: Balance, query: BalanceFilter) -> Table:
     table.add_row("EMR, by transaction date", f"{balance.emr_total:,.2f}")
     for term, amount in balance.items.items():
         table.add_row(f"less {wording.ITEM_SENTENCES[term]}", f"{amount:,.2f}" if amount else Text("0.00", "dim"))
-    style = "bold red" if balance.unexplained_lines else "bold green"
-    unexplained = f"less Unexplained{_count_of(balance.unexplained_lines)}"
+    style = "bold red" if balance.unexplained_count else "bold green"
+    unexplained = f"less Unexplained{_count_of(balance.unexplained_count)}"
     table.add_row(Text(unexplained, style), Text(f"{balance.unexplained:,.2f}", style), end_section=True)
     table.add_row(Text("Billing, imports by deposit date", "bold"), Text(f"{balance.billing_total:,.2f}", "bold"))
     return table

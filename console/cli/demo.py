@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
-from console.cli.printing import show
+from console.cli.printing import Output, show
 from console.cli.progress import progress_bar, spinner
 from console.cli.session import Installation, open_transaction
 from console.cli.terminal import print_error, print_line, printable, stderr, stdout
 from console.reports.claims_feed import CLAIMS_FEED_SUMS, feed_sum_records
-from console.reports.output import OutputFormat
 from console.reports.payment_log import log_sum_records, payment_log_sums
 
 if TYPE_CHECKING:
@@ -88,11 +87,11 @@ def _show_result(at: Installation, result: _Import) -> None:
         kinds = reporting.payment_log_sums(tx, everything, reporting.GroupBy.CHARGE_TYPE)
         methods = reporting.payment_log_sums(tx, everything, reporting.GroupBy.METHOD)
     stdout().print()
-    show(feed_sum_records(feed), CLAIMS_FEED_SUMS, OutputFormat.TABLE)
+    show(feed_sum_records(feed), CLAIMS_FEED_SUMS, Output())
     stdout().print()
-    show(log_sum_records(kinds, "charge_type"), payment_log_sums("charge_type"), OutputFormat.TABLE)
+    show(log_sum_records(kinds, "charge_type"), payment_log_sums("charge_type"), Output())
     stdout().print()
-    show(log_sum_records(methods, "method"), payment_log_sums("method"), OutputFormat.TABLE)
+    show(log_sum_records(methods, "method"), payment_log_sums("method"), Output())
     stdout().print()
     print_line(f"Posted to the ledger: {total(each.total for each in kinds):,.2f}", "bold")
     payments = sum(each.count for each in feed)

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.accepting import Acceptance
-from console.cli.arguments import FormOption, LimitOption, day, row_id
+from console.cli.arguments import day, row_id
 from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
-from console.cli.printing import show
-from console.cli.session import current_user, open_database, open_transaction, warn_without_timezone
+from console.cli.printing import Output, show
+from console.cli.session import current_user, open_database, open_report, warn_without_timezone
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
-from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
     from payments.journeys.adjusting import SeenException
@@ -40,17 +39,14 @@ DepositDateOption = Annotated[
 @report_command(ExceptionsParameters)
 def report(
     parameters: ExceptionsParameters,
-    *,
-    form: FormOption = OutputFormat.TABLE,
-    limit: LimitOption = 200,
+    output: Output,
 ) -> None:
     """Show the Billing Exceptions: the case, what Billing holds, what the EMR says, and the entries to post."""
     from payments.journeys import reporting
 
     query = parameters.query((parameters.clinic,) if parameters.clinic else None)
-    with open_transaction() as tx:
-        found = reporting.exceptions(tx, query)
-    show(exception_records(found), EXCEPTIONS, form, limit)
+    with open_report() as tx:
+        show(exception_records(reporting.exceptions(tx, query)), EXCEPTIONS, output)
 
 
 @app.command(

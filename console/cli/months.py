@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption
+from console.cli.arguments import FormOption, RawOption
 from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
-from console.cli.printing import show
+from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_transaction, warn_without_timezone
 from console.cli.terminal import print_line
 from console.errors import CommandError
@@ -43,24 +43,30 @@ MonthArgument = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month
 
 @app.command("list", epilog="Example: payments months list --company acme")
 @report_command(MonthsParameters)
-def list_months(parameters: MonthsParameters, form: FormOption = OutputFormat.TABLE) -> None:
+def list_months(parameters: MonthsParameters, output: Output) -> None:
     """List the months of a company with their state and payments total, by deposit date."""
     from payments.journeys import closing
 
     with open_transaction() as tx:
         rows = closing.list_months(tx, parameters.company)
-    show(month_records(rows), MONTHS, form)
+    show(month_records(rows), MONTHS, output)
 
 
 @app.command("show", epilog="Example: payments months show acme 2026-10 --format csv")
-def show_month(company: CompanyArgument, month: MonthArgument, form: FormOption = OutputFormat.TABLE) -> None:
+def show_month(
+    company: CompanyArgument,
+    month: MonthArgument,
+    *,
+    form: FormOption = OutputFormat.TABLE,
+    raw: RawOption = False,
+) -> None:
     """Show the totals of a month: as stored at its closing or, for an open month, as of now."""
     from payments.journeys import closing
 
     chosen = _month(month)
     with open_transaction() as tx:
         sums = closing.month_totals(tx, company, chosen).sums
-    show(month_sum_records(sums), MONTH_SUMS, form)
+    show(month_sum_records(sums), MONTH_SUMS, Output(form, is_raw=raw))
 
 
 @app.command(epilog="Example: payments months schedule acme 2026-10")
@@ -156,4 +162,4 @@ def _print_preview(snapshot: Snapshot, warnings: Sequence[CloseWarning]) -> None
 
 
 def _print_warnings(warnings: Sequence[CloseWarning]) -> None:
-    show(warning_records(warnings), CLOSE_WARNINGS, OutputFormat.TABLE, _LISTED)
+    show(warning_records(warnings), CLOSE_WARNINGS, Output(limit=_LISTED))

@@ -11,7 +11,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from console.cli.arguments import amount, check_order, day, moment, parse_choice
+from console.cli.arguments import FormOption, LimitOption, RawOption, amount, check_order, day, moment, parse_choice
+from console.cli.printing import Output
+from console.reports.output import OutputFormat
 from console.reports.parameters import Parameter, ParameterKind, parameters_of
 
 _Parameters = TypeVar("_Parameters")
@@ -23,10 +25,10 @@ _TYPES: dict[ParameterKind, Any] = {
 
 
 def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator for a command whose first argument is an instance of a report's parameter class.
+    """Return a decorator for a command that takes an instance of a report's parameter class, and how to print it.
 
-    The command gets an option for each parameter, before its own options. Raises typer.BadParameter if a period ends
-    before it begins.
+    The command gets an option for each parameter, before its own options, and those of the output after them. Raises
+    typer.BadParameter if a period ends before it begins.
     """
     described = parameters_of(parameter_class)
 
@@ -34,16 +36,29 @@ def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[...
         def run(**given: Any) -> None:
             chosen = {each.name: given.pop(each.name) for each in fields(parameter_class)}  # type: ignore[arg-type]
             check_order(chosen.get("since"), chosen.get("until"))
-            command(parameter_class(**chosen), **given)
+            output = Output(given.pop("form"), given.pop("limit"), given.pop("raw"))
+            output.check()
+            command(parameter_class(**chosen), output, **given)
 
-        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[2:]
         own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
         options = [_option(each) for each in described.values()]
-        run.__signature__ = inspect.Signature([*options, *own])  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature([*options, *own, *_OUTPUT_OPTIONS])  # type: ignore[attr-defined]
         run.__name__, run.__doc__ = command.__name__, command.__doc__
         return run
 
     return decorate
+
+
+def _output_option(name: str, annotation: Any, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+_OUTPUT_OPTIONS = (
+    _output_option("form", FormOption, OutputFormat.TABLE),
+    _output_option("limit", LimitOption, None),
+    _output_option("raw", RawOption, default=False),
+)
 
 
 def _option(parameter: Parameter) -> inspect.Parameter:

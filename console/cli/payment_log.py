@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, LimitOption
 from console.cli.parameters import report_command
-from console.cli.printing import show
-from console.cli.session import open_snapshot
+from console.cli.printing import Output, show
+from console.cli.session import open_report
+from console.cli.tables import Totals
 from console.cli.terminal import print_line
+from console.errors import CommandError
 from console.reports.definition import Report
-from console.reports.output import OutputFormat, Record
+from console.reports.output import Record
 from console.reports.payment_log import (
     EXPANDED_PAYMENT_LOG,
     PAYMENT_LOG,
@@ -27,6 +30,7 @@ from console.reports.payment_log import (
 )
 
 if TYPE_CHECKING:
+    from payments.journeys.reporting import LogFilter
     from payments.store.db.connection import Transaction
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -39,38 +43,59 @@ app = typer.Typer(rich_markup_mode="rich")
 @report_command(PaymentLogParameters)
 def payment_log(
     parameters: PaymentLogParameters,
+    output: Output,
     *,
     expand: Annotated[
         bool, typer.Option("--expand", help="Show the dates of service that each payment was applied to.")
     ] = False,
     xlsx: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a spreadsheet to this file.")] = None,
-    form: FormOption = OutputFormat.TABLE,
-    limit: LimitOption = 200,
 ) -> None:
     """Show the Patient Payment Log: every entry of the ledger.
 
     Days are deposit dates.
     """
-    with open_snapshot() as tx:
+    with open_report() as tx:
         records, report = _read(tx, parameters, expand=expand)
-    if xlsx:
-        from console.reports.xlsx import write_xlsx
-
-        write_xlsx(records, report, xlsx)
-        print_line(f"{len(records):,} rows are in {xlsx}.")
-    else:
-        show(records, report, form, limit)
+        if xlsx:
+            count = _write_xlsx(xlsx, output.limited(records), report)
+            print_line(f"{count:,} rows are in {xlsx}.")
+        else:
+            show(records, report, output, None if parameters.group_by else lambda: _totals(tx, parameters))
 
 
-def _read(tx: Transaction, parameters: PaymentLogParameters, *, expand: bool) -> tuple[list[Record], Report]:
-    from payments.journeys import distributing, reporting
+def _write_xlsx(path: Path, records: Iterable[Record], report: Report) -> int:
+    """Write a spreadsheet and return the number of its rows. An error leaves no file behind."""
+    from console.reports.xlsx import write_xlsx
 
-    query = parameters.query((parameters.clinic,) if parameters.clinic else None)
-    group = parameters.group_by
+    try:
+        file = path.open("wb")
+    except OSError as error:
+        raise CommandError(f"the spreadsheet cannot be written: {path}: {error.strerror}") from None
+    try:
+        with file:
+            return write_xlsx(records, report, file)
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def _read(tx: Transaction, parameters: PaymentLogParameters, *, expand: bool) -> tuple[Iterable[Record], Report]:
+    from payments.journeys import reporting
+
+    query, group = _query(parameters), parameters.group_by
     if group:
         return log_sum_records(reporting.payment_log_sums(tx, query, group), group), payment_log_sums(group)
-    rows = reporting.payment_log(tx, query)
-    if not expand:
-        return log_records(rows), PAYMENT_LOG
-    applied = distributing.show_applied(tx, query.patient_id, query.as_of)
-    return expanded_log_records(rows, applied), EXPANDED_PAYMENT_LOG
+    if expand:
+        return expanded_log_records(reporting.expanded_payment_log(tx, query)), EXPANDED_PAYMENT_LOG
+    return log_records(reporting.payment_log(tx, query)), PAYMENT_LOG
+
+
+def _totals(tx: Transaction, parameters: PaymentLogParameters) -> Totals:
+    from payments.journeys import reporting
+
+    sums = reporting.payment_log_sums(tx, _query(parameters), reporting.GroupBy.METHOD)
+    return Totals(sum(each.count for each in sums), sum((each.total for each in sums), Decimal("0.00")))
+
+
+def _query(parameters: PaymentLogParameters) -> LogFilter:
+    return parameters.query((parameters.clinic,) if parameters.clinic else None)

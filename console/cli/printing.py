@@ -1,19 +1,56 @@
 """Prints a report in the requested output format."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import NamedTuple
 
-from console.cli.tables import print_table
+from console.cli.tables import Totals, print_table
+from console.errors import CommandError
 from console.reports.definition import Report
-from console.reports.output import OutputFormat, Record, as_json, write_csv
+from console.reports.output import OutputFormat, Record, csv_pieces, json_pieces
+
+TABLE_ROWS = 200
+"""The rows of a table, unless --limit says otherwise."""
 
 
-def show(records: Sequence[Record], report: Report, output_format: OutputFormat, limit: int = 0) -> None:
-    """Print the records of a report. `limit` applies to a table only; 0 is no limit."""
-    match output_format:
+class Output(NamedTuple):
+    """How a report is printed.
+
+    `limit` is the number of rows at most; 0 is all, and None is the default of the format. `is_raw` leaves the text in
+    CSV as it is.
+    """
+
+    form: OutputFormat = OutputFormat.TABLE
+    limit: int | None = None
+    is_raw: bool = False
+
+    def check(self) -> None:
+        """Raise CommandError for --raw with another format than CSV."""
+        if self.is_raw and self.form is not OutputFormat.CSV:
+            raise CommandError("--raw requires --format csv", exit_status=2)
+
+    def limited(self, records: Iterable[Record]) -> Iterable[Record]:
+        """Return the records of JSON or CSV up to the limit."""
+        return islice(records, self.limit) if self.limit else records
+
+
+def show(records: Iterable[Record], report: Report, output: Output, totals: Callable[[], Totals] | None = None) -> None:
+    """Print the records of a report, as they come.
+
+    `totals` counts and sums all rows; a table calls it if it does not show all of them.
+    """
+    match output.form:
         case OutputFormat.TABLE:
-            print_table(records, report, limit)
+            print_table(records, report, TABLE_ROWS if output.limit is None else output.limit, totals)
         case OutputFormat.JSON:
-            sys.stdout.write(as_json(records, report.keys))
+            print_pieces(json_pieces(output.limited(records), report.keys))
         case OutputFormat.CSV:
-            write_csv(records, report.keys)
+            print_pieces(csv_pieces(output.limited(records), report.keys, is_raw=output.is_raw))
+
+
+def print_pieces(pieces: Iterable[str]) -> None:
+    """Print pieces of a report, each as soon as it is there."""
+    for piece in pieces:
+        sys.stdout.write(piece)
+        sys.stdout.flush()

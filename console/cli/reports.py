@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, LimitOption
 from console.cli.parameters import report_command
-from console.cli.printing import show
-from console.cli.session import open_transaction
+from console.cli.printing import Output, show
+from console.cli.session import open_report, open_transaction
+from console.cli.tables import Totals
 from console.errors import CommandError
 from console.reports.claims_feed import (
     CLAIMS_FEED,
@@ -20,7 +21,6 @@ from console.reports.claims_feed import (
     feed_records,
     feed_sum_records,
 )
-from console.reports.output import OutputFormat
 from console.reports.timeline import TimelineParameters, timeline_of, timeline_records
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -34,12 +34,11 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 @report_command(ClaimsFeedParameters)
 def claims_feed(
     parameters: ClaimsFeedParameters,
+    output: Output,
     *,
     summary: Annotated[
         bool, typer.Option("--summary", metavar="", help="Show counts and amounts by status and reason.")
     ] = False,
-    form: FormOption = OutputFormat.TABLE,
-    limit: LimitOption = 200,
 ) -> None:
     """Show the Claims Feed: every saved payment in its newest version, with its status.
 
@@ -48,15 +47,20 @@ def claims_feed(
     from payments.journeys import reporting
 
     query = parameters.query((parameters.clinic,) if parameters.clinic else None)
-    with open_transaction() as tx:
+
+    def totals() -> Totals:
+        sums = reporting.claims_feed_sums(tx, query)
+        return Totals(sum(each.count for each in sums), sum((each.total for each in sums), Decimal("0.00")))
+
+    with open_report() as tx:
         if summary:
-            show(feed_sum_records(reporting.claims_feed_sums(tx, query)), CLAIMS_FEED_SUMS, form)
+            show(feed_sum_records(reporting.claims_feed_sums(tx, query)), CLAIMS_FEED_SUMS, output)
         else:
-            show(feed_records(reporting.claims_feed(tx, query)), CLAIMS_FEED, form, limit)
+            show(feed_records(reporting.claims_feed(tx, query)), CLAIMS_FEED, output, totals)
 
 
 @report_command(TimelineParameters)
-def timeline(parameters: TimelineParameters, form: FormOption = OutputFormat.TABLE) -> None:
+def timeline(parameters: TimelineParameters, output: Output) -> None:
     """Show everything that happened to one payment: each attempt, the user or worker, and the result."""
     from payments.journeys import reporting
 
@@ -65,4 +69,4 @@ def timeline(parameters: TimelineParameters, form: FormOption = OutputFormat.TAB
         events = reporting.timeline(tx, key)
     if not events:
         raise CommandError(f"there is no payment {key}; `payments report claims-feed` prints the keys")
-    show(timeline_records(events), timeline_of(key), form)
+    show(timeline_records(events), timeline_of(key), output)

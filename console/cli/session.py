@@ -77,6 +77,15 @@ def open_snapshot() -> Iterator[Transaction]:
         yield tx
 
 
+@contextmanager
+def open_report() -> Iterator[Transaction]:
+    """Open a snapshot for a report that is printed while it is read. A reader who pauses does not keep it open."""
+    from console.cli.spooled_stdout import spooled_stdout
+
+    with spooled_stdout(), open_snapshot() as tx:
+        yield tx
+
+
 def default_timezone() -> str:
     """Return the time zone of new companies, an IANA name. Raises errors as `current_installation` does."""
     return current_installation().settings.default_timezone

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, charge_types_named, identifier
-from console.cli.printing import show
+from console.cli.arguments import FormOption, RawOption, charge_types_named, identifier
+from console.cli.printing import Output, show
 from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
@@ -71,7 +71,9 @@ def set_clinic(
 @app.command("show", epilog="Example: payments settings show\n\nExample: payments settings show north --format json")
 def show_clinics(
     clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="Only this clinic.")] = None,
+    *,
     form: FormOption = OutputFormat.TABLE,
+    raw: RawOption = False,
 ) -> None:
     """Show the settings of one clinic or of all."""
     from payments.journeys import configuring
@@ -80,7 +82,7 @@ def show_clinics(
         rows = configuring.show_clinics(tx, datetime.now(UTC), clinic)
     if clinic and not rows:
         raise CommandError(f"there is no clinic {clinic}; `payments settings show` lists all clinics")
-    show(settings_records(rows), SETTINGS, form)
+    show(settings_records(rows), SETTINGS, Output(form, is_raw=raw))
 
 
 def _on_or_off(row: ClinicRow) -> str:

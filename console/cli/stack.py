@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from console.cli.arguments import FormOption, seconds
-from console.cli.printing import show
+from console.cli.printing import Output, show
 from console.cli.progress import spinner
 from console.cli.session import current_installation, open_transaction, warn_without_timezone
 from console.cli.terminal import print_error, print_line
@@ -73,7 +73,7 @@ def health(
         warnings = durability_warnings(engines)
     for warning in warnings:
         print_error(f"warning: {warning}")
-    show([part._asdict() for part in parts], HEALTH, form)
+    show([part._asdict() for part in parts], HEALTH, Output(form))
     if all(part.is_up for part in parts if part.name == "PostgreSQL"):
         with open_transaction(engines) as tx:
             warn_without_timezone(tx)

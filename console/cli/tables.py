@@ -1,9 +1,10 @@
 """Prints records as a table on a terminal: the columns that fit its width, colours, and a total line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.table import Table
@@ -11,9 +12,10 @@ from rich.text import Text
 
 from console.cli.terminal import printable, stdout
 from console.plurals import plural
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import ColumnKind, Report
 from console.reports.output import Record
 
+TABLE_ROWS_MAX = 10_000
 _STATUS_STYLES = {
     "Transmission Successful": "green",
     "Transmission Pending": "yellow",
@@ -24,20 +26,38 @@ _STATUS_STYLES = {
 _WIDTH_FULL_STATUS = 140
 
 
-def print_table(records: Sequence[Record], report: Report, limit: int = 0) -> None:
-    """Print a table with its total line, or the message of the report if there are no rows."""
-    console = stdout()
-    if not records:
+class Totals(NamedTuple):
+    """The number of all rows of a report, and the sum of the column that is added up."""
+
+    rows: int
+    amount: Decimal | None = None
+
+
+def print_table(
+    records: Iterable[Record], report: Report, limit: int = 0, totals: Callable[[], Totals] | None = None
+) -> None:
+    """Print a table with its total line, or the message of the report if there are no rows.
+
+    A table has up to `limit` rows; 0 and larger limits are TABLE_ROWS_MAX, because a table is laid out as a whole. If
+    there are more rows, `totals` counts and sums them; without it the total line has no sum.
+    """
+    console, most = stdout(), min(limit or TABLE_ROWS_MAX, TABLE_ROWS_MAX)
+    rows = [*islice(records, most + 1)]
+    if not rows:
         console.print(Text(report.empty, "dim"), soft_wrap=True)
         return
-    shown = records[:limit] if limit else records
-    console.print(_table(shown, records, report, console.width))
-    if len(shown) < len(records):
-        hidden = len(records) - len(shown)
-        console.print(Text(f"... and {hidden:,} more; --limit 0 shows all of them", "dim"), soft_wrap=True)
+    if len(rows) <= most:
+        console.print(_table(rows, report, console.width, _foot(rows, report)))
+        return
+    found = totals() if totals else None
+    shown = rows[:most]
+    console.print(_table(shown, report, console.width, _foot_of_part(shown, report, found)))
+    hidden = f"{found.rows - most:,} more" if found else "more"
+    everything = "--limit 0" if most < TABLE_ROWS_MAX else "--format csv"
+    console.print(Text(f"... and {hidden}; {everything} shows all of them", "dim"), soft_wrap=True)
 
 
-def _table(shown: Sequence[Record], records: Sequence[Record], report: Report, width: int) -> Table:
+def _table(shown: Sequence[Record], report: Report, width: int, foot: Mapping[str, str]) -> Table:
     table = Table(
         title=report.title,
         title_justify="left",
@@ -50,7 +70,6 @@ def _table(shown: Sequence[Record], records: Sequence[Record], report: Report, w
         footer_style="bold",
     )
     columns = [column for column in report.table_columns if column.from_width <= width]
-    foot = _foot(records, report, columns)
     for column in columns:
         table.add_column(
             column.terminal_heading,
@@ -64,8 +83,8 @@ def _table(shown: Sequence[Record], records: Sequence[Record], report: Report, w
     return table
 
 
-def _foot(records: Sequence[Record], report: Report, columns: Sequence[Column]) -> dict[str, str]:
-    first = columns[0].key
+def _foot(records: Sequence[Record], report: Report) -> dict[str, str]:
+    first = report.table[0]
     if report.counted_by:
         count = sum(number for record in records if isinstance(number := record[report.counted_by], int))
         foot = {first: "Total", report.counted_by: f"{count:,}"}
@@ -74,6 +93,16 @@ def _foot(records: Sequence[Record], report: Report, columns: Sequence[Column]) 
     if report.total_of:
         amounts = [amount for record in records if isinstance(amount := record[report.total_of], Decimal)]
         foot[report.total_of] = f"{sum(amounts, Decimal('0.00')):,.2f}"
+    return foot
+
+
+def _foot_of_part(shown: Sequence[Record], report: Report, totals: Totals | None) -> dict[str, str]:
+    first = report.table[0]
+    if totals is None:
+        return {first: f"first {plural(len(shown), report.noun)}"}
+    foot = {first: plural(totals.rows, report.noun)}
+    if report.total_of and totals.amount is not None:
+        foot[report.total_of] = f"{totals.amount:,.2f}"
     return foot
 
 

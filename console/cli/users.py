@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, identifier
+from console.cli.arguments import FormOption, RawOption, identifier
 from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
-from console.cli.printing import show
+from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
@@ -55,13 +55,13 @@ def add(
 
 
 @app.command("list", epilog="Example: payments users list")
-def list_users(form: FormOption = OutputFormat.TABLE) -> None:
+def list_users(*, form: FormOption = OutputFormat.TABLE, raw: RawOption = False) -> None:
     """List the users."""
     from payments.access import authentication
 
     with open_transaction() as tx:
         rows = authentication.list_users(tx)
-    show(user_records(rows), USERS, form)
+    show(user_records(rows), USERS, Output(form, is_raw=raw))
 
 
 @app.command(epilog="Example: payments users password ann")

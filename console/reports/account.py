@@ -4,19 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
 from console.reports.parameters import as_of, parameter
+from console.reports.payment_log import PAYMENT_LOG, log_records
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
-    from payments.journeys.reporting import LogFilter
+    from payments.journeys.reporting import LogFilter, LogRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,16 @@ ACCOUNT = Report(
     empty="No patient has this id.",
     parameters=AccountParameters,
 )
+_SUMS_OF_ACCOUNTS = ("payments_total", "unassigned", "balance", "credit")
+ACCOUNT_PAYMENTS = replace(
+    PAYMENT_LOG,
+    columns=(
+        *PAYMENT_LOG.columns,
+        ACCOUNT.column("company"),
+        *(replace(ACCOUNT.column(name), key=f"account_{name}") for name in _SUMS_OF_ACCOUNTS),
+    ),
+)
+"""The payments of an account as one table, for CSV: each row repeats the sums of its account."""
 APPLIED = Report(
     title="Applied to charges",
     columns=(
@@ -112,8 +123,20 @@ def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
     ]
 
 
-def applied_records(rows: Iterable[AllocationRow]) -> list[Record]:
-    """Return the allocations of an account as records."""
+def account_payment_records(account: AccountRow, rows: Iterable[LogRow]) -> Iterator[Record]:
+    """Yield the payments of an account with its sums; one record without a payment, if there are none."""
+    of_account: Record = {
+        "company": account.company,
+        **{f"account_{name}": getattr(account, name) for name in _SUMS_OF_ACCOUNTS},
+    }
+    no_payment: Record = dict.fromkeys(PAYMENT_LOG.keys) | {"patient": account.patient}
+    payments = log_records(rows)
+    yield {**next(payments, no_payment), **of_account}
+    yield from ({**payment, **of_account} for payment in payments)
+
+
+def applied_records(rows: Iterable[AllocationRow]) -> Iterator[Record]:
+    """Yield the allocations of an account as records."""
     from payments import wording
 
-    return [row._asdict() | {"rule": wording.allocation_rule(row.rule)} for row in rows]
+    return (row._asdict() | {"rule": wording.allocation_rule(row.rule)} for row in rows)

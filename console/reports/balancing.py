@@ -105,8 +105,8 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
         "until": balance_filter.until,
         "clinic": balance_filter.clinic_id,
         "equal_lines": balance.equal,
-        "differing_lines": len(balance.lines),
-        "unexplained_lines": len(balance.unexplained_lines),
+        "differing_lines": balance.different,
+        "unexplained_lines": balance.unexplained_count,
     }
 
 

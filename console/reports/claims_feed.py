@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -118,11 +118,11 @@ CLAIMS_FEED_SUMS = Report(
 )
 
 
-def feed_records(rows: Iterable[FeedRow]) -> list[Record]:
-    """Return the rows of the Claims Feed as records."""
+def feed_records(rows: Iterable[FeedRow]) -> Iterator[Record]:
+    """Yield the rows of the Claims Feed as records."""
     from payments import wording
 
-    return [row._asdict() | {"detail": wording.detail(row.detail)} for row in rows]
+    return (row._asdict() | {"detail": wording.detail(row.detail)} for row in rows)
 
 
 def feed_sum_records(sums: Iterable[FeedSum]) -> list[Record]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -144,11 +144,11 @@ EXCEPTIONS = Report(
 )
 
 
-def exception_records(rows: Iterable[ExceptionRow]) -> list[Record]:
-    """Return the Billing Exceptions as records."""
+def exception_records(rows: Iterable[ExceptionRow]) -> Iterator[Record]:
+    """Yield the Billing Exceptions as records."""
     from payments import wording
 
-    return [
+    return (
         asdict(row) | {"reason": wording.finding_reason(row.reason), "note": wording.finding_note(row.note)}
         for row in rows
-    ]
+    )

@@ -1,25 +1,29 @@
 """Reports as files that a browser downloads: CSV and XLSX."""
 
-import io
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Iterator
 
 from console.reports.definition import Report
-from console.reports.output import Record, write_csv
+from console.reports.output import Record, csv_pieces
 from console.reports.xlsx import write_xlsx
 
 CSV_TYPE = "text/csv; charset=utf-8"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_BYTE_ORDER_MARK = "\ufeff"
+_CHUNK_BYTES = 1 << 16
 
 
-def as_csv(records: Sequence[Record], report: Report) -> bytes:
-    """Return records as CSV in UTF-8 with a byte order mark, which spreadsheets need."""
-    file = io.StringIO()
-    write_csv(records, report.keys, file)
-    return file.getvalue().encode("utf-8-sig")
+def as_csv(records: Iterable[Record], report: Report) -> Iterator[bytes]:
+    """Yield records as CSV in UTF-8 with a byte order mark, which spreadsheets need."""
+    yield _BYTE_ORDER_MARK.encode()
+    for piece in csv_pieces(records, report.keys):
+        yield piece.encode()
 
 
-def as_xlsx(records: Sequence[Record], report: Report) -> bytes:
-    """Return records as a workbook of one sheet."""
-    file = io.BytesIO()
-    write_xlsx(records, report, file)
-    return file.getvalue()
+def as_xlsx(records: Iterable[Record], report: Report) -> Iterator[bytes]:
+    """Yield records as a workbook of one sheet, once the last of them is written."""
+    with tempfile.TemporaryFile() as file:
+        write_xlsx(records, report, file)
+        file.seek(0)
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk

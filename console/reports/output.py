@@ -1,22 +1,23 @@
-"""Writes records as JSON and CSV."""
+"""Writes records as JSON and CSV, in pieces, so that a report of any length takes constant memory."""
 
-import csv
 import json
 import re
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TextIO
+from itertools import islice
 
 NestedRecord = Mapping[str, str | None]
 Value = str | int | Decimal | date | list[str] | list[NestedRecord] | None
 Record = Mapping[str, Value]
 
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-# A spreadsheet runs a cell that starts with one of these as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_PIECE_ROWS = 500
+# What separates cells or rows in some program; blanks and quotes that it skips; with what a formula begins.
+_SEPARATORS = r",;|\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
+_SKIPPED = rf"(?:[^\S{_SEPARATORS}]|[\"\ufeff\u200b])*"
+_FORMULA = re.compile(rf"^(?=[\t\r\n])|((?:^|[{_SEPARATORS}]){_SKIPPED})(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_NEEDS_QUOTES = re.compile(rf"[\"{_SEPARATORS}]")
 
 
 class OutputFormat(StrEnum):
@@ -27,23 +28,54 @@ class OutputFormat(StrEnum):
     CSV = "csv"
 
 
-def as_json(records: Sequence[Record], keys: Sequence[str]) -> str:
-    """Return one JSON array, an object a line: money as text with two decimals, moments with their offset."""
-    rows = (json.dumps({key: plain(record[key]) for key in keys}, ensure_ascii=False) for record in records)
-    lines = ",\n".join(rows)
-    return f"[\n{lines}\n]\n" if lines else "[]\n"
+def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) -> Iterator[str]:
+    """Yield one JSON array, an object a line: money as text with two decimals, moments with their offset.
+
+    `keys` None means all keys of each record.
+    """
+    separator = "[\n"
+    for some in _batched(records):
+        objects = (
+            json.dumps({key: plain(record[key]) for key in keys or record}, ensure_ascii=False) for record in some
+        )
+        yield separator + ",\n".join(objects)
+        separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "\n]\n"
 
 
-def print_json(value: object) -> None:
-    """Print a nested value as JSON, with money and dates written as in the reports."""
-    sys.stdout.write(json.dumps(value, default=plain, ensure_ascii=False, indent=1) + "\n")
+def object_pieces(values: Record, lists: Mapping[str, Iterable[Record]]) -> Iterator[str]:
+    """Yield one JSON object: some values, and then lists of records."""
+    head = json.dumps(values, default=plain, ensure_ascii=False, indent=1)
+    yield head.removesuffix("\n}")
+    for name, records in lists.items():
+        yield f",\n {json.dumps(name)}: "
+        yield from json_pieces(records)
+    yield "}\n"
 
 
-def write_csv(records: Iterable[Record], keys: Sequence[str], file: TextIO | None = None) -> None:
-    """Write a header and a line a record to the standard output, or to a file."""
-    writer = csv.writer(file or sys.stdout, lineterminator="\n")
-    writer.writerow(keys)
-    writer.writerows([_cell(record[key]) for key in keys] for record in records)
+def array_pieces(objects: Iterable[Iterator[str]]) -> Iterator[str]:
+    """Yield a JSON array of objects, each of which is given in pieces."""
+    separator = "[\n"
+    for each in objects:
+        yield separator
+        yield from each
+        separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "]\n"
+
+
+def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool = False) -> Iterator[str]:
+    """Yield a header and a line a record.
+
+    The file can be opened in a spreadsheet: text that a program might run as a formula gets an apostrophe. With
+    `is_raw`, text is left as it is, for programs.
+    """
+    head = ",".join(map(_quoted, keys)) + "\n"
+    for some in _batched(records):
+        lines = (",".join([_cell(record[key], is_raw=is_raw) for key in keys]) for record in some)
+        yield head + "\n".join(lines) + "\n"
+        head = ""
+    if head:
+        yield head
 
 
 def plain(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
@@ -57,17 +89,32 @@ def plain(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
             return value
 
 
-def _cell(value: Value) -> str:
-    written = plain(value)
-    match written:
+def harmless(text: str) -> str:
+    """Return text that no spreadsheet runs as a formula, whether commas, semicolons or tabs separate its cells.
+
+    An apostrophe is inserted at the beginning of the text, and after each separator in it, if a character follows with
+    which a formula begins. Quotes alone do not help: a program that separates by semicolons finds them amid a cell.
+    """
+    return _FORMULA.sub(r"\1'", text)
+
+
+def _cell(value: Value, *, is_raw: bool) -> str:
+    match value:
         case None:
             return ""
+        case str():
+            return _quoted(value if is_raw else harmless(value))
         case bool():
-            return "true" if written else "false"
+            return "true" if value else "false"
         case list():
-            return _harmless(",".join(map(part_written, written)))
+            text = ",".join(map(part_written, value))
+            return _quoted(text if is_raw else harmless(text))
         case _:
-            return _harmless(str(written))
+            return str(plain(value))
+
+
+def _quoted(text: str) -> str:
+    return '"{}"'.format(text.replace('"', '""')) if _NEEDS_QUOTES.search(text) else text
 
 
 def nested_records(value: Value) -> list[NestedRecord]:
@@ -80,5 +127,7 @@ def part_written(value: str | NestedRecord) -> str:
     return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text) else text
+def _batched(records: Iterable[Record]) -> Iterator[list[Record]]:
+    rows = iter(records)
+    while some := [*islice(rows, _PIECE_ROWS)]:
+        yield some

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from payments.contract.event import ChargeType, Method
     from payments.core.line import EntryKind
-    from payments.journeys.distributing import AppliedRow
-    from payments.journeys.reporting import GroupBy, LogFilter, LogRow, LogSum
+    from payments.journeys.reporting import AppliedRow, GroupBy, LogFilter, LogRow, LogSum
 
 GROUPS = "charge_type|deposit_date|method|clinic|user"
 """The columns of GroupBy, for the help text."""
@@ -146,18 +145,18 @@ def payment_log_sums(group: str) -> Report:
     )
 
 
-def log_records(rows: Iterable[LogRow]) -> list[Record]:
-    """Return the rows of the Patient Payment Log as records."""
-    return [row._asdict() for row in rows]
+def log_records(rows: Iterable[LogRow]) -> Iterator[Record]:
+    """Yield the rows of the Patient Payment Log as records."""
+    return (row._asdict() for row in rows)
 
 
-def expanded_log_records(rows: Iterable[LogRow], applied: Iterable[AppliedRow]) -> list[Record]:
-    """Return the rows as records, each with the charges that its payment was applied to."""
-    parts: dict[str, list[NestedRecord]] = {}
-    for each in applied:
-        part = {"date_of_service": each.date_of_service.isoformat(), "charge": each.charge}
-        parts.setdefault(each.payment, []).append(part | {"amount": f"{each.amount:.2f}"})
-    return [{**row._asdict(), "applied": parts.get(row.payment or "", [])} for row in rows]
+def expanded_log_records(rows: Iterable[tuple[LogRow, Sequence[AppliedRow]]]) -> Iterator[Record]:
+    """Yield the rows as records, each with the charges that its payment was applied to."""
+    return ({**row._asdict(), "applied": [*map(_applied_record, applied)]} for row, applied in rows)
+
+
+def _applied_record(row: AppliedRow) -> NestedRecord:
+    return {"date_of_service": row.date_of_service.isoformat(), "charge": row.charge, "amount": f"{row.amount:.2f}"}
 
 
 def log_sum_records(sums: Iterable[LogSum], group: str) -> list[Record]:

@@ -2,52 +2,73 @@
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import IO, Any
 
 from console.errors import CommandError
-from console.reports.definition import Report
-from console.reports.output import Record, Value, part_written
+from console.reports.definition import ColumnKind, Report
+from console.reports.output import Record, Value, harmless, part_written
 
 ROWS_MAX = 1_048_575
 """The rows below the heading that a sheet of Excel holds. The library drops further rows silently."""
-_WIDEST_PIXELS = 420
+# Otherwise text that begins with an equals sign becomes a formula, and an address a link.
+_OPTIONS = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+    "constant_memory": True,
+}
+_WIDTHS = {ColumnKind.TEXT: 26, ColumnKind.MONEY: 14, ColumnKind.COUNT: 10, ColumnKind.DATE: 14, ColumnKind.MOMENT: 26}
+"""Widths of the columns in characters, by kind. Rows are written one by one, so the longest text is not known."""
 
 
-def write_xlsx(records: Sequence[Record], report: Report, target: Path | IO[bytes]) -> None:
+def write_xlsx(records: Iterable[Record], report: Report, target: IO[bytes]) -> int:
     """Write the records with all columns of the report: money and dates as such, text never as a formula.
 
-    Raises CommandError if the file cannot be written, or if there are more than ROWS_MAX records.
+    Return the number of rows. Each row goes to a temporary file, so memory is constant. Raises CommandError if
+    there are more than ROWS_MAX records.
     """
     import xlsxwriter
 
-    if len(records) > ROWS_MAX:
-        more = f"{len(records):,} rows are more than the {ROWS_MAX:,} that a spreadsheet holds"
-        raise CommandError(f"{more}; choose fewer days, or --format csv")
-    # Otherwise text that begins with an equals sign becomes a formula, and an address a link.
-    safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
-    book = xlsxwriter.Workbook(target if not isinstance(target, Path) else str(target), safe)
-    sheet = book.add_worksheet(report.title[:31])
-    bold = book.add_format({"bold": True, "bottom": 1})
+    with tempfile.TemporaryDirectory(prefix="payments-xlsx-") as folder:
+        book = xlsxwriter.Workbook(target, _OPTIONS | {"tmpdir": folder})
+        sheet = book.add_worksheet(report.title[:31])
+        try:
+            count = _write_rows(book, sheet, records, report)
+            book.close()
+        finally:
+            sheet.row_data_fh.close()
+    return count
+
+
+def _write_rows(book: Any, sheet: Any, records: Iterable[Record], report: Report) -> int:
     formats = {
         "money": book.add_format({"num_format": "#,##0.00;[Red]-#,##0.00"}),
         "day": book.add_format({"num_format": "yyyy-mm-dd"}),
+        # Otherwise text becomes a formula when its cell is edited.
+        "text": book.add_format({"quote_prefix": True}),
     }
-    sheet.write_row(0, 0, report.keys, bold)
+    for index, column in enumerate(report.columns):
+        sheet.set_column(index, index, max(_WIDTHS[column.kind], len(column.key) + 4))
     sheet.freeze_panes(1, 0)
-    for number, record in enumerate(records, 1):
-        for column, key in enumerate(report.keys):
-            _write(sheet, (number, column), record[key], formats)
-    if records:
-        sheet.autofilter(0, 0, len(records), len(report.keys) - 1)
-    sheet.autofit(_WIDEST_PIXELS)
-    try:
-        book.close()
-    except xlsxwriter.exceptions.FileCreateError as error:
-        raise CommandError(f"the spreadsheet cannot be written: {error}") from None
+    sheet.write_row(0, 0, report.keys, book.add_format({"bold": True, "bottom": 1}))
+    keys, count = report.keys, 0
+    for count, record in enumerate(records, 1):
+        if count > ROWS_MAX:
+            raise CommandError(too_many_rows())
+        for index, key in enumerate(keys):
+            _write(sheet, (count, index), record[key], formats)
+    if count:
+        sheet.autofilter(0, 0, count, len(keys) - 1)
+    return count
+
+
+def too_many_rows() -> str:
+    """Return the sentence that refuses a report with more rows than a spreadsheet holds."""
+    return f"a spreadsheet holds {ROWS_MAX:,} rows, and there are more; choose fewer days, or CSV"
 
 
 def _write(sheet: Any, cell: tuple[int, int], value: Value, formats: dict[str, Any]) -> None:
@@ -63,6 +84,10 @@ def _write(sheet: Any, cell: tuple[int, int], value: Value, formats: dict[str, A
         case int():
             sheet.write_number(*cell, value)
         case list():
-            sheet.write_string(*cell, ", ".join(map(part_written, value)))
+            _write_text(sheet, cell, ", ".join(map(part_written, value)), formats)
         case _:
-            sheet.write_string(*cell, value)
+            _write_text(sheet, cell, value, formats)
+
+
+def _write_text(sheet: Any, cell: tuple[int, int], text: str, formats: dict[str, Any]) -> None:
+    sheet.write_string(*cell, text, formats["text"] if harmless(text) != text else None)

@@ -20,7 +20,6 @@ from payments.access.authentication import UserError
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
-from payments.journeys.reporting import TooManyRowsError
 from payments.journeys.requeueing import MoreThanConfirmedError
 
 log = structlog.get_logger()
@@ -41,7 +40,6 @@ _CONFLICTS: dict[type[Exception], str] = {
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
     UserError: "Go back, correct the entry and try again.",
-    TooManyRowsError: "Go back, narrow the filter and export again.",
 }
 """Errors of the journeys that are answered with status 409, each with the next step."""
 _NO_SESSION = "Your session has ended, so nothing was done. Log in, and fill in the form again."

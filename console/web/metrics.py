@@ -90,7 +90,7 @@ class _Unexplained(NamedTuple):
 def _balance(app: AppState, now: datetime) -> _Unexplained:
     with app.transaction() as tx:
         balance = balancing.balance(tx, BalanceFilter(*last_full_week(now.date())))
-    return _Unexplained(int(balance.unexplained * 100), len(balance.unexplained_lines))
+    return _Unexplained(int(balance.unexplained * 100), balance.unexplained_count)
 
 
 def _successful_payments(app: AppState, _: datetime) -> int:

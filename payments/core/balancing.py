@@ -4,11 +4,11 @@ EMR total = Billing total + all reconciling items + unexplained. Each item is co
 remainder, so that `unexplained` shows every error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from payments.contract.money import ZERO, Money, total
 from payments.contract.payment_log import UNKNOWN_DETAILS, PaymentDetails
@@ -102,15 +102,30 @@ class BalancedLine:
         return not (self.items or self.notes or self.unexplained)
 
 
+class Lines(Protocol):
+    """Keeps the lines on which the two sides differ."""
+
+    def append(self, line: BalancedLine, /) -> None:
+        """Add a line."""
+
+    def __iter__(self) -> Iterator[BalancedLine]:
+        """Yield the lines."""
+
+
 @dataclass(slots=True)
 class Balance:
-    """The sums of all lines, and the lines on which the two sides differ. Amounts are in dollars."""
+    """The sums of all lines, and the lines on which the two sides differ. Amounts are in dollars.
+
+    `equal`, `different` and `unexplained_count` are numbers of lines; an unexplained one is also different.
+    """
 
     emr_total: Money = ZERO
     billing_total: Money = ZERO
     items: dict[ReconcilingItem, Money] = field(default_factory=lambda: dict.fromkeys(ReconcilingItem, ZERO))
     equal: int = 0
-    lines: list[BalancedLine] = field(default_factory=list)
+    different: int = 0
+    unexplained_count: int = 0
+    lines: Lines = field(default_factory=list[BalancedLine])
 
     @property
     def unexplained(self) -> Money:
@@ -131,6 +146,8 @@ class Balance:
         if line.is_equal:
             self.equal += line.count
         else:
+            self.different += 1
+            self.unexplained_count += bool(line.unexplained)
             self.lines.append(line)
 
 

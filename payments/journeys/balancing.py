@@ -1,12 +1,14 @@
 """Balance the EMR's payments against Billing's imports, to the cent and by line (rule D9)."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from payments.contract.money import Money
 from payments.contract.payment_log import PaymentLogRow
 from payments.core.balancing import Balance, BalancedLine, LineComparison, last_full_week, reconcile
 from payments.store.db.connection import Transaction
+from payments.store.db.external_sort import SortedRows
 from payments.store.ledger import job_runs
 from payments.store.ledger.job_runs import Job
 from payments.store.reports import balancing
@@ -18,20 +20,23 @@ __all__ = ["Balance", "BalanceFilter", "BalancedLine"]
 def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
     """Balance a period and its clinics. The EMR's side is the feed or, if given, the EMR's own Payment Log.
 
-    The result lists the lines on which the two sides differ, unexplained ones first.
+    The result lists the lines on which the two sides differ, unexplained ones first, in constant memory.
     """
     if log is not None:
         balancing.load_emr_log(tx, log)
-    balance = Balance()
+    balance = Balance(lines=SortedRows(_worst_first))
     for line in _explained(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)
-    balance.lines.sort(key=lambda line: (-abs(line.unexplained), not line.notes, line.payment or ""))
     return balance
 
 
+def _worst_first(line: BalancedLine) -> tuple[Money, bool, str]:
+    return -abs(line.unexplained), not line.notes, line.payment or ""
+
+
 def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[str | None, Balance]:
-    """Balance each clinic separately. Payments without a clinic are under the key None."""
-    balances: dict[str | None, Balance] = defaultdict(Balance)
+    """Balance each clinic separately, without its lines. Payments without a clinic are under the key None."""
+    balances: dict[str | None, Balance] = defaultdict(lambda: Balance(lines=deque(maxlen=0)))
     for line in _explained(balancing.compare(tx, balance_filter, with_log=False)):
         balances[line.clinic].add(line)
     return dict(balances)

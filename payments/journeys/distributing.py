@@ -3,7 +3,7 @@
 Money is unapplied if a payment or a charge was lowered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import charges, distribution, distribution_runs, lines, patients
 from payments.store.ledger.patients import PatientKey
 from payments.store.reports import account
-from payments.store.reports.account import AccountRow, AllocationRow, AppliedRow, RefundRow
+from payments.store.reports.account import AccountRow, AllocationRow, RefundRow
 
-__all__ = ["AccountRow", "AllocationRow", "AppliedRow", "DistributionResult", "PatientKey", "RefundRow"]
+__all__ = ["AccountRow", "AllocationRow", "DistributionResult", "PatientKey", "RefundRow"]
 
 FIRST: PatientKey = ("", "")
 """Pass it as `last` to start with the first account."""
@@ -84,10 +84,10 @@ def show_account(
 
 
 def show_allocations(
-    tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
-) -> list[AllocationRow]:
-    """Return what was applied and unapplied on a patient's account, in order, of all clinics or of these."""
-    return account.allocations(tx, patient_id, clinics, as_of)
+    tx: Transaction, row: AccountRow, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+) -> Iterator[AllocationRow]:
+    """Yield what was applied and unapplied on an account, in order, of all clinics or of these."""
+    return account.allocations(tx, row, clinics, as_of)
 
 
 def show_refunds_to_check(
@@ -100,11 +100,6 @@ def show_refunds_to_check(
 def show_name(tx: Transaction, row: AccountRow) -> str | None:
     """Return the patient's name, or None if Billing does not know it."""
     return patients.name(tx, row.company, row.patient)
-
-
-def show_applied(tx: Transaction, patient_id: str | None, as_of: datetime | None = None) -> list[AppliedRow]:
-    """Return the dates of service that payments were applied to, of one patient or of all."""
-    return account.applied_to(tx, patient_id, as_of)
 
 
 def _distribute(

@@ -1,9 +1,10 @@
 """Answer the questions of users: the reports, whole or a page at a time, and what is still in work.
 
+A whole report is an iterator that reads from the database as it goes on, so its transaction has to stay open.
 Pages and commands take the types of the reports from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -20,12 +21,14 @@ from payments.store.reports import claims_feed as feed_report
 from payments.store.reports import exceptions as exception_report
 from payments.store.reports import payment_log as log_report
 from payments.store.reports import timeline as timeline_report
+from payments.store.reports.account import AppliedRow
 from payments.store.reports.claims_feed import FeedCursor, FeedRow, FeedSum, PositionedFeedRow
 from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
 from payments.store.reports.payment_log import GroupBy, LogCursor, LogFilter, LogRow, LogSum, PositionedLogRow
 from payments.store.reports.timeline import TimelineRow
 
 __all__ = [
+    "AppliedRow",
     "Backlog",
     "ExceptionCount",
     "ExceptionFilter",
@@ -44,15 +47,7 @@ __all__ = [
     "TimelineRow",
 ]
 
-EXPORT_ROWS_MAX = 100_000
 _Row = TypeVar("_Row")
-
-
-class TooManyRowsError(ValueError):
-    """An export would have more than EXPORT_ROWS_MAX rows."""
-
-    def __init__(self) -> None:
-        super().__init__(f"that is more than {EXPORT_ROWS_MAX:,} rows; narrow it by dates, clinic or patient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +58,9 @@ class Page(Generic[_Row]):
     has_more: bool
 
 
-def claims_feed(tx: Transaction, feed_filter: FeedFilter) -> list[FeedRow]:
-    """Return the Claims Feed, oldest save first: one row a line, with its newest version."""
-    return feed_report.read(tx, feed_filter)
+def claims_feed(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
+    """Yield the Claims Feed, oldest save first: one row a line, with its newest version."""
+    return feed_report.stream(tx, feed_filter)
 
 
 def claims_feed_page(
@@ -80,16 +75,14 @@ def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     return feed_report.sums(tx, feed_filter)
 
 
-def payment_log(tx: Transaction, log_filter: LogFilter) -> list[LogRow]:
-    """Return the Patient Payment Log by deposit date: one row an entry of the ledger."""
-    return log_report.read(tx, log_filter)
+def payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
+    """Yield the Patient Payment Log by deposit date: one row an entry of the ledger."""
+    return log_report.stream(tx, log_filter)
 
 
-def payment_log_export(tx: Transaction, log_filter: LogFilter) -> list[LogRow]:
-    """Return the log for a file. Raises TooManyRowsError if it has more than EXPORT_ROWS_MAX rows."""
-    if log_report.count(tx, log_filter, EXPORT_ROWS_MAX + 1) > EXPORT_ROWS_MAX:
-        raise TooManyRowsError
-    return log_report.read(tx, log_filter)
+def expanded_payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
+    """Yield the same rows, each with the charges that its payment was applied to."""
+    return log_report.stream_applied(tx, log_filter)
 
 
 def payment_log_page(
@@ -104,14 +97,14 @@ def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) 
     return log_report.sums(tx, log_filter, group_by)
 
 
-def exceptions(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionRow]:
-    """Return the Billing Exceptions, oldest first."""
-    return exception_report.read(tx, exception_filter)
+def exceptions(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[ExceptionRow]:
+    """Yield the Billing Exceptions, oldest first."""
+    return exception_report.stream(tx, exception_filter)
 
 
 def exceptions_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> Page[ExceptionRow]:
     """Return a page of the Billing Exceptions with ids above `after`, oldest first."""
-    return _page(exception_report.read(tx, exception_filter, after, limit + 1), limit)
+    return _page(exception_report.read_page(tx, exception_filter, after, limit + 1), limit)
 
 
 def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:

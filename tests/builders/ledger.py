@@ -61,7 +61,7 @@ def requeue_matching(tx: Transaction, feed_filter: FeedFilter, now: datetime, wh
 
 def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
     """Return a clinic's rows of the Claims Feed by payment. Each payment has one row."""
-    rows = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
+    rows = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,))))
     assert len({row.payment for row in rows}) == len(rows)
     return {row.payment: row for row in rows}
 

@@ -87,7 +87,7 @@ class Office:
 
     def open_exceptions(self) -> list[ExceptionRow]:
         """Return the open exceptions."""
-        return reporting.exceptions(self.tx, ExceptionFilter())
+        return list(reporting.exceptions(self.tx, ExceptionFilter()))
 
     def accept_all(self, deposit_date: date | None = None) -> list[Accepted]:
         """Accept every open exception that can be accepted, and run the sweeps."""

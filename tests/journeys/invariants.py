@@ -58,8 +58,8 @@ def no_charge_or_payment_is_overapplied(tx: Transaction) -> None:
 
 def applied_plus_unassigned_equals_entries(tx: Transaction, patient_id: str) -> None:
     (account,) = distributing.show_account(tx, patient_id)
-    log = reporting.payment_log(tx, reporting.LogFilter(patient_id))
-    applied = sum((moved.amount for moved in distributing.show_allocations(tx, patient_id)), ZERO)
+    log = list(reporting.payment_log(tx, reporting.LogFilter(patient_id)))
+    applied = sum((moved.amount for moved in distributing.show_allocations(tx, account)), ZERO)
     assert account.payments_total == sum((row.amount for row in log), ZERO)
     assert account.unassigned == account.payments_total - applied
     assert account.unassigned == sum((row.unassigned for row in log), ZERO)

@@ -1,6 +1,7 @@
 """A report as of a time repeats its output of that time."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType
 from payments.journeys import adjusting, balancing, configuring, distributing, reporting
-from payments.journeys.balancing import BalanceFilter
+from payments.journeys.balancing import Balance, BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
 from payments.store.db.connection import Transaction, connect
@@ -42,23 +43,30 @@ def all_reports(
 ) -> dict[str, Any]:
     """Return every report, of now or as of a time."""
     reports: dict[str, Any] = {
-        "feed": reporting.claims_feed(tx, FeedFilter(as_of=as_of)),
-        "feed of a clinic": reporting.claims_feed(tx, FeedFilter(until=TODAY, clinics=("clinic",), as_of=as_of)),
+        "feed": list(reporting.claims_feed(tx, FeedFilter(as_of=as_of))),
+        "feed of a clinic": list(reporting.claims_feed(tx, FeedFilter(until=TODAY, clinics=("clinic",), as_of=as_of))),
         "feed summed": reporting.claims_feed_sums(tx, FeedFilter(as_of=as_of)),
-        "open exceptions": reporting.exceptions(tx, ExceptionFilter(as_of=as_of)),
-        "all exceptions": reporting.exceptions(tx, ExceptionFilter(status=None, as_of=as_of)),
-        "log": reporting.payment_log(tx, LogFilter(as_of=as_of)),
-        "applied": distributing.show_applied(tx, None, as_of),
-        "balance": balancing.balance(tx, BalanceFilter(as_of=as_of)),
-        "balance of May": balancing.balance(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.clinic_id), as_of)),
+        "open exceptions": list(reporting.exceptions(tx, ExceptionFilter(as_of=as_of))),
+        "all exceptions": list(reporting.exceptions(tx, ExceptionFilter(status=None, as_of=as_of))),
+        "log": list(reporting.payment_log(tx, LogFilter(as_of=as_of))),
+        "expanded log": list(reporting.expanded_payment_log(tx, LogFilter(as_of=as_of))),
+        "balance": balanced(tx, BalanceFilter(as_of=as_of)),
+        "balance of May": balanced(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.clinic_id), as_of)),
     }
     for group in GroupBy:
         reports[f"log by {group}"] = reporting.payment_log_sums(tx, LogFilter(as_of=as_of), group)
     for each in patients:
-        reports[f"account of {each}"] = distributing.show_account(tx, each, as_of=as_of)
-        reports[f"allocations of {each}"] = distributing.show_allocations(tx, each, as_of=as_of)
+        accounts = distributing.show_account(tx, each, as_of=as_of)
+        reports[f"account of {each}"] = accounts
+        reports[f"allocations of {each}"] = [[*distributing.show_allocations(tx, row, as_of=as_of)] for row in accounts]
         reports[f"account of {each}, of a clinic"] = distributing.show_account(tx, each, ["clinic"], as_of)
     return reports
+
+
+def balanced(tx: Transaction, balance_filter: BalanceFilter) -> Balance:
+    """Return a balance whose lines are a list, so that balances can be compared."""
+    balance = balancing.balance(tx, balance_filter)
+    return replace(balance, lines=[*balance.lines])
 
 
 def publish(*events: object) -> Step:

@@ -74,7 +74,7 @@ def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: li
             for event in ordered:
                 office.publish(event)
 
-            rows = claims_feed.read(tx, FeedFilter())
+            rows = list(claims_feed.stream(tx, FeedFilter()))
             assert [str(row.amount) for row in rows] == amounts
             assert dashboard_counts(tx) == Counter((row.status, row.reason) for row in rows)
             balance = balancing.balance(tx, BalanceFilter())
@@ -85,14 +85,14 @@ def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: li
 def test_dead_letter_with_version_or_time_is_in_the_row_of_its_line(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(valid("1.00", 1, TEN), invalid("2.00", "x", NEVER))
 
-    assert [str(row.amount) for row in claims_feed.read(tx, FeedFilter())] == ["1.00", "2.00"]
+    assert [str(row.amount) for row in claims_feed.stream(tx, FeedFilter())] == ["1.00", "2.00"]
     assert str(balancing.balance(tx, BalanceFilter()).emr_total) == "1.00"
 
 
 def test_event_naming_a_line_of_another_company_leaves_its_feed_unchanged(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(valid("1.00", 1, TEN), valid("9.00", 5, ELEVEN, company_id="other"))
 
-    rows = [(row.payment, str(row.amount), row.status) for row in claims_feed.read(tx, FeedFilter())]
+    rows = [(row.payment, str(row.amount), row.status) for row in claims_feed.stream(tx, FeedFilter())]
     balance = balancing.balance(tx, BalanceFilter())
 
     key = "clinic/payment/1"
@@ -126,7 +126,7 @@ def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, events: 
         for chunk in (events[: len(events) // 2], events[len(events) // 2 :]):
             office.publish(*(event_body(payment_fields(**content)) for content in chunk))
 
-        whole = claims_feed.read(tx, FeedFilter())
+        whole = list(claims_feed.stream(tx, FeedFilter()))
         pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)

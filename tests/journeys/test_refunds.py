@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import chain
 
 import pytest
 from sqlalchemy import text
@@ -44,7 +45,8 @@ def office(tx: Transaction) -> Office:
 def applied(tx: Transaction) -> dict[str, str]:
     """Return what is applied of each of the patient's payments."""
     sums: dict[str, Decimal] = {}
-    for each in distributing.show_allocations(tx, "patient"):
+    accounts = distributing.show_account(tx, "patient")
+    for each in chain.from_iterable(distributing.show_allocations(tx, account) for account in accounts):
         sums[each.payment] = sums.get(each.payment, Decimal(0)) + each.amount
     return {payment: str(amount) for payment, amount in sums.items() if amount}
 

@@ -52,7 +52,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.event_type for kind
 
 def shown(tx: Transaction) -> list[str | None]:
     """Return the reasons of the rejected events that every surface shows."""
-    rows = claims_feed.read(tx, FeedFilter())
+    rows = list(claims_feed.stream(tx, FeedFilter()))
     pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
     counted = sum(each.count for each in dashboard.unsuccessful_counts(tx, None))
     assert (sorted(pages, key=repr), counted) == (sorted(rows, key=repr), len(rows))
@@ -120,7 +120,7 @@ def test_conflict_keeps_the_first_content_and_names_the_version(
     for chunk in [events] if in_one_chunk else [[each] for each in events]:
         import_chunk(tx, *chunk)
 
-    (row,) = claims_feed.read(tx, FeedFilter())
+    (row,) = claims_feed.stream(tx, FeedFilter())
     assert (row.payment, row.status, row.version, row.patient) == (None, "Validation Failed", 2, "ada")
     assert row.detail.startswith("version: 2 of ")
     assert row.detail.endswith(" came before with other content")
@@ -139,7 +139,7 @@ def stored(tx: Transaction, kind: Kind) -> tuple[int, str]:
 def test_requeued_conflict_is_closed_once_a_newer_version_is_held(tx: Transaction, kind: Kind) -> None:
     create_clinic(tx)
     import_chunk(tx, kind.body(1), kind.other(1))
-    (row,) = claims_feed.read(tx, FeedFilter())
+    (row,) = claims_feed.stream(tx, FeedFilter())
     assert row.refused is not None
     requeue(tx, [row.refused], NOW, "user:support")
     assert (retry_due(tx).refused, shown(tx)) == (1, ["version_conflict"])
@@ -158,7 +158,7 @@ def test_feed_of_an_earlier_moment_still_shows_the_rejected_event(tx: Transactio
     import_chunk(tx, kind.body(1), now=NOW + timedelta(hours=2))
 
     as_of = {hours: FeedFilter(as_of=NOW + timedelta(hours=hours)) for hours in (1, 3)}
-    assert [len(claims_feed.read(tx, as_of[hours])) for hours in (1, 3)] == [1, 0]
+    assert [len(list(claims_feed.stream(tx, as_of[hours]))) for hours in (1, 3)] == [1, 0]
 
 
 @each_kind
@@ -188,5 +188,5 @@ def test_fields_that_an_event_type_does_not_have_do_not_identify_it(tx: Transact
     import_chunk(tx, event_body(payment_fields(type="patient.saved", name=5, patient_id="ada")))
     import_chunk(tx, event_body(payment_fields(type="charge.saved", charge_id="c", patient_id="ada")))
 
-    rows = claims_feed.read(tx, FeedFilter())
+    rows = list(claims_feed.stream(tx, FeedFilter()))
     assert [(row.payment, row.patient, row.amount) for row in rows] == [(None, "ada", None)] * 2

@@ -71,7 +71,7 @@ def test_unreadable_events_have_a_row_each_and_keys_one(tx):
         tx, b"one", b"two", event_body(payment_fields(version=1, **BAD)), event_body(payment_fields(version=2, **BAD))
     )
 
-    rows = reporting.claims_feed(tx, FeedFilter())
+    rows = list(reporting.claims_feed(tx, FeedFilter()))
 
     assert [(row.payment, row.version, row.status) for row in rows] == [
         (PAYMENT_KEY, 2, FAILED),
@@ -159,7 +159,7 @@ def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(t
     some_payments(tx)
     import_chunk(tx, saved_payment("1.00", payment_id="5", charge_type="Supplies"))
 
-    rows = reporting.payment_log(tx, LogFilter())
+    rows = list(reporting.payment_log(tx, LogFilter()))
 
     assert [(row.payment, str(row.amount), str(row.deposit_date)) for row in rows] == [
         ("clinic/3/1", "5.00", "2026-06-02"),

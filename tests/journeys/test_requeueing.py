@@ -147,7 +147,7 @@ def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
     )
 
     assert requeue_matching(tx, choice, NOW, WHO) == len(chosen)
-    pending = reporting.claims_feed(tx, FeedFilter(status="Transmission Pending"))
+    pending = list(reporting.claims_feed(tx, FeedFilter(status="Transmission Pending")))
     assert {row.payment for row in pending} == chosen
 
 

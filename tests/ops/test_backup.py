@@ -56,7 +56,7 @@ class Billing(NamedTuple):
         with transaction(self.database) as tx:
             office = Office.__new__(Office)
             office.tx, office.company_id = tx, "company"
-            log = reporting.payment_log(tx, LogFilter())
+            log = list(reporting.payment_log(tx, LogFilter()))
             totals = [office.month_total("2026-05"), office.month_total("2026-06")]
             return log, totals, balance(tx, BalanceFilter()).unexplained, months.verify(tx, "company", MAY)
 

@@ -1,6 +1,6 @@
 """The account report: unassigned amounts per entry, and amounts applied per payment and charge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,7 +10,7 @@ from payments.contract.money import Money, dollars, total
 from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.reports import account, payment_log
-from payments.store.reports.account import AppliedRow
+from payments.store.reports.account import AccountRow, AppliedRow
 from payments.store.reports.payment_log import LogFilter
 from tests.builders.events import (
     deleted_payment,
@@ -152,10 +152,10 @@ def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, ca
     assert [str(each.row.unassigned) for each in by_id] == case.unassigned
     for patient_id in ("patient", "other"):
         for summary in account.summaries(tx, patient_id):
-            rows = payment_log.read(tx, LogFilter(patient_id))
+            rows = list(payment_log.stream(tx, LogFilter(patient_id)))
             assert summary.unassigned == total(row.unassigned for row in rows)
             assert summary.payments_total == total(row.amount for row in rows)
-            assert summary.unassigned == summary.payments_total - applied(tx, patient_id)
+            assert summary.unassigned == summary.payments_total - applied(tx, summary)
 
 
 def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> None:
@@ -167,22 +167,29 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
         saved_payment(payment_id="b", **paid("2.00", "2020-06-06")),
     )
     office.distribute_all()
-    assert account.applied_to(tx, "patient") == [
-        AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("25.00")),
-        AppliedRow("clinic/a/1", "clinic/new", date(2020, 6, 5), dollars("15.00")),
-        AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
-    ]
+    assert applied_by_payment(tx, "patient") == {
+        "clinic/a/1": [
+            AppliedRow("clinic/old", date(2020, 3, 2), dollars("25.00")),
+            AppliedRow("clinic/new", date(2020, 6, 5), dollars("15.00")),
+        ],
+        "clinic/b/1": [AppliedRow("clinic/old", date(2020, 3, 2), dollars("2.00"))],
+    }
 
     office.publish(saved_charge("new", "-15.00", date_of_service="2020-06-05", version=2))
     office.distribute_all()
 
-    assert account.applied_to(tx, None) == [
-        AppliedRow("clinic/a/1", "clinic/old", date(2020, 3, 2), dollars("28.00")),
-        AppliedRow("clinic/b/1", "clinic/old", date(2020, 3, 2), dollars("2.00")),
-    ]
-    assert account.applied_to(tx, "other") == []
+    assert applied_by_payment(tx, None) == {
+        "clinic/a/1": [AppliedRow("clinic/old", date(2020, 3, 2), dollars("28.00"))],
+        "clinic/b/1": [AppliedRow("clinic/old", date(2020, 3, 2), dollars("2.00"))],
+    }
+    assert applied_by_payment(tx, "other") == {}
 
 
-def applied(tx: Transaction, patient_id: str) -> Money:
+def applied_by_payment(tx: Transaction, patient_id: str | None) -> dict[str | None, Sequence[AppliedRow]]:
+    """Return what each payment of the log is applied to."""
+    return {row.payment: rows for row, rows in payment_log.stream_applied(tx, LogFilter(patient_id))}
+
+
+def applied(tx: Transaction, row: AccountRow) -> Money:
     """Return the total of a patient's money that is applied to charges."""
-    return total(row.amount for row in account.allocations(tx, patient_id))
+    return total(row.amount for row in account.allocations(tx, row))

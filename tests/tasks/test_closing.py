@@ -90,9 +90,9 @@ def test_closed_at_is_later_than_every_entry_of_the_month(resources, company):
 
     with transaction(resources.database) as tx:
         (kept,) = closing.list_months(tx, name)
-        log = reporting.payment_log(tx, LogFilter(clinics=[name]))
+        log = list(reporting.payment_log(tx, LogFilter(clinics=[name])))
         assert len(log) == 2
-        assert reporting.payment_log(tx, LogFilter(clinics=[name], as_of=kept.closed_at)) == log
+        assert list(reporting.payment_log(tx, LogFilter(clinics=[name], as_of=kept.closed_at))) == log
 
 
 def test_oldest_month_is_closed_first(resources, company):

@@ -51,7 +51,7 @@ def take_enqueued(engines):
 
 def statuses(resources, april):
     with transaction(resources.database) as tx:
-        rows = reporting.exceptions(tx, ExceptionFilter(status=None))
+        rows = list(reporting.exceptions(tx, ExceptionFilter(status=None)))
     return {row.payment.split("/")[1]: row.status for row in rows if row.company == april["company_id"]}
 
 

@@ -42,7 +42,7 @@ def dead_letter(resources, entry_id):
 
 def imported(resources, clinic_id):
     with transaction(resources.database) as tx:
-        rows = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
+        rows = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,))))
     return sorted(row.payment.split("/")[1] for row in rows if row.status == "Transmission Successful")
 
 

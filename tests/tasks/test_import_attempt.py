@@ -43,7 +43,7 @@ def read_new(resources):
 
 def rows(resources, clinic_id):
     with transaction(resources.database) as tx:
-        found = reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))
+        found = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,))))
         return {row.payment.split("/")[1]: row for row in found}
 
 

@@ -91,7 +91,9 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engin
     assert shares[0] == list(streams.names)
     assert (streams.stats(datetime.now(UTC)).pending, streams.length()) == (0, 0)
     with transaction(partitioned.database) as tx:
-        kept = [reporting.claims_feed(tx, FeedFilter(clinics=(f"{clinic_id} {company}",))) for company in COMPANIES]
+        kept = [
+            list(reporting.claims_feed(tx, FeedFilter(clinics=(f"{clinic_id} {company}",)))) for company in COMPANIES
+        ]
     assert [[row.payment.split("/")[1] for row in rows] for rows in kept] == [[company] for company in COMPANIES]
 
 

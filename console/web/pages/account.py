@@ -12,7 +12,7 @@ from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
 from payments.journeys import distributing, reporting
 from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
-from payments.journeys.reporting import LogRow
+from payments.journeys.reporting import LogFilter, LogRow
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -32,9 +32,8 @@ def show(
     chosen, visible = query.parameters, context.user.clinics
     patient, as_of = chosen.patient, chosen.as_of
     with context.app.snapshot_transaction() as tx:
-        allocations = distributing.show_allocations(tx, patient, visible, as_of)
         rows = distributing.show_account(tx, patient, visible, as_of)
-        accounts = [_read_account(tx, row, allocations, chosen, visible) for row in rows]
+        accounts = [_read_account(tx, row, chosen.payments_query(row, visible)) for row in rows]
         context.audit(tx, "viewed account", patient)
     if not accounts:
         raise PageError(404, f"There is no patient {patient}.", "Check the patient id in the Claims Feed.")
@@ -55,19 +54,13 @@ class _Account(NamedTuple):
     refunds: Sequence[RefundRow]
 
 
-def _read_account(
-    tx: Transaction,
-    row: AccountRow,
-    allocations: Sequence[AllocationRow],
-    chosen: AccountParameters,
-    visible: Sequence[str] | None,
-) -> _Account:
-    page = reporting.payment_log_page(tx, chosen.payments_query(row, visible), None, LINES_MAX)
+def _read_account(tx: Transaction, row: AccountRow, log_filter: LogFilter) -> _Account:
+    page = reporting.payment_log_page(tx, log_filter, None, LINES_MAX)
     return _Account(
         row,
         distributing.show_name(tx, row),
         [each.row for each in page.rows],
         page.has_more,
-        [each for each in allocations if each.company == row.company],
-        distributing.show_refunds_to_check(tx, row, visible, chosen.as_of),
+        [*distributing.show_allocations(tx, row, log_filter.clinics, log_filter.as_of)],
+        distributing.show_refunds_to_check(tx, row, log_filter.clinics, log_filter.as_of),
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -41,8 +42,8 @@ def show(
         chosen=replace(chosen, since=since if since > FIRST_DAY else None, clinic=balance_filter.clinic_id),
         balance=balance,
         terms=[(item, wording.ITEM_SENTENCES[item], balance.items[item]) for item in ReconcilingItem],
-        lines=balance.lines[:LINES_MAX],
-        hidden=max(0, len(balance.lines) - LINES_MAX),
+        lines=[*islice(balance.lines, LINES_MAX)],
+        hidden=max(0, balance.different - LINES_MAX),
         clinics=names,
         week_before=_moved(since, until, -7),
         week_after=_moved(since, until, 7),

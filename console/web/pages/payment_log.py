@@ -1,13 +1,13 @@
 """The Patient Payment Log: every entry of the ledger, filtered, grouped, and exported as a file."""
 
+from collections.abc import Generator
 from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import StreamingResponse
 
-from console.reports.definition import Report
 from console.reports.exports import CSV_TYPE, XLSX_TYPE, as_csv, as_xlsx
-from console.reports.output import Record
 from console.reports.payment_log import (
     PAYMENT_LOG,
     PaymentLogParameters,
@@ -15,12 +15,16 @@ from console.reports.payment_log import (
     log_sum_records,
     payment_log_sums,
 )
+from console.reports.spool import in_background
+from console.reports.xlsx import ROWS_MAX, too_many_rows
 from console.web.auth import Exporter, Viewer
 from console.web.context import RequestContext
+from console.web.errors import PageError, capitalized
 from console.web.filters import ReportQuery, encode_log_cursor, payment_log_cursor, report_query
 from console.web.pages.choices import clinic_names
 from payments.contract.money import total
 from payments.journeys import reporting
+from payments.journeys.reporting import GroupBy
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -66,20 +70,31 @@ def show(query: LogQuery, context: Viewer) -> Response:
 
 @router.get("/payment-log/export")
 def export(query: LogQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
-    """Export the selected entries as a file; the export is recorded in the audit history."""
+    """Export the selected entries as a file; the export is recorded in the audit history before it begins."""
     with context.app.transaction() as tx:
-        records, report = _records(tx, query, context)
-        rows = f"{len(records):,} rows as {form}; {context.request.url.query}"
+        count = _count(tx, query, context)
+        if form is FileForm.XLSX and count > ROWS_MAX:
+            raise PageError(422, capitalized(f"{too_many_rows()}."), "Go back, narrow the filter and export again.")
+        rows = f"{count:,} rows as {form}; {context.request.url.query}"
         context.audit(tx, "exported Patient Payment Log", query.parameters.patient or "", rows)
     name = f"payment-log-{context.now:%Y-%m-%d}.{form}"
-    is_csv = form is FileForm.CSV
-    body = (as_csv if is_csv else as_xlsx)(records, report)
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(body, media_type=CSV_TYPE if is_csv else XLSX_TYPE, headers=headers)
+    media_type = CSV_TYPE if form is FileForm.CSV else XLSX_TYPE
+    return StreamingResponse(in_background(_pieces(query, context, form)), media_type=media_type, headers=headers)
 
 
-def _records(tx: Transaction, query: LogQuery, context: RequestContext) -> tuple[list[Record], Report]:
+def _count(tx: Transaction, query: LogQuery, context: RequestContext) -> int:
     log_filter, group = query.parameters.query(query.clinics(context.user)), query.parameters.group_by
-    if group:
-        return log_sum_records(reporting.payment_log_sums(tx, log_filter, group), group), payment_log_sums(group)
-    return log_records(reporting.payment_log_export(tx, log_filter)), PAYMENT_LOG
+    sums = reporting.payment_log_sums(tx, log_filter, group or GroupBy.METHOD)
+    return len(sums) if group else sum(each.count for each in sums)
+
+
+def _pieces(query: LogQuery, context: RequestContext, form: FileForm) -> Generator[bytes, None, None]:
+    log_filter, group = query.parameters.query(query.clinics(context.user)), query.parameters.group_by
+    as_file = as_csv if form is FileForm.CSV else as_xlsx
+    with context.app.snapshot_transaction() as tx:
+        if group:
+            sums = reporting.payment_log_sums(tx, log_filter, group)
+            yield from as_file(log_sum_records(sums, group), payment_log_sums(group))
+        else:
+            yield from as_file(log_records(reporting.payment_log(tx, log_filter)), PAYMENT_LOG)

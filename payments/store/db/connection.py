@@ -23,6 +23,9 @@ the first probe after two hours."""
 _NO_SEQSCAN = "-c enable_seqscan=off"
 """PostgreSQL caches the plans of prepared statements, including those of foreign-key checks. A plan that was made while
 a table was empty scans the whole table for every row until the next ANALYZE (docs/decisions/0020)."""
+_NO_JIT = "-c jit=off"
+"""Compiling a query that PostgreSQL takes for an expensive one takes longer than our queries, most of all in tables
+without statistics."""
 _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """Prefixes of SQLSTATE codes of transient errors: lost connection, read-only standby, idle-in-transaction timeout,
 rollback, insufficient resources, lock not available, shutdown, disk error."""
@@ -64,7 +67,8 @@ def connect(
     """
     given = make_url(database_url).query
     # Of two values for one parameter, PostgreSQL takes the last.
-    options = [*_as_list(given.get("options")), f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC", _KEEPALIVES]
+    locks = f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC"
+    options = [*_as_list(given.get("options")), locks, _KEEPALIVES, _NO_JIT]
     if idle_in_transaction_seconds is not None:
         options.append(f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s")
     if not allow_seqscan:

@@ -78,6 +78,10 @@ status IS NOT NULL AND NOT EXISTS (
 """
 """Condition on one row of `lines`: it is on the Claims Feed, and no dead letter supersedes it. Uses indexes only."""
 
+LINE_IS_CURRENT_IN_ORDER = f"{LINE_IS_CURRENT.rstrip().removesuffix(')')} OFFSET 0)"
+"""The same for rows that are read in the order of an index. OFFSET makes PostgreSQL look up each row. Otherwise it may
+join the two tables as sets, and read the whole of both before the first row."""
+
 DEAD_LETTER_IS_CURRENT = f"""
 closed_at IS NULL AND NOT {_IS_SAVED_AGAIN} AND (
     {_HAS_NO_KEY.format("set_aside")}

@@ -1,6 +1,6 @@
 """A patient's account: its sums, the allocations between payments and charges, and the sums of these by payment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from payments.core.refund import AccountLine
 from payments.store.db.as_of import as_of_query
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.db.streaming import batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,6 @@ class RefundRow(NamedTuple):
 class AppliedRow(NamedTuple):
     """The amount in dollars of a payment that is applied to a charge."""
 
-    payment: str
     charge: str
     date_of_service: date
     amount: Money
@@ -74,7 +74,7 @@ FROM (SELECT patient_balance + coalesce(patient_paid - coalesce(applied, 0.00), 
     WHERE charges.company_id = patients.company_id AND charges.patient_id = patients.patient_id {}) AS owing)
 """
 _PAYMENT_KEY = "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id"
-_CHARGE_KEY = "allocations.clinic_id || '/' || charge_id"
+_CHARGE_KEY = "allocations.clinic_id || '/' || allocations.charge_id"
 
 
 def summaries(
@@ -91,7 +91,9 @@ def summaries(
     )
     paid = sums.format("amount", "entries", _OF_CLINICS.format("entries"))
     charged = _CHARGED.format(_OF_CLINICS.format("charges"))
-    of_payment = f"AND line_ref IN (SELECT id FROM lines WHERE true {_OF_CLINICS.format('lines')})"
+    of_payment = (
+        f"AND EXISTS (SELECT FROM lines WHERE lines.id = allocations.line_ref {_OF_CLINICS.format('lines')} OFFSET 0)"
+    )
     applied = sums.format("amount", "allocations", "" if clinics is None else of_payment)
     query = (
         "SELECT patients.patient_id AS patient, paid.total AS payments_total, "
@@ -108,35 +110,61 @@ def summaries(
 
 
 def allocations(
-    tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
-) -> list[AllocationRow]:
-    """Return what was applied and unapplied on a patient's accounts, in order; with `clinics`, of their payments."""
+    tx: Transaction,
+    account: AccountRow,
+    clinics: Sequence[str] | None = None,
+    as_of: datetime | None = None,
+) -> Iterator[AllocationRow]:
+    """Yield what was applied and unapplied on an account, in order; with `clinics`, of their payments."""
     query = (
-        f"SELECT allocations.company_id AS company, {_PAYMENT_KEY} AS payment, {_CHARGE_KEY} AS charge, "
+        f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
-        "FROM allocations JOIN charges USING (clinic_id, charge_id) JOIN lines ON lines.id = line_ref "
-        f"WHERE allocations.patient_id = :patient_id {_OF_CLINICS.format('lines')} ORDER BY allocations.id"
+        f"FROM allocations CROSS JOIN LATERAL (SELECT {_PAYMENT_KEY} AS payment FROM lines "
+        f"WHERE lines.id = line_ref {_OF_CLINICS.format('lines')} OFFSET 0) AS line "
+        f"{_charges_of('allocations', as_of)} "
+        "WHERE allocations.company_id = :company_id AND allocations.patient_id = :patient_id ORDER BY allocations.id"
     )
-    statement = as_of_query(as_of, "charges allocations lines", query)
-    found = tx.execute(text(statement), _parameters(patient_id, clinics, as_of))
-    return [AllocationRow(**row) for row in found.mappings()]
+    statement = as_of_query(as_of, "charges allocations", query)
+    of_account = _parameters(account.patient, clinics, as_of) | {"company_id": account.company}
+    for found in batches(tx, statement, of_account, is_selective=True):
+        yield from map(AllocationRow._make, found)
 
 
-def applied_to(tx: Transaction, patient_id: str | None, as_of: datetime | None = None) -> list[AppliedRow]:
-    """Return how much of each payment is applied to each charge, with its date of service.
+_APPLIED = """
+SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of_service, applied.amount FROM (
+    SELECT asked.line_ref, own.* FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
+        LATERAL (SELECT patient_id, clinic_id, charge_id, sum(amount) AS amount FROM allocations
+            WHERE allocations.line_ref = asked.line_ref
+            GROUP BY patient_id, clinic_id, charge_id HAVING sum(amount) <> 0) AS own
+) AS applied {charges} ORDER BY date_of_service, charge
+"""
 
-    `patient_id` None means all patients.
+
+def applied_to(
+    tx: Transaction, line_refs: Sequence[int], as_of: datetime | None = None
+) -> dict[tuple[int, str], list[AppliedRow]]:
+    """Return what of these lines is applied to charges, by line and patient, in the order of the dates of service."""
+    charge = _CHARGE_KEY.replace("allocations", "applied")
+    query = _APPLIED.format(charge=charge, charges=_charges_of("applied", as_of))
+    statement = as_of_query(as_of, "charges allocations", query)
+    found: dict[tuple[int, str], list[AppliedRow]] = {}
+    for line_ref, patient_id, *applied in tx.execute(text(statement), {"line_refs": line_refs, "as_of": as_of}):
+        found.setdefault((line_ref, patient_id), []).append(AppliedRow._make(applied))
+    return found
+
+
+def _charges_of(table: str, as_of: datetime | None) -> str:
+    """Return the join of a table with the charges that it names.
+
+    The charges of now are found one by one through their key, whatever the statistics of the tables are. Their earlier
+    versions have no such index, so they are joined as a set.
     """
-    query = (
-        f"SELECT {_PAYMENT_KEY} AS payment, {_CHARGE_KEY} AS charge, charges.date_of_service, "
-        "sum(allocations.amount) AS amount "
-        "FROM allocations JOIN charges USING (clinic_id, charge_id) JOIN lines ON lines.id = line_ref "
-        "WHERE CAST(:patient_id AS text) IS NULL OR allocations.patient_id = :patient_id "
-        "GROUP BY 1, 2, 3 HAVING sum(allocations.amount) <> 0 ORDER BY 1, 3, 2"
+    if as_of is not None:
+        return f"JOIN charges ON charges.clinic_id = {table}.clinic_id AND charges.charge_id = {table}.charge_id"
+    return (
+        "CROSS JOIN LATERAL (SELECT charge_id, date_of_service FROM charges "
+        f"WHERE clinic_id = {table}.clinic_id AND charge_id = {table}.charge_id OFFSET 0) AS charges"
     )
-    statement = as_of_query(as_of, "charges allocations lines", query)
-    found = tx.execute(text(statement), {"patient_id": patient_id, "as_of": as_of})
-    return [AppliedRow(**row) for row in found.mappings()]
 
 
 def refunds_to_check(

@@ -1,35 +1,30 @@
 """The Claims Feed: one row a line, with its newest version.
 
-One query reads a page or the whole feed. Only the rule that decides which dead letters count has two forms: by index
-for a page, and as a set for the whole (see `payments.store.feed.current`).
+The rule that decides which dead letters count has two forms: by index for rows that are read in their order, and as a
+set for sums and for the feed as of a moment (see `payments.store.feed.current`).
 """
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money
 from payments.store.db.as_of import as_of_query
+from payments.store.db.conditions import one_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT, current_dead_letters
+from payments.store.db.streaming import batches, read_as_sets
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters
 from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
 
 LINE, DEAD_LETTER = 0, 1
 """The source of a row: a line that was processed, or a dead letter."""
 
 
-class FeedOrder(Enum):
-    """Order of the feed: oldest save first with unreadable events last, or newest save first."""
-
-    OLDEST = "saved_at NULLS LAST, payment, refused NULLS FIRST"
-    NEWEST = "cursor_at DESC, cursor_source, cursor_id DESC"
-
-
 class FeedCursor(NamedTuple):
-    """Position of a row in the order NEWEST: time of the save (of arrival if unknown), source, row id."""
+    """Position of a row, newest first: time of the save (of arrival if unknown), source, row id."""
 
     at: datetime
     source: int
@@ -81,18 +76,40 @@ application, detail, due_at AS next_try_at, NULL::text AS refused
 """
 _DEAD_LETTER_AT = "coalesce(saved_at, received_at)"
 _DEAD_LETTER_COLUMNS = f"""
-{_DEAD_LETTER_AT}, 1, id, clinic_id || '/' || payment_id || '/' || line_id, version, clinic_id, patient_id,
-charge_type, amount_paid, saved_at, status, reason, attempts, 'none', error, due_at, 'refused:' || id
+{_DEAD_LETTER_AT} AS cursor_at, 1 AS cursor_source, id AS cursor_id,
+clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic, patient_id AS patient,
+charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
+'none' AS application, error AS detail, due_at AS next_try_at, 'refused:' || id AS refused
 """
-_WHOLE_LINES = "status IS NOT NULL AND id NOT IN (SELECT line_ref FROM current_dead_letters WHERE line_ref IS NOT NULL)"
+_NEWEST_FIRST = "cursor_at DESC, cursor_source, cursor_id DESC"
+_IN_WHOLE_FEED = (
+    "status IS NOT NULL "
+    "AND NOT EXISTS (SELECT FROM current_dead_letters WHERE current_dead_letters.line_ref = lines.id)"
+)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def read(tx: Transaction, feed_filter: FeedFilter, order: FeedOrder = FeedOrder.OLDEST) -> list[FeedRow]:
-    """Return all rows that match, in this order."""
-    found = tx.execute(
-        text(_as_of(feed_filter, f"{_whole(feed_filter, _FIELDS)} ORDER BY {order.value}")), parameters(feed_filter)
-    )
-    return [FeedRow._make(row) for row in found]
+def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
+    """Yield all rows that match, oldest save first. Events without a readable save time come last."""
+    if feed_filter.as_of is None:
+        lines = (
+            f"SELECT {_LINE_COLUMNS} FROM lines WHERE {LINE_IS_CURRENT_IN_ORDER} {_conditions_on_lines(feed_filter)}"
+        )
+    else:
+        lines = f"WITH {current_dead_letters()} {_whole_lines(feed_filter)}"
+        read_as_sets(tx)
+    dead_letters = f"WITH {current_dead_letters()} {_whole_dead_letters(feed_filter)}"
+    sources = [
+        _stream(tx, feed_filter, f"SELECT {_FIELDS} FROM ({source}) AS feed ORDER BY saved_at NULLS LAST, cursor_id")
+        for source in (lines, dead_letters)
+    ]
+    return heapq.merge(*sources, key=lambda row: row.saved_at or _LAST)
+
+
+def _stream(tx: Transaction, feed_filter: FeedFilter, query: str) -> Iterator[FeedRow]:
+    is_selective = feed_filter.patient is not None or feed_filter.payment is not None
+    for rows in batches(tx, _as_of(feed_filter, query), parameters(feed_filter), is_selective=is_selective):
+        yield from map(FeedRow._make, rows)
 
 
 def read_page(
@@ -103,8 +120,9 @@ def read_page(
     if feed_filter.as_of is None:
         rows = _page(feed_filter, fields, after)
     else:
+        read_as_sets(tx)
         position = f"WHERE {_after(after)}" if after else ""
-        rows = f"{_whole(feed_filter, fields)} {position} ORDER BY {FeedOrder.NEWEST.value} LIMIT :limit"
+        rows = f"{_whole(feed_filter, fields)} {position} ORDER BY {_NEWEST_FIRST} LIMIT :limit"
     page = {"limit": limit} | ({"after_at": after.at, "after_id": after.id} if after else {})
     found = tx.execute(text(_as_of(feed_filter, rows)), parameters(feed_filter) | page)
     return [PositionedFeedRow(FeedCursor._make(row[:3]), FeedRow._make(row[3:])) for row in found]
@@ -113,6 +131,7 @@ def read_page(
 def sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     """Return the feed summed by status and reason, the largest group first."""
     totals = "status, reason, count(*) AS count, coalesce(sum(amount), 0.00) AS total"
+    read_as_sets(tx)
     grouped = f"{_whole(feed_filter, totals)} GROUP BY status, reason ORDER BY count(*) DESC, status, reason"
     found = tx.execute(text(_as_of(feed_filter, grouped)), parameters(feed_filter))
     return [FeedSum(**row) for row in found.mappings()]
@@ -126,18 +145,28 @@ def clinics_of_dead_letters(tx: Transaction, ids: Sequence[int]) -> dict[int, st
 
 def _whole(feed_filter: FeedFilter, fields: str) -> str:
     """Return the query of all rows: the database decides once for all dead letters which of them count."""
-    clinics = "" if feed_filter.clinics is None else "AND clinic_id = ANY(CAST(:clinics AS text[]))"
     return (
         f"WITH {current_dead_letters()} SELECT {fields} FROM ("
-        f"SELECT {_LINE_COLUMNS} FROM lines WHERE {_WHOLE_LINES} {line_conditions(feed_filter)} {clinics} UNION ALL "
-        f"SELECT {_DEAD_LETTER_COLUMNS} FROM current_dead_letters "
-        f"WHERE true {dead_letter_conditions(feed_filter)}) AS feed"
+        f"{_whole_lines(feed_filter)} UNION ALL {_whole_dead_letters(feed_filter)}) AS feed"
     )
+
+
+def _whole_lines(feed_filter: FeedFilter) -> str:
+    return f"SELECT {_LINE_COLUMNS} FROM lines WHERE {_IN_WHOLE_FEED} {_conditions_on_lines(feed_filter)}"
+
+
+def _whole_dead_letters(feed_filter: FeedFilter) -> str:
+    return f"SELECT {_DEAD_LETTER_COLUMNS} FROM current_dead_letters WHERE true {dead_letter_conditions(feed_filter)}"
+
+
+def _conditions_on_lines(feed_filter: FeedFilter) -> str:
+    clinics = "" if feed_filter.clinics is None else f" AND {one_of('clinic_id', feed_filter.clinics)}"
+    return line_conditions(feed_filter) + clinics
 
 
 def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str:
     """Return the query of one page: two index scans in the order of the save, whatever the page's position."""
-    where = f"{LINE_IS_CURRENT} {line_conditions(feed_filter)} {_after_cursor(after, 'saved_at', LINE)}"
+    where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_after_cursor(after, 'saved_at', LINE)}"
     newest = "ORDER BY saved_at DESC, id DESC LIMIT :limit"
     lines = f"SELECT * FROM lines WHERE {where} {newest}"
     if feed_filter.clinics is not None:
@@ -152,7 +181,7 @@ def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str
     return (
         f"SELECT {fields} FROM ((SELECT {_LINE_COLUMNS} FROM ({lines}) AS lines {newest}) UNION ALL "
         f"(SELECT {_DEAD_LETTER_COLUMNS} FROM set_aside WHERE {dead_letters})) AS feed "
-        f"ORDER BY {FeedOrder.NEWEST.value} LIMIT :limit"
+        f"ORDER BY {_NEWEST_FIRST} LIMIT :limit"
     )
 
 

@@ -1,6 +1,6 @@
 """The Billing Exceptions, oldest first, and the number of each kind."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,6 +12,7 @@ from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, parameters_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.db.streaming import batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +85,19 @@ _ROWS = (
 _PROPOSED = ("amount", "method", "charge_type")
 
 
-def read(
-    tx: Transaction, exception_filter: ExceptionFilter, after: int = 0, limit: int | None = None
-) -> list[ExceptionRow]:
-    """Return the exceptions that match, by id: all of them, or up to `limit` with an id above `after`."""
-    query = f"{_ROWS} {_where(exception_filter)} AND findings.id > :after ORDER BY findings.id"
-    if limit is not None:
-        query += " LIMIT :limit"
+def stream(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[ExceptionRow]:
+    """Yield the exceptions that match, by id."""
+    query = f"{_ROWS} {_where(exception_filter)} ORDER BY findings.id"
+    statement = as_of_query(exception_filter.as_of, "findings lines", query)
+    for rows in batches(
+        tx, statement, parameters_of(exception_filter), is_selective=exception_filter.patient is not None
+    ):
+        yield from (_row(row._mapping) for row in rows)
+
+
+def read_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> list[ExceptionRow]:
+    """Return up to `limit` exceptions that match with an id above `after`, by id."""
+    query = f"{_ROWS} {_where(exception_filter)} AND findings.id > :after ORDER BY findings.id LIMIT :limit"
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)),
         parameters_of(exception_filter) | {"after": after, "limit": limit},

@@ -1,18 +1,20 @@
 """The Patient Payment Log: one row an entry of the ledger, and its sums."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult
+from sqlalchemy import CursorResult, Row
 
 from payments.contract.money import Money
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import conditions, parameters_of
+from payments.store.db.conditions import conditions, one_of, parameters_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.db.streaming import batches
+from payments.store.reports.account import AppliedRow, applied_to
 
 
 class GroupBy(StrEnum):
@@ -23,13 +25,6 @@ class GroupBy(StrEnum):
     METHOD = "method"
     CLINIC = "clinic"
     USER = "user"
-
-
-class LogOrder(Enum):
-    """Order of the log: by deposit date, charge type and amount, or newest deposit first."""
-
-    DEPOSIT = "deposit_date, entries.charge_type, amount, entries.id"
-    NEWEST = "deposit_date DESC, entries.id DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,39 +84,30 @@ class LogSum:
     total: Money
 
 
+_FIELDS_OF_ENTRIES = (
+    "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by"
+)
 # The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
-# oldest money is applied first (rule D8).
-_UNASSIGNED = """
-LEFT JOIN LATERAL (
-    SELECT coalesce((SELECT sum(amount) FROM entries AS own
-            WHERE own.line_ref = entries.line_ref AND own.patient_id = entries.patient_id), entries.amount)
-            - coalesce((SELECT sum(amount) FROM allocations
-                WHERE allocations.line_ref = entries.line_ref AND allocations.patient_id = entries.patient_id), 0.00)
-            AS left_over,
-        coalesce((SELECT sum(amount) FROM entries AS later
-            WHERE later.line_ref = entries.line_ref AND later.patient_id = entries.patient_id
-            AND later.id > entries.id AND sign(later.amount) = sign(entries.amount)), 0.00) AS later
-) AS of_line ON true
-"""
-_UNASSIGNED_SHARE = """
-CASE WHEN sign(left_over) <> sign(amount) THEN 0.00
+# oldest money is applied first (rule D8). Each table is read by its index of lines, which is the only one that serves
+# the condition: a plan without statistics cannot be a bad one.
+_DETAILS_OF_LINES = """
+SELECT id, payment, CASE
+    WHEN sign(left_over) <> sign(amount) THEN 0.00
     WHEN amount > 0 THEN greatest(0.00, least(amount, left_over - later))
-    ELSE least(0.00, greatest(amount, left_over - later))
-END
+    ELSE least(0.00, greatest(amount, left_over - later)) END AS unassigned
+FROM (
+    SELECT id, payment, amount, sum(amount) OVER (PARTITION BY line_ref, patient_id) AS left_over,
+        coalesce(sum(amount) OVER (PARTITION BY line_ref, patient_id, id IS NULL, sign(amount) ORDER BY id DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0.00) AS later
+    FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
+        LATERAL (SELECT clinic_id || '/' || payment_id || '/' || line_id AS payment FROM lines
+            WHERE lines.id = asked.line_ref OFFSET 0) AS line,
+        LATERAL (SELECT id, patient_id, amount FROM entries WHERE entries.line_ref = asked.line_ref
+            UNION ALL
+            SELECT NULL, patient_id, -amount FROM allocations WHERE allocations.line_ref = asked.line_ref) AS moved
+) AS of_lines
+WHERE id IS NOT NULL
 """
-_SQL_OF_COLUMNS = {
-    "payment": "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id",
-    "patient": "entries.patient_id",
-    "charge_type": "entries.charge_type",
-    "amount": "amount",
-    "method": "entries.method",
-    "deposit_date": "deposit_date",
-    "posting_date": "posting_date",
-    "kind": "kind",
-    "user": "entered_by",
-    "unassigned": _UNASSIGNED_SHARE,
-}
-_COLUMNS = ", ".join(_SQL_OF_COLUMNS[name] for name in LogRow._fields)
 _SQL_OF_GROUPS = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
     GroupBy.DEPOSIT_DATE: "deposit_date::text",
@@ -131,28 +117,36 @@ _SQL_OF_GROUPS = {
 }
 
 
-def read(tx: Transaction, log_filter: LogFilter, order: LogOrder = LogOrder.DEPOSIT) -> list[LogRow]:
-    """Return all entries that match, in this order."""
-    entries = f"SELECT * FROM entries {_where(log_filter)}"
-    found = _execute(tx, log_filter, f"SELECT {_COLUMNS} {_from(entries)} ORDER BY {order.value}")
-    return [LogRow._make(row) for row in found]
+def stream(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
+    """Yield all entries that match, by deposit date, charge type and amount."""
+    for entries in _batches(tx, log_filter):
+        yield from _rows(tx, log_filter, entries)
+
+
+def stream_applied(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
+    """Yield the same rows, each with what of its line is applied to charges of its patient."""
+    for entries in _batches(tx, log_filter):
+        applied = applied_to(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
+        for entry, row in zip(entries, _rows(tx, log_filter, entries), strict=True):
+            yield row, applied.get((entry.line_ref, entry.patient_id), ())
 
 
 def read_page(tx: Transaction, log_filter: LogFilter, after: LogCursor | None, limit: int) -> list[PositionedLogRow]:
     """Return up to `limit` entries after a cursor, newest deposit first."""
     position = "AND (deposit_date, entries.id) < (:after_day, :after_id)" if after else ""
     newest = "ORDER BY deposit_date DESC, id DESC LIMIT :limit"
-    entries = f"SELECT * FROM entries {_where(log_filter)} {position} {newest}"
+    query = f"SELECT {_FIELDS_OF_ENTRIES} FROM entries {_where(log_filter)} {position} {newest}"
     if log_filter.clinics is not None:
         # The newest entries of each clinic, by the index of that clinic.
         where = _where(replace(log_filter, clinics=None))
         own = f"SELECT * FROM entries {where} {position} AND entries.clinic_id = seen.clinic {newest}"
         each = f"unnest(CAST(:clinics AS text[])) AS seen(clinic), LATERAL ({own}) AS own"
-        entries = f"SELECT own.* FROM {each} {newest}"
-    query = f"SELECT deposit_date, entries.id, {_COLUMNS} {_from(entries)} ORDER BY {LogOrder.NEWEST.value}"
+        query = f"SELECT {_FIELDS_OF_ENTRIES} FROM (SELECT own.* FROM {each}) AS entries {newest}"
     page = {"limit": limit} | ({"after_day": after.deposit_date, "after_id": after.id} if after else {})
-    found = _execute(tx, log_filter, query, page)
-    return [PositionedLogRow(LogCursor._make(row[:2]), LogRow._make(row[2:])) for row in found]
+    entries = _execute(tx, log_filter, query, page).all()
+    rows = _rows(tx, log_filter, entries)
+    cursors = (LogCursor(each.deposit_date, each.id) for each in entries)
+    return [*map(PositionedLogRow, cursors, rows)]
 
 
 def count(tx: Transaction, log_filter: LogFilter, limit: int) -> int:
@@ -169,8 +163,22 @@ def sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogS
     return [LogSum(**row) for row in found.mappings()]
 
 
-def _from(entries: str) -> str:
-    return f"FROM ({entries}) AS entries LEFT JOIN lines ON lines.id = entries.line_ref {_UNASSIGNED}"
+def _batches(tx: Transaction, log_filter: LogFilter) -> Iterator[Sequence[Row[Any]]]:
+    ordered = "ORDER BY deposit_date, charge_type, amount, id"
+    query = f"SELECT {_FIELDS_OF_ENTRIES} FROM entries {_where(log_filter)} {ordered}"
+    is_selective = log_filter.patient_id is not None
+    return batches(tx, _as_of(log_filter, query), parameters_of(log_filter), is_selective=is_selective)
+
+
+def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -> Iterator[LogRow]:
+    """Yield the rows of these entries, with what only their lines tell. One query reads the lines of all of them."""
+    line_refs = [*{entry.line_ref for entry in entries} - {None}]
+    found = _execute(tx, log_filter, _DETAILS_OF_LINES, {"line_refs": line_refs}) if line_refs else ()
+    details = {entry_id: of_line for entry_id, *of_line in found}
+    for entry in entries:
+        # A manual entry has no line.
+        payment, unassigned = details.get(entry.id, (None, entry.amount))
+        yield LogRow._make((payment, *entry[2:], unassigned))
 
 
 def _where(log_filter: LogFilter) -> str:
@@ -182,7 +190,7 @@ def _where(log_filter: LogFilter) -> str:
         "charge_type": "entries.charge_type = :charge_type",
         "method": "entries.method = :method",
         "kind": "kind = :kind",
-        "clinics": "entries.clinic_id = ANY(:clinics)",
+        "clinics": one_of("entries.clinic_id", log_filter.clinics),
         "company_id": "entries.company_id = :company_id",
     }
     return f"WHERE true{conditions(log_filter, sql_by_field)}"
@@ -191,5 +199,9 @@ def _where(log_filter: LogFilter) -> str:
 def _execute(
     tx: Transaction, log_filter: LogFilter, query: str, more: Mapping[str, object] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
-    statement = as_of_query(log_filter.as_of, "entries allocations lines", query)
-    return tx.execute(text(statement), parameters_of(log_filter) | dict(more or {}))
+    return tx.execute(text(_as_of(log_filter, query)), parameters_of(log_filter) | dict(more or {}))
+
+
+def _as_of(log_filter: LogFilter, query: str) -> str:
+    # The key of a line never changes, so the line is read as it is now.
+    return as_of_query(log_filter.as_of, "entries allocations", query)

@@ -47,26 +47,29 @@ CASE WHEN what = ANY(:posting_codes) AND NOT coalesce(params ? 'postings', false
 ) ELSE params END AS params
 """
 
-# An attempt that failed before the payment could be read is stored with its stream entry only, and joins by it.
-_TIMELINE = f"""
+# An attempt that failed before the payment could be read is stored with its stream entry only, and joins by it. The ids
+# are looked up first, so that each part of the history is read through its own index.
+_IDS = """
 WITH named AS (
     SELECT * FROM unnest(CAST(:clinics AS text[]), CAST(:payments AS text[]), CAST(:lines AS text[]))
         AS named(clinic_id, payment_id, line_id)
-),
-own AS (
-    SELECT history.* FROM history JOIN lines ON lines.id = line_ref
-        JOIN named USING (clinic_id, payment_id, line_id)
+)
+SELECT true, found.id FROM named, LATERAL (SELECT id FROM lines WHERE {0} OFFSET 0) AS found
+UNION ALL
+SELECT false, found.id FROM named, LATERAL (SELECT id FROM set_aside WHERE {0} OFFSET 0) AS found
+""".format("(clinic_id, payment_id, line_id) = (named.clinic_id, named.payment_id, named.line_id)")
+_TIMELINE = f"""
+WITH own AS (
+    SELECT * FROM history WHERE line_ref = ANY(:line_refs)
     UNION ALL
-    SELECT history.* FROM history JOIN set_aside ON set_aside.id = set_aside_ref
-        LEFT JOIN named USING (clinic_id, payment_id, line_id)
-    WHERE named.clinic_id IS NOT NULL OR set_aside.id = ANY(:dead_letters)
+    SELECT * FROM history WHERE set_aside_ref = ANY(:dead_letters) AND set_aside_ref IS NOT NULL
 )
 SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-1])}, {_WITH_POSTINGS} FROM (
     SELECT * FROM own
     UNION ALL
-    SELECT history.* FROM history
-    WHERE line_ref IS NULL AND set_aside_ref IS NULL
-        AND entry_id IN (SELECT entry_id FROM own WHERE entry_id IS NOT NULL)
+    SELECT found.* FROM (SELECT DISTINCT entry_id FROM own WHERE entry_id IS NOT NULL) AS entries,
+        LATERAL (SELECT * FROM history WHERE history.entry_id = entries.entry_id
+            AND line_ref IS NULL AND set_aside_ref IS NULL OFFSET 0) AS found
 ) AS events ORDER BY at, id
 """
 
@@ -74,13 +77,16 @@ SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-1])}, {_WITH_POSTINGS
 def read(tx: Transaction, keys: Sequence[LineKey], dead_letter_ids: Sequence[int]) -> list[TimelineRow]:
     """Return the events of the lines with these keys and of these dead letters, in order."""
     found = tx.execute(
-        text(_TIMELINE),
+        text(_IDS),
         {
             "clinics": [key.clinic_id for key in keys],
             "payments": [key.payment_id for key in keys],
             "lines": [key.line_id for key in keys],
-            "dead_letters": list(dead_letter_ids),
-            "posting_codes": list(_POSTING_CODES),
         },
-    )
-    return [TimelineRow._make(row) for row in found]
+    ).all()
+    ids = {
+        "line_refs": [row_id for is_line, row_id in found if is_line],
+        "dead_letters": [*dead_letter_ids, *(row_id for is_line, row_id in found if not is_line)],
+    }
+    events = tx.execute(text(_TIMELINE), ids | {"posting_codes": list(_POSTING_CODES)})
+    return [TimelineRow._make(event) for event in events]

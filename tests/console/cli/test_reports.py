@@ -3,11 +3,9 @@
 import csv
 import subprocess
 import sys
-from decimal import Decimal
 
 import pytest
 
-from console.reports.output import as_json, write_csv
 from payments.contract.event import ChargeType
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import deleted_payment, saved_patient, saved_payment
@@ -164,34 +162,6 @@ def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
 
     assert lines[0].split(",") == LOG_KEYS
     assert next(csv.DictReader(lines))["user"] == INTEGRATION
-
-
-@pytest.mark.parametrize(
-    ("text", "cell"),
-    [
-        ("=1+1", "'=1+1"),
-        ("+SUM(A1)", "'+SUM(A1)"),
-        ("-2+3", "'-2+3"),
-        ("@cmd", "'@cmd"),
-        ("\tx", "'\tx"),
-        ("-25.00", "-25.00"),
-        ("+1", "+1"),
-        ("a=b", "a=b"),
-        (Decimal("-9.50"), "-9.50"),
-        (None, ""),
-        (["Copay", "Other"], "Copay,Other"),
-    ],
-)
-def test_csv_escapes_formulas(
-    text: str | Decimal | list[str] | None, cell: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_csv([{"cell": text}], ["cell"])
-
-    assert [*csv.reader(capsys.readouterr().out.splitlines())][1:] == ([[cell]] if cell else [[""]])
-
-
-def test_json_keeps_non_ascii_letters() -> None:
-    assert as_json([{"name": "Zoë"}], ["name"]) == '[\n{"name": "Zoë"}\n]\n'
 
 
 @pytest.mark.acceptance

@@ -96,10 +96,10 @@ def test_log_export_contains_no_formulas_and_is_audited(
 
     book = billing.get("/payment-log/export", clinic=clinic, form="xlsx")
     with zipfile.ZipFile(io.BytesIO(book.content)) as parts:
-        sheet, strings = (parts.read(f"xl/{name}.xml").decode() for name in ("worksheets/sheet1", "sharedStrings"))
+        sheet = parts.read("xl/worksheets/sheet1.xml").decode()
     assert "<f>" not in sheet
-    assert "HYPERLINK" in strings
-    assert re.findall("<t>([a-z_]+)</t>", strings)[: len(PAYMENT_LOG.keys)] == list(PAYMENT_LOG.keys)
+    assert "HYPERLINK" in sheet
+    assert re.findall("<t>([a-z_]+)</t>", sheet)[: len(PAYMENT_LOG.keys)] == list(PAYMENT_LOG.keys)
     assert "<v>-25.00</v>" in sheet
     assert [row.detail.split(";")[0] for row in audit_rows(site, "exported Patient Payment Log")][:2] == [
         "1 rows as xlsx",

@@ -11,7 +11,7 @@ from tests.console.conftest import CommitBeforeCall
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month
 
 
-@pytest.mark.parametrize(("module", "question"), [(account, "summaries"), (payment_log, "read_page")])
+@pytest.mark.parametrize(("module", "question"), [(account, "allocations"), (payment_log, "read_page")])
 def test_account_totals_match_its_payments_despite_concurrent_imports(
     logged_in: LoggedIn, ledger: ClinicLedger, commit_before_call: CommitBeforeCall, question: str, module: ModuleType
 ) -> None:

@@ -1,0 +1,132 @@
+"""CSV files hold no live formula, whichever separator a spreadsheet assumes, and raw ones hold the text itself."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.reports.output import array_pieces, csv_pieces, harmless, json_pieces, object_pieces
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Hypothesis seldom finds the characters that matter among all of Unicode.
+SPECIAL = st.sampled_from([*"=+-@,;|\t\r\n\"' a1", *FORMULA_STARTS[4:], "\ufeff", "\u2028", "\x85", "\x0b", "\xa0"])
+CELLS = st.text(SPECIAL | st.characters(codec="utf-8"), max_size=12)
+ROWS = st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=4)
+KEYS = ("first", "second", "third")
+
+
+def written(rows: list[list[Any]], *, is_raw: bool = False) -> str:
+    return "".join(csv_pieces([dict(zip(KEYS, row, strict=True)) for row in rows], KEYS, is_raw=is_raw))
+
+
+def cells(text: str, separator: str) -> list[str]:
+    """Return the cells as a spreadsheet splits them: with quotes, and without them."""
+    quoted = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
+    return quoted + [cell for line in text.splitlines() for cell in line.split(separator)]
+
+
+@given(rows=ROWS, separator=st.sampled_from(",;\t|"))
+def test_no_text_is_a_formula_in_any_spreadsheet(rows: list[list[str]], separator: str) -> None:
+    for cell in cells(written(rows), separator):
+        assert not cell.lstrip(' \xa0\ufeff"').startswith(FORMULA_STARTS), (rows, cell)
+
+
+@given(rows=ROWS)
+def test_raw_csv_holds_the_text_itself(rows: list[list[str]]) -> None:
+    read = [*csv.reader(io.StringIO(written(rows, is_raw=True), newline=""))]
+
+    assert read == [[*KEYS], *rows]
+
+
+@given(rows=ROWS)
+def test_apostrophes_are_all_that_is_added(rows: list[list[str]]) -> None:
+    read = [*csv.reader(io.StringIO(written(rows), newline=""))][1:]
+
+    assert [[cell.replace("'", "") for cell in row] for row in read] == [
+        [cell.replace("'", "") for cell in row] for row in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+SUM(A1)", "'+SUM(A1)"),
+        ("-2+3", "'-2+3"),
+        ("-25.00", "'-25.00"),
+        ("@cmd", "'@cmd"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+        ("\nx", "'\nx"),
+        ("\n=1", "'\n'=1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        (" =1", " '=1"),
+        ("a;=1+1", "a;'=1+1"),
+        ('a;"=1+1"', 'a;"\'=1+1"'),
+        ("a\t-1", "a\t'-1"),
+        ("a=b", "a=b"),
+        ("2026-10-05", "2026-10-05"),
+        ("O'Brien; Ann", "O'Brien; Ann"),
+    ],
+)
+def test_text_that_begins_a_formula_gets_an_apostrophe(text: str, cell: str) -> None:
+    assert harmless(text) == cell
+
+
+def test_money_and_counts_stay_plain_numbers() -> None:
+    assert written([[Decimal("-9.50"), -3, None]]).splitlines()[1] == "-9.50,-3,"
+
+
+def test_text_of_a_hundred_thousand_separators_is_checked_quickly() -> None:
+    assert harmless('\n "' * 100_000 + "x").endswith("x")
+
+
+def test_lists_are_one_cell() -> None:
+    read = [*csv.reader(written([[["Copay", "Other"], [{"amount": "1.00", "method": "Cash"}], []]]).splitlines())]
+
+    assert read[1] == ["Copay,Other", "1.00 Cash", ""]
+
+
+def test_json_keeps_non_ascii_letters() -> None:
+    assert "".join(json_pieces([{"name": "Zoë"}], ["name"])) == '[\n{"name": "Zoë"}\n]\n'
+
+
+@pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_001])
+def test_pieces_make_one_array_and_one_table(count: int) -> None:
+    records = [{"number": number, "amount": Decimal(number)} for number in range(count)]
+
+    found = json.loads("".join(json_pieces(iter(records), ["number", "amount"])))
+    lines = "".join(csv_pieces(iter(records), ["number", "amount"])).splitlines()
+
+    assert found == [{"number": number, "amount": f"{number}.00"} for number in range(count)]
+    assert lines == ["number,amount", *(f"{number},{number}.00" for number in range(count))]
+
+
+def test_objects_hold_lists_of_records() -> None:
+    lists = {"payments": [{"amount": Decimal(1)}], "applied": []}
+
+    text = "".join(array_pieces(object_pieces({"patient": patient}, lists) for patient in ("ada", "bob")))
+
+    rest = {"payments": [{"amount": "1.00"}], "applied": []}
+    assert json.loads(text) == [{"patient": "ada"} | rest, {"patient": "bob"} | rest]
+
+
+@pytest.mark.parametrize("pieces", [json_pieces, csv_pieces])
+def test_first_piece_is_written_before_the_last_record_is_read(pieces: Any) -> None:
+    read = []
+
+    def records() -> Any:
+        for number in range(10_000):
+            read.append(number)
+            yield {"number": number}
+
+    first = "".join(islice(pieces(records(), ["number"]), 1))
+
+    assert "0" in first
+    assert len(read) < 1_000
