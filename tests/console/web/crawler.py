@@ -35,8 +35,8 @@ _names = itertools.count(1)
 class Crawler:
     """One user's way through the console. `problems` holds what went wrong, each with the page where it was found."""
 
-    def __init__(self, browser: Browser, elsewhere: tuple[str, ...], *, is_thorough: bool) -> None:
-        """Take addresses that begin with one of `elsewhere` as links to other sites.
+    def __init__(self, browser: Browser, elsewhere: tuple[str, ...], *starts: str, is_thorough: bool) -> None:
+        """Start from the overview and from `starts`. Addresses that begin with one of `elsewhere` leave the site.
 
         With `is_thorough`, search with each value of each field, otherwise once with the values offered.
         """
@@ -46,7 +46,7 @@ class Crawler:
         self._submitted: set[str] = set()
         self._known: set[str] = set()
         self._shapes: Counter[str] = Counter()
-        self._waiting: deque[tuple[str, str]] = deque([("/", "the start")])
+        self._waiting: deque[tuple[str, str]] = deque((each, "the start") for each in ("/", *starts))
 
     def crawl(self) -> None:
         """Open every page and submit every form; those that end the session last."""

@@ -15,10 +15,11 @@ from console.web.app import PAGES, create_app
 from console.web.pages import audit, claims_feed, exceptions, payment_log
 from payments.access import authentication
 from payments.access.authentication import Password
-from payments.access.rights import Role, User
+from payments.access.rights import Right, Role, User
 from payments.core.month import Month
-from payments.journeys import adjusting, closing, distributing
+from payments.journeys import adjusting, closing, distributing, requeueing
 from payments.journeys.distributing import FIRST
+from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import (
@@ -74,6 +75,8 @@ def fill(database: Database) -> None:
         first, second, *_ = adjusting.list_acceptable(tx, COMPANY)
         adjusting.accept(tx, first, None, now, "user:billing")
         adjusting.acknowledge(tx, second, "as agreed", now, "user:billing")
+        # A run that counts as running for the whole test.
+        requeueing.start_run(tx, FeedFilter(reason="invalid_event"), now + timedelta(hours=1), "user:support")
 
 
 def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
@@ -120,13 +123,18 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
         for user in USERS:
             with client_at(address) as client:
                 assert send_login(client, user.name, PASSWORD).status_code == 303
-                crawler = Crawler(Browser(client, user.name), (flower,), is_thorough=user.name in THOROUGH)
+                crawler = Crawler(Browser(client, user.name), (flower,), *runs(user), is_thorough=user.name in THOROUGH)
                 crawler.crawl()
                 problems += crawler.problems
                 reached |= crawler.reached
 
     assert not problems, "\n".join(problems)
     assert page_routes() - reached == set()
+
+
+def runs(user: User) -> list[str]:
+    """Return the page of the requeue run, which no page links to, if the user may see it."""
+    return ["/requeue-runs/1"] if user.may(Right.REQUEUE) and user.clinics is None else []
 
 
 def page_routes() -> set[str]:
