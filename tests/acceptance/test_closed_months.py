@@ -62,7 +62,7 @@ def test_closed_month_changes_are_adjusted_in_the_current_month(stack: Stack) ->
     assert stack.do("report", "payment-log", "--patient", f"{CLINIC}-ada", *as_of) == log
     steps = json.loads(stack.do("timeline", key(CLINIC, "edited"), "--format", "json"))
     assert [step["what"] for step in steps][:3] == ["Imported", "Billing Exception", "Exception opened"]
-    assert (steps[-1]["what"], steps[-1]["who"][:5]) == ("Exception accepted", "user:")
+    assert (steps[-1]["what"], steps[-1]["who"][:4]) == ("Exception accepted", "cli:")
 
 
 def test_auto_policy_posts_adjustments_automatically(stack: Stack) -> None:

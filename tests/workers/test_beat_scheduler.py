@@ -127,6 +127,17 @@ def test_one_message_of_each_task_waits_while_no_worker_runs(beat):
     assert sorted(beat.take()) == sorted(each.task for each in RECURRING)
 
 
+def test_two_schedulers_leave_one_message_of_each_task(beat):
+    first = beat.scheduler
+    beat.advance(3, worker_runs=False)
+    beat.restart()
+    beat.advance(3, worker_runs=False)
+    beat.scheduler = first
+    beat.advance(10, worker_runs=False)
+
+    assert sorted(beat.take()) == sorted(each.task for each in RECURRING)
+
+
 def test_messages_do_not_pile_up_while_no_worker_runs_for_days(beat, monkeypatch):
     monkeypatch.setattr(enqueue, "WAITING_MESSAGES_MAX", WAITING_MAX)
     for _ in range(3 * WAITING_MAX):
