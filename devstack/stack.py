@@ -78,8 +78,8 @@ def _run(settings: Settings) -> None:
             if supervisor.stopping:
                 return
             raise
-        _warn_of_losses(engines)
         upgrade_schema(engines.database_url, settings)
+        _warn_of_losses(engines)
         running = _running(settings, engines)
         supervisor.on_exit(functools.partial(remove_running_stack, settings.home))
         write_running_stack(settings.home, running)

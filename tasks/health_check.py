@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, celery_settings, fail_fast
 from config.engines import Engines, running_stack
 from config.settings import Settings
-from payments.store.db.connection import connect, is_reachable
+from payments.store.db.connection import UnsuitableDatabaseError, connect, is_reachable
 from payments.store.migrations import is_current
 from tasks import recurring, wire_names
 from tasks.app import app, close_app, make_app
@@ -66,6 +66,8 @@ def _check_postgres(engines: Engines) -> ComponentStatus:
         if not is_reachable(engine):
             return ComponentStatus("PostgreSQL", is_up=False, detail="does not answer")
         current = is_current(engine)
+    except UnsuitableDatabaseError as error:
+        return ComponentStatus("PostgreSQL", is_up=False, detail=str(error))
     finally:
         engine.dispose()
     return ComponentStatus("PostgreSQL", current, "answers" if current else "answers, but its schema is out of date")

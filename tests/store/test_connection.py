@@ -148,6 +148,21 @@ def test_sessions_use_utc_and_the_lock_timeout(postgres_url):
     assert settings == ["UTC", "15s", "tests of the connection"]
 
 
+def test_options_of_the_url_apply_beside_those_of_the_sessions(postgres_url):
+    separator = "&" if "?" in postgres_url else "?"
+    url = f"{postgres_url}{separator}options=-cstatement_timeout%3D7s%20-clock_timeout%3D1s&tcp_user_timeout=9000"
+    engine = connect(url, application_name="options")
+    try:
+        with engine.connect() as connection:
+            shown = [connection.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "lock_timeout")]
+            given = connection.connection.driver_connection.info.get_parameters()["tcp_user_timeout"]
+    finally:
+        engine.dispose()
+
+    assert shown == ["7s", f"{LOCK_TIMEOUT_SECONDS}s"]
+    assert given == "9000"
+
+
 def test_server_detects_a_lost_client_within_20_seconds(postgres_url):
     engine = connect(postgres_url, application_name="tests of the connection")
     query = "SELECT name, reset_val FROM pg_settings WHERE name LIKE 'tcp\\_%' AND source = 'client'"

@@ -78,13 +78,14 @@ def server_url(tmp_path_factory):
         upgrade(url)
         with psycopg.connect(libpq_url(url), autocommit=True) as owner:
             rules = Path(owner.execute("SHOW hba_file").fetchone()[0])
-            text = "local all app,limited,nameless scram-sha-256\nlocal all barred reject\n" + rules.read_text()
+            text = "local all app,limited,reader,nameless scram-sha-256\nlocal all barred reject\n" + rules.read_text()
             rules.write_text(text)
             owner.execute("SELECT pg_reload_conf()")
-            for role in ("app", "limited", "barred"):
+            for role in ("app", "limited", "reader", "barred"):
                 owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), ROLE_PASSWORD))
             owner.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app")
             owner.execute("GRANT SELECT ON alembic_version TO limited")
+            owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
             # template0 has C.UTF-8, which goes with no other encoding.
             for name in ("SQL_ASCII", "LATIN1"):
                 owner.execute(

@@ -44,7 +44,8 @@ def test_any_password_that_is_percent_encoded_logs_in(as_role, walled_redis):
         (("app", ""), "no password supplied"),
         (("nameless", "sEcr3t"), 'password authentication failed for user "nameless"'),
         (("barred", PASSWORD), "pg_hba.conf rejects connection"),
-        (("limited", PASSWORD), "role limited may not read the table"),
+        (("limited", PASSWORD), "role limited has no SELECT right on the table"),
+        (("reader", PASSWORD), "role reader has no INSERT right on the table"),
     ],
 )
 @pytest.mark.parametrize("module", SERVICES)

@@ -103,13 +103,18 @@ def _check_schema(tx: Transaction) -> None:
 def _check_rights(tx: Transaction) -> None:
     from payments.store.tables import metadata  # noqa: PLC0415 - the module is large, and commands do not need it
 
-    table = tx.execute(
+    # The services' role adds to every table. Only migrations write the version of the schema.
+    missing = tx.execute(
         text(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
-            "AND relname = ANY(:tables) AND NOT has_table_privilege(oid, 'SELECT') ORDER BY relname LIMIT 1"
+            "SELECT current_user, relname, kind FROM pg_class, (VALUES ('SELECT'), ('INSERT')) AS kinds (kind) "
+            "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname = ANY(:tables) "
+            "AND NOT has_table_privilege(oid, kind) AND (relname, kind) <> ('alembic_version', 'INSERT') "
+            "ORDER BY relname, kind LIMIT 1"
         ),
         {"tables": [*metadata.tables, "alembic_version"]},
-    ).scalar()
-    if table is not None:
-        user = tx.execute(text("SELECT current_user")).scalar()
-        raise UnsuitableDatabaseError(f"role {user} may not read the table {table}: GRANT it the rights on all tables")
+    ).one_or_none()
+    if missing is not None:
+        user, table, kind = missing
+        raise UnsuitableDatabaseError(
+            f"role {user} has no {kind} right on the table {table}: GRANT the rights on all tables"
+        )
