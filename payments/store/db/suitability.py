@@ -109,7 +109,7 @@ def _check_rights(tx: Transaction) -> None:
             "SELECT current_user, relname, kind FROM pg_class, (VALUES ('SELECT'), ('INSERT')) AS kinds (kind) "
             "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname = ANY(:tables) "
             "AND NOT has_table_privilege(oid, kind) AND (relname, kind) <> ('alembic_version', 'INSERT') "
-            "ORDER BY relname, kind LIMIT 1"
+            "ORDER BY relname, kind DESC LIMIT 1"
         ),
         {"tables": [*metadata.tables, "alembic_version"]},
     ).one_or_none()
