@@ -1,4 +1,4 @@
-"""The id of a row, such as an exception's number, as a command, a page and the API take it."""
+"""Ids of rows, such as an exception's number, and counts, as a command, a page and the API take them."""
 
 import re
 
@@ -16,3 +16,8 @@ def parse_row_id(text: str) -> int:
     if _FORM.fullmatch(text) and int(text) <= ROW_ID_MAX:
         return int(text)
     raise ValueError(f"{text[:_SHOWN_MAX]!r} is not a number such as 17")
+
+
+def parse_count(text: str) -> int:
+    """Return the count that a text states: `0`, or digits as `parse_row_id` takes them. Raises ValueError like it."""
+    return 0 if text == "0" else parse_row_id(text)

@@ -12,7 +12,7 @@ from fastapi import Form, Query
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model, model_validator
 
 from console.reports.parameters import Parameter, ParameterKind, parameters_of
-from console.row_ids import ROW_ID_MAX, parse_row_id
+from console.row_ids import ROW_ID_MAX, parse_count, parse_row_id
 from console.web.auth import NUL_SENTENCE
 from console.web.errors import PageError
 from payments.access.rights import User
@@ -50,7 +50,7 @@ Day = Annotated[date, _parsed_by(parse_day, date)]
 Moment = Annotated[datetime, _parsed_by(parse_moment, datetime)]
 RowId = Annotated[int, _parsed_by(parse_row_id, Annotated[int, Field(ge=1, le=ROW_ID_MAX)])]
 """The id or version of a row."""
-Count = Annotated[int, Field(ge=0, le=ROW_ID_MAX)]
+Count = Annotated[int, _parsed_by(parse_count, Annotated[int, Field(ge=0, le=ROW_ID_MAX)])]
 _TYPES: dict[ParameterKind, Any] = {
     ParameterKind.DAY: Day,
     ParameterKind.MOMENT: Moment,
@@ -126,7 +126,8 @@ def query_model(
         )
     if limits:
         default, most = limits
-        described["limit"] = (int, Field(default, ge=1, le=most, description="The number of rows at most."))
+        limit = Annotated[int, _parsed_by(parse_count, Annotated[int, Field(ge=1, le=most)]), Field(ge=1, le=most)]
+        described["limit"] = (limit, Field(default, description="The number of rows at most."))
     model: type[PageQuery] = create_model(parameter_class.__name__, __base__=PageQuery, **described)
     return model
 

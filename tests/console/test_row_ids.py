@@ -2,7 +2,7 @@
 
 import pytest
 
-from console.row_ids import ROW_ID_MAX, parse_row_id
+from console.row_ids import ROW_ID_MAX, parse_count, parse_row_id
 
 NOT_AN_ID = [
     *("", " ", "0", "-1", "+17", "017", "1_7", " 17", "17 ", "17\n", "1.0", "17.5", "1e1", "0x11", "\u0661\u0667"),
@@ -14,6 +14,16 @@ NOT_AN_ID = [
 def test_any_other_form_of_an_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a number such as 17"):
         parse_row_id(text)
+
+
+@pytest.mark.parametrize("text", [each for each in NOT_AN_ID if each != "0"])
+def test_any_other_form_of_a_count_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number such as 17"):
+        parse_count(text)
+
+
+def test_count_may_be_zero() -> None:
+    assert (parse_count("0"), parse_count("17")) == (0, 17)
 
 
 @pytest.mark.parametrize("number", [1, 17, 10**18, ROW_ID_MAX])

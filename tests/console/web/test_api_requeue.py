@@ -58,7 +58,9 @@ def test_fewer_than_confirmed_are_requeued_and_counted(support: Browser, clinic:
     ("body", "error"),
     [
         ({"status": "Not Sent"}, "count: Field required."),
-        ({"status": "Not Sent", "count": -1}, "count: Input should be greater than or equal to 0."),
+        ({"status": "Not Sent", "count": -1}, "count: '-1' is not a number such as 17."),
+        ({"status": "Not Sent", "count": True}, "count: 'true' is not a number such as 17."),
+        ({"status": "Not Sent", "count": 2.0}, "count: '2.0' is not a number such as 17."),
         ({"count": 2}, "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason."),
         ({"status": "Not Sent", "count": 2, "clinc": "north"}, "clinc: no such field."),
         ({"status": "Not Sent", "count": 2, "as_of": "2026-06-01"}, "as_of: no such field."),

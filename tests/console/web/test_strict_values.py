@@ -45,6 +45,14 @@ def test_other_form_of_an_amount_is_refused(logged_in: LoggedIn, prefix: str, te
     assert "mount: " in answer.text
 
 
+@pytest.mark.parametrize("limit", ["1_0", " 10", "010", "10.0", "+10", "1e1", "\u0661\u0660"])
+def test_other_form_of_a_limit_is_refused(logged_in: LoggedIn, limit: str) -> None:
+    answer = logged_in("admin").get("/api/claims-feed", limit=limit)
+
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("limit: ")
+
+
 @pytest.mark.parametrize("number", ["1_7", "%2017", "017", "+17", "%D9%A1", "1.0"])
 @pytest.mark.parametrize("path", ["/exceptions/{}/accept", "/exceptions/{}/acknowledge"])
 def test_other_form_of_an_exception_id_is_refused(logged_in: LoggedIn, path: str, number: str) -> None:
