@@ -23,11 +23,12 @@ def distribute(account: Account) -> list[Allocation]:
     The applied and the unapplied amounts always add up to the sum of the ledger entries.
     """
     newly_saved = {charge.key for charge in account.newly_saved}
-    _unapply_lowered_charges(account, account.outstanding.keys() - newly_saved)
+    _unapply_lowered_charges(account, newly_saved)
     _unapply_lowered_payments(account)
     _net_refunds(account)
-    account.determine_paid()
-    _unapply_lowered_charges(account, newly_saved)
+    if newly_saved:
+        account.determine_paid()
+        _unapply_lowered_charges(account)
     for credit in account.credits:
         if credit.on_account:
             account.apply(credit, account.charges_due_from_patient(), AllocationRule.ON_ACCOUNT)
@@ -56,13 +57,13 @@ def _unapply_lowered_payments(account: Account) -> None:
         account.unapply(own, -account.unapplied[line_ref], AllocationRule.PAYMENT_LOWERED)
 
 
-def _unapply_lowered_charges(account: Account, charges: Set[ChargeKey]) -> None:
-    """Unapply what is applied to these charges beyond what the patient owes."""
+def _unapply_lowered_charges(account: Account, left_out: Set[ChargeKey] = frozenset()) -> None:
+    """Unapply what is applied to charges, other than those left out, beyond what the patient owes."""
     by_charge: dict[ChargeKey, list[Applied]] = defaultdict(list)
     for each in account.applied:
         by_charge[each.charge].append(each)
     for charge, applied in by_charge.items():
-        if charge in charges and account.outstanding[charge] < ZERO:
+        if account.outstanding[charge] < ZERO and charge not in left_out:
             account.unapply(applied, -account.outstanding[charge], AllocationRule.CHARGE_LOWERED)
 
 
