@@ -94,6 +94,7 @@ def test_health_names_companies_without_a_time_zone_beside_its_output(
     health = terminal.run("health", "--format", "json")
 
     assert {row["name"] for row in json.loads(health.out)} >= {"PostgreSQL", "Redis"}
-    first, *_ = health.err.splitlines()
-    assert re.fullmatch(r"payments: warning: No time zone was chosen for company \S+; its days .*America/Denver", first)
-    assert len(health.err.splitlines()) <= 6
+    warnings = [line for line in health.err.splitlines() if "time zone" in line]  # the engines have their own
+    form = r"payments: warning: No time zone was chosen for company \S+; its days .*America/Denver"
+    assert re.fullmatch(form, warnings[0])
+    assert len(warnings) <= 6
