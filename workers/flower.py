@@ -26,7 +26,7 @@ _PREFIX = "FLOWER_"
 _UNAUTHENTICATED_VARIABLE = "FLOWER_UNAUTHENTICATED_API"
 # Flower drops the oldest first. Each takes about two kilobytes.
 _TASKS_MAX = 20_000
-_COLUMNS = ("name", "state", "result", "received", "runtime", "routing_key", "kwargs", "worker", "uuid")
+_COLUMNS = ("name", "state", "result", "exception", "received", "runtime", "routing_key", "kwargs", "worker", "uuid")
 
 
 class LoginMissingError(Exception):

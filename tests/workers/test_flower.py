@@ -190,6 +190,7 @@ def test_flower_shows_a_failed_task_as_failed_and_its_message_is_gone(flower_por
     )
     assert failing_worker(FINDINGS) == 0
     assert tasks_of(flower_port, "SUCCESS") == []
+    assert 'data-column="exception"' in read(flower_port, "/tasks")
 
 
 def wait_for_tasks(port, state):
@@ -203,7 +204,12 @@ def wait_for_tasks(port, state):
 
 def tasks_of(port, state):
     """Return the tasks in this state as Flower's API shows them."""
+    return list(json.loads(read(port, f"/api/tasks?state={state}")).values())
+
+
+def read(port, path):
+    """Return the body of a page after a login."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)) as connection:
         login = {"Authorization": "Basic " + base64.b64encode(b"ann:a,b").decode()}
-        connection.request("GET", f"/api/tasks?state={state}", headers=login)
-        return list(json.load(connection.getresponse()).values())
+        connection.request("GET", path, headers=login)
+        return connection.getresponse().read().decode()
