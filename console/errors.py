@@ -22,6 +22,7 @@ def sentence(error: BaseException) -> str | None:
     from emr.errors import FeedError
     from emr.synthea_files import ExportError
     from payments.access.authentication import UserError
+    from payments.core.conflict import ChangedMeanwhileError
     from payments.core.timezone import TimezoneError
     from payments.journeys.adjusting import AdjustmentError
     from payments.journeys.closing import ClosingError
@@ -31,6 +32,7 @@ def sentence(error: BaseException) -> str | None:
 
     usage_errors = (
         MoreThanConfirmedError,
+        ChangedMeanwhileError,
         ClinicOfOtherCompanyError,
         TimezoneError,
         AdjustmentError,

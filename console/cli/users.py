@@ -96,7 +96,7 @@ def change(
         raise typer.BadParameter("choose either --clinic or --all-clinics", param_hint="'--all-clinics'")
     chosen = _limit(clinic)
     with open_transaction() as tx:
-        before = authentication.find_user(tx, name)
+        before = authentication.lock_user(tx, name)
         clinics = None if all_clinics else chosen or before.clinics
         user = User(name, before.role if role is None else _role(role), clinics)
         authentication.change_user(tx, user, datetime.now(UTC), current_user())

@@ -19,6 +19,7 @@ from payments.access.passwords import (
 )
 from payments.access.rights import LoginDelays, Role, User
 from payments.access.users import NewSession, UserRow
+from payments.core.conflict import ChangedMeanwhileError
 from payments.store.db.connection import Transaction
 
 __all__ = ["AuditEntry", "AuditFilter", "AuditRow", "HashCost", "Password", "UserError", "UserRow"]
@@ -62,13 +63,17 @@ def add_user(tx: Transaction, user: User, password: Password, now: datetime, who
     audit.add(tx, AuditEntry(now, who, "user added", user.name, _describe_rights(user)))
 
 
-def change_user(tx: Transaction, user: User, now: datetime, who: str) -> None:
-    """Change the role and the clinics of a user, effective immediately.
+def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User | None = None) -> None:
+    """Change the role and the clinics of a user, effective immediately. Locks the user's row.
 
-    Raises UserError if there is no such user, or if an admin is limited to clinics.
+    `seen` is the user as the caller saw it before. Raises UserError if there is no such user, or if an admin is limited
+    to clinics; ChangedMeanwhileError if the user is not as `seen`.
     """
     _check_clinics(user)
-    before = _load(tx, user.name).user
+    before = lock_user(tx, user.name)
+    if seen is not None and seen != before:
+        changes = f"{_describe_rights(seen)} to {_describe_rights(before)}"
+        raise ChangedMeanwhileError(f"user {user.name}", changes)
     if user != before:
         users.change(tx, user)
         change = f"{_describe_rights(before)} to {_describe_rights(user)}"
@@ -106,6 +111,14 @@ def enable_user(tx: Transaction, name: str, now: datetime, who: str) -> None:
 def find_user(tx: Transaction, name: str) -> User:
     """Return a user. Raises UserError if there is no such user."""
     return _load(tx, name).user
+
+
+def lock_user(tx: Transaction, name: str) -> User:
+    """Return a user, who cannot be changed until the transaction ends. Raises UserError if there is no such user."""
+    row = users.lock(tx, name)
+    if row is None:
+        raise UserError(f"there is no user {name}")
+    return row.user
 
 
 def count_sessions(tx: Transaction, name: str, now: datetime) -> int:

@@ -56,7 +56,17 @@ def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str
 
 def find(tx: Transaction, name: str) -> UserRow | None:
     """Return a user, or None if there is no user with this name."""
-    row = tx.execute(text("SELECT * FROM users WHERE name = :name"), {"name": name}).mappings().one_or_none()
+    return _find(tx, name, "")
+
+
+def lock(tx: Transaction, name: str) -> UserRow | None:
+    """Return a user, or None if there is no user with this name. Locks: the row FOR NO KEY UPDATE."""
+    return _find(tx, name, "FOR NO KEY UPDATE")
+
+
+def _find(tx: Transaction, name: str, locking: str) -> UserRow | None:
+    found = tx.execute(text(f"SELECT * FROM users WHERE name = :name {locking}"), {"name": name})
+    row = found.mappings().one_or_none()
     return _user_row(row) if row else None
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from payments.access import audit
 from payments.access.audit import AuditEntry
 from payments.contract.event import ChargeType
+from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
 from payments.core.timezone import DEFAULT_TIMEZONE, TimezoneError, check_timezone
 from payments.store.db.connection import Transaction
@@ -26,12 +27,16 @@ class ClinicRow(NamedTuple):
 
 
 class SettingsUpdate(NamedTuple):
-    """The settings to change for a clinic; None leaves a setting as it is."""
+    """The settings to change for a clinic; None leaves a setting as it is.
+
+    `seen` are the settings that the user saw before; None for one who did not look.
+    """
 
     clinic_id: str
     company_id: str
     integration: bool | None = None
     charge_types: Collection[ChargeType] | None = None
+    seen: ClinicSettings | None = None
 
 
 class CompanyUpdate(NamedTuple):
@@ -71,19 +76,25 @@ def set_clinic(
 
     A new company has the default time zone.
 
-    Raises ClinicOfOtherCompanyError if the clinic belongs to another company.
+    The change follows the last one, even if that has a later time. Locks the clinic's row.
+
+    Raises ClinicOfOtherCompanyError if the clinic belongs to another company, and ChangedMeanwhileError if the settings
+    are not those that the user saw.
     """
     clinics.create(tx, [(update.clinic_id, update.company_id)], default_timezone)
+    clinics.lock(tx, [update.clinic_id])
     clinic = clinics.load(tx, [update.clinic_id])[update.clinic_id]
     if clinic.company_id != update.company_id:
         raise ClinicOfOtherCompanyError(update.clinic_id, clinic.company_id)
-    before = clinic.settings_at(now)
+    since = max(now, clinic.changes[-1].since) if clinic.changes else now
+    before = clinic.settings_at(since)
+    _check_seen(tx, update, before)
     settings = ClinicSettings(
         before.integration if update.integration is None else update.integration,
         before.charge_types if update.charge_types is None else frozenset(update.charge_types),
     )
     if not clinic.changes or settings != before:
-        clinics.change_settings(tx, update.clinic_id, settings, since=now, who=who)
+        clinics.change_settings(tx, update.clinic_id, settings, since=since, who=who)
     return _row(update.clinic_id, update.company_id, settings)
 
 
@@ -111,6 +122,29 @@ def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None = None) -> list[CompanyRow]:
     """Return the companies whose time zone was never chosen: all of them, or those of `company_ids`."""
     return clinics.companies_without_timezone(tx, company_ids)
+
+
+def lock_clinics(tx: Transaction, clinic_ids: Collection[str]) -> None:
+    """Lock clinics before several of them are changed, in an order in which no two callers wait for each other."""
+    clinics.lock(tx, clinic_ids)
+
+
+def _check_seen(tx: Transaction, update: SettingsUpdate, now: ClinicSettings) -> None:
+    seen = update.seen
+    if seen is not None and seen != now:
+        last_change, *_ = clinics.settings_history(tx, update.clinic_id)
+        raise ChangedMeanwhileError(f"clinic {update.clinic_id}", _differences(seen, now), last_change.set_by)
+
+
+def _differences(before: ClinicSettings, after: ClinicSettings) -> str:
+    switch = {True: "on", False: "off"}
+    parts = {
+        "added": ", ".join(kind for kind in ChargeType if kind in after.charge_types - before.charge_types),
+        "removed": ", ".join(kind for kind in ChargeType if kind in before.charge_types - after.charge_types),
+    }
+    if before.integration != after.integration:
+        parts = {"integration": f"{switch[before.integration]} to {switch[after.integration]}", **parts}
+    return "; ".join(f"{name}: {text}" for name, text in parts.items() if text)
 
 
 def _changes(before: CompanyRow, after: CompanyRow) -> str:

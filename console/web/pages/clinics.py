@@ -1,10 +1,10 @@
 """Clinic settings: the integration switch and charge types of every clinic, their history, and copying them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Form, Query, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from console.reports.settings import SETTINGS
 from console.web.auth import Configurer, Viewer
@@ -13,6 +13,8 @@ from console.web.errors import PageError
 from console.web.filters import PageQuery, Text
 from console.web.rendering import url
 from payments.contract.event import ChargeType
+from payments.core.conflict import ChangedMeanwhileError
+from payments.core.eligibility import ClinicSettings
 from payments.core.outcome import Reason, Status
 from payments.journeys import configuring, requeueing
 from payments.journeys.configuring import ClinicRow, SettingsUpdate
@@ -31,15 +33,44 @@ class _Choice(PageQuery):
     changed: bool = False
 
 
-class _SettingsForm(PageQuery):
+def _split(texts: list[str]) -> list[str]:
+    return [name for text in texts for name in text.split(", ") if name]
+
+
+class _SeenForm(PageQuery):
+    """A form of a clinic, with the settings that the page showed; a form without them is not checked."""
+
     clinic: Text = ""
+    seen_integration: Literal["on", "off"] | None = None
+    seen_types: Annotated[list[ChargeType], BeforeValidator(_split)] = Field(default_factory=list)
+
+    @property
+    def seen(self) -> ClinicSettings | None:
+        """The settings that the page showed before."""
+        if self.seen_integration is None:
+            return None
+        return ClinicSettings(self.seen_integration == "on", frozenset(self.seen_types))
+
+
+class _SettingsForm(_SeenForm):
     integration: Literal["on"] | None = None
     charge_types: list[ChargeType] = Field(default_factory=list, alias="type")
 
+    @property
+    def settings(self) -> ClinicSettings:
+        """The settings that the user chose."""
+        return ClinicSettings(self.integration == "on", frozenset(self.charge_types))
 
-class _CopyForm(PageQuery):
-    clinic: Text = ""
+
+class _CopyForm(_SeenForm):
     to: list[Text] = Field(default_factory=list)
+
+
+class _Conflict(NamedTuple):
+    """Settings that were not saved, and what somebody else changed meanwhile."""
+
+    chosen: ClinicSettings
+    error: ChangedMeanwhileError
 
 
 @router.get("/clinics")
@@ -60,8 +91,12 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 @router.get("/clinic")
 def show_one(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show one clinic: its settings, their history, and the Not Sent payments that could be requeued."""
+    return _show(context, choice.clinic or "", changed=choice.changed)
+
+
+def _show(context: RequestContext, name: str, *, changed: bool = False, conflict: _Conflict | None = None) -> Response:
     with context.app.transaction() as tx:
-        row = _visible_clinic(tx, context, choice.clinic or "")
+        row = _visible_clinic(tx, context, name)
         history = configuring.show_history(tx, row.clinic)
         feed_filter = FeedFilter(status=Status.NOT_SENT, clinics=(row.clinic,))
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
@@ -69,22 +104,31 @@ def show_one(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     not_sent = [_count_not_sent(expected, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return context.page(
         "clinic.html",
+        409 if conflict else 200,
         row=row,
+        chosen=conflict.chosen if conflict else ClinicSettings(row.integration, frozenset(row.types)),
+        conflict=conflict.error if conflict else None,
         types=list(ChargeType),
         history=history,
         not_sent=[each for each in not_sent if each.count],
         others=others,
-        changed=choice.changed,
+        changed=changed,
     )
 
 
 @router.post("/clinic")
 def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Response:
-    """Change a clinic's integration switch and charge types from now on."""
-    types = [kind for kind in ChargeType if kind in form.charge_types]
-    with context.app.transaction() as tx:
-        before = _visible_clinic(tx, context, form.clinic)
-        after = _save(tx, context, before, integration=form.integration == "on", types=types)
+    """Change a clinic's integration switch and charge types from now on.
+
+    If somebody changed them since the page was shown, nothing is saved: the page says what changed, and keeps what the
+    user chose (409).
+    """
+    try:
+        with context.app.transaction() as tx:
+            before = _visible_clinic(tx, context, form.clinic)
+            after = _save(tx, context, before, form.settings, form.seen)
+    except ChangedMeanwhileError as error:
+        return _show(context, form.clinic, conflict=_Conflict(form.settings, error))
     sends_more = after.integration and (not before.integration or bool({*after.types} - {*before.types}))
     period = "They apply to payments saved from now on. A clinic's first settings also apply to earlier payments."
     message = f"Settings of clinic {after.clinic} saved. {period}"
@@ -97,17 +141,29 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
     if not form.to:
         raise PageError(422, "No clinics are selected.", "Go back and select the clinics to copy to.")
     with context.app.transaction() as tx:
+        configuring.lock_clinics(tx, {form.clinic, *form.to})
         source = _visible_clinic(tx, context, form.clinic)
+        settings = ClinicSettings(source.integration, frozenset(source.types))
+        if form.seen not in {None, settings}:
+            raise PageError(
+                409,
+                f"The settings of clinic {source.clinic} were changed meanwhile; nothing was copied.",
+                "Go back and reload the page.",
+            )
         for name in form.to:
-            _save(tx, context, _visible_clinic(tx, context, name), integration=source.integration, types=source.types)
+            _save(tx, context, _visible_clinic(tx, context, name), settings)
     message = f"Settings of clinic {source.clinic} copied to {', '.join(form.to)}."
     return context.redirect(url("/clinics", like=source.clinic), message)
 
 
 def _save(
-    tx: Transaction, context: RequestContext, row: ClinicRow, *, integration: bool, types: list[ChargeType]
+    tx: Transaction,
+    context: RequestContext,
+    row: ClinicRow,
+    settings: ClinicSettings,
+    seen: ClinicSettings | None = None,
 ) -> ClinicRow:
-    update = SettingsUpdate(row.clinic, row.company, integration, types)
+    update = SettingsUpdate(row.clinic, row.company, settings.integration, settings.charge_types, seen)
     after = configuring.set_clinic(
         tx, update, now=context.now, who=context.user.signature, default_timezone=context.app.settings.default_timezone
     )

@@ -7,12 +7,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from console.reports.users import USERS
 from console.web.auth import Administrator
+from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import PageQuery, Text
 from payments.access import authentication
 from payments.access.authentication import Password, UserError
 from payments.access.rights import RIGHTS, Right, Role, User
 from payments.contract.fields import Identifier
+from payments.core.conflict import ChangedMeanwhileError
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,6 +38,17 @@ class _RoleForm(_NameForm):
         return User(self.name, self.role, _read_clinics(self.clinics))
 
 
+class _ChangeForm(_RoleForm):
+    # What the page showed; a page without them is not checked.
+    seen_role: Role | None = None
+    seen_clinics: str = ""
+
+    @property
+    def seen(self) -> User | None:
+        """The user as the page showed it."""
+        return User(self.name, self.seen_role, _read_clinics(self.seen_clinics)) if self.seen_role else None
+
+
 class _NewUserForm(_RoleForm):
     password: str = Field(default="", repr=False)
 
@@ -43,9 +56,25 @@ class _NewUserForm(_RoleForm):
 @router.get("/users")
 def show(context: Administrator) -> Response:
     """Show every user and the rights of each role."""
+    return _show(context)
+
+
+def _show(
+    context: RequestContext, chosen: User | None = None, conflict: ChangedMeanwhileError | None = None
+) -> Response:
     with context.app.transaction() as tx:
         rows = authentication.list_users(tx)
-    return context.page("users.html", report=USERS, rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
+    return context.page(
+        "users.html",
+        409 if conflict else 200,
+        report=USERS,
+        rows=rows,
+        roles=list(Role),
+        rights=list(Right),
+        table=RIGHTS,
+        chosen=chosen,
+        conflict=conflict,
+    )
 
 
 @router.post("/users")
@@ -58,13 +87,20 @@ def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Respon
 
 
 @router.post("/users/change")
-def change(form: Annotated[_RoleForm, Form()], context: Administrator) -> Response:
-    """Change a user's role and clinics. Raises UserError for one's own account."""
+def change(form: Annotated[_ChangeForm, Form()], context: Administrator) -> Response:
+    """Change a user's role and clinics. Raises UserError for one's own account.
+
+    If somebody changed them since the page was shown, nothing is saved: the page says what changed, and keeps what was
+    entered (409).
+    """
     user = form.user()
     if user.name == context.user.name:
         raise UserError("you cannot change your own role; ask another administrator")
-    with context.app.transaction() as tx:
-        authentication.change_user(tx, user, context.now, context.user.signature)
+    try:
+        with context.app.transaction() as tx:
+            authentication.change_user(tx, user, context.now, context.user.signature, form.seen)
+    except ChangedMeanwhileError as error:
+        return _show(context, user, error)
     return context.redirect("/users", f"Role and clinics of user {user.name} changed.")
 
 

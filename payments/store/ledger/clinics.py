@@ -91,6 +91,14 @@ def create(tx: Transaction, owners: Iterable[tuple[str, str]], default_timezone:
     )
 
 
+def lock(tx: Transaction, clinic_ids: Iterable[str]) -> None:
+    """Lock clinics, so that nobody else changes their settings. Locks: their rows FOR NO KEY UPDATE, by id."""
+    tx.execute(
+        text("SELECT FROM clinics WHERE clinic_id = ANY(:ids) ORDER BY clinic_id FOR NO KEY UPDATE"),
+        {"ids": sorted(set(clinic_ids))},
+    )
+
+
 def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezone: str) -> None:
     """Create companies, with a time zone that counts as not chosen. Existing ones are left unchanged."""
     tx.execute(

@@ -1,0 +1,13 @@
+"""A change of settings that was based on values that somebody else has changed meanwhile."""
+
+
+class ChangedMeanwhileError(ValueError):
+    """Somebody changed what a user saw before the user's own change; nothing was saved.
+
+    `changes` says what changed, such as `integration: off to on`; `changed_by` is the signature of who did it last,
+    empty if unknown.
+    """
+
+    def __init__(self, subject: str, changes: str, changed_by: str = "") -> None:
+        self.subject, self.changes, self.changed_by = subject, changes, changed_by
+        super().__init__(f"{subject} was changed meanwhile: {changes}; nothing was saved")

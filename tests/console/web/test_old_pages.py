@@ -1,0 +1,112 @@
+"""A form of an old page does not overwrite what somebody else saved meanwhile; what the user entered is kept."""
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from payments.access import authentication
+from payments.contract.event import ChargeType
+from payments.journeys import configuring
+from payments.store.db.connection import transaction
+from tests.builders.committed import ClinicLedger
+from tests.console.web.scenarios import LoggedIn
+
+
+def fields_of(page: str, action: str, name: str) -> dict[str, list[str]]:
+    """Return what a browser would send for the form of a page with this action, for the clinic or user `name`."""
+    forms = re.findall(rf'<form method="post" action="{action}"(.*?)</form>', page, re.DOTALL)
+    (form,) = (each for each in forms if f'value="{name}"' in each)
+    found: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input[^>]*>", form):
+        attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if attributes["name"] != "csrf" and (attributes.get("type") != "checkbox" or " checked" in tag):
+            found.setdefault(attributes["name"], []).append(attributes.get("value", ""))
+    for select, options in re.findall(r'<select name="(\w+)">(.*?)</select>', form, re.DOTALL):
+        found[select] = re.findall(r'<option value="([^"]*)" selected>', options)
+    return found
+
+
+@pytest.fixture
+def clinic(ledger: ClinicLedger) -> str:
+    name = f"old-{uuid4().hex[:8]}"
+    ledger.set_clinic(name)
+    return name
+
+
+def settings_of(ledger: ClinicLedger, clinic: str) -> tuple[bool, list[str]]:
+    with transaction(ledger.database) as tx:
+        (row,) = configuring.show_clinics(tx, ledger.now(), clinic)
+    return row.integration, [*map(str, row.types)]
+
+
+def test_second_save_of_an_old_clinic_page_is_refused_and_keeps_the_choices(
+    logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
+) -> None:
+    support, admin = logged_in("support"), logged_in("admin")
+    old = fields_of(support.get("/clinic", clinic=clinic).text, "/clinic", clinic)
+    admin.post("/clinic", **old | {"type": ["Copay", "Supplies"]})
+
+    refused = support.post("/clinic", **old | {"type": ["Copay", "Wellness"]})
+
+    assert refused.status_code == 409
+    assert re.search(r"<strong>Not saved.</strong> \S+ changed the settings of this clinic after", refused.text)
+    assert "removed: Deductible, Wellness, Other, Coinsurance, Payment on Account" in refused.text
+    assert settings_of(ledger, clinic) == (True, ["Copay", "Supplies"])
+    kept = fields_of(refused.text, "/clinic", clinic)
+    assert (kept["type"], kept["seen_types"]) == (["Copay", "Wellness"], ["Copay, Supplies"])
+
+    assert support.post("/clinic", **kept).status_code == 303
+    assert settings_of(ledger, clinic) == (True, ["Copay", "Wellness"])
+
+
+def test_copy_from_an_old_clinic_page_is_refused(logged_in: LoggedIn, ledger: ClinicLedger, clinic: str) -> None:
+    target = f"to-{uuid4().hex[:8]}"
+    ledger.set_clinic(target)
+    support = logged_in("support")
+    old = fields_of(support.get("/clinic", clinic=clinic).text, "/clinic/copy", clinic) | {"to": [target]}
+    support.post("/clinic", clinic=clinic, type=["Copay"])
+
+    refused = support.post("/clinic/copy", **old)
+
+    assert (refused.status_code, "nothing was copied" in refused.text) == (409, True)
+    assert settings_of(ledger, target) == (True, [*map(str, ChargeType)])
+    fresh = fields_of(support.get("/clinic", clinic=clinic).text, "/clinic/copy", clinic) | {"to": [target]}
+    assert support.post("/clinic/copy", **fresh).status_code == 303
+    assert settings_of(ledger, target) == (False, ["Copay"])
+
+
+def test_second_save_of_an_old_users_page_is_refused_and_keeps_the_entry(
+    logged_in: LoggedIn, ledger: ClinicLedger
+) -> None:
+    admin, name = logged_in("admin"), f"u-{uuid4().hex[:8]}"
+    admin.post("/users", name=name, role="billing", clinics="", password="long enough to use")
+    old = fields_of(admin.get("/users").text, "/users/change", name)
+    admin.post("/users/change", **old | {"clinics": "north"})
+
+    refused = admin.post("/users/change", **old | {"role": "support"})
+
+    assert refused.status_code == 409
+    changes = "billing, all clinics to billing, clinics north"
+    assert f"Somebody changed user {name} after you opened the page: {changes}." in refused.text
+    kept = fields_of(refused.text, "/users/change", name)
+    assert (kept["role"], kept["clinics"], kept["seen_clinics"]) == (["support"], [""], ["north"])
+    with transaction(ledger.database) as tx:
+        assert authentication.find_user(tx, name).clinics == ("north",)
+
+    assert admin.post("/users/change", **kept).status_code == 303
+    with transaction(ledger.database) as tx:
+        after = authentication.find_user(tx, name)
+    assert (str(after.role), after.clinics) == ("support", None)
+
+
+def test_old_page_is_saved_if_nothing_that_it_shows_has_changed(
+    logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
+) -> None:
+    support = logged_in("support")
+    old = fields_of(support.get("/clinic", clinic=clinic).text, "/clinic", clinic)
+    for types in (["Copay"], old["type"]):
+        assert support.post("/clinic", clinic=clinic, integration="on", type=types).status_code == 303
+
+    assert support.post("/clinic", **old | {"type": ["Supplies"]}).status_code == 303
+    assert settings_of(ledger, clinic) == (True, ["Supplies"])
