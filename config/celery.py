@@ -34,6 +34,7 @@ _ROUTES = {
     "billing.distribute_payments": {"queue": NIGHTLY},
     "billing.balance": {"queue": NIGHTLY},
     "billing.make_room": {"queue": NIGHTLY},
+    "billing.analyze_tables": {"queue": NIGHTLY},
 }
 
 

@@ -61,6 +61,12 @@ RECURRING: tuple[Recurring, ...] = (
         "A table that a long report keeps locked is left for the next run.",
     ),
     Recurring(
+        "billing.analyze_tables",
+        every=timedelta(minutes=1),
+        purpose="Analyzes tables to which many rows were added, as by a bulk load or a restore. "
+        "Otherwise reports are planned badly until autovacuum has analyzed them.",
+    ),
+    Recurring(
         "billing.apply_adjustments",
         every=timedelta(seconds=30),
         purpose="Accepts exceptions of closed months for companies whose adjustment policy is `auto`.",

@@ -18,6 +18,7 @@ TASK_MODULES = (
     "tasks.adjusting",
     "tasks.closing",
     "tasks.retention",
+    "tasks.analyzing",
     "tasks.health",
 )
 

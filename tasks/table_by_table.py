@@ -1,8 +1,9 @@
-"""Change the partitioned tables one after the other, each in a transaction of its own."""
+"""Change or analyze tables one after the other, each in a transaction of its own."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from payments.journeys import analyzing
 from payments.journeys.retention import TABLES
 from payments.store.db.connection import Database, Transaction, is_transient, transaction
 
@@ -22,6 +23,16 @@ def change_tables(database: Database, change: Callable[[Transaction, str], int],
         partitions += sum(each or 0 for each in results.values())
         blocked = [table for table, each in results.items() if each is None]
     return Changed(partitions, blocked)
+
+
+def analyze_stale_tables(database: Database) -> list[str]:
+    """Analyze each table without statistics of most of its rows, and return their names."""
+    with transaction(database) as tx:
+        tables = analyzing.stale_tables(tx)
+    for table in tables:
+        with transaction(database) as tx:
+            analyzing.analyze(tx, table)
+    return tables
 
 
 def _change(database: Database, change: Callable[[Transaction, str], int], table: str) -> int | None:

@@ -5,6 +5,7 @@ import pytest
 from config.schedule import RECURRING
 from tasks import importing, wire_names
 from tasks.adjusting import apply_adjustments
+from tasks.analyzing import analyze_tables
 from tasks.app import TASK_MODULES, app
 from tasks.balancing import balance
 from tasks.closing import close_months
@@ -24,6 +25,7 @@ QUEUES = {
     balance: "payments:nightly",
     close_months: "payments:nightly",
     create_partitions: "payments:nightly",
+    analyze_tables: "payments:nightly",
 }
 pytestmark = pytest.mark.usefixtures("worker_process")
 each_task = pytest.mark.parametrize("task", QUEUES, ids=lambda task: task.name)
@@ -81,7 +83,7 @@ def test_waiting_message_of_one_task_does_not_block_another_task(resources):
         "payments:imports": 1,
         "payments:findings": 1,
         "payments:adjustments": 2,
-        "payments:nightly": 4,
+        "payments:nightly": 5,
     }
 
 

@@ -14,17 +14,17 @@ _PASSES = 3  # over tables that others keep locked
 def upgrade_schema(database_url: str, settings: Settings) -> None:
     """Run the migrations, create the partitions of coming months, and drop those past their retention.
 
-    A table that others keep locked is left as it is: the services create its partitions within the hour, and the next
-    run drops what expired. The user of `database_url` must own the tables. Raises SettingsError if PostgreSQL refuses
-    the URL, the database is not in UTF-8 or the user lacks rights, and UnreachableEngineError if PostgreSQL does not
-    answer.
+    Tables without statistics, such as those of a restored database, are analyzed. A table that others keep locked is
+    left as it is: the services create its partitions within the hour, and the next run drops what expired. The user of
+    `database_url` must own the tables. Raises SettingsError if PostgreSQL refuses the URL, the database is not in UTF-8
+    or the user lacks rights, and UnreachableEngineError if PostgreSQL does not answer.
     """
     # Imported here, because they are slow to load and `payments up` needs them only now.
     from payments.journeys import retention  # noqa: PLC0415 - see above
     from payments.store.db.connection import connect  # noqa: PLC0415 - see above
     from payments.store.migrations import upgrade  # noqa: PLC0415 - see above
     from tasks.engine_check import database_errors_named  # noqa: PLC0415 - see above
-    from tasks.table_by_table import change_tables  # noqa: PLC0415 - see above
+    from tasks.table_by_table import analyze_stale_tables, change_tables  # noqa: PLC0415 - see above
 
     months = retention.Retention(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
     today = datetime.now(UTC).date()
@@ -36,8 +36,11 @@ def upgrade_schema(database_url: str, settings: Settings) -> None:
             dropped = change_tables(
                 database, lambda tx, table: retention.drop_expired(tx, table, today, months), _PASSES
             )
+            analyzed = analyze_stale_tables(database)
     finally:
         database.dispose()
     log.info("schema_upgraded", partitions_created=created.partitions, partitions_dropped=dropped.partitions)
+    if analyzed:
+        log.info("tables_analyzed", tables=analyzed)
     if created.blocked or dropped.blocked:
         log.warning("partitions_postponed", tables=sorted({*created.blocked, *dropped.blocked}))

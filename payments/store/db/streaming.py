@@ -31,5 +31,5 @@ def batches(
 
 
 def read_as_sets(tx: Transaction) -> None:
-    """Join by hash or by order in this transaction, for queries that read whole tables."""
+    """Join sets by hash or by order in this transaction. A LATERAL subquery is still evaluated for each row."""
     tx.execute(text(_AS_SETS))

@@ -11,7 +11,7 @@ from payments.core.refund import AccountLine
 from payments.store.db.as_of import as_of_query
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.db.streaming import batches
+from payments.store.db.streaming import batches, read_as_sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ def summaries(
         "AND lines.clinic_id = ANY(:clinics))) ORDER BY company_id"
     )
     statement = as_of_query(as_of, "patients entries charges allocations lines", query)
+    read_as_sets(tx)
     found = tx.execute(text(statement), _parameters(patient_id, clinics, as_of))
     return [AccountRow(**row) for row in found.mappings()]
 

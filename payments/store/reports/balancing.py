@@ -19,6 +19,7 @@ from payments.store.db.as_of import as_of_query
 from payments.store.db.bulk import arrays, insertion
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.db.streaming import read_as_sets
 from payments.store.feed.current import current_dead_letters
 from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns
 from payments.store.tables import Dollars, lines
@@ -116,9 +117,10 @@ compared AS (
     WHERE is_in_range OR is_logged OR imported.amount <> 0
 ),
 posted AS (
-    SELECT line_ref, sum(entries.amount) FILTER (WHERE kind = 'import') AS imported,
-        sum(entries.amount) FILTER (WHERE kind <> 'import') AS adjusted
-    FROM entries JOIN compared USING (line_ref) WHERE is_in_range GROUP BY line_ref
+    SELECT line_ref, own.* FROM (SELECT DISTINCT line_ref FROM compared WHERE is_in_range) AS of_range,
+        LATERAL (SELECT sum(amount) FILTER (WHERE kind = 'import') AS imported,
+            sum(amount) FILTER (WHERE kind <> 'import') AS adjusted
+        FROM entries WHERE entries.line_ref = of_range.line_ref) AS own
 ),
 comparison AS (
     SELECT compared.*, coalesce(posted.imported, imported_in_range) - imported_in_range AS imported_elsewhere,
@@ -172,6 +174,8 @@ def compare(
     """
     # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+    if balance_filter.since is None or balance_filter.until is None:
+        read_as_sets(tx)
     emr_side = _EMR_SIDE_FROM_LOG if with_log else _EMR_SIDE_FROM_FEED
     statement = as_of_query(balance_filter.as_of, "lines set_aside entries", _IMPORTED + emr_side + _COMPARISON)
     parameters = {

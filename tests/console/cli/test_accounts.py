@@ -1,6 +1,5 @@
 """`payments report account` and `payments distribute`."""
 
-import csv
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -18,7 +17,6 @@ from tests.console.conftest import CommitBeforeCall, Terminal
 
 ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
 LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
-ACCOUNT_COLUMNS = ["company", "account_payments_total", "account_unassigned", "account_balance", "account_credit"]
 OWN_DATE = "Rule 2: the charges of its own date of service"
 MORE = "Rule 3: remainder after its own date of service, oldest charge first"
 AFTER_HOLD = "Rule 4: held for the minimum days, oldest charge first"
@@ -187,28 +185,6 @@ def test_account_table_fits_the_screen(
         assert all(
             word in shown for word in ("Unassigned", "Outstanding", "80.00", "2 rows", "2 allocations", "Rule 2")
         )
-
-
-def test_account_csv_lists_its_payments_with_the_sums_of_the_account(terminal: Terminal, owing: dict[str, str]) -> None:
-    lines = terminal.run("report", "account", owing["patient_id"], "--format", "csv").out.splitlines()
-
-    assert lines[0].split(",") == [*LOG_KEYS, *ACCOUNT_COLUMNS]
-    rows = [*csv.DictReader(lines)]
-    assert [row["amount"] for row in rows] == ["25.00", "100.00"]
-    assert [[row[key] for key in ACCOUNT_COLUMNS] for row in rows] == [
-        [owing["company_id"], "125.00", "125.00", "105.00", "0.00"]
-    ] * 2
-
-
-def test_account_csv_without_payments_has_a_row_with_its_sums(
-    terminal: Terminal, import_and_distribute: ImportEvents, ada: dict[str, str]
-) -> None:
-    import_and_distribute(saved_charge("april", "15.00", date_of_service="2020-04-08", **ada))
-
-    (row,) = csv.DictReader(terminal.run("report", "account", ada["patient_id"], "--format", "csv").out.splitlines())
-
-    assert (row["payment"], row["patient"], row["amount"]) == ("", ada["patient_id"], "")
-    assert [row[key] for key in ACCOUNT_COLUMNS] == [ada["company_id"], "0.00", "0.00", "15.00", "0.00"]
 
 
 def test_distribute_dry_run_changes_nothing(terminal: Terminal, owing: dict[str, str]) -> None:

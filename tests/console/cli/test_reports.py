@@ -1,6 +1,8 @@
 """The formats of reports: documented JSON keys, CSV, and tables that fit the screen."""
 
 import csv
+import io
+import json
 import subprocess
 import sys
 
@@ -154,6 +156,50 @@ def test_limited_table_counts_the_hidden_rows(terminal: Terminal, north: str) ->
     assert "north/type/1" not in shown
     assert "1,034.00" in shown  # the total includes the hidden rows
     assert shown.endswith("... and 1 more; --limit 0 shows all of them\n")
+
+
+@pytest.mark.usefixtures("north")
+@pytest.mark.parametrize(
+    "report", ["claims-feed", "payment-log", "payment-log --group-by deposit_date", "exceptions --status all"]
+)
+def test_limit_holds_in_every_format(terminal: Terminal, report: str) -> None:
+    def printed(limit: int, form: str) -> str:
+        return terminal.run(*f"report {report} --limit {limit} --format {form}".split()).out
+
+    rows = json.loads(printed(0, "json"))
+    for limit in (1, 2):
+        assert json.loads(printed(limit, "json")) == rows[:limit]
+        assert len([*csv.DictReader(io.StringIO(printed(limit, "csv")))]) == len(rows[:limit])
+    assert len([*csv.DictReader(io.StringIO(printed(0, "csv")))]) == len(rows)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_of_the_command_holds_no_formula(terminal: Terminal, billing: CommittedLedger, separator: str) -> None:
+    billing.set_clinic("formulas")
+    here = {"clinic_id": "formulas", "patient_id": "ada;=1+1"}
+    billing.import_events(
+        saved_patient("ada;=1+1"),
+        saved_payment("25.00", payment_id="p;=HYPERLINK(1)", **here),
+        saved_payment("-5.00", payment_id="-7", line_id="-1", refund_of="formulas/p;=HYPERLINK(1)/1", **here),
+    )
+
+    text, raw = (
+        terminal.run(*f"report payment-log --clinic formulas --format csv{more}".split()).out for more in ("", " --raw")
+    )
+
+    cells = [cell for line in text.splitlines() for cell in line.split(separator)]
+    assert [cell for cell in cells if cell.strip('"').startswith(("=", "+", "@"))] == []
+    rows = [*csv.DictReader(io.StringIO(raw))]
+    assert sorted(row["amount"] for row in rows) == ["-5.00", "25.00"]
+    assert {row["patient"] for row in rows} == {"ada;=1+1"}
+    assert [row["amount"] for row in csv.DictReader(io.StringIO(text))] == [row["amount"] for row in rows]
+
+
+def test_raw_is_refused_for_other_formats(terminal: Terminal) -> None:
+    result = terminal.run(*"report claims-feed --raw --format json".split())
+
+    assert (result.status, result.out) == (2, "")
+    assert "--raw requires --format csv" in result.err
 
 
 @pytest.mark.usefixtures("north")

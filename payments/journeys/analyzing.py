@@ -1,0 +1,14 @@
+"""Analyze tables to which many rows were added, so that reports after a bulk load or a restore are planned well."""
+
+from payments.store.db import statistics
+from payments.store.db.connection import Transaction
+
+
+def stale_tables(tx: Transaction) -> list[str]:
+    """Return the tables without statistics of most of their rows. Tables of another owner are left out."""
+    return statistics.stale_tables(tx)
+
+
+def analyze(tx: Transaction, table: str) -> None:
+    """Collect the statistics of a stale table. Locks: SHARE UPDATE EXCLUSIVE on it until the commit."""
+    statistics.analyze(tx, table)

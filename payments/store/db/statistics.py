@@ -1,0 +1,30 @@
+"""Statistics of tables for PostgreSQL's planner, when many rows were added before autovacuum analyzed the table."""
+
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+ROWS_MIN, BYTES_MIN = 10_000, 1 << 20
+"""Smaller changes and tables are left to autovacuum: a plan that is bad for them takes milliseconds."""
+
+# A table without statistics of any column was never analyzed, or was restored. Only its owner may analyze a table.
+_STALE = """
+SELECT pg_class.oid::regclass::text FROM pg_class LEFT JOIN pg_stat_user_tables AS activity ON relid = pg_class.oid
+WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND pg_has_role(relowner, 'USAGE') AND (
+    n_mod_since_analyze > greatest(:rows_min, reltuples / 2)
+    OR pg_relation_size(pg_class.oid) > :bytes_min AND NOT EXISTS (
+        SELECT FROM pg_stats WHERE (schemaname, tablename) = (current_schema(), pg_class.relname)))
+ORDER BY 1
+"""
+
+
+def stale_tables(tx: Transaction) -> list[str]:
+    """Return the tables, and partitions, without statistics of most of their rows."""
+    return [*tx.execute(text(_STALE), {"rows_min": ROWS_MIN, "bytes_min": BYTES_MIN}).scalars()]
+
+
+def analyze(tx: Transaction, table: str) -> None:
+    """Collect the statistics of a table, as `stale_tables` names it.
+
+    Locks: SHARE UPDATE EXCLUSIVE on the table until the commit, which neither reads nor writes wait for.
+    """
+    tx.execute(text(f"ANALYZE {table}"))

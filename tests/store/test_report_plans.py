@@ -1,0 +1,92 @@
+"""Reports finish in a ledger that was filled at once and never analyzed: no plan depends on statistics."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from payments.contract.event import LineKey
+from payments.journeys import balancing, distributing, reporting
+from payments.journeys.balancing import BalanceFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
+from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction
+from payments.store.reports import timeline
+from tests.builders.bulk import CLINIC, PATIENT, fill
+from tests.engines import scratch_database
+
+pytestmark = pytest.mark.slow
+
+PAYMENTS = 20_000
+# A plan that reads all rows once for each row takes minutes; the right ones take less than a second.
+LIMIT = "20s"
+
+
+@pytest.fixture(scope="module")
+def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+    with scratch_database(postgres_url, empty_ledger) as url:
+        opened = connect(url, application_name="tests")
+        fill(opened, PAYMENTS)
+        yield opened
+        opened.dispose()
+
+
+def count(rows: Any) -> int:
+    return sum(1 for _ in rows)
+
+
+def allocations(tx: Transaction) -> int:
+    (account,) = distributing.show_account(tx, PATIENT, [CLINIC])
+    return count(distributing.show_allocations(tx, account))
+
+
+REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
+    "log": (lambda tx: count(reporting.payment_log(tx, LogFilter())), PAYMENTS),
+    "log of a patient": (lambda tx: count(reporting.payment_log(tx, LogFilter(PATIENT))), PAYMENTS),
+    "log of a clinic": (lambda tx: count(reporting.payment_log(tx, LogFilter(clinics=[CLINIC]))), PAYMENTS),
+    "log, expanded": (
+        lambda tx: sum(len(each) for _, each in reporting.expanded_payment_log(tx, LogFilter())),
+        PAYMENTS,
+    ),
+    "log, a page": (lambda tx: len(reporting.payment_log_page(tx, LogFilter(PATIENT), None, 50).rows), 50),
+    "feed": (lambda tx: count(reporting.claims_feed(tx, FeedFilter())), PAYMENTS),
+    "feed of a patient": (lambda tx: count(reporting.claims_feed(tx, FeedFilter(patient=PATIENT))), PAYMENTS),
+    "feed of a clinic": (lambda tx: count(reporting.claims_feed(tx, FeedFilter(clinics=[CLINIC]))), PAYMENTS),
+    "feed, a page": (lambda tx: len(reporting.claims_feed_page(tx, FeedFilter(), None, 50).rows), 50),
+    "feed, summed": (lambda tx: sum(each.count for each in reporting.claims_feed_sums(tx, FeedFilter())), PAYMENTS),
+    "exceptions": (lambda tx: count(reporting.exceptions(tx, ExceptionFilter())), PAYMENTS),
+    "exceptions of a patient": (lambda tx: count(reporting.exceptions(tx, ExceptionFilter(patient=PATIENT))), PAYMENTS),
+    "account and its allocations": (allocations, PAYMENTS),
+    "balance": (lambda tx: balancing.balance(tx, BalanceFilter()).equal, PAYMENTS),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_report_is_read_in_time_without_statistics(database: Database, name: str) -> None:
+    read, rows = REPORTS[name]
+    with snapshot_transaction(database) as tx:
+        tx.execute(text(f"SET LOCAL statement_timeout = '{LIMIT}'"))
+
+        assert read(tx) == rows
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])
+def test_timeline_reads_history_by_index(database: Database, *, is_analyzed: bool) -> None:
+    plans = []
+
+    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
+        if "history" in statement and not statement.startswith("EXPLAIN"):
+            found = cursor.connection.execute(f"EXPLAIN {statement}", parameters)
+            plans.extend(line for (line,) in found)
+
+    with database.connect() as tx:
+        if is_analyzed:
+            tx.execute(text("ANALYZE"))
+        event.listen(tx, "before_cursor_execute", explain)
+        key = LineKey(CLINIC, *tx.execute(text("SELECT payment_id, line_id FROM set_aside LIMIT 1")).one())
+        rows = timeline.read(tx, (key,), (-1,))
+        tx.rollback()
+
+    assert [row.code for row in rows] == ["imported", "rejected"]
+    assert any("history" in line and "Index" in line for line in plans)
+    assert not [line for line in plans if "Seq Scan" in line]
