@@ -98,10 +98,11 @@ def test_role_without_rights_on_the_schema_is_told_which(run_module, as_role, ow
     assert_one_line(ended, "DATABASE_URL", "role app may use no schema: GRANT USAGE ON SCHEMA public TO the role")
 
 
-def test_role_with_another_search_path_is_told_so(run_module, as_role, owner):
+@pytest.mark.parametrize("module", ["workers.importer", "workers.migrate"])
+def test_role_with_another_search_path_is_told_so(module, run_module, as_role, owner):
     owner.execute("CREATE SCHEMA other; GRANT USAGE ON SCHEMA other TO app; ALTER ROLE app SET search_path = other")
     try:
-        ended = run_module("workers.importer", DATABASE_URL=as_role("app"), REDIS_URL=NOWHERE)
+        ended = run_module(module, DATABASE_URL=as_role("app"), REDIS_URL=NOWHERE)
     finally:
         owner.execute("ALTER ROLE app RESET search_path; DROP SCHEMA other")
 

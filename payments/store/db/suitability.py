@@ -39,7 +39,7 @@ def check_database(database_url: str, *, application_name: str) -> None:
     database = connect(database_url, application_name=application_name, pool_size=1)
     try:
         with connection_errors_explained(), transaction(database) as tx:
-            _check_schema(tx)
+            check_schema(tx)
             _check_rights(tx)
     finally:
         database.dispose()
@@ -89,7 +89,8 @@ def first_line(error: object) -> str:
     return re.sub(r"^connection (failed|is bad): ", "", line)
 
 
-def _check_schema(tx: Transaction) -> None:
+def check_schema(tx: Transaction) -> None:
+    """Raise UnsuitableDatabaseError unless this session finds tables in the schema public, and creates them there."""
     row = tx.execute(text("SELECT current_user, current_schema()")).one()
     user, schema = row
     if schema is None:

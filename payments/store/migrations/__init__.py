@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine
 
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.connection import require_utf8
+from payments.store.db.suitability import check_schema
 
 _PARTITION = re.compile(r"_(default|before|\d{4}_\d{2})$")
 
@@ -27,12 +28,13 @@ def upgrade(database_url: str) -> None:
 
     It does nothing if the schema is current, or newer because a later version has migrated it. Locks: the advisory
     lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError unless the database
-    is in UTF-8.
+    is in UTF-8 and the session's schema is public.
     """
     engine = create_engine(database_url, hide_parameters=True, connect_args={"client_encoding": "utf8"})
     require_utf8(engine)
     try:
         with engine.begin() as connection:
+            check_schema(connection)
             acquire(connection, AdvisoryLock.MIGRATION)
             if _is_current(connection):
                 return
