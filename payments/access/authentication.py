@@ -133,7 +133,7 @@ def list_users(tx: Transaction) -> list[UserRow]:
 
 
 def has_no_users(tx: Transaction) -> bool:
-    """Return whether no user has been added yet."""
+    """Return whether no user exists yet."""
     return users.is_empty(tx)
 
 

@@ -50,7 +50,7 @@ def hash_password(password: Password) -> str:
 
 
 def verify_password(password_hash: str, password: str) -> bool:
-    """Return whether a password has this hash. One that is too long has none; hashing it would only take time."""
+    """Return whether a password has this hash. A password above the length limit never has, and is not hashed."""
     if len(password) > PASSWORD_LENGTH_MAX:
         return False
     try:
@@ -60,7 +60,7 @@ def verify_password(password_hash: str, password: str) -> bool:
 
 
 def dummy_hash(cost: HashCost) -> str:
-    """Return the hash that is verified at this cost for a name that does not exist."""
+    """Return the hash of this cost that is verified when a user name does not exist."""
     return _DUMMY_HASH.format(cost.memory_kib, cost.passes, cost.lanes)
 
 

@@ -186,7 +186,7 @@ def count_failure(tx: Transaction, subject: str, delays: LoginDelays, now: datet
 
 
 def reset_failures(tx: Transaction, subject: str) -> None:
-    """Reset the count of failed logins, after a successful one."""
+    """Reset the count of failed logins after a successful login."""
     tx.execute(text("DELETE FROM login_failures WHERE subject = :subject"), {"subject": subject})
 
 

@@ -20,7 +20,7 @@ _Parsed = TypeVar("_Parsed", date, datetime)
 
 
 def parse_day(text: str) -> date:
-    """Return the date that a text from outside states, as YYYY-MM-DD and nothing else.
+    """Parse a date in the form YYYY-MM-DD.
 
     Raises ValueError for any other form, for a date that does not exist, and for a year before YEAR_FIRST or after
     YEAR_LAST.
@@ -29,9 +29,9 @@ def parse_day(text: str) -> date:
 
 
 def parse_moment(text: str) -> datetime:
-    """Return the time that a text from outside states: a date, then hours and minutes, seconds, an offset or Z.
+    """Parse a date with a time of day: hours and minutes, optional seconds, and an optional offset or Z.
 
-    What is left out at the end is zero; a time without an offset is UTC. Raises ValueError like `parse_day`.
+    Omitted parts are zero. A time without an offset is UTC. Raises ValueError like `parse_day`.
     """
     moment = _parse(text, _MOMENT, datetime.fromisoformat, "a time such as 2026-11-02T09:00:00Z")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -43,7 +43,7 @@ def contract_error(validation: ValidationError, body: bytes, types: Mapping[str,
 
 
 def check_keys(body: bytes, known_keys: int | None = None) -> None:
-    """Raise EventError if an object of this JSON text has a key twice. See `find_repeated_key`."""
+    """Raise EventError if a key occurs twice in an object of this JSON text. See `find_repeated_key`."""
     if (key := find_repeated_key(body, known_keys)) is not None:
         raise EventError("event", f"the key {_shown(key)} occurs twice in one object")
 

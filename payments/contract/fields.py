@@ -28,8 +28,8 @@ def _matching(pattern: str) -> BeforeValidator:
 def is_identifier(text: str) -> bool:
     """Return whether a text is printable and neither begins nor ends with a space. The length is not checked.
 
-    The only white space that is printable is the space. Characters that show nothing count as unprintable: with them,
-    two ids that look the same would be two ids. An id is compared as it is written and never stripped.
+    The only printable white space is the space. Invisible characters count as unprintable: otherwise
+    two different ids could look the same. An id is compared as it is written and never stripped.
     """
     return (
         text[:1] not in {"", " "}

@@ -19,7 +19,7 @@ _Key = TypeVar("_Key")
 
 
 def parse_amount(text: str) -> Money:
-    """Return the amount that a text from outside states: a file, an option or a form.
+    """Parse the amount in a text that a file, an option or a form contains.
 
     The text is a plain decimal of ASCII digits such as 25, 25.5, 25.00 or -25.00, with at most two decimals. There is
     no exponent, plus sign, currency sign, separator of thousands, decimal comma or blank. An event is stricter: it has

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class _RepeatedKeyError(Exception):
-    """A JSON object has this key twice."""
+    """A key occurs twice in a JSON object."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -14,10 +14,12 @@ class _RepeatedKeyError(Exception):
 
 
 def find_repeated_key(body: bytes, known_keys: int | None = None) -> str | None:
-    """Return a key that an object of a JSON text has twice, at any depth; None if there is none or it is not JSON.
+    """Return a key that occurs twice in one object of a JSON text, at any depth.
 
-    `known_keys` is the number of distinct keys that a reader found in the outermost object. A text without any more
-    keys repeats none and is not parsed a second time.
+    None if there is no such key, or if the text is not JSON.
+
+    `known_keys` is the number of distinct keys that a reader found in the outermost object. If the text has
+    no more keys than that, none is repeated, and the text is not parsed a second time.
     """
     if body.count(b'":') == known_keys and not _may_have_blank_before_colon(body):
         return None
@@ -31,7 +33,7 @@ def find_repeated_key(body: bytes, known_keys: int | None = None) -> str | None:
 
 
 def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object without the keys that occur twice, because it is unknown which value is meant."""
+    """Return an object without the keys that occur twice, because either value could be the right one."""
     left_out = repeated(key for key, _ in pairs)
     return {key: value for key, value in pairs if key not in left_out}
 

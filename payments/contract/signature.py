@@ -28,7 +28,8 @@ class Keyring:
     def problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
         """Return the problem with an event's signature, or None if the event is accepted.
 
-        A company with keys may omit signatures until they are required. A signature that is given must be valid.
+        A company with keys may omit the signature until signatures are required. A signature that is present must be
+        valid.
         """
         company_keys = self.keys.get(company_id, {})
         must_sign = self.is_required or company_id in self.required

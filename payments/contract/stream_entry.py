@@ -32,7 +32,7 @@ class StreamEntry(NamedTuple):
 
     @property
     def _is_whole_entry(self) -> bool:
-        """Whether the body holds all fields of an entry. Several events may be in it, so it may be larger than one."""
+        """Whether the body holds all fields of an entry. It may contain several events, so no size limit applies."""
         return len(self.body) <= WHOLE_ENTRY_BYTES_MAX and read_whole_entry(self.body) is not None
 
 

@@ -1,4 +1,4 @@
-"""A patient's account while its payments are distributed: credits, charges, and what is applied (rule D8).
+"""A patient's account while its payments are distributed: credits, charges and applied amounts (rule D8).
 
 An account is a patient of a company, with all cases together.
 """
@@ -32,8 +32,8 @@ class AllocationRule(StrEnum):
 class Charge(NamedTuple):
     """What a patient still owes for a date of service, in dollars, as the EMR saved it.
 
-    `patient_paid` is what the patient paid and `balance` has deducted: both together are the whole charge. None means
-    what is applied to the charge when it is distributed for the first time after its save.
+    `patient_paid` is the part of the patient's payments that is already deducted in `balance`: their sum is the whole
+    charge. None means the amount applied to the charge at its first distribution after the save.
     """
 
     key: ChargeKey
@@ -64,7 +64,7 @@ class Allocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DistributionPolicy:
-    """How a company distributes.
+    """How a company distributes payments.
 
     `as_of` is the day of the run. Rule 4 waits for `hold` after the deposit date. `dos_first` puts rule 2 before
     rule 1. `immediate_only` leaves the four rules to the nightly run.
@@ -104,11 +104,11 @@ class Account:
 
     @property
     def newly_saved(self) -> list[Charge]:
-        """The charges that do not state what the patient paid."""
+        """The charges whose `patient_paid` is not determined yet."""
         return [charge for charge in self.charges if charge.patient_paid is None]
 
     def determine_paid(self) -> None:
-        """Take the balance of each newly saved charge as the rest after what is applied to the charge now."""
+        """Determine `patient_paid` of each newly saved charge: the amount that is applied to it now."""
         applied = sums((each.charge, each.amount) for each in self.applied)
         for charge in self.newly_saved:
             self.determined_paid[charge] = applied.get(charge.key, ZERO)

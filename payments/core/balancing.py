@@ -16,7 +16,7 @@ from payments.core.outcome import ClosedMonth, Held, NotSent, Outcome, Reason, R
 
 
 class ReconcilingItem(StrEnum):
-    """Why the EMR's total contains money that Billing's does not, in the order of the report."""
+    """Why the EMR's total contains money that Billing's total does not contain, in the order of the report."""
 
     INTERNAL = "internal"
     NOT_SENT = "not_sent"
@@ -53,7 +53,7 @@ class LineComparison:
     - `is_in_range`: whether the line's date of transaction is one of the days.
     - `emr_amount`: the EMR's amount for the days.
     - `accepted_amount`: the amount in the newest version that Billing could evaluate.
-    - `latest_amount`: the same or, if a newer event is a dead letter, the amount that this event states.
+    - `latest_amount`: the amount in the newest event, even if that event is a dead letter.
     - `rejected_status`: the status of that dead letter.
     - `imported_in_range`, `imported_elsewhere`: import entries by deposit date; `adjusted`: all other entries.
     - `feed`: the line's details in the feed; `log`: those in the EMR's Payment Log, if it is compared.
@@ -116,7 +116,7 @@ class Lines(Protocol):
 class Balance:
     """The sums of all lines, and the lines on which the two sides differ. Amounts are in dollars.
 
-    `equal`, `different` and `unexplained_count` are numbers of lines; an unexplained one is also different.
+    `equal`, `different` and `unexplained_count` are numbers of lines. An unexplained line also counts as different.
     """
 
     emr_total: Money = ZERO
@@ -196,7 +196,7 @@ def _add_outcome(items: dict[ReconcilingItem, Money], line: LineComparison, outc
 
 
 def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
-    """Return the item for a line that is not, or not yet, in Billing; None if all of it belongs there."""
+    """Return the item that explains why a line is not (yet) in Billing; None if its whole amount belongs there."""
     match outcome:
         case Held():
             return ReconcilingItem.PENDING
@@ -209,7 +209,7 @@ def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
 
 
 def _notes(line: LineComparison, unexplained: Money) -> tuple[Note, ...]:
-    """Return what the two sides disagree about, beyond the items."""
+    """Return notes on the fields in which the EMR and Billing disagree, beyond the items."""
     if line.outcome is None:
         return (Note(BalancingNote.ONLY_IN_EMR),)
     if line.log is None and line.is_in_range and line.emr_amount != line.latest_amount:

@@ -10,9 +10,9 @@ from payments.core.version_check import VersionCheck, compare_versions
 
 
 class ChargeVersion(NamedTuple):
-    """A charge at its newest version. `patient_balance` is in dollars.
+    """A charge at its newest version. `patient_balance` and `patient_paid` are in dollars.
 
-    So is `patient_paid`: None means that the event did not state it, or that it is not determined yet.
+    `patient_paid` None means that the event did not state it, or that it is not determined yet.
     """
 
     version: int
@@ -30,7 +30,7 @@ class ChargeVersion(NamedTuple):
 
 
 def recorded_version(event: ChargeSaved, before: ChargeVersion | None) -> ChargeVersion:
-    """Return the charge as it is recorded: of a new charge, nothing is paid unless the event states it."""
+    """Return the version to record. `patient_paid` of a new charge is 0.00 unless the event states it."""
     saved = ChargeVersion.of(event)
     return saved._replace(patient_paid=saved.patient_paid or ZERO) if before is None else saved
 
@@ -43,7 +43,7 @@ def key_of(event: ChargeSaved) -> ChargeKey:
 def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:
     """Compare a charge with the version that Billing holds; `before` is None for a new charge.
 
-    `patient_paid` is compared only if both sides have it.
+    `patient_paid` is compared only if the event and Billing both have it.
     """
     saved = ChargeVersion.of(event)
     if before is not None and None in {saved.patient_paid, before.patient_paid}:

@@ -13,7 +13,7 @@ from payments.core.month import LockDate, Month, MonthState
 class ClosingError(ValueError):
     """The month cannot be scheduled, cancelled or closed.
 
-    `comes_after` is an earlier month that has to be closed first, if that is the problem.
+    `comes_after` is an earlier month that has to be closed first; None if the error has another cause.
     """
 
     def __init__(self, company_id: str, month: Month, problem: str, comes_after: Month | None = None) -> None:

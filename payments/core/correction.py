@@ -14,7 +14,8 @@ def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting |
 
     `posted` are all postings of the line, oldest first. `target` is None if nothing should remain posted. If only the
     amount changed, the result is the difference. If a dimension changed, it is a reversal with the old dimensions and a
-    posting with the new ones. Negative amounts come first. The same correction of the result is empty.
+    posting with the new ones. Reversals come first. Repeating the correction after its postings are posted returns
+    nothing.
     """
     change = sums(_differences(effective_postings(posted), target))
     changed = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _split(amount)]

@@ -59,7 +59,7 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
 
 
 def _remaining_kind(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
-    """Return the charge type and date of service with the largest remaining sum."""
+    """Return the charge type and date of service of the entries with the largest remaining sum."""
     remaining = sums(((group.charge_type, group.date_of_service), group.amount) for group in groups)
     return max(remaining, key=lambda kind: remaining[kind] * amount)
 

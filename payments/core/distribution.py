@@ -20,7 +20,7 @@ def night_of(local: datetime) -> date:
 def distribute(account: Account) -> list[Allocation]:
     """Return the allocations that bring an account up to date, in order.
 
-    The applied and the unapplied amounts always add up to the sum of the ledger entries.
+    Applied plus unapplied amounts always equal the sum of the ledger entries.
     """
     newly_saved = {charge.key for charge in account.newly_saved}
     _unapply_lowered_charges(account, newly_saved)
@@ -51,26 +51,27 @@ def _apply_rules(account: Account) -> None:
 
 
 def _unapply_lowered_payments(account: Account) -> None:
-    """Unapply what is applied of a payment beyond its amount."""
+    """Unapply the excess of payments that have more applied than their amount."""
     for line_ref in [line_ref for line_ref, unapplied in account.unapplied.items() if unapplied < ZERO]:
         own = [each for each in account.applied if each.line_ref == line_ref]
         account.unapply(own, -account.unapplied[line_ref], AllocationRule.PAYMENT_LOWERED)
 
 
-def _unapply_lowered_charges(account: Account, left_out: Set[ChargeKey] = frozenset()) -> None:
-    """Unapply what is applied to charges, other than those left out, beyond what the patient owes."""
+def _unapply_lowered_charges(account: Account, omitted: Set[ChargeKey] = frozenset()) -> None:
+    """Unapply the excess of charges that have more applied than the patient owes, except the omitted charges."""
     by_charge: dict[ChargeKey, list[Applied]] = defaultdict(list)
     for each in account.applied:
         by_charge[each.charge].append(each)
     for charge, applied in by_charge.items():
-        if account.outstanding[charge] < ZERO and charge not in left_out:
+        if account.outstanding[charge] < ZERO and charge not in omitted:
             account.unapply(applied, -account.outstanding[charge], AllocationRule.CHARGE_LOWERED)
 
 
 def _net_refunds(account: Account) -> None:
     """Net each refund against the payment that it refunds, and unapply that payment as far as needed.
 
-    Money of other payments is not touched. What a refund exceeds its payment by stays unassigned, below 0.00.
+    Money of other payments is not touched. If a refund exceeds its payment, the excess stays as a negative unassigned
+    amount.
     """
     for refund in account.credits:
         missing = -account.unapplied[refund.line_ref]

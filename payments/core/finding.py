@@ -22,7 +22,10 @@ class FindingReason(StrEnum):
 
     @property
     def can_be_accepted(self) -> bool:
-        """Whether a biller can accept it. The others end when the EMR corrects the payment or saves the patient."""
+        """Whether a biller can accept a finding with this reason.
+
+        Findings with other reasons close when the EMR corrects the payment or saves the patient.
+        """
         return self in {FindingReason.CLOSED_MONTH, FindingReason.ZERO_DUE}
 
 
@@ -47,7 +50,7 @@ class Finding:
     """A finding about a line at its newest version.
 
     Amounts are in dollars: `amount_before` in Billing, `amount_now` in the EMR. `case` is set for a closed month.
-    `proposal` are the entries that accepting it posts.
+    `proposal` are the entries that are posted when a biller accepts the finding.
     """
 
     reason: FindingReason
@@ -68,7 +71,7 @@ def needs_review(outcome: Outcome) -> bool:
 
 
 def examine(line: Line) -> Finding | None:
-    """Return the finding that the line's outcome calls for, if any (rules D3 and D6)."""
+    """Return the finding that a line with this outcome must have; None if it needs none (rules D3 and D6)."""
     match line.outcome:
         case NotSent(reason=Reason.PATIENT_NOT_FOUND):
             return Finding(FindingReason.PATIENT_NOT_FOUND, None, line.posted, _amount_paid(line))
@@ -111,7 +114,10 @@ def accepted(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
 
 
 def acknowledged(line: Line) -> Line:
-    """Return the line after its finding was acknowledged. If only a note or a date differed, it counts as agreed."""
+    """Return the line after its finding was acknowledged.
+
+    A difference in notes or dates alone counts as agreed from then on.
+    """
     found = examine(line)
     if found is None or found.case is None or found.proposal or line.content is None:
         return line

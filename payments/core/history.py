@@ -53,7 +53,7 @@ class NoEffect(StrEnum):
 
 
 def outcome_code(outcome: Outcome) -> HistoryCode:
-    """Return the code of the event that an evaluation with this outcome is."""
+    """Return the history code of an evaluation with this outcome."""
     match outcome:
         case Posted():
             code = HistoryCode.UPDATED if outcome.is_update else HistoryCode.IMPORTED

@@ -42,7 +42,7 @@ _NOT_EVALUATED = NeverSent()
 
 
 class ImportContext(NamedTuple):
-    """The data besides the line itself that its evaluation depends on, as of `now`.
+    """The data that a line's evaluation depends on besides the line itself, as of `now`.
 
     `settings` are the clinic's settings as of `Line.settings_as_of`. `months` holds the state of each month of the
     company that is not open. `patient_schedule` are the delays while the patient is unknown; None uses
@@ -163,7 +163,7 @@ def _apply(evaluation: _Evaluation, saved: PaymentSaved, verdict: Verdict) -> De
 
 
 def _import(evaluation: _Evaluation, saved: PaymentSaved) -> Decision:
-    """Post the difference to what the EMR states, unless a month that it touches is closing or closed (rule D3)."""
+    """Post the difference to the EMR's amount, unless an affected month is closing or closed (rule D3)."""
     line, context = evaluation.line, evaluation.context
     posted = effective_postings(line.postings)
     target = LedgerPosting(saved.amount, EntryDimensions.of(saved))
@@ -194,7 +194,7 @@ def _remove(evaluation: _Evaluation, otherwise: Outcome, reason: Reason | None =
 
 
 def _post(line: Line, target: LedgerPosting | None, outcome: Outcome) -> Decision:
-    """Post the correction. Every month that it touches is open."""
+    """Post the correction. Every affected month is open."""
     postings = correcting_postings(line.postings, target)
     agreed = nonmonetary_hash(line.content) if line.content else None
     return Decision(

@@ -76,10 +76,10 @@ class Adjustment(NamedTuple):
 
 
 def effective_postings(postings: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
-    """Return what remains posted of a line's postings, given oldest first; empty if all of them were reversed.
+    """Return the postings of a line that are not reversed, with their remaining amounts. They are given oldest first.
 
-    A posting cancels earlier ones with the opposite sign whose dimensions differ in the deposit date at most: first
-    those of its own date, then the newest. An adjustment thus reverses the entry of a closed month (rule D4).
+    A posting cancels earlier postings with the opposite sign and the same dimensions except the deposit date: first
+    those with its own date, then the newest. An adjustment thus reverses the entry of a closed month (rule D4).
     """
     remaining: dict[EntryDimensions, dict[date, Money]] = {}
     for amount, dimensions in postings:
@@ -93,7 +93,7 @@ def effective_postings(postings: Iterable[LedgerPosting]) -> tuple[LedgerPosting
 
 
 def _add(by_date: dict[date, Money], day: date, amount: Money) -> None:
-    """Add an amount to the amounts of one sign, after cancelling those of the opposite sign."""
+    """Add an amount to a date, after it has cancelled amounts of the opposite sign."""
     for other in [day, *reversed(by_date)] if amount else ():
         opposite = by_date.get(other, ZERO)
         if opposite * amount < ZERO:
@@ -115,9 +115,10 @@ def nonmonetary_hash(saved: PaymentSaved) -> bytes:
 class Line(NamedTuple):
     """A line at its newest version.
 
-    `saved_on` is the save date in the clinic's offset. `content` is what the EMR saved last, None if only a deletion of
-    the line is known. `attempts` counts the evaluations of this version. `postings` are all entries of the line, oldest
-    first. `acknowledged_hash` is the `nonmonetary_hash` that Billing agreed with last. `id` is None until it is stored.
+    `saved_on` is the save date in the clinic's offset. `content` is the last save in the EMR, None if Billing knows
+    only a deletion of the line. `attempts` counts the evaluations of this version. `postings` are all entries of the
+    line, oldest first. `acknowledged_hash` is the `nonmonetary_hash` at the last posting or acknowledgement. `id` is
+    None until it is stored.
     """
 
     key: LineKey
@@ -138,7 +139,7 @@ class Line(NamedTuple):
 
     @property
     def posted(self) -> Money:
-        """The sum of the line's entries in dollars, P of rule D1."""
+        """The sum of the line's entries in dollars (P in rule D1)."""
         return total(posting.amount for posting in self.postings)
 
     @property

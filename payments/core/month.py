@@ -67,7 +67,7 @@ class LockDate(NamedTuple):
         return self.closed_through is not None and month <= self.closed_through
 
     def state(self, month: Month, stored: MonthState = MonthState.OPEN) -> MonthState:
-        """Return the state that a month counts as, given the state that is stored for it."""
+        """Return the effective state of a month, given its stored state."""
         if self.is_closed(month):
             return MonthState.CLOSED
         is_closing = self.closing_through is not None and month <= self.closing_through

@@ -68,7 +68,7 @@ class ClosedCase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The ledger holds what the EMR states, `amount` in dollars.
+    """The ledger holds the EMR's amount: `amount`, in dollars.
 
     `is_update` tells whether entries existed before, `is_accepted` whether a biller accepted it as an exception.
     """

@@ -1,4 +1,4 @@
-"""Refunds: the line that each one refunds, and the refunds that a person should check (rules D2 and D8)."""
+"""Refunds: the line that each refund names, and the refunds that a person should check (rules D2 and D8)."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -35,7 +35,7 @@ def refunded_lines(keys: Mapping[int, str], refunds: Mapping[int, str]) -> dict[
     """Return, by the row id of each refund, the row id of the line that it refunds.
 
     `keys` holds the printed keys of all lines of one account, `refunds` the keys that its refunds name, both by row id.
-    A refund is left out if no other line of the account has that key, or if two lines print the same.
+    A refund is omitted if no other line of the account has that key, or if two lines have the same printed key.
     """
     refs_by_key: dict[str, list[int]] = {}
     for ref, key in keys.items():

@@ -18,7 +18,7 @@ class VersionCheck(StrEnum):
 
 
 class Versioned(Protocol):
-    """The content of a patient or charge at a version. Equal values have the same version and content."""
+    """A patient or charge at a version. Two values are equal if version and content are equal."""
 
     @property
     def version(self) -> int:

@@ -93,7 +93,7 @@ def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) 
 
 
 def due_months(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
-    """Return the months to close now: those left in CLOSING, and those scheduled before today, company time."""
+    """Return the months to close now: those left in CLOSING, and those scheduled before the company's current day."""
     return [
         (each.company_id, each.month)
         for each in month_close.months_to_close(tx)

@@ -59,7 +59,7 @@ def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, now: dat
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
-    """Read the figures of the whole ledger that an index finds."""
+    """Read the figures of the whole ledger that can be read from an index."""
     return Gauges(
         unsuccessful=dashboard.unsuccessful_counts(tx, None),
         backlog=dashboard.retry_backlog(tx),

@@ -83,18 +83,18 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCa
 def _may_close(line: Line, finding: StoredFinding) -> bool:
     """Return whether a finding that no longer applies may be closed.
 
-    Held lines keep theirs, except version conflicts.
+    Held lines keep their findings, except version conflicts.
     """
     return not isinstance(line.outcome, Held) or finding.reason is FindingReason.VERSION_CONFLICT
 
 
 def _months(line: Line) -> set[CompanyMonth]:
-    """Return the months that a line concerns: of its transaction date and of its posted entries."""
+    """Return the months of a line's transaction date and of its posted entries."""
     return {(line.company_id, Month.of(day)) for day in line.transaction_and_deposit_dates}
 
 
 def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:
-    """Return what helps to understand a finding beyond its amounts, as codes."""
+    """Return the codes of notes that explain a finding beyond its amounts."""
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
     missed = sorted(month for month in _months(line) if month in closed_at and line.saved_at < closed_at[month])

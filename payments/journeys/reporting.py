@@ -1,4 +1,4 @@
-"""Answer the questions of users: the reports, whole or a page at a time, and what is still in work.
+"""Read the reports, whole or a page at a time, and the current backlog.
 
 A whole report is an iterator that reads from the database as it goes on, so its transaction has to stay open.
 Pages and commands take the types of the reports from here.
@@ -59,7 +59,7 @@ class Page(Generic[_Row]):
 
 
 def claims_feed(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
-    """Yield the Claims Feed, oldest save first: one row a line, with its newest version."""
+    """Yield the Claims Feed, oldest save first: one row per line, with its newest version."""
     return feed_report.stream(tx, feed_filter)
 
 
@@ -76,7 +76,7 @@ def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
 
 
 def payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
-    """Yield the Patient Payment Log by deposit date: one row an entry of the ledger."""
+    """Yield the Patient Payment Log by deposit date: one row per ledger entry."""
     return log_report.stream(tx, log_filter)
 
 

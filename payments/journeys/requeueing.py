@@ -93,7 +93,7 @@ class RequeuePreview(NamedTuple):
 
 
 def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> RequeuePreview:
-    """Preview a run with the current settings. Groups that would be sent come first."""
+    """Preview a requeue run with the current settings. Groups that would be sent come first."""
     groups = requeue_candidates.groups(tx, feed_filter)
     known = clinics.load(tx, {group.clinic_id for group in groups})
     settings = {name: clinic.settings_at(now) for name, clinic in known.items()}

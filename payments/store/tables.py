@@ -53,7 +53,7 @@ def _changed_at() -> Column[datetime]:
 
 
 def _id_of_partitioned(sequence: str) -> Column[int]:
-    """Return the id column of a partitioned table, which can be an identity column only from PostgreSQL 17 on."""
+    """Return the id column of a partitioned table. An identity column would need PostgreSQL 17."""
     return Column("id", BigInteger, primary_key=True, server_default=text(f"nextval('{sequence}')"))
 
 

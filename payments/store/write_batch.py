@@ -78,8 +78,8 @@ class WriteBatch:
     def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
         """Record a new version of a charge.
 
-        Its account is distributed immediately. If the charge belonged to another account, that one is too, because
-        its money has to be unapplied.
+        Its account is distributed immediately. If the charge belonged to another account, that account is distributed
+        too, because its money has to be unapplied.
         """
         self._charges[key_of(event)] = event
         if before is None:
@@ -94,7 +94,7 @@ class WriteBatch:
         self._rejections.append(Rejection(entry, reason, error, with_fields))
 
     def close_dead_letters(self, ids: Sequence[int]) -> None:
-        """Record that these due dead letters were retried. One that is rejected again is reopened."""
+        """Record that these due dead letters were retried. A dead letter that is rejected again is reopened."""
         self._closing = ids
 
     def write(self, tx: Transaction) -> ImportStats:
@@ -161,7 +161,7 @@ class WriteBatch:
 
 
 def _params(decision: Decision) -> Params | None:
-    """Return the parameters of a decision's history event. The timeline reads the postings from the ledger."""
+    """Return the parameters of a decision's history event. Postings are read from the ledger instead."""
     outcome = decision.line.outcome
     params: Params = {}
     if detail := outcome_detail(outcome):

@@ -7,7 +7,7 @@ from typing import Any
 def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
     """Return the conditions of the given filters, each preceded by AND.
 
-    `parts` maps a field of the filter object to its condition. Fields that are None are left out.
+    `parts` maps a field of the filter object to its condition. Fields that are None are omitted.
     """
     return "".join(f" AND {part}" for name, part in parts.items() if getattr(filter_object, name) is not None)
 

@@ -116,7 +116,7 @@ def _as_list(value: str | tuple[str, ...] | None) -> list[str]:
 
 
 def _send_arrays_in_binary(connection: Any, _record: object) -> None:
-    """Send arrays in binary format. Quoting the strings of an array in text format is most of the cost of sending."""
+    """Send arrays in binary format, because quoting their strings is most of the cost of the text format."""
     connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
@@ -156,7 +156,7 @@ def is_reachable(engine: Engine) -> bool:
 
 
 def _is_outdated_plan(error: DBAPIError) -> bool:
-    """Return whether a prepared statement has other result columns now than when it was prepared."""
+    """Return whether the result columns of a prepared statement have changed since it was prepared."""
     # The SQLSTATE says only "feature not supported"; the C function that raised the error is specific.
     diagnosis = getattr(error.orig, "diag", None)
     return getattr(diagnosis, "source_function", None) == "RevalidateCachedQuery"

@@ -1,4 +1,4 @@
-"""Rows sorted in constant memory: beyond a limit, sorted runs of them wait in a temporary file."""
+"""Sort rows in constant memory: above a limit, sorted runs are written to a temporary file."""
 
 import heapq
 import pickle

@@ -31,5 +31,5 @@ def batches(
 
 
 def read_as_sets(tx: Transaction) -> None:
-    """Join sets by hash or by order in this transaction. A LATERAL subquery is still evaluated for each row."""
+    """Prefer hash and merge joins in this transaction. A LATERAL subquery is still evaluated for each row."""
     tx.execute(text(_AS_SETS))

@@ -1,4 +1,4 @@
-"""The rule that decides which dead letters are current, i.e. rows of the Claims Feed: its pages and balancing use it.
+"""Which dead letters are current, that is, rows of the Claims Feed. Its pages and balancing use this rule.
 
 - A dead letter without a readable key is a row of its own. So is one that names a line of another company, and one
   from which neither a version nor a save time can be read.

@@ -35,7 +35,7 @@ class Rejection(NamedTuple):
     """A stream entry that cannot be processed, with the reason and the error message.
 
     Without `with_fields`, the entry is stored as bytes only, because the database refuses a field that was read from
-    it. A dead letter that exists keeps the fields that it has.
+    it. An existing dead letter keeps its fields.
     """
 
     entry: StreamEntry
@@ -61,7 +61,7 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
     """Store rejected entries as dead letters, and return them.
 
     A body is stored once. If it is rejected again, its attempts are incremented, its status, reason and error are
-    replaced, and it is open again. Of an oversized event only the beginning is stored. Locks: the rows, in ascending
+    replaced, and it is open again. Only the beginning of an oversized event is stored. Locks: the rows, in ascending
     order of the body's hash.
     """
     if not rejections:

@@ -17,7 +17,7 @@ class FeedFilter:
 
     `since` and `until` are clinic-local days of the save, inclusive. `payment` is a printed key, with or without its
     line; `find` is such a key or a patient's id, which may contain slashes as well. `amount` is in dollars. `clinics`
-    holds the clinics that are both asked for and visible to the user. `as_of` selects the feed as it was at that
+    holds the requested clinics that the user may see. `as_of` selects the feed as it was at that
     moment.
     """
 
@@ -77,7 +77,7 @@ def _conditions(feed_filter: FeedFilter, day: str, amount: str) -> str:
 
 
 def parameters(feed_filter: FeedFilter) -> dict[str, Any]:
-    """Return the parameters of the conditions."""
+    """Return the values of the parameters in the conditions."""
     given = parameters_of(feed_filter)
     key = feed_filter.payment or feed_filter.find
     if key is not None:

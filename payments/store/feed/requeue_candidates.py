@@ -20,7 +20,7 @@ class RequeueCandidate(NamedTuple):
 
 
 class RequeueGroup(NamedTuple):
-    """Lines to which eligibility gives the same answer, with their common properties and their total in dollars.
+    """Lines with the same eligibility, with their common properties and their total in dollars.
 
     `month` is the first day of the month of their transaction dates, None if only a deletion of the line was received.
     `is_closed` says whether that month is closed.

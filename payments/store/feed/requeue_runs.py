@@ -106,7 +106,7 @@ def update(tx: Transaction, run: RequeueRun) -> None:
 def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
     """Return the given criteria as the column stores them. A requeue always selects from the feed as it is now.
 
-    What is not given is left out, so that a process of another release reads it: it may not know every criterion.
+    Criteria that are not given are omitted, so that a process of another release, which may not know them, can read it.
     """
     return {name: value for name, value in asdict(feed_filter).items() if name != "as_of" and value is not None}
 

@@ -43,10 +43,10 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
 
 
 def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container[ChargeKey], now: datetime) -> None:
-    """Insert the charges that are `new`, and update the others, which this transaction has locked.
+    """Insert the charges whose keys are in `new`, and update the other charges, which this transaction has locked.
 
-    Nothing is applied to a new charge yet. The next distribution determines `patient_paid` of the others, unless they
-    state it. Raises ConcurrentWriteError if another worker has created one of the new charges meanwhile. Locks: the
+    Nothing is applied to a new charge yet. The next distribution determines `patient_paid` of updated charges that do
+    not state it. Raises ConcurrentWriteError if another worker has created one of the new charges meanwhile. Locks: the
     new charges, in the order of their keys.
     """
     rows = [_row(event) | {"changed_at": now} for _, event in sorted(saved.items())]
@@ -68,7 +68,7 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
 
 
 def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: datetime) -> None:
-    """Store `patient_paid`, in dollars, of charges that do not state it. A charge saved again meanwhile is left out.
+    """Store `patient_paid`, in dollars, of charges that do not state it. Skips charges that were saved again.
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """

@@ -111,13 +111,13 @@ def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezo
 
 
 def knows_timezone(tx: Transaction, name: str) -> bool:
-    """Return whether PostgreSQL knows a time zone; its database of time zones may be another than this system's."""
+    """Return whether PostgreSQL knows a time zone. Its time zone database may differ from that of this system."""
     found = tx.execute(text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :name)"), {"name": name})
     return bool(found.scalar_one())
 
 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None) -> list[CompanyRow]:
-    """Return the companies whose time zone was never chosen, of all or of these, sorted by id."""
+    """Return the companies (all, or `company_ids`) whose time zone was never chosen, sorted by id."""
     found = tx.execute(
         text(
             f"SELECT {_COMPANY} FROM companies WHERE NOT timezone_chosen "

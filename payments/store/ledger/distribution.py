@@ -91,7 +91,7 @@ def add_allocations(
     accounts: Mapping[PatientKey, Account],
     now: datetime,
 ) -> None:
-    """Insert the allocations of these accounts as allocations, in their order."""
+    """Insert allocations of these accounts, in their order."""
     rows = [
         {
             "line_ref": allocation.line_ref,

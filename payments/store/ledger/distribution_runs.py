@@ -1,4 +1,4 @@
-"""The nightly distribution: how far each company's run is. Stored in PostgreSQL, so a lost message loses no run."""
+"""The progress of each company's nightly distribution. It is stored in PostgreSQL, so a lost message loses no run."""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple

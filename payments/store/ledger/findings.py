@@ -82,7 +82,7 @@ def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
 def add(tx: Transaction, examinations: Sequence[Examination], now: datetime) -> list[int]:
     """Open findings for lines that this transaction has locked.
 
-    Return the row ids of the lines that did not have the same finding already.
+    Return the row ids of the lines that got a new finding; a line that already has the same finding gets none.
     """
     if not examinations:
         return []

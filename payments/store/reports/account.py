@@ -155,9 +155,9 @@ def applied_to(
 
 
 def _charges_of(table: str, as_of: datetime | None) -> str:
-    """Return the join of a table with the charges that it names.
+    """Return the SQL that joins a table with its charges.
 
-    The charges of now are found one by one through their key, whatever the statistics of the tables are. Their earlier
+    Current charges are found through the index of their key, regardless of the tables' statistics. Their earlier
     versions have no such index, so they are joined as a set.
     """
     if as_of is not None:

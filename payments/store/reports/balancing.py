@@ -1,7 +1,7 @@
 """Payment Balancing (rule D9): the EMR's amounts and the ledger's entries, line by line.
 
-One statement reads both sides, so they are of one moment. The database counts and sums the lines on which both sides
-agree; only the other lines are returned one by one.
+One statement reads both sides, so both are from the same moment. The database counts and sums the lines on which both
+sides agree; only the other lines are returned one by one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -168,7 +168,7 @@ def load_emr_log(tx: Transaction, log: Iterable[PaymentLogRow]) -> None:
 def compare(
     tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool
 ) -> Iterator[LineComparison | BalancedLine]:
-    """Yield a comparison of each line on which the sides may differ, and one sum a clinic of the lines that agree.
+    """Yield a comparison of each line on which the sides may differ, and one sum per clinic of the lines that agree.
 
     `with_log` takes the EMR's side from the log that `load_emr_log` has copied, in place of the feed.
     """

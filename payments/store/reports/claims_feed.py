@@ -1,7 +1,7 @@
-"""The Claims Feed: one row a line, with its newest version.
+"""The Claims Feed: one row per line, with its newest version.
 
-The rule that decides which dead letters count has two forms: by index for rows that are read in their order, and as a
-set for sums and for the feed as of a moment (see `payments.store.feed.current`).
+The rule that decides which dead letters are current (`payments.store.feed.current`) is applied row by row through an
+index for pages, and to all dead letters at once for sums and for the feed as of an earlier moment.
 """
 
 import heapq
@@ -144,7 +144,7 @@ def clinics_of_dead_letters(tx: Transaction, ids: Sequence[int]) -> dict[int, st
 
 
 def _whole(feed_filter: FeedFilter, fields: str) -> str:
-    """Return the query of all rows: the database decides once for all dead letters which of them count."""
+    """Return the query of all rows. It determines the current dead letters once, as a set."""
     return (
         f"WITH {current_dead_letters()} SELECT {fields} FROM ("
         f"{_whole_lines(feed_filter)} UNION ALL {_whole_dead_letters(feed_filter)}) AS feed"
@@ -186,7 +186,7 @@ def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str
 
 
 def _after_cursor(after: FeedCursor | None, moment: str, source: int) -> str:
-    """Return the condition that a row of one source comes after the cursor, in the form that its index serves."""
+    """Return the condition that a row of one source comes after the cursor, in a form that can use an index."""
     if after is None:
         return ""
     if source == after.source:

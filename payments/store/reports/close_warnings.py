@@ -23,7 +23,7 @@ class CloseWarning:
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    """Return the month's payments that are pending, Not Sent after their last try, failed, or an open exception.
+    """Return the month's payments that are pending, failed, Not Sent after the last attempt, or open exceptions.
 
     A payment belongs to the month of its transaction date, and to each month in which it is posted.
     """

@@ -122,7 +122,7 @@ class Day(NamedTuple):
 def hourly_flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> list[HourlyFlow]:
     """Return the payment counts of each hour of a day, of all clinics or of these.
 
-    An hour that the clocks repeat is counted once, and one that they skip is 0.
+    If the clocks change, the repeated hour is one hour, and the skipped hour has no payments.
     """
     parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end, "clinics": _as_array(clinics)}
     flow = {hour: HourlyFlow(hour, 0, 0, 0, 0) for hour in range(24)}
@@ -188,7 +188,7 @@ def open_exceptions(tx: Transaction) -> list[OpenExceptions]:
 
 
 def chunk_stats(tx: Transaction, since: datetime) -> ChunkStats:
-    """Return the statistics of the import chunks since then: history rows of one moment and worker are one chunk."""
+    """Return the statistics of the import chunks since then. A chunk is the history rows of one moment and worker."""
     found = tx.execute(
         text(
             "SELECT count(*) AS count, coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY took), 0) AS median_ms, "

@@ -130,7 +130,7 @@ def _row(row: RowMapping) -> ExceptionRow:
 
 
 def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | None]:
-    """Return a proposed entry, with its patient if that is another than the payment's: the one it was posted for."""
+    """Return a proposed entry. It has a `patient` only if that differs from the payment's current patient."""
     other = {"patient": entry["patient_id"]} if entry["patient_id"] != patient_id else {}
     return {name: entry[name] for name in _PROPOSED} | other
 

@@ -1,4 +1,4 @@
-"""The Patient Payment Log: one row an entry of the ledger, and its sums."""
+"""The Patient Payment Log: one row per ledger entry, and sums by a column."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -124,7 +124,7 @@ def stream(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
 
 
 def stream_applied(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
-    """Yield the same rows, each with what of its line is applied to charges of its patient."""
+    """Yield the same rows, each with the amounts of its line that are applied to charges of its patient."""
     for entries in _batches(tx, log_filter):
         applied = applied_to(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
         for entry, row in zip(entries, _rows(tx, log_filter, entries), strict=True):
@@ -171,7 +171,7 @@ def _batches(tx: Transaction, log_filter: LogFilter) -> Iterator[Sequence[Row[An
 
 
 def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -> Iterator[LogRow]:
-    """Yield the rows of these entries, with what only their lines tell. One query reads the lines of all of them."""
+    """Yield the rows of these entries, completed from their lines. One query reads all of these lines."""
     line_refs = [*{entry.line_ref for entry in entries} - {None}]
     found = _execute(tx, log_filter, _DETAILS_OF_LINES, {"line_refs": line_refs}) if line_refs else ()
     details = {entry_id: of_line for entry_id, *of_line in found}
