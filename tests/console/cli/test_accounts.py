@@ -143,29 +143,6 @@ def test_account_adds_up_after_distribution(terminal: Terminal, owing: dict[str,
     assert sum(Decimal(each["amount"]) for each in applied) == 25
 
 
-def test_refund_above_its_payment_and_credit_of_a_charge_are_shown(
-    terminal: Terminal, owing: dict[str, str], import_and_distribute: ImportEvents
-) -> None:
-    key = f"{owing['clinic_id']}/visit/1"
-    import_and_distribute(
-        saved_charge("april", "-3.00", version=2, date_of_service="2020-04-08", **owing),
-        saved_payment(payment_id="back", refund_of=key, **paid("-40.00", "2020-05-04"), **owing),
-    )
-
-    row = account(terminal, owing)
-    table = terminal.run("report", "account", owing["patient_id"]).out
-
-    assert (row["balance"], row["credit"], row["unassigned"]) == ("90.00", "3.00", "85.00")
-    expected = {
-        "refund_of": key,
-        "amount": "-40.00",
-        "uncovered": "15.00",
-        "problem": "More was refunded than was paid.",
-    }
-    assert row["refunds_to_check"] == [{"payment": f"{owing['clinic_id']}/back/1"} | expected]
-    assert "Refunds to check" in table
-
-
 def test_unknown_patient_is_refused(terminal: Terminal) -> None:
     result = terminal.run("report", "account", "nobody-at-all", "--format", "json")
 
