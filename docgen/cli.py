@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from console.cli.main import command
+from console.cli.parameters import list_choices
 from docgen.markdown import code, heading, table
 
 _INTRODUCTION = """
@@ -49,6 +50,7 @@ def _summary(each: Any) -> str:
 
 
 def _section(path: str, each: Any) -> str:
+    list_choices(each)
     context = typer.Context(each, info_name=path)
     usage = " ".join([path, *each.collect_usage_pieces(context)])
     parameters = [_parameter(each, context) for each in each.params if not _BUILT_IN & set(each.opts)]

@@ -83,6 +83,7 @@ RawOption = Annotated[
     bool,
     typer.Option(
         "--raw",
+        metavar="",
         help="With --format csv: leave text as it is, for programs. Otherwise an apostrophe precedes text that a "
         "spreadsheet would run as a formula.",
     ),

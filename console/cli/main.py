@@ -28,6 +28,7 @@ from console.cli import (
     stack,
     users,
 )
+from console.cli.parameters import list_choices
 from console.cli.repeated_options import refuse_repeated_options
 from console.cli.terminal import print_error, print_line, use_utf8
 
@@ -137,6 +138,8 @@ def run(arguments: Sequence[str]) -> int:
     use_utf8()
     options = _GlobalOptions()
     try:
+        if "--help" in arguments:
+            list_choices(_named(arguments))
         status = command()(list(arguments), prog_name="payments", standalone_mode=False, obj=options)
         sys.stdout.flush()
     except typer.TyperException as error:
@@ -161,6 +164,14 @@ def command() -> Callable[..., object]:
     built = typer.main.get_command(app)
     refuse_repeated_options(built)
     return built
+
+
+def _named(arguments: Sequence[str]) -> object:
+    """Return the command that the first arguments name."""
+    found: object = command()
+    for word in arguments:
+        found = getattr(found, "commands", {}).get(word, found)
+    return found
 
 
 def _help_hint(error: typer.TyperException) -> str:

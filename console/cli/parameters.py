@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -94,5 +95,31 @@ def _parser(parameter: Parameter) -> Callable[[str], Any]:
         case ParameterKind.AMOUNT:
             return amount
         case _:
-            noun = parameter.label.lower()
-            return lambda text: parse_choice(parameter.choices(), text, noun)
+            return _ChoiceParser(parameter)
+
+
+class _ChoiceParser:
+    """Parses a choice of a parameter. Its choices are loaded when they are needed."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self._parameter = parameter
+
+    def __call__(self, text: str) -> StrEnum:
+        return parse_choice(self._parameter.choices(), text, self._parameter.label.lower())
+
+    @property
+    def help(self) -> str:
+        """The help of the parameter with all choices."""
+        return f"{self._parameter.help} One of: {', '.join(self._parameter.choices())}."
+
+
+def list_choices(command: Any) -> None:
+    """Add the choices of its parameters to the help of a command.
+
+    They are not in the definition of the command, because loading them slows every other command.
+    """
+    for parameter in command.params:
+        described = getattr(parameter, "type_descriptor", None)
+        parser = getattr(getattr(described, "parameter_info", None), "parser", None)
+        if isinstance(parser, _ChoiceParser):
+            parameter.help = parser.help

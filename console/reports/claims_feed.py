@@ -40,13 +40,11 @@ class ClaimsFeedParameters:
     until: date | None = last_day()
     status: Status | None = parameter(
         "Status",
-        "`Not Sent`, `Validation Failed`, `Transmission Pending` or `Transmission Successful`.",
+        "This status only.",
         ParameterKind.CHOICE,
         choices=_statuses,
     )
-    reason: Reason | None = parameter(
-        "Reason", "The reason, such as `type_not_selected`.", ParameterKind.CHOICE, choices=_reasons
-    )
+    reason: Reason | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
     clinic: str | None = clinic()
     find: str | None = parameter(
         "Patient or payment", "A patient's id, or the key of a payment.", size=15, is_search=True

@@ -55,7 +55,7 @@ class ExceptionsParameters:
 
     reason: StrEnum | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
     case: ClosedCase | None = parameter(
-        "Case", "Change in a closed month: added, edited or deleted.", ParameterKind.CHOICE, choices=_cases
+        "Case", "This change in a closed month only.", ParameterKind.CHOICE, choices=_cases
     )
     clinic: str | None = clinic()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)

@@ -59,9 +59,7 @@ class PaymentLogParameters:
         "Charge type", "This charge type only.", ParameterKind.CHOICE, choices=_charge_types
     )
     method: Method | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_methods)
-    kind: EntryKind | None = parameter(
-        "Kind", "Entries of this kind only: import, adjustment or manual.", ParameterKind.CHOICE, choices=_kinds
-    )
+    kind: EntryKind | None = parameter("Kind", "Entries of this kind only.", ParameterKind.CHOICE, choices=_kinds)
     user: str | None = parameter("User", "Entries of this user only, as the log prints it.")
     as_of: datetime | None = as_of()
     group_by: GroupBy | None = parameter(

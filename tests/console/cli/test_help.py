@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from console.cli import main
-from console.reports.payment_log import GROUPS
+from console.reports.claims_feed import ClaimsFeedParameters
+from console.reports.exceptions import ExceptionsParameters
+from console.reports.parameters import parameters_of
+from console.reports.payment_log import GROUPS, PaymentLogParameters
 from payments.journeys.reporting import GroupBy
 from tests.console.conftest import Terminal
 
@@ -47,6 +50,28 @@ def test_help_has_a_description_and_an_example(command: tuple[str, ...], unconfi
 
 def test_help_lists_the_groups_of_the_log() -> None:
     assert GROUPS.split("|") == list(GroupBy)
+
+
+@pytest.mark.parametrize(
+    ("report", "parameters"),
+    [
+        ("claims-feed", ClaimsFeedParameters),
+        ("payment-log", PaymentLogParameters),
+        ("exceptions", ExceptionsParameters),
+    ],
+)
+def test_help_lists_the_choices_of_each_filter_and_others_are_refused(
+    report: str, parameters: type, unconfigured_terminal: Terminal
+) -> None:
+    shown = "".join(unconfigured_terminal.run("report", report, "--help").out.split()).replace("\u2502", "")
+    choices = {each.option: list(each.choices()) for each in parameters_of(parameters).values() if list(each.choices())}
+
+    assert choices
+    for option, values in choices.items():
+        assert "".join(f"Oneof:{', '.join(values)}.".split()) in shown, option
+        refused = unconfigured_terminal.run("report", report, option, "nonsense")
+        assert (refused.status, refused.out) == (2, "")
+        assert f"choose from: {', '.join(values)}" in refused.err
 
 
 @pytest.mark.acceptance

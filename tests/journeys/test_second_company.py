@@ -1,0 +1,94 @@
+"""A second company with the same patient and payment ids appears in no report of the first, and adds to no total."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from payments.journeys import balancing, closing, distributing, reporting
+from payments.journeys.balancing import BalanceFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
+from payments.store.db.connection import Transaction
+from tests.builders.two_companies import add_company, add_second_company
+
+CLINICS = ("clinic",)
+Amounts = list[Decimal]
+
+
+def log(tx: Transaction, **more: Any) -> Amounts:
+    return [row.amount for row in reporting.payment_log(tx, LogFilter(**more))]
+
+
+def account(tx: Transaction) -> Any:
+    return next(row for row in distributing.show_account(tx, "patient") if row.company == "company")
+
+
+REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
+    "feed of the clinic": (
+        lambda tx: [row.amount or Decimal(0) for row in reporting.claims_feed(tx, FeedFilter(clinics=CLINICS))],
+        ["25.00", "30.00"],
+    ),
+    "feed, a page": (
+        lambda tx: [
+            each.row.amount or Decimal(0)
+            for each in reporting.claims_feed_page(tx, FeedFilter(clinics=CLINICS), None, 50).rows
+        ],
+        ["30.00", "25.00"],
+    ),
+    "feed, summed": (
+        lambda tx: [each.total for each in reporting.claims_feed_sums(tx, FeedFilter(clinics=CLINICS))],
+        ["55.00"],
+    ),
+    "log of the clinic": (lambda tx: log(tx, clinics=CLINICS), ["25.00"]),
+    "log of the company": (lambda tx: log(tx, company_id="company"), ["25.00"]),
+    "log of the patient in the company": (lambda tx: log(tx, patient_id="patient", company_id="company"), ["25.00"]),
+    "unassigned": (
+        lambda tx: [row.unassigned for row in reporting.payment_log(tx, LogFilter(company_id="company"))],
+        ["15.00"],
+    ),
+    "log, expanded": (
+        lambda tx: [
+            applied.amount
+            for _, each in reporting.expanded_payment_log(tx, LogFilter(company_id="company"))
+            for applied in each
+        ],
+        ["10.00"],
+    ),
+    "log by method": (
+        lambda tx: [each.total for each in reporting.payment_log_sums(tx, LogFilter(clinics=CLINICS), GroupBy.METHOD)],
+        ["25.00"],
+    ),
+    "exceptions of the clinic": (
+        lambda tx: [row.difference for row in reporting.exceptions(tx, ExceptionFilter(clinics=CLINICS))],
+        ["30.00"],
+    ),
+    "account": (lambda tx: [account(tx).payments_total, account(tx).unassigned], ["25.00", "15.00"]),
+    "allocations": (
+        lambda tx: [row.amount for row in distributing.show_allocations(tx, account(tx))],
+        ["10.00"],
+    ),
+    "balance of the clinic": (
+        lambda tx: [
+            (found := balancing.balance(tx, BalanceFilter(clinic_id="clinic"))).emr_total,
+            found.billing_total,
+            found.unexplained,
+        ],
+        ["55.00", "25.00", "0.00"],
+    ),
+    "months": (
+        lambda tx: [row.payments_total for row in closing.list_months(tx, "company")],
+        ["25.00"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_report_of_a_company_counts_nothing_of_another_one(tx: Transaction, name: str) -> None:
+    read, wanted = REPORTS[name]
+    add_company(tx)
+    alone = read(tx)
+    add_second_company(tx)
+
+    assert [str(amount) for amount in alone] == wanted
+    assert read(tx) == alone
