@@ -1,1 +1,1 @@
-"""The Celery messages, and the tasks that handle them. Each task is a short entry into a journey."""
+"""The Celery messages, and the tasks that handle them. Each task is short and calls a function of `payments`."""

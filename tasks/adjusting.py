@@ -18,7 +18,7 @@ POLICY = "company policy: auto"
 
 @app.task(name="billing.apply_adjustments")
 def apply_adjustments(**_future: object) -> str:
-    """Accept each exception that its company's policy accepts, in its own transaction."""
+    """Accept each open exception whose company has the policy `auto`, each in its own transaction."""
     resources, now = get_resources(), datetime.now(UTC)
     clear_enqueued(resources.broker, wire_names.APPLY_ADJUSTMENTS)
     with transaction(resources.database) as tx:
@@ -28,7 +28,7 @@ def apply_adjustments(**_future: object) -> str:
 
 
 def _accept(database: Database, finding_id: int, now: datetime) -> bool:
-    """Accept one exception. If it has changed meanwhile or is locked, return False; the next run tries again."""
+    """Accept one exception. Return False if the exception has changed or is locked; the next run tries again."""
     try:
         with transaction(database) as tx:
             adjusting.accept(tx, finding_id, None, now, POLICY)

@@ -1,4 +1,4 @@
-"""The Celery application, and the base class of every task. Importing it configures nothing."""
+"""The Celery application, and the base class of every task. Importing this module configures nothing."""
 
 import os
 from collections.abc import Mapping
@@ -29,16 +29,16 @@ _SETTING = "CELERY_BROKER_URL"
 
 
 class TaskFailedError(Exception):
-    """What Celery and Flower learn of a failed task: the class of the error, because its message may quote values."""
+    """The error that Celery and Flower show for a failed task. It names only the class: a message may quote values."""
 
 
 class GuardedTask(Task):
-    """A task that fails with nothing but TaskFailedError.
+    """Base class of every task. The only error that it raises is TaskFailedError.
 
-    Any error in the body is logged and becomes a TaskFailedError, so the task is a FAILURE in Celery's events and in
-    Flower, and its message is acknowledged. Celery would lose some errors, retry others without end, and let a
-    MemoryError end the whole worker. The work itself is safe: it is in the stream and in PostgreSQL, where periodic
-    sweeps find it again.
+    Any error in the body is logged and becomes a TaskFailedError. So the task has the state FAILURE in Celery's events
+    and in Flower, and its message is acknowledged. Otherwise Celery would lose some errors, retry others endlessly, and
+    end the whole worker after a MemoryError. No work is lost: the payments are in the stream or in PostgreSQL, where
+    periodic sweeps find them again.
     """
 
     # Celery logs these in one line, because the traceback is in the log already.
@@ -65,19 +65,19 @@ class GuardedTask(Task):
 class ConfiguredCelery(Celery):
     """A Celery application whose broker is the configured one.
 
-    Celery itself prefers the environment's CELERY_BROKER_URL, in the form in which it was typed.
+    Celery's own class would use the variable CELERY_BROKER_URL instead, which is not normalized.
     """
 
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
-        """Return a connection for a consumer."""
+        """Return a connection to the configured broker for a consumer."""
         return super().connection_for_read(url or self.conf["broker_url"], **options)
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
-        """Return a connection for a producer."""
+        """Return a connection to the configured broker for a producer."""
         return super().connection_for_write(url or self.conf["broker_url"], **options)
 
     def connection(self, hostname: str | None = None, *arguments: Any, **options: Any) -> Any:
-        """Return a connection. Flower uses this one."""
+        """Return a connection to the configured broker. Flower uses this method."""
         return super().connection(hostname or self.conf["broker_url"], *arguments, **options)
 
 
@@ -89,8 +89,8 @@ app = ConfiguredCelery(
 def make_app(celery_settings: Mapping[str, object]) -> Celery:
     """Configure the application for this process, import every task module and return the application.
 
-    It removes Celery's own variables from the environment, which would change the configuration. A process that sends
-    messages with it calls `close_app` at the end.
+    Celery's own variables are removed from the environment, because they would change the configuration. A process that
+    sends messages with the application calls `close_app` before it ends.
     """
     _remove_variables_of_celery()
     # Connections that an earlier configuration opened would keep using that configuration's broker.

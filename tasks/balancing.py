@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 @app.task(name="billing.balance", soft_time_limit=3600, time_limit=3660)
 def balance(**_future: object) -> str:
-    """Balance the last full week, Monday to Sunday, clinic by clinic, once a night."""
+    """Balance each clinic's last full week, Monday to Sunday, once per night."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.BALANCE)
     return balance_week(resources.database, datetime.now(UTC))
@@ -37,7 +37,7 @@ def balance_week(database: Database, now: datetime) -> str:
 
 
 def _summarize(unexplained: dict[str | None, Balance]) -> str:
-    """Return the total amount and the number of lines, because amounts of opposite sign may add up to zero."""
+    """Return the unexplained total and the number of lines. The number matters if amounts add up to zero."""
     lines = sum(each.unexplained_count for each in unexplained.values())
     amount = total(each.unexplained for each in unexplained.values()) if unexplained else ZERO
     return f"{amount} in {lines:,} line{'' if lines == 1 else 's'}" if lines else str(amount)

@@ -30,7 +30,7 @@ def close_months(**_future: object) -> str:
 def close(database: Database, company_id: str, month: Month, now: datetime, who: str | None) -> Snapshot:
     """Close a month now, in two transactions, and return its totals.
 
-    `who` closes it; None is the schedule. Raises ClosingError if the month may not be closed.
+    `who` is the user who closes the month; None is the schedule. Raises ClosingError if the month may not be closed.
     """
     with transaction(database) as tx:
         closing.begin_close(tx, company_id, month, now, who)

@@ -14,7 +14,7 @@ LIMIT = 500
 
 @app.task(name="billing.detect_exceptions")
 def detect_exceptions(**_future: object) -> str:
-    """Examine the lines whose exception may have changed, in batches, until a batch examines none."""
+    """Examine all lines whose exception may have changed, in batches."""
     resources, stats = get_resources(), detecting.DetectionStats()
     clear_enqueued(resources.broker, wire_names.DETECT_EXCEPTIONS)
     examined = -1

@@ -20,7 +20,7 @@ TIME_SLICE_SECONDS = 30
 
 @app.task(name="billing.apply_at_once")
 def apply_immediately(**_future: object) -> str:
-    """Apply Payments on Account, and unapply what a payment or a charge no longer has."""
+    """Apply Payments on Account. Unapply the excess of payments and charges whose amount was lowered."""
     resources, now, moved = get_resources(), datetime.now(UTC), 0
     clear_enqueued(resources.broker, wire_names.APPLY_IMMEDIATELY)
     batch = DistributionResult(FIRST, [])
@@ -33,7 +33,7 @@ def apply_immediately(**_future: object) -> str:
 
 @app.task(name="billing.distribute_payments")
 def distribute_payments(**_future: object) -> str:
-    """Distribute the companies whose nightly run is due for a time slice. Another message continues with the rest."""
+    """Distribute the companies whose nightly run is due. If work remains after a time slice, send a message."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.DISTRIBUTE_PAYMENTS)
     batches = list(_distribute_time_slice(resources.database))
@@ -46,9 +46,9 @@ def distribute_payments(**_future: object) -> str:
 def distribute_all(
     database: Database, as_of: date | None, now: datetime, *, after: PatientKey = FIRST, dry_run: bool = False
 ) -> Iterator[DistributionResult]:
-    """Distribute all accounts after the account `after`, and yield the result of each batch.
+    """Distribute the payments of all accounts that follow the account `after`, and yield the result of each batch.
 
-    Each batch is a transaction, which a dry run rolls back. `as_of` defaults to each company's own today.
+    Each batch is a transaction, which a dry run rolls back. `as_of` defaults to each company's current day.
     """
     batch = DistributionResult(after, [])
     while batch.last is not None:
@@ -60,7 +60,7 @@ def distribute_all(
 
 
 def _distribute_time_slice(database: Database) -> Iterator[DistributionResult]:
-    """Distribute batch by batch until no company's run is due, or until the time slice is over."""
+    """Distribute payments in batches until no company's run is due, or until the time slice is over."""
     ends_at, is_over = time.monotonic() + TIME_SLICE_SECONDS, False
     while not is_over:
         with transaction(database) as tx:

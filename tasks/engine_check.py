@@ -1,4 +1,4 @@
-"""Check that the engines accept their URLs when a process starts, and find settings that may lose payments."""
+"""Check at process start that PostgreSQL and Redis accept their URLs, and find settings that may lose payments."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS = 5
 def require_database(settings: Settings, database_url: str) -> None:
     """Raise SettingsError if PostgreSQL refuses the URL, and UnreachableEngineError if it does not answer.
 
-    It is refused because of its credentials, the database's name or encoding, or missing rights on the tables.
+    PostgreSQL refuses a URL because of its credentials, the database's name or encoding, or missing table privileges.
     """
     with database_errors_named(settings, database_url):
         check_database(database_url, application_name="payments start")
@@ -33,7 +33,7 @@ def require_database(settings: Settings, database_url: str) -> None:
 
 @contextmanager
 def database_errors_named(settings: Settings, database_url: str) -> Iterator[None]:
-    """Raise SettingsError for what PostgreSQL refuses in the block, and UnreachableEngineError for its outage."""
+    """Raise SettingsError if PostgreSQL refuses a call of the block, UnreachableEngineError if it does not answer."""
     place = f"{database_setting(settings)}: {describe_database(database_url)}"
     try:
         with connection_errors_explained():
@@ -52,7 +52,7 @@ def require_feed(settings: Settings, redis_url: str) -> None:
 def require_broker(settings: Settings, broker_url: str) -> None:
     """Raise SettingsError if Redis refuses the broker's URL, and UnreachableEngineError if it does not answer.
 
-    A broker whose URL is derived has the name of the setting that it is derived from.
+    If the broker's URL is derived from REDIS_URL, the error names REDIS_URL.
     """
     if settings.celery_broker_url is not None:
         place = f"CELERY_BROKER_URL: {describe_redis(broker_url)}"
@@ -66,10 +66,10 @@ def require_broker(settings: Settings, broker_url: str) -> None:
 
 
 def require_engines(settings: Settings, engines: Engines, *, database: bool = True, feed: bool = True) -> None:
-    """Raise SettingsError if one of the engines refuses its URL. Nothing happens if one does not answer.
+    """Raise SettingsError if PostgreSQL or Redis refuses its URL. A server that does not answer is not an error.
 
-    For services, which start without their engines and wait for them. `database` and `feed` say whether the service
-    uses them; each uses the broker.
+    Services call this function, because they start while a server is down and wait for it. `database` and `feed` say
+    whether the service uses PostgreSQL and the feed. Every service uses the broker.
     """
     for check in _checks(settings, engines, database=database, feed=feed):
         try:
@@ -79,17 +79,17 @@ def require_engines(settings: Settings, engines: Engines, *, database: bool = Tr
 
 
 def database_setting(settings: Settings) -> str:
-    """Return the name of the setting that names PostgreSQL, or of the stack that runs it."""
+    """Return how errors name PostgreSQL's address: `DATABASE_URL`, or the stack that runs the server."""
     return "DATABASE_URL" if settings.database_url is not None else "PostgreSQL of `payments up`"
 
 
 def feed_setting(settings: Settings) -> str:
-    """Return the name of the setting that names Redis, or of the stack that runs it."""
+    """Return how errors name the feed's address: `REDIS_URL`, or the stack that runs the server."""
     return "REDIS_URL" if settings.redis_url is not None else "Redis of `payments up`"
 
 
 def durability_warnings(engines: Engines) -> list[str]:
-    """Return a sentence for each way in which the engines may lose payments. What cannot be read is left out."""
+    """Return a sentence for each server setting that may lose payments. Unreadable settings are omitted."""
     servers = {describe_redis(url).rpartition("/")[0]: url for url in (engines.redis_url, engines.broker_url)}
     found = list(_database_warnings(engines.database_url))
     for server, url in servers.items():
@@ -145,7 +145,7 @@ def _redis_warnings(client: redis.Redis) -> Iterator[str]:
 
 
 def _snapshots(client: redis.Redis) -> str | None:
-    """Return when the server saves snapshots, empty for never, or None if it does not tell. Few managed ones do."""
+    """Return Redis's option `save`: an empty text for no snapshots, None if Redis refuses the command CONFIG."""
     try:
         return client.config_get("save").get("save")
     except redis.ResponseError:

@@ -1,8 +1,8 @@
 """Enqueue tasks by their wire name.
 
-No module has to import a task in order to send it. `send` is for messages that must arrive. `enqueue_once` is best
-effort: it sends nothing while a message for the task is already waiting, and periodic sweeps are the fallback. Call it
-after the commit of the work that the task is to find; a waiting task looks only when it starts.
+So no module has to import a task in order to send it. `send` is for messages that must arrive. `enqueue_once` is best
+effort: it sends nothing while a message for the task is already waiting, and periodic sweeps are the fallback. Call
+`enqueue_once` after the commit, because the task reads only committed work.
 """
 
 import threading
@@ -48,8 +48,8 @@ def enqueue_once(broker: redis.Redis, task_name: str, headers: Mapping[str, obje
 def enqueue_recurring(broker: redis.Redis, task_name: str) -> None:
     """Enqueue a recurring task unless one is already waiting or its queue is long. Errors are logged and not raised.
 
-    A message that waits longer than WAITING_SECONDS_MAX counts as lost, so without the limit of the queue messages
-    would pile up while no worker runs.
+    A message that waits longer than WAITING_SECONDS_MAX counts as lost, and the next message is sent. The limit on the
+    queue's length keeps such messages from piling up while no worker runs.
     """
     queue = app.amqp.router.route({}, task_name)["queue"].name
     try:
@@ -77,10 +77,10 @@ def _marker_key(task_name: str) -> str:
 
 
 def enqueue_retry_due(settings: Settings, engines: Engines) -> bool:
-    """Ask the importer to retry what is due. Return False if the broker did not accept the message.
+    """Ask the importer to retry due lines and dead letters. Return False if the broker did not accept the message.
 
-    For processes that run no tasks: it configures the Celery application to fail fast. The threads of a process take
-    turns, because they share that application.
+    Processes that run no tasks call this function: it configures the Celery application to fail fast. A lock admits one
+    thread at a time, because the threads share the application.
     """
     with _application:
         make_app(fail_fast(celery_settings(engines, settings)))

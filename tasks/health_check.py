@@ -1,4 +1,4 @@
-"""Check that each engine answers, and that each worker takes messages and replies."""
+"""Check that PostgreSQL and Redis answer, and that each worker takes messages and replies."""
 
 import time
 import urllib.request
@@ -39,10 +39,10 @@ class ComponentStatus(NamedTuple):
 
 
 def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[ComponentStatus]:
-    """Check every component. Flower and the console are included if `payments up` runs in this home.
+    """Check every component. Flower and the console are included if `payments up` runs in this PAYMENTS_HOME.
 
-    `timeout_seconds` limits how long the workers together may take to reply. Without Redis, the intake and the workers
-    are left out of the list.
+    `timeout_seconds` limits how long the workers together may take to reply. If Redis does not answer, the result omits
+    the intake and the workers.
     """
     statuses = [_check_postgres(engines)]
     with closing(connect_redis(engines.redis_url)) as feed:
@@ -90,7 +90,7 @@ def _check_intake(feed: redis.Redis) -> ComponentStatus:
 def _check_scheduler(feed: redis.Redis) -> ComponentStatus:
     """Check that the scheduler runs, and that each recurring task that it sends succeeds.
 
-    A scheduler that has just been started gets a moment to send its first heartbeat.
+    The check waits a moment for the first heartbeat of a scheduler that has just been started.
     """
     waited_seconds = 0
     while not (is_alive := has_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY)) and waited_seconds < SCHEDULER_START_SECONDS:
@@ -121,7 +121,7 @@ def _check_workers(
 def _send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds: int) -> str | None:
     """Send a ping and return the list on which its reply arrives, or None if the broker does not accept it.
 
-    Nothing is sent to a long queue: nobody takes from it, and pings would pile up.
+    Nothing is sent to a long queue, because no worker consumes it and pings would pile up.
     """
     reply_to = f"payments:canary:{uuid.uuid4()}"
     valid_while = f"{reply_to}:valid"
@@ -136,7 +136,7 @@ def _send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds
 
 
 def _collect_replies(feed: redis.Redis, awaited: set[str], timeout_seconds: int) -> dict[str, str]:
-    """Return the replying worker of each list. All lists are awaited together, so two dead workers cost one timeout."""
+    """Return the replying worker of each reply list. One timeout applies to all lists together."""
     replies: dict[str, str] = {}
     silent_seconds = 0
     while awaited and silent_seconds < timeout_seconds:

@@ -1,4 +1,4 @@
-"""The importer's tasks: import entries of the feed, dead-letter them, and retry what is due."""
+"""The importer's tasks: import entries of the feed, dead-letter entries, and retry due lines and dead letters."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +21,7 @@ def import_events(
     trace: str | None = None,
     **_future: object,
 ) -> str:
-    """Import new entries of these streams for a time slice, or the given entries if `entry_ids` names some."""
+    """Import the entries `entry_ids`. Without ids, import new entries of these streams for a time slice."""
     resources = get_resources()
     if entry_ids:
         return _finish(resources, [import_attempt.import_entries(resources, entry_ids)])
@@ -37,7 +37,7 @@ def dead_letter(*, entry_ids: list[str], **_future: object) -> str:
 
 @app.task(name="payments.retry_due")
 def retry_due(**_future: object) -> str:
-    """Re-evaluate due lines and dead letters for a time slice. Another message continues with the rest."""
+    """Re-evaluate due lines and dead letters. If work remains, send another message."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_DUE)
     stats, has_more = retry_attempt.retry_due(resources, DUE_LIMIT)

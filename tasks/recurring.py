@@ -1,6 +1,6 @@
-"""When each recurring task last succeeded, for `payments health` and the metrics.
+"""The last success of each recurring task, for `payments health` and the metrics.
 
-Redis keeps it, as keys whose age Redis measures. So no two clocks are compared.
+Each success is a Redis key, and Redis measures the key's age. So the clocks of two machines are never compared.
 """
 
 from datetime import timedelta
@@ -16,23 +16,23 @@ _TASKS = {each.task for each in RECURRING}
 
 
 def key(task_name: str) -> str:
-    """Return the Redis key of a task."""
+    """Return the Redis key that records a task's last success."""
     return f"payments:succeeded:{task_name}"
 
 
 def record_success(feed: redis.Redis, task_name: str) -> None:
-    """Record that a task succeeded just now; nothing for a task that is not recurring. Raises RedisError."""
+    """Record that a task succeeded now. Tasks that are not recurring are ignored. Raises RedisError."""
     if task_name in _TASKS:
         feed.set(key(task_name), SUCCEEDED, ex=_KEPT_SECONDS)
 
 
 def expect(feed: redis.Redis, task_name: str) -> None:
-    """Measure the age of a task from now on if it never succeeded. Raises RedisError."""
+    """Start to measure the age of a task that never succeeded. Raises RedisError."""
     feed.set(key(task_name), EXPECTED, ex=_KEPT_SECONDS, nx=True)
 
 
 def ages(feed: redis.Redis) -> dict[Recurring, timedelta]:
-    """Return how long ago each task last succeeded; tasks that were never sent are left out. Raises RedisError."""
+    """Return how long ago each task last succeeded. Tasks that were never sent are omitted. Raises RedisError."""
     with feed.pipeline(transaction=False) as pipeline:
         for each in RECURRING:
             pipeline.ttl(key(each.task))
@@ -45,5 +45,5 @@ def ages(feed: redis.Redis) -> dict[Recurring, timedelta]:
 
 
 def late(feed: redis.Redis) -> dict[Recurring, timedelta]:
-    """Return the tasks that succeeded too long ago, with their ages. Raises RedisError."""
+    """Return the tasks whose last success is too old, with its age. Raises RedisError."""
     return {each: age for each, age in ages(feed).items() if age > each.late_after}

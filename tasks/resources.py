@@ -1,4 +1,4 @@
-"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. Each process opens them at the first use."""
+"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. A process opens them at the first use."""
 
 import gc
 import os
@@ -59,7 +59,7 @@ class Resources:
 
 
 def _patient_schedule(settings: Settings) -> BackoffSchedule:
-    """Return the delays of a payment whose patient is unknown. Together they are exactly `patient_wait_max`."""
+    """Return the retry delays of a payment whose patient is unknown. Their sum is exactly `patient_wait_max`."""
     rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
     return (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
 
@@ -73,7 +73,7 @@ _opened: dict[int, Resources] = {}
 
 
 def configure(settings: Settings, engines: Engines, worker: WorkerName, keyring: Keyring = NO_KEYS) -> None:
-    """Set what `get_resources` opens in this process and its children. Opens nothing."""
+    """Set the settings that `get_resources` uses in this process and its children. Opens no connection."""
     global _configuration  # noqa: PLW0603 (Celery has no other way to hand a task what its process was started with)
     _configuration = (settings, engines, worker, keyring)
 
@@ -112,13 +112,13 @@ def application_name(worker: WorkerName) -> str:
 
 
 def close() -> None:
-    """Export this process's remaining spans. Call it when the process ends."""
+    """Export this process's remaining spans. Call this function when the process ends."""
     if resources := _opened.get(os.getpid()):
         resources.tracing.close()
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """Return a client with RESP2, a socket timeout of 15 s and no retries, for `tasks.feed.stream` among others."""
+    """Return a Redis client with RESP2, a socket timeout of 15 s and no retries."""
     client = redis.Redis.from_url(
         url,
         protocol=2,
@@ -132,16 +132,16 @@ def connect_redis(url: str) -> redis.Redis:
 
 
 def _relax_garbage_collection() -> None:
-    """Exempt the loaded modules from garbage collection, and collect between chunks rather than many times in each.
+    """Exempt the loaded modules from garbage collection, and raise its thresholds so that it runs between chunks.
 
-    A chunk creates some ten thousand objects that live until it ends. With Python's default thresholds the collector
-    examines them repeatedly (`python -m bench.steps --collector python` shows the difference).
+    A chunk creates about ten thousand objects that live until the chunk ends. With Python's default thresholds the
+    collector examines these objects repeatedly (`python -m bench.steps --collector python` shows the difference).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 def _stopwatch() -> Callable[[], int]:
-    """Return a function that returns the milliseconds since now."""
+    """Start a stopwatch: return a function that returns the elapsed milliseconds."""
     started_ns = time.monotonic_ns()
     return lambda: (time.monotonic_ns() - started_ns) // 1_000_000

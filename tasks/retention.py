@@ -18,7 +18,7 @@ log = structlog.get_logger()
 def create_partitions(**_future: object) -> str:
     """Create the partitions of coming months in the tables that are partitioned by month.
 
-    A table that others keep locked is left for the next run.
+    If other transactions keep a table locked, the next run tries again.
     """
     resources, today = get_resources(), datetime.now(UTC).date()
     clear_enqueued(resources.broker, wire_names.CREATE_PARTITIONS)

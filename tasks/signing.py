@@ -8,9 +8,9 @@ ALL = "all"
 
 
 def read_keyring(settings: Settings) -> Keyring:
-    """Return the keyring that the signatures of events are checked with.
+    """Return the keyring with which the signatures of events are verified.
 
-    Raises SettingsError if the file of keys is invalid, or if signatures are required of a company without a key.
+    Raises SettingsError if the key file is invalid, or if a company that must sign its events has no key.
     """
     keys = read_keys(settings.signing_keys) if settings.signing_keys else {}
     required = frozenset(settings.signatures_required)

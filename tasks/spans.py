@@ -1,7 +1,7 @@
-"""OpenTelemetry spans: one for each payment, below its publisher's span, and one for each chunk.
+"""OpenTelemetry spans: one for each payment, as a child of its publisher's span, and one for each chunk.
 
-The stream entry holds the publisher's context beside the event, as a W3C `traceparent`. A payment's span ends after the
-ledger's commit. Spans contain identifiers, and no amounts or names.
+Besides the event, the stream entry holds the publisher's trace context as a W3C `traceparent`. A payment's span ends
+after the ledger's commit. Spans contain identifiers, and no amounts or names.
 """
 
 import time
@@ -97,5 +97,5 @@ def _set_outcome(span: Span, outcome: str | Exception) -> None:
 
 
 def _outcome_text(outcome: str | Exception) -> str:
-    """Return only the class of an error, because its message may quote values. The history has the details."""
+    """Return an outcome as text. For an error it is only the class, because the message may quote values."""
     return type(outcome).__name__ if isinstance(outcome, Exception) else outcome

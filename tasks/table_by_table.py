@@ -1,4 +1,4 @@
-"""Change or analyze tables one after the other, each in a transaction of its own."""
+"""Change or analyze tables one after the other, each in its own transaction."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from payments.store.db.connection import Database, Transaction, is_transient, tr
 
 
 class Changed(NamedTuple):
-    """The number of partitions created or dropped, and the tables that others kept locked."""
+    """The number of partitions created or dropped, and the tables that other transactions kept locked."""
 
     partitions: int
     blocked: Sequence[str]
 
 
 def change_tables(database: Database, change: Callable[[Transaction, str], int], passes: int = 1) -> Changed:
-    """Apply a change to each partitioned table. `passes` limits the attempts at a table that others keep locked."""
+    """Apply a change to each partitioned table. `passes` is the maximum number of attempts at a locked table."""
     partitions, blocked = 0, list(TABLES)
     for _ in range(passes):
         results = {table: _change(database, change, table) for table in blocked}
@@ -26,7 +26,7 @@ def change_tables(database: Database, change: Callable[[Transaction, str], int],
 
 
 def analyze_stale_tables(database: Database) -> list[str]:
-    """Analyze each table without statistics of most of its rows, and return their names."""
+    """Analyze each table whose statistics miss most of its rows, and return the names of these tables."""
     with transaction(database) as tx:
         tables = analyzing.stale_tables(tx)
     for table in tables:
@@ -36,7 +36,7 @@ def analyze_stale_tables(database: Database) -> list[str]:
 
 
 def _change(database: Database, change: Callable[[Transaction, str], int], table: str) -> int | None:
-    """Apply the change to a table, and return its result; None if others keep the table locked."""
+    """Apply the change to a table, and return its result; None if another transaction keeps the table locked."""
     try:
         with transaction(database) as tx:
             return change(tx, table)

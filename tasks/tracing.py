@@ -7,7 +7,7 @@ from payments.contract.stream_entry import StreamEntry
 
 
 class Tracing:
-    """Traces nothing: every call returns immediately."""
+    """The tracing interface and its no-op implementation: every call returns immediately."""
 
     def request_span(self) -> AbstractContextManager[str | None]:
         """Open a span for a request to import new entries. Yields the traceparent to send with the message."""
@@ -20,7 +20,7 @@ class Tracing:
     def record_attempt(self, entries: Sequence[StreamEntry], started_ns: int, outcome: str | Exception) -> None:
         """Record a span for each entry that carries a trace, from `started_ns` (Unix nanoseconds) until now.
 
-        Call it right after the commit or the error.
+        Call this method right after the commit or the error.
         """
 
     def close(self) -> None:

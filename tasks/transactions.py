@@ -16,8 +16,9 @@ _T = TypeVar("_T")
 def run_in_transaction(database: Database, work: Callable[[Transaction], _T]) -> _T:
     """Run `work` in a transaction and return its result.
 
-    After a deadlock, a serialization failure or a ConcurrentWriteError it is repeated immediately, ATTEMPTS_MAX times
-    in all: the transaction that won has committed or holds all of its locks. The last error is raised, as is any other.
+    After a deadlock, a serialization failure or a ConcurrentWriteError, `work` is repeated immediately, up to
+    ATTEMPTS_MAX attempts in total. No pause is needed, because the conflicting transaction has committed or holds all
+    of its locks. Raises the error of the last attempt, and any other error immediately.
     """
     for _ in range(ATTEMPTS_MAX - 1):
         try:

@@ -19,7 +19,7 @@ def is_retryable(error: Exception) -> bool:
 def summary_of(error: Exception) -> str:
     """Return the class and the first line of an error. Later lines may quote the statement and its values.
 
-    It is printable ASCII, because the error may be that the database cannot store a character.
+    The text is printable ASCII, because the cause may be a character that the database cannot store.
     """
     first_line = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
     return ascii(f"{type(error).__name__}: {first_line}"[:ERROR_CHARACTERS_MAX])[1:-1]

@@ -1,4 +1,4 @@
-"""A monotonic clock in milliseconds, and detecting that another machine's clock was set back."""
+"""Read a monotonic clock in milliseconds, and detect that another machine's clock was set back."""
 
 import time
 

@@ -1,7 +1,7 @@
 """Entries that were deleted from their stream while they were pending, by XTRIM, XDEL or XADD with MAXLEN.
 
-They can no longer be read, and may never have been imported. Redis up to 6.2 keeps them in the list of pending entries;
-from 7.0 on, a claim drops them from it without an error.
+Such entries can no longer be read, and may never have been imported. Redis up to 6.2 keeps them in the list of pending
+entries. Redis 7.0 and later removes them from this list, without an error, when they are claimed.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ COUNT_KEY = "payments:feed:deleted"
 
 
 def acknowledge_deleted(client: redis.Redis, stream: str, group: str, entry_ids: Sequence[str]) -> list[str]:
-    """Acknowledge those of these pending entries that are no longer on the stream, count them, and return their ids.
+    """Acknowledge and count the pending entries that are no longer on the stream, and return their ids.
 
-    Of two callers, one gets each id. An entry that an importer acknowledges meanwhile is not returned: it is
-    acknowledged and deleted in one Redis transaction.
+    If several callers pass the same id, only one of them gets it back. An entry that an importer acknowledges meanwhile
+    is not returned, because the importer acknowledges and deletes it in one Redis transaction.
     """
     present = _present(client, stream, entry_ids)
     missing = [entry_id for entry_id in entry_ids if entry_id not in present]

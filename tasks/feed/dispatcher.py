@@ -1,8 +1,9 @@
 """Dispatch new stream entries: ask an importer to import them, with one request in flight at a time.
 
-The dispatcher forms no chunks. It reads at most one entry to notice new ones, and discards it. An importer reads what
-is new when it starts, so a lone event is imported immediately and a backlog in full chunks. The dispatcher's sweep
-redelivers entries that an importer lost and terminates the database sessions of stalled workers.
+The dispatcher forms no chunks. It reads at most one entry to notice new ones, and discards it. An importer reads all
+entries that are new when its task starts. So a lone event is imported immediately, and a backlog is imported in full
+chunks. The dispatcher's sweep redelivers entries that an importer lost and terminates the database sessions of stalled
+workers.
 """
 
 import threading
@@ -44,7 +45,7 @@ WORKER_APPLICATION_NAMES = [application_name(worker) for worker in get_args(Work
 
 
 class ImportRequest(NamedTuple):
-    """A request to import new entries: the list on which it is answered, and when it was sent, on a monotonic clock."""
+    """A request to import new entries: the Redis list for its reply, and the monotonic time when it was sent."""
 
     reply_to: str
     sent_ms: int
@@ -80,7 +81,7 @@ class Dispatcher:
                 self._recreate_groups()
 
     def run_cycle(self) -> None:
-        """Send a heartbeat, sweep and request an import, each if it is due.
+        """Send a heartbeat, sweep the pending entries and request an import. Each step is skipped until it is due.
 
         While PostgreSQL does not answer, nothing is delivered, because each delivery counts as an attempt.
         Raises RedisError and kombu's OperationalError.
@@ -97,7 +98,7 @@ class Dispatcher:
     def check_database(self) -> bool:
         """Send a heartbeat and return whether PostgreSQL answers. An answer is valid for DATABASE_CHECK_MS.
 
-        Not in every cycle, because it costs a query and a write that Redis syncs to disk.
+        The check is not made in every cycle, because it costs a query and a write that Redis syncs to disk.
         """
         send_heartbeat(self.feed)
         if not is_reachable(self.database):
@@ -134,15 +135,15 @@ class Dispatcher:
             self._send_request(names)
 
     def _has_capacity(self, states: dict[str, GroupState]) -> bool:
-        """Return whether one more chunk may be delivered.
+        """Return whether one more chunk may be delivered: whether few enough entries are pending.
 
-        Entries that wait for redelivery do not count, so that failing payments never block new ones.
+        Pending entries that wait for redelivery do not count, so that failing payments never block new payments.
         """
         in_progress = sum(state.pending_count for state in states.values()) - self.redelivery.idle_count
         return in_progress + self.settings.chunk_events <= self.settings.pending_max
 
     def _send_request(self, names: list[str]) -> None:
-        """Request the import of what is new on these streams, with a reply list that only this request uses."""
+        """Request the import of the new entries of these streams. The request has its own reply list."""
         request = self.in_flight_request = ImportRequest(f"{REPLY_PREFIX}{uuid.uuid4()}", monotonic_ms())
         streams = {} if self.settings.streams == 1 else {"streams": names}
         with self.tracing.request_span() as traceparent:
@@ -150,7 +151,7 @@ class Dispatcher:
             send(wire_names.IMPORT_EVENTS, reply_to=request.reply_to, **streams, **trace)
 
     def _recreate_groups(self) -> None:
-        """Create the consumer groups unless they exist: at the start, and in case the feed was emptied."""
+        """Create the consumer groups that do not exist: at the first start, or after the feed was emptied."""
         try:
             self.streams.ensure_groups()
         except redis.RedisError as error:

@@ -1,6 +1,6 @@
 """Convert entries from the form in which Redis sends them: an id, and a list that alternates field names and values.
 
-The list is kept as it is, because a name may occur repeatedly.
+The list is not converted to a dict, because a field name may occur repeatedly.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ SIGNATURE_BYTES_MAX = 200
 
 
 def keep_field_lists(client: redis.Redis) -> None:
-    """Make a client answer XREADGROUP and XCLAIM with each entry's list of fields, as this module expects it.
+    """Make a client return the entries of XREADGROUP and XCLAIM with their field lists, as this module expects.
 
     By default redis-py converts the list to a dict, which drops all but one of the fields with the same name.
     """
@@ -28,7 +28,7 @@ def _as_answered(answer: Any, **_options: object) -> Any:
 
 
 def entries_by_stream(answer: Any) -> dict[str, list[StreamEntry]]:
-    """Convert the answer to XREADGROUP; None is an answer without entries."""
+    """Convert the reply to XREADGROUP to entries by stream. The reply None means no entries."""
     return {
         name.decode(): [stream_entry(entry_id, fields) for entry_id, fields in entries]
         for name, entries in answer or ()
@@ -36,7 +36,7 @@ def entries_by_stream(answer: Any) -> dict[str, list[StreamEntry]]:
 
 
 def stream_entry(entry_id: bytes, field_list: Sequence[bytes]) -> StreamEntry:
-    """Convert an entry. Without exactly one event, or with several signatures, it is kept whole."""
+    """Convert an entry. An entry without exactly one event, or with several signatures, is kept whole."""
     names, values = field_list[::2], field_list[1::2]
     if names == [b"event"]:
         return StreamEntry(entry_id.decode(), values[0])

@@ -13,7 +13,7 @@ SCHEDULER_HEARTBEAT_SECONDS = 30
 
 
 def send_heartbeat(client: redis.Redis, key: str = HEARTBEAT_KEY, seconds: int = HEARTBEAT_SECONDS) -> None:
-    """Write this process's heartbeat, which expires after some seconds."""
+    """Write this process's heartbeat, which expires after `seconds`."""
     client.set(key, os.getpid(), ex=seconds)
 
 

@@ -1,4 +1,4 @@
-"""Import attempts of a worker: read or claim entries, import them in one transaction, acknowledge after the commit.
+"""The import attempts of a worker: read or claim entries, import them in one transaction, acknowledge after the commit.
 
 If a chunk fails, it is bisected, so that an entry that cannot be processed does not stop the others.
 """
@@ -28,13 +28,13 @@ NOTHING = ImportStats()
 def import_new(
     resources: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None
 ) -> ImportStats:
-    """Import at most one chunk of new entries of these streams, or of the unnumbered stream if none are named.
+    """Import at most one chunk of new entries of these streams. An empty `streams` means the unnumbered stream.
 
     Reading the entries pushes a reply onto the list `reply_to`, on which the dispatcher waits. `trace` is the
-    traceparent of its request.
+    traceparent of the dispatcher's request.
 
-    Raises NotAnsweringError if PostgreSQL does not answer, and retryable errors; then the entries that were not
-    imported stay pending.
+    Raises NotAnsweringError if PostgreSQL does not answer. Raises retryable errors; the entries that were not imported
+    stay pending.
     """
     names = streams or [resources.settings.stream]
     chunk_events = resources.settings.chunk_events
@@ -46,8 +46,8 @@ def import_time_slice(
 ) -> Iterator[ImportStats]:
     """Import new entries chunk by chunk for a time slice, and yield the statistics of each chunk after its commit.
 
-    For a lone payment, a message would cost more than its import; so the slice goes on while more entries arrive. It
-    ends early after a failure and after a release, because redelivered and released payments come before new ones.
+    The slice continues while new entries arrive, because one message per payment would cost more than the import. It
+    ends early after a failure, or after held payments were released, because those payments come before new ones.
     Raises the errors of `import_new`.
     """
     ends_at = time.monotonic() + TIME_SLICE_SECONDS
@@ -121,7 +121,7 @@ def dead_letter(resources: Resources, entry_ids: Sequence[str]) -> ImportStats:
 def _dead_letter_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
     """Store entries as dead letters. After an error that is not retryable, store each half separately.
 
-    A single entry that the database refuses is stored without the fields that were read from it. Raises retryable
+    A single entry that the database refuses is stored without its parsed fields. Raises retryable
     errors.
     """
     try:
@@ -142,7 +142,7 @@ def _dead_letter_or_bisect(resources: Resources, entries: Sequence[StreamEntry])
 
 
 def _record_failure(resources: Resources, entries: Sequence[StreamEntry], error: Exception) -> None:
-    """Record the failed attempt in the history. If that fails, log it and go on."""
+    """Record the failed attempt in the history. If the history cannot be written, log the error and continue."""
     try:
         with transaction(resources.database) as tx:
             retrying.record_failure(tx, entries, summary_of(error), resources.run_context())

@@ -1,8 +1,9 @@
 """Measure how long the oldest entries have been on the feed.
 
-An entry's id usually tells when it was added, by the clock of the Redis server. A publisher may choose the id itself,
-from another clock or from none: `1-1`, microseconds, a year ahead. Redis then continues from that id. So an id counts
-only if it is plausible, and each entry also counts from when this process first saw it as the oldest.
+An entry's id usually contains the time when it was added, by the clock of the Redis server. A publisher may choose an
+explicit id that is no such time: `1-1`, microseconds, a time one year ahead. Redis then continues from this id. So the
+age by id is used only if the id is plausible. The age is at least the time since this process first saw the entry as
+the oldest.
 """
 
 import threading
@@ -21,9 +22,10 @@ class FeedLag:
         self._lock = threading.Lock()
 
     def measure(self, oldest_ids: Iterable[str], now: datetime) -> timedelta | None:
-        """Return how long the oldest entries have been on the feed at least; None if there are none.
+        """Return the minimum time that the oldest entry has been on the feed; None if the feed is empty.
 
-        `oldest_ids` are the qualified ids of the oldest entry of each stream, and of the oldest with a plausible id.
+        `oldest_ids` are qualified ids: for each stream, of its oldest entry and of its oldest entry with a plausible
+        id.
         """
         with self._lock:
             self._first_seen = {entry_id: self._first_seen.get(entry_id, now) for entry_id in oldest_ids}
@@ -32,7 +34,7 @@ class FeedLag:
 
 
 def plausible_since_ms(now: datetime) -> int:
-    """Return the lowest milliseconds of an id that is plausible."""
+    """Return the lowest millisecond part of a plausible entry id."""
     return _milliseconds(now - PLAUSIBLE_AGE_MAX)
 
 

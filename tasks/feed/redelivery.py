@@ -1,7 +1,7 @@
-"""Redeliver entries that an importer read and lost, and dead-letter those that have no retries left.
+"""Redeliver entries that an importer read and lost, and dead-letter entries that have no retries left.
 
-An entry is leased to an importer while it is pending and idle for less than LEASE. After that the importer may have
-lost it. It is redelivered when its backoff delay is over too, which grows with its number of deliveries.
+An entry is leased to an importer while it is pending and idle for less than LEASE. After LEASE the importer may have
+lost the entry. The entry is redelivered when its backoff delay, which grows with its number of deliveries, is over too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ CHECKED_PER_SWEEP, LOGGED_IDS_MAX = 500, 20
 
 
 class Redelivery:
-    """Periodic sweep over the pending entries of a feed. `idle_count` is what the latest sweep found past its lease."""
+    """Periodic sweep over the pending entries of a feed. `idle_count`: entries past their lease in the last sweep."""
 
     def __init__(self, streams: Streams, backoff_schedule: BackoffSchedule, chunk_events: int) -> None:
         self._streams, self._backoff_schedule, self._chunk_events = streams, backoff_schedule, chunk_events
@@ -46,9 +46,9 @@ class Redelivery:
         self.redeliver(idle)
 
     def redeliver(self, idle: Sequence[PendingEntry]) -> None:
-        """Redeliver those of these idle entries that are due, and dead-letter those that are exhausted.
+        """Redeliver the idle entries that are due, and dead-letter the idle entries whose retries are exhausted.
 
-        Each is claimed first. Of several dispatchers, the one that claims an entry sends it.
+        Each entry is claimed first. If several dispatchers run, only the dispatcher that claimed an entry sends it.
         """
         claimed = self._claimed([entry for entry in idle if self._is_due(entry)])
         for entry_ids in self._batches(claimed):
@@ -61,9 +61,9 @@ class Redelivery:
             log.warning("entries_dead_lettered", entries=len(exhausted))
 
     def _without_deleted(self, idle: Sequence[PendingEntry]) -> list[PendingEntry]:
-        """Acknowledge entries that are no longer on their stream, and return the others.
+        """Acknowledge the idle entries that are no longer on their stream, and return the remaining idle entries.
 
-        All entries to be redelivered are checked, and CHECKED_PER_SWEEP of those that wait, in turn.
+        Each sweep checks all entries that are due, and CHECKED_PER_SWEEP of the entries that still wait, in rotation.
         """
         first = self._next_to_check if self._next_to_check < len(idle) else 0
         self._next_to_check = first + CHECKED_PER_SWEEP
@@ -83,7 +83,7 @@ class Redelivery:
         return backoff_delay(self._backoff_schedule, entry.deliveries, entry.entry_id)
 
     def _claimed(self, entries: Sequence[PendingEntry]) -> list[PendingEntry]:
-        """Claim these entries and return those that no other dispatcher claimed first."""
+        """Claim these entries, and return the entries that no other dispatcher claimed first."""
         if not entries:
             return []
         claimed_ids = set(self._streams.claim_idle([entry.entry_id for entry in entries], _milliseconds(LEASE)))
@@ -99,7 +99,7 @@ class Redelivery:
                 yield [entry.entry_id]
 
     def _restart_leases(self) -> None:
-        """Reset the idle time of all pending entries. Redis would not count them as idle until its clock catches up."""
+        """Reset all idle times after Redis's clock was set back: otherwise they stay 0 until it catches up."""
         pending = [entry.entry_id for entry in self._streams.pending_entries(0)]
         log.warning("redis_clock_set_back", entries=len(pending))
         if pending:

@@ -1,4 +1,4 @@
-"""Retry attempts of a worker: re-evaluate due lines and dead letters. What fails is postponed alone, by its row id."""
+"""Retry attempts of a worker: re-evaluate due lines and dead letters. Only the item that fails is postponed."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ TIME_SLICE_SECONDS = 2
 
 
 class _Retry(NamedTuple):
-    """A kind of due items: how they are retried, and how one that failed is postponed."""
+    """A kind of due items, with the functions that retry items and postpone a failed item."""
 
     retry: Callable[[Transaction, RunContext, DueItems], ImportStats]
     postpone: Callable[[Transaction, RunContext, int, str], ImportStats]
@@ -36,10 +36,10 @@ _RETRIES = (
 def retry_due(
     resources: Resources, limit: int, time_slice_seconds: int = TIME_SLICE_SECONDS
 ) -> tuple[ImportStats, bool]:
-    """Retry due lines and dead letters for a time slice, `limit` in a transaction.
+    """Retry due lines and dead letters for a time slice, up to `limit` items per transaction.
 
-    Returns the statistics and whether the slice ended with work left. The slice is short, so that new payments do not
-    wait for a large requeue. Retryable errors are raised.
+    Returns the statistics, and whether due items remain. The slice is short, so that new payments do not wait for a
+    large requeue. Raises retryable errors.
     """
     stats, ends_at = ImportStats(), time.monotonic() + time_slice_seconds
     for kind in _RETRIES:
@@ -53,7 +53,7 @@ def retry_due(
 def _retry_or_bisect(resources: Resources, kind: _Retry, due: DueItems) -> ImportStats:
     """Retry these items in one transaction. After an error that is not retryable, retry each half separately.
 
-    A single item that fails is postponed. Raises retryable errors, and those that occur before an item is taken.
+    A single item that fails is postponed. Raises retryable errors, and any error before the first item is locked.
     """
     try:
         return run_in_transaction(resources.database, lambda tx: kind.retry(tx, resources.run_context(), due))

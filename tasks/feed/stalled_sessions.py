@@ -1,7 +1,6 @@
 """Terminate database sessions whose worker stalled mid-statement, to release their locks.
 
-A worker that is frozen, or whose network cable was pulled, keeps the locks of the entries that are about to be
-redelivered.
+A worker that is frozen or has lost its network connection keeps its row locks, so the redelivered entries would wait.
 """
 
 from collections.abc import Sequence
@@ -29,8 +28,8 @@ class StalledSessions:
     def terminate(self, now_ms: int) -> int:
         """Terminate the sessions that have been stalled for STALLED_MS_MAX and return their number.
 
-        `now_ms` is on a monotonic clock. Errors are logged and not raised, because the caller must go on
-        dispatching even if its role may not terminate sessions.
+        `now_ms` is on a monotonic clock. Errors are logged and not raised: the dispatcher must continue even if its
+        database role may not terminate sessions.
         """
         try:
             with transaction(self._database) as tx:

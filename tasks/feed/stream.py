@@ -26,7 +26,7 @@ class PendingEntry(NamedTuple):
 
 
 class GroupState(NamedTuple):
-    """State of the consumer group: its number of pending entries, and the last id that was delivered."""
+    """State of the consumer group: its number of pending entries, and the id of the last delivered entry."""
 
     pending_count: int
     last_delivered_id: str
@@ -58,7 +58,7 @@ def group_state(client: redis.Redis, stream: str) -> GroupState:
 
 
 def wait_for_new(client: redis.Redis, last_ids: Mapping[str, str], block_ms: int) -> list[str]:
-    """Return the streams that have an entry after the given id. Wait up to `block_ms` for one. Delivers nothing."""
+    """Wait up to `block_ms` for entries after the last ids, and return the streams that have some. Delivers nothing."""
     positions: Any = dict(last_ids)
     answer = cast("list[Any]", client.xread(positions, count=1, block=block_ms))
     return [name.decode() for name, _ in answer or ()]
@@ -83,7 +83,7 @@ def read_new_blocking(
 ) -> dict[str, list[StreamEntry]]:
     """Read new entries as `read_new` does, without a reply. Wait up to `block_ms` if there are none.
 
-    Returns nothing if a stream has no group yet. A dispatcher with the current settings creates it.
+    Returns no entries if a stream has no group yet. The dispatcher creates the group.
     """
     new: Any = dict.fromkeys(streams, ">")
     answer: Any = None
@@ -98,7 +98,7 @@ def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:
 
 
 def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[StreamEntry]:
-    """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are left out."""
+    """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are omitted."""
     answer = cast("list[Any]", client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids)))
     return [stream_entry(*entry) for entry in answer if entry]  # Redis 6.2 answers a deleted entry as nil
 
@@ -106,8 +106,8 @@ def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[St
 def acknowledge(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
     """Acknowledge committed entries and delete them from the stream, in one Redis transaction.
 
-    If only one of the two happened, entries could stay on the stream that are neither pending nor new. If both are
-    lost, the entries are delivered again, which does no harm.
+    If only the acknowledgement happened, entries could stay on the stream that are neither pending nor new. If the
+    whole transaction is lost, the entries are delivered again, which is harmless.
     """
     if entry_ids:
         with client.pipeline(transaction=True) as pipeline:
@@ -117,7 +117,7 @@ def acknowledge(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> N
 
 
 def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[PendingEntry]:
-    """Return the pending entries that have been idle for at least `min_idle_ms`, oldest first."""
+    """Return the pending entries that have been idle for at least `min_idle_ms`, in the order of their ids."""
     found: list[PendingEntry] = []
     after = "-"
     while True:
@@ -139,7 +139,7 @@ def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[
 def claim_idle(client: redis.Redis, stream: str, entry_ids: Sequence[str], min_idle_ms: int) -> list[str]:
     """XCLAIM JUSTID: reset the idle time and return the ids that this caller claimed.
 
-    Of two dispatchers that claim the same entry, one gets it. The delivery count is unchanged.
+    If several dispatchers claim the same entry, only one of them gets it. The delivery count is unchanged.
     """
     answer = client.xclaim(stream, GROUP, INTAKE, min_idle_ms, list(entry_ids), justid=True)
     return [entry_id.decode() for entry_id in cast("list[bytes]", answer)]
@@ -169,8 +169,8 @@ class StreamStats(NamedTuple):
 def stream_stats(client: redis.Redis, stream: str, plausible_since_ms: int) -> StreamStats:
     """Return the statistics of one stream. A stream that does not exist is empty.
 
-    `oldest_ids` are the id of the oldest entry and, if its milliseconds are below `plausible_since_ms`, the id of the
-    oldest entry from there on.
+    `oldest_ids` holds the id of the oldest entry. If its milliseconds are below `plausible_since_ms`, it also holds the
+    id of the oldest entry whose milliseconds are not below this limit.
     """
     length = client.xlen(stream)
     pending = 0

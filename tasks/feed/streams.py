@@ -1,7 +1,8 @@
-"""The whole feed: one stream, or that one and several numbered ones, partitioned by company.
+"""The whole feed: one unnumbered stream, or several streams partitioned by company, all but the first numbered.
 
-Each call works on all streams. Messages, history and log name an entry of a numbered stream by the stream's number and
-the entry's id, for example `3/1700000000000-0`. An entry of the unnumbered stream is named by its id alone.
+Each call works on all streams. In messages, history and log, an entry of a numbered stream has a qualified id: the
+stream's number and the entry's id, for example `3/1700000000000-0`. The qualified id of an entry of the unnumbered
+stream is its plain id.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from tasks.feed.stream import GROUP, GroupState, PendingEntry
 
 
 class FeedStats(NamedTuple):
-    """Entries on the feed: all, not yet delivered, pending, and how many were deleted while they were pending.
+    """Numbers of entries: on the feed, not yet delivered, pending, and deleted while they were pending.
 
     `oldest_ids` are the qualified ids from which `tasks.feed.lag` measures the lag.
     """
@@ -55,7 +56,7 @@ class Streams:
         return {name: stream.group_state(self.client, name) for name in self.names}
 
     def wait_for_new(self, states: Mapping[str, GroupState], block_ms: int) -> list[str]:
-        """Return the streams that have undelivered entries. Wait up to `block_ms` for one."""
+        """Wait up to `block_ms` for new entries, and return the streams that have undelivered entries."""
         last_ids = {name: state.last_delivered_id for name, state in states.items()}
         return stream.wait_for_new(self.client, last_ids, block_ms)
 
@@ -68,7 +69,7 @@ class Streams:
         return self._merge(stream.read_new_blocking(self.client, self.names, max(1, count // self.count), block_ms))
 
     def claim(self, entries: Sequence[str]) -> list[StreamEntry]:
-        """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are left out."""
+        """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are omitted."""
         claimed = {name: stream.claim(self.client, name, entry_ids) for name, entry_ids in self._by_stream(entries)}
         return self._merge(claimed)
 
@@ -94,7 +95,7 @@ class Streams:
         ]
 
     def server_time_ms(self) -> int:
-        """Return the Redis server's clock, which idle times are measured by, in Unix milliseconds."""
+        """Return the time of the Redis server, whose clock measures idle times, in Unix milliseconds."""
         seconds, microseconds = self.client.time()
         return seconds * 1_000 + microseconds // 1_000
 
@@ -103,7 +104,7 @@ class Streams:
         return stream.feed_length(self.client, *self.names)
 
     def acknowledge_deleted(self, entries: Sequence[str]) -> list[str]:
-        """Acknowledge and count those of these pending entries that were deleted; return the ids acknowledged here."""
+        """Acknowledge and count the pending entries that were deleted. Return the ids that this call acknowledged."""
         return [
             self._qualified(name, entry_id)
             for name, entry_ids in self._by_stream(entries)
@@ -135,7 +136,7 @@ class Streams:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
     def _by_stream(self, entries: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-        """Yield each stream that the qualified ids name, with plain ids. It may be a stream beyond `count`."""
+        """Yield each stream that the qualified ids name, with its plain ids. Its number may exceed `count`."""
         grouped: dict[str, list[str]] = {}
         for entry in entries:
             number, _, entry_id = entry.rpartition("/")
