@@ -30,7 +30,7 @@ _COLUMNS = ("name", "state", "result", "exception", "received", "runtime", "rout
 
 
 class LoginMissingError(Exception):
-    """Flower has no login, so it would show the tasks to every user who reaches its port."""
+    """No login for Flower is configured, so every user who reaches its port would see the tasks."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -60,7 +60,7 @@ def main(environ: Mapping[str, str]) -> int:
 def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | None:
     """Return `user:password`, or None if the environment allows access without a login.
 
-    Raises LoginMissingError if neither is set.
+    Raises LoginMissingError if neither a login nor such access is configured.
     """
     if settings.flower_user is not None and settings.flower_password is not None:
         return f"{settings.flower_user}:{settings.flower_password.get_secret_value()}"
@@ -70,7 +70,7 @@ def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | 
 
 
 def serve(app: Celery, port: int, login: str | None) -> None:
-    """Serve the pages of this application until a signal stops it. `login` is `user:password`."""
+    """Serve Flower's pages about the application until a signal stops the process. `login` is `user:password`."""
     if login is not None:
         # Not on its command line, which would split a password at a comma into two logins.
         options.basic_auth = [login]
@@ -95,9 +95,10 @@ def serve(app: Celery, port: int, login: str | None) -> None:
 
 
 def _remove_variables_of_flower() -> None:
-    """Remove the variables from which Flower takes options, and log their names.
+    """Remove the environment variables that Flower reads as options, and log their names.
 
-    They could open it to the network or allow changes. Kubernetes also sets some, for a service called `flower`.
+    Such options could expose Flower to the network or allow changes. Kubernetes also sets such variables for a service
+    called `flower`.
     """
     found = sorted(name for name in os.environ if name.startswith(_PREFIX) and name != _UNAUTHENTICATED_VARIABLE)
     for name in found:
@@ -114,7 +115,7 @@ def _app(settings: Settings, engines: Engines) -> Celery:
 
 
 def _with_separate_keys(configuration: dict[str, object]) -> dict[str, object]:
-    """Use separate keys for unacknowledged messages. Otherwise Flower would restore the workers' messages too."""
+    """Use separate Redis keys for unacknowledged messages. Otherwise Flower would redeliver the workers' messages."""
     options = configuration["broker_transport_options"]
     assert isinstance(options, dict)  # noqa: S101 (celery_settings returns a dict)
     keys = {f"unacked{part}_key": f"flower:unacked{part}" for part in ("", "_index", "_mutex")}

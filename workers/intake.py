@@ -1,4 +1,4 @@
-"""The intake service: dispatches the feed to the importers. One is enough, and several do no harm."""
+"""The intake service: dispatches the feed to the importers. One process is enough; several processes do no harm."""
 
 import os
 import signal

@@ -1,6 +1,6 @@
 """Probe one component for a container's health check: `python -m workers.probe importer` exits with 0 or 1.
 
-It checks what `payments health` checks. A worker must reply to a ping, because a running worker may be stalled.
+The checks are those of `payments health`. A worker must reply to a ping, because a running worker may be stalled.
 """
 
 import os

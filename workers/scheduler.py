@@ -1,4 +1,4 @@
-"""The scheduler service: Celery beat, which sends the recurring tasks. One is enough, and two do no harm."""
+"""The scheduler service: Celery beat, which sends the recurring tasks. One process is enough; two do no harm."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A Celery beat scheduler that remembers nothing, sends each task once, and ignores steps of the system clock."""
+"""A Celery beat scheduler without stored state. It keeps one message per task and ignores steps of the system clock."""
 
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ log = structlog.get_logger(__name__)
 
 
 class SteadyScheduler(Scheduler):
-    """Beat's scheduler without a file.
+    """Celery beat's scheduler without a schedule file.
 
-    It sends every task when it starts. Whether there is something to do is decided from PostgreSQL, so neither a lost
-    file nor a daily restart leaves out nightly work. A task is not sent while its last message waits.
+    The scheduler sends every task when it starts, and each task reads in PostgreSQL whether work is due. So nightly
+    work happens even if the scheduler is restarted daily. A task is not sent while its previous message waits.
     """
 
     def __init__(self, app: Celery, *, feed: redis.Redis, broker: redis.Redis, beat_file: Path, **options: Any) -> None:
@@ -34,10 +34,10 @@ class SteadyScheduler(Scheduler):
             entry.last_run_at = entry.default_now() - entry.schedule.run_every
 
     def tick(self, *arguments: object, **options: object) -> float:
-        """Send what is due, and return the seconds until the next tick.
+        """Send the due tasks, and return the seconds until the next tick.
 
-        Celery's own scheduler would send nothing after the clock is set back, until it is the time of the last run
-        again.
+        After the system clock was set back, Celery's own scheduler would send nothing until the clock reaches the time
+        of the last run again.
         """
         ahead = [entry for entry in self.schedule.values() if entry.last_run_at > entry.default_now()]
         for entry in ahead:
@@ -49,7 +49,7 @@ class SteadyScheduler(Scheduler):
         return seconds
 
     def apply_entry(self, entry: ScheduleEntry, producer: object = None) -> None:  # noqa: ARG002 (Celery's interface)
-        """Send a task unless its last message waits."""
+        """Send a task unless its previous message still waits."""
         enqueue_recurring(self._broker, entry.task)
         try:
             recurring.expect(self._feed, entry.task)

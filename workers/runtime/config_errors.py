@@ -1,4 +1,4 @@
-"""Exit with one line: on a configuration error with a status that tells supervisors not to restart the process."""
+"""Exit with a one-line error. The status of a configuration error tells supervisors not to restart the process."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ EXIT_MISCONFIGURED = 78
 
 @contextmanager
 def exit_on_config_error(name: str) -> Iterator[None]:
-    """Run the block of the process `name`. On an anticipated error, print one line and exit.
+    """Run the block. On an anticipated error, print one line that names the process `name`, and exit.
 
     The status is 78 for SettingsError and NotRunningError. It is 1 for UnreachableEngineError, because a restart may
     succeed.

@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1: find a free one, require one, reserve one."""
+"""Find, check and reserve free ports of 127.0.0.1."""
 
 import socket
 import sys
@@ -15,7 +15,7 @@ class PortTakenError(Exception):
 
 
 def require_free_port(variable: str, port: int) -> None:
-    """Raise PortTakenError, which names the setting `variable`, unless a server could listen on this port now."""
+    """Raise PortTakenError, which names the setting `variable`, if no server could listen on this port now."""
     if not is_port_free(port):
         raise PortTakenError(variable, port)
 
@@ -31,7 +31,7 @@ def is_port_free(port: int) -> bool:
 
 @contextmanager
 def reserved_port(variable: str, port: int) -> Iterator[None]:
-    """Reserve a port while the block runs. Raises PortTakenError, which names the setting, if it is taken."""
+    """Reserve a port while the block runs. Raises PortTakenError, which names `variable`, if the port is in use."""
     try:
         reservation = reserve_port(port)
     except OSError:
@@ -44,7 +44,7 @@ def reserve_port(port: int) -> socket.socket:
     """Reserve a port for a server that will listen on it, until the returned socket is closed.
 
     Without a reservation the kernel could assign the port to another program while the server starts or restarts.
-    Raises OSError if another program has the port.
+    Raises OSError if another program listens on the port.
     """
     reservation = _bind(port)
     if sys.platform != "linux":  # other systems do not let a server listen on a bound port

@@ -12,12 +12,12 @@ _PASSES = 3  # over tables that others keep locked
 
 
 def upgrade_schema(database_url: str, settings: Settings) -> None:
-    """Run the migrations, create the partitions of coming months, and drop those past their retention.
+    """Run the migrations, create the partitions of coming months, and drop the partitions past their retention.
 
-    Tables without statistics, such as those of a restored database, are analyzed. A table that others keep locked is
-    left as it is: the services create its partitions within the hour, and the next run drops what expired. The user of
-    `database_url` must own the tables. Raises SettingsError if PostgreSQL refuses the URL, the database is not in UTF-8
-    or the user lacks rights, and UnreachableEngineError if PostgreSQL does not answer.
+    Tables without statistics, such as those of a restored database, are analyzed. A table that other transactions keep
+    locked is skipped: the services create its partitions within the hour, and the next upgrade drops its expired
+    partitions. The user of `database_url` must own the tables. Raises SettingsError if PostgreSQL refuses the URL, the
+    database is not in UTF-8 or the user lacks rights, and UnreachableEngineError if PostgreSQL does not answer.
     """
     # Imported here, because they are slow to load and `payments up` needs them only now.
     from payments.journeys import retention  # noqa: PLC0415 - see above

@@ -1,8 +1,8 @@
 """Watchdog of a Celery worker: end a worker that no longer takes messages, so that its supervisor restarts it.
 
-After Redis hung, or after connections were cut at an unlucky moment, a worker may stay up and connected, be idle, and
-never take a message again. Only the worker knows that it is idle. So it checks once a second whether messages wait that
-it does not receive.
+After an outage of Redis or of the network, a worker may stay connected and idle, and never receive a message again.
+Only the worker knows that it is idle. So a thread of the worker checks once a second whether messages wait in its
+queues.
 """
 
 import os
@@ -32,7 +32,7 @@ EXIT_STALLED = 70
 class Watchdog:
     """Measures how long messages have been waiting for a worker that is idle and receives none.
 
-    Every time is in monotonic seconds, so setting the system clock ends no worker.
+    All times are in monotonic seconds, so a change of the system clock ends no worker.
     """
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class Watchdog:
         self._running_since: dict[str, float] = {}
 
     def message_received(self, **_signal: object) -> None:
-        """Restart the measurement. A handler of Celery's signal `task_received`."""
+        """Restart the measurement of the waiting time. A handler of Celery's signal `task_received`."""
         self._idle_since = None
 
     def is_stalled(self, *, waiting: bool, busy: bool, now: float) -> bool:
-        """Return whether messages have been waiting for STALLED_SECONDS."""
+        """Return whether messages have been waiting for STALLED_SECONDS while the worker was idle."""
         if busy or not waiting:
             self._idle_since = None
         elif self._idle_since is None:
@@ -54,7 +54,8 @@ class Watchdog:
     def is_busy(self, running: Iterable[Request], now: float) -> bool:
         """Return whether one of these tasks is running. A task long past its hard time limit does not count.
 
-        A task runs since the first call that named it, because Celery notes its start by the system clock.
+        A task's running time counts from the first call with this task, because Celery records its start by the system
+        clock.
         """
         requests = {request.id: request for request in running}
         self._running_since = {each: self._running_since.get(each, now) for each in requests}
@@ -65,7 +66,7 @@ class Watchdog:
 
 
 def start_watchdog(broker_url: str, queues: Sequence[str]) -> None:
-    """Start the watchdog's thread when the worker of this process is ready."""
+    """Register a signal handler that starts the watchdog's thread when this process's Celery worker is ready."""
     watchdog = Watchdog()
     task_received.connect(watchdog.message_received, weak=False)
     broker = connect_redis(broker_url)
