@@ -30,8 +30,8 @@ _SEARCH_PATH = re.compile(r"search[_-]path", re.IGNORECASE)
 def normalize_database_url(text: str) -> str:
     """Return the URL with the installed driver, psycopg, in a form that libpq and SQLAlchemy read in the same way.
 
-    Several hosts and folders of sockets go into the options `host` and `port`. Raises ValueError, which quotes nothing
-    of the URL except the name of an option.
+    If the URL has several hosts or a socket folder, they are written as the options `host` and `port`. Raises
+    ValueError for an invalid URL; the message quotes at most the name of an option.
     """
     url = split_engine_url(text, _SCHEMES, _EXPECTED)
     options = _check_options(url.options)
@@ -44,7 +44,7 @@ def normalize_database_url(text: str) -> str:
 
 
 def libpq_url(database_url: str) -> str:
-    """Return the URL as libpq and psycopg take it, without the name of SQLAlchemy's driver."""
+    """Return the URL in the form that libpq and psycopg accept, without the name of SQLAlchemy's driver."""
     return database_url.replace("+psycopg", "", 1)
 
 
@@ -56,7 +56,7 @@ def with_database(database_url: str, name: str) -> str:
 
 
 def describe_database(database_url: str) -> str:
-    """Return user, hosts and database for printing, without the password and the options."""
+    """Return the URL's user, hosts and database for printing, without its password and options."""
     parts = urlsplit(database_url)
     credentials, at, host = parts.netloc.rpartition("@")
     user, colon, _ = credentials.partition(":")
@@ -85,7 +85,7 @@ def _libpq_options() -> set[str]:
 
 
 def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[Host, ...]:
-    """Return the hosts of the URL, or those of its options `host` and `port`, which are removed from `options`."""
+    """Return the hosts of the URL, or the hosts in `options`. Removes `host` and `port` from `options`."""
     names, ports = options.pop("host", ""), options.pop("port", "")
     if url.hosts:
         if names or ports:

@@ -1,4 +1,4 @@
-"""Addresses of this installation's engines: from the settings, or from the file of a running `payments up`."""
+"""Addresses of PostgreSQL, the feed and the broker: from the settings, or from the file of a running `payments up`."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from config.settings import Settings
 
 
 class NotRunningError(Exception):
-    """No stack is running in this home, and the settings name no engines."""
+    """The settings lack an address of PostgreSQL or Redis, and no stack is running in this PAYMENTS_HOME."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -21,12 +21,12 @@ class NotRunningError(Exception):
 
 
 class UnreachableEngineError(Exception):
-    """An engine does not answer now. The message is one line and names the setting."""
+    """PostgreSQL or Redis does not answer now. The message is one line and names the setting."""
 
 
 @dataclass(frozen=True)
 class Engines:
-    """URLs of the three engines that every process needs: the database, the feed and the Celery broker."""
+    """URLs of the three servers that every process needs: the database, the feed and the Celery broker."""
 
     # The URLs may contain passwords, and a repr may be logged.
     database_url: str = field(repr=False)
@@ -35,13 +35,13 @@ class Engines:
 
     @classmethod
     def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
-        """Return the engines at these URLs. Without a broker URL, use the feed's Redis, next database number."""
+        """Return the servers at these URLs. The default broker is the feed's Redis with the next database number."""
         return cls(database_url, redis_url, broker_url or default_broker_url(redis_url))
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that pass these engines to a child process.
+        """Return the environment variables that pass these URLs to a child process.
 
-        A derived broker URL is left empty, so that the child's errors name the setting that it is derived from.
+        If the broker URL is derived from REDIS_URL, its variable is empty, so that the child's errors name REDIS_URL.
         """
         is_derived = self.broker_url == default_broker_url(self.redis_url)
         return {
@@ -53,7 +53,7 @@ class Engines:
 
 @dataclass(frozen=True)
 class RunningStack:
-    """What a running `payments up` writes to `run/stack.json` for the other commands of the same home."""
+    """The content of `run/stack.json`, with which `payments up` informs the commands of the same PAYMENTS_HOME."""
 
     supervisor_pid: int
     engines: Engines
@@ -63,9 +63,9 @@ class RunningStack:
 
 
 def current_engines(settings: Settings) -> Engines:
-    """Return the engines that the settings name, and for the others those of the stack that runs in this home.
+    """Return the servers' URLs: from the settings, and where a setting is missing, from the running stack.
 
-    Raises NotRunningError if an engine is not named and no stack is running.
+    Raises NotRunningError if a setting is missing and no stack is running in this PAYMENTS_HOME.
     """
     database_url, redis_url = settings.database_url, settings.redis_url
     broker_url = settings.celery_broker_url
@@ -81,7 +81,7 @@ def current_engines(settings: Settings) -> Engines:
 
 
 def running_stack(home: Path) -> RunningStack | None:
-    """Return what the stack of this home wrote, if its supervisor is still running."""
+    """Return the content of this PAYMENTS_HOME's stack file; None unless the stack's supervisor is running."""
     try:
         content = json.loads(_stack_file(home).read_text())
         stack = RunningStack(**content | {"engines": Engines(**content["engines"])})

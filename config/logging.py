@@ -25,7 +25,7 @@ _REDUNDANT = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
 
 
 def configure_logging(settings: Settings, process_name: str, stream: TextIO | None = None) -> None:
-    """Write this process's log to one stream, as JSON or in columns. Call it once, at the start.
+    """Write this process's log to one stream, as JSON or in columns. Call this function once, when the process starts.
 
     `stream` defaults to stdout.
     """
@@ -70,7 +70,7 @@ def log_warnings_only(stream: TextIO) -> None:
 
 
 def warn_of_service_links(settings: Settings) -> None:
-    """Log which variables were ignored because Kubernetes added them, and how to switch them off."""
+    """Log the names of ignored variables that Kubernetes added, and how to disable service links."""
     if settings.service_links:
         structlog.get_logger(__name__).warning(
             "service_links_ignored", variables=", ".join(settings.service_links), hint=SWITCH_OFF
@@ -85,7 +85,7 @@ def _log_uncaught_error(kind: type[BaseException], error: BaseException, trace: 
 
 
 def resolve_log_format(settings: Settings, stream: TextIO) -> LogFormat:
-    """Return the format that is set, or by default columns for a terminal and JSON otherwise."""
+    """Return the configured log format. The default is columns for a terminal and JSON otherwise."""
     return settings.log_format or ("columns" if stream.isatty() else "json")
 
 

@@ -17,8 +17,8 @@ _HINTS = {"username": _BEFORE_THE_HOST, "password": _BEFORE_THE_HOST}
 def normalize_redis_url(text: str) -> str:
     """Return the URL in a form that redis-py and kombu read in the same way.
 
-    Raises ValueError, which quotes nothing of the URL except the name of an option, if its form is invalid or an option
-    has a value that the code does not support.
+    Raises ValueError if the URL's form is invalid or the value of an option is not supported. The message quotes at
+    most the name of an option.
     """
     if text.partition("://")[0].lower() in {"redis+sentinel", "rediss+sentinel", "sentinel"}:
         raise ValueError(f"Redis Sentinel is not supported; expected a URL that starts with {_EXPECTED}")
@@ -47,9 +47,9 @@ def redis_database(redis_url: str) -> int:
 
 
 def to_kombu_url(redis_url: str) -> str:
-    """Return a normalized URL in kombu's form, which differs for unix sockets, and with the options of TLS alone.
+    """Return a normalized URL in kombu's form, which differs for unix sockets. It keeps only the TLS options.
 
-    The others are those of redis-py. kombu would fail on them; it gets its timeouts from the transport options.
+    kombu would fail on the other options, which only redis-py knows. kombu's timeouts are in its transport options.
     """
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
@@ -68,7 +68,7 @@ def with_redis_database(redis_url: str, database: int) -> str:
 
 
 def describe_redis(redis_url: str) -> str:
-    """Return host and database number for printing, without the credentials and the options."""
+    """Return the URL's host and database number for printing, without its credentials and options."""
     parts = urlsplit(redis_url)
     host = parts.netloc.rpartition("@")[2]
     if parts.scheme == "unix":
@@ -152,7 +152,7 @@ def _check_options(url: EngineUrl) -> dict[str, str]:
 
 
 def _database_path(url: EngineUrl, options: dict[str, str]) -> str:
-    """Return the path with the database number, from the path or from the option `db`, which is removed."""
+    """Return the path with the database number, from the path or from the option `db`. Removes `db` from `options`."""
     option = options.pop("db", None)
     path = _number(url.path.removeprefix("/")) if url.path not in {"", "/"} else None
     if option is not None and path is not None and option != path:

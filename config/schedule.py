@@ -14,15 +14,15 @@ class Recurring:
     """What the task does, for `docs/reference/schedule.md`."""
 
     def entry(self) -> dict[str, object]:
-        """Return its entry in Celery's `beat_schedule`.
+        """Return the task's entry in Celery's `beat_schedule`.
 
-        Its messages do not expire, because the worker would judge that by a clock of its own.
+        The messages do not expire, because the worker would compare an expiry with its own clock.
         """
         return {"task": self.task, "schedule": self.every}
 
     @property
     def late_after(self) -> timedelta:
-        """How long the last success may lie back before the task counts as late."""
+        """The age of the last success from which the task counts as late."""
         return 3 * self.every + timedelta(minutes=1)
 
 

@@ -1,6 +1,6 @@
 """Recognise the variables that Kubernetes adds to a container for each service of its namespace ("service links").
 
-A service called `payments-console` gives `PAYMENTS_CONSOLE_PORT=tcp://10.0.0.1:8000`, which is no setting.
+A service called `payments-console` adds `PAYMENTS_CONSOLE_PORT=tcp://10.0.0.1:8000`, which is not a setting.
 """
 
 import re

@@ -51,9 +51,9 @@ def _variable(field: str) -> str:
 
 
 class Settings(BaseModel):
-    """The settings of one process. URLs and passwords stay out of its repr, because it may be logged.
+    """The settings of one process. The repr omits URLs and passwords, because it may be logged.
 
-    The string below a field is its meaning in `docs/reference/settings.md`.
+    The string below a field describes the setting in `docs/reference/settings.md`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_variable, use_attribute_docstrings=True)
@@ -138,7 +138,7 @@ class Settings(BaseModel):
     _service_links: tuple[str, ...] = PrivateAttr(())
 
     def model_post_init(self, context: object) -> None:
-        """Take the names of ignored service links from the context of the validation."""
+        """Store the names of the ignored service links, which `read_settings` passes in the validation context."""
         if isinstance(context, dict):
             self._service_links = context["service_links"]
 

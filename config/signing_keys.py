@@ -1,4 +1,4 @@
-"""Read the file of the keys that companies sign their events with."""
+"""Read the key file, which holds the secrets with which companies sign their events."""
 
 import re
 import tomllib

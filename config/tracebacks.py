@@ -1,7 +1,7 @@
 """Summarize an error for the log: its class, the first line of its message and its stack frames.
 
-Local variables, the parameters of a statement or a row that PostgreSQL quotes could contain a patient's name. They are
-left out.
+The summary omits local variables, statement parameters and rows that PostgreSQL quotes, because they could contain a
+patient's name.
 """
 
 import sys
@@ -71,7 +71,7 @@ def _class_name(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return the first line. Later lines may quote the statement, its parameters, or the rejected row."""
+    """Return the first line of an error's message. Later lines may quote statements, parameters or rows."""
     return str(error).strip().partition("\n")[0][:_MESSAGE_CHARACTERS_MAX]
 
 

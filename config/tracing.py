@@ -23,8 +23,8 @@ def is_tracing_installed() -> bool:
 def tracer_provider(traces_url: str | None, process_name: str) -> TracerProvider | None:
     """Return this process's tracer provider, or None if `traces_url` is None.
 
-    Call it once per process, after a fork, because it starts a thread. If the collector does not answer, spans are lost
-    and logged as such; nothing else fails.
+    Call this function once per process, after a fork, because it starts a thread. If the collector does not answer,
+    spans are lost and the loss is logged; nothing else fails.
     """
     if traces_url is None:
         return None

@@ -1,10 +1,11 @@
-"""Split the URL of an engine strictly, and write it so that every client reads the same from it.
+"""Parse a server's URL strictly, and write it in a form that every client library parses in the same way.
 
 urllib, libpq, SQLAlchemy, redis-py and kombu disagree about characters that are not percent-encoded: urllib ends the
 host at a `#`, `?` or `/` in a password and would connect to another server; libpq ends a password at its first `@`. So
-a URL in which they could differ is refused, and every other is written with its parts percent-encoded.
+a URL that two of these libraries could parse differently is refused. Any other URL is rewritten with percent-encoded
+parts.
 
-No error quotes the URL, because a part of a password can be anywhere in a URL that is written wrongly.
+No error quotes the URL, because a malformed URL can have a part of its password anywhere.
 """
 
 import re
@@ -40,9 +41,9 @@ class EngineUrl:
 
 
 def split_engine_url(text: str, schemes: Sequence[str], expected: str) -> EngineUrl:
-    """Split a URL whose scheme is one of `schemes`; `expected` says which, as in "redis:// or unix://".
+    """Split a URL whose scheme is one of `schemes`. Errors show `expected`, such as "redis:// or unix://".
 
-    Raises ValueError, which quotes nothing of the text, unless every client would read the same from the URL.
+    Raises ValueError if client libraries could parse the URL differently. The message quotes nothing of the text.
     """
     if text[:1] in {'"', "'", "`"}:
         raise ValueError("remove the quotes around the URL")
@@ -68,14 +69,14 @@ def split_engine_url(text: str, schemes: Sequence[str], expected: str) -> Engine
 
 
 def join_engine_url(scheme: str, url: EngineUrl, hosts: Sequence[Host], path: str, options: Mapping[str, str]) -> str:
-    """Return the URL of these parts and of the credentials of `url`, percent-encoded."""
+    """Return the percent-encoded URL that consists of these parts and the credentials of `url`."""
     authority = _encode_credentials(url) + ",".join(map(_join_host, hosts))
     query = "&".join(f"{name}={quote(value, safe='/,')}" for name, value in options.items())
     return f"{scheme}://{authority}{quote(path)}" + (f"?{query}" if query else "")
 
 
 def port_number(text: str) -> int:
-    """Return the port. Raises ValueError, which does not quote the text."""
+    """Parse a port number. Raises ValueError for any other text; the message does not quote the text."""
     if not re.fullmatch(r"[0-9]+", text):
         raise ValueError(f"the port is not a number; {_ENCODE}")
     if not 1 <= int(text[:9]) <= _PORT_MAX:
@@ -84,14 +85,14 @@ def port_number(text: str) -> int:
 
 
 def check_host(name: str) -> str:
-    """Return a host's name or address. Raises ValueError, which does not quote it, if no host can have this name."""
+    """Return a valid host name or address. Raises ValueError, which does not quote the name."""
     if not (_HOST_NAME.fullmatch(name) or _is_ipv6(name)):
         raise ValueError("the host is missing, or has a character that is not allowed in a host's name")
     return name
 
 
 def only_known(options: Mapping[str, str], known: Mapping[str, object], hints: Mapping[str, str]) -> None:
-    """Raise ValueError, which names the first option that is not known, with its hint if there is one."""
+    """Raise ValueError if an option is unknown. The message has the option's name and its hint, if any."""
     for name in options:
         if name not in known:
             raise ValueError(f"{name}: {hints.get(name, 'there is no such option; remove it from the URL')}")
