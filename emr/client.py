@@ -51,7 +51,7 @@ Sign = Callable[[bytes], str | None]
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that a company has agreed on with Billing: its name and its secret."""
+    """A signing key that a company shares with Billing: its name and its secret."""
 
     name: str
     secret: bytes = field(repr=False)
@@ -64,17 +64,17 @@ class SigningKey:
 def event_id_for(event_type: str, *key: str, version: int) -> UUID:
     """Return the event id of a version of a record. The same arguments give the same id.
 
-    A publisher that does not store the ids it sent can repeat a save under its first id. `key` identifies the record:
+    So a publisher can publish a save again with the same id, without having stored the id. `key` identifies the record:
     clinic, payment and line, or company and patient.
     """
     return uuid5(_EVENT_IDS, json.dumps([event_type, *key, version]))
 
 
 def body_of(event: Publishable) -> bytes:
-    """Return the bytes of an event as they go on the feed.
+    """Return the bytes of an event that are published on the feed.
 
-    Raises TypeError if a mapping holds a value that the contract has no form for, and ValueError for an amount with
-    fractions of a cent.
+    Raises TypeError if a mapping holds a value of a type that the contract does not define, and ValueError for an
+    amount with fractions of a cent.
     """
     match event:
         case bytes():
@@ -99,11 +99,12 @@ def _written(value: object) -> str:
 
 
 class PaymentFeed:
-    """Publishes events on the feed at a Redis URL. Connects at first use; closes at the end of its `with` block.
+    """Publishes events on the feed at a Redis URL. Connects at the first use; closes at the end of its `with` block.
 
-    `streams` is Billing's PAYMENTS_STREAMS: above 1, an event goes to its company's stream. `sign` signs each event,
-    for example `SigningKey("2026-10", secret).sign`. With an OpenTelemetry `tracer`, each event gets a span below the
-    current one, and Billing's spans follow below that. Raises ValueError for an unreadable URL.
+    `streams` is Billing's setting PAYMENTS_STREAMS. If it is above 1, each event is added to its company's stream.
+    `sign` signs each event, for example `SigningKey("2026-10", secret).sign`. With an OpenTelemetry `tracer`, each
+    event gets a span as a child of the current span and as the parent of Billing's spans. Raises ValueError for an
+    unreadable URL.
     """
 
     def __init__(
@@ -135,11 +136,11 @@ class PaymentFeed:
         chunk: int = CHUNK_EVENTS,
         on_progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Publish events in order, up to `chunk` of them a round trip, and return their number.
+        """Publish events in order, up to `chunk` events per round trip, and return their number.
 
         One chunk is in memory at a time. `on_progress` receives the number of confirmed events after each chunk. Raises
-        FeedUnreachableError or FeedRefusedError with the confirmed number; the next chunk may have arrived in part.
-        Raises ValueError for a chunk size below 1.
+        FeedUnreachableError or FeedRefusedError with the number of confirmed events; the next chunk may have arrived in
+        part. Raises ValueError for a chunk size below 1.
         """
         if chunk < 1:
             raise ValueError(f"a chunk holds 1 event or more, not {chunk}")
@@ -165,7 +166,7 @@ class PaymentFeed:
         self.close()
 
     def stream_of(self, body: bytes) -> str:
-        """Return the stream that an event belongs to. With one stream the body is not parsed."""
+        """Return the name of the stream for an event. If the feed is one stream, the body is not parsed."""
         if self.streams == 1:
             return self.stream
         return stream_for(self.stream, self.streams, read_partial_event(body).company_id)
@@ -236,7 +237,7 @@ def _server_name(connection: redis.Redis) -> str:
 
 
 def _chunks(bodies: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Yield chunks of up to `size` events. A chunk is complete when it has reached CHUNK_BYTES."""
+    """Yield chunks of up to `size` events. A chunk with CHUNK_BYTES or more is complete with fewer events."""
     chunk: list[bytes] = []
     byte_count = 0
     for body in bodies:

@@ -1,10 +1,10 @@
-"""Reads a CSV file that people hand in, strictly: what does not fit its header is refused, never guessed.
+"""Reads a CSV file strictly: a row that does not fit the header is refused.
 
 The separator is a comma, a semicolon, a tab or a vertical bar, whichever the header uses. The encoding is UTF-8, with
 or without a byte order mark, or UTF-16 with one (the "Unicode text" of spreadsheets).
 
-A row has the number that a spreadsheet shows: the header is row 1, and blank rows count. A cell may hold line breaks;
-behind such a cell the line in a text editor has another number, and errors name both.
+A row has the number that a spreadsheet shows: the header is row 1, and blank rows count. A cell may hold line breaks.
+Below such a cell, row numbers differ from line numbers, and errors name both.
 """
 
 import codecs
@@ -48,7 +48,7 @@ class SurplusCellsError(TableError):
         super().__init__(row.number, row.line, str(len(headings) + 1), f"{surplus}. {advice}")
 
     def rejoined(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Yield, for each column, its name and the cells that the row would have if that cell was divided."""
+        """Yield each column's name, with the row's cells if a separator divided the cell of this column."""
         names = {at: name for name, at in self._positions.items()}
         surplus = len(self._cells) - len(self._headings)
         for at, heading in enumerate(self._headings):
@@ -57,13 +57,13 @@ class SurplusCellsError(TableError):
             yield names.get(at, heading), {name: cells[position] for name, position in self._positions.items()}
 
     def divided(self, column: str, cell: str) -> TableError:
-        """Return the error for the column whose cell was divided."""
+        """Return the error for the column whose cell a separator divided."""
         problem = f"{cell[:60]!r} is {len(self._cells) - len(self._headings) + 1} cells; "
         return self._row.error(column, f"{problem}{_counts(self._headings, self._cells)}")
 
 
 class Row(NamedTuple):
-    """A row: its number in a spreadsheet, its first line in the file, and its cells by the names asked for."""
+    """A row: its number in a spreadsheet, the number of its first line in the file, and its cells by column name."""
 
     number: int
     line: int
@@ -75,13 +75,13 @@ class Row(NamedTuple):
 
 
 def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str] = ()) -> Iterator[Row]:
-    """Yield the rows that are not blank, with the required columns and those optional ones that the header has.
+    """Yield the rows that are not blank, with the required columns and the optional columns that the header has.
 
-    A heading names a column if their letters and digits are the same, in any case: "Amount Paid" is amount_paid. Other
-    columns are ignored. Cells are not stripped.
+    A heading and a column name match if their letters and digits are equal, regardless of case: "Amount Paid" matches
+    amount_paid. Other columns are ignored. Cells are not stripped.
 
     Raises TableError for a missing column, a heading that occurs twice, a row with more or fewer cells than the header,
-    a value without a heading, a header in the middle, wrong quotation marks, and text that cannot be decoded.
+    a value without a heading, a repeated header row, wrong quotation marks, and text that cannot be decoded.
     """
     # A pipe cannot be rewound, so the byte order mark is looked at without being read.
     buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
@@ -96,7 +96,7 @@ def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str
 
 
 class _Lines(Iterator[str]):
-    """The lines of a file. Remembers those of the record that is being read."""
+    """The lines of a file. Keeps the lines of the record that is being read."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text, self._ahead = text, deque[str]()
@@ -132,7 +132,7 @@ def _rows(lines: _Lines, required: Sequence[str], optional: Collection[str]) -> 
 
 
 def _separator(header: str, required: Sequence[str]) -> str:
-    """Return the separator with which the header has most of the required columns."""
+    """Return the separator that finds the most required columns in the header."""
     wanted = {_comparable(name) for name in required}
     return max(_SEPARATORS, key=lambda separator: len(wanted.intersection(map(_comparable, header.split(separator)))))
 
@@ -187,13 +187,13 @@ def _damaged_cell(record: list[str], headings: list[str], separator: str, error:
 
 
 def _heading(headings: Sequence[str], at: int) -> str:
-    """Return the heading at a position; the number of the column if it has none."""
+    """Return the heading at a position; for an empty heading, the number of the column."""
     heading = headings[at].strip() if at < len(headings) else ""
     return heading or str(at + 1)
 
 
 def _positions(header: Row, headings: list[str], required: Sequence[str], optional: Collection[str]) -> dict[str, int]:
-    """Return the position of each column that is asked for. Raises TableError if one is missing or occurs twice."""
+    """Return the position of each requested column. Raises TableError for a missing or repeated column."""
     found: dict[str, int] = {}
     for at, heading in enumerate(headings):
         name = _comparable(heading)
@@ -208,7 +208,7 @@ def _positions(header: Row, headings: list[str], required: Sequence[str], option
 
 
 def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) -> None:
-    """Raise TableError if a row that is not too long does not fit the header."""
+    """Raise TableError if a row does not fit the header. The caller has checked that the row is not too long."""
     if len(cells) < len(headings):
         raise row.error(_heading(headings, len(cells)), f"missing; {_counts(headings, cells)}")
     for at, cell in enumerate(cells):

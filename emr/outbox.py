@@ -1,7 +1,7 @@
 """Transactional outbox: an EMR stores the event in the transaction of the save, and a relay publishes it later.
 
-The save calls `write` in its own transaction, and a process of its own runs the Relay. `refused` returns what the relay
-has set apart because it can never be published.
+The save calls `write` in its own transaction, and a separate process runs the Relay. `refused` returns the events that
+the relay has moved aside because they can never be published.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass
 class _Outcome:
-    """The ids of the published events, the reasons of those to set apart, and the last refusal that may pass."""
+    """The ids of published events, the reasons for events to move aside, and the last temporary refusal."""
 
     published: list[int] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
@@ -48,15 +48,16 @@ class Relay:
     """Publishes events from the outbox, oldest first. Several relays may run.
 
     An event leaves the outbox after the feed has confirmed it. An interrupted relay publishes it again, which the event
-    id makes harmless. With several relays an event may overtake an older one; versions allow for that.
+    id makes harmless. With several relays an event may overtake an older event. This does no harm, because events have
+    versions.
 
-    An event that can never be published is set apart, with an error in the log (`outbox_event_refused`), and the others
-    go on: one that is larger than an event may be, and one that Redis refuses for itself while it accepts a later one
-    of the same stream. A refusal of the server or of a stream (out of memory, read-only, no permission, not a stream)
-    passes; meanwhile the events wait, in their order, and those of other streams go on.
+    An event that can never be published is moved aside and logged as an error (`outbox_event_refused`), and later
+    events are published. This happens if the event is too large, or if Redis rejects it although it accepts a later
+    event of the same stream. If the server or a stream accepts nothing (out of memory, read-only, no permission, not a
+    stream), its events wait in order, and the events of other streams are published.
 
-    `connection` is a connection, or a function that opens one. With a function, `run` reconnects after an error of the
-    database, after a pause; `pause` replaces the sleep.
+    `connection` is a connection, or a function that opens a connection. With a function, `run` pauses and reconnects
+    after an error of the database. `pause` replaces `time.sleep`.
     """
 
     def __init__(
@@ -76,11 +77,11 @@ class Relay:
         self._database_failures = 0
 
     def publish_chunk(self) -> int:
-        """Publish up to a chunk of events, and return the number of events that were published or set apart.
+        """Publish up to a chunk of events, and return the number of events that were published or moved aside.
 
         Raises FeedUnreachableError if Redis does not answer; the events stay in the outbox. Raises FeedRefusedError if
-        Redis accepts nothing now, or nothing on one of the streams: the others of the chunk were published, and the
-        next call goes on behind this chunk. Raises the driver's error if the database fails.
+        Redis or one of the streams accepts nothing now: the chunk's events of other streams were published, and the
+        next call continues after this chunk. Raises the driver's error if the database fails.
         """
         with self._database():
             connection = self._connection = self._connection or self._opened()
@@ -109,8 +110,8 @@ class Relay:
         """Publish events until `wait` returns False.
 
         `wait` is called when the outbox is empty, and when the feed or the database is unavailable. After an error of
-        the database, pauses of growing length come before the next connection. Raises the driver's error if the
-        connection is broken and the relay has no function that opens another.
+        the database, the relay reconnects after pauses of growing length. Raises the driver's error if the connection
+        is broken and the relay has no function that opens a new connection.
         """
         while True:
             try:
@@ -141,9 +142,9 @@ class Relay:
         return outcome
 
     def _publish_singly(self, bodies: dict[int, bytes], outcome: _Outcome) -> None:
-        """Publish one by one what was refused together.
+        """Publish events one by one after Redis refused their chunk.
 
-        An event that may be refused for itself is set apart once its stream accepts a later one.
+        A refused event is moved aside once its stream accepts a later event.
         """
         suspects: dict[str, dict[int, str]] = defaultdict(dict)
         for row, body in bodies.items():
@@ -163,7 +164,7 @@ class Relay:
             outcome.refusal = None
 
     def _refusal(self, body: bytes) -> FeedRefusedError | None:
-        """Publish an event, and return the refusal if Redis refuses it."""
+        """Publish an event. Return the error if Redis refuses the event, otherwise None."""
         try:
             self._feed.publish(body)
         except FeedRefusedError as refusal:
@@ -175,7 +176,7 @@ class Relay:
         self._blocked.clear()
 
     def _go_on_behind(self, events: Sequence[WaitingEvent]) -> None:
-        """Go on behind these events if only some of the streams are blocked; otherwise begin a new pass."""
+        """Continue after these events if only some streams are blocked; otherwise start again with the oldest event."""
         if self._blocked and self._feed.streams > 1 and len(events) == self._chunk:
             self._after = events[-1].id
         else:

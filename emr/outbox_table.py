@@ -65,7 +65,7 @@ class Connection(Protocol):
 
 
 class WaitingEvent(NamedTuple):
-    """An event in the outbox. `body` is None if it is larger than an event may be."""
+    """An event in the outbox. `body` is None if the event is larger than the contract allows."""
 
     id: int
     byte_count: int
@@ -73,7 +73,7 @@ class WaitingEvent(NamedTuple):
 
 
 class RefusedEvent(NamedTuple):
-    """An event that was set apart, with the reason and the time."""
+    """An event that was moved aside, with the reason and the time."""
 
     id: int
     byte_count: int
@@ -82,7 +82,7 @@ class RefusedEvent(NamedTuple):
 
 
 def create_table(connection: Connection) -> None:
-    """Create the outbox table in the EMR's database, or upgrade that of an earlier release. The caller commits."""
+    """Create the outbox table in the EMR's database, or upgrade an earlier release's table. The caller commits."""
     for statement in filter(str.strip, TABLE.split(";")):
         _run(connection, statement)
 
@@ -90,23 +90,23 @@ def create_table(connection: Connection) -> None:
 def write(connection: Connection, event: Publishable) -> None:
     """Add an event to the outbox in the connection's current transaction. The caller commits.
 
-    The event id is fixed here, so repeated publishing counts once.
+    The event id is assigned here, so Billing ignores an event that is published repeatedly.
     """
     _run(connection, _INSERT, (body_of(event),))
 
 
 def waiting(connection: Connection) -> int:
-    """Return the number of events that wait in the outbox, without those that were set apart."""
+    """Return the number of events that wait in the outbox, without the events that were moved aside."""
     return int(_found(connection, _COUNT)[0][0])
 
 
 def refused(connection: Connection) -> list[RefusedEvent]:
-    """Return the events that were set apart, oldest first. They stay in the outbox until the EMR decides about them."""
+    """Return the events that were moved aside, oldest first. They stay in the outbox until the EMR acts."""
     return [RefusedEvent(*row) for row in _found(connection, _REFUSED)]
 
 
 def retry_refused(connection: Connection) -> None:
-    """Let the events that were set apart wait again, after their cause was fixed. The caller commits."""
+    """Queue the events that were moved aside again, after the cause was fixed. The caller commits."""
     _run(connection, _RETRY)
 
 
@@ -117,7 +117,7 @@ def lock_oldest(connection: Connection, after: int, limit: int) -> list[WaitingE
 
 
 def record_outcome(connection: Connection, published: Sequence[int], reasons: Mapping[int, str]) -> None:
-    """Remove the published events, and set those apart for which there is a reason. The caller commits."""
+    """Remove the published events, and move aside the events that have a reason. The caller commits."""
     if published:
         _run(connection, _DELETE, (list(published),))
     for row, reason in reasons.items():

@@ -60,7 +60,8 @@ def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
 def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
     """Yield the lines of a Payment Log, a CSV file in any of the forms of `emr.csv_table`.
 
-    The columns are in any order; other columns than COLUMNS are ignored. A log with a header alone has no lines.
+    The columns are in any order; other columns than COLUMNS are ignored. A log that has only a header is valid and has
+    no lines.
 
     Raises PaymentLogError at the first row or cell that does not fit, and if a line occurs twice.
     """
@@ -79,7 +80,7 @@ def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
 
 
 def _divided_cell(error: SurplusCellsError) -> TableError | None:
-    """Return the error of the column whose cell was divided: the amount, or the only one with which the row fits."""
+    """Return the error of the column whose cell a separator divided, or None if several columns are possible."""
     divided = {column: cells for column, cells in error.rejoined() if _is_divided(column, cells)}
     column = "amount_paid" if "amount_paid" in divided else next(iter(divided), "")
     if column not in REQUIRED or (len(divided) > 1 and column != "amount_paid"):
@@ -88,7 +89,7 @@ def _divided_cell(error: SurplusCellsError) -> TableError | None:
 
 
 def _is_divided(column: str, cells: Mapping[str, str]) -> bool:
-    """Return whether a cell may have been divided here: its text may hold a separator, and all other cells fit."""
+    """Return whether a separator may have divided this column's cell: it may hold one, and other cells are valid."""
     if column in REQUIRED and column not in _MAY_HOLD_SEPARATORS:
         return False
     if column == "amount_paid" and not _NUMBER_WITH_SEPARATORS.fullmatch(cells[column]):
@@ -123,12 +124,12 @@ def _line(row: Row) -> PaymentLogRow:
 
 
 def _shown(cell: str) -> str:
-    """Return a cell for a message of one line, shortened."""
+    """Return a cell's text for a one-line message, shortened."""
     return repr(cell) if len(cell) <= _SHOWN_CHARACTERS_MAX else f"{cell[:_SHOWN_CHARACTERS_MAX]!r}..."
 
 
 def _identifier(text: str) -> str:
-    """Return an id as it is written. Blanks at an end are part of an id, so none are stripped: they are refused."""
+    """Return an id unchanged. Raises ValueError for an invalid id, including an id with blanks at its ends."""
     if len(text) > ID_CHARACTERS_MAX or not is_identifier(text):
         raise ValueError("text of 1 to 64 printable characters, without white space at its ends")
     if _SPREADSHEET_FORM.fullmatch(text):

@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of the publisher, one for each event. The entry carries their context."""
+"""OpenTelemetry spans of the publisher, one for each event. The stream entry carries the span's context."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """An event, its arrival time at the feed, and what only the simulator knows.
+    """An event, its arrival time at the feed, and facts that only the simulator knows.
 
     `scenario` is None for a patient's record. `is_newest` is True if no later version was saved on the simulated days.
     """

@@ -1,7 +1,8 @@
 """Simulates days of clinics from a seed, one day at a time.
 
 The same arguments give the same bytes. The events of a clinic and a day depend on the seed, the clinic and the date
-alone, so more clinics or days only add events. Frequencies are in `emr.simulation_weights`.
+alone, so a simulation with more clinics or days contains the same events and further ones. Frequencies are in
+`emr.simulation_weights`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -62,7 +63,7 @@ def simulate(clinics: int, days: int, seed: int, first_day: date) -> Iterator[Si
     """Yield the events of `days` days from `first_day`, in the order in which they reach the feed.
 
     Each save is on one of these days in the clinic's local time; late events may arrive afterwards. Memory holds one
-    day and the later saves of open lines. Raises ValueError for fewer than one clinic or day.
+    day's events and the later saves of open lines. Raises ValueError for fewer than one clinic or day.
     """
     if days < 1:
         raise ValueError(f"a simulation needs 1 day or more, not {days}")

@@ -1,17 +1,17 @@
 """Events from the patient payments of a Synthea CSV export.
 
 In `claims_transactions.csv`, the rows of a claim are ordered by CHARGEID. A CHARGE names the first debtor and a
-TRANSFERIN the next one (TRANSFERTYPE: 1 and 2 are insurers, p is the patient). A PAYMENT is the patient's if its METHOD
-is COPAY, which is taken at the visit, or if the patient is the debtor at that row.
+TRANSFERIN the next one (TRANSFERTYPE: 1 and 2 are insurers, p is the patient). The patient made a PAYMENT if its METHOD
+is COPAY, which is collected at the visit, or if the patient is the debtor at this row.
 
-The export has no column for the charge type, so it follows from the debtors. COPAY is a Copay. A payment of a charge
-that an insurer owed first is Coinsurance (it may be a deductible; the export cannot tell). A payment of a charge that
-the patient owed from the start is Other.
+The export has no column for the charge type, so it follows from the debtors. A PAYMENT by COPAY is a Copay. A payment
+of a charge that an insurer owed first is Coinsurance (it may be a deductible; the export cannot tell). A payment of a
+charge that the patient owed from the start is Other.
 
 A PAYMENT of 0.00 is skipped, because a front desk records none.
 
 A damaged export is refused as a whole: everything is read and validated before the first event is built. The patients
-are read a second time for that, so that only their ids are in memory.
+are read again when their events are built, so that memory holds only their ids.
 """
 
 from collections import defaultdict
@@ -128,7 +128,7 @@ def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment
 
 
 def _debtor(file: Path, step: Step, debtor: str) -> str:
-    """Return who owes what a payment pays. Raises ExportError if no charge says so."""
+    """Return the debtor of the charge that a payment pays. Raises ExportError if no charge names a debtor."""
     if not debtor:
         raise ExportError(file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})")
     return debtor

@@ -1,6 +1,6 @@
 """The two files of a Synthea CSV export that hold payments and patients, read strictly.
 
-A row that does not fit is refused with its number and its column.
+An invalid row is refused with an error that names its number and column.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ _TEXT_COLUMNS = {"NOTES", "FIRST", "LAST"}
 
 
 class ExportError(Exception):
-    """The folder is not a sound Synthea CSV export. The message names the file and, if it is one, the row."""
+    """The folder is not a valid Synthea CSV export. The message names the file and, if a row is invalid, the row."""
 
     def __init__(self, file: Path, problem: str) -> None:
         self.file = file
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 
 
 class Patient(NamedTuple):
-    """A row of a patient."""
+    """A row of the patients' file."""
 
     row: int
     patient_id: str
@@ -61,7 +61,7 @@ class Patient(NamedTuple):
 
 
 def read_patients(file: Path) -> Iterator[Patient]:
-    """Yield the patients. Raises ExportError for a row that does not fit or repeats an id."""
+    """Yield the patients. Raises ExportError for an invalid row or a repeated id."""
     with _errors_named(file):
         for row in _rows(file, _PATIENT_COLUMNS):
             patient_id, born, first_name, last_name = (row.cells[column] for column in _PATIENT_COLUMNS)
@@ -70,7 +70,7 @@ def read_patients(file: Path) -> Iterator[Patient]:
 
 
 def read_steps(file: Path) -> Iterator[Step]:
-    """Yield all rows of the claims. Raises ExportError for a row that does not fit or repeats an id."""
+    """Yield all rows of the claims. Raises ExportError for an invalid row or a repeated id."""
     with _errors_named(file):
         yield from map(_step, _rows(file, _TRANSACTION_COLUMNS))
 
@@ -87,7 +87,7 @@ def _errors_named(file: Path) -> Iterator[None]:
 
 
 def _rows(file: Path, columns: list[str]) -> Iterator[Row]:
-    """Yield the rows of a file. The first of the columns is the id; raises TableError for a row that repeats one."""
+    """Yield the rows of a file. The first column of `columns` is the id. Raises TableError for a repeated id."""
     rows_of_ids: dict[str, int] = {}
     with file.open("rb") as lines:
         for row in read_table(lines, columns):
@@ -145,7 +145,7 @@ def _is_read_by(read: Callable[[str], object], text: str) -> bool:
 
 
 def _check(row: Row, column: str, expected: str, *, is_fit: bool) -> None:
-    """Raise TableError, with the id in the first of the columns, unless a cell is fit."""
+    """Raise TableError unless `is_fit`. The error names the column, the `expected` value and the row's id."""
     if not is_fit:
         row_id = next(iter(row.cells.values()))
         raise row.error(column, f"expected {expected}; got {row.cells[column][:60]!r} (ID {row_id})")
