@@ -1,7 +1,7 @@
 """The Claims Feed: one row per line, with its newest version.
 
 The rule that decides which dead letters are current (`payments.store.feed.current`) is applied row by row through an
-index for pages, and to all dead letters at once for sums and for the feed as of an earlier moment.
+index for pages, and to all dead letters together for sums and for the feed as of an earlier moment.
 """
 
 import heapq
