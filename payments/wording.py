@@ -59,13 +59,13 @@ REFUND_PROBLEMS = {
 }
 ITEM_SENTENCES = {
     ReconcilingItem.INTERNAL: "Internal Payments, which stay in the EMR",
-    ReconcilingItem.NOT_SENT: "Not Sent: excluded by the clinic's settings, or every attempt failed",
+    ReconcilingItem.NOT_SENT: "Not Sent: excluded by the clinic's settings, patient not found, or every attempt failed",
     ReconcilingItem.PENDING: "Pending: waiting for the next attempt",
     ReconcilingItem.INVALID: "Validation Failed: the EMR sent an invalid event",
-    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00: open exceptions",
+    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00: not accepted",
     ReconcilingItem.CLOSED_MONTH: "Closed month: exceptions without an adjustment",
-    ReconcilingItem.PRIOR_PERIOD: "Adjustments accepted for these payments",
-    ReconcilingItem.DATE_DIFFERENCES: "Date differences: in this period on one side only",
+    ReconcilingItem.PRIOR_PERIOD: "Adjustments posted for payments of this period",
+    ReconcilingItem.DATE_DIFFERENCES: "Payments dated in this period in only one system",
 }
 BALANCING_NOTES = {
     BalancingNote.ONLY_IN_EMR: "only in the EMR",
@@ -89,11 +89,11 @@ HISTORY_CODES = {
     HistoryCode.VALIDATION_FAILED: "Validation Failed",
     HistoryCode.SUCCESSFUL: "Transmission Successful",
     HistoryCode.NEVER_SENT: "Not marked Paid",
-    HistoryCode.FAILED: "Failed",
+    HistoryCode.FAILED: "Attempt failed",
     HistoryCode.RESUBMITTED: "Requeued",
     HistoryCode.DEAD_LETTER_RESUBMITTED: "Requeued",
     HistoryCode.EXCEPTION_OPENED: "Exception opened",
-    HistoryCode.EXCEPTION_RECOMPUTED: "Exception recomputed",
+    HistoryCode.EXCEPTION_RECOMPUTED: "Exception updated",
     HistoryCode.EXCEPTION_CLOSED: "Exception closed automatically",
     HistoryCode.EXCEPTION_ACCEPTED: "Exception accepted",
     HistoryCode.EXCEPTION_ACKNOWLEDGED: "Exception acknowledged",
@@ -106,7 +106,7 @@ NO_EFFECT = {
 _FIXED_DETAILS = {
     HistoryCode.FAILED: "Will be tried again",
     HistoryCode.RESUBMITTED: "Will be evaluated with the current settings",
-    HistoryCode.DEAD_LETTER_RESUBMITTED: "Will be validated again",
+    HistoryCode.DEAD_LETTER_RESUBMITTED: "Will be processed again",
 }
 _DETAILS: dict[str, str] = {
     **{code.value: text for code, text in REASONS.items()},
@@ -243,5 +243,5 @@ def no_timezone_chosen(company: str, timezone: str) -> str:
     """Say that a company's days and months begin in the default time zone, and how to choose another."""
     return (
         f"No time zone was chosen for company {company}; its days and months begin in {timezone}. "
-        f"Choose it: payments company set {company} --timezone America/Denver"
+        f"Ask an administrator to choose one: payments company set {company} --timezone America/Denver"
     )

@@ -104,7 +104,7 @@ def acknowledge(
             parser=row_id, metavar="ID", help="Id of the exception, as `payments report exceptions` prints it."
         ),
     ],
-    reason: Annotated[str, typer.Option(help="Reason for posting nothing; it is recorded.")],
+    reason: Annotated[str, typer.Option(help="Why nothing is posted; it is recorded.")],
     *,
     yes: YesOption = False,
     dry_run: DryRunOption = False,

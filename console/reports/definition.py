@@ -11,6 +11,9 @@ from typing import Any
 
 from console.reports.output import Record, Value
 
+MONEY_HEADING_MAX = 12
+"""Characters of a heading above which a terminal breaks it, so that a column of amounts stays narrow."""
+
 
 class ColumnKind(StrEnum):
     """What a column holds, which decides how it is aligned and formatted."""
@@ -56,7 +59,9 @@ class Column:
 
     @property
     def terminal_heading(self) -> str:
-        """The heading on a terminal, where times are in UTC."""
+        """The heading on a terminal, where times are in UTC and long headings of amounts break at spaces."""
+        if self.kind is ColumnKind.MONEY and len(self.heading) > MONEY_HEADING_MAX:
+            return self.heading.replace(" ", "\n")
         return f"{self.heading} (UTC)" if self.kind is ColumnKind.MOMENT else self.heading
 
     def terminal_value(self, record: Record) -> Value:

@@ -31,7 +31,7 @@ MONTHS = Report(
         Column("month", "Month"),
         Column("state", "State"),
         Column("closed_at", "Closed", ColumnKind.MOMENT),
-        Column("payments_total", "Payments", ColumnKind.MONEY),
+        Column("payments_total", "Payments total", ColumnKind.MONEY),
         Column("scheduled_at", "Scheduled", ColumnKind.MOMENT),
         Column("scheduled_by", "Scheduled by", from_width=100),
     ),
@@ -44,7 +44,7 @@ MONTHS = Report(
 CLOSE_WARNINGS = Report(
     title="Resolve before closing",
     columns=(
-        Column("what", "What", wraps=True),
+        Column("what", "Problem", wraps=True),
         Column("payment", "Payment", wraps=True, css_class="pay"),
         Column("detail", "Detail", wraps=True, from_width=120),
         Column("amount", "Amount", ColumnKind.MONEY),
@@ -62,7 +62,7 @@ MONTH_SUMS = Report(
         Column("charge_type", "Charge type"),
         Column("clinic", "Clinic", wraps=True),
         Column("user", "User", wraps=True, from_width=100),
-        Column("count", "Rows", ColumnKind.COUNT),
+        Column("count", "Entries", ColumnKind.COUNT),
         Column("total", "Amount", ColumnKind.MONEY),
     ),
     table=("method", "charge_type", "clinic", "user", "count", "total"),

@@ -72,7 +72,7 @@ def clinic() -> Any:
 def as_of() -> Any:
     """Describe the moment as of which the report is read."""
     example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
-    return parameter("As of (UTC)", example, ParameterKind.MOMENT)
+    return parameter("Known as of (UTC)", example, ParameterKind.MOMENT)
 
 
 def parameters_of(parameter_class: type[Any]) -> dict[str, Parameter]:

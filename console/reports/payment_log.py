@@ -131,7 +131,7 @@ def payment_log_sums(group: str) -> Report:
         title=f"Patient Payment Log by {words}",
         columns=(
             Column(group, words.capitalize(), wraps=True),
-            Column("count", "Rows", ColumnKind.COUNT),
+            Column("count", "Entries", ColumnKind.COUNT),
             Column("total", "Amount", ColumnKind.MONEY),
         ),
         table=(group, "count", "total"),

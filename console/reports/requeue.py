@@ -32,7 +32,12 @@ def preview_records(preview: RequeuePreview) -> list[Record]:
     """Return the expected results as records; dead letters have no amount."""
     records: list[Record] = [_record(each) for each in preview.lines]
     if preview.dead_letter_count:
-        again = {"result": "Validated again", "months": None, "count": preview.dead_letter_count, "total": None}
+        again = {
+            "result": "Processed again: events that could not be imported",
+            "months": None,
+            "count": preview.dead_letter_count,
+            "total": None,
+        }
         records.append(again)
     return records
 
@@ -54,4 +59,4 @@ def _result(expected: ExpectedOutcome) -> str:
         return f"Still Not Sent. {wording.reason(expected.reason)}"
     if expected.is_closed:
         return "Exception. The month is closed; a biller decides."
-    return "Imported, if Billing knows the patient."
+    return "Imported, or held until the patient arrives."

@@ -37,6 +37,7 @@ _BADGE_CLASSES = {
     "done": "good",
     "stopped": "bad",
 }
+_WORDS = {"resolved": "accepted", "auto_closed": "closed automatically", "front-office": "front office"}
 _NONE = Markup('<span class="none">&ndash;</span>')
 
 
@@ -152,8 +153,7 @@ def badge(state: str | None) -> Markup:
 
 def humanize(name: str | None) -> str:
     """Return an internal name as words: `auto_closed` becomes closed automatically, OPEN becomes Open."""
-    text = (name or "").replace("auto_closed", "closed automatically").replace("_", " ")
-    text = text.replace("front-office", "front office")
+    text = _WORDS.get(name or "", name or "").replace("_", " ")
     return text.capitalize() if text.isupper() else text
 
 

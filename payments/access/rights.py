@@ -41,6 +41,20 @@ class Role(StrEnum):
     OPERATOR = "operator"
     ADMIN = "admin"
 
+    @property
+    def summary(self) -> str:
+        """Who has the role, and what it allows, for display: one sentence."""
+        return _SUMMARIES[self]
+
+
+_SUMMARIES = {
+    Role.FRONT_OFFICE: "The front desk sees payments and reports.",
+    Role.BILLING: "Billers also requeue payments, decide about exceptions, close months and export reports.",
+    Role.SUPPORT: "Support also requeues payments and changes clinic settings.",
+    Role.OPERATOR: "Operators also requeue payments and view running tasks in Flower.",
+    Role.ADMIN: "Administrators may do everything, and they manage users and read the audit history.",
+}
+
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.FRONT_OFFICE: frozenset({Right.VIEW}),

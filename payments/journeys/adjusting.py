@@ -135,6 +135,11 @@ def list_auto_acceptable(tx: Transaction) -> list[int]:
     return findings.acceptable_ids(tx, None, policy="auto")
 
 
+def default_deposit_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> dict[str, date]:
+    """Return by company the deposit date of an adjustment for which none is chosen: its current day (rule D4)."""
+    return clinics.local_dates(tx, company_ids, now)
+
+
 def companies_of(tx: Transaction, finding_ids: Sequence[int]) -> list[str]:
     """Return the companies of exceptions, sorted. Unknown ids are ignored."""
     return findings.companies(tx, finding_ids)

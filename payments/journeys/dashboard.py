@@ -1,12 +1,14 @@
 """Read the figures of the overview page and of Prometheus."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from payments.core.outcome import Status
 from payments.store.db.connection import Transaction
-from payments.store.reports import dashboard
+from payments.store.feed.feed_filter import FeedFilter
+from payments.store.reports import claims_feed, dashboard
 from payments.store.reports.dashboard import (
     ChunkStats,
     Day,
@@ -25,9 +27,13 @@ RECENT = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The flow of a day by hour; open exceptions by age and payments that are not in Billing, both as of now."""
+    """The Claims Feed and the activity of a day, and the present exceptions and unsuccessful payments.
+
+    `feed` counts the payments whose save date is the day. `flow` counts what happened in each hour of the user's day.
+    """
 
     day: date
+    feed: Mapping[Status, int]
     flow: Sequence[HourlyFlow]
     exceptions: Sequence[ExceptionAge]
     unsuccessful: Sequence[StatusCount]
@@ -55,7 +61,17 @@ def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, now: dat
         flow=dashboard.hourly_flow(tx, Day.of(day, zone), clinics),
         exceptions=dashboard.exceptions_by_age(tx, now, clinics),
         unsuccessful=dashboard.unsuccessful_counts(tx, clinics),
+        # Last, because it makes PostgreSQL read sets for the rest of the transaction.
+        feed=_count_by_status(tx, FeedFilter(since=day, until=day, clinics=clinics)),
     )
+
+
+def _count_by_status(tx: Transaction, feed_filter: FeedFilter) -> dict[Status, int]:
+    """Count the payments of the Claims Feed that match, by status."""
+    counts = dict.fromkeys(Status, 0)
+    for each in claims_feed.sums(tx, feed_filter):
+        counts[Status(each.status)] += each.count
+    return counts
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:

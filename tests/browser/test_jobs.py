@@ -58,7 +58,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     change_a_closed_month(console_stack, clinic, "closed-co")
     page = logged_in("bill")
 
-    page.get_by_role("link", name="Exceptions", exact=True).click()
+    page.get_by_role("link", name="Billing Exceptions", exact=True).click()
     page.get_by_label("Clinic").fill(clinic)
     page.keyboard.press("Enter")
     rows = page.get_by_role("region", name="Billing Exceptions").get_by_role("row")
@@ -74,7 +74,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     expect(page.get_by_role("status")).to_contain_text("posted 10.00 Cash")
     gone = rows.filter(has_text=key(clinic, "deleted"))
     gone.locator("summary", has_text="Acknowledge").click()
-    gone.get_by_label("Reason for posting nothing").fill("paid out in cash already")
+    gone.get_by_label("Why nothing is posted").fill("paid out in cash already")
     gone.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_role("status")).to_contain_text("acknowledged. Nothing was posted")
     page.get_by_role("checkbox", name=re.compile("Select exception")).check()

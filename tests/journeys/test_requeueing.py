@@ -161,7 +161,10 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
         "retries_exhausted",
         "OperationalError: the disk is full",
     )
-    assert [wording.history(each.code) for each in reporting.timeline(tx, PAYMENT_KEY)] == ["Failed", "Not Sent"]
+    assert [wording.history(each.code) for each in reporting.timeline(tx, PAYMENT_KEY)] == [
+        "Attempt failed",
+        "Not Sent",
+    ]
 
     assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(1)
     retry_due(tx)

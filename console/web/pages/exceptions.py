@@ -67,6 +67,7 @@ def show(
     with context.app.snapshot_transaction() as tx:
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
         counts = reporting.exception_counts(tx, exception_filter)
+        deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in page.rows}, context.now)
         names = clinic_names(tx, context)
         context.audit(tx, "viewed Billing Exceptions", chosen.patient or "", context.request.url.query)
     return context.page(
@@ -82,7 +83,7 @@ def show(
         may_edit=context.may(Right.EDIT) and chosen.as_of is None,
         accepts={reason.value for reason in FindingReason if reason.can_be_accepted},
         next_steps=_NEXT_STEPS,
-        today=context.today,
+        deposit_dates=deposit_dates,
     )
 
 

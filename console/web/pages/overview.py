@@ -1,4 +1,4 @@
-"""The overview: payments by hour, payments not in Billing, open exceptions, and the lag of the feed."""
+"""The overview: a day's payments by status and by hour, unsuccessful payments, open exceptions, and the feed's lag."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -30,7 +30,6 @@ def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
         "overview.html",
         seen=seen,
         chart=flow_chart(seen.flow),
-        totals={name: sum(getattr(hour, name) for hour in seen.flow) for name in seen.flow[0]._fields[1:]},
         figures=figures.stats if figures else None,
         lag=_lag(figures),
         day=day,

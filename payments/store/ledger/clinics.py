@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -74,8 +74,14 @@ def load_all(tx: Transaction) -> dict[str, Clinic]:
 
 def local_date(tx: Transaction, company_id: str, now: datetime) -> date:
     """Return the date at `now` in the company's time zone; in UTC if the company does not exist."""
-    found = tx.execute(text("SELECT timezone FROM companies WHERE company_id = :id"), {"id": company_id})
-    return now.astimezone(ZoneInfo(found.scalar_one_or_none() or "UTC")).date()
+    return local_dates(tx, [company_id], now).get(company_id, now.astimezone(UTC).date())
+
+
+def local_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> dict[str, date]:
+    """Return the date at `now` in the time zone of each of these companies that exists."""
+    query = "SELECT company_id, timezone FROM companies WHERE company_id = ANY(:ids)"
+    found = tx.execute(text(query), {"ids": list(company_ids)})
+    return {company_id: now.astimezone(ZoneInfo(timezone)).date() for company_id, timezone in found}
 
 
 def create(tx: Transaction, owners: Iterable[tuple[str, str]], default_timezone: str) -> None:

@@ -160,7 +160,7 @@ def test_account_table_fits_the_screen(
         shown = terminal.run("report", "account", owing["patient_id"]).out
         assert max(map(len, shown.splitlines())) <= width
         assert all(
-            word in shown for word in ("Unassigned", "Outstanding", "80.00", "2 rows", "2 allocations", "Rule 2")
+            word in shown for word in ("Unassigned", "Patient owes", "80.00", "2 rows", "2 allocations", "Rule 2")
         )
 
 

@@ -213,7 +213,7 @@ def test_timeline_shows_the_exception(april: April, terminal: Terminal) -> None:
     steps = terminal.run("timeline", f"{april.id}/payment/1", "--format", "json").rows
 
     result = [step for step in steps if step["what"].startswith("Exception")]
-    assert [step["what"] for step in result] == ["Exception opened", "Exception recomputed", "Exception accepted"]
+    assert [step["what"] for step in result] == ["Exception opened", "Exception updated", "Exception accepted"]
     assert result[0]["detail"] == f"{CLOSED_MONTH} (edited). Billing: 25.00, EMR: 35.00"
     assert (result[2]["detail"], result[2]["who"][:4]) == (f"20.00 Cash, deposit date {TODAY}", "cli:")
     assert all(datetime.fromisoformat(step["at"]).date() == TODAY for step in result)

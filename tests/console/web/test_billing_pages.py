@@ -4,12 +4,17 @@ import csv
 import io
 import re
 import zipfile
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
 from console.reports.payment_log import PAYMENT_LOG
 from payments.contract.event import ChargeType
+from payments.journeys import configuring
+from payments.journeys.configuring import CompanyUpdate
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.builders.office import Office
@@ -62,6 +67,22 @@ def test_exceptions_are_acknowledged_with_a_reason_and_accepted_together(
     assert rows(billing, "/api/exceptions", clinic="bulk-1") == []
 
 
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "Pacific/Kiritimati"])
+def test_deposit_date_is_prefilled_with_the_companys_current_day(
+    logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI, zone: str
+) -> None:
+    clinic = f"day-{zone[-8:]}"
+    edit_in_closed_month(ledger, clinic, clinic)
+    with site.state.console.transaction() as tx:
+        now = datetime.now(UTC)
+        configuring.set_company(tx, CompanyUpdate(clinic, timezone=zone), now=now, who="tests")
+    page = logged_in("billing").get("/exceptions", clinic=clinic).text
+
+    today = datetime.now(ZoneInfo(zone)).date()
+    assert f'name="deposit_date" value="{today}" max="{today}"' in page
+    assert f'form="bulk" name="deposit_date" max="{today}"' in page
+
+
 def test_account_shows_refunds_to_check_and_the_credit_of_charges(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     own = {"clinic_id": "refunds", "company_id": "company-r", "patient_id": "refunded"}
     events = (
@@ -74,7 +95,7 @@ def test_account_shows_refunds_to_check_and_the_credit_of_charges(logged_in: Log
 
     assert "Refunds to check" in page
     assert "The refunded payment is not on this account." in page
-    assert "Credit on charges: 3.00" in page
+    assert "Overpaid on charges: 3.00" in page
 
 
 def test_log_export_contains_no_formulas_and_is_audited(
