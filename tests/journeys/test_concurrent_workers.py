@@ -14,7 +14,7 @@ from payments.contract.event import Event
 from payments.core.due_items import DueItems
 from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
-from payments.journeys import distributing, importing, retrying
+from payments.journeys import distributing, importing, requeueing, retrying
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import ConcurrentWriteError, transaction
@@ -33,7 +33,6 @@ from tests.builders.ledger import (
     feed_rows,
     import_chunk,
     ledger_entries,
-    requeue_matching,
     retry_due,
     set_clinic_settings,
 )
@@ -95,11 +94,21 @@ def shuffled_chunks(clinic: str) -> list[list[Event]]:
     return [events[first : first + 80] for first in range(0, len(events), 80)]
 
 
+def requeue_waiting(database, clinic: str) -> None:
+    """Requeue the pending payments of a clinic. Each chunk has a transaction of its own, as on a page."""
+    waiting = FeedFilter(status=Status.PENDING, clinics=(clinic,))
+    with transaction(database) as tx:
+        run_id = requeueing.start_run(tx, waiting, NOW, "user:support").run_id
+    remain = True
+    while remain:
+        with transaction(database) as tx:
+            remain = requeueing.requeue_next_chunk(tx, run_id, NOW, 20)
+
+
 def run_other_jobs(database, clinic: str) -> None:
     """Run each of the other jobs once."""
-    waiting = FeedFilter(status=Status.PENDING, clinics=(clinic,))
+    requeue_waiting(database, clinic)
     for work in (
-        lambda tx: requeue_matching(tx, waiting, NOW, "user:support"),
         lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),
         lambda tx: distributing.distribute_queued(tx, NOW.date(), NOW, 1_000),
         lambda tx: retrying.retry_due(tx, run_context(), DueItems(100)),
