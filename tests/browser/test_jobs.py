@@ -58,7 +58,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     change_a_closed_month(console_stack, clinic, "closed-co")
     page = logged_in("bill")
 
-    page.get_by_role("link", name="Billing Exceptions", exact=True).click()
+    page.get_by_role("link", name="Exceptions", exact=True).click()
     page.get_by_label("Clinic").fill(clinic)
     page.keyboard.press("Enter")
     rows = page.get_by_role("region", name="Billing Exceptions").get_by_role("row")
