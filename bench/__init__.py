@@ -1,1 +1,1 @@
-"""Measurements, one a file, printed by `make bench`."""
+"""Benchmarks, one per file, printed by `make bench`."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import backlog, charts, distribution, growth, importing, jobs, latency, pages, targets
-from bench.importing import Imported
+from bench.importing import ImportMeasurement
 from bench.testbed import ROOT, Testbed, WrongResultError, start_testbed
 from devstack.embedded_postgres import MEMORY
 
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _measured(part: str, testbed: Testbed, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
-    """Measure one part, and return the results that it replaces."""
+    """Run one part of the benchmark, and return its entries for `results.json`."""
     match part:
         case "import":
             return _rates(testbed, options.events, options.rounds)
@@ -72,9 +72,9 @@ def _machine() -> dict[str, Any]:
 
 
 def _rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
-    """Run every contender once a round, in turn, and return the medians."""
+    """Run every contender once per round, and return the median rates."""
     rates: dict[str, list[float]] = {}
-    used: dict[str, list[Imported]] = {}
+    used: dict[str, list[ImportMeasurement]] = {}
     installed = [each for each in jobs.CONTENDERS if each.is_installed]
     for each in jobs.CONTENDERS:
         if each not in installed:
@@ -97,7 +97,7 @@ def _rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
 
 
 def _run_other(testbed: Testbed, contender: jobs.Contender, rates: dict[str, list[float]]) -> None:
-    """Run another job queue. If it loses jobs, report that and continue."""
+    """Run one round of another job queue and append its rate. If it loses jobs, report the loss and continue."""
     try:
         rates.setdefault(contender.name, []).append(jobs.run(testbed, contender))
     except WrongResultError as error:
@@ -108,12 +108,12 @@ def _imports(testbed: Testbed, events: int) -> list[tuple[str, importing.Run]]:
     return [
         (targets.OURS_ONE, lambda: importing.measure_product(testbed, events, 1)),
         (targets.OURS_TWO, lambda: importing.measure_product(testbed, events, 2)),
-        (targets.FLOORS[0], lambda: importing.floor(testbed, events, 1, 2_000)),
-        (targets.FLOORS[1], lambda: importing.floor(testbed, events, 2, 2_000)),
+        (targets.FLOORS[0], lambda: importing.lower_bound(testbed, events, 1, 2_000)),
+        (targets.FLOORS[1], lambda: importing.lower_bound(testbed, events, 2, 2_000)),
     ]
 
 
-def _cost(runs: list[Imported]) -> dict[str, float]:
+def _cost(runs: list[ImportMeasurement]) -> dict[str, float]:
     cpu = {
         f"CPU microseconds, {name}": statistics.median(1e6 * run.cpu_seconds[name] / run.events for run in runs)
         for name in runs[0].cpu_seconds
@@ -128,7 +128,7 @@ def _cost(runs: list[Imported]) -> dict[str, float]:
 
 
 def _latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
-    """Measure each rate once a round, in turn, and return the medians."""
+    """Measure the latency at each rate once per round, and return the medians."""
     runs: dict[str, list[latency.Latency]] = {}
     for _ in range(rounds):
         for rate, seconds in ((50, 8), (200, 8), (1_000, 5)):

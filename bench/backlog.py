@@ -1,11 +1,11 @@
-"""Memory of the intake and the importer while a backlog is imported."""
+"""Measure the memory of the intake and the importer during the import of a backlog."""
 
 import threading
 from collections.abc import Mapping
 
 from bench import generated_events
 from bench.importing import WARM_UP, frozen
-from bench.processes import every_process, memory_bytes
+from bench.processes import every_process, largest_memory_bytes
 from bench.testbed import Testbed, our_processes
 
 SIZES = (10_000, 1_000_000)
@@ -38,4 +38,4 @@ def _watch(numbers: Mapping[str, int], most: dict[str, int], done: threading.Eve
     while not done.wait(0.1):
         processes = every_process()
         for name, number in numbers.items():
-            most[name] = max(most.get(name, 0), memory_bytes([number], processes))
+            most[name] = max(most.get(name, 0), largest_memory_bytes([number], processes))

@@ -1,4 +1,4 @@
-"""Time of the nightly distribution for a payment, at ten thousand payments and at a million."""
+"""Measure the nightly distribution's time per payment, in ledgers of ten thousand and of a million payments."""
 
 import json
 import statistics
@@ -24,7 +24,7 @@ LIMIT = 1.5
 
 
 class DistributionTiming(NamedTuple):
-    """A ledger size, the amount moved, and the time."""
+    """The time of a distribution, with the number of payments in the ledger and the amount applied."""
 
     payments: int
     allocations: int
@@ -32,7 +32,7 @@ class DistributionTiming(NamedTuple):
 
     @property
     def microseconds_each(self) -> float:
-        """Microseconds for a payment."""
+        """Microseconds per payment."""
         return self.seconds * 1e6 / self.payments
 
 
@@ -51,7 +51,7 @@ def written(measured: list[DistributionTiming]) -> list[dict[str, float]]:
 
 
 def _run(payments: int) -> DistributionTiming:
-    """Distribute once, in a database of its own."""
+    """Run one distribution in a new database."""
     with tempfile.TemporaryDirectory(prefix="pay-bench-") as home, embedded_postgres(Path(home)) as url:
         upgrade(url)
         database = connect(url, application_name="bench")

@@ -1,4 +1,4 @@
-"""Events and clinics of the measurements: paid lines of many clinics, one line a payment."""
+"""Generate the clinics and events of the benchmarks: paid payments of one line each."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def company_of(clinic: int) -> str:
 
 
 def events(count: int, *, seed: int = 1, prefix: str = "p", patients: int = PATIENTS) -> Iterator[bytes]:
-    """Yield the bodies of `count` `payment.saved` events, one a payment. The same seed gives the same bytes."""
+    """Yield the bodies of `count` `payment.saved` events, one per payment. The same seed gives the same bytes."""
     rng = Random(f"{prefix}/{seed}")
     return (_event(rng, f"{prefix}-{seed}-{number}", patients) for number in range(count))
 

@@ -1,4 +1,4 @@
-"""Import rate and report times as the ledger grows."""
+"""Measure the import rate and report times as the ledger grows."""
 
 import statistics
 import time
@@ -24,7 +24,7 @@ EVENTS, ROUNDS, PAGE = 10_000, 3, 50
 
 
 class Round(NamedTuple):
-    """Events imported a second, and the cost of one: CPU of all processes in microseconds, and write-ahead log."""
+    """Events imported per second; per event, the CPU microseconds of all processes and the bytes of write-ahead log."""
 
     rate: float
     cpu_us: float
@@ -32,7 +32,7 @@ class Round(NamedTuple):
 
 
 class GrowthResult(NamedTuple):
-    """A ledger size, the medians of the import rounds on top of it, and milliseconds for a page of each report."""
+    """For one ledger size: the medians of the import rounds, and the milliseconds for a page of each report."""
 
     shared_buffers: str
     stored: int
@@ -43,7 +43,7 @@ class GrowthResult(NamedTuple):
 
 
 def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
-    """Fill a ledger of each size, then import into them in turn, and read a page of each report."""
+    """Fill a ledger of each size, import into each of them, and read a page of each report."""
     names = {size: f"bench_grown_{size}" for size in sizes}
     for size, name in names.items():
         make(testbed, name, size)
@@ -65,7 +65,7 @@ def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
 def make(testbed: Testbed, name: str, payments: int, *more: str, analyze: bool = True) -> None:
     """Create a ledger of `payments` payments; `more` are statements to run at the end.
 
-    Without `analyze` the planner has no statistics of it, as after a restore.
+    Without `analyze`, the planner has no statistics of the ledger, as after a restore.
     """
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
@@ -88,7 +88,7 @@ def make(testbed: Testbed, name: str, payments: int, *more: str, analyze: bool =
 
 
 def use(testbed: Testbed, name: str) -> None:
-    """Work on a ledger that `make` created."""
+    """Connect the testbed to a ledger that `make` created."""
     testbed.close()
     testbed.engines = replace(testbed.engines, database_url=with_database(testbed.server_url, name))
     testbed.opened.append(connect(testbed.engines.database_url, application_name="bench"))

@@ -1,4 +1,4 @@
-"""Rate and cost of the import from the feed to committed entries, with the real processes."""
+"""Measure the rate and cost of the import, from the feed to committed entries, with the real processes."""
 
 import signal
 import sys
@@ -16,8 +16,8 @@ WARM_UP = 2_000
 
 
 @dataclass(frozen=True)
-class Imported:
-    """A run: number of events, seconds, CPU seconds by process, and bytes written to both logs."""
+class ImportMeasurement:
+    """Measurement of one import: events, seconds, CPU seconds by process, bytes of the WAL and the append-only file."""
 
     events: int
     seconds: float
@@ -27,22 +27,22 @@ class Imported:
 
     @property
     def rate(self) -> float:
-        """Events a second."""
+        """Events per second."""
         return self.events / self.seconds
 
 
-Run = Callable[[], Imported]
+Run = Callable[[], ImportMeasurement]
 
 
-def measure_product(testbed: Testbed, events: int, importers: int) -> Imported:
+def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeasurement:
     """Import `events` waiting events with an intake and an importer of `importers` processes."""
     testbed.fresh()
     with our_processes(testbed, importers) as numbers:
         return _measured(testbed, events, numbers, [numbers["intake"]])
 
 
-def floor(testbed: Testbed, events: int, processes: int, chunk: int) -> Imported:
-    """Write the same rows with `processes` processes of the floor."""
+def lower_bound(testbed: Testbed, events: int, processes: int, chunk: int) -> ImportMeasurement:
+    """Measure the lower bound: write the same rows without rules or locks, in `processes` processes."""
     testbed.fresh()
     with ExitStack() as stack:
         names = [f"floor-{number}" for number in range(processes)]
@@ -51,13 +51,13 @@ def floor(testbed: Testbed, events: int, processes: int, chunk: int) -> Imported
             testbed.engines.redis_url,
             testbed.settings.stream,
         )
-        command = (sys.executable, "-m", "bench.floor", *addresses)
+        command = (sys.executable, "-m", "bench.lower_bound", *addresses)
         numbers = {name: stack.enter_context(running(testbed, name, (*command, name, str(chunk)))) for name in names}
         return _measured(testbed, events, numbers, list(numbers.values()))
 
 
-def _measured(testbed: Testbed, events: int, numbers: Mapping[str, int], held: list[int]) -> Imported:
-    """Warm the processes up, publish the backlog while the readers are frozen, then resume them and measure."""
+def _measured(testbed: Testbed, events: int, numbers: Mapping[str, int], held: list[int]) -> ImportMeasurement:
+    """Measure the import of a backlog, which is published while the warmed-up importers are frozen."""
     testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
     testbed.wait_until_empty()
     with frozen(held):
@@ -67,12 +67,12 @@ def _measured(testbed: Testbed, events: int, numbers: Mapping[str, int], held: l
     seconds = testbed.wait_until_empty() - started
     used = ResourceUsage.read(testbed, numbers).since(before)
     testbed.check(events + WARM_UP)
-    return Imported(events, seconds, used.cpu_seconds, used.wal_bytes, used.append_only_bytes)
+    return ImportMeasurement(events, seconds, used.cpu_seconds, used.wal_bytes, used.append_only_bytes)
 
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """Resources used so far."""
+    """CPU time and log bytes used up to one moment."""
 
     cpu_seconds: Mapping[str, float]
     wal_bytes: int
@@ -80,7 +80,7 @@ class ResourceUsage:
 
     @classmethod
     def read(cls, testbed: Testbed, numbers: Mapping[str, int]) -> "ResourceUsage":
-        """Read the current values."""
+        """Read the current resource usage."""
         processes = every_process()
         named = dict(numbers) | {
             "PostgreSQL": serving(testbed.home / "postgres" / "data", processes),
@@ -93,7 +93,7 @@ class ResourceUsage:
         )
 
     def since(self, earlier: "ResourceUsage") -> "ResourceUsage":
-        """Return what was used since an earlier reading."""
+        """Return the difference from an earlier reading."""
         return ResourceUsage(
             {name: self.cpu_seconds[name] - used for name, used in earlier.cpu_seconds.items()},
             self.wal_bytes - earlier.wal_bytes,
@@ -103,7 +103,7 @@ class ResourceUsage:
 
 @contextmanager
 def frozen(leaders: list[int]) -> Iterator[None]:
-    """Freeze processes until the block ends."""
+    """Stop these processes with SIGSTOP until the block ends."""
     for leader in leaders:
         signal_group(leader, signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""Rate of the usual job queues for jobs that do nothing, on the same broker with the same durability."""
+"""Measure the rate of common job queues for jobs that do nothing, on the same broker with the same durability."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ class Contender:
 
     @property
     def is_installed(self) -> bool:
-        """Whether it is installed."""
+        """Whether the contender's package is installed."""
         module = self.module.removeprefix("with_")
         asked = [str(self.python), "-c", f"import {module}"]
         return self.python.exists() and not subprocess.run(asked, check=False, capture_output=True).returncode
@@ -79,7 +79,7 @@ CONTENDERS = (
 
 
 def run(testbed: Testbed, contender: Contender) -> float:
-    """Run waiting jobs, each exactly once, and return the rate a second."""
+    """Run the contender's enqueued jobs, check that each ran exactly once, and return the jobs per second."""
     jobs = contender.jobs
     testbed.fresh()
     done = testbed.home / "done"
@@ -109,7 +109,7 @@ def run(testbed: Testbed, contender: Contender) -> float:
 
 
 def one_task_a_payment(testbed: Testbed, events: int = 300) -> float:
-    """Import `events` events with one Celery task each, and return the rate a second."""
+    """Import `events` events with one Celery task each, and return the events per second."""
     from bench import generated_events  # noqa: PLC0415
     from config.celery import celery_settings  # noqa: PLC0415
     from tasks.app import make_app  # noqa: PLC0415

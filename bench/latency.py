@@ -1,6 +1,6 @@
-"""Latency of a payment from publishing to its acknowledgement, which follows the commit.
+"""Measure the latency of a payment from publishing to its acknowledgement, which follows the commit.
 
-MONITOR of Redis reports each acknowledgement with its time and entry ids, so nothing is polled and no code is changed.
+Redis MONITOR reports the time and entry ids of each acknowledgement, so the measurement needs no polling.
 The acknowledgement follows the commit, so the latency includes durability. The timestamp of a commit would be earlier
 than its flush to disk.
 """
@@ -27,7 +27,7 @@ _ENTRY = re.compile(r"\b\d{13}-\d+\b")
 
 
 class Latency(NamedTuple):
-    """Events a second, and the median and two high percentiles in milliseconds."""
+    """A rate in events per second, with the median and two high percentiles of the latency in milliseconds."""
 
     rate: int
     p50: float
@@ -36,7 +36,7 @@ class Latency(NamedTuple):
 
 
 def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
-    """Publish single events at this rate, and measure each until its acknowledgement."""
+    """Publish single events at this rate, and measure the time from each publish to its acknowledgement."""
     testbed.fresh()
     bodies = list(generated_events.events(rate * seconds))
     published: dict[str, float] = {}
@@ -57,7 +57,7 @@ def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
 
 
 def bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
-    """Send tasks to a bare Celery worker at this rate, and measure each until its answer."""
+    """Send tasks to a bare Celery worker at this rate, and measure the time until each task has run."""
     testbed.fresh()
     contender = next(each for each in CONTENDERS if each.env.get("BENCH_SETTINGS") == "bare")
     with running(testbed, "celery", (str(contender.python), *contender.work), **contender.env):
@@ -121,7 +121,7 @@ class _Watcher:
                 raise
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop recording acknowledgements."""
         self._stopping = True
         with connect_redis(self._url) as client:
             client.ping()
@@ -130,7 +130,7 @@ class _Watcher:
 
 
 def _at_rate(testbed: Testbed, act: Callable[[redis.Redis, int], None], rate: int, count: int) -> None:
-    """Call the function `count` times, `rate` a second, from several threads."""
+    """Call `act` `count` times from several threads, `rate` times per second."""
     begun = time.perf_counter() + 0.1
     late: list[float] = []
 

@@ -1,7 +1,7 @@
-"""Time for which migration 0012 blocks others while it partitions the history: `python -m bench.migrating [ROWS]`.
+"""Measure how long migration 0012 blocks queries while it partitions the history.
 
-It migrates a database with ROWS rows of history from the step before, as `workers.migrate` does: the migration, then
-the partitions of coming months.
+`python -m bench.migrating [ROWS]` fills a database of revision 0011 with ROWS rows of history. Like `workers.migrate`,
+it runs the migration and then creates the partitions of the coming months.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _ASK = "SELECT count(*) FROM history WHERE line_ref = 7"
 
 
 def main() -> None:
-    """Fill and migrate; print the seconds of each step and the longest wait of a reader."""
+    """Fill the database and migrate it; print the seconds of each step and the longest wait of a reader."""
     asked = argparse.ArgumentParser(prog="python -m bench.migrating", description=__doc__)
     asked.add_argument("rows", type=int, nargs="?", default=ROWS)
     rows = asked.parse_args().rows

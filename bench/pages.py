@@ -1,4 +1,4 @@
-"""A page of 50 rows out of a million payments, compared with a bare indexed query for the same rows.
+"""Compare pages of 50 rows out of a million payments with a bare indexed query for the same rows.
 
 Three times are measured in turn: the bare query, the console's queries, and the whole HTTP response with session, audit
 and rendering.
@@ -61,7 +61,7 @@ class PageTiming(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """The console's time relative to the bare query."""
+        """The time of the console's queries divided by the time of the bare query."""
         return self.reading / self.bare
 
 
@@ -118,7 +118,7 @@ def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
 
 @contextmanager
 def visitor(testbed: Testbed) -> Iterator[tuple[httpx.Client, int]]:
-    """Serve the console on the ledger, and yield a client that is logged in, and the pid of the console."""
+    """Serve the console on the ledger; yield a logged-in client and the pid of the console."""
     with transaction(testbed.database) as tx, contextlib.suppress(UserError):  # the user may exist from an earlier call
         authentication.add_user(tx, User(NAME, Role.ADMIN), Password(PASSWORD), datetime.now(UTC), "bench")
     port = str(free_port())

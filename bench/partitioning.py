@@ -1,4 +1,4 @@
-"""Cost of monthly partitions for queries of one account: `python -m bench.partitioning [MONTHS]`.
+"""Measure the cost of monthly partitions for queries of one account: `python -m bench.partitioning [MONTHS]`.
 
 The same rows are stored in one table and in monthly partitions; the same queries run on both in turn.
 """
@@ -51,7 +51,10 @@ def main() -> None:
             _fill(connection, table, months)
         print(f"{ROWS:,} rows of {PATIENTS:,} patients, {months} months; medians of {TURNS} turns, milliseconds")
         for name in _ASKED:
-            found = [(_median(connection, "whole", name), _median(connection, "divided", name)) for _ in range(TURNS)]
+            found = [
+                (_median_query_ms(connection, "whole", name), _median_query_ms(connection, "divided", name))
+                for _ in range(TURNS)
+            ]
             whole, divided = (statistics.median(each) for each in zip(*found, strict=True))
             print(f"{name:18} whole {whole:8.2f}   divided {divided:8.2f}   {divided / whole:5.1f} times", flush=True)
 
@@ -75,7 +78,7 @@ def _fill(connection: psycopg.Connection, table: str, months: int) -> None:
     connection.execute(f"VACUUM ANALYZE {table}")
 
 
-def _median(connection: psycopg.Connection, table: str, name: str) -> float:
+def _median_query_ms(connection: psycopg.Connection, table: str, name: str) -> float:
     took = []
     for turn in range(ROUNDS):
         statement, parameters = _ASKED[name](turn)

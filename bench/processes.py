@@ -1,4 +1,4 @@
-"""CPU seconds and memory of processes, read from /proc."""
+"""Read the CPU seconds and memory of processes from /proc."""
 
 import os
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class Process:
     parent: int
     group: int
     cpu_seconds: float
-    memory_bytes: int
+    largest_memory_bytes: int
 
 
 def every_process() -> list[Process]:
@@ -27,7 +27,7 @@ def every_process() -> list[Process]:
 
 
 def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:
-    """Return the CPU seconds of these processes and their descendants."""
+    """Return the CPU seconds of these processes and their descendants, in total."""
     family = set(leaders)
     for process in sorted(processes, key=lambda process: process.number):
         if process.parent in family:
@@ -35,14 +35,14 @@ def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:
     return sum(process.cpu_seconds for process in processes if process.number in family)
 
 
-def memory_bytes(leaders: Iterable[int], processes: list[Process]) -> int:
-    """Return the resident memory of the largest of these processes and their descendants."""
+def largest_memory_bytes(leaders: Iterable[int], processes: list[Process]) -> int:
+    """Return the resident memory in bytes of the largest process among these and their descendants."""
     numbers = set(leaders)
-    return max(process.memory_bytes for process in processes if numbers & {process.number, process.parent})
+    return max(process.largest_memory_bytes for process in processes if numbers & {process.number, process.parent})
 
 
 def serving(folder: Path, processes: list[Process]) -> int:
-    """Return the pid of the engine that works in this folder."""
+    """Return the pid of the server whose working directory is this folder."""
     here = {process.number: process.parent for process in processes if _works_in(process.number, folder)}
     return next(number for number, parent in here.items() if parent not in here)
 

@@ -1,7 +1,7 @@
-"""Memory and time of each report over a million entries, in each format, in a ledger that was never analyzed.
+"""Measure memory and time of each report, in each format, over a million entries of a never analyzed ledger.
 
-Each command is a process of its own. *First row* is the time from its start until the first row arrives, with the start
-of Python. *Peak memory* is the resident memory of the process that makes the report, not of PostgreSQL.
+Each command runs in a separate process. *First row* is the time from its start, including the start of Python, until
+the first row arrives. *Peak memory* is the resident memory of the process that makes the report, not of PostgreSQL.
 """
 
 import argparse
@@ -97,7 +97,7 @@ class Measurement(NamedTuple):
 
     @property
     def is_within_limits(self) -> bool:
-        """Whether the memory is within its limit."""
+        """Whether the peak memory is within its limit."""
         return self.memory_mb <= MEMORY_MB
 
 
@@ -159,7 +159,7 @@ def ledger(testbed: Testbed, payments: int, *, is_analyzed: bool) -> Iterator[st
 
 
 def run(database_url: str, line: str) -> Measurement:
-    """Run a command to its end, and measure it. A command that takes longer than the patience is killed."""
+    """Run a command and measure it. Kill it at the time-out."""
     env = os.environ | {"DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1/0", "COLUMNS": "200"}
     started = time.perf_counter()
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Time of each step of an import, in one process: `python -m bench.steps [EVENTS] [CHUNK]`.
+"""Measure the time of each step of an import, in one process: `python -m bench.steps [EVENTS] [CHUNK]`.
 
 The time of a step includes the steps that it calls. `--collector` runs Python's garbage collector with its defaults or
 as our workers configure it.

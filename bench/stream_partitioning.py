@@ -1,7 +1,7 @@
-"""Cost and benefit of partitioning the feed by company: `python -m bench.stream_partitioning [EVENTS]`.
+"""Measure cost and benefit of partitioning the feed by company: `python -m bench.stream_partitioning [EVENTS]`.
 
-Partitioning costs round trips and smaller chunks. It keeps the backlog of one company from delaying another, because an
-unpartitioned stream is read in order of time.
+Partitioning costs more round trips and makes chunks smaller. Without it, the backlog of one company delays the events
+of all companies, because a stream is read in order of time.
 """
 
 import argparse
@@ -20,7 +20,7 @@ WARM_UP = 2_000
 
 
 def main() -> None:
-    """Measure each number of streams, and print a line for it."""
+    """Measure the import for several numbers of streams, and print one line for each number."""
     asked = argparse.ArgumentParser(prog="python -m bench.stream_partitioning", description=__doc__)
     asked.add_argument("events", type=int, nargs="?", default=20_000)
     events = asked.parse_args().events
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _rate(testbed: Testbed, events: int) -> float:
-    """Return the imported events a second over all companies."""
+    """Return the imported events per second over all companies."""
     testbed.fresh()
     feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as numbers:
@@ -52,7 +52,7 @@ def _rate(testbed: Testbed, events: int) -> float:
 
 
 def _neighbour(testbed: Testbed, events: int) -> float:
-    """Return the delay of one event behind a backlog of another company."""
+    """Return the delay in seconds of one event that arrives after a backlog of another company."""
     testbed.fresh()
     feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
     # Two companies whose events lie apart wherever there is more than one stream.

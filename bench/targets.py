@@ -1,4 +1,4 @@
-"""The targets, and the results compared with them."""
+"""The performance targets, and the comparison of the results with them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ A_TASK_A_PAYMENT = "one Celery task a payment"
 
 
 class Target(NamedTuple):
-    """A target, the measured figure, and its limit."""
+    """A performance target: its limit and the measured figure."""
 
     name: str
     found: float
@@ -26,7 +26,7 @@ class Target(NamedTuple):
 
 
 def evaluate(results: Mapping[str, Any]) -> list[Target]:
-    """Return the targets with the figures measured for each."""
+    """Return each target with its measured figure."""
     return [
         *_import_targets(results["import"]),
         _latency_target(results["latency"]),

@@ -1,4 +1,4 @@
-"""Testbed of a measurement: engines with durable settings, a fresh ledger, and the real processes."""
+"""Testbed of a benchmark: servers with durable settings, a fresh ledger, and the real processes."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ class WrongResultError(Exception):
 
 @dataclass
 class Testbed:
-    """The engines, and the URLs of this round's ledger and feed."""
+    """Running PostgreSQL and Valkey servers, and the URLs of this round's ledger and feed."""
 
     home: Path
     engines: Engines
@@ -77,7 +77,7 @@ class Testbed:
         stream.ensure_group(self.feed, self.settings.stream)
 
     def publish(self, bodies: Iterator[bytes]) -> int:
-        """Publish events, many a round trip, and return their number."""
+        """Publish events in batches, and return their number."""
         count = 0
         while chunk := [body for _, body in zip(range(1_000), bodies, strict=False)]:
             with self.feed.pipeline(transaction=False) as pipeline:
@@ -93,7 +93,7 @@ class Testbed:
             return tx.execute(text(statement)).scalar_one()
 
     def wait_until_empty(self) -> float:
-        """Wait until every event is acknowledged, and return the time."""
+        """Wait until every event is acknowledged, and return the time of the last check."""
         wait_for(lambda: self.feed.xlen(self.settings.stream) == 0, "the feed to be empty", 3_600)
         return time.perf_counter()
 
@@ -112,7 +112,7 @@ class Testbed:
 
 @contextmanager
 def start_testbed(patients: int = generated_events.PATIENTS, shared_buffers: str = MEMORY) -> Iterator[Testbed]:
-    """Start engines in a temporary folder, and create the database that each round copies."""
+    """Start the servers in a temporary folder, and create the database that each round copies."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))
         with embedded_postgres(home) as url, psycopg.connect(libpq_url(url), autocommit=True) as connection:
@@ -159,7 +159,7 @@ def our_processes(
 
 
 def wait_for(is_done: Callable[[], object], what: str, patience_seconds: int = PATIENCE_SECONDS) -> None:
-    """Poll until the condition holds. Raises WrongResultError at the time-out."""
+    """Poll until `is_done` returns a true value. Raises WrongResultError, which names `what`, at the time-out."""
     deadline = time.monotonic() + patience_seconds
     while not is_done():
         if time.monotonic() > deadline:

@@ -1,1 +1,1 @@
-"""The embedded engines and the supervisor that `payments up` and the tests start. Production does not import it."""
+"""The embedded servers and the supervisor that `payments up` and the tests start. Production does not import them."""

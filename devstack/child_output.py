@@ -32,7 +32,7 @@ class ChildOutput:
         self._next_colour = itertools.cycle(_COLOURS)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write the complete lines of a child's output. Keep an incomplete line until it is complete or too long."""
+        """Write the complete lines of a child's output. Buffer an incomplete line until it is complete or too long."""
         *lines, rest = (self._partial_lines.pop(name, b"") + data).split(b"\n")
         for line in lines:
             self._write_line(name, line)
@@ -67,7 +67,7 @@ class ChildOutput:
             self._stream = None
 
     def _as_json(self, name: str, text: str) -> str:
-        """Return a line that is JSON unchanged, and wrap plain text of the engines."""
+        """Return a JSON line unchanged, and a line of plain text wrapped as a JSON log event."""
         if text.startswith("{"):
             with contextlib.suppress(ValueError):
                 json.loads(text)

@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Child:
-    """What to start, and how to stop it."""
+    """The command of a child process, its environment, and how to stop it."""
 
     name: str
     command: tuple[str, ...]
@@ -55,7 +55,7 @@ def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def request_stop(process: subprocess.Popen[bytes], child: Child) -> None:
-    """Send the child its stop signal. Its own children do not get it; the child stops them."""
+    """Send the stop signal only to the child, which stops its own children."""
     if not has_ended(process):
         process.send_signal(child.stop_signal)
 
@@ -70,7 +70,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether the child has ended. Then the rest of its process group is killed, and the child is reaped."""
+    """Return whether the child has ended. If so, reap it and kill the rest of its process group."""
     if process.returncode is not None:
         return True
     if not hasattr(os, "waitid"):  # macOS: the rest of the group stays

@@ -34,7 +34,7 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 @dataclass(frozen=True)
 class EmbeddedPostgres:
-    """A prepared data folder, and how to serve it."""
+    """A prepared PostgreSQL server with its data folder."""
 
     data: Path
     sockets: Path
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
 
 
 def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
-    """Prepare the data folder of this home: stop a server that an earlier run left, and run initdb if it is new.
+    """Prepare the data folder of this home: stop a server of an earlier run, and run initdb in a new folder.
 
     Without `durable`, fsync is off. Raises EngineError.
     """
@@ -110,7 +110,7 @@ def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
 
 
 def _initdb(data: Path, user: int | None, *, durable: bool) -> None:
-    """Run initdb in a temporary folder and rename it, so that an interrupted start leaves no incomplete data folder."""
+    """Run initdb in a temporary folder and rename the folder; an interrupted start leaves no incomplete data folder."""
     temporary = data.with_name("data.new")
     command = [
         *(postgres_program("initdb"), "--pgdata", str(temporary), "--username", _SUPERUSER),
@@ -150,7 +150,7 @@ def _temporary_folder(note: Path) -> Path:
 
 
 def _stop_leftover(data: Path) -> None:
-    """Stop a server that an earlier run left running, or remove the pid file of one that is gone.
+    """Stop a server of an earlier run, or remove the pid file of a server that no longer runs.
 
     Raises EngineError if the server does not stop.
     """
@@ -173,7 +173,7 @@ def _stop_leftover(data: Path) -> None:
 
 
 def _serves(pid: int, data: Path) -> bool:
-    """Return whether that process is a server of this data folder. A server's working directory is its data folder."""
+    """Return whether the process `pid` is a server of this data folder, which is its working directory."""
     if pid <= 0:
         return False
     if Path("/proc/self/cwd").exists():

@@ -28,7 +28,7 @@ class _Endpoint:
 
 @dataclass(frozen=True)
 class EmbeddedValkey:
-    """A prepared folder with its configuration file, and how to serve it."""
+    """A prepared Valkey server with its folder and configuration file."""
 
     folder: Path
     endpoint: _Endpoint
@@ -37,12 +37,12 @@ class EmbeddedValkey:
 
     @property
     def port(self) -> int:
-        """Port of 127.0.0.1 that it listens on."""
+        """Port of 127.0.0.1 on which the server listens."""
         return self.endpoint.port
 
     @property
     def url(self) -> str:
-        """URL of database 0, with the password."""
+        """URL of Valkey database 0, with the password."""
         return f"redis://:{self.endpoint.password}@127.0.0.1:{self.endpoint.port}/0"
 
     def child(self) -> Child:
@@ -65,7 +65,7 @@ class EmbeddedValkey:
 
 
 def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
-    """Prepare the folder of this home, and stop a server that an earlier run left.
+    """Prepare the folder of this home, and stop a server of an earlier run.
 
     The port and the password stay the same, unless another program has taken the port. Without `durable`, the data does
     not survive a restart. Raises EngineError.
@@ -133,7 +133,7 @@ def _client(endpoint: _Endpoint) -> redis.Redis:
 
 
 def _serves(folder: Path, endpoint: _Endpoint) -> bool:
-    """Return whether the server on the port is this folder's. Another server does not accept the password."""
+    """Return whether the server on the port belongs to this folder: only this server accepts the password."""
     with _client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
         return Path(str(client.config_get("dir")["dir"])) == folder.resolve()
     return False
@@ -147,7 +147,7 @@ def _has_loaded_data(endpoint: _Endpoint) -> bool:
 
 
 def _stop_leftover(folder: Path, endpoint: _Endpoint) -> None:
-    """Stop a server that an earlier run left running. Raises EngineError if it does not stop."""
+    """Stop a server of an earlier run. Raises EngineError if it does not stop."""
     deadline = time.monotonic() + 10
     while _serves(folder, endpoint):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The interface of an embedded engine, and waiting until one is ready."""
+"""The interface of an embedded PostgreSQL or Valkey server, and the wait until a server is ready."""
 
 import time
 from collections.abc import Callable
@@ -11,25 +11,25 @@ _POLL_SECONDS = 0.02
 
 
 class EngineError(Exception):
-    """An embedded engine could not be started or stopped, or a named engine does not answer."""
+    """An embedded server could not be started or stopped, or a server that a URL names does not answer."""
 
 
 class Engine(Protocol):
-    """A prepared engine that can be started as a child process."""
+    """A prepared PostgreSQL or Valkey server that can be started as a child process."""
 
     @property
     def name(self) -> str:
-        """Name of the engine in logs."""
+        """Name of the server in logs."""
 
     @property
     def url(self) -> str:
-        """URL of the engine once it is ready."""
+        """URL of the server once it is ready."""
 
     def child(self) -> Child:
-        """Return the process to start."""
+        """Return the server as a child process to start."""
 
     def wait_until_ready(self, alive: Callable[[], bool]) -> None:
-        """Wait until the engine answers. Raises EngineError if `alive` returns False, or after the time-out."""
+        """Wait until the server answers. Raises EngineError if `alive` returns False, or after the time-out."""
 
 
 def wait_until(
@@ -37,7 +37,7 @@ def wait_until(
 ) -> None:
     """Poll until `answers` returns True.
 
-    Raises EngineError, which names the engine by `what`, if `alive` returns False or `seconds` have passed.
+    Raises EngineError, whose message names the server as `what`, if `alive` returns False or after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while not answers():

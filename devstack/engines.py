@@ -1,4 +1,4 @@
-"""Run the embedded engines of a home, both or one, for tests, the demo and the benchmark."""
+"""Run the embedded servers of a home, for tests, the demo and the benchmark: PostgreSQL, Valkey or both."""
 
 import fcntl
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
 
 @contextmanager
 def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL in this home while the block runs. Without `durable` it is faster, for tests.
+    """Run PostgreSQL in this home while the block runs. Without `durable` (for tests), fsync is off.
 
     Raises EngineError.
     """

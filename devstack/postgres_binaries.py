@@ -30,7 +30,7 @@ def postgres_program(name: str) -> str:
 
 
 def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a short command as that user id, or as the current user if it is None. stdout includes stderr."""
+    """Run a short command as the user id `user`, or as the current user if `user` is None. stdout includes stderr."""
     return subprocess.run(
         command,
         check=False,
@@ -48,8 +48,8 @@ def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.Comple
 def unprivileged_user(folder: Path) -> int | None:
     """Return the user id that PostgreSQL runs as if the current user is root, otherwise None.
 
-    The user is created if needed and becomes the owner of `folder`. Other users may traverse the parent folders, and
-    neither list nor read them. Raises EngineError if the user cannot be created.
+    The user is created if needed and becomes the owner of `folder`. Other users get
+    permission to traverse the parent folders, but not to list them. Raises EngineError if the user cannot be created.
     """
     if os.geteuid() != 0:
         return None
@@ -103,7 +103,7 @@ def _can_run(program: Path, user: int) -> bool:
 
 
 def _make_readable(installed: Path) -> None:
-    """Make the wheel's files readable for all users, because a strict umask hid them at the installation."""
+    """Make the wheel's files readable for all users, in case the wheel was installed with a strict umask."""
     for path in (installed, *installed.rglob("*")):
         if path.is_symlink():
             continue

@@ -1,4 +1,4 @@
-"""Run the whole stack (`payments up`): the engines that no URL names, the schema upgrade, and every service."""
+"""Run the whole stack (`payments up`): the embedded servers, the schema upgrade, and every service."""
 
 import functools
 import os
@@ -37,7 +37,7 @@ _MODULES = {"console": "console.web.serve"}
 def main(settings: Settings) -> int:
     """Run the whole stack in the foreground until a signal stops it, and return the exit status.
 
-    Raises SettingsError if the file of signing keys is invalid, or an engine refuses its URL.
+    Raises SettingsError if the file of signing keys is invalid, or a server rejects its URL.
     """
     configure_logging(settings, "up")
     read_keyring(settings)  # report an invalid file of keys before a process starts
@@ -55,7 +55,7 @@ def main(settings: Settings) -> int:
 
 
 def service(name: str, settings: Settings, engines: Engines) -> Child:
-    """Return one service as a child process. It gets the engines and the home through its environment."""
+    """Return one service as a child process. Its environment names the servers' URLs and the home."""
     env = engines.environment() | {
         "PAYMENTS_HOME": str(settings.home),
         "PAYMENTS_LOG_FORMAT": resolve_log_format(settings, sys.stdout),
@@ -90,9 +90,10 @@ def _run(settings: Settings) -> None:
 
 
 def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
-    """Start the engines that no URL names, and return all engines when they answer.
+    """Start an embedded server for each missing URL, and return the URLs when all servers answer.
 
-    Raises EngineError, and for an engine that a URL names SettingsError or UnreachableEngineError.
+    Raises EngineError if an embedded server fails. For a server with a configured URL, raises SettingsError or
+    UnreachableEngineError.
     """
     from tasks.engine_check import require_broker, require_database, require_feed  # noqa: PLC0415 - slow to load
 
@@ -121,7 +122,7 @@ def _start(engine: Engine, supervisor: Supervisor) -> str:
 
 
 def _warn_of_losses(engines: Engines) -> None:
-    """Write to the standard error how the engines may lose payments."""
+    """Write a warning to stderr for each server setting with which payments may be lost."""
     from tasks.engine_check import durability_warnings  # noqa: PLC0415 - slow to load
 
     for warning in durability_warnings(engines):
@@ -139,7 +140,7 @@ def _running(settings: Settings, engines: Engines) -> RunningStack:
 
 
 def _show(running: RunningStack) -> None:
-    """Show the addresses: as a table on a terminal, otherwise as one log event."""
+    """Print the addresses of the running stack: as a table on a terminal, otherwise as one log event."""
     addresses = {
         "PostgreSQL": describe_database(running.engines.database_url),
         "Redis or Valkey": describe_redis(running.engines.redis_url),

@@ -1,4 +1,4 @@
-"""Supervise child processes: restart those that end, and stop all of them in order.
+"""Supervise child processes: restart a process that ends, and stop all processes in order.
 
 One thread waits for the output of a child, a signal (SIGCHLD is one) and the next deadline.
 docs/decisions/0001-run-our-own-supervisor.md explains why this is not a library.
@@ -30,7 +30,7 @@ _READ_BYTES = 65_536
 
 @dataclass(frozen=True)
 class RestartBackoff:
-    """Delay before an ended child is restarted: doubled each time, and reset after a run of `reset_after_seconds`."""
+    """Delay before a restart. It doubles with each failure, and resets once a child ran for `reset_after_seconds`."""
 
     initial_seconds: float = 0.5
     max_seconds: float = 30.0
@@ -100,7 +100,7 @@ class Supervisor:
         self._spawn(watched)
 
     def is_running(self, name: str) -> bool:
-        """Return whether that child is running and no stop was requested. Handles pending output and signals first."""
+        """Handle pending output and signals, then return whether the child runs and no stop was requested."""
         self.poll(0)
         return not self.stopping and any(w.process is not None for w in self._watched if w.child.name == name)
 
@@ -155,7 +155,7 @@ class Supervisor:
                 self._on_end(watched)
 
     def _spawn(self, watched: _Watched) -> None:
-        """Start a child. If the system cannot start it now, report that and try again later; the others go on."""
+        """Start a child. If the system cannot start it now, log the error and schedule another attempt."""
         watched.started_at, watched.restart_at = time.monotonic(), None
         try:
             read_end, watched.process = self._start_process(watched.child)
@@ -169,7 +169,7 @@ class Supervisor:
 
     @staticmethod
     def _start_process(child: Child) -> tuple[int, subprocess.Popen[bytes]]:
-        """Start a process, and return the pipe with its output. Raises OSError and SubprocessError."""
+        """Start a process; return the read end of its output pipe, and the process. Raises OSError, SubprocessError."""
         read_end, write_end = os.pipe()
         try:
             os.set_blocking(read_end, False)

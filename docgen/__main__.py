@@ -17,7 +17,7 @@ def documents() -> dict[str, str]:
 
 
 def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
-    """Write the documents and return 0; with `--check` name those that are out of date, and return 1 if any is."""
+    """Write the documents and return 0. With `--check`, print the outdated documents, and return 1 if there are any."""
     is_check = list(arguments) == ["--check"]
     if arguments and not is_check:
         sys.stderr.write("usage: python -m docgen [--check]\n")

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 def page() -> str:
-    """Return the page: an overview of the calls, a section for each, the errors, and the objects of both."""
+    """Return the page: an overview of the calls, a section for each call, the errors, and the JSON objects."""
     described = describe()
     calls = list(_calls(described))
     overview = table(("Call", "Purpose"), [(code(name), call["description"]) for name, call in calls])
@@ -40,7 +40,7 @@ def page() -> str:
 
 
 def describe() -> Json:
-    """Return the OpenAPI description. No engine is connected."""
+    """Return the OpenAPI description, without connecting to PostgreSQL or Redis."""
     engines = Engines.named("postgresql://nobody@127.0.0.1/none", "redis://127.0.0.1/0")
     return create_app(read_settings({}), engines).openapi()
 

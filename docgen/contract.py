@@ -1,4 +1,4 @@
-"""JSON Schema and AsyncAPI description of the event contract, from the models that read the events."""
+"""JSON Schema and AsyncAPI description of the event contract, generated from the event models."""
 
 import json
 
@@ -41,7 +41,7 @@ _AMOUNT_RULES: Json = {
 
 
 def json_schema() -> Json:
-    """Return the JSON Schema of an event. Checks that the models make in functions become patterns and descriptions."""
+    """Return the JSON Schema of an event. Validator functions of the models become patterns and descriptions."""
     generated = EVENT_CONTRACT.json_schema()
     schemas = {name: _definition(name, schema) for name, schema in generated["$defs"].items()}
     return {
@@ -70,7 +70,7 @@ def _field(name: str, schema: Json) -> Json:
 
 
 def _add_constraints(schema: Json) -> Json:
-    """Add the checks that the models make in functions, as far as a pattern can express them."""
+    """Add the checks of the models' validator functions to the schema, as far as patterns can express them."""
     match schema:
         case {"anyOf": list(forms)}:
             return schema | {"anyOf": [_add_constraints(form) for form in forms]}

@@ -1,4 +1,4 @@
-"""Durations as an operator writes them."""
+"""Format durations like the settings, such as `15m`."""
 
 from datetime import timedelta
 

@@ -19,6 +19,6 @@ immediately, and `billing.make_room` creates partitions.
 
 
 def page() -> str:
-    """Return the page."""
+    """Return the page of the scheduled tasks."""
     rows = [(code(each.task), written(each.every), each.purpose) for each in RECURRING]
     return heading("Schedule", "config/schedule.py") + _INTRODUCTION + table(("Task", "Every", "Purpose"), rows)

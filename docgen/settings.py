@@ -52,7 +52,7 @@ commands exit with 1.
 
 
 def page() -> str:
-    """Return the page."""
+    """Return the page of the settings."""
     schemas = Settings.model_json_schema()["properties"]
     rows = [
         (code(name), _default(name), f"{field.description}{_limits(schemas[name])}")

@@ -35,7 +35,7 @@ _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?://|#)([^)#\s]+
 
 
 def collect(folder: Path) -> None:
-    """Copy every page and file of the site to an empty folder, with links that lead to pages of the site."""
+    """Copy every page and file of the site to an empty folder, and make links point to pages of the site."""
     shutil.copytree(ROOT / "docs", folder)
     (folder / "README.md").unlink(missing_ok=True)
     for path in folder.rglob("*.md"):
@@ -68,7 +68,7 @@ def rewrite_links(text: str, document: str, page: str) -> str:
 
 
 def _without_tour(readme: str) -> tuple[str, str]:
-    """Return the tour as a page of its own, and the README without it."""
+    """Split the README: return the tour as a separate page, and the README without the tour."""
     before, heading, rest = readme.partition(f"## {TOUR}\n")
     tour, following, after = rest.partition("\n## ")
     return heading[1:] + tour + "\n", before + following.lstrip() + after

@@ -1,1 +1,1 @@
-"""Other job queues with a job that does nothing."""
+"""Job queues to compare with, each running a job that does nothing."""

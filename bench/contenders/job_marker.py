@@ -1,4 +1,4 @@
-"""Marks a finished job: one fixed-length line appended to a file, about a microsecond."""
+"""Mark a finished job: append one fixed-length line to a file, which takes about a microsecond."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Celery with the settings of our workers or, with BENCH_SETTINGS=bare, with the broker URL alone.
+"""The Celery contender, with our workers' settings or, if BENCH_SETTINGS=bare, with only the broker URL.
 
 `work` runs a worker of two processes; `enqueue FIRST COUNT` enqueues jobs.
 """
@@ -18,7 +18,7 @@ PROCESSES = "2"
 
 
 def make() -> Celery:
-    """Return the application with its two tasks."""
+    """Return the Celery application with its two tasks."""
     settings = read_settings({k: v for k, v in os.environ.items() if not k.startswith("BENCH_")})
     engines = current_engines(settings)
     app = Celery("bench", set_as_current=False)

@@ -1,4 +1,4 @@
-"""Dramatiq; `enqueue FIRST COUNT` enqueues jobs, its own command line runs the worker."""
+"""The Dramatiq contender. `enqueue FIRST COUNT` enqueues jobs; the `dramatiq` command runs the worker."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_REDIS"]))
 
 @dramatiq.actor
 def nothing(number: int) -> None:
-    """Do nothing, and mark the job."""
+    """Mark the job as finished, without other work."""
     mark(number)
 
 

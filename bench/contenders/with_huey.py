@@ -1,4 +1,4 @@
-"""Huey; `enqueue FIRST COUNT` enqueues jobs, its own command line runs the consumer."""
+"""The Huey contender. `enqueue FIRST COUNT` enqueues jobs; the `huey_consumer` command runs the worker."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ huey = RedisHuey("bench", url=os.environ["BENCH_REDIS"], results=False)
 
 @huey.task(name="nothing")
 def nothing(number: int) -> None:
-    """Do nothing, and mark the job."""
+    """Mark the job as finished, without other work."""
     mark(number)
 
 

@@ -1,4 +1,4 @@
-"""RQ; `enqueue FIRST COUNT` enqueues jobs, `work` runs one worker without a fork for each job."""
+"""The RQ contender. `enqueue FIRST COUNT` enqueues jobs; `work` runs one worker that does not fork for each job."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from bench.contenders.job_marker import mark
 
 
 def main() -> None:
-    """Work or enqueue."""
+    """Run the worker or enqueue jobs, depending on the argument."""
     queue = Queue("bench", connection=Redis.from_url(os.environ["BENCH_REDIS"]))
     if sys.argv[1] == "work":
         SimpleWorker([queue], connection=queue.connection).work(logging_level="WARNING")

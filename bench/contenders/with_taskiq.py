@@ -1,4 +1,4 @@
-"""Taskiq; `enqueue FIRST COUNT` enqueues jobs, its own command line runs the worker."""
+"""The Taskiq contender. `enqueue FIRST COUNT` enqueues jobs; the `taskiq` command runs the worker."""
 
 import asyncio
 import os
@@ -14,12 +14,12 @@ broker = ListQueueBroker(os.environ["BENCH_REDIS"], socket_timeout=60)
 
 @broker.task(task_name="nothing")
 async def nothing(number: int) -> None:
-    """Do nothing, and show it."""
+    """Mark the job as finished, without other work."""
     mark(number)
 
 
 async def main() -> None:
-    """Enqueue."""
+    """Enqueue jobs that do nothing."""
     await broker.startup()
     first, count = map(int, sys.argv[2:])
     for number in range(first, first + count):

@@ -1,6 +1,7 @@
-"""The floor: the same rows in the same tables, written the fastest way found, without rules or locks.
+"""The lower bound of the import time: write the same rows as fast as possible, without rules or locks.
 
-It makes no decision: no duplicate, no older version, no closed month, no bad event. It shows what the engines can do.
+It checks nothing: neither duplicates, older versions, closed months nor invalid events. It shows the speed limit of
+the servers.
 The import measurement runs it as a process.
 """
 
