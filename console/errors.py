@@ -47,7 +47,7 @@ def sentence(error: BaseException) -> str | None:
 
 
 def engine_setting(error: BaseException) -> str | None:
-    """Return the setting that names the engine of an error, if the engine is down or refuses its URL or its user."""
+    """Return the setting with the URL of the server that is down or refuses its URL or user; None for other errors."""
     from redis.exceptions import RedisError
 
     from emr.errors import FeedError

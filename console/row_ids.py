@@ -1,4 +1,4 @@
-"""Ids of rows, such as an exception's number, and counts, as a command, a page and the API take them."""
+"""Parse row ids, such as an exception's number, and counts, for commands, pages and the API."""
 
 import re
 
@@ -10,8 +10,8 @@ _SHOWN_MAX = 40
 def parse_row_id(text: str) -> int:
     """Return the id that a text states: ASCII digits without a leading zero, from 1 to ROW_ID_MAX.
 
-    int() alone would take ` 17`, `+17`, `1_7` and the digits of other scripts, so a slip would act on another row.
-    Raises ValueError for any other text.
+    Raises ValueError for any other text. int() alone would accept ` 17`, `+17`, `1_7` and the digits of other scripts,
+    so a typing error could select another row.
     """
     if _FORM.fullmatch(text) and int(text) <= ROW_ID_MAX:
         return int(text)
@@ -19,5 +19,5 @@ def parse_row_id(text: str) -> int:
 
 
 def parse_count(text: str) -> int:
-    """Return the count that a text states: `0`, or digits as `parse_row_id` takes them. Raises ValueError like it."""
+    """Return the count that a text states: `0`, or the form of `parse_row_id`. Raises ValueError for any other text."""
     return 0 if text == "0" else parse_row_id(text)

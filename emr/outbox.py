@@ -101,7 +101,7 @@ class Relay:
         self._database_failures = 0
         for row, reason in outcome.reasons.items():
             log.error("outbox_event_refused", id=row, reason=reason)
-        self._go_on_behind(events)
+        self._continue_after(events)
         if outcome.refusal:
             raise outcome.refusal
         return len(outcome.published) + len(outcome.reasons)
@@ -175,7 +175,7 @@ class Relay:
         self._after = 0
         self._blocked.clear()
 
-    def _go_on_behind(self, events: Sequence[WaitingEvent]) -> None:
+    def _continue_after(self, events: Sequence[WaitingEvent]) -> None:
         """Continue after these events if only some streams are blocked; otherwise start again with the oldest event."""
         if self._blocked and self._feed.streams > 1 and len(events) == self._chunk:
             self._after = events[-1].id

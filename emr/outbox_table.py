@@ -106,7 +106,7 @@ def refused(connection: Connection) -> list[RefusedEvent]:
 
 
 def retry_refused(connection: Connection) -> None:
-    """Queue the events that were moved aside again, after the cause was fixed. The caller commits."""
+    """Return the events that were moved aside to the queue, after the cause was fixed. The caller commits."""
     _run(connection, _RETRY)
 
 

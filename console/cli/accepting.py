@@ -1,4 +1,4 @@
-"""Accepts Billing Exceptions one by one, with a preview that is confirmed before anything is posted."""
+"""Accept Billing Exceptions one by one. The user confirms a preview before anything is posted."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Acceptance:
-    """The exceptions to accept. `confirmed` holds what the preview of each would post, once it was confirmed."""
+    """The exceptions to accept. `confirmed` holds the entries of each exception that the user has confirmed."""
 
     database: Database
     numbers: Sequence[int]
@@ -30,7 +30,7 @@ class Acceptance:
     confirmed: dict[int, Accepted] = field(default_factory=dict)
 
     def preview(self) -> int:
-        """Print what each exception would post, and return how many can be accepted. Nothing is changed."""
+        """Print the entries that each exception would post, and return how many can be accepted. Changes nothing."""
         self.confirmed = self._previews()
         for number, done in self.confirmed.items():
             print_line(_result(number, done, "would post"))
@@ -39,8 +39,8 @@ class Acceptance:
     def run(self, *, has_to_ask: bool) -> int:
         """Accept each exception, and return how many were accepted.
 
-        If the command has to ask, the question names the number and the sum. An exception whose entries differ from
-        the confirmed ones stays open. Raises CommandError if the answer is no.
+        If `has_to_ask`, ask for confirmation with the number of exceptions and the sum of their entries. An exception
+        whose entries differ from its confirmed entries stays open. Raises CommandError if the answer is no.
         """
         if not has_to_ask:
             return sum(self._accept(number) for number in self.numbers)
@@ -50,7 +50,7 @@ class Acceptance:
         return sum(self._accept(number) for number in self.confirmed)
 
     def summary(self, accepted: int, *, is_preview: bool) -> str:
-        """Return the sentence about all of them."""
+        """Return a sentence about how many of the exceptions were accepted."""
         of = plural(len(self.numbers), "exception")
         if not is_preview:
             return f"{accepted:,} of {of} accepted"
@@ -74,7 +74,7 @@ class Acceptance:
         return done is not None
 
     def _try(self, number: int, *, is_preview: bool) -> Accepted | None:
-        """Accept an exception in a transaction of its own; a preview rolls it back. None means that it was refused."""
+        """Accept an exception in a transaction, which a preview rolls back. Return None if it cannot be accepted."""
         from payments.journeys import adjusting
         from payments.store.db.connection import transaction
 

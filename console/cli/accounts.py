@@ -1,4 +1,4 @@
-"""`payments report account` and `payments distribute`: a patient's money, and the charges that it goes to."""
+"""`payments report account` and `payments distribute`: a patient's payments and the charges they pay."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -70,7 +70,7 @@ def account(parameters: AccountParameters, output: Output) -> None:
 
 
 class _AccountReader(NamedTuple):
-    """Reads the payments of accounts, and the charges that they were applied to, as they are printed."""
+    """Reads the payments of accounts and their charges while the report is printed."""
 
     tx: Transaction
     parameters: AccountParameters

@@ -35,7 +35,7 @@ def day(text: str) -> date:
 
 
 def moment(text: str) -> datetime:
-    """Parse a time; without an offset it is UTC. Raises BadParameter."""
+    """Parse a date and time. Without an offset, the time is in UTC. Raises BadParameter."""
     from payments.contract.days import parse_moment
 
     try:
@@ -65,7 +65,7 @@ def row_id(text: str) -> int:
 
 
 def seconds(text: str | float) -> float:
-    """Parse a number of seconds. Raises BadParameter, also for a negative, infinite or very large number."""
+    """Parse a number of seconds. Raises BadParameter, also for negative, infinite and very large numbers."""
     with contextlib.suppress(ValueError):
         if 0 <= (read := float(text)) <= WAIT_SECONDS_MAX:
             return read
@@ -91,7 +91,7 @@ RawOption = Annotated[
 
 
 def check_order(since: date | None, until: date | None) -> None:
-    """Raise BadParameter for a period that ends before it begins; its report would be empty."""
+    """Raise BadParameter if a period ends before it begins, because its report would be empty."""
     if since and until and until < since:
         raise typer.BadParameter(f"{until} is before --from {since}", param_hint="'--to'")
 
@@ -104,14 +104,14 @@ def status_named(text: str) -> Status:
 
 
 def reason_named(text: str) -> Reason:
-    """Parse a reason; hyphens and spaces may replace underscores. Raises BadParameter with the choices."""
+    """Parse a reason code. Hyphens and spaces may replace underscores. Raises BadParameter with the choices."""
     from payments.core.outcome import Reason
 
     return parse_choice(Reason, text, "reason", "--reason")
 
 
 def charge_types_named(text: str) -> list[ChargeType]:
-    """Parse charge types separated by commas, or `all`; an empty text is none. Raises BadParameter with the choices."""
+    """Parse comma-separated charge types, or `all`; an empty text gives none. Raises BadParameter with the choices."""
     from payments.contract.event import ChargeType
 
     if _normalized(text) == "all":
@@ -135,7 +135,7 @@ def identifier(text: str, hint: str) -> str:
 def parse_choice(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:
     """Return the choice that a text names; case, hyphens, spaces and underscores make no difference.
 
-    Raises typer.BadParameter with all choices. `hint` is the option, if typer does not know it.
+    Raises typer.BadParameter with all choices. `hint` names the option in the error, where typer cannot determine it.
     """
     choices = list(choices)
     for choice in choices:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from console.cli.session import Installation
+from console.cli.session import CliContext
 
 if TYPE_CHECKING:
     from payments.store.db.connection import Database
@@ -22,9 +22,9 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Backlog:
-    """Work that is not done: feed entries, due payments, payments to check for exceptions, held payments.
+    """Counts of unfinished work: feed entries, due payments, payments to check for exceptions, held payments.
 
-    If an engine does not answer, `problem` says so and the counts are 0.
+    If PostgreSQL or Redis does not answer, `problem` is the error and the counts are 0.
     """
 
     on_feed: int = 0
@@ -35,7 +35,7 @@ class Backlog:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is to be done now. Held payments are due later."""
+        """Whether no work is due now. Held payments do not count, because they are due later."""
         return not (self.on_feed or self.due or self.to_check or self.problem)
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Backlog:
         return ", ".join(f"{count:,} {where}" for where, count in parts.items() if count) or "nothing"
 
 
-def wait_until_idle(at: Installation, timeout_seconds: float, on_poll: Callable[[Backlog], None]) -> Backlog:
+def wait_until_idle(at: CliContext, timeout_seconds: float, on_poll: Callable[[Backlog], None]) -> Backlog:
     """Poll until the backlog is empty or the timeout has passed, and return the last backlog."""
     deadline = time.monotonic() + timeout_seconds
     for backlog in _poll(at):
@@ -61,7 +61,7 @@ def wait_until_idle(at: Installation, timeout_seconds: float, on_poll: Callable[
     raise AssertionError("_poll never ends")
 
 
-def _poll(at: Installation) -> Iterator[Backlog]:
+def _poll(at: CliContext) -> Iterator[Backlog]:
     from payments.store.db.connection import connect
     from tasks.feed.streams import Streams
     from tasks.resources import connect_redis
@@ -76,7 +76,7 @@ def _poll(at: Installation) -> Iterator[Backlog]:
 
 
 def _read(feed: Streams, database: Database) -> Backlog:
-    """Read the backlog. The feed comes first, because its entries are in the ledger before they leave it."""
+    """Read the backlog. The feed is read first: an entry is in the ledger before it is deleted from the feed."""
     from redis.exceptions import RedisError
 
     from payments.journeys.reporting import load_backlog

@@ -1,4 +1,4 @@
-"""`payments report balancing`: EMR against Billing as one sum, and the lines on which the two differ."""
+"""`payments report balancing`: EMR against Billing as one sum, and the lines whose amounts differ."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -84,7 +84,7 @@ def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:
 
 @contextlib.contextmanager
 def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
-    """Open a Payment Log; a row that does not fit ends the command with its number and column."""
+    """Open a Payment Log. An invalid row ends the command with an error that names its number and column."""
     from emr.payment_log import PaymentLogError, read_payment_log
 
     if path is None:
@@ -98,7 +98,7 @@ def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
 
 
 def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
-    """Print how many lines are equal, and those that differ: all of them, or those that no item explains."""
+    """Print how many lines are equal, and list the different lines: all, or only the unexplained lines."""
     all_lines = balance.equal + balance.different
     same = f"{balance.equal:,} of {all_lines:,} payments are equal on both sides."
     stdout().print(Text(same, "dim"), soft_wrap=True)
@@ -110,12 +110,12 @@ def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
 
 
 def _count_of(unexplained: int) -> str:
-    """Return the number of payments for the sum's label, because amounts of opposite sign may add up to 0.00."""
+    """Return the label's number of unexplained payments, which matters if amounts of opposite sign add up to 0.00."""
     return f", on {plural(unexplained, 'payment')}" if unexplained else ""
 
 
 def _sum(balance: Balance, query: BalanceFilter) -> Table:
-    """Return the balance as a column that adds up from the EMR's total to Billing's."""
+    """Return the balance as a column of amounts that leads from the EMR's total to Billing's total."""
     from payments import wording
 
     where = query.clinic_id or "all clinics"

@@ -48,7 +48,7 @@ def set_company(
         str | None, typer.Option(metavar="IANA", help="Time zone in which its days begin, e.g. America/Denver.")
     ] = None,
 ) -> None:
-    """Change the settings of a company. Options that are left out stay unchanged. Changes are recorded."""
+    """Change the settings of a company. Omitted options change nothing. Changes are recorded."""
     from payments.journeys import configuring
 
     update = configuring.CompanyUpdate(

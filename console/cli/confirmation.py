@@ -1,4 +1,4 @@
-"""The question before a command does what cannot be undone, and its options --yes and --dry-run."""
+"""Ask for confirmation before an irreversible action, and define the options --yes and --dry-run."""
 
 import sys
 from typing import Annotated
@@ -16,12 +16,12 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would h
 
 
 def asks(*, yes: bool) -> bool:
-    """Return whether the command has to ask: the standard input is a terminal, and --yes is not given."""
+    """Return whether a command must ask for confirmation: the standard input is a terminal, and --yes is not given."""
     return not yes and sys.stdin.isatty()
 
 
 def confirm(question: str) -> None:
-    """Ask a question on the standard error. Raises CommandError unless the answer is `y` or `yes`."""
+    """Ask the user a question on the standard error. Raises CommandError unless the answer is `y` or `yes`."""
     stderr().print(Text(f"{printable(question)} [y/N] "), end="", soft_wrap=True)
     try:
         answer = sys.stdin.readline().strip().casefold()

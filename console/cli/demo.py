@@ -12,7 +12,7 @@ from rich.text import Text
 
 from console.cli.printing import Output, show
 from console.cli.progress import progress_bar, spinner
-from console.cli.session import Installation, open_transaction
+from console.cli.session import CliContext, open_transaction
 from console.cli.terminal import print_error, print_line, printable, stderr, stdout
 from console.reports.claims_feed import CLAIMS_FEED_SUMS, feed_sum_records
 from console.reports.payment_log import log_sum_records, payment_log_sums
@@ -58,7 +58,7 @@ def demo() -> None:
     _show_next_steps()
 
 
-def _import_two_weeks(stack: TemporaryStack, at: Installation) -> _Import:
+def _import_two_weeks(stack: TemporaryStack, at: CliContext) -> _Import:
     from console.cli.backlog import wait_until_idle
     from console.cli.emr import Simulation, publish_simulation
 
@@ -77,7 +77,7 @@ def _import_two_weeks(stack: TemporaryStack, at: Installation) -> _Import:
     return _Import(events, time.monotonic() - started)
 
 
-def _show_result(at: Installation, result: _Import) -> None:
+def _show_result(at: CliContext, result: _Import) -> None:
     from payments.contract.money import total
     from payments.journeys import reporting
 

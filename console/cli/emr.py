@@ -18,7 +18,7 @@ import typer
 
 from console.cli.arguments import day
 from console.cli.progress import counter
-from console.cli.session import Installation, current_installation, current_user, default_timezone, open_transaction
+from console.cli.session import CliContext, current_context, current_user, default_timezone, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.plurals import plural
@@ -72,7 +72,7 @@ def publish(
     Blank lines, line ends and a byte order mark at the beginning of the file are not published.
     """
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
-        at, sign = current_installation(), _signing(sign_with) if sign_with else None
+        at, sign = current_context(), _signing(sign_with) if sign_with else None
         _print_count(_send(at, _lines(lines), sign=sign), at)
 
 
@@ -94,7 +94,7 @@ def simulate(
     The events include corrections, deletions, refunds, late events and duplicates.
     """
     simulation = Simulation(clinics, days, seed, _start_day(first_day, days))
-    at = current_installation()
+    at = current_context()
     _print_count(publish_simulation(at, simulation, rate), at)
 
 
@@ -105,7 +105,7 @@ def payment_log(
     seed: SeedOption = 7,
     first_day: FirstDayOption = None,
 ) -> None:
-    """Print the EMR's own Payment Log of a simulation, for `payments report balancing --emr-csv`."""
+    """Print the Payment Log that the EMR would export after a simulation, for `payments report balancing --emr-csv`."""
     from emr.payment_log import write_payment_log
     from emr.simulator import simulate as simulated
 
@@ -126,7 +126,7 @@ def replay_synthea(
     from emr.synthea import read_export
 
     export = read_export(folder)
-    at = current_installation()
+    at = current_context()
     created = _switch_on(at, export.clinics, export.company_id)
     count = _send(at, chain(export.patients(), export.payments()))
     _print_count(count, at)
@@ -144,7 +144,7 @@ def _start_day(first_day: date | None, days: int) -> date:
     return start
 
 
-def publish_simulation(at: Installation, simulation: Simulation, rate: int | None = None) -> int:
+def publish_simulation(at: CliContext, simulation: Simulation, rate: int | None = None) -> int:
     """Set up the simulated clinics, publish their events, and return the number of events."""
     from emr.simulator import clinics_of
     from emr.simulator import simulate as simulated
@@ -159,7 +159,7 @@ def publish_simulation(at: Installation, simulation: Simulation, rate: int | Non
     return _send(at, _paced(events, rate) if rate else events, rate)
 
 
-def _switch_on(at: Installation, clinics: Iterable[str], company: str) -> int:
+def _switch_on(at: CliContext, clinics: Iterable[str], company: str) -> int:
     """Switch on the clinics without settings for all charge types, and return their number."""
     from payments.contract.event import ChargeType
     from payments.journeys import configuring
@@ -189,7 +189,7 @@ def _signing(path: Path) -> Sign:
     return sign
 
 
-def _send(at: Installation, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None) -> int:
+def _send(at: CliContext, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None) -> int:
     from emr.client import CHUNK_EVENTS, PaymentFeed
 
     chunk = min(CHUNK_EVENTS, max(1, rate // _CHUNKS_A_SECOND)) if rate else CHUNK_EVENTS
@@ -202,7 +202,7 @@ def _send(at: Installation, events: Iterable[Publishable], rate: int | None = No
 
 
 @contextlib.contextmanager
-def _tracer(at: Installation) -> Iterator[Tracer | None]:
+def _tracer(at: CliContext) -> Iterator[Tracer | None]:
     """Yield a tracer if a collector is configured, and flush its spans at the end."""
     from config.tracing import tracer_provider
 
@@ -217,9 +217,9 @@ def _tracer(at: Installation) -> Iterator[Tracer | None]:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines that are not blank, unchanged, without their line ends and a byte order mark of the file.
+    """Yield the lines that are not blank, without line ends and without the byte order mark of the file.
 
-    Raises CommandError for a file in UTF-16 and for an endless line. Billing judges the content.
+    Raises CommandError for a file in UTF-16 and for a line that is too long. Only Billing validates the content.
     """
     for number in count(1):
         line = file.readline(_LINE_BYTES_MAX + 1)
@@ -245,5 +245,5 @@ def _paced(events: Iterable[Publishable], rate: int) -> Iterator[Publishable]:
         yield event
 
 
-def _print_count(count: int, at: Installation) -> None:
+def _print_count(count: int, at: CliContext) -> None:
     print_line(f"{plural(count, 'event')} published on {at.settings.stream}")

@@ -1,4 +1,4 @@
-"""`payments exceptions` and `payments report exceptions`: what needs a biller, and what the biller decides."""
+"""`payments exceptions` and `payments report exceptions`: list exceptions, and record a biller's decisions."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -41,7 +41,7 @@ def report(
     parameters: ExceptionsParameters,
     output: Output,
 ) -> None:
-    """Show the Billing Exceptions: the case, what Billing holds, what the EMR says, and the entries to post."""
+    """Show the Billing Exceptions: the case, the amounts in Billing and in the EMR, and the entries to post."""
     from payments.journeys import reporting
 
     query = parameters.query((parameters.clinic,) if parameters.clinic else None)
@@ -70,10 +70,10 @@ def accept(  # noqa: PLR0913 (each parameter is an option)
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Accept exceptions: post their proposed entries, each in its own transaction. Accepting again posts nothing.
+    """Accept exceptions: post their proposed entries. Accepting an exception again posts nothing.
 
-    On a terminal the command asks first, with the number of exceptions and the sum of their entries. An exception that
-    changes before the answer stays open.
+    Each exception is a transaction. On a terminal the command asks for confirmation, with the number of exceptions and
+    the sum of their entries. An exception that changes before the answer stays open.
     """
     from payments.journeys import adjusting
     from payments.store.db.connection import transaction
@@ -111,7 +111,7 @@ def acknowledge(
 ) -> None:
     """Close an exception without posting anything. A newer version of the payment opens a new exception.
 
-    On a terminal the command asks first, with the difference that remains between the EMR and Billing.
+    On a terminal the command asks for confirmation and shows the remaining difference between the EMR and Billing.
     """
     from payments.journeys import adjusting
     from payments.store.db.connection import transaction
@@ -133,7 +133,7 @@ def acknowledge(
 
 
 def _preview_acknowledge(opened: Database, number: int, reason: str) -> tuple[str, SeenException]:
-    """Return what acknowledging would do, and the exception as it is now. Raises AdjustmentError if it is refused."""
+    """Return the effect of acknowledging, and the exception. Raises AdjustmentError if it cannot be acknowledged."""
     from payments.journeys import adjusting, reporting
     from payments.store.db.connection import transaction
 

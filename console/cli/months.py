@@ -60,7 +60,7 @@ def show_month(
     form: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Show the totals of a month: as stored at its closing or, for an open month, as of now."""
+    """Show the totals of a month: the stored totals of a closed month, or the current totals of an open month."""
     from payments.journeys import closing
 
     chosen = _month(month)
@@ -71,7 +71,7 @@ def show_month(
 
 @app.command(epilog="Example: payments months schedule acme 2026-10")
 def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
-    """Schedule a month to be closed in the coming night, and list what to resolve before closing."""
+    """Schedule a month to be closed in the coming night, and list the payments to resolve before the close."""
     from payments.journeys import closing
 
     chosen, now = _month(month), datetime.now(UTC)
@@ -104,7 +104,7 @@ def close(
 ) -> None:
     """Close a month now. A closed month cannot be reopened; later changes become exceptions.
 
-    On a terminal the command asks first, with the total and the number of payments to resolve.
+    On a terminal the command asks for confirmation, with the month's total and the number of payments to resolve.
     """
     from payments.journeys import closing
     from payments.store.db.connection import transaction
@@ -129,7 +129,7 @@ def close(
 
 @app.command(epilog="Example: payments months verify acme 2026-10")
 def verify(company: CompanyArgument, month: MonthArgument) -> None:
-    """Compare the totals of a closed month with those stored at its closing; exit 1 if they differ."""
+    """Compare a closed month's ledger totals with the totals stored at its closing; exit 1 if they differ."""
     from payments.journeys import closing
 
     chosen = _month(month)

@@ -1,4 +1,4 @@
-"""`payments emr outbox`: what waits in an EMR's outbox, and what was set apart."""
+"""`payments emr outbox`: show the events that wait in an EMR's outbox, and the events that were moved aside."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 def outbox(
     url: Annotated[str, typer.Argument(metavar="URL", help="The EMR's database, postgresql://user@host/name.")],
     *,
-    retry: Annotated[bool, typer.Option("--retry", help="Let the events that were set apart wait again.")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Return the events that were moved aside to the queue.")
+    ] = False,
 ) -> None:
-    """Show what waits in an EMR's outbox, and the events that its relay has set apart.
+    """Show how many events wait in an EMR's outbox, and the events that its relay has moved aside.
 
-    Such an event can never be published: it is too large, or Redis refuses it for itself. Exits with 1 if there is one.
-    Leave the password to PGPASSWORD or to the password file, because others can read the command line.
+    An event is moved aside because it is too large, or because Redis refuses it but accepts later events. Exits with 1
+    if an event was moved aside. Pass the password in PGPASSWORD or the password file, because other users can read the
+    command line.
     """
     import psycopg
 
@@ -47,7 +50,7 @@ def outbox(
 
 
 def _connected(url: str) -> Connection:
-    """Connect to the EMR's database. Raises CommandError, without any part of the password."""
+    """Connect to the EMR's database. Raises CommandError; the message contains no part of the password."""
     import psycopg
 
     try:

@@ -1,4 +1,4 @@
-"""Makes the options of a report command from the parameters of its report."""
+"""Create the options of a report command from the parameters of the report."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _TYPES: dict[ParameterKind, Any] = {
 
 
 def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator for a command that takes an instance of a report's parameter class, and how to print it.
+    """Return a decorator for a command function whose first arguments are a report's parameters and an Output.
 
-    The command gets an option for each parameter, before its own options, and those of the output after them. Raises
+    The command gets an option for each parameter, then its own options, then the options of Output. Raises
     typer.BadParameter if a period ends before it begins.
     """
     described = parameters_of(parameter_class)

@@ -17,8 +17,8 @@ TABLE_ROWS = 200
 class Output(NamedTuple):
     """How a report is printed.
 
-    `limit` is the number of rows at most; 0 is all, and None is the default of the format. `is_raw` leaves the text in
-    CSV as it is.
+    `limit` is the maximum number of rows; 0 means all rows, and None means the default of the format. `is_raw` writes
+    text in CSV without protection from formulas.
     """
 
     form: OutputFormat = OutputFormat.TABLE
@@ -26,19 +26,19 @@ class Output(NamedTuple):
     is_raw: bool = False
 
     def check(self) -> None:
-        """Raise CommandError for --raw with another format than CSV."""
+        """Raise CommandError if --raw is given and the format is not CSV."""
         if self.is_raw and self.form is not OutputFormat.CSV:
             raise CommandError("--raw requires --format csv", exit_status=2)
 
     def limited(self, records: Iterable[Record]) -> Iterable[Record]:
-        """Return the records of JSON or CSV up to the limit."""
+        """Return at most `limit` records, for JSON or CSV."""
         return islice(records, self.limit) if self.limit else records
 
 
 def show(records: Iterable[Record], report: Report, output: Output, totals: Callable[[], Totals] | None = None) -> None:
-    """Print the records of a report, as they come.
+    """Print the records of a report while they are read.
 
-    `totals` counts and sums all rows; a table calls it if it does not show all of them.
+    `totals` counts and sums all rows. It is called only for a table that does not show all rows.
     """
     match output.form:
         case OutputFormat.TABLE:
@@ -50,7 +50,7 @@ def show(records: Iterable[Record], report: Report, output: Output, totals: Call
 
 
 def print_pieces(pieces: Iterable[str]) -> None:
-    """Print pieces of a report, each as soon as it is there."""
+    """Print the pieces of a report, each as soon as the iterator yields it."""
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()

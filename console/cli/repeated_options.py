@@ -1,4 +1,4 @@
-"""Refuses an option that is given more than once and keeps one value; the parser alone would keep the last."""
+"""Refuse repeated options that have a single value. The parser alone would keep the last value."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def refuse_repeated_options(command: Any) -> None:
 
 
 def _check(given: Sequence[Any], context: typer.Context) -> None:
-    """Raise BadParameter for the first option that is among the given parameters more than once."""
+    """Raise BadParameter for the first option that occurs more than once in `given`."""
     counts = Counter(each for each in given if each.param_type_name == "option" and not (each.multiple or each.count))
     for option, count in counts.items():
         if count > 1:

@@ -40,9 +40,9 @@ def claims_feed(
         bool, typer.Option("--summary", metavar="", help="Show counts and amounts by status and reason.")
     ] = False,
 ) -> None:
-    """Show the Claims Feed: every saved payment in its newest version, with its status.
+    """Show the Claims Feed: the newest version of every saved payment, with its status.
 
-    Days are those on which the payment was saved.
+    Days are the dates on which payments were saved.
     """
     from payments.journeys import reporting
 
@@ -61,7 +61,7 @@ def claims_feed(
 
 @report_command(TimelineParameters)
 def timeline(parameters: TimelineParameters, output: Output) -> None:
-    """Show everything that happened to one payment: each attempt, the user or worker, and the result."""
+    """Show the history of one payment: each attempt with its user or worker and its result."""
     from payments.journeys import reporting
 
     key = parameters.payment

@@ -1,4 +1,4 @@
-"""`payments requeue`: process payments again that are not in Billing, with the current settings."""
+"""`payments requeue`: process payments that are not in Billing again, with the current settings."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -12,7 +12,7 @@ import typer
 
 from console.cli.arguments import reason_named, status_named
 from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
-from console.cli.session import Installation, current_installation, current_user, open_database, open_transaction
+from console.cli.session import CliContext, current_context, current_user, open_database, open_transaction
 from console.cli.tables import print_table
 from console.cli.terminal import print_line
 from console.errors import CommandError
@@ -49,10 +49,11 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Requeue payments by their keys, or all with a status, and process them with the current settings.
+    """Requeue payments by their keys, or all payments with a status. The current settings apply to them.
 
-    Payments that are in Billing already are skipped. An unknown key ends the command with status 1. With --status, on a
-    terminal, the command asks first, with the number and the sum; if more payments match by then, it requeues none.
+    Payments that are in Billing already are skipped. An unknown key ends the command with status 1. With --status, the
+    command asks on a terminal for confirmation, with the number and the sum of the payments. If more payments match
+    after the answer, the command requeues none.
     """
     from payments.journeys.requeueing import FeedFilter
 
@@ -67,9 +68,9 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
             reason=reason_named(reason) if reason else None,
             clinics=None if clinic is None else (clinic,),
         )
-        _requeue_matching(current_installation(), chosen, has_to_ask=asks(yes=yes), dry_run=dry_run)
+        _requeue_matching(current_context(), chosen, has_to_ask=asks(yes=yes), dry_run=dry_run)
     else:
-        _requeue_keys(current_installation(), keys, dry_run=dry_run)
+        _requeue_keys(current_context(), keys, dry_run=dry_run)
 
 
 def _requeueable(text: str) -> Status:
@@ -83,7 +84,7 @@ def _requeueable(text: str) -> Status:
     return status
 
 
-def _requeue_keys(at: Installation, keys: Sequence[str], *, dry_run: bool) -> None:
+def _requeue_keys(at: CliContext, keys: Sequence[str], *, dry_run: bool) -> None:
     from payments.journeys import reporting, requeueing
 
     with open_transaction(at.engines) as tx:
@@ -107,8 +108,8 @@ def _print_result(done: Requeued, skipped: Sequence[str], *, dry_run: bool, has_
         print_line(f"{plural(done.count, 'payment')} requeued")
 
 
-def _requeue_matching(at: Installation, chosen: FeedFilter, *, has_to_ask: bool, dry_run: bool) -> None:
-    """Requeue what matches, in chunks. Raises MoreThanConfirmedError if more matches than was confirmed."""
+def _requeue_matching(at: CliContext, chosen: FeedFilter, *, has_to_ask: bool, dry_run: bool) -> None:
+    """Requeue the matching payments in chunks. Raises MoreThanConfirmedError if more match than were confirmed."""
     from payments.journeys import requeueing
     from payments.store.db.connection import transaction
 
@@ -152,7 +153,7 @@ def _run(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
     return run.done if run else 0
 
 
-def _send_request(at: Installation, count: int) -> None:
+def _send_request(at: CliContext, count: int) -> None:
     from tasks import enqueue
 
     if count and not enqueue.enqueue_retry_due(at.settings, at.engines):

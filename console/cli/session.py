@@ -1,4 +1,4 @@
-"""The installation that a command works on: its settings, engines, and transactions on the ledger."""
+"""The context of a command: settings, addresses of PostgreSQL and Redis, and transactions on the ledger."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _WARNINGS_MAX = 5
 
 
-class Installation(NamedTuple):
+class CliContext(NamedTuple):
     """The settings of this process, and the addresses of PostgreSQL and Redis."""
 
     settings: Settings
     engines: Engines
 
 
-def current_installation() -> Installation:
-    """Read the environment. Raises SettingsError for an invalid setting and NotRunningError without running engines."""
+def current_context() -> CliContext:
+    """Read the context from the environment. Raises SettingsError for an invalid setting, and NotRunningError."""
     from config.engines import current_engines
     from config.logging import warn_of_service_links
     from config.settings import read_settings
@@ -36,11 +36,11 @@ def current_installation() -> Installation:
     _log_warnings_only()
     settings = read_settings(os.environ)
     warn_of_service_links(settings)
-    return Installation(settings, current_engines(settings))
+    return CliContext(settings, current_engines(settings))
 
 
 def _log_warnings_only() -> None:
-    """Log warnings and errors alone, to the standard error; the command prints the rest."""
+    """Log only warnings and errors, to the standard error. Commands print their results themselves."""
     from config.logging import log_warnings_only
 
     log_warnings_only(sys.stderr)
@@ -51,7 +51,7 @@ def open_database(engines: Engines | None = None) -> Iterator[Database]:
     """Open a connection pool to PostgreSQL, for more than one transaction."""
     from payments.store.db.connection import connect
 
-    url = (engines or current_installation().engines).database_url
+    url = (engines or current_context().engines).database_url
     opened = connect(url, application_name="payments console", pool_size=1)
     try:
         yield opened
@@ -79,7 +79,7 @@ def open_snapshot() -> Iterator[Transaction]:
 
 @contextmanager
 def open_report() -> Iterator[Transaction]:
-    """Open a snapshot for a report that is printed while it is read. A reader who pauses does not keep it open."""
+    """Open a snapshot for a report and spool its output, so that a slow reader does not keep the snapshot open."""
     from console.cli.spooled_stdout import spooled_stdout
 
     with spooled_stdout(), open_snapshot() as tx:
@@ -87,12 +87,12 @@ def open_report() -> Iterator[Transaction]:
 
 
 def default_timezone() -> str:
-    """Return the time zone of new companies, an IANA name. Raises errors as `current_installation` does."""
-    return current_installation().settings.default_timezone
+    """Return the time zone of new companies, an IANA name. Raises the errors of `current_context`."""
+    return current_context().settings.default_timezone
 
 
 def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = None) -> None:
-    """Warn, on the standard error, of companies whose time zone nobody chose: of these, or of all."""
+    """Warn on the standard error about companies without a chosen time zone: the given companies, or all."""
     from console.cli.terminal import print_warning
     from console.plurals import plural
     from payments import wording
@@ -106,10 +106,10 @@ def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = Non
 
 
 def current_user() -> str:
-    """Return the signature of the process's user, for the histories: `cli:0 (root)`, or `cli:1042` without a name.
+    """Return the process's user as the histories show it: `cli:0 (root)`, or `cli:1042` for a user without a name.
 
-    It comes from the real user id. LOGNAME and USER are ignored, because everybody can set them. The signature of a
-    console user begins with `user:`, so the two cannot be confused.
+    The number is the real user id. LOGNAME and USER are ignored, because every user can set them. Users of the console
+    have the prefix `user:` instead of `cli:`.
     """
     uid = os.getuid()
     try:

@@ -1,4 +1,4 @@
-"""Prints a report as fast as the database gives it, however slowly it is read, for example in `less`."""
+"""Spool a command's output, so that the report's query ends although the reader, for example `less`, is slow."""
 
 import io
 import sys
@@ -30,7 +30,7 @@ class _SpoolWriter(io.RawIOBase):
 
 @contextmanager
 def spooled_stdout() -> Iterator[None]:
-    """Let a thread print what the block prints, so that the block ends even if its reader pauses.
+    """Spool the block's output, which a thread prints, so that the block ends even if the reader pauses.
 
     Raises BrokenPipeError, in the block or after it, if the reader closed the pipe.
     """

@@ -13,7 +13,7 @@ import typer
 from console.cli.arguments import FormOption, seconds
 from console.cli.printing import Output, show
 from console.cli.progress import spinner
-from console.cli.session import current_installation, open_transaction, warn_without_timezone
+from console.cli.session import current_context, open_transaction, warn_without_timezone
 from console.cli.terminal import print_error, print_line
 from console.errors import CommandError
 from console.plurals import plural
@@ -32,7 +32,7 @@ def stack_environment() -> dict[str, str]:
 def up() -> None:
     """Run the whole stack in the foreground; Ctrl-C stops it.
 
-    It also starts PostgreSQL and Redis unless their URLs are set, with their data in PAYMENTS_HOME.
+    PostgreSQL and Redis are also started, with their data in PAYMENTS_HOME, unless their URLs are set.
     """
     sys.stdout.flush()
     os.execve(sys.executable, STACK, stack_environment())  # noqa: S606 (the interpreter's full path)
@@ -41,13 +41,13 @@ def up() -> None:
 def wait(
     timeout: Annotated[float, typer.Option(parser=seconds, metavar="SECONDS", help="Maximum time to wait.")] = 120,
 ) -> None:
-    """Wait until nothing is queued or due and the exceptions are up to date; exit 1 at the timeout.
+    """Wait until no work is queued or due and all exceptions are up to date; exit 1 at the timeout.
 
-    Payments held for a later attempt do not count.
+    Payments that are held for a later attempt do not count as work.
     """
     from console.cli.backlog import wait_until_idle
 
-    at = current_installation()
+    at = current_context()
     with spinner("Waiting") as update:
         backlog = wait_until_idle(at, timeout, lambda backlog: update(f"Waiting: {backlog}"))
     if not backlog.is_idle:
@@ -67,7 +67,7 @@ def health(
     from tasks.engine_check import durability_warnings
     from tasks.health_check import check
 
-    settings, engines = current_installation()
+    settings, engines = current_context()
     with spinner("Checking"):
         parts = check(engines, settings, timeout)
         warnings = durability_warnings(engines)

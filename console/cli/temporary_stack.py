@@ -1,4 +1,4 @@
-"""A temporary stack: embedded engines, free ports and a home directory, removed at the end of a block."""
+"""A temporary stack: embedded PostgreSQL and Redis, free ports and a home directory that is removed at the end."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from console.cli.session import Installation
+from console.cli.session import CliContext
 from console.cli.stack import STACK, stack_environment
 from console.errors import CommandError
 
@@ -59,8 +59,8 @@ class TemporaryStack:
                 start_new_session=True,
             )
 
-    def wait_until_healthy(self, on_change: Callable[[str], None]) -> Installation:
-        """Wait until every part works. Raises StackError after START_SECONDS_MAX, or if the stack ends."""
+    def wait_until_healthy(self, on_change: Callable[[str], None]) -> CliContext:
+        """Wait until every component works. Raises StackError after START_SECONDS_MAX, or if the stack ends."""
         from config.engines import NotRunningError, current_engines
         from tasks.health_check import check
 
@@ -68,7 +68,7 @@ class TemporaryStack:
         while time.monotonic() < deadline:
             self.check_running()
             with contextlib.suppress(NotRunningError):
-                at = Installation(self.settings, current_engines(self.settings))
+                at = CliContext(self.settings, current_engines(self.settings))
                 down = [part.name for part in check(at.engines, at.settings, _PING_SECONDS) if not part.is_up]
                 if not down:
                     return at
@@ -83,7 +83,7 @@ class TemporaryStack:
             raise self.failed(f"the stack ended with status {self._process.returncode}")
 
     def failed(self, problem: str) -> StackError:
-        """Return an error with the end of the log."""
+        """Return a StackError with the problem and the end of the stack's log."""
         return StackError(problem, self._log)
 
     def stop(self) -> None:
@@ -101,7 +101,7 @@ class TemporaryStack:
 
 @contextmanager
 def temporary_stack() -> Iterator[TemporaryStack]:
-    """Run a stack until the block ends, also by a signal, and remove its home directory."""
+    """Run a stack until the block ends, by return, error or signal, and remove the stack's home directory."""
     home = Path(tempfile.mkdtemp(prefix="payments-demo-"))
     with _exit_on_signals():
         try:
@@ -116,7 +116,7 @@ def temporary_stack() -> Iterator[TemporaryStack]:
 
 @contextmanager
 def _exit_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that its cleanup runs."""
+    """Let SIGTERM and SIGHUP end the block with an exception, as Ctrl-C does, so that cleanup code runs."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -130,7 +130,7 @@ def _exit_on_signals() -> Iterator[None]:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return the environment without the variables of other installations."""
+    """Return the environment of the stack, without variables that configure other installations."""
     own = {name: value for name, value in stack_environment().items() if not _names_installation(name)}
     flower, console = _free_ports()
     return own | {

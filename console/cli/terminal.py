@@ -1,4 +1,4 @@
-"""The output streams of a command: colours and the width of a terminal, plain text elsewhere."""
+"""The output streams of a command: coloured and fitted to the width on a terminal, otherwise plain text."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ def print_warning(sentence: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace control characters, which a terminal would execute; the EMR's text may contain them."""
+    """Replace control characters, which the EMR's text may contain, because a terminal would execute them."""
     return (
         text
         if text.isprintable()
@@ -46,7 +46,7 @@ def printable(text: str) -> str:
 
 
 def use_utf8() -> None:
-    """Set both streams to UTF-8, independent of the locale."""
+    """Set the standard output and error to UTF-8, independent of the locale."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

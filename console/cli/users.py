@@ -88,7 +88,7 @@ def change(
     *,
     all_clinics: Annotated[bool, typer.Option("--all-clinics", help="Remove the limit to clinics.")] = False,
 ) -> None:
-    """Change a user's role or clinics immediately. Options that are left out stay unchanged."""
+    """Change a user's role or clinics immediately. Omitted options change nothing."""
     from payments.access import authentication
     from payments.access.rights import User
 
@@ -105,9 +105,9 @@ def change(
 
 @app.command(epilog="Example: payments users disable ann")
 def disable(name: NameArgument, *, yes: YesOption = False, dry_run: DryRunOption = False) -> None:
-    """Disable a user immediately. Sessions and tokens end for good; the audit history is kept.
+    """Disable a user immediately. All sessions and tokens of the user end permanently; the audit history is kept.
 
-    On a terminal the command asks first, with the number of sessions and tokens.
+    On a terminal the command asks for confirmation, with the number of sessions and tokens.
     """
     from payments.access import authentication
     from payments.store.db.connection import transaction

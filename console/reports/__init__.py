@@ -1,1 +1,1 @@
-"""One definition of each report's columns and filters for page, API, command line and export."""
+"""The definitions of the reports: one definition of columns and filters for page, API, command line and export."""

@@ -30,7 +30,7 @@ class AccountParameters:
     as_of: datetime | None = as_of()
 
     def payments_query(self, account: AccountRow, clinics: Sequence[str] | None = None) -> LogFilter:
-        """Return the filter of the account's own payments: another company may use the same id for another patient."""
+        """Return the filter of the account's payments. Two companies may use the same patient id."""
         from payments.journeys.reporting import LogFilter
 
         return LogFilter(account.patient, as_of=self.as_of, company_id=account.company, clinics=clinics)
@@ -113,7 +113,7 @@ def account_records(rows: Iterable[AccountRow]) -> list[Record]:
 
 
 def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
-    """Return the refunds to check of an account as records."""
+    """Return an account's refunds that a biller must check as records."""
     from payments import wording
 
     return [
@@ -124,7 +124,7 @@ def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
 
 
 def account_payment_records(account: AccountRow, rows: Iterable[LogRow]) -> Iterator[Record]:
-    """Yield the payments of an account with its sums; one record without a payment, if there are none."""
+    """Yield a record per payment, with the sums of the account; without payments, one record with the sums."""
     of_account: Record = {
         "company": account.company,
         **{f"account_{name}": getattr(account, name) for name in _SUMS_OF_ACCOUNTS},

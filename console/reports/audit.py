@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditParameters:
-    """Filters of the audit history. Days are those of the reader's time zone."""
+    """Filters of the audit history. Days begin in the time zone of the user who reads the report."""
 
     who: str | None = parameter("User", "A user's name, or a service.")
     action: str | None = parameter("Action", "This action only.")

@@ -1,4 +1,4 @@
-"""Payment Balancing: its sums, and the lines on which the EMR and Billing differ."""
+"""Payment Balancing: the sums, and the lines whose amounts differ between the EMR and Billing."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -41,7 +41,7 @@ class BalancingParameters:
     as_of: datetime | None = as_of()
 
     def query(self, clinic_id: str | None) -> BalanceFilter:
-        """Return the filter of the ledger for this clinic; None is all of them."""
+        """Return the filter of the ledger for this clinic; None means all clinics."""
         from payments.journeys.balancing import BalanceFilter
 
         return BalanceFilter(since=self.since, until=self.until, clinic_id=clinic_id, as_of=self.as_of)
@@ -94,7 +94,7 @@ DIFFERENCES = Report(
 def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
     """Return a balance as a record: its totals, the reconciling items between them, its filter, and counts of payments.
 
-    Unexplained amounts of opposite sign may add up to 0.00, so their number is part of the record.
+    Unexplained amounts of opposite sign may add up to 0.00, so the record has the number of unexplained payments.
     """
     return {
         "emr_total": balance.emr_total,

@@ -53,7 +53,7 @@ class ClaimsFeedParameters:
     as_of: datetime | None = as_of()
 
     def query(self, clinics: Sequence[str] | None) -> FeedFilter:
-        """Return the filter of the ledger, limited to these clinics; None is all of them."""
+        """Return the filter of the ledger, limited to these clinics; None means all clinics."""
         from payments.journeys.reporting import FeedFilter
 
         return FeedFilter(
@@ -69,7 +69,7 @@ class ClaimsFeedParameters:
 
 
 def _key(record: Record) -> Value:
-    """Return the key by which a payment is requeued; that of an unreadable event is `refused:ID`."""
+    """Return the key by which a payment is requeued. The key of an unreadable event is `refused:ID`."""
     return record["payment"] or record["refused"]
 
 

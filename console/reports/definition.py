@@ -1,4 +1,4 @@
-"""Definition of a report: its columns, its parameters and the words around its rows.
+"""Definition of a report: its columns, its parameters, its title and its messages.
 
 Page, API, command line, CSV and XLSX render the same definition.
 """
@@ -16,7 +16,7 @@ MONEY_HEADING_MAX = 12
 
 
 class ColumnKind(StrEnum):
-    """What a column holds, which decides how it is aligned and formatted."""
+    """The kind of a column's values. It determines their alignment and format."""
 
     TEXT = "text"
     MONEY = "money"
@@ -29,8 +29,9 @@ class ColumnKind(StrEnum):
 class Column:
     """A column of a report. `key` is its name in JSON, CSV and XLSX; `heading` is its name on pages and terminals.
 
-    A terminal leaves the column out below `from_width` characters, breaks it over lines if it `wraps`, and prints the
-    result of `text` in place of the value. A page adds `css_class` to its cells.
+    A terminal with fewer than `from_width` characters omits the column. If `wraps`, a terminal breaks long values into
+    lines. If `text` is set, a terminal prints its return value in place of the value. A page adds `css_class` to the
+    cells.
     """
 
     key: str
@@ -43,14 +44,14 @@ class Column:
 
     @cached_property
     def heading_class(self) -> str:
-        """The CSS classes of its heading on a page."""
+        """The CSS classes of the column's heading on a page."""
         return " ".join(
             filter(None, ["n" if self.kind in {ColumnKind.MONEY, ColumnKind.COUNT} else "", self.css_class])
         )
 
     @cached_property
     def cell_class(self) -> str:
-        """The CSS classes of its cells on a page."""
+        """The CSS classes of the column's cells on a page."""
         return (
             f"nowrap {self.css_class}".strip()
             if self.kind in {ColumnKind.DATE, ColumnKind.MOMENT}
@@ -59,13 +60,13 @@ class Column:
 
     @property
     def terminal_heading(self) -> str:
-        """The heading on a terminal, where times are in UTC and long headings of amounts break at spaces."""
+        """The column's heading on a terminal. It says UTC for times, and breaks long headings of amounts at spaces."""
         if self.kind is ColumnKind.MONEY and len(self.heading) > MONEY_HEADING_MAX:
             return self.heading.replace(" ", "\n")
         return f"{self.heading} (UTC)" if self.kind is ColumnKind.MOMENT else self.heading
 
     def terminal_value(self, record: Record) -> Value:
-        """Return what a terminal prints of a record."""
+        """Return this column's value of a record as a terminal prints it."""
         return self.text(record) if self.text else record[self.key]
 
 
@@ -73,10 +74,10 @@ class Column:
 class Report:
     """A report. `columns` are in the order of the keys in JSON, CSV and XLSX.
 
-    `table` names the columns of a terminal and `page` those of a page, in their order; an empty `page` has the columns
-    of `table`. `total_of` is the column that is added up. `counted_by` is the column that counts rows, if a record
-    stands for several. `noun` is what a row is called, `empty` the message if there are none. `parameters` is the
-    dataclass of its filters.
+    `table` lists the columns on a terminal, and `page` the columns on a page; an empty `page` means the columns of
+    `table`. `total_of` is the column whose sum is shown. If a record represents several rows, `counted_by` is the
+    column with their number. `noun` is the name of a row, and `empty` the message of a report without rows.
+    `parameters` is the dataclass of the filters.
     """
 
     title: str
@@ -91,17 +92,17 @@ class Report:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of its records in JSON, CSV and XLSX, in their order."""
+        """The keys of the report's records in JSON, CSV and XLSX, in order."""
         return tuple(column.key for column in self.columns)
 
     @property
     def table_columns(self) -> list[Column]:
-        """The columns of a terminal, in their order."""
+        """The columns that a terminal shows, in order."""
         return [self.column(key) for key in self.table]
 
     @cached_property
     def page_columns(self) -> list[Column]:
-        """The columns of a page, in their order."""
+        """The columns that a page shows, in order."""
         return [self.column(key) for key in self.page or self.table]
 
     def column(self, key: str) -> Column:

@@ -1,4 +1,4 @@
-"""The Billing Exceptions."""
+"""The report of the Billing Exceptions."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class StatusChoice(StrEnum):
-    """The statuses of an exception, and all of them."""
+    """The choices of the status filter: each status of an exception, and `all`."""
 
     OPEN = "open"
     RESOLVED = "resolved"
@@ -34,7 +34,7 @@ class StatusChoice(StrEnum):
 
 @cache
 def _reasons() -> type[StrEnum]:
-    """Return the reasons of an exception in the words of its rows."""
+    """Return the choices of the reason filter, labelled as in the report's rows."""
     from payments import wording
 
     words = {code.name: text for code, text in wording.FINDING_REASONS.items()}
@@ -72,7 +72,7 @@ class ExceptionsParameters:
     as_of: datetime | None = as_of()
 
     def query(self, clinics: Sequence[str] | None) -> ExceptionFilter:
-        """Return the filter of the ledger, limited to these clinics; None is all of them."""
+        """Return the filter of the ledger, limited to these clinics; None means all clinics."""
         from payments import wording
         from payments.core.finding import FindingStatus
         from payments.journeys.reporting import ExceptionFilter
@@ -90,7 +90,7 @@ class ExceptionsParameters:
 
 
 def _what(record: Record) -> Value:
-    """Return the case, if there is one, in place of the reason that names all three, and the note."""
+    """Return the text of the exception: its case, or without a case its reason, and its note."""
     from payments import wording
     from payments.core.outcome import ClosedCase
 

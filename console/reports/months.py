@@ -1,4 +1,4 @@
-"""The months of a company, the totals of one, and what to resolve before it closes."""
+"""The months of a company, the totals of a month, and the payments to resolve before a month closes."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -84,7 +84,7 @@ def month_sum_records(sums: Iterable[MonthSum]) -> list[Record]:
 
 
 def warning_records(warnings: Iterable[CloseWarning]) -> list[Record]:
-    """Return the warnings before a close as records, sorted by what they are and by payment."""
+    """Return the warnings before a close as records, sorted by kind and payment."""
     records = [_warning(each) for each in warnings]
     return sorted(records, key=lambda record: (str(record["what"]), str(record["payment"])))
 

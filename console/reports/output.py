@@ -29,7 +29,7 @@ class OutputFormat(StrEnum):
 
 
 def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) -> Iterator[str]:
-    """Yield one JSON array, an object a line: money as text with two decimals, moments with their offset.
+    """Yield one JSON array, one object per line. Money is text with two decimals; times have their offset.
 
     `keys` None means all keys of each record.
     """
@@ -44,7 +44,7 @@ def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) ->
 
 
 def object_pieces(values: Record, lists: Mapping[str, Iterable[Record]]) -> Iterator[str]:
-    """Yield one JSON object: some values, and then lists of records."""
+    """Yield one JSON object: the items of `values`, then each list of records under its key."""
     head = json.dumps(values, default=plain, ensure_ascii=False, indent=1)
     yield head.removesuffix("\n}")
     for name, records in lists.items():
@@ -54,7 +54,7 @@ def object_pieces(values: Record, lists: Mapping[str, Iterable[Record]]) -> Iter
 
 
 def array_pieces(objects: Iterable[Iterator[str]]) -> Iterator[str]:
-    """Yield a JSON array of objects, each of which is given in pieces."""
+    """Yield a JSON array. Each object is an iterator of its pieces."""
     separator = "[\n"
     for each in objects:
         yield separator
@@ -64,10 +64,10 @@ def array_pieces(objects: Iterable[Iterator[str]]) -> Iterator[str]:
 
 
 def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool = False) -> Iterator[str]:
-    """Yield a header and a line a record.
+    """Yield a CSV header, and one line per record.
 
     The file can be opened in a spreadsheet: text that a program might run as a formula gets an apostrophe. With
-    `is_raw`, text is left as it is, for programs.
+    `is_raw`, text is unchanged, for programs.
     """
     head = ",".join(map(_quoted, keys)) + "\n"
     for some in _batched(records):
@@ -79,7 +79,7 @@ def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool =
 
 
 def plain(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
-    """Return a value as JSON has it: money as text with two decimals, dates and moments in ISO form."""
+    """Return a value in its JSON form: money as text with two decimals, dates and times in ISO form."""
     match value:
         case Decimal():
             return f"{value:.2f}"
@@ -92,8 +92,9 @@ def plain(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
 def harmless(text: str) -> str:
     """Return text that no spreadsheet runs as a formula, whether commas, semicolons or tabs separate its cells.
 
-    An apostrophe is inserted at the beginning of the text, and after each separator in it, if a character follows with
-    which a formula begins. Quotes alone do not help: a program that separates by semicolons finds them amid a cell.
+    An apostrophe is inserted before each character that begins a formula, at the beginning of the text and after each
+    separator in the text. Quotation marks alone do not help: for a program that separates by semicolons they are inside
+    a cell.
     """
     return _FORMULA.sub(r"\1'", text)
 
@@ -118,12 +119,12 @@ def _quoted(text: str) -> str:
 
 
 def nested_records(value: Value) -> list[NestedRecord]:
-    """Return the records in a list; an empty list for any other value."""
+    """Return the records of a value that is a list; an empty list for any other value."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def part_written(value: str | NestedRecord) -> str:
-    """Return a part of a list as one text."""
+    """Return an item of a list value as one text."""
     return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 
 

@@ -1,7 +1,8 @@
-"""Describes the parameters of a report: one dataclass a report.
+"""Describes the parameters of a report: one dataclass per report.
 
-The options of the command, the form of the page and the query parameters of the API are made from it. This module and
-the reports import no part of the ledger, so that `payments --help` stays fast: choices are loaded when they are needed.
+The options of the command, the form of the page and the query parameters of the API are created from the dataclass.
+This module and the reports import no part of the ledger, so that `payments --help` stays fast: choices are loaded when
+they are needed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 
 class ParameterKind(StrEnum):
-    """What a parameter holds, which decides how it is read and which field a form shows."""
+    """The kind of a parameter's values. It determines how text is parsed and which input a form shows."""
 
     TEXT = "text"
     CLINIC = "clinic"
@@ -23,11 +24,11 @@ class ParameterKind(StrEnum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: its label in a form, its help on the command line and in the API, and how it is read.
+    """A parameter: its label in a form, its help on the command line and in the API, and how its text is parsed.
 
-    `option` is the option of the command, an empty text for an argument. `choices` loads the values of a CHOICE.
-    `size` is the width of its input in characters, `any_label` the label of no choice.
-    The key `/` focuses the input of the parameter that `is_search`.
+    `option` is the option of the command; it is empty for a positional argument. `choices` loads the values of a
+    CHOICE. `size` is the width of the input in characters, and `any_label` the label of the empty choice. On a page,
+    the key `/` focuses the input of the parameter with `is_search`.
     """
 
     name: str
@@ -44,12 +45,15 @@ class Parameter:
 
     @property
     def is_required(self) -> bool:
-        """Whether the command cannot run without it."""
+        """Whether the report needs a value of this parameter."""
         return self.default is MISSING
 
 
 def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TEXT, **more: Any) -> Any:
-    """Describe a field of a parameter class. `more` are fields of Parameter; the default is None unless `required`."""
+    """Describe a field of a parameter class. `more` holds further fields of Parameter.
+
+    Unless `required`, the field's default is None.
+    """
     default = MISSING if more.pop("required", False) else more.pop("default", None)
     return field(default=default, metadata={"label": label, "help": help_text, "kind": kind} | more)
 
@@ -70,13 +74,13 @@ def clinic() -> Any:
 
 
 def as_of() -> Any:
-    """Describe the moment as of which the report is read."""
+    """Describe the time as of which the report shows the data."""
     example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
     return parameter("Known as of (UTC)", example, ParameterKind.MOMENT)
 
 
 def parameters_of(parameter_class: type[Any]) -> dict[str, Parameter]:
-    """Return the parameters of a class by name, in their order."""
+    """Return the parameters of a class by name, in the order of the fields."""
     return {each.name: _parameter(each.name, each.metadata, each.default) for each in fields(parameter_class)}
 
 

@@ -1,4 +1,4 @@
-"""The Patient Payment Log: its rows, its rows with the charges that they were applied to, and its sums by a column."""
+"""The Patient Payment Log: its rows, its rows with the charges of their payments, and its sums by a column."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -49,7 +49,7 @@ def _groups() -> type[GroupBy]:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentLogParameters:
-    """Filters of the Patient Payment Log, and the column to sum it by. Days are deposit dates."""
+    """Filters of the Patient Payment Log, and the column by which rows are summed. Days are deposit dates."""
 
     since: date | None = first_day("Deposit date from")
     until: date | None = last_day()
@@ -72,7 +72,7 @@ class PaymentLogParameters:
     )
 
     def query(self, clinics: Sequence[str] | None) -> LogFilter:
-        """Return the filter of the ledger, limited to these clinics; None is all of them."""
+        """Return the filter of the ledger, limited to these clinics; None means all clinics."""
         from payments.journeys.reporting import LogFilter
 
         return LogFilter(
@@ -149,7 +149,7 @@ def log_records(rows: Iterable[LogRow]) -> Iterator[Record]:
 
 
 def expanded_log_records(rows: Iterable[tuple[LogRow, Sequence[AppliedRow]]]) -> Iterator[Record]:
-    """Yield the rows as records, each with the charges that its payment was applied to."""
+    """Yield the rows as records, each with the charges to which its payment was applied."""
     return ({**row._asdict(), "applied": [*map(_applied_record, applied)]} for row, applied in rows)
 
 

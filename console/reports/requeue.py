@@ -1,4 +1,4 @@
-"""The expected result of requeueing all payments that match."""
+"""The expected result of requeueing all payments that match a filter."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 

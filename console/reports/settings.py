@@ -1,4 +1,4 @@
-"""The settings of clinics: which of their payments are sent to Billing."""
+"""The settings of clinics, which determine the payments that are sent to Billing."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _types_in_short(record: Record) -> Value:
-    """Return the charge types for a narrow table: `all`, or the few that are missing, if that is shorter."""
+    """Return the charge types for a narrow table: `all`, `all but` up to two missing types, or the selected types."""
     from payments.contract.event import ChargeType
 
     types = record["types"]

@@ -1,7 +1,7 @@
-"""A temporary file that one thread writes while another one reads it.
+"""A temporary file that one thread writes while another thread reads it.
 
-It lies between the database and a reader of a report, who may be slow or pause: the transaction ends when the report is
-read, not when it is printed or downloaded.
+A report is spooled in such a file, because the user who reads it may be slow or pause. So the transaction ends when the
+last row was queried, and not when the report is printed or downloaded.
 """
 
 import os
@@ -15,7 +15,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 class Spool:
-    """A temporary file with one writer and one reader. It is deleted with this object."""
+    """A temporary file with one writer and one reader. The file is deleted with this object."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (it is closed with this object)
@@ -26,7 +26,7 @@ class Spool:
         self._error: BaseException | None = None
 
     def write(self, data: bytes) -> None:
-        """Append bytes. Raises BrokenPipeError if the reader is gone."""
+        """Append bytes. Raises BrokenPipeError if the reader has called `abandon`."""
         if self._is_abandoned:
             raise BrokenPipeError
         rest = memoryview(data)
@@ -37,17 +37,17 @@ class Spool:
             self._changed.notify()
 
     def complete(self, error: BaseException | None = None) -> None:
-        """Say that nothing follows. The reader raises the error, if there is one, after the last byte."""
+        """Mark the file as complete. If `error` is given, the reader raises it after the last byte."""
         with self._changed:
             self._is_complete, self._error = True, error
             self._changed.notify()
 
     def abandon(self) -> None:
-        """Say that the reader is gone."""
+        """Stop reading: the writer's next `write` raises BrokenPipeError."""
         self._is_abandoned = True
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes in their order, and wait for more until the file is complete."""
+        """Yield the bytes in order, and wait for further bytes until the file is complete."""
         position = 0
         while self._wait_for_more(position):
             chunk = os.pread(self._file.fileno(), _CHUNK_BYTES, position)
@@ -63,9 +63,9 @@ class Spool:
 
 
 def in_background(pieces: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
-    """Read pieces in a thread as fast as they come, and yield their bytes.
+    """Spool pieces in a thread as fast as the generator yields them, and yield their bytes.
 
-    If this iterator is closed, the thread closes the generator of the pieces.
+    If the caller closes the returned iterator, the thread closes the generator `pieces`.
     """
     spool = Spool()
     threading.Thread(target=_fill, args=(spool, pieces), daemon=True, name="report").start()

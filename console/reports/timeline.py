@@ -49,12 +49,12 @@ TIMELINE = Report(
 
 
 def timeline_of(payment: str) -> Report:
-    """Return the definition of the timeline of one payment, which its title names."""
+    """Return the definition of one payment's timeline. The title names the payment."""
     return replace(TIMELINE, title=f"Timeline of {payment}")
 
 
 def timeline_records(rows: Iterable[TimelineRow]) -> list[Record]:
-    """Return the events as records. An error is also part of the detail, for readers of the agreed keys only."""
+    """Return the events as records. `detail` also contains the error, for programs that do not read the key `error`."""
     records = (event_record(row) for row in rows)
     return [each | {"detail": ": ".join(filter(None, (each["detail"].rstrip("."), each["error"])))} for each in records]
 

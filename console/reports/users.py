@@ -41,7 +41,7 @@ USERS = Report(
 
 
 def user_records(rows: Iterable[UserRow]) -> list[Record]:
-    """Return users as records; `clinics` is null for a user who may see all of them."""
+    """Return users as records; `clinics` is null for a user who may see all clinics."""
     return [
         {
             "name": row.user.name,

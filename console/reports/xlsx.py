@@ -26,7 +26,7 @@ _WIDTHS = {ColumnKind.TEXT: 26, ColumnKind.MONEY: 14, ColumnKind.COUNT: 10, Colu
 
 
 def write_xlsx(records: Iterable[Record], report: Report, target: IO[bytes]) -> int:
-    """Write the records with all columns of the report: money and dates as such, text never as a formula.
+    """Write records with all columns of the report: money as numbers, dates as dates, text never as a formula.
 
     Return the number of rows. Each row goes to a temporary file, so memory is constant. Raises CommandError if
     there are more than ROWS_MAX records.
@@ -67,7 +67,7 @@ def _write_rows(book: Any, sheet: Any, records: Iterable[Record], report: Report
 
 
 def too_many_rows() -> str:
-    """Return the sentence that refuses a report with more rows than a spreadsheet holds."""
+    """Return the error message for a report with more rows than a spreadsheet can hold."""
     return f"a spreadsheet holds {ROWS_MAX:,} rows, and there are more; choose fewer days, or CSV"
 
 

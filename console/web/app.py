@@ -77,9 +77,9 @@ async def _add_security_headers(request: Request, call_next: Callable[[Request],
 
 
 def _cache_control(request: Request, response: Response) -> str:
-    """Return how long a response may be kept: for a year if the address names the content of a static file.
+    """Return the header Cache-Control: one year for a static file whose address has its hash, otherwise `no-store`.
 
-    Errors and other addresses of static files may say something else tomorrow.
+    Errors, and static files at an address without a hash, may change.
     """
     address = f"{request.url.path}?{request.url.query}"
     is_found = response.status_code in {200, 206, 304}

@@ -21,7 +21,7 @@ NUL_SENTENCE = "contains a character that cannot be stored (NUL). Remove it"
 
 
 async def read_form(request: Request) -> FormData:
-    """Return the fields of a form; none for a request without one. Raises PageError (422) for a NUL character."""
+    """Return the fields of a request's form; without a form, no fields. Raises PageError (422) for a NUL character."""
     if request.method in SAFE_METHODS:
         return FormData()
     form = await request.form()
@@ -35,7 +35,7 @@ FormFields = Annotated[FormData, Depends(read_form)]
 
 
 class RequireRight:
-    """Requires that the user of a request has a right. A test checks that every page requires one."""
+    """Dependency that requires a right of the request's user. A test checks that every page requires a right."""
 
     def __init__(self, right: Right) -> None:
         self.right = right
@@ -43,8 +43,8 @@ class RequireRight:
     def __call__(self, request: Request, form: FormFields) -> RequestContext:
         """Return the context of the request.
 
-        Raises LoginRequiredError without a valid session or token, and PageError: 403 for a wrong CSRF token or a
-        role without the right, 422 for a name that the page does not read.
+        Raises LoginRequiredError without a valid session or token. Raises PageError 403 for a wrong CSRF token or a
+        user without the right, and PageError 422 for a parameter or field that the page does not read.
         """
         app = app_state(request)
         now = app.clock()
@@ -78,7 +78,7 @@ Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER)
 
 
 def _credentials(request: Request, settings: Settings) -> tuple[str, str]:
-    """Return the token of a request and its kind: a bearer token, or the session of the cookie."""
+    """Return a request's secret and its kind: `token` for a bearer token, `session` for the session cookie."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.casefold() == "bearer" and token:
         return token.strip(), "token"

@@ -18,7 +18,7 @@ _STEPS = (4, 8, 12, 20)
 
 
 def flow_chart(flow: Sequence[HourlyFlow]) -> Markup:
-    """Return the chart of a day's payments, four bars an hour. The page also shows them as a table."""
+    """Return the chart of a day's payments, with four bars per hour. The page also shows the numbers as a table."""
     highest = max((getattr(hour, name) for hour in flow for name, _ in SERIES), default=0)
     top = _round_up(highest)
     parts = [

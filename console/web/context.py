@@ -33,7 +33,7 @@ _SUBJECT_MAX, _DETAIL_MAX = 300, 1000
 
 
 class FeedFigures(NamedTuple):
-    """The statistics of the feed, and how long its oldest entry has been on it; None if it is empty."""
+    """The statistics of the feed, and the age of its oldest entry; None if the feed is empty."""
 
     stats: FeedStats
     lag: timedelta | None
@@ -69,7 +69,7 @@ class AppState:
         return connection.transaction(self.database)
 
     def snapshot_transaction(self) -> AbstractContextManager[Transaction]:
-        """Open a transaction whose queries all see the same snapshot, for a page that runs several of them."""
+        """Open a transaction whose queries all see the same snapshot, for a page that runs several queries."""
         return connection.snapshot_transaction(self.database)
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
@@ -87,7 +87,7 @@ def app_state(request: Request) -> AppState:
 class RequestContext:
     """One request of an authenticated user. `now` is the time of the request.
 
-    `token` is the secret of the session or of the program, and `kind` says which: `session` or `token`.
+    `token` is the secret of a session or of an API token, according to `kind`: `session` or `token`.
     """
 
     app: AppState
@@ -104,7 +104,7 @@ class RequestContext:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The user's time zone: times are shown in it, and days begin in it."""
+        """The user's time zone, in which times are shown and days begin."""
         name = unquote(self.request.cookies.get(ZONE_COOKIE, ""))
         return ZoneInfo(name if name in known_timezones() else "UTC")
 
@@ -114,21 +114,21 @@ class RequestContext:
         return self.now.astimezone(self.zone).date()
 
     def start_of(self, day: date | None, days_later: int = 0) -> datetime | None:
-        """Return midnight of a day in the user's time zone, or of a day some days later."""
+        """Return midnight in the user's time zone, `days_later` days after `day`; None if `day` is None."""
         return datetime.combine(day + timedelta(days=days_later), time(), self.zone) if day else None
 
     def may(self, right: str) -> bool:
-        """Return whether the user has a right. Templates hide what would be refused."""
+        """Return whether the user has a right. Templates hide controls for which the user lacks the right."""
         return self.user.may(Right(right))
 
     def audit(self, tx: Transaction, action: str, subject: str = "", detail: str = "") -> None:
-        """Record in the audit history what the user did or viewed."""
+        """Record an action or a view of the user in the audit history."""
         address = client_address(self.request)
         entry = AuditEntry(self.now, self.user.signature, action, subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX], address)
         authentication.record_audit(tx, entry)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
-        """Render a page. A flash message of the previous page is shown once."""
+        """Render a page. A flash message that the previous page has set is shown once."""
         message = read_flash(self.request, self.app.settings)
         shared = {"context": self, "user": self.user, "csrf": self.csrf, "message": message, "zone": self.zone}
         response = HTMLResponse(self.app.render(template, shared | {"path": self.request.url.path} | values), status)
@@ -137,7 +137,7 @@ class RequestContext:
         return response
 
     def redirect(self, url: str, message: str = "") -> Response:
-        """Redirect to another page, which shows the message."""
+        """Redirect to another page, which shows `message`."""
         response = RedirectResponse(url, 303)
         if message:
             set_flash(response, self.app.settings, message)

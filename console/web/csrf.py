@@ -1,4 +1,4 @@
-"""CSRF protection: a token in every form, derived from a secret that only this browser's cookie holds."""
+"""CSRF protection: every form has a token that is derived from a secret in the browser's cookie."""
 
 import hashlib
 import hmac
@@ -10,12 +10,12 @@ from console.web.errors import PageError
 
 
 def csrf_token(secret: str) -> str:
-    """Return the token for the forms of a session; it cannot be computed without the secret."""
+    """Return the CSRF token for the forms of a session. The token cannot be computed without the secret."""
     return hmac.new(secret.encode(), b"console form", hashlib.sha256).hexdigest()
 
 
 def check_csrf_token(request: Request, form: FormData, secret: str) -> None:
-    """Compare the token of a form or of the X-CSRF-Token header.
+    """Check the CSRF token in a form or in the X-CSRF-Token header.
 
     Raises PageError (403) if the token is missing or belongs to another session.
     """

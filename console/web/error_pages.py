@@ -61,7 +61,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def error_response(request: Request, status: int, sentence: str, next_step: str = "") -> Response:
-    """Return an error as a page, or as JSON for the API."""
+    """Return an error response: a page, or JSON for an API request."""
     if is_api_request(request):
         return JSONResponse({"error": sentence, "next": next_step or None}, status)
     values = {"sentence": sentence, "next_step": next_step, "back": referring_page(request)}

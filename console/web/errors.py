@@ -2,9 +2,9 @@
 
 
 class PageError(Exception):
-    """A page cannot do what was asked.
+    """A page or the API refuses a request.
 
-    Carries the HTTP status, one sentence that says what happened, and what to do next.
+    Carries the HTTP status, one sentence that says what happened, and one that says what the user can do next.
     """
 
     def __init__(self, status: int, sentence: str, next_step: str = "") -> None:

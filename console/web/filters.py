@@ -1,4 +1,4 @@
-"""Reads the query parameters of pages and of the API; an empty field of a form means that it is not given."""
+"""Reads the query parameters of pages and of the API; an empty form field means that the parameter is not given."""
 
 import inspect
 import json
@@ -37,7 +37,7 @@ FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)
 
 
 def _parsed_by(parse: Callable[[str], Any], json_type: Any = str) -> BeforeValidator:
-    """Return a validator that takes only the texts that `parse` takes; pydantic alone takes more forms of each type."""
+    """Return a validator that accepts only texts that `parse` accepts; pydantic alone accepts further forms."""
 
     def check(value: object) -> object:
         return parse(value if isinstance(value, str) else json.dumps(value, default=str))
@@ -61,7 +61,7 @@ _TYPES: dict[ParameterKind, Any] = {
 
 
 class PageQuery(BaseModel):
-    """Base of the query parameters of a page. Drops empty fields and refuses a period that ends before it begins."""
+    """Base of the query parameters of a page. It drops empty fields and refuses a period that ends before it begins."""
 
     @model_validator(mode="before")
     @classmethod
@@ -83,9 +83,9 @@ _Parameters = TypeVar("_Parameters")
 
 @dataclass(frozen=True)
 class ReportQuery(Generic[_Parameters]):
-    """The query of a report: its parameters, the cursor after which a page begins, and the number of rows.
+    """The query of a report: its parameters, the cursor after which the page begins, and the maximum number of rows.
 
-    `confirmed` is the number of rows that a person has confirmed in a form.
+    `confirmed` is the number of rows that the user has confirmed in a form.
     """
 
     parameters: _Parameters
@@ -94,7 +94,7 @@ class ReportQuery(Generic[_Parameters]):
     confirmed: int | None = None
 
     def clinics(self, user: User) -> tuple[str, ...] | None:
-        """Return the clinics that the user asks for and may see; None is all of them.
+        """Return the clinics of the query that the user may see; None means all clinics.
 
         Raises PageError (403) for a clinic that does not belong to the user.
         """
@@ -116,7 +116,8 @@ def query_model(
 ) -> type[PageQuery]:
     """Return the model of the query parameters of a report.
 
-    A paged report also has `after`. `limits` are the default and the maximum of `limit`; without them it has none.
+    A paged report also has `after`. `limits` are the default and the maximum of the parameter `limit`; without `limits`
+    the model has no such parameter.
     """
     described = filter_fields(parameter_class)
     if is_paged:
@@ -171,14 +172,14 @@ def optional_report_query(parameter_class: type[_Parameters]) -> Callable[..., R
 
 
 def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQuery[_Parameters]:
-    """Return the query that a model has read."""
+    """Convert a parsed model to a ReportQuery."""
     parameters = parameter_class(**{name: getattr(given, name) for name in parameters_of(parameter_class)})
     more = {name: getattr(given, name) for name in ("after", "limit", "confirmed") if hasattr(given, name)}
     return ReportQuery(parameters, **{"after": None, "limit": 0} | more)
 
 
 def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> None:
-    """Declare the model and its source, the query or a form, in the signature that FastAPI reads."""
+    """Set the signature of `read`, from which FastAPI learns the model and its source: the query or a form."""
     given = inspect.Parameter("given", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[model, source])
     read.__signature__ = inspect.Signature([given])  # type: ignore[attr-defined]
 
@@ -193,13 +194,13 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
 
 
 def encode_feed_cursor(cursor: FeedCursor) -> str:
-    """Return a position in the Claims Feed as text."""
+    """Encode a cursor of the Claims Feed as text."""
     micros = round(cursor.at.replace(microsecond=0).timestamp()) * 1_000_000 + cursor.at.microsecond
     return f"{micros}.{cursor.source}.{cursor.id}"
 
 
 def feed_cursor(after: str | None) -> FeedCursor | None:
-    """Read a position in the Claims Feed. Raises PageError (422) for any other text."""
+    """Decode a cursor of the Claims Feed. Raises PageError (422) for any other text."""
     if after is None:
         return None
     try:
@@ -211,12 +212,12 @@ def feed_cursor(after: str | None) -> FeedCursor | None:
 
 
 def encode_log_cursor(cursor: LogCursor) -> str:
-    """Return a position in the Patient Payment Log as text."""
+    """Encode a cursor of the Patient Payment Log as text."""
     return f"{cursor.deposit_date}.{cursor.id}"
 
 
 def payment_log_cursor(after: str | None) -> LogCursor | None:
-    """Read a position in the Patient Payment Log. Raises PageError (422) for any other text."""
+    """Decode a cursor of the Patient Payment Log. Raises PageError (422) for any other text."""
     if after is None:
         return None
     day, _, row_id = after.partition(".")
@@ -227,7 +228,7 @@ def payment_log_cursor(after: str | None) -> LogCursor | None:
 
 
 def row_cursor(after: str | None) -> int:
-    """Read the id of the last row of the page before; 0 for the first page. Raises PageError (422) for other text."""
+    """Parse the id of the previous page's last row; None gives 0. Raises PageError (422) for any other text."""
     try:
         return max(0, min(int(after or 0), ROW_ID_MAX))
     except ValueError:

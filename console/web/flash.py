@@ -1,4 +1,4 @@
-"""Flash messages: one sentence about what was done, shown once on the next page and carried there in a cookie."""
+"""Flash messages: one sentence about an action, stored in a cookie and shown once on the next page."""
 
 from urllib.parse import quote, unquote
 
@@ -25,5 +25,5 @@ def read_flash(request: Request, settings: Settings) -> str:
 
 
 def delete_flash(response: Response, settings: Settings) -> None:
-    """Remove the message, because it was shown."""
+    """Delete the stored message after it was shown."""
     response.delete_cookie(cookie_name(settings, FLASH_COOKIE))

@@ -1,10 +1,10 @@
-"""Base models of the pages' forms. FastAPI reads a form into its model and reports the field that is wrong."""
+"""Base models of the pages' forms. FastAPI parses a form into its model and reports invalid fields."""
 
 from console.web.filters import PageQuery
 
 
 class ReturnForm(PageQuery):
-    """A form that returns to the page it was sent from; `back` holds the address of that page."""
+    """Base of forms that return to the page with the form. `back` is the address of this page."""
 
     back: str = ""
 

@@ -62,7 +62,7 @@ _T = TypeVar("_T")
 class CachedGauge(Generic[_T]):
     """An expensive value, cached for a hundred times as long as it took to compute, and at least for a minimum time.
 
-    It costs at most 1 % of a processor, for any size of the ledger and any scrape interval.
+    So its computation uses at most 1 % of a processor, for any size of the ledger and any scrape interval.
     """
 
     def __init__(self, compute: Callable[[AppState, datetime], _T], minimum: timedelta) -> None:
@@ -81,7 +81,7 @@ class CachedGauge(Generic[_T]):
 
 
 class _Unexplained(NamedTuple):
-    """Unexplained difference between the EMR and Billing in the last full week."""
+    """The unexplained difference between the EMR and Billing in the last full week."""
 
     cents: int
     lines: int
@@ -159,7 +159,7 @@ def _of_schedule(feed: redis.Redis) -> Iterator[Metric]:
 
 
 def _count_by_status(counts: Iterable[StatusCount]) -> GaugeMetricFamily:
-    """Return the payments by status and reason. A combination without payments is 0, so that the first one shows."""
+    """Return the payments by status and reason. It is 0 without payments, so that rates count the first one."""
     numbers = {(_status_of(reason), reason.value): 0 for reason in Reason} | {(Status.PENDING.value, ""): 0}
     numbers |= {(each.status, each.reason or ""): each.count for each in counts}
     payments = _metric("payments_count")

@@ -14,7 +14,7 @@ def client_address(request: Request) -> str:
 
 
 def referring_page(request: Request) -> str | None:
-    """Return the page of this console that the request came from; None for another site or the page itself."""
+    """Return the console's page that links to the request; None for another site or the requested page itself."""
     try:
         referer = urlsplit(request.headers.get("referer", ""))
     except ValueError:  # not an address that a browser sends

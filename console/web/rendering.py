@@ -1,4 +1,4 @@
-"""The template environment: filters that format money, times, states and names, and links to other pages."""
+"""The template environment: filters that format money, times, states and names, and functions that render links."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -81,7 +81,7 @@ def format_money(amount: Decimal | None) -> Markup:
 
 
 def utc_input(at: datetime | None) -> str:
-    """Return a moment in UTC as an input of type datetime-local holds it."""
+    """Return a time in UTC, in the format of an HTML input of type datetime-local."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}" if at else ""
 
 
@@ -115,8 +115,8 @@ def cells(
 ) -> Markup:
     """Return the cells of a row, in the order of the report's columns on a page.
 
-    `custom` holds the macros of the columns that show more than their value; they take the row. This is Python, not a
-    macro, because a page has hundreds of cells.
+    `custom` holds, by column key, macros that render a cell from the whole row. This function is not a macro itself,
+    because a page has hundreds of cells and Python is faster.
     """
     parts = []
     for column in report.page_columns:
@@ -143,7 +143,7 @@ def _format_value(context: Context, column: Column, row: Any) -> Markup:
 
 @cache
 def badge(state: str | None) -> Markup:
-    """Return a state as a badge. Its text is enough; the colour only supports it."""
+    """Return a state as a coloured badge. The text alone is sufficient to read the state."""
     if not state:
         return Markup("")
     text = humanize(state)
@@ -177,13 +177,13 @@ def format_age(span: timedelta) -> str:
 
 
 def is_filtered(report: Report, chosen: Any) -> bool:
-    """Return whether a report's filter leaves rows out; a form sends its empty fields too, which do not."""
+    """Return whether a report is filtered. Empty values do not count, because a form also sends its empty fields."""
     described = parameters_of(report.parameters or type(chosen)).values()
     return any(getattr(chosen, each.name) not in {None, each.default} for each in described if each.name != "group_by")
 
 
 def url(path: str, **query: object) -> str:
-    """Return an address of the console with its parameters; those that are None or empty are left out."""
+    """Return an address of the console with query parameters. Parameters that are None or empty are omitted."""
     given = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{urlencode(given)}" if given else path
 

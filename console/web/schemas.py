@@ -1,4 +1,4 @@
-"""The bodies of requests and responses of the API, as OpenAPI describes them."""
+"""The models of the API's request and response bodies, from which OpenAPI is generated."""
 
 from typing import Annotated, Any
 
@@ -42,7 +42,7 @@ RequeueRunRequest = create_model(
 
 
 class AcceptRequest(_Body):
-    """The version of the payment that the caller has seen, and a deposit date; without one it is today."""
+    """The version of the payment that the caller has seen, and the deposit date, by default the current day."""
 
     version: RowId
     deposit_date: Day | None = None
@@ -94,7 +94,7 @@ class RequeuePreviewResult(BaseModel):
 
 
 class RequeueRunStarted(BaseModel):
-    """The id of a run, and how many payments match; fewer than were confirmed if some no longer do."""
+    """The id of a run, and how many payments match, which may be fewer than were confirmed."""
 
     run: int
     count: int
@@ -110,7 +110,7 @@ class RequeueRunProgress(BaseModel):
 
 
 class PostedEntry(BaseModel):
-    """An entry that was posted; the amount in dollars."""
+    """An entry that was posted. The amount is in dollars."""
 
     amount: Annotated[str, Field(pattern=r"^-?\d+\.\d\d$")]
     method: str

@@ -1,6 +1,6 @@
-"""Refuses query parameters, form fields and keys of a body that a route does not read, and those given more than once.
+"""Refuse unknown and repeated query parameters, form fields and keys of JSON bodies.
 
-Otherwise a misspelt name would be passed over, and the call would do something else than its sender meant.
+Otherwise a misspelt name would be ignored, and the request would not have the effect that its sender intended.
 """
 
 import json
@@ -23,7 +23,7 @@ _NAME_SHOWN_MAX = 60
 
 
 class StrictBodyRoute(APIRoute):
-    """A route that notes the keys that an object of its JSON body has more than once; a parser keeps the last."""
+    """A route that records repeated keys of its JSON body. A JSON parser alone would keep only the last value."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of the route, which reads the body with `_StrictRequest`."""
@@ -37,7 +37,7 @@ class StrictBodyRoute(APIRoute):
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        """Return the parsed body, and note its repeated keys in the state of the request."""
+        """Return the parsed body, and store its repeated keys in the state of the request."""
         repeated: list[str] = []
 
         def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class _StrictRequest(Request):
 
 
 def check_names(request: Request, form: FormData) -> None:
-    """Raise PageError (422) for a name that the route of a request does not read, or that is given more than once.
+    """Raise PageError (422) for a query parameter, field or key that is repeated or that the route does not read.
 
     Unknown keys of a JSON body are refused by its model.
     """
@@ -88,7 +88,7 @@ def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
 
 
 def shown_name(name: str) -> str:
-    """Return a name of a request for a message: one line, shortened."""
+    """Return a name that a request contains for a one-line message, shortened."""
     return name if name.isprintable() and 0 < len(name) <= _NAME_SHOWN_MAX else repr(name[:_NAME_SHOWN_MAX])
 
 

@@ -1,1 +1,1 @@
-"""The console's pages, a file each; every page states the right that it asks for."""
+"""The console's pages, one module per page. Every page declares the right that it requires."""

@@ -1,4 +1,4 @@
-"""A patient's account: total payments across cases, unassigned money, balance, and every entry."""
+"""The page of a patient's account: total payments of all cases, unassigned amount, balance, and every entry."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple

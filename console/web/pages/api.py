@@ -128,7 +128,7 @@ def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
 
 @router.post("/exceptions/{exception_id}/accept", responses=response_model(AcceptResult))
 def accept(exception_id: RowId, body: AcceptRequest, context: Editor) -> Response:
-    """Accept an exception: post its proposed entries, if the payment is still at the version that was seen."""
+    """Accept an exception: post its proposed entries, if the payment still has the version in the body."""
     accepted = accept_if_unchanged(context, SeenException(exception_id, body.version), body.deposit_date)
     posted = [
         {"amount": f"{each.amount:.2f}", "method": each.dimensions.method, "charge_type": each.dimensions.charge_type}
@@ -186,7 +186,7 @@ def balance(
     query: Annotated[ReportQuery[BalancingParameters], Depends(report_query(BalancingParameters, is_paged=False))],
     context: Viewer,
 ) -> Response:
-    """Balance the EMR against Billing: both totals, each reconciling item between them, and what is unexplained."""
+    """Balance the EMR against Billing: both totals, each reconciling item between them, and the unexplained amount."""
     balance_filter = query.parameters.query(balanced_clinic(query, context))
     with context.app.transaction() as tx:
         found = balancing.balance(tx, balance_filter)
@@ -212,7 +212,7 @@ def timeline(
     query: Annotated[ReportQuery[TimelineParameters], Depends(report_query(TimelineParameters, is_paged=False))],
     context: Viewer,
 ) -> Response:
-    """Return everything that happened to one payment."""
+    """Return the history of one payment."""
     payment = query.parameters.payment
     with context.app.transaction() as tx:
         events = timeline_rows(tx, context, payment)

@@ -43,7 +43,8 @@ def preview(
 def start(body: RequeueRunRequest, tasks: BackgroundTasks, context: Requeuer) -> Response:
     """Requeue all payments that match a filter, in the background.
 
-    `count` is the number that was confirmed, as the preview returned it. If more match now, nothing is requeued (409).
+    `count` is the confirmed number of payments, as the preview returned it. If more payments match now, nothing is
+    requeued (409).
     """
     named = {each.name: getattr(body, each.name, None) for each in fields(ClaimsFeedParameters)}
     query = ReportQuery(ClaimsFeedParameters(**named), None, 0)

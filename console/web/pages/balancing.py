@@ -45,8 +45,8 @@ def show(
         lines=[*islice(balance.lines, LINES_MAX)],
         hidden=max(0, balance.different - LINES_MAX),
         clinics=names,
-        week_before=_moved(since, until, -7),
-        week_after=_moved(since, until, 7),
+        week_before=_shifted_period(since, until, -7),
+        week_after=_shifted_period(since, until, 7),
     )
 
 
@@ -71,7 +71,7 @@ def _days(chosen: BalancingParameters, today: date) -> tuple[date, date]:
     return since, chosen.until or max(since, today)
 
 
-def _moved(since: date, until: date, days: int) -> tuple[date | None, date] | None:
+def _shifted_period(since: date, until: date, days: int) -> tuple[date | None, date] | None:
     """Return the period moved by some days, with None for an open start; None outside the supported days."""
     first, last = since + timedelta(days), until + timedelta(days)
     if since == FIRST_DAY:

@@ -1,4 +1,4 @@
-"""The clinic names that the filters of the pages offer."""
+"""The clinic names that filters on pages suggest."""
 
 from console.web.context import RequestContext
 from payments.journeys import configuring

@@ -1,4 +1,4 @@
-"""The Claims Feed: every saved payment with its status; payments are requeued from here."""
+"""The page of the Claims Feed: every saved payment with its status. Users can requeue selected payments."""
 
 from typing import Annotated, Any
 
@@ -33,7 +33,7 @@ class _RequeueForm(ReturnForm):
 def show(
     query: Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters))], context: Viewer
 ) -> Response:
-    """Show a page of the feed."""
+    """Show a page of the Claims Feed."""
     chosen = query.parameters
     feed_filter = chosen.query(query.clinics(context.user))
     with context.app.transaction() as tx:
@@ -66,7 +66,7 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
 
 
 def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeued:
-    """Requeue the payments that the user may see, and enqueue an import. Keys of other payments are skipped."""
+    """Requeue the payments that the user may see, and enqueue their retry. Other payments are skipped."""
     with context.app.transaction() as tx:
         visible = reporting.visible_keys(tx, context.user, list(dict.fromkeys(keys)))
         hidden = tuple(key for key in keys if key not in set(visible))

@@ -1,4 +1,4 @@
-"""Clinic settings: the integration switch and charge types of every clinic, their history, and copying them."""
+"""Clinic settings: show, change and copy the integration switch and charge types of clinics, and show their history."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
@@ -38,7 +38,7 @@ def _split(texts: list[str]) -> list[str]:
 
 
 class _SeenForm(PageQuery):
-    """A form of a clinic, with the settings that the page showed; a form without them is not checked."""
+    """A form of a clinic, with the settings that the page showed. Without shown settings, no conflict is detected."""
 
     clinic: Text = ""
     seen_integration: Literal["on", "off"] | None = None
@@ -46,7 +46,7 @@ class _SeenForm(PageQuery):
 
     @property
     def seen(self) -> ClinicSettings | None:
-        """The settings that the page showed before."""
+        """The settings that the page showed when the user opened it."""
         if self.seen_integration is None:
             return None
         return ClinicSettings(self.seen_integration == "on", frozenset(self.seen_types))
@@ -67,7 +67,7 @@ class _CopyForm(_SeenForm):
 
 
 class _Conflict(NamedTuple):
-    """Settings that were not saved, and what somebody else changed meanwhile."""
+    """Settings that were not saved, and the changes that another user saved meanwhile."""
 
     chosen: ClinicSettings
     error: ChangedMeanwhileError
@@ -120,8 +120,8 @@ def _show(context: RequestContext, name: str, *, changed: bool = False, conflict
 def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Response:
     """Change a clinic's integration switch and charge types from now on.
 
-    If somebody changed them since the page was shown, nothing is saved: the page says what changed, and keeps what the
-    user chose (409).
+    If another user has changed the settings since the page was shown, nothing is saved. The page then lists these
+    changes and keeps the user's choices (409).
     """
     try:
         with context.app.transaction() as tx:
@@ -137,7 +137,7 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
 
 @router.post("/clinic/copy")
 def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
-    """Copy the settings of one clinic to others."""
+    """Copy the settings of one clinic to other clinics."""
     if not form.to:
         raise PageError(422, "No clinics are selected.", "Go back and select the clinics to copy to.")
     with context.app.transaction() as tx:
@@ -173,7 +173,7 @@ def _save(
 
 
 def _visible_clinic(tx: Transaction, context: RequestContext, name: str) -> ClinicRow:
-    """Return a clinic. Raises PageError (404) for one that is unknown or that the user may not see."""
+    """Return a clinic. Raises PageError (404) if the clinic is unknown or the user may not see it."""
     rows = configuring.show_clinics(tx, context.now, name) if name and context.user.may_see(name) else []
     if not rows:
         sentence = f"There is no clinic {name}." if name else "No clinic was selected."
@@ -183,7 +183,10 @@ def _visible_clinic(tx: Transaction, context: RequestContext, name: str) -> Clin
 
 @dataclass(frozen=True)
 class _NotSent:
-    """The number of payments that are Not Sent for a reason; `sendable` would be sent with the current settings."""
+    """The number of payments that are Not Sent for a reason.
+
+    `sendable` is how many of these payments would be sent with the current settings.
+    """
 
     reason: Reason
     count: int

@@ -89,7 +89,7 @@ def show(
 
 @router.post("/exceptions/{exception_id}/accept")
 def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: Editor) -> Response:
-    """Accept one exception: post the entries that were shown."""
+    """Accept one exception: post the entries that the page showed."""
     seen = SeenException(finding_id=exception_id, version=form.version)
     accepted = accept_if_unchanged(context, seen, form.deposit_date)
     return context.redirect(form.return_to("/exceptions"), _result(exception_id, accepted))
@@ -106,9 +106,9 @@ def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], 
 
 @router.post("/exceptions/accept")
 def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -> Response:
-    """Accept the selected exceptions, each in a transaction of its own. Those that have changed stay open.
+    """Accept the selected exceptions, each in its own transaction. Exceptions that have changed stay open.
 
-    Raises PageError (503) with the result of each if an error interrupts it.
+    Raises PageError (503), with the results so far, if an unexpected error interrupts the request.
     """
     selected = form.selected()
     if not selected:
@@ -133,7 +133,7 @@ def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -
 
 @dataclass
 class BulkResults:
-    """What happened to each of the selected exceptions, by their ids. Each was a transaction of its own."""
+    """The result of each selected exception, by id. Each exception had its own transaction."""
 
     count: int
     accepted: list[int] = field(default_factory=list)
@@ -143,11 +143,11 @@ class BulkResults:
 
     @property
     def tried(self) -> int:
-        """How many were tried, with the one at which it was interrupted."""
+        """The number of exceptions that were tried, including one whose error interrupted the request."""
         return len(self.accepted) + len(self.problems) + (self.interrupted_at is not None)
 
     def sentence(self) -> str:
-        """Return the message for the user: the result of each, the reasons of the first ones that stay open."""
+        """Return the message for the user: the results, and the reasons why the first few exceptions stay open."""
         noun = "exception" if self.count == 1 else "exceptions"
         parts = [f"{len(self.accepted)} of {self.count} {noun} accepted{_listed(': ', self.accepted)}."]
         parts += [*self.problems.values()][:_PROBLEMS_SHOWN]
@@ -165,7 +165,7 @@ def _listed(before: str, ids: Sequence[int]) -> str:
 
 
 def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:
-    """Accept an exception in a transaction of its own.
+    """Accept an exception in its own transaction, unless it has changed since the user saw it.
 
     Raises PageError (404) if the user may not see it, and AdjustmentError if it has changed or cannot be accepted.
     """
@@ -177,7 +177,7 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
 
 
 def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
-    """Acknowledge an exception and return its payment. Raises like `accept_if_unchanged`."""
+    """Acknowledge an exception and return its payment. Raises the errors of `accept_if_unchanged`."""
     with context.app.transaction() as tx:
         _check_visible(context, seen, reporting.exception(tx, seen.finding_id))
         payment = adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)

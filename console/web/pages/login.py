@@ -39,7 +39,7 @@ class _LoginForm(BaseModel):
 
 @router.get("/login")
 def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
-    """Show the login form and set the cookie that its CSRF token is derived from, unless the browser has it."""
+    """Show the login form. Set the cookie for its CSRF token unless the browser already has the cookie."""
     with app_state(request).transaction() as tx:
         has_no_users = authentication.has_no_users(tx)
     return _login_page(request, next_page, has_no_users=has_no_users)
@@ -47,7 +47,7 @@ def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/")
 
 @router.post("/login")
 async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Response:
-    """Log in and redirect to the page that was asked for. Raises PageError (503) if too many logins wait."""
+    """Log in and redirect to the page `next_page`. Raises PageError (503) if too many logins wait."""
     # Waiting here, before a thread is taken, leaves the threads to the other pages.
     limiter: CapacityLimiter = request.app.state.login_limiter
     if limiter.statistics().tasks_waiting >= WAITING_MAX:
@@ -111,6 +111,6 @@ def _login_page(
 
 
 def _own_address(address: str) -> str:
-    """Return an address of this console; the overview for one that a browser might take to another site."""
+    """Return the address if a browser stays on this console with it, otherwise the address of the overview."""
     is_own = address.startswith("/") and address[1:2] not in {"/", "\\"} and address.isprintable()
     return address if is_own else "/"

@@ -1,4 +1,4 @@
-"""Months: the state of each month, what to resolve before closing it, and scheduling, cancelling and closing."""
+"""The page of the months: show their states and the payments to resolve; schedule, cancel and close a month."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class _CloseForm(_MonthForm):
 
 @router.get("/months")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show a company's months; for the selected one, its totals and what to resolve before closing it."""
+    """Show a company's months, and the totals and the payments to resolve of the selected month."""
     check_sees_companies(context)
     with context.app.transaction() as tx:
         settings = {each.company: each for each in configuring.show_companies(tx)}
@@ -90,7 +90,7 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
 
 @router.post("/months/close")
 def close(form: Annotated[_CloseForm, Form()], context: Editor) -> Response:
-    """Close a month now. Raises PageError: 422 unless its name was typed to confirm, 503 if an error interrupts it."""
+    """Close a month now. Raises PageError 422 unless the user typed its name, and 503 after an interruption."""
     company, month = _read_month(form, context)
     if form.confirm != str(month):
         raise PageError(422, f"{company} {month} was not closed.", f"Go back and type {month} to confirm.")
@@ -100,9 +100,9 @@ def close(form: Annotated[_CloseForm, Form()], context: Editor) -> Response:
 
 
 def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
-    """Close a month in two transactions, and record who did it.
+    """Close a month in two transactions, and record the user.
 
-    Raises ClosingError, and PageError (503) if another error interrupts it.
+    Raises ClosingError if the month may not be closed, and PageError (503) if another error interrupts the close.
     """
     try:
         with context.app.transaction() as tx:
@@ -121,7 +121,7 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
 
 
 def check_sees_companies(context: RequestContext) -> None:
-    """Raise PageError (403) for a user who is limited to clinics: a month belongs to a whole company."""
+    """Raise PageError (403) for a user who is limited to clinics, because a month belongs to a whole company."""
     if context.user.clinics is not None:
         raise PageError(
             403,
@@ -132,7 +132,7 @@ def check_sees_companies(context: RequestContext) -> None:
 
 @dataclass(frozen=True)
 class _Close:
-    """The totals of a month, at its closing or as of now. `problem` says why it cannot be closed now.
+    """The totals of a month, at its closing or now. `problem` is the reason why the month cannot be closed now.
 
     `is_intact` is None for a month that is not closed, otherwise whether the ledger still matches the stored totals.
     """

@@ -1,4 +1,4 @@
-"""Requeue runs: all payments that match a filter, previewed, confirmed, and requeued in chunks that can be stopped."""
+"""Requeue runs: preview all payments that match a filter, and after confirmation requeue them in chunks."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -76,7 +76,7 @@ def stop(run_id: RowId, context: Requeuer) -> Response:
 
 @router.post("/requeue-runs/{run_id}/resume")
 def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response:
-    """Resume a run that was stopped, or whose console ended."""
+    """Resume a run that was stopped, or that was interrupted because the console ended."""
     visible_run(context, run_id)
     with context.app.transaction() as tx:
         requeueing.resume_run(tx, run_id, context.now)
@@ -85,7 +85,7 @@ def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response
 
 
 def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
-    """Start a run in a transaction of its own. Raises MoreThanConfirmedError if more matches than was confirmed."""
+    """Start a run in its own transaction. Raises MoreThanConfirmedError if more payments match than `confirmed`."""
     with context.app.transaction() as tx:
         started = requeueing.start_run(tx, feed_filter, context.now, context.user.signature, confirmed)
         context.audit(tx, "requeued by filter", f"run {started.run_id}", ", ".join(_criteria(feed_filter)))
@@ -122,9 +122,10 @@ def _run_in_background(context: RequestContext, run_id: int, tasks: BackgroundTa
 
 
 def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
-    """Return the filter of a run, which is always of the feed as it is now.
+    """Return the filter of a run. A run always selects from the current Claims Feed.
 
-    Raises PageError (422) unless the filter names a status that can be requeued, or a reason, and no earlier time.
+    Raises PageError (422) if the filter has an `as_of` time, or if its status cannot be requeued. Without a status, a
+    reason is required.
     """
     chosen = query.parameters
     if chosen.as_of is not None:
@@ -139,7 +140,7 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
 
 
 def _criteria(feed_filter: FeedFilter) -> list[str]:
-    """Return the filter in words, one criterion each."""
+    """Return the filter as a list of texts, one per criterion."""
     clinics = feed_filter.clinics or ()
     values = {
         "": feed_filter.status,

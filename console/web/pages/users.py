@@ -45,7 +45,7 @@ class _ChangeForm(_RoleForm):
 
     @property
     def seen(self) -> User | None:
-        """The user as the page showed it."""
+        """The user's role and clinics that the page showed."""
         return User(self.name, self.seen_role, _read_clinics(self.seen_clinics)) if self.seen_role else None
 
 
@@ -90,8 +90,8 @@ def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Respon
 def change(form: Annotated[_ChangeForm, Form()], context: Administrator) -> Response:
     """Change a user's role and clinics. Raises UserError for one's own account.
 
-    If somebody changed them since the page was shown, nothing is saved: the page says what changed, and keeps what was
-    entered (409).
+    If another administrator has changed the user since the page was shown, nothing is saved. The page then lists these
+    changes and keeps the entered values (409).
     """
     user = form.user()
     if user.name == context.user.name:
