@@ -1,4 +1,4 @@
-"""Settings of a test run. The fixtures that every test may use are in `tests/engines.py`."""
+"""pytest hooks of a test run. The fixtures for all tests are in `tests/engines.py`."""
 
 import gc
 import importlib
@@ -16,10 +16,10 @@ gc.disable()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the temporary files of this run in a separate folder, and load the fixtures where tests run.
+    """Keep the temporary files of this run in a separate folder, and load the fixtures in processes that run tests.
 
-    pytest's default folder is shared by all runs of a user, and each run makes it private again when it starts.
-    PostgreSQL, which runs under another user, then loses access to the data folders of the runs that are under way.
+    All runs of a user share pytest's default folder, and each run makes it private when it starts. PostgreSQL runs
+    under another user, and would lose access to the data folders of concurrent runs.
     """
     if config.option.basetemp is None:
         config.stash[TEMPORARY_FOLDER] = config.option.basetemp = Path(tempfile.mkdtemp(prefix="payments-tests-"))
@@ -37,7 +37,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Enable garbage collection, with high thresholds and only for objects created by tests."""
+    """Freeze the objects created so far, and enable garbage collection with high thresholds."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()

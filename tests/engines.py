@@ -1,4 +1,4 @@
-"""Fixtures of the real engines: those named by DATABASE_URL and REDIS_URL, or embedded ones in a temporary folder."""
+"""Fixtures of real PostgreSQL and Redis: from DATABASE_URL and REDIS_URL, or embedded in a temporary folder."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ MEMORY, MEMORY_BYTES_MIN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108 (the subf
 
 @pytest.fixture(scope="session")
 def engines_home() -> Iterator[Path]:
-    """The folder with the data of this run's embedded engines: in memory if there is room for it."""
+    """The data folder of this run's embedded servers, in memory if there is enough space."""
     is_roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
     with tempfile.TemporaryDirectory(prefix="payments-tests-", dir=MEMORY if is_roomy else None) as folder:
         yield Path(folder)
@@ -84,7 +84,7 @@ def _restore_logging() -> Iterator[None]:
 
 
 class LastingStatements(PrepareManager):
-    """Keeps prepared statements after a rollback, with which each test ends. No test changes a table here."""
+    """Keeps prepared statements after the rollback at the end of each test. No test may change the schema."""
 
     prepare_threshold = 1
     prepared_max = 1_000
@@ -100,7 +100,7 @@ def keep_prepared_statements(connection: Any, _record: object) -> None:
 
 @contextmanager
 def scratch_database(url: str, template: str = "template0") -> Iterator[str]:
-    """Create a database as a copy of the template on the server of this URL, and drop it at the end."""
+    """Create a database as a copy of the template on the server of this URL, and drop it when the block ends."""
     name = f"payments_test_{uuid.uuid4().hex[:12]}"
     # Copying files is ten times as fast as the default, which copies through the write-ahead log.
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
@@ -126,7 +126,7 @@ def empty_ledger(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """The engine of a migrated database, for the whole session."""
+    """The connection pool of a migrated database, for the whole session."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="tests", pool_size=4)
         event.listen(engine, "connect", keep_prepared_statements)

@@ -1,4 +1,4 @@
-"""Number of examples that a generated test draws: a few fixed ones, or many new ones for `make test-deep`."""
+"""Number of examples of a Hypothesis test: a few fixed examples, or many new examples for `make test-deep`."""
 
 import os
 
@@ -8,7 +8,7 @@ DEEP_EXAMPLES = int(os.environ.get("PAYMENTS_DEEP_EXAMPLES", "0"))
 
 
 def load_profile() -> None:
-    """Set the defaults of Hypothesis. A busy machine may be slow, so nothing is timed."""
+    """Set the defaults of Hypothesis. Deadlines are disabled, because a busy machine may be slow."""
     patient = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
     settings.register_profile("fast", max_examples=20, derandomize=True, database=None, **patient)
     settings.register_profile("deep", max_examples=max(DEEP_EXAMPLES, 1), **patient)
@@ -16,5 +16,5 @@ def load_profile() -> None:
 
 
 def example_count(few: int) -> int:
-    """Return the number of examples of a test that needs the database: `few`, unless the run is a deep one."""
+    """Return the number of examples of a test that needs the database: `few`, or more for `make test-deep`."""
     return DEEP_EXAMPLES or few

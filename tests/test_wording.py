@@ -33,22 +33,22 @@ WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
 
 
 @pytest.mark.parametrize(("codes", "words"), WORDS)
-def test_every_code_has_words(codes: type[StrEnum], words: dict[Any, str]) -> None:
+def test_every_code_has_display_text(codes: type[StrEnum], words: dict[Any, str]) -> None:
     assert set(words) == set(codes)
     assert all(words.values())
 
 
-def test_every_hold_cause_but_an_error_has_words() -> None:
+def test_every_hold_cause_except_an_error_has_display_text() -> None:
     assert set(wording.HOLD_CAUSES) == set(HoldCause) - {HoldCause.ERROR}
 
 
-def test_reasons_are_sentences_that_differ() -> None:
+def test_reasons_have_distinct_sentences() -> None:
     assert all(text[0].isupper() and text.endswith(".") for text in wording.REASONS.values())
     assert len(set(wording.REASONS.values())) == len(Reason)
 
 
 @pytest.mark.parametrize("text", ["DataError: what the database said", "Imported", "Rule 9: of another time"])
-def test_text_that_is_no_code_is_shown_as_it_is(text: str) -> None:
+def test_unknown_code_is_shown_unchanged(text: str) -> None:
     shown = {wording.detail(text), wording.history(text), wording.allocation_rule(text), wording.finding_note(text)}
 
     assert shown == {text}
@@ -109,7 +109,7 @@ def test_every_month_state_has_a_preview(state: MonthState) -> None:
         assert wording.transmission_preview(date(2026, 5, 1), state, automatic=automatic).startswith("Will be sent")
 
 
-def test_no_rule_and_no_query_holds_a_sentence_of_the_wording() -> None:
+def test_rules_and_queries_contain_no_display_sentences() -> None:
     sentences = {text for _, words in WORDS for text in words.values() if " " in text}
     sentences -= {"Not Sent", "Validation Failed", "Transmission Successful"}  # statuses: their values are given
     found = []

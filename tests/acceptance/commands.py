@@ -1,6 +1,6 @@
-"""Runs `payments ...` commands in forked processes.
+"""Run `payments ...` commands in forked processes.
 
-A fork server has done all imports, because importing takes longer than most commands. Only the stacks and the README
+The fork server has imported all modules, because imports take longer than most commands. Only `Stack` and the README
 tour run the installed program.
 """
 

@@ -1,4 +1,4 @@
-"""One stack for all tests; each test uses its own clinics."""
+"""One running stack for all acceptance tests; each test uses separate clinics."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ REDIS_DATABASE = 4
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
+    """Add the marker of acceptance tests to every test of this folder."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.acceptance)

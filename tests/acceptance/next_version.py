@@ -1,4 +1,4 @@
-"""A next version of this program: a copy with a new migration, a new event field and a new task argument."""
+"""A simulated next release: a copy of the program with a new migration, event field and task argument."""
 
 import os
 import shutil
@@ -66,7 +66,7 @@ class NextVersion:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def write(self) -> None:
-        """Copy this version and apply the changes. Fail if a text to replace does not occur once."""
+        """Copy the current source and apply the changes. Fail unless each text to replace occurs exactly once."""
         for package in PACKAGES:
             shutil.copytree(ROOT / package, self.folder / package)
         for name, old, new in CHANGES:
@@ -79,7 +79,7 @@ class NextVersion:
         (steps / f"{REVISION}_tips.py").write_text(STEP.format(revision=REVISION, head=head))
 
     def migrate(self) -> None:
-        """Migrate the database to this version, as an operator does."""
+        """Migrate the database to the next version, as an operator does."""
         done = subprocess.run(
             [sys.executable, "-m", "workers.migrate"],
             check=False,
@@ -90,7 +90,7 @@ class NextVersion:
         assert done.returncode == 0, done.stderr
 
     def start(self, *modules: str) -> None:
-        """Start processes of this version in addition to those of the stack."""
+        """Start processes of the next version in addition to the processes of the stack."""
         for module in modules:
             with (self.stack.home / f"newer-{module}.log").open("wb") as log:
                 self.running.append(
@@ -105,7 +105,7 @@ class NextVersion:
                 )
 
     def stop(self) -> list[int]:
-        """Stop its processes, and return their exit statuses."""
+        """Stop the processes of the next version, and return their exit statuses."""
         for process in self.running:
             os.killpg(process.pid, signal.SIGTERM)
         return [process.wait(DOWN_SECONDS_MAX) for process in self.running]

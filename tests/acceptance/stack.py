@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 class Stack:
-    """The stack of one home. PostgreSQL is embedded; so is the feed, unless REDIS_URL names a server."""
+    """The stack of one home. PostgreSQL is embedded; Valkey is embedded unless REDIS_URL is set."""
 
     def __init__(self, home: Path, redis_database: int, **settings: str) -> None:
         self.home = home
@@ -74,7 +74,7 @@ class Stack:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
     def processes(self, module: str = "") -> list[int]:
-        """Return the pids of the stack's processes, or of those that run a module."""
+        """Return the pids of the stack's processes; if `module` is given, only of the processes that run it."""
         return [pid for pid in _every_pid() if self._is_ours(pid) and module in _of_process(pid, "cmdline")]
 
     def leader(self, module: str) -> int:
@@ -125,7 +125,7 @@ class Stack:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without settings of the product."""
+    """Return this process's environment without the product's settings."""
     return {name: value for name, value in os.environ.items() if not _is_a_setting(name)}
 
 

@@ -1,4 +1,4 @@
-"""Tasks in Flower."""
+"""Flower shows the stack's tasks."""
 
 import json
 import time

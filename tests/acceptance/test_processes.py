@@ -1,4 +1,4 @@
-"""Killed processes lose nothing; stopped stacks leave nothing behind; a home has one stack."""
+"""Killed processes lose no payment; a stopped stack leaves no process behind; a home runs only one stack."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_stack_locks_its_home_and_keeps_its_data(stack: Stack) -> None:
 
 
 def _kill(stack: Stack, module: str) -> int:
-    """Kill a worker and its children with SIGKILL, and return its pid. Wait first until it runs."""
+    """Wait until a worker runs, kill it and its children with SIGKILL, and return its pid."""
     deadline = time.monotonic() + 20
     while not any(os.getpgid(pid) == pid for pid in stack.processes(module)):
         assert time.monotonic() < deadline, f"{module} was not started again"

@@ -1,4 +1,4 @@
-"""The commands of the README tour run when pasted."""
+"""The commands of the README tour succeed as they are written there."""
 
 import json
 import re

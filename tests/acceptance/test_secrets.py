@@ -1,4 +1,4 @@
-"""Logs, queue messages and Flower contain identifiers and no secrets."""
+"""Logs, queue messages and Flower contain identifiers, but no secrets."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A real export is imported: each payment is visible, the totals match, and a repeat changes nothing."""
+"""A real Synthea export is imported once: each payment is visible, totals match, a second import changes nothing."""
 
 import csv
 import os
@@ -51,7 +51,7 @@ def _rows() -> list[dict[str, str]]:
 
 
 def _patient_payments() -> dict[str, Decimal]:
-    """Return the amount of each patient payment by id, read without the tested code.
+    """Return the amount of each patient payment by id, computed from the export without the tested code.
 
     The last CHARGE or TRANSFERIN of a claim names who owes the money; `p` is the patient. A copay is always paid by
     the patient.

@@ -25,7 +25,7 @@ ALL_COMBINATIONS = {(newer_worker, newer_message) for newer_worker in (True, Fal
 
 @pytest.fixture
 def older(tmp_path: Path) -> Iterator[Stack]:
-    """The stack of this version, with small chunks, so that workers of both versions get some."""
+    """The stack of the current version, with small chunks, so that workers of both versions get chunks."""
     server, settings = os.environ.get("REDIS_URL"), {"PAYMENTS_CHUNK_EVENTS": "10"}
     urls = [with_redis_database(server, number) for number in (FEED, BROKER)] if server else []
     if urls:
@@ -84,7 +84,7 @@ def test_old_and_new_versions_work_side_by_side_after_a_migration(older: Stack, 
 
 
 def migrate_again(stack: Stack) -> None:
-    """Run the migration of this version, as every start does."""
+    """Run the migration of the current version, as every start of the stack does."""
     done = subprocess.run([sys.executable, "-m", "workers.migrate"], check=False, env=stack.environment)
     assert done.returncode == 0
 
@@ -101,7 +101,7 @@ def corrected(events: list[Event]) -> list[Event]:
 def publish_until_all_combinations(stack: Stack, known: list[Event]) -> int:
     """Publish until workers of each version have taken messages of both versions; return the number of waves.
 
-    Each wave repeats earlier events: a repeat changes nothing, regardless of the version that imports it.
+    Each wave repeats earlier events. A repeated event changes nothing, whichever version imports it.
     """
     deadline, waves = time.monotonic() + 60, 1
     while import_workers(stack) != ALL_COMBINATIONS:
@@ -113,7 +113,7 @@ def publish_until_all_combinations(stack: Stack, known: list[Event]) -> int:
 
 
 def import_workers(stack: Stack) -> set[tuple[bool, bool]]:
-    """Return for each import whether a newer worker took it and whether its message has the newer argument."""
+    """Return for each import message (newer worker took it, message has the newer argument)."""
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.flower_port}/api/tasks") as answer:
         tasks: list[Row] = list(json.load(answer).values())
     return {

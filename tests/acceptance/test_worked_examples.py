@@ -16,7 +16,7 @@ ROWS = {example.name.split()[0]: example for example in EXAMPLES}
 
 
 def for_example(event: Event, name: str) -> Event:
-    """Return the event with the company and the patient of an example."""
+    """Return a copy of the event with the company and the patient of this example."""
     about = event | {"company_id": COMPANY}
     return about | {"patient_id": f"{CLINIC}-{name}"} if "patient_id" in about else about
 
@@ -102,7 +102,7 @@ def test_adjustments_of_closed_months_post_in_the_current_month(stack_with_chang
 
 
 def check_w6_unapplied(stack: Stack) -> None:
-    """Check W6: 30.00 and 20.00 were applied to C1 and C2, and both are owed again."""
+    """Check W6: after the unapply, the patient again owes 30.00 on charge C1 and 20.00 on charge C2."""
     (account,) = stack.report("account", f"{CLINIC}-W6")
     assert W6.difference == "-50.00"
     assert (account["payments_total"], account["unassigned"], account["balance"]) == ("0.00", "0.00", "50.00")

@@ -1,4 +1,4 @@
-"""Users, logins, sessions and API tokens, below the console."""
+"""Users, logins, sessions and API tokens, tested without the console."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4

@@ -18,7 +18,7 @@ WIDTHS = {"desk": (1280, 800), "tablet": (820, 1180)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
+    """Add the marker of browser tests to every test of this folder."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.acceptance)
@@ -63,7 +63,7 @@ def admins_page(chromium: Browser, address: str) -> Iterator[Page]:
 
 @pytest.fixture
 def anonymous_page(chromium: Browser, address: str) -> Iterator[Page]:
-    """A page without login."""
+    """A page of a browser that is not logged in."""
     with chromium.new_context(base_url=address) as context:
         yield context.new_page()
 
@@ -107,7 +107,7 @@ def log_in_by_keyboard(page: Page, name: str) -> Page:
 
 @pytest.fixture(scope="session")
 def shots() -> Path:
-    """The folder of screenshots: SCREENSHOTS, by default `.screenshots/` of the checkout."""
+    """The folder for screenshots: the variable SCREENSHOTS, or `.screenshots/` in the checkout."""
     folder = Path(os.environ.get("SCREENSHOTS") or Path(__file__).resolve().parents[2] / ".screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

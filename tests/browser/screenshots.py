@@ -30,7 +30,7 @@ IMPORT_AFTER_SAVE = """
 
 @pytest.fixture(scope="module")
 def office(console_stack: Stack) -> Stack:
-    """Three weeks of four clinics, with a closed September and later corrections of it."""
+    """A stack with three weeks of four clinics, a closed September, and later corrections of September."""
     stack, weeks = console_stack, ThreeWeeks()
     weeks.publish(stack)
     with psycopg.connect(

@@ -1,4 +1,4 @@
-"""The main jobs of support, billers and operators, done in a browser."""
+"""The main workflows of support, billers and operators in a browser."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every page fits its screen, passes axe and works by keyboard; a screenshot of each is kept."""
+"""Every page fits the screen, passes axe and works by keyboard; each test saves a screenshot."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -126,7 +126,7 @@ def test_keyboard_reaches_content_and_search(
 
 
 def _post_unexplained_entry(stack: Stack) -> None:
-    """Post a payment a second time directly in the database, which no rule explains."""
+    """Insert a second entry of a payment directly in the database, as an unexplained difference for balancing."""
     url = current_engines(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(

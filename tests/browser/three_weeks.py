@@ -1,4 +1,4 @@
-"""Three weeks at the four clinics of the screenshots: the simulator with readable clinic names."""
+"""Three simulated weeks of the screenshots' four clinics, with readable clinic names."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _PATIENT, _PAYMENT = re.compile(r"clinic-\d{3}-s7-p\d+(?!\d|-case)"), re.compile
 
 
 class ThreeWeeks:
-    """The events of the EMR in publishing order; they are the same every time."""
+    """The events of the EMR in publishing order. Each run generates the same events."""
 
     @cached_property
     def events(self) -> list[Event]:

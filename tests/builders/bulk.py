@@ -1,4 +1,4 @@
-"""A ledger filled by bulk statements, of whose tables PostgreSQL has no statistics."""
+"""Fill a ledger by bulk statements, without PostgreSQL statistics of its tables."""
 
 from sqlalchemy import text
 
@@ -59,9 +59,9 @@ _FILL = (
 
 
 def fill(database: Database, payments: int) -> None:
-    """Add payments of one patient, each with an entry, a charge and an exception; a dead letter supersedes each fourth.
+    """Add payments of one patient, each with an entry, a charge and an exception. Each fourth has a newer dead letter.
 
-    Autovacuum does not analyze the tables, so the planner knows nothing of them.
+    Autovacuum does not analyze the tables, so the planner has no statistics.
     """
     with transaction(database) as tx:
         for table in TABLES:

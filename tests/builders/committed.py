@@ -41,18 +41,18 @@ class CommittedLedger:
             configuring.set_company(tx, utc, now=since or self.now(), who="user:admin")
 
     def import_events(self, *events: Event | bytes) -> ImportStats:
-        """Import events in one chunk. The exceptions stay as they are."""
+        """Import events in one chunk, without detecting exceptions."""
         with transaction(self.database) as tx:
             return importing.import_events(tx, stream_entries(events), run_context(self.now()))
 
 
 class ClinicLedger(CommittedLedger):
-    """A committed ledger to which the offices of single clinics publish."""
+    """A committed ledger with methods to publish events of single clinics."""
 
     def office(
         self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
     ) -> None:
-        """Call `work` with the office of a clinic, then set the clinic's charge types (default: all)."""
+        """Set a clinic's charge types (default: all), and call `work` with the clinic's office."""
         now = self.now()
         with transaction(self.database) as tx:
             office = Office(tx, now.date(), company_id, clinic)

@@ -59,14 +59,14 @@ _entry_numbers = count(1)
 
 
 def payment_fields(**changes: object) -> dict[str, Any]:
-    """Return the JSON object of a `payment.saved`. A key whose value is `...` is left out."""
+    """Return the JSON object of a `payment.saved` event. A change to `...` removes the key."""
     # The id goes first: pytest names tests by the end of the value, and the name is the same in each process.
     content = {"event_id": str(uuid4()), **_PAYMENT_FIELDS, **changes}
     return {name: value for name, value in content.items() if value is not ...}
 
 
 def event_fields(event_type: str, **changes: object) -> dict[str, Any]:
-    """Return the JSON object of an event other than `payment.saved`, with the keys that every such event has."""
+    """Return the JSON object of an event other than `payment.saved`, with the required keys of its type."""
     content = {name: _PAYMENT_FIELDS.get(name) for name in _KEYS_OF[event_type]}
     return {**content, "type": event_type, "event_id": str(uuid4()), **changes}
 
@@ -79,7 +79,7 @@ def event_body(content: Event | dict[str, Any]) -> bytes:
 
 
 def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
-    """Return the fields of a payment that was paid in full on its date of service."""
+    """Return the fields of a payment with this amount due and paid on its date of service."""
     return {"amount_due": amount, "amount_paid": amount, "transaction_date": day, "date_of_service": day, **more}
 
 
@@ -127,7 +127,7 @@ def next_version(event: LineEvent, **changes: object) -> PaymentSaved:
 
 
 def stream_entries(events: Iterable[Event | bytes]) -> list[StreamEntry]:
-    """Return events as stream entries with new entry ids."""
+    """Wrap events as stream entries with new entry ids."""
     bodies = [event if isinstance(event, bytes) else event_body(event) for event in events]
     return [StreamEntry(f"{next(_entry_numbers)}-0", each) for each in bodies]
 

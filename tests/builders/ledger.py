@@ -1,4 +1,4 @@
-"""Import, retry and read on one transaction: functions for tests of a single payment."""
+"""Functions that import, retry and read payments in one transaction, for tests of a single payment."""
 
 from datetime import datetime, timedelta
 
@@ -26,13 +26,13 @@ def create_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id:
 
 
 def set_clinic_settings(tx: Transaction, settings: ClinicSettings, since: datetime, clinic_id: str = "clinic") -> None:
-    """Give a clinic these settings from `since` on."""
+    """Set a clinic's settings for payments saved at or after `since`."""
     update = SettingsUpdate(clinic_id, "company", settings.integration, settings.charge_types)
     configuring.set_clinic(tx, update, now=since, who="user:admin")
 
 
 def sending(*charge_types: ChargeType) -> ClinicSettings:
-    """Return the settings of a clinic that sends these charge types."""
+    """Return clinic settings in which these charge types are selected."""
     return ClinicSettings(integration=True, charge_types=frozenset(charge_types))
 
 
@@ -50,7 +50,7 @@ def retry_due(tx: Transaction, now: datetime = NOW, backoff_schedule: object = B
 
 
 def requeue_matching(tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str) -> int:
-    """Requeue everything that matches, and return how many were requeued."""
+    """Requeue all payments that match the filter, and return their number."""
     run_id = requeueing.start_run(tx, feed_filter, now, who).run_id
     while requeueing.requeue_next_chunk(tx, run_id, now, 2):
         pass
@@ -60,7 +60,7 @@ def requeue_matching(tx: Transaction, feed_filter: FeedFilter, now: datetime, wh
 
 
 def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
-    """Return a clinic's rows of the Claims Feed by payment. Each payment has one row."""
+    """Return a clinic's Claims Feed rows by payment key. Each payment has one row."""
     rows = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,))))
     assert len({row.payment for row in rows}) == len(rows)
     return {row.payment: row for row in rows}

@@ -1,4 +1,4 @@
-"""An office that works without a queue: tests import events, run the sweeps and act as a biller by direct calls."""
+"""An office without Redis and Celery: tests import events, run the sweeps and act as a biller by direct calls."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -55,7 +55,7 @@ class Office:
         self.now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
 
     def set_types(self, *charge_types: ChargeType) -> None:
-        """Let the clinic send these charge types, for payments saved from the office's time on."""
+        """Select these charge types of the clinic, for payments saved at or after the office's current time."""
         self.now += timedelta(microseconds=1)
         update = SettingsUpdate(self.clinic_id, self.company_id, charge_types=charge_types)
         configuring.set_clinic(self.tx, update, now=self.now, who="user:admin")
@@ -112,12 +112,12 @@ class Office:
         distributing.distribute_accounts(self.tx, FIRST, self.now.date(), self.now, 500)
 
     def requeue(self, keys: Iterable[str]) -> None:
-        """Requeue payments, and run the sweeps."""
+        """Requeue payments by key, and run the sweeps."""
         requeueing.requeue(self.tx, list(keys), self.now, "user:support")
         self.run_sweeps()
 
     def month_total(self, month: str) -> Money:
-        """Return the total of the entries with a deposit date in the month, in dollars."""
+        """Return the total in dollars of the entries with a deposit date in this month."""
         return compute_snapshot(self.tx, self.company_id, Month.parse(month)).payments_total
 
     def ledger_entries(self) -> list[tuple[str, str, str]]:
@@ -127,7 +127,7 @@ class Office:
 
 
 def office_with_closed_april(tx: Transaction, *events: Event) -> Office:
-    """Return an office on June 12, 2020, whose April is closed with these payments in it."""
+    """Return an office on June 12, 2020. These payments were imported before its April was closed."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(*events)
     office.set_today(date(2020, 6, 10))

@@ -26,7 +26,7 @@ class Example:
 
     @property
     def before_accepting(self) -> list[str]:
-        """The totals of April, May and June."""
+        """The totals of April, May and June before the exception is accepted."""
         return [*self.closed, "0.00"]
 
     @property

@@ -77,5 +77,5 @@ def test_certificate_is_verified_for_a_tls_url():
 
 
 def test_recurring_messages_do_not_expire():
-    """A worker would judge that by its own clock, which may differ from the scheduler's."""
+    """Messages have no `expires`, because a worker compares it with its own clock, not the scheduler's."""
     assert [each.task for each in RECURRING if {*each.entry()} != {"task", "schedule"}] == []

@@ -1,4 +1,4 @@
-"""URLs of engines: each client reads the same from one."""
+"""URLs of PostgreSQL and Redis: every client library parses a URL in the same way."""
 
 from urllib.parse import quote
 
@@ -29,7 +29,7 @@ def test_percent_encoded_password_arrives_unchanged_at_every_client(password):
 
 
 def refusal_of(environ):
-    """Return the error of these settings, or None."""
+    """Return the error that loading these settings raises, or None."""
     try:
         read_settings(environ)
     except SettingsError as error:
@@ -38,7 +38,7 @@ def refusal_of(environ):
 
 
 def is_special(character):
-    """Return whether a character is why a URL is refused."""
+    """Return whether a URL with this character in its password is rejected."""
     return character in "#?/@%:" or not character.isprintable() or character.isspace()
 
 

@@ -1,4 +1,4 @@
-"""The engines' addresses: from the settings first, then from the file of a running stack."""
+"""The URLs of PostgreSQL and Redis come from the settings or, if unset, from the file of a running stack."""
 
 import json
 import os

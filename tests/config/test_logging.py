@@ -1,4 +1,4 @@
-"""The log: one format for all messages, without passwords and without values of errors."""
+"""The log has one format for all messages, and contains neither passwords nor messages of errors."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from config.settings import read_settings
 
 @pytest.fixture
 def stream():
-    """Return a stream to log to."""
+    """Configure logging to a text stream, and return the stream."""
     return io.StringIO()
 
 
@@ -59,7 +59,7 @@ def test_whole_password_is_redacted(stream, password):
 
 
 class RefusedRowError(Exception):
-    """An error with the message of a database error."""
+    """An error whose message, like that of a database error, contains values of the row."""
 
     def __str__(self):
         return "the row breaks a rule\nDETAIL: Failing row contains (Ada Abbott)\n[parameters: Ada Abbott]"

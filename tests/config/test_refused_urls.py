@@ -1,4 +1,4 @@
-"""A URL that clients would read differently is refused in one line, which quotes no part of a password."""
+"""A URL that clients parse differently is rejected by a one-line error without any part of the password."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Variables that Kubernetes adds for the services of a namespace are no settings."""
+"""Variables that Kubernetes adds for the services of a namespace are not read as settings."""
 
 import io
 import json

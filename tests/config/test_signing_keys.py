@@ -60,7 +60,7 @@ def test_invalid_file_is_reported_in_one_line_without_a_secret(keys, text, probl
     assert SECRET[:-2] not in message
 
 
-def test_missing_file_is_named(tmp_path):
+def test_missing_file_is_named_in_the_error(tmp_path):
     with pytest.raises(SettingsError, match=r"gone\.toml: No such file"):
         read_keys(tmp_path / "gone.toml")
 

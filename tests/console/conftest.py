@@ -69,7 +69,7 @@ def ledger_database(ledger_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def billing(ledger_database: Database) -> CommittedLedger:
-    """Return the ledger of the commands. It is shared, so each test uses separate clinics."""
+    """The ledger of the commands. Tests share it, so each test uses separate clinics."""
     return CommittedLedger(ledger_database, NOW)
 
 
@@ -77,7 +77,7 @@ def billing(ledger_database: Database) -> CommittedLedger:
 def unconfigured_terminal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> Terminal:
-    """A terminal without engine URLs, with a home in which nothing was started."""
+    """A terminal without DATABASE_URL and REDIS_URL, with a home in which no stack runs."""
     for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PAYMENTS_HOME", str(tmp_path))
@@ -87,7 +87,7 @@ def unconfigured_terminal(
 
 @pytest.fixture
 def feed(redis_url: str) -> Iterator[redis.Redis]:
-    """The feed on which the commands publish; emptied after the test."""
+    """A client of the feed to which the commands publish. The feed is emptied after the test."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
     flush(redis_url)
@@ -96,7 +96,7 @@ def feed(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="package")
 def command_database(ledger_url: str) -> Iterator[Database]:
-    """The engine shared by all commands, because a new connection for each command would double their cost."""
+    """The connection pool shared by all commands, because a new connection for each command would double their time."""
     engine = connect(ledger_url, **COMMAND_OPTIONS | {"pool_size": 2})  # a test may run a command within another
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "dispose", lambda: None)
@@ -112,7 +112,7 @@ def terminal(
     command_database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Terminal:
-    """A terminal whose environment names the engines by URL."""
+    """A terminal whose environment sets DATABASE_URL and REDIS_URL."""
 
     def connect_command(url: str, **options: Any) -> Database:
         return command_database if (url, options) == (ledger_url, COMMAND_OPTIONS) else connect(url, **options)
@@ -125,7 +125,7 @@ def terminal(
 
 @pytest.fixture
 def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
-    """Return a function that commits something between two queries of the code under test."""
+    """Return a function that makes a concurrent commit between two queries of the tested code."""
 
     def commit_before_call(module: ModuleType, name: str, commit: Callable[[], object]) -> None:
         original, pending = getattr(module, name), [commit]

@@ -1,4 +1,4 @@
-"""The limits of a password are the same on every surface, and each password within them can be used."""
+"""Pages, API and CLI have the same password limits, and a user can log in with any password within these limits."""
 
 import io
 from datetime import UTC, datetime, timedelta

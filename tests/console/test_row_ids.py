@@ -1,4 +1,4 @@
-"""The ids of rows as text: a slip acts on no other row."""
+"""Parse row ids strictly, so that a mistyped id never selects another row."""
 
 import pytest
 
@@ -27,5 +27,5 @@ def test_count_may_be_zero() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 17, 10**18, ROW_ID_MAX])
-def test_printed_id_is_read_as_itself(number: int) -> None:
+def test_printed_id_is_parsed_to_the_same_id(number: int) -> None:
     assert parse_row_id(str(number)) == number

@@ -1,4 +1,4 @@
-"""Dates and times from text: one form each, and nothing else that Python or pydantic would take."""
+"""Dates and times are parsed from one format each; other formats that Python or pydantic accept are rejected."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -58,12 +58,12 @@ def test_year_outside_the_range_of_events_is_refused(text: str) -> None:
 
 
 @given(DAYS)
-def test_written_date_is_read_as_itself(day: date) -> None:
+def test_formatted_date_is_parsed_to_the_same_date(day: date) -> None:
     assert parse_day(day.isoformat()) == day
 
 
 @given(st.builds(datetime.combine, DAYS, st.times()), st.integers(-23 * 60, 23 * 60))
-def test_written_time_is_read_as_itself(moment: datetime, offset_minutes: int) -> None:
+def test_formatted_time_is_parsed_to_the_same_time(moment: datetime, offset_minutes: int) -> None:
     local = moment.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
 
     assert parse_moment(local.isoformat()) == local
@@ -71,13 +71,13 @@ def test_written_time_is_read_as_itself(moment: datetime, offset_minutes: int) -
 
 
 @given(st.text(max_size=12))
-def test_text_is_a_date_only_if_it_is_written_like_one(text: str) -> None:
+def test_parsed_date_was_in_iso_format(text: str) -> None:
     try:
         assert parse_day(text).isoformat() == text
     except ValueError:
         return
 
 
-def test_what_a_time_leaves_out_is_zero_and_utc() -> None:
+def test_omitted_parts_of_a_time_are_zero_and_utc() -> None:
     assert parse_moment("2026-11-02") == datetime(2026, 11, 2, tzinfo=UTC)
     assert parse_moment("2026-11-02 09:30") == datetime(2026, 11, 2, 9, 30, tzinfo=UTC)

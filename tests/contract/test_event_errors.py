@@ -1,4 +1,4 @@
-"""Contract errors: one line with the invalid field and what was expected there."""
+"""Contract errors are one line with the invalid field and the expected value."""
 
 import json
 from decimal import Decimal

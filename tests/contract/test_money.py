@@ -24,7 +24,7 @@ def test_fraction_of_a_cent_is_refused(amount):
 
 
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "-Infinity", "sNaN"])
-def test_amount_that_is_no_number_is_refused(amount):
+def test_non_numeric_amount_is_refused(amount):
     with pytest.raises(ValueError, match="not an amount"):
         dollars(Decimal(amount))
 
@@ -40,13 +40,13 @@ NOT_PLAIN = [
 
 @pytest.mark.parametrize("text", NOT_PLAIN)
 @pytest.mark.parametrize("read", [dollars, parse_amount])
-def test_amount_in_any_other_form_than_a_plain_decimal_is_refused(read, text):
+def test_amount_that_is_not_a_plain_decimal_is_refused(read, text):
     with pytest.raises(ValueError, match=r"not an amount such as 25\.00"):
         read(text)
 
 
 @given(st.text(max_size=12))
-def test_text_is_an_amount_only_if_it_is_a_plain_decimal(text):
+def test_parsed_amount_was_a_plain_decimal(text):
     try:
         amount = parse_amount(text)
     except ValueError:
@@ -56,7 +56,7 @@ def test_text_is_an_amount_only_if_it_is_a_plain_decimal(text):
 
 
 @pytest.mark.parametrize("text", ["9999999999.99", "-9999999999.99", "00009999999999.99"])
-def test_amount_up_to_the_largest_is_read(text):
+def test_largest_amount_is_parsed(text):
     assert parse_amount(text) == Decimal(text)
 
 
@@ -67,13 +67,13 @@ def test_amount_beyond_the_largest_is_refused(text):
 
 
 @pytest.mark.parametrize("text", ["9" * 19, "9" * 100_000])
-def test_endless_digits_are_refused(text):
+def test_amount_with_thousands_of_digits_is_refused(text):
     with pytest.raises(ValueError, match="not an amount"):
         parse_amount(text)
 
 
 @given(cents)
-def test_written_amount_is_read_as_itself(cent):
+def test_formatted_amount_is_parsed_to_the_same_amount(cent):
     amount = Decimal(cent).scaleb(-2)
     assert parse_amount(f"{amount:f}") == amount
 

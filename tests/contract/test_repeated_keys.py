@@ -1,4 +1,4 @@
-"""A key that occurs twice in one JSON object: the event is refused, whichever value a parser would keep."""
+"""An event is rejected if a key occurs twice in one JSON object, whichever value a parser would keep."""
 
 import json
 
@@ -36,7 +36,7 @@ def refusal(body):
     value=st.sampled_from(['"25.00"', "1", "null", "[]", '"\\":"']),
     memo=st.text(max_size=20),
 )
-def test_repeated_key_is_refused_and_named(key, position, colon, value, memo):
+def test_repeated_key_is_refused_and_named_in_the_error(key, position, colon, value, memo):
     pairs = as_pairs(payment_fields(memo=memo.replace("\0", ""), unknown="x"))
     pairs.insert(position, (key, value))
 

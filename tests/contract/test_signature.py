@@ -1,4 +1,4 @@
-"""Event signatures: valid keys, required signatures, and the problem of each refused one."""
+"""Event signatures: valid keys, required signatures, and the reason for each rejected signature."""
 
 import hashlib
 import hmac

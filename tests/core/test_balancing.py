@@ -39,7 +39,7 @@ INTERNAL = NotSent(Reason.INTERNAL_PAYMENT)
 
 
 def compared(amount: str, outcome: Outcome | None = None, **changes: object) -> LineComparison:
-    """Return a line dated in the range, of which nothing is posted. Amounts may be given as text."""
+    """Return a line dated in the range, without posted entries. Amounts may be given as text."""
     named = {name: dollars(value) if type(value) is str else value for name, value in changes.items()}
     stated = dollars(amount)
     line = LineComparison(

@@ -114,7 +114,7 @@ def test_correction_counts_what_remains_posted_in_each_dimension(before, wanted,
 
 
 @given(postings_lists, postings)
-def test_negative_amounts_come_first(before, wanted):
+def test_reversals_are_posted_before_new_amounts(before, wanted):
     directions = [each.amount > ZERO for each in correcting_postings(before, wanted)]
 
     assert directions == sorted(directions)

@@ -192,7 +192,7 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
 
 
 def applied_by(allocations: list[Allocation]) -> list[Applied]:
-    """Sum allocations as the store does: the amount of a line applied to a charge, with its newest allocation."""
+    """Sum allocations like the store: the amount per line and charge, with the newest allocation."""
     standing: dict[tuple[int, tuple[str, str]], Applied] = {}
     for number, (line_ref, charge_key, amount, _) in enumerate(allocations, 1):
         before = standing.get((line_ref, charge_key))

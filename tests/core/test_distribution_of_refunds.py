@@ -1,4 +1,4 @@
-"""Distribution of refunds (rule D8): a refund unapplies the payment that it names, and no other."""
+"""Distribution of refunds (rule D8): a refund unapplies only the payment that it names."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Refunds: which line each one refunds, and which of them a person should check."""
+"""Refunds: the line that a refund refers to, and the refunds that a biller should check."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names of time zones: only places, spelt as the system knows them."""
+"""Time zone names: only IANA names of places are accepted, in their exact spelling."""
 
 from zoneinfo import ZoneInfo
 

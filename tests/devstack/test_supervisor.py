@@ -183,7 +183,7 @@ def test_process_group_of_an_ended_child_is_killed(supervised):
 
 
 def is_running(pid):
-    """Return whether that process is running; a zombie is not."""
+    """Return whether the process `pid` is running. A zombie does not count."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

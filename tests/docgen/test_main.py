@@ -1,4 +1,4 @@
-"""`python -m docgen` writes the generated documents, and names those that are out of date."""
+"""`python -m docgen` writes the generated documents; `--check` prints the outdated documents."""
 
 from pathlib import Path
 

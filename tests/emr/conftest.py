@@ -1,4 +1,4 @@
-"""An EMR's database with an outbox, and a stream of its own."""
+"""An EMR's database with an outbox, and a separate stream."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Publishing to a real server, through a proxy that can fail."""
+"""Publish to a real Redis server, directly or through a proxy that loses replies."""
 
 import json
 import select

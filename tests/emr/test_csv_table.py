@@ -1,4 +1,4 @@
-"""The strict reader of CSV files: each row fits its header, or is refused by its row and column."""
+"""The strict CSV reader rejects a row that does not fit the header, with its row and column."""
 
 import io
 import random
@@ -58,7 +58,7 @@ MISFITS = {
 
 
 @pytest.mark.parametrize(("rows", "row", "column", "problem"), MISFITS.values(), ids=MISFITS)
-def test_row_that_does_not_fit_is_named_by_row_and_column(rows: list[str], row: int, column: str, problem: str) -> None:
+def test_malformed_row_is_reported_with_row_and_column(rows: list[str], row: int, column: str, problem: str) -> None:
     error = refusal(HEADER, GOOD, *rows)
 
     assert (error.row, error.column) == (row, column)
@@ -69,7 +69,7 @@ def test_row_that_does_not_fit_is_named_by_row_and_column(rows: list[str], row: 
 
 @pytest.mark.parametrize("row", [2, 3, 1_000, 3_000])
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
-def test_undecodable_text_is_named_by_its_row_however_far_down(row: int, encoding: str) -> None:
+def test_undecodable_text_is_reported_with_its_row_even_far_down(row: int, encoding: str) -> None:
     # Decoders work on blocks of 8,192 bytes, so an error that a block raises names a row that is far off.
     if encoding == "utf-16":
         rows = [f"{number},Ada,25.00,ok".encode("utf-16-le") for number in range(3_500)]
@@ -132,7 +132,7 @@ def test_optional_column_may_be_missing() -> None:
     assert read("amount,name,other,id\n25.00,Ada,x,1\n") == [("1", "Ada", "25.00")]
 
 
-def test_closed_file_ends_the_reader_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_closing_the_file_ends_the_reader_without_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     file = io.BytesIO(f"{HEADER}\n{GOOD}\n{GOOD}\n".encode())
     rows = read_table(file, ["id"])
     next(rows)
@@ -146,7 +146,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @given(st.lists(st.tuples(texts, texts, texts), max_size=5), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]))
-def test_table_written_with_quotation_marks_is_read_as_itself(rows, separator, line_end) -> None:
+def test_quoted_table_is_read_back_unchanged(rows, separator, line_end) -> None:
     def written(cells):
         return separator.join('"' + cell.replace('"', '""') + '"' for cell in cells)
 
@@ -161,7 +161,7 @@ def test_table_written_with_quotation_marks_is_read_as_itself(rows, separator, l
 
 @given(st.data())
 def test_any_damage_to_the_rows_is_refused_or_leaves_the_other_rows_as_they_are(data) -> None:
-    """Remove or add one character: no row is lost, and no other row changes."""
+    """Remove or add one character: the file is rejected, or no row is lost and no other row changes."""
     rows = [(str(number), f'N"{number}, Jr', f"{number}.50") for number in range(1, 5)]
     body = "\n".join([HEADER, *(f'{i},"{n.replace(chr(34), chr(34) * 2)}",{a},ok' for i, n, a in rows)])
     at = data.draw(st.integers(len(HEADER) + 1, len(body) - 1))
@@ -180,7 +180,7 @@ def test_any_damage_to_the_rows_is_refused_or_leaves_the_other_rows_as_they_are(
 
 
 def test_rows_are_read_one_by_one() -> None:
-    """A file that never ends is read as far as it is asked for."""
+    """Reading is lazy: the first rows of an endless file can be read."""
 
     class Endless(io.RawIOBase):
         def readable(self) -> bool:

@@ -1,4 +1,4 @@
-"""The outbox: in the EMR's transaction, during outages, with several relays."""
+"""The outbox: commits with the EMR's transaction, Redis outages, and concurrent relays."""
 
 import json
 import socket

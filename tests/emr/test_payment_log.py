@@ -38,7 +38,7 @@ def test_payment_log_identifies_the_line_of_a_lost_event(tx: Transaction, number
 
 
 def that_the_log_can_miss(told: Sequence[Event]) -> list[PaymentSaved | PaymentDeleted]:
-    """Return each line's newest event, unless it deletes what never was paid: then nothing is missing without it."""
+    """Return each line's newest event, without deletions of lines that were never paid."""
     versions: dict[LineKey, dict[int, PaymentSaved | PaymentDeleted]] = defaultdict(dict)
     for event in told:
         if isinstance(event, PaymentSaved | PaymentDeleted):
@@ -128,7 +128,7 @@ def test_payment_log_is_read_from_a_pipe() -> None:
         assert [str(line.key) for line in read_payment_log(file)] == ["c/p/1", "c/p/2"]
 
 
-def test_payment_log_with_a_header_alone_has_no_lines() -> None:
+def test_payment_log_with_only_a_header_has_no_lines() -> None:
     assert lines_of(",".join(COLUMNS).encode()) == []
 
 
@@ -179,7 +179,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("column", "cell", "expected"), REFUSED, ids=[f"{name}-{cell[:20]}" for name, cell, _ in REFUSED]
 )
-def test_unreadable_cell_is_named_by_row_and_column(column: str, cell: str, expected: str) -> None:
+def test_unreadable_cell_is_reported_with_row_and_column(column: str, cell: str, expected: str) -> None:
     file = io.StringIO()
     csv.writer(file).writerows([COLUMNS, (ROW | {"line_id": "0"}).values(), (ROW | {column: cell}).values()])
 
@@ -201,7 +201,9 @@ DIVIDED = [
 
 @pytest.mark.parametrize(("change", "told"), DIVIDED, ids=[told for _, told in DIVIDED])
 @pytest.mark.parametrize("last", ["version", "amount_paid"])
-def test_cell_that_a_separator_divides_is_named(last: str, change: dict[str, str], told: str) -> None:
+def test_cell_split_by_a_separator_is_reported_with_row_and_column(
+    last: str, change: dict[str, str], told: str
+) -> None:
     columns = [*(name for name in COLUMNS if name != last), last]
     rows = [columns, [(ROW | change)[name] for name in columns]]
 
@@ -216,7 +218,7 @@ def test_repeated_line_of_a_payment_log_is_refused_with_both_rows() -> None:
     )
 
 
-def test_row_of_totals_is_refused() -> None:
+def test_payment_log_with_a_totals_row_is_refused() -> None:
     rows = [COLUMNS, ROW.values(), ["Total", "", "", "", "25.00", "", "", "", ""]]
 
     assert refusal("\n".join(map(",".join, rows)).encode()).startswith("Payment Log, row 3, column payment_id: ")

@@ -1,4 +1,4 @@
-"""The relay: events that can never be published hold nobody up."""
+"""The relay: an event that can never be published does not block other events."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def numbers_on(redis_url: str, stream: str) -> list[int]:
 
 
 def until_empty(emr: Connection, rounds_max: int = 20) -> Callable[[], bool]:
-    """Return a `wait` that ends the relay when nothing waits in the outbox."""
+    """Return a `wait` function that stops the relay when the outbox is empty."""
     rounds = iter(range(rounds_max))
 
     def wait() -> bool:
@@ -52,7 +52,7 @@ def until_empty(emr: Connection, rounds_max: int = 20) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("byte_count", [EVENT_BYTES_MAX + 1, 2 * 1024 * 1024])
-def test_oversized_event_is_set_apart_whole_and_the_others_go_on(
+def test_oversized_event_is_moved_aside_whole_and_other_events_are_published(
     emr: Connection, redis_url: str, stream: str, byte_count: int
 ) -> None:
     save(emr, 1, 2)
@@ -81,7 +81,7 @@ def test_event_of_the_largest_size_is_published(emr: Connection, redis_url: str,
     assert refused(emr) == []
 
 
-def test_chunk_of_oversized_events_holds_nobody_up(emr: Connection, redis_url: str, stream: str) -> None:
+def test_chunk_of_oversized_events_does_not_block_other_events(emr: Connection, redis_url: str, stream: str) -> None:
     for _ in range(5):
         save_large(emr, EVENT_BYTES_MAX + 1)
     save(emr, 1)
@@ -94,9 +94,7 @@ def test_chunk_of_oversized_events_holds_nobody_up(emr: Connection, redis_url: s
     assert len(refused(emr)) == 5
 
 
-def test_event_that_was_set_apart_is_published_after_it_was_repaired(
-    emr: Connection, redis_url: str, stream: str
-) -> None:
+def test_repaired_event_that_was_moved_aside_is_published(emr: Connection, redis_url: str, stream: str) -> None:
     save_large(emr, EVENT_BYTES_MAX + 1)
     save(emr, 2)
     with PaymentFeed(redis_url, stream) as feed:
@@ -113,7 +111,7 @@ def test_event_that_was_set_apart_is_published_after_it_was_repaired(
     assert waiting(emr) == 0
 
 
-def test_full_redis_sets_nothing_apart(emr: Connection, redis_url: str, stream: str) -> None:
+def test_full_redis_moves_no_event_aside(emr: Connection, redis_url: str, stream: str) -> None:
     save(emr, *range(10))
     with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream) as feed:
         before = server.config_get("maxmemory")["maxmemory"]
@@ -130,7 +128,7 @@ def test_full_redis_sets_nothing_apart(emr: Connection, redis_url: str, stream: 
     assert numbers_on(redis_url, stream) == list(range(10))
 
 
-def test_broken_stream_holds_up_its_own_events_alone_and_keeps_their_order(
+def test_broken_stream_delays_only_its_own_events_and_keeps_their_order(
     emr: Connection, redis_url: str, stream: str
 ) -> None:
     companies = {stream_for(stream, 2, f"company-{number}"): f"company-{number}" for number in range(8)}
@@ -153,7 +151,7 @@ def test_broken_stream_holds_up_its_own_events_alone_and_keeps_their_order(
     assert waiting(emr) == 0
 
 
-def test_events_refused_for_themselves_are_set_apart_once_a_later_one_is_accepted(
+def test_refused_events_are_moved_aside_once_a_later_event_is_accepted(
     emr: Connection, redis_url: str, stream: str
 ) -> None:
     write(emr, POISON)
@@ -188,7 +186,7 @@ def test_table_of_an_earlier_release_is_upgraded_with_its_events(emr: Connection
 
 @contextmanager
 def refusing_poison(redis_url: str) -> Iterator[str]:
-    """Run a gateway before Redis that refuses each request that holds the poison, with an error without a code."""
+    """Run a proxy to Redis that rejects each request that contains the poison text, with an error without a code."""
     there = urlsplit(redis_url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = (there.hostname, there.port or 6379)

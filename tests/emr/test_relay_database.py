@@ -1,4 +1,4 @@
-"""The relay goes on after an error of the EMR's database."""
+"""The relay continues after an error of the EMR's database."""
 
 import socket
 from contextlib import closing
@@ -61,7 +61,7 @@ def test_relay_backs_off_while_the_database_is_down(emr: Connection, emr_url: st
     sessions[-1].close()
 
 
-def test_relay_with_one_connection_survives_what_a_rollback_repairs(
+def test_relay_with_one_connection_continues_after_a_rolled_back_error(
     emr: Connection, emr_url: str, redis_url: str, stream: str
 ) -> None:
     save(emr, 1)
@@ -93,7 +93,7 @@ def test_relay_with_one_broken_connection_raises_the_error(
     assert waiting(emr) == 1
 
 
-def test_error_that_is_not_the_databases_ends_the_relay(emr: Connection, redis_url: str, stream: str) -> None:
+def test_non_database_error_stops_the_relay(emr: Connection, redis_url: str, stream: str) -> None:
     save(emr, 1)
 
     def sign(_body: bytes) -> str:

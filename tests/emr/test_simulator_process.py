@@ -1,4 +1,4 @@
-"""The simulation in another process."""
+"""The simulator generates the same events in another process."""
 
 import hashlib
 import os

@@ -88,7 +88,7 @@ def test_reading_an_export_twice_gives_the_same_events(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["claims_transactions.csv", "patients.csv"])
-def test_missing_export_file_is_named(tmp_path: Path, name: str) -> None:
+def test_missing_export_file_is_named_in_the_error(tmp_path: Path, name: str) -> None:
     (write_export(tmp_path) / name).unlink()
 
     with pytest.raises(ExportError, match=f"{name}: No such file"):

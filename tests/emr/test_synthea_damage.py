@@ -100,7 +100,7 @@ def test_damaged_export_is_refused_by_file_and_row(
 
 
 @pytest.mark.parametrize("name", ["claims_transactions.csv", "patients.csv"])
-def test_export_that_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
+def test_export_that_is_not_utf_8_is_refused(tmp_path: Path, name: str) -> None:
     file = write_export(tmp_path) / name
     file.write_bytes(file.read_bytes() + b"\xff\xfe\n")
 

@@ -1,4 +1,4 @@
-"""Two weeks with every kind of difference balance."""
+"""EMR and Billing balance over two weeks with every kind of difference."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""One stack for all faults that leave it whole, so that later trials also check the effects of earlier ones."""
+"""One stack is shared by all fault tests that do not destroy it; later tests also check effects of earlier faults."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ def is_long() -> bool:
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Trial]:
-    """A running stack with closed months, which must shut down cleanly at the end."""
+    """A trial on a running stack with closed months. The stack must shut down cleanly at the end."""
     stack = RunningStack(tmp_path_factory.mktemp("stack"))
     try:
         stack.start()

@@ -1,7 +1,8 @@
 """`payments up` for fault tests: without console and Flower, and with immediate restarts.
 
-The product waits longer after each exit; a test that kills 200 times would mostly wait. With `--fatal-tasks` the
-importer is `tests.faults.fatal_tasks`; with `--clock FILE` each service has the clock of `tests.faults.skewed_clock`.
+The product doubles the restart delay after each exit, so a test with 200 kills would take too long. With
+`--fatal-tasks` the importer is `tests.faults.fatal_tasks`; with `--clock FILE` each service has the clock of
+`tests.faults.skewed_clock`.
 """
 
 import functools

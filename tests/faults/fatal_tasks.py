@@ -58,7 +58,7 @@ def crash(*, how: str, note: str, **_future: object) -> None:
 
 
 def read_or_crash(body: bytes) -> Event:
-    """Read an event as Billing does, unless it is a fatal one."""
+    """Read an event as Billing does, or crash if the event is fatal."""
     for how, die_so in WAYS.items():
         if DIES_BY + how.encode() in body:
             die_so()

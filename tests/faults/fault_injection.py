@@ -1,4 +1,4 @@
-"""Faults that can be injected into a running stack by name. Each leaves the stack whole after the supervisor reacts."""
+"""Faults to inject into a running stack by name. The supervisor restores the stack after each fault."""
 
 import random
 import signal
@@ -15,13 +15,13 @@ STANDSTILL_SECONDS = 6
 
 
 def kill(stack: RunningStack, name: str) -> None:
-    """SIGKILL a process of that name, also while it starts."""
+    """SIGKILL a process of this name, even if it is still starting."""
     while not stack.signal(stack.leader(name), signal.SIGKILL):
         pass
 
 
 def kill_child(stack: RunningStack, name: str) -> None:
-    """SIGKILL a pool child of that worker, or the worker if it has none yet."""
+    """SIGKILL a pool child of a worker, or the worker if it has no child yet."""
     children = stack.pool(name)
     if not (children and stack.signal(children[0], signal.SIGKILL)):
         kill(stack, name)
@@ -36,7 +36,7 @@ def freeze(stack: RunningStack, name: str, seconds: float = STANDSTILL_SECONDS) 
 
 
 def cut_redis(stack: RunningStack) -> None:
-    """Close every connection to Redis except the one that asks for it."""
+    """Close every connection to Redis except the connection that sends the command."""
     for kind in ("normal", "pubsub"):
         try:
             stack.feed.client_kill_filter(_type=kind, skipme=True)
@@ -52,7 +52,7 @@ def cut_redis_three_times(stack: RunningStack) -> None:
 
 
 def cut_postgres(stack: RunningStack, *, at_work: bool = False) -> int:
-    """Terminate our processes' connections to PostgreSQL, or only those in a transaction; return how many."""
+    """Terminate our processes' PostgreSQL connections (only active transactions if `at_work`); return their number."""
     which = "AND xact_start IS NOT NULL AND state <> 'idle'" if at_work else ""
     with transaction(stack.database) as tx:
         found = tx.execute(
@@ -75,7 +75,7 @@ def is_importing(stack: RunningStack) -> bool:
 
 
 def fill_memory(stack: RunningStack, seconds: float = 3) -> None:
-    """Leave Valkey no memory for some time, so that it rejects writes."""
+    """Limit Valkey's memory for some seconds, so that it rejects writes."""
     used = int(stack.feed.info("memory")["used_memory"])
     stack.feed.config_set("maxmemory", used // 2)
     time.sleep(seconds)  # the duration of the fault
@@ -112,7 +112,7 @@ PASSING: dict[str, Callable[[RunningStack], object]] = {
 
 
 def shuffled_rounds(chance: random.Random) -> Callable[[], str]:
-    """Return a function that names the next fault: all of them once in random order, then again in another order."""
+    """Return a function that names the next fault: all faults once in random order, then again in a new order."""
     left: list[str] = []
 
     def next_one() -> str:

@@ -33,7 +33,7 @@ class Violations:
 
 
 def look(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violations:
-    """Compare everything that Billing holds with the oracle, once the stack is idle."""
+    """Compare Billing's ledger and reports with the oracle. The stack must be idle."""
     oracle.settle()
     invariants = Violations()
     _every_event_is_accounted_for(tx, oracle, invariants)
@@ -94,7 +94,7 @@ def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, invariant
 
 
 def _no_entry_is_doubled(tx: Transaction, invariants: Violations) -> None:
-    """A version of a line posts the same amount to the same place at most once."""
+    """Check that each version of a line posts an amount with the same date, patient and method at most once."""
     found = tx.execute(
         text(
             "SELECT line_ref FROM entries GROUP BY line_ref, version, amount, method, deposit_date, kind "

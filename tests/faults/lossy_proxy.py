@@ -1,4 +1,4 @@
-"""A proxy to a server that loses replies: the server has executed the command, but the client does not know."""
+"""A proxy that loses the server's replies: the client does not know that the server has executed its command."""
 
 import contextlib
 import random
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 @contextmanager
 def lossy_proxy(url: str, share: float, seed: int = 7) -> Iterator[str]:
-    """Forward everything, but close the connection instead of returning this share of the server's replies."""
+    """Run a proxy that closes the connection instead of returning a random `share` (0 to 1) of the server's replies."""
     there = urlsplit(url)
     chance = random.Random(seed)
     with socket.create_server(("127.0.0.1", 0)) as listener:

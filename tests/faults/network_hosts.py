@@ -1,4 +1,4 @@
-"""Hosts on one machine: a network namespace each, with a veth cable to the engines that can be disconnected."""
+"""Simulated hosts: network namespaces, each with a veth link to this machine that can be disconnected."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ Address = tuple[str, int] | str
 
 
 class Host:
-    """A host with a cable to this machine; `near` is this machine's address on the cable."""
+    """A simulated host: a network namespace with a veth link. `near` is this machine's address on the link."""
 
     def __init__(self, number: int, home: Path) -> None:
         self.name, self.home = f"pay-{os.getpid()}-{number}", home
@@ -29,7 +29,7 @@ class Host:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def create(self) -> None:
-        """Create the namespace and the cable."""
+        """Create the namespace and the link."""
         ip("netns", "add", self.name)
         ip("link", "add", self.cable, "type", "veth", "peer", "name", "eth0", "netns", self.name)
         ip("address", "add", f"{self.near}/24", "dev", self.cable)
@@ -39,11 +39,11 @@ class Host:
         self.connect_cable()
 
     def connect_cable(self) -> None:
-        """Connect the cable."""
+        """Set the link up."""
         ip("link", "set", self.cable, "up")
 
     def disconnect_cable(self) -> None:
-        """Disconnect the cable without notice to either side."""
+        """Drop all packets of the link, without closing connections."""
         ip("link", "set", self.cable, "down")
 
     def run(self, module: str, settings: Mapping[str, str]) -> None:
@@ -90,7 +90,7 @@ def namespaces_available() -> bool:
 
 @contextmanager
 def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
-    """Forward the engines at this machine's end of a cable, and return their addresses there."""
+    """Forward the servers' ports at this machine's end of a link, and return their addresses there."""
     with (
         closing(TcpForwarder(near, sockets["postgres"])) as postgres,
         closing(TcpForwarder(near, sockets["redis"])) as redis,
@@ -113,7 +113,7 @@ class TcpForwarder:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def close(self) -> None:
-        """Accept no more connections."""
+        """Stop accepting connections."""
         for end in (self._server, *self._ends):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -42,7 +42,7 @@ class Oracle:
         self.given_up: dict[str, Row] = {}
 
     def record(self, said: Said) -> None:
-        """Record an event, at any time."""
+        """Record an event. Events may be recorded in any order."""
         if said["type"] == "patient.saved":
             self.patients.add((said["company_id"], said["patient_id"]))
             return

@@ -87,6 +87,6 @@ class OutboxPublisher(Publisher):
 
 
 def _never(body: bytes) -> bytes:
-    """Return a save like this one, of a payment that is never committed."""
+    """Return a copy of a save with the id of a payment that is never committed."""
     said = json.loads(body) | {"event_id": str(uuid.uuid4())}
     return json.dumps(said | dict.fromkeys(("payment_id", "patient_id"), "never-saved")).encode()

@@ -1,4 +1,4 @@
-"""The usual alternative: one plain Celery task a payment, with every setting that the manual recommends.
+"""The usual alternative: one plain Celery task per payment, with every setting that the Celery manual recommends.
 
 Late acknowledgement, rejection on a lost worker, short visibility time-out. As `python -m tests.faults.plain_celery`
 with DATABASE_URL and CELERY_BROKER_URL it is a worker; imported, it is the publisher.
@@ -13,7 +13,7 @@ QUEUE = "stock"
 
 
 def make_app(broker_url: str) -> Celery:
-    """Return the application with its one task."""
+    """Return the Celery application with its single task."""
     app = Celery("stock", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_acks_late=True,

@@ -1,4 +1,4 @@
-"""Processes read from /proc, and waiting for conditions."""
+"""Read processes from /proc, and wait for conditions."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], seconds_max: float, what: str) -> T:
-    """Poll until the result is true, and return it."""
+    """Call `condition` until it returns a true value, and return this value."""
     deadline = time.monotonic() + seconds_max
     while not (answer := condition()):
         if time.monotonic() > deadline:

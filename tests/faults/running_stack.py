@@ -74,11 +74,11 @@ class RunningStack:
         return process
 
     def leaders(self, name: str) -> list[int]:
-        """Return the processes of that name that the supervisor started."""
+        """Return the pids of the processes of this name that the supervisor started."""
         return [pid for pid in children_of(self.fast_supervisor.pid) if self._is(pid, name)]
 
     def leader(self, name: str) -> int:
-        """Return the process of that name once it exists."""
+        """Wait until a process of this name exists, and return its pid."""
         return until(lambda: self.leaders(name), 30, f"{name} runs")[0]
 
     def pool(self, name: str) -> list[int]:
@@ -94,7 +94,7 @@ class RunningStack:
         return True
 
     def unfinished(self) -> str:
-        """Return what is still to be done; empty once the stack is idle."""
+        """Describe the pending work; return an empty text once the stack is idle."""
         try:
             on_feed = self.feed.xlen(STREAM)
             with transaction(self.database) as tx:
@@ -112,12 +112,12 @@ class RunningStack:
         return _ordered(self.feed.xinfo_stream(STREAM)["last-generated-id"])
 
     def is_acknowledged(self, entry: tuple[int, int]) -> bool:
-        """Return whether every entry up to this one is acknowledged, which happens after its commit."""
+        """Return whether this entry and all earlier entries are acknowledged. Acknowledgement follows the commit."""
         oldest = self.feed.xrange(STREAM, count=1)
         return not oldest or _ordered(oldest[0][0]) > entry
 
     def until_quiet(self, seconds_max: float = QUIET_SECONDS) -> float:
-        """Wait until nothing is left to be done now, and return the seconds."""
+        """Wait until the stack is idle, and return the waited seconds."""
         started = time.monotonic()
         try:
             until(lambda: not self.unfinished(), seconds_max, "all is quiet")

@@ -1,4 +1,4 @@
-"""A worker's clock steps back: imported payments stay, due work is not stuck, new payments are imported."""
+"""After a worker's clock steps back, payments stay imported, due work runs and new payments are imported."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta

@@ -74,7 +74,7 @@ def test_worker_frozen_in_a_transaction_loses_its_locks_but_no_payment(
 
 
 def _frozen(stack: RunningStack, state: str) -> tuple[int, int] | None:
-    """Freeze the importer's child, and return it with its backend pid if that waits for its client."""
+    """Freeze the importer's child; return its pid, and the pid of its PostgreSQL backend if it waits for the client."""
     (child,) = stack.pool("importer") or (0,)
     if not child or not stack.signal(child, signal.SIGSTOP):
         return None
@@ -89,7 +89,7 @@ def _frozen(stack: RunningStack, state: str) -> tuple[int, int] | None:
 
 
 def _silent(stack: RunningStack, state: str) -> set[tuple[int, object]]:
-    """Return the importer connections that are idle in a transaction, and since when."""
+    """Return the importer's backends in this state, with the start time of the state."""
     silent = (
         "SELECT pid, state_change FROM pg_stat_activity WHERE application_name = 'payments importer' "
         "AND state = :state AND wait_event = 'ClientRead'"
@@ -121,7 +121,7 @@ def test_stopped_worker_finishes_its_chunk_and_leaves_the_rest_pending(trial: Tr
 
 
 def _endings(stack: RunningStack) -> list[int]:
-    """Return the exit statuses of importers in order."""
+    """Return the exit statuses of ended importers, oldest first."""
     lines = (stack.home / "supervisor.log").read_text(errors="replace").splitlines()
     books = [json.loads(line) for line in lines if '"child_ended"' in line]
     return [each["status"] for each in books if each["child"] == "importer"]

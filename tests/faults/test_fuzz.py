@@ -1,4 +1,4 @@
-"""Random bodies on the stream: the import raises nothing, and each body is imported or kept whole."""
+"""With random bodies on the stream, the import raises no error, and each body is imported or kept whole."""
 
 import hashlib
 import json

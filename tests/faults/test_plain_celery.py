@@ -1,4 +1,4 @@
-"""The same kills with plain Celery, for comparison in the table."""
+"""Kill a plain Celery worker as often as the importer, to compare both in the fault report."""
 
 import os
 import random
@@ -57,7 +57,7 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
 
 
 class _Published(threading.Thread):
-    """Keeps the queue full until all tasks are sent."""
+    """Publishes tasks in a thread, which keeps the queue full until all tasks are sent."""
 
     def __init__(self, broker_url: str, count: int) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""PostgreSQL is killed, frozen, disconnected, rejecting and full while events stream."""
+"""While events stream, PostgreSQL is killed, frozen or disconnected, rejects transactions, or has a full disk."""
 
 import signal
 import time
@@ -83,7 +83,7 @@ def test_postgres_without_free_connections_delays_the_import_without_loss(trial:
 
 @contextmanager
 def postgres_rejecting(stack: RunningStack, state: str, share: float) -> Iterator[Callable[[], int]]:
-    """Make PostgreSQL reject transactions with this code at commit; yields a function that counts failed attempts."""
+    """Make PostgreSQL reject commits with this SQLSTATE; yield a function that counts failed attempts."""
     before = _failed_tries(stack)
     _change(
         stack,

@@ -1,4 +1,4 @@
-"""The page of results shows what the runs found, and nothing else."""
+"""The reliability page contains only results of the runs."""
 
 from tests.faults.report import page
 

@@ -1,4 +1,4 @@
-"""Every way for a task to crash, and payments that fail or crash their reader: the others are imported."""
+"""Payments are imported although tasks crash in every way and other payments fail or crash their reader."""
 
 import signal
 import time
@@ -97,7 +97,7 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
 
 
 def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[list[Event], Event]:
-    """Return a patient and 499 payments of one clinic, and the one that cannot be processed."""
+    """Return the events of a chunk (a patient and 499 payments), and the one payment that cannot be processed."""
     clinic_id, clinic = next((key, each) for key, each in fatal_trial.oracle.clinics.items() if each.is_on)
     of_clinic = {"company_id": clinic.company, "patient_id": f"{clinic_id}-{name}"}
     the_one = payment(clinic_id, f"the-one-{name}", memo=memo) | of_clinic

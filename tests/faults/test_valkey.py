@@ -1,4 +1,4 @@
-"""Redis is killed, frozen, disconnected and full while events stream."""
+"""While events stream, Redis is killed, frozen, disconnected or full."""
 
 import signal
 import time
@@ -83,6 +83,6 @@ def test_emptied_broker_loses_no_payment(trial: Trial, is_long: bool) -> None:
 
 
 def both_workers_answer(trial: Trial) -> None:
-    """Both workers answer a message within the allowed time."""
+    """Check that both workers answer a ping within the allowed time."""
     for queue in ("imports", "findings"):
         trial.ping_latency(queue, 30)

@@ -1,4 +1,4 @@
-"""One trial of a fault: events stream, a fault is injected, the stack becomes idle, and the invariants are checked."""
+"""Fault trials: stream events, inject a fault, wait until the stack is idle, and check the invariants."""
 
 import itertools
 import json
@@ -70,7 +70,7 @@ class Trial:
         self.later: list[bytes] = []
 
     def open(self) -> None:
-        """Publish September, and close it."""
+        """Publish the events of September, and close its month."""
         self._send_messages_here()
         with transaction(self.stack.database) as tx:
             self.oracle: Oracle = open_clinics(tx)

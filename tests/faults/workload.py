@@ -23,7 +23,7 @@ _SETTINGS_SEED = 0
 
 
 class Pace(NamedTuple):
-    """Events a second, the minimum number, and the chunk size."""
+    """Events per second, the minimum number of events, and the events per chunk."""
 
     rate: float
     events_min: float
@@ -31,7 +31,7 @@ class Pace(NamedTuple):
 
     @classmethod
     def of(cls, rate: float, events_min: float) -> "Pace":
-        """Return a pace of 20 chunks a second."""
+        """Return a pace of 20 chunks per second."""
         return cls(rate, events_min, max(1, round(rate / 20)))
 
 
@@ -70,7 +70,7 @@ def october(seed: int) -> Iterator[bytes]:
 class Publisher(threading.Thread):
     """Streams events at a rate, and repeats each until the feed confirms it.
 
-    It ends with the last event or with `enough`, but not before `events_min` events.
+    It ends after the last event or when `enough` is set, but not before `events_min` events.
     """
 
     def __init__(self, url: str, bodies: Iterable[bytes], pace: Pace) -> None:

@@ -23,11 +23,11 @@ def test_every_use_of_an_advisory_lock_names_the_registry() -> None:
     assert [(path, use) for path, use in calls if not re.fullmatch(r"\{AdvisoryLock\.[A-Z_]+:d\}", use)] == []
 
 
-def test_no_other_module_names_an_id() -> None:
+def test_advisory_lock_ids_appear_only_in_the_registry() -> None:
     assert [path for path, text in sources().items() if path != REGISTRY and ID.search(text)] == []
 
 
-def test_ids_are_unique() -> None:
+def test_advisory_lock_ids_are_unique() -> None:
     ids = [int(value) for value in re.findall(r"^    [A-Z_]+ = ([\d_]+)", (ROOT / REGISTRY).read_text(), re.MULTILINE)]
 
     assert len(ids) == len(set(ids)) == len(AdvisoryLock)

@@ -9,7 +9,7 @@ from tests.house.source import PRODUCT
 
 @cache
 def import_graph() -> grimp.ImportGraph:
-    """Return the imports of each module, including those in functions and for type checking."""
+    """Return the imports of each module, including imports in functions and for type checking."""
     return grimp.build_graph(*PRODUCT, cache_dir=None)
 
 

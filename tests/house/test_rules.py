@@ -35,7 +35,7 @@ def test_module_has_a_docstring() -> None:
     assert [s.path for s in sources(*PRODUCT, "bench") if not ast.get_docstring(s.tree)] == []
 
 
-def test_only_the_session_commits() -> None:
+def test_only_the_session_module_commits() -> None:
     def commits(source: Source, node: ast.AST) -> bool:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             return False

@@ -10,7 +10,7 @@ from tests.engines import scratch_database
 
 @pytest.fixture(scope="session")
 def shared(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A separate database whose commits no other test sees."""
+    """A separate database for this test's commits."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="workers", pool_size=8)
         yield engine

@@ -34,7 +34,8 @@ a_line = st.sampled_from(LINES)
 class AnyOrder(RuleBasedStateMachine):
     """An office whose EMR has a fixed history of three lines and a refund, published in any order and repeatedly.
 
-    Saves arrive in one chunk or one by one, with a sweep after each or after all; a night may follow each.
+    Saves arrive in one chunk or one by one. The sweeps run after each save or after all saves. A nightly run may
+    follow.
     """
 
     database: Database
@@ -191,7 +192,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert all_reports(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
 
     def import_versions(self, *versions: tuple[str, int]) -> None:
-        """Import versions of lines. A number above the last version repeats the last version."""
+        """Import versions given as (line, number). A number above the last version repeats the last version."""
         versions_to_import = [(line, min(number, len(self.history[line]))) for line, number in versions]
         events = [event(line, number, self.history[line][number - 1]) for line, number in versions_to_import]
         chunks = [events] if self.come == "together" else [[each] for each in events]
@@ -211,7 +212,7 @@ class AnyOrder(RuleBasedStateMachine):
         return self.history[line][self.newest[line] - 1]
 
     def is_waiting_for_patient(self, line: str) -> bool:
-        """Whether a line waits for a patient who is unknown so far."""
+        """Return whether a line is held because its patient is not saved yet."""
         return self.latest_version(line)["patient"] not in self.known
 
     def posted(self, line: str) -> Decimal:

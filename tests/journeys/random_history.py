@@ -31,7 +31,7 @@ histories = st.fixed_dictionaries({line: st.lists(versions, min_size=3, max_size
 
 
 def event(line: str, number: int, version: Version, **other: object) -> bytes:
-    """Return a version of a line as its event; `other` content is in conflict with it."""
+    """Return a version of a line as its event. With `other` fields, the event conflicts with this version."""
     if version["deleted"] and not other:
         return event_body(deleted_payment(payment_id=line, version=number, patient_id=version["patient"]))
     amount = str(_amount(line, version))

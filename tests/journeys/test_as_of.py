@@ -41,7 +41,7 @@ Step = Callable[[Office], object]
 def all_reports(
     tx: Transaction, as_of: datetime | None = None, patients: tuple[str, ...] = ("patient", "stranger")
 ) -> dict[str, Any]:
-    """Return every report, of now or as of a time."""
+    """Return every report, either current or as of a time."""
     reports: dict[str, Any] = {
         "feed": list(reporting.claims_feed(tx, FeedFilter(as_of=as_of))),
         "feed of a clinic": list(reporting.claims_feed(tx, FeedFilter(until=TODAY, clinics=("clinic",), as_of=as_of))),

@@ -105,7 +105,7 @@ def test_balancing_document_shows_the_worked_week(tx: Transaction) -> None:
 
 
 def deposited(tx: Transaction) -> Decimal:
-    """Return the sum of all entries with a deposit date in the week, regardless of their user."""
+    """Return the sum of all entries with a deposit date in the week, posted by any user."""
     sums = "SELECT sum(amount) FROM entries WHERE deposit_date BETWEEN :since AND :until"
     return Decimal(tx.execute(text(sums), {"since": WEEK.since, "until": WEEK.until}).scalar_one())
 

@@ -1,4 +1,4 @@
-"""The balance of a charge (rule D8): what the patient still owes, after what was paid."""
+"""The balance of a charge (rule D8) is the amount that the patient still owes after payments."""
 
 from collections.abc import Callable
 from datetime import date
@@ -96,7 +96,7 @@ CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
 
 
 def account(tx: Transaction) -> tuple[str, str, str]:
-    """Return the unassigned amount, what the patient owes, and the credit on charges."""
+    """Return the patient's unassigned amount, outstanding amount, and credit on charges."""
     (row,) = distributing.show_account(tx, "patient")
     return str(row.unassigned), str(row.balance), str(row.credit)
 

@@ -129,7 +129,7 @@ def close(database: Database, month: Month) -> Decimal:
 
 
 def import_chunks(database: Database, name: str, started: threading.Barrier, closed: threading.Event) -> Decimal:
-    """Import chunks of payments of a month until it is closed, and one more. Return the sum of their amounts."""
+    """Import chunks of a month's payments until it is closed, and then one chunk. Return the sum of all amounts."""
     total, day = Decimal(0), f"{name[:7]}-05"
     for chunk in count():
         is_last = closed.is_set()
@@ -147,7 +147,7 @@ def import_chunks(database: Database, name: str, started: threading.Barrier, clo
 def write_entries(
     database: Database, month: Month, started: threading.Barrier, closed: threading.Event
 ) -> tuple[int, int]:
-    """Insert entries of 1.00 directly until the month is closed, and one more. Count the inserted and the rejected."""
+    """Insert entries of 1.00 until the month is closed, and then one entry. Return (inserted, rejected) counts."""
     counts = [0, 0]
     for number in count():
         is_last = closed.is_set()

@@ -14,7 +14,7 @@ TODAY = date(2026, 6, 20)
 
 
 def close_warnings(office: Office, month: Month) -> list[tuple[str, str, str]]:
-    """Return the warnings before a month closes, as (what, payment, amount)."""
+    """Return the warnings before a month closes, as (kind of warning, payment, amount)."""
     _, found = closing.preview_close(office.tx, office.company_id, month, office.now)
     return [
         (each["what"], each["payment"].split("/")[1] if "/" in each["payment"] else "?", str(each["amount"]))

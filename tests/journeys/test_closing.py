@@ -1,4 +1,4 @@
-"""Closing a month: what is rejected, what warns, and what is stored (rule D7)."""
+"""Closing a month: rejected closes, warnings and stored totals (rule D7)."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A close of a month and imports into earlier months at the same time: the lock date lets none slip past (rule D7)."""
+"""Concurrent closes and imports: no import posts to a month up to the lock date (rule D7)."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +54,7 @@ def backend_pid(tx: Transaction) -> int:
 
 
 def write_entry(tx: Transaction, company: NewCompany, day: str) -> None:
-    """Insert an entry as a writer would that takes no lock itself."""
+    """Insert an entry without taking the month's lock explicitly."""
     tx.execute(
         text(
             "INSERT INTO entries (part, kind, amount, company_id, clinic_id, patient_id, charge_type, method, "

@@ -28,7 +28,7 @@ COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 def run_while_uncommitted(
     database: Database, first: Callable[[Transaction], object], second: Callable[[Transaction], object]
 ) -> None:
-    """Run `second` in another transaction before `first` commits, and commit it after that."""
+    """Start `second` in another transaction before `first` commits; commit `second` after `first`."""
 
     def run_second(other: Transaction) -> None:
         second(other)

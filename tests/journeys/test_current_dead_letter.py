@@ -1,4 +1,4 @@
-"""The current dead letter of a line: every report shows and counts the same one."""
+"""The current dead letter of a line: every report shows and counts the same dead letter."""
 
 from collections import Counter
 from datetime import date

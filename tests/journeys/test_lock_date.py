@@ -34,7 +34,7 @@ ENTRY = (
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office that closed August and September, but not May, which has a row."""
+    """An office that closed August and September. May is open and has a row in `months`."""
     office = Office(tx, TODAY)
     set_month_state(tx, "2026-05", "OPEN")
     office.close_months("2026-08", LATEST)

@@ -1,4 +1,4 @@
-"""The lock order: lines before dead letters. Two sessions that follow it wait for each other and never deadlock."""
+"""The lock order is lines before dead letters, so that two sessions wait but never deadlock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -19,7 +19,7 @@ WHO = "user:biller"
 
 
 class Conflict:
-    """A payment in a new clinic with a version conflict that was requeued: a line, a due dead letter, an exception."""
+    """A payment with a requeued version conflict: a line, a due dead letter and an exception, in a new clinic."""
 
     def __init__(self, database):
         clinic = f"clinic-{uuid4()}"

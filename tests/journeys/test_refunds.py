@@ -43,7 +43,7 @@ def office(tx: Transaction) -> Office:
 
 
 def applied(tx: Transaction) -> dict[str, str]:
-    """Return what is applied of each of the patient's payments."""
+    """Return the applied amount of each of the patient's payments."""
     sums: dict[str, Decimal] = {}
     accounts = distributing.show_account(tx, "patient")
     for each in chain.from_iterable(distributing.show_allocations(tx, account) for account in accounts):

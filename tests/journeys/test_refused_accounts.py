@@ -23,7 +23,7 @@ TEN, ELEVEN, TWELVE = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11",
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of event, its fields besides those of every event, and a field that tells contents apart."""
+    """An event type, its specific fields, and a field whose value distinguishes contents."""
 
     event_type: str
     fields: dict[str, Any]
@@ -51,7 +51,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.event_type for kind
 
 
 def shown(tx: Transaction) -> list[str | None]:
-    """Return the reasons of the rejected events that every surface shows."""
+    """Return the reasons of rejected events, after checking that every surface shows the same."""
     rows = list(claims_feed.stream(tx, FeedFilter()))
     pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
     counted = sum(each.count for each in dashboard.unsuccessful_counts(tx, None))
@@ -90,7 +90,7 @@ def test_rejected_event_is_resolved_when_the_emr_saves_again(tx: Transaction, ki
 
 
 @each_kind
-def test_correction_may_arrive_first(tx: Transaction, kind: Kind) -> None:
+def test_correction_that_arrives_before_the_rejected_event_resolves_it(tx: Transaction, kind: Kind) -> None:
     create_clinic(tx)
     import_chunk(tx, kind.body(2, TWELVE))
 
@@ -101,7 +101,9 @@ def test_correction_may_arrive_first(tx: Transaction, kind: Kind) -> None:
 
 @each_kind
 @pytest.mark.parametrize(("bodies", "reasons"), [row[1:] for row in SHOWN], ids=[row[0] for row in SHOWN])
-def test_rejected_event_is_shown_until_then(tx: Transaction, kind: Kind, bodies: Any, reasons: list[str]) -> None:
+def test_rejected_event_is_shown_until_the_emr_saves_again(
+    tx: Transaction, kind: Kind, bodies: Any, reasons: list[str]
+) -> None:
     create_clinic(tx)
     for body in bodies(kind):
         import_chunk(tx, body)
@@ -128,7 +130,7 @@ def test_conflict_keeps_the_first_content_and_names_the_version(
 
 
 def stored(tx: Transaction, kind: Kind) -> tuple[int, str]:
-    """Return the version and content that Billing holds."""
+    """Return the stored version and content of the patient or charge."""
     table = "patients" if kind.event_type == "patient.saved" else "charges"
     found = tx.execute(text(f"SELECT version, {kind.content}::text FROM {table} WHERE patient_id = 'ada'"))
     version, content = found.one()

@@ -181,7 +181,7 @@ def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(t
     ],
     ids=["patient", "from", "to", "nobody"],
 )
-def test_payment_log_is_filtered(tx, query, payments):
+def test_payment_log_returns_only_matching_entries(tx, query, payments):
     some_payments(tx)
 
     assert payments_of(reporting.payment_log(tx, query)) == payments

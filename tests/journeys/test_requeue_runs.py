@@ -1,4 +1,4 @@
-"""A run requeues everything that matches, but never more than a person has confirmed."""
+"""A run requeues all matching payments, but never more payments than the user has confirmed."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_run_starts_unless_more_match_than_were_confirmed(tx, confirmed):
 
 
 @pytest.mark.parametrize("confirmed", [0, 1])
-def test_run_that_would_requeue_more_than_confirmed_requeues_none(tx, confirmed):
+def test_run_requeues_nothing_if_more_match_than_confirmed(tx, confirmed):
     create_clinic(tx)
     import_chunk(tx, supplies("a"), supplies("b"))
 

@@ -1,4 +1,4 @@
-"""A second company with the same patient and payment ids appears in no report of the first, and adds to no total."""
+"""Reports and totals of one company exclude another company with the same patient and payment ids."""
 
 from collections.abc import Callable
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Reads docker-compose.yml: its services, variables and inline files with variables filled in."""
+"""Read docker-compose.yml: its services, its variables, and its inline configs with substituted variables."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ Service = dict[str, Any]
 
 
 def compose() -> dict[str, Any]:
-    """Return the parsed file."""
+    """Return the parsed docker-compose.yml."""
     read: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return read
 
@@ -47,6 +47,6 @@ def variables() -> dict[str, tuple[str, str]]:
 
 
 def content(config: str, **values: str) -> str:
-    """Return an inline config with these variables filled in."""
+    """Return an inline config with these values substituted for its variables."""
     text: str = compose()["configs"][config]["content"]
     return _VARIABLE.sub(lambda found: values.get(found[1]) or found[3], text)

@@ -33,7 +33,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "back-up-and-re
 
 
 class Billing(NamedTuple):
-    """A database and a feed."""
+    """A ledger database and a feed, which are backed up or restored together."""
 
     database: Database
     feed: redis.Redis

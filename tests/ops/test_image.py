@@ -75,7 +75,7 @@ def test_image_requirements_are_a_subset_of_the_lock():
     assert "requirements.image.lock" in (ROOT / "Dockerfile").read_text()
 
 
-def test_image_omits_only_the_embedded_engines():
+def test_image_omits_only_the_embedded_servers():
     paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
 

@@ -37,7 +37,7 @@ class Case:
 
 
 def owes(office: Office, amount: str) -> None:
-    """Publish a charge for the visit, and distribute."""
+    """Publish a charge of this amount for the visit, and distribute."""
     office.publish(saved_charge("visit", amount, date_of_service=VISIT))
     office.distribute_all()
 
@@ -186,10 +186,10 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
 
 
 def applied_by_payment(tx: Transaction, patient_id: str | None) -> dict[str | None, Sequence[AppliedRow]]:
-    """Return what each payment of the log is applied to."""
+    """Return the applied charges and amounts of each payment in the account report."""
     return {row.payment: rows for row, rows in payment_log.stream_applied(tx, LogFilter(patient_id))}
 
 
 def applied(tx: Transaction, row: AccountRow) -> Money:
-    """Return the total of a patient's money that is applied to charges."""
+    """Return the total amount of a patient's payments that is applied to charges."""
     return total(row.amount for row in account.allocations(tx, row))

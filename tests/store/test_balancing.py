@@ -1,4 +1,4 @@
-"""The balancing query reads only the rows of its dates, regardless of the size of the tables."""
+"""The balancing query reads only rows of the requested dates, regardless of the size of the tables."""
 
 from collections.abc import Iterator
 from datetime import date

@@ -33,7 +33,7 @@ def test_accounts_are_paged_once_each_in_order(tx: Transaction) -> None:
 
 
 @pytest.mark.slow
-def test_many_accounts_take_as_many_statements_as_one(tx: Transaction) -> None:
+def test_number_of_statements_is_independent_of_the_number_of_accounts(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     names = [f"p{number:02}" for number in range(40)]
     for each in names:
@@ -87,7 +87,7 @@ def test_nightly_run_starts_two_hours_after_midnight(local: str, day: str) -> No
 
 
 def test_each_company_is_distributed_once_per_night_in_its_time_zone(tx: Transaction) -> None:
-    """Company a is in Denver, company b in Tokyo; each has one account."""
+    """Create company a in Denver and company b in Tokyo, each with one account."""
     for name, zone in (("a", "America/Denver"), ("b", "Asia/Tokyo")):
         now = Office(tx, TODAY, name, name).now
         configuring.set_company(tx, CompanyUpdate(name, timezone=zone), now=now, who="user:admin")

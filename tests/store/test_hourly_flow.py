@@ -1,4 +1,4 @@
-"""The flow of a day by hour, in any time zone, also in one that PostgreSQL does not know."""
+"""Payments per hour of a day, in any time zone, even if PostgreSQL does not know the zone."""
 
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo

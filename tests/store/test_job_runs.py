@@ -1,4 +1,4 @@
-"""Nightly jobs are due by what PostgreSQL recorded: once a night, whoever asks, and once after missed nights."""
+"""Nightly jobs run once per night, and once after missed nights, according to the runs recorded in PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -60,7 +60,7 @@ def test_job_runs_once_a_night_and_once_after_missed_nights(
 
 @pytest.mark.parametrize("minutes", range(0, 1_440, 45))
 def test_scheduler_that_restarts_at_any_time_neither_skips_nor_repeats_a_night(tx: Transaction, minutes: int) -> None:
-    """A scheduler is restarted once a day at this time, and asks every five hours otherwise."""
+    """Simulate a scheduler that is restarted daily at this minute, and otherwise triggers the job every five hours."""
     start = BEGINS + timedelta(minutes=minutes)
     asked = sorted(start + timedelta(days=day, hours=hour) for day in range(6) for hour in (0, 0.01, 5, 10, 15, 20))
 
@@ -78,7 +78,7 @@ def test_interrupted_run_is_repeated(committed: Database) -> None:
         assert run(tx, BEGINS) == TENTH
 
 
-def test_of_several_workers_one_runs_the_job(committed: Database) -> None:
+def test_only_one_of_several_workers_runs_the_job(committed: Database) -> None:
     together = Barrier(3)
 
     def ask() -> date | None:

@@ -1,4 +1,4 @@
-"""Reports finish in a ledger that was filled at once and never analyzed: no plan depends on statistics."""
+"""Reports finish in a bulk-loaded, never analyzed ledger, because no query plan depends on statistics."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -122,7 +122,7 @@ def resources(database: Database, feed: redis.Redis, engines: Engines, stream_na
 
 @pytest.fixture
 def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make this process one that configured no resources yet, and leave its garbage collector alone."""
+    """Reset this process to one without configured resources. Its garbage collector stays unchanged."""
     for name, value in (("_configuration", None), ("_opened", {}), ("_relax_garbage_collection", lambda: None)):
         monkeypatch.setattr(resources_module, name, value)
 

@@ -57,14 +57,14 @@ def arguments_of(message):
 
 
 def take_request(dispatcher):
-    """Take the import request out of the broker and return its arguments. The dispatcher may send another one."""
+    """Take the import request out of the broker, so that another can be sent, and return its arguments."""
     message = json.loads(dispatcher.broker.rpop(dispatcher.queue_key))
     dispatcher.in_flight_request = None
     return arguments_of(message)
 
 
 def read_new(dispatcher, reply_to="no-reply", streams=()):
-    """Read a chunk of new entries, as an importer does when it starts, and return their ids."""
+    """Read a chunk of new entries, as an importer does at the start of a time slice, and return their ids."""
     names = streams or [dispatcher.settings.stream]
     return [entry.entry_id for entry in dispatcher.streams.read_new(names, dispatcher.settings.chunk_events, reply_to)]
 
@@ -76,7 +76,7 @@ def pending_and_length(resources):
 
 
 def age_request(dispatcher, milliseconds):
-    """Make the request in flight older."""
+    """Backdate the request in flight by this number of milliseconds."""
     request = dispatcher.in_flight_request
     dispatcher.in_flight_request = request._replace(sent_ms=request.sent_ms - milliseconds)
 

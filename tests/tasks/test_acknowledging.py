@@ -55,7 +55,7 @@ class CuttingProxy:
             far.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Wait until the server has handled what was forwarded. The client must have disconnected before."""
+        """Wait until the server has handled all forwarded bytes. Disconnect the client first."""
         self._forwarder.join()
         self._listener.close()
 

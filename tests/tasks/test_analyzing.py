@@ -33,7 +33,7 @@ def load(database: Database, company: str, rows: int) -> None:
 
 
 def companies_by_statistics(database: Database) -> int:
-    """Return how many companies the planner knows of."""
+    """Return the number of distinct companies in the planner's statistics."""
     query = "SELECT n_distinct FROM pg_stats WHERE tablename = 'patients' AND attname = 'company_id'"
     with transaction(database) as tx:
         return int(tx.execute(text(query)).scalar() or 0)

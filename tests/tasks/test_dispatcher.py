@@ -1,4 +1,4 @@
-"""When the dispatcher requests an import of new entries. Its messages are in a real broker."""
+"""The dispatcher requests imports of new entries through a real broker."""
 
 import threading
 from contextlib import closing
@@ -23,7 +23,7 @@ from tests.tasks.dispatching import NEW_ENTRIES, age_request, open_dispatcher, p
 
 @pytest.fixture(autouse=True)
 def _short_blocking(monkeypatch):
-    """Block only briefly: in these tests an entry or a reply is there immediately or never."""
+    """Shorten blocking reads: in these tests, an entry or reply arrives either immediately or never."""
     monkeypatch.setattr(dispatcher_module, "BLOCK_MS", 50)
     monkeypatch.setattr(dispatcher_module, "REPLY_TIMEOUT_MS", 50)
 

@@ -65,7 +65,7 @@ def queued(resources, company):
 
 
 def make_nightly_run_due(resources, company):
-    """Make the nightly run of this company due, and of no other."""
+    """Make only this company's nightly run due."""
     distribute_payments()  # a new company waits for the next night
     with transaction(resources.database) as tx:
         done = "UPDATE companies SET distributed_on = '2020-06-09' WHERE company_id = :company"

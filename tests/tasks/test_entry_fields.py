@@ -1,4 +1,4 @@
-"""The fields of a stream entry: exactly one event is imported; anything else is kept whole as a dead letter."""
+"""A stream entry with exactly one event is imported; any other entry is kept whole as a dead letter."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A task fails with the class of its error and with nothing else, whatever its body raises."""
+"""The error of a failed task contains only the class of the error that its body raised."""
 
 import pytest
 import structlog

@@ -1,4 +1,4 @@
-"""Pings of the health check: valid by the clock of Redis alone, and few of them wait."""
+"""Health check pings expire by the clock of Redis, and at most a few wait in a queue."""
 
 import json
 from uuid import uuid4
@@ -23,7 +23,7 @@ def test_ping_is_answered_while_it_is_valid(resources):
     assert resources.feed.rpop(reply_to).decode() == resources.worker
 
 
-def test_ping_that_nobody_awaits_any_more_is_not_answered(resources):
+def test_expired_ping_is_not_answered(resources):
     reply_to = health_check._send_ping(resources.feed, resources.broker, FINDINGS, 60)
     arguments = arguments_of(json.loads(resources.broker.rpop(f"payments:{FINDINGS}")))
     resources.feed.delete(arguments["valid_while"])  # as if it had expired
@@ -39,7 +39,7 @@ def test_ping_of_an_earlier_release_is_answered(resources):
     assert resources.feed.lpop(reply_to)
 
 
-def test_pings_do_not_pile_up_in_a_queue_that_nobody_takes_from(resources):
+def test_pings_do_not_pile_up_in_a_queue_without_workers(resources):
     for _ in range(WAITING_MESSAGES_MAX + 5):
         assert health_check._send_ping(resources.feed, resources.broker, IMPORTS, 1)
 

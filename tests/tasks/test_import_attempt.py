@@ -1,4 +1,4 @@
-"""Import attempts between a real Redis and a real PostgreSQL."""
+"""Import attempts against a real Redis and a real PostgreSQL."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The lag of the feed, for ids from the server's clock and from any other."""
+"""The lag of the feed, for entry ids from the server's clock and from other clocks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +37,7 @@ def test_lag_of_an_id_of_another_clock_counts_from_when_it_was_first_seen(entry_
     assert [lag.measure([entry_id], NOW + each * MINUTE) for each in (0, 2, 6)] == [0 * MINUTE, 2 * MINUTE, 6 * MINUTE]
 
 
-def test_entry_that_left_and_came_again_is_seen_for_the_first_time():
+def test_entry_that_reappears_is_treated_as_first_seen():
     lag = FeedLag()
     lag.measure(["1-1"], NOW)
     lag.measure([], NOW + MINUTE)
@@ -54,7 +54,7 @@ def test_lag_of_any_id_starts_between_zero_and_seven_days(milliseconds, sequence
 
 
 @pytest.mark.parametrize("entry_id", ["1-1", f"{NOW_MS - 86_400_000 * 8}-0"])
-def test_foreign_entry_does_not_hide_the_lag_of_those_behind_it(feed, stream_name, entry_id):
+def test_entry_with_a_foreign_id_does_not_hide_the_lag_of_later_entries(feed, stream_name, entry_id):
     feed.xadd(stream_name, {"event": "{}"}, id=entry_id)
     feed.xadd(stream_name, {"event": "{}"}, id=f"{NOW_MS - 3_600_000}-0")
     feed.xadd(stream_name, {"event": "{}"}, id=f"{NOW_MS - 60_000}-0")

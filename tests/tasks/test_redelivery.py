@@ -1,4 +1,4 @@
-"""When pending entries are redelivered, together or alone, and when they are dead-lettered."""
+"""Pending entries are redelivered in a chunk, then alone, and are finally dead-lettered."""
 
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.redelivery import ISOLATE_AFTER_DELIVERIES

@@ -1,4 +1,4 @@
-"""Retries of due lines: in time slices, and with a failing line postponed alone."""
+"""Due lines are retried in time slices. Only the line that fails is postponed."""
 
 from dataclasses import replace
 from datetime import timedelta

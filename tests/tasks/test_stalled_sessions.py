@@ -1,4 +1,4 @@
-"""Sessions that stall mid-statement are terminated after a time limit, and no others."""
+"""Only sessions that stall mid-statement are terminated, after a time limit."""
 
 from contextlib import closing, contextmanager
 from uuid import uuid4
@@ -17,7 +17,7 @@ from tests.faults.processes import until
 
 @pytest.fixture
 def name():
-    """Application name of this test's stalled session. A terminated session of another test may still be ending."""
+    """A unique application name for the stalled session, because sessions of earlier tests may still be ending."""
     return f"frozen {uuid4()}"
 
 

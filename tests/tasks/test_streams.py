@@ -1,4 +1,4 @@
-"""A feed partitioned by company, between a real Redis and a real PostgreSQL."""
+"""A feed partitioned by company, against a real Redis and a real PostgreSQL."""
 
 from contextlib import closing
 from dataclasses import replace

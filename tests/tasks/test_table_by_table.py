@@ -1,4 +1,4 @@
-"""Partitions are created table by table, while a long report keeps one of them locked and imports go on."""
+"""Partitions are created table by table, while a long report locks one table and imports continue."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -77,7 +77,7 @@ def test_further_passes_try_the_blocked_table_again(ledger: Database) -> None:
     assert attempts == [*retention.TABLES, "history"]
 
 
-def test_error_that_does_not_pass_is_raised(ledger: Database) -> None:
+def test_permanent_error_is_raised(ledger: Database) -> None:
     def fail(_tx: Transaction, table: str) -> int:
         raise LookupError(table)
 

@@ -1,4 +1,4 @@
-"""The importer's time slice: it imports chunk after chunk, and ends early where other work comes first."""
+"""The importer's time slice imports chunk after chunk, and ends early if other work has priority."""
 
 import threading
 from dataclasses import replace

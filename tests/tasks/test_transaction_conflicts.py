@@ -1,4 +1,4 @@
-"""Deadlocks and serialization failures: the transaction is repeated in the same attempt, and no payment notices."""
+"""After a deadlock or serialization failure, the transaction is repeated without costing an attempt."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,7 +25,7 @@ def publish(resources, *events):
 
 @pytest.fixture
 def deadlocking(resources):
-    """Return resources whose sessions can be found by their name."""
+    """Return resources whose database sessions have a known application name."""
     engine = create_engine(resources.database.url, connect_args={"application_name": "deadlocking"})
     yield replace(resources, database=engine)
     engine.dispose()
@@ -65,7 +65,7 @@ def wait_until_import_is_blocked(onlooker):
 @pytest.mark.parametrize(
     ("sqlstate", "attempts"), [("40001", ATTEMPTS_MAX), ("40P01", ATTEMPTS_MAX), ("23505", 1), ("57014", 1)]
 )
-def test_only_conflicts_are_repeated(database, sqlstate, attempts):
+def test_transaction_is_repeated_only_after_a_conflict(database, sqlstate, attempts):
     made = []
 
     def work(tx):
@@ -78,7 +78,7 @@ def test_only_conflicts_are_repeated(database, sqlstate, attempts):
     assert len(made) == attempts
 
 
-def test_conflict_that_ends_is_not_raised(database):
+def test_transaction_succeeds_once_conflicts_end(database):
     made = []
 
     def work(tx):

@@ -1,4 +1,4 @@
-"""Entries that a parser or the database refuses: each is kept whole, and none is retried for ever."""
+"""An entry that a parser or the database rejects is kept whole and is not retried forever."""
 
 import json
 
@@ -48,7 +48,7 @@ def dead_letter(resources, entry_id):
 
 
 @pytest.mark.parametrize("content", ODD.values(), ids=ODD)
-def test_odd_event_is_kept_whole_at_the_first_attempt(resources, content):
+def test_malformed_event_is_dead_lettered_at_the_first_attempt(resources, content):
     body = content if isinstance(content, bytes) else event_body(content)
     entry_id = publish(resources, body)
 
@@ -63,7 +63,7 @@ def test_odd_event_is_kept_whole_at_the_first_attempt(resources, content):
 
 @pytest.fixture
 def unstorable(resources, clinic_id):
-    """Publish a payment that can neither be imported nor stored with its fields, fail at it, and return its id."""
+    """Publish a payment that can be neither imported nor stored with its fields; attempt its import; return its id."""
     event = saved_payment(payment_id="poison", patient_id=f"poison-{clinic_id}", clinic_id=clinic_id)
     entry_id = publish(resources, event_body(event))
     assert import_attempt.import_new(resources, "no-reply").failed == 1
@@ -85,7 +85,7 @@ def test_entry_that_cannot_be_stored_with_its_fields_is_kept_without_them(resour
     assert dead_letter(resources, exhausted)["clinic_id"] == clinic_id
 
 
-def test_requeued_entry_that_still_cannot_be_stored_stops_no_other(resources, unstorable, clinic_id):
+def test_requeued_unstorable_entry_does_not_stop_other_entries(resources, unstorable, clinic_id):
     beside = publish(resources, b"{no event of " + clinic_id.encode())
     import_attempt.dead_letter(resources, [unstorable])
     import_attempt.import_new(resources, "no-reply")

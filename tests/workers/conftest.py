@@ -1,6 +1,6 @@
-"""Run a service's module in this process, and engines that refuse their URLs.
+"""Fixtures: run a service's module in this process, and start servers that reject URLs.
 
-One is a PostgreSQL whose roles need passwords, one a Valkey with a password and two databases.
+The servers are a PostgreSQL whose roles need passwords, and a Valkey with a password and two databases.
 """
 
 import os
@@ -96,7 +96,7 @@ def server_url(tmp_path_factory):
 
 @pytest.fixture
 def as_role(server_url):
-    """Return a function that returns the URL with a role's credentials."""
+    """Return a function that returns the server's URL with a role's credentials."""
 
     def as_role(role, password=PASSWORD):
         before, _, rest = server_url.partition("://")

@@ -1,4 +1,4 @@
-"""Beat sends each recurring task at its interval, whatever clock it has, and lets nothing pile up."""
+"""Beat sends each recurring task at its interval, even with a wrong clock, and messages do not pile up."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ class Beat:
         self.restart()
 
     def restart(self):
-        """Start a scheduler that knows nothing of the one before."""
+        """Start a new scheduler without the state of the previous scheduler."""
         self.scheduler = SteadyScheduler(app, feed=self.feed, broker=self.broker, beat_file=self.beat_file)
         self.scheduler.producer = None
 
@@ -83,8 +83,8 @@ def beat(redis_url, tmp_path, monkeypatch):
         beat.broker.flushdb()
 
 
-def test_every_task_is_sent_at_once_by_a_scheduler_that_has_just_started(beat):
-    """A scheduler that is redeployed daily, or each minute, still sends the nightly tasks."""
+def test_new_scheduler_sends_every_task_immediately(beat):
+    """So nightly tasks are sent even if the scheduler is redeployed daily or every minute."""
     everything = sorted(each.task for each in RECURRING)
 
     for _ in range(3):

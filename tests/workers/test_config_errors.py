@@ -8,7 +8,7 @@ PROCESSES = ("intake", "importer", "backoffice", "scheduler", "flower", "migrate
 
 
 @pytest.mark.parametrize("name", [*(f"workers.{each}" for each in PROCESSES), "console.web.serve"])
-def test_invalid_setting_is_named(name, run_module):
+def test_invalid_setting_is_named_in_the_error(name, run_module):
     ended = run_module(name, PAYMENTS_CHUNK_EVENTS="many")
 
     assert (ended.status, ended.out) == (EXIT_MISCONFIGURED, "")

@@ -1,4 +1,4 @@
-"""`payments up` and `payments health` warn about settings of the engines with which payments may be lost."""
+"""`payments up` and `payments health` warn about PostgreSQL and Redis settings that may lose payments."""
 
 from contextlib import closing
 
@@ -16,7 +16,7 @@ STORES_NOTHING = "stores nothing on disk"
 
 @pytest.fixture
 def configured(walled_redis):
-    """Return a function that configures the server and returns the warnings about it, seen by one of its users."""
+    """Return a function that configures the server and returns the warnings that one Redis user gets."""
     port, _ = walled_redis
     defaults = {"maxmemory": "0", "maxmemory-policy": "noeviction", "appendonly": "no", "save": ""}
 
@@ -45,7 +45,7 @@ def configured(walled_redis):
         ({"maxmemory": "100mb", "maxmemory_policy": "allkeys-lru"}, [EVICTS, STORES_NOTHING]),
     ],
 )
-def test_redis_that_may_lose_entries_is_warned_about(configured, options, problems):
+def test_warning_names_redis_settings_that_may_lose_entries(configured, options, problems):
     warnings = configured(**options)
 
     # The feed and the broker are on one server, which is warned about once.
@@ -56,17 +56,17 @@ def test_redis_that_may_lose_entries_is_warned_about(configured, options, proble
         assert "sEcr3t" not in warning
 
 
-def test_managed_redis_that_hides_its_configuration_is_warned_about_what_it_shows(configured):
+def test_managed_redis_is_checked_by_its_visible_configuration_only(configured):
     (warning,) = configured("managed:sEcr3t", maxmemory="100mb", maxmemory_policy="allkeys-lru")
 
     assert EVICTS in warning
 
 
-def test_user_who_may_read_nothing_gets_no_warning(configured):
+def test_redis_user_without_read_permissions_gets_no_durability_warning(configured):
     assert configured("nobody:any") == []
 
 
-def test_postgresql_that_may_lose_commits_is_warned_about(server_url):
+def test_warning_names_postgresql_settings_that_may_lose_commits(server_url):
     (warning,) = durability_warnings(Engines.named(server_url, "redis://127.0.0.1:1/0"))
 
     assert "runs with fsync=off, full_page_writes=off, synchronous_commit=off" in warning

@@ -1,4 +1,4 @@
-"""An engine that refuses its URL, or a database that cannot be used, stops a process with one line at its start."""
+"""At startup, a process exits with one line if a server rejects its URL or the database is unusable."""
 
 from contextlib import closing
 
@@ -22,7 +22,7 @@ SERVICES = ("workers.intake", "workers.importer", "workers.backoffice", "console
 
 
 def assert_one_line(ended, name, *words):
-    """Assert that a process named the setting and the cause in one line, and no part of the password."""
+    """Assert that a process printed one line with the setting and the cause, without any part of the password."""
     (line,) = ended.err.splitlines()
     for word in (f"{name}: ", *words):
         assert word in line
@@ -88,7 +88,7 @@ def test_client_encoding_of_the_environment_changes_nothing(client_encoding, ser
     upgrade(server_url)
 
 
-def test_role_without_rights_on_the_schema_is_told_which(run_module, as_role, owner):
+def test_role_without_schema_rights_gets_an_error_naming_the_right(run_module, as_role, owner):
     owner.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
     try:
         ended = run_module("workers.importer", DATABASE_URL=as_role("app"), REDIS_URL=NOWHERE)
@@ -99,7 +99,7 @@ def test_role_without_rights_on_the_schema_is_told_which(run_module, as_role, ow
 
 
 @pytest.mark.parametrize("module", ["workers.importer", "workers.migrate"])
-def test_role_with_another_search_path_is_told_so(module, run_module, as_role, owner):
+def test_role_with_another_search_path_gets_an_error_naming_it(module, run_module, as_role, owner):
     owner.execute("CREATE SCHEMA other; GRANT USAGE ON SCHEMA other TO app; ALTER ROLE app SET search_path = other")
     try:
         ended = run_module(module, DATABASE_URL=as_role("app"), REDIS_URL=NOWHERE)
@@ -155,7 +155,7 @@ def test_redis_that_refuses_its_url_stops_a_service(module, place, cause, run_mo
     assert_one_line(ended, "REDIS_URL", cause)
 
 
-def test_broker_that_is_named_is_named_in_its_error(run_module, walled_redis, server_url):
+def test_configured_broker_is_named_in_its_error(run_module, walled_redis, server_url):
     good, port = WRITTEN, walled_redis[0]
     urls = {
         "REDIS_URL": f"redis://:{good}@127.0.0.1:{port}/0",
@@ -167,7 +167,7 @@ def test_broker_that_is_named_is_named_in_its_error(run_module, walled_redis, se
     assert_one_line(ended, "CELERY_BROKER_URL", f"redis://127.0.0.1:{port}/1: ", "invalid username-password pair")
 
 
-def test_user_who_may_not_ping_is_logged_in(walled_redis):
+def test_redis_user_without_ping_permission_passes_the_check(walled_redis):
     require_feed(read_settings({}), f"redis://nobody:any@127.0.0.1:{walled_redis[0]}/0")
 
 

@@ -194,7 +194,7 @@ def test_flower_shows_a_failed_task_as_failed_and_its_message_is_gone(flower_por
 
 
 def wait_for_tasks(port, state):
-    """Return the tasks in this state once Flower knows one."""
+    """Wait until Flower shows a task in this state, and return all tasks in this state."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not (found := tasks_of(port, state)):
         assert time.monotonic() < deadline, tasks_of(port, "")

@@ -53,14 +53,14 @@ def running(engines: Engines, home: Path, name: str, *command: str) -> Iterator[
 
 @pytest.fixture(scope="module")
 def worker(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A back office with the right clock."""
+    """A running back-office worker with the correct clock."""
     with running(engines, tmp_path_factory.mktemp("worker"), "worker", "workers.backoffice"):
         yield
 
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("ahead_seconds", [-HOUR, -60, -6, 0, 6, 60, HOUR])
-def test_every_task_succeeds_whatever_the_clock_of_the_scheduler(
+def test_every_task_succeeds_with_any_clock_of_the_scheduler(
     engines: Engines, tmp_path: Path, ahead_seconds: int
 ) -> None:
     clock = tmp_path / "clock"
@@ -75,5 +75,5 @@ def test_every_task_succeeds_whatever_the_clock_of_the_scheduler(
 
 
 def succeeded(feed: redis.Redis) -> set[str]:
-    """Return the tasks that succeeded since the feed was emptied: not those that beat only expects."""
+    """Return the names of tasks that succeeded since the feed was emptied."""
     return {each.task for each in RECURRING if feed.get(recurring.key(each.task)) == recurring.SUCCEEDED}

@@ -1,4 +1,4 @@
-"""When a worker counts as stalled, second by second."""
+"""The watchdog's decision that a worker is stalled, second by second."""
 
 import time
 import weakref
@@ -56,7 +56,7 @@ class Request:
 
 @pytest.mark.parametrize("step_seconds", [-86_400, -3_600, 3_600, 86_400])
 def test_busy_worker_outlives_a_step_of_the_system_clock(monkeypatch: pytest.MonkeyPatch, step_seconds: int) -> None:
-    """Messages wait while the only process runs a task, and the system clock is set in the middle of it."""
+    """Let messages wait while the only pool process runs a task, and set the system clock during the task."""
     watchdog, clock, ticks = Watchdog(), time.time, iter(range(100))
     request = Request(started=clock())
     monkeypatch.setattr(state, "active_requests", weakref.WeakSet([request]))
@@ -79,7 +79,7 @@ def test_task_past_its_hard_limit_no_longer_counts_as_running(time_limit: float 
 
 
 class ChangingSet(weakref.WeakSet[Request]):
-    """Running requests to which another is added during the iteration."""
+    """A set of running requests that gets another request during iteration."""
 
     def __iter__(self) -> Iterator[Request]:
         for each in super().__iter__():

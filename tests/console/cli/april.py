@@ -1,4 +1,4 @@
-"""A company with a closed month, for tests of the commands of a biller."""
+"""A company with a closed month, for tests of a biller's commands."""
 
 from payments.store.db.connection import Database
 from tests.builders.committed import Company

@@ -1,4 +1,4 @@
-"""`payments report account`: refunds to check, and the credit of charges beside what is owed."""
+"""`payments report account` shows refunds to check, and credit on charges separately from the outstanding balance."""
 
 from payments.store.db.connection import Database
 from tests.builders.committed import Company

@@ -26,7 +26,7 @@ ImportEvents = Callable[..., None]
 
 @pytest.fixture
 def company(ledger_database: Database) -> Company:
-    """A company with one patient, who is unknown to Billing so far."""
+    """A company with one patient whom the EMR has not saved yet."""
     return Company(ledger_database)
 
 
@@ -50,7 +50,7 @@ def import_and_distribute(company: Company) -> ImportEvents:
 
 @pytest.fixture
 def owing(import_and_distribute: ImportEvents, ada: dict[str, str]) -> dict[str, str]:
-    """The patient owes 15.00 for April and 30.00 for March; paid 25.00 in April and 100.00 for a visit at insurance."""
+    """Save charges of 15.00 (April) and 30.00 (March), and payments of 25.00 and, for a visit at insurance, 100.00."""
     import_and_distribute(
         saved_charge("april", "15.00", date_of_service="2020-04-08", **ada),
         saved_charge("march", "30.00", date_of_service="2020-03-02", **ada),

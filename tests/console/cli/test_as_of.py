@@ -50,7 +50,7 @@ class ReportReader(Company):
         assert (result.status, result.err) == (0, "")
 
     def report(self, line: str, *as_of: str, forms: Sequence[str] = FORMS) -> list[str]:
-        """Return a report in each of the formats."""
+        """Return the output of a report command in each of the formats."""
         asked = line.format(company=self.id, patient=self.patient_id).split()
         result = [self._terminal.run("report", *asked, *as_of, "--format", form) for form in forms]
         assert [(each.status, each.err) for each in result] == [(0, "")] * len(forms)

@@ -1,4 +1,4 @@
-"""`payments report balancing`: its formats, a Payment Log of the EMR, and the nightly balancing."""
+"""`payments report balancing`: output formats, comparison with the EMR's Payment Log, and nightly balancing."""
 
 import csv
 import io

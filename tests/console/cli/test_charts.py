@@ -1,4 +1,4 @@
-"""The scale of the chart of payments by hour."""
+"""The axis scale of the chart of payments by hour."""
 
 import re
 

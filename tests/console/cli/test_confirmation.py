@@ -96,7 +96,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
 
 
 def state(database: Database) -> dict[str, str]:
-    """Return a digest of each table."""
+    """Return a digest of the content of each table."""
     with transaction(database) as tx:
         return {
             name: tx.execute(
@@ -143,7 +143,7 @@ def test_yes_runs_the_command(
 
 @each_command
 @pytest.mark.usefixtures("feed", "answer")
-def test_option_yes_asks_nothing(april: April, terminal: Terminal, prepare: Prepare, question: str) -> None:
+def test_option_yes_skips_the_question(april: April, terminal: Terminal, prepare: Prepare, question: str) -> None:
     line = prepare(april)
     before = state(april.database)
 
@@ -156,7 +156,9 @@ def test_option_yes_asks_nothing(april: April, terminal: Terminal, prepare: Prep
 
 @each_command
 @pytest.mark.usefixtures("feed")
-def test_without_a_terminal_nothing_is_asked(april: April, terminal: Terminal, prepare: Prepare, question: str) -> None:
+def test_command_without_a_terminal_asks_no_question(
+    april: April, terminal: Terminal, prepare: Prepare, question: str
+) -> None:
     line = prepare(april)
     before = state(april.database)
 
@@ -206,7 +208,7 @@ def test_exception_that_changes_before_the_answer_stays_open(
     assert row["amount_now"] == "45.00"
 
 
-def test_requeue_of_more_than_confirmed_requeues_none(
+def test_nothing_is_requeued_if_more_match_than_confirmed(
     april: April, terminal: Terminal, answer: Answer, commit_before_call: CommitBeforeCall
 ) -> None:
     line, late = _requeue(april), {"saved_at": datetime.now(UTC).isoformat()} | april.ids

@@ -92,13 +92,15 @@ def test_command_without_stack_says_how_to_start_it(unconfigured_terminal: Termi
     assert result.startswith(f"payments: nothing is running in {tmp_path}; start it with `payments up`")
 
 
-def test_unknown_setting_is_named(unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_setting_is_named_in_the_error(
+    unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PAYMENTS_FLOWER_PROT", "1")
 
     assert "PAYMENTS_FLOWER_PROT: there is no such setting" in error_of(unconfigured_terminal, "wait", status=2)
 
 
-def test_missing_file_or_folder_is_named(terminal: Terminal, tmp_path: Path) -> None:
+def test_missing_file_or_folder_is_named_in_the_error(terminal: Terminal, tmp_path: Path) -> None:
     assert f"{tmp_path}/none: No such file" in error_of(terminal, f"emr publish {tmp_path}/none", status=1)
     assert "claims_transactions.csv" in error_of(terminal, f"emr replay-synthea {tmp_path}", status=1)
 

@@ -1,4 +1,4 @@
-"""A payment of a closed month that the EMR moved to another patient: each proposed entry says whose it is."""
+"""A payment of a closed month moves to another patient: each proposed entry names its patient."""
 
 import pytest
 

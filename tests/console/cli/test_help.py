@@ -1,4 +1,4 @@
-"""The help of every command: description, example, and a fast start."""
+"""The help of every command has a description and an example, and starts fast."""
 
 import subprocess
 import sys

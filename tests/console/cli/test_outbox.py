@@ -1,4 +1,4 @@
-"""`payments emr outbox`: what waits in the EMR's outbox, and what was set apart."""
+"""`payments emr outbox` lists the events that wait in the EMR's outbox, and the events that were moved aside."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def emr_url(postgres_url: str) -> Iterator[str]:
         yield url.replace("+psycopg", "", 1)
 
 
-def test_outbox_shows_what_waits_and_what_was_set_apart(terminal: Terminal, emr_url: str, redis_url: str) -> None:
+def test_outbox_shows_waiting_events_and_events_moved_aside(terminal: Terminal, emr_url: str, redis_url: str) -> None:
     with psycopg.connect(emr_url) as emr:
         create_table(emr)
         write(emr, b"{}")

@@ -1,4 +1,4 @@
-"""Random arguments after `payments` succeed or fail with one line; there is never a traceback."""
+"""`payments` with random arguments succeeds or fails with a one-line error, without a traceback."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ odd = words(*MORE, *ODD) | texts | numbers_and_days
 
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield every command of a group that has no subcommands, with its path."""
+    """Yield each command without subcommands below `group`, with its path."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands_of(command, (*path, name))
@@ -80,7 +80,7 @@ def test_any_arguments_succeed_or_fail_with_one_line(
 
 
 @pytest.mark.parametrize("path", [path for path, _ in COMMANDS], ids=" ".join)
-def test_unknown_option_is_named(unconfigured_terminal: Terminal, path: tuple[str, ...]) -> None:
+def test_unknown_option_is_named_in_the_error(unconfigured_terminal: Terminal, path: tuple[str, ...]) -> None:
     result = unconfigured_terminal.run(*path, "--no-such-thing")
 
     assert (result.status, result.out) == (2, "")

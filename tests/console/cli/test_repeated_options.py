@@ -1,4 +1,4 @@
-"""Every option of every command that keeps one value is refused when it is repeated."""
+"""A repeated option is rejected by every command, unless the option collects values."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The signature of the command line in the histories: the real user of the process, whatever the environment says."""
+"""Histories record the real operating system user of a command, whatever its environment variables say."""
 
 import os
 import pwd

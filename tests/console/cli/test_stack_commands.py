@@ -62,7 +62,7 @@ def test_health_timeout_applies_to_workers_not_redis(terminal: Terminal, monkeyp
 
 
 @pytest.mark.slow
-def test_health_tells_answering_workers_from_silent_ones(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_distinguishes_answering_and_silent_workers(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     feed_url, broker_url = os.environ["REDIS_URL"], default_broker_url(os.environ["REDIS_URL"])
     monkeypatch.setenv("CELERY_BROKER_URL", broker_url)
     with (
@@ -82,7 +82,7 @@ def test_health_tells_answering_workers_from_silent_ones(terminal: Terminal, mon
 
 
 def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
-    """Take one ping message from the importer's queue, and answer it as this worker."""
+    """Take one ping message from the importer's queue, and answer it as the worker named `worker`."""
     _, message = broker.blpop(["payments:imports"], timeout=10)
     feed.rpush(arguments_of(json.loads(message))["reply_to"], worker)
 

@@ -1,4 +1,4 @@
-"""Commands warn of a company for which nobody chose a time zone; their output stays as it is."""
+"""Commands warn on stderr about a company for which nobody chose a time zone; stdout is unchanged."""
 
 import json
 import re
@@ -25,7 +25,7 @@ COMMANDS = [
 
 
 class NewCompany(CommittedLedger):
-    """A company that events created, with a closed April and one open exception."""
+    """A company created by its first event, with a closed April and one open exception."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -69,7 +69,7 @@ def test_closing_and_accepting_warn_of_a_company_without_a_time_zone(
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("zone", ["UTC", "America/Denver"])
-def test_nothing_is_said_of_a_company_whose_time_zone_was_chosen(
+def test_company_with_a_chosen_time_zone_gets_no_warning(
     terminal: Terminal, company: NewCompany, command: str, zone: str
 ) -> None:
     terminal.run("company", "set", company.id, "--timezone", zone)

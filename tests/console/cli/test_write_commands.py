@@ -1,4 +1,4 @@
-"""Commands that change something: settings, requeue, emr publish, simulate and replay-synthea."""
+"""Commands that change data: settings, requeue, emr publish, simulate and replay-synthea."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ def bodies(feed: redis.Redis) -> list[bytes]:
     return [fields[b"event"] for _, fields in feed.xrange(STREAM)]
 
 
-def test_settings_show_prints_what_was_set(terminal: Terminal) -> None:
+def test_settings_show_prints_the_settings(terminal: Terminal) -> None:
     result = terminal.run("settings", "set", "s1", "--company", "c", "--integration", "on", "--types", "copay, Other")
 
     assert (result.status, result.out) == (0, "Clinic s1 of company c: integration on; Copay, Other.\n")
@@ -113,7 +113,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("content", "published"), FILES.values(), ids=FILES)
-def test_publish_leaves_out_what_belongs_to_the_file_and_not_to_a_line(
+def test_publish_sends_lines_without_file_marks_and_line_ends(
     terminal: Terminal, feed: redis.Redis, tmp_path: Path, content: bytes, published: list[bytes]
 ) -> None:
     (tmp_path / "events.jsonl").write_bytes(content)
@@ -131,7 +131,7 @@ def test_publish_leaves_out_what_belongs_to_the_file_and_not_to_a_line(
         (b"x" * (1024 * 1024 + 1), "line 1: more than 1,048,576 bytes; the lines before it may have been published"),
     ],
 )
-def test_publish_refuses_a_file_that_is_no_lines_of_text(
+def test_publish_refuses_utf_16_and_too_long_lines(
     terminal: Terminal, feed: redis.Redis, tmp_path: Path, content: bytes, told: str
 ) -> None:
     (tmp_path / "events.jsonl").write_bytes(content)
@@ -215,7 +215,7 @@ def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: r
 
 @pytest.mark.usefixtures("feed")
 @pytest.mark.parametrize("padded", [" {}", "{} ", "\u00a0{}", "{}\t"])
-def test_padded_key_acts_on_no_line(terminal: Terminal, billing: CommittedLedger, padded: str) -> None:
+def test_requeue_of_a_padded_key_changes_no_line(terminal: Terminal, billing: CommittedLedger, padded: str) -> None:
     billing.set_clinic("r9", ChargeType.COPAY)
     billing.import_events(saved_payment("6.00", charge_type="Other", clinic_id="r9", patient_id="pat-r9"))
     key = padded.format("r9/payment/1")

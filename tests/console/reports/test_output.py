@@ -1,4 +1,4 @@
-"""CSV files hold no live formula, whichever separator a spreadsheet assumes, and raw ones hold the text itself."""
+"""CSV files contain no formula for any separator that a spreadsheet assumes; raw files contain the unchanged text."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def written(rows: list[list[Any]], *, is_raw: bool = False) -> str:
 
 
 def cells(text: str, separator: str) -> list[str]:
-    """Return the cells as a spreadsheet splits them: with quotes, and without them."""
+    """Split CSV text into cells like a spreadsheet, both with and without interpreting quotes."""
     quoted = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
     return quoted + [cell for line in text.splitlines() for cell in line.split(separator)]
 
@@ -45,7 +45,7 @@ def test_raw_csv_holds_the_text_itself(rows: list[list[str]]) -> None:
 
 
 @given(rows=ROWS)
-def test_apostrophes_are_all_that_is_added(rows: list[list[str]]) -> None:
+def test_csv_escaping_adds_only_apostrophes(rows: list[list[str]]) -> None:
     read = [*csv.reader(io.StringIO(written(rows), newline=""))][1:]
 
     assert [[cell.replace("'", "") for cell in row] for row in read] == [
@@ -87,7 +87,7 @@ def test_text_of_a_hundred_thousand_separators_is_checked_quickly() -> None:
     assert harmless('\n "' * 100_000 + "x").endswith("x")
 
 
-def test_lists_are_one_cell() -> None:
+def test_list_is_exported_as_one_cell() -> None:
     read = [*csv.reader(written([[["Copay", "Other"], [{"amount": "1.00", "method": "Cash"}], []]]).splitlines())]
 
     assert read[1] == ["Copay,Other", "1.00 Cash", ""]
@@ -98,7 +98,7 @@ def test_json_keeps_non_ascii_letters() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_001])
-def test_pieces_make_one_array_and_one_table(count: int) -> None:
+def test_pieces_of_output_form_one_array_or_one_table(count: int) -> None:
     records = [{"number": number, "amount": Decimal(number)} for number in range(count)]
 
     found = json.loads("".join(json_pieces(iter(records), ["number", "amount"])))

@@ -1,4 +1,4 @@
-"""A spool passes bytes on as they come, waits for no slow reader, and ends if its reader is gone."""
+"""A spool passes on bytes immediately, does not block the writer if the reader is slow, and ends without a reader."""
 
 import threading
 from collections.abc import Generator

@@ -133,13 +133,13 @@ def logged_in(address: str) -> Iterator[Callable[[str], Browser]]:
 
 @pytest.fixture
 def anonymous_client(address: str) -> Iterator[Client]:
-    """A client that is not logged in."""
+    """An HTTP client that is not logged in."""
     with client_at(address) as client:
         yield client
 
 
 def client_at(address: str, local_address: str = "127.0.0.1") -> Client:
-    """Return a client that connects from a local address; every 127.x.y.z is this machine."""
+    """Return a client that connects from this loopback address (any of 127.0.0.0/8)."""
     transport = HTTPTransport(verify=NO_CERTIFICATES, local_address=local_address)
     return Client(base_url=address, transport=transport, timeout=30)
 

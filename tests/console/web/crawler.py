@@ -1,4 +1,4 @@
-"""Follows every link of every page and submits every form, as one user of the console."""
+"""Follow every link of every page and submit every form, as one user of the console."""
 
 import itertools
 import re
@@ -33,12 +33,12 @@ _names = itertools.count(1)
 
 
 class Crawler:
-    """One user's way through the console. `problems` holds what went wrong, each with the page where it was found."""
+    """Crawls the console as one user. `problems` lists each problem with the page where it was found."""
 
     def __init__(self, browser: Browser, elsewhere: tuple[str, ...], *starts: str, is_thorough: bool) -> None:
-        """Start from the overview and from `starts`. Addresses that begin with one of `elsewhere` leave the site.
+        """Start from the overview and from `starts`. Do not follow addresses that begin with a prefix in `elsewhere`.
 
-        With `is_thorough`, search with each value of each field, otherwise once with the values offered.
+        With `is_thorough`, submit searches with each value of each field, otherwise once with the current values.
         """
         self.browser, self.elsewhere, self.is_thorough = browser, elsewhere, is_thorough
         self.problems: list[str] = []
@@ -49,7 +49,7 @@ class Crawler:
         self._waiting: deque[tuple[str, str]] = deque((each, "the start") for each in ("/", *starts))
 
     def crawl(self) -> None:
-        """Open every page and submit every form; those that end the session last."""
+        """Open every page and submit every form. Submit forms that end the session last."""
         self._open_waiting()
         for last in _LAST:
             page = HtmlPage("/", self.browser.get("/").text)
@@ -79,7 +79,7 @@ class Crawler:
             self._submit(page, form)
 
     def _queue(self, page: HtmlPage, address: str) -> None:
-        """Check that an address is well-formed and of this site; queue it unless enough of its shape are known."""
+        """Check that an address is well-formed and on this site. Queue it unless its shape is queued often enough."""
         if address.startswith(self.elsewhere):
             return
         whole = urldefrag(urljoin(page.address, address)).url
@@ -101,7 +101,7 @@ class Crawler:
             self._post(page, form)
 
     def _search(self, page: HtmlPage, form: FormOnPage) -> None:
-        """Queue a search as it is offered and, if thorough, with each value of each field."""
+        """Queue the search of a form with its current values and, if thorough, with each value of each field."""
         name = f"GET {shape(form.action)} {sorted(each.name for each in form.fields)}"
         if name in self._submitted:
             return
@@ -117,7 +117,7 @@ class Crawler:
                 self._waiting.append((address, page.address))
 
     def _post(self, page: HtmlPage, form: FormOnPage) -> None:
-        """Submit a form once of each kind, and read the page to which it leads."""
+        """Submit one form of each kind, and read the page of the response."""
         name = f"POST {shape(form.action)} {sorted(each.name for each in form.fields)}"
         if name in self._submitted:
             return
@@ -148,14 +148,14 @@ class Crawler:
 
 
 def shape(address: str) -> str:
-    """Return an address without its values: its path with `{}` for each number, and the names of its parameters."""
+    """Return the shape of an address: its path with `{}` for each number, and the names of its parameters."""
     parts = urlsplit(address)
     names = ",".join(sorted({name for name, _ in parse_qsl(parts.query)}))
     return re.sub(r"/\d+", "/{}", parts.path) + (f"?{names}" if names else "")
 
 
 def filled(field: Field, form: FormOnPage) -> str:
-    """Return a valid value of a field: the one that it holds, or one that a user could choose."""
+    """Return a valid value of a field: its current value, or a value that a user could choose."""
     if field.kind == "select":
         return field.chosen or next(iter(field.values), "")
     if field.chosen or field.kind == "hidden":

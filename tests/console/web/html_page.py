@@ -1,4 +1,4 @@
-"""A page as a browser sees it: its links, its forms with their fields, and its ids."""
+"""Parse a page into its links, its forms with their fields, and its ids."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -18,7 +18,7 @@ class Link(NamedTuple):
 
 @dataclass
 class Field:
-    """A field of a form that would be submitted, with the values that it offers (for a text: the one it holds)."""
+    """A form field that a browser would submit, with its possible values (for a text field: its current value)."""
 
     name: str
     kind: str
@@ -90,7 +90,7 @@ class HtmlPage(HTMLParser):
             self._select = None
 
     def problems(self) -> list[str]:
-        """Return what a browser would trip over: ids that occur twice, and references to ids that do not occur."""
+        """Return the errors of the page: duplicate ids, and references to missing ids."""
         doubled = sorted({each for each in self.ids if self.ids.count(each) > 1})
         fragments = [
             urldefrag(each.address).fragment

@@ -20,7 +20,7 @@ LoggedIn = Callable[[str], Browser]
 
 
 def flash_message(browser: Browser) -> str:
-    """Return the flash message of the last form."""
+    """Return the flash message after the last submitted form."""
     return unquote(browser.client.cookies.get("payments_flash_8000") or "")
 
 
@@ -39,7 +39,7 @@ def audit_rows(site: FastAPI, action: str) -> list[AuditRow]:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Poll until a condition holds, for at most 15 s."""
+    """Poll until `holds` returns True, for at most 15 s."""
     deadline = time.monotonic() + 15
     while not holds():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""The API apart from its rows: export right, OpenAPI description, allowed methods."""
+"""The API's export right, OpenAPI description and allowed methods."""
 
 from datetime import UTC, datetime
 

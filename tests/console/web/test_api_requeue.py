@@ -1,4 +1,4 @@
-"""The API's requeue of all that match: it carries the number that was confirmed."""
+"""The API's requeue of all matching payments takes the confirmed number of payments."""
 
 from uuid import uuid4
 
@@ -40,7 +40,7 @@ def test_run_requeues_what_the_preview_counted(support: Browser, clinic: str) ->
     assert statuses(support, clinic) == {"Transmission Pending"}
 
 
-def test_more_than_confirmed_requeues_none(support: Browser, clinic: str) -> None:
+def test_api_requeues_nothing_if_more_match_than_confirmed(support: Browser, clinic: str) -> None:
     answer = support.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 1})
 
     assert answer.status_code == 409
@@ -48,7 +48,7 @@ def test_more_than_confirmed_requeues_none(support: Browser, clinic: str) -> Non
     assert statuses(support, clinic) == {"Not Sent"}
 
 
-def test_fewer_than_confirmed_are_requeued_and_counted(support: Browser, clinic: str) -> None:
+def test_api_requeues_and_counts_fewer_payments_than_confirmed(support: Browser, clinic: str) -> None:
     answer = support.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 5})
 
     assert (answer.status_code, answer.json()["count"]) == (200, 2)

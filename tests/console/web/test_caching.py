@@ -1,4 +1,4 @@
-"""What a browser may keep: a static file under the address that names its content, and nothing else."""
+"""Browsers may cache only static files whose address contains the hash of their content."""
 
 import pytest
 from httpx import Client
@@ -9,7 +9,7 @@ KEPT_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
 @pytest.mark.parametrize("path", static_urls().values())
-def test_static_file_is_kept_under_the_address_of_its_content(anonymous_client: Client, path: str) -> None:
+def test_static_file_is_cached_under_its_content_hash(anonymous_client: Client, path: str) -> None:
     answer = anonymous_client.get(path)
     again = anonymous_client.get(path, headers={"if-none-match": answer.headers["etag"]})
 
@@ -29,13 +29,13 @@ def test_static_file_is_kept_under_the_address_of_its_content(anonymous_client: 
         ("/static", 307),
     ],
 )
-def test_anything_else_under_static_is_not_kept(anonymous_client: Client, path: str, status: int) -> None:
+def test_other_responses_under_static_are_not_cached(anonymous_client: Client, path: str, status: int) -> None:
     answer = anonymous_client.get(path)
 
     assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
 
 
-def test_refused_method_on_a_static_file_is_not_kept(anonymous_client: Client) -> None:
+def test_refused_method_on_a_static_file_is_not_cached(anonymous_client: Client) -> None:
     answer = anonymous_client.post(next(iter(static_urls().values())))
 
     assert (answer.status_code, answer.headers["cache-control"]) == (405, "no-store")

@@ -50,7 +50,7 @@ THOROUGH = {f"{Role.BILLING}-of-north", Role.ADMIN.value}
 
 
 def fill(database: Database) -> None:
-    """Store what makes every page show all that it can show: payments, exceptions, months, runs, accounts."""
+    """Store payments, exceptions, months, runs and accounts, so that no section of any page is empty."""
     ledger, now = ClinicLedger(database), datetime.now(UTC)
     last_month = str(now.date().replace(day=1) - timedelta(days=1))
     for clinic in ("north", "south"):
@@ -99,7 +99,7 @@ def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
 def site(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FastAPI]:
-    """A console of its own whose pages are full; the crawl may destroy what it shows."""
+    """A separate console with data on every page. The crawl may change and delete its data."""
     for page in (claims_feed, exceptions, payment_log, audit):
         monkeypatch.setattr(page, "PAGE_ROWS", PAGE_ROWS)
     with scratch_database(postgres_url, empty_ledger) as url:

@@ -1,4 +1,4 @@
-"""What an empty list says: that nothing matches the filter, with a way to clear it, or that there is nothing yet."""
+"""An empty list says that nothing matches the filter and how to clear the filter, or that there is no data yet."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ LISTS = {
 def empty_console(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
-    """The browser of an administrator of a console without payments."""
+    """An administrator's browser on a console without payments."""
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("empty"))})
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(home, Engines.named(url, redis_url))

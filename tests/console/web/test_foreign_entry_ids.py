@@ -1,4 +1,4 @@
-"""The overview and the metrics answer for every id that an entry of the feed may have."""
+"""The overview and the metrics work with every possible id of a feed entry."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Actions that are cut off, or that fail in part: the message says what was done, for each item."""
+"""After an interrupted or partly failed action, the message states the outcome of each item."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ def kill(tx: Transaction) -> None:
 
 @pytest.fixture
 def seen(logged_in: LoggedIn, ledger: ClinicLedger, request: pytest.FixtureRequest) -> list[str]:
-    """Three open exceptions, as the form names them."""
+    """Three open exceptions, as values of the form's field."""
     billing, name = logged_in("billing"), f"cut-{abs(hash(request.node.name)) % 10**8}"
     for number in range(3):
         edit_in_closed_month(ledger, f"{name}-{number}", f"{name}-{number}")
@@ -39,7 +39,7 @@ def still_open(billing: Browser, seen: list[str]) -> list[bool]:
 
 @pytest.mark.parametrize("at", [0, 1, 2])
 @pytest.mark.parametrize("after_posting", [False, True], ids=["before the posting", "before the commit"])
-def test_interrupted_bulk_accept_says_what_became_of_each(
+def test_interrupted_bulk_accept_reports_the_outcome_of_each_exception(
     logged_in: LoggedIn, seen: list[str], monkeypatch: pytest.MonkeyPatch, at: int, after_posting: bool
 ) -> None:
     billing, original = logged_in("billing"), adjusting.accept_if_unchanged
@@ -67,7 +67,7 @@ def test_interrupted_bulk_accept_says_what_became_of_each(
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("case", ["accepted by another", "changed since", "no such exception"])
-def test_bulk_accept_posts_the_others_and_names_the_one_that_it_cannot(
+def test_bulk_accept_names_the_failed_exception_and_posts_the_others(
     logged_in: LoggedIn, seen: list[str], ledger_database: Database, case: str, which: int
 ) -> None:
     billing, one = logged_in("billing"), number_of(seen[which])
@@ -92,7 +92,7 @@ def test_bulk_accept_posts_the_others_and_names_the_one_that_it_cannot(
     )
 
 
-def test_many_problems_are_all_named() -> None:
+def test_bulk_accept_message_lists_every_failed_exception() -> None:
     results = exceptions.BulkResults(7, accepted=[1], problems={n: f"Exception {n}: it changed." for n in range(2, 8)})
 
     assert results.sentence() == (
@@ -102,7 +102,7 @@ def test_many_problems_are_all_named() -> None:
 
 
 @pytest.mark.parametrize("step", ["begin_close", "finish_close"])
-def test_interrupted_close_says_that_it_may_have_begun(
+def test_message_of_an_interrupted_close_says_that_it_may_have_started(
     logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     company, billing = f"company-{step}", logged_in("billing")

@@ -1,4 +1,4 @@
-"""Logging in with several tabs open: the form of each tab works, in any order."""
+"""Users with several open tabs can log in with the form of any tab, in any order."""
 
 from collections.abc import Callable
 
@@ -22,13 +22,13 @@ SEQUENCES = {
 
 
 class Tabs:
-    """A browser with tabs; each holds the page that it opened last."""
+    """A browser with several tabs. Each tab keeps the page that it opened last."""
 
     def __init__(self, client: Client) -> None:
         self.client, self.pages = client, dict[str, Response]()
 
     def do(self, step: str) -> Response:
-        """Do a step such as `log in A`."""
+        """Execute a step such as `log in A`."""
         action, tab = step.rsplit(" ", 1)
         actions: dict[str, Callable[[str], Response]] = {
             "open": self.open,

@@ -1,4 +1,4 @@
-"""The Months page: which month is selected, what it says of closed ones, and the time zone of the company."""
+"""The Months page: the selected month, its notes on closed months, and the time zone of the company."""
 
 from datetime import UTC, date, datetime
 

@@ -37,7 +37,7 @@ EXCLUDED = {"/logout", "/metrics"}
 
 
 def _fields() -> set[str]:
-    """Return every name that a page or call reads from a query, a form or a body."""
+    """Return every field name that a page or API call reads from a query, a form or a body."""
     filters, names = [PageQuery], set()
     for each in filters:
         filters += each.__subclasses__()

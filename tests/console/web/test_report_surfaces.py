@@ -105,7 +105,7 @@ def payments(ledger_database: Any) -> None:
 def terminal(
     engines: Engines, payments: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Terminal:
-    """A terminal on the ledger of the pages."""
+    """A CLI runner that uses the same database as the web pages."""
     monkeypatch.setenv("DATABASE_URL", engines.database_url)
     monkeypatch.setenv("REDIS_URL", engines.redis_url)
     return Terminal(capfd)

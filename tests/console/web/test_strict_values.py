@@ -1,4 +1,4 @@
-"""Values of filters and bodies on pages and in the API: one form each, and ids exactly as they were stored."""
+"""Pages and the API accept one format of each value in filters and bodies, and ids only exactly as stored."""
 
 import html
 from urllib.parse import quote, urlencode
@@ -63,7 +63,7 @@ def test_other_form_of_an_exception_id_is_refused(logged_in: LoggedIn, path: str
 
 
 @pytest.mark.parametrize("version", [True, 1.0, "1_0", " 1", None, [1]])
-def test_version_of_another_type_is_refused(logged_in: LoggedIn, version: object) -> None:
+def test_non_integer_version_is_rejected(logged_in: LoggedIn, version: object) -> None:
     answer = logged_in("admin").call("/api/exceptions/17/accept", {"version": version})
 
     assert (answer.status_code, answer.json()["error"].partition(":")[0]) == (422, "version")

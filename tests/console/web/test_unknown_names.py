@@ -1,4 +1,4 @@
-"""Names that a page or an API call does not read are refused, and so are names given twice: for every route."""
+"""Every page and API call rejects unknown and repeated names in queries, forms and bodies."""
 
 import re
 from collections.abc import Iterator
@@ -155,6 +155,6 @@ def test_misspelt_deposit_date_posts_nothing(
     assert exception_of(billing, clinic)["id"] == number
 
 
-def test_unknown_name_is_not_told_to_strangers(logged_in: LoggedIn, anonymous_client: Client) -> None:
+def test_unknown_name_is_not_reported_without_login(logged_in: LoggedIn, anonymous_client: Client) -> None:
     assert anonymous_client.get("/api/claims-feed?no_such_name=1").status_code == 401
     assert logged_in("front-office").get("/payment-log/export", no_such_name="1").status_code == 403
