@@ -28,7 +28,7 @@ Json = dict[str, Any]
 def page() -> str:
     """Return the page: an overview of the calls, a section for each call, the errors, and the JSON objects."""
     described = describe()
-    calls = list(_calls(described))
+    calls = list(_operations(described))
     overview = table(("Call", "Purpose"), [(code(name), call["description"]) for name, call in calls])
     sections = "".join(_call_section(name, call) for name, call in calls)
     errors = table(("Status", "Meaning"), _errors(calls))
@@ -45,7 +45,7 @@ def describe() -> Json:
     return create_app(read_settings({}), engines).openapi()
 
 
-def _calls(described: Json) -> Iterator[tuple[str, Json]]:
+def _operations(described: Json) -> Iterator[tuple[str, Json]]:
     for path, methods in described["paths"].items():
         for method in _METHODS:
             if method in methods:
@@ -60,13 +60,13 @@ def _call_section(name: str, call: Json) -> str:
     if parameters:
         parts.append(table(("Parameter", "Type", "Default"), parameters))
     if "requestBody" in call:
-        parts.append(f"Body: {described_type(_body(call['requestBody']))}.\n")
-    if answer := _body(call["responses"]["200"]):
+        parts.append(f"Body: {described_type(_json_schema_of(call['requestBody']))}.\n")
+    if answer := _json_schema_of(call["responses"]["200"]):
         parts.append(f"Answer: {described_type(answer)}.\n")
     return "\n".join(parts)
 
 
-def _body(content: Json) -> Json:
+def _json_schema_of(content: Json) -> Json:
     schema: Json = content.get("content", {}).get("application/json", {}).get("schema", {})
     return schema
 

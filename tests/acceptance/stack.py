@@ -77,7 +77,7 @@ class Stack:
         """Return the pids of the stack's processes; if `module` is given, only of the processes that run it."""
         return [pid for pid in _every_pid() if self._is_ours(pid) and module in _of_process(pid, "cmdline")]
 
-    def leader(self, module: str) -> int:
+    def group_leader_pid(self, module: str) -> int:
         """Return the pid of the process that the supervisor started for this module."""
         return next(pid for pid in self.processes(module) if os.getpgid(pid) == pid)
 

@@ -34,7 +34,7 @@ def test_payments_arrive_once_when_importer_and_intake_are_killed(stack: Stack) 
     assert total(rows) == 3 * EVENTS_EACH_TIME
     assert {row["status"] for row in stack.feed(clinic).values()} == {"Transmission Successful"}
     stack.wait_until_healthy()
-    assert not {stack.leader("workers.importer"), stack.leader("workers.intake")} & set(killed)
+    assert not {stack.group_leader_pid("workers.importer"), stack.group_leader_pid("workers.intake")} & set(killed)
 
 
 def test_stack_locks_its_home_and_keeps_its_data(stack: Stack) -> None:
@@ -62,6 +62,6 @@ def _kill(stack: Stack, module: str) -> int:
     while not any(os.getpgid(pid) == pid for pid in stack.processes(module)):
         assert time.monotonic() < deadline, f"{module} was not started again"
         time.sleep(0.05)
-    pid = stack.leader(module)
+    pid = stack.group_leader_pid(module)
     os.killpg(pid, signal.SIGKILL)
     return pid

@@ -104,15 +104,15 @@ def publish_until_all_combinations(stack: Stack, known: list[Event]) -> int:
     Each wave repeats earlier events. A repeated event changes nothing, whichever version imports it.
     """
     deadline, waves = time.monotonic() + 60, 1
-    while import_workers(stack) != ALL_COMBINATIONS:
-        assert time.monotonic() < deadline, f"only {import_workers(stack)} after {waves} waves"
+    while worker_and_message_versions(stack) != ALL_COMBINATIONS:
+        assert time.monotonic() < deadline, f"only {worker_and_message_versions(stack)} after {waves} waves"
         stack.publish(*wave(waves), *known)
         waves += 1
         stack.settle()
     return waves
 
 
-def import_workers(stack: Stack) -> set[tuple[bool, bool]]:
+def worker_and_message_versions(stack: Stack) -> set[tuple[bool, bool]]:
     """Return for each import message (newer worker took it, message has the newer argument)."""
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.flower_port}/api/tasks") as answer:
         tasks: list[Row] = list(json.load(answer).values())

@@ -40,11 +40,11 @@ class RunningStack:
         self.extra: list[subprocess.Popen[bytes]] = []
         self.database: Database | None = None
 
-    def start(self, *how: str) -> None:
+    def start(self, *options: str) -> None:
         """Start the stack with these supervisor options. Return when it is ready to import events."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.importer = "tests.faults.fatal_tasks" if "--fatal-tasks" in how else "workers.importer"
-        self.fast_supervisor = self._spawn("supervisor", "-m", "tests.faults.fast_supervisor", *how)
+        self.importer = "tests.faults.fatal_tasks" if "--fatal-tasks" in options else "workers.importer"
+        self.fast_supervisor = self._spawn("supervisor", "-m", "tests.faults.fast_supervisor", *options)
         stack = until(lambda: self._ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
         self.engines: Engines = stack.engines
         self.database = create_engine(self.engines.database_url, pool_pre_ping=True)

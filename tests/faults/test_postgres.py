@@ -85,7 +85,7 @@ def test_postgres_without_free_connections_delays_the_import_without_loss(trial:
 def postgres_rejecting(stack: RunningStack, state: str, share: float) -> Iterator[Callable[[], int]]:
     """Make PostgreSQL reject commits with this SQLSTATE; yield a function that counts failed attempts."""
     before = _failed_tries(stack)
-    _change(
+    _try_change(
         stack,
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF random() < {share} THEN RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END IF; "
@@ -96,11 +96,11 @@ def postgres_rejecting(stack: RunningStack, state: str, share: float) -> Iterato
     try:
         yield lambda: _failed_tries(stack) - before
     finally:
-        _change(stack, "DROP TRIGGER refuse ON history")
+        _try_change(stack, "DROP TRIGGER refuse ON history")
     assert _failed_tries(stack) > before, "nothing was refused"
 
 
-def _change(stack: RunningStack, *statements: str) -> None:
+def _try_change(stack: RunningStack, *statements: str) -> None:
     """Change the tables while they are written to. PostgreSQL may end this statement as a deadlock victim."""
 
     def changed() -> bool:

@@ -32,7 +32,7 @@ STREAM, TODAY, MAY, JUNE = "emr:payments", date(2026, 6, 30), Month.parse("2026-
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "back-up-and-restore.md"
 
 
-class Billing(NamedTuple):
+class Stores(NamedTuple):
     """A ledger database and a feed, which are backed up or restored together."""
 
     database: Database
@@ -71,7 +71,7 @@ def exit_stack():
 def billing(database_url, redis_url, exit_stack):
     database = connect(database_url, application_name="backup")
     exit_stack.callback(database.dispose)
-    return Billing(database, exit_stack.enter_context(closing(connect_redis(redis_url))))
+    return Stores(database, exit_stack.enter_context(closing(connect_redis(redis_url))))
 
 
 def copy_append_only_file(feed, source, target):
