@@ -57,7 +57,7 @@ def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
 
 
 def bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
-    """Send tasks to a bare Celery worker at this rate, and measure the time until each task has run."""
+    """Send tasks to a bare Celery worker at this rate, and measure the time until each task answers."""
     testbed.fresh()
     contender = next(each for each in CONTENDERS if each.env.get("BENCH_SETTINGS") == "bare")
     with running(testbed, "celery", (str(contender.python), *contender.work), **contender.env):

@@ -94,7 +94,7 @@ def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, invariant
 
 
 def _no_entry_is_doubled(tx: Transaction, invariants: Violations) -> None:
-    """Check that each version of a line posts an amount with the same date, patient and method at most once."""
+    """Check that each version of a line posts an amount with the same deposit date, method and kind at most once."""
     found = tx.execute(
         text(
             "SELECT line_ref FROM entries GROUP BY line_ref, version, amount, method, deposit_date, kind "
