@@ -30,8 +30,8 @@ class Verification(NamedTuple):
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
     """Schedule a month to be closed in the coming night, and return the warnings to resolve before closing.
 
-    Locks the month's row. Raises ClosingError if the month has not ended, is or counts as closed, is CLOSING, or if an
-    earlier month with entries is not closed.
+    Locks the month's row. Raises ClosingError if Billing has no such company, if the month has not ended, is or counts
+    as closed, is CLOSING, or if an earlier month with entries is not closed.
     """
     state = month_close.lock_state(tx, company_id, month)
     _check(tx, company_id, month, state, now)
@@ -68,8 +68,8 @@ def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, w
     """Set a month to CLOSING, so that new imports of it wait. Commit before `finish_close`.
 
     `who` is None for the nightly task. Locks the month and the earlier open months, after every import into them.
-    Raises ClosingError if the month has not ended, if it is or counts as closed, or if an earlier month with entries is
-    not closed.
+    Raises ClosingError if Billing has no such company, if the month has not ended, if it is or counts as closed, or if
+    an earlier month with entries is not closed.
     """
     state = month_close.lock_states_through(tx, company_id, month)
     _check(tx, company_id, month, state, now)
@@ -127,5 +127,7 @@ def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
 
 
 def _check(tx: Transaction, company_id: str, month: Month, state: MonthState, now: datetime) -> None:
+    if not clinics.company_exists(tx, company_id):
+        raise ClosingError(company_id, month, "Billing has no company with this id")
     today = clinics.local_date(tx, company_id, now)
     check_may_close(company_id, month, today, month_close.load_progress(tx, company_id, month, state))

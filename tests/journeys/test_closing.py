@@ -1,5 +1,6 @@
 """Closing a month: rejected closes, warnings and stored totals (rule D7)."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -30,6 +31,19 @@ def test_close_preview_changes_nothing(tx: Transaction) -> None:
     assert closing.preview_close(tx, "company", MAY, office.now)[0].payments_total == 0
 
     assert states(office) == {}
+
+
+@pytest.mark.parametrize("company_id", ["compny", "company ", "Company", " company", ""])
+@pytest.mark.parametrize("action", [closing.schedule, closing.begin_close])
+def test_month_of_a_company_that_billing_does_not_have_is_not_closed(
+    tx: Transaction, action: Callable[[Transaction, str, Month, datetime, str], object], company_id: str
+) -> None:
+    office = Office(tx, TODAY)
+
+    with pytest.raises(ClosingError, match="Billing has no company with this id"):
+        action(tx, company_id, MAY, office.now, BILLER)
+    with pytest.raises(ClosingError, match="Billing has no company with this id"):
+        closing.preview_close(tx, company_id, MAY, office.now)
 
 
 @pytest.mark.parametrize(

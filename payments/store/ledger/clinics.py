@@ -72,6 +72,12 @@ def load_all(tx: Transaction) -> dict[str, Clinic]:
     return _load(tx, "", {})
 
 
+def company_exists(tx: Transaction, company_id: str) -> bool:
+    """Return whether Billing has a company with this id: by an event, or by settings."""
+    found = tx.execute(text("SELECT EXISTS (SELECT FROM companies WHERE company_id = :id)"), {"id": company_id})
+    return bool(found.scalar_one())
+
+
 def local_date(tx: Transaction, company_id: str, now: datetime) -> date:
     """Return the date at `now` in the company's time zone; in UTC if the company does not exist."""
     return local_dates(tx, [company_id], now).get(company_id, now.astimezone(UTC).date())
