@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from console.cli.arguments import FormOption, LimitOption, day
+from console.cli.arguments import FormOption, LimitOption, RawOption, day
 from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
 from console.cli.parameters import report_command
 from console.cli.printing import Output, print_pieces, show
@@ -105,7 +105,7 @@ class _AccountReader(NamedTuple):
         return reporting.payment_log(self.tx, self.parameters.payments_query(account))
 
 
-def distribute(
+def distribute(  # noqa: PLR0913 (each parameter is an option)
     *,
     as_of: Annotated[
         date | None,
@@ -120,6 +120,7 @@ def distribute(
     dry_run: DryRunOption = False,
     form: FormOption = OutputFormat.TABLE,
     limit: LimitOption = None,
+    raw: RawOption = False,
 ) -> None:
     """Apply payments to patients' charges, by the four rules, as the nightly run does.
 
@@ -129,7 +130,8 @@ def distribute(
     from payments.store.db.connection import transaction
     from tasks.distributing import distribute_all
 
-    now, output = datetime.now(UTC), Output(form, limit)
+    now, output = datetime.now(UTC), Output(form, limit, is_raw=raw)
+    output.check()
     with open_database() as opened:
         if not dry_run and asks(yes=yes):
             confirm(_question(distribute_all(opened, as_of, now, dry_run=True)))

@@ -63,10 +63,12 @@ def show_month(
     """Show the totals of a month: the stored totals of a closed month, or the current totals of an open month."""
     from payments.journeys import closing
 
+    output = Output(form, is_raw=raw)
+    output.check()
     chosen = _month(month)
     with open_transaction() as tx:
         sums = closing.month_totals(tx, company, chosen).sums
-    show(month_sum_records(sums), MONTH_SUMS, Output(form, is_raw=raw))
+    show(month_sum_records(sums), MONTH_SUMS, output)
 
 
 @app.command(epilog="Example: payments months schedule acme 2026-10")

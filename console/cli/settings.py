@@ -78,11 +78,13 @@ def show_clinics(
     """Show the settings of one clinic or of all."""
     from payments.journeys import configuring
 
+    output = Output(form, is_raw=raw)
+    output.check()
     with open_transaction() as tx:
         rows = configuring.show_clinics(tx, datetime.now(UTC), clinic)
     if clinic and not rows:
         raise CommandError(f"there is no clinic {clinic}; `payments settings show` lists all clinics")
-    show(settings_records(rows), SETTINGS, Output(form, is_raw=raw))
+    show(settings_records(rows), SETTINGS, output)
 
 
 def _on_or_off(row: ClinicRow) -> str:

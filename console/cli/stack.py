@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, seconds
+from console.cli.arguments import FormOption, RawOption, seconds
 from console.cli.printing import Output, show
 from console.cli.progress import spinner
 from console.cli.session import current_context, open_transaction, warn_without_timezone
@@ -61,19 +61,23 @@ def health(
         int,
         typer.Option(min=1, max=3600, metavar="SECONDS", help="Maximum time to wait for replies."),
     ] = 5,
+    *,
     form: FormOption = OutputFormat.TABLE,
+    raw: RawOption = False,
 ) -> None:
     """Check every component of a running stack; exit 0 if all work, otherwise 1."""
     from tasks.engine_check import durability_warnings
     from tasks.health_check import check
 
+    output = Output(form, is_raw=raw)
+    output.check()
     settings, engines = current_context()
     with spinner("Checking"):
         parts = check(engines, settings, timeout)
         warnings = durability_warnings(engines)
     for warning in warnings:
         print_error(f"warning: {warning}")
-    show([part._asdict() for part in parts], HEALTH, Output(form))
+    show([part._asdict() for part in parts], HEALTH, output)
     if all(part.is_up for part in parts if part.name == "PostgreSQL"):
         with open_transaction(engines) as tx:
             warn_without_timezone(tx)

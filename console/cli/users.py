@@ -59,9 +59,11 @@ def list_users(*, form: FormOption = OutputFormat.TABLE, raw: RawOption = False)
     """List the users."""
     from payments.access import authentication
 
+    output = Output(form, is_raw=raw)
+    output.check()
     with open_transaction() as tx:
         rows = authentication.list_users(tx)
-    show(user_records(rows), USERS, Output(form, is_raw=raw))
+    show(user_records(rows), USERS, output)
 
 
 @app.command(epilog="Example: payments users password ann")

@@ -1,0 +1,41 @@
+"""Every command that prints CSV can leave text in it as it is, and refuses `--raw` in another format before it acts."""
+
+import pytest
+
+from console.cli import main
+from tests.console.cli.test_random_arguments import commands_of
+from tests.console.conftest import Terminal
+
+WITH_CSV = [
+    (path, [name for option in command.params for name in option.opts], command)
+    for path, command in commands_of(main.command())
+    if any("--format" in option.opts for option in command.params)
+]
+_VALUES = {"month": "2026-10", "company": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("path", "options"), [each[:2] for each in WITH_CSV], ids=[" ".join(each[0]) for each in WITH_CSV]
+)
+def test_command_with_csv_takes_raw(path: tuple[str, ...], options: list[str]) -> None:
+    assert "--raw" in options
+
+
+@pytest.mark.parametrize("path", [each[0] for each in WITH_CSV], ids=" ".join)
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_raw_in_another_format_is_refused_first(
+    unconfigured_terminal: Terminal, path: tuple[str, ...], form: str
+) -> None:
+    (command,) = (each[2] for each in WITH_CSV if each[0] == path)
+    required = [
+        part
+        for each in command.params
+        if each.required
+        for value in [_VALUES.get(each.name, "x")]
+        for part in ([value] if each.param_type_name == "argument" else [each.opts[0], value])
+    ]
+
+    result = unconfigured_terminal.run(*path, *required, "--raw", "--format", form)
+
+    assert (result.status, result.out) == (2, "")
+    assert result.err == "payments: --raw requires --format csv\n"
