@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
@@ -37,7 +38,7 @@ def contract_error(validation: ValidationError, body: bytes, types: Mapping[str,
         case "union_tag_not_found":
             return EventError("type", f"missing; expected one of {', '.join(types)}")
         case "union_tag_invalid":
-            return EventError("type", f"expected one of {', '.join(types)}; got {_shown(error['ctx']['tag'])}")
+            return EventError("type", f"expected one of {', '.join(types)}; got {_shown(error['input']['type'])}")
         case _:
             return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
 
@@ -65,11 +66,13 @@ def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> E
 
 
 def _json_problem(body: bytes, json_error: str) -> str:
-    """Return the position of the first byte that is not UTF-8, or the parser's message if all are."""
+    """Return the position of the first byte that is not UTF-8, or else a byte order mark or the parser's message."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
         return f"byte {error.start} is not UTF-8"
+    if body.startswith(BOM_UTF8):
+        return "it begins with a byte order mark"
     return json_error
 
 

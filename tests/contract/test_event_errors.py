@@ -13,6 +13,7 @@ from payments.contract.partial_event import PartialEvent, read_partial_event
 from tests.builders.events import event_body, event_fields, payment_fields
 from tests.contract.test_event import SHOW_NOTHING
 
+TYPE = "expected one of payment.saved, payment.deleted, patient.saved, charge.saved"
 DOLLARS = 'expected dollars as text with two decimals, e.g. "25.00"'
 DAY = "expected a date that exists, YYYY-MM-DD"
 INSTANT = "expected an RFC 3339 time with its offset"
@@ -27,7 +28,7 @@ NOT_AN_OBJECT = [
     (b"payment", "expected value"),
     (b'{"memo": "\xff"}', "byte 10 is not UTF-8"),
     (b'{"type": "payment.saved", "memo": "\\ud800"}', "line 1"),
-    (b"\xef\xbb\xbf{}", "expected value"),
+    (b"\xef\xbb\xbf{}", "it begins with a byte order mark"),
     (b"[" * 100_000, "recursion limit"),
     (b"1" * 5_000, "out of range"),
     (b"[]", "got []"),
@@ -35,9 +36,9 @@ NOT_AN_OBJECT = [
     (b'"payment.saved"', "got 'payment.saved'"),
 ]
 WRONG_VALUES = [
-    ("type", "payment.refunded", "expected one of payment.saved, payment.deleted, patient.saved, charge.saved"),
-    ("type", ..., "missing; expected one of payment.saved"),
-    ("type", None, "expected one of payment.saved"),
+    ("type", "payment.refunded", f"{TYPE}; got 'payment.refunded'"),
+    ("type", ..., f"missing; {TYPE}"),
+    *(("type", value, f"{TYPE}; got {json.dumps(value)}") for value in (None, 7, True, [], {"a": "b"})),
     ("schema", 2, "expected 1; got 2"),
     ("schema", True, "expected 1; got true"),
     ("event_id", "7", "expected a UUID; got '7'"),
