@@ -194,16 +194,16 @@ def _heading(headings: Sequence[str], at: int) -> str:
 
 def _positions(header: Row, headings: list[str], required: Sequence[str], optional: Collection[str]) -> dict[str, int]:
     """Return the position of each requested column. Raises TableError for a missing or repeated column."""
+    names = [_comparable(heading) for heading in headings]
+    for column in required:
+        if _comparable(column) not in names:
+            raise header.error(column, f"missing; expected a header with {', '.join(required)}")
     found: dict[str, int] = {}
-    for at, heading in enumerate(headings):
-        name = _comparable(heading)
+    for at, (name, heading) in enumerate(zip(names, headings, strict=True)):
         if name and name in found:
             problem = f"the headings {headings[found[name]]!r} and {heading!r} name the same column"
             raise header.error(_heading(headings, at), problem)
         found[name] = at
-    for name in required:
-        if _comparable(name) not in found:
-            raise header.error(name, f"missing; expected a header with {', '.join(required)}")
     return {name: found[_comparable(name)] for name in (*required, *optional) if _comparable(name) in found}
 
 

@@ -69,7 +69,7 @@ def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExpor
     """Read and validate the export in a folder. All its clinics are assigned to one company.
 
     Raises ExportError for a missing file or column, and for the first row that does not fit its header, repeats an id,
-    names an unknown patient, or does not fit the event contract.
+    names an unknown patient or another one than its claim, or does not fit the event contract.
     """
     transactions = folder / TRANSACTIONS_FILE
     claims, rows_of_patients = _claims(transactions)
@@ -78,6 +78,8 @@ def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExpor
     for patient_id, row in rows_of_patients.items():
         if patient_id not in patients:
             raise ExportError(transactions, f"row {row}, column PATIENTID: {patient_id!r} is not in {PATIENTS_FILE}")
+    for claim in claims.values():
+        _check_patient(transactions, claim)
     for payment in payments:
         _payment_event(transactions, company_id, payment)
     return SyntheaExport(
@@ -115,6 +117,16 @@ def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
         if step.type in {"CHARGE", "TRANSFERIN", "PAYMENT"}:
             claims[step.claim_id].append(step)
     return claims, rows_of_patients
+
+
+def _check_patient(file: Path, claim: list[Step]) -> None:
+    """Raise ExportError if the rows of a claim name several patients: one would owe what the other has paid."""
+    first = claim[0]
+    for step in claim:
+        if step.patient_id != first.patient_id:
+            problem = f"claim {step.claim_id} has the patient {first.patient_id!r} in row {first.row}"
+            got = f"got {step.patient_id!r} (ID {step.row_id})"
+            raise ExportError(file, f"row {step.row}, column PATIENTID: {problem}; {got}")
 
 
 def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment]:

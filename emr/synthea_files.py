@@ -107,6 +107,8 @@ def _check_blanks(row: Row) -> None:
 
 def _step(row: Row) -> Step:
     cells = row.cells
+    _check(row, "ID", "an id", is_fit=bool(cells["ID"]))
+    _check(row, "CLAIMID", "the id of a claim", is_fit=bool(cells["CLAIMID"]))
     _check(row, "TYPE", "one of " + ", ".join(sorted(_TRANSACTION_TYPES)), is_fit=cells["TYPE"] in _TRANSACTION_TYPES)
     _check(row, "TRANSFERTYPE", "1, 2, p or nothing", is_fit=cells["TRANSFERTYPE"] in _DEBTORS)
     is_time = _is_read_by(parse_moment, cells["FROMDATE"])

@@ -97,6 +97,7 @@ def test_utf_16_file_that_was_cut_off_is_refused(dropped: int) -> None:
 HEADERS = {
     "": (1, "id", "missing; expected a header with id, name, amount"),
     "id,name,note": (1, "amount", "missing"),
+    "1,Ada,25.00,25.00": (1, "id", "missing; expected a header with id, name, amount"),
     "ID,Name,Amount,name": (1, "name", "the headings 'Name' and 'name' name the same column"),
     "id,name,amount,NAME ": (1, "NAME", "name the same column"),
     "id,na me,amount,note,na_me": (1, "na_me", "the headings 'na me' and 'na_me' name the same column"),
