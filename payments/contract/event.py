@@ -156,17 +156,19 @@ class PaymentSaved(_LineEvent):
         A refund line must not refund itself. Other lines that are marked Paid and have an Amount Due need a paid
         amount.
         """
-        is_refund = self.refund_of is not None
-        for field in ("amount_paid", "amount_due"):
-            amount = getattr(self, field)
-            if is_refund and amount > ZERO:
-                raise EventError(field, f"expected 0.00 or less on a refund line; got {amount}")
-            if not is_refund and amount < ZERO:
-                raise EventError(field, "negative only on a refund line; name the refunded line in refund_of")
-        if is_refund and self.refund_of == str(self.key):
-            raise EventError("refund_of", f"{self.refund_of} is this line itself; name the refunded line")
-        if not is_refund and self.paid and self.amount_paid == ZERO and self.amount_due != ZERO:
-            raise EventError("amount_paid", "expected more than 0.00 on a line marked Paid")
+        amounts = (("amount_paid", self.amount_paid), ("amount_due", self.amount_due))
+        if self.refund_of is None:
+            for field, amount in amounts:
+                if amount < ZERO:
+                    raise EventError(field, "negative only on a refund line; name the refunded line in refund_of")
+            if self.paid and self.amount_paid == ZERO and self.amount_due != ZERO:
+                raise EventError("amount_paid", "expected more than 0.00 on a line marked Paid")
+        else:
+            for field, amount in amounts:
+                if amount > ZERO:
+                    raise EventError(field, f"expected 0.00 or less on a refund line; got {amount}")
+            if self.refund_of == str(self.key):
+                raise EventError("refund_of", f"{self.refund_of} is this line itself; name the refunded line")
         return self
 
     @property

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from payments.contract.days import DAY
-from payments.contract.money import dollars
+from payments.contract.money import ZERO
 
 MEMO_CHARACTERS_MAX = 2_000
 
@@ -32,9 +32,9 @@ def is_identifier(text: str) -> bool:
     two different ids could look the same. An id is compared as it is written and never stripped.
     """
     return (
-        text[:1] not in {"", " "}
-        and text[-1] != " "
+        text != ""
         and text.isprintable()
+        and text.strip(" ") == text
         and (text.isascii() or not _SHOWS_NOTHING.search(text))
     )
 
@@ -48,7 +48,11 @@ def _check_identifier(value: str) -> str:
 
 def _check_optional_identifier(value: str | None) -> str | None:
     """Return the text, or None if it is empty. Raises ValueError unless it is an id."""
-    return _check_identifier(value) if value else None
+    if not value:
+        return None
+    if not is_identifier(value):
+        raise ValueError("characters")
+    return value
 
 
 def _check_printed_key(value: str | None) -> str | None:
@@ -65,6 +69,11 @@ def _empty_as_none(value: str | None) -> str | None:
     if value and "\x00" in value:
         raise ValueError("characters")
     return value or None
+
+
+def _without_negative_zero(amount: Decimal) -> Decimal:
+    """Return an amount with two decimals; 0.00 for -0.00."""
+    return amount + ZERO
 
 
 ID_CHARACTERS_MAX = 64
@@ -118,13 +127,13 @@ PrintedKey = Annotated[
 Amount = Annotated[
     Decimal,
     _matching(r"-?\d{1,10}\.\d{2}"),
-    AfterValidator(dollars),
+    AfterValidator(_without_negative_zero),
     Field(description='dollars as text with two decimals, e.g. "25.00"'),
 ]
 PaidAmount = Annotated[
     Decimal,
     _matching(r"\d{1,10}\.\d{2}"),
-    AfterValidator(dollars),
+    AfterValidator(_without_negative_zero),
     Field(description='dollars of 0.00 or more as text with two decimals, e.g. "25.00"'),
 ]
 Day = Annotated[date, _matching(DAY), Field(strict=False, description="a date that exists, YYYY-MM-DD")]
