@@ -18,6 +18,8 @@ from tests.builders.events import deleted_payment, next_version, paid, saved_pay
 from tests.builders.ledger import set_month_state
 from tests.builders.office import BILLER, Office
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 10, 12)
 LATEST = "2026-09"
 # Months up to the latest closed month: without a row, with a row but open, and closed themselves.

@@ -12,6 +12,8 @@ from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, Lo
 from payments.store.db.connection import Transaction
 from tests.builders.two_companies import add_company, add_second_company
 
+pytestmark = pytest.mark.slow
+
 CLINICS = ("clinic",)
 Amounts = list[Decimal]
 

@@ -47,6 +47,8 @@ def test_update_of_the_code_replaces_the_sentence(finding: Transaction, reason: 
 # The sentences that the history held before it held codes; some of them have been reworded.
 OLD_SENTENCES = HISTORY_CODES | {
     HistoryCode.EXCEPTION_CLOSED: "Exception closed by itself",
+    HistoryCode.EXCEPTION_RECOMPUTED: "Exception recomputed",
+    HistoryCode.FAILED: "Failed",
     HistoryCode.NEVER_SENT: "Not to be sent",
     HistoryCode.RESUBMITTED: "Re-submitted",
     HistoryCode.DEAD_LETTER_RESUBMITTED: "Re-submitted",

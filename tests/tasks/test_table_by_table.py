@@ -14,6 +14,8 @@ from tests.builders.events import deleted_payment, saved_payment
 from tests.builders.ledger import create_clinic, import_chunk
 from tests.engines import scratch_database
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 6, 10)
 LATER = date(2026, 9, 10)
 

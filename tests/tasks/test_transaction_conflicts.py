@@ -13,6 +13,8 @@ from tests.builders.events import event_body, next_version, saved_patient, saved
 from tests.journeys.test_concurrent_workers import wait_until_blocked
 from tests.tasks.dispatching import pending_and_length
 
+pytestmark = pytest.mark.slow
+
 LOCK_LINE = text("SELECT id FROM lines WHERE clinic_id = :clinic AND payment_id = :payment FOR UPDATE")
 
 

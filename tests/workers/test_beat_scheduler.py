@@ -18,6 +18,8 @@ from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
 from tasks.resources import connect_redis
 from workers.runtime.beat_scheduler import SteadyScheduler
 
+pytestmark = pytest.mark.slow
+
 WAITING_MAX = 6
 HOUR, NOON = timedelta(hours=1), datetime(2026, 6, 10, 12, tzinfo=UTC)
 OFTEN = [each.task for each in RECURRING if each.every == timedelta(seconds=5)]

@@ -9,6 +9,8 @@ from config.engines import Engines
 from tasks.engine_check import durability_warnings
 from tests.workers.conftest import PASSWORD, WRITTEN
 
+pytestmark = pytest.mark.slow
+
 NO_DATABASE = "postgresql+psycopg://u:sEcr3t@127.0.0.1:1/none"
 EVICTS = "evicts entries when its memory is full (maxmemory-policy allkeys-lru)"
 STORES_NOTHING = "stores nothing on disk"

@@ -17,6 +17,8 @@ from tests.workers.conftest import PASSWORD, WRITTEN
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 from workers.runtime.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "redis://127.0.0.1:1/0"
 SERVICES = ("workers.intake", "workers.importer", "workers.backoffice", "console.web.serve")
 

@@ -19,6 +19,8 @@ from tests.builders.events import deleted_payment, paid, saved_charge, saved_pay
 from tests.console.cli.april import April
 from tests.console.conftest import CHEAP, CommitBeforeCall, Terminal
 
+pytestmark = pytest.mark.slow
+
 Prepare = Callable[[April], list[str]]
 Answer = Callable[[str], None]
 

@@ -8,6 +8,8 @@ from console.cli import main
 from tests.console.cli.test_random_arguments import commands_of
 from tests.console.conftest import Terminal
 
+pytestmark = pytest.mark.slow
+
 ONCE = [
     (path, option)
     for path, command in commands_of(main.command())

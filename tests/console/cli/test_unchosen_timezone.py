@@ -14,6 +14,8 @@ from tests.builders.events import deleted_payment, paid, saved_patient, saved_pa
 from tests.builders.office import Office
 from tests.console.conftest import Terminal
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = [
     "months close {company} 2020-05",
     "months close {company} 2020-05 --dry-run",

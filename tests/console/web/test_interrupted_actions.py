@@ -13,6 +13,8 @@ from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import Browser
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of, flash_message, rows
 
+pytestmark = pytest.mark.slow
+
 
 def kill(tx: Transaction) -> None:
     """End the connection of a transaction, as a restart of PostgreSQL does."""

@@ -28,6 +28,8 @@ from tests.builders.events import saved_patient, saved_payment
 from tests.console.conftest import Terminal
 from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
 
+pytestmark = pytest.mark.slow
+
 CLINIC, COMPANY, PATIENT = "surfaces", "surfaces-company", "surfaces-patient"
 KEY = f"{CLINIC}/payment/1"
 

@@ -9,6 +9,8 @@ from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_patient, saved_payment
 from tests.console.web.scenarios import LoggedIn
 
+pytestmark = pytest.mark.slow
+
 REPORTS = ("claims-feed", "exceptions", "payment-log", "balancing")
 ODD_IDS = ("a/b", "a/b/c", "?", "#1", "50%", "%2F", "a b", "é\u4e2d", "a&b=c", "+1", "'quoted'", "a;b", "..")
 

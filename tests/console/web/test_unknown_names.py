@@ -13,6 +13,8 @@ from console.web.strictness import FORM_FIELDS, read_names
 from tests.builders.committed import ClinicLedger
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of
 
+pytestmark = pytest.mark.slow
+
 # They are open to everybody, and take what a browser sends there.
 OPEN = {"/login", "/logout", "/health", "/metrics"}
 
