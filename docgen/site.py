@@ -54,7 +54,7 @@ def rewrite_links(text: str, document: str, page: str) -> str:
     """Return the text of a document with its links relative to the page of the site that shows it."""
     here = str(PurePosixPath(page).parent)
 
-    def relink(found: re.Match[str]) -> str:
+    def _rewrite_link(found: re.Match[str]) -> str:
         mark, label, target, anchor = found[1], found[2], found[3], found[4] or ""
         path = posixpath.normpath(f"{PurePosixPath(document).parent}/{target}")
         if (path, anchor) == ("README.md", "#" + TOUR.lower().replace(" ", "-")):
@@ -64,7 +64,7 @@ def rewrite_links(text: str, document: str, page: str) -> str:
         return f"{mark}[{label}]({posixpath.relpath(path, here)}{anchor})" if is_shown else label
 
     # Without a script from elsewhere a diagram stays text.
-    return _LINK.sub(relink, text).replace("```mermaid\n", "```text\n")
+    return _LINK.sub(_rewrite_link, text).replace("```mermaid\n", "```text\n")
 
 
 def _without_tour(readme: str) -> tuple[str, str]:

@@ -136,7 +136,10 @@ def _send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds
 
 
 def _collect_replies(feed: redis.Redis, awaited: set[str], timeout_seconds: int) -> dict[str, str]:
-    """Return the replying worker of each reply list. One timeout applies to all lists together."""
+    """Wait for one reply on each Redis list. Return the worker that replied, by list.
+
+    Lists without a reply are omitted. The timeout applies to all lists together.
+    """
     replies: dict[str, str] = {}
     silent_seconds = 0
     while awaited and silent_seconds < timeout_seconds:

@@ -52,13 +52,13 @@ class Resources:
             worker=self.worker,
             backoff_schedule=self.settings.retry_ladder,
             elapsed_ms=_stopwatch(),
-            patient_schedule=_patient_schedule(self.settings),
+            patient_schedule=_patient_backoff_schedule(self.settings),
             keyring=self.keyring,
             default_timezone=self.settings.default_timezone,
         )
 
 
-def _patient_schedule(settings: Settings) -> BackoffSchedule:
+def _patient_backoff_schedule(settings: Settings) -> BackoffSchedule:
     """Return the retry delays of a payment whose patient is unknown. Their sum is exactly `patient_wait_max`."""
     rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
     return (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())

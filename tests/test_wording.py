@@ -54,7 +54,7 @@ def test_unknown_code_is_shown_unchanged(text: str) -> None:
     assert shown == {text}
 
 
-def test_history_from_before_the_codes_keeps_its_detail() -> None:
+def test_stored_sentence_of_old_history_is_shown_unchanged() -> None:
     assert wording.history_detail("Failed", None, "Stays pending") == "Stays pending"
 
 

@@ -53,11 +53,11 @@ def balancing(
 ) -> None:
     """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.
 
-    Unexplained is 0.00 unless something is wrong. It may be 0.00 although payments differ, if their amounts add up to
-    it, so their number is shown too. Unexplained lines come first. An EMR's Payment Log is a CSV file with
-    a header: clinic_id, payment_id, line_id, transaction_date, amount_paid, charge_type, internal_payment, paid and
-    optionally version. It is compared by line. This finds lost events. The file must cover the selected days and
-    clinics.
+    Unexplained is 0.00 unless something is wrong. Differences of opposite sign can cancel out, so the number of
+    unexplained payments is shown too. Unexplained lines come first. With --emr-csv, Billing is compared with the EMR's
+    own Payment Log line by line, which finds lost events. That CSV file has a header: clinic_id, payment_id, line_id,
+    transaction_date, amount_paid, charge_type, internal_payment, paid and optionally version. It must cover the
+    selected days and clinics.
     """
     from payments.journeys import balancing as journey
 
@@ -109,7 +109,7 @@ def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
         show(_records(chain([first], strange)), DIFFERENCES, output, totals)
 
 
-def _count_of(unexplained: int) -> str:
+def _unexplained_label(unexplained: int) -> str:
     """Return the label's number of unexplained payments, which matters if amounts of opposite sign add up to 0.00."""
     return f", on {plural(unexplained, 'payment')}" if unexplained else ""
 
@@ -130,7 +130,7 @@ def _sum(balance: Balance, query: BalanceFilter) -> Table:
     for term, amount in balance.items.items():
         table.add_row(f"less {wording.ITEM_SENTENCES[term]}", f"{amount:,.2f}" if amount else Text("0.00", "dim"))
     style = "bold red" if balance.unexplained_count else "bold green"
-    unexplained = f"less Unexplained{_count_of(balance.unexplained_count)}"
+    unexplained = f"less Unexplained{_unexplained_label(balance.unexplained_count)}"
     table.add_row(Text(unexplained, style), Text(f"{balance.unexplained:,.2f}", style), end_section=True)
     table.add_row(Text("Billing, imports by deposit date", "bold"), Text(f"{balance.billing_total:,.2f}", "bold"))
     return table

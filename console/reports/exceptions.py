@@ -72,7 +72,7 @@ class ExceptionsParameters:
     as_of: datetime | None = as_of()
 
     def query(self, clinics: Sequence[str] | None) -> ExceptionFilter:
-        """Return the filter of the ledger, limited to these clinics; None means all clinics."""
+        """Convert these parameters to an ExceptionFilter, limited to these clinics; None means all clinics."""
         from payments import wording
         from payments.core.finding import FindingStatus
         from payments.journeys.reporting import ExceptionFilter

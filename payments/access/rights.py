@@ -78,7 +78,10 @@ class User:
         return right in RIGHTS[self.role]
 
     def may_see(self, clinic_id: str | None) -> bool:
-        """Return whether the user may see the data of a clinic. None is data without a clinic: for unlimited users."""
+        """Return whether the user may see the data of a clinic.
+
+        `clinic_id` None means data that belongs to no clinic; only users who are not limited to clinics may see it.
+        """
         return self.clinics is None or clinic_id in self.clinics
 
     @property

@@ -1,4 +1,4 @@
-"""Dates and times as text: one form each for events, files, options, forms and the API."""
+"""Parse dates and times. Events, files, options, web forms and the API use the same formats."""
 
 import re
 from collections.abc import Callable

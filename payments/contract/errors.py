@@ -56,7 +56,10 @@ def dead_letter_id(key: str) -> int | None:
 
 
 def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:
-    """Return the error of one field, with the description that its type has in `payments.contract.fields`."""
+    """Convert pydantic's error of one field to an EventError.
+
+    The message contains the field's description from `payments.contract.fields`.
+    """
     tag, field = str(error["loc"][0]), str(error["loc"][1])
     fields = types[tag].model_fields
     described = next(info.description for name, info in fields.items() if field in {name, info.alias})

@@ -35,7 +35,10 @@ def _worst_first(line: BalancedLine) -> tuple[Money, bool, str]:
 
 
 def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[str | None, Balance]:
-    """Balance each clinic separately, without its lines. Payments without a clinic are under the key None."""
+    """Return the balance of each clinic by clinic id; None is the key of payments without a clinic.
+
+    The sums count all lines. `Balance.lines` stays empty to save memory.
+    """
     balances: dict[str | None, Balance] = defaultdict(lambda: Balance(lines=deque(maxlen=0)))
     for line in _explained(balancing.compare(tx, balance_filter, with_log=False)):
         balances[line.clinic].add(line)

@@ -57,8 +57,8 @@ class _Batch(NamedTuple):
         return {each.event.event_id: each.event.saved_at for each in reversed(self.lines)}
 
     @property
-    def named_patients(self) -> set[PatientKey]:
-        """The patients that payments and charges name."""
+    def referenced_patients(self) -> set[PatientKey]:
+        """The patients of the payments and charges in this chunk."""
         events = (*(each.event for each in self.lines), *(event for _, event in self.charges))
         return {(event.company_id, event.patient_id) for event in events}
 
@@ -117,7 +117,7 @@ def _process(
     `seen` maps the event ids that were processed before to the content hashes they had then. `closing` are the dead
     letters that the batch retries.
     """
-    known, versions = patients.lock(tx, batch.named_patients, run.now, batch.announced_patients)
+    known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.announced_patients)
     waiting, conflicting = _save_patients(tx, batch, versions, run)
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
     released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)

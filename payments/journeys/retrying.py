@@ -62,8 +62,8 @@ def dead_letter(
 ) -> ImportStats:
     """Store entries whole as dead letters after their last attempt.
 
-    They are visible as Not Sent and can be requeued. Without `with_fields`, only the bytes are stored, and no fields
-    read from them.
+    They are visible as Not Sent and can be requeued. With `with_fields=False`, only the raw bytes are stored; their
+    fields are not parsed.
     """
     errors = history.last_errors(tx, [entry.entry_id for entry in entries])
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})

@@ -36,7 +36,11 @@ def entries_by_stream(answer: Any) -> dict[str, list[StreamEntry]]:
 
 
 def stream_entry(entry_id: bytes, field_list: Sequence[bytes]) -> StreamEntry:
-    """Convert an entry. An entry without exactly one event, or with several signatures, is kept whole."""
+    """Return the StreamEntry of a raw Redis entry.
+
+    If it does not have exactly one field `event`, or has several signatures, its body holds all fields as JSON
+    (`whole_entry_body`), and it is rejected later.
+    """
     names, values = field_list[::2], field_list[1::2]
     if names == [b"event"]:
         return StreamEntry(entry_id.decode(), values[0])

@@ -95,7 +95,7 @@ def test_recording_of_a_requeue(page: Page, office: Stack, shots: Path) -> None:
 
 
 def keep(page: Page, name: str, shots: Path, height: int) -> None:
-    """Write the upper part of the page to docs/screenshots, and as PNG to the screenshots folder."""
+    """Save the upper part of the page as WebP in docs/screenshots and as PNG in `shots`."""
     clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
     page.screenshot(path=shots / f"how-to-{name}.png", clip=clip)
     options = {"format": "webp", "quality": QUALITY_PERCENT, "clip": clip | {"scale": 1}}

@@ -122,7 +122,7 @@ def test_printed_key_is_parsed_in_every_possible_way(text, readings):
 
 
 @given(identifiers, identifiers, identifiers)
-def test_parsed_keys_include_the_printed_key(clinic_id, payment_id, line_id):
+def test_printed_key_parses_back_to_its_line_key(clinic_id, payment_id, line_id):
     key = LineKey(clinic_id, payment_id, line_id)
 
     assert key in LineKey.parse_all(str(key))

@@ -31,7 +31,7 @@ histories = st.lists(saves | st.none(), min_size=1, max_size=6).map(
 )
 
 
-def imported(events):
+def line_after(events):
     """Return the line after these events, in the given order."""
     line = None
     for event in events:
@@ -54,7 +54,7 @@ def test_shuffled_and_repeated_events_give_the_same_line(history, data):
     repeats = data.draw(st.lists(st.sampled_from(history), max_size=4))
     shuffled = data.draw(st.permutations(history + repeats))
 
-    in_order, in_disorder = imported(history), imported(shuffled)
+    in_order, in_disorder = line_after(history), line_after(shuffled)
 
     assert (in_order.version, in_order.content_hash) == (in_disorder.version, in_disorder.content_hash)
     assert in_order.outcome.target == in_disorder.outcome.target
@@ -69,7 +69,7 @@ def test_shuffled_and_repeated_events_give_the_same_line(history, data):
 
 @given(histories)
 def test_posted_amount_equals_the_target(history):
-    line = imported(history)
+    line = line_after(history)
 
     if line.outcome.target is not None:
         assert line.posted == line.outcome.target
@@ -77,7 +77,7 @@ def test_posted_amount_equals_the_target(history):
 
 @given(histories)
 def test_replay_of_all_events_posts_nothing(history):
-    line = imported(history)
+    line = line_after(history)
 
     for event in history:
         if check_version(event, event.content_hash, line) is VersionCheck.NEW:

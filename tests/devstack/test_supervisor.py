@@ -96,7 +96,7 @@ CANNOT_START = {
 }
 
 
-def open_files():
+def count_open_files():
     """Count the open files of this process."""
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.exists() else 0
@@ -106,7 +106,7 @@ def open_files():
 @pytest.mark.parametrize("at_first", [True, False], ids=["at the first start", "at a restart"])
 def test_child_that_cannot_be_started_is_tried_again_and_stops_no_other(supervised, monkeypatch, error, at_first):
     errors = [error] * 3 if at_first else [None, *[error] * 3]
-    opened = open_files()
+    opened = count_open_files()
 
     def spawn(child, output):
         if child.name == "worker" and errors and (failure := errors.pop(0)):
@@ -125,7 +125,7 @@ def test_child_that_cannot_be_started_is_tried_again_and_stops_no_other(supervis
     assert delays == sorted(set(delays))
     assert supervised.supervisor.is_running("other")
     supervised.supervisor.stop_all()
-    assert open_files() <= opened + 2  # the log of each child
+    assert count_open_files() <= opened + 2  # the log of each child
 
 
 def test_restart_delay_doubles_up_to_a_maximum():

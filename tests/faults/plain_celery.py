@@ -29,11 +29,11 @@ def make_app(broker_url: str) -> Celery:
             "global_keyprefix": "stock:",
         },
     )
-    app.task(count_one, name="stock.count_one", shared=False)
+    app.task(insert_one, name="stock.count_one", shared=False)
     return app
 
 
-def count_one(number: int) -> None:
+def insert_one(number: int) -> None:
     """Insert one row in one transaction."""
     if "connection" not in _opened:
         _opened["connection"] = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)

@@ -89,7 +89,7 @@ def _frozen(stack: RunningStack, state: str) -> tuple[int, int] | None:
 
 
 def _silent(stack: RunningStack, state: str) -> set[tuple[int, object]]:
-    """Return the importer's backends that wait for their client in this state, with the start time of the state."""
+    """Return pid and `state_change` of the importer's backends that are in `state` and wait for their client."""
     silent = (
         "SELECT pid, state_change FROM pg_stat_activity WHERE application_name = 'payments importer' "
         "AND state = :state AND wait_event = 'ClientRead'"

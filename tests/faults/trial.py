@@ -128,7 +128,7 @@ class Trial:
         body = self._probe()
         event_id = json.loads(body)["event_id"]
         until(lambda: self._published(body), RECOVERY_SECONDS_MAX, "the feed takes events again")
-        until(lambda: self._is_there(event_id), RECOVERY_SECONDS_MAX, "events are imported again")
+        until(lambda: self._is_imported(event_id), RECOVERY_SECONDS_MAX, "events are imported again")
         return time.monotonic() - started
 
     def ping_latency(self, queue: str, seconds_max: float) -> float:
@@ -159,7 +159,7 @@ class Trial:
             return False
         return True
 
-    def _is_there(self, event_id: str) -> bool:
+    def _is_imported(self, event_id: str) -> bool:
         try:
             return invariants.has_event(self.stack.database, event_id)
         except Exception:  # noqa: BLE001 (PostgreSQL may not answer yet)

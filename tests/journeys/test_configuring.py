@@ -84,7 +84,7 @@ def test_unknown_clinic_has_no_settings(tx):
 
 
 def zones(tx):
-    """Return the time zones that nobody chose, by company."""
+    """Return the default time zone of each company that has not chosen one."""
     return {row.company: row.timezone for row in companies_without_timezone(tx)}
 
 

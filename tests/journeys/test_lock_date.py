@@ -188,7 +188,7 @@ def test_totals_of_entries_before_the_lock_date_can_be_stored(tx: Transaction) -
     assert cases(office) == [("edited", "5.00")]
 
 
-def test_month_scheduled_before_a_later_one_was_closed_is_closed_at_night(tx: Transaction) -> None:
+def test_scheduled_month_before_the_lock_date_is_still_due(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     closing.schedule(tx, "company", Month(2026, 8), office.now, BILLER)
     office.close_months(LATEST)

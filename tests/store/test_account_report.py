@@ -66,7 +66,7 @@ def refunded(office: Office) -> None:
 
 
 def adjusted(office: Office) -> None:
-    """Apply 50.00 of 60.00, close the month, lower the payment to 45.00, and accept the exception."""
+    """Apply 50.00 of a 60.00 payment, close the month, lower the payment to 45.00, and accept the exception."""
     office.publish(
         saved_payment(version=1, **paid("60.00", "2020-04-08")),
         saved_charge("c", "50.00", date_of_service="2020-04-08"),

@@ -65,7 +65,7 @@ def engines(poisoned_url: str, redis_url: str) -> Engines:
 
 @pytest.fixture
 def feed(engines: Engines) -> Iterator[redis.Redis]:
-    """Connect to the feed's server, with an empty broker."""
+    """Connect to the feed's Redis database. The broker's database is emptied before and after the test."""
     with connect_redis(engines.broker_url) as broker, connect_redis(engines.redis_url) as client:
         broker.flushdb()
         yield client

@@ -44,7 +44,7 @@ class SteadyScheduler(Scheduler):
             entry.last_run_at = entry.default_now()
         if ahead:
             self._heap = None
-        self._tell_alive()
+        self._send_heartbeat()
         seconds: float = super().tick(*arguments, **options)
         return seconds
 
@@ -56,7 +56,7 @@ class SteadyScheduler(Scheduler):
         except redis.RedisError as error:
             log.info("task_not_expected", enqueued_task=entry.task, error_class=type(error).__name__)
 
-    def _tell_alive(self) -> None:
+    def _send_heartbeat(self) -> None:
         self._beat_file.touch()
         try:
             send_heartbeat(self._feed, SCHEDULER_HEARTBEAT_KEY, SCHEDULER_HEARTBEAT_SECONDS)

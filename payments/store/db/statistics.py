@@ -18,7 +18,10 @@ ORDER BY 1
 
 
 def stale_tables(tx: Transaction) -> list[str]:
-    """Return the tables, and partitions, without statistics of most of their rows."""
+    """Return the tables and partitions that were never analyzed, or changed by more than half since the last ANALYZE.
+
+    Small tables and small changes are omitted.
+    """
     return [*tx.execute(text(_STALE), {"rows_min": ROWS_MIN, "bytes_min": BYTES_MIN}).scalars()]
 
 

@@ -24,10 +24,10 @@ class DistributionRun(NamedTuple):
 
 
 def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
-    """Return the run of a company whose night has begun and that is not complete, or None.
+    """Return the first company's nightly distribution that is due and not complete, or None.
 
-    A new company is marked as complete for the present day, so its first run is in the next night. Locks: the advisory
-    lock NIGHTLY_DISTRIBUTION. Returns None if another transaction holds it.
+    A new company is recorded as complete for the current night; its first run is in the next night. Locks: tries the
+    advisory lock NIGHTLY_DISTRIBUTION; returns None if another transaction holds it.
     """
     if not try_acquire(tx, AdvisoryLock.NIGHTLY_DISTRIBUTION):
         return None

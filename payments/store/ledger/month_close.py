@@ -50,10 +50,11 @@ def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
 
 
 def lock_states_through(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the stored state of a month, after every import into an open month up to it has ended.
+    """Lock a month and its earlier open months, and return the month's stored state.
 
-    Locks: as `lock_state`; of the earlier months, those that are not closed, oldest first; then the company's advisory
-    lock MONTH_ROWS, which waits for imports that add a month; then the months that they added.
+    Waits for running imports into these months. Locks, in this order: the company's advisory lock MONTH_STATES; the
+    month and its earlier open months, oldest first; the company's advisory lock MONTH_ROWS, which waits for imports
+    that add months; the months that these imports added.
     """
     _begin_change(tx, company_id, month)
     through = "(month = :month OR month < :month AND state <> 'CLOSED')"

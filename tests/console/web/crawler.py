@@ -79,7 +79,7 @@ class Crawler:
             self._submit(page, form)
 
     def _queue(self, page: HtmlPage, address: str) -> None:
-        """Check that an address is well-formed and on this site. Queue it unless its shape is queued often enough."""
+        """Report a malformed link or one that leaves the site. Queue the others, up to a limit per kind of page."""
         if address.startswith(self.elsewhere):
             return
         whole = urldefrag(urljoin(page.address, address)).url

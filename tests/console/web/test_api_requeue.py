@@ -74,7 +74,7 @@ def test_request_that_does_not_name_its_payments_is_refused(support: Browser, bo
     assert answer.json()["error"].startswith(error)
 
 
-def test_requeue_of_an_earlier_time_is_refused(support: Browser, clinic: str) -> None:
+def test_requeue_preview_with_as_of_is_refused(support: Browser, clinic: str) -> None:
     choice = {"status": "Not Sent", "clinic": clinic, "as_of": "2026-06-01T00:00:00Z"}
 
     for path in ("/api/requeue-preview", "/requeue-runs/new"):
