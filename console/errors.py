@@ -47,7 +47,10 @@ def sentence(error: BaseException) -> str | None:
 
 
 def engine_setting(error: BaseException) -> str | None:
-    """Return the setting with the URL of the server that is down or refuses its URL or user; None for other errors."""
+    """Return the name of the setting that caused this error, None if no setting did.
+
+    It is the setting with the URL of a server that is unreachable, or that rejects the URL or the user.
+    """
     from redis.exceptions import RedisError
 
     from emr.errors import FeedError

@@ -46,7 +46,7 @@ def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.Comple
 
 
 def unprivileged_user(folder: Path) -> int | None:
-    """Return the user id that PostgreSQL runs as if the current user is root, otherwise None.
+    """If the current user is root, return the id of the user under which PostgreSQL runs; otherwise None.
 
     The user is created if needed and becomes the owner of `folder`. Other users get
     permission to traverse the parent folders, but not to list them. Raises EngineError if the user cannot be created.

@@ -117,7 +117,7 @@ def lock_oldest(connection: Connection, after: int, limit: int) -> list[WaitingE
 
 
 def record_outcome(connection: Connection, published: Sequence[int], reasons: Mapping[int, str]) -> None:
-    """Remove the published events, and move aside the events that have a reason. The caller commits."""
+    """Delete the published events, and move aside the refused events with their reasons. The caller commits."""
     if published:
         _run(connection, _DELETE, (list(published),))
     for row, reason in reasons.items():

@@ -50,9 +50,9 @@ class Parameter:
 
 
 def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TEXT, **more: Any) -> Any:
-    """Describe a field of a parameter class. `more` holds further fields of Parameter.
+    """Return a dataclass field that carries a Parameter. `more` holds the Parameter's other attributes, such as `choices`.
 
-    Unless `required`, the field's default is None.
+    Unless `required`, the default is None.
     """
     default = MISSING if more.pop("required", False) else more.pop("default", None)
     return field(default=default, metadata={"label": label, "help": help_text, "kind": kind} | more)

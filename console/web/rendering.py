@@ -152,7 +152,7 @@ def badge(state: str | None) -> Markup:
 
 
 def humanize(name: str | None) -> str:
-    """Return an internal name as words: `auto_closed` becomes closed automatically, OPEN becomes Open."""
+    """Return an internal name as words: "closed automatically" for `auto_closed`, "Open" for `OPEN`."""
     text = _WORDS.get(name or "", name or "").replace("_", " ")
     return text.capitalize() if text.isupper() else text
 

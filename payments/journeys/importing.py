@@ -63,7 +63,7 @@ class _Batch(NamedTuple):
         return {(event.company_id, event.patient_id) for event in events}
 
     @property
-    def announced_patients(self) -> set[PatientKey]:
+    def saved_patients(self) -> set[PatientKey]:
         """The patients that `patient.saved` events announce."""
         return {(event.company_id, event.patient_id) for _, event in self.patients}
 
@@ -117,14 +117,14 @@ def _process(
     `seen` maps the event ids that were processed before to the content hashes they had then. `closing` are the dead
     letters that the batch retries.
     """
-    known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.announced_patients)
+    known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.saved_patients)
     waiting, conflicting = _save_patients(tx, batch, versions, run)
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
     released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
     concerns = [*map(LookupScope.of_line, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]
-    writes = WriteBatch(run, load_reference_data(tx, concerns, run, known | batch.announced_patients), before)
+    writes = WriteBatch(run, load_reference_data(tx, concerns, run, known | batch.saved_patients), before)
     hash_by_event, done = batch.hash_by_event | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
         if each.content_hash == hash_by_event[each.event.event_id]:
@@ -163,7 +163,7 @@ def _save_patients(
             error = f"version: {event.version} of patient {event.patient_id} came before with other content"
             conflicting.append((entry, error))
     patients.save(tx, newest, run.now)
-    return (lines.waiting_for(tx, batch.announced_patients) if batch.patients else set()), conflicting
+    return (lines.waiting_for(tx, batch.saved_patients) if batch.patients else set()), conflicting
 
 
 def _record_charges(

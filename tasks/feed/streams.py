@@ -61,7 +61,10 @@ class Streams:
         return stream.wait_for_new(self.client, last_ids, block_ms)
 
     def read_new(self, names: Sequence[str], count: int, reply_to: str) -> list[StreamEntry]:
-        """Read up to `count` new entries, an equal share from each of these streams, and reply on `reply_to`."""
+        """Read up to `count` new entries, an equal share from each stream.
+
+        Then push a reply to `reply_to`, so that the dispatcher knows that its request was read.
+        """
         return self._merge(stream.read_new(self.client, names, max(1, count // len(names)), reply_to))
 
     def read_new_blocking(self, count: int, block_ms: int) -> list[StreamEntry]:

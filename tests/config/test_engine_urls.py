@@ -168,7 +168,7 @@ def test_broker_defaults_to_the_database_after_the_feeds(feed, broker):
     assert default_broker_url(feed) == broker
 
 
-def test_kombu_gets_the_options_of_encryption_alone():
+def test_kombu_url_has_only_the_tls_options():
     url = redis_url_of("rediss://h/1?socket_timeout=5&ssl_ca_certs=/etc/ca.pem&client_name=x")
 
     assert to_kombu_url(url) == "rediss://h/1?ssl_ca_certs=/etc/ca.pem"

@@ -46,7 +46,7 @@ def test_amount_that_is_not_a_plain_decimal_is_refused(read, text):
 
 
 @given(st.text(max_size=12))
-def test_parsed_amount_was_a_plain_decimal(text):
+def test_only_plain_decimals_are_parsed(text):
     try:
         amount = parse_amount(text)
     except ValueError:

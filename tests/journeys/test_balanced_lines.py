@@ -66,7 +66,7 @@ def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]
     return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.items.items() if amount}
 
 
-def test_acknowledged_conflict_is_not_the_emrs_latest_amount(tx: Transaction) -> None:
+def test_acknowledging_a_conflict_keeps_the_emrs_latest_amount(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(FIRST, saved_payment("30.00"))
 

@@ -33,9 +33,10 @@ def publish(dispatcher, count):
 
 
 def take_messages(dispatcher, *, reading=False):
-    """Take all messages out of the broker, oldest first: (task, entry ids), or NEW_ENTRIES for an import request.
+    """Remove all messages from the broker and return them, oldest first, as (task, entry ids).
 
-    With `reading`, read the new entries for each request, as an importer would.
+    An import request has NEW_ENTRIES instead of ids. With `reading`, read the new entries for each import request, as
+    an importer would.
     """
     messages = []
     while raw := dispatcher.broker.rpop(dispatcher.queue_key):

@@ -48,7 +48,7 @@ def test_help_has_a_description_and_an_example(command: tuple[str, ...], unconfi
     assert "payments " + " ".join(command) in result.out.split("Example: ", 1)[1]
 
 
-def test_help_lists_the_groups_of_the_log() -> None:
+def test_audit_help_lists_the_event_groups() -> None:
     assert GROUPS.split("|") == list(GroupBy)
 
 

@@ -33,7 +33,7 @@ def test_foreign_entry_id_is_shown_and_raises_no_alarm(
     assert 0 <= metrics["payments_feed_oldest_seconds"][()] < ALARM_SECONDS
 
 
-def test_entry_by_the_servers_clock_raises_the_alarm(site: FastAPI, anonymous_client: Client) -> None:
+def test_entry_id_generated_by_redis_raises_the_alarm(site: FastAPI, anonymous_client: Client) -> None:
     console = site.state.console
     an_hour_ago = int((time.time() - 3_600) * 1_000)
     for entry_id in ("1-1", f"{an_hour_ago}-0"):
