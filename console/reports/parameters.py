@@ -50,7 +50,7 @@ class Parameter:
 
 
 def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TEXT, **more: Any) -> Any:
-    """Return a dataclass field that carries a Parameter. `more` holds the Parameter's other attributes, such as `choices`.
+    """Return a dataclass field that carries a Parameter. `more` holds its other attributes, such as `choices`.
 
     Unless `required`, the default is None.
     """
