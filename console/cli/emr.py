@@ -18,7 +18,7 @@ import typer
 
 from console.cli.arguments import day
 from console.cli.progress import counter
-from console.cli.session import CliContext, current_context, current_user, default_timezone, open_transaction
+from console.cli.session import CliContext, current_context, current_user, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.plurals import plural
@@ -154,7 +154,7 @@ def publish_simulation(at: CliContext, simulation: Simulation, rate: int | None 
     with open_transaction(at.engines) as tx:
         for clinic in clinics_of(simulation.clinics, simulation.seed):
             update = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
-            configuring.set_clinic(tx, update, now=now, who="simulator", default_timezone=default_timezone())
+            configuring.set_clinic(tx, update, now=now, who="simulator", default_timezone=at.settings.default_timezone)
     events = (each.event for each in simulated(*simulation))
     return _send(at, _paced(events, rate) if rate else events, rate)
 
@@ -170,7 +170,9 @@ def _switch_on(at: CliContext, clinics: Iterable[str], company: str) -> int:
         for clinic in clinics:
             if clinic not in known:
                 update = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
-                configuring.set_clinic(tx, update, now=now, who=current_user(), default_timezone=default_timezone())
+                configuring.set_clinic(
+                    tx, update, now=now, who=current_user(), default_timezone=at.settings.default_timezone
+                )
                 created += 1
     return created
 

@@ -88,10 +88,12 @@ def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
 
 
 @pytest.mark.acceptance
-def test_demo_uses_its_own_engines_and_removes_them(tmp_path: Path) -> None:
-    elsewhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": NOWHERE, "TMPDIR": str(tmp_path)}
+@pytest.mark.parametrize("named", [{"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": NOWHERE}, {}])
+def test_demo_uses_its_own_engines_and_removes_them(tmp_path: Path, named: dict[str, str]) -> None:
+    others = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+    environment = others | named | {"TMPDIR": str(tmp_path), "PAYMENTS_HOME": str(tmp_path / "nothing-runs-here")}
     command = [sys.executable, "-c", "from console.cli.main import main; main()", "demo"]
-    done = subprocess.run(command, check=False, capture_output=True, env=os.environ | elsewhere, text=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, env=environment, text=True, timeout=120)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "Claims Feed by status and reason" in done.stdout
