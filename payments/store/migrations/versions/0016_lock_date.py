@@ -48,12 +48,14 @@ BEGIN
     PERFORM FROM company_months
         WHERE (company_id, month) IN (SELECT company_id, date_trunc('month', deposit_date)::date FROM added)
         ORDER BY company_id, month FOR SHARE;
+    -- MATERIALIZED: otherwise the functions are called for each added row.
+    WITH open_from AS MATERIALIZED (
+        SELECT company_id, greatest(
+            months_closed_through(company_id) + interval '1 month', months_closing_through(company_id)) AS first_day
+        FROM (SELECT DISTINCT company_id FROM added) AS companies
+    )
     SELECT added.company_id, added.deposit_date INTO refused
-        FROM added JOIN (
-            SELECT company_id, greatest(
-                months_closed_through(company_id) + interval '1 month', months_closing_through(company_id)) AS first_day
-            FROM (SELECT DISTINCT company_id FROM added) AS companies
-        ) AS open_from USING (company_id)
+        FROM added JOIN open_from USING (company_id)
         WHERE added.deposit_date < open_from.first_day
         LIMIT 1;
     IF FOUND THEN
