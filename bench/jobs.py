@@ -116,7 +116,7 @@ def one_task_a_payment(testbed: Testbed, events: int = 300) -> float:
     from tasks.importing import import_events  # noqa: PLC0415
 
     testbed.fresh()
-    make_app(celery_settings(testbed.engines, testbed.settings))
+    make_app(celery_settings(testbed.engines))
     with our_processes(testbed, PROCESSES, only=("importer",)) as numbers:
         for count, prefix in ((WARM_UP, "warm"), (events, "p")):
             testbed.publish(generated_events.events(count, prefix=prefix))

@@ -11,7 +11,6 @@ from kombu.entity import Exchange, Queue
 from config.engines import Engines
 from config.redis_urls import to_kombu_url
 from config.schedule import beat_schedule
-from config.settings import Settings
 
 IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY = "imports", "findings", "adjustments", "nightly"
 QUEUE_NAMES = (IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY)
@@ -38,7 +37,7 @@ _ROUTES = {
 }
 
 
-def celery_settings(engines: Engines, settings: Settings) -> dict[str, object]:  # noqa: ARG001 (for later settings)
+def celery_settings(engines: Engines) -> dict[str, object]:
     """Return the complete configuration of the Celery application."""
     return {
         **_messages(),

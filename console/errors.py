@@ -73,21 +73,19 @@ def _describe_postgres(error: BaseException) -> str | None:
     if is_refusal(error):
         return f"PostgreSQL refuses: {first_line(cause)}"
     if is_transient(error):
-        return f"PostgreSQL does not answer: {_first_line(cause or error)}"
-    return f"PostgreSQL error: {_first_line(cause)}" if cause else None
+        return f"PostgreSQL does not answer: {first_line(cause or error)}"
+    return f"PostgreSQL error: {first_line(cause)}" if cause else None
 
 
 def _describe_redis(error: BaseException) -> str | None:
     from redis.exceptions import RedisError
 
+    from payments.store.db.suitability import first_line
+
     return (
-        f"Redis does not answer or refused the command: {_first_line(error)}" if isinstance(error, RedisError) else None
+        f"Redis does not answer or refused the command: {first_line(error)}" if isinstance(error, RedisError) else None
     )
 
 
 def _describe_file(error: BaseException) -> str | None:
     return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else None
-
-
-def _first_line(error: object) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")

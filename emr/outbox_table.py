@@ -27,7 +27,7 @@ SELECT id, octet_length(event), CASE WHEN octet_length(event) <= %s THEN event E
 FROM payment_outbox WHERE refused IS NULL AND id > %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 _DELETE = "DELETE FROM payment_outbox WHERE id = ANY(%s)"
-_SET_APART = "UPDATE payment_outbox SET refused = %s, refused_at = now() WHERE id = %s"
+_MOVE_ASIDE = "UPDATE payment_outbox SET refused = %s, refused_at = now() WHERE id = %s"
 _COUNT = "SELECT count(*) FROM payment_outbox WHERE refused IS NULL"
 _REFUSED = """
 SELECT id, octet_length(event), refused, refused_at FROM payment_outbox WHERE refused IS NOT NULL ORDER BY id
@@ -121,7 +121,7 @@ def record_outcome(connection: Connection, published: Sequence[int], reasons: Ma
     if published:
         _run(connection, _DELETE, (list(published),))
     for row, reason in reasons.items():
-        _run(connection, _SET_APART, (reason, row))
+        _run(connection, _MOVE_ASIDE, (reason, row))
 
 
 def _run(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> None:

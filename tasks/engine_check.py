@@ -17,6 +17,7 @@ from payments.store.db.suitability import (
     check_database,
     connection_errors_explained,
     durability_risks,
+    first_line,
 )
 
 _TIMEOUT_SECONDS = 5
@@ -115,11 +116,11 @@ def _require_redis(place: str, url: str) -> None:
             client.ping()
     except redis.exceptions.NoPermissionError as error:
         if "'ping'" not in str(error).lower():  # a user who may not ping is logged in
-            raise SettingsError(f"{place}: {_first_line(error)}") from None
+            raise SettingsError(f"{place}: {first_line(error)}") from None
     except (redis.AuthenticationError, redis.ResponseError) as error:
-        raise SettingsError(f"{place}: {_first_line(error)}") from None
+        raise SettingsError(f"{place}: {first_line(error)}") from None
     except (redis.RedisError, OSError) as error:
-        raise UnreachableEngineError(f"{place} does not answer: {_first_line(error)}") from None
+        raise UnreachableEngineError(f"{place} does not answer: {first_line(error)}") from None
 
 
 def _connect(url: str) -> redis.Redis:
@@ -165,7 +166,3 @@ def _database_warnings(database_url: str) -> Iterator[str]:
         return
     finally:
         database.dispose()
-
-
-def _first_line(error: object) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")

@@ -14,7 +14,6 @@ from kombu.exceptions import OperationalError
 
 from config.celery import KEY_PREFIX, celery_settings, fail_fast
 from config.engines import Engines
-from config.settings import Settings
 from tasks import wire_names
 from tasks.app import app, close_app, make_app
 
@@ -76,14 +75,14 @@ def _marker_key(task_name: str) -> str:
     return f"{KEY_PREFIX}hint:{task_name}"
 
 
-def enqueue_retry_due(settings: Settings, engines: Engines) -> bool:
+def enqueue_retry_due(engines: Engines) -> bool:
     """Ask the importer to retry due lines and dead letters. Return False if the broker did not accept the message.
 
     Processes that run no tasks call this function: it configures the Celery application to fail fast. A lock admits one
     thread at a time, because the threads share the application.
     """
     with _application:
-        make_app(fail_fast(celery_settings(engines, settings)))
+        make_app(fail_fast(celery_settings(engines)))
         try:
             send(wire_names.RETRY_DUE)
         except OperationalError as error:

@@ -49,7 +49,7 @@ def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Co
         statuses.append(_check_redis(feed))
         if statuses[-1].is_up:
             statuses.append(_check_intake(feed))
-            statuses += _check_workers(engines, settings, feed, timeout_seconds)
+            statuses += _check_workers(engines, feed, timeout_seconds)
             statuses.append(_check_scheduler(feed))
     stack = running_stack(settings.home)
     if stack is None:
@@ -105,10 +105,8 @@ def _check_scheduler(feed: redis.Redis) -> ComponentStatus:
     return ComponentStatus("scheduler", is_up=True, detail="sends the recurring tasks, and they succeed")
 
 
-def _check_workers(
-    engines: Engines, settings: Settings, feed: redis.Redis, timeout_seconds: int
-) -> list[ComponentStatus]:
-    make_app(fail_fast(celery_settings(engines, settings)))
+def _check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
+    make_app(fail_fast(celery_settings(engines)))
     valid_seconds = max(PING_VALID_SECONDS_MIN, timeout_seconds)
     queues = {"importer": IMPORTS, "backoffice": FINDINGS}
     with closing(connect_redis(engines.broker_url)) as broker:

@@ -53,7 +53,7 @@ def main(environ: Mapping[str, str]) -> int:
         return EXIT_MISCONFIGURED
     _remove_variables_of_flower()
     flower_settings["template_loader"] = LinkedPages(settings.console_address)
-    serve(_app(settings, engines), settings.flower_port, login)
+    serve(_app(engines), settings.flower_port, login)
     return 0
 
 
@@ -107,10 +107,10 @@ def _remove_variables_of_flower() -> None:
         log.warning("flower_variables_ignored", variables=", ".join(found), hint="use the settings PAYMENTS_FLOWER_...")
 
 
-def _app(settings: Settings, engines: Engines) -> Celery:
+def _app(engines: Engines) -> Celery:
     from tasks.app import make_app  # noqa: PLC0415 - slow to load, and not needed to report an error
 
-    app: Celery = make_app(_with_separate_keys(celery_settings(engines, settings)))
+    app: Celery = make_app(_with_separate_keys(celery_settings(engines)))
     return app
 
 

@@ -28,7 +28,7 @@ def main() -> int:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     engines = current_engines(settings)
     require_engines(settings, engines, database=False)
-    app = make_app(celery_settings(engines, settings))
+    app = make_app(celery_settings(engines))
     feed, broker = connect_redis(engines.redis_url), connect_redis(engines.broker_url)
     app.conf.beat_scheduler = partial(SteadyScheduler, feed=feed, broker=broker, beat_file=folder / "beat")
     app.start(["beat", "--loglevel", settings.log_level])

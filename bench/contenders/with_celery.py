@@ -25,7 +25,7 @@ def make() -> Celery:
     if os.environ.get("BENCH_SETTINGS") == "bare":
         app.conf.update(broker_url=engines.broker_url, task_ignore_result=True)
     else:
-        app.conf.update(celery_settings(engines, settings) | {"task_routes": {"bench.*": {"queue": IMPORTS}}})
+        app.conf.update(celery_settings(engines) | {"task_routes": {"bench.*": {"queue": IMPORTS}}})
     replies: list[redis.Redis] = []
 
     @app.task(name="bench.nothing")

@@ -42,7 +42,7 @@ def outbox(
             connection.commit()
         except psycopg.Error as error:
             raise CommandError(f"the outbox cannot be read: {str(error).splitlines()[0]}") from None
-    print_line(f"{plural(count, 'event')} waiting, {len(events):,} set apart")
+    print_line(f"{plural(count, 'event')} waiting, {len(events):,} moved aside")
     for event in events:
         print_line(f"{event.id}  {event.refused_at:%Y-%m-%d %H:%M:%S%z}  {event.byte_count:,} bytes  {event.reason}")
     if events:

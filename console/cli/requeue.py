@@ -156,5 +156,5 @@ def _run(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
 def _send_request(at: CliContext, count: int) -> None:
     from tasks import enqueue
 
-    if count and not enqueue.enqueue_retry_due(at.settings, at.engines):
+    if count and not enqueue.enqueue_retry_due(at.engines):
         print_line("The queue does not answer. The payments are processed as soon as it does.")

@@ -34,8 +34,8 @@ def find_repeated_key(body: bytes, known_keys: int | None = None) -> str | None:
 
 def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object without the keys that occur twice, because either value could be the right one."""
-    left_out = repeated(key for key, _ in pairs)
-    return {key: value for key, value in pairs if key not in left_out}
+    repeated_names = repeated(key for key, _ in pairs)
+    return {key: value for key, value in pairs if key not in repeated_names}
 
 
 def repeated(names: Iterable[str]) -> dict[str, int]:

@@ -55,7 +55,7 @@ def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime)
 
     Raises ClosingError as `begin_close` does.
     """
-    _check(tx, company_id, month, month_close.load_state(tx, company_id, month), now)
+    _check(tx, company_id, month, month_close.load_stored_state(tx, company_id, month), now)
     return month_close.compute_snapshot(tx, company_id, month), warnings_report.close_warnings(tx, company_id, month)
 
 

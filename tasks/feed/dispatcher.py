@@ -61,7 +61,7 @@ class Dispatcher:
         self.tracing = open_tracing(settings, "intake")
         self.broker = connect_redis(engines.broker_url)
         self.database = connect(engines.database_url, application_name="payments intake", pool_size=1)
-        make_app(celery_settings(engines, settings))
+        make_app(celery_settings(engines))
         self.queue_key = f"{KEY_PREFIX}{IMPORTS}"
         self.stopping = threading.Event()
         self.in_flight_request: ImportRequest | None = None

@@ -19,7 +19,7 @@ from tasks.transactions import run_in_transaction
 log = structlog.get_logger()
 
 TIME_SLICE_SECONDS = 1
-"""How long one task goes on importing new entries, before others get their turn."""
+"""How long one task imports new entries before it ends, so that other tasks can run."""
 BLOCK_MS = 50
 """How long a task waits for more new entries before it ends its time slice."""
 NOTHING = ImportStats()

@@ -17,11 +17,10 @@ from config.celery import (
 )
 from config.engines import Engines
 from config.schedule import RECURRING
-from config.settings import read_settings
 
 
 def configuration(redis_url="redis://127.0.0.1:6379/0"):
-    return celery_settings(Engines.named("postgresql+psycopg:///d", redis_url), read_settings({}))
+    return celery_settings(Engines.named("postgresql+psycopg:///d", redis_url))
 
 
 def app():

@@ -17,7 +17,6 @@ import redis
 from kombu.exceptions import OperationalError
 
 from config.celery import celery_settings
-from config.settings import read_settings
 from emr.client import PaymentFeed
 from emr.errors import FeedError
 from payments.core.month import Month
@@ -149,7 +148,7 @@ class Trial:
 
     def _send_messages_here(self) -> None:
         # A process has one Celery application, which uses the broker that was configured last.
-        make_app(celery_settings(self.stack.engines, read_settings({})))
+        make_app(celery_settings(self.stack.engines))
 
     def _published(self, body: bytes) -> bool:
         try:

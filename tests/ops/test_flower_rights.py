@@ -12,7 +12,6 @@ import redis
 
 from config.celery import FINDINGS, celery_settings
 from config.engines import Engines
-from config.settings import read_settings
 from tasks import health
 from tasks.app import close_app, make_app
 from tasks.resources import connect_redis
@@ -71,7 +70,7 @@ def wait_for(query, log):
 def test_flower_sees_workers_and_tasks(server, flower):
     get, log = flower
     engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of("billing", server))
-    make_app(celery_settings(engines, read_settings({})))
+    make_app(celery_settings(engines))
     workers = wait_for(lambda: get("api/workers?refresh=1"), log)
     health.ping.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
 

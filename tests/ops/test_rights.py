@@ -18,7 +18,6 @@ from sqlalchemy.exc import DBAPIError
 
 from config.celery import IMPORTS, celery_settings
 from config.engines import Engines
-from config.settings import read_settings
 from devstack.postgres_binaries import postgres_program
 from emr.client import PaymentFeed
 from emr.errors import FeedRefusedError
@@ -93,7 +92,7 @@ def message_round_trip(engines, adapt=dict):
     from celery import Celery  # noqa: PLC0415 (only this function creates a Celery application)
 
     app = Celery("rights", set_as_current=False)
-    app.conf.update(adapt(celery_settings(engines, read_settings({}))))
+    app.conf.update(adapt(celery_settings(engines)))
     with app.connection_for_write() as connection:
         queue = connection.SimpleQueue(app.amqp.queues[IMPORTS])
         queue.put({"entry_ids": ["1-0"]})

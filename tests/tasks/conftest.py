@@ -132,7 +132,7 @@ def worker_process(resources: Resources, engines: Engines, monkeypatch: pytest.M
     """Make this process a worker on the real engines, whose tasks use the fixture `resources`."""
     monkeypatch.setattr(resources_module, "_configuration", (resources.settings, engines, resources.worker))
     monkeypatch.setitem(resources_module._opened, os.getpid(), resources)
-    make_app(celery_settings(engines, resources.settings))
+    make_app(celery_settings(engines))
     yield resources
     close_app()
 

@@ -9,7 +9,6 @@ from celery.beat import Scheduler
 from config.celery import QUEUE_NAMES, celery_settings
 from config.engines import Engines
 from config.schedule import RECURRING
-from config.settings import read_settings
 from tasks import enqueue, recurring
 from tasks.app import app, close_app, make_app
 from tasks.enqueue import WAITING_SECONDS_MAX, clear_enqueued, enqueue_once
@@ -35,7 +34,7 @@ class Beat:
         self.broker = connect_redis(engines.broker_url)
         self.beat_file = tmp_path / "beat"
         monkeypatch.setattr("celery.schedules.schedule.now", lambda _: self.now)
-        make_app(celery_settings(engines, read_settings({})))
+        make_app(celery_settings(engines))
         self.restart()
 
     def restart(self):

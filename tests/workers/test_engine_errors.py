@@ -180,7 +180,7 @@ def test_celery_uses_the_configured_broker_and_not_that_of_its_environment(form,
     broker_url = normalize_redis_url(form.format(WRITTEN, port=port, socket=socket))
     monkeypatch.setenv(variable, f"redis://:{PASSWORD}@127.0.0.1:1/9")
 
-    app = make_app(celery_settings(Engines("", "redis://127.0.0.1:1/0", broker_url), read_settings({})))
+    app = make_app(celery_settings(Engines("", "redis://127.0.0.1:1/0", broker_url)))
     app.send_task("payments.retry_due", ignore_result=True)
 
     with closing(connect_redis(broker_url)) as broker, app.connection_for_read() as connection:

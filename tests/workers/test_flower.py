@@ -169,7 +169,7 @@ def failing_worker(postgres_url, redis_url, tmp_path):
     with (tmp_path / "worker").open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "workers.backoffice"], env=env, stdout=out, stderr=out)
     with connect_redis(engines.broker_url) as broker:
-        make_app(celery_settings(engines, read_settings({})))
+        make_app(celery_settings(engines))
         yield lambda queue: broker.llen(f"{KEY_PREFIX}{queue}")
         close_app()
         process.terminate()

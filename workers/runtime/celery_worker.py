@@ -33,7 +33,7 @@ def run_worker(
     engines = current_engines(settings)
     require_engines(settings, engines)
     resources.configure(settings, engines, name, keyring)
-    app = make_app(celery_settings(engines, settings))
+    app = make_app(celery_settings(engines))
     start_watchdog(engines.broker_url, queues)
     app.worker_main(
         [

@@ -74,7 +74,7 @@ def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeue
         for key in visible:
             if key not in requeued.skipped:
                 context.audit(tx, "requeued", key)
-    enqueue.enqueue_retry_due(context.app.settings, context.app.engines)
+    enqueue.enqueue_retry_due(context.app.engines)
     return requeueing.Requeued(requeued.count, (*requeued.skipped, *hidden))
 
 

@@ -110,7 +110,7 @@ def run_until_done(app: AppState, run_id: int) -> None:
     while has_more:
         with app.transaction() as tx:
             has_more = requeueing.requeue_next_chunk(tx, run_id, datetime.now(UTC), CHUNK_ROWS)
-        enqueue.enqueue_retry_due(app.settings, app.engines)
+        enqueue.enqueue_retry_due(app.engines)
 
 
 def _run_in_background(context: RequestContext, run_id: int, tasks: BackgroundTasks, message: str = "") -> Response:

@@ -82,7 +82,7 @@ def _lock_rows(tx: Transaction, company_id: str, month: Month, condition: str) -
     return {Month.of(row.month): MonthState(row.state) for row in found}
 
 
-def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
+def load_stored_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     """Return the stored state of a month; OPEN if it has no row. Takes no lock."""
     found = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),

@@ -81,7 +81,7 @@ def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMo
 
 
 def closed_at(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
-    """Return since when these months count as closed. Months that do not are left out."""
+    """Return since when these months count as closed. Open months are omitted."""
     found = tx.execute(
         text(
             "SELECT new.company_id, new.month, min(closed_at) AS closed_at "

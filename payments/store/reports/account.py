@@ -83,7 +83,7 @@ def summaries(
     """Return the accounts of a patient, as they are now or as they were at `as_of`.
 
     There is one account, unless several companies use the id. With `clinics`, an account has the payments and charges
-    of these clinics only; it is left out if they have sent no payment or charge of the patient.
+    of these clinics only; it is omitted if they have sent no payment or charge of the patient.
     """
     sums = (
         "LATERAL (SELECT coalesce(sum({0}), 0.00) AS total, count(*) AS count FROM {1} "

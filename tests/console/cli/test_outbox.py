@@ -22,7 +22,7 @@ def test_outbox_shows_waiting_events_and_events_moved_aside(terminal: Terminal, 
         create_table(emr)
         write(emr, b"{}")
         emr.commit()
-        assert terminal.run("emr", "outbox", emr_url) == (0, "1 event waiting, 0 set apart\n", "")
+        assert terminal.run("emr", "outbox", emr_url) == (0, "1 event waiting, 0 moved aside\n", "")
 
         write(emr, b"x" * 70_000)
         emr.commit()
@@ -32,12 +32,12 @@ def test_outbox_shows_waiting_events_and_events_moved_aside(terminal: Terminal, 
     shown = terminal.run("emr", "outbox", emr_url)
     assert (shown.status, shown.err) == (1, "")
     first, event = shown.out.splitlines()
-    assert first == "0 events waiting, 1 set apart"
+    assert first == "0 events waiting, 1 moved aside"
     assert event.startswith("2  20")
     assert event.endswith("  70,000 bytes  70,000 bytes; an event has at most 65,536")
 
-    assert terminal.run("emr", "outbox", emr_url, "--retry") == (0, "1 event waiting, 0 set apart\n", "")
-    assert terminal.run("emr", "outbox", emr_url) == (0, "1 event waiting, 0 set apart\n", "")
+    assert terminal.run("emr", "outbox", emr_url, "--retry") == (0, "1 event waiting, 0 moved aside\n", "")
+    assert terminal.run("emr", "outbox", emr_url) == (0, "1 event waiting, 0 moved aside\n", "")
 
 
 @pytest.mark.parametrize(
