@@ -164,15 +164,13 @@ def _switch_on(at: CliContext, clinics: Iterable[str], company: str) -> int:
     from payments.contract.event import ChargeType
     from payments.journeys import configuring
 
-    now, created = datetime.now(UTC), 0
+    now, timezone, created = datetime.now(UTC), at.settings.default_timezone, 0
     with open_transaction(at.engines) as tx:
         known = {row.clinic for row in configuring.show_clinics(tx, now) if row.integration or row.types}
         for clinic in clinics:
             if clinic not in known:
                 update = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
-                configuring.set_clinic(
-                    tx, update, now=now, who=current_user(), default_timezone=at.settings.default_timezone
-                )
+                configuring.set_clinic(tx, update, now=now, who=current_user(), default_timezone=timezone)
                 created += 1
     return created
 
