@@ -4,7 +4,15 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
-from config.urls import EngineUrl, Host, check_host, join_engine_url, only_known, port_number, split_engine_url
+from config.urls import (
+    EngineUrl,
+    Host,
+    check_host,
+    join_engine_url,
+    port_number,
+    reject_unknown_options,
+    split_engine_url,
+)
 
 _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
 _EXPECTED = "postgresql:// (or postgres://, postgresql+psycopg://)"
@@ -69,7 +77,7 @@ def _check_options(options: Mapping[str, str]) -> dict[str, str]:
         if name in options:
             raise ValueError(f"{name}: {advice}")
     if options:
-        only_known(options, dict.fromkeys(_libpq_options()), _HINTS)
+        reject_unknown_options(options, dict.fromkeys(_libpq_options()), _HINTS)
     if options.get("client_encoding", "utf8").lower() not in {"utf8", "utf-8"}:
         raise ValueError("client_encoding: remove it from the URL; other values are not supported")
     if _SEARCH_PATH.search(options.get("options", "")):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from config.urls import EngineUrl, join_engine_url, only_known, split_engine_url
+from config.urls import EngineUrl, join_engine_url, reject_unknown_options, split_engine_url
 
 _SCHEMES = ("redis", "rediss", "unix")
 _EXPECTED = "redis://, rediss:// or unix:///"
@@ -141,7 +141,9 @@ _TLS_OPTIONS: dict[str, Callable[[str], str]] = {
 
 def _check_options(url: EngineUrl) -> dict[str, str]:
     known = _OPTIONS | (_TLS_OPTIONS if url.scheme == "rediss" else {})
-    only_known(url.options, known, _HINTS | dict.fromkeys(_TLS_OPTIONS, "it needs a URL that starts with rediss://"))
+    reject_unknown_options(
+        url.options, known, _HINTS | dict.fromkeys(_TLS_OPTIONS, "it needs a URL that starts with rediss://")
+    )
     checked = {}
     for name, value in url.options.items():
         try:

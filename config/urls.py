@@ -91,7 +91,7 @@ def check_host(name: str) -> str:
     return name
 
 
-def only_known(options: Mapping[str, str], known: Mapping[str, object], hints: Mapping[str, str]) -> None:
+def reject_unknown_options(options: Mapping[str, str], known: Mapping[str, object], hints: Mapping[str, str]) -> None:
     """Raise ValueError if an option is unknown. The message has the option's name and its hint, if any."""
     for name in options:
         if name not in known:

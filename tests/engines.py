@@ -20,7 +20,7 @@ from psycopg import sql
 from psycopg._preparing import PrepareManager
 from sqlalchemy import event
 
-from config.database_urls import normalize_database_url, with_database
+from config.database_urls import libpq_url, normalize_database_url, with_database
 from config.redis_urls import with_redis_database
 from devstack.engines import embedded_postgres, embedded_valkey
 from payments.store.db.connection import Database, Transaction, connect
@@ -104,7 +104,7 @@ def scratch_database(url: str, template: str = "template0") -> Iterator[str]:
     name = f"payments_test_{uuid.uuid4().hex[:12]}"
     # Copying files is ten times as fast as the default, which copies through the write-ahead log.
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
-    with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         yield with_database(url, name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -4,7 +4,6 @@ Otherwise a misspelt name would be ignored, and the request would not have the e
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import cache
 from typing import Any, get_origin
@@ -16,6 +15,7 @@ from pydantic import BaseModel
 from starlette.datastructures import FormData
 
 from console.web.errors import PageError
+from payments.contract.repeated_keys import repeated
 
 FORM_FIELDS = frozenset({"csrf"})
 """Fields of every form that no route reads itself."""
@@ -38,14 +38,14 @@ class StrictBodyRoute(APIRoute):
 class _StrictRequest(Request):
     async def json(self) -> Any:
         """Return the parsed body, and store its repeated keys in the state of the request."""
-        repeated: list[str] = []
+        repeated_keys: list[str] = []
 
         def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-            repeated.extend(_repeated(name for name, _ in pairs))
+            repeated_keys.extend(repeated(name for name, _ in pairs))
             return dict(pairs)
 
         parsed = json.loads(await self.body(), object_pairs_hook=read_object)
-        self.state.repeated_keys = repeated
+        self.state.repeated_keys = repeated_keys
         return parsed
 
 
@@ -65,10 +65,7 @@ def check_names(request: Request, form: FormData) -> None:
 
 @cache
 def _fields_of(model: type[BaseModel]) -> dict[str, bool]:
-    return {
-        field.alias or name: get_origin(field.annotation) in {list, tuple, set, frozenset}
-        for name, field in model.model_fields.items()
-    }
+    return {field.alias or name: _may_repeat(field.annotation) for name, field in model.model_fields.items()}
 
 
 def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
@@ -83,7 +80,7 @@ def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
                 names |= _fields_of(annotation)
             else:
-                names[field.alias] = get_origin(annotation) in {list, tuple, set, frozenset}
+                names[field.alias] = _may_repeat(annotation)
     return names
 
 
@@ -99,12 +96,12 @@ def _check(given: Iterable[tuple[str, Any]], known: dict[str, bool], noun: str) 
             listed = ", ".join(sorted(set(known) - FORM_FIELDS))
             step = f"It takes: {listed}." if listed else f"It takes no {noun}s here."
             raise PageError(422, f"{shown_name(name)}: no such {noun}.", step)
-    for name in _repeated(name for name in names if not known[name]):
+    for name in repeated(name for name in names if not known[name]):
         raise PageError(422, f"{shown_name(name)}: given more than once.", "Give it once.")
 
 
-def _repeated(names: Iterable[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1]
+def _may_repeat(annotation: Any) -> bool:
+    return get_origin(annotation) in {list, tuple, set, frozenset}
 
 
 def _flat(dependant: Dependant) -> Iterator[Dependant]:

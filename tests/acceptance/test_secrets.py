@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
+from config.database_urls import libpq_url
 from tests.acceptance.events import ALL_TYPES, deletion, key, patient, payment
 from tests.acceptance.stack import Stack
 
@@ -37,7 +38,7 @@ def with_private_data(event: dict[str, object]) -> dict[str, object]:
 def test_logs_queues_and_flower_contain_no_names_memos_or_passwords(stack: Stack) -> None:
     engines = json.loads((stack.home / "run" / "stack.json").read_text())["engines"]
     stack.do("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
-    with psycopg.connect(engines["database_url"].replace("+psycopg", "", 1), autocommit=True) as database:
+    with psycopg.connect(libpq_url(engines["database_url"]), autocommit=True) as database:
         database.execute(QUOTING_TRIGGER)
         try:
             with monitor_commands(engines["redis_url"]) as commands:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from config.database_urls import libpq_url
 from config.engines import current_engines
 from config.settings import read_settings
 from tests.acceptance.stack import Stack
@@ -34,7 +35,7 @@ def office(console_stack: Stack) -> Stack:
     stack, weeks = console_stack, ThreeWeeks()
     weeks.publish(stack)
     with psycopg.connect(
-        current_engines(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1), autocommit=True
+        libpq_url(current_engines(read_settings(stack.environment)).database_url), autocommit=True
     ) as connection:
         connection.execute(IMPORT_AFTER_SAVE)
     for month in ("2026-08", "2026-09"):

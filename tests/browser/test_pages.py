@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from config.database_urls import libpq_url
 from config.engines import current_engines
 from config.settings import read_settings
 from tests.acceptance.events import ALL_TYPES, payment
@@ -127,7 +128,7 @@ def test_keyboard_reaches_content_and_search(
 
 def _post_unexplained_entry(stack: Stack) -> None:
     """Insert a second entry of a payment directly in the database, as an unexplained difference for balancing."""
-    url = current_engines(read_settings(stack.environment)).database_url.replace("+psycopg", "", 1)
+    url = libpq_url(current_engines(read_settings(stack.environment)).database_url)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO entries (kind, part, line_ref, version, amount, company_id, clinic_id, patient_id, "

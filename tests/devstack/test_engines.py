@@ -11,6 +11,7 @@ import psycopg
 import pytest
 import redis
 
+from config.database_urls import libpq_url
 from devstack.child_output import ChildOutput
 from devstack.child_process import has_ended, spawn
 from devstack.embedded_postgres import prepare_postgres
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.acceptance
 
 
 def connect(url):
-    return psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True)
+    return psycopg.connect(libpq_url(url), autocommit=True)
 
 
 def start(child, folder):

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 import redis
 
+from config.database_urls import libpq_url
 from emr.outbox import create_table
 from tests.engines import scratch_database
 
@@ -17,7 +18,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 def emr_url(postgres_url: str) -> Iterator[str]:
     """The URL of the EMR's database, which contains no tables of Billing."""
     with scratch_database(postgres_url) as url:
-        yield url.replace("+psycopg", "", 1)
+        yield libpq_url(url)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from config.database_urls import with_database
+from config.database_urls import libpq_url, with_database
 from emr.client import PaymentFeed
 from emr.outbox import Relay, create_table, waiting, write
 from tests.faults.processes import until
@@ -22,7 +22,7 @@ UNDONE_EVERY = 5
 @contextmanager
 def emr_database(database_url: str) -> Iterator[str]:
     """Create the EMR's database on Billing's server, with the outbox and a table of saves."""
-    server, name = database_url.replace("+psycopg", "", 1), f"emr_{uuid.uuid4().hex[:8]}"
+    server, name = libpq_url(database_url), f"emr_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     url = with_database(server, name)

@@ -11,6 +11,7 @@ import time
 import psycopg
 import pytest
 
+from config.database_urls import libpq_url
 from config.redis_urls import with_redis_database
 from tasks.resources import connect_redis
 from tests.faults.plain_celery import make_app
@@ -23,7 +24,7 @@ BROKER_DATABASE, TASKS_A_KILL, WAITING_MAX = 5, 250, 2_000
 @pytest.mark.long
 def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> None:
     kills = int(os.environ.get("FAULTS_STOCK_KILLS", "100"))
-    database_url = trial.stack.engines.database_url.replace("+psycopg", "", 1)
+    database_url = libpq_url(trial.stack.engines.database_url)
     broker_url = with_redis_database(trial.stack.engines.redis_url, BROKER_DATABASE)
     environment = trial.stack.environment | {"DATABASE_URL": database_url, "CELERY_BROKER_URL": broker_url}
     with psycopg.connect(database_url, autocommit=True) as connection:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from config.celery import IMPORTS, celery_settings
+from config.database_urls import libpq_url
 from config.engines import Engines
 from devstack.postgres_binaries import postgres_program
 from emr.client import PaymentFeed
@@ -121,7 +122,7 @@ def application(postgres_url, empty_ledger, application_role_lock):
         database = connect(parts._replace(netloc=netloc).geturl(), application_name="rights")
         yield database
         database.dispose()
-        with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as owner:
+        with psycopg.connect(libpq_url(url), autocommit=True) as owner:
             owner.execute("DROP OWNED BY payments_app")
             owner.execute("DROP ROLE payments_app")
 
@@ -129,7 +130,7 @@ def application(postgres_url, empty_ledger, application_role_lock):
 def grant(url):
     command = [postgres_program("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", "-"]
     done = subprocess.run(
-        [*command, url.replace("+psycopg", "", 1)],
+        [*command, libpq_url(url)],
         check=False,
         input=content("grants"),
         env=os.environ | {"APP_DB_PASSWORD": "app-secret"},

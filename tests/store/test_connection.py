@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from config.database_urls import libpq_url
 from payments.core.history import HistoryCode
 from payments.store.db.connection import (
     IDLE_IN_TRANSACTION_SECONDS_MAX,
@@ -95,7 +96,7 @@ def test_transaction_can_be_repeated_after_a_migration_changed_its_prepared_stat
         with transaction(engine) as tx:
             return len(tx.execute(text("SELECT * FROM session_migrated")).keys())
 
-    with psycopg.connect(postgres_url.replace("+psycopg", "", 1), autocommit=True) as migration:
+    with psycopg.connect(libpq_url(postgres_url), autocommit=True) as migration:
         migration.execute("CREATE TABLE session_migrated (a int)")
         assert {count() for _ in range(10)} == {1}  # now the driver has prepared the statement
         migration.execute("ALTER TABLE session_migrated ADD COLUMN b int")

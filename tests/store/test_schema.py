@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from config.database_urls import libpq_url
 from payments.store.db.connection import connect
 from payments.store.migrations import is_current, is_in_tables, upgrade
 from payments.store.tables import metadata
@@ -54,7 +55,7 @@ def test_upgrade_makes_the_schema_current_and_can_be_repeated(postgres_url):
 def test_later_schema_is_current_and_left_unchanged(postgres_url, empty_ledger):
     with (
         scratch_database(postgres_url, empty_ledger) as url,
-        psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection,
+        psycopg.connect(libpq_url(url), autocommit=True) as connection,
         closing_engine(url) as engine,
     ):
         for revision, current in (("0001", False), ("9001", True)):

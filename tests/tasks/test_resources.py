@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from config.database_urls import libpq_url
 from config.engines import Engines
 from config.settings import read_settings
 from payments.store.db.connection import transaction
@@ -40,7 +41,7 @@ def test_patient_backoff_schedule_adds_up_to_the_longest_wait(resources, wait_ma
 def opened(postgres_url, empty_ledger, redis_url, unconfigured):
     """Return a function that opens the resources of a worker, on a database whose statistics say that it is empty."""
     with scratch_database(postgres_url, empty_ledger) as url:
-        with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
+        with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 
         def opened_as(worker):

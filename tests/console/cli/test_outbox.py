@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from config.database_urls import libpq_url
 from emr.client import PaymentFeed
 from emr.outbox import Relay, create_table, write
 from tests.console.conftest import Terminal
@@ -14,7 +15,7 @@ from tests.engines import scratch_database
 @pytest.fixture
 def emr_url(postgres_url: str) -> Iterator[str]:
     with scratch_database(postgres_url) as url:
-        yield url.replace("+psycopg", "", 1)
+        yield libpq_url(url)
 
 
 def test_outbox_shows_waiting_events_and_events_moved_aside(terminal: Terminal, emr_url: str, redis_url: str) -> None:
