@@ -17,6 +17,8 @@ def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting |
     posting with the new ones. Reversals come first. Repeating the correction after its postings are posted returns
     nothing.
     """
+    if not posted:  # every new line: worth a quick answer
+        return tuple(LedgerPosting(part, target.dimensions) for part in _split(target.amount)) if target else ()
     change = sums(_differences(effective_postings(posted), target))
     changed = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _split(amount)]
     # A reversal comes before a posting of its sign with the new dimensions, so that it cancels what it reverses.

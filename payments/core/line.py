@@ -1,7 +1,7 @@
 """A charge line of an EMR payment as Billing holds it: its newest version, the outcome and its postings (rule D1)."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -75,12 +75,14 @@ class Adjustment(NamedTuple):
         return LedgerPosting(self.amount, dimensions)
 
 
-def effective_postings(postings: Iterable[LedgerPosting]) -> tuple[LedgerPosting, ...]:
+def effective_postings(postings: Sequence[LedgerPosting]) -> tuple[LedgerPosting, ...]:
     """Return the postings of a line that are not reversed, with their remaining amounts. They are given oldest first.
 
     A posting cancels earlier postings with the opposite sign and the same dimensions except the deposit date: first
     those with its own date, then the newest. An adjustment thus reverses the entry of a closed month (rule D4).
     """
+    if not postings:
+        return ()
     remaining: dict[EntryDimensions, dict[date, Money]] = {}
     for amount, dimensions in postings:
         by_date = remaining.setdefault(dimensions._replace(deposit_date=date.min), {})
