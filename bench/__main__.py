@@ -39,14 +39,14 @@ def main() -> int:
     results |= _machine()
     with start_testbed(shared_buffers=options.shared_buffers) as testbed:
         for part in [options.only] if options.only else PARTS:
-            results |= _measured(part, testbed, options, results)
+            results |= _measure_part(part, testbed, options, results)
             console.print(f"{part} is done")
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n")
     _draw_charts(results)
     return _print(results)
 
 
-def _measured(part: str, testbed: Testbed, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
+def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
     """Run one part of the benchmark, and return its entries for `results.json`."""
     match part:
         case "import":
@@ -134,7 +134,7 @@ def _latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
         for rate, seconds in ((50, 8), (200, 8), (1_000, 5)):
             runs.setdefault(f"ours, {rate}/s", []).append(latency.measure_product(testbed, rate, seconds))
         runs.setdefault("bare Celery, 50/s", []).append(latency.bare_celery(testbed, 50, 8))
-    return {name: latency.median(each)._asdict() for name, each in runs.items()}
+    return {name: latency.median_run(each)._asdict() for name, each in runs.items()}
 
 
 def _draw_charts(results: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ def measure(testbed: Testbed, events: int) -> dict[str, int]:
         testbed.wait_until_empty()
         with frozen([numbers["intake"]]):
             testbed.publish(generated_events.events(events))
-            watcher = threading.Thread(target=_watch, args=(numbers, most, done))
+            watcher = threading.Thread(target=_sample_backlog, args=(numbers, most, done))
             watcher.start()
         try:
             testbed.wait_until_empty()
@@ -34,7 +34,7 @@ def measure(testbed: Testbed, events: int) -> dict[str, int]:
     return most
 
 
-def _watch(numbers: Mapping[str, int], most: dict[str, int], done: threading.Event) -> None:
+def _sample_backlog(numbers: Mapping[str, int], most: dict[str, int], done: threading.Event) -> None:
     while not done.wait(0.1):
         processes = every_process()
         for name, number in numbers.items():

@@ -20,7 +20,7 @@ _TYPES = [kind.value for kind in ChargeType if kind is not ChargeType.PAYMENT_ON
 _METHODS = [method.value for method in Method]
 
 
-def fill(database_url: str, patients: int) -> None:
+def create_clinics_and_patients(database_url: str, patients: int) -> None:
     """Enable every charge type for the clinics, and save the patients."""
     database = connect(database_url, application_name="bench")
     with transaction(database) as tx:

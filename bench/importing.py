@@ -38,7 +38,7 @@ def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeas
     """Import `events` waiting events with an intake and an importer of `importers` processes."""
     testbed.fresh()
     with our_processes(testbed, importers) as numbers:
-        return _measured(testbed, events, numbers, [numbers["intake"]])
+        return _measure_backlog(testbed, events, numbers, [numbers["intake"]])
 
 
 def lower_bound(testbed: Testbed, events: int, processes: int, chunk: int) -> ImportMeasurement:
@@ -53,10 +53,10 @@ def lower_bound(testbed: Testbed, events: int, processes: int, chunk: int) -> Im
         )
         command = (sys.executable, "-m", "bench.lower_bound", *addresses)
         numbers = {name: stack.enter_context(running(testbed, name, (*command, name, str(chunk)))) for name in names}
-        return _measured(testbed, events, numbers, list(numbers.values()))
+        return _measure_backlog(testbed, events, numbers, list(numbers.values()))
 
 
-def _measured(testbed: Testbed, events: int, numbers: Mapping[str, int], held: list[int]) -> ImportMeasurement:
+def _measure_backlog(testbed: Testbed, events: int, numbers: Mapping[str, int], held: list[int]) -> ImportMeasurement:
     """Measure the import of a backlog, which is published while the warmed-up importers are frozen."""
     testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
     testbed.wait_until_empty()

@@ -91,7 +91,7 @@ def bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
     return _summed(rate, [answered[number] - begun[number] for number in begun if number >= 0])
 
 
-def median(runs: Sequence[Latency]) -> Latency:
+def median_run(runs: Sequence[Latency]) -> Latency:
     """Return the medians over several runs at one rate."""
     return Latency(runs[0].rate, *map(statistics.median, zip(*(run[1:] for run in runs), strict=True)))
 
@@ -105,10 +105,10 @@ class _Watcher:
         self._client = connect_redis(self._url)
         self._monitor = self._client.monitor().__enter__()  # type: ignore[no-untyped-call]
         self._stopping = False
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread = threading.Thread(target=self._record_acknowledgements, daemon=True)
         self._thread.start()
 
-    def _watch(self) -> None:
+    def _record_acknowledgements(self) -> None:
         try:
             for command in self._monitor.listen():
                 if command["command"].upper().startswith("XACK"):

@@ -132,7 +132,12 @@ def main() -> int:
     chosen = asked.parse_args()
     console = Console(width=120)
     with start_testbed() as testbed, ledger(testbed, chosen.payments, is_analyzed=chosen.analyzed) as url:
-        found = {name: run(url, line) for name, line in commands().items() if chosen.only in name}
+        found = {}
+        for name, line in commands().items():
+            if chosen.only in name:
+                console.print(f"{name} ...", end=" ")
+                found[name] = run(url, line)
+                console.print(f"first row {found[name].first_row:.2f} s, all rows {found[name].total:.1f} s")
         if chosen.only in "console":
             found |= console_exports(testbed)
     table = Table(title=f"Reports over {chosen.payments:,} payments", title_justify="left")

@@ -123,7 +123,7 @@ def start_testbed(patients: int = generated_events.PATIENTS, shared_buffers: str
             connection.execute(f"CREATE DATABASE {READY} TEMPLATE template0")
         ready = with_database(engines.database_url, READY)
         upgrade_schema(ready, settings)
-        generated_events.fill(ready, patients)
+        generated_events.create_clinics_and_patients(ready, patients)
         testbed = Testbed(home, engines, settings, connect_redis(engines.redis_url), engines.database_url)
         stack.callback(testbed.feed.close)
         stack.callback(testbed.close)

@@ -52,7 +52,7 @@ class Engines:
 
 
 @dataclass(frozen=True)
-class RunningStack:
+class StackFile:
     """The content of `run/stack.json`, with which `payments up` informs the commands of the same PAYMENTS_HOME."""
 
     supervisor_pid: int
@@ -80,17 +80,17 @@ def current_engines(settings: Settings) -> Engines:
     return Engines.named(database_url, redis_url, broker_url)
 
 
-def running_stack(home: Path) -> RunningStack | None:
+def running_stack(home: Path) -> StackFile | None:
     """Return the content of this PAYMENTS_HOME's stack file; None unless the stack's supervisor is running."""
     try:
         content = json.loads(_stack_file(home).read_text())
-        stack = RunningStack(**content | {"engines": Engines(**content["engines"])})
+        stack = StackFile(**content | {"engines": Engines(**content["engines"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return stack if _is_running(stack.supervisor_pid) else None
 
 
-def write_running_stack(home: Path, stack: RunningStack) -> None:
+def write_running_stack(home: Path, stack: StackFile) -> None:
     """Write the stack's file atomically. Only its owner may read it, because the URLs contain passwords."""
     path = _stack_file(home)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

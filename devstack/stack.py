@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from config.database_urls import describe_database
-from config.engines import Engines, RunningStack, UnreachableEngineError, remove_running_stack, write_running_stack
+from config.engines import Engines, StackFile, UnreachableEngineError, remove_running_stack, write_running_stack
 from config.logging import configure_logging, resolve_log_format
 from config.redis_urls import describe_redis
 from config.settings import Settings, SettingsError, read_settings
@@ -129,8 +129,8 @@ def _warn_of_losses(engines: Engines) -> None:
         sys.stderr.write(f"payments up: warning: {warning}\n")
 
 
-def _running(settings: Settings, engines: Engines) -> RunningStack:
-    return RunningStack(
+def _running(settings: Settings, engines: Engines) -> StackFile:
+    return StackFile(
         supervisor_pid=os.getpid(),
         engines=engines,
         flower_url=f"http://127.0.0.1:{settings.flower_port}",
@@ -139,7 +139,7 @@ def _running(settings: Settings, engines: Engines) -> RunningStack:
     )
 
 
-def _show(running: RunningStack) -> None:
+def _show(running: StackFile) -> None:
     """Print the addresses of the running stack: as a table on a terminal, otherwise as one log event."""
     addresses = {
         "PostgreSQL": describe_database(running.engines.database_url),

@@ -82,12 +82,14 @@ def body_of(event: Publishable) -> bytes:
         case PaymentSaved() | PaymentDeleted() | PatientSaved() | ChargeSaved():
             return event.model_dump_json(by_alias=True).encode()
         case Mapping():
-            text = json.dumps(dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_written)
+            text = json.dumps(
+                dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value
+            )
             return text.encode()
     raise TypeError(f"an event is a model of the contract, a mapping or bytes, not {type(event).__name__}")
 
 
-def _written(value: object) -> str:
+def _json_value(value: object) -> str:
     match value:
         case Decimal():
             return f"{dollars(value):f}"

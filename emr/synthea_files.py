@@ -65,7 +65,7 @@ def read_patients(file: Path) -> Iterator[Patient]:
     with _errors_named(file):
         for row in _rows(file, _PATIENT_COLUMNS):
             patient_id, born, first_name, last_name = (row.cells[column] for column in _PATIENT_COLUMNS)
-            _check(row, "BIRTHDATE", "a date such as 1980-02-03", is_fit=_is_read_by(parse_day, born))
+            _check_value(row, "BIRTHDATE", "a date such as 1980-02-03", is_fit=_is_read_by(parse_day, born))
             yield Patient(row.number, patient_id, born, f"{first_name} {last_name}".strip())
 
 
@@ -107,14 +107,18 @@ def _check_blanks(row: Row) -> None:
 
 def _step(row: Row) -> Step:
     cells = row.cells
-    _check(row, "ID", "an id", is_fit=bool(cells["ID"]))
-    _check(row, "CLAIMID", "the id of a claim", is_fit=bool(cells["CLAIMID"]))
-    _check(row, "TYPE", "one of " + ", ".join(sorted(_TRANSACTION_TYPES)), is_fit=cells["TYPE"] in _TRANSACTION_TYPES)
-    _check(row, "TRANSFERTYPE", "1, 2, p or nothing", is_fit=cells["TRANSFERTYPE"] in _DEBTORS)
+    _check_value(row, "ID", "an id", is_fit=bool(cells["ID"]))
+    _check_value(row, "CLAIMID", "the id of a claim", is_fit=bool(cells["CLAIMID"]))
+    _check_value(
+        row, "TYPE", "one of " + ", ".join(sorted(_TRANSACTION_TYPES)), is_fit=cells["TYPE"] in _TRANSACTION_TYPES
+    )
+    _check_value(row, "TRANSFERTYPE", "1, 2, p or nothing", is_fit=cells["TRANSFERTYPE"] in _DEBTORS)
     is_time = _is_read_by(parse_moment, cells["FROMDATE"])
-    _check(row, "FROMDATE", "a time such as 2026-10-05T15:00:00Z", is_fit=is_time)
+    _check_value(row, "FROMDATE", "a time such as 2026-10-05T15:00:00Z", is_fit=is_time)
     number = cells["CHARGEID"]
-    _check(row, "CHARGEID", "a whole number", is_fit=number.isascii() and number.isdecimal() and len(number) <= 18)
+    _check_value(
+        row, "CHARGEID", "a whole number", is_fit=number.isascii() and number.isdecimal() and len(number) <= 18
+    )
     return Step(
         number=int(number),
         row=row.number,
@@ -134,7 +138,7 @@ def _step(row: Row) -> Step:
 
 def _amount(row: Row) -> Money:
     is_fit = _is_read_by(parse_amount, row.cells["PAYMENTS"])
-    _check(row, "PAYMENTS", "dollars such as 25.00", is_fit=is_fit)
+    _check_value(row, "PAYMENTS", "dollars such as 25.00", is_fit=is_fit)
     return parse_amount(row.cells["PAYMENTS"])
 
 
@@ -146,7 +150,7 @@ def _is_read_by(read: Callable[[str], object], text: str) -> bool:
     return True
 
 
-def _check(row: Row, column: str, expected: str, *, is_fit: bool) -> None:
+def _check_value(row: Row, column: str, expected: str, *, is_fit: bool) -> None:
     """Raise TableError unless `is_fit`. The error names the column, the `expected` value and the row's id."""
     if not is_fit:
         row_id = next(iter(row.cells.values()))

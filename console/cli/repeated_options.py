@@ -17,7 +17,7 @@ def refuse_repeated_options(command: Any) -> None:
 
         def parse_strictly(args: list[str]) -> tuple[dict[str, Any], list[str], list[Any]]:
             values, rest, given = parse(args=args)
-            _check(given, context)
+            _reject_repeated(given, context)
             return values, rest, given
 
         parser.parse_args = parse_strictly
@@ -28,7 +28,7 @@ def refuse_repeated_options(command: Any) -> None:
         refuse_repeated_options(each)
 
 
-def _check(given: Sequence[Any], context: typer.Context) -> None:
+def _reject_repeated(given: Sequence[Any], context: typer.Context) -> None:
     """Raise BadParameter for the first option that occurs more than once in `given`."""
     counts = Counter(each for each in given if each.param_type_name == "option" and not (each.multiple or each.count))
     for option, count in counts.items():

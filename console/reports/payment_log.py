@@ -29,13 +29,13 @@ def _charge_types() -> type[ChargeType]:
     return ChargeType
 
 
-def _methods() -> type[Method]:
+def _method_type() -> type[Method]:
     from payments.contract.event import Method
 
     return Method
 
 
-def _kinds() -> type[EntryKind]:
+def _entry_kind_type() -> type[EntryKind]:
     from payments.core.line import EntryKind
 
     return EntryKind
@@ -58,8 +58,10 @@ class PaymentLogParameters:
     charge_type: ChargeType | None = parameter(
         "Charge type", "This charge type only.", ParameterKind.CHOICE, choices=_charge_types
     )
-    method: Method | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_methods)
-    kind: EntryKind | None = parameter("Kind", "Entries of this kind only.", ParameterKind.CHOICE, choices=_kinds)
+    method: Method | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_method_type)
+    kind: EntryKind | None = parameter(
+        "Kind", "Entries of this kind only.", ParameterKind.CHOICE, choices=_entry_kind_type
+    )
     user: str | None = parameter("User", "Entries of this user only, as the log prints it.")
     as_of: datetime | None = as_of()
     group_by: GroupBy | None = parameter(

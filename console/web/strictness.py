@@ -40,11 +40,11 @@ class _StrictRequest(Request):
         """Return the parsed body, and store its repeated keys in the state of the request."""
         repeated_keys: list[str] = []
 
-        def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        def reject_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             repeated_keys.extend(repeated(name for name, _ in pairs))
             return dict(pairs)
 
-        parsed = json.loads(await self.body(), object_pairs_hook=read_object)
+        parsed = json.loads(await self.body(), object_pairs_hook=reject_repeated)
         self.state.repeated_keys = repeated_keys
         return parsed
 
@@ -55,10 +55,10 @@ def check_names(request: Request, form: FormData) -> None:
     Unknown keys of a JSON body are refused by its model.
     """
     dependant: Dependant = request.scope["route"].dependant
-    _check(request.query_params.multi_items(), read_names(dependant, "query_params"), "parameter")
+    _check_names(request.query_params.multi_items(), read_names(dependant, "query_params"), "parameter")
     if form:
         fields = read_names(dependant, "body_params")
-        _check(form.multi_items(), fields | dict.fromkeys(FORM_FIELDS, False), "field")
+        _check_names(form.multi_items(), fields | dict.fromkeys(FORM_FIELDS, False), "field")
     for name in getattr(request.state, "repeated_keys", ()):
         raise PageError(422, f"{shown_name(name)}: given more than once.", "Give it once.")
 
@@ -89,7 +89,7 @@ def shown_name(name: str) -> str:
     return name if name.isprintable() and 0 < len(name) <= _NAME_SHOWN_MAX else repr(name[:_NAME_SHOWN_MAX])
 
 
-def _check(given: Iterable[tuple[str, Any]], known: dict[str, bool], noun: str) -> None:
+def _check_names(given: Iterable[tuple[str, Any]], known: dict[str, bool], noun: str) -> None:
     names = [name for name, _ in given]
     for name in names:
         if name not in known:

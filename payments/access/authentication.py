@@ -146,7 +146,7 @@ def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: time
     if until := users.blocked_until(tx, subjects, now):
         seconds = max(1, round((until - now).total_seconds()))
         return LoginResult(None, f"Too many failed logins. Try again in {seconds} seconds.")
-    if not _is_correct(users.find(tx, attempt.name), attempt):
+    if not _is_password_correct(users.find(tx, attempt.name), attempt):
         for subject, delays in zip(subjects, (_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS), strict=True):
             users.count_failure(tx, subject, delays, now)
         audit.add(tx, AuditEntry(now, "nobody", "login failed", attempt.name[:64], address=attempt.address))
@@ -214,6 +214,6 @@ def _load(tx: Transaction, name: str) -> UserRow:
     return row
 
 
-def _is_correct(row: UserRow | None, attempt: LoginAttempt) -> bool:
+def _is_password_correct(row: UserRow | None, attempt: LoginAttempt) -> bool:
     is_verified = verify_password(row.password_hash if row else dummy_hash(attempt.cost), attempt.password)
     return is_verified and row is not None and row.disabled_at is None

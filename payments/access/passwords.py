@@ -43,7 +43,7 @@ def hash_password(password: Password) -> str:
 
     Raises UserError for a password that is too short or too long, or that the login form could not send.
     """
-    _check(password.text)
+    _check_password(password.text)
     cost = password.cost
     hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
     return hasher.hash(password.text)
@@ -64,7 +64,7 @@ def dummy_hash(cost: HashCost) -> str:
     return _DUMMY_HASH.format(cost.memory_kib, cost.passes, cost.lanes)
 
 
-def _check(password: str) -> None:
+def _check_password(password: str) -> None:
     if len(password) < PASSWORD_LENGTH_MIN:
         raise UserError(f"the password must have at least {PASSWORD_LENGTH_MIN} characters")
     if len(password) > PASSWORD_LENGTH_MAX:

@@ -44,7 +44,7 @@ def whole_entry_error(fields: Fields) -> EventError:
         if count := counts.get(name):
             times = "twice" if count == 2 else f"{count} times"
             return EventError(name, f"`{name}` occurs {times} in the entry")
-    return EventError(EVENT, f"no field `{EVENT}` in the entry; it has {_listed(list(dict(fields)))}")
+    return EventError(EVENT, f"no field `{EVENT}` in the entry; it has {_name_list(list(dict(fields)))}")
 
 
 def partial_content(fields: Fields) -> bytes | dict[str, Any]:
@@ -64,7 +64,7 @@ def _parsed(text: str) -> object:
         return None
 
 
-def _listed(names: Sequence[str]) -> str:
+def _name_list(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES_MAX:,} more" if len(names) > _NAMES_MAX else ""
     return ", ".join(map(_shown, names[:_NAMES_MAX])) + more
 

@@ -34,7 +34,7 @@ def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who:
     as closed, is CLOSING, or if an earlier month with entries is not closed.
     """
     state = month_close.lock_state(tx, company_id, month)
-    _check(tx, company_id, month, state, now)
+    _check_may_close(tx, company_id, month, state, now)
     if state is MonthState.CLOSING:
         raise ClosingError(company_id, month, "it is being closed")
     if state is MonthState.OPEN:
@@ -55,7 +55,7 @@ def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime)
 
     Raises ClosingError as `begin_close` does.
     """
-    _check(tx, company_id, month, month_close.load_stored_state(tx, company_id, month), now)
+    _check_may_close(tx, company_id, month, month_close.load_stored_state(tx, company_id, month), now)
     return month_close.compute_snapshot(tx, company_id, month), warnings_report.close_warnings(tx, company_id, month)
 
 
@@ -72,7 +72,7 @@ def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, w
     an earlier month with entries is not closed.
     """
     state = month_close.lock_states_through(tx, company_id, month)
-    _check(tx, company_id, month, state, now)
+    _check_may_close(tx, company_id, month, state, now)
     if state is not MonthState.CLOSING:
         month_close.set_state(tx, (company_id, month), MonthState.CLOSING, now, who)
 
@@ -126,7 +126,7 @@ def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     return months.load_state(tx, company_id, month)
 
 
-def _check(tx: Transaction, company_id: str, month: Month, state: MonthState, now: datetime) -> None:
+def _check_may_close(tx: Transaction, company_id: str, month: Month, state: MonthState, now: datetime) -> None:
     if not clinics.company_exists(tx, company_id):
         raise ClosingError(company_id, month, "Billing has no company with this id")
     today = clinics.local_date(tx, company_id, now)

@@ -69,7 +69,7 @@ def page(chromium: Browser, address: str, office: Stack) -> Iterator[Page]:
 def test_page_screenshot(page: Page, shots: Path, name: str, path: str, height: int) -> None:
     page.goto(path)
 
-    keep(page, name, shots, height)
+    save_screenshot(page, name, shots, height)
 
 
 def test_recording_of_a_requeue(page: Page, office: Stack, shots: Path) -> None:
@@ -77,10 +77,10 @@ def test_recording_of_a_requeue(page: Page, office: Stack, shots: Path) -> None:
     page.get_by_label("Wellness").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("link", name="Requeue")).to_be_visible()
-    keep(page, "clinic", shots, 670)
+    save_screenshot(page, "clinic", shots, 670)
 
     page.get_by_role("link", name="Requeue").click()
-    keep(page, "requeue", shots, 460)
+    save_screenshot(page, "requeue", shots, 460)
     page.get_by_role("button", name="Requeue").click()
     expect(page.get_by_role("status")).to_contain_text("requeued")
     office.settle()
@@ -92,10 +92,10 @@ def test_recording_of_a_requeue(page: Page, office: Stack, shots: Path) -> None:
         if row["attempts"] > 1 and row["payment"] in imported and row["charge_type"] == "Wellness"
     )
     page.goto(f"/timeline?payment={payment}")
-    keep(page, "timeline", shots, 440)
+    save_screenshot(page, "timeline", shots, 440)
 
 
-def keep(page: Page, name: str, shots: Path, height: int) -> None:
+def save_screenshot(page: Page, name: str, shots: Path, height: int) -> None:
     """Save the upper part of the page as WebP in docs/screenshots and as PNG in `shots`."""
     clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
     page.screenshot(path=shots / f"how-to-{name}.png", clip=clip)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from config.engines import Engines, NotRunningError, RunningStack, current_engines, write_running_stack
+from config.engines import Engines, NotRunningError, StackFile, current_engines, write_running_stack
 from config.settings import read_settings
 
 EMBEDDED = Engines.named("postgresql+psycopg://postgres@/payments?host=/tmp/s", "redis://:p@127.0.0.1:7000/0")
@@ -20,7 +20,7 @@ def settings_in(home, **environ):
 
 
 def write(home, pid):
-    write_running_stack(home, RunningStack(pid, EMBEDDED, "http://127.0.0.1:5555", "http://127.0.0.1:8000", "logs"))
+    write_running_stack(home, StackFile(pid, EMBEDDED, "http://127.0.0.1:5555", "http://127.0.0.1:8000", "logs"))
 
 
 def pid_of_an_ended_process():

@@ -40,7 +40,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[T
     try:
         stack.start()
         trial = Trial(stack, keeps_results=is_long)
-        trial.open()
+        trial.prepare()
         yield trial
     finally:
         stack.stop()

@@ -32,7 +32,7 @@ class Violations:
         assert (len(self.lost), len(self.doubled), shown) == (0, 0, {}), f"{sorted(self.lost)[:5]}"
 
 
-def look(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violations:
+def find_violations(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violations:
     """Compare Billing's ledger and reports with the oracle. The stack must be idle."""
     oracle.settle()
     invariants = Violations()

@@ -29,7 +29,7 @@ def main() -> int:
         try:
             stack.start()
             trial = Trial(stack, keeps_results=False)
-            trial.open()
+            trial.prepare()
             _soak(trial, minutes)
         finally:
             stack.stop()

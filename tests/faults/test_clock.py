@@ -93,7 +93,7 @@ def skewed_clock(tmp_path_factory: pytest.TempPathFactory, is_long: bool, clock:
     try:
         stack.start("--clock", str(clock))
         trial = Trial(stack, keeps_results=is_long)
-        trial.open()
+        trial.prepare()
         yield trial
     finally:
         stack.stop()

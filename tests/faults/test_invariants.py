@@ -32,8 +32,8 @@ class Books(NamedTuple):
     oracle: Oracle
     closed: dict[str, Decimal]
 
-    def look(self) -> Violations:
-        return invariants.look(*self)
+    def find_violations(self) -> Violations:
+        return invariants.find_violations(*self)
 
     def record(self, bodies: list[bytes]) -> None:
         importing.import_events(self.tx, stream_entries(bodies), run_context(datetime.now(UTC)))
@@ -58,7 +58,7 @@ def fortnight(database: Database) -> Iterator[Books]:
             books.close(month)
         books.closed.update(invariants.closed_totals(tx, books.oracle))
         books.record(after)
-        books.look().check()
+        books.find_violations().check()
         # Disable the triggers, which other tests cover.
         tx.execute(text("SET LOCAL session_replication_role = replica"))
         yield books
@@ -91,7 +91,7 @@ def books(fortnight: Books) -> Iterator[Books]:
 def test_each_violation_is_detected_by_its_invariant(books: Books, harm: str, seen: str) -> None:
     assert books.tx.execute(text(harm)).rowcount == 1
 
-    found = books.look()
+    found = books.find_violations()
 
     kinds = {name.partition(" ")[0] for name in found.wrong}
     kinds |= {name for name in ("lost", "doubled") if getattr(found, name)}
@@ -105,4 +105,4 @@ def test_unpublished_payment_is_detected(books: Books) -> None:
     del books.oracle.newest[forgotten]
     books.oracle.ledger.pop(forgotten, None)
 
-    assert f"feed {forgotten}" in books.look().wrong
+    assert f"feed {forgotten}" in books.find_violations().wrong

@@ -38,7 +38,7 @@ def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iter
     try:
         stack.start("--fatal-tasks")
         trial = Trial(stack, keeps_results=is_long)
-        trial.open()
+        trial.prepare()
         with transaction(stack.database) as tx:
             tx.execute(text(REFUSING))
         yield trial

@@ -68,7 +68,7 @@ class Trial:
         self.seed = 0
         self.later: list[bytes] = []
 
-    def open(self) -> None:
+    def prepare(self) -> None:
         """Publish the events of September, and close its month."""
         self._send_messages_here()
         with transaction(self.stack.database) as tx:
@@ -109,7 +109,7 @@ class Trial:
             record_all(self.oracle, said)
         self.stack.until_quiet()
         with transaction(self.stack.database) as tx:
-            found = invariants.look(tx, self.oracle, self.closed)
+            found = invariants.find_violations(tx, self.oracle, self.closed)
         result.events = len(said)
         assert result.events >= THOUSANDS
         result.times += publisher.losses

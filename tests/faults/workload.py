@@ -84,7 +84,7 @@ class Publisher(threading.Thread):
     def run(self) -> None:
         try:
             with PaymentFeed(f"{self.url}?socket_timeout=3") as feed:
-                self._stream(feed)
+                self._publish_stream(feed)
         except BaseException as error:  # noqa: BLE001 (it is raised where someone waits for the end)
             self.error = error
 
@@ -97,7 +97,7 @@ class Publisher(threading.Thread):
         assert not self.is_alive(), f"{len(self.events)} published"
         return self.events
 
-    def _stream(self, feed: PaymentFeed) -> None:
+    def _publish_stream(self, feed: PaymentFeed) -> None:
         next_at = time.monotonic()
         while some := list(itertools.islice(self.bodies, self.pace.chunk)):
             while not self._published(feed, some):

@@ -73,21 +73,21 @@ def start_watchdog(broker_url: str, queues: Sequence[str]) -> None:
 
     def start_thread(**_signal: object) -> None:
         arguments = (watchdog, lambda: _messages_wait(broker, queues))
-        threading.Thread(target=_watch, args=arguments, name="watchdog", daemon=True).start()
+        threading.Thread(target=_watch_worker, args=arguments, name="watchdog", daemon=True).start()
 
     worker_ready.connect(start_thread, weak=False)
 
 
-def _watch(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> None:
+def _watch_worker(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> None:
     """Check once a second, and exit the process when the worker is stalled."""
-    while not _check(watchdog, messages_wait):
+    while not _is_stalled(watchdog, messages_wait):
         time.sleep(CHECK_SECONDS)
     log.critical("worker_stalled", reason="messages wait, and the idle worker takes none", seconds=STALLED_SECONDS)
     # No task is running that should end in order, and a stalled worker may ignore a request to stop.
     os._exit(EXIT_STALLED)
 
 
-def _check(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> bool:
+def _is_stalled(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> bool:
     """Return whether the worker is stalled. An error is logged, because it must not end the watchdog's thread."""
     now = time.monotonic()
     try:

@@ -149,18 +149,18 @@ class BulkResults:
     def sentence(self) -> str:
         """Return the message for the user: the results, and the reasons why the first few exceptions stay open."""
         noun = "exception" if self.count == 1 else "exceptions"
-        parts = [f"{len(self.accepted)} of {self.count} {noun} accepted{_listed(': ', self.accepted)}."]
+        parts = [f"{len(self.accepted)} of {self.count} {noun} accepted{_id_list(': ', self.accepted)}."]
         parts += [*self.problems.values()][:_PROBLEMS_SHOWN]
         if hidden := [*self.problems][_PROBLEMS_SHOWN:]:
-            parts.append(f"Also not accepted{_listed(': ', hidden)}.")
+            parts.append(f"Also not accepted{_id_list(': ', hidden)}.")
         if self.interrupted_at is not None:
             parts.append(f"An error interrupted exception {self.interrupted_at}; it may have been accepted.")
         if self.untried:
-            parts.append(f"Not tried{_listed(': ', self.untried)}.")
+            parts.append(f"Not tried{_id_list(': ', self.untried)}.")
         return " ".join(parts)
 
 
-def _listed(before: str, ids: Sequence[int]) -> str:
+def _id_list(before: str, ids: Sequence[int]) -> str:
     return before + ", ".join(map(str, ids)) if ids else ""
 
 

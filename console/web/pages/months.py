@@ -146,10 +146,10 @@ class _Close:
     def by_method(self) -> list[tuple[str, Money]]:
         """The totals by payment method."""
         sums = self.snapshot.sums if self.snapshot else ()
-        return [(name, total(each.total for each in sums if each.method == name)) for name in _methods(sums)]
+        return [(name, total(each.total for each in sums if each.method == name)) for name in _methods_of(sums)]
 
 
-def _methods(sums: Sequence[MonthSum]) -> list[str]:
+def _methods_of(sums: Sequence[MonthSum]) -> list[str]:
     return sorted({each.method for each in sums})
 
 

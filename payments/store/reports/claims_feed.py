@@ -100,13 +100,13 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
         read_as_sets(tx)
     dead_letters = f"WITH {current_dead_letters()} {_whole_dead_letters(feed_filter)}"
     sources = [
-        _stream(tx, feed_filter, f"SELECT {_FIELDS} FROM ({source}) AS feed ORDER BY saved_at NULLS LAST, cursor_id")
+        _read_rows(tx, feed_filter, f"SELECT {_FIELDS} FROM ({source}) AS feed ORDER BY saved_at NULLS LAST, cursor_id")
         for source in (lines, dead_letters)
     ]
     return heapq.merge(*sources, key=lambda row: row.saved_at or _LAST)
 
 
-def _stream(tx: Transaction, feed_filter: FeedFilter, query: str) -> Iterator[FeedRow]:
+def _read_rows(tx: Transaction, feed_filter: FeedFilter, query: str) -> Iterator[FeedRow]:
     is_selective = feed_filter.patient is not None or feed_filter.payment is not None
     for rows in batches(tx, _as_of(feed_filter, query), parameters(feed_filter), is_selective=is_selective):
         yield from map(FeedRow._make, rows)
