@@ -55,9 +55,7 @@ class ClinicLedger(CommittedLedger):
         """Set a clinic's charge types (default: all), and call `work` with the clinic's office."""
         now = self.now()
         with transaction(self.database) as tx:
-            office = Office(tx, now.date(), company_id, clinic)
-            office.now = now
-            work(office)
+            work(Office(tx, now, company_id, clinic))
         self.set_clinic(clinic, *types, company_id=company_id)
 
     def publish(self, clinic: str, *events: Event | bytes) -> None:

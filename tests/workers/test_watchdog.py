@@ -62,10 +62,10 @@ def test_busy_worker_outlives_a_step_of_the_system_clock(monkeypatch: pytest.Mon
     monkeypatch.setattr(state, "active_requests", weakref.WeakSet([request]))
     monkeypatch.setattr("time.monotonic", lambda: float(next(ticks)))
 
-    assert not watchdog_module._check(watchdog, lambda: True)
+    assert not watchdog_module._is_stalled(watchdog, lambda: True)
     monkeypatch.setattr("time.time", lambda: clock() + step_seconds)
 
-    assert not any(watchdog_module._check(watchdog, lambda: True) for _ in range(60))
+    assert not any(watchdog_module._is_stalled(watchdog, lambda: True) for _ in range(60))
 
 
 @pytest.mark.parametrize(("time_limit", "counts_seconds"), [(None, 120), (10.0, 40)])

@@ -34,7 +34,7 @@ class NewCompany(CommittedLedger):
         self.id = f"z-{uuid4().hex[:8]}"
         ids = {"company_id": self.id, "clinic_id": self.id, "patient_id": self.id}
         with transaction(database) as tx:
-            office = Office(tx, datetime.now(UTC).date(), self.id, self.id)
+            office = Office(tx, datetime.now(UTC), self.id, self.id)
             office.publish(
                 saved_patient(self.id, company_id=self.id), saved_payment(**ids, **paid("25.00", "2020-04-08"))
             )
