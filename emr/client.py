@@ -82,14 +82,12 @@ def body_of(event: Publishable) -> bytes:
         case PaymentSaved() | PaymentDeleted() | PatientSaved() | ChargeSaved():
             return event.model_dump_json(by_alias=True).encode()
         case Mapping():
-            text = json.dumps(
-                dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value
-            )
+            text = json.dumps(dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_encode)
             return text.encode()
     raise TypeError(f"an event is a model of the contract, a mapping or bytes, not {type(event).__name__}")
 
 
-def _json_value(value: object) -> str:
+def _encode(value: object) -> str:
     match value:
         case Decimal():
             return f"{dollars(value):f}"
