@@ -11,6 +11,8 @@ from payments.access.rights import LoginDelays, Role, User
 from payments.store.db.connection import Transaction
 from tests.console.web.conftest import CHEAP, PASSWORD
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
 LIFETIME = timedelta(hours=12)
 

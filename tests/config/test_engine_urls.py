@@ -12,6 +12,8 @@ from config.redis_urls import default_broker_url, describe_redis, to_kombu_url, 
 from config.settings import SettingsError, read_settings
 from tests.config.engine_clients import database_url_of, redis_url_of, seen_by_database_clients, seen_by_redis_clients
 
+pytestmark = pytest.mark.slow
+
 # Every character that can stand in an environment variable, and those that clients disagree about more often.
 ANY_CHARACTER = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 PASSWORDS = st.text(st.one_of(st.sampled_from("#?/@%:&=+;,[]\\'\" {}$ü€é😀"), ANY_CHARACTER), min_size=1, max_size=20)

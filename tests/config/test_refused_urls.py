@@ -5,6 +5,8 @@ import pytest
 from config.settings import SettingsError, read_settings
 from tests.config.engine_clients import database_url_of, redis_url_of
 
+pytestmark = pytest.mark.slow
+
 SECRET = "sEcr3t"  # noqa: S105 (no password of anything)
 ENCODE, PORT = "percent-encode it", "the port is not a number from 1 to 65535"
 

@@ -13,6 +13,8 @@ from payments.contract.partial_event import PartialEvent, read_partial_event
 from tests.builders.events import event_body, event_fields, payment_fields
 from tests.contract.test_event import SHOW_NOTHING
 
+pytestmark = pytest.mark.slow
+
 TYPE = "expected one of payment.saved, payment.deleted, patient.saved, charge.saved"
 DOLLARS = 'expected dollars as text with two decimals, e.g. "25.00"'
 DAY = "expected a date that exists, YYYY-MM-DD"

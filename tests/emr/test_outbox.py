@@ -12,6 +12,8 @@ from emr.client import PaymentFeed
 from emr.errors import FeedUnreachableError
 from emr.outbox import Relay, waiting, write
 
+pytestmark = pytest.mark.slow
+
 Connection = psycopg.Connection[tuple[object, ...]]
 
 

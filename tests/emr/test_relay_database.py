@@ -11,6 +11,8 @@ from emr.client import PaymentFeed
 from emr.outbox import Relay, waiting
 from tests.emr.test_relay import Connection, numbers_on, save, until_empty
 
+pytestmark = pytest.mark.slow
+
 
 def test_relay_reconnects_after_its_session_was_terminated(
     emr: Connection, emr_url: str, redis_url: str, stream: str

@@ -12,6 +12,8 @@ from emr.simulation_weights import CHARGE_TYPE_WEIGHTS, METHOD_WEIGHTS, SCENARIO
 from emr.simulator import Delivery, Scenario, SimulatedEvent, clinics_of, simulate
 from payments.contract.event import ChargeType, LineKey, Method, PatientSaved, PaymentDeleted, PaymentSaved, read_event
 
+pytestmark = pytest.mark.slow
+
 FIRST_DAY = date(2026, 9, 1)
 
 

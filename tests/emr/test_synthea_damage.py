@@ -8,6 +8,8 @@ from emr.synthea import read_export
 from emr.synthea_files import ExportError
 from tests.emr.test_synthea import PATIENTS, TRANSACTIONS, write_export
 
+pytestmark = pytest.mark.slow
+
 HEADER = TRANSACTIONS.splitlines()[0]
 PAYMENT = "g,c1,10,ada,PAYMENT,CC,1968-01-21T00:21:58Z,north,Visit,,12.50,dr"
 AMOUNTS = [

@@ -27,6 +27,8 @@ from tests.emr.two_weeks import (
     simulated_events,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def fortnight(database: Database) -> Iterator[Transaction]:

@@ -27,6 +27,8 @@ from tests.builders.events import (
 from tests.builders.office import BILLER, Office
 from tests.engines import scratch_database
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 6, 20)
 APRIL = {"transaction_date": "2026-04-08", "date_of_service": "2026-04-08"}
 MAY = BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), "clinic")

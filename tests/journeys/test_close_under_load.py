@@ -30,6 +30,8 @@ from tests.builders.events import (
 from tests.engines import scratch_database
 from tests.examples import DEEP_EXAMPLES
 
+pytestmark = pytest.mark.slow
+
 ROUNDS, WORKERS = 20 if DEEP_EXAMPLES else 6, 3
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 COMPANY, CLINIC = "load", "load-clinic"

@@ -19,6 +19,8 @@ from tests.builders.ledger import import_chunk
 from tests.builders.office import BILLER, Office
 from tests.journeys.test_concurrent_workers import run_concurrently, wait_until_blocked
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 10, 12)
 SEPTEMBER = Month(2026, 9)
 

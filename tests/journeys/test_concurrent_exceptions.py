@@ -19,6 +19,8 @@ from tests.builders.events import deleted_payment, paid, saved_payment
 from tests.builders.office import Office
 from tests.journeys.test_concurrent_workers import run_concurrently
 
+pytestmark = pytest.mark.slow
+
 LINES, SWEEPS, ROUNDS = 60, 3, 8
 NOW = datetime(2020, 6, 12, 12, tzinfo=UTC)
 

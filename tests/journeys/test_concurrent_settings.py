@@ -22,6 +22,8 @@ from payments.store.db.connection import Database, Transaction, transaction
 from tests.builders.events import NOW
 from tests.journeys.test_concurrent_workers import wait_until_blocked
 
+pytestmark = pytest.mark.slow
+
 COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 
 

@@ -18,6 +18,8 @@ from tests.builders.events import NOW, event_body, event_fields, payment_fields
 from tests.builders.ledger import create_clinic, import_chunk, retry_due
 from tests.journeys.test_concurrent_workers import wait_until_blocked
 
+pytestmark = pytest.mark.slow
+
 TEN, ELEVEN, TWELVE = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11", "12"))
 
 

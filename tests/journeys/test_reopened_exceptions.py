@@ -12,6 +12,8 @@ from payments.store.db.connection import Transaction
 from tests.builders.events import BACKOFF, next_version, paid, run_context, saved_patient, saved_payment, stream_entries
 from tests.builders.office import BILLER, Office, office_with_closed_april
 
+pytestmark = pytest.mark.slow
+
 PAYMENT = "clinic/payment/1"
 FIRST = saved_payment(**paid("25.00", "2020-04-08"))
 INTERNAL = next_version(FIRST, internal_payment=True)

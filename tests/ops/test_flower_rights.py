@@ -19,6 +19,8 @@ from tests.acceptance.stack import clean_environment
 from tests.ops.test_rights import STREAM, is_refused
 from workers.runtime.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 WAIT_SECONDS = 30
 
 

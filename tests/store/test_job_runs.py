@@ -11,6 +11,8 @@ from payments.store.db.connection import Database, Transaction, transaction
 from payments.store.ledger import job_runs
 from payments.store.ledger.job_runs import Job
 
+pytestmark = pytest.mark.slow
+
 # Two o'clock of June 10 at UTC-12, where a night begins last.
 BEGINS = datetime(2026, 6, 10, 14, tzinfo=UTC)
 TENTH = date(2026, 6, 10)

@@ -16,6 +16,8 @@ from payments.store.db import partitions
 from tests.builders.events import next_version, saved_payment
 from tests.builders.ledger import create_clinic, import_chunk, ledger_entries
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 6, 10)
 BY_MONTH = retention.TABLES
 

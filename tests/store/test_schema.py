@@ -17,6 +17,8 @@ from tests.builders.events import saved_payment
 from tests.builders.ledger import create_clinic, import_chunk, ledger_entries, set_month_state
 from tests.engines import scratch_database
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def closing_engine(url):

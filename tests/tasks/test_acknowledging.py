@@ -12,6 +12,8 @@ import redis
 from tasks.feed import stream
 from tasks.resources import Resources, connect_redis
 
+pytestmark = pytest.mark.slow
+
 ENTRIES = 3
 
 

@@ -9,6 +9,8 @@ from payments.store.db.connection import Database, connect, transaction
 from tasks.table_by_table import analyze_stale_tables
 from tests.engines import scratch_database
 
+pytestmark = pytest.mark.slow
+
 LOAD = (
     "INSERT INTO patients (company_id, patient_id, known_at, version) "
     "SELECT :company, 'patient-' || number, now(), 1 FROM generate_series(1, :rows) AS number"

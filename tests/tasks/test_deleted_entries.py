@@ -8,6 +8,8 @@ from tasks.feed import stream
 from tasks.feed.redelivery import CHECKED_PER_SWEEP
 from tests.tasks.dispatching import LEASE_MS, age_entries, open_dispatcher, publish, read_new, take_messages
 
+pytestmark = pytest.mark.slow
+
 ERROR = "entries_deleted_from_stream"
 
 

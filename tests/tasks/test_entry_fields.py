@@ -13,6 +13,8 @@ from tasks.feed import import_attempt, retry_attempt
 from tests.builders.events import NOW, event_body, payment_fields, saved_patient, saved_payment
 from tests.tasks.dispatching import pending_and_length
 
+pytestmark = pytest.mark.slow
+
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FLATTENED = ", ".join(payment_fields())
 

@@ -12,6 +12,8 @@ from tasks.feed.import_attempt import import_time_slice
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import pending_and_length
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small_chunks(resources):

@@ -29,6 +29,8 @@ from tasks.tracing_setup import open_tracing
 from tests.builders.events import run_context, saved_patient, saved_payment, stream_entries
 from tests.tasks.dispatching import take_request
 
+pytestmark = pytest.mark.slow
+
 
 class LedgerReader(SpanProcessor):
     """Reads the ledger through a second connection when a payment's span ends."""

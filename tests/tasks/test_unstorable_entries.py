@@ -12,6 +12,8 @@ from tests.builders.events import NOW, event_body, payment_fields, saved_payment
 from tests.tasks.dispatching import pending_and_length
 from tests.tasks.test_import_attempt import REFUSED
 
+pytestmark = pytest.mark.slow
+
 LONG = "1" * 5_000
 ODD = {
     "U+0000 in an id": payment_fields(payment_id="p\0"),

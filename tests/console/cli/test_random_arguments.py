@@ -17,6 +17,8 @@ from tests.console.conftest import Terminal
 from tests.console.strategies import numbers_and_days, words
 from tests.examples import example_count
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = example_count(20)
 # Commands that run indefinitely, or as long as an argument says.
 EXCLUDED = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}

@@ -6,6 +6,8 @@ from console.cli import main
 from tests.console.cli.test_random_arguments import commands_of
 from tests.console.conftest import Terminal
 
+pytestmark = pytest.mark.slow
+
 WITH_CSV = [
     (path, [name for option in command.params for name in option.opts], command)
     for path, command in commands_of(main.command())

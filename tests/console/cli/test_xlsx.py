@@ -8,6 +8,8 @@ from console.errors import CommandError
 from console.reports.payment_log import PAYMENT_LOG
 from console.reports.xlsx import ROWS_MAX, write_xlsx
 
+pytestmark = pytest.mark.slow
+
 
 def test_spreadsheet_with_too_many_rows_is_refused() -> None:
     record = dict.fromkeys(PAYMENT_LOG.keys)

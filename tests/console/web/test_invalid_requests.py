@@ -6,6 +6,8 @@ import pytest
 
 from tests.console.web.scenarios import LoggedIn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("path", "message"),

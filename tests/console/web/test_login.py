@@ -17,6 +17,8 @@ from payments.access.authentication import Password
 from payments.access.rights import Role, User
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, csrf_of, send_login, served
 
+pytestmark = pytest.mark.slow
+
 
 def test_login_redirects_only_to_own_pages(address: str) -> None:
     for wanted, expected in [("/exceptions?case=added", None), ("//evil.example", "/"), ("https://evil.example", "/")]:

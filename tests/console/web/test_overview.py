@@ -12,6 +12,8 @@ from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import CLINIC, Browser
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, rows
 
+pytestmark = pytest.mark.slow
+
 DAY, LATE = "2026-03-05", "2026-03-05T23:30:00-07:00"
 TILE = re.compile(r'<a class="tile" href="([^"]+)">.*?<strong[^>]*>([\d,]+)</strong>', re.DOTALL)
 REASON = re.compile(r'<td class="n"><a href="(/claims-feed[^"]+)">([\d,]+)</a>')

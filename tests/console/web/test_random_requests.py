@@ -28,6 +28,8 @@ from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, client_
 from tests.engines import scratch_database
 from tests.examples import example_count
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = example_count(15)
 CONSOLE = Path(__file__).resolve().parents[3] / "console"
 # Names that no drawn request contains. Otherwise a request could disable one of these users.

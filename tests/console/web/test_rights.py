@@ -34,6 +34,8 @@ from console.web.pages import (
 from payments.access.rights import RIGHTS, Right, Role
 from tests.console.web.conftest import METRICS_TOKEN, Browser
 
+pytestmark = pytest.mark.slow
+
 PUBLIC = {("GET", "/login"), ("POST", "/login"), ("GET", "/health"), ("GET", "/metrics")}
 
 # The expected right of each page and call, repeated here so that a change is noticed.
