@@ -85,7 +85,7 @@ def _rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
             used.setdefault(name, []).append(done)
             rates.setdefault(name, []).append(done.rate)
         for contender in installed:
-            _run_other(testbed, contender, rates)
+            _run_contender(testbed, contender, rates)
         rates.setdefault(targets.A_TASK_A_PAYMENT, []).append(jobs.one_task_a_payment(testbed))
         console.print(f"round {number + 1} of {rounds} is done")
     cost = {name: _cost(runs) for name, runs in used.items()}
@@ -96,7 +96,7 @@ def _rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def _run_other(testbed: Testbed, contender: jobs.Contender, rates: dict[str, list[float]]) -> None:
+def _run_contender(testbed: Testbed, contender: jobs.Contender, rates: dict[str, list[float]]) -> None:
     """Run one round of another job queue and append its rate. If it loses jobs, report the loss and continue."""
     try:
         rates.setdefault(contender.name, []).append(jobs.run(testbed, contender))

@@ -31,7 +31,7 @@ class DistributionTiming(NamedTuple):
     seconds: float
 
     @property
-    def microseconds_each(self) -> float:
+    def microseconds_per_payment(self) -> float:
         """Microseconds per payment."""
         return self.seconds * 1e6 / self.payments
 
@@ -47,7 +47,7 @@ def measure(sizes: tuple[int, ...] = SIZES) -> list[DistributionTiming]:
 
 def written(measured: list[DistributionTiming]) -> list[dict[str, float]]:
     """Return the results in the form of `results.json`."""
-    return [{"payments": each.payments, "microseconds": round(each.microseconds_each, 2)} for each in measured]
+    return [{"payments": each.payments, "microseconds": round(each.microseconds_per_payment, 2)} for each in measured]
 
 
 def _run(payments: int) -> DistributionTiming:
@@ -132,10 +132,11 @@ def main() -> int:
     results.write_text(
         json.dumps(json.loads(results.read_text()) | {"distribution": written(measured)}, indent=2) + "\n"
     )
-    ratio = more.microseconds_each / less.microseconds_each
+    ratio = more.microseconds_per_payment / less.microseconds_per_payment
     for each in measured:
         print(
-            f"{each.payments:>9,} payments: {each.microseconds_each:6.1f} microseconds each, {each.allocations:,} moved"
+            f"{each.payments:>9,} payments: {each.microseconds_per_payment:6.1f} microseconds each, "
+            f"{each.allocations:,} moved"
         )
     print(f"larger against smaller: {ratio:.2f}, wanted at most {LIMIT}")
     return int(ratio > LIMIT)

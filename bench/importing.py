@@ -66,7 +66,7 @@ def _measure_backlog(testbed: Testbed, events: int, numbers: Mapping[str, int], 
         started = time.perf_counter()
     seconds = testbed.wait_until_empty() - started
     used = ResourceUsage.read(testbed, numbers).since(before)
-    testbed.check(events + WARM_UP)
+    testbed.check_imported_once(events + WARM_UP)
     return ImportMeasurement(events, seconds, used.cpu_seconds, used.wal_bytes, used.append_only_bytes)
 
 

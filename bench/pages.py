@@ -25,7 +25,7 @@ from bench import growth
 from bench.testbed import Testbed, WrongResultError, running, start_testbed, wait_for
 from config.database_urls import libpq_url
 from payments.access import authentication
-from payments.access.authentication import Password, UserError
+from payments.access.authentication import NewPassword, UserError
 from payments.access.rights import Role, User
 from payments.core.outcome import Status
 from payments.journeys import reporting
@@ -120,7 +120,7 @@ def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
 def visitor(testbed: Testbed) -> Iterator[tuple[httpx.Client, int]]:
     """Serve the console on the ledger; yield a logged-in client and the pid of the console."""
     with transaction(testbed.database) as tx, contextlib.suppress(UserError):  # the user may exist from an earlier call
-        authentication.add_user(tx, User(NAME, Role.ADMIN), Password(PASSWORD), datetime.now(UTC), "bench")
+        authentication.add_user(tx, User(NAME, Role.ADMIN), NewPassword(PASSWORD), datetime.now(UTC), "bench")
     port = str(free_port())
     with (
         running(testbed, "console", (sys.executable, "-m", "console.web.serve"), PAYMENTS_CONSOLE_PORT=port) as pid,

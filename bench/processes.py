@@ -43,11 +43,11 @@ def largest_memory_bytes(leaders: Iterable[int], processes: list[Process]) -> in
 
 def serving(folder: Path, processes: list[Process]) -> int:
     """Return the pid of the server whose working directory is this folder."""
-    here = {process.number: process.parent for process in processes if _works_in(process.number, folder)}
+    here = {process.number: process.parent for process in processes if _has_working_directory(process.number, folder)}
     return next(number for number, parent in here.items() if parent not in here)
 
 
-def _works_in(number: int, folder: Path) -> bool:
+def _has_working_directory(number: int, folder: Path) -> bool:
     try:
         return Path(f"/proc/{number}/cwd").readlink() == folder.resolve()
     except OSError:

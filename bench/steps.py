@@ -44,7 +44,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (lines, "write", "  of it: lines"),
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),
-    (Streams, "acknowledge", "acknowledge"),
+    (Streams, "acknowledge_and_delete", "acknowledge"),
     (SpanTracing, "record_attempt", "tell the traces"),
     (import_attempt, "import_new", "all"),
 )
@@ -89,7 +89,7 @@ def _import(testbed: Testbed, events: int, chunk: int, provider: TracerProvider 
     here = Resources(settings, testbed.database, testbed.feed, testbed.feed, "importer-1", tracing=tracing)
     while import_attempt.import_new(here, "nobody").evaluated:
         pass
-    testbed.check(events)
+    testbed.check_imported_once(events)
 
 
 def _provider() -> TracerProvider:

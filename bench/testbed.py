@@ -97,7 +97,7 @@ class Testbed:
         wait_for(lambda: self.feed.xlen(self.settings.stream) == 0, "the feed to be empty", 3_600)
         return time.perf_counter()
 
-    def check(self, events: int) -> None:
+    def check_imported_once(self, events: int) -> None:
         """Check that each of `events` events is in the ledger, on the Claims Feed and in the history exactly once."""
         for statement in _ONCE:
             found = self.scalar(statement)

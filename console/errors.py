@@ -15,7 +15,7 @@ class CommandError(Exception):
         super().__init__(message)
 
 
-def sentence(error: BaseException) -> str | None:
+def describe_error(error: BaseException) -> str | None:
     """Return the sentence that describes an anticipated error, or None for an unexpected one."""
     from config.engines import NotRunningError
     from config.settings import SettingsError

@@ -117,7 +117,7 @@ def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
 
 def _start(engine: Engine, supervisor: Supervisor) -> str:
     supervisor.start(engine.child())
-    engine.wait_until_ready(functools.partial(supervisor.is_running, engine.name))
+    engine.wait_until_ready(functools.partial(supervisor.poll_running, engine.name))
     return engine.url
 
 

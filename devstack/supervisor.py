@@ -99,7 +99,7 @@ class Supervisor:
         self._watched.append(watched)
         self._spawn(watched)
 
-    def is_running(self, name: str) -> bool:
+    def poll_running(self, name: str) -> bool:
         """Handle pending output and signals, then return whether the child runs and no stop was requested."""
         self.poll(0)
         return not self.stopping and any(w.process is not None for w in self._watched if w.child.name == name)

@@ -26,7 +26,7 @@ _MAY_HOLD_SEPARATORS = {"clinic_id", "payment_id", "line_id", "amount_paid"}
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _TYPES = {kind.casefold(): kind for kind in ChargeType}
 _SHOWN_CHARACTERS_MAX = 60
-_Read = TypeVar("_Read")
+_Value = TypeVar("_Value")
 
 
 class PaymentLogError(ValueError):
@@ -106,7 +106,7 @@ def _is_readable(column: str, cell: str) -> bool:
 
 
 def _line(row: Row) -> PaymentLogRow:
-    def read(column: str, reading: Callable[[str], _Read]) -> _Read:
+    def read(column: str, reading: Callable[[str], _Value]) -> _Value:
         cell = row.cells.get(column, "")
         try:
             return reading(cell)

@@ -11,7 +11,7 @@ from typing import Any
 from payments.core.account import AllocationRule
 from payments.core.balancing import BalancingNote, Note, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
-from payments.core.history import HistoryCode, NoEffect
+from payments.core.history import HistoryCode, NoEffectCause
 from payments.core.month import Month, MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
 from payments.core.refund import RefundProblem
@@ -99,9 +99,9 @@ HISTORY_CODES = {
     HistoryCode.EXCEPTION_ACKNOWLEDGED: "Exception acknowledged",
 }
 NO_EFFECT = {
-    NoEffect.SAME_EVENT: "Duplicate event ignored",
-    NoEffect.SAME_VERSION: "Version {version} repeated; ignored",
-    NoEffect.STALE_VERSION: "Version {version} ignored; Billing has version {current}",
+    NoEffectCause.SAME_EVENT: "Duplicate event ignored",
+    NoEffectCause.SAME_VERSION: "Version {version} repeated; ignored",
+    NoEffectCause.STALE_VERSION: "Version {version} ignored; Billing has version {current}",
 }
 _FIXED_DETAILS = {
     HistoryCode.FAILED: "Will be tried again",
@@ -178,7 +178,7 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
     values = params or {}
     match code:
         case HistoryCode.RECEIVED:
-            found = NO_EFFECT[NoEffect(values["cause"])].format(**values)
+            found = NO_EFFECT[NoEffectCause(values["cause"])].format(**values)
         case HistoryCode.EXCEPTION_OPENED | HistoryCode.EXCEPTION_RECOMPUTED:
             found = _finding_detail(values)
         case HistoryCode.EXCEPTION_CLOSED:

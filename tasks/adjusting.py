@@ -17,7 +17,7 @@ POLICY = "company policy: auto"
 
 
 @app.task(name="billing.apply_adjustments")
-def apply_adjustments(**_future: object) -> str:
+def accept_by_policy(**_future: object) -> str:
     """Accept each open exception whose company has the policy `auto`, each in its own transaction."""
     resources, now = get_resources(), datetime.now(UTC)
     clear_enqueued(resources.broker, wire_names.APPLY_ADJUSTMENTS)

@@ -15,9 +15,9 @@ from payments.store.db.connection import UnsuitableDatabaseError, connect
 from payments.store.db.suitability import (
     UnreachableDatabaseError,
     check_database,
-    connection_errors_explained,
     durability_risks,
     first_line,
+    translate_connection_errors,
 )
 
 _TIMEOUT_SECONDS = 5
@@ -35,9 +35,9 @@ def require_database(settings: Settings, database_url: str) -> None:
 @contextmanager
 def database_errors_named(settings: Settings, database_url: str) -> Iterator[None]:
     """Raise SettingsError if PostgreSQL refuses a call of the block, UnreachableEngineError if it does not answer."""
-    place = f"{database_setting(settings)}: {describe_database(database_url)}"
+    place = f"{describe_database_source(settings)}: {describe_database(database_url)}"
     try:
-        with connection_errors_explained():
+        with translate_connection_errors():
             yield
     except UnsuitableDatabaseError as error:
         raise SettingsError(f"{place}: {error}") from None
@@ -47,7 +47,7 @@ def database_errors_named(settings: Settings, database_url: str) -> Iterator[Non
 
 def require_feed(settings: Settings, redis_url: str) -> None:
     """Raise SettingsError if Redis refuses the feed's URL, and UnreachableEngineError if it does not answer."""
-    _require_redis(f"{feed_setting(settings)}: {describe_redis(redis_url)}", redis_url)
+    _require_redis(f"{describe_feed_source(settings)}: {describe_redis(redis_url)}", redis_url)
 
 
 def require_broker(settings: Settings, broker_url: str) -> None:
@@ -60,8 +60,8 @@ def require_broker(settings: Settings, broker_url: str) -> None:
     else:
         number = redis_database(broker_url)
         place = (
-            f"{feed_setting(settings)}: {describe_redis(broker_url)} (Celery's broker uses database {number}, the next "
-            "one; CELERY_BROKER_URL can name another)"
+            f"{describe_feed_source(settings)}: {describe_redis(broker_url)} (Celery's broker uses database {number}, "
+            "the next one; CELERY_BROKER_URL can name another)"
         )
     _require_redis(place, broker_url)
 
@@ -79,12 +79,12 @@ def require_engines(settings: Settings, engines: Engines, *, database: bool = Tr
             continue
 
 
-def database_setting(settings: Settings) -> str:
+def describe_database_source(settings: Settings) -> str:
     """Return how errors name PostgreSQL's address: `DATABASE_URL`, or the stack that runs the server."""
     return "DATABASE_URL" if settings.database_url is not None else "PostgreSQL of `payments up`"
 
 
-def feed_setting(settings: Settings) -> str:
+def describe_feed_source(settings: Settings) -> str:
     """Return how errors name the feed's address: `REDIS_URL`, or the stack that runs the server."""
     return "REDIS_URL" if settings.redis_url is not None else "Redis of `payments up`"
 
@@ -156,7 +156,7 @@ def _snapshots(client: redis.Redis) -> str | None:
 def _database_warnings(database_url: str) -> Iterator[str]:
     database = connect(database_url, application_name="payments start", pool_size=1)
     try:
-        with connection_errors_explained():
+        with translate_connection_errors():
             if risks := durability_risks(database):
                 yield (
                     f"PostgreSQL at {describe_database(database_url)} runs with {', '.join(risks)}, and a crash of its "

@@ -12,7 +12,7 @@ from payments import wording
 from payments.core.account import AllocationRule
 from payments.core.balancing import BalancingNote, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
-from payments.core.history import HistoryCode, NoEffect
+from payments.core.history import HistoryCode, NoEffectCause
 from payments.core.month import MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
 from payments.core.refund import RefundProblem
@@ -28,7 +28,7 @@ WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
     (BalancingNote, wording.BALANCING_NOTES),
     (FindingNote, wording.FINDING_NOTES),
     (HistoryCode, wording.HISTORY_CODES),
-    (NoEffect, wording.NO_EFFECT),
+    (NoEffectCause, wording.NO_EFFECT),
 ]
 
 

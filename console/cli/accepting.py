@@ -46,7 +46,7 @@ class Acceptance:
             return sum(self._accept(number) for number in self.numbers)
         self.confirmed = self._previews()
         if any(not done.was_accepted_before for done in self.confirmed.values()):
-            confirm(f"{self._expectation(self.confirmed.values())} Accept?")
+            confirm(f"{self._preview_sentence(self.confirmed.values())} Accept?")
         return sum(self._accept(number) for number in self.confirmed)
 
     def summary(self, accepted: int, *, is_preview: bool) -> str:
@@ -57,7 +57,7 @@ class Acceptance:
         posted = f"the sum of the entries is {_sum(self.confirmed.values()):,}"
         return f"{accepted:,} of {of} would be accepted; {posted}. Nothing was changed."
 
-    def _expectation(self, found: Iterable[Accepted]) -> str:
+    def _preview_sentence(self, found: Iterable[Accepted]) -> str:
         new = [done for done in found if not done.was_accepted_before]
         entries = plural(sum(len(done.postings) for done in new), "entry", "entries")
         of = f"{len(new):,} of {plural(len(self.numbers), 'exception')}"

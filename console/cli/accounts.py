@@ -137,7 +137,7 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
             confirm(_question(distribute_all(opened, as_of, now, dry_run=True)))
         sets = list(distribute_all(opened, as_of, now, dry_run=dry_run))
         with transaction(opened) as tx:
-            payments = distributing.payments_of(tx, sets)
+            payments = distributing.payment_keys_by_line_id(tx, sets)
         records = [record for each in sets for record in _records(each, payments)]
         show(records, ALLOCATIONS, output)
 

@@ -139,7 +139,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _GlobalOptions()
     try:
         if "--help" in arguments:
-            list_choices(_named(arguments))
+            list_choices(_find_command(arguments))
         status = command()(list(arguments), prog_name="payments", standalone_mode=False, obj=options)
         sys.stdout.flush()
     except typer.TyperException as error:
@@ -166,7 +166,7 @@ def command() -> Callable[..., object]:
     return built
 
 
-def _named(arguments: Sequence[str]) -> object:
+def _find_command(arguments: Sequence[str]) -> object:
     """Return the command that the first arguments name."""
     found: object = command()
     for word in arguments:
@@ -180,9 +180,9 @@ def _help_hint(error: typer.TyperException) -> str:
 
 
 def _describe(error: Exception) -> str:
-    from console.errors import engine_setting, sentence
+    from console.errors import describe_error, engine_setting
 
-    if description := sentence(error):
+    if description := describe_error(error):
         setting = engine_setting(error)
         is_set = setting and (os.environ.get(setting) or os.environ.get(f"{setting}_FILE"))
         return f"{setting}: {description}" if is_set else description

@@ -120,10 +120,10 @@ def _requeue_matching(at: CliContext, chosen: FeedFilter, *, has_to_ask: bool, d
                 expected = requeueing.preview_requeue(tx, chosen, datetime.now(UTC))
             print_table(preview_records(expected), REQUEUE_PREVIEW)
             if dry_run:
-                print_line(f"{_expectation(expected)} Nothing was changed.")
+                print_line(f"{_preview_sentence(expected)} Nothing was changed.")
                 return
             if expected.total_count:
-                confirm(f"{_expectation(expected)} Requeue?")
+                confirm(f"{_preview_sentence(expected)} Requeue?")
             confirmed = expected.total_count
         count = _run(opened, chosen, confirmed)
     gone = (confirmed or 0) - count
@@ -132,7 +132,7 @@ def _requeue_matching(at: CliContext, chosen: FeedFilter, *, has_to_ask: bool, d
     _send_request(at, count)
 
 
-def _expectation(expected: RequeuePreview) -> str:
+def _preview_sentence(expected: RequeuePreview) -> str:
     return f"{plural(expected.total_count, 'payment')} with a sum of {expected.total:,} would be requeued."
 
 

@@ -50,7 +50,7 @@ def add(
     user = User(name, _role(role), _limit(clinic))
     password = _password(from_stdin=password_stdin)
     with open_transaction() as tx:
-        authentication.add_user(tx, user, authentication.Password(password), datetime.now(UTC), current_user())
+        authentication.add_user(tx, user, authentication.NewPassword(password), datetime.now(UTC), current_user())
     print_line(f"User {name} added with role {user.role} for {_clinics_text(user)}.")
 
 
@@ -73,7 +73,7 @@ def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None
 
     new = _password(from_stdin=password_stdin)
     with open_transaction() as tx:
-        authentication.set_password(tx, name, authentication.Password(new), datetime.now(UTC), current_user())
+        authentication.set_password(tx, name, authentication.NewPassword(new), datetime.now(UTC), current_user())
     print_line(f"Password of user {name} changed. All sessions and tokens have ended.")
 
 

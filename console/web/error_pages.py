@@ -141,7 +141,7 @@ def _on_conflict(request: Request, error: Exception) -> Response:
 
 
 def _on_unexpected_error(request: Request, error: Exception) -> Response:
-    sentence = errors.sentence(error)
+    sentence = errors.describe_error(error)
     log.error("page_failed", path=request.url.path, error_class=type(error).__name__, detail=sentence)
     warning = "" if request.method == "GET" else _MAY_BE_INCOMPLETE
     if sentence:

@@ -116,7 +116,7 @@ class _Metrics(Collector):
         successful = StatusCount(Status.SUCCESSFUL, None, _SUCCESSFUL.read(self._app, self._now))
         yield _count_by_status([successful, *gauges.unsuccessful])
         yield from _of_waiting(gauges, self._now)
-        yield from _of_chunks(gauges)
+        yield from _chunk_metrics(gauges)
         unexplained = _UNEXPLAINED.read(self._app, self._now)
         yield _metric("payments_unexplained_cents", unexplained.cents)
         yield _metric("payments_unexplained_lines", unexplained.lines)
@@ -185,7 +185,7 @@ def _of_waiting(gauges: Gauges, now: datetime) -> Iterator[Metric]:
     yield from (counts, ages)
 
 
-def _of_chunks(gauges: Gauges) -> Iterator[Metric]:
+def _chunk_metrics(gauges: Gauges) -> Iterator[Metric]:
     chunks = gauges.chunks
     yield _metric("payments_import_chunks", chunks.count)
     times = _metric("payments_import_chunk_seconds")

@@ -53,7 +53,7 @@ def create_templates() -> Environment:
     environment.filters |= {"money": format_money, "number": format_number, "plural": plural}
     environment.filters |= {"datetime": format_datetime, "datetime_seconds": format_datetime_seconds}
     environment.filters |= {"badge": badge, "humanize": humanize, "user_name": user_name}
-    environment.filters |= {"utc_input": utc_input, "reason": wording.reason, "detail": wording.detail}
+    environment.filters |= {"format_utc_input": format_utc_input, "reason": wording.reason, "detail": wording.detail}
     environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
     environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": ITEM_HEADINGS.__getitem__}
     environment.filters["refund_problem"] = wording.refund_problem
@@ -80,7 +80,7 @@ def format_money(amount: Decimal | None) -> Markup:
     return Markup(f"{amount:,.2f}")  # noqa: S704
 
 
-def utc_input(at: datetime | None) -> str:
+def format_utc_input(at: datetime | None) -> str:
     """Return a time in UTC, in the format of an HTML input of type datetime-local."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}" if at else ""
 

@@ -11,7 +11,7 @@ from payments.access.audit import AuditEntry, AuditFilter, AuditRow
 from payments.access.passwords import (
     DEFAULT_COST,
     HashCost,
-    Password,
+    NewPassword,
     UserError,
     dummy_hash,
     hash_password,
@@ -22,7 +22,7 @@ from payments.access.users import NewSession, UserRow
 from payments.core.conflict import ChangedMeanwhileError
 from payments.store.db.connection import Transaction
 
-__all__ = ["AuditEntry", "AuditFilter", "AuditRow", "HashCost", "Password", "UserError", "UserRow"]
+__all__ = ["AuditEntry", "AuditFilter", "AuditRow", "HashCost", "NewPassword", "UserError", "UserRow"]
 
 TOKEN_LIFETIME = timedelta(days=365)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -50,7 +50,7 @@ class LoginResult:
     message: str = ""
 
 
-def add_user(tx: Transaction, user: User, password: Password, now: datetime, who: str) -> None:
+def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, who: str) -> None:
     """Add a user.
 
     Raises UserError if the name is invalid or taken, the password cannot be used, or an admin is limited to clinics.
@@ -80,7 +80,7 @@ def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User
         audit.add(tx, AuditEntry(now, who, "user changed", user.name, change))
 
 
-def set_password(tx: Transaction, name: str, password: Password, now: datetime, who: str) -> None:
+def set_password(tx: Transaction, name: str, password: NewPassword, now: datetime, who: str) -> None:
     """Set a user's password, and end all sessions and tokens of the user.
 
     Raises UserError if there is no such user, or if the password cannot be used.

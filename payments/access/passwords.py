@@ -31,14 +31,14 @@ DEFAULT_COST = HashCost()
 
 
 @dataclass(frozen=True, slots=True)
-class Password:
+class NewPassword:
     """A new password, and the cost of its hash."""
 
     text: str = field(repr=False)
     cost: HashCost = DEFAULT_COST
 
 
-def hash_password(password: Password) -> str:
+def hash_password(password: NewPassword) -> str:
     """Return the hash of a password, with its own cost parameters.
 
     Raises UserError for a password that is too short or too long, or that the login form could not send.

@@ -43,9 +43,9 @@ def contract_error(validation: ValidationError, body: bytes, types: Mapping[str,
             return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
 
 
-def check_keys(body: bytes, known_keys: int | None = None) -> None:
+def reject_repeated_keys(body: bytes, distinct_key_count: int | None = None) -> None:
     """Raise EventError if a key occurs twice in an object of this JSON text. See `find_repeated_key`."""
-    if (key := find_repeated_key(body, known_keys)) is not None:
+    if (key := find_repeated_key(body, distinct_key_count)) is not None:
         raise EventError("event", f"the key {_shown(key)} occurs twice in one object")
 
 

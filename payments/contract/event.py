@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from payments.contract.errors import EventError, check_keys, contract_error
+from payments.contract.errors import EventError, contract_error, reject_repeated_keys
 from payments.contract.fields import (
     Amount,
     Day,
@@ -227,7 +227,7 @@ def read_event(body: bytes) -> Event:
     try:
         event = EVENT_CONTRACT.validate_json(body)
     except ValidationError as error:
-        check_keys(body)
+        reject_repeated_keys(body)
         raise contract_error(error, body, _EVENT_TYPES) from None
-    check_keys(body, known_keys=len(event.model_fields_set))
+    reject_repeated_keys(body, distinct_key_count=len(event.model_fields_set))
     return event

@@ -55,7 +55,7 @@ def total(amounts: Iterable[Money]) -> Money:
     return sum(amounts, ZERO)
 
 
-def sums(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
+def sum_by_key(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
     """Return the sum of the amounts by key, in the order of the keys' first appearance. A sum may be 0.00."""
     found: dict[_Key, Money] = defaultdict(lambda: ZERO)
     for key, amount in amounts:

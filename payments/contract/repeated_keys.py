@@ -13,15 +13,15 @@ class _RepeatedKeyError(Exception):
         super().__init__(key)
 
 
-def find_repeated_key(body: bytes, known_keys: int | None = None) -> str | None:
+def find_repeated_key(body: bytes, distinct_key_count: int | None = None) -> str | None:
     """Return a key that occurs twice in one object of a JSON text, at any depth.
 
     None if there is no such key, or if the text is not JSON.
 
-    `known_keys` is the number of distinct keys that a reader found in the outermost object. If the text has
+    `distinct_key_count` is the number of distinct keys that a reader found in the outermost object. If the text has
     no more keys than that, none is repeated, and the text is not parsed a second time.
     """
-    if body.count(b'":') == known_keys and not _may_have_blank_before_colon(body):
+    if body.count(b'":') == distinct_key_count and not _may_have_blank_before_colon(body):
         return None
     try:
         json.loads(body.decode(), object_pairs_hook=_check_pairs, parse_int=str, parse_float=str)

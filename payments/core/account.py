@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from payments.contract.money import ZERO, Money, sums
+from payments.contract.money import ZERO, Money, sum_by_key
 from payments.core.credit import Credit
 
 ChargeKey = tuple[str, str]
@@ -109,7 +109,7 @@ class Account:
 
     def determine_paid(self) -> None:
         """Determine `patient_paid` of each newly saved charge: the amount that is applied to it now."""
-        applied = sums((each.charge, each.amount) for each in self.applied)
+        applied = sum_by_key((each.charge, each.amount) for each in self.applied)
         for charge in self.newly_saved:
             self.determined_paid[charge] = applied.get(charge.key, ZERO)
             self.outstanding[charge.key] = charge.balance

@@ -52,7 +52,7 @@ class Snapshot(NamedTuple):
         return hashlib.blake2b(self.to_canonical_json().encode(), digest_size=32).digest()
 
 
-class CloseProgress(NamedTuple):
+class CloseConditions(NamedTuple):
     """The facts that decide whether a month may be closed.
 
     `state` is the state stored for the month. `months_with_entries` are the company's months up to this one that have
@@ -64,7 +64,7 @@ class CloseProgress(NamedTuple):
     months_with_entries: Sequence[Month] = ()
 
 
-def check_may_close(company_id: str, month: Month, today: date, progress: CloseProgress) -> None:
+def check_may_close(company_id: str, month: Month, today: date, conditions: CloseConditions) -> None:
     """Check that a month may be closed (rule D7).
 
     Raises ClosingError if the month is or counts as closed, has not ended, or an earlier month with entries is open.
@@ -72,18 +72,18 @@ def check_may_close(company_id: str, month: Month, today: date, progress: CloseP
     An interrupted close may always continue. A month before the lock date may be closed only to store the totals of
     entries that it has, or if it was scheduled before a later month was closed.
     """
-    if progress.state is MonthState.CLOSING:
+    if conditions.state is MonthState.CLOSING:
         return
-    if progress.state is MonthState.CLOSED:
+    if conditions.state is MonthState.CLOSED:
         raise ClosingError(company_id, month, "it is closed already")
     if Month.of(today) <= month:
         raise ClosingError(company_id, month, f"it has not ended; today is {today}")
-    if progress.lock_date.is_closed(month):
-        if progress.state is MonthState.OPEN and month not in progress.months_with_entries:
-            latest = f"{progress.lock_date.closed_through} is closed, and every month before it"
+    if conditions.lock_date.is_closed(month):
+        if conditions.state is MonthState.OPEN and month not in conditions.months_with_entries:
+            latest = f"{conditions.lock_date.closed_through} is closed, and every month before it"
             raise ClosingError(company_id, month, f"it counts as closed already: {latest}")
         return
-    for earlier in progress.months_with_entries:
-        if earlier < month and not progress.lock_date.is_closed(earlier):
+    for earlier in conditions.months_with_entries:
+        if earlier < month and not conditions.lock_date.is_closed(earlier):
             problem = f"{earlier} has entries and is not closed; earlier months come first"
             raise ClosingError(company_id, month, problem, comes_after=earlier)

@@ -5,7 +5,7 @@ Every correction of money is d = T - P (rule D1).
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from payments.contract.money import AMOUNT_MAX, ZERO, Money, sums
+from payments.contract.money import AMOUNT_MAX, ZERO, Money, sum_by_key
 from payments.core.line import Adjustment, EntryDimensions, LedgerPosting, effective_postings
 
 
@@ -19,7 +19,7 @@ def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting |
     """
     if not posted:  # every new line: worth a quick answer
         return tuple(LedgerPosting(part, target.dimensions) for part in _split(target.amount)) if target else ()
-    change = sums(_differences(effective_postings(posted), target))
+    change = sum_by_key(_differences(effective_postings(posted), target))
     changed = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _split(amount)]
     # A reversal comes before a posting of its sign with the new dimensions, so that it cancels what it reverses.
     goal = target.dimensions if target else None
@@ -33,7 +33,7 @@ def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | N
     d = T - P if only the amount changed, a pair if another dimension changed, and none if only the date or a note
     changed. The deposit date is chosen on acceptance.
     """
-    change = sums((_undated(dimensions), amount) for dimensions, amount in _differences(posted, target))
+    change = sum_by_key((_undated(dimensions), amount) for dimensions, amount in _differences(posted, target))
     changed = [undated._replace(amount=part) for undated, amount in change.items() for part in _split(amount)]
     return tuple(sorted(changed, key=_is_positive))
 

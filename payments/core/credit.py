@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from payments.contract.event import ChargeType
-from payments.contract.money import ZERO, Money, sums, total
+from payments.contract.money import ZERO, Money, sum_by_key, total
 
 
 class Credit(NamedTuple):
@@ -60,13 +60,13 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
 
 def _remaining_kind(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
     """Return the charge type and date of service of the entries with the largest remaining sum."""
-    remaining = sums(((group.charge_type, group.date_of_service), group.amount) for group in groups)
+    remaining = sum_by_key(((group.charge_type, group.date_of_service), group.amount) for group in groups)
     return max(remaining, key=lambda kind: remaining[kind] * amount)
 
 
 def _remaining_since(groups: Sequence[EntryGroup], amount: Money) -> date:
     """Return the oldest deposit date with a remaining amount. Reversals reduce the oldest dates first."""
-    remaining = sums((group.deposit_date, group.amount if amount >= ZERO else -group.amount) for group in groups)
+    remaining = sum_by_key((group.deposit_date, group.amount if amount >= ZERO else -group.amount) for group in groups)
     reversed_amount = -total(each for each in remaining.values() if each < ZERO)
     for day in sorted(remaining):
         reversed_amount -= max(remaining[day], ZERO)

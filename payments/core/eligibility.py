@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.contract.event import ChargeType, PaymentSaved
-from payments.contract.money import ZERO, sums
+from payments.contract.money import ZERO, sum_by_key
 from payments.core.line import Line
 from payments.core.outcome import Reason
 
@@ -102,5 +102,5 @@ def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
 
 def posted_charge_types(line: Line) -> set[ChargeType]:
     """Return the charge types under which the line's postings do not add up to 0.00."""
-    by_type = sums((dimensions.charge_type, amount) for amount, dimensions in line.postings)
+    by_type = sum_by_key((dimensions.charge_type, amount) for amount, dimensions in line.postings)
     return {charge_type for charge_type, amount in by_type.items() if amount}

@@ -44,7 +44,7 @@ class HistoryCode(StrEnum):
     EXCEPTION_ACKNOWLEDGED = "exception_acknowledged"  # the detail is the user's text
 
 
-class NoEffect(StrEnum):
+class NoEffectCause(StrEnum):
     """Why a received event had no effect."""
 
     SAME_EVENT = "same_event"

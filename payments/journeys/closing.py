@@ -130,4 +130,4 @@ def _check_may_close(tx: Transaction, company_id: str, month: Month, state: Mont
     if not clinics.company_exists(tx, company_id):
         raise ClosingError(company_id, month, "Billing has no company with this id")
     today = clinics.local_date(tx, company_id, now)
-    check_may_close(company_id, month, today, month_close.load_progress(tx, company_id, month, state))
+    check_may_close(company_id, month, today, month_close.load_close_conditions(tx, company_id, month, state))

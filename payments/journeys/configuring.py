@@ -104,7 +104,7 @@ def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -
     return [_row(clinic.clinic_id, clinic.company_id, clinic.settings_at(now)) for clinic in found.values()]
 
 
-def clinic_names(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
+def list_clinic_ids(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
     """Return the ids of all clinics, or of those given that exist, sorted; at most `limit` of them."""
     return clinics.list_ids(tx, clinic_ids, limit)
 

@@ -52,8 +52,8 @@ def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detection
     resolved = {ref: each for ref, each in already_open.items() if ref not in found and _may_close(locked[ref], each)}
     findings.close(tx, [each.id for each in resolved.values()], FindingStatus.AUTO_CLOSED, now, worker)
 
-    changes = [(HistoryCode.EXCEPTION_OPENED, found[ref].line, _params(found[ref])) for ref in opened]
-    changes += [(HistoryCode.EXCEPTION_RECOMPUTED, each.line, _params(each)) for each in recomputed.values()]
+    changes = [(HistoryCode.EXCEPTION_OPENED, found[ref].line, _history_params(found[ref])) for ref in opened]
+    changes += [(HistoryCode.EXCEPTION_RECOMPUTED, each.line, _history_params(each)) for each in recomputed.values()]
     closed = HistoryCode.EXCEPTION_CLOSED
     changes += [(closed, locked[ref], {"reason": each.reason}) for ref, each in resolved.items()]
     history.add(tx, [_history_event(line, code, params, now, worker) for code, line, params in changes])
@@ -73,7 +73,7 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCa
             found[ref] = Examination(
                 line=line,
                 finding=finding,
-                note=_note(line, finding, closed_at),
+                note=_note_codes(line, finding, closed_at),
                 attempts=candidate.attempts if is_conflict else line.attempts,
                 dead_letter_id=candidate.dead_letter_id,
             )
@@ -93,7 +93,7 @@ def _months(line: Line) -> set[CompanyMonth]:
     return {(line.company_id, Month.of(day)) for day in line.transaction_and_deposit_dates}
 
 
-def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:
+def _note_codes(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:
     """Return the codes of notes that explain a finding beyond its amounts."""
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
@@ -103,7 +103,7 @@ def _note(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime])
     return ";".join(filter(None, (late, nothing)))
 
 
-def _params(examination: Examination) -> Params:
+def _history_params(examination: Examination) -> Params:
     finding = examination.finding
     return {
         "reason": finding.reason,

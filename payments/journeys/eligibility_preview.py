@@ -25,7 +25,7 @@ class EligibilityPreview:
     is_adjusted_automatically: bool = False
 
     @property
-    def flows(self) -> bool:
+    def would_be_sent(self) -> bool:
         """Whether it would be sent."""
         return self.reason is None
 

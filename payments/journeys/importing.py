@@ -15,7 +15,7 @@ from payments.contract.stream_entry import StreamEntry, read_entry
 from payments.core.account import ChargeKey
 from payments.core.charge import ChargeVersion, check_charge_version, key_of, recorded_version
 from payments.core.due_items import DueItems
-from payments.core.history import NoEffect
+from payments.core.history import NoEffectCause
 from payments.core.import_rule import decide
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
@@ -29,7 +29,7 @@ from payments.store.ledger.reference_data import LookupScope, load_reference_dat
 from payments.store.write_batch import WriteBatch
 
 
-class _Read(NamedTuple):
+class _ParsedLineEvent(NamedTuple):
     """A line event with its stream entry, its content hash, and the time of its requeue, if any."""
 
     entry: StreamEntry
@@ -41,7 +41,7 @@ class _Read(NamedTuple):
 class _Batch(NamedTuple):
     """Stream entries, parsed and sorted by event type."""
 
-    lines: list[_Read]
+    lines: list[_ParsedLineEvent]
     patients: list[tuple[StreamEntry, PatientSaved]]
     charges: list[tuple[StreamEntry, ChargeSaved]]
     unreadable: list[tuple[StreamEntry, EventError]]
@@ -105,7 +105,7 @@ def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime
             case ChargeSaved():
                 batch.charges.append((entry, event))
             case _:
-                batch.lines.append(_Read(entry, event, event.content_hash, requeued_at))
+                batch.lines.append(_ParsedLineEvent(entry, event, event.content_hash, requeued_at))
     return batch
 
 
@@ -189,27 +189,27 @@ def _wrong_company(event: LineEvent | ChargeSaved, owner: str) -> str:
     return f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
 
 
-def _import_line_event(writes: WriteBatch, read: _Read, *, again: bool) -> None:
+def _import_line_event(writes: WriteBatch, read: _ParsedLineEvent, *, again: bool) -> None:
     entry, event, before = read.entry, read.event, writes.lines.get(read.event.key)
     owner = writes.reference.owner(event.clinic_id)
     if owner != event.company_id:
         writes.reject(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
     elif again and before is not None:
-        writes.record_unchanged(before, NoEffect.SAME_EVENT, event.version, entry.entry_id)
+        writes.record_unchanged(before, NoEffectCause.SAME_EVENT, event.version, entry.entry_id)
     else:
         _apply_version(writes, read)
 
 
-def _apply_version(writes: WriteBatch, read: _Read) -> None:
+def _apply_version(writes: WriteBatch, read: _ParsedLineEvent) -> None:
     (entry, event, content_hash, requeued_at), before = read, writes.lines.get(read.event.key)
     check = check_version(event, content_hash, before)
     if check is VersionCheck.CONFLICT:
         error = f"version: {event.version} of {event.key} came before with other content"
         writes.reject(entry, Reason.VERSION_CONFLICT, error)
     elif before is not None and check is VersionCheck.AGAIN:
-        writes.record_unchanged(before, NoEffect.SAME_VERSION, event.version, entry.entry_id)
+        writes.record_unchanged(before, NoEffectCause.SAME_VERSION, event.version, entry.entry_id)
     elif before is not None and check is VersionCheck.STALE:
-        writes.record_unchanged(before, NoEffect.STALE_VERSION, event.version, entry.entry_id)
+        writes.record_unchanged(before, NoEffectCause.STALE_VERSION, event.version, entry.entry_id)
     else:
         facts = writes.reference.import_context(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
         writes.record(decide(event, content_hash, before, facts, requeued_at), entry.entry_id)

@@ -70,7 +70,7 @@ class ExpectedOutcome:
     previous_reasons: Counter[Reason | None] = field(default_factory=Counter)
 
     @property
-    def flows(self) -> bool:
+    def would_be_imported(self) -> bool:
         """Whether Billing would import them."""
         return self.reason is None and not self.is_closed
 
@@ -99,7 +99,7 @@ def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> 
     settings = {name: clinic.settings_at(now) for name, clinic in known.items()}
     found: dict[tuple[Reason | None, bool], ExpectedOutcome] = {}
     for group in groups:
-        reason = _stays_out(group, settings.get(group.clinic_id, SWITCHED_OFF))
+        reason = _exclusion_reason(group, settings.get(group.clinic_id, SWITCHED_OFF))
         is_closed = group.is_closed and reason is None
         expected = found.setdefault((reason, is_closed), ExpectedOutcome(reason, is_closed))
         expected.count += group.line_count
@@ -110,7 +110,7 @@ def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> 
     return RequeuePreview(in_order, requeue_candidates.count_dead_letters(tx, feed_filter))
 
 
-def _stays_out(group: RequeueGroup, settings: ClinicSettings) -> Reason | None:
+def _exclusion_reason(group: RequeueGroup, settings: ClinicSettings) -> Reason | None:
     if group.internal_payment:
         return Reason.INTERNAL_PAYMENT
     return exclusion_reason(settings, group.charge_type) if group.charge_type else None
@@ -137,17 +137,17 @@ def start_run(
     return StartedRun(run_id, selected)
 
 
-def show_run(tx: Transaction, number: int) -> RequeueRun | None:
+def show_run(tx: Transaction, run_id: int) -> RequeueRun | None:
     """Return the progress of a run, or None if there is no such run."""
-    return requeue_runs.load(tx, number)
+    return requeue_runs.load(tx, run_id)
 
 
-def requeue_next_chunk(tx: Transaction, number: int, now: datetime, limit: int) -> bool:
+def requeue_next_chunk(tx: Transaction, run_id: int, now: datetime, limit: int) -> bool:
     """Requeue up to `limit` payments of a run, and return whether more remain. A stopped run is left alone.
 
     Locks the run's row.
     """
-    run = requeue_runs.load(tx, number, lock=True)
+    run = requeue_runs.load(tx, run_id, lock=True)
     if run is None or run.state != RUNNING:
         return False
     lines = requeue_candidates.lines_page(tx, run.feed_filter, run.lines, limit)
@@ -166,15 +166,15 @@ def requeue_next_chunk(tx: Transaction, number: int, now: datetime, limit: int) 
     return progress.state == RUNNING
 
 
-def stop_run(tx: Transaction, number: int, now: datetime) -> None:
+def stop_run(tx: Transaction, run_id: int, now: datetime) -> None:
     """Stop a run between two chunks. Payments that it has requeued stay requeued."""
-    run = requeue_runs.load(tx, number, lock=True)
+    run = requeue_runs.load(tx, run_id, lock=True)
     if run is not None and run.state == RUNNING:
         requeue_runs.update(tx, replace(run, state=STOPPED, updated_at=now))
 
 
-def resume_run(tx: Transaction, number: int, now: datetime) -> None:
+def resume_run(tx: Transaction, run_id: int, now: datetime) -> None:
     """Resume a run that was stopped, or whose process ended."""
-    run = requeue_runs.load(tx, number, lock=True)
+    run = requeue_runs.load(tx, run_id, lock=True)
     if run is not None and run.state != DONE:
         requeue_runs.update(tx, replace(run, state=RUNNING, updated_at=now))

@@ -9,7 +9,7 @@ from payments.contract.stream_entry import StreamEntry
 from payments.core.account import ChargeKey
 from payments.core.charge import ChargeVersion, key_of
 from payments.core.finding import needs_review
-from payments.core.history import HistoryCode, NoEffect, Params, outcome_code
+from payments.core.history import HistoryCode, NoEffectCause, Params, outcome_code
 from payments.core.import_rule import Decision
 from payments.core.import_stats import ImportStats, RunContext
 from payments.core.line import IMPORT_USER, EntryKind, Line
@@ -66,9 +66,9 @@ class WriteBatch:
         self._changed.add(line.key)
         self._record_postings(decision)
         self.stats.count(line.outcome)
-        self._record_history(line, outcome_code(line.outcome), _params(decision), entry_id)
+        self._record_history(line, outcome_code(line.outcome), _history_params(decision), entry_id)
 
-    def record_unchanged(self, line: Line, cause: NoEffect, version: int, entry_id: str) -> None:
+    def record_unchanged(self, line: Line, cause: NoEffectCause, version: int, entry_id: str) -> None:
         """Record that an event with this version had no effect on its line, with the cause."""
         self.stats.evaluated += 1
         self.stats.unchanged += 1
@@ -160,7 +160,7 @@ class WriteBatch:
         )
 
 
-def _params(decision: Decision) -> Params | None:
+def _history_params(decision: Decision) -> Params | None:
     """Return the parameters of a decision's history event. Postings are read from the ledger instead."""
     outcome = decision.line.outcome
     params: Params = {}

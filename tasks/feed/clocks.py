@@ -17,7 +17,7 @@ class ServerClock:
     def __init__(self) -> None:
         self._offset_ms: int | None = None
 
-    def was_set_back(self, server_ms: int, monotonic_ms: int) -> bool:
+    def detect_setback(self, server_ms: int, monotonic_ms: int) -> bool:
         """Return whether the Redis server's clock was set back since the previous call."""
         previous, self._offset_ms = self._offset_ms, server_ms - monotonic_ms
         return previous is not None and self._offset_ms < previous - TOLERANCE_MS

@@ -39,7 +39,7 @@ class Redelivery:
 
         Entries that were deleted from their stream are acknowledged, because nothing can be redelivered.
         """
-        if self.clock.was_set_back(self._streams.server_time_ms(), monotonic_ms()):
+        if self.clock.detect_setback(self._streams.server_time_ms(), monotonic_ms()):
             self._restart_leases()
         idle = self._without_deleted(self._streams.pending_entries(_milliseconds(LEASE)))
         self.idle_count = len(idle)

@@ -103,7 +103,7 @@ def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[St
     return [stream_entry(*entry) for entry in answer if entry]  # Redis 6.2 answers a deleted entry as nil
 
 
-def acknowledge(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
+def acknowledge_and_delete(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
     """Acknowledge committed entries and delete them from the stream, in one Redis transaction.
 
     If only the acknowledgement happened, entries could stay on the stream that are neither pending nor new. If the

@@ -76,15 +76,15 @@ class Streams:
         claimed = {name: stream.claim(self.client, name, entry_ids) for name, entry_ids in self._by_stream(entries)}
         return self._merge(claimed)
 
-    def acknowledge(self, entries: Sequence[str]) -> None:
+    def acknowledge_and_delete(self, entries: Sequence[str]) -> None:
         """Acknowledge committed entries and delete them. If this fails, they are delivered again, which is harmless."""
         for name, entry_ids in self._by_stream(entries):
-            stream.acknowledge(self.client, name, entry_ids)
+            stream.acknowledge_and_delete(self.client, name, entry_ids)
 
     def pending_entries(self, min_idle_ms: int) -> list[PendingEntry]:
         """Return the entries that are pending and idle for at least `min_idle_ms`, oldest first in each stream."""
         return [
-            entry._replace(entry_id=self._qualified(name, entry.entry_id))
+            entry._replace(entry_id=self._qualified_id(name, entry.entry_id))
             for name in self.names
             for entry in stream.pending_entries(self.client, name, min_idle_ms)
         ]
@@ -92,7 +92,7 @@ class Streams:
     def claim_idle(self, entries: Sequence[str], min_idle_ms: int) -> list[str]:
         """XCLAIM JUSTID: reset the idle time and return the ids that this caller claimed."""
         return [
-            self._qualified(name, entry_id)
+            self._qualified_id(name, entry_id)
             for name, entry_ids in self._by_stream(entries)
             for entry_id in stream.claim_idle(self.client, name, entry_ids, min_idle_ms)
         ]
@@ -109,7 +109,7 @@ class Streams:
     def acknowledge_deleted(self, entries: Sequence[str]) -> list[str]:
         """Acknowledge and count the pending entries that were deleted. Return the ids that this call acknowledged."""
         return [
-            self._qualified(name, entry_id)
+            self._qualified_id(name, entry_id)
             for name, entry_ids in self._by_stream(entries)
             for entry_id in acknowledge_deleted(self.client, name, GROUP, entry_ids)
         ]
@@ -123,7 +123,7 @@ class Streams:
             undelivered=sum(max(0, each.length - each.pending) for each in stats.values()),
             pending=sum(each.pending for each in stats.values()),
             deleted=deleted_count(self.client),
-            oldest_ids=tuple(self._qualified(name, each) for name in self.names for each in stats[name].oldest_ids),
+            oldest_ids=tuple(self._qualified_id(name, each) for name in self.names for each in stats[name].oldest_ids),
         )
 
     def _merge(self, by_stream: Mapping[str, list[StreamEntry]]) -> list[StreamEntry]:
@@ -133,9 +133,9 @@ class Streams:
     def _with_qualified_ids(self, name: str, entries: list[StreamEntry]) -> list[StreamEntry]:
         if name == self.name:
             return entries
-        return [entry._replace(entry_id=self._qualified(name, entry.entry_id)) for entry in entries]
+        return [entry._replace(entry_id=self._qualified_id(name, entry.entry_id)) for entry in entries]
 
-    def _qualified(self, name: str, entry_id: str) -> str:
+    def _qualified_id(self, name: str, entry_id: str) -> str:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
     def _by_stream(self, entries: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from payments.access import authentication
-from payments.access.authentication import LoginAttempt, Password, UserError
+from payments.access.authentication import LoginAttempt, NewPassword, UserError
 from payments.access.rights import LoginDelays, Role, User
 from payments.store.db.connection import Transaction
 from tests.console.web.conftest import CHEAP, PASSWORD
@@ -19,7 +19,7 @@ LIFETIME = timedelta(hours=12)
 
 def add_user(tx: Transaction, role: Role = Role.BILLING) -> str:
     name = f"user-{uuid4().hex[:8]}"
-    authentication.add_user(tx, User(name, role), Password(PASSWORD, CHEAP), NOW, "tests")
+    authentication.add_user(tx, User(name, role), NewPassword(PASSWORD, CHEAP), NOW, "tests")
     return name
 
 
@@ -48,7 +48,7 @@ def test_new_password_ends_all_sessions_and_tokens(tx: Transaction) -> None:
     token, session = authentication.create_token(tx, name, NOW, "tests"), log_in(tx, name, PASSWORD)
     assert session
 
-    authentication.set_password(tx, name, Password("another correct horse", CHEAP), NOW, "tests")
+    authentication.set_password(tx, name, NewPassword("another correct horse", CHEAP), NOW, "tests")
 
     assert authentication.authenticate(tx, token, "token", NOW) is None
     assert authentication.authenticate(tx, session, "session", NOW) is None
@@ -87,7 +87,7 @@ def test_failed_logins_from_an_address_block_it_for_every_name(tx: Transaction) 
 )
 def test_invalid_user_is_refused(tx: Transaction, user: User, password: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        authentication.add_user(tx, user, Password(password, CHEAP), NOW, "tests")
+        authentication.add_user(tx, user, NewPassword(password, CHEAP), NOW, "tests")
 
 
 def test_passwords_and_tokens_are_stored_as_hashes(tx: Transaction) -> None:
@@ -102,12 +102,12 @@ def test_passwords_and_tokens_are_stored_as_hashes(tx: Transaction) -> None:
 
 
 def test_login_costs_the_same_for_unknown_names(tx: Transaction) -> None:
-    authentication.add_user(tx, User("ann", Role.BILLING), Password(PASSWORD), NOW, "tests")
+    authentication.add_user(tx, User("ann", Role.BILLING), NewPassword(PASSWORD), NOW, "tests")
 
     stored = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()
 
     assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    assert LoginAttempt("nobody", "a guess", "10.0.0.7").cost == Password(PASSWORD).cost
+    assert LoginAttempt("nobody", "a guess", "10.0.0.7").cost == NewPassword(PASSWORD).cost
 
 
 def test_audit_history_is_append_only(tx: Transaction) -> None:

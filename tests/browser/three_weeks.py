@@ -24,16 +24,18 @@ class ThreeWeeks:
     @cached_property
     def events(self) -> list[Event]:
         names: dict[str, str] = {}
-        return [self._named(body_of(each.event).decode(), names) for each in simulate(4, DAYS, SEED, FIRST_DAY)]
+        return [
+            self._with_readable_ids(body_of(each.event).decode(), names) for each in simulate(4, DAYS, SEED, FIRST_DAY)
+        ]
 
-    def _named(self, body: str, names: dict[str, str]) -> Event:
-        def patient(found: re.Match[str]) -> str:
+    def _with_readable_ids(self, body: str, names: dict[str, str]) -> Event:
+        def rename_patient(found: re.Match[str]) -> str:
             return names.setdefault(found[0], f"P-{1001 + sum(name.startswith('P-') for name in names.values())}")
 
-        def payment(found: re.Match[str]) -> str:
+        def rename_payment(found: re.Match[str]) -> str:
             return names.setdefault(found[0], f"p-{1001 + sum(name.startswith('p-') for name in names.values())}")
 
-        body = _PAYMENT.sub(payment, _PATIENT.sub(patient, body)).replace("company-1", COMPANY)
+        body = _PAYMENT.sub(rename_payment, _PATIENT.sub(rename_patient, body)).replace("company-1", COMPANY)
         for simulated, clinic in CLINICS.items():
             body = body.replace(simulated, clinic)
         event: Event = json.loads(body)

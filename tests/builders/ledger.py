@@ -66,7 +66,7 @@ def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
     return {row.payment: row for row in rows}
 
 
-def status_of(tx: Transaction, payment: str = PAYMENT_KEY) -> tuple[str, str | None, str]:
+def transmission_of(tx: Transaction, payment: str = PAYMENT_KEY) -> tuple[str, str | None, str]:
     """Return the status, reason and application of a payment."""
     row = feed_rows(tx)[payment]
     return row.status, row.reason, row.application

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from payments.access import authentication
-from payments.access.authentication import LoginAttempt, Password, UserError
+from payments.access.authentication import LoginAttempt, NewPassword, UserError
 from payments.access.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from payments.access.rights import Role, User
 from payments.store.db.connection import Database, Transaction, transaction
@@ -41,8 +41,8 @@ def log_in(tx: Transaction, name: str, password: str) -> bool:
 
 @pytest.mark.parametrize("password", USABLE)
 def test_password_that_can_be_set_can_be_used(tx: Transaction, password: str) -> None:
-    authentication.add_user(tx, User("ann", Role.BILLING), Password("another long one", CHEAP), NOW, "tests")
-    authentication.set_password(tx, "ann", Password(password, CHEAP), NOW, "tests")
+    authentication.add_user(tx, User("ann", Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
+    authentication.set_password(tx, "ann", NewPassword(password, CHEAP), NOW, "tests")
 
     assert log_in(tx, "ann", password)
     assert not log_in(tx, "ann", f"{password}x")
@@ -50,12 +50,12 @@ def test_password_that_can_be_set_can_be_used(tx: Transaction, password: str) ->
 
 @pytest.mark.parametrize(("password", "problem"), REFUSED)
 def test_password_that_cannot_be_used_cannot_be_set(tx: Transaction, password: str, problem: str) -> None:
-    authentication.add_user(tx, User("ann", Role.BILLING), Password("another long one", CHEAP), NOW, "tests")
+    authentication.add_user(tx, User("ann", Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
 
     with pytest.raises(UserError, match=problem):
-        authentication.add_user(tx, User("bob", Role.BILLING), Password(password, CHEAP), NOW, "tests")
+        authentication.add_user(tx, User("bob", Role.BILLING), NewPassword(password, CHEAP), NOW, "tests")
     with pytest.raises(UserError, match=problem):
-        authentication.set_password(tx, "ann", Password(password, CHEAP), NOW, "tests")
+        authentication.set_password(tx, "ann", NewPassword(password, CHEAP), NOW, "tests")
     assert log_in(tx, "ann", "another long one")
 
 
@@ -63,10 +63,10 @@ def test_password_that_cannot_be_used_cannot_be_set(tx: Transaction, password: s
 def test_command_refuses_a_password_outside_the_limits(
     terminal: Terminal, ledger_database: Database, monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
-    monkeypatch.setattr(authentication, "Password", partial(Password, cost=CHEAP))
+    monkeypatch.setattr(authentication, "NewPassword", partial(NewPassword, cost=CHEAP))
     name = f"u-{uuid4().hex[:8]}"
     with transaction(ledger_database) as tx:
-        authentication.add_user(tx, User(name, Role.BILLING), Password("another long one", CHEAP), NOW, "tests")
+        authentication.add_user(tx, User(name, Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
 
     for line in (["password", name], ["add", f"{name}-2", "--role", "billing"]):
         monkeypatch.setattr("sys.stdin", io.StringIO("x" * length + "\n"))

@@ -11,13 +11,13 @@ NOT_AN_ID = [
 
 
 @pytest.mark.parametrize("text", NOT_AN_ID)
-def test_any_other_form_of_an_id_is_refused(text: str) -> None:
+def test_malformed_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a number such as 17"):
         parse_row_id(text)
 
 
 @pytest.mark.parametrize("text", [each for each in NOT_AN_ID if each != "0"])
-def test_any_other_form_of_a_count_is_refused(text: str) -> None:
+def test_malformed_count_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a number such as 17"):
         parse_count(text)
 

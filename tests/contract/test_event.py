@@ -81,7 +81,7 @@ def test_refund_line_may_be_negative():
     assert saved_payment("-80.00", refund_of="clinic/payment-1/1").amount == Decimal("-80.00")
 
 
-def test_payment_on_account_has_no_date_of_service():
+def test_date_of_service_of_a_payment_on_account_is_ignored():
     assert saved_payment(charge_type="Payment on Account").service_date is None
     assert saved_payment().service_date == date(2026, 6, 5)
 

@@ -42,7 +42,7 @@ def test_iana_name_is_accepted(name: str) -> None:
         ),
     ],
 )
-def test_other_name_is_refused_with_one_line_that_quotes_it(name: str) -> None:
+def test_unknown_timezone_is_refused_in_one_line_that_quotes_it(name: str) -> None:
     with pytest.raises(TimezoneError) as error:
         check_timezone(name)
 

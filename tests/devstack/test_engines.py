@@ -91,7 +91,7 @@ def test_killed_engines_restart_with_their_committed_data(home):
     with Supervisor(output, RestartBackoff(initial_seconds=0.05)) as supervisor:
         for engine in (postgres, valkey):
             supervisor.start(engine.child())
-            engine.wait_until_ready(lambda name=engine.name: supervisor.is_running(name))
+            engine.wait_until_ready(lambda name=engine.name: supervisor.poll_running(name))
         with connect(postgres.url) as connection, redis.Redis.from_url(valkey.url) as client:
             connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
             client.xadd("feed", {"event": "{}"})
@@ -99,7 +99,7 @@ def test_killed_engines_restart_with_their_committed_data(home):
         for watched in supervisor._watched:
             os.kill(watched.process.pid, signal.SIGKILL)
         for name in ("postgres", "valkey"):
-            while supervisor.is_running(name):
+            while supervisor.poll_running(name):
                 supervisor.poll(10)
         for engine in (postgres, valkey):
             engine.wait_until_ready(lambda: supervisor.poll(0.05) is None)

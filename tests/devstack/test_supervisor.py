@@ -123,7 +123,7 @@ def test_child_that_cannot_be_started_is_tried_again_and_stops_no_other(supervis
     assert [(entry["child"], entry["error"]) for entry in reported] == [("worker", str(error))] * 3
     delays = [entry["restart_in_seconds"] for entry in reported]
     assert delays == sorted(set(delays))
-    assert supervised.supervisor.is_running("other")
+    assert supervised.supervisor.poll_running("other")
     supervised.supervisor.stop_all()
     assert count_open_files() <= opened + 2  # the log of each child
 
@@ -137,7 +137,7 @@ def test_restart_delay_doubles_up_to_a_maximum():
 def test_misconfigured_child_is_not_restarted(supervised):
     supervised.start("flower", f"import sys; print('up', flush=True); sys.exit({EXIT_MISCONFIGURED})")
 
-    supervised.poll_until(lambda: not supervised.supervisor.is_running("flower"))
+    supervised.poll_until(lambda: not supervised.supervisor.poll_running("flower"))
     supervised.supervisor.poll(0.05)
 
     assert supervised.lines() == [("flower", "up")]

@@ -28,7 +28,7 @@ def save(emr: Connection, number: int) -> None:
     write(emr, {"number": number})
 
 
-def nowhere() -> PaymentFeed:
+def unreachable_feed() -> PaymentFeed:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     return PaymentFeed(f"redis://127.0.0.1:{port}")
@@ -49,7 +49,7 @@ def test_outbox_events_are_published_in_order_after_an_outage(emr: Connection, r
         save(emr, number)
         emr.commit()
 
-    with nowhere() as away, pytest.raises(FeedUnreachableError):
+    with unreachable_feed() as away, pytest.raises(FeedUnreachableError):
         Relay(emr, away).publish_chunk()
     assert waiting(emr) == 25
 

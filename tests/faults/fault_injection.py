@@ -16,7 +16,7 @@ STANDSTILL_SECONDS = 6
 
 def kill(stack: RunningStack, name: str) -> None:
     """SIGKILL a process of this name, even if it is still starting."""
-    while not stack.signal(stack.leader(name), signal.SIGKILL):
+    while not stack.signal(stack.wait_for_main_pid(name), signal.SIGKILL):
         pass
 
 
@@ -29,7 +29,7 @@ def kill_child(stack: RunningStack, name: str) -> None:
 
 def freeze(stack: RunningStack, name: str, seconds: float = STANDSTILL_SECONDS) -> None:
     """SIGSTOP a process for some time, then SIGCONT it."""
-    pid = stack.leader(name)
+    pid = stack.wait_for_main_pid(name)
     stack.signal(pid, signal.SIGSTOP)
     time.sleep(seconds)  # the duration of the fault
     stack.signal(pid, signal.SIGCONT)
@@ -89,7 +89,7 @@ def empty_broker(stack: RunningStack) -> None:
 
 def stop_importer(stack: RunningStack) -> None:
     """Stop the importer with SIGTERM, as a deployment does."""
-    stack.signal(stack.leader("importer"), signal.SIGTERM)
+    stack.signal(stack.wait_for_main_pid("importer"), signal.SIGTERM)
 
 
 PASSING: dict[str, Callable[[RunningStack], object]] = {

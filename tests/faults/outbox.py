@@ -56,7 +56,7 @@ class OutboxPublisher(Publisher):
         self.connection.close()
         return said
 
-    def _published(self, _feed: PaymentFeed, some: list[bytes]) -> bool:
+    def _try_publish(self, _feed: PaymentFeed, some: list[bytes]) -> bool:
         self.saves += 1
         if self.saves % UNDONE_EVERY == 0:
             self._save(map(_never, some))

@@ -50,7 +50,7 @@ class RunningStack:
         self.database = create_engine(self.engines.database_url, pool_pre_ping=True)
         self.feed: redis.Redis = connect_redis(self.engines.redis_url)
         self.broker: redis.Redis = connect_redis(self.engines.broker_url)
-        until(lambda: all(self.leaders(name) for name in PROCESSES), UP_SECONDS, "all processes are there")
+        until(lambda: all(self.main_pids(name) for name in PROCESSES), UP_SECONDS, "all processes are there")
 
     def stop(self) -> None:
         """Stop everything in order, and leave nothing behind."""
@@ -73,17 +73,17 @@ class RunningStack:
         self.extra.append(process)
         return process
 
-    def leaders(self, name: str) -> list[int]:
+    def main_pids(self, name: str) -> list[int]:
         """Return the pids of the processes of this name that the supervisor started."""
         return [pid for pid in children_of(self.fast_supervisor.pid) if self._is(pid, name)]
 
-    def leader(self, name: str) -> int:
+    def wait_for_main_pid(self, name: str) -> int:
         """Wait until a process of this name exists, and return its pid."""
-        return until(lambda: self.leaders(name), 30, f"{name} runs")[0]
+        return until(lambda: self.main_pids(name), 30, f"{name} runs")[0]
 
     def pool(self, name: str) -> list[int]:
         """Return the children of a Celery worker."""
-        return [child for leader in self.leaders(name) for child in children_of(leader)]
+        return [child for leader in self.main_pids(name) for child in children_of(leader)]
 
     def signal(self, pid: int, number: signal.Signals) -> bool:
         """Send a signal to a process of this stack, and return whether it existed."""

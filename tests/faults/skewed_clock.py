@@ -45,13 +45,13 @@ def _modules() -> list[ModuleType]:
     return [importlib.import_module(name) for name in (*EDGES, *(f"tasks.{name}" for name in TASKS))]
 
 
-def _offset_in(path: str) -> Callable[[], float]:
+def _offset_reader(path: str) -> Callable[[], float]:
     file = os.open(path, os.O_RDONLY)
     return lambda: float(os.pread(file, 32, 0) or b"0")
 
 
 if __name__ == "__main__":
     _, path, service = sys.argv
-    replace_clocks(_offset_in(path))
+    replace_clocks(_offset_reader(path))
     sys.argv = [service]
     runpy.run_module(service, run_name="__main__", alter_sys=True)

@@ -68,7 +68,7 @@ def _write(result: dict[str, object], minutes: float, memory: str) -> None:
 
 def _memory(stack: RunningStack) -> int:
     """Return the memory of all our processes, without the engines."""
-    leaders = [pid for name in ("intake", "importer", "backoffice", "scheduler") for pid in stack.leaders(name)]
+    leaders = [pid for name in ("intake", "importer", "backoffice", "scheduler") for pid in stack.main_pids(name)]
     return sum(megabytes_of(pid) for leader in leaders for pid in (leader, *children_of(leader)))
 
 

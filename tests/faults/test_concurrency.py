@@ -34,7 +34,7 @@ def test_worker_frozen_past_its_lease_is_replaced_without_duplicates(trial: Tria
     with trial.run("worker frozen past its lease (SIGSTOP 8 s), then woken", times=times) as result:
         until(lambda: children_of(other.pid), 30, "the other importer has its child")
         for _ in range(times):
-            frozen = [*stack.leaders("importer"), *stack.pool("importer")]
+            frozen = [*stack.main_pids("importer"), *stack.pool("importer")]
             for pid in frozen:
                 stack.signal(pid, signal.SIGSTOP)
             recoveries.append(trial.recovery())
@@ -110,7 +110,7 @@ def test_stopped_worker_finishes_its_chunk_and_leaves_the_rest_pending(trial: Tr
     stack, ended_before = trial.stack, len(_endings(trial.stack))
     with trial.run("SIGTERM mid-chunk (warm shutdown)", times=times, events=times * 300) as result:
         for _ in range(times):
-            leader = stack.leader("importer")
+            leader = stack.wait_for_main_pid("importer")
             until(lambda: is_importing(stack), 60, "a chunk is under way")
             stack.signal(leader, signal.SIGTERM)
             until(lambda leader=leader: not is_alive(leader), 15, "it has ended within its grace")

@@ -126,7 +126,7 @@ def _failed_tries(stack: RunningStack) -> int:
 
 @contextmanager
 def _standing_still(stack: RunningStack) -> Iterator[None]:
-    leader = stack.leader("postgres")
+    leader = stack.wait_for_main_pid("postgres")
     family = [leader, *children_of(leader)]
     for pid in family:
         stack.signal(pid, signal.SIGSTOP)

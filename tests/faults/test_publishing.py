@@ -14,8 +14,8 @@ from tests.faults.workload import Pace, Publisher
 class LossyPublisher(Publisher):
     """A publisher behind a proxy that loses replies; it counts the losses that it notices."""
 
-    def _published(self, feed: object, some: list[bytes]) -> bool:
-        is_published = super()._published(feed, some)
+    def _try_publish(self, feed: object, some: list[bytes]) -> bool:
+        is_published = super()._try_publish(feed, some)
         self.losses += not is_published
         return is_published
 

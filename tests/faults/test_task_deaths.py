@@ -75,7 +75,7 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
     said, the_one = chunk_with_one_failure(fatal_trial, name, memo)
     clinic_id = str(the_one["clinic_id"])
     with fatal_trial.run(f"poison event in a chunk of 500: {what}", times=1, rate=150) as result:
-        intake = fatal_trial.stack.leader("intake")
+        intake = fatal_trial.stack.wait_for_main_pid("intake")
         fatal_trial.stack.signal(intake, signal.SIGSTOP)
         with PaymentFeed(fatal_trial.stack.engines.redis_url) as feed:
             feed.publish_many(said)

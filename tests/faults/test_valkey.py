@@ -70,7 +70,7 @@ def test_emptied_broker_loses_no_payment(trial: Trial, is_long: bool) -> None:
     times, recoveries = 20 if is_long else 1, []
     with trial.run("FLUSHDB of the broker while tasks are queued", times=times, events=times * 700) as result:
         for _ in range(times):
-            worker = trial.stack.leader("importer")
+            worker = trial.stack.wait_for_main_pid("importer")
             trial.stack.signal(worker, signal.SIGSTOP)  # so that something is queued
             until(lambda: trial.stack.broker.llen("payments:imports"), 10, "a task is queued")
             started, newest = time.monotonic(), trial.stack.newest()

@@ -16,10 +16,10 @@ def test_stalled_worker_is_restarted_within_half_a_minute(trial: Trial, is_long:
     before = stack.stalled_workers()
     with trial.run("importer stalled: running, connected, reading nothing", times=times) as result:
         for _ in range(times):
-            stalled, since = stack.leader("importer"), time.monotonic()
+            stalled, since = stack.wait_for_main_pid("importer"), time.monotonic()
             app.control.cancel_consumer(IMPORTS)
             # Imports do not show the stall, because the current time slice continues for a moment.
-            until(lambda stalled=stalled: stack.leader("importer") != stalled, 30, "another importer runs")
+            until(lambda stalled=stalled: stack.wait_for_main_pid("importer") != stalled, 30, "another importer runs")
             trial.recovery()
             recoveries.append(time.monotonic() - since)
             assert recoveries[-1] < 30

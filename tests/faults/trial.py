@@ -126,7 +126,7 @@ class Trial:
         started = time.monotonic()
         body = self._probe()
         event_id = json.loads(body)["event_id"]
-        until(lambda: self._published(body), RECOVERY_SECONDS_MAX, "the feed takes events again")
+        until(lambda: self._try_publish(body), RECOVERY_SECONDS_MAX, "the feed takes events again")
         until(lambda: self._is_imported(event_id), RECOVERY_SECONDS_MAX, "events are imported again")
         return time.monotonic() - started
 
@@ -150,7 +150,7 @@ class Trial:
         # A process has one Celery application, which uses the broker that was configured last.
         make_app(celery_settings(self.stack.engines))
 
-    def _published(self, body: bytes) -> bool:
+    def _try_publish(self, body: bytes) -> bool:
         try:
             with PaymentFeed(f"{self.stack.engines.redis_url}?socket_timeout=3") as feed:
                 feed.publish(body)

@@ -100,7 +100,7 @@ class Publisher(threading.Thread):
     def _publish_stream(self, feed: PaymentFeed) -> None:
         next_at = time.monotonic()
         while some := list(itertools.islice(self.bodies, self.pace.chunk)):
-            while not self._published(feed, some):
+            while not self._try_publish(feed, some):
                 time.sleep(0.02)
             self.events += some
             if self.enough.is_set() and len(self.events) >= self.pace.events_min:
@@ -108,7 +108,7 @@ class Publisher(threading.Thread):
             next_at = max(next_at + len(some) / self.pace.rate, time.monotonic() - 1)
             time.sleep(max(0.0, next_at - time.monotonic()))
 
-    def _published(self, feed: PaymentFeed, some: list[bytes]) -> bool:
+    def _try_publish(self, feed: PaymentFeed, some: list[bytes]) -> bool:
         try:
             feed.publish_many(some)
         except FeedError:

@@ -29,7 +29,7 @@ class Source(NamedTuple):
     def is_migration(self) -> bool:
         return "/migrations/" in self.path
 
-    def at(self, node: ast.AST) -> str:
+    def location(self, node: ast.AST) -> str:
         return f"{self.path}:{getattr(node, 'lineno', 1)}"
 
 
@@ -56,7 +56,7 @@ def each_function() -> Iterator[tuple[str, Function]]:
 
 def where(folders: Iterable[str], is_wrong: Callable[[Source, ast.AST], bool]) -> list[str]:
     """Return the places in these folders that break a rule."""
-    return [source.at(node) for source in sources(*folders) for node in source.nodes if is_wrong(source, node)]
+    return [source.location(node) for source in sources(*folders) for node in source.nodes if is_wrong(source, node)]
 
 
 def _parse(path: Path) -> Source:

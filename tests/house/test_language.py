@@ -14,7 +14,7 @@ ARCHAIC = re.compile(
 OPENING = re.compile(r"(what|who|where|how)\b", re.IGNORECASE)
 
 
-def test_module_docstring_states_what_the_module_does() -> None:
+def test_module_docstring_does_not_begin_with_a_question_word() -> None:
     questions = [
         source.path for source in sources(*PRODUCT, "bench") if OPENING.match(ast.get_docstring(source.tree) or "")
     ]

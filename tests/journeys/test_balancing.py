@@ -138,11 +138,11 @@ def fill_tables(page: str, balance: Balance, deposits: Decimal) -> str:
         "terms": [("Key", "What it is"), *((f"`{term}`", wording.ITEM_SENTENCES[term]) for term in ReconcilingItem)],
     }
     for name, rows in tables.items():
-        page = re.sub(rf"(<!-- {name} .*-->\n\n)(\|.*\n)*", lambda at, rows=rows: at[1] + table(rows), page)
+        page = re.sub(rf"(<!-- {name} .*-->\n\n)(\|.*\n)*", lambda at, rows=rows: at[1] + markdown_table(rows), page)
     return page
 
 
-def table(rows: list[tuple[object, ...]]) -> str:
+def markdown_table(rows: list[tuple[object, ...]]) -> str:
     """Return a Markdown table with right-aligned amounts."""
     rule = [" ---: |" if re.fullmatch(r"-?\d+\.\d\d", str(cell)) else " --- |" for cell in rows[1]]
     header, *lines = ("| " + " | ".join(map(str, row)) + " |\n" for row in rows)

@@ -21,7 +21,7 @@ def publish(*events: Event) -> Step:
     return lambda office: office.publish(*events)
 
 
-def night(office: Office) -> None:
+def distribute_nightly(office: Office) -> None:
     office.distribute_all()
 
 
@@ -33,7 +33,7 @@ def payment(amount: str = "25.00", payment_id: str = "p", version: int = 1) -> E
     return saved_payment(payment_id=payment_id, version=version, **paid(amount, VISIT))
 
 
-APPLIED = [publish(charge(1, "40.00"), payment()), night]
+APPLIED = [publish(charge(1, "40.00"), payment()), distribute_nightly]
 """A charge of 40.00 to which 25.00 are applied."""
 
 # What happens; then the unassigned amount, what the patient owes, and the credit on charges.
@@ -41,7 +41,7 @@ CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
     "the contract's example": ([*APPLIED, publish(charge(2, "15.00"))], ("0.00", "15.00", "0.00")),
     "the same, stated": ([*APPLIED, publish(charge(2, "15.00", "25.00"))], ("0.00", "15.00", "0.00")),
     "saved again": (
-        [*APPLIED, publish(charge(2, "15.00")), night, publish(charge(3, "15.00")), night],
+        [*APPLIED, publish(charge(2, "15.00")), distribute_nightly, publish(charge(3, "15.00")), distribute_nightly],
         ("0.00", "15.00", "0.00"),
     ),
     "saved again in the same chunk": (
@@ -49,13 +49,13 @@ CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
         ("0.00", "15.00", "0.00"),
     ),
     "an older version afterwards": (
-        [*APPLIED, publish(charge(3, "15.00")), publish(charge(2, "99.00")), night],
+        [*APPLIED, publish(charge(3, "15.00")), publish(charge(2, "99.00")), distribute_nightly],
         ("0.00", "15.00", "0.00"),
     ),
     "settled": ([*APPLIED, publish(charge(2, "0.00"))], ("0.00", "0.00", "0.00")),
     "raised": ([*APPLIED, publish(charge(2, "35.00"))], ("0.00", "35.00", "0.00")),
     "the rest is paid afterwards": (
-        [*APPLIED, publish(charge(2, "15.00")), publish(payment("15.00", "rest")), night],
+        [*APPLIED, publish(charge(2, "15.00")), publish(payment("15.00", "rest")), distribute_nightly],
         ("0.00", "0.00", "0.00"),
     ),
     "overpaid: the excess is given back": ([*APPLIED, publish(charge(2, "-5.00"))], ("5.00", "0.00", "0.00")),
@@ -73,19 +73,19 @@ CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
         ("0.00", "40.00", "0.00"),
     ),
     "the payment is lowered in the same chunk": (
-        [*APPLIED, publish(charge(2, "30.00"), payment("10.00", version=2)), night],
+        [*APPLIED, publish(charge(2, "30.00"), payment("10.00", version=2)), distribute_nightly],
         ("0.00", "30.00", "0.00"),
     ),
     "a new charge has deducted nothing": (
-        [publish(payment()), publish(charge(1, "15.00")), night],
+        [publish(payment()), publish(charge(1, "15.00")), distribute_nightly],
         ("10.00", "0.00", "0.00"),
     ),
     "a new charge states what was paid": (
-        [publish(payment()), publish(charge(1, "15.00", "25.00")), night],
+        [publish(payment()), publish(charge(1, "15.00", "25.00")), distribute_nightly],
         ("0.00", "15.00", "0.00"),
     ),
     "the stated payment arrives later": (
-        [publish(charge(1, "40.00")), publish(charge(2, "15.00", "25.00")), publish(payment()), night],
+        [publish(charge(1, "40.00")), publish(charge(2, "15.00", "25.00")), publish(payment()), distribute_nightly],
         ("0.00", "15.00", "0.00"),
     ),
     "the credit of one charge pays for no other": (
@@ -110,7 +110,7 @@ def test_charge_balance_is_what_the_patient_still_owes(tx: Transaction, case: st
         step(office)
 
     assert account(tx) == expected
-    night(office)
+    distribute_nightly(office)
     assert account(tx) == expected
 
 
@@ -120,7 +120,7 @@ def test_new_balance_after_a_payment_moves_no_money(tx: Transaction) -> None:
         step(office)
 
     office.publish(charge(2, "15.00"))
-    night(office)
+    distribute_nightly(office)
 
     (account,) = distributing.show_account(tx, "patient")
     assert [str(each.amount) for each in distributing.show_allocations(tx, account)] == ["25.00"]
@@ -136,7 +136,7 @@ def test_stated_payments_count_once_in_any_order_of_arrival(tx: Transaction, ord
 
     for index in order:
         office.publish(STATED[index])
-        night(office)
+        distribute_nightly(office)
 
     assert account(tx) == ("0.00", "10.00", "0.00")
 
@@ -149,7 +149,7 @@ def test_charge_of_an_earlier_release_keeps_its_meaning_until_it_is_saved_again(
     old = f"INSERT INTO charges ({columns}) VALUES ('clinic', 'c', 'company', 'patient', 1, '{VISIT}', 40, false)"
     tx.execute(text(old))
 
-    night(office)
+    distribute_nightly(office)
     assert account(tx) == ("0.00", "15.00", "0.00")
 
     office.publish(charge(2, "15.00"))

@@ -47,7 +47,7 @@ def test_newest_charge_version_wins_in_any_order(tx: Transaction, events: tuple[
     ("first", "second", "refused"),
     [("5.00", "5.00", 0), ("5.00", "6.00", 1), ("5.00", ..., 0), (..., "0.00", 0), (..., "6.00", 1)],
 )
-def test_same_version_with_another_paid_amount_is_dead_lettered(
+def test_repeated_version_is_dead_lettered_only_if_its_paid_amount_differs(
     tx: Transaction, first: Any, second: Any, refused: int, in_one_chunk: bool
 ) -> None:
     create_clinic(tx)

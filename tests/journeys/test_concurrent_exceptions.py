@@ -61,11 +61,11 @@ class April(CommittedLedger):
         with transaction(self.database) as tx:
             return list(tx.execute(sums, {"company": self.company}).scalars())
 
-    def accept(self, number: int, who: str) -> int:
+    def accept(self, finding_id: int, who: str) -> int:
         """Accept an exception, and return the number of posted entries."""
         try:
             with transaction(self.database) as tx:
-                return len(adjusting.accept(tx, number, None, NOW, who).postings)
+                return len(adjusting.accept(tx, finding_id, None, NOW, who).postings)
         except AdjustmentError as error:
             assert "was saved again" in str(error) or "is being re-evaluated" in str(error)  # noqa: PT017 (either is valid)
             return 0
@@ -113,15 +113,15 @@ def test_concurrent_accepts_of_all_exceptions_post_each_once(april: Callable[[in
     company = april(10)
     company.import_events(*(deleted_payment(payment_id=f"p{n}", version=2, **company.ids) for n in range(10)))
     company.detect_all()
-    numbers = [row.id for row in company.exceptions(only_open=True)]
+    finding_ids = [row.id for row in company.exceptions(only_open=True)]
 
     def accept_all(who: str, order: Sequence[int]) -> int:
-        return sum(company.accept(number, who) for number in order)
+        return sum(company.accept(finding_id, who) for finding_id in order)
 
     posted = run_concurrently(
-        lambda: accept_all("user:ann", numbers),
-        lambda: accept_all("user:bob", numbers[::-1]),
-        lambda: accept_all("company policy: auto", numbers),
+        lambda: accept_all("user:ann", finding_ids),
+        lambda: accept_all("user:bob", finding_ids[::-1]),
+        lambda: accept_all("company policy: auto", finding_ids),
     )
 
     assert sum(posted) == 10

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.access import authentication
-from payments.access.authentication import Password
+from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.contract.event import ChargeType
 from payments.core.conflict import ChangedMeanwhileError
@@ -86,7 +86,7 @@ def test_concurrent_changes_of_a_company_are_both_kept(shared: Database, clinic:
 def test_concurrent_changes_of_a_user_are_both_kept(shared: Database) -> None:
     name = f"u-{uuid4().hex[:8]}"
     with transaction(shared) as tx:
-        authentication.add_user(tx, User(name, Role.BILLING), Password("long enough to use"), NOW, "user:ann")
+        authentication.add_user(tx, User(name, Role.BILLING), NewPassword("long enough to use"), NOW, "user:ann")
 
     def change(tx: Transaction, **changes: Any) -> None:
         before = authentication.lock_user(tx, name)

@@ -16,7 +16,7 @@ from tests.builders.ledger import (
     retry_due,
     set_clinic_settings,
     set_month_state,
-    status_of,
+    transmission_of,
 )
 
 LATER = NOW + sum(BACKOFF, timedelta(0))
@@ -30,13 +30,13 @@ def of_unknown_patient(**changes):
 def test_payment_waits_for_its_patient_and_is_released(tx):
     create_clinic(tx)
     import_chunk(tx, of_unknown_patient())
-    assert (status_of(tx), ledger_entries(tx)) == (PENDING, [])
+    assert (transmission_of(tx), ledger_entries(tx)) == (PENDING, [])
 
     stats = import_chunk(tx, saved_patient("stranger"))
     assert (stats.released, stats.noted) == (1, 1)
     retry_due(tx)
 
-    assert (status_of(tx), ledger_entries(tx)) == (
+    assert (transmission_of(tx), ledger_entries(tx)) == (
         ("Transmission Successful", None, "imported"),
         [("25.00", "2026-06-05")],
     )
@@ -62,12 +62,12 @@ def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_i
     tries = [retry_due(tx, NOW + timedelta(seconds=10)), retry_due(tx, LATER), retry_due(tx, LATER)]
 
     assert [(stats.held, stats.not_sent) for stats in tries] == [(1, 0), (0, 1), (0, 0)]
-    assert status_of(tx) == ("Not Sent", "patient_not_found", "none")
+    assert transmission_of(tx) == ("Not Sent", "patient_not_found", "none")
     assert feed_rows(tx)[PAYMENT_KEY].attempts == 3
 
     import_chunk(tx, saved_patient("stranger"), now=LATER)
     retry_due(tx, LATER)
-    assert (status_of(tx), ledger_entries(tx)) == (
+    assert (transmission_of(tx), ledger_entries(tx)) == (
         ("Transmission Successful", None, "imported"),
         [("25.00", "2026-06-05")],
     )
@@ -91,7 +91,7 @@ def test_held_payment_that_is_deleted_is_never_imported(tx):
     import_chunk(tx, saved_patient("stranger"))
     retry_due(tx)
 
-    assert (status_of(tx), ledger_entries(tx)) == (("Transmission Successful", None, "none"), [])
+    assert (transmission_of(tx), ledger_entries(tx)) == (("Transmission Successful", None, "none"), [])
 
 
 def test_held_payment_uses_the_settings_of_its_save_time(tx):
@@ -101,19 +101,19 @@ def test_held_payment_uses_the_settings_of_its_save_time(tx):
     import_chunk(tx, saved_patient("stranger"))
     retry_due(tx)
 
-    assert status_of(tx) == ("Transmission Successful", None, "imported")
+    assert transmission_of(tx) == ("Transmission Successful", None, "imported")
 
 
 def test_payments_of_a_closing_month_wait_until_it_is_closed(tx):
     create_clinic(tx)
     set_month_state(tx, "2026-06", "CLOSING")
     import_chunk(tx, saved_payment("25.00"))
-    assert status_of(tx) == PENDING
+    assert transmission_of(tx) == PENDING
 
     set_month_state(tx, "2026-06", "CLOSED")
     retry_due(tx, LATER)
 
-    assert (status_of(tx), ledger_entries(tx)) == (("Transmission Successful", None, "exception"), [])
+    assert (transmission_of(tx), ledger_entries(tx)) == (("Transmission Successful", None, "exception"), [])
 
 
 def test_payment_of_a_month_stuck_in_closing_is_not_lost(tx):
@@ -121,7 +121,7 @@ def test_payment_of_a_month_stuck_in_closing_is_not_lost(tx):
     set_month_state(tx, "2026-06", "CLOSING")
     import_chunk(tx, saved_payment("25.00"), backoff_schedule=NO_RETRIES)
 
-    assert status_of(tx) == ("Not Sent", "retries_exhausted", "none")
+    assert transmission_of(tx) == ("Not Sent", "retries_exhausted", "none")
 
 
 def test_timeline_shows_each_attempt_and_the_next_time(tx):

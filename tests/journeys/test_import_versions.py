@@ -20,7 +20,7 @@ from tests.builders.ledger import (
     feed_rows,
     import_chunk,
     ledger_entries,
-    status_of,
+    transmission_of,
 )
 
 SUCCESSFUL, FAILED = "Transmission Successful", "Validation Failed"
@@ -70,11 +70,11 @@ def test_version_conflict_lasts_until_the_next_save(tx):
     import_chunk(tx, saved_payment("25.00"))
 
     import_chunk(tx, saved_payment("99.00"))
-    assert status_of(tx) == (FAILED, "version_conflict", "none")
+    assert transmission_of(tx) == (FAILED, "version_conflict", "none")
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
     import_chunk(tx, saved_payment("30.00", version=2))
-    assert status_of(tx) == (SUCCESSFUL, None, "updated")
+    assert transmission_of(tx) == (SUCCESSFUL, None, "updated")
 
 
 def test_same_event_id_with_other_content_is_a_conflict(tx):
@@ -85,7 +85,7 @@ def test_same_event_id_with_other_content_is_a_conflict(tx):
     stats = import_chunk(tx, saved_payment("99.00", version=2, event_id=str(first.event_id)))
 
     assert stats.refused == 1
-    assert status_of(tx) == (FAILED, "version_conflict", "none")
+    assert transmission_of(tx) == (FAILED, "version_conflict", "none")
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
@@ -125,7 +125,7 @@ def test_deletion_arriving_before_its_payment_wins(tx):
     import_chunk(tx, saved_payment("25.00"))
 
     assert ledger_entries(tx) == []
-    assert (status_of(tx), feed_rows(tx)[PAYMENT_KEY].amount) == ((SUCCESSFUL, None, "none"), Decimal("0.00"))
+    assert (transmission_of(tx), feed_rows(tx)[PAYMENT_KEY].amount) == ((SUCCESSFUL, None, "none"), Decimal("0.00"))
 
 
 def test_newest_version_of_patient_and_charge_wins(tx):

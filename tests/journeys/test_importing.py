@@ -24,7 +24,7 @@ from tests.builders.ledger import (
     ledger_entries,
     sending,
     set_month_state,
-    status_of,
+    transmission_of,
 )
 
 SUCCESSFUL, FAILED, NOT_SENT = "Transmission Successful", "Validation Failed", "Not Sent"
@@ -105,7 +105,7 @@ def test_deletion_reverses_the_payment_and_keeps_the_entries(tx):
     import_chunk(tx, deleted_payment(version=2))
 
     assert ledger_entries(tx) == [("25.00", "2026-06-05"), ("-25.00", "2026-06-05")]
-    assert status_of(tx) == (SUCCESSFUL, None, "removed")
+    assert transmission_of(tx) == (SUCCESSFUL, None, "removed")
 
 
 def test_refund_is_a_separate_line_and_the_deposit_stays(tx):
@@ -123,7 +123,7 @@ def test_event_for_a_clinic_of_another_company_is_rejected(tx):
     stats = import_chunk(tx, saved_payment(payment_id="foreign", company_id="intruder"))
 
     assert stats.refused == 1
-    assert status_of(tx, "clinic/foreign/1") == (FAILED, "invalid_event", "none")
+    assert transmission_of(tx, "clinic/foreign/1") == (FAILED, "invalid_event", "none")
     assert "belongs to company company" in feed_rows(tx)["clinic/foreign/1"].detail
 
 
@@ -134,7 +134,7 @@ def test_payment_of_a_closed_month_becomes_an_exception_and_posts_nothing(tx):
 
     assert ledger_entries(tx) == []
     assert ledger_entries(tx, "june") == [("5.00", "2026-06-05")]
-    assert status_of(tx) == (SUCCESSFUL, None, "exception")
+    assert transmission_of(tx) == (SUCCESSFUL, None, "exception")
     assert feed_rows(tx)[PAYMENT_KEY].detail == ClosedCase.ADDED
 
 
@@ -147,7 +147,7 @@ def test_correction_of_a_month_that_closes_becomes_an_exception(tx):
     import_chunk(tx, next_version(first, amount_due="35.00", amount_paid="35.00"))
 
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
-    assert status_of(tx) == (SUCCESSFUL, None, "exception")
+    assert transmission_of(tx) == (SUCCESSFUL, None, "exception")
 
 
 def test_resent_not_sent_payment_is_evaluated_again(tx):
@@ -156,7 +156,7 @@ def test_resent_not_sent_payment_is_evaluated_again(tx):
     import_chunk(tx, event)
     import_chunk(tx, event.model_copy(update={"event_id": saved_payment().event_id}))
 
-    assert (status_of(tx), feed_rows(tx)[PAYMENT_KEY].attempts) == ((NOT_SENT, "type_not_selected", "none"), 2)
+    assert (transmission_of(tx), feed_rows(tx)[PAYMENT_KEY].attempts) == ((NOT_SENT, "type_not_selected", "none"), 2)
 
 
 def test_every_selected_charge_type_is_imported(tx):

@@ -15,7 +15,7 @@ from payments.journeys import importing, reporting, retrying
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from tests.builders.events import BACKOFF, NOW, event_body, fixed_stopwatch, payment_fields, run_context, saved_payment
-from tests.builders.ledger import PAYMENT_KEY, create_clinic, feed_rows, import_chunk, ledger_entries, status_of
+from tests.builders.ledger import PAYMENT_KEY, create_clinic, feed_rows, import_chunk, ledger_entries, transmission_of
 
 SECRET, NEXT = b"s" * 32, b"t" * 32
 IMPORTED = ("Transmission Successful", None, "imported")
@@ -46,7 +46,7 @@ def test_event_of_the_maximum_size_is_accepted(tx):
 
     import_chunk(tx, of_size(EVENT_BYTES_MAX))
 
-    assert status_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED
 
 
 def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
@@ -55,7 +55,7 @@ def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
 
     import_chunk(tx, large, saved_payment("9.00", payment_id="beside"))
 
-    assert status_of(tx) == ("Validation Failed", "invalid_event", "none")
+    assert transmission_of(tx) == ("Validation Failed", "invalid_event", "none")
     assert feed_rows(tx)[PAYMENT_KEY].detail == (
         "event: 65,537 bytes; expected at most 65,536. Kept are the first 4,096 and the SHA-256 "
         + hashlib.sha256(large).hexdigest()
@@ -63,7 +63,7 @@ def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
     row = dead_letter(tx)
     assert (bytes(row["body"]), row["whole_bytes"]) == (large[:KEPT_BYTES], len(large))
     assert bytes(row["body_hash"]) == hashlib.sha256(large).digest()
-    assert status_of(tx, "clinic/beside/1") == IMPORTED
+    assert transmission_of(tx, "clinic/beside/1") == IMPORTED
 
 
 def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
@@ -116,7 +116,7 @@ def test_signed_event_is_imported(tx):
 
     import_signed(tx, event, signature_of(event, "2026-10", SECRET))
 
-    assert status_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ def test_event_with_a_wrong_signature_is_rejected_without_other_effects(tx, sign
 
     import_signed(tx, event, signature)
 
-    assert status_of(tx) == ("Validation Failed", "invalid_event", "none")
+    assert transmission_of(tx) == ("Validation Failed", "invalid_event", "none")
     assert feed_rows(tx)[PAYMENT_KEY].detail == detail
     assert ledger_entries(tx) == []
     import_signed(tx, event, signature_of(event, "2026-10", SECRET))
-    assert status_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED
     assert len(ledger_entries(tx)) == 1
 
 
@@ -148,7 +148,7 @@ def test_requeue_rejects_unsigned_events(tx):
     requeue(tx, [PAYMENT_KEY], NOW, "user:support")
     importing.retry_dead_letters(tx, verifying_context(SIGNED), DueItems(500))
 
-    assert status_of(tx) == ("Validation Failed", "invalid_event", "none")
+    assert transmission_of(tx) == ("Validation Failed", "invalid_event", "none")
     assert ledger_entries(tx) == []
 
 
@@ -156,13 +156,13 @@ def test_event_published_before_its_key_is_imported_when_requeued(tx):
     create_clinic(tx)
     event = event_body(saved_payment())
     import_signed(tx, event, signature_of(event, "2027-01", NEXT))
-    assert status_of(tx)[0] == "Validation Failed"
+    assert transmission_of(tx)[0] == "Validation Failed"
 
     requeue(tx, [PAYMENT_KEY], NOW, "user:support")
     both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}}, SIGNED.required)
     importing.retry_dead_letters(tx, verifying_context(both), DueItems(500))
 
-    assert status_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED
 
 
 def test_company_cannot_publish_for_the_clinic_of_another(tx):

@@ -159,7 +159,7 @@ def test_line_saved_again_after_its_closed_deletion_is_added(office: Office) -> 
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00", "20.00"]
 
 
-def test_line_deleted_in_a_closed_month_is_imported_into_an_open_month(office: Office) -> None:
+def test_line_removed_from_a_closed_month_and_paid_again_is_imported_into_the_open_month(office: Office) -> None:
     gone = next_version(FIRST, paid=False)
     office.publish(gone)
     office.accept_all()

@@ -26,7 +26,7 @@ FAILED, SUCCESSFUL, NOT_SENT = "Validation Failed", "Transmission Successful", "
 BAD = {"amount_paid": "a lot"}
 
 
-def payments_of(rows):
+def payment_keys(rows):
     return [row.payment for row in rows]
 
 
@@ -88,7 +88,7 @@ def test_dead_letters_with_equal_printed_keys_are_both_shown(tx):
         event_body(payment_fields(payment_id="a", line_id="b/c", **BAD)),
     )
 
-    assert payments_of(reporting.claims_feed(tx, FeedFilter())) == ["clinic/a/b/c"] * 2
+    assert payment_keys(reporting.claims_feed(tx, FeedFilter())) == ["clinic/a/b/c"] * 2
 
 
 def test_unpaid_line_has_no_feed_row_unless_sent_before(tx):
@@ -96,7 +96,7 @@ def test_unpaid_line_has_no_feed_row_unless_sent_before(tx):
     first = saved_payment("25.00", payment_id="sent")
     import_chunk(tx, saved_payment(paid=False), first, next_version(first, paid=False))
 
-    assert payments_of(feed_rows(tx).values()) == ["clinic/sent/1"]
+    assert payment_keys(feed_rows(tx).values()) == ["clinic/sent/1"]
     assert feed_rows(tx)["clinic/sent/1"].application == "removed"
 
 
@@ -122,7 +122,7 @@ def test_claims_feed_filters_by_save_date_in_the_clinics_time_zone(tx, query, pa
         saved_payment(payment_id="b", clinic_id="other", saved_at="2026-06-05T23:00:00-07:00"),
     )
 
-    assert payments_of(reporting.claims_feed(tx, query)) == payments
+    assert payment_keys(reporting.claims_feed(tx, query)) == payments
 
 
 def test_claims_feed_is_summed_by_status_and_reason(tx):
@@ -184,7 +184,7 @@ def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(t
 def test_payment_log_returns_only_matching_entries(tx, query, payments):
     some_payments(tx)
 
-    assert payments_of(reporting.payment_log(tx, query)) == payments
+    assert payment_keys(reporting.payment_log(tx, query)) == payments
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from tests.builders.ledger import (
     retry_due,
     sending,
     set_clinic_settings,
-    status_of,
+    transmission_of,
 )
 
 BOTH = sending(ChargeType.COPAY, ChargeType.SUPPLIES)
@@ -57,14 +57,14 @@ def dead_letters(tx):
 def test_requeue_uses_the_current_settings(tx):
     create_clinic(tx)
     import_chunk(tx, supplies())
-    assert status_of(tx) == ("Not Sent", "type_not_selected", "none")
+    assert transmission_of(tx) == ("Not Sent", "type_not_selected", "none")
     set_clinic_settings(tx, BOTH, since=AFTERWARDS)
 
     assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(1)
-    assert status_of(tx) == ("Transmission Pending", None, "held")
+    assert transmission_of(tx) == ("Transmission Pending", None, "held")
     retry_due(tx)
 
-    assert (status_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
+    assert (transmission_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
     assert [(wording.history(row.code), row.who) for row in reporting.timeline(tx, PAYMENT_KEY)] == [
         ("Not Sent", "tests-1"),
         ("Requeued", WHO),
@@ -78,7 +78,7 @@ def test_requeue_without_changed_settings_keeps_the_outcome(tx):
     requeue(tx, [PAYMENT_KEY], NOW, WHO)
     retry_due(tx)
 
-    assert status_of(tx) == ("Not Sent", "type_not_selected", "none")
+    assert transmission_of(tx) == ("Not Sent", "type_not_selected", "none")
     assert feed_rows(tx)[PAYMENT_KEY].attempts == 2
 
 
@@ -98,12 +98,12 @@ def test_requeue_restores_a_payment_removed_from_billing(tx):
     first = saved_payment("25.00")
     import_chunk(tx, first)
     import_chunk(tx, next_version(first, charge_type="Supplies"))
-    assert status_of(tx) == ("Not Sent", "type_not_selected", "removed")
+    assert transmission_of(tx) == ("Not Sent", "type_not_selected", "removed")
     set_clinic_settings(tx, BOTH, since=AFTERWARDS)
     requeue(tx, [PAYMENT_KEY], NOW, WHO)
     retry_due(tx)
 
-    assert status_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED
     assert [amount for amount, _ in ledger_entries(tx)] == ["25.00", "-25.00", "25.00"]
 
 
@@ -168,11 +168,11 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
 
     assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(1)
     retry_due(tx)
-    assert (status_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
+    assert (transmission_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
     assert dead_letters(tx) == []
 
 
-def test_exhausted_event_without_a_known_error_says_so(tx):
+def test_exhausted_event_without_a_known_error_shows_undetermined_reason(tx):
     retrying.dead_letter(tx, stream_entries([saved_payment("25.00")]), run_context())
 
     assert feed_rows(tx)[PAYMENT_KEY].detail == retrying.UNDETERMINED
@@ -185,7 +185,7 @@ def test_requeued_dead_letter_uses_the_current_settings(tx):
     requeue_matching(tx, FeedFilter(status=Status.NOT_SENT, reason=Reason.RETRIES_EXHAUSTED), NOW, WHO)
     retry_due(tx)
 
-    assert status_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_failing_line_is_postponed_by_its_row_id(tx):
 
     retrying.postpone_line(tx, run_context(), row_id(tx, "payment"), "DataError: what the database said")
 
-    assert status_of(tx) == ("Transmission Pending", None, "held")
+    assert transmission_of(tx) == ("Transmission Pending", None, "held")
     details = {key: row.detail for key, row in feed_rows(tx).items()}
     assert details == {PAYMENT_KEY: "DataError: what the database said", "clinic/other/1": "requeued"}
 
@@ -232,7 +232,7 @@ def test_line_that_is_no_longer_due_is_not_postponed(tx):
 
     stats = retrying.postpone_line(tx, run_context(), row_id(tx, "payment"), "DataError: what the database said")
 
-    assert (stats.evaluated, status_of(tx)) == (0, ("Not Sent", "type_not_selected", "none"))
+    assert (stats.evaluated, transmission_of(tx)) == (0, ("Not Sent", "type_not_selected", "none"))
 
 
 def row_id(tx, payment_id):

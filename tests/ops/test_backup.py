@@ -49,7 +49,7 @@ class Stores(NamedTuple):
         ids += [entry.entry_id for entry in Streams(self.feed, STREAM).read_new([STREAM], count, "reader")]
         with transaction(self.database) as tx:
             importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run_context())
-        stream.acknowledge(self.feed, STREAM, ids)
+        stream.acknowledge_and_delete(self.feed, STREAM, ids)
 
     def state(self):
         """Return the Payment Log, the month totals, the unexplained difference and the check of May."""

@@ -175,6 +175,6 @@ def test_published_examples_compute_the_same_stream(language, tmp_path):
     assert [int(number) for number in output.split()] == [stream_number(*each) for each in companies]
 
 
-def test_document_states_the_streams_of_sample_companies():
+def test_publishing_guide_states_stream_numbers_of_sample_companies():
     assert "`acme` has number 5, `company-1` 0 and `Zoë 的 🦷` 3" in " ".join(PAGE.split())
     assert [stream_number(company, 8) for company in ("acme", "company-1", "Zoë 的 🦷")] == [5, 0, 3]

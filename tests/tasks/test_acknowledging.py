@@ -81,7 +81,7 @@ def delivered(resources: Resources) -> Iterator[list[str]]:
     entries = stream.read_new(resources.feed, [resources.settings.stream], 100, "no-reply")[resources.settings.stream]
     ids = [each.entry_id for each in entries]
     yield ids
-    stream.acknowledge(resources.feed, resources.settings.stream, ids)
+    stream.acknowledge_and_delete(resources.feed, resources.settings.stream, ids)
 
 
 def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
@@ -89,7 +89,9 @@ def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
 ) -> None:
     name = resources.settings.stream
     with proxied(resources) as (proxy, client):
-        stream.acknowledge(client, name, ["1000000000000-0"] * ENTRIES)  # unknown ids, as long as the real ones
+        stream.acknowledge_and_delete(
+            client, name, ["1000000000000-0"] * ENTRIES
+        )  # unknown ids, as long as the real ones
         whole = proxy.forwarded
 
     seen = set()
@@ -97,7 +99,7 @@ def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
         with proxied(resources) as (proxy, client):
             proxy.left = cut
             with contextlib.suppress(redis.RedisError):
-                stream.acknowledge(client, name, delivered)
+                stream.acknowledge_and_delete(client, name, delivered)
         seen.add((stream.pending_count(resources.feed, name), stream.feed_length(resources.feed, name)))
 
     assert seen == {(ENTRIES, ENTRIES)}

@@ -13,7 +13,7 @@ from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
-from tasks.adjusting import apply_adjustments
+from tasks.adjusting import accept_by_policy
 from tests.builders.events import deleted_payment, paid, run_context, saved_payment, stream_entries
 from tests.builders.office import Office
 
@@ -22,7 +22,7 @@ TODAY = datetime.now(UTC).date()
 
 @pytest.fixture(autouse=True)
 def _accept_leftovers(worker_process):
-    apply_adjustments()
+    accept_by_policy()
 
 
 @pytest.fixture
@@ -65,17 +65,17 @@ def still_open(resources, line):
 def test_policy_auto_posts_today_and_policy_review_waits_for_a_biller(resources, company_with_closed_month):
     automatic, reviewed = company_with_closed_month("auto"), company_with_closed_month("review")
 
-    assert apply_adjustments() == "accepted 2 of 2"
+    assert accept_by_policy() == "accepted 2 of 2"
 
     assert posted(resources, automatic) == [(each, "-25.00", TODAY, "company policy: auto") for each in "ab"]
     assert still_open(resources, automatic) == []
     assert (posted(resources, reviewed), len(still_open(resources, reviewed))) == ([], 2)
-    assert apply_adjustments() == "accepted 0 of 0"
+    assert accept_by_policy() == "accepted 0 of 0"
 
 
 def test_zero_due_and_changed_note_wait_for_a_biller_under_any_policy(resources, company_with_closed_month):
     line = company_with_closed_month("auto")
-    apply_adjustments()
+    accept_by_policy()
     with transaction(resources.database) as tx:
         note = saved_payment(payment_id="n", **line, **paid("5.00", "2020-05-08"))
         nothing_due = saved_payment(payment_id="z", **line, **(paid("5.00", "2020-05-08") | {"amount_due": "0.00"}))
@@ -86,7 +86,7 @@ def test_zero_due_and_changed_note_wait_for_a_biller_under_any_policy(resources,
             saved_payment(payment_id="n", version=2, memo="by the window", **line, **paid("5.00", "2020-05-08"))
         )
 
-    assert apply_adjustments() == "accepted 0 of 0"
+    assert accept_by_policy() == "accepted 0 of 0"
     assert sorted(still_open(resources, line)) == ["closed_month", "zero_due"]
 
 
@@ -96,12 +96,12 @@ def test_payment_saved_meanwhile_is_skipped_until_the_next_detection(resources, 
         again = saved_payment(payment_id="a", version=3, **line, **paid("10.00", "2020-04-08"))
         importing.import_events(tx, stream_entries([again]), run_context())
 
-    assert apply_adjustments() == "accepted 1 of 2"
+    assert accept_by_policy() == "accepted 1 of 2"
     assert [amount for _, amount, *_ in posted(resources, line)] == ["-25.00"]
 
     with transaction(resources.database) as tx:
         detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
-    assert apply_adjustments() == "accepted 1 of 1"
+    assert accept_by_policy() == "accepted 1 of 1"
     assert [amount for _, amount, *_ in posted(resources, line)] == ["-25.00", "-15.00"]
 
 
@@ -115,8 +115,8 @@ def test_locked_payment_is_skipped_until_the_next_run(
         tx.execute(
             text("SELECT FROM lines WHERE company_id = :company_id AND payment_id = :payment_id FOR UPDATE"), held
         )
-        assert apply_adjustments() == "accepted 1 of 2"
+        assert accept_by_policy() == "accepted 1 of 2"
 
     assert [entry["event"] for entry in log_entries if entry["log_level"] == "warning"] == ["acceptance_postponed"]
-    assert apply_adjustments() == "accepted 1 of 1"
+    assert accept_by_policy() == "accepted 1 of 1"
     assert sorted(payment for payment, *_ in posted(resources, line)) == ["a", "b"]

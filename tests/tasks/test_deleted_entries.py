@@ -54,7 +54,7 @@ def test_deleted_pending_entries_are_acknowledged_and_counted(dispatcher, log_en
     assert [each for _, entry_ids in take_messages(dispatcher) for each in entry_ids] == ids[2:]
 
 
-def test_waiting_entries_are_checked_in_turn(engines, stream_name, log_entries):
+def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_name, log_entries):
     with open_dispatcher(
         engines,
         stream_name,
@@ -78,7 +78,7 @@ def test_waiting_entries_are_checked_in_turn(engines, stream_name, log_entries):
 def test_acknowledged_entry_does_not_count_as_deleted(dispatcher):
     before, ids = deleted_count(dispatcher), publish(dispatcher, 2)
     read_new(dispatcher)
-    dispatcher.streams.acknowledge(ids)
+    dispatcher.streams.acknowledge_and_delete(ids)
 
     assert dispatcher.streams.acknowledge_deleted(ids) == []
     assert deleted_count(dispatcher) == before

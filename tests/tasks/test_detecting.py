@@ -42,7 +42,7 @@ def import_silently(resources, *events):
 
 
 def take_enqueued(engines):
-    """Take the messages of `apply_adjustments` out of the broker, and return their number."""
+    """Take the messages of `accept_by_policy` out of the broker, and return their number."""
     with connect_redis(engines.broker_url) as broker:
         waiting = broker.llen("payments:adjustments")
         broker.flushdb()

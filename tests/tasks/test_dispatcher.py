@@ -43,7 +43,7 @@ def test_backlog_is_requested_in_chunks_up_to_the_pending_limit(dispatcher):
         take_messages(dispatcher, reading=True)
 
     assert stream.group_state(dispatcher.feed, dispatcher.settings.stream) == GroupState(8, ids[7])
-    stream.acknowledge(dispatcher.feed, dispatcher.settings.stream, ids[:8])
+    stream.acknowledge_and_delete(dispatcher.feed, dispatcher.settings.stream, ids[:8])
     dispatcher.run_cycle()
     assert take_messages(dispatcher, reading=True) == [NEW_ENTRIES]
     assert stream.group_state(dispatcher.feed, dispatcher.settings.stream) == GroupState(4, ids[11])

@@ -4,7 +4,7 @@ import pytest
 
 from config.schedule import RECURRING
 from tasks import importing, wire_names
-from tasks.adjusting import apply_adjustments
+from tasks.adjusting import accept_by_policy
 from tasks.analyzing import analyze_tables
 from tasks.app import TASK_MODULES, app
 from tasks.balancing import balance
@@ -20,7 +20,7 @@ QUEUES = {
     importing.retry_due: "payments:imports",
     detect_exceptions: "payments:findings",
     apply_immediately: "payments:adjustments",
-    apply_adjustments: "payments:adjustments",
+    accept_by_policy: "payments:adjustments",
     distribute_payments: "payments:nightly",
     balance: "payments:nightly",
     close_months: "payments:nightly",

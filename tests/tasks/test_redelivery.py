@@ -82,7 +82,7 @@ def test_idle_times_restart_when_the_clock_of_redis_is_set_back(dispatcher):
 
     # As if the server's clock had been an hour ahead at the latest sweep.
     clock_ms = dispatcher.streams.server_time_ms() + 3_600_000
-    dispatcher.redelivery.clock.was_set_back(clock_ms, monotonic_ms())
+    dispatcher.redelivery.clock.detect_setback(clock_ms, monotonic_ms())
     dispatcher.sweep()
 
     pending = dispatcher.streams.pending_entries(0)

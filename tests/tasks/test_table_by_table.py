@@ -36,7 +36,7 @@ def create_for(today: date):
     return lambda tx, table: retention.create_partitions(tx, table, today)
 
 
-def months_of(tx: Transaction, table: str) -> list[str]:
+def partition_months(tx: Transaction, table: str) -> list[str]:
     names = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:table AS regclass) ORDER BY 1"
     return [name[-7:] for name in tx.execute(text(names), {"table": table}).scalars() if name[-7:-3].isdigit()]
 
@@ -54,7 +54,9 @@ def test_reader_of_one_table_delays_neither_imports_nor_other_tables(ledger: Dat
     assert changed == Changed(3 * (len(retention.TABLES) - 1), [table])
     assert change_tables(ledger, create_for(LATER)) == Changed(3, [])
     with transaction(ledger) as tx:
-        assert {tuple(months_of(tx, each)[-3:]) for each in retention.TABLES} == {("2026_10", "2026_11", "2026_12")}
+        assert {tuple(partition_months(tx, each)[-3:]) for each in retention.TABLES} == {
+            ("2026_10", "2026_11", "2026_12")
+        }
 
 
 def test_import_in_progress_does_not_keep_partitions_from_being_created(ledger: Database) -> None:
@@ -96,5 +98,5 @@ def test_expired_months_of_other_tables_are_dropped_while_one_is_read(ledger: Da
 
     assert dropped.blocked == ["audit"]
     with transaction(ledger) as tx:
-        assert (months_of(tx, "events")[0], months_of(tx, "history")[0]) == ("2027_07", "2026_09")
-        assert months_of(tx, "audit")[0] == "2026_05"
+        assert (partition_months(tx, "events")[0], partition_months(tx, "history")[0]) == ("2027_07", "2026_09")
+        assert partition_months(tx, "audit")[0] == "2026_05"

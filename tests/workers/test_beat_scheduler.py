@@ -25,7 +25,7 @@ OFTEN = [each.task for each in RECURRING if each.every == timedelta(seconds=5)]
 SELDOM = [each.task for each in RECURRING if each.every == timedelta(minutes=5)]
 
 
-class Beat:
+class BeatHarness:
     """A beat scheduler with an adjustable clock, on a real broker whose messages are taken after each second."""
 
     def __init__(self, redis_url, tmp_path, monkeypatch):
@@ -76,7 +76,7 @@ class Beat:
 @pytest.fixture
 def beat(redis_url, tmp_path, monkeypatch):
     """A beat scheduler on an empty broker and feed."""
-    beat = Beat(redis_url, tmp_path, monkeypatch)
+    beat = BeatHarness(redis_url, tmp_path, monkeypatch)
     with beat.feed, beat.broker:
         yield beat
         close_app()
@@ -205,6 +205,6 @@ def test_tasks_without_success_are_late_after_three_intervals(beat):
 )
 def test_server_clock_that_loses_time_is_detected_once(readings, detected_at):
     clock = ServerClock()
-    found = [number for number, (server, monotonic) in enumerate(readings) if clock.was_set_back(server, monotonic)]
+    found = [number for number, (server, monotonic) in enumerate(readings) if clock.detect_setback(server, monotonic)]
 
     assert found == detected_at

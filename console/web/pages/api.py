@@ -95,7 +95,7 @@ def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Vi
         raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your clinics.")
     with context.app.transaction() as tx:
         preview = eligibility_preview.preview_payment(tx, choice.clinic, choice.charge_type, choice.date, context.now)
-    shown = {name: getattr(preview, name) for name in ("flows", "reason", "month_state")}
+    shown = {"flows": preview.would_be_sent, "reason": preview.reason, "month_state": preview.month_state}
     return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
 
 

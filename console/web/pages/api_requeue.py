@@ -35,7 +35,7 @@ def preview(
     feed_filter = requeue_filter(query, context)
     with context.app.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
-    flowing = sum(each.count for each in expected.lines if each.flows)
+    flowing = sum(each.count for each in expected.lines if each.would_be_imported)
     return JSONResponse({"count": expected.total_count, "total": f"{expected.total:.2f}", "flowing": flowing})
 
 

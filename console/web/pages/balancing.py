@@ -12,7 +12,7 @@ from console.web.auth import Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import FIRST_DAY, LAST_DAY, ReportQuery, report_query
-from console.web.pages.choices import clinic_names
+from console.web.pages.choices import list_clinic_ids
 from payments import wording
 from payments.core.balancing import ReconcilingItem, last_full_week
 from payments.journeys import balancing
@@ -33,7 +33,7 @@ def show(
     balance_filter = chosen.query(balanced_clinic(query, context))
     with context.app.transaction() as tx:
         balance = balancing.balance(tx, balance_filter)
-        names = clinic_names(tx, context)
+        names = list_clinic_ids(tx, context)
         context.audit(tx, "viewed Payment Balancing", balance_filter.clinic_id or "", f"{since} to {until}")
     return context.page(
         "balancing.html",

@@ -8,6 +8,6 @@ OFFERED_MAX = 500
 """Each page carries the names that it offers; the field accepts any other name as well."""
 
 
-def clinic_names(tx: Transaction, context: RequestContext) -> list[str]:
+def list_clinic_ids(tx: Transaction, context: RequestContext) -> list[str]:
     """Return the names of the clinics that the user may see, at most OFFERED_MAX."""
-    return configuring.clinic_names(tx, context.user.clinics, OFFERED_MAX)
+    return configuring.list_clinic_ids(tx, context.user.clinics, OFFERED_MAX)

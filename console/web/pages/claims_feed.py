@@ -11,7 +11,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, encode_feed_cursor, feed_cursor, report_query
 from console.web.forms import ReturnForm
-from console.web.pages.choices import clinic_names
+from console.web.pages.choices import list_clinic_ids
 from payments import wording
 from payments.access.rights import Right
 from payments.contract.errors import dead_letter_id
@@ -38,7 +38,7 @@ def show(
     feed_filter = chosen.query(query.clinics(context.user))
     with context.app.transaction() as tx:
         page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), PAGE_ROWS)
-        names = clinic_names(tx, context)
+        names = list_clinic_ids(tx, context)
         context.audit(tx, "viewed Claims Feed", chosen.find or "", context.request.url.query)
     return context.page(
         "claims_feed.html",

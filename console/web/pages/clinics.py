@@ -100,7 +100,7 @@ def _show(context: RequestContext, name: str, *, changed: bool = False, conflict
         history = configuring.show_history(tx, row.clinic)
         feed_filter = FeedFilter(status=Status.NOT_SENT, clinics=(row.clinic,))
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
-        others = [each for each in configuring.clinic_names(tx, context.user.clinics) if each != row.clinic]
+        others = [each for each in configuring.list_clinic_ids(tx, context.user.clinics) if each != row.clinic]
     not_sent = [_count_not_sent(expected, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return context.page(
         "clinic.html",

@@ -15,7 +15,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
 from console.web.filters import Day, ReportQuery, RowId, report_query, row_cursor
 from console.web.forms import ReturnForm
-from console.web.pages.choices import clinic_names
+from console.web.pages.choices import list_clinic_ids
 from payments.access.rights import Right
 from payments.core.finding import FindingReason
 from payments.journeys import adjusting, reporting
@@ -68,7 +68,7 @@ def show(
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
         counts = reporting.exception_counts(tx, exception_filter)
         deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in page.rows}, context.now)
-        names = clinic_names(tx, context)
+        names = list_clinic_ids(tx, context)
         context.audit(tx, "viewed Billing Exceptions", chosen.patient or "", context.request.url.query)
     return context.page(
         "exceptions.html",

@@ -11,7 +11,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import PageQuery, Text
 from payments.access import authentication
-from payments.access.authentication import Password, UserError
+from payments.access.authentication import NewPassword, UserError
 from payments.access.rights import RIGHTS, Right, Role, User
 from payments.contract.fields import Identifier
 from payments.core.conflict import ChangedMeanwhileError
@@ -82,7 +82,7 @@ def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Respon
     """Add a user."""
     user = form.user()
     with context.app.transaction() as tx:
-        authentication.add_user(tx, user, Password(form.password), context.now, context.user.signature)
+        authentication.add_user(tx, user, NewPassword(form.password), context.now, context.user.signature)
     return context.redirect("/users", f"User {user.name} added. The user can log in now.")
 
 
@@ -126,7 +126,7 @@ def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respon
 def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator) -> Response:
     """Set a user's password."""
     with context.app.transaction() as tx:
-        authentication.set_password(tx, form.name, Password(form.password), context.now, context.user.signature)
+        authentication.set_password(tx, form.name, NewPassword(form.password), context.now, context.user.signature)
     return context.redirect("/users", f"Password of user {form.name} changed. All sessions and tokens have ended.")
 
 

@@ -38,7 +38,7 @@ def check_database(database_url: str, *, application_name: str) -> None:
     """
     database = connect(database_url, application_name=application_name, pool_size=1)
     try:
-        with connection_errors_explained(), transaction(database) as tx:
+        with translate_connection_errors(), transaction(database) as tx:
             check_schema(tx)
             _check_rights(tx)
     finally:
@@ -46,7 +46,7 @@ def check_database(database_url: str, *, application_name: str) -> None:
 
 
 @contextmanager
-def connection_errors_explained() -> Iterator[None]:
+def translate_connection_errors() -> Iterator[None]:
     """Translate the errors of a connection.
 
     Raises UnsuitableDatabaseError for a refused connection and for missing rights, and UnreachableDatabaseError for a

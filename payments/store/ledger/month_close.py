@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money, dollars
-from payments.core.close import CloseProgress, MonthSum, Snapshot
+from payments.core.close import CloseConditions, MonthSum, Snapshot
 from payments.core.month import Month, MonthState
 from payments.store.db.advisory_locks import AdvisoryLock, acquire_for
 from payments.store.db.connection import Transaction
@@ -169,7 +169,7 @@ def check_snapshot(tx: Transaction, company_id: str, month: Month, snapshot: Sna
     return SnapshotCheck(**row) if row else None
 
 
-def load_progress(tx: Transaction, company_id: str, month: Month, state: MonthState) -> CloseProgress:
+def load_close_conditions(tx: Transaction, company_id: str, month: Month, state: MonthState) -> CloseConditions:
     """Return the facts that decide whether a month in this stored state may be closed. Takes no lock."""
     months = tx.execute(
         text(
@@ -180,7 +180,7 @@ def load_progress(tx: Transaction, company_id: str, month: Month, state: MonthSt
         _key(company_id, month),
     )
     with_entries = [Month.of(first_day) for first_day in months.scalars()]
-    return CloseProgress(state, lock_date(tx, company_id), tuple(with_entries))
+    return CloseConditions(state, lock_date(tx, company_id), tuple(with_entries))
 
 
 class MonthToClose(NamedTuple):

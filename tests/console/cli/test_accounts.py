@@ -192,7 +192,9 @@ def test_distribute_names_the_payment_of_each_allocation(terminal: Terminal, owi
     assert own == [(f"{clinic}/visit/1", f"{clinic}/april"), (f"{clinic}/visit/1", f"{clinic}/march")]
 
 
-def test_distribute_prints_a_table(terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_distribute_table_fits_80_columns_and_names_the_rule(
+    terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
     shown = terminal.run("distribute", "--as-of", "2020-05-05", "--dry-run").out

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.access import authentication
-from payments.access.authentication import Password
+from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.contract.event import ChargeType
 from payments.journeys import requeueing
@@ -57,7 +57,7 @@ def _requeue(april: April) -> list[str]:
 def _disable(april: April) -> list[str]:
     with transaction(april.database) as tx:
         now = datetime.now(UTC)
-        authentication.add_user(tx, User(april.id, Role.BILLING), Password("long enough it is", CHEAP), now, "tests")
+        authentication.add_user(tx, User(april.id, Role.BILLING), NewPassword("long enough it is", CHEAP), now, "tests")
         authentication.create_token(tx, april.id, now, "tests")
     return ["users", "disable", april.id]
 

@@ -14,7 +14,7 @@ PASSWORD = "correct horse battery"  # noqa: S105 (used by this test only)
 
 @pytest.fixture
 def run_command(terminal: Terminal, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(authentication, "Password", partial(authentication.Password, cost=CHEAP))
+    monkeypatch.setattr(authentication, "NewPassword", partial(authentication.NewPassword, cost=CHEAP))
 
     def run_with_password(*arguments: str, password: str = PASSWORD):
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))

@@ -20,7 +20,7 @@ from config.engines import Engines
 from config.settings import read_settings
 from console.web.app import create_app
 from payments.access import authentication
-from payments.access.authentication import Password
+from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.contract.event import ChargeType
 from payments.journeys import configuring
@@ -74,7 +74,7 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for clinic in (CLINIC, OTHER_CLINIC):
             update = SettingsUpdate(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
             configuring.set_clinic(tx, update, now=now, who="user:admin")
-        password = Password(PASSWORD, CHEAP)
+        password = NewPassword(PASSWORD, CHEAP)
         for role in Role:
             authentication.add_user(tx, User(role.value, role), password, now, "tests")
         for role in (Role.BILLING, Role.SUPPORT):

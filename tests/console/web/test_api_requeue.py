@@ -18,7 +18,7 @@ def clinic(ledger: ClinicLedger) -> str:
 
 
 @pytest.fixture
-def support(logged_in: LoggedIn) -> Browser:
+def support_browser(logged_in: LoggedIn) -> Browser:
     return logged_in("support")
 
 
@@ -26,30 +26,30 @@ def statuses(browser: Browser, clinic: str) -> set[str]:
     return {row["status"] for row in rows(browser, "/api/claims-feed", clinic=clinic)}
 
 
-def test_run_requeues_what_the_preview_counted(support: Browser, clinic: str) -> None:
+def test_run_requeues_what_the_preview_counted(support_browser: Browser, clinic: str) -> None:
     choice = {"status": "Not Sent", "clinic": clinic}
-    preview = support.get("/api/requeue-preview", **choice).json()
+    preview = support_browser.get("/api/requeue-preview", **choice).json()
     assert preview == {"count": 2, "total": "18.00", "flowing": 0}
 
-    started = support.call("/api/requeue-runs", choice | {"count": preview["count"]}).json()
+    started = support_browser.call("/api/requeue-runs", choice | {"count": preview["count"]}).json()
 
     assert started["count"] == 2
     path = f"/api/requeue-runs/{started['run']}"
-    wait_until(lambda: support.get(path).json()["state"] == "done")
-    assert support.get(path).json() == {"run": started["run"], "state": "done", "total": 2, "done": 2}
-    assert statuses(support, clinic) == {"Transmission Pending"}
+    wait_until(lambda: support_browser.get(path).json()["state"] == "done")
+    assert support_browser.get(path).json() == {"run": started["run"], "state": "done", "total": 2, "done": 2}
+    assert statuses(support_browser, clinic) == {"Transmission Pending"}
 
 
-def test_api_requeues_nothing_if_more_match_than_confirmed(support: Browser, clinic: str) -> None:
-    answer = support.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 1})
+def test_api_requeues_nothing_if_more_match_than_confirmed(support_browser: Browser, clinic: str) -> None:
+    answer = support_browser.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 1})
 
     assert answer.status_code == 409
     assert answer.json()["error"] == "Matching payments: 2 now, 1 when confirmed; nothing was requeued."
-    assert statuses(support, clinic) == {"Not Sent"}
+    assert statuses(support_browser, clinic) == {"Not Sent"}
 
 
-def test_api_requeues_and_counts_fewer_payments_than_confirmed(support: Browser, clinic: str) -> None:
-    answer = support.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 5})
+def test_api_requeues_and_counts_fewer_payments_than_confirmed(support_browser: Browser, clinic: str) -> None:
+    answer = support_browser.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 5})
 
     assert (answer.status_code, answer.json()["count"]) == (200, 2)
 
@@ -67,24 +67,24 @@ def test_api_requeues_and_counts_fewer_payments_than_confirmed(support: Browser,
         ({"status": "Transmission Successful", "count": 2}, "Choose a status (Not Sent, "),
     ],
 )
-def test_request_that_does_not_name_its_payments_is_refused(support: Browser, body: object, error: str) -> None:
-    answer = support.call("/api/requeue-runs", body)
+def test_request_that_does_not_name_its_payments_is_refused(support_browser: Browser, body: object, error: str) -> None:
+    answer = support_browser.call("/api/requeue-runs", body)
 
     assert answer.status_code == 422
     assert answer.json()["error"].startswith(error)
 
 
-def test_requeue_preview_with_as_of_is_refused(support: Browser, clinic: str) -> None:
+def test_requeue_preview_with_as_of_is_refused(support_browser: Browser, clinic: str) -> None:
     choice = {"status": "Not Sent", "clinic": clinic, "as_of": "2026-06-01T00:00:00Z"}
 
     for path in ("/api/requeue-preview", "/requeue-runs/new"):
-        answer = support.get(path, **choice)
+        answer = support_browser.get(path, **choice)
         assert answer.status_code == 422
         assert "A requeue selects payments as they are now." in answer.text
 
 
-def test_limited_user_sees_only_own_runs(logged_in: LoggedIn, support: Browser, clinic: str) -> None:
-    run = support.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 2}).json()["run"]
+def test_limited_user_sees_only_own_runs(logged_in: LoggedIn, support_browser: Browser, clinic: str) -> None:
+    run = support_browser.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 2}).json()["run"]
     limited = logged_in("support-of-north")
 
     assert limited.get(f"/api/requeue-runs/{run}").status_code == 404

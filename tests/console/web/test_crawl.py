@@ -14,7 +14,7 @@ from config.settings import read_settings
 from console.web.app import PAGES, create_app
 from console.web.pages import audit, claims_feed, exceptions, payment_log
 from payments.access import authentication
-from payments.access.authentication import Password
+from payments.access.authentication import NewPassword
 from payments.access.rights import Right, Role, User
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, distributing, requeueing
@@ -108,7 +108,7 @@ def site(
         fill(database)
         with transaction(database) as tx:
             for user in USERS:
-                authentication.add_user(tx, user, Password(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+                authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
         yield app
         database.dispose()
         app.state.console.feed.close()

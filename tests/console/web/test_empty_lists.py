@@ -8,7 +8,7 @@ from config.engines import Engines
 from config.settings import read_settings
 from console.web.app import create_app
 from payments.access import authentication
-from payments.access.authentication import Password
+from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.store.db.connection import transaction
 from tests.builders.events import NOW
@@ -31,7 +31,7 @@ def empty_console(
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(home, Engines.named(url, redis_url))
         with transaction(app.state.console.database) as tx:
-            authentication.add_user(tx, User("ann", Role.ADMIN), Password(PASSWORD, CHEAP), NOW, "tests")
+            authentication.add_user(tx, User("ann", Role.ADMIN), NewPassword(PASSWORD, CHEAP), NOW, "tests")
         with served(app) as address, client_at(address) as client:
             assert send_login(client, "ann", PASSWORD).status_code == 303
             yield Browser(client, "ann")

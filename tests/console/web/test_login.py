@@ -13,7 +13,7 @@ from config.engines import Engines
 from config.settings import read_settings
 from console.web.app import create_app
 from payments.access import authentication
-from payments.access.authentication import Password
+from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, csrf_of, send_login, served
 
@@ -93,7 +93,7 @@ def test_logout_ends_the_session_on_the_server(address: str) -> None:
 def test_api_token_works_until_its_user_is_disabled(site: FastAPI, anonymous_client: Client) -> None:
     name, now = f"user-{uuid4().hex[:8]}", datetime.now(UTC)
     with site.state.console.transaction() as tx:
-        authentication.add_user(tx, User(name, Role.BILLING), Password(PASSWORD, CHEAP), now, "tests")
+        authentication.add_user(tx, User(name, Role.BILLING), NewPassword(PASSWORD, CHEAP), now, "tests")
         token = authentication.create_token(tx, name, now, "tests")
     shown = {"authorization": f"Bearer {token}"}
 

@@ -32,7 +32,9 @@ pytestmark = pytest.mark.acceptance
 def token(site: FastAPI) -> str:
     now = datetime.now(UTC)
     with site.state.console.transaction() as tx:
-        authentication.add_user(tx, User("random", Role.ADMIN), authentication.Password(PASSWORD, CHEAP), now, "tests")
+        authentication.add_user(
+            tx, User("random", Role.ADMIN), authentication.NewPassword(PASSWORD, CHEAP), now, "tests"
+        )
         return authentication.create_token(tx, "random", now, "tests")
 
 

@@ -16,7 +16,7 @@ from config.settings import read_settings
 from console.web.app import PAGES, create_app
 from console.web.filters import PageQuery
 from payments.access import authentication
-from payments.access.authentication import Password
+from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.contract.event import Method
 from payments.core.finding import FindingStatus
@@ -111,7 +111,7 @@ def site(
         database = app.state.console.database
         with transaction(database) as tx:
             for role in Role:
-                authentication.add_user(tx, User(USER_NAMES[role], role), Password(PASSWORD, CHEAP), NOW, "tests")
+                authentication.add_user(tx, User(USER_NAMES[role], role), NewPassword(PASSWORD, CHEAP), NOW, "tests")
         ClinicLedger(database).publish(
             CLINIC,
             saved_patient(),

@@ -20,7 +20,7 @@ ODD_IDS = ("a/b", "a/b/c", "?", "#1", "50%", "%2F", "a b", "é\u4e2d", "a&b=c", 
 )
 @pytest.mark.parametrize("report", REPORTS)
 @pytest.mark.parametrize("prefix", ["/", "/api/"])
-def test_other_form_of_a_date_is_refused(logged_in: LoggedIn, prefix: str, report: str, text: str) -> None:
+def test_date_not_written_as_yyyy_mm_dd_is_refused(logged_in: LoggedIn, prefix: str, report: str, text: str) -> None:
     answer = logged_in("admin").get(f"{prefix}{report}", since=text)
 
     assert answer.status_code == 422
@@ -29,7 +29,7 @@ def test_other_form_of_a_date_is_refused(logged_in: LoggedIn, prefix: str, repor
 
 @pytest.mark.parametrize("text", ["20261102T090000Z", "2026-W45-1T09:00", "1791212400"])
 @pytest.mark.parametrize("prefix", ["/", "/api/"])
-def test_other_form_of_a_time_is_refused(logged_in: LoggedIn, prefix: str, text: str) -> None:
+def test_time_not_written_as_rfc_3339_is_refused(logged_in: LoggedIn, prefix: str, text: str) -> None:
     answer = logged_in("admin").get(f"{prefix}claims-feed", as_of=text)
 
     assert answer.status_code == 422
@@ -40,7 +40,7 @@ def test_other_form_of_a_time_is_refused(logged_in: LoggedIn, prefix: str, text:
     "text", ["25,00", "1,250.00", "$25", "2_5", "4E1", "+25", " 25", "NaN", "\u221225", "25.005", "٢٥"]
 )
 @pytest.mark.parametrize("prefix", ["/", "/api/"])
-def test_other_form_of_an_amount_is_refused(logged_in: LoggedIn, prefix: str, text: str) -> None:
+def test_amount_that_is_not_plain_dollars_and_cents_is_refused(logged_in: LoggedIn, prefix: str, text: str) -> None:
     answer = logged_in("admin").get(f"{prefix}claims-feed", amount=text)
 
     assert answer.status_code == 422
@@ -48,7 +48,7 @@ def test_other_form_of_an_amount_is_refused(logged_in: LoggedIn, prefix: str, te
 
 
 @pytest.mark.parametrize("limit", ["1_0", " 10", "010", "10.0", "+10", "1e1", "\u0661\u0660"])
-def test_other_form_of_a_limit_is_refused(logged_in: LoggedIn, limit: str) -> None:
+def test_limit_that_is_not_plain_digits_is_refused(logged_in: LoggedIn, limit: str) -> None:
     answer = logged_in("admin").get("/api/claims-feed", limit=limit)
 
     assert answer.status_code == 422
@@ -57,7 +57,7 @@ def test_other_form_of_a_limit_is_refused(logged_in: LoggedIn, limit: str) -> No
 
 @pytest.mark.parametrize("number", ["1_7", "%2017", "017", "+17", "%D9%A1", "1.0"])
 @pytest.mark.parametrize("path", ["/exceptions/{}/accept", "/exceptions/{}/acknowledge"])
-def test_other_form_of_an_exception_id_is_refused(logged_in: LoggedIn, path: str, number: str) -> None:
+def test_exception_id_that_is_not_plain_digits_is_refused(logged_in: LoggedIn, path: str, number: str) -> None:
     admin, filled = logged_in("admin"), path.format(number)
 
     assert admin.call(f"/api{filled}", {"version": 1, "reason": "seen"}).status_code == 422

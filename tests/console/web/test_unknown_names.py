@@ -143,7 +143,7 @@ def _json(csrf: str) -> dict[str, str]:
         ),
     ],
 )
-def test_misspelt_deposit_date_posts_nothing(
+def test_accept_with_unknown_field_posts_nothing(
     logged_in: LoggedIn, ledger: ClinicLedger, query: str, body: str, error: str
 ) -> None:
     clinic = f"misspelt-{uuid4().hex[:8]}"

@@ -48,7 +48,7 @@ def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, po
 
     preview = eligibility_preview.preview_payment(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
 
-    assert (preview.flows, preview.month_state) == (True, MonthState.CLOSED)
+    assert (preview.would_be_sent, preview.month_state) == (True, MonthState.CLOSED)
     assert sentence in wording.transmission_preview(
         date(2026, 4, 8), preview.month_state, automatic=preview.is_adjusted_automatically
     )

@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.create_index("entries_by_day", "entries", ["deposit_date", "id"])
     op.create_index("history_by_time", "history", ["at"], postgresql_using="brin")
     _users()
-    _audit()
+    _create_audit_table()
     _requeue_runs()
 
 
@@ -54,7 +54,7 @@ def _users() -> None:
     )
 
 
-def _audit() -> None:
+def _create_audit_table() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
