@@ -177,7 +177,7 @@ class Settings(BaseModel):
 
     @property
     def is_embedded(self) -> bool:
-        """Whether `payments up` starts at least one engine, because no URL names it."""
+        """Whether `payments up` starts PostgreSQL or Redis because the URL of either is not set."""
         return self.database_url is None or self.redis_url is None
 
 

@@ -142,7 +142,7 @@ def _comparable(heading: str) -> str:
 
 
 def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Yield the number, the first line and the cells of each record that is not blank."""
+    """Yield each non-blank record: its number, the line number on which it begins, and its cells."""
     reader = csv.reader(lines, delimiter=separator, strict=True)
     headings: list[str] = []
     for number in count(1):

@@ -37,7 +37,7 @@ class PaymentLogError(ValueError):
 
 
 def newest_saves(events: Iterable[Event]) -> list[PaymentSaved]:
-    """Return the lines that the EMR holds after these events, by transaction date, without deleted lines."""
+    """Return the newest save of each line that is not deleted, by transaction date."""
     newest: dict[LineKey, PaymentSaved | PaymentDeleted] = {}
     for event in events:
         if isinstance(event, PaymentSaved | PaymentDeleted):

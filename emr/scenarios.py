@@ -67,7 +67,7 @@ def chance(rng: Random, percent: int) -> bool:
 
 
 def line_events(visit: Visit, line_id: str, rng: Random) -> Iterator[SimulatedEvent]:
-    """Yield the events of one line of the visit's payment and of its refund, not in order of arrival."""
+    """Yield the events of one payment line and of that line's refund, not in order of arrival."""
     scenario = pick(rng, SCENARIO_WEIGHTS)
     first = _first_save(visit, line_id, scenario, rng)
     changes = _changes(first, scenario, rng)

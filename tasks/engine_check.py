@@ -28,13 +28,16 @@ def require_database(settings: Settings, database_url: str) -> None:
 
     PostgreSQL refuses a URL because of its credentials, the database's name or encoding, or missing table privileges.
     """
-    with database_errors_named(settings, database_url):
+    with translate_database_errors(settings, database_url):
         check_database(database_url, application_name="payments start")
 
 
 @contextmanager
-def database_errors_named(settings: Settings, database_url: str) -> Iterator[None]:
-    """Raise SettingsError if PostgreSQL refuses a call of the block, UnreachableEngineError if it does not answer."""
+def translate_database_errors(settings: Settings, database_url: str) -> Iterator[None]:
+    """Translate database errors within the block, and name the setting of the URL.
+
+    Raises SettingsError if PostgreSQL refuses a call, and UnreachableEngineError if it does not answer.
+    """
     place = f"{describe_database_source(settings)}: {describe_database(database_url)}"
     try:
         with translate_connection_errors():
@@ -80,12 +83,12 @@ def require_engines(settings: Settings, engines: Engines, *, database: bool = Tr
 
 
 def describe_database_source(settings: Settings) -> str:
-    """Return how errors name PostgreSQL's address: `DATABASE_URL`, or the stack that runs the server."""
+    """Return the source of the database URL for error messages: `DATABASE_URL`, or "PostgreSQL of `payments up`"."""
     return "DATABASE_URL" if settings.database_url is not None else "PostgreSQL of `payments up`"
 
 
 def describe_feed_source(settings: Settings) -> str:
-    """Return how errors name the feed's address: `REDIS_URL`, or the stack that runs the server."""
+    """Return the source of the feed URL for error messages: `REDIS_URL`, or "Redis of `payments up`"."""
     return "REDIS_URL" if settings.redis_url is not None else "Redis of `payments up`"
 
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Acceptance:
-    """The exceptions to accept. `confirmed` holds the entries of each exception that the user has confirmed."""
+    """The exceptions to accept, by number.
+
+    `confirmed` holds the previewed result of each, by its number. An exception whose entries differ from it stays open.
+    """
 
     database: Database
     numbers: Sequence[int]

@@ -115,7 +115,7 @@ def _unexplained_label(unexplained: int) -> str:
 
 
 def _sum(balance: Balance, query: BalanceFilter) -> Table:
-    """Return the balance as a column of amounts that leads from the EMR's total to Billing's total."""
+    """Return the reconciliation as a table: EMR total, less each item and the unexplained amount, Billing total."""
     from payments import wording
 
     where = query.clinic_id or "all clinics"

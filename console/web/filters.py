@@ -159,7 +159,10 @@ def report_form(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery
 
 
 def optional_report_query(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery[_Parameters] | None]:
-    """Return a dependency that reads the query of a report; None if a required parameter is not given."""
+    """Return a FastAPI dependency that reads the query of a report.
+
+    The dependency returns None if a required parameter is missing.
+    """
     names = [name for name, each in parameters_of(parameter_class).items() if each.is_required]
     optional: dict[str, Any] = dict.fromkeys(names, (Text | None, None))
     model = create_model(parameter_class.__name__, __base__=query_model(parameter_class, is_paged=False), **optional)

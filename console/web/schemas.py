@@ -70,7 +70,7 @@ class Rows(BaseModel):
 
 
 class FlowPreview(BaseModel):
-    """Whether a payment would be sent to Billing, the reason if not, and the state of its month."""
+    """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of its month."""
 
     flows: bool
     reason: Reason | None
@@ -79,14 +79,14 @@ class FlowPreview(BaseModel):
 
 
 class RequeueResult(BaseModel):
-    """The number of requeued payments, and the keys that were skipped: already imported or not found."""
+    """The number of requeued payments, and the skipped keys (`passed_over`): already imported or not found."""
 
     count: int
     passed_over: list[str]
 
 
 class RequeuePreviewResult(BaseModel):
-    """How many payments match, their sum in dollars, and how many of them would be imported."""
+    """How many payments match, their sum in dollars, and how many of them would be imported (`flowing`)."""
 
     count: int
     total: str

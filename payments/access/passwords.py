@@ -39,7 +39,7 @@ class NewPassword:
 
 
 def hash_password(password: NewPassword) -> str:
-    """Return the hash of a password, with its own cost parameters.
+    """Hash the password with the cost in `password.cost`.
 
     Raises UserError for a password that is too short or too long, or that the login form could not send.
     """

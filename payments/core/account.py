@@ -17,7 +17,7 @@ ChargeKey = tuple[str, str]
 
 
 class AllocationRule(StrEnum):
-    """The rule that decided an allocation, in the order in which the rules apply."""
+    """Rules that decide an allocation, in their default order."""
 
     CHARGE_LOWERED = "charge_lowered"
     PAYMENT_LOWERED = "payment_lowered"

@@ -53,7 +53,7 @@ class Snapshot(NamedTuple):
 
 
 class CloseConditions(NamedTuple):
-    """The facts that decide whether a month may be closed.
+    """The conditions that decide whether a month may be closed.
 
     `state` is the state stored for the month. `months_with_entries` are the company's months up to this one that have
     entries and were not closed themselves.

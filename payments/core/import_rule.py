@@ -123,7 +123,11 @@ class _Evaluation(NamedTuple):
 
     @property
     def days(self) -> set[date]:
-        """The days whose months must be open: the posted deposit dates and the previous date of transaction."""
+        """The days that a correction reverses or moves from; empty if nothing is posted.
+
+        They are the posted deposit dates and the previous date of transaction. An import also needs the month of the
+        new date.
+        """
         days = self.line.posted_deposit_dates
         if days and self.before and self.before.content:
             days.add(self.before.content.transaction_date)

@@ -45,7 +45,7 @@ class ImportStats:
 
     - `evaluated`: all payments; `failed`: those that stay pending after an error.
     - `refused`: events stored as dead letters; `unchanged`: events and evaluations without effect.
-    - `noted`: patients and charges.
+    - `released`: held lines whose patient arrived; `noted`: patients and charges.
     - `to_examine`: lines whose exceptions may have changed.
     - `to_distribute`: accounts whose money is distributed immediately.
     """

@@ -24,7 +24,10 @@ class AccountLine(NamedTuple):
 
 
 class RefundToCheck(NamedTuple):
-    """A refund with a problem, and the part of it in dollars, above 0.00, that no payment of the account covers."""
+    """A refund with a problem, and its uncovered amount.
+
+    `uncovered`: the dollars, above 0.00, that no payment of the account covers.
+    """
 
     refund: AccountLine
     problem: RefundProblem

@@ -1,4 +1,4 @@
-"""Analyze tables to which many rows were added, so that reports after a bulk load or a restore are planned well."""
+"""Analyze tables after a bulk load or a restore, so that PostgreSQL plans reports well."""
 
 from payments.store.db import statistics
 from payments.store.db.connection import Transaction

@@ -104,9 +104,9 @@ def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -
     return [_row(clinic.clinic_id, clinic.company_id, clinic.settings_at(now)) for clinic in found.values()]
 
 
-def list_clinic_ids(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
-    """Return the ids of all clinics, or of those given that exist, sorted; at most `limit` of them."""
-    return clinics.list_ids(tx, clinic_ids, limit)
+def list_clinic_ids(tx: Transaction, among: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
+    """Return all clinic ids, or those of `among` that exist, sorted; at most `limit`."""
+    return clinics.list_ids(tx, among, limit)
 
 
 def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:

@@ -72,7 +72,7 @@ def distribute_queued(tx: Transaction, as_of: date | None, now: datetime, limit:
 
 
 def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult]) -> dict[int, str]:
-    """Return the printed keys of the payments whose money moved, by line id."""
+    """Return the printed key of each payment whose money moved, by line id."""
     return lines.printed_keys(tx, (allocation.line_ref for each in moved for _, allocation in each.allocations))
 
 

@@ -26,7 +26,7 @@ class EligibilityPreview:
 
     @property
     def would_be_sent(self) -> bool:
-        """Whether it would be sent."""
+        """Whether the payment would be sent to Billing."""
         return self.reason is None
 
 

@@ -39,7 +39,7 @@ class _ParsedLineEvent(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Stream entries, parsed and sorted by event type."""
+    """Stream entries, parsed and grouped by event type."""
 
     lines: list[_ParsedLineEvent]
     patients: list[tuple[StreamEntry, PatientSaved]]

@@ -116,7 +116,7 @@ def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list
 
 
 def exception(tx: Transaction, finding_id: int) -> ExceptionRow | None:
-    """Return one exception, or None if there is none with this id."""
+    """Return one Billing Exception, or None if there is none with this id."""
     return exception_report.read_one(tx, finding_id)
 
 

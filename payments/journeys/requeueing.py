@@ -71,7 +71,7 @@ class ExpectedOutcome:
 
     @property
     def would_be_imported(self) -> bool:
-        """Whether Billing would import them."""
+        """Whether Billing would import these payments."""
         return self.reason is None and not self.is_closed
 
 
@@ -143,9 +143,9 @@ def show_run(tx: Transaction, run_id: int) -> RequeueRun | None:
 
 
 def requeue_next_chunk(tx: Transaction, run_id: int, now: datetime, limit: int) -> bool:
-    """Requeue up to `limit` payments of a run, and return whether more remain. A stopped run is left alone.
+    """Requeue up to `limit` payments of a run, and return whether more remain.
 
-    Locks the run's row.
+    Does nothing and returns False if the run is stopped, done or unknown. Locks the run's row.
     """
     run = requeue_runs.load(tx, run_id, lock=True)
     if run is None or run.state != RUNNING:

@@ -18,6 +18,9 @@ class ServerClock:
         self._offset_ms: int | None = None
 
     def detect_setback(self, server_ms: int, monotonic_ms: int) -> bool:
-        """Return whether the Redis server's clock was set back since the previous call."""
+        """Return whether the Redis server's clock was set back since the previous call, and remember its offset.
+
+        Both times are in milliseconds: the server's time, and the time of a monotonic clock of this process.
+        """
         previous, self._offset_ms = self._offset_ms, server_ms - monotonic_ms
         return previous is not None and self._offset_ms < previous - TOLERANCE_MS

@@ -22,10 +22,10 @@ class FeedLag:
         self._lock = threading.Lock()
 
     def measure(self, oldest_ids: Iterable[str], now: datetime) -> timedelta | None:
-        """Return the minimum time that the oldest entry has been on the feed; None if the feed is empty.
+        """Return how long the oldest entry has been on the feed, at least; None if the feed is empty.
 
-        `oldest_ids` are qualified ids: for each stream, of its oldest entry and of its oldest entry with a plausible
-        id.
+        `oldest_ids` holds, for each stream, the qualified ids of its oldest entry and of its oldest entry with a
+        plausible id.
         """
         with self._lock:
             self._first_seen = {entry_id: self._first_seen.get(entry_id, now) for entry_id in oldest_ids}

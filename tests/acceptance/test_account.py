@@ -13,7 +13,7 @@ IMMEDIATE_SECONDS_MAX = 8
 
 
 def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int = 1) -> Event:
-    """Return the save of a charge of the clinic's patient."""
+    """Return a `charge.saved` event for the clinic's patient."""
     return event_fields(
         "charge.saved",
         company_id=COMPANY,

@@ -61,7 +61,7 @@ _FILL = (
 def fill(database: Database, payments: int) -> None:
     """Add payments of one patient, each with an entry, a charge and an exception. Each fourth has a newer dead letter.
 
-    Autovacuum does not analyze the tables, so the planner has no statistics.
+    Turns autovacuum off for the tables, so the planner has no statistics.
     """
     with transaction(database) as tx:
         for table in TABLES:

@@ -1,4 +1,4 @@
-"""The real importer with an additional task that crashes in every possible way, and payments that crash their reader.
+"""The real importer, with a task that crashes in every possible way and an event reader that crashes on marked events.
 
 Run as `python -m tests.faults.fatal_tasks` instead of `python -m workers.importer`.
 """

@@ -77,7 +77,7 @@ class Oracle:
         return {key: row for key, row in rows.items() if row} | self.given_up
 
     def _wanted(self, said: Said) -> Money | None:
-        """Return the expected posting of a line; None leaves the posted entries as they are."""
+        """Return the expected posting of a line; None if the posted entries must stay as they are."""
         if said["type"] == "payment.deleted" or not said["paid"] or self._refused(said):
             return {}
         if Decimal(said["amount_due"]) == 0 or not self._knows_patient(said):

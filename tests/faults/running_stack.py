@@ -74,7 +74,7 @@ class RunningStack:
         return process
 
     def main_pids(self, name: str) -> list[int]:
-        """Return the pids of the processes of this name that the supervisor started."""
+        """Return the pids of the processes of this name that the supervisor started, without their children."""
         return [pid for pid in children_of(self.fast_supervisor.pid) if self._is(pid, name)]
 
     def wait_for_main_pid(self, name: str) -> int:

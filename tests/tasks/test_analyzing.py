@@ -19,7 +19,7 @@ LOAD = (
 
 @pytest.fixture
 def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """An empty ledger whose patients autovacuum does not analyze."""
+    """An empty ledger whose table `patients` is excluded from autovacuum."""
     with scratch_database(postgres_url, empty_ledger) as url:
         opened = connect(url, application_name="tests")
         with transaction(opened) as tx:

@@ -23,14 +23,14 @@ def upgrade_schema(database_url: str, settings: Settings) -> None:
     from payments.journeys import retention  # noqa: PLC0415 - see above
     from payments.store.db.connection import connect  # noqa: PLC0415 - see above
     from payments.store.migrations import upgrade  # noqa: PLC0415 - see above
-    from tasks.engine_check import database_errors_named  # noqa: PLC0415 - see above
+    from tasks.engine_check import translate_database_errors  # noqa: PLC0415 - see above
     from tasks.table_by_table import analyze_stale_tables, change_tables  # noqa: PLC0415 - see above
 
     months = retention.Retention(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
     today = datetime.now(UTC).date()
     database = connect(database_url, application_name="payments migrate", pool_size=1)
     try:
-        with database_errors_named(settings, database_url):
+        with translate_database_errors(settings, database_url):
             upgrade(database_url)
             created = change_tables(database, lambda tx, table: retention.create_partitions(tx, table, today), _PASSES)
             dropped = change_tables(

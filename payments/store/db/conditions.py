@@ -1,4 +1,7 @@
-"""SQL conditions from a filter object. A filter that is None adds no condition, so that indexes apply."""
+"""Build SQL conditions from a filter object.
+
+A field that is None adds no condition, so that PostgreSQL can use an index.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -170,7 +170,7 @@ def check_snapshot(tx: Transaction, company_id: str, month: Month, snapshot: Sna
 
 
 def load_close_conditions(tx: Transaction, company_id: str, month: Month, state: MonthState) -> CloseConditions:
-    """Return the facts that decide whether a month in this stored state may be closed. Takes no lock."""
+    """Return the conditions that decide whether a month in this stored state may be closed. Takes no lock."""
     months = tx.execute(
         text(
             "SELECT month FROM company_months AS earlier WHERE company_id = :company_id AND month <= :month "

@@ -157,8 +157,8 @@ def applied_to(
 def _charges_of(table: str, as_of: datetime | None) -> str:
     """Return the SQL that joins a table with its charges.
 
-    Current charges are found through the index of their key, regardless of the tables' statistics. Their earlier
-    versions have no such index, so they are joined as a set.
+    Current charges are found through the index of their key, regardless of the tables' statistics. Earlier versions of
+    charges have no such index, so they are joined without an index.
     """
     if as_of is not None:
         return f"JOIN charges ON charges.clinic_id = {table}.clinic_id AND charges.charge_id = {table}.charge_id"

@@ -31,7 +31,7 @@ odd = words(*MORE, *ODD) | texts | numbers_and_days
 
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield each command without subcommands below `group`, with its path."""
+    """Yield each leaf command of `group` with its path."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands_of(command, (*path, name))

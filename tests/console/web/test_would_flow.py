@@ -56,7 +56,10 @@ def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, po
 
 @pytest.fixture
 def preview_clinics(logged_in: LoggedIn, ledger: ClinicLedger) -> LoggedIn:
-    """A company with a clinic that sends Copays only, a switched-off clinic, and a closed June."""
+    """Set up a company with a clinic that sends Copays only, a switched-off clinic and a closed June.
+
+    Return the login function.
+    """
     ledger.office("preview", _switch_off_a_clinic_and_close_june, ChargeType.COPAY, company_id="company-f")
     return logged_in
 
