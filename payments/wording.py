@@ -26,7 +26,7 @@ REASONS = {
     Reason.INTERNAL_PAYMENT: "An Internal Payment stays in the EMR.",
     Reason.RETRIES_EXHAUSTED: "Every import attempt failed. Ask support to find the cause and requeue the payment.",
     Reason.PATIENT_NOT_FOUND: "The patient is not known to Billing. Save the patient in the EMR.",
-    Reason.INVALID_EVENT: "The EMR sent an invalid event. Correct the payment in the EMR and save it again.",
+    Reason.INVALID_EVENT: "The EMR sent invalid data. Correct the payment in the EMR and save it again.",
     Reason.VERSION_CONFLICT: (
         "The EMR sent different content for a version that Billing already has. Save the payment again in the EMR."
     ),
@@ -44,14 +44,14 @@ HOLD_CAUSES = {
     HoldCause.REQUEUED: "Requeued",
 }
 ALLOCATION_RULES = {
-    AllocationRule.CHARGE_LOWERED: "Unapplied: charge reduced",
-    AllocationRule.PAYMENT_LOWERED: "Unapplied: payment reduced",
-    AllocationRule.REFUNDED: "Unapplied: payment refunded",
+    AllocationRule.CHARGE_LOWERED: "Unassigned again: charge reduced",
+    AllocationRule.PAYMENT_LOWERED: "Unassigned again: payment reduced",
+    AllocationRule.REFUNDED: "Unassigned again: payment refunded",
     AllocationRule.ON_ACCOUNT: "Payment on Account: immediately, oldest date of service first",
     AllocationRule.NO_DATE: "Rule 1: no date of service, oldest charge first",
     AllocationRule.OWN_DATE: "Rule 2: the charges of its own date of service",
     AllocationRule.MORE_THAN_OWN_DATE: "Rule 3: remainder after its own date of service, oldest charge first",
-    AllocationRule.AFTER_HOLD: "Rule 4: held for the minimum days, oldest charge first",
+    AllocationRule.AFTER_HOLD: "Rule 4: after the company's minimum number of days, oldest charge first",
 }
 REFUND_PROBLEMS = {
     RefundProblem.NOT_FOUND: "The refunded payment is not on this account.",
@@ -61,11 +61,13 @@ ITEM_SENTENCES = {
     ReconcilingItem.INTERNAL: "Internal Payments, which stay in the EMR",
     ReconcilingItem.NOT_SENT: "Not Sent: excluded by the clinic's settings, patient not found, or every attempt failed",
     ReconcilingItem.PENDING: "Pending: waiting for the next attempt",
-    ReconcilingItem.INVALID: "Validation Failed: the EMR sent an invalid event",
+    ReconcilingItem.INVALID: "Validation Failed: the EMR sent invalid data",
     ReconcilingItem.ZERO_DUE: "Amount Due is 0.00: not accepted",
     ReconcilingItem.CLOSED_MONTH: "Closed month: exceptions without an adjustment",
-    ReconcilingItem.PRIOR_PERIOD: "Adjustments posted for payments of this period",
-    ReconcilingItem.DATE_DIFFERENCES: "Payments dated in this period in only one system",
+    ReconcilingItem.PRIOR_PERIOD: "Adjustments posted for this period's payments (not counted as imports)",
+    ReconcilingItem.DATE_DIFFERENCES: (
+        "Payments dated in this period in only one of the EMR and Billing (the date was changed)"
+    ),
 }
 BALANCING_NOTES = {
     BalancingNote.ONLY_IN_EMR: "only in the EMR",

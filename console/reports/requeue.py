@@ -33,7 +33,7 @@ def preview_records(preview: RequeuePreview) -> list[Record]:
     records: list[Record] = [_record(each) for each in preview.lines]
     if preview.dead_letter_count:
         again = {
-            "result": "Processed again: events that could not be imported",
+            "result": "Processed again: payments that could not be imported",
             "months": None,
             "count": preview.dead_letter_count,
             "total": None,
@@ -59,4 +59,4 @@ def _result(expected: ExpectedOutcome) -> str:
         return f"Still Not Sent. {wording.reason(expected.reason)}"
     if expected.is_closed:
         return "Exception. The month is closed; a biller decides."
-    return "Imported, or held until the patient arrives."
+    return "Imported, or held until the EMR sends the patient."

@@ -36,7 +36,7 @@ SETTINGS = Report(
     ),
     table=("clinic", "company", "integration", "types"),
     noun="clinic",
-    empty="No clinics yet. A clinic is added by its first event or by `payments settings set`.",
+    empty="No clinics yet. A clinic appears with its first payment or charge, or with `payments settings set`.",
 )
 
 

@@ -42,5 +42,5 @@ def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 
 def _lag(figures: FeedFigures | None) -> str:
     if figures is None:
-        return "Redis does not answer"
+        return "Payment queue unavailable. Tell an operator."
     return "none" if figures.lag is None else format_age(figures.lag)

@@ -19,7 +19,7 @@ ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
 LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
 OWN_DATE = "Rule 2: the charges of its own date of service"
 MORE = "Rule 3: remainder after its own date of service, oldest charge first"
-AFTER_HOLD = "Rule 4: held for the minimum days, oldest charge first"
+AFTER_HOLD = "Rule 4: after the company's minimum number of days, oldest charge first"
 
 ImportEvents = Callable[..., None]
 
