@@ -99,7 +99,7 @@ def _check_scheduler(feed: redis.Redis) -> ComponentStatus:
     if not is_alive:
         detail = f"no heartbeat for {SCHEDULER_HEARTBEAT_SECONDS} s"
         return ComponentStatus("scheduler", is_up=False, detail=detail)
-    if late := recurring.late(feed):
+    if late := recurring.late_tasks(feed):
         overdue = ", ".join(f"{each.task} for {age // timedelta(seconds=1)} s" for each, age in late.items())
         return ComponentStatus("scheduler", is_up=False, detail=f"runs, but without success: {overdue}")
     return ComponentStatus("scheduler", is_up=True, detail="sends the recurring tasks, and they succeed")

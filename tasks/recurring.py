@@ -15,7 +15,7 @@ _KEPT_SECONDS = 30 * 86_400
 _TASKS = {each.task for each in RECURRING}
 
 
-def key(task_name: str) -> str:
+def success_key(task_name: str) -> str:
     """Return the Redis key that records a task's last success."""
     return f"payments:succeeded:{task_name}"
 
@@ -23,19 +23,19 @@ def key(task_name: str) -> str:
 def record_success(feed: redis.Redis, task_name: str) -> None:
     """Record that a task succeeded now. Tasks that are not recurring are ignored. Raises RedisError."""
     if task_name in _TASKS:
-        feed.set(key(task_name), SUCCEEDED, ex=_KEPT_SECONDS)
+        feed.set(success_key(task_name), SUCCEEDED, ex=_KEPT_SECONDS)
 
 
-def expect(feed: redis.Redis, task_name: str) -> None:
+def start_measuring(feed: redis.Redis, task_name: str) -> None:
     """Start to measure the age of a task that never succeeded. Raises RedisError."""
-    feed.set(key(task_name), EXPECTED, ex=_KEPT_SECONDS, nx=True)
+    feed.set(success_key(task_name), EXPECTED, ex=_KEPT_SECONDS, nx=True)
 
 
-def ages(feed: redis.Redis) -> dict[Recurring, timedelta]:
+def success_ages(feed: redis.Redis) -> dict[Recurring, timedelta]:
     """Return how long ago each task last succeeded. Tasks that were never sent are omitted. Raises RedisError."""
     with feed.pipeline(transaction=False) as pipeline:
         for each in RECURRING:
-            pipeline.ttl(key(each.task))
+            pipeline.ttl(success_key(each.task))
         left = pipeline.execute()
     return {
         each: timedelta(seconds=_KEPT_SECONDS - seconds)
@@ -44,6 +44,6 @@ def ages(feed: redis.Redis) -> dict[Recurring, timedelta]:
     }
 
 
-def late(feed: redis.Redis) -> dict[Recurring, timedelta]:
+def late_tasks(feed: redis.Redis) -> dict[Recurring, timedelta]:
     """Return the tasks whose last success is too old, with its age. Raises RedisError."""
-    return {each: age for each, age in ages(feed).items() if age > each.late_after}
+    return {each: age for each, age in success_ages(feed).items() if age > each.late_after}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from console.cli.arguments import FormOption, LimitOption, RawOption, day
-from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
+from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import report_command
 from console.cli.printing import Output, print_pieces, show
 from console.cli.session import open_database, open_report
@@ -60,7 +60,7 @@ def account(parameters: AccountParameters, output: Output) -> None:
             case OutputFormat.TABLE:
                 show(account_records(accounts), ACCOUNT, Output())
                 show(chain.from_iterable(map(reader.payments, accounts)), PAYMENT_LOG, output)
-                show(chain.from_iterable(map(reader.applied, accounts)), APPLIED, output)
+                show(chain.from_iterable(map(reader.allocations, accounts)), APPLIED, output)
                 if refunds := [each for row in accounts for each in reader.refunds(row)]:
                     show(refunds, REFUNDS, Output())
             case OutputFormat.CSV:
@@ -81,7 +81,7 @@ class _AccountReader(NamedTuple):
     def payments_with_sums(self, account: AccountRow) -> Iterator[Record]:
         return account_payment_records(account, self._log(account))
 
-    def applied(self, account: AccountRow) -> Iterator[Record]:
+    def allocations(self, account: AccountRow) -> Iterator[Record]:
         from payments.journeys import distributing
 
         return applied_records(distributing.show_allocations(self.tx, account, as_of=self.parameters.as_of))
@@ -94,10 +94,10 @@ class _AccountReader(NamedTuple):
     def as_json(self, account: AccountRow, output: Output) -> Iterator[str]:
         lists = {
             "payments": self.payments(account),
-            "applied": self.applied(account),
+            "applied": self.allocations(account),
             "refunds_to_check": self.refunds(account),
         }
-        return object_pieces(asdict(account), {name: output.limited(records) for name, records in lists.items()})
+        return object_pieces(asdict(account), {name: output.limit_records(records) for name, records in lists.items()})
 
     def _log(self, account: AccountRow) -> Iterator[LogRow]:
         from payments.journeys import reporting
@@ -133,7 +133,7 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
     now, output = datetime.now(UTC), Output(form, limit, is_raw=raw)
     output.check()
     with open_database() as opened:
-        if not dry_run and asks(yes=yes):
+        if not dry_run and must_ask(yes=yes):
             confirm(_question(distribute_all(opened, as_of, now, dry_run=True)))
         sets = list(distribute_all(opened, as_of, now, dry_run=dry_run))
         with transaction(opened) as tx:

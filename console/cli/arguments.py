@@ -96,14 +96,14 @@ def check_order(since: date | None, until: date | None) -> None:
         raise typer.BadParameter(f"{until} is before --from {since}", param_hint="'--to'")
 
 
-def status_named(text: str) -> Status:
+def parse_status(text: str) -> Status:
     """Parse a status: `Not Sent` or `not-sent`. Raises BadParameter with the choices."""
     from payments.core.outcome import Status
 
     return parse_choice(Status, text, "status", "--status")
 
 
-def reason_named(text: str) -> Reason:
+def parse_reason(text: str) -> Reason:
     """Parse a reason code. Hyphens and spaces may replace underscores. Raises BadParameter with the choices."""
     from payments.core.outcome import Reason
 

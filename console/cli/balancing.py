@@ -68,7 +68,7 @@ def balancing(
         record = balance_record(balance, query)
         match output.form:
             case OutputFormat.JSON:
-                print_pieces(object_pieces(record, {"lines": output.limited(_records(balance.lines))}))
+                print_pieces(object_pieces(record, {"lines": output.limit_records(_records(balance.lines))}))
             case OutputFormat.CSV if lines:
                 show(_records(balance.lines), DIFFERENCES, output)
             case OutputFormat.CSV:

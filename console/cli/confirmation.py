@@ -15,7 +15,7 @@ YesOption = Annotated[
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")]
 
 
-def asks(*, yes: bool) -> bool:
+def must_ask(*, yes: bool) -> bool:
     """Return whether a command must ask for confirmation: the standard input is a terminal, and --yes is not given."""
     return not yes and sys.stdin.isatty()
 

@@ -73,7 +73,7 @@ def _import_two_weeks(stack: TemporaryStack, at: CliContext) -> _Import:
 
         backlog = wait_until_idle(at, IDLE_SECONDS_MAX, on_poll)
     if not backlog.is_idle:
-        raise stack.failed(f"not finished after {IDLE_SECONDS_MAX} s: {backlog}")
+        raise stack.stack_error(f"not finished after {IDLE_SECONDS_MAX} s: {backlog}")
     return _Import(events, time.monotonic() - started)
 
 

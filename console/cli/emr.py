@@ -72,7 +72,7 @@ def publish(
     Blank lines, line ends and a byte order mark at the beginning of the file are not published.
     """
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
-        at, sign = current_context(), _signing(sign_with) if sign_with else None
+        at, sign = current_context(), _load_sign(sign_with) if sign_with else None
         _print_count(_send(at, _lines(lines), sign=sign), at)
 
 
@@ -156,7 +156,7 @@ def publish_simulation(at: CliContext, simulation: Simulation, rate: int | None 
             update = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
             configuring.set_clinic(tx, update, now=now, who="simulator", default_timezone=at.settings.default_timezone)
     events = (each.event for each in simulated(*simulation))
-    return _send(at, _paced(events, rate) if rate else events, rate)
+    return _send(at, _limit_rate(events, rate) if rate else events, rate)
 
 
 def _switch_on(at: CliContext, clinics: Iterable[str], company: str) -> int:
@@ -175,7 +175,7 @@ def _switch_on(at: CliContext, clinics: Iterable[str], company: str) -> int:
     return created
 
 
-def _signing(path: Path) -> Sign:
+def _load_sign(path: Path) -> Sign:
     from config.signing_keys import read_keys
     from emr.client import SigningKey
     from payments.contract.partial_event import read_partial_event
@@ -236,7 +236,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             yield line.rstrip(b"\r\n")
 
 
-def _paced(events: Iterable[Publishable], rate: int) -> Iterator[Publishable]:
+def _limit_rate(events: Iterable[Publishable], rate: int) -> Iterator[Publishable]:
     started = time.monotonic()
     for number, event in enumerate(events):
         ahead = started + number / rate - time.monotonic()

@@ -11,7 +11,7 @@ import typer
 
 from console.cli.accepting import Acceptance
 from console.cli.arguments import day, row_id
-from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
+from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import report_command
 from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_report, warn_without_timezone
@@ -88,8 +88,8 @@ def accept(  # noqa: PLR0913 (each parameter is an option)
                 numbers = adjusting.list_acceptable(tx, company)
         acceptance = Acceptance(opened, list(dict.fromkeys(numbers or ())), deposit_date)
         with transaction(opened) as tx:
-            warn_without_timezone(tx, adjusting.companies_of(tx, acceptance.numbers))
-        accepted = acceptance.preview() if dry_run else acceptance.run(has_to_ask=asks(yes=yes))
+            warn_without_timezone(tx, adjusting.list_companies_of_exceptions(tx, acceptance.numbers))
+        accepted = acceptance.preview() if dry_run else acceptance.run(has_to_ask=must_ask(yes=yes))
     if everything or dry_run:
         print_line(acceptance.summary(accepted, is_preview=dry_run))
     if accepted < len(acceptance.numbers):
@@ -118,7 +118,7 @@ def acknowledge(
 
     now, who, seen = datetime.now(UTC), current_user(), None
     with open_database() as opened:
-        if dry_run or asks(yes=yes):
+        if dry_run or must_ask(yes=yes):
             expected, seen = _preview_acknowledge(opened, number, reason)
             if dry_run:
                 print_line(f"{expected} Nothing was changed.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.arguments import FormOption, RawOption
-from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
+from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import report_command
 from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_transaction, warn_without_timezone
@@ -116,7 +116,7 @@ def close(
     with open_database() as opened:
         with transaction(opened) as tx:
             warn_without_timezone(tx, [company])
-        if dry_run or asks(yes=yes):
+        if dry_run or must_ask(yes=yes):
             with transaction(opened) as tx:
                 expected, warnings = closing.preview_close(tx, company, chosen, now)
             if dry_run:

@@ -34,7 +34,7 @@ def outbox(
 
     from emr.outbox import refused, retry_refused, waiting
 
-    with closing(_connected(url)) as connection:
+    with closing(_connect(url)) as connection:
         try:
             if retry:
                 retry_refused(connection)
@@ -49,7 +49,7 @@ def outbox(
         raise typer.Exit(1)
 
 
-def _connected(url: str) -> Connection:
+def _connect(url: str) -> Connection:
     """Connect to the EMR's database. Raises CommandError; the message contains no part of the password."""
     import psycopg
 

@@ -57,7 +57,7 @@ def payment_log(
     with open_report() as tx:
         records, report = _read(tx, parameters, expand=expand)
         if xlsx:
-            count = _write_xlsx(xlsx, output.limited(records), report)
+            count = _write_xlsx(xlsx, output.limit_records(records), report)
             print_line(f"{count:,} rows are in {xlsx}.")
         else:
             show(records, report, output, None if parameters.group_by else lambda: _totals(tx, parameters))

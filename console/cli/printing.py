@@ -30,7 +30,7 @@ class Output(NamedTuple):
         if self.is_raw and self.form is not OutputFormat.CSV:
             raise CommandError("--raw requires --format csv", exit_status=2)
 
-    def limited(self, records: Iterable[Record]) -> Iterable[Record]:
+    def limit_records(self, records: Iterable[Record]) -> Iterable[Record]:
         """Return at most `limit` records, for JSON or CSV."""
         return islice(records, self.limit) if self.limit else records
 
@@ -44,9 +44,9 @@ def show(records: Iterable[Record], report: Report, output: Output, totals: Call
         case OutputFormat.TABLE:
             print_table(records, report, TABLE_ROWS if output.limit is None else output.limit, totals)
         case OutputFormat.JSON:
-            print_pieces(json_pieces(output.limited(records), report.keys))
+            print_pieces(json_pieces(output.limit_records(records), report.keys))
         case OutputFormat.CSV:
-            print_pieces(csv_pieces(output.limited(records), report.keys, is_raw=output.is_raw))
+            print_pieces(csv_pieces(output.limit_records(records), report.keys, is_raw=output.is_raw))
 
 
 def print_pieces(pieces: Iterable[str]) -> None:

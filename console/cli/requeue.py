@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import reason_named, status_named
-from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
+from console.cli.arguments import parse_reason, parse_status
+from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.session import CliContext, current_context, current_user, open_database, open_transaction
 from console.cli.tables import print_table
 from console.cli.terminal import print_line
@@ -65,10 +65,10 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
     if status:
         chosen = FeedFilter(
             status=_requeueable(status),
-            reason=reason_named(reason) if reason else None,
+            reason=parse_reason(reason) if reason else None,
             clinics=None if clinic is None else (clinic,),
         )
-        _requeue_matching(current_context(), chosen, has_to_ask=asks(yes=yes), dry_run=dry_run)
+        _requeue_matching(current_context(), chosen, has_to_ask=must_ask(yes=yes), dry_run=dry_run)
     else:
         _requeue_keys(current_context(), keys, dry_run=dry_run)
 
@@ -76,7 +76,7 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
 def _requeueable(text: str) -> Status:
     from payments.journeys.requeueing import REQUEUEABLE
 
-    status = status_named(text)
+    status = parse_status(text)
     if status not in REQUEUEABLE:
         choices = ", ".join(sorted(REQUEUEABLE))
         problem = f"{status} payments are in Billing; choose from: {choices}"

@@ -111,10 +111,10 @@ def _cell(value: Any, width: int) -> Text:
         return Text("-", "dim")
     if isinstance(value, Decimal):
         return Text(f"{value:,.2f}", "red" if value < 0 else "")
-    return _styled(printable(_formatted(value)), width)
+    return _style_cell(printable(_format_cell(value)), width)
 
 
-def _formatted(value: int | date | list[str] | str) -> str:
+def _format_cell(value: int | date | list[str] | str) -> str:
     match value:
         case datetime():
             return f"{value:%Y-%m-%d %H:%M:%S}"
@@ -128,7 +128,7 @@ def _formatted(value: int | date | list[str] | str) -> str:
             return value
 
 
-def _styled(text: str, width: int) -> Text:
+def _style_cell(text: str, width: int) -> Text:
     style = _STATUS_STYLES.get(text, "")
     if style and width < _WIDTH_FULL_STATUS:
         text = text.removeprefix("Transmission ")

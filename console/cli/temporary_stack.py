@@ -75,14 +75,14 @@ class TemporaryStack:
                 missing = ", ".join(down)
             on_change(f"Starting; waiting for: {missing}")
             time.sleep(0.2)
-        raise self.failed(f"the stack was not healthy after {START_SECONDS_MAX} s; missing: {missing}")
+        raise self.stack_error(f"the stack was not healthy after {START_SECONDS_MAX} s; missing: {missing}")
 
     def check_running(self) -> None:
         """Raise StackError if the stack has ended."""
         if self._process.poll() is not None:
-            raise self.failed(f"the stack ended with status {self._process.returncode}")
+            raise self.stack_error(f"the stack ended with status {self._process.returncode}")
 
-    def failed(self, problem: str) -> StackError:
+    def stack_error(self, problem: str) -> StackError:
         """Return a StackError with the problem and the end of the stack's log."""
         return StackError(problem, self._log)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.arguments import FormOption, RawOption, identifier
-from console.cli.confirmation import DryRunOption, YesOption, asks, confirm
+from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_transaction
 from console.cli.terminal import print_line
@@ -115,7 +115,7 @@ def disable(name: NameArgument, *, yes: YesOption = False, dry_run: DryRunOption
     from payments.store.db.connection import transaction
 
     with open_database() as opened:
-        if dry_run or asks(yes=yes):
+        if dry_run or must_ask(yes=yes):
             now = datetime.now(UTC)
             with transaction(opened) as tx:
                 count = authentication.count_sessions(tx, name, now)

@@ -34,7 +34,7 @@ def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) ->
     `keys` None means all keys of each record.
     """
     separator = "[\n"
-    for some in _batched(records):
+    for some in _batch(records):
         objects = (
             json.dumps({key: plain(record[key]) for key in keys or record}, ensure_ascii=False) for record in some
         )
@@ -69,8 +69,8 @@ def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool =
     The file can be opened in a spreadsheet: text that a program might run as a formula gets an apostrophe. With
     `is_raw`, text is unchanged, for programs.
     """
-    head = ",".join(map(_quoted, keys)) + "\n"
-    for some in _batched(records):
+    head = ",".join(map(_quote, keys)) + "\n"
+    for some in _batch(records):
         lines = (",".join([_cell(record[key], is_raw=is_raw) for key in keys]) for record in some)
         yield head + "\n".join(lines) + "\n"
         head = ""
@@ -104,17 +104,17 @@ def _cell(value: Value, *, is_raw: bool) -> str:
         case None:
             return ""
         case str():
-            return _quoted(value if is_raw else harmless(value))
+            return _quote(value if is_raw else harmless(value))
         case bool():
             return "true" if value else "false"
         case list():
             text = ",".join(map(part_written, value))
-            return _quoted(text if is_raw else harmless(text))
+            return _quote(text if is_raw else harmless(text))
         case _:
             return str(plain(value))
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return '"{}"'.format(text.replace('"', '""')) if _NEEDS_QUOTES.search(text) else text
 
 
@@ -128,7 +128,7 @@ def part_written(value: str | NestedRecord) -> str:
     return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 
 
-def _batched(records: Iterable[Record]) -> Iterator[list[Record]]:
+def _batch(records: Iterable[Record]) -> Iterator[list[Record]]:
     rows = iter(records)
     while some := [*islice(rows, _PIECE_ROWS)]:
         yield some

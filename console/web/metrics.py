@@ -109,13 +109,13 @@ class _Metrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric."""
-        yield from _of_feed(self._app.feed_figures(self._now))
-        yield from _of_schedule(self._app.feed)
+        yield from _feed_metrics(self._app.feed_figures(self._now))
+        yield from _schedule_metrics(self._app.feed)
         with self._app.transaction() as tx:
             gauges = dashboard.read_gauges(tx, self._now)
         successful = StatusCount(Status.SUCCESSFUL, None, _SUCCESSFUL.read(self._app, self._now))
         yield _count_by_status([successful, *gauges.unsuccessful])
-        yield from _of_waiting(gauges, self._now)
+        yield from _waiting_metrics(gauges, self._now)
         yield from _chunk_metrics(gauges)
         unexplained = _UNEXPLAINED.read(self._app, self._now)
         yield _metric("payments_unexplained_cents", unexplained.cents)
@@ -134,7 +134,7 @@ def _metric(name: str, value: float | None = None) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, meaning, value=value, labels=list(labels) or None)
 
 
-def _of_feed(figures: FeedFigures | None) -> Iterator[Metric]:
+def _feed_metrics(figures: FeedFigures | None) -> Iterator[Metric]:
     yield _metric("payments_feed_up", int(figures is not None))
     if figures is None:
         return
@@ -145,9 +145,9 @@ def _of_feed(figures: FeedFigures | None) -> Iterator[Metric]:
     yield _metric("payments_feed_oldest_seconds", figures.lag.total_seconds() if figures.lag else 0.0)
 
 
-def _of_schedule(feed: redis.Redis) -> Iterator[Metric]:
+def _schedule_metrics(feed: redis.Redis) -> Iterator[Metric]:
     try:
-        is_up, ages = has_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY), recurring.ages(feed)
+        is_up, ages = has_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY), recurring.success_ages(feed)
     except redis.RedisError:
         is_up, ages = False, {}
     yield _metric("payments_scheduler_up", int(is_up))
@@ -173,7 +173,7 @@ def _status_of(reason: Reason) -> str:
     return Status.VALIDATION_FAILED if is_invalid else Status.NOT_SENT
 
 
-def _of_waiting(gauges: Gauges, now: datetime) -> Iterator[Metric]:
+def _waiting_metrics(gauges: Gauges, now: datetime) -> Iterator[Metric]:
     yield _metric("payments_retrying", gauges.backlog.count)
     yield _metric("payments_retries", gauges.retries)
     yield _metric("payments_waiting_oldest_seconds", _age_seconds(gauges.backlog.oldest_at, now))

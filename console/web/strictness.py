@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.datastructures import FormData
 
 from console.web.errors import PageError
-from payments.contract.repeated_keys import repeated
+from payments.contract.repeated_keys import count_repeated
 
 FORM_FIELDS = frozenset({"csrf"})
 """Fields of every form that no route reads itself."""
@@ -41,7 +41,7 @@ class _StrictRequest(Request):
         repeated_keys: list[str] = []
 
         def reject_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-            repeated_keys.extend(repeated(name for name, _ in pairs))
+            repeated_keys.extend(count_repeated(name for name, _ in pairs))
             return dict(pairs)
 
         parsed = json.loads(await self.body(), object_pairs_hook=reject_repeated)
@@ -96,7 +96,7 @@ def _check_names(given: Iterable[tuple[str, Any]], known: dict[str, bool], noun:
             listed = ", ".join(sorted(set(known) - FORM_FIELDS))
             step = f"It takes: {listed}." if listed else f"It takes no {noun}s here."
             raise PageError(422, f"{shown_name(name)}: no such {noun}.", step)
-    for name in repeated(name for name in names if not known[name]):
+    for name in count_repeated(name for name in names if not known[name]):
         raise PageError(422, f"{shown_name(name)}: given more than once.", "Give it once.")
 
 

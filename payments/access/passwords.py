@@ -50,7 +50,7 @@ def hash_password(password: NewPassword) -> str:
 
 
 def verify_password(password_hash: str, password: str) -> bool:
-    """Return whether a password has this hash. A password above the length limit never has, and is not hashed."""
+    """Return whether a password has this hash. For a password above the length limit, return False without hashing."""
     if len(password) > PASSWORD_LENGTH_MAX:
         return False
     try:

@@ -98,7 +98,7 @@ class LoginDelays:
     first_seconds: int = 2
     max_seconds: int = 900
 
-    def after(self, failures: int) -> int:
-        """Return the delay in seconds after this number of consecutive failures."""
+    def delay_seconds(self, failures: int) -> int:
+        """Return the delay in seconds that follows this number of consecutive failures."""
         beyond = failures - self.free
         return 0 if beyond < 0 else min(self.max_seconds, self.first_seconds * 2 ** min(beyond, 20))

@@ -178,7 +178,7 @@ def count_failure(tx: Transaction, subject: str, delays: LoginDelays, now: datet
         ),
         {"subject": subject, "now": now, "reset_before": now - _RESET_FAILURES_AFTER},
     ).scalar_one()
-    delay = timedelta(seconds=delays.after(failures))
+    delay = timedelta(seconds=delays.delay_seconds(failures))
     tx.execute(
         text("UPDATE login_failures SET blocked_until = :until WHERE subject = :subject"),
         {"subject": subject, "until": now + delay if delay else None},

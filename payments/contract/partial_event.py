@@ -18,7 +18,7 @@ _DIGITS_MAX = 100
 
 
 class PartialEvent(NamedTuple):
-    """The valid fields of an invalid event; None for the others."""
+    """The valid fields of an invalid event. A field that is missing or invalid is None."""
 
     company_id: str | None = None
     clinic_id: str | None = None

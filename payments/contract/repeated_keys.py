@@ -1,4 +1,4 @@
-"""Keys that occur twice in one JSON object. Parsers keep the last value and drop the others without an error."""
+"""Find keys that occur twice in one JSON object. Parsers keep the last value and drop earlier ones without an error."""
 
 import json
 from collections.abc import Iterable
@@ -34,11 +34,11 @@ def find_repeated_key(body: bytes, distinct_key_count: int | None = None) -> str
 
 def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object without the keys that occur twice, because either value could be the right one."""
-    repeated_names = repeated(key for key, _ in pairs)
+    repeated_names = count_repeated(key for key, _ in pairs)
     return {key: value for key, value in pairs if key not in repeated_names}
 
 
-def repeated(names: Iterable[str]) -> dict[str, int]:
+def count_repeated(names: Iterable[str]) -> dict[str, int]:
     """Return the names that occur more than once, with their number of occurrences."""
     counts: dict[str, int] = {}
     for name in names:
@@ -53,4 +53,4 @@ def _may_have_blank_before_colon(body: bytes) -> bool:
 
 def _check_pairs(pairs: list[tuple[str, Any]]) -> None:
     if len({key for key, _ in pairs}) < len(pairs):
-        raise _RepeatedKeyError(next(iter(repeated(key for key, _ in pairs))))
+        raise _RepeatedKeyError(next(iter(count_repeated(key for key, _ in pairs))))

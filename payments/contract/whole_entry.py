@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from payments.contract.errors import EventError
-from payments.contract.repeated_keys import repeated, without_repeated_keys
+from payments.contract.repeated_keys import count_repeated, without_repeated_keys
 
 EVENT, SIGNATURE = "event", "signature"
 WHOLE_ENTRY_BYTES_MAX = 2**20
@@ -39,7 +39,7 @@ def read_whole_entry(body: bytes) -> Fields | None:
 
 def whole_entry_error(fields: Fields) -> EventError:
     """Return why these fields are not exactly one event."""
-    counts = repeated(name for name, _ in fields)
+    counts = count_repeated(name for name, _ in fields)
     for name in (EVENT, SIGNATURE):
         if count := counts.get(name):
             times = "twice" if count == 2 else f"{count} times"

@@ -33,7 +33,8 @@ def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | N
     d = T - P if only the amount changed, a pair if another dimension changed, and none if only the date or a note
     changed. The deposit date is chosen on acceptance.
     """
-    change = sum_by_key((_undated(dimensions), amount) for dimensions, amount in _differences(posted, target))
+    differences = _differences(posted, target)
+    change = sum_by_key((_without_deposit_date(dimensions), amount) for dimensions, amount in differences)
     changed = [undated._replace(amount=part) for undated, amount in change.items() for part in _split(amount)]
     return tuple(sorted(changed, key=_is_positive))
 
@@ -48,7 +49,7 @@ def _differences(
         yield target.dimensions, target.amount
 
 
-def _undated(dimensions: EntryDimensions) -> Adjustment:
+def _without_deposit_date(dimensions: EntryDimensions) -> Adjustment:
     return Adjustment(
         amount=ZERO,
         patient_id=dimensions.patient_id,

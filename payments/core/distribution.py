@@ -12,7 +12,7 @@ NIGHT_BEGINS = timedelta(hours=2)
 """The time after midnight, in the company's time zone, at which the nightly run starts."""
 
 
-def night_of(local: datetime) -> date:
+def nightly_run_date(local: datetime) -> date:
     """Return the day whose nightly run is due at this local time of a company."""
     return (local - NIGHT_BEGINS).date()
 

@@ -101,8 +101,8 @@ def import_postings(line: Line) -> tuple[LedgerPosting, ...]:
     return correcting_postings(line.postings, _target_posting(line))
 
 
-def accepted(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
-    """Return the line after its finding was accepted and these entries were posted for it."""
+def apply_acceptance(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
+    """Return the line as it is after its finding was accepted and these entries were posted for the line."""
     target = _target(line)
     if target:
         is_update = bool(effective_postings(line.postings))
@@ -113,8 +113,8 @@ def accepted(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
     return line._replace(outcome=outcome, postings=line.postings + posted, acknowledged_hash=agreed)
 
 
-def acknowledged(line: Line) -> Line:
-    """Return the line after its finding was acknowledged.
+def apply_acknowledgement(line: Line) -> Line:
+    """Return the line as it is after its finding was acknowledged.
 
     A difference in notes or dates alone counts as agreed from then on.
     """

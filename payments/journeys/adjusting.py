@@ -8,8 +8,8 @@ from payments.contract.days import YEAR_FIRST
 from payments.core.finding import (
     FindingReason,
     FindingStatus,
-    accepted,
-    acknowledged,
+    apply_acceptance,
+    apply_acknowledgement,
     examine,
     import_postings,
     proposed_adjustments,
@@ -70,7 +70,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
         _check_deposit_date(tx, line, finding, day, today)
         postings = tuple(each.with_deposit_date(day) for each in proposed_adjustments(line))
         stamp = Stamp(EntryKind.ADJUSTMENT, who, now)
-    refs = lines.write(tx, [accepted(line, postings)], now)
+    refs = lines.write(tx, [apply_acceptance(line, postings)], now)
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.
     added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, len(line.postings) + 1)]
     entries.post(tx, added, refs, stamp)
@@ -140,7 +140,7 @@ def default_deposit_dates(tx: Transaction, company_ids: Iterable[str], now: date
     return clinics.local_dates(tx, company_ids, now)
 
 
-def companies_of(tx: Transaction, finding_ids: Sequence[int]) -> list[str]:
+def list_companies_of_exceptions(tx: Transaction, finding_ids: Sequence[int]) -> list[str]:
     """Return the companies of exceptions, sorted. Unknown ids are ignored."""
     return findings.companies(tx, finding_ids)
 
@@ -158,7 +158,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
         raise AdjustmentError(finding_id, f"it is {_words(finding.status)} already")
     if finding.dead_letter_id is not None:
         dead_letters.close(tx, finding.dead_letter_id, now)
-    if finding.version == line.version and (settled := acknowledged(line)) is not line:
+    if finding.version == line.version and (settled := apply_acknowledgement(line)) is not line:
         lines.write(tx, [settled], now)
     findings.close(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
     _record(tx, line, HistoryEvent(now, HistoryCode.EXCEPTION_ACKNOWLEDGED, who, detail=reason.strip()))

@@ -25,7 +25,7 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[Paymen
     if log is not None:
         balancing.load_emr_log(tx, log)
     balance = Balance(lines=SortedRows(_worst_first))
-    for line in _explained(balancing.compare(tx, balance_filter, with_log=log is not None)):
+    for line in _reconcile_compared(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)
     return balance
 
@@ -40,7 +40,7 @@ def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[str 
     The sums count all lines. `Balance.lines` stays empty to save memory.
     """
     balances: dict[str | None, Balance] = defaultdict(lambda: Balance(lines=deque(maxlen=0)))
-    for line in _explained(balancing.compare(tx, balance_filter, with_log=False)):
+    for line in _reconcile_compared(balancing.compare(tx, balance_filter, with_log=False)):
         balances[line.clinic].add(line)
     return dict(balances)
 
@@ -58,5 +58,5 @@ def balance_if_due(tx: Transaction, now: datetime) -> dict[str | None, Balance] 
     return balances
 
 
-def _explained(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:
+def _reconcile_compared(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:
     return (reconcile(each) if isinstance(each, LineComparison) else each for each in compared)

@@ -57,7 +57,7 @@ def set_company(
     Locks the company's row. Raises TimezoneError if the time zone is not an IANA name that this system and PostgreSQL
     know.
     """
-    if update.timezone is not None and not clinics.knows_timezone(tx, check_timezone(update.timezone)):
+    if update.timezone is not None and not clinics.is_timezone_known(tx, check_timezone(update.timezone)):
         raise TimezoneError(update.timezone)
     clinics.create_companies(tx, [update.company_id], default_timezone)
     before = clinics.lock_company(tx, update.company_id)

@@ -79,7 +79,7 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 
 
 def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
-    """Process requeued dead letters again. One transaction at a time does this; others find none due.
+    """Process requeued dead letters again. One transaction at a time does this; other transactions find none due.
 
     The dead letters are locked last, as in an import. Raises the errors of `import_events`.
     """
@@ -163,7 +163,7 @@ def _save_patients(
             error = f"version: {event.version} of patient {event.patient_id} came before with other content"
             conflicting.append((entry, error))
     patients.save(tx, newest, run.now)
-    return (lines.waiting_for(tx, batch.saved_patients) if batch.patients else set()), conflicting
+    return (lines.list_waiting_for_patients(tx, batch.saved_patients) if batch.patients else set()), conflicting
 
 
 def _record_charges(

@@ -139,10 +139,10 @@ def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:
         return list(keys)
     ids = [refused_id for key in keys if (refused_id := dead_letter_id(key)) is not None]
     clinic_of = feed_report.clinics_of_dead_letters(tx, ids)
-    return [key for key in keys if _sees(user, key, clinic_of)]
+    return [key for key in keys if _may_see(user, key, clinic_of)]
 
 
-def _sees(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
+def _may_see(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
     refused_id = dead_letter_id(key)
     if refused_id is not None:
         return user.may_see(clinic_of.get(refused_id))

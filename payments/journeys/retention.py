@@ -19,7 +19,7 @@ class Retention(NamedTuple):
     history: int | None = None
     audit: int | None = None
 
-    def months_of(self, table: str) -> int | None:
+    def retention_months(self, table: str) -> int | None:
         """Return the retention of a table."""
         if table in partitions.EVENTS:
             return self.events
@@ -41,5 +41,5 @@ def drop_expired(tx: Transaction, table: str, today: date, retention: Retention)
 
     Needs the role that owns the tables. Raises DBAPIError (55P03) as `create_partitions` does.
     """
-    months = retention.months_of(table)
+    months = retention.retention_months(table)
     return 0 if months is None else partitions.drop(tx, table, Month.of(today).plus(-months).first_day)

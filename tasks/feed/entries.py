@@ -20,10 +20,10 @@ def keep_field_lists(client: redis.Redis) -> None:
     By default redis-py converts the list to a dict, which drops all but one of the fields with the same name.
     """
     for command in ("XREADGROUP", "XCLAIM"):
-        client.set_response_callback(command, _as_answered)
+        client.set_response_callback(command, _keep_reply)
 
 
-def _as_answered(answer: Any, **_options: object) -> Any:
+def _keep_reply(answer: Any, **_options: object) -> Any:
     return answer
 
 

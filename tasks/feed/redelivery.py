@@ -50,12 +50,12 @@ class Redelivery:
 
         Each entry is claimed first. If several dispatchers run, only the dispatcher that claimed an entry sends it.
         """
-        claimed = self._claimed([entry for entry in idle if self._is_due(entry)])
+        claimed = self._claim([entry for entry in idle if self._is_due(entry)])
         for entry_ids in self._batches(claimed):
             send(wire_names.IMPORT_EVENTS, entry_ids=entry_ids)
         if claimed:
             log.info("entries_redelivered", entries=len(claimed))
-        exhausted = self._claimed([entry for entry in idle if self._backoff_delay(entry) is None])
+        exhausted = self._claim([entry for entry in idle if self._backoff_delay(entry) is None])
         if exhausted:
             send(wire_names.DEAD_LETTER, entry_ids=[entry.entry_id for entry in exhausted])
             log.warning("entries_dead_lettered", entries=len(exhausted))
@@ -82,7 +82,7 @@ class Redelivery:
         """Return how long the entry waits after its lease, or None if its retries are exhausted."""
         return backoff_delay(self._backoff_schedule, entry.deliveries, entry.entry_id)
 
-    def _claimed(self, entries: Sequence[PendingEntry]) -> list[PendingEntry]:
+    def _claim(self, entries: Sequence[PendingEntry]) -> list[PendingEntry]:
         """Claim these entries, and return the entries that no other dispatcher claimed first."""
         if not entries:
             return []

@@ -19,4 +19,4 @@ def test_limited_user_sees_only_own_clinics() -> None:
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 2), (6, 4), (10, 64), (14, 900), (10_000, 900)])
 def test_login_delay_doubles_up_to_15_minutes(failures: int, seconds: int) -> None:
-    assert LoginDelays().after(failures) == seconds
+    assert LoginDelays().delay_seconds(failures) == seconds

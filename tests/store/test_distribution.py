@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from payments.core.distribution import night_of
+from payments.core.distribution import nightly_run_date
 from payments.journeys import configuring, distributing
 from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.distributing import FIRST
@@ -83,7 +83,7 @@ def test_empty_sets_of_accounts_are_accepted(tx: Transaction) -> None:
     [("2026-10-05T01:59", "2026-10-04"), ("2026-10-05T02:00", "2026-10-05"), ("2026-10-05T23:59", "2026-10-05")],
 )
 def test_nightly_run_starts_two_hours_after_midnight(local: str, day: str) -> None:
-    assert night_of(datetime.fromisoformat(local)) == date.fromisoformat(day)
+    assert nightly_run_date(datetime.fromisoformat(local)) == date.fromisoformat(day)
 
 
 def test_each_company_is_distributed_once_per_night_in_its_time_zone(tx: Transaction) -> None:

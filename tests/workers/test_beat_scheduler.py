@@ -179,17 +179,17 @@ def test_tasks_without_success_are_late_after_three_intervals(beat):
         for key in beat.feed.keys("payments:succeeded:*"):
             beat.feed.expire(key, beat.feed.ttl(key) - seconds)
 
-    assert recurring.ages(beat.feed) == {}
+    assert recurring.success_ages(beat.feed) == {}
     beat.advance(1)
-    assert recurring.late(beat.feed) == {}
+    assert recurring.late_tasks(beat.feed) == {}
     wait(80)
-    assert sorted(each.task for each in recurring.late(beat.feed)) == sorted(OFTEN)
+    assert sorted(each.task for each in recurring.late_tasks(beat.feed)) == sorted(OFTEN)
     recurring.record_success(beat.feed, OFTEN[0])
     recurring.record_success(beat.feed, "canary.sing")
     beat.advance(5)
-    assert sorted(each.task for each in recurring.late(beat.feed)) == sorted(OFTEN[1:])
+    assert sorted(each.task for each in recurring.late_tasks(beat.feed)) == sorted(OFTEN[1:])
     wait(4_000)
-    assert len(recurring.late(beat.feed)) >= len(RECURRING) - 1
+    assert len(recurring.late_tasks(beat.feed)) >= len(RECURRING) - 1
 
 
 @pytest.mark.parametrize(

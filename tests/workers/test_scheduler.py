@@ -76,4 +76,4 @@ def test_every_task_succeeds_with_any_clock_of_the_scheduler(
 
 def succeeded(feed: redis.Redis) -> set[str]:
     """Return the names of tasks that succeeded since the feed was emptied."""
-    return {each.task for each in RECURRING if feed.get(recurring.key(each.task)) == recurring.SUCCEEDED}
+    return {each.task for each in RECURRING if feed.get(recurring.success_key(each.task)) == recurring.SUCCEEDED}

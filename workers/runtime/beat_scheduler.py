@@ -52,7 +52,7 @@ class SteadyScheduler(Scheduler):
         """Send a task unless its previous message still waits."""
         enqueue_recurring(self._broker, entry.task)
         try:
-            recurring.expect(self._feed, entry.task)
+            recurring.start_measuring(self._feed, entry.task)
         except redis.RedisError as error:
             log.info("task_not_expected", enqueued_task=entry.task, error_class=type(error).__name__)
 

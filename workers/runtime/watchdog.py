@@ -72,32 +72,32 @@ def start_watchdog(broker_url: str, queues: Sequence[str]) -> None:
     broker = connect_redis(broker_url)
 
     def start_thread(**_signal: object) -> None:
-        arguments = (watchdog, lambda: _messages_wait(broker, queues))
+        arguments = (watchdog, lambda: _has_waiting_messages(broker, queues))
         threading.Thread(target=_watch_worker, args=arguments, name="watchdog", daemon=True).start()
 
     worker_ready.connect(start_thread, weak=False)
 
 
-def _watch_worker(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> None:
+def _watch_worker(watchdog: Watchdog, has_waiting_messages: Callable[[], bool]) -> None:
     """Check once a second, and exit the process when the worker is stalled."""
-    while not _is_stalled(watchdog, messages_wait):
+    while not _is_stalled(watchdog, has_waiting_messages):
         time.sleep(CHECK_SECONDS)
     log.critical("worker_stalled", reason="messages wait, and the idle worker takes none", seconds=STALLED_SECONDS)
     # No task is running that should end in order, and a stalled worker may ignore a request to stop.
     os._exit(EXIT_STALLED)
 
 
-def _is_stalled(watchdog: Watchdog, messages_wait: Callable[[], bool]) -> bool:
+def _is_stalled(watchdog: Watchdog, has_waiting_messages: Callable[[], bool]) -> bool:
     """Return whether the worker is stalled. An error is logged, because it must not end the watchdog's thread."""
     now = time.monotonic()
     try:
-        return watchdog.is_stalled(waiting=messages_wait(), busy=_is_busy(watchdog, now), now=now)
+        return watchdog.is_stalled(waiting=has_waiting_messages(), busy=_is_busy(watchdog, now), now=now)
     except Exception:
         log.exception("watchdog_check_failed")
         return False
 
 
-def _messages_wait(broker: redis.Redis, queues: Sequence[str]) -> bool:
+def _has_waiting_messages(broker: redis.Redis, queues: Sequence[str]) -> bool:
     try:
         return any(broker.llen(f"{KEY_PREFIX}{queue}") for queue in queues)
     except redis.RedisError:  # a restarted worker could not reach the broker either

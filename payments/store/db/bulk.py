@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-def unnested(table: Table, columns: Sequence[str]) -> str:
+def unnest_item(table: Table, columns: Sequence[str]) -> str:
     """Return the FROM item `unnest(...) AS new(...)` for these columns. `arrays` builds its parameters."""
     arrays = ", ".join(f"CAST(:{name} AS {_type(table.c[name])}[])" for name in columns)
     return f"unnest({arrays}) AS new({', '.join(columns)})"
@@ -27,14 +27,14 @@ def _type(column: Column[Any]) -> str:
 
 
 def arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Any]]:
-    """Convert rows to one list per column, as parameters of `unnested`. Keys of the rows are column names."""
+    """Convert rows to one list per column, as parameters of `unnest_item`. Keys of the rows are column names."""
     return {name: [row[name] for row in rows] for name in columns}
 
 
 def insertion(table: Table, columns: Sequence[str], end: str = "") -> str:
-    """Return an INSERT of the rows of `unnested`, in their order. `end` is appended, for example ON CONFLICT."""
+    """Return an INSERT of the rows of `unnest_item`, in their order. `end` is appended, for example ON CONFLICT."""
     names = ", ".join(columns)
-    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unnested(table, columns)} {end}"
+    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unnest_item(table, columns)} {end}"
 
 
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -15,7 +15,7 @@ def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
     return "".join(f" AND {part}" for name, part in parts.items() if getattr(filter_object, name) is not None)
 
 
-def one_of(column: str, clinics: Sequence[str] | None) -> str:
+def clinic_condition(column: str, clinics: Sequence[str] | None) -> str:
     """Return the condition that a column holds one of the parameter `clinics`.
 
     For a single clinic it is an equation, so that an index that begins with the column also gives the order.

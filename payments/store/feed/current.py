@@ -1,4 +1,4 @@
-"""Which dead letters are current, that is, rows of the Claims Feed. Its pages and balancing use this rule.
+"""Select the current dead letters: those that are rows of the Claims Feed. Its pages and balancing use this rule.
 
 - A dead letter without a readable key is a row of its own. So is one that names a line of another company, and one
   from which neither a version nor a save time can be read.

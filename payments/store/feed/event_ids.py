@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from payments.store.db.bulk import arrays, insertion, unnested
+from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import events
@@ -32,7 +32,7 @@ def record(tx: Transaction, hashes: Mapping[UUID, bytes], saved_at: Mapping[UUID
         return {}
     found = tx.execute(
         text(
-            f"SELECT event_id, events.content_hash FROM events JOIN {unnested(events, _KEY)} "
+            f"SELECT event_id, events.content_hash FROM events JOIN {unnest_item(events, _KEY)} "
             "USING (event_id, saved_month)"
         ),
         arrays([row for row in rows if row["event_id"] in seen], _KEY),

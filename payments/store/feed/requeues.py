@@ -9,7 +9,7 @@ from payments.contract.event import LineKey
 from payments.core.history import HistoryCode
 from payments.core.outcome import HoldCause
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import arrays, unnested
+from payments.store.db.bulk import arrays, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import history
@@ -42,7 +42,7 @@ def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: 
 
     Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
     """
-    join = f"JOIN {unnested(lines, _KEY)} USING (clinic_id, payment_id, line_id) WHERE {_IS_REQUEUEABLE}"
+    join = f"JOIN {unnest_item(lines, _KEY)} USING (clinic_id, payment_id, line_id) WHERE {_IS_REQUEUEABLE}"
     rows = [key._asdict() for key in sorted(keys)]
     found = tx.execute(text(_REQUEUE_LINES.format(join)), arrays(rows, _KEY) | {"now": now}).mappings().all()
     _record_lines(tx, found, now, who)

@@ -9,7 +9,7 @@ from payments.contract.money import ZERO, Money
 from payments.core.account import Charge, ChargeKey
 from payments.core.charge import ChargeVersion
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import arrays, insertion, unnested
+from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import charges
@@ -30,7 +30,7 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
         return {}
     found = tx.execute(
         text(
-            f"SELECT locked.* FROM (SELECT * FROM {unnested(charges, _KEY)} ORDER BY 1, 2) AS wanted, LATERAL "
+            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(charges, _KEY)} ORDER BY 1, 2) AS wanted, LATERAL "
             f"(SELECT {', '.join(_COLUMNS)} FROM charges WHERE clinic_id = wanted.clinic_id "
             "AND charge_id = wanted.charge_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
@@ -61,7 +61,7 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
         tx.execute(
             text(
                 f"UPDATE charges SET {values}, {changed_at('charges', 'new.changed_at')} "
-                f"FROM {unnested(charges, _WRITTEN)} WHERE {_IS_SAME} AND charges.version < new.version"
+                f"FROM {unnest_item(charges, _WRITTEN)} WHERE {_IS_SAME} AND charges.version < new.version"
             ),
             arrays(changed, _WRITTEN),
         )
@@ -79,7 +79,7 @@ def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: dateti
         tx.execute(
             text(
                 f"UPDATE charges SET patient_paid = new.patient_paid, {changed_at('charges')} "
-                f"FROM {unnested(charges, columns)} "
+                f"FROM {unnest_item(charges, columns)} "
                 f"WHERE {_IS_SAME} AND charges.patient_paid IS NULL AND charges.version = new.version"
             ),
             arrays(rows, columns) | {"now": now},

@@ -122,8 +122,8 @@ def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezo
     )
 
 
-def knows_timezone(tx: Transaction, name: str) -> bool:
-    """Return whether PostgreSQL knows a time zone. Its time zone database may differ from that of this system."""
+def is_timezone_known(tx: Transaction, name: str) -> bool:
+    """Return whether PostgreSQL knows a time zone. PostgreSQL's time zone database may differ from this system's."""
     found = tx.execute(text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :name)"), {"name": name})
     return bool(found.scalar_one())
 

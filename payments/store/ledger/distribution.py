@@ -11,7 +11,7 @@ from payments.core.account import Account, Allocation, Applied, Charge, Distribu
 from payments.core.credit import Credit, EntryGroup, credit_of
 from payments.core.refund import refunded_lines
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
-from payments.store.db.bulk import arrays, insertion, unnested
+from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import lines
@@ -81,7 +81,7 @@ def load_accounts(
     policies = _policies(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
     credits_ = _credits(tx, rows)
     charges = _charges(tx, rows)
-    applied = _applied(tx, rows)
+    applied = _load_applied(tx, rows)
     return {key: Account(policies[key[0]], credits_[key], charges[key], applied[key]) for key in keys}
 
 
@@ -146,7 +146,7 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
             SELECT entries.company_id, entries.patient_id, line_ref, min(lines.refund_of) AS refund_of,
                 entries.charge_type, entries.date_of_service, deposit_date, sum(amount) AS amount,
                 min(entries.id) AS first_entry_id
-            FROM entries JOIN {unnested(patients, _KEY)} USING (company_id, patient_id)
+            FROM entries JOIN {unnest_item(patients, _KEY)} USING (company_id, patient_id)
                 JOIN lines ON lines.id = line_ref
             GROUP BY entries.company_id, entries.patient_id, line_ref, entries.charge_type, entries.date_of_service,
                 deposit_date
@@ -194,7 +194,7 @@ def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
     found = tx.execute(
         text(
             "SELECT company_id, patient_id, clinic_id, charge_id, date_of_service, patient_balance, patient_paid, "
-            f"insurance_open, version FROM charges JOIN {unnested(patients, _KEY)} USING (company_id, patient_id)"
+            f"insurance_open, version FROM charges JOIN {unnest_item(patients, _KEY)} USING (company_id, patient_id)"
         ),
         rows,
     )
@@ -212,11 +212,11 @@ def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
     return charges
 
 
-def _applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Applied]]:
+def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Applied]]:
     found = tx.execute(
         text(
             "SELECT company_id, patient_id, line_ref, clinic_id, charge_id, sum(amount) AS amount, max(id) AS last_id "
-            f"FROM allocations JOIN {unnested(patients, _KEY)} USING (company_id, patient_id) "
+            f"FROM allocations JOIN {unnest_item(patients, _KEY)} USING (company_id, patient_id) "
             "GROUP BY 1, 2, 3, 4, 5 HAVING sum(amount) <> 0"
         ),
         rows,

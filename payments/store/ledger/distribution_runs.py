@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from payments.core.distribution import night_of
+from payments.core.distribution import nightly_run_date
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -36,10 +36,11 @@ def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
             "SELECT company_id, timezone, distributed_on, coalesce(distributed_to, '') AS last_patient FROM companies "
             "WHERE distributed_on IS NULL OR distributed_on < :latest ORDER BY company_id"
         ),
-        {"latest": night_of(now + _AHEAD_OF_UTC_MAX)},
+        {"latest": nightly_run_date(now + _AHEAD_OF_UTC_MAX)},
     )
     for row in found.all():
-        run = DistributionRun(row.company_id, night_of(now.astimezone(ZoneInfo(row.timezone))), row.last_patient)
+        day = nightly_run_date(now.astimezone(ZoneInfo(row.timezone)))
+        run = DistributionRun(row.company_id, day, row.last_patient)
         if row.distributed_on is None:
             record_progress(tx, run, None)
         elif row.distributed_on < run.day:

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import arrays, insertion, unnested
+from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import findings
@@ -55,7 +55,7 @@ def load_open(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFind
         text(f"SELECT {_STORED} FROM findings WHERE line_ref = ANY(:refs) AND status = 'open'"),
         {"refs": sorted(line_refs)},
     )
-    return {row["line_ref"]: _stored(row) for row in found.mappings()}
+    return {row["line_ref"]: _to_finding(row) for row in found.mappings()}
 
 
 def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
@@ -64,7 +64,7 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
         text(f"SELECT {_STORED} FROM findings WHERE id = ANY(:ids)"),
         {"ids": list(ids)},
     )
-    return {row["id"]: _stored(row) for row in found.mappings()}
+    return {row["id"]: _to_finding(row) for row in found.mappings()}
 
 
 def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
@@ -99,7 +99,7 @@ def update(tx: Transaction, examinations: Mapping[int, Examination], now: dateti
     if rows:
         tx.execute(
             text(
-                f"UPDATE findings SET {assignments}, {changed_at('findings')} FROM {unnested(findings, columns)} "
+                f"UPDATE findings SET {assignments}, {changed_at('findings')} FROM {unnest_item(findings, columns)} "
                 "WHERE findings.id = new.id"
             ),
             arrays(rows, columns) | {"now": now},
@@ -146,7 +146,7 @@ def acceptable_ids(tx: Transaction, company_id: str | None, *, policy: str | Non
     return list(found.scalars())
 
 
-def _stored(row: RowMapping) -> StoredFinding:
+def _to_finding(row: RowMapping) -> StoredFinding:
     return StoredFinding(
         id=row["id"],
         line_ref=row["line_ref"],

@@ -7,7 +7,7 @@ workers one runs the job. A job that missed days runs once.
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 
-from payments.core.distribution import night_of
+from payments.core.distribution import nightly_run_date
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -31,7 +31,7 @@ def lock_due(tx: Transaction, job: Job, now: datetime) -> date | None:
     """
     if not try_acquire(tx, _LOCKS[job]):
         return None
-    day = night_of(now.astimezone(_WESTERNMOST))
+    day = nightly_run_date(now.astimezone(_WESTERNMOST))
     last_day = tx.execute(text("SELECT day FROM job_runs WHERE job = :job"), {"job": job}).scalar_one_or_none()
     return day if last_day is None or last_day < day else None
 

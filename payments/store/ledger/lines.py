@@ -12,7 +12,7 @@ from payments.contract.event import ChargeType, LineKey, Method, PaymentSaved
 from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import append, arrays, unnested
+from payments.store.db.bulk import append, arrays, unnest_item
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.outcome_columns import OutcomeColumns, outcome_of, to_columns
@@ -42,7 +42,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
     found = tx.execute(
         text(
             # Row by row through the index. Otherwise the planner scans the whole table while it is small.
-            f"SELECT locked.* FROM (SELECT * FROM {unnested(lines, _KEY)} ORDER BY 1, 2, 3) AS wanted, LATERAL "
+            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(lines, _KEY)} ORDER BY 1, 2, 3) AS wanted, LATERAL "
             "(SELECT * FROM lines WHERE clinic_id = wanted.clinic_id AND payment_id = wanted.payment_id "
             "AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
@@ -96,7 +96,7 @@ def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineK
             # The second condition on the id makes PostgreSQL use the index instead of scanning the table.
             text(
                 f"UPDATE lines SET {assignments}, {changed_at('lines', 'new.changed_at')} "
-                f"FROM {unnested(lines, columns)} "
+                f"FROM {unnest_item(lines, columns)} "
                 "WHERE lines.id = new.id AND lines.id = ANY(:id)"
             ),
             {
@@ -124,13 +124,13 @@ def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey
     return ids
 
 
-def waiting_for(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[LineKey]:
+def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[LineKey]:
     """Return the keys of lines that are held for one of these patients (company, patient), or Not Sent without one."""
     rows = [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in patients]
     columns = ["company_id", "patient_id"]
     found = tx.execute(
         text(
-            f"SELECT clinic_id, payment_id, line_id FROM lines JOIN {unnested(lines, columns)} "
+            f"SELECT clinic_id, payment_id, line_id FROM lines JOIN {unnest_item(lines, columns)} "
             f"USING (company_id, patient_id) WHERE {_WAITS_FOR_PATIENT}"
         ),
         arrays(rows, columns),

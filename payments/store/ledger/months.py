@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from payments.core.month import LockDate, Month, MonthState
-from payments.store.db.bulk import arrays, insertion, unnested
+from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import company_months
@@ -72,7 +72,7 @@ def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMo
     found = tx.execute(
         text(
             "SELECT company_months.company_id, company_months.month, state FROM company_months "
-            f"JOIN {unnested(company_months, _KEY)} USING (company_id, month) "
+            f"JOIN {unnest_item(company_months, _KEY)} USING (company_id, month) "
             "ORDER BY 1, 2 FOR SHARE OF company_months"
         ),
         arrays(rows, _KEY),
@@ -85,7 +85,7 @@ def closed_at(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMo
     found = tx.execute(
         text(
             "SELECT new.company_id, new.month, min(closed_at) AS closed_at "
-            f"FROM {unnested(company_months, _KEY)} JOIN company_months AS closed "
+            f"FROM {unnest_item(company_months, _KEY)} JOIN company_months AS closed "
             "ON closed.company_id = new.company_id AND closed.month >= new.month "
             "WHERE closed_at IS NOT NULL GROUP BY 1, 2"
         ),

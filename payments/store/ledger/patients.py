@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from payments.contract.event import PatientSaved
 from payments.core.patient import PatientVersion
-from payments.store.db.bulk import arrays, insertion, unnested
+from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import patients
@@ -79,7 +79,7 @@ def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[Patient
     found = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id, own.known_at FROM "
-            f"(SELECT * FROM {unnested(patients, _KEY)}) AS wanted, "
+            f"(SELECT * FROM {unnest_item(patients, _KEY)}) AS wanted, "
             f"LATERAL ({_LOOKUP} LIMIT 1 FOR SHARE SKIP LOCKED) AS own"
         ),
         arrays(unknown, _KEY),
@@ -110,7 +110,8 @@ def known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
     """Return which of these patients are in Billing. Takes no locks."""
     found = tx.execute(
         text(
-            f"SELECT wanted.company_id, wanted.patient_id FROM (SELECT * FROM {unnested(patients, _KEY)}) AS wanted, "
+            "SELECT wanted.company_id, wanted.patient_id "
+            f"FROM (SELECT * FROM {unnest_item(patients, _KEY)}) AS wanted, "
             f"LATERAL ({_LOOKUP} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
         ),
         arrays(_rows(wanted), _KEY),

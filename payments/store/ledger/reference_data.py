@@ -35,7 +35,7 @@ class LookupScope(NamedTuple):
 
     @classmethod
     def of_event(cls, event: LineEvent | ChargeSaved) -> "LookupScope":
-        """Return the lookup scope of an event. That of a payment has its transaction date; others have no dates."""
+        """Return the lookup scope of an event. Only the scope of a payment has a date: the transaction date."""
         days = {event.transaction_date} if isinstance(event, PaymentSaved) else ()
         return cls(event.company_id, event.clinic_id, frozenset(days))
 

@@ -141,10 +141,10 @@ SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of
 """
 
 
-def applied_to(
+def load_applied_amounts(
     tx: Transaction, line_refs: Sequence[int], as_of: datetime | None = None
 ) -> dict[tuple[int, str], list[AppliedRow]]:
-    """Return what of these lines is applied to charges, by line and patient, in the order of the dates of service."""
+    """Return the amounts of these lines that are applied to charges, by line and patient, by date of service."""
     charge = _CHARGE_KEY.replace("allocations", "applied")
     query = _APPLIED.format(charge=charge, charges=_charges_of("applied", as_of))
     statement = as_of_query(as_of, "charges allocations", query)

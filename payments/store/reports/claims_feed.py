@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from payments.contract.money import Money
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import one_of
+from payments.store.db.conditions import clinic_condition
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches, read_as_sets
@@ -160,12 +160,12 @@ def _whole_dead_letters(feed_filter: FeedFilter) -> str:
 
 
 def _conditions_on_lines(feed_filter: FeedFilter) -> str:
-    clinics = "" if feed_filter.clinics is None else f" AND {one_of('clinic_id', feed_filter.clinics)}"
+    clinics = "" if feed_filter.clinics is None else f" AND {clinic_condition('clinic_id', feed_filter.clinics)}"
     return line_conditions(feed_filter) + clinics
 
 
 def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str:
-    """Return the query of one page: two index scans in the order of the save, whatever the page's position."""
+    """Return the query of one page: two index scans in the order of the save, at every position of the page."""
     where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_after_cursor(after, 'saved_at', LINE)}"
     newest = "ORDER BY saved_at DESC, id DESC LIMIT :limit"
     lines = f"SELECT * FROM lines WHERE {where} {newest}"

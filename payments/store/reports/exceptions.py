@@ -113,7 +113,7 @@ def read_one(tx: Transaction, finding_id: int) -> ExceptionRow | None:
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
     """Return the number of exceptions of each kind, the largest first."""
-    join = "JOIN lines ON lines.id = line_ref" if _filters_lines(exception_filter) else ""
+    join = "JOIN lines ON lines.id = line_ref" if _has_line_filter(exception_filter) else ""
     query = (
         f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
         "sum(amount_now - amount_before) AS difference "
@@ -135,7 +135,7 @@ def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | 
     return {name: entry[name] for name in _PROPOSED} | other
 
 
-def _filters_lines(exception_filter: ExceptionFilter) -> bool:
+def _has_line_filter(exception_filter: ExceptionFilter) -> bool:
     return any(getattr(exception_filter, name) is not None for name in ("clinics", "patient", "since", "until"))
 
 

@@ -10,11 +10,11 @@ from sqlalchemy import CursorResult, Row
 
 from payments.contract.money import Money
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import conditions, one_of, parameters_of
+from payments.store.db.conditions import clinic_condition, conditions, parameters_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
-from payments.store.reports.account import AppliedRow, applied_to
+from payments.store.reports.account import AppliedRow, load_applied_amounts
 
 
 class GroupBy(StrEnum):
@@ -126,7 +126,7 @@ def stream(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
 def stream_applied(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
     """Yield the same rows, each with the amounts of its line that are applied to charges of its patient."""
     for entries in _batches(tx, log_filter):
-        applied = applied_to(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
+        applied = load_applied_amounts(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
         for entry, row in zip(entries, _rows(tx, log_filter, entries), strict=True):
             yield row, applied.get((entry.line_ref, entry.patient_id), ())
 
@@ -190,7 +190,7 @@ def _where(log_filter: LogFilter) -> str:
         "charge_type": "entries.charge_type = :charge_type",
         "method": "entries.method = :method",
         "kind": "kind = :kind",
-        "clinics": one_of("entries.clinic_id", log_filter.clinics),
+        "clinics": clinic_condition("entries.clinic_id", log_filter.clinics),
         "company_id": "entries.company_id = :company_id",
     }
     return f"WHERE true{conditions(log_filter, sql_by_field)}"

@@ -92,7 +92,7 @@ def test_expanded_log_adds_up_despite_concurrent_distribution(
         with transaction(company.database) as tx:
             distributing.distribute_accounts(tx, FIRST, date(2020, 5, 5), company.now(), 5000)
 
-    commit_before_call(payment_log, "applied_to", distribute)
+    commit_before_call(payment_log, "load_applied_amounts", distribute)
     log = ("report", "payment-log", "--patient", owing["patient_id"], "--expand", "--format", "json")
     rows = terminal.run(*log).rows
 

@@ -65,7 +65,7 @@ def test_scheduler_and_late_tasks_are_measured(anonymous_client: Client, site: F
     send_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY, 30)
     for task in (first.task, second.task):
         recurring.record_success(feed, task)
-    key = recurring.key(second.task)
+    key = recurring.success_key(second.task)
     feed.expire(key, feed.ttl(key) - 80)  # as if it had succeeded 80 s ago
     measured = scrape(anonymous_client)
     feed.flushdb()
