@@ -8,8 +8,9 @@ from typing import BinaryIO, TextIO, TypeVar
 
 from emr.csv_table import Row, SurplusCellsError, TableError, read_table
 from payments.contract.days import parse_day
-from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
+from payments.contract.event import ChargeType, Event, PaymentDeleted, PaymentSaved
 from payments.contract.fields import ID_CHARACTERS_MAX, is_identifier
+from payments.contract.line_key import LineKey, LocalKey
 from payments.contract.money import ZERO, Money, parse_amount
 from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 
@@ -65,7 +66,7 @@ def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
 
     Raises PaymentLogError at the first row or cell that does not fit, and if a line occurs twice.
     """
-    seen: dict[LineKey, int] = {}
+    seen: dict[LocalKey, int] = {}
     try:
         for row in read_table(file, REQUIRED, ["version"]):
             line = _line(row)
@@ -113,7 +114,7 @@ def _line(row: Row) -> PaymentLogRow:
         except ValueError as error:
             raise row.error(column, f"expected {error}; got {_shown(cell)}") from None
 
-    key = LineKey(*(read(column, _identifier) for column in LineKey._fields))
+    key = LocalKey(*(read(column, _identifier) for column in LocalKey._fields))
     day, amount = read("transaction_date", _day), read("amount_paid", _amount)
     paid, internal = read("paid", _flag), read("internal_payment", _flag)
     return PaymentLogRow(
@@ -175,7 +176,7 @@ def _version(text: str) -> int | None:
 
 
 _READERS: dict[str, Callable[[str], object]] = {
-    **dict.fromkeys(LineKey._fields, _identifier),
+    **dict.fromkeys(LocalKey._fields, _identifier),
     "transaction_date": _day,
     "amount_paid": _amount,
     "charge_type": _charge_type,

@@ -18,7 +18,8 @@ from emr.simulation_weights import (
     Delivery,
     Scenario,
 )
-from payments.contract.event import ChargeType, Event, LineKey, Method, PaymentDeleted, PaymentSaved
+from payments.contract.event import ChargeType, Event, Method, PaymentDeleted, PaymentSaved
+from payments.contract.line_key import LocalKey
 
 Fields = dict[str, Any]
 _OTHER_MEMO: Fields = {"memo": "Receipt sent to the patient"}
@@ -149,7 +150,7 @@ def _refund(visit: Visit, first: Fields, at: datetime) -> Fields:
         "amount_due": f"-{first['amount_due']}",
         "amount_paid": f"-{first['amount_paid']}",
         "transaction_date": at.date().isoformat(),
-        "refund_of": str(LineKey(visit.clinic_id, visit.payment_id, first["line_id"])),
+        "refund_of": str(LocalKey(visit.clinic_id, visit.payment_id, first["line_id"])),
         "memo": "Refund",
     }
 

@@ -4,12 +4,10 @@ No field holds the user who entered the payment: Billing does not receive it.
 """
 
 import hashlib
-from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from itertools import combinations
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -36,6 +34,7 @@ from payments.contract.fields import (
     ShortText,
     Version,
 )
+from payments.contract.line_key import LineKey
 from payments.contract.money import ZERO, Money
 
 
@@ -59,24 +58,6 @@ class Method(StrEnum):
     CREDIT_CARD = "Credit Card"
     EFT = "EFT"
     OTHER = "Other"
-
-
-class LineKey(NamedTuple):
-    """Key of a charge line of an EMR payment. It prints as clinic/payment/line."""
-
-    clinic_id: str
-    payment_id: str
-    line_id: str
-
-    def __str__(self) -> str:
-        return "/".join(self)
-
-    @classmethod
-    def parse_all(cls, text: str) -> Iterator[Self]:
-        """Yield every key that prints as `text`: several if an id contains a slash, none without three parts."""
-        parts = text.split("/")
-        for first, second in combinations(range(1, len(parts)), 2):
-            yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
 
 
 def _reject_bool(value: object) -> object:
@@ -122,7 +103,7 @@ class _LineEvent(_Event):
     @cached_property
     def key(self) -> LineKey:
         """The key of the line."""
-        return LineKey(self.clinic_id, self.payment_id, self.line_id)
+        return LineKey(self.company_id, self.clinic_id, self.payment_id, self.line_id)
 
 
 class PaymentDeleted(_LineEvent):

@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from payments.contract.event import ChargeType, LineKey
+from payments.contract.event import ChargeType
 from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Version
+from payments.contract.line_key import LocalKey
 from payments.contract.repeated_keys import without_repeated_keys
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
 from payments.contract.whole_entry import partial_content, read_whole_entry
@@ -35,10 +36,10 @@ class PartialEvent(NamedTuple):
     charge_id: str | None = None
 
     @property
-    def key(self) -> LineKey | None:
-        """The line's key, or None if a part of it is missing."""
+    def key(self) -> LocalKey | None:
+        """The line's key within its company, or None if a part of it is missing."""
         if self.clinic_id and self.payment_id and self.line_id:
-            return LineKey(self.clinic_id, self.payment_id, self.line_id)
+            return LocalKey(self.clinic_id, self.payment_id, self.line_id)
         return None
 
 

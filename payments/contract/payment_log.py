@@ -3,7 +3,7 @@
 from datetime import date
 from typing import NamedTuple
 
-from payments.contract.event import LineKey
+from payments.contract.line_key import LocalKey
 from payments.contract.money import Money
 
 
@@ -22,6 +22,6 @@ UNKNOWN_DETAILS = PaymentDetails()
 class PaymentLogRow(NamedTuple):
     """A row of the EMR's Payment Log. `amount` is in dollars, 0.00 if the line is not paid."""
 
-    key: LineKey
+    key: LocalKey
     amount: Money
     details: PaymentDetails

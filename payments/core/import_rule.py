@@ -83,7 +83,6 @@ def decide(
     previous_content = before.content if before else None
     line = Line(
         key=event.key,
-        company_id=event.company_id,
         patient_id=event.patient_id,
         version=event.version,
         deleted=isinstance(event, PaymentDeleted),

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from payments.contract.event import ChargeType, LineKey, Method, PaymentSaved
+from payments.contract.event import ChargeType, Method, PaymentSaved
+from payments.contract.line_key import LineKey
 from payments.contract.money import ZERO, Money, total
 from payments.core.outcome import Outcome
 
@@ -124,7 +125,6 @@ class Line(NamedTuple):
     """
 
     key: LineKey
-    company_id: str
     patient_id: str
     version: int
     deleted: bool
@@ -138,6 +138,11 @@ class Line(NamedTuple):
     postings: tuple[LedgerPosting, ...] = ()
     acknowledged_hash: bytes | None = None
     id: int | None = None
+
+    @property
+    def company_id(self) -> str:
+        """The company that the line belongs to."""
+        return self.key.company_id
 
     @property
     def posted(self) -> Money:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from payments.contract.errors import EventError
-from payments.contract.event import ChargeSaved, LineEvent, LineKey, PatientSaved
+from payments.contract.event import ChargeSaved, LineEvent, PatientSaved
+from payments.contract.line_key import LineKey
 from payments.contract.stream_entry import StreamEntry, read_entry
 from payments.core.account import ChargeKey
 from payments.core.charge import ChargeVersion, check_charge_version, key_of, recorded_version

@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 
 from payments.access.rights import User
 from payments.contract.errors import dead_letter_id
-from payments.contract.event import LineKey
+from payments.contract.line_key import LocalKey
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import Transaction
-from payments.store.feed import backlog
+from payments.store.feed import backlog, printed_keys
 from payments.store.feed.backlog import Backlog
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed as feed_report
@@ -125,7 +125,8 @@ def timeline(tx: Transaction, key: str) -> Sequence[TimelineRow]:
     refused_id = dead_letter_id(key)
     if refused_id is not None:
         return timeline_report.read(tx, (), (refused_id,))
-    return timeline_report.read(tx, tuple(LineKey.parse_all(key)), ())
+    named = printed_keys.find(tx, {key: [*LocalKey.parse_all(key)]})[key]
+    return timeline_report.read(tx, named.keys, named.dead_letter_ids)
 
 
 def load_backlog(tx: Transaction, now: datetime) -> Backlog:
@@ -147,7 +148,7 @@ def _may_see(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
     if refused_id is not None:
         return user.may_see(clinic_of.get(refused_id))
     # A key with a slash in an id can be read in several ways: all of them have to belong to the user's clinics.
-    readings = list(LineKey.parse_all(key))
+    readings = list(LocalKey.parse_all(key))
     return bool(readings) and all(user.may_see(reading.clinic_id) for reading in readings)
 
 

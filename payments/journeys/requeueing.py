@@ -10,14 +10,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.contract.errors import dead_letter_id
-from payments.contract.event import LineKey
+from payments.contract.line_key import LocalKey
 from payments.contract.money import ZERO, Money, total
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, exclusion_reason
 from payments.core.month import Month
 from payments.core.outcome import Reason, Status
 from payments.store.db.connection import Transaction
-from payments.store.feed import requeue_candidates, requeue_runs, requeues
+from payments.store.feed import printed_keys, requeue_candidates, requeue_runs, requeues
 from payments.store.feed.feed_filter import FeedFilter
+from payments.store.feed.printed_keys import NamedPayments
 from payments.store.feed.requeue_candidates import RequeueGroup
 from payments.store.feed.requeue_runs import DONE, RUNNING, STOPPED, NewRun, RequeueRun
 from payments.store.ledger import clinics
@@ -46,12 +47,14 @@ class Requeued:
 def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Requeued:
     """Requeue payments by their printed keys. Keys that are already imported or not found are skipped."""
     numbers = {key: number for key in keys if (number := dead_letter_id(key)) is not None}
-    readings = {key: list(LineKey.parse_all(key)) for key in keys if key not in numbers}
-    wanted = [reading for each in readings.values() for reading in each]
-    found = {*requeues.requeue_lines(tx, wanted, now, who)}
-    dead = {*requeues.requeue_dead_letters(tx, list(numbers.values()), wanted, now, who)}
-    done = {str(each) for each in found | dead} | {key for key, number in numbers.items() if number in dead}
-    return Requeued(len(found | dead), tuple(key for key in keys if key not in done))
+    named = printed_keys.find(tx, {key: [*LocalKey.parse_all(key)] for key in keys if key not in numbers})
+    named |= {key: NamedPayments(dead_letter_ids=[number]) for key, number in numbers.items()}
+    wanted = [key for each in named.values() for key in each.keys]
+    ids = [number for each in named.values() for number in each.dead_letter_ids]
+    done = {*requeues.requeue_lines(tx, wanted, now, who), *requeues.requeue_dead_letters(tx, ids, wanted, now, who)}
+    return Requeued(
+        len(done), tuple(key for key in keys if done.isdisjoint([*named[key].keys, *named[key].dead_letter_ids]))
+    )
 
 
 @dataclass(slots=True)

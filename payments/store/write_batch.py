@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from payments.contract.event import ChargeSaved, ChargeType, LineKey
+from payments.contract.event import ChargeSaved, ChargeType
+from payments.contract.line_key import LineKey
 from payments.contract.money import ZERO
 from payments.contract.stream_entry import StreamEntry
 from payments.core.account import ChargeKey

@@ -12,13 +12,13 @@ from payments.contract.event import (
     ChargeType,
     Event,
     LineEvent,
-    LineKey,
     Method,
     PatientSaved,
     PaymentDeleted,
     PaymentSaved,
     read_event,
 )
+from payments.contract.line_key import LineKey
 from payments.contract.money import dollars
 from payments.contract.stream_entry import StreamEntry
 from payments.core.backoff import BackoffSchedule
@@ -148,6 +148,8 @@ def ledger_posting(amount: str, day: str = "2026-06-05", method: Method = Method
     return LedgerPosting(dollars(amount), dimensions)
 
 
-def line_key(payment_id: str = "payment", clinic_id: str = "clinic", line_id: str = "1") -> LineKey:
+def line_key(
+    payment_id: str = "payment", clinic_id: str = "clinic", line_id: str = "1", company_id: str = "company"
+) -> LineKey:
     """Return the key of a line."""
-    return LineKey(clinic_id, payment_id, line_id)
+    return LineKey(company_id, clinic_id, payment_id, line_id)

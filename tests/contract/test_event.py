@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.contract.event import ChargeType, LineKey, Method, read_event
+from payments.contract.event import ChargeType, Method, read_event
+from payments.contract.line_key import LineKey, LocalKey
 from payments.contract.partial_event import read_partial_event
 from tests.builders.events import deleted_payment, event_body, payment_fields, saved_patient, saved_payment
 
@@ -44,7 +45,8 @@ amounts = st.decimals(0, 9_999_999_999, places=2).map(lambda amount: f"{amount:.
 def test_event_holds_what_the_emr_saved():
     event = saved_payment("25.00", saved_at="2026-06-05T23:30:00-07:00", memo="", date_of_service=None)
 
-    assert event.key == LineKey("clinic", "payment", "1")
+    assert event.key == LineKey("company", "clinic", "payment", "1")
+    assert str(event.key) == "clinic/payment/1"
     assert (event.charge_type, event.method, event.amount) == (ChargeType.COPAY, Method.CASH, Decimal("25.00"))
     assert event.saved_at == datetime(2026, 6, 6, 6, 30, tzinfo=UTC)
     assert event.saved_at.date() == date(2026, 6, 5)
@@ -118,20 +120,20 @@ def test_content_hash_never_changes_between_releases():
     ],
 )
 def test_printed_key_is_parsed_in_every_possible_way(text, readings):
-    assert [tuple(key) for key in LineKey.parse_all(text)] == readings
+    assert [tuple(key) for key in LocalKey.parse_all(text)] == readings
 
 
 @given(identifiers, identifiers, identifiers)
 def test_printed_key_parses_back_to_its_line_key(clinic_id, payment_id, line_id):
-    key = LineKey(clinic_id, payment_id, line_id)
+    key = LocalKey(clinic_id, payment_id, line_id)
 
-    assert key in LineKey.parse_all(str(key))
+    assert key in LocalKey.parse_all(str(key))
 
 
 def test_partial_event_holds_the_valid_fields():
     seen = read_partial_event(event_body(payment_fields(amount_due="a lot", version=7)))
 
-    assert (seen.key, seen.version, seen.patient_id) == (LineKey("clinic", "payment", "1"), 7, "patient")
+    assert (seen.key, seen.version, seen.patient_id) == (LocalKey("clinic", "payment", "1"), 7, "patient")
     assert (seen.charge_type, seen.amount_paid) == (ChargeType.COPAY, Decimal("25.00"))
     assert seen.saved_at.utcoffset() == timedelta(0)
 

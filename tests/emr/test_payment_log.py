@@ -13,11 +13,12 @@ from random import Random
 import pytest
 
 from emr.payment_log import COLUMNS, PaymentLogError, read_payment_log
-from payments.contract.event import ChargeType, Event, LineKey, PaymentDeleted, PaymentSaved
+from payments.contract.event import ChargeType, Event, PaymentDeleted, PaymentSaved
+from payments.contract.line_key import LineKey, LocalKey
 from payments.contract.payment_log import PaymentDetails
 from payments.journeys import balancing
 from payments.store.db.connection import Transaction
-from tests.builders.events import deleted_payment, line_key, next_version, saved_payment
+from tests.builders.events import deleted_payment, next_version, saved_payment
 from tests.emr.two_weeks import AFTERWARDS, ALL, log_of, receive, set_up, simulated_events
 from tests.examples import example_count
 
@@ -78,7 +79,7 @@ def test_payment_log_holds_the_newest_save_of_each_line() -> None:
     ]
     (line,) = read_payment_log(file)
     assert line == (
-        line_key("a"),
+        LocalKey("clinic", "a", "1"),
         Decimal("30.00"),
         PaymentDetails(date(2026, 6, 5), "Copay", internal_payment=False, version=2),
     )
@@ -148,12 +149,12 @@ DAY, DOLLARS = "expected a date such as 2026-10-05", "expected dollars such as 2
 REFUSED = [
     *(
         (column, id_, ID)
-        for column in LineKey._fields
+        for column in LocalKey._fields
         for id_ in ("", "p ", " p", "\tp", "\u00a0p", "p\u200b", "p" * 65)
     ),
     *(
         (column, id_, CHANGED)
-        for column in LineKey._fields
+        for column in LocalKey._fields
         for id_ in ("1.23E+15", "1,2E+15", "9E-05", '="01"', "###", "#N/A")
     ),
     *(("transaction_date", day, DAY) for day in ("6/5/2026", "10.05.2026", "2026-6-5", "2026-02-30", "0206-06-05", "")),

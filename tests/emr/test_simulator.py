@@ -10,7 +10,8 @@ import pytest
 from emr.client import body_of
 from emr.simulation_weights import CHARGE_TYPE_WEIGHTS, METHOD_WEIGHTS, SCENARIO_WEIGHTS, TYPES_UNSELECTED
 from emr.simulator import Delivery, Scenario, SimulatedEvent, clinics_of, simulate
-from payments.contract.event import ChargeType, LineKey, Method, PatientSaved, PaymentDeleted, PaymentSaved, read_event
+from payments.contract.event import ChargeType, Method, PatientSaved, PaymentDeleted, PaymentSaved, read_event
+from payments.contract.line_key import LineKey, LocalKey
 
 pytestmark = pytest.mark.slow
 
@@ -166,7 +167,7 @@ def test_refund_is_a_negative_line_naming_the_refunded_one(fortnight: list[Simul
 
     assert refunds
     for refund in refunds:
-        refunded = lines[next(LineKey.parse_all(str(refund.refund_of)))][0].event
+        refunded = lines[LineKey(refund.company_id, *next(LocalKey.parse_all(str(refund.refund_of))))][0].event
         assert isinstance(refunded, PaymentSaved)
         assert (refund.amount_due, refund.amount_paid) == (-refunded.amount_due, -refunded.amount_paid)
         assert refund.transaction_date > refunded.transaction_date

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from payments.contract.event import LineKey
+from payments.contract.line_key import LineKey
 from payments.journeys import balancing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
@@ -83,7 +83,7 @@ def test_timeline_reads_history_by_index(database: Database, *, is_analyzed: boo
         if is_analyzed:
             tx.execute(text("ANALYZE"))
         event.listen(tx, "before_cursor_execute", explain)
-        key = LineKey(CLINIC, *tx.execute(text("SELECT payment_id, line_id FROM set_aside LIMIT 1")).one())
+        key = LineKey(*tx.execute(text(f"SELECT {', '.join(LineKey._fields)} FROM set_aside LIMIT 1")).one())
         rows = timeline.read(tx, (key,), (-1,))
         tx.rollback()
 

@@ -1,7 +1,7 @@
 """Select the current dead letters: those that are rows of the Claims Feed. Its pages and balancing use this rule.
 
-- A dead letter without a readable key is a row of its own. So is one that names a line of another company, and one
-  from which neither a version nor a save time can be read.
+- A dead letter without a readable key is a row of its own; the company is part of the key. So is one from which
+  neither a version nor a save time can be read.
 - A rejected patient or charge is a row of its own until Billing holds a version that is at least as new, by the same
   rules as for a line.
 - Any other dead letter supersedes its line until Billing has processed a version that is at least as new. A version
@@ -11,13 +11,13 @@
   against all the others.
 """
 
-_SAME_KEY = "{0}.clinic_id = {1}.clinic_id AND {0}.payment_id = {1}.payment_id AND {0}.line_id = {1}.line_id"
-_HAS_NO_KEY = "num_nulls({0}.clinic_id, {0}.payment_id, {0}.line_id) > 0"
+from payments.contract.line_key import LineKey
+
+_KEY = ", ".join(LineKey._fields)
+_SAME_KEY = " AND ".join(f"{{0}}.{name} = {{1}}.{name}" for name in LineKey._fields)
+_HAS_NO_KEY = f"num_nulls({', '.join(f'{{0}}.{name}' for name in LineKey._fields)}) > 0"
 # The dead letter has nothing to do with the line that exists under its key.
-_IS_UNRELATED = (
-    "coalesce({0}.company_id <> lines.company_id, false) "
-    "OR lines.id IS NOT NULL AND num_nulls({0}.version, {0}.saved_at) = 2"
-)
+_IS_UNRELATED = "lines.id IS NOT NULL AND num_nulls({0}.version, {0}.saved_at) = 2"
 _IS_NEWER_THAN = (
     "coalesce({0}.version > {1}.version OR {0}.version = {1}.version AND {0}.reason = 'version_conflict', "
     "{0}.saved_at > {1}.saved_at{2})"
@@ -43,20 +43,20 @@ def current_dead_letters(where: str = "") -> str:
     """
     return f"""
     current_dead_letters AS (
-        SELECT DISTINCT ON (clinic_id, payment_id, line_id, CASE WHEN is_unrelated THEN id END) candidates.*,
+        SELECT DISTINCT ON ({_KEY}, CASE WHEN is_unrelated THEN id END) candidates.*,
             CASE WHEN NOT is_unrelated THEN key_line_ref END AS line_ref
         FROM (
             SELECT set_aside.*, lines.id AS key_line_ref, is_unrelated,
                 CASE WHEN set_aside.version IS NULL THEN set_aside.saved_at ELSE max(set_aside.saved_at)
                     FILTER (WHERE set_aside.version IS NOT NULL AND NOT is_unrelated)
-                    OVER (PARTITION BY clinic_id, payment_id, line_id) END AS ordered_at
-            FROM set_aside LEFT JOIN lines USING (clinic_id, payment_id, line_id),
+                    OVER (PARTITION BY {_KEY}) END AS ordered_at
+            FROM set_aside LEFT JOIN lines USING ({_KEY}),
                 LATERAL (SELECT {_HAS_NO_KEY.format("set_aside")} OR {_IS_UNRELATED.format("set_aside")}
                     AS is_unrelated) AS relation
             WHERE set_aside.closed_at IS NULL {where} AND NOT {_IS_SAVED_AGAIN}
                 AND (is_unrelated OR lines.id IS NULL OR {_IS_NEWER.format("set_aside")})
         ) AS candidates
-        ORDER BY clinic_id, payment_id, line_id, CASE WHEN is_unrelated THEN id END, ordered_at DESC NULLS LAST,
+        ORDER BY {_KEY}, CASE WHEN is_unrelated THEN id END, ordered_at DESC NULLS LAST,
             version DESC NULLS LAST, id DESC
     )
     """

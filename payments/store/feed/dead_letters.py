@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import RowMapping
 
-from payments.contract.event import LineKey
 from payments.contract.partial_event import PartialEvent, read_partial_event
 from payments.contract.size_limit import KEPT_BYTES, BodyDigest
 from payments.contract.stream_entry import StreamEntry
@@ -46,11 +45,10 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A stored dead letter; `key` and `version` are those of its line, if they can be read."""
+    """A stored dead letter; `version` is that of its line, if it can be read."""
 
     id: int
     entry: StreamEntry
-    key: LineKey | None
     version: int | None
     status: Status
     reason: Reason
@@ -125,12 +123,10 @@ def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
 
 
 def _dead_letter(row: RowMapping) -> DeadLetter:
-    key = LineKey(row["clinic_id"], row["payment_id"], row["line_id"])
     full_digest = BodyDigest(row["whole_bytes"], row["body_hash"]) if row["whole_bytes"] else None
     return DeadLetter(
         id=row["id"],
         entry=StreamEntry(row["entry_id"], row["body"], row["signature"], full_digest),
-        key=key if all(key) else None,
         version=row["version"],
         status=Status(row["status"]),
         reason=Reason(row["reason"]),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from payments.contract.event import LineKey
+from payments.contract.line_key import LocalKey
 from payments.contract.money import Money
 from payments.core.outcome import Reason, Status
 from payments.store.db.conditions import conditions, parameters_of
@@ -81,6 +81,6 @@ def parameters(feed_filter: FeedFilter) -> dict[str, Any]:
     given = parameters_of(feed_filter)
     key = feed_filter.payment or feed_filter.find
     if key is not None:
-        pairs = {(each.clinic_id, each.payment_id) for each in LineKey.parse_all(f"{key}/")}
+        pairs = {(each.clinic_id, each.payment_id) for each in LocalKey.parse_all(f"{key}/")}
         given |= {"of_clinic": [clinic for clinic, _ in pairs], "of_payment": [payment for _, payment in pairs]}
     return given | {"of_key": key}

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, NamedTuple
 
-from payments.contract.event import LineKey
+from payments.contract.line_key import LineKey
 from payments.contract.money import Money
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
@@ -87,13 +87,13 @@ def lines_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int
     """Return up to `limit` of the selected lines in a range of row ids, in ascending order."""
     found = tx.execute(
         text(
-            "SELECT id, clinic_id, payment_id, line_id FROM lines "
+            "SELECT id, company_id, clinic_id, payment_id, line_id FROM lines "
             f"WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS} "
             "AND id > :after AND id <= :last ORDER BY id LIMIT :limit"
         ),
         _parameters(feed_filter) | ids._asdict() | {"limit": limit},
     )
-    return [RequeueCandidate(row.id, LineKey(row.clinic_id, row.payment_id, row.line_id)) for row in found]
+    return [RequeueCandidate(row[0], LineKey._make(row[1:])) for row in found]
 
 
 def dead_letters_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int) -> list[int]:

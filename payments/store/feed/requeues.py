@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping
 
-from payments.contract.event import LineKey
+from payments.contract.line_key import LineKey
 from payments.core.history import HistoryCode
 from payments.core.outcome import HoldCause
 from payments.store.db.as_of import changed_at
@@ -16,23 +16,24 @@ from payments.store.ledger import history
 from payments.store.ledger.history import HistoryEvent
 from payments.store.tables import lines
 
-_KEY = ["clinic_id", "payment_id", "line_id"]
+_KEY = list(LineKey._fields)
+_KEY_LIST = ", ".join(_KEY)
 # Due since the save, or since receipt: if the clock is set back, `now` would lie in the future.
 # Locked first, in the order of the keys, as everywhere.
 _REQUEUE_LINES = (
     "WITH selected AS MATERIALIZED (SELECT lines.id FROM lines {0} "
-    "ORDER BY lines.clinic_id, lines.payment_id, lines.line_id FOR NO KEY UPDATE OF lines) "
+    f"ORDER BY {_KEY_LIST} FOR NO KEY UPDATE OF lines) "
     f"UPDATE lines SET {changed_at('lines')}, due_at = least(lines.saved_at, :now), "
     "requeued_at = :now, waits = 0, status = 'Transmission Pending', reason = NULL, "
     f"application = 'held', detail = '{HoldCause.REQUEUED}' FROM selected WHERE lines.id = selected.id "
-    "RETURNING lines.id, lines.version, lines.clinic_id, lines.payment_id, lines.line_id"
+    f"RETURNING lines.id, version, {_KEY_LIST}"
 )
 _REQUEUE_DEAD_LETTERS = (
     "WITH selected AS MATERIALIZED (SELECT id FROM set_aside WHERE closed_at IS NULL AND ({0}) "
     "ORDER BY body_hash FOR NO KEY UPDATE) "
     f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = least(received_at, :now) "
     "FROM selected WHERE set_aside.id = selected.id "
-    "RETURNING set_aside.id, set_aside.version, clinic_id, payment_id, line_id"
+    f"RETURNING set_aside.id, version, {_KEY_LIST}"
 )
 _IS_REQUEUEABLE = "status IN ('Not Sent', 'Transmission Pending')"
 
@@ -42,7 +43,7 @@ def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: 
 
     Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
     """
-    join = f"JOIN {unnest_item(lines, _KEY)} USING (clinic_id, payment_id, line_id) WHERE {_IS_REQUEUEABLE}"
+    join = f"JOIN {unnest_item(lines, _KEY)} USING ({_KEY_LIST}) WHERE {_IS_REQUEUEABLE}"
     rows = [key._asdict() for key in sorted(keys)]
     found = tx.execute(text(_REQUEUE_LINES.format(join)), arrays(rows, _KEY) | {"now": now}).mappings().all()
     _record_lines(tx, found, now, who)
@@ -61,8 +62,7 @@ def requeue_dead_letters(
     found = tx.execute(
         text(
             _REQUEUE_DEAD_LETTERS.format(
-                "id = ANY(:ids) OR (clinic_id, payment_id, line_id) IN (SELECT * FROM "
-                "unnest(CAST(:clinic_id AS text[]), CAST(:payment_id AS text[]), CAST(:line_id AS text[])))"
+                f"id = ANY(:ids) OR ({_KEY_LIST}) IN (SELECT * FROM {unnest_item(lines, _KEY)})"
             )
         ),
         arrays(rows, _KEY) | {"now": now, "ids": list(ids)},
@@ -91,4 +91,4 @@ def _record(tx: Transaction, events: Iterable[HistoryEvent]) -> int:
 
 
 def _key(row: RowMapping) -> LineKey:
-    return LineKey(row["clinic_id"], row["payment_id"], row["line_id"])
+    return LineKey(*(row[name] for name in _KEY))

@@ -36,7 +36,7 @@ unanswered AS (
 conflicts AS (
     SELECT DISTINCT ON (lines.id) lines.id, lines.version, set_aside.attempts, set_aside.id AS dead_letter_id,
         set_aside.amount_paid
-    FROM set_aside JOIN lines USING (clinic_id, payment_id, line_id)
+    FROM set_aside JOIN lines USING (company_id, clinic_id, payment_id, line_id)
     WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
         AND NOT EXISTS (SELECT FROM unanswered WHERE unanswered.id = lines.id)
     ORDER BY lines.id, set_aside.id DESC

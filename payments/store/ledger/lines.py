@@ -8,7 +8,8 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import RowMapping
 from sqlalchemy.exc import IntegrityError
 
-from payments.contract.event import ChargeType, LineKey, Method, PaymentSaved
+from payments.contract.event import ChargeType, Method, PaymentSaved
+from payments.contract.line_key import LineKey
 from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.store.db.as_of import changed_at
@@ -22,8 +23,9 @@ _CONTENT = (
     "charge_type amount_due amount_paid paid internal_payment method transaction_date date_of_service "
     "case_id provider_id reference memo refund_of"
 ).split()
-_KEY = ["clinic_id", "payment_id", "line_id"]
-_REST = "company_id patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
+_KEY = list(LineKey._fields)
+_KEY_LIST = ", ".join(_KEY)
+_REST = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
 _WRITTEN = [*_KEY, *_REST, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
 _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
 _rest_values, _content_values = attrgetter(*_REST, "acknowledged_hash"), attrgetter(*_CONTENT)
@@ -42,9 +44,9 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
     found = tx.execute(
         text(
             # Row by row through the index. Otherwise the planner scans the whole table while it is small.
-            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(lines, _KEY)} ORDER BY 1, 2, 3) AS wanted, LATERAL "
-            "(SELECT * FROM lines WHERE clinic_id = wanted.clinic_id AND payment_id = wanted.payment_id "
-            "AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
+            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(lines, _KEY)} ORDER BY 1, 2, 3, 4) AS wanted, LATERAL "
+            "(SELECT * FROM lines WHERE company_id = wanted.company_id AND clinic_id = wanted.clinic_id "
+            "AND payment_id = wanted.payment_id AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
         arrays(wanted, _KEY),
     )
@@ -74,7 +76,7 @@ def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict
     """
     found = tx.execute(
         text(
-            "SELECT * FROM lines WHERE id = ANY(:refs) ORDER BY clinic_id, payment_id, line_id FOR NO KEY UPDATE "
+            f"SELECT * FROM lines WHERE id = ANY(:refs) ORDER BY {_KEY_LIST} FOR NO KEY UPDATE "
             + ("" if wait else "SKIP LOCKED")
         ),
         {"refs": sorted(set(line_refs))},
@@ -130,7 +132,7 @@ def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str
     columns = ["company_id", "patient_id"]
     found = tx.execute(
         text(
-            f"SELECT clinic_id, payment_id, line_id FROM lines JOIN {unnest_item(lines, columns)} "
+            f"SELECT {_KEY_LIST} FROM lines JOIN {unnest_item(lines, columns)} "
             f"USING (company_id, patient_id) WHERE {_WAITS_FOR_PATIENT}"
         ),
         arrays(rows, columns),
@@ -188,10 +190,9 @@ def _lines_of(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line
 
 
 def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
-    key = LineKey(row["clinic_id"], row["payment_id"], row["line_id"])
+    key = LineKey(*(row[name] for name in _KEY))
     return Line(
         key=key,
-        company_id=row["company_id"],
         patient_id=row["patient_id"],
         version=row["version"],
         deleted=row["deleted"],
@@ -210,7 +211,7 @@ def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
 
 def _content(row: RowMapping) -> PaymentSaved:
     """Return the content last saved. It was validated on receipt, so it is not validated again."""
-    named = {name: row[name] for name in (*_KEY, "company_id", "patient_id", "version", "saved_at", *_CONTENT)}
+    named = {name: row[name] for name in (*_KEY, "patient_id", "version", "saved_at", *_CONTENT)}
     named["charge_type"] = ChargeType(row["charge_type"])
     named["method"] = Method(row["method"])
     return PaymentSaved.model_construct(type="payment.saved", **named)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from payments.contract.event import LineKey
+from payments.contract.line_key import LineKey
 from payments.core.history import HistoryCode
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -51,13 +51,17 @@ CASE WHEN what = ANY(:posting_codes) AND NOT coalesce(params ? 'postings', false
 # are looked up first, so that each part of the history is read through its own index.
 _IDS = """
 WITH named AS (
-    SELECT * FROM unnest(CAST(:clinics AS text[]), CAST(:payments AS text[]), CAST(:lines AS text[]))
-        AS named(clinic_id, payment_id, line_id)
+    SELECT * FROM unnest(
+        CAST(:companies AS text[]), CAST(:clinics AS text[]), CAST(:payments AS text[]), CAST(:lines AS text[])
+    ) AS named(company_id, clinic_id, payment_id, line_id)
 )
 SELECT true, found.id FROM named, LATERAL (SELECT id FROM lines WHERE {0} OFFSET 0) AS found
 UNION ALL
 SELECT false, found.id FROM named, LATERAL (SELECT id FROM set_aside WHERE {0} OFFSET 0) AS found
-""".format("(clinic_id, payment_id, line_id) = (named.clinic_id, named.payment_id, named.line_id)")
+""".format(
+    "company_id = named.company_id AND clinic_id = named.clinic_id AND payment_id = named.payment_id "
+    "AND line_id = named.line_id"
+)
 _TIMELINE = f"""
 WITH own AS (
     SELECT * FROM history WHERE line_ref = ANY(:line_refs)
@@ -79,6 +83,7 @@ def read(tx: Transaction, keys: Sequence[LineKey], dead_letter_ids: Sequence[int
     found = tx.execute(
         text(_IDS),
         {
+            "companies": [key.company_id for key in keys],
             "clinics": [key.clinic_id for key in keys],
             "payments": [key.payment_id for key in keys],
             "lines": [key.line_id for key in keys],

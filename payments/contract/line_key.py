@@ -1,0 +1,35 @@
+"""Keys of charge lines. A clinic id, and all ids in it, mean something within their company only."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import NamedTuple, Self
+
+
+class LocalKey(NamedTuple):
+    """Key of a charge line within its company. It prints as clinic/payment/line."""
+
+    clinic_id: str
+    payment_id: str
+    line_id: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+    @classmethod
+    def parse_all(cls, text: str) -> Iterator[Self]:
+        """Yield every key that prints as `text`: several if an id contains a slash, none without three parts."""
+        parts = text.split("/")
+        for first, second in combinations(range(1, len(parts)), 2):
+            yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
+
+
+class LineKey(NamedTuple):
+    """Key of a charge line of an EMR payment. It prints as clinic/payment/line, without the company."""
+
+    company_id: str
+    clinic_id: str
+    payment_id: str
+    line_id: str
+
+    def __str__(self) -> str:
+        return "/".join(self[1:])

@@ -1,0 +1,63 @@
+"""Find the payments that printed keys name: lines and dead letters of any company."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from payments.contract.line_key import LineKey, LocalKey
+from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.tables import lines
+
+
+class NamedPayments(NamedTuple):
+    """The payments that one printed key names.
+
+    `keys` are those of lines or, if there is none, of dead letters. If no company is known either, `dead_letter_ids`
+    are the dead letters from which the key can be read, but not the company.
+    """
+
+    keys: Sequence[LineKey] = ()
+    dead_letter_ids: Sequence[int] = ()
+
+
+_KEY = list(LocalKey._fields)
+_NAMED = ", ".join(f"named.{name}" for name in _KEY)
+# The lines of each company that has the clinic, through the index of their key.
+_FOUND = f"""
+WITH named AS (SELECT DISTINCT * FROM {unnest_item(lines, _KEY)})
+SELECT 0 AS rank, {_NAMED}, clinics.company_id, NULL::bigint AS id FROM named JOIN clinics USING (clinic_id), LATERAL (
+    SELECT FROM lines WHERE lines.company_id = clinics.company_id AND lines.clinic_id = named.clinic_id
+        AND lines.payment_id = named.payment_id AND lines.line_id = named.line_id LIMIT 1) AS line
+UNION ALL
+SELECT CASE WHEN company_id IS NULL THEN 2 ELSE 1 END, {_NAMED}, company_id, letter.id FROM named, LATERAL (
+    SELECT company_id, id FROM set_aside WHERE set_aside.clinic_id = named.clinic_id
+        AND set_aside.payment_id = named.payment_id AND set_aside.line_id = named.line_id OFFSET 0) AS letter
+ORDER BY rank, company_id, id
+"""
+
+
+def find(
+    tx: Transaction, readings: Mapping[str, Collection[LocalKey]], companies: Sequence[str] | None = None
+) -> dict[str, NamedPayments]:
+    """Return what each printed key names, in these companies or in all. `readings` are the keys that print so."""
+    rows = [key._asdict() for each in readings.values() for key in each]
+    if not rows:
+        return dict.fromkeys(readings, NamedPayments())
+    found = tx.execute(text(_FOUND), arrays(rows, _KEY)).all()
+    visible = [row for row in found if companies is None or row.company_id in companies]
+    return {
+        printed: _named([row for row in visible if LocalKey._make(row[1:4]) in keys])
+        for printed, keys in readings.items()
+    }
+
+
+def _named(found: Sequence[Row[Any]]) -> NamedPayments:
+    """Return the payments of the first rank among rows that are sorted by rank."""
+    first = [row for row in found if row.rank == found[0].rank]
+    if first and first[0].company_id is None:
+        return NamedPayments(dead_letter_ids=[row.id for row in first])
+    keys = dict.fromkeys(LineKey(row.company_id, row.clinic_id, row.payment_id, row.line_id) for row in first)
+    return NamedPayments(list(keys))
