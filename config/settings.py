@@ -77,7 +77,8 @@ class Settings(BaseModel):
     signing_keys: PathName | None = None
     """TOML file with the keys that companies sign their events with. The importer reads it once, when it starts."""
     signatures_required: Names = ()
-    """Comma-separated companies whose unsigned events are rejected, or `all`."""
+    """`all` also rejects the events of companies without a key. Companies, separated by commas: each must have a key,
+    or the importer does not start. A company with a key must always sign."""
 
     console_port: Port = 8000
     """Port of the console's pages and API on 127.0.0.1."""

@@ -22,4 +22,4 @@ def read_keyring(settings: Settings) -> Keyring:
         raise SettingsError(
             "PAYMENTS_SIGNATURES_REQUIRED: there is no key in PAYMENTS_SIGNING_KEYS; every event would be rejected"
         )
-    return Keyring(keys, required - {ALL}, is_required=ALL in required)
+    return Keyring(keys, is_required=ALL in required)

@@ -59,6 +59,12 @@ def read_partial_event(body: bytes) -> PartialEvent:
     return PartialEvent(**valid | dict.fromkeys(ignored))
 
 
+def valid_company(value: object) -> str | None:
+    """Return a value that is a valid company id, and None for any other value."""
+    company_id: str | None = _valid("company_id", value)
+    return company_id
+
+
 def _valid(field: str, value: object) -> Any:
     try:
         return _FIELD_TYPES[field].validate_python(value)

@@ -19,28 +19,48 @@ def signature_of(body: bytes, key: str, secret: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys of all companies. The companies in `required` must sign; with `is_required` all must."""
+    """The keys of all companies. A company with keys must sign; with `is_required` the others are rejected too."""
 
     keys: Keys = field(default_factory=dict, repr=False)
-    required: frozenset[str] = frozenset()
     is_required: bool = False
 
-    def problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
-        """Return the problem with an event's signature, or None if the event is accepted.
+    @property
+    def is_used(self) -> bool:
+        """Whether signatures are checked at all. Without a key, every event is accepted as it is."""
+        return bool(self.keys) or self.is_required
 
-        A company with keys may omit the signature until signatures are required. A signature that is present must be
-        valid.
+    def problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
+        """Return the problem with the signature of an event that names this company; None if the event is accepted.
+
+        A company with keys needs a valid signature of one of them. For a company without keys a signature proves
+        nothing and is ignored, unless it is that of another company.
         """
-        company_keys = self.keys.get(company_id, {})
-        must_sign = self.is_required or company_id in self.required
+        company_keys = self.keys.get(company_id)
+        if not company_keys and not self.is_required:
+            return self._foreign_key_problem(company_id, body, signature)
         if signature is None:
-            return f"missing; company {company_id} signs its events" if must_sign else None
-        name, _, _ = signature.rpartition(":")
-        secret = company_keys.get(name)
+            return f"missing; company {company_id} signs its events"
+        name = _key_name(signature)
+        secret = (company_keys or {}).get(name)
         if secret is None:
-            return f"company {company_id} has no such key" if company_keys or must_sign else None
-        is_valid = hmac.compare_digest(signature.encode(), signature_of(body, name, secret).encode())
+            return f"company {company_id} has no such key"
+        is_valid = _is_signed(body, signature, name, secret)
         return None if is_valid else f"does not fit the event and the key {name} of company {company_id}"
+
+    def _foreign_key_problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
+        name = _key_name(signature or "")
+        for owner, keys in self.keys.items():
+            if signature and name in keys and _is_signed(body, signature, name, keys[name]):
+                return f"the key {name} belongs to company {owner}, not to {company_id}"
+        return None
 
 
 NO_KEYS = Keyring()
+
+
+def _key_name(signature: str) -> str:
+    return signature.rpartition(":")[0]
+
+
+def _is_signed(body: bytes, signature: str, name: str, secret: bytes) -> bool:
+    return hmac.compare_digest(signature.encode(), signature_of(body, name, secret).encode())

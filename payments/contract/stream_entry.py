@@ -1,12 +1,21 @@
-"""Stream entries: read the event of an entry, and check its size, contract and signature."""
+"""Stream entries: check whose event an entry holds, and read it.
 
+The signature is checked first, over the raw bytes. Until then nothing of the event is used but its company.
+"""
+
+import json
+import re
 from typing import NamedTuple
 
 from payments.contract.errors import EventError
 from payments.contract.event import Event, read_event
+from payments.contract.partial_event import read_partial_event, valid_company
 from payments.contract.signature import Keyring
 from payments.contract.size_limit import EVENT_BYTES_MAX, BodyDigest
 from payments.contract.whole_entry import WHOLE_ENTRY_BYTES_MAX, read_whole_entry, whole_entry_error
+
+_COMPANY_KEY = b'"company_id"'
+_COMPANY = re.compile(_COMPANY_KEY + rb'\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class StreamEntry(NamedTuple):
@@ -14,7 +23,8 @@ class StreamEntry(NamedTuple):
 
     If the entry does not hold exactly one event, `body` holds all of its fields (`payments.contract.whole_entry`).
     `full_digest` is set when a dead letter of an oversized event is retried. `body` is then only the beginning of the
-    event, and the digest describes all of it.
+    event, and the digest describes all of it. `was_authentic` is set for every dead letter that is retried: whether
+    its company was certain when it was stored.
     """
 
     entry_id: str
@@ -22,6 +32,7 @@ class StreamEntry(NamedTuple):
     signature: str | None = None
     full_digest: BodyDigest | None = None
     trace: str | None = None
+    was_authentic: bool | None = None
 
     @property
     def oversize(self) -> BodyDigest | None:
@@ -39,9 +50,10 @@ class StreamEntry(NamedTuple):
 def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
     """Return the event of an entry.
 
-    Raises EventError if there is not exactly one event, or if it is oversized, violates the contract, or is signed
-    incorrectly.
+    Raises EventError if the event is not signed as its company has to, before anything else of it is read. Raises
+    EventError too if there is not exactly one event, or if it is oversized or violates the contract.
     """
+    company_id = _check_signature(entry, keyring) if keyring.is_used else None
     if oversize := entry.oversize:
         raise EventError("event", oversize.size_error)
     try:
@@ -50,6 +62,45 @@ def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
         if (fields := read_whole_entry(entry.body)) is not None:
             raise whole_entry_error(fields) from None
         raise
-    if problem := keyring.problem(event.company_id, entry.body, entry.signature):
-        raise EventError("signature", problem)
+    if keyring.is_used and event.company_id != company_id:
+        raise EventError("company_id", "the company that signed the event is not the company of the event")
     return event
+
+
+def is_authentic(entry: StreamEntry, keyring: Keyring) -> bool:
+    """Return whether the entry comes from the company that it names, as far as this installation can require.
+
+    Without keys every entry counts as authentic. Otherwise one that names no company is not, and one of a company with
+    keys only with a valid signature. A retried dead letter of an oversized event counts as when it was stored.
+    """
+    if not keyring.is_used:
+        return True
+    if entry.full_digest is not None:
+        return bool(entry.was_authentic)
+    company_id = read_partial_event(entry.body).company_id
+    return company_id is not None and keyring.problem(company_id, entry.body, entry.signature) is None
+
+
+def _check_signature(entry: StreamEntry, keyring: Keyring) -> str | None:
+    """Return the company that the event names, None if it cannot be read. Raises EventError for a wrong signature."""
+    company_id = _named_company(entry.body)
+    # Only the beginning of a retried oversized event is left, so its signature cannot be checked again.
+    if company_id is not None and entry.full_digest is None:
+        problem = keyring.problem(company_id, entry.body, entry.signature)
+        if problem:
+            raise EventError("signature", problem)
+    return company_id
+
+
+def _named_company(body: bytes) -> str | None:
+    """Return the company that an event names, usually without parsing the event; None if there is no valid id.
+
+    If the key occurs once as text, its value is the only one that a parser can find under that spelling. A key that is
+    spelled with escapes in addition is found by `read_entry`, which compares the company of the parsed event.
+    """
+    if body.count(_COMPANY_KEY) == 1 and (found := _COMPANY.search(body)):
+        try:
+            return valid_company(json.loads(found[1].decode()))
+        except ValueError:
+            return None
+    return read_partial_event(body).company_id

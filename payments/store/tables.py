@@ -208,7 +208,9 @@ dead_letters = Table(
     metadata,
     _id(),
     Column("body", LargeBinary, nullable=False),
-    Column("body_hash", LargeBinary, nullable=False, unique=True),  # of the full body
+    Column(
+        "body_hash", LargeBinary, nullable=False, unique=True
+    ),  # of the full body; plus a zero byte if not authentic
     Column("whole_bytes", Integer),  # the size of the full body, if `body` is only its beginning
     Column("signature", Text),
     Column("entry_id", Text, nullable=False),

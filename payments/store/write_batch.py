@@ -6,7 +6,7 @@ from typing import NamedTuple
 from payments.contract.event import ChargeSaved, ChargeType
 from payments.contract.line_key import LineKey
 from payments.contract.money import ZERO
-from payments.contract.stream_entry import StreamEntry
+from payments.contract.stream_entry import StreamEntry, is_authentic
 from payments.core.account import ChargeKey
 from payments.core.charge import ChargeVersion, key_of
 from payments.core.finding import needs_review
@@ -92,7 +92,15 @@ class WriteBatch:
         self.stats.evaluated += 1
         self.stats.refused += 1
         self.stats.to_examine += reason is Reason.VERSION_CONFLICT
-        self._rejections.append(Rejection(entry, reason, error, with_fields))
+        self._rejections.append(
+            Rejection(entry, reason, error, with_fields, self._is_authentic(entry, with_fields=with_fields))
+        )
+
+    def _is_authentic(self, entry: StreamEntry, *, with_fields: bool) -> bool:
+        """Return whether an entry's company is certain. Without its fields, only a stored dead letter can tell."""
+        if with_fields:
+            return is_authentic(entry, self.run.keyring)
+        return not self.run.keyring.is_used if entry.was_authentic is None else entry.was_authentic
 
     def close_dead_letters(self, ids: Sequence[int]) -> None:
         """Record that these due dead letters were retried. A dead letter that is rejected again is reopened."""

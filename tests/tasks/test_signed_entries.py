@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from emr.client import PaymentFeed, SigningKey
 from payments.contract.signature import Keyring
@@ -18,7 +19,7 @@ SECRET = b"s" * 32
 @pytest.fixture
 def strict(resources):
     """Resources that require a signature."""
-    return replace(resources, keyring=Keyring({"company": {"2026-10": SECRET}}, frozenset({"company"})))
+    return replace(resources, keyring=Keyring({"company": {"2026-10": SECRET}}))
 
 
 @pytest.fixture
@@ -38,11 +39,18 @@ def statuses(strict, clinic_id):
         return [row.status for row in reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))]
 
 
+def dead_letters_without_company(strict, clinic_id):
+    query = text("SELECT count(*) FROM set_aside WHERE company_id IS NULL AND strpos(encode(body, 'escape'), :id) > 0")
+    with transaction(strict.database) as tx:
+        return tx.execute(query, {"id": clinic_id}).scalar()
+
+
 def test_signed_event_is_imported_and_unsigned_event_is_rejected(strict, publish, clinic_id):
     events = [saved_patient(clinic_id), saved_payment(clinic_id=clinic_id, patient_id=clinic_id)]
     publish(events)
     assert str(import_attempt.import_new(strict, "reply")).endswith("refused 2")
-    assert statuses(strict, clinic_id) == ["Validation Failed"]
+    assert statuses(strict, clinic_id) == []
+    assert dead_letters_without_company(strict, clinic_id) == 2
 
     publish(events, SigningKey("2026-10", SECRET).sign)
     assert import_attempt.import_new(strict, "reply").imported == 1

@@ -2,6 +2,9 @@
 
 People see them on the Claims Feed as *Validation Failed*, or as *Not Sent* if their retries are exhausted. The table is
 named `set_aside` (see `tables.py`).
+
+A dead letter whose company is not certain has no fields: it belongs to no company, clinic or payment. What it claims is
+in its body only.
 """
 
 import hashlib
@@ -30,17 +33,23 @@ _COLUMNS = (
 )
 
 
+_HASH_BYTES = 32
+_NOT_AUTHENTIC = b"\0"
+"""Follows the hash of a body that is not authentic, so that it never changes the dead letter of the real event."""
+
+
 class Rejection(NamedTuple):
     """A stream entry that cannot be processed, with the reason and the error message.
 
     Without `with_fields`, the entry is stored as bytes only, because the database refuses a field that was read from
-    it. An existing dead letter keeps its fields.
+    it. An existing dead letter keeps its fields. An entry that is not authentic is always stored as bytes only.
     """
 
     entry: StreamEntry
     reason: Reason
     error: str
     with_fields: bool = True
+    is_authentic: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +132,11 @@ def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
 
 
 def _dead_letter(row: RowMapping) -> DeadLetter:
-    full_digest = BodyDigest(row["whole_bytes"], row["body_hash"]) if row["whole_bytes"] else None
+    body_hash, was_authentic = row["body_hash"], len(row["body_hash"]) == _HASH_BYTES
+    full_digest = BodyDigest(row["whole_bytes"], body_hash[:_HASH_BYTES]) if row["whole_bytes"] else None
     return DeadLetter(
         id=row["id"],
-        entry=StreamEntry(row["entry_id"], row["body"], row["signature"], full_digest),
+        entry=StreamEntry(row["entry_id"], row["body"], row["signature"], full_digest, was_authentic=was_authentic),
         version=row["version"],
         status=Status(row["status"]),
         reason=Reason(row["reason"]),
@@ -136,12 +146,14 @@ def _dead_letter(row: RowMapping) -> DeadLetter:
 
 def _row(rejection: Rejection, now: datetime) -> dict[str, Any]:
     entry = rejection.entry
-    partial = read_partial_event(entry.body) if rejection.with_fields else PartialEvent()
+    is_read = rejection.with_fields and rejection.is_authentic
+    partial = read_partial_event(entry.body) if is_read else PartialEvent()
     oversize = entry.oversize
+    body_hash = oversize.sha256 if oversize else hashlib.sha256(entry.body).digest()
     status = Status.NOT_SENT if rejection.reason is Reason.RETRIES_EXHAUSTED else Status.VALIDATION_FAILED
     return partial._asdict() | {
         "body": entry.body[:KEPT_BYTES] if oversize else entry.body,
-        "body_hash": oversize.sha256 if oversize else hashlib.sha256(entry.body).digest(),
+        "body_hash": body_hash if rejection.is_authentic else body_hash + _NOT_AUTHENTIC,
         "whole_bytes": oversize.byte_count if oversize else None,
         "signature": entry.signature,
         "entry_id": entry.entry_id,
