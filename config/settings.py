@@ -1,9 +1,7 @@
 """The settings of an installation, read from the environment once when a process starts."""
 
-import difflib
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -32,6 +30,7 @@ from config.setting_types import (
     WebAddress,
     default_home,
 )
+from config.suggestions import suggestion
 from config.tracing import is_tracing_installed
 from payments.core.timezone import DEFAULT_TIMEZONE, check_timezone
 
@@ -223,17 +222,11 @@ def _reject_misspelt(environ: Mapping[str, str]) -> None:
         if name in VARIABLES or name.removesuffix(_FILE) in SECRETS:
             continue
         if name.startswith(_PREFIX):
-            raise SettingsError(f"{name}: there is no such setting{_suggestion(name, VARIABLES, 0.6)}")
+            raise SettingsError(f"{name}: there is no such setting{suggestion(name, VARIABLES, 0.6)}")
         # A misspelt URL would start an embedded engine instead of using the intended one.
         unset = tuple(real for real in _UNPREFIXED if not environ.get(real))
-        if hint := _suggestion(name, unset, 0.88):
+        if hint := suggestion(name, unset, 0.88):
             raise SettingsError(f"{name}: there is no such setting{hint}")
-
-
-@lru_cache(maxsize=1_000)
-def _suggestion(name: str, names: tuple[str, ...], cutoff: float) -> str:
-    found = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _one_line(error: ValidationError) -> str:

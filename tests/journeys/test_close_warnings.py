@@ -1,11 +1,12 @@
 """Warnings before a month is closed."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 from console.reports.months import warning_records
 from payments.core.month import Month
 from payments.journeys import closing
 from payments.store.db.connection import Transaction
+from payments.store.ledger import clinics
 from tests.builders.events import BACKOFF, next_version, paid, saved_patient, saved_payment
 from tests.builders.office import Office
 
@@ -91,3 +92,14 @@ def test_payments_held_while_their_month_closes_become_exceptions_when_released(
     office.accept_all()
     assert office.ledger_entries() == [("2026-06-20", "12.00", "Cash")]
     assert closing.verify(tx, "company", MAY).matches
+
+
+def test_dead_letter_of_no_company_warns_only_if_there_is_one_company(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 5, 20))
+    office.publish(b"{")
+    office.now = datetime(2026, 6, 20, 12, tzinfo=UTC)
+    assert [what for what, *_ in close_warnings(office, MAY)] == ["Validation Failed"]
+
+    clinics.create_companies(tx, ["other"], "UTC")
+
+    assert close_warnings(office, MAY) == []

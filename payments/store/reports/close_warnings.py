@@ -25,7 +25,8 @@ class CloseWarning:
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the month's payments that are pending, failed, Not Sent after the last attempt, or open exceptions.
 
-    A payment belongs to the month of its transaction date, and to each month in which it is posted.
+    A payment belongs to the month of its transaction date, and to each month in which it is posted. A dead letter of no
+    company is included if there is no other company that it could belong to.
     """
     found = tx.execute(
         text(
@@ -43,7 +44,8 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
             SELECT status, false, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
                 amount_paid
             FROM current_dead_letters
-            WHERE (company_id = :company_id OR company_id IS NULL)
+            WHERE (company_id = :company_id OR company_id IS NULL
+                    AND NOT EXISTS (SELECT FROM companies WHERE companies.company_id <> :company_id))
                 AND {_IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
                 AND NOT EXISTS (
                     SELECT FROM findings WHERE set_aside_ref = current_dead_letters.id AND findings.status = 'open')
