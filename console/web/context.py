@@ -121,10 +121,16 @@ class RequestContext:
         """Return whether the user has a right. Templates hide controls for which the user lacks the right."""
         return self.user.may(Right(right))
 
-    def audit(self, tx: Transaction, action: str, subject: str = "", detail: str = "") -> None:
-        """Record an action or a view of the user in the audit history."""
+    def audit(
+        self, tx: Transaction, action: str, subject: str = "", detail: str = "", company_id: str | None = None
+    ) -> None:
+        """Record an action or a view of the user in the audit history.
+
+        `company_id` is the company that it concerns; None for the installation, or several companies.
+        """
         address = client_address(self.request)
-        entry = AuditEntry(self.now, self.user.signature, action, subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX], address)
+        subject, detail = subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX]
+        entry = AuditEntry(self.now, self.user.signature, action, subject, detail, address, company_id)
         authentication.record_audit(tx, entry)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:

@@ -9,7 +9,10 @@ from payments.store.db.statement import text
 
 
 class AuditEntry(NamedTuple):
-    """An entry to add: who did what, when, from which IP address. `subject` is a payment, patient, clinic or user."""
+    """An entry to add: who did what, when, from which IP address. `subject` is a payment, patient, clinic or user.
+
+    `company_id` is None for an action that concerns the installation, or several companies.
+    """
 
     at: datetime
     who: str
@@ -17,6 +20,7 @@ class AuditEntry(NamedTuple):
     subject: str = ""
     detail: str = ""
     address: str = ""
+    company_id: str | None = None
 
 
 class AuditRow(NamedTuple):
@@ -50,8 +54,8 @@ def add(tx: Transaction, entry: AuditEntry) -> None:
     """Insert an audit entry."""
     tx.execute(
         text(
-            "INSERT INTO audit (at, who, action, subject, detail, address) "
-            "VALUES (:at, :who, :action, :subject, :detail, :address)"
+            "INSERT INTO audit (at, who, action, subject, detail, address, company_id) "
+            "VALUES (:at, :who, :action, :subject, :detail, :address, :company_id)"
         ),
         entry._asdict(),
     )

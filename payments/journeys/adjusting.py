@@ -76,7 +76,8 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     entries.post(tx, added, refs, stamp)
     distribution.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.close(tx, [finding_id], FindingStatus.RESOLVED, now, who)
-    _record(tx, line, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, {"postings": posting_params(postings)}))
+    params = {"postings": posting_params(postings)}
+    _record(tx, line, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, line.company_id, params))
     return Accepted(str(line.key), postings)
 
 
@@ -161,7 +162,8 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
     if finding.version == line.version and (settled := apply_acknowledgement(line)) is not line:
         lines.write(tx, [settled], now)
     findings.close(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
-    _record(tx, line, HistoryEvent(now, HistoryCode.EXCEPTION_ACKNOWLEDGED, who, detail=reason.strip()))
+    event = HistoryEvent(now, HistoryCode.EXCEPTION_ACKNOWLEDGED, who, line.company_id, detail=reason.strip())
+    _record(tx, line, event)
     return str(line.key)
 
 

@@ -65,7 +65,8 @@ def set_company(
     chosen |= {"timezone_chosen": True} if update.timezone is not None else {}
     after = clinics.change_company(tx, update.company_id, chosen)
     if changes := _changes(before, after):
-        audit.add(tx, AuditEntry(now, who, "changed company", update.company_id, changes))
+        company_id = update.company_id
+        audit.add(tx, AuditEntry(now, who, "changed company", company_id, changes, company_id=company_id))
     return after
 
 

@@ -115,4 +115,4 @@ def _history_params(examination: Examination) -> Params:
 
 
 def _history_event(line: Line, code: HistoryCode, params: Params, now: datetime, worker: str) -> HistoryEvent:
-    return HistoryEvent(now, code, worker, params, line_ref=line.id, version=line.version)
+    return HistoryEvent(now, code, worker, line.company_id, params, line_ref=line.id, version=line.version)

@@ -7,7 +7,6 @@ lines, charges, company months.
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from payments.contract.errors import EventError
 from payments.contract.event import ChargeSaved, LineEvent, PatientSaved
@@ -24,6 +23,7 @@ from payments.core.patient import PatientVersion, check_patient_version
 from payments.core.version_check import VersionCheck, check_version
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters, event_ids
+from payments.store.feed.event_ids import EventKey
 from payments.store.ledger import charges, lines, patients
 from payments.store.ledger.patients import PatientKey
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
@@ -38,6 +38,11 @@ class _ParsedLineEvent(NamedTuple):
     content_hash: bytes
     requeued_at: datetime | None
 
+    @property
+    def event_key(self) -> EventKey:
+        """The company and the id of the event."""
+        return self.event.company_id, self.event.event_id
+
 
 class _Batch(NamedTuple):
     """Stream entries, parsed and grouped by event type."""
@@ -48,14 +53,14 @@ class _Batch(NamedTuple):
     unreadable: list[tuple[StreamEntry, EventError]]
 
     @property
-    def hash_by_event(self) -> dict[UUID, bytes]:
-        """The content hash by event id. If an id repeats, the first event wins."""
-        return {each.event.event_id: each.content_hash for each in reversed(self.lines)}
+    def hash_by_event(self) -> dict[EventKey, bytes]:
+        """The content hash by event. If an id repeats, the first event wins."""
+        return {each.event_key: each.content_hash for each in reversed(self.lines)}
 
     @property
-    def saved_at_by_event(self) -> dict[UUID, datetime]:
-        """The save time by event id; the first event of an id counts."""
-        return {each.event.event_id: each.event.saved_at for each in reversed(self.lines)}
+    def saved_at_by_event(self) -> dict[EventKey, datetime]:
+        """The save time by event; the first event of an id counts."""
+        return {each.event_key: each.event.saved_at for each in reversed(self.lines)}
 
     @property
     def referenced_patients(self) -> set[PatientKey]:
@@ -111,11 +116,11 @@ def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime
 
 
 def _process(
-    tx: Transaction, batch: _Batch, seen: dict[UUID, bytes], run: RunContext, closing: Sequence[int] = ()
+    tx: Transaction, batch: _Batch, seen: dict[EventKey, bytes], run: RunContext, closing: Sequence[int] = ()
 ) -> ImportStats:
     """Apply the import rule to each line, its versions in order, and write the result.
 
-    `seen` maps the event ids that were processed before to the content hashes they had then. `closing` are the dead
+    `seen` maps the events that were processed before to the content hashes they had then. `closing` are the dead
     letters that the batch retries.
     """
     known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.saved_patients)
@@ -128,9 +133,9 @@ def _process(
     writes = WriteBatch(run, load_reference_data(tx, concerns, run, known | batch.saved_patients), before)
     hash_by_event, done = batch.hash_by_event | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
-        if each.content_hash == hash_by_event[each.event.event_id]:
-            _import_line_event(writes, each, again=each.event.event_id in done)
-            done.add(each.event.event_id)
+        if each.content_hash == hash_by_event[each.event_key]:
+            _import_line_event(writes, each, again=each.event_key in done)
+            done.add(each.event_key)
         else:
             conflict = f"event_id: {each.event.event_id} came before with other content"
             writes.reject(each.entry, Reason.VERSION_CONFLICT, conflict)

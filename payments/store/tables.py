@@ -16,6 +16,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -79,9 +80,11 @@ clinics = Table(
     metadata,
     Column("clinic_id", Text, primary_key=True),
     Column("company_id", Text, ForeignKey(companies.c.company_id), nullable=False),
+    Index("clinics_of_company", "company_id", "clinic_id", unique=True),
 )
 
 # Every change of a clinic's settings is kept: a payment is evaluated with those in force when it was saved (rule D2).
+# Processes of the previous release use `clinic_settings`. Triggers copy each row to the other table (migration 0021).
 clinic_settings = Table(
     "clinic_settings",
     metadata,
@@ -92,6 +95,20 @@ clinic_settings = Table(
     Column("charge_types", ARRAY(Text), nullable=False),
     Column("set_by", Text, nullable=False),
     Index("clinic_settings_by_time", "clinic_id", "since"),
+)
+
+settings_changes = Table(
+    "settings_changes",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("clinic_id", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("integration", Boolean, nullable=False),
+    Column("charge_types", ARRAY(Text), nullable=False),
+    Column("set_by", Text, nullable=False),
+    ForeignKeyConstraint(["company_id", "clinic_id"], [clinics.c.company_id, clinics.c.clinic_id]),
+    Index("settings_changes_by_time", "company_id", "clinic_id", "since"),
 )
 
 patients = Table(
@@ -146,6 +163,7 @@ events = Table(
     Column("event_id", Uuid, primary_key=True),
     Column("saved_month", Date, primary_key=True),
     Column("content_hash", LargeBinary, nullable=False),
+    Column("company_id", Text, nullable=False, server_default=""),  # '': recorded before migration 0021
     postgresql_partition_by="RANGE (saved_month)",
 )
 
@@ -267,6 +285,7 @@ findings = Table(
     # The attempt of the version, or of the event in conflict; null for findings older than the column.
     Column("attempts", Integer),
     Column("reason_code", Text),
+    Column("company_id", Text),  # that of the line
     Index("findings_one_open", "line_ref", unique=True, postgresql_where=text("status = 'open'")),
     Index(
         "findings_once",
@@ -358,6 +377,7 @@ history = Table(
     Column("duration_ms", Integer),
     Column("error", Text),
     Column("params", JSONB),  # the values that belong to the code
+    Column("company_id", Text),  # that of the line or dead letter; null if the event could not be read
     Index("history_by_line", "line_ref"),
     Index("history_by_set_aside", "set_aside_ref", postgresql_where=text("set_aside_ref IS NOT NULL")),
     Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),
@@ -393,6 +413,16 @@ job_runs = Table(
     Column("job", Text, primary_key=True),
     Column("day", Date, nullable=False),
     Column("finished_at", Moment, nullable=False),
+)
+
+# How far `workers.migrate` has filled the company of rows of earlier releases: `position` is the key of the last row.
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    Column("position", ARRAY(Text), nullable=False),
+    Column("rows_done", BigInteger, nullable=False),
+    Column("finished", Boolean, nullable=False),
 )
 
 # Users of the console.
@@ -442,6 +472,7 @@ audit = Table(
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("address", Text, nullable=False),
+    Column("company_id", Text),  # null for an action that concerns the installation, or several companies
     Index("audit_by_who", "who", "id"),
     postgresql_partition_by="RANGE (at)",
 )
@@ -463,4 +494,5 @@ requeue_runs = Table(
     Column("aside_last", BigInteger, nullable=False),
     Column("moved_at", Moment, nullable=False),
     Column("state", Text, nullable=False),
+    Column("company_id", Text),  # null if the filter selects payments of several companies
 )

@@ -42,7 +42,7 @@ def test_settings_changes_are_recorded_and_repeats_are_not(tx):
     for day, integration in enumerate([True, True, False, True]):
         set_settings(tx, integration=integration, days=day)
 
-    found = tx.execute(text("SELECT since, integration, set_by FROM clinic_settings ORDER BY since")).all()
+    found = tx.execute(text("SELECT since, integration, set_by FROM settings_changes ORDER BY since")).all()
     assert found == [(NOW + timedelta(days=day), day != 2, "user:admin") for day in (0, 2, 3)]
     assert [row.integration for day in range(4) for row in show_clinics(tx, NOW + timedelta(days=day))] == [
         True,

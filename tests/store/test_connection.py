@@ -178,7 +178,7 @@ def test_server_detects_a_lost_client_within_20_seconds(postgres_url):
 
 def test_transaction_commits_if_it_only_copies_rows(database):
     with transaction(database) as tx:
-        history.add(tx, [HistoryEvent(NOW, HistoryCode.FAILED, "tests", entry_id="session-1", error="made")])
+        history.add(tx, [HistoryEvent(NOW, HistoryCode.FAILED, "tests", None, entry_id="session-1", error="made")])
 
     with transaction(database) as tx:
         assert history.last_errors(tx, ["session-1"]) == {"session-1": "made"}

@@ -168,7 +168,8 @@ def _save(
         tx, update, now=context.now, who=context.user.signature, default_timezone=context.app.settings.default_timezone
     )
     switch = "on" if after.integration else "off"
-    context.audit(tx, "changed clinic settings", row.clinic, f"{switch}; {', '.join(after.types) or 'no types'}")
+    detail = f"{switch}; {', '.join(after.types) or 'no types'}"
+    context.audit(tx, "changed clinic settings", row.clinic, detail, row.company)
     return after
 
 

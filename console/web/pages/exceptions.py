@@ -170,18 +170,18 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
     Raises PageError (404) if the user may not see it, and AdjustmentError if it has changed or cannot be accepted.
     """
     with context.app.transaction() as tx:
-        _check_visible(context, seen, reporting.exception(tx, seen.finding_id))
+        company_id = _visible_company(context, seen, reporting.exception(tx, seen.finding_id))
         accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.signature)
-        context.audit(tx, "accepted exception", accepted.payment, _result(seen.finding_id, accepted))
+        context.audit(tx, "accepted exception", accepted.payment, _result(seen.finding_id, accepted), company_id)
     return accepted
 
 
 def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
     """Acknowledge an exception and return its payment. Raises the errors of `accept_if_unchanged`."""
     with context.app.transaction() as tx:
-        _check_visible(context, seen, reporting.exception(tx, seen.finding_id))
+        company_id = _visible_company(context, seen, reporting.exception(tx, seen.finding_id))
         payment = adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
-        context.audit(tx, "acknowledged exception", payment, reason)
+        context.audit(tx, "acknowledged exception", payment, reason, company_id)
     return payment
 
 
@@ -196,6 +196,8 @@ def _result(exception_id: int, accepted: Accepted) -> str:
     return f"{subject}: posted {entries} with deposit date {accepted.postings[0].dimensions.deposit_date}."
 
 
-def _check_visible(context: RequestContext, seen: SeenException, row: reporting.ExceptionRow | None) -> None:
+def _visible_company(context: RequestContext, seen: SeenException, row: reporting.ExceptionRow | None) -> str:
+    """Return the company of an exception. Raises PageError (404) if it does not exist or the user may not see it."""
     if row is None or not context.user.may_see(row.clinic):
         raise PageError(404, f"There is no exception {seen.finding_id}.", "Reload Billing Exceptions.")
+    return row.company

@@ -72,7 +72,7 @@ def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     company, month = _read_month(form, context)
     with context.app.transaction() as tx:
         warnings = closing.schedule(tx, company, month, context.now, context.user.signature)
-        context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments to resolve")
+        context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments to resolve", company)
     open_items = f" Payments to resolve before closing: {len(warnings)}." if warnings else ""
     message = f"{company} {month} closes tonight. You can cancel until then.{open_items}"
     return _redirect(context, company, month, message)
@@ -84,7 +84,7 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     company, month = _read_month(form, context)
     with context.app.transaction() as tx:
         closing.cancel(tx, company, month, context.now, context.user.signature)
-        context.audit(tx, "cancelled month closing", f"{company} {month}")
+        context.audit(tx, "cancelled month closing", f"{company} {month}", company_id=company)
     return _redirect(context, company, month, f"Closing of {company} {month} cancelled. The month is open.")
 
 
@@ -110,7 +110,8 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
         # Imports that held the month have committed, so no entry of the month is later than its close.
         with context.app.transaction() as tx:
             snapshot = closing.finish_close(tx, company, month, context.app.clock())
-            context.audit(tx, "closed month", f"{company} {month}", f"payments of {snapshot.payments_total}")
+            paid = f"payments of {snapshot.payments_total}"
+            context.audit(tx, "closed month", f"{company} {month}", paid, company)
     except ClosingError:
         raise
     except Exception as error:

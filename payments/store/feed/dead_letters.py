@@ -58,6 +58,7 @@ class DeadLetter:
 
     id: int
     entry: StreamEntry
+    company_id: str | None
     version: int | None
     status: Status
     reason: Reason
@@ -137,6 +138,7 @@ def _dead_letter(row: RowMapping) -> DeadLetter:
     return DeadLetter(
         id=row["id"],
         entry=StreamEntry(row["entry_id"], row["body"], row["signature"], full_digest, was_authentic=was_authentic),
+        company_id=row["company_id"],
         version=row["version"],
         status=Status(row["status"]),
         reason=Reason(row["reason"]),

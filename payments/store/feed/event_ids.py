@@ -9,35 +9,40 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import events
 
-_KEY = ["event_id", "saved_month"]
+EventKey = tuple[str, UUID]
+"""The key of an event: its company and its id."""
+
+_KEY = ["company_id", "event_id", "saved_month"]
 _COLUMNS = [*_KEY, "content_hash"]
+_OF_UNKNOWN_COMPANY = ""  # recorded by an earlier release
 
 
-def record(tx: Transaction, hashes: Mapping[UUID, bytes], saved_at: Mapping[UUID, datetime]) -> dict[UUID, bytes]:
+def record(
+    tx: Transaction, hashes: Mapping[EventKey, bytes], saved_at: Mapping[EventKey, datetime]
+) -> dict[EventKey, bytes]:
     """Record event ids with their content hashes, and return those recorded before, with the hash recorded then.
 
     `hashes` and `saved_at` have the same keys. The table is partitioned by the month of the save, which is the same
     whenever an event is repeated. Locks: waits for another transaction that is inserting the same id; ids are inserted
     in ascending order.
     """
-    rows = [
-        {"event_id": event_id, "saved_month": _month(saved_at[event_id]), "content_hash": hashes[event_id]}
-        for event_id in sorted(hashes)
-    ]
+    rows = [dict(zip(_COLUMNS, (*key, _month(saved_at[key]), hashes[key]), strict=True)) for key in sorted(hashes)]
     created = tx.execute(
-        text(insertion(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING event_id")), arrays(rows, _COLUMNS)
+        text(insertion(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING company_id, event_id")),
+        arrays(rows, _COLUMNS),
     )
-    seen = set(hashes) - set(created.scalars())
+    seen = set(hashes) - {(row.company_id, row.event_id) for row in created}
     if not seen:
         return {}
     found = tx.execute(
         text(
-            f"SELECT event_id, events.content_hash FROM events JOIN {unnest_item(events, _KEY)} "
-            "USING (event_id, saved_month)"
+            f"SELECT new.company_id, event_id, events.content_hash FROM events JOIN {unnest_item(events, _KEY)} "
+            "USING (event_id, saved_month) WHERE events.company_id = ANY(ARRAY[new.company_id, :unknown])"
         ),
-        arrays([row for row in rows if row["event_id"] in seen], _KEY),
+        arrays([row for row in rows if (row["company_id"], row["event_id"]) in seen], _KEY)
+        | {"unknown": _OF_UNKNOWN_COMPANY},
     )
-    return {row.event_id: row.content_hash for row in found}
+    return {(row.company_id, row.event_id): row.content_hash for row in found}
 
 
 def _month(moment: datetime) -> date:

@@ -73,14 +73,24 @@ def requeue_dead_letters(
 
 
 def _record_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
-    event = HistoryEvent(now, HistoryCode.RESUBMITTED, who)
-    return _record(tx, (event._replace(version=row["version"], line_ref=row["id"]) for row in requeued))
+    code = HistoryCode.RESUBMITTED
+    return _record(
+        tx,
+        (
+            HistoryEvent(now, code, who, row["company_id"], version=row["version"], line_ref=row["id"])
+            for row in requeued
+        ),
+    )
 
 
 def _record_requeued_dead_letters(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
     code = HistoryCode.DEAD_LETTER_RESUBMITTED
     return _record(
-        tx, (HistoryEvent(now, code, who, version=row["version"], dead_letter_id=row["id"]) for row in requeued)
+        tx,
+        (
+            HistoryEvent(now, code, who, row["company_id"], version=row["version"], dead_letter_id=row["id"])
+            for row in requeued
+        ),
     )
 
 

@@ -163,8 +163,9 @@ def change_settings(tx: Transaction, clinic_id: str, settings: ClinicSettings, *
     """Add a version to a clinic's settings, in force from `since` on."""
     tx.execute(
         text(
-            "INSERT INTO clinic_settings (clinic_id, since, integration, charge_types, set_by) "
-            "VALUES (:clinic_id, :since, :integration, :charge_types, :who)"
+            "INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by) "
+            "SELECT company_id, clinic_id, :since, :integration, :charge_types, :who "
+            "FROM clinics WHERE clinic_id = :clinic_id"
         ),
         {
             "clinic_id": clinic_id,
@@ -204,7 +205,7 @@ def settings_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
     """Return all versions of a clinic's settings, newest first."""
     found = tx.execute(
         text(
-            "SELECT since, integration, charge_types, set_by FROM clinic_settings WHERE clinic_id = :id "
+            "SELECT since, integration, charge_types, set_by FROM settings_changes WHERE clinic_id = :id "
             "ORDER BY since DESC, id DESC"
         ),
         {"id": clinic_id},
@@ -217,8 +218,8 @@ def _load(tx: Transaction, where: str, parameters: dict[str, Any]) -> dict[str, 
         text(
             "SELECT clinics.clinic_id, company_id, timezone, since, integration, charge_types "
             "FROM clinics JOIN companies USING (company_id) "
-            f"LEFT JOIN clinic_settings ON clinic_settings.clinic_id = clinics.clinic_id {where} "
-            "ORDER BY clinics.clinic_id, since, clinic_settings.id"
+            f"LEFT JOIN settings_changes USING (company_id, clinic_id) {where} "
+            "ORDER BY clinics.clinic_id, since, settings_changes.id"
         ),
         parameters,
     )

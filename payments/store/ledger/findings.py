@@ -17,8 +17,8 @@ from payments.store.db.statement import text
 from payments.store.tables import findings
 
 _EXAMINED = (
-    "line_ref set_aside_ref version attempts reason_code closed_case amount_before amount_now proposal note".split()
-)
+    "line_ref company_id set_aside_ref version attempts reason_code closed_case amount_before amount_now proposal note"
+).split()
 _STORED = "id, line_ref, set_aside_ref, version, attempts, reason_code, status"
 _OPENED = [*_EXAMINED, "status", "opened_at", "changed_at"]
 
@@ -71,8 +71,8 @@ def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
     """Return the companies of findings, sorted."""
     found = tx.execute(
         text(
-            "SELECT DISTINCT company_id FROM findings JOIN lines ON lines.id = line_ref WHERE findings.id = ANY(:ids) "
-            "ORDER BY company_id"
+            "SELECT DISTINCT lines.company_id FROM findings JOIN lines ON lines.id = line_ref "
+            "WHERE findings.id = ANY(:ids) ORDER BY 1"
         ),
         {"ids": list(ids)},
     )
@@ -128,12 +128,13 @@ def acceptable_ids(tx: Transaction, company_id: str | None, *, policy: str | Non
     """
     found = tx.execute(
         text(
-            "SELECT findings.id FROM findings JOIN lines ON lines.id = line_ref JOIN companies USING (company_id) "
+            "SELECT findings.id FROM findings JOIN lines ON lines.id = line_ref "
+            "JOIN companies ON companies.company_id = lines.company_id "
             # Not if the payment waits to be evaluated again. An Amount Due of 0.00 needs a patient who is in Billing.
             "WHERE findings.status = 'open' AND findings.reason_code = ANY(:reasons) AND lines.application <> 'held' "
             "AND (findings.reason_code <> 'zero_due' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
             "AND (company_id, patient_id) = (lines.company_id, lines.patient_id))) "
-            "AND (CAST(:company_id AS text) IS NULL OR company_id = :company_id) "
+            "AND (CAST(:company_id AS text) IS NULL OR lines.company_id = :company_id) "
             "AND (CAST(:policy AS text) IS NULL OR companies.adjustments = :policy "
             "AND findings.reason_code <> 'zero_due' AND jsonb_array_length(proposal) > 0) ORDER BY findings.id"
         ),
@@ -162,6 +163,7 @@ def _row(examination: Examination) -> dict[str, Any]:
     finding = examination.finding
     return {
         "line_ref": examination.line.id,
+        "company_id": examination.line.company_id,
         "set_aside_ref": examination.dead_letter_id,
         "version": examination.line.version,
         "attempts": examination.attempts,

@@ -12,8 +12,8 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import history
 
-_COLUMNS = "at what line_ref set_aside_ref entry_id version detail who duration_ms error params".split()
-_FIELDS = "at code line_ref dead_letter_id entry_id version detail who duration_ms error".split()
+_COLUMNS = "at what company_id line_ref set_aside_ref entry_id version detail who duration_ms error params".split()
+_FIELDS = "at code company_id line_ref dead_letter_id entry_id version detail who duration_ms error".split()
 _field_values = attrgetter(*_FIELDS)
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -21,13 +21,15 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 class HistoryEvent(NamedTuple):
     """One event in the history of a payment. `who` is a worker, or the user who asked for it.
 
-    It refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`). `params` are
-    the values that belong to the code (see HistoryCode); `detail` is the text of a user.
+    It refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`). `company_id`
+    is that of the line or of the dead letter; None if it could not be read. `params` are the values that belong to the
+    code (see HistoryCode); `detail` is the text of a user.
     """
 
     at: datetime
     code: HistoryCode
     who: str
+    company_id: str | None
     params: Params | None = None
     detail: str = ""
     line_ref: int | None = None

@@ -78,7 +78,7 @@ _ROWS = (
     f"SELECT findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
     "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
-    "company_id AS company, clinic_id AS clinic, charge_type, method, "
+    "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
     "findings.version, note, opened_at, ended_at, ended_by "
     "FROM findings JOIN lines ON lines.id = line_ref "
 )

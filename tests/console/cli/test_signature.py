@@ -15,9 +15,9 @@ from tests.console.conftest import Terminal
 NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 SIGNED = {
     "audit": "who",
-    "clinic_settings": "set_by",
     "company_months": "scheduled_by",
     "history": "who",
+    "settings_changes": "set_by",
     "users": "added_by",
 }
 

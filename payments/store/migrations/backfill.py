@@ -1,0 +1,125 @@
+"""Fill the company of rows that earlier releases inserted, batch by batch, while all processes work.
+
+Each batch is one transaction and stores how far it came, so an interrupted run resumes there. The version triggers
+store no row version, because `changed_at` stays as it is.
+"""
+
+from typing import NamedTuple
+
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+_OF_LINE = "(SELECT company_id FROM lines WHERE id = batch.line_ref)"
+_OF_DEAD_LETTER = "(SELECT company_id FROM set_aside WHERE id = batch.set_aside_ref)"
+
+
+class _Source(NamedTuple):
+    """How to fill a table: its key with the types, the key before the first row, and the SQL of a row's company."""
+
+    key: dict[str, str]
+    first: list[str]
+    columns: str
+    company: str
+
+
+_SOURCES = {
+    "findings": _Source({"id": "bigint"}, ["0"], "line_ref", _OF_LINE),
+    "findings_was": _Source({"until": "timestamptz", "id": "bigint"}, ["-infinity", "0"], "line_ref", _OF_LINE),
+    "history": _Source(
+        {"at": "timestamptz", "id": "bigint"},
+        ["-infinity", "0"],
+        "line_ref, set_aside_ref",
+        f"coalesce({_OF_LINE}, {_OF_DEAD_LETTER})",
+    ),
+}
+TABLES = tuple(_SOURCES)
+"""The tables to fill, in this order."""
+
+
+class Progress(NamedTuple):
+    """How far a table is filled. `total` is PostgreSQL's estimate of its rows."""
+
+    table: str
+    done: int
+    total: int
+    finished: bool
+
+
+def fill_batch(tx: Transaction, table: str, limit: int) -> Progress:
+    """Fill the company of up to `limit` further rows of a table, in the order of its key, and return the progress.
+
+    A row whose company is unknown stays without one. Locks: the table's row in `backfills`, and the rows.
+    """
+    source = _SOURCES[table]
+    tx.execute(
+        text(
+            "INSERT INTO backfills (table_name, position, rows_done, finished) VALUES (:table, :first, 0, false) "
+            "ON CONFLICT DO NOTHING"
+        ),
+        {"table": table, "first": source.first},
+    )
+    before = tx.execute(
+        text("SELECT position, rows_done, finished FROM backfills WHERE table_name = :table FOR NO KEY UPDATE"),
+        {"table": table},
+    ).one()
+    total = _estimated_rows(tx, table)
+    if before.finished:
+        return Progress(table, before.rows_done, total, finished=True)
+    count, last = _fill(tx, table, before.position, limit)
+    progress = Progress(table, before.rows_done + count, total, finished=count < limit)
+    tx.execute(
+        text(
+            "UPDATE backfills SET position = :position, rows_done = :done, finished = :finished "
+            "WHERE table_name = :table"
+        ),
+        {
+            "position": last or before.position,
+            "done": progress.done,
+            "finished": progress.finished,
+            "table": table,
+        },
+    )
+    return progress
+
+
+def _fill(tx: Transaction, table: str, after: list[str], limit: int) -> tuple[int, list[str] | None]:
+    """Fill the rows that follow a key; return how many were examined, and the key of the last."""
+    key, _, columns, company = _SOURCES[table]
+    names = ", ".join(key)
+    values = [f"CAST(:after_{name} AS {sql_type})" for name, sql_type in key.items()]
+    first_name, *_ = key
+    # The tables are read and joined through their indexes, whatever the statistics say.
+    tx.execute(text("SET LOCAL enable_seqscan = off"))
+    tx.execute(text("SET LOCAL enable_hashjoin = off"))
+    tx.execute(text("SET LOCAL enable_mergejoin = off"))
+    found = tx.execute(
+        text(
+            f"""
+            WITH batch AS MATERIALIZED (
+                SELECT {names}, {columns} FROM {table}
+                WHERE {first_name} >= {values[0]} AND ({names}) > ({", ".join(values)})
+                ORDER BY {names} LIMIT :limit
+            ), owned AS MATERIALIZED (
+                SELECT {names}, {company} AS company_id FROM batch
+            ), filled AS (
+                UPDATE {table} SET company_id = owned.company_id FROM owned
+                WHERE {" AND ".join(f"{table}.{name} = owned.{name}" for name in key)}
+                    AND {table}.company_id IS NULL AND owned.company_id IS NOT NULL
+            )
+            SELECT (SELECT count(*) FROM batch) AS count, (
+                SELECT ARRAY[{", ".join(f"{name}::text" for name in key)}] FROM batch
+                ORDER BY {", ".join(f"{name} DESC" for name in key)} LIMIT 1
+            ) AS last
+            """
+        ),
+        {f"after_{name}": value for name, value in zip(key, after, strict=True)} | {"limit": limit},
+    ).one()
+    return int(found.count), found.last  # type: ignore[call-overload] # `count` is a column here
+
+
+def _estimated_rows(tx: Transaction, table: str) -> int:
+    query = (
+        "SELECT coalesce(sum(greatest(reltuples, 0)), 0) FROM pg_partition_tree(CAST(:table AS regclass)) "
+        "JOIN pg_class ON pg_class.oid = relid WHERE isleaf"
+    )
+    return int(tx.execute(text(query), {"table": table}).scalar_one())
