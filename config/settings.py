@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -118,6 +118,10 @@ class Settings(BaseModel):
 
     default_timezone: Annotated[str, AfterValidator(check_timezone)] = DEFAULT_TIMEZONE
     """Time zone of new companies, an IANA name. Choose another with `payments company set COMPANY --timezone`."""
+
+    unknown_companies: Literal["create", "refuse"] = "create"
+    """What the first event of an unknown company or clinic does: `create` adds it, with its integration off. With
+    `refuse` the event is Not Sent (`unknown_company`, `unknown_clinic`) until an administrator adds it."""
 
     keep_events_months: Annotated[int, Field(ge=2, le=1200)] | None = None
     """Retention of event ids, in full months before the current one. `workers.migrate` drops older months. When it is

@@ -30,6 +30,8 @@ REASONS = {
     Reason.VERSION_CONFLICT: (
         "The EMR sent different content for a version that Billing already has. Save the payment again in the EMR."
     ),
+    Reason.UNKNOWN_COMPANY: "Billing does not have the company. Ask an administrator to add it, then requeue.",
+    Reason.UNKNOWN_CLINIC: "The company does not have the clinic. Ask an administrator to add it, then requeue.",
 }
 CLOSED_CASES = {case: f"Payment {case} when month is closed" for case in ClosedCase}
 FINDING_REASONS = {
@@ -111,9 +113,7 @@ _FIXED_DETAILS = {
     HistoryCode.DEAD_LETTER_RESUBMITTED: "Will be processed again",
 }
 _DETAILS: dict[str, str] = {
-    **{code.value: text for code, text in REASONS.items()},
-    **{code.value: text for code, text in HOLD_CAUSES.items()},
-    **{code.value: text for code, text in CLOSED_CASES.items()},
+    **{code.value: text for code, text in [*REASONS.items(), *HOLD_CAUSES.items(), *CLOSED_CASES.items()]},
     "zero_due": FINDING_REASONS[FindingReason.ZERO_DUE],
     "accepted": "Accepted",
 }

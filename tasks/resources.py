@@ -55,6 +55,7 @@ class Resources:
             patient_schedule=_patient_backoff_schedule(self.settings),
             keyring=self.keyring,
             default_timezone=self.settings.default_timezone,
+            creates_unknown=self.settings.unknown_companies == "create",
         )
 
 

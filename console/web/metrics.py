@@ -160,17 +160,12 @@ def _schedule_metrics(feed: redis.Redis) -> Iterator[Metric]:
 
 def _count_by_status(counts: Iterable[StatusCount]) -> GaugeMetricFamily:
     """Return the payments by status and reason. It is 0 without payments, so that rates count the first one."""
-    numbers = {(_status_of(reason), reason.value): 0 for reason in Reason} | {(Status.PENDING.value, ""): 0}
+    numbers = {(reason.status.value, reason.value): 0 for reason in Reason} | {(Status.PENDING.value, ""): 0}
     numbers |= {(each.status, each.reason or ""): each.count for each in counts}
     payments = _metric("payments_count")
     for labels, number in numbers.items():
         payments.add_metric(labels, number)
     return payments
-
-
-def _status_of(reason: Reason) -> str:
-    is_invalid = reason in {Reason.INVALID_EVENT, Reason.VERSION_CONFLICT}
-    return Status.VALIDATION_FAILED if is_invalid else Status.NOT_SENT
 
 
 def _waiting_metrics(gauges: Gauges, now: datetime) -> Iterator[Metric]:

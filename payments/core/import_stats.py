@@ -27,7 +27,8 @@ class RunContext:
 
     `elapsed_ms` returns the milliseconds since the run started. `patient_schedule` are the delays while a patient is
     unknown; None uses `backoff_schedule`. `keyring` holds the keys that verify event signatures.
-    `default_timezone` is the IANA name of the time zone of new companies.
+    `default_timezone` is the IANA name of the time zone of new companies. Without `creates_unknown`, events of unknown
+    companies and clinics are Not Sent instead of creating them.
     """
 
     now: datetime
@@ -37,6 +38,7 @@ class RunContext:
     patient_schedule: BackoffSchedule | None = None
     keyring: Keyring = NO_KEYS
     default_timezone: str = DEFAULT_TIMEZONE
+    creates_unknown: bool = True
 
 
 @dataclass(slots=True)

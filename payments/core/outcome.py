@@ -32,6 +32,14 @@ class Reason(StrEnum):
     PATIENT_NOT_FOUND = "patient_not_found"
     INVALID_EVENT = "invalid_event"
     VERSION_CONFLICT = "version_conflict"
+    UNKNOWN_COMPANY = "unknown_company"
+    UNKNOWN_CLINIC = "unknown_clinic"
+
+    @property
+    def status(self) -> Status:
+        """The status of a payment with this reason."""
+        is_invalid = self in {Reason.INVALID_EVENT, Reason.VERSION_CONFLICT}
+        return Status.VALIDATION_FAILED if is_invalid else Status.NOT_SENT
 
 
 # Reasons of lines whose retries ended before their target was decided.

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.contract.errors import EventError
-from payments.contract.event import ChargeSaved, LineEvent, PatientSaved
+from payments.contract.event import ChargeSaved, Event, LineEvent, PatientSaved
 from payments.contract.line_key import LineKey
 from payments.contract.stream_entry import StreamEntry, read_entry
 from payments.core.account import ChargeKey
@@ -24,7 +24,8 @@ from payments.core.version_check import VersionCheck, check_version
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters, event_ids
 from payments.store.feed.event_ids import EventKey
-from payments.store.ledger import charges, lines, patients
+from payments.store.ledger import admission, charges, lines, patients
+from payments.store.ledger.admission import NamedClinic
 from payments.store.ledger.patients import PatientKey
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
 from payments.store.write_batch import WriteBatch
@@ -50,7 +51,12 @@ class _Batch(NamedTuple):
     lines: list[_ParsedLineEvent]
     patients: list[tuple[StreamEntry, PatientSaved]]
     charges: list[tuple[StreamEntry, ChargeSaved]]
-    unreadable: list[tuple[StreamEntry, EventError]]
+    rejected: list[tuple[StreamEntry, Reason, str]]
+
+    @property
+    def events(self) -> list[tuple[StreamEntry, Event]]:
+        """The valid events, with their stream entries."""
+        return [*((each.entry, each.event) for each in self.lines), *self.patients, *self.charges]
 
     @property
     def hash_by_event(self) -> dict[EventKey, bytes]:
@@ -79,7 +85,7 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 
     Raises ConcurrentWriteError and the database's errors; then the transaction has no effect and can be repeated.
     """
-    batch = _read(entries, run)
+    batch = _admit(tx, _read(entries, run), run)
     seen = event_ids.record(tx, batch.hash_by_event, batch.saved_at_by_event)
     return _process(tx, batch, seen, run)
 
@@ -93,7 +99,7 @@ def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) ->
     selection.taken = [letter.id for letter in letters]
     if not letters:
         return ImportStats()
-    batch = _read([letter.entry for letter in letters], run, requeued_at=run.now)
+    batch = _admit(tx, _read([letter.entry for letter in letters], run, requeued_at=run.now), run)
     return _process(tx, batch, {}, run, closing=selection.taken)
 
 
@@ -103,7 +109,7 @@ def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime
         try:
             event = read_entry(entry, run.keyring)
         except EventError as error:
-            batch.unreadable.append((entry, error))
+            batch.rejected.append((entry, Reason.INVALID_EVENT, str(error)))
             continue
         match event:
             case PatientSaved():
@@ -113,6 +119,25 @@ def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime
             case _:
                 batch.lines.append(_ParsedLineEvent(entry, event, event.content_hash, requeued_at))
     return batch
+
+
+def _admit(tx: Transaction, batch: _Batch, run: RunContext) -> _Batch:
+    """Reject the events whose company or clinic is refused, and return the batch without them."""
+    named = (_clinic_of(event) for _, event in batch.events)
+    refused = admission.refused(tx, named, creates_unknown=run.creates_unknown)
+    if not refused:
+        return batch
+    refusals = [(entry, refused.get(_clinic_of(event))) for entry, event in batch.events]
+    return _Batch(
+        [each for each in batch.lines if _clinic_of(each.event) not in refused],
+        [each for each in batch.patients if _clinic_of(each[1]) not in refused],
+        [each for each in batch.charges if _clinic_of(each[1]) not in refused],
+        batch.rejected + [(entry, *refusal) for entry, refusal in refusals if refusal],
+    )
+
+
+def _clinic_of(event: Event) -> NamedClinic:
+    return NamedClinic(event.company_id, None if isinstance(event, PatientSaved) else event.clinic_id)
 
 
 def _process(
@@ -142,8 +167,8 @@ def _process(
     _record_charges(writes, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
     for entry, conflict in conflicting:
         writes.reject(entry, Reason.VERSION_CONFLICT, conflict)
-    for entry, error in batch.unreadable:
-        writes.reject(entry, Reason.INVALID_EVENT, str(error))
+    for entry, reason, error in batch.rejected:
+        writes.reject(entry, reason, error)
     writes.close_dead_letters(closing)
     writes.stats.released = released
     writes.stats.noted += len(batch.patients) - len(conflicting)

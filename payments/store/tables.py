@@ -58,7 +58,8 @@ def _id_of_partitioned(sequence: str) -> Column[int]:
     return Column("id", BigInteger, primary_key=True, server_default=text(f"nextval('{sequence}')"))
 
 
-# Companies, clinics and patients. Each is created by the first event or command that names it.
+# Companies, clinics and patients. Each is created by the first event or command that names it. With
+# PAYMENTS_UNKNOWN_COMPANIES=refuse only commands create companies and clinics.
 
 companies = Table(
     "companies",

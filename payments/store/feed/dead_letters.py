@@ -1,7 +1,7 @@
 """Dead letters: stream entries that could not be processed, stored with their reason and error.
 
-People see them on the Claims Feed as *Validation Failed*, or as *Not Sent* if their retries are exhausted. The table is
-named `set_aside` (see `tables.py`).
+People see them on the Claims Feed as *Validation Failed*, or as *Not Sent* if their retries are exhausted or Billing
+does not have their company or clinic. The table is named `set_aside` (see `tables.py`).
 
 A dead letter whose company is not certain has no fields: it belongs to no company, clinic or payment. What it claims is
 in its body only.
@@ -152,14 +152,13 @@ def _row(rejection: Rejection, now: datetime) -> dict[str, Any]:
     partial = read_partial_event(entry.body) if is_read else PartialEvent()
     oversize = entry.oversize
     body_hash = oversize.sha256 if oversize else hashlib.sha256(entry.body).digest()
-    status = Status.NOT_SENT if rejection.reason is Reason.RETRIES_EXHAUSTED else Status.VALIDATION_FAILED
     return partial._asdict() | {
         "body": entry.body[:KEPT_BYTES] if oversize else entry.body,
         "body_hash": body_hash if rejection.is_authentic else body_hash + _NOT_AUTHENTIC,
         "whole_bytes": oversize.byte_count if oversize else None,
         "signature": entry.signature,
         "entry_id": entry.entry_id,
-        "status": status,
+        "status": rejection.reason.status,
         "reason": rejection.reason,
         "error": rejection.error,
         "received_at": now,
