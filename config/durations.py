@@ -11,7 +11,7 @@ _PATTERN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Parse one duration. Raises ValueError, which quotes the text."""
+    """Parse one duration. Raises ValueError for any other text; the message quotes the text."""
     match = _PATTERN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"expected a duration such as 30s, 15m, 2h or 1d, not {text.strip()!r}")
@@ -19,7 +19,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_durations(text: str) -> tuple[timedelta, ...]:
-    """Parse a comma-separated schedule of durations. Raises ValueError, which names the step and quotes its text."""
+    """Parse a comma-separated schedule of durations.
+
+    Raises ValueError; the message names the step and quotes its text.
+    """
     schedule = []
     for position, step in enumerate(text.split(","), start=1):
         try:

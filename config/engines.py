@@ -63,9 +63,9 @@ class StackFile:
 
 
 def current_engines(settings: Settings) -> Engines:
-    """Return the servers' URLs: from the settings, and where a setting is missing, from the running stack.
+    """Return the URLs of the servers. A URL that is not set is taken from the running stack.
 
-    Raises NotRunningError if a setting is missing and no stack is running in this PAYMENTS_HOME.
+    Raises NotRunningError if a URL is not set and no stack is running in this PAYMENTS_HOME.
     """
     database_url, redis_url = settings.database_url, settings.redis_url
     broker_url = settings.celery_broker_url
@@ -81,7 +81,10 @@ def current_engines(settings: Settings) -> Engines:
 
 
 def running_stack(home: Path) -> StackFile | None:
-    """Return the content of this PAYMENTS_HOME's stack file; None unless the stack's supervisor is running."""
+    """Return the content of the stack file in this PAYMENTS_HOME.
+
+    Return None if the stack's supervisor is not running.
+    """
     try:
         content = json.loads(_stack_file(home).read_text())
         stack = StackFile(**content | {"engines": Engines(**content["engines"])})

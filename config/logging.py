@@ -61,7 +61,7 @@ def configure_logging(settings: Settings, process_name: str, stream: TextIO | No
 
 
 def log_warnings_only(stream: TextIO) -> None:
-    """Write the project's events of level warning and above to a stream, for a user who typed a command."""
+    """Write only events of level warning and above to a stream, for a user who typed a command."""
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, *_renderers("columns", colours=stream.isatty())],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

@@ -39,7 +39,7 @@ def default_broker_url(redis_url: str) -> str:
 
 
 def redis_database(redis_url: str) -> int:
-    """Return the database number of a normalized URL."""
+    """Return the database number in a normalized URL."""
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
         return int(dict(parse_qsl(parts.query)).get("db", "0"))

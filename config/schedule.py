@@ -5,7 +5,7 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True)
-class Recurring:
+class RecurringTask:
     """A task that beat sends at an interval, to the queue of its route."""
 
     task: str
@@ -26,52 +26,52 @@ class Recurring:
         return 3 * self.every + timedelta(minutes=1)
 
 
-RECURRING: tuple[Recurring, ...] = (
-    Recurring(
+RECURRING: tuple[RecurringTask, ...] = (
+    RecurringTask(
         "payments.retry_due",
         every=timedelta(seconds=5),
         purpose="Re-evaluates held and requeued payments whose retry time has come.",
     ),
-    Recurring(
+    RecurringTask(
         "billing.detect_exceptions",
         every=timedelta(seconds=5),
         purpose="Opens, recalculates and closes Billing Exceptions that the task after an import missed.",
     ),
-    Recurring(
+    RecurringTask(
         "billing.apply_at_once",
         every=timedelta(seconds=5),
         purpose="Applies Payments on Account, and unapplies money that a payment or charge no longer has.",
     ),
-    Recurring(
+    RecurringTask(
         "billing.distribute_payments",
         every=timedelta(minutes=5),
         purpose="Distributes every account by all rules, once a night for each company after 2:00 of its own time. "
         "An interrupted run continues where it stopped.",
     ),
-    Recurring(
+    RecurringTask(
         "billing.balance",
         every=timedelta(minutes=5),
         purpose="Compares the EMR with Billing for the last full week, once a night, after 2:00 in every time zone. An "
         "unexplained amount is an error in the log.",
     ),
-    Recurring(
+    RecurringTask(
         "billing.make_room",
         every=timedelta(hours=1),
         purpose="Creates the next months' partitions of the tables that are partitioned by month. "
         "A table that a long report keeps locked is left for the next run.",
     ),
-    Recurring(
+    RecurringTask(
         "billing.analyze_tables",
         every=timedelta(minutes=1),
         purpose="Analyzes tables to which many rows were added, as by a bulk load or a restore. "
         "Otherwise reports are planned badly until autovacuum has analyzed them.",
     ),
-    Recurring(
+    RecurringTask(
         "billing.apply_adjustments",
         every=timedelta(seconds=30),
         purpose="Accepts exceptions of closed months for companies whose adjustment policy is `auto`.",
     ),
-    Recurring(
+    RecurringTask(
         "billing.close_months",
         every=timedelta(minutes=5),
         purpose="Closes months that were scheduled on an earlier day, and finishes a close that was interrupted.",

@@ -181,7 +181,7 @@ class Settings(BaseModel):
 
     @property
     def is_embedded(self) -> bool:
-        """Whether `payments up` starts PostgreSQL or Redis because the URL of either is not set."""
+        """Whether `payments up` starts PostgreSQL, Redis or both, because a URL is not set."""
         return self.database_url is None or self.redis_url is None
 
 

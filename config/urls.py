@@ -85,7 +85,10 @@ def port_number(text: str) -> int:
 
 
 def check_host(name: str) -> str:
-    """Return a valid host name or address. Raises ValueError, which does not quote the name."""
+    """Return the host name or address if it is valid.
+
+    Raises ValueError otherwise; the message does not quote the name.
+    """
     if not (_HOST_NAME.fullmatch(name) or _is_ipv6(name)):
         raise ValueError("the host is missing, or has a character that is not allowed in a host's name")
     return name

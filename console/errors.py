@@ -47,9 +47,9 @@ def describe_error(error: BaseException) -> str | None:
 
 
 def engine_setting(error: BaseException) -> str | None:
-    """Return the name of the setting that caused this error, None if no setting did.
+    """Return the name of the setting with the URL of the server that caused this error.
 
-    It is the setting with the URL of a server that is unreachable, or that rejects the URL or the user.
+    The server is unreachable, or rejects the URL or the user. Returns None for any other error.
     """
     from redis.exceptions import RedisError
 

@@ -11,7 +11,7 @@ def parse_row_id(text: str) -> int:
     """Return the id that a text states: ASCII digits without a leading zero, from 1 to ROW_ID_MAX.
 
     Raises ValueError for any other text. int() alone would accept ` 17`, `+17`, `1_7` and the digits of other scripts,
-    so a typing error could select another row.
+    so a mistyped id could select another row.
     """
     if _FORM.fullmatch(text) and int(text) <= ROW_ID_MAX:
         return int(text)

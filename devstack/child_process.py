@@ -37,7 +37,7 @@ def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the child in a new session, so that Ctrl-C at the terminal reaches only the parent.
 
     On Linux the kernel sends the child its stop signal when the parent's thread ends, so that even a SIGKILL of the
-    parent leaves no orphan. On other systems the next start stops an engine that was left running.
+    parent leaves no child running. On other systems the next start stops a server that was left running.
     """
     return subprocess.Popen(
         child.command,

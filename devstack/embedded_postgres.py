@@ -65,12 +65,15 @@ class EmbeddedPostgres:
             self.name, command, cwd=self.data, user=self.user, stop_signal=signal.SIGINT, grace_seconds=8.0, tier=0
         )
 
-    def wait_until_ready(self, alive: Callable[[], bool]) -> None:
-        """Wait until the server answers, and create the database `payments` if it does not exist.
+    def wait_until_ready(self, is_alive: Callable[[], bool]) -> None:
+        """Wait until the server answers, then create the database `payments` if it does not exist.
 
-        Raises EngineError if `alive` returns False, or after the time-out.
+        Raises EngineError if `is_alive` returns False, or after the time-out.
         """
-        wait_until(self._answers, alive, "PostgreSQL")
+        wait_until(self._answers, is_alive, "PostgreSQL")
+        self._create_missing_database()
+
+    def _create_missing_database(self) -> None:
         with psycopg.connect(f"postgresql://{self._address(_SUPERUSER)}", autocommit=True) as connection:
             exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if not exists:
@@ -173,7 +176,7 @@ def _stop_leftover(data: Path) -> None:
 
 
 def _serves(pid: int, data: Path) -> bool:
-    """Return whether the process `pid` is a server of this data folder, which is its working directory."""
+    """Return whether the process `pid` is a server whose working directory is this data folder."""
     if pid <= 0:
         return False
     if Path("/proc/self/cwd").exists():

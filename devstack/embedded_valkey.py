@@ -55,13 +55,13 @@ class EmbeddedValkey:
             tier=0,
         )
 
-    def wait_until_ready(self, alive: Callable[[], bool]) -> None:
-        """Wait until the server answers, and then without a time-out until it has loaded its append-only file.
+    def wait_until_ready(self, is_alive: Callable[[], bool]) -> None:
+        """Wait until the server answers and has loaded its append-only file. Loading has no time-out.
 
-        Raises EngineError if `alive` returns False, or if the server does not answer within the time-out.
+        Raises EngineError if `is_alive` returns False, or if the server does not answer within the time-out.
         """
-        wait_until(lambda: _serves(self.folder, self.endpoint), alive, "Valkey")
-        wait_until(lambda: _has_loaded_data(self.endpoint), alive, "Valkey", math.inf)
+        wait_until(lambda: _serves(self.folder, self.endpoint), is_alive, "Valkey")
+        wait_until(lambda: _has_loaded_data(self.endpoint), is_alive, "Valkey", math.inf)
 
 
 def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:

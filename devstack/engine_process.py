@@ -28,20 +28,23 @@ class Engine(Protocol):
     def child(self) -> Child:
         """Return the server as a child process to start."""
 
-    def wait_until_ready(self, alive: Callable[[], bool]) -> None:
-        """Wait until the server answers. Raises EngineError if `alive` returns False, or after the time-out."""
+    def wait_until_ready(self, is_alive: Callable[[], bool]) -> None:
+        """Wait until the server is ready to use.
+
+        Raises EngineError if `is_alive` returns False, or after the time-out.
+        """
 
 
 def wait_until(
-    answers: Callable[[], bool], alive: Callable[[], bool], what: str, seconds: float = _READY_SECONDS
+    answers: Callable[[], bool], is_alive: Callable[[], bool], what: str, seconds: float = _READY_SECONDS
 ) -> None:
     """Poll until `answers` returns True.
 
-    Raises EngineError, whose message names the server as `what`, if `alive` returns False or after `seconds`.
+    Raises EngineError if `is_alive` returns False, or after `seconds`. The message names the server as `what`.
     """
     deadline = time.monotonic() + seconds
     while not answers():
-        if not alive():
+        if not is_alive():
             raise EngineError(f"{what} ended before it was ready")
         if time.monotonic() > deadline:
             raise EngineError(f"{what} was not ready within {seconds:.0f} seconds")

@@ -38,9 +38,9 @@ def home_lock(home: Path) -> Iterator[None]:
 
 @contextmanager
 def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
-    """Lock this home, and run PostgreSQL and Valkey in it while the block runs. Call it from the main thread.
+    """Lock this home, and run PostgreSQL and Valkey in it while the block runs. Yields the URLs of both.
 
-    Raises HomeInUseError, EngineError.
+    Call this function from the main thread. Raises HomeInUseError, EngineError.
     """
     with (
         home_lock(home),
@@ -52,29 +52,29 @@ def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
 
 @contextmanager
 def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL in this home while the block runs. Without `durable` (for tests), fsync is off.
+    """Run PostgreSQL in this home while the block runs, and yield its URL. Without `durable` (for tests), fsync is off.
 
     Raises EngineError.
     """
     engine = prepare_postgres(home, durable=durable)
-    with _running(engine, home):
+    with _run_engine(engine, home):
         yield engine.url
     engine.remove_socket_folder()
 
 
 @contextmanager
 def embedded_valkey(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run Valkey in this home while the block runs. Without `durable` its data does not survive a restart.
+    """Run Valkey in this home while the block runs, and yield its URL.
 
-    Raises EngineError.
+    Without `durable` the data does not survive a restart. Raises EngineError.
     """
     engine = prepare_valkey(home, durable=durable)
-    with reserve_port(engine.port), _running(engine, home):
+    with reserve_port(engine.port), _run_engine(engine, home):
         yield engine.url
 
 
 @contextmanager
-def _running(engine: Engine, home: Path) -> Iterator[None]:
+def _run_engine(engine: Engine, home: Path) -> Iterator[None]:
     log = home / "log" / f"{engine.name}.log"
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     child = engine.child()

@@ -80,7 +80,7 @@ def _run(settings: Settings) -> None:
             raise
         upgrade_schema(engines.database_url, settings)
         _warn_of_losses(engines)
-        running = _running(settings, engines)
+        running = _stack_file(settings, engines)
         supervisor.on_exit(functools.partial(remove_running_stack, settings.home))
         write_running_stack(settings.home, running)
         for name in SERVICES:
@@ -90,7 +90,7 @@ def _run(settings: Settings) -> None:
 
 
 def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
-    """Start an embedded server for each missing URL, and return the URLs when all servers answer.
+    """Start an embedded server for each URL that is not set, and return all URLs when all servers answer.
 
     Raises EngineError if an embedded server fails. For a server with a configured URL, raises SettingsError or
     UnreachableEngineError.
@@ -129,7 +129,7 @@ def _warn_of_losses(engines: Engines) -> None:
         sys.stderr.write(f"payments up: warning: {warning}\n")
 
 
-def _running(settings: Settings, engines: Engines) -> StackFile:
+def _stack_file(settings: Settings, engines: Engines) -> StackFile:
     return StackFile(
         supervisor_pid=os.getpid(),
         engines=engines,

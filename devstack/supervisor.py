@@ -30,7 +30,7 @@ _READ_BYTES = 65_536
 
 @dataclass(frozen=True)
 class RestartBackoff:
-    """Delay before a restart. It doubles with each failure, and resets once a child ran for `reset_after_seconds`."""
+    """Delay before a restart: doubled with each failure, reset once a child ran for `reset_after_seconds`."""
 
     initial_seconds: float = 0.5
     max_seconds: float = 30.0
@@ -42,7 +42,7 @@ class RestartBackoff:
 
 
 @dataclass
-class _Watched:
+class _ChildState:
     """The state of a child: running, waiting for its restart, or not to be restarted."""
 
     child: Child
@@ -59,7 +59,7 @@ class Supervisor:
     def __init__(self, output: ChildOutput, backoff: RestartBackoff | None = None) -> None:
         self._output = output
         self._backoff = backoff or RestartBackoff()
-        self._watched: list[_Watched] = []
+        self._watched: list[_ChildState] = []
         self._selector = selectors.DefaultSelector()
         self._stop_signals = 0
         self._cleanup = contextlib.ExitStack()
@@ -95,12 +95,12 @@ class Supervisor:
 
     def start(self, child: Child) -> None:
         """Start a child and supervise it."""
-        watched = _Watched(child)
+        watched = _ChildState(child)
         self._watched.append(watched)
         self._spawn(watched)
 
     def poll_running(self, name: str) -> bool:
-        """Handle pending output and signals, then return whether the child runs and no stop was requested."""
+        """Handle pending output and signals. Return whether the child of this name runs and no stop was requested."""
         self.poll(0)
         return not self.stopping and any(w.process is not None for w in self._watched if w.child.name == name)
 
@@ -132,7 +132,7 @@ class Supervisor:
             self._stop([w for w in reversed(self._watched) if w.child.tier == tier])
         self._watched.clear()
 
-    def _stop(self, tier: list[_Watched]) -> None:
+    def _stop(self, tier: list[_ChildState]) -> None:
         for watched in tier:
             if watched.process is not None:
                 log.info("child_stopping", child=watched.child.name)
@@ -142,7 +142,7 @@ class Supervisor:
             self.poll()
             self._kill_overdue(tier)
 
-    def _kill_overdue(self, tier: list[_Watched]) -> None:
+    def _kill_overdue(self, tier: list[_ChildState]) -> None:
         now = time.monotonic()
         for watched in tier:
             if watched.process is None or watched.kill_at is None:
@@ -154,7 +154,7 @@ class Supervisor:
                 kill_group(watched.process)
                 self._on_end(watched)
 
-    def _spawn(self, watched: _Watched) -> None:
+    def _spawn(self, watched: _ChildState) -> None:
         """Start a child. If the system cannot start it now, log the error and schedule another attempt."""
         watched.started_at, watched.restart_at = time.monotonic(), None
         try:
@@ -179,7 +179,7 @@ class Supervisor:
             os.close(read_end)
             raise
 
-    def _schedule_restart(self, watched: _Watched) -> float:
+    def _schedule_restart(self, watched: _ChildState) -> float:
         """Schedule the restart of a child that has ended or did not start, and return the delay in seconds."""
         now = time.monotonic()
         ran_well = now - watched.started_at >= self._backoff.reset_after_seconds
@@ -188,7 +188,7 @@ class Supervisor:
         watched.restart_at = now + delay_seconds
         return delay_seconds
 
-    def _on_end(self, watched: _Watched) -> None:
+    def _on_end(self, watched: _ChildState) -> None:
         """Log the end of a child, and schedule its restart unless it is misconfigured or the supervisor is stopping."""
         assert watched.process is not None  # noqa: S101 - for the type checker: only a running child ends
         status, name, watched.process = watched.process.returncode, watched.child.name, None
@@ -202,7 +202,7 @@ class Supervisor:
             log.warning("child_ended", child=name, status=status, restart_in_seconds=delay_seconds)
 
     def _read(self, source: tuple[int, str]) -> bool:
-        """Read once from a pipe and return whether there was output. A pipe at its end is closed."""
+        """Read once from a pipe, and return whether there was output. At the end of the output, close the pipe."""
         descriptor, name = source
         try:
             data = os.read(descriptor, _READ_BYTES)

@@ -7,7 +7,7 @@ from config.engines import Engines
 from config.settings import read_settings
 from console.web.app import create_app
 from docgen.markdown import code, heading, table
-from docgen.schemas import described_type
+from docgen.schemas import describe_type
 
 _INTRODUCTION = """
 The API has the same rights and limits as the pages. Send a token as `Authorization: Bearer ...`; `payments users token
@@ -54,15 +54,15 @@ def _operations(described: Json) -> Iterator[tuple[str, Json]]:
 
 def _call_section(name: str, call: Json) -> str:
     parameters = [
-        (code(each["name"]), described_type(each["schema"]), _default(each)) for each in call.get("parameters", [])
+        (code(each["name"]), describe_type(each["schema"]), _default(each)) for each in call.get("parameters", [])
     ]
     parts = [f"\n## {name}\n", f"{call['description']}\n"]
     if parameters:
         parts.append(table(("Parameter", "Type", "Default"), parameters))
     if "requestBody" in call:
-        parts.append(f"Body: {described_type(_json_schema_of(call['requestBody']))}.\n")
+        parts.append(f"Body: {describe_type(_json_schema_of(call['requestBody']))}.\n")
     if answer := _json_schema_of(call["responses"]["200"]):
-        parts.append(f"Answer: {described_type(answer)}.\n")
+        parts.append(f"Answer: {describe_type(answer)}.\n")
     return "\n".join(parts)
 
 
@@ -91,6 +91,6 @@ def _object_section(name: str, schema: Json) -> str:
         parts.append(f"One of {', '.join(code(value) for value in schema['enum'])}.\n")
     if fields := schema.get("properties"):
         required = set(schema.get("required", ()))
-        rows = [(code(key), described_type(each), "yes" if key in required else "") for key, each in fields.items()]
+        rows = [(code(key), describe_type(each), "yes" if key in required else "") for key, each in fields.items()]
         parts.append(table(("Field", "Type", "Required"), rows))
     return "\n".join(parts)

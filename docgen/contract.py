@@ -41,7 +41,10 @@ _AMOUNT_RULES: Json = {
 
 
 def json_schema() -> Json:
-    """Return the JSON Schema of an event. Validator functions of the models become patterns and descriptions."""
+    """Return the JSON Schema of an event.
+
+    The models' validator functions are expressed as patterns and descriptions.
+    """
     generated = EVENT_CONTRACT.json_schema()
     schemas = {name: _definition(name, schema) for name, schema in generated["$defs"].items()}
     return {

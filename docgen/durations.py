@@ -5,7 +5,7 @@ from datetime import timedelta
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
-def written(duration: timedelta) -> str:
+def format_duration(duration: timedelta) -> str:
     """Return a duration in the largest unit that divides it, such as `15m`."""
     seconds = int(duration.total_seconds())
     return next(f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0)

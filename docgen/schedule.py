@@ -1,7 +1,7 @@
 """Reference page of the tasks that Celery beat sends, from `config.schedule`."""
 
 from config.schedule import RECURRING
-from docgen.durations import written
+from docgen.durations import format_duration
 from docgen.markdown import code, heading, table
 
 _INTRODUCTION = """
@@ -20,5 +20,5 @@ immediately, and `billing.make_room` creates partitions.
 
 def page() -> str:
     """Return the page of the scheduled tasks."""
-    rows = [(code(each.task), written(each.every), each.purpose) for each in RECURRING]
+    rows = [(code(each.task), format_duration(each.every), each.purpose) for each in RECURRING]
     return heading("Schedule", "config/schedule.py") + _INTRODUCTION + table(("Task", "Every", "Purpose"), rows)

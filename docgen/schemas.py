@@ -9,19 +9,22 @@ _UNLIMITED = 2**32
 """An upper limit above this only protects a database column, and is not worth a reader's time."""
 
 
-def described_type(schema: dict[str, Any]) -> str:
-    """Return the type of a schema with its limits; a reference becomes a link to the object's section of the page."""
+def describe_type(schema: dict[str, Any]) -> str:
+    """Return the type of a schema with its limits, in words.
+
+    A reference becomes a link to a section of the same page.
+    """
     match schema:
         case {"$ref": str(reference)}:
             name = reference.rpartition("/")[2]
             words = f"[{name}](#{name.lower()})"
         case {"anyOf": list(forms)}:
-            known = dict.fromkeys(described_type(form) for form in forms if form != _NULL)
+            known = dict.fromkeys(describe_type(form) for form in forms if form != _NULL)
             words = " or ".join(known) + (" or null" if _NULL in forms else "")
         case {"enum": list(values)}:
             words = ", ".join(code(value) for value in values)
         case {"type": "array", "items": dict(items)}:
-            words = f"list of {described_type(items)}"
+            words = f"list of {describe_type(items)}"
         case {"minimum": least, "maximum": most} if most < _UNLIMITED:
             words = f"{schema['type']}, {least}-{most}"
         case _:

@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 from config.settings import SECRETS, VARIABLES, Settings
-from docgen.durations import written
+from docgen.durations import format_duration
 from docgen.markdown import code, heading, table
-from docgen.schemas import described_type
+from docgen.schemas import describe_type
 
 _INTRODUCTION = """
 All settings come from the environment. A misspelt or invalid setting stops the process, and the error names it. An
@@ -66,7 +66,7 @@ def page() -> str:
 def _limits(schema: dict[str, Any]) -> str:
     """Return the limits or the possible values of a setting in parentheses, if it has any."""
     form = next((form for form in schema.get("anyOf", ()) if form != {"type": "null"}), schema)
-    return f" ({described_type(form)})" if {"enum", "minimum"} & form.keys() else ""
+    return f" ({describe_type(form)})" if {"enum", "minimum"} & form.keys() else ""
 
 
 def _default(name: str) -> str:
@@ -79,8 +79,8 @@ def _default(name: str) -> str:
         case bool(value):
             return code(str(value).lower())
         case timedelta() as duration:
-            return code(written(duration))
+            return code(format_duration(duration))
         case tuple(steps):
-            return code(",".join(written(step) for step in steps))
+            return code(",".join(format_duration(step) for step in steps))
         case value:
             return code(value)

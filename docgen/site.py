@@ -79,14 +79,14 @@ def _navigation(folder: Path) -> str:
     named = {entry for entries in SECTIONS.values() for entry in entries}
     parts = []
     for title, entries in SECTIONS.items():
-        pages = [page for entry in entries for page in _matching(folder, entry, named)]
+        pages = [page for entry in entries for page in _pages_of_entry(folder, entry, named)]
         parts.append(
             f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "".join(f"{page}\n" for page in pages) + "```\n"
         )
     return "".join(parts)
 
 
-def _matching(folder: Path, entry: str, named: set[str]) -> list[str]:
+def _pages_of_entry(folder: Path, entry: str, named: set[str]) -> list[str]:
     if "*" not in entry:
         return [entry]
     found = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob(f"{entry}.md"))

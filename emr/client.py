@@ -62,9 +62,9 @@ class SigningKey:
 
 
 def event_id_for(event_type: str, *key: str, version: int) -> UUID:
-    """Return the event id of a version of a record. The same arguments give the same id.
+    """Return the event id of a version of a record. The same arguments always give the same id.
 
-    So a publisher can publish a save again with the same id, without having stored the id. `key` identifies the record:
+    So a publisher can repeat an event with the same id without having stored the id. `key` identifies the record:
     clinic, payment and line, or company and patient.
     """
     return uuid5(_EVENT_IDS, json.dumps([event_type, *key, version]))
@@ -172,7 +172,7 @@ class PaymentFeed:
         return stream_for(self.stream, self.streams, read_partial_event(body).company_id)
 
     def _send(self, bodies: list[bytes]) -> list[bytes]:
-        """Add an entry for each body in one round trip, and return the entry ids."""
+        """Add one stream entry for each body, in one round trip, and return the ids of the entries."""
         entries: list[Entry] = [(self.stream_of(body), self._fields(body)) for body in bodies]
         with self._traced(entries), self._redis.pipeline(transaction=False) as pipeline:
             for stream, fields in entries:
@@ -237,7 +237,7 @@ def _server_name(connection: redis.Redis) -> str:
 
 
 def _chunks(bodies: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Yield chunks of up to `size` events. A chunk with CHUNK_BYTES or more is complete with fewer events."""
+    """Yield chunks of up to `size` events. A chunk that has reached CHUNK_BYTES is yielded with fewer events."""
     chunk: list[bytes] = []
     byte_count = 0
     for body in bodies:

@@ -48,7 +48,7 @@ class SurplusCellsError(TableError):
         super().__init__(row.number, row.line, str(len(headings) + 1), f"{surplus}. {advice}")
 
     def rejoined(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Yield each column's name, with the row's cells if a separator divided the cell of this column."""
+        """Yield each column's name, with the cells of the row as they are if a separator divided this column's cell."""
         names = {at: name for name, at in self._positions.items()}
         surplus = len(self._cells) - len(self._headings)
         for at, heading in enumerate(self._headings):
@@ -56,8 +56,8 @@ class SurplusCellsError(TableError):
             cells = [*self._cells[:at], self._separator.join(self._cells[at:end]), *self._cells[end:]]
             yield names.get(at, heading), {name: cells[position] for name, position in self._positions.items()}
 
-    def divided(self, column: str, cell: str) -> TableError:
-        """Return the error for the column whose cell a separator divided."""
+    def divided_cell_error(self, column: str, cell: str) -> TableError:
+        """Return the error that names `column` as the column whose cell a separator divided."""
         problem = f"{cell[:60]!r} is {len(self._cells) - len(self._headings) + 1} cells; "
         return self._row.error(column, f"{problem}{_counts(self._headings, self._cells)}")
 
@@ -170,7 +170,7 @@ def _unreadable(cell: str) -> str:
 
 
 def _damaged_cell(record: list[str], headings: list[str], separator: str, error: csv.Error) -> tuple[str, str]:
-    """Return the column and the problem of a record that the csv module refuses."""
+    """Return the column and the problem of a record that the csv module cannot parse."""
     mark = re.escape(separator)
     quoted, plain = rf'"(?:[^"]|"")*+"(?=[{mark}\r\n]|$)', rf'(?!")[^{mark}\r\n]{{0,{_CELL_CHARACTERS_MAX}}}'
     whole = re.compile(f"(?:{quoted}|{plain})({mark})?")
@@ -187,7 +187,7 @@ def _damaged_cell(record: list[str], headings: list[str], separator: str, error:
 
 
 def _heading(headings: Sequence[str], at: int) -> str:
-    """Return the heading at a position; for an empty heading, the number of the column."""
+    """Return the heading at the position `at`. For an empty heading, return the number of the column."""
     heading = headings[at].strip() if at < len(headings) else ""
     return heading or str(at + 1)
 

@@ -84,7 +84,7 @@ class Relay:
         next call continues after this chunk. Raises the driver's error if the database fails.
         """
         with self._database():
-            connection = self._connection = self._connection or self._opened()
+            connection = self._connection = self._connection or self._open_connection()
         try:
             with self._database():
                 events = lock_oldest(connection, self._after, self._chunk)
@@ -110,8 +110,8 @@ class Relay:
         """Publish events until `wait` returns False.
 
         `wait` is called when the outbox is empty, and when the feed or the database is unavailable. After an error of
-        the database, the relay reconnects after pauses of growing length. Raises the driver's error if the connection
-        is broken and the relay has no function that opens a new connection.
+        the database, the relay reconnects after pauses of growing length. If the connection is broken and the relay has
+        no function that opens a new one, raises the driver's error.
         """
         while True:
             try:
@@ -119,7 +119,7 @@ class Relay:
             except FeedError:
                 is_idle = not self._after
             except Exception as error:
-                if error is not self._database_error or not self._recovered():
+                if error is not self._database_error or not self._wait_after_error():
                     raise
                 is_idle = True
             if is_idle and not wait():
@@ -176,13 +176,16 @@ class Relay:
         self._blocked.clear()
 
     def _continue_after(self, events: Sequence[WaitingEvent]) -> None:
-        """Continue after these events if only some streams are blocked; otherwise start again with the oldest event."""
+        """Set where the next chunk starts.
+
+        If only some streams are blocked, it starts after these events, otherwise at the oldest event.
+        """
         if self._blocked and self._feed.streams > 1 and len(events) == self._chunk:
             self._after = events[-1].id
         else:
             self._begin_pass()
 
-    def _opened(self) -> Connection:
+    def _open_connection(self) -> Connection:
         if self._connect is None:
             raise ConnectionError("the connection is closed, and the relay has no function that opens another")
         return self._connect()
@@ -196,7 +199,7 @@ class Relay:
             self._database_failures += 1
             raise
 
-    def _recovered(self) -> bool:
+    def _wait_after_error(self) -> bool:
         """Pause after an error of the database, and return whether the next chunk can be tried."""
         log.warning("outbox_database_unavailable", error=type(self._database_error).__name__)
         self._pause(min(_PAUSE_FIRST * 2 ** min(self._database_failures - 1, _DOUBLINGS_MAX), _PAUSE_MAX))

@@ -96,23 +96,23 @@ def write(connection: Connection, event: Publishable) -> None:
 
 
 def waiting(connection: Connection) -> int:
-    """Return the number of events that wait in the outbox, without the events that were moved aside."""
-    return int(_found(connection, _COUNT)[0][0])
+    """Return the number of events that wait in the outbox. Events that were moved aside do not count."""
+    return int(_fetch_rows(connection, _COUNT)[0][0])
 
 
 def refused(connection: Connection) -> list[RefusedEvent]:
     """Return the events that were moved aside, oldest first. They stay in the outbox until the EMR acts."""
-    return [RefusedEvent(*row) for row in _found(connection, _REFUSED)]
+    return [RefusedEvent(*row) for row in _fetch_rows(connection, _REFUSED)]
 
 
 def retry_refused(connection: Connection) -> None:
-    """Return the events that were moved aside to the queue, after the cause was fixed. The caller commits."""
+    """Put the events that were moved aside back into the queue, after their cause was fixed. The caller commits."""
     _run(connection, _RETRY)
 
 
 def lock_oldest(connection: Connection, after: int, limit: int) -> list[WaitingEvent]:
     """Lock the oldest waiting events with ids above `after` that no other relay has locked, and return them."""
-    rows = _found(connection, _LOCK_OLDEST, (EVENT_BYTES_MAX, after, limit))
+    rows = _fetch_rows(connection, _LOCK_OLDEST, (EVENT_BYTES_MAX, after, limit))
     return [WaitingEvent(row, byte_count, None if event is None else bytes(event)) for row, byte_count, event in rows]
 
 
@@ -129,7 +129,7 @@ def _run(connection: Connection, statement: str, parameters: Sequence[Any] = ())
         cursor.execute(statement, parameters)
 
 
-def _found(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def _fetch_rows(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with contextlib.closing(connection.cursor()) as cursor:
         cursor.execute(statement, parameters)
         return list(cursor.fetchall())

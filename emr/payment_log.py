@@ -38,7 +38,7 @@ class PaymentLogError(ValueError):
 
 
 def newest_saves(events: Iterable[Event]) -> list[PaymentSaved]:
-    """Return the newest save of each line that is not deleted, by transaction date."""
+    """Return the newest save of each line that is not deleted, sorted by transaction date."""
     newest: dict[LineKey, PaymentSaved | PaymentDeleted] = {}
     for event in events:
         if isinstance(event, PaymentSaved | PaymentDeleted):
@@ -75,22 +75,25 @@ def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
             seen[line.key] = row.number
             yield line
     except SurplusCellsError as error:
-        raise PaymentLogError(_divided_cell(error) or error) from None
+        raise PaymentLogError(_divided_cell_error(error) or error) from None
     except TableError as error:
         raise PaymentLogError(error) from None
 
 
-def _divided_cell(error: SurplusCellsError) -> TableError | None:
-    """Return the error of the column whose cell a separator divided, or None if several columns are possible."""
+def _divided_cell_error(error: SurplusCellsError) -> TableError | None:
+    """Return the error that names the column whose cell a separator divided; None if several columns are possible."""
     divided = {column: cells for column, cells in error.rejoined() if _is_divided(column, cells)}
     column = "amount_paid" if "amount_paid" in divided else next(iter(divided), "")
     if column not in REQUIRED or (len(divided) > 1 and column != "amount_paid"):
         return None
-    return error.divided(column, divided[column][column])
+    return error.divided_cell_error(column, divided[column][column])
 
 
 def _is_divided(column: str, cells: Mapping[str, str]) -> bool:
-    """Return whether a separator may have divided this column's cell: it may hold one, and other cells are valid."""
+    """Return whether a separator may have divided this column's cell.
+
+    That is possible if the cell may hold a separator and all other cells are valid.
+    """
     if column in REQUIRED and column not in _MAY_HOLD_SEPARATORS:
         return False
     if column == "amount_paid" and not _NUMBER_WITH_SEPARATORS.fullmatch(cells[column]):
@@ -112,7 +115,7 @@ def _line(row: Row) -> PaymentLogRow:
         try:
             return reading(cell)
         except ValueError as error:
-            raise row.error(column, f"expected {error}; got {_shown(cell)}") from None
+            raise row.error(column, f"expected {error}; got {_shorten(cell)}") from None
 
     key = LocalKey(*(read(column, _identifier) for column in LocalKey._fields))
     day, amount = read("transaction_date", _day), read("amount_paid", _amount)
@@ -124,7 +127,7 @@ def _line(row: Row) -> PaymentLogRow:
     )
 
 
-def _shown(cell: str) -> str:
+def _shorten(cell: str) -> str:
     """Return a cell's text for a one-line message, shortened."""
     return repr(cell) if len(cell) <= _SHOWN_CHARACTERS_MAX else f"{cell[:_SHOWN_CHARACTERS_MAX]!r}..."
 

@@ -68,17 +68,17 @@ def chance(rng: Random, percent: int) -> bool:
 
 
 def line_events(visit: Visit, line_id: str, rng: Random) -> Iterator[SimulatedEvent]:
-    """Yield the events of one payment line and of that line's refund, not in order of arrival."""
+    """Yield the events of one payment line and of the refund of that line, not in order of arrival."""
     scenario = pick(rng, SCENARIO_WEIGHTS)
     first = _first_save(visit, line_id, scenario, rng)
     changes = _changes(first, scenario, rng)
     overtaken = bool(changes) and chance(rng, OVERTAKEN_PERCENT)
     # Only a change within minutes can overtake the version it changes.
     delays_days = [0 if overtaken and number == 0 else pick(rng, EDIT_DELAYS_DAYS) for number in range(len(changes))]
-    saves = _dated(_Save(visit.at, first), changes, delays_days, rng)
+    saves = _schedule_saves(_Save(visit.at, first), changes, delays_days, rng)
     yield from _deliver(visit, saves, scenario, Delivery.LATE if overtaken else Delivery.PROMPT, rng)
     if scenario is Scenario.REFUNDED:
-        at = _later(visit.at, max(1, pick(rng, EDIT_DELAYS_DAYS)), rng)
+        at = _time_after(visit.at, max(1, pick(rng, EDIT_DELAYS_DAYS)), rng)
         yield from _deliver(visit, [_Save(at, _refund(visit, first, at))], scenario, Delivery.PROMPT, rng)
 
 
@@ -155,15 +155,15 @@ def _refund(visit: Visit, first: Fields, at: datetime) -> Fields:
     }
 
 
-def _dated(first: _Save, changes: list[Fields | None], delays_days: list[int], rng: Random) -> list[_Save]:
+def _schedule_saves(first: _Save, changes: list[Fields | None], delays_days: list[int], rng: Random) -> list[_Save]:
     saves, fields = [first], first.fields or {}
     for change, days in zip(changes, delays_days, strict=True):
         fields = fields | (change or {})
-        saves.append(_Save(_later(saves[-1].at, days, rng), None if change is None else fields))
+        saves.append(_Save(_time_after(saves[-1].at, days, rng), None if change is None else fields))
     return saves
 
 
-def _later(at: datetime, days: int, rng: Random) -> datetime:
+def _time_after(at: datetime, days: int, rng: Random) -> datetime:
     if days == 0:
         return at + timedelta(seconds=rng.randrange(60, 1_200))
     opened = time(rng.randrange(8, 17), rng.randrange(60), rng.randrange(60), tzinfo=at.tzinfo)

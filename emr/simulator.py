@@ -62,8 +62,9 @@ def clinics_of(clinics: int, seed: int) -> list[SimulatedClinic]:
 def simulate(clinics: int, days: int, seed: int, first_day: date) -> Iterator[SimulatedEvent]:
     """Yield the events of `days` days from `first_day`, in the order in which they reach the feed.
 
-    Each save is on one of these days in the clinic's local time; late events may arrive afterwards. Memory holds one
-    day's events and the later saves of open lines. Raises ValueError for fewer than one clinic or day.
+    Each save is on one of these days in the clinic's local time; late events may arrive after the last day. The
+    simulation keeps one day's events and the later saves of open lines in memory. Raises ValueError for fewer than one
+    clinic or day.
     """
     if days < 1:
         raise ValueError(f"a simulation needs 1 day or more, not {days}")
@@ -76,7 +77,7 @@ def _arrivals(roster: list[SimulatedClinic], days: Sequence[date], seed: int) ->
     met: dict[str, set[str]] = {clinic.clinic_id: set() for clinic in roster}
     for day in days:
         for clinic in roster:
-            for arrival in _day_of(clinic, day, days[-1], seed, met[clinic.clinic_id]):
+            for arrival in _events_of_day(clinic, day, days[-1], seed, met[clinic.clinic_id]):
                 heappush(under_way, (arrival.arrives_at, next(sequence), arrival))
         # All clinics are west of Greenwich, so no save of the next day comes before midnight UTC.
         midnight = datetime.combine(day + timedelta(days=1), time(), UTC)
@@ -100,7 +101,9 @@ def _clinic(number: int, seed: int) -> SimulatedClinic:
     )
 
 
-def _day_of(clinic: SimulatedClinic, day: date, last_day: date, seed: int, met: set[str]) -> Iterator[SimulatedEvent]:
+def _events_of_day(
+    clinic: SimulatedClinic, day: date, last_day: date, seed: int, met: set[str]
+) -> Iterator[SimulatedEvent]:
     rng = _generator(seed, clinic.clinic_id, day.isoformat())
     visit_count = rng.choice(VISITS_A_WEEKEND_DAY if day.weekday() >= 5 else VISITS_A_DAY)
     # In time order, so that a patient's record comes with the first of two visits.

@@ -68,8 +68,9 @@ class SyntheaExport:
 def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExport:
     """Read and validate the export in a folder. All its clinics are assigned to one company.
 
-    Raises ExportError for a missing file or column, and for the first row that does not fit its header, repeats an id,
-    names an unknown patient or another one than its claim, or does not fit the event contract.
+    Raises ExportError for a missing file or column, and for the first invalid row. A row is invalid if it does not fit
+    its header, repeats an id, names an unknown patient or another patient than its claim does, or does not fit the
+    event contract.
     """
     transactions = folder / TRANSACTIONS_FILE
     claims, rows_of_patients = _claims(transactions)
@@ -120,7 +121,7 @@ def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
 
 
 def _check_patient(file: Path, claim: list[Step]) -> None:
-    """Raise ExportError if the rows of a claim name several patients: one would owe what the other has paid."""
+    """Raise ExportError if the rows of a claim name several patients. One would owe what another has paid."""
     first = claim[0]
     for step in claim:
         if step.patient_id != first.patient_id:

@@ -65,7 +65,7 @@ def read_patients(file: Path) -> Iterator[Patient]:
     with _errors_named(file):
         for row in _rows(file, _PATIENT_COLUMNS):
             patient_id, born, first_name, last_name = (row.cells[column] for column in _PATIENT_COLUMNS)
-            _check_value(row, "BIRTHDATE", "a date such as 1980-02-03", is_fit=_is_read_by(parse_day, born))
+            _check_value(row, "BIRTHDATE", "a date such as 1980-02-03", is_valid=_is_read_by(parse_day, born))
             yield Patient(row.number, patient_id, born, f"{first_name} {last_name}".strip())
 
 
@@ -77,7 +77,7 @@ def read_steps(file: Path) -> Iterator[Step]:
 
 @contextmanager
 def _errors_named(file: Path) -> Iterator[None]:
-    """Turn an error of the file or of one of its rows into an ExportError."""
+    """Within the block, convert an error of the file or of one of its rows to an ExportError that names the file."""
     try:
         yield
     except OSError as fault:
@@ -91,7 +91,7 @@ def _rows(file: Path, columns: list[str]) -> Iterator[Row]:
     rows_of_ids: dict[str, int] = {}
     with file.open("rb") as lines:
         for row in read_table(lines, columns):
-            _check_blanks(row)
+            _check_surrounding_whitespace(row)
             row_id = row.cells[columns[0]]
             if row_id in rows_of_ids:
                 raise row.error(columns[0], f"{row_id!r} is already in row {rows_of_ids[row_id]}")
@@ -99,7 +99,7 @@ def _rows(file: Path, columns: list[str]) -> Iterator[Row]:
             yield row
 
 
-def _check_blanks(row: Row) -> None:
+def _check_surrounding_whitespace(row: Row) -> None:
     for column, cell in row.cells.items():
         if cell != cell.strip() and column not in _TEXT_COLUMNS:
             raise row.error(column, f"expected no blanks at the ends; got {cell!r}")
@@ -107,17 +107,17 @@ def _check_blanks(row: Row) -> None:
 
 def _step(row: Row) -> Step:
     cells = row.cells
-    _check_value(row, "ID", "an id", is_fit=bool(cells["ID"]))
-    _check_value(row, "CLAIMID", "the id of a claim", is_fit=bool(cells["CLAIMID"]))
+    _check_value(row, "ID", "an id", is_valid=bool(cells["ID"]))
+    _check_value(row, "CLAIMID", "the id of a claim", is_valid=bool(cells["CLAIMID"]))
     _check_value(
-        row, "TYPE", "one of " + ", ".join(sorted(_TRANSACTION_TYPES)), is_fit=cells["TYPE"] in _TRANSACTION_TYPES
+        row, "TYPE", "one of " + ", ".join(sorted(_TRANSACTION_TYPES)), is_valid=cells["TYPE"] in _TRANSACTION_TYPES
     )
-    _check_value(row, "TRANSFERTYPE", "1, 2, p or nothing", is_fit=cells["TRANSFERTYPE"] in _DEBTORS)
+    _check_value(row, "TRANSFERTYPE", "1, 2, p or nothing", is_valid=cells["TRANSFERTYPE"] in _DEBTORS)
     is_time = _is_read_by(parse_moment, cells["FROMDATE"])
-    _check_value(row, "FROMDATE", "a time such as 2026-10-05T15:00:00Z", is_fit=is_time)
+    _check_value(row, "FROMDATE", "a time such as 2026-10-05T15:00:00Z", is_valid=is_time)
     number = cells["CHARGEID"]
     _check_value(
-        row, "CHARGEID", "a whole number", is_fit=number.isascii() and number.isdecimal() and len(number) <= 18
+        row, "CHARGEID", "a whole number", is_valid=number.isascii() and number.isdecimal() and len(number) <= 18
     )
     return Step(
         number=int(number),
@@ -137,8 +137,8 @@ def _step(row: Row) -> Step:
 
 
 def _amount(row: Row) -> Money:
-    is_fit = _is_read_by(parse_amount, row.cells["PAYMENTS"])
-    _check_value(row, "PAYMENTS", "dollars such as 25.00", is_fit=is_fit)
+    is_valid = _is_read_by(parse_amount, row.cells["PAYMENTS"])
+    _check_value(row, "PAYMENTS", "dollars such as 25.00", is_valid=is_valid)
     return parse_amount(row.cells["PAYMENTS"])
 
 
@@ -150,8 +150,8 @@ def _is_read_by(read: Callable[[str], object], text: str) -> bool:
     return True
 
 
-def _check_value(row: Row, column: str, expected: str, *, is_fit: bool) -> None:
-    """Raise TableError unless `is_fit`. The error names the column, the `expected` value and the row's id."""
-    if not is_fit:
+def _check_value(row: Row, column: str, expected: str, *, is_valid: bool) -> None:
+    """Raise TableError unless `is_valid`. The error names the column, the `expected` value and the row's id."""
+    if not is_valid:
         row_id = next(iter(row.cells.values()))
         raise row.error(column, f"expected {expected}; got {row.cells[column][:60]!r} (ID {row_id})")

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from payments.core.account import AllocationRule
-from payments.core.balancing import BalancingNote, Note, ReconcilingItem
+from payments.core.balancing import BalancingNote, BalancingNoteCode, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
 from payments.core.month import Month, MonthState
@@ -72,10 +72,10 @@ ITEM_SENTENCES = {
     ),
 }
 BALANCING_NOTES = {
-    BalancingNote.ONLY_IN_EMR: "only in the EMR",
-    BalancingNote.ONLY_IN_BILLING: "only in Billing",
-    BalancingNote.WRONG_IN_BILLING: "the amount in Billing does not match the import rules",
-    BalancingNote.DIFFERENT: "{field} is {in_emr} in the EMR and {in_billing} in Billing",
+    BalancingNoteCode.ONLY_IN_EMR: "only in the EMR",
+    BalancingNoteCode.ONLY_IN_BILLING: "only in Billing",
+    BalancingNoteCode.WRONG_IN_BILLING: "the amount in Billing does not match the import rules",
+    BalancingNoteCode.DIFFERENT: "{field} is {in_emr} in the EMR and {in_billing} in Billing",
 }
 FINDING_NOTES = {
     FindingNote.LATE_ARRIVAL: "Late arrival: saved before {0} was closed",
@@ -158,7 +158,7 @@ def allocation_rule(code: str) -> str:
     return next((text for rule, text in ALLOCATION_RULES.items() if rule == code), code)
 
 
-def balancing_notes(notes: Iterable[Note]) -> str:
+def balancing_notes(notes: Iterable[BalancingNote]) -> str:
     """Return the notes about a line of a balance, joined."""
     return "; ".join(
         BALANCING_NOTES[note.code].format(

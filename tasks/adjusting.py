@@ -18,7 +18,7 @@ POLICY = "company policy: auto"
 
 @app.task(name="billing.apply_adjustments")
 def accept_by_policy(**_future: object) -> str:
-    """Accept each open exception whose company has the policy `auto`, each in its own transaction."""
+    """Accept each open exception of a company with the policy `auto`, each in a separate transaction."""
     resources, now = get_resources(), datetime.now(UTC)
     clear_enqueued(resources.broker, wire_names.APPLY_ADJUSTMENTS)
     with transaction(resources.database) as tx:

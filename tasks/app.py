@@ -29,7 +29,10 @@ _SETTING = "CELERY_BROKER_URL"
 
 
 class TaskFailedError(Exception):
-    """The error that Celery and Flower show for a failed task. It names only the class: a message may quote values."""
+    """The error that Celery and Flower show for a failed task: only the class of the original error.
+
+    The message of the original error may quote values.
+    """
 
 
 class GuardedTask(Task):
@@ -63,7 +66,7 @@ class GuardedTask(Task):
 
 
 class ConfiguredCelery(Celery):
-    """A Celery application whose broker is the configured one.
+    """A Celery application that connects only to the configured broker.
 
     Celery's own class would use the variable CELERY_BROKER_URL instead, which is not normalized.
     """

@@ -1,8 +1,8 @@
-"""Enqueue tasks by their wire name.
+"""Enqueue tasks by their wire name, so that no module has to import a task in order to send it.
 
-So no module has to import a task in order to send it. `send` is for messages that must arrive. `enqueue_once` is best
-effort: it sends nothing while a message for the task is already waiting, and periodic sweeps are the fallback. Call
-`enqueue_once` after the commit, because the task reads only committed work.
+`send` is for messages that must arrive. `enqueue_once` is best effort: it sends nothing while a message for the task is
+already waiting, and periodic sweeps are the fallback. Call `enqueue_once` after the commit, because the task reads only
+committed work.
 """
 
 import threading

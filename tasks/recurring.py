@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import redis
 
-from config.schedule import RECURRING, Recurring
+from config.schedule import RECURRING, RecurringTask
 
 SUCCEEDED, EXPECTED = b"succeeded", b"expected"
 """The values of a key: the task has succeeded, or was sent for the first time."""
@@ -31,7 +31,7 @@ def start_measuring(feed: redis.Redis, task_name: str) -> None:
     feed.set(success_key(task_name), EXPECTED, ex=_KEPT_SECONDS, nx=True)
 
 
-def success_ages(feed: redis.Redis) -> dict[Recurring, timedelta]:
+def success_ages(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
     """Return how long ago each task last succeeded. Tasks that were never sent are omitted. Raises RedisError."""
     with feed.pipeline(transaction=False) as pipeline:
         for each in RECURRING:
@@ -44,6 +44,6 @@ def success_ages(feed: redis.Redis) -> dict[Recurring, timedelta]:
     }
 
 
-def late_tasks(feed: redis.Redis) -> dict[Recurring, timedelta]:
+def late_tasks(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
     """Return the tasks whose last success is too old, with its age. Raises RedisError."""
     return {each: age for each, age in success_ages(feed).items() if age > each.late_after}

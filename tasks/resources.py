@@ -1,4 +1,4 @@
-"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. A process opens them at the first use."""
+"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. A process opens them at its first use."""
 
 import gc
 import os
@@ -113,7 +113,7 @@ def application_name(worker: WorkerName) -> str:
 
 
 def close() -> None:
-    """Export this process's remaining spans. Call this function when the process ends."""
+    """Export the remaining spans of this process. Call this function when the process ends."""
     if resources := _opened.get(os.getpid()):
         resources.tracing.close()
 

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 def create_partitions(**_future: object) -> str:
     """Create the partitions of coming months in the tables that are partitioned by month.
 
-    If other transactions keep a table locked, the next run tries again.
+    If another transaction keeps a table locked, the next run tries that table again.
     """
     resources, today = get_resources(), datetime.now(UTC).date()
     clear_enqueued(resources.broker, wire_names.CREATE_PARTITIONS)

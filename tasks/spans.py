@@ -51,7 +51,11 @@ class SpanTracing(Tracing):
                 raise
 
     def record_attempt(self, entries: Sequence[StreamEntry], started_ns: int, outcome: str | Exception) -> None:
-        """Record a span for each entry whose publisher's trace is sampled, linked with the chunk's span."""
+        """Record a span for each entry with a sampled publisher trace, and link it with the chunk's span.
+
+        `started_ns` is the start of the attempt in Unix nanoseconds. `outcome` is the statistics, or the error of the
+        attempt.
+        """
         chunk, ended_ns = trace.get_current_span(), time.time_ns()
         chunk.set_attributes(
             {"messaging.batch.message_count": len(entries), "payments.outcome": _outcome_text(outcome)}

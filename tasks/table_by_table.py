@@ -8,21 +8,21 @@ from payments.journeys.retention import TABLES
 from payments.store.db.connection import Database, Transaction, is_transient, transaction
 
 
-class Changed(NamedTuple):
+class ChangeResult(NamedTuple):
     """The number of partitions created or dropped, and the tables that other transactions kept locked."""
 
     partitions: int
     blocked: Sequence[str]
 
 
-def change_tables(database: Database, change: Callable[[Transaction, str], int], passes: int = 1) -> Changed:
+def change_tables(database: Database, change: Callable[[Transaction, str], int], passes: int = 1) -> ChangeResult:
     """Apply a change to each partitioned table. `passes` is the maximum number of attempts at a locked table."""
     partitions, blocked = 0, list(TABLES)
     for _ in range(passes):
         results = {table: _change(database, change, table) for table in blocked}
         partitions += sum(each or 0 for each in results.values())
         blocked = [table for table, each in results.items() if each is None]
-    return Changed(partitions, blocked)
+    return ChangeResult(partitions, blocked)
 
 
 def analyze_stale_tables(database: Database) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from payments import wording
 from payments.core.account import AllocationRule
-from payments.core.balancing import BalancingNote, ReconcilingItem
+from payments.core.balancing import BalancingNoteCode, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
 from payments.core.month import MonthState
@@ -25,7 +25,7 @@ WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
     (AllocationRule, wording.ALLOCATION_RULES),
     (RefundProblem, wording.REFUND_PROBLEMS),
     (ReconcilingItem, wording.ITEM_SENTENCES),
-    (BalancingNote, wording.BALANCING_NOTES),
+    (BalancingNoteCode, wording.BALANCING_NOTES),
     (FindingNote, wording.FINDING_NOTES),
     (HistoryCode, wording.HISTORY_CODES),
     (NoEffectCause, wording.NO_EFFECT),

@@ -58,9 +58,9 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """Return `user:password`, or None if the environment allows access without a login.
+    """Return `user:password`, or None if the environment explicitly allows access without a login.
 
-    Raises LoginMissingError if neither a login nor such access is configured.
+    Raises LoginMissingError if no login is configured and access without a login is not allowed.
     """
     if settings.flower_user is not None and settings.flower_password is not None:
         return f"{settings.flower_user}:{settings.flower_password.get_secret_value()}"

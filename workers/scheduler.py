@@ -13,7 +13,7 @@ from config.settings import read_settings
 from tasks.app import make_app
 from tasks.engine_check import require_engines
 from tasks.resources import connect_redis
-from workers.runtime.beat_scheduler import SteadyScheduler
+from workers.runtime.beat_scheduler import StatelessScheduler
 from workers.runtime.config_errors import exit_on_config_error
 
 
@@ -30,7 +30,7 @@ def main() -> int:
     require_engines(settings, engines, database=False)
     app = make_app(celery_settings(engines))
     feed, broker = connect_redis(engines.redis_url), connect_redis(engines.broker_url)
-    app.conf.beat_scheduler = partial(SteadyScheduler, feed=feed, broker=broker, beat_file=folder / "beat")
+    app.conf.beat_scheduler = partial(StatelessScheduler, feed=feed, broker=broker, beat_file=folder / "beat")
     app.start(["beat", "--loglevel", settings.log_level])
     return 0
 

@@ -22,39 +22,40 @@ if TYPE_CHECKING:
 
 @dataclass
 class Acceptance:
-    """The exceptions to accept, by number.
+    """The exceptions to accept, by id.
 
-    `confirmed` holds the previewed result of each, by its number. An exception whose entries differ from it stays open.
+    `confirmed` maps the id of each previewed exception to its result. An exception whose entries differ from the
+    previewed entries stays open.
     """
 
     database: Database
-    numbers: Sequence[int]
+    exception_ids: Sequence[int]
     deposit_date: date | None
     confirmed: dict[int, Accepted] = field(default_factory=dict)
 
     def preview(self) -> int:
         """Print the entries that each exception would post, and return how many can be accepted. Changes nothing."""
         self.confirmed = self._previews()
-        for number, done in self.confirmed.items():
-            print_line(_result(number, done, "would post"))
+        for exception_id, done in self.confirmed.items():
+            print_line(_result(exception_id, done, "would post"))
         return len(self.confirmed)
 
     def run(self, *, has_to_ask: bool) -> int:
         """Accept each exception, and return how many were accepted.
 
         If `has_to_ask`, ask for confirmation with the number of exceptions and the sum of their entries. An exception
-        whose entries differ from its confirmed entries stays open. Raises CommandError if the answer is no.
+        whose entries differ from the confirmed entries stays open. Raises CommandError if the answer is no.
         """
         if not has_to_ask:
-            return sum(self._accept(number) for number in self.numbers)
+            return sum(self._accept(exception_id) for exception_id in self.exception_ids)
         self.confirmed = self._previews()
         if any(not done.was_accepted_before for done in self.confirmed.values()):
             confirm(f"{self._preview_sentence(self.confirmed.values())} Accept?")
-        return sum(self._accept(number) for number in self.confirmed)
+        return sum(self._accept(exception_id) for exception_id in self.confirmed)
 
     def summary(self, accepted: int, *, is_preview: bool) -> str:
-        """Return a sentence about how many of the exceptions were accepted."""
-        of = plural(len(self.numbers), "exception")
+        """Return a sentence that says how many of the exceptions were accepted, or would be accepted in a preview."""
+        of = plural(len(self.exception_ids), "exception")
         if not is_preview:
             return f"{accepted:,} of {of} accepted"
         posted = f"the sum of the entries is {_sum(self.confirmed.values()):,}"
@@ -63,35 +64,38 @@ class Acceptance:
     def _preview_sentence(self, found: Iterable[Accepted]) -> str:
         new = [done for done in found if not done.was_accepted_before]
         entries = plural(sum(len(done.postings) for done in new), "entry", "entries")
-        of = f"{len(new):,} of {plural(len(self.numbers), 'exception')}"
+        of = f"{len(new):,} of {plural(len(self.exception_ids), 'exception')}"
         return f"{of} would be accepted, and {entries} with a sum of {_sum(new):,} posted. Entries stay in the ledger."
 
     def _previews(self) -> dict[int, Accepted]:
-        found = {number: self._try(number, is_preview=True) for number in self.numbers}
-        return {number: done for number, done in found.items() if done}
+        found = {
+            exception_id: self._accept_in_transaction(exception_id, is_preview=True)
+            for exception_id in self.exception_ids
+        }
+        return {exception_id: done for exception_id, done in found.items() if done}
 
-    def _accept(self, number: int) -> bool:
-        done = self._try(number, is_preview=False)
+    def _accept(self, exception_id: int) -> bool:
+        done = self._accept_in_transaction(exception_id, is_preview=False)
         if done:
-            print_line(_result(number, done, "posted"))
+            print_line(_result(exception_id, done, "posted"))
         return done is not None
 
-    def _try(self, number: int, *, is_preview: bool) -> Accepted | None:
+    def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> Accepted | None:
         """Accept an exception in a transaction, which a preview rolls back. Return None if it cannot be accepted."""
         from payments.journeys import adjusting
         from payments.store.db.connection import transaction
 
         try:
             with transaction(self.database) as tx:
-                done = adjusting.accept(tx, number, self.deposit_date, datetime.now(UTC), current_user())
-                is_changed = done.postings != (self.confirmed.get(number) or done).postings
+                done = adjusting.accept(tx, exception_id, self.deposit_date, datetime.now(UTC), current_user())
+                is_changed = done.postings != (self.confirmed.get(exception_id) or done).postings
                 if is_preview or is_changed:
                     tx.rollback()
         except adjusting.AdjustmentError as error:
             print_error(str(error))
             return None
         if is_changed:
-            print_error(f"exception {number}: it has changed since you confirmed; it is still open")
+            print_error(f"exception {exception_id}: it has changed since you confirmed; it is still open")
         return None if is_changed else done
 
 
@@ -101,11 +105,11 @@ def _sum(accepted: Iterable[Accepted]) -> Money:
     return total(posting.amount for done in accepted for posting in done.postings)
 
 
-def _result(number: int, done: Accepted, posted: str) -> str:
+def _result(exception_id: int, done: Accepted, posted: str) -> str:
     if done.was_accepted_before:
-        return f"Exception {number} of {done.payment} was accepted before; nothing was posted."
+        return f"Exception {exception_id} of {done.payment} was accepted before; nothing was posted."
     if not done.postings:
-        return f"Exception {number} of {done.payment} accepted; there was nothing to post."
+        return f"Exception {exception_id} of {done.payment} accepted; there was nothing to post."
     moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
     day = done.postings[0].dimensions.deposit_date
-    return f"Exception {number} of {done.payment}: {posted} {moved} with deposit date {day}."
+    return f"Exception {exception_id} of {done.payment}: {posted} {moved} with deposit date {day}."

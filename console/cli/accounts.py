@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from console.cli.arguments import FormOption, LimitOption, RawOption, day
+from console.cli.arguments import FormOption, LimitOption, RawOption, parse_date
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import report_command
 from console.cli.printing import Output, print_pieces, show
@@ -56,7 +56,7 @@ def account(parameters: AccountParameters, output: Output) -> None:
             problem = f"was no patient {patient} at {as_of.isoformat()}" if as_of else f"is no patient {patient}"
             raise CommandError(f"there {problem}")
         reader = _AccountReader(tx, parameters)
-        match output.form:
+        match output.output_format:
             case OutputFormat.TABLE:
                 show(account_records(accounts), ACCOUNT, Output())
                 show(chain.from_iterable(map(reader.payments, accounts)), PAYMENT_LOG, output)
@@ -111,14 +111,14 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
         date | None,
         typer.Option(
             "--as-of",
-            parser=day,
+            parser=parse_date,
             metavar="YYYY-MM-DD",
             help="Distribution date. Default: today.",
         ),
     ] = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    form: FormOption = OutputFormat.TABLE,
+    output_format: FormOption = OutputFormat.TABLE,
     limit: LimitOption = None,
     raw: RawOption = False,
 ) -> None:
@@ -130,7 +130,7 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
     from payments.store.db.connection import transaction
     from tasks.distributing import distribute_all
 
-    now, output = datetime.now(UTC), Output(form, limit, is_raw=raw)
+    now, output = datetime.now(UTC), Output(output_format, limit, is_raw=raw)
     output.check()
     with open_database() as opened:
         if not dry_run and must_ask(yes=yes):

@@ -24,7 +24,7 @@ WAIT_SECONDS_MAX = 7 * 24 * 3600
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-def day(text: str) -> date:
+def parse_date(text: str) -> date:
     """Parse a date. Raises BadParameter."""
     from payments.contract.days import parse_day
 
@@ -34,7 +34,7 @@ def day(text: str) -> date:
         raise typer.BadParameter(str(error)) from None
 
 
-def moment(text: str) -> datetime:
+def parse_datetime(text: str) -> datetime:
     """Parse a date and time. Without an offset, the time is in UTC. Raises BadParameter."""
     from payments.contract.days import parse_moment
 
@@ -44,7 +44,7 @@ def moment(text: str) -> datetime:
         raise typer.BadParameter(str(error)) from None
 
 
-def amount(text: str) -> Decimal:
+def parse_dollars(text: str) -> Decimal:
     """Parse an amount in dollars. Raises BadParameter."""
     from payments.contract.money import parse_amount
 
@@ -54,7 +54,7 @@ def amount(text: str) -> Decimal:
         raise typer.BadParameter(str(error)) from None
 
 
-def row_id(text: str) -> int:
+def parse_id(text: str) -> int:
     """Parse the id of a row, such as an exception's. Raises BadParameter for any other form, such as `1_7` or ` 17`."""
     from console.row_ids import parse_row_id
 
@@ -64,7 +64,7 @@ def row_id(text: str) -> int:
         raise typer.BadParameter(str(error)) from None
 
 
-def seconds(text: str | float) -> float:
+def parse_seconds(text: str | float) -> float:
     """Parse a number of seconds. Raises BadParameter, also for negative, infinite and very large numbers."""
     with contextlib.suppress(ValueError):
         if 0 <= (read := float(text)) <= WAIT_SECONDS_MAX:
@@ -110,8 +110,11 @@ def parse_reason(text: str) -> Reason:
     return parse_choice(Reason, text, "reason", "--reason")
 
 
-def charge_types_named(text: str) -> list[ChargeType]:
-    """Parse comma-separated charge types, or `all`; an empty text gives none. Raises BadParameter with the choices."""
+def parse_charge_types(text: str) -> list[ChargeType]:
+    """Parse comma-separated charge types, or `all`. Return no charge types for an empty text.
+
+    Raises BadParameter with the choices.
+    """
     from payments.contract.event import ChargeType
 
     if _normalized(text) == "all":
@@ -119,8 +122,11 @@ def charge_types_named(text: str) -> list[ChargeType]:
     return [parse_choice(ChargeType, part, "charge type", "--types") for part in text.split(",") if part.strip()]
 
 
-def identifier(text: str, hint: str) -> str:
-    """Check the id of a clinic or company as the event contract does. Raises BadParameter."""
+def parse_identifier(text: str, hint: str) -> str:
+    """Return the id of a clinic or company if it is valid in the event contract. Otherwise raises BadParameter.
+
+    `hint` names the option in the error.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     from payments.contract.fields import Identifier
@@ -133,9 +139,10 @@ def identifier(text: str, hint: str) -> str:
 
 
 def parse_choice(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:
-    """Return the choice that a text names; case, hyphens, spaces and underscores make no difference.
+    """Return the choice that a text names. Case, hyphens, spaces and underscores make no difference.
 
-    Raises typer.BadParameter with all choices. `hint` names the option in the error, where typer cannot determine it.
+    Raises typer.BadParameter with all choices. `noun` names the kind of choice in the error. `hint` names the option
+    where typer cannot determine it.
     """
     choices = list(choices)
     for choice in choices:

@@ -24,7 +24,7 @@ POLL_SECONDS = 0.2
 class Backlog:
     """Counts of unfinished work: feed entries, due payments, payments to check for exceptions, held payments.
 
-    If PostgreSQL or Redis does not answer, `problem` is the error and the counts are 0.
+    If PostgreSQL or Redis does not answer, `problem` is the error and every count is 0.
     """
 
     on_feed: int = 0
@@ -50,10 +50,10 @@ class Backlog:
         return ", ".join(f"{count:,} {where}" for where, count in parts.items() if count) or "nothing"
 
 
-def wait_until_idle(at: CliContext, timeout_seconds: float, on_poll: Callable[[Backlog], None]) -> Backlog:
+def wait_until_idle(context: CliContext, timeout_seconds: float, on_poll: Callable[[Backlog], None]) -> Backlog:
     """Poll until the backlog is empty or the timeout has passed, and return the last backlog."""
     deadline = time.monotonic() + timeout_seconds
-    for backlog in _poll(at):
+    for backlog in _poll(context):
         on_poll(backlog)
         if backlog.is_idle or time.monotonic() >= deadline:
             return backlog
@@ -61,16 +61,16 @@ def wait_until_idle(at: CliContext, timeout_seconds: float, on_poll: Callable[[B
     raise AssertionError("_poll never ends")
 
 
-def _poll(at: CliContext) -> Iterator[Backlog]:
+def _poll(context: CliContext) -> Iterator[Backlog]:
     from payments.store.db.connection import connect
     from tasks.feed.streams import Streams
     from tasks.resources import connect_redis
 
-    database = connect(at.engines.database_url, application_name="payments wait", pool_size=1)
-    with closing(connect_redis(at.engines.redis_url)) as feed:
+    database = connect(context.engines.database_url, application_name="payments wait", pool_size=1)
+    with closing(connect_redis(context.engines.redis_url)) as feed:
         try:
             while True:
-                yield _read(Streams(feed, at.settings.stream, at.settings.streams), database)
+                yield _read(Streams(feed, context.settings.stream, context.settings.streams), database)
         finally:
             database.dispose()
 

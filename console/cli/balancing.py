@@ -66,7 +66,7 @@ def balancing(
         with _log(emr_csv) as log, open_transaction() as tx:
             balance = journey.balance(tx, query, log)
         record = balance_record(balance, query)
-        match output.form:
+        match output.output_format:
             case OutputFormat.JSON:
                 print_pieces(object_pieces(record, {"lines": output.limit_records(_records(balance.lines))}))
             case OutputFormat.CSV if lines:
@@ -84,7 +84,10 @@ def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:
 
 @contextlib.contextmanager
 def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
-    """Open a Payment Log. An invalid row ends the command with an error that names its number and column."""
+    """Open a Payment Log for the block, and yield its rows; None if `path` is None.
+
+    An invalid row ends the command with an error that names the row's number and column.
+    """
     from emr.payment_log import PaymentLogError, read_payment_log
 
     if path is None:
@@ -98,7 +101,7 @@ def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
 
 
 def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
-    """Print how many lines are equal, and list the different lines: all, or only the unexplained lines."""
+    """Print how many lines are equal, and list the lines that differ: all of them, or only the unexplained ones."""
     all_lines = balance.equal + balance.different
     same = f"{balance.equal:,} of {all_lines:,} payments are equal on both sides."
     stdout().print(Text(same, "dim"), soft_wrap=True)
@@ -110,7 +113,7 @@ def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
 
 
 def _unexplained_label(unexplained: int) -> str:
-    """Return the label's number of unexplained payments, which matters if amounts of opposite sign add up to 0.00."""
+    """Return a label with the number of unexplained payments, whose amounts can add up to 0.00."""
     return f", on {plural(unexplained, 'payment')}" if unexplained else ""
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import identifier
+from console.cli.arguments import parse_identifier
 from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.settings import Switch
 from console.cli.terminal import print_line
@@ -52,7 +52,7 @@ def set_company(
     from payments.journeys import configuring
 
     update = configuring.CompanyUpdate(
-        identifier(company, "COMPANY"),
+        parse_identifier(company, "COMPANY"),
         hold_days=hold_days,
         dos_first=None if dos_first is None else dos_first is Switch.ON,
         adjustments=adjustments,

@@ -44,12 +44,12 @@ def demo() -> None:
     try:
         with temporary_stack() as stack:
             with spinner("Starting") as update:
-                at = stack.wait_until_healthy(update)
+                context = stack.wait_until_healthy(update)
             print_line(
                 f"The stack is up after {time.monotonic() - started:.1f} s: PostgreSQL, Redis, Celery workers, Flower."
             )
-            result = _import_two_weeks(stack, at)
-            _show_result(at, result)
+            result = _import_two_weeks(stack, context)
+            _show_result(context, result)
     except StackError as error:
         for line in error.log_tail:
             stderr().print(Text(printable(line), "dim"), soft_wrap=True)
@@ -58,12 +58,12 @@ def demo() -> None:
     _show_next_steps()
 
 
-def _import_two_weeks(stack: TemporaryStack, at: CliContext) -> _Import:
+def _import_two_weeks(stack: TemporaryStack, context: CliContext) -> _Import:
     from console.cli.backlog import wait_until_idle
     from console.cli.emr import Simulation, publish_simulation
 
     started = time.monotonic()
-    events = publish_simulation(at, Simulation(clinics=5, days=14, seed=7, first_day=date(2026, 9, 7)))
+    events = publish_simulation(context, Simulation(clinics=5, days=14, seed=7, first_day=date(2026, 9, 7)))
     with progress_bar("Importing", events) as update:
 
         def on_poll(backlog: Backlog) -> None:
@@ -71,18 +71,18 @@ def _import_two_weeks(stack: TemporaryStack, at: CliContext) -> _Import:
             if not backlog.problem:
                 update(events - backlog.on_feed)
 
-        backlog = wait_until_idle(at, IDLE_SECONDS_MAX, on_poll)
+        backlog = wait_until_idle(context, IDLE_SECONDS_MAX, on_poll)
     if not backlog.is_idle:
         raise stack.stack_error(f"not finished after {IDLE_SECONDS_MAX} s: {backlog}")
     return _Import(events, time.monotonic() - started)
 
 
-def _show_result(at: CliContext, result: _Import) -> None:
+def _show_result(context: CliContext, result: _Import) -> None:
     from payments.contract.money import total
     from payments.journeys import reporting
 
     everything = reporting.LogFilter()
-    with open_transaction(at.engines) as tx:
+    with open_transaction(context.engines) as tx:
         feed = reporting.claims_feed_sums(tx, reporting.FeedFilter())
         kinds = reporting.payment_log_sums(tx, everything, reporting.GroupBy.CHARGE_TYPE)
         methods = reporting.payment_log_sums(tx, everything, reporting.GroupBy.METHOD)

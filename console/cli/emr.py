@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, NamedTuple
 
 import typer
 
-from console.cli.arguments import day
+from console.cli.arguments import parse_date
 from console.cli.progress import counter
 from console.cli.session import CliContext, current_context, current_user, open_transaction
 from console.cli.terminal import print_line
@@ -41,7 +41,7 @@ DaysOption = Annotated[int, typer.Option(min=1, max=3650, help="Number of days."
 SeedOption = Annotated[int, typer.Option(min=-(2**31), max=2**31 - 1, help="The same seed produces the same events.")]
 FirstDayOption = Annotated[
     date | None,
-    typer.Option(parser=day, metavar="YYYY-MM-DD", help="First simulated day. Default: the days end yesterday."),
+    typer.Option(parser=parse_date, metavar="YYYY-MM-DD", help="First simulated day. Default: the days end yesterday."),
 ]
 
 
@@ -72,8 +72,8 @@ def publish(
     Blank lines, line ends and a byte order mark at the beginning of the file are not published.
     """
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
-        at, sign = current_context(), _load_sign(sign_with) if sign_with else None
-        _print_count(_send(at, _lines(lines), sign=sign), at)
+        context, sign = current_context(), _load_sign(sign_with) if sign_with else None
+        _print_published_count(_send(context, _lines(lines), sign=sign), context)
 
 
 @app.command(
@@ -94,8 +94,8 @@ def simulate(
     The events include corrections, deletions, refunds, late events and duplicates.
     """
     simulation = Simulation(clinics, days, seed, _start_day(first_day, days))
-    at = current_context()
-    _print_count(publish_simulation(at, simulation, rate), at)
+    context = current_context()
+    _print_published_count(publish_simulation(context, simulation, rate), context)
 
 
 @app.command(epilog="Example: payments emr payment-log --clinics 5 --days 14 --seed 7 --first-day 2026-10-05 > log.csv")
@@ -120,16 +120,16 @@ def replay_synthea(
 ) -> None:
     """Publish the patients and payments of a Synthea CSV export.
 
-    Turns integration on, with all charge types, for clinics without settings. The whole folder is read first: if a row
-    does not fit, nothing is published or turned on.
+    The integration is turned on, with all charge types, for each clinic without settings. The whole folder is read
+    first: if a row is invalid, nothing is published and no clinic is changed.
     """
     from emr.synthea import read_export
 
     export = read_export(folder)
-    at = current_context()
-    created = _switch_on(at, export.clinics, export.company_id)
-    count = _send(at, chain(export.patients(), export.payments()))
-    _print_count(count, at)
+    context = current_context()
+    created = _switch_on(context, export.clinics, export.company_id)
+    count = _send(context, chain(export.patients(), export.payments()))
+    _print_published_count(count, context)
     print_line(
         f"{plural(export.payment_count, 'payment')} with a total of {export.payments_total:,.2f} from "
         f"{plural(len(export.clinics), 'clinic')} of company {export.company_id}. Clinics newly set up: {created:,}."
@@ -144,28 +144,28 @@ def _start_day(first_day: date | None, days: int) -> date:
     return start
 
 
-def publish_simulation(at: CliContext, simulation: Simulation, rate: int | None = None) -> int:
+def publish_simulation(context: CliContext, simulation: Simulation, rate: int | None = None) -> int:
     """Set up the simulated clinics, publish their events, and return the number of events."""
     from emr.simulator import clinics_of
     from emr.simulator import simulate as simulated
     from payments.journeys import configuring
 
-    now = datetime.now(UTC)
-    with open_transaction(at.engines) as tx:
+    now, settings = datetime.now(UTC), context.settings
+    with open_transaction(context.engines) as tx:
         for clinic in clinics_of(simulation.clinics, simulation.seed):
             update = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
-            configuring.set_clinic(tx, update, now=now, who="simulator", default_timezone=at.settings.default_timezone)
+            configuring.set_clinic(tx, update, now=now, who="simulator", default_timezone=settings.default_timezone)
     events = (each.event for each in simulated(*simulation))
-    return _send(at, _limit_rate(events, rate) if rate else events, rate)
+    return _send(context, _limit_rate(events, rate) if rate else events, rate)
 
 
-def _switch_on(at: CliContext, clinics: Iterable[str], company: str) -> int:
+def _switch_on(context: CliContext, clinics: Iterable[str], company: str) -> int:
     """Switch on the clinics without settings for all charge types, and return their number."""
     from payments.contract.event import ChargeType
     from payments.journeys import configuring
 
-    now, timezone, created = datetime.now(UTC), at.settings.default_timezone, 0
-    with open_transaction(at.engines) as tx:
+    now, timezone, created = datetime.now(UTC), context.settings.default_timezone, 0
+    with open_transaction(context.engines) as tx:
         known = {row.clinic for row in configuring.show_clinics(tx, now) if row.integration or row.types}
         for clinic in clinics:
             if clinic not in known:
@@ -189,24 +189,25 @@ def _load_sign(path: Path) -> Sign:
     return sign
 
 
-def _send(at: CliContext, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None) -> int:
+def _send(context: CliContext, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None) -> int:
     from emr.client import CHUNK_EVENTS, PaymentFeed
 
     chunk = min(CHUNK_EVENTS, max(1, rate // _CHUNKS_A_SECOND)) if rate else CHUNK_EVENTS
+    settings, engines = context
     with (
-        _tracer(at) as tracer,
-        PaymentFeed(at.engines.redis_url, at.settings.stream, at.settings.streams, sign=sign, tracer=tracer) as feed,
+        _tracer(context) as tracer,
+        PaymentFeed(engines.redis_url, settings.stream, settings.streams, sign=sign, tracer=tracer) as feed,
         counter("Publishing", "events") as on_progress,
     ):
         return feed.publish_many(events, chunk=chunk, on_progress=on_progress)
 
 
 @contextlib.contextmanager
-def _tracer(at: CliContext) -> Iterator[Tracer | None]:
+def _tracer(context: CliContext) -> Iterator[Tracer | None]:
     """Yield a tracer if a collector is configured, and flush its spans at the end."""
     from config.tracing import tracer_provider
 
-    provider = tracer_provider(at.settings.traces_url, "emr")
+    provider = tracer_provider(context.settings.traces_url, "emr")
     if provider is None:
         yield None
         return
@@ -217,7 +218,7 @@ def _tracer(at: CliContext) -> Iterator[Tracer | None]:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines that are not blank, without line ends and without the byte order mark of the file.
+    """Yield the lines of a file that are not blank, without line ends and without the file's byte order mark.
 
     Raises CommandError for a file in UTF-16 and for a line that is too long. Only Billing validates the content.
     """
@@ -245,5 +246,5 @@ def _limit_rate(events: Iterable[Publishable], rate: int) -> Iterator[Publishabl
         yield event
 
 
-def _print_count(count: int, at: CliContext) -> None:
-    print_line(f"{plural(count, 'event')} published on {at.settings.stream}")
+def _print_published_count(count: int, context: CliContext) -> None:
+    print_line(f"{plural(count, 'event')} published on {context.settings.stream}")

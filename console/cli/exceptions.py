@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli.accepting import Acceptance
-from console.cli.arguments import day, row_id
+from console.cli.arguments import parse_date, parse_id
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import report_command
 from console.cli.printing import Output, show
@@ -29,7 +29,7 @@ DepositDateOption = Annotated[
     date | None,
     typer.Option(
         "--deposit-date",
-        parser=day,
+        parser=parse_date,
         metavar="YYYY-MM-DD",
         help="Deposit date, in an open month. Default: today.",
     ),
@@ -55,10 +55,10 @@ def report(
     "Example: payments exceptions accept --all --company acme --dry-run"
 )
 def accept(  # noqa: PLR0913 (each parameter is an option)
-    numbers: Annotated[
+    exception_ids: Annotated[
         list[int] | None,
         typer.Argument(
-            parser=row_id, metavar="[ID]...", help="Ids of exceptions, as `payments report exceptions` prints them."
+            parser=parse_id, metavar="[ID]...", help="Exception ids, as `payments report exceptions` prints them."
         ),
     ] = None,
     *,
@@ -78,30 +78,30 @@ def accept(  # noqa: PLR0913 (each parameter is an option)
     from payments.journeys import adjusting
     from payments.store.db.connection import transaction
 
-    if bool(numbers) == everything:
+    if bool(exception_ids) == everything:
         raise CommandError("name exceptions by their ids, or choose --all", exit_status=2)
     if company is not None and not everything:
         raise CommandError("--company requires --all", exit_status=2)
     with open_database() as opened:
         if everything:
             with transaction(opened) as tx:
-                numbers = adjusting.list_acceptable(tx, company)
-        acceptance = Acceptance(opened, list(dict.fromkeys(numbers or ())), deposit_date)
+                exception_ids = adjusting.list_acceptable(tx, company)
+        acceptance = Acceptance(opened, list(dict.fromkeys(exception_ids or ())), deposit_date)
         with transaction(opened) as tx:
-            warn_without_timezone(tx, adjusting.list_companies_of_exceptions(tx, acceptance.numbers))
+            warn_without_timezone(tx, adjusting.list_companies_of_exceptions(tx, acceptance.exception_ids))
         accepted = acceptance.preview() if dry_run else acceptance.run(has_to_ask=must_ask(yes=yes))
     if everything or dry_run:
         print_line(acceptance.summary(accepted, is_preview=dry_run))
-    if accepted < len(acceptance.numbers):
+    if accepted < len(acceptance.exception_ids):
         raise typer.Exit(1)
 
 
 @app.command(epilog='Example: payments exceptions acknowledge 17 --reason "agreed with the patient"')
 def acknowledge(
-    number: Annotated[
+    exception_id: Annotated[
         int,
         typer.Argument(
-            parser=row_id, metavar="ID", help="Id of the exception, as `payments report exceptions` prints it."
+            parser=parse_id, metavar="ID", help="Id of the exception, as `payments report exceptions` prints it."
         ),
     ],
     reason: Annotated[str, typer.Option(help="Why nothing is posted; it is recorded.")],
@@ -119,7 +119,7 @@ def acknowledge(
     now, who, seen = datetime.now(UTC), current_user(), None
     with open_database() as opened:
         if dry_run or must_ask(yes=yes):
-            expected, seen = _preview_acknowledge(opened, number, reason)
+            expected, seen = _preview_acknowledge(opened, exception_id, reason)
             if dry_run:
                 print_line(f"{expected} Nothing was changed.")
                 return
@@ -128,20 +128,20 @@ def acknowledge(
             if seen:
                 payment = adjusting.acknowledge_if_unchanged(tx, seen, reason, now, who)
             else:
-                payment = adjusting.acknowledge(tx, number, reason, now, who)
-    print_line(f"Exception {number} of {payment} acknowledged. Nothing was posted.")
+                payment = adjusting.acknowledge(tx, exception_id, reason, now, who)
+    print_line(f"Exception {exception_id} of {payment} acknowledged. Nothing was posted.")
 
 
-def _preview_acknowledge(opened: Database, number: int, reason: str) -> tuple[str, SeenException]:
+def _preview_acknowledge(opened: Database, exception_id: int, reason: str) -> tuple[str, SeenException]:
     """Return the effect of acknowledging, and the exception. Raises AdjustmentError if it cannot be acknowledged."""
     from payments.journeys import adjusting, reporting
     from payments.store.db.connection import transaction
 
     with transaction(opened) as tx:
-        row = reporting.exception(tx, number)
-        payment = adjusting.acknowledge(tx, number, reason, datetime.now(UTC), current_user())
+        row = reporting.exception(tx, exception_id)
+        payment = adjusting.acknowledge(tx, exception_id, reason, datetime.now(UTC), current_user())
         tx.rollback()
     assert row  # noqa: S101 (it was acknowledged)
     rest = f"the EMR and Billing would still differ by {row.difference:,}" if row.difference else "the amounts agree"
-    expected = f"Exception {number} of {payment} would be closed and nothing posted; {rest}."
-    return expected, adjusting.SeenException(number, row.version)
+    expected = f"Exception {exception_id} of {payment} would be closed and nothing posted; {rest}."
+    return expected, adjusting.SeenException(exception_id, row.version)

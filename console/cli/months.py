@@ -57,13 +57,13 @@ def show_month(
     company: CompanyArgument,
     month: MonthArgument,
     *,
-    form: FormOption = OutputFormat.TABLE,
+    output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Show the totals of a month: the stored totals of a closed month, or the current totals of an open month."""
     from payments.journeys import closing
 
-    output = Output(form, is_raw=raw)
+    output = Output(output_format, is_raw=raw)
     output.check()
     chosen = _month(month)
     with open_transaction() as tx:

@@ -12,7 +12,16 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from console.cli.arguments import FormOption, LimitOption, RawOption, amount, check_order, day, moment, parse_choice
+from console.cli.arguments import (
+    FormOption,
+    LimitOption,
+    RawOption,
+    check_order,
+    parse_choice,
+    parse_date,
+    parse_datetime,
+    parse_dollars,
+)
 from console.cli.printing import Output
 from console.reports.output import OutputFormat
 from console.reports.parameters import Parameter, ParameterKind, parameters_of
@@ -37,7 +46,7 @@ def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[...
         def run(**given: Any) -> None:
             chosen = {each.name: given.pop(each.name) for each in fields(parameter_class)}  # type: ignore[arg-type]
             check_order(chosen.get("since"), chosen.get("until"))
-            output = Output(given.pop("form"), given.pop("limit"), given.pop("raw"))
+            output = Output(given.pop("output_format"), given.pop("limit"), given.pop("raw"))
             output.check()
             command(parameter_class(**chosen), output, **given)
 
@@ -56,7 +65,7 @@ def _output_option(name: str, annotation: Any, default: object) -> inspect.Param
 
 
 _OUTPUT_OPTIONS = (
-    _output_option("form", FormOption, OutputFormat.TABLE),
+    _output_option("output_format", FormOption, OutputFormat.TABLE),
     _output_option("limit", LimitOption, None),
     _output_option("raw", RawOption, default=False),
 )
@@ -89,11 +98,11 @@ _METAVARS = {
 def _parser(parameter: Parameter) -> Callable[[str], Any]:
     match parameter.kind:
         case ParameterKind.DAY:
-            return day
+            return parse_date
         case ParameterKind.MOMENT:
-            return moment
+            return parse_datetime
         case ParameterKind.AMOUNT:
-            return amount
+            return parse_dollars
         case _:
             return _ChoiceParser(parameter)
 

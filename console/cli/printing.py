@@ -21,13 +21,13 @@ class Output(NamedTuple):
     text in CSV without protection from formulas.
     """
 
-    form: OutputFormat = OutputFormat.TABLE
+    output_format: OutputFormat = OutputFormat.TABLE
     limit: int | None = None
     is_raw: bool = False
 
     def check(self) -> None:
         """Raise CommandError if --raw is given and the format is not CSV."""
-        if self.is_raw and self.form is not OutputFormat.CSV:
+        if self.is_raw and self.output_format is not OutputFormat.CSV:
             raise CommandError("--raw requires --format csv", exit_status=2)
 
     def limit_records(self, records: Iterable[Record]) -> Iterable[Record]:
@@ -38,9 +38,9 @@ class Output(NamedTuple):
 def show(records: Iterable[Record], report: Report, output: Output, totals: Callable[[], Totals] | None = None) -> None:
     """Print the records of a report while they are read.
 
-    `totals` counts and sums all rows. It is called only for a table that does not show all rows.
+    `totals` counts and sums all rows of the report. It is called only for a table that does not show all rows.
     """
-    match output.form:
+    match output.output_format:
         case OutputFormat.TABLE:
             print_table(records, report, TABLE_ROWS if output.limit is None else output.limit, totals)
         case OutputFormat.JSON:

@@ -29,7 +29,7 @@ def refuse_repeated_options(command: Any) -> None:
 
 
 def _reject_repeated(given: Sequence[Any], context: typer.Context) -> None:
-    """Raise BadParameter for the first option that occurs more than once in `given`."""
+    """Raise BadParameter for the first option that occurs more than once in `given`, unless it collects values."""
     counts = Counter(each for each in given if each.param_type_name == "option" and not (each.multiple or each.count))
     for option, count in counts.items():
         if count > 1:

@@ -84,17 +84,17 @@ def _requeueable(text: str) -> Status:
     return status
 
 
-def _requeue_keys(at: CliContext, keys: Sequence[str], *, dry_run: bool) -> None:
+def _requeue_keys(context: CliContext, keys: Sequence[str], *, dry_run: bool) -> None:
     from payments.journeys import reporting, requeueing
 
-    with open_transaction(at.engines) as tx:
+    with open_transaction(context.engines) as tx:
         done = requeueing.requeue(tx, keys, datetime.now(UTC), current_user())
         unknown = [key for key in done.skipped if not reporting.timeline(tx, key)]
         if dry_run:
             tx.rollback()
     _print_result(done, [key for key in done.skipped if key not in unknown], dry_run=dry_run, has_some=keys != unknown)
     if not dry_run:
-        _send_request(at, done.count)
+        _send_request(context, done.count)
     if unknown:
         raise CommandError(f"there is no payment {', '.join(unknown)}; the Claims Feed prints the keys")
 
@@ -108,13 +108,13 @@ def _print_result(done: Requeued, skipped: Sequence[str], *, dry_run: bool, has_
         print_line(f"{plural(done.count, 'payment')} requeued")
 
 
-def _requeue_matching(at: CliContext, chosen: FeedFilter, *, has_to_ask: bool, dry_run: bool) -> None:
+def _requeue_matching(context: CliContext, chosen: FeedFilter, *, has_to_ask: bool, dry_run: bool) -> None:
     """Requeue the matching payments in chunks. Raises MoreThanConfirmedError if more match than were confirmed."""
     from payments.journeys import requeueing
     from payments.store.db.connection import transaction
 
     confirmed = None
-    with open_database(at.engines) as opened:
+    with open_database(context.engines) as opened:
         if dry_run or has_to_ask:
             with transaction(opened) as tx:
                 expected = requeueing.preview_requeue(tx, chosen, datetime.now(UTC))
@@ -129,7 +129,7 @@ def _requeue_matching(at: CliContext, chosen: FeedFilter, *, has_to_ask: bool, d
     gone = (confirmed or 0) - count
     since = f"; {gone:,} of the {confirmed:,} that you confirmed no longer match" if gone > 0 else ""
     print_line(f"{plural(count, 'payment')} requeued{since}")
-    _send_request(at, count)
+    _send_request(context, count)
 
 
 def _preview_sentence(expected: RequeuePreview) -> str:
@@ -153,8 +153,8 @@ def _run(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
     return run.done if run else 0
 
 
-def _send_request(at: CliContext, count: int) -> None:
+def _send_request(context: CliContext, count: int) -> None:
     from tasks import enqueue
 
-    if count and not enqueue.enqueue_retry_due(at.engines):
+    if count and not enqueue.enqueue_retry_due(context.engines):
         print_line("The queue does not answer. The payments are processed as soon as it does.")

@@ -92,7 +92,10 @@ def default_timezone() -> str:
 
 
 def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = None) -> None:
-    """Warn on the standard error about companies without a chosen time zone: the given companies, or all."""
+    """Warn on the standard error about each company whose time zone was never chosen.
+
+    `companies` limits the warnings to these companies.
+    """
     from console.cli.terminal import print_warning
     from console.plurals import plural
     from payments import wording

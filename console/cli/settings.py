@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, RawOption, charge_types_named, identifier
+from console.cli.arguments import FormOption, RawOption, parse_charge_types, parse_identifier
 from console.cli.printing import Output, show
 from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.terminal import print_line
@@ -55,10 +55,10 @@ def set_clinic(
     from payments.journeys import configuring
 
     update = configuring.SettingsUpdate(
-        identifier(clinic, "CLINIC"),
-        identifier(company, "--company"),
+        parse_identifier(clinic, "CLINIC"),
+        parse_identifier(company, "--company"),
         None if integration is None else integration is Switch.ON,
-        None if types is None else charge_types_named(types),
+        None if types is None else parse_charge_types(types),
     )
     with open_transaction() as tx:
         row = configuring.set_clinic(
@@ -72,13 +72,13 @@ def set_clinic(
 def show_clinics(
     clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="Only this clinic.")] = None,
     *,
-    form: FormOption = OutputFormat.TABLE,
+    output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Show the settings of one clinic or of all."""
     from payments.journeys import configuring
 
-    output = Output(form, is_raw=raw)
+    output = Output(output_format, is_raw=raw)
     output.check()
     with open_transaction() as tx:
         rows = configuring.show_clinics(tx, datetime.now(UTC), clinic)

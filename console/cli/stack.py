@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, RawOption, seconds
+from console.cli.arguments import FormOption, RawOption, parse_seconds
 from console.cli.printing import Output, show
 from console.cli.progress import spinner
 from console.cli.session import current_context, open_transaction, warn_without_timezone
@@ -25,7 +25,7 @@ STACK = (sys.executable, "-m", "devstack.stack")
 
 
 def stack_environment() -> dict[str, str]:
-    """Return the environment of the stack. PYTHONSAFEPATH keeps the current folder out of its import path."""
+    """Return the environment of the stack. PYTHONSAFEPATH keeps the current folder out of the import path of Python."""
     return os.environ | {"PYTHONSAFEPATH": "1"}
 
 
@@ -39,7 +39,9 @@ def up() -> None:
 
 
 def wait(
-    timeout: Annotated[float, typer.Option(parser=seconds, metavar="SECONDS", help="Maximum time to wait.")] = 120,
+    timeout: Annotated[
+        float, typer.Option(parser=parse_seconds, metavar="SECONDS", help="Maximum time to wait.")
+    ] = 120,
 ) -> None:
     """Wait until no work is queued or due and all exceptions are up to date; exit 1 at the timeout.
 
@@ -47,9 +49,9 @@ def wait(
     """
     from console.cli.backlog import wait_until_idle
 
-    at = current_context()
+    context = current_context()
     with spinner("Waiting") as update:
-        backlog = wait_until_idle(at, timeout, lambda backlog: update(f"Waiting: {backlog}"))
+        backlog = wait_until_idle(context, timeout, lambda backlog: update(f"Waiting: {backlog}"))
     if not backlog.is_idle:
         raise CommandError(f"not finished after {timeout:g} s: {backlog}")
     held = f"; {plural(backlog.held, 'payment')} held for a later attempt" if backlog.held else ""
@@ -62,14 +64,14 @@ def health(
         typer.Option(min=1, max=3600, metavar="SECONDS", help="Maximum time to wait for replies."),
     ] = 5,
     *,
-    form: FormOption = OutputFormat.TABLE,
+    output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Check every component of a running stack; exit 0 if all work, otherwise 1."""
     from tasks.engine_check import durability_warnings
     from tasks.health_check import check
 
-    output = Output(form, is_raw=raw)
+    output = Output(output_format, is_raw=raw)
     output.check()
     settings, engines = current_context()
     with spinner("Checking"):

@@ -38,8 +38,8 @@ def print_table(
 ) -> None:
     """Print a table with its total line, or the message of the report if there are no rows.
 
-    A table has up to `limit` rows. The maximum, also for 0, is TABLE_ROWS_MAX, because a table is laid out as a whole.
-    If the report has more rows, `totals` counts and sums all rows; without `totals` the total line has no sum.
+    A table has up to `limit` rows. The maximum, also for 0, is TABLE_ROWS_MAX, because the layout needs all rows in
+    memory. If the report has more rows, `totals` counts and sums all rows; without `totals` the total line has no sum.
     """
     console, most = stdout(), min(limit or TABLE_ROWS_MAX, TABLE_ROWS_MAX)
     rows = [*islice(records, most + 1)]

@@ -68,10 +68,10 @@ class TemporaryStack:
         while time.monotonic() < deadline:
             self.check_running()
             with contextlib.suppress(NotRunningError):
-                at = CliContext(self.settings, current_engines(self.settings))
-                down = [part.name for part in check(at.engines, at.settings, _PING_SECONDS) if not part.is_up]
+                context = CliContext(self.settings, current_engines(self.settings))
+                down = [part.name for part in check(context.engines, context.settings, _PING_SECONDS) if not part.is_up]
                 if not down:
-                    return at
+                    return context
                 missing = ", ".join(down)
             on_change(f"Starting; waiting for: {missing}")
             time.sleep(0.2)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, RawOption, identifier
+from console.cli.arguments import FormOption, RawOption, parse_identifier
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_transaction
@@ -55,11 +55,11 @@ def add(
 
 
 @app.command("list", epilog="Example: payments users list")
-def list_users(*, form: FormOption = OutputFormat.TABLE, raw: RawOption = False) -> None:
+def list_users(*, output_format: FormOption = OutputFormat.TABLE, raw: RawOption = False) -> None:
     """List the users."""
     from payments.access import authentication
 
-    output = Output(form, is_raw=raw)
+    output = Output(output_format, is_raw=raw)
     output.check()
     with open_transaction() as tx:
         rows = authentication.list_users(tx)
@@ -151,7 +151,7 @@ def token(name: NameArgument) -> None:
 
 
 def _limit(clinic: list[str] | None) -> tuple[str, ...] | None:
-    return tuple(identifier(each, "--clinic") for each in clinic) if clinic else None
+    return tuple(parse_identifier(each, "--clinic") for each in clinic) if clinic else None
 
 
 def _clinics_text(user: User) -> str:

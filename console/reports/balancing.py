@@ -41,7 +41,7 @@ class BalancingParameters:
     as_of: datetime | None = as_of()
 
     def query(self, clinic_id: str | None) -> BalanceFilter:
-        """Return the filter of the ledger for this clinic; None means all clinics."""
+        """Return the filter of the ledger for one clinic, or for all clinics if `clinic_id` is None."""
         from payments.journeys.balancing import BalanceFilter
 
         return BalanceFilter(since=self.since, until=self.until, clinic_id=clinic_id, as_of=self.as_of)

@@ -76,7 +76,7 @@ class Report:
 
     `table` lists the columns on a terminal, and `page` the columns on a page; an empty `page` means the columns of
     `table`. `total_of` is the column whose sum is shown. If a record represents several rows, `counted_by` is the
-    column with their number. `noun` is the name of a row, and `empty` the message of a report without rows.
+    column with the number of rows. `noun` is the name of a row, and `empty` the message of a report without rows.
     `parameters` is the dataclass of the filters.
     """
 

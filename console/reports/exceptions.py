@@ -90,7 +90,7 @@ class ExceptionsParameters:
 
 
 def _what(record: Record) -> Value:
-    """Return the text of the exception: its case, or without a case its reason, and its note."""
+    """Return the text of an exception: its case, or its reason if it has no case, followed by its note."""
     from payments import wording
     from payments.core.outcome import ClosedCase
 

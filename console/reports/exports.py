@@ -21,7 +21,7 @@ def as_csv(records: Iterable[Record], report: Report) -> Iterator[bytes]:
 
 
 def as_xlsx(records: Iterable[Record], report: Report) -> Iterator[bytes]:
-    """Yield the bytes of a workbook with one sheet. The first bytes come after the last record was written."""
+    """Yield the bytes of a workbook with one sheet. The first bytes are yielded after the last record was written."""
     with tempfile.TemporaryFile() as file:
         write_xlsx(records, report, file)
         file.seek(0)

@@ -79,7 +79,7 @@ def month_records(rows: Iterable[MonthRow]) -> list[Record]:
 
 
 def month_sum_records(sums: Iterable[MonthSum]) -> list[Record]:
-    """Return the totals of a month as records."""
+    """Return the totals of a month as records: one for each method, charge type, clinic and user."""
     return [each._asdict() | {"count": each.count_of_entries} for each in sums]
 
 

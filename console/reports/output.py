@@ -34,9 +34,10 @@ def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) ->
     `keys` None means all keys of each record.
     """
     separator = "[\n"
-    for some in _batch(records):
+    for some in _batches(records):
         objects = (
-            json.dumps({key: plain(record[key]) for key in keys or record}, ensure_ascii=False) for record in some
+            json.dumps({key: to_json_value(record[key]) for key in keys or record}, ensure_ascii=False)
+            for record in some
         )
         yield separator + ",\n".join(objects)
         separator = ",\n"
@@ -45,7 +46,7 @@ def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) ->
 
 def object_pieces(values: Record, lists: Mapping[str, Iterable[Record]]) -> Iterator[str]:
     """Yield one JSON object: the items of `values`, then each list of records under its key."""
-    head = json.dumps(values, default=plain, ensure_ascii=False, indent=1)
+    head = json.dumps(values, default=to_json_value, ensure_ascii=False, indent=1)
     yield head.removesuffix("\n}")
     for name, records in lists.items():
         yield f",\n {json.dumps(name)}: "
@@ -70,7 +71,7 @@ def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool =
     `is_raw`, text is unchanged, for programs.
     """
     head = ",".join(map(_quote, keys)) + "\n"
-    for some in _batch(records):
+    for some in _batches(records):
         lines = (",".join([_cell(record[key], is_raw=is_raw) for key in keys]) for record in some)
         yield head + "\n".join(lines) + "\n"
         head = ""
@@ -78,7 +79,7 @@ def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool =
         yield head
 
 
-def plain(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
+def to_json_value(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
     """Return a value in its JSON form: money as text with two decimals, dates and times in ISO form."""
     match value:
         case Decimal():
@@ -89,12 +90,11 @@ def plain(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
             return value
 
 
-def harmless(text: str) -> str:
-    """Return text that no spreadsheet runs as a formula, whether commas, semicolons or tabs separate its cells.
+def escape_formulas(text: str) -> str:
+    """Return the text with an apostrophe before each character with which a spreadsheet would begin a formula.
 
-    An apostrophe is inserted before each character that begins a formula, at the beginning of the text and after each
-    separator in the text. Quotation marks alone do not help: for a program that separates by semicolons they are inside
-    a cell.
+    Such a character is at the beginning of the text or after a separator in the text: a comma, a semicolon or a tab.
+    Quotation marks alone do not help: for a program that separates by semicolons they are inside a cell.
     """
     return _FORMULA.sub(r"\1'", text)
 
@@ -104,14 +104,14 @@ def _cell(value: Value, *, is_raw: bool) -> str:
         case None:
             return ""
         case str():
-            return _quote(value if is_raw else harmless(value))
+            return _quote(value if is_raw else escape_formulas(value))
         case bool():
             return "true" if value else "false"
         case list():
-            text = ",".join(map(part_written, value))
-            return _quote(text if is_raw else harmless(text))
+            text = ",".join(map(item_text, value))
+            return _quote(text if is_raw else escape_formulas(text))
         case _:
-            return str(plain(value))
+            return str(to_json_value(value))
 
 
 def _quote(text: str) -> str:
@@ -119,16 +119,16 @@ def _quote(text: str) -> str:
 
 
 def nested_records(value: Value) -> list[NestedRecord]:
-    """Return the records of a value that is a list; an empty list for any other value."""
+    """Return the records of a value that is a list. Return an empty list for any other value."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
-def part_written(value: str | NestedRecord) -> str:
-    """Return an item of a list value as one text."""
+def item_text(value: str | NestedRecord) -> str:
+    """Return an item of a list value as text: the values of a record are joined by blanks."""
     return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 
 
-def _batch(records: Iterable[Record]) -> Iterator[list[Record]]:
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
     rows = iter(records)
     while some := [*islice(rows, _PIECE_ROWS)]:
         yield some

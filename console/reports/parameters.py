@@ -59,22 +59,22 @@ def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TE
 
 
 def first_day(label: str = "From", day: str = "day") -> Any:
-    """Describe the first day of a period; `day` names the date that is compared."""
+    """Return the field for the first day of a period. `day` names the date that is compared, for the help text."""
     return parameter(label, f"The first {day}. Default: no limit.", ParameterKind.DAY, option="--from")
 
 
 def last_day(day: str = "day") -> Any:
-    """Describe the last day of a period; `day` names the date that is compared."""
+    """Return the field for the last day of a period. `day` names the date that is compared, for the help text."""
     return parameter("To", f"The last {day}. Default: no limit.", ParameterKind.DAY, option="--to")
 
 
 def clinic() -> Any:
-    """Describe the choice of one clinic."""
+    """Return the field for the choice of one clinic."""
     return parameter("Clinic", "This clinic only.", ParameterKind.CLINIC, size=10)
 
 
 def as_of() -> Any:
-    """Describe the time as of which the report shows the data."""
+    """Return the field for the time as of which the report shows the data."""
     example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
     return parameter("Known as of (UTC)", example, ParameterKind.MOMENT)
 

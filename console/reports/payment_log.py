@@ -151,7 +151,7 @@ def log_records(rows: Iterable[LogRow]) -> Iterator[Record]:
 
 
 def expanded_log_records(rows: Iterable[tuple[LogRow, Sequence[AppliedRow]]]) -> Iterator[Record]:
-    """Yield the rows as records, each with the charges to which its payment was applied."""
+    """Yield the rows as records. Each record lists the charges to which the row's payment was applied."""
     return ({**row._asdict(), "applied": [*map(_applied_record, applied)]} for row, applied in rows)
 
 

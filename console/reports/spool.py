@@ -1,7 +1,7 @@
 """A temporary file that one thread writes while another thread reads it.
 
-A report is spooled in such a file, because the user who reads it may be slow or pause. So the transaction ends when the
-last row was queried, and not when the report is printed or downloaded.
+A report is spooled in such a file, because the user who reads it may be slow or pause. So the transaction ends after
+the last row was queried. It does not wait until the report is printed or downloaded.
 """
 
 import os

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from console.errors import CommandError
 from console.reports.definition import ColumnKind, Report
-from console.reports.output import Record, Value, harmless, part_written
+from console.reports.output import Record, Value, escape_formulas, item_text
 
 ROWS_MAX = 1_048_575
 """The rows below the heading that a sheet of Excel holds. The library drops further rows silently."""
@@ -84,10 +84,10 @@ def _write(sheet: Any, cell: tuple[int, int], value: Value, formats: dict[str, A
         case int():
             sheet.write_number(*cell, value)
         case list():
-            _write_text(sheet, cell, ", ".join(map(part_written, value)), formats)
+            _write_text(sheet, cell, ", ".join(map(item_text, value)), formats)
         case _:
             _write_text(sheet, cell, value, formats)
 
 
 def _write_text(sheet: Any, cell: tuple[int, int], text: str, formats: dict[str, Any]) -> None:
-    sheet.write_string(*cell, text, formats["text"] if harmless(text) != text else None)
+    sheet.write_string(*cell, text, formats["text"] if escape_formulas(text) != text else None)

@@ -77,7 +77,7 @@ async def _add_security_headers(request: Request, call_next: Callable[[Request],
 
 
 def _cache_control(request: Request, response: Response) -> str:
-    """Return the header Cache-Control: one year for a static file whose address has its hash, otherwise `no-store`.
+    """Return the value of Cache-Control: one year for a static file whose address has a hash, otherwise `no-store`.
 
     Errors, and static files at an address without a hash, may change.
     """

@@ -44,7 +44,7 @@ class RequireRight:
         """Return the context of the request.
 
         Raises LoginRequiredError without a valid session or token. Raises PageError 403 for a wrong CSRF token or a
-        user without the right, and PageError 422 for a parameter or field that the page does not read.
+        user without the right. Raises PageError 422 for a parameter or field that the page does not read.
         """
         app = app_state(request)
         now = app.clock()

@@ -33,7 +33,7 @@ _SUBJECT_MAX, _DETAIL_MAX = 300, 1000
 
 
 class FeedFigures(NamedTuple):
-    """The statistics of the feed, and the age of its oldest entry; None if the feed is empty."""
+    """The statistics of the feed, and the age of the oldest entry. The age is None if the feed is empty."""
 
     stats: FeedStats
     lag: timedelta | None
@@ -57,7 +57,7 @@ class AppState:
         return self.settings.flower_address
 
     def feed_figures(self, now: datetime) -> FeedFigures | None:
-        """Return the statistics and the lag of the feed; None if Redis does not answer."""
+        """Return the statistics and the lag of the feed. Return None if Redis does not answer."""
         try:
             stats = Streams(self.feed, self.settings.stream, self.settings.streams).stats(now)
         except redis.RedisError:
@@ -114,7 +114,10 @@ class RequestContext:
         return self.now.astimezone(self.zone).date()
 
     def start_of(self, day: date | None, days_later: int = 0) -> datetime | None:
-        """Return midnight in the user's time zone, `days_later` days after `day`; None if `day` is None."""
+        """Return the midnight that begins the date `days_later` days after `day`, in the user's time zone.
+
+        Returns None if `day` is None.
+        """
         return datetime.combine(day + timedelta(days=days_later), time(), self.zone) if day else None
 
     def may(self, right: str) -> bool:

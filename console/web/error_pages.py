@@ -113,7 +113,10 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
 
 
 def _label(request: Request, field: str) -> str:
-    """Return the label of a field of the report's form, or the field's name as words."""
+    """Return the label of a field in the report's form.
+
+    For a field without a label, return the field's name as words.
+    """
     titles = (getattr(model, "model_fields", {}).get(field) for model in _models(request.scope["route"].dependant))
     return next((each.title for each in titles if each and each.title), field.replace("_", " "))
 

@@ -36,8 +36,11 @@ Text = Annotated[str, StringConstraints(max_length=200, pattern=STORABLE_PATTERN
 FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)
 
 
-def _parsed_by(parse: Callable[[str], Any], json_type: Any = str) -> BeforeValidator:
-    """Return a validator that accepts only texts that `parse` accepts; pydantic alone accepts further forms."""
+def _validator_for(parse: Callable[[str], Any], json_type: Any = str) -> BeforeValidator:
+    """Return a validator that accepts only texts that `parse` accepts.
+
+    Without it, pydantic would accept further forms.
+    """
 
     def check(value: object) -> object:
         return parse(value if isinstance(value, str) else json.dumps(value, default=str))
@@ -45,12 +48,12 @@ def _parsed_by(parse: Callable[[str], Any], json_type: Any = str) -> BeforeValid
     return BeforeValidator(check, json_schema_input_type=json_type)
 
 
-Amount = Annotated[Decimal, _parsed_by(parse_amount)]
-Day = Annotated[date, _parsed_by(parse_day, date)]
-Moment = Annotated[datetime, _parsed_by(parse_moment, datetime)]
-RowId = Annotated[int, _parsed_by(parse_row_id, Annotated[int, Field(ge=1, le=ROW_ID_MAX)])]
+Amount = Annotated[Decimal, _validator_for(parse_amount)]
+Day = Annotated[date, _validator_for(parse_day, date)]
+Moment = Annotated[datetime, _validator_for(parse_moment, datetime)]
+RowId = Annotated[int, _validator_for(parse_row_id, Annotated[int, Field(ge=1, le=ROW_ID_MAX)])]
 """The id or version of a row."""
-Count = Annotated[int, _parsed_by(parse_count, Annotated[int, Field(ge=0, le=ROW_ID_MAX)])]
+Count = Annotated[int, _validator_for(parse_count, Annotated[int, Field(ge=0, le=ROW_ID_MAX)])]
 _TYPES: dict[ParameterKind, Any] = {
     ParameterKind.DAY: Day,
     ParameterKind.MOMENT: Moment,
@@ -114,10 +117,9 @@ def filter_fields(parameter_class: type[Any]) -> dict[str, Any]:
 def query_model(
     parameter_class: type[Any], limits: tuple[int, int] | None = None, *, is_paged: bool = True
 ) -> type[PageQuery]:
-    """Return the model of the query parameters of a report.
+    """Return the model of the query parameters of a report. The model of a paged report also has `after`.
 
-    A paged report also has `after`. `limits` are the default and the maximum of the parameter `limit`; without `limits`
-    the model has no such parameter.
+    `limits` are the default and the maximum of the parameter `limit`. Without `limits` the model has no such parameter.
     """
     described = filter_fields(parameter_class)
     if is_paged:
@@ -127,7 +129,7 @@ def query_model(
         )
     if limits:
         default, most = limits
-        limit = Annotated[int, _parsed_by(parse_count, Annotated[int, Field(ge=1, le=most)]), Field(ge=1, le=most)]
+        limit = Annotated[int, _validator_for(parse_count, Annotated[int, Field(ge=1, le=most)]), Field(ge=1, le=most)]
         described["limit"] = (limit, Field(default, description="The number of rows at most."))
     model: type[PageQuery] = create_model(parameter_class.__name__, __base__=PageQuery, **described)
     return model
@@ -182,7 +184,10 @@ def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQue
 
 
 def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> None:
-    """Set the signature of `read`, from which FastAPI learns the model and its source: the query or a form."""
+    """Set the signature of `read`.
+
+    From it FastAPI learns the model and where to read the model: the query or a form.
+    """
     given = inspect.Parameter("given", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[model, source])
     read.__signature__ = inspect.Signature([given])  # type: ignore[attr-defined]
 
@@ -211,7 +216,7 @@ def feed_cursor(after: str | None) -> FeedCursor | None:
         at = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
         return FeedCursor(at, min(1, max(0, source)), min(row_id, ROW_ID_MAX))
     except (ValueError, OverflowError, OSError):
-        raise _no_such_page("the feed") from None
+        raise _page_not_found("the feed") from None
 
 
 def encode_log_cursor(cursor: LogCursor) -> str:
@@ -227,7 +232,7 @@ def payment_log_cursor(after: str | None) -> LogCursor | None:
     try:
         return LogCursor(parse_day(day), min(int(row_id), ROW_ID_MAX))
     except ValueError:
-        raise _no_such_page("the log") from None
+        raise _page_not_found("the log") from None
 
 
 def row_cursor(after: str | None) -> int:
@@ -235,8 +240,8 @@ def row_cursor(after: str | None) -> int:
     try:
         return max(0, min(int(after or 0), ROW_ID_MAX))
     except ValueError:
-        raise _no_such_page("the list") from None
+        raise _page_not_found("the list") from None
 
 
-def _no_such_page(of: str) -> PageError:
+def _page_not_found(of: str) -> PageError:
     return PageError(422, f"This page of {of} cannot be found.", "Start again from its first page.")

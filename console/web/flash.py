@@ -25,5 +25,5 @@ def read_flash(request: Request, settings: Settings) -> str:
 
 
 def delete_flash(response: Response, settings: Settings) -> None:
-    """Delete the stored message after it was shown."""
+    """Delete the stored message, after a page has shown it."""
     response.delete_cookie(cookie_name(settings, FLASH_COOKIE))

@@ -21,7 +21,7 @@ from tasks import recurring
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
 
 
-class Definition(NamedTuple):
+class MetricDefinition(NamedTuple):
     """Help text and labels of a metric."""
 
     meaning: str
@@ -29,30 +29,36 @@ class Definition(NamedTuple):
 
 
 METRICS = {
-    "payments_feed_up": Definition("1 if Redis answered, else 0."),
-    "payments_feed_length": Definition("Entries on the event streams."),
-    "payments_feed_unread": Definition("Entries that no importer has read yet."),
-    "payments_feed_outstanding": Definition("Entries that an importer has read and that are not yet acknowledged."),
-    "payments_feed_deleted": Definition(
+    "payments_feed_up": MetricDefinition("1 if Redis answered, else 0."),
+    "payments_feed_length": MetricDefinition("Entries on the event streams."),
+    "payments_feed_unread": MetricDefinition("Entries that no importer has read yet."),
+    "payments_feed_outstanding": MetricDefinition(
+        "Entries that an importer has read and that are not yet acknowledged."
+    ),
+    "payments_feed_deleted": MetricDefinition(
         "Entries that were deleted from a stream after they were read, before an import."
     ),
-    "payments_feed_oldest_seconds": Definition(
+    "payments_feed_oldest_seconds": MetricDefinition(
         "How long the oldest entry has been on the streams, by its id, or since it was seen if the id is no time."
     ),
-    "payments_scheduler_up": Definition("1 if the scheduler has told Redis within 30 seconds that it runs, else 0."),
-    "payments_recurring_task_seconds": Definition("Time since each recurring task last succeeded.", ("task",)),
-    "payments_recurring_tasks_late": Definition("Tasks that have not succeeded for three intervals and a minute."),
-    "payments_count": Definition("Payments by status and reason.", ("status", "reason")),
-    "payments_retrying": Definition("Payments that wait for a retry."),
-    "payments_retries": Definition("Attempts of the last five minutes that scheduled a retry."),
-    "payments_waiting_oldest_seconds": Definition("Time since the save of the oldest waiting payment."),
-    "payments_exceptions_open": Definition("Open Billing Exceptions.", ("reason",)),
-    "payments_exceptions_oldest_seconds": Definition("Age of the oldest open Billing Exception.", ("reason",)),
-    "payments_import_chunks": Definition("Import chunks of the last five minutes."),
-    "payments_import_chunk_seconds": Definition("Duration of these chunks: median and slowest.", ("which",)),
-    "payments_import_chunk_size": Definition("Payments in these chunks: median and largest.", ("which",)),
-    "payments_unexplained_cents": Definition("Unexplained amount between the EMR and Billing, last full week."),
-    "payments_unexplained_lines": Definition("Unexplained payments, last full week."),
+    "payments_scheduler_up": MetricDefinition(
+        "1 if the scheduler has told Redis within 30 seconds that it runs, else 0."
+    ),
+    "payments_recurring_task_seconds": MetricDefinition("Time since each recurring task last succeeded.", ("task",)),
+    "payments_recurring_tasks_late": MetricDefinition(
+        "Tasks that have not succeeded for three intervals and a minute."
+    ),
+    "payments_count": MetricDefinition("Payments by status and reason.", ("status", "reason")),
+    "payments_retrying": MetricDefinition("Payments that wait for a retry."),
+    "payments_retries": MetricDefinition("Attempts of the last five minutes that scheduled a retry."),
+    "payments_waiting_oldest_seconds": MetricDefinition("Time since the save of the oldest waiting payment."),
+    "payments_exceptions_open": MetricDefinition("Open Billing Exceptions.", ("reason",)),
+    "payments_exceptions_oldest_seconds": MetricDefinition("Age of the oldest open Billing Exception.", ("reason",)),
+    "payments_import_chunks": MetricDefinition("Import chunks of the last five minutes."),
+    "payments_import_chunk_seconds": MetricDefinition("Duration of these chunks: median and slowest.", ("which",)),
+    "payments_import_chunk_size": MetricDefinition("Payments in these chunks: median and largest.", ("which",)),
+    "payments_unexplained_cents": MetricDefinition("Unexplained amount between the EMR and Billing, last full week."),
+    "payments_unexplained_lines": MetricDefinition("Unexplained payments, last full week."),
 }
 
 
@@ -60,9 +66,9 @@ _T = TypeVar("_T")
 
 
 class CachedGauge(Generic[_T]):
-    """An expensive value, cached for a hundred times as long as it took to compute, and at least for a minimum time.
+    """An expensive value, cached for a hundred times as long as its computation took, and at least for a minimum time.
 
-    So its computation uses at most 1 % of a processor, for any size of the ledger and any scrape interval.
+    So the computation uses at most 1 % of a processor, for any size of the ledger and any scrape interval.
     """
 
     def __init__(self, compute: Callable[[AppState, datetime], _T], minimum: timedelta) -> None:

@@ -14,7 +14,10 @@ def client_address(request: Request) -> str:
 
 
 def referring_page(request: Request) -> str | None:
-    """Return the console's page that links to the request; None for another site or the requested page itself."""
+    """Return the page of this console that links to the request.
+
+    Returns None if another site links to it, or if the page would only be loaded again.
+    """
     try:
         referer = urlsplit(request.headers.get("referer", ""))
     except ValueError:  # not an address that a browser sends

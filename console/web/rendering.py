@@ -143,7 +143,7 @@ def _format_value(context: Context, column: Column, row: Any) -> Markup:
 
 @cache
 def badge(state: str | None) -> Markup:
-    """Return a state as a coloured badge. The text alone is sufficient to read the state."""
+    """Return a state as a coloured badge. The badge contains the state as text, so the colour adds no information."""
     if not state:
         return Markup("")
     text = humanize(state)
@@ -177,7 +177,7 @@ def format_age(span: timedelta) -> str:
 
 
 def is_filtered(report: Report, chosen: Any) -> bool:
-    """Return whether a report is filtered. Empty values do not count, because a form also sends its empty fields."""
+    """Return whether a report is filtered. Empty values do not count, because a form also sends fields left empty."""
     described = parameters_of(report.parameters or type(chosen)).values()
     return any(getattr(chosen, each.name) not in {None, each.default} for each in described if each.name != "group_by")
 
@@ -189,7 +189,7 @@ def url(path: str, **query: object) -> str:
 
 
 def payment_link(key: str | None, shown: str | None = None) -> Markup:
-    """Return a link to a payment's timeline; `shown` replaces the key as the text of the link."""
+    """Return a link to a payment's timeline. The text of the link is `shown`, or the payment's key."""
     if not key:
         return Markup("")
     # `quote_plus` escapes the address and `escape` the text, here and below.
@@ -197,7 +197,7 @@ def payment_link(key: str | None, shown: str | None = None) -> Markup:
 
 
 def patient_link(patient: str | None) -> Markup:
-    """Return a link to a patient's account."""
+    """Return a link to a patient's account; empty without a patient."""
     if not patient:
         return Markup("")
     return Markup(f'<a href="/account?patient={quote_plus(patient)}">{escape(patient)}</a>')  # noqa: S704

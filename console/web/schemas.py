@@ -13,7 +13,7 @@ ROWS_MAX = 1000
 
 
 class _Body(BaseModel):
-    """Base of the bodies of requests. An unknown key is refused."""
+    """Base of the request bodies. A body with an unknown key is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +70,7 @@ class Rows(BaseModel):
 
 
 class FlowPreview(BaseModel):
-    """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of its month."""
+    """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of the payment's month."""
 
     flows: bool
     reason: Reason | None
@@ -94,7 +94,7 @@ class RequeuePreviewResult(BaseModel):
 
 
 class RequeueRunStarted(BaseModel):
-    """The id of a run, and how many payments match, which may be fewer than were confirmed."""
+    """The id of a run, and how many payments match. These may be fewer than the user confirmed."""
 
     run: int
     count: int
@@ -119,7 +119,7 @@ class PostedEntry(BaseModel):
 
 
 class AcceptResult(BaseModel):
-    """The payment of an accepted exception and its entries; `before` is true if it was accepted before."""
+    """The payment of an accepted exception and the entries posted. `before` is true if an earlier call accepted it."""
 
     payment: str
     posted: list[PostedEntry]

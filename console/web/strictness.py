@@ -37,7 +37,7 @@ class StrictBodyRoute(APIRoute):
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        """Return the parsed body, and store its repeated keys in the state of the request."""
+        """Return the parsed body, and store the names of its repeated keys in the state of the request."""
         repeated_keys: list[str] = []
 
         def reject_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
     `source` is the attribute of Dependant: `query_params` or `body_params`.
     """
     names: dict[str, bool] = {}
-    for each in _flat(dependant):
+    for each in _with_dependencies(dependant):
         for field in getattr(each, source):
             annotation = field.field_info.annotation
             if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -104,7 +104,7 @@ def _may_repeat(annotation: Any) -> bool:
     return get_origin(annotation) in {list, tuple, set, frozenset}
 
 
-def _flat(dependant: Dependant) -> Iterator[Dependant]:
+def _with_dependencies(dependant: Dependant) -> Iterator[Dependant]:
     yield dependant
     for each in dependant.dependencies:
-        yield from _flat(each)
+        yield from _with_dependencies(each)

@@ -38,15 +38,17 @@ def contract_error(validation: ValidationError, body: bytes, types: Mapping[str,
         case "union_tag_not_found":
             return EventError("type", f"missing; expected one of {', '.join(types)}")
         case "union_tag_invalid":
-            return EventError("type", f"expected one of {', '.join(types)}; got {_shown(error['input']['type'])}")
+            return EventError(
+                "type", f"expected one of {', '.join(types)}; got {_describe_value(error['input']['type'])}"
+            )
         case _:
-            return EventError("event", f"expected one JSON object; got {_shown(error['input'])}")
+            return EventError("event", f"expected one JSON object; got {_describe_value(error['input'])}")
 
 
 def reject_repeated_keys(body: bytes, distinct_key_count: int | None = None) -> None:
     """Raise EventError if a key occurs twice in an object of this JSON text. See `find_repeated_key`."""
     if (key := find_repeated_key(body, distinct_key_count)) is not None:
-        raise EventError("event", f"the key {_shown(key)} occurs twice in one object")
+        raise EventError("event", f"the key {_describe_value(key)} occurs twice in one object")
 
 
 def dead_letter_id(key: str) -> int | None:
@@ -65,7 +67,7 @@ def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> E
     described = next(info.description for name, info in fields.items() if field in {name, info.alias})
     if error["type"] == "missing":
         return EventError(field, f"missing; expected {described}")
-    return EventError(field, f"expected {described}; got {_shown(error['input'])}")
+    return EventError(field, f"expected {described}; got {_describe_value(error['input'])}")
 
 
 def _json_problem(body: bytes, json_error: str) -> str:
@@ -79,7 +81,7 @@ def _json_problem(body: bytes, json_error: str) -> str:
     return json_error
 
 
-def _shown(value: object) -> str:
+def _describe_value(value: object) -> str:
     """Return an invalid value for an error message, shortened to `_SHOWN_CHARACTERS_MAX`."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     if len(text) > _SHOWN_CHARACTERS_MAX:

@@ -54,18 +54,18 @@ def read_partial_event(body: bytes) -> PartialEvent:
         return PartialEvent()
     if not isinstance(content, dict):
         return PartialEvent()
-    valid = {field: _valid(field, content.get(_JSON_KEYS.get(field, field))) for field in PartialEvent._fields}
+    valid = {field: _valid_or_none(field, content.get(_JSON_KEYS.get(field, field))) for field in PartialEvent._fields}
     ignored = _IGNORED.get(valid["event_type"], ("charge_id",))
     return PartialEvent(**valid | dict.fromkeys(ignored))
 
 
 def valid_company(value: object) -> str | None:
     """Return a value that is a valid company id, and None for any other value."""
-    company_id: str | None = _valid("company_id", value)
+    company_id: str | None = _valid_or_none("company_id", value)
     return company_id
 
 
-def _valid(field: str, value: object) -> Any:
+def _valid_or_none(field: str, value: object) -> Any:
     try:
         return _FIELD_TYPES[field].validate_python(value)
     except ValidationError:

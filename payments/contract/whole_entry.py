@@ -53,10 +53,10 @@ def partial_content(fields: Fields) -> bytes | dict[str, Any]:
     if events:
         return events[0].encode(errors="surrogateescape") if len(events) == 1 else {}
     content = without_repeated_keys(list(fields))
-    return content | {name: _parsed(content[name]) for name in ("version", "paid") if name in content}
+    return content | {name: _parse_flattened(content[name]) for name in ("version", "paid") if name in content}
 
 
-def _parsed(text: str) -> object:
+def _parse_flattened(text: str) -> object:
     """Return the value of a flattened number or flag."""
     try:
         return json.loads(text)
@@ -66,10 +66,10 @@ def _parsed(text: str) -> object:
 
 def _name_list(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES_MAX:,} more" if len(names) > _NAMES_MAX else ""
-    return ", ".join(map(_shown, names[:_NAMES_MAX])) + more
+    return ", ".join(map(_describe_name, names[:_NAMES_MAX])) + more
 
 
-def _shown(name: str) -> str:
+def _describe_name(name: str) -> str:
     """Return a field's name in printable characters, shortened to _NAME_CHARACTERS_MAX."""
     text = name if name and name.isprintable() else ascii(name)
     return text if len(text) <= _NAME_CHARACTERS_MAX else f"{text[:_NAME_CHARACTERS_MAX]}..."

@@ -32,8 +32,9 @@ class AllocationRule(StrEnum):
 class Charge(NamedTuple):
     """What a patient still owes for a date of service, in dollars, as the EMR saved it.
 
-    `patient_paid` is the part of the patient's payments that is already deducted in `balance`: their sum is the whole
-    charge. None means the amount applied to the charge at its first distribution after the save.
+    `balance` is what is still owed after the patient's payments. `patient_paid` is the part of these payments that
+    `balance` already deducts, so the sum of both is the whole charge. None means the amount applied to the charge at
+    the first distribution after the save.
     """
 
     key: ChargeKey
@@ -79,7 +80,7 @@ class DistributionPolicy:
 class Account:
     """A patient's account while its allocations are computed.
 
-    `unapplied` is the amount left of each credit, and `outstanding` the amount left to pay of each charge, in dollars.
+    `unapplied` is the unapplied rest of each credit, and `outstanding` the rest to pay of each charge, in dollars.
     `determined_paid` is `patient_paid` of the newly saved charges, once it is determined.
     """
 
@@ -121,7 +122,7 @@ class Account:
         self.allocations.append(Allocation(line_ref, charge, amount, rule))
 
     def unapply(self, applied: Sequence[Applied], amount: Money, rule: AllocationRule) -> None:
-        """Unapply up to `amount` of these allocations, the newest first."""
+        """Unapply up to `amount` from these allocations, the newest first."""
         for index, each in enumerate(self.applied):
             part = min(each.amount, amount)
             if each in applied and part > ZERO:

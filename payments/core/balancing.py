@@ -16,7 +16,7 @@ from payments.core.outcome import ClosedMonth, Held, NotSent, Outcome, Reason, R
 
 
 class ReconcilingItem(StrEnum):
-    """Why the EMR's total contains money that Billing's total does not contain, in the order of the report."""
+    """Reasons why the EMR's total contains money that Billing's total does not contain, in the order of the report."""
 
     INTERNAL = "internal"
     NOT_SENT = "not_sent"
@@ -28,8 +28,8 @@ class ReconcilingItem(StrEnum):
     DATE_DIFFERENCES = "date_differences"
 
 
-class BalancingNote(StrEnum):
-    """Code of a note about a line on which the EMR and Billing differ."""
+class BalancingNoteCode(StrEnum):
+    """The kind of a note about a line on which the EMR and Billing differ."""
 
     ONLY_IN_EMR = "only_in_emr"
     ONLY_IN_BILLING = "only_in_billing"
@@ -37,10 +37,13 @@ class BalancingNote(StrEnum):
     DIFFERENT = "different"
 
 
-class Note(NamedTuple):
-    """A note about a line. For DIFFERENT, the field that differs, and its values in the EMR and in Billing."""
+class BalancingNote(NamedTuple):
+    """A note about a line on which the EMR and Billing differ.
 
-    code: BalancingNote
+    For the code DIFFERENT: the field that differs, and the values of this field in the EMR and in Billing.
+    """
+
+    code: BalancingNoteCode
     field: str = ""
     in_emr: object = None
     in_billing: object = None
@@ -48,7 +51,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LineComparison:
-    """One line as the EMR and as Billing have it, for a range of days. Amounts are in dollars.
+    """One line as the EMR has it and as Billing has it, for a range of days. Amounts are in dollars.
 
     - `is_in_range`: whether the line's date of transaction is one of the days.
     - `emr_amount`: the EMR's amount for the days.
@@ -56,7 +59,7 @@ class LineComparison:
     - `latest_amount`: the amount in the newest event, even if that event is a dead letter.
     - `rejected_status`: the status of that dead letter.
     - `imported_in_range`, `imported_elsewhere`: import entries by deposit date; `adjusted`: all other entries.
-    - `feed`: the line's details in the feed; `log`: those in the EMR's Payment Log, if it is compared.
+    - `feed`: the line's details in the feed; `log`: the line's details in the EMR's Payment Log, if it is compared.
     """
 
     payment: str | None
@@ -86,7 +89,7 @@ class BalancedLine:
     emr: Money
     billing: Money
     items: Mapping[ReconcilingItem, Money] = field(default_factory=dict)
-    notes: tuple[Note, ...] = ()
+    notes: tuple[BalancingNote, ...] = ()
     count: int = 1
     day: date | None = None
     charge_type: str | None = None
@@ -102,8 +105,8 @@ class BalancedLine:
         return not (self.items or self.notes or self.unexplained)
 
 
-class Lines(Protocol):
-    """Keeps the lines on which the two sides differ."""
+class LineCollection(Protocol):
+    """A collection of the lines on which the EMR and Billing differ."""
 
     def append(self, line: BalancedLine, /) -> None:
         """Add a line."""
@@ -114,7 +117,7 @@ class Lines(Protocol):
 
 @dataclass(slots=True)
 class Balance:
-    """The sums of all lines, and the lines on which the two sides differ. Amounts are in dollars.
+    """The sums of all lines, and the lines on which the EMR and Billing differ. Amounts are in dollars.
 
     `equal`, `different` and `unexplained_count` are numbers of lines. An unexplained line also counts as different.
     """
@@ -125,7 +128,7 @@ class Balance:
     equal: int = 0
     different: int = 0
     unexplained_count: int = 0
-    lines: Lines = field(default_factory=list[BalancedLine])
+    lines: LineCollection = field(default_factory=list[BalancedLine])
 
     @property
     def unexplained(self) -> Money:
@@ -196,7 +199,10 @@ def _add_outcome(items: dict[ReconcilingItem, Money], line: LineComparison, outc
 
 
 def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
-    """Return the item that explains why a line is not (yet) in Billing; None if its whole amount belongs there."""
+    """Return the item that explains why a line is not in Billing, or not yet.
+
+    Returns None if the line's whole amount belongs in Billing.
+    """
     match outcome:
         case Held():
             return ReconcilingItem.PENDING
@@ -208,22 +214,22 @@ def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
             return None
 
 
-def _notes(line: LineComparison, unexplained: Money) -> tuple[Note, ...]:
+def _notes(line: LineComparison, unexplained: Money) -> tuple[BalancingNote, ...]:
     """Return notes on the fields in which the EMR and Billing disagree, beyond the items."""
     if line.outcome is None:
-        return (Note(BalancingNote.ONLY_IN_EMR),)
+        return (BalancingNote(BalancingNoteCode.ONLY_IN_EMR),)
     if line.log is None and line.is_in_range and line.emr_amount != line.latest_amount:
-        return (Note(BalancingNote.ONLY_IN_BILLING),)
+        return (BalancingNote(BalancingNoteCode.ONLY_IN_BILLING),)
     differences = _differences(line, line.log) if line.log else ()
-    return (Note(BalancingNote.WRONG_IN_BILLING),) if unexplained and not differences else differences
+    return (BalancingNote(BalancingNoteCode.WRONG_IN_BILLING),) if unexplained and not differences else differences
 
 
-def _differences(line: LineComparison, log: PaymentDetails) -> tuple[Note, ...]:
+def _differences(line: LineComparison, log: PaymentDetails) -> tuple[BalancingNote, ...]:
     sides = [(name, getattr(log, name), getattr(line.feed, name)) for name in PaymentDetails._fields]
     if line.is_in_range and log.day == line.feed.day:
         sides.insert(0, ("amount", line.emr_amount, line.latest_amount))
     return tuple(
-        Note(BalancingNote.DIFFERENT, name, in_emr, in_billing)
+        BalancingNote(BalancingNoteCode.DIFFERENT, name, in_emr, in_billing)
         for name, in_emr, in_billing in sides
         if in_emr is not None and in_billing is not None and in_emr != in_billing
     )

@@ -10,9 +10,10 @@ from payments.core.version_check import VersionCheck, compare_versions
 
 
 class ChargeVersion(NamedTuple):
-    """A charge at its newest version. `patient_balance` and `patient_paid` are in dollars.
+    """A charge at its newest version.
 
-    `patient_paid` None means that the event did not state it, or that it is not determined yet.
+    `patient_balance` and `patient_paid` are in dollars. `patient_paid` is None if the event did not state it, or until
+    a distribution has determined it.
     """
 
     version: int

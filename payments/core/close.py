@@ -53,10 +53,9 @@ class Snapshot(NamedTuple):
 
 
 class CloseConditions(NamedTuple):
-    """The conditions that decide whether a month may be closed.
+    """The conditions that decide whether a month may be closed. `state` is the stored state of the month.
 
-    `state` is the state stored for the month. `months_with_entries` are the company's months up to this one that have
-    entries and were not closed themselves.
+    `months_with_entries` are the company's months up to this one that have entries and that no close has stored.
     """
 
     state: MonthState
@@ -67,10 +66,9 @@ class CloseConditions(NamedTuple):
 def check_may_close(company_id: str, month: Month, today: date, conditions: CloseConditions) -> None:
     """Check that a month may be closed (rule D7).
 
-    Raises ClosingError if the month is or counts as closed, has not ended, or an earlier month with entries is open.
-
-    An interrupted close may always continue. A month before the lock date may be closed only to store the totals of
-    entries that it has, or if it was scheduled before a later month was closed.
+    Raises ClosingError if the month is or counts as closed, has not ended, or an earlier month with entries is open. An
+    interrupted close may always continue. A month before the lock date may be closed in two cases only: it has entries
+    whose totals are not stored yet, or it was scheduled before a later month was closed.
     """
     if conditions.state is MonthState.CLOSING:
         return

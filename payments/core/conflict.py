@@ -2,10 +2,10 @@
 
 
 class ChangedMeanwhileError(ValueError):
-    """Somebody changed what a user saw before the user's own change; nothing was saved.
+    """Somebody else has changed the values that a user saw, so the user's change was not saved.
 
-    `changes` says what changed, such as `integration: off to on`; `changed_by` is the signature of who did it last,
-    empty if unknown.
+    `changes` says what changed, such as `integration: off to on`. `changed_by` is the signature of the user who made
+    the last change, empty if unknown.
     """
 
     def __init__(self, subject: str, changes: str, changed_by: str = "") -> None:

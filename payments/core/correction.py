@@ -1,6 +1,6 @@
 """Corrections: the entries that make the ledger agree with the EMR.
 
-Every correction of money is d = T - P (rule D1).
+Every correction of money is d = T - P: target less posted (rule D1).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting |
 
     `posted` are all postings of the line, oldest first. `target` is None if nothing should remain posted. If only the
     amount changed, the result is the difference. If a dimension changed, it is a reversal with the old dimensions and a
-    posting with the new ones. Reversals come first. Repeating the correction after its postings are posted returns
+    posting with the new ones. Reversals come first. If the returned postings are already posted, the function returns
     nothing.
     """
     if not posted:  # every new line: worth a quick answer
@@ -61,7 +61,7 @@ def _without_deposit_date(dimensions: EntryDimensions) -> Adjustment:
 
 
 def _split(amount: Money) -> Iterator[Money]:
-    """Yield the amount in parts that an entry can hold: one part for most, none for 0.00."""
+    """Yield the amount in parts that fit into one entry each: usually one part, and no part for 0.00."""
     while abs(amount) > AMOUNT_MAX:
         part = AMOUNT_MAX.copy_sign(amount)
         yield part

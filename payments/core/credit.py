@@ -12,7 +12,7 @@ class Credit(NamedTuple):
     """The amount of a line on an account, in dollars.
 
     `entry_id` is the line's first entry; it orders lines with the same deposit date. `refund_of` is the row id of the
-    line that this one refunds.
+    line that this line refunds.
     """
 
     line_ref: int
@@ -25,7 +25,7 @@ class Credit(NamedTuple):
 
 
 class EntryGroup(NamedTuple):
-    """Entries of a line with the same charge type and dates: their sum in dollars, and the id of the first."""
+    """Entries of a line with the same charge type and dates: their sum in dollars, and the id of the first entry."""
 
     charge_type: str
     date_of_service: date | None
@@ -39,13 +39,13 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
 
     A change that waits in an open exception is not posted and does not count. If the entries differ in charge type or
     date of service, the credit takes the pair with the largest remaining amount. Its deposit date, which starts the
-    hold period, is the oldest one with a remaining amount.
+    hold period, is the oldest deposit date with a remaining amount.
     """
     amount, entry_id = total(group.amount for group in groups), min(group.entry_id for group in groups)
     if len(groups) == 1:
         charge_type, day, deposited = groups[0][:3]
     else:
-        (charge_type, day), deposited = _remaining_kind(groups, amount), _remaining_since(groups, amount)
+        (charge_type, day), deposited = _largest_remaining_kind(groups, amount), _oldest_remaining_date(groups, amount)
     on_account = charge_type == ChargeType.PAYMENT_ON_ACCOUNT
     return Credit(
         line_ref=line_ref,
@@ -58,13 +58,13 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
     )
 
 
-def _remaining_kind(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
+def _largest_remaining_kind(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
     """Return the charge type and date of service of the entries with the largest remaining sum."""
     remaining = sum_by_key(((group.charge_type, group.date_of_service), group.amount) for group in groups)
     return max(remaining, key=lambda kind: remaining[kind] * amount)
 
 
-def _remaining_since(groups: Sequence[EntryGroup], amount: Money) -> date:
+def _oldest_remaining_date(groups: Sequence[EntryGroup], amount: Money) -> date:
     """Return the oldest deposit date with a remaining amount. Reversals reduce the oldest dates first."""
     remaining = sum_by_key((group.deposit_date, group.amount if amount >= ZERO else -group.amount) for group in groups)
     reversed_amount = -total(each for each in remaining.values() if each < ZERO)

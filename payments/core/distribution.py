@@ -51,14 +51,14 @@ def _apply_rules(account: Account) -> None:
 
 
 def _unapply_lowered_payments(account: Account) -> None:
-    """Unapply the excess of payments that have more applied than their amount."""
+    """For each payment with more applied than its amount, unapply the excess."""
     for line_ref in [line_ref for line_ref, unapplied in account.unapplied.items() if unapplied < ZERO]:
         own = [each for each in account.applied if each.line_ref == line_ref]
         account.unapply(own, -account.unapplied[line_ref], AllocationRule.PAYMENT_LOWERED)
 
 
 def _unapply_lowered_charges(account: Account, omitted: Set[ChargeKey] = frozenset()) -> None:
-    """Unapply the excess of charges that have more applied than the patient owes, except the omitted charges."""
+    """For each charge with more applied than the patient owes, unapply the excess. Skip the charges in `omitted`."""
     by_charge: dict[ChargeKey, list[Applied]] = defaultdict(list)
     for each in account.applied:
         by_charge[each.charge].append(each)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class DueItems:
-    """Selects up to `limit` due items, the earliest first. With `only`, selects among these row ids.
+    """Which due items a retry selects: up to `limit`, the earliest first; with `only`, among these row ids.
 
     A retry sets `taken` to the row ids that it works on. If it fails, one of them is the cause.
     """

@@ -63,10 +63,10 @@ Verdict = Ineligible | NeedsReview | Eligible
 
 
 def check_eligibility(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
-    """Check a saved line against its clinic's settings (rule D2, rows 5 to 9; the first row that matches decides).
+    """Check a saved line against the settings of its clinic (rule D2, rows 5 to 9; the first row that matches decides).
 
-    `before` is the line at its previous version, None for a new line. `settings` are those in force when the line was
-    saved or, if it was requeued later, when it was requeued.
+    `before` is the line at its previous version, None for a new line. `settings` are the settings in force when the
+    line was saved or, if it was requeued later, when it was requeued.
     """
     if not saved.paid:
         return Ineligible(None)
@@ -89,9 +89,9 @@ def exclusion_reason(settings: ClinicSettings, charge_type: str) -> Reason | Non
 def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
     """Return whether the line stays eligible under its charge type, regardless of the current settings (rule D2).
 
-    It does if Billing holds money for it under this type, or should hold money by the previous evaluation. Without this
-    rule, an edited memo would reverse the payment after its type was deselected. Money under another type does not
-    count: the EMR changed the type of the line, even if a closed month keeps the entry under the old one.
+    It does if Billing holds money for the line under this type, or should hold money by the previous evaluation.
+    Without this rule, an edited memo would reverse the payment after its type was deselected. Money under another type
+    does not count: the EMR has changed the type of the line, even if a closed month keeps the entry under the old type.
     """
     if before is None or before.content is None:
         return False

@@ -92,7 +92,7 @@ def version_conflict(line: Line, amount_now: Money | None) -> Finding:
 
 
 def proposed_adjustments(line: Line) -> tuple[Adjustment, ...]:
-    """Return the adjusting entries that make Billing agree with the EMR; none if only notes differ (rule D4)."""
+    """Return the adjusting entries that make Billing agree with the EMR (rule D4); none if only notes differ."""
     return adjusting_entries(effective_postings(line.postings), _target_posting(line))
 
 
@@ -102,7 +102,7 @@ def import_postings(line: Line) -> tuple[LedgerPosting, ...]:
 
 
 def apply_acceptance(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
-    """Return the line as it is after its finding was accepted and these entries were posted for the line."""
+    """Return the line after its finding was accepted and these entries were posted for it."""
     target = _target(line)
     if target:
         is_update = bool(effective_postings(line.postings))
@@ -114,7 +114,7 @@ def apply_acceptance(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
 
 
 def apply_acknowledgement(line: Line) -> Line:
-    """Return the line as it is after its finding was acknowledged.
+    """Return the line after its finding was acknowledged.
 
     A difference in notes or dates alone counts as agreed from then on.
     """

@@ -21,7 +21,7 @@ Params = dict[str, Any]
 
 
 class HistoryCode(StrEnum):
-    """What happened to a payment. The parameters of each are in brackets."""
+    """The kind of an event in a payment's history. The parameters of each code are in brackets."""
 
     RECEIVED = "received"  # without effect (cause, version, current)
     IMPORTED = "imported"  # (detail); on reading also (postings, posted), from the ledger
@@ -73,7 +73,7 @@ def outcome_code(outcome: Outcome) -> HistoryCode:
 
 
 def posting_params(postings: tuple[LedgerPosting, ...]) -> list[list[str]]:
-    """Return postings as parameters: amount, method, charge type and deposit date of each."""
+    """Return postings as parameters of a history event: their amounts, methods, charge types and deposit dates."""
     return [
         [str(amount), dimensions.method, dimensions.charge_type, str(dimensions.deposit_date)]
         for amount, dimensions in postings

@@ -1,4 +1,4 @@
-"""The import rule: from what the EMR saved and what Billing holds to the postings and the outcome (rules D2, D3, D5).
+"""The import rule: computes the postings and the outcome from the EMR's save and Billing's line (rules D2, D3, D5).
 
 The functions are pure. The caller loads the context and stores the decision.
 """
@@ -45,8 +45,8 @@ class ImportContext(NamedTuple):
     """The data that a line's evaluation depends on besides the line itself, as of `now`.
 
     `settings` are the clinic's settings as of `Line.settings_as_of`. `months` holds the state of each month of the
-    company that is not open. `patient_schedule` are the delays while the patient is unknown; None uses
-    `backoff_schedule`, the delays after a fault.
+    company that is not open. `patient_schedule` holds the delays while the patient is unknown; if it is None, the
+    delays after a fault in `backoff_schedule` apply.
     """
 
     now: datetime
@@ -106,14 +106,14 @@ def decide_again(line: Line, context: ImportContext) -> Decision:
 
 
 def decide_failed(line: Line, context: ImportContext, error: str) -> Decision:
-    """Hold a line whose evaluation failed with this error, or end its retries."""
+    """Return the decision for a line whose evaluation failed with this error: hold the line, or end its retries."""
     hold = line.outcome if isinstance(line.outcome, Held) else None
     tried = line._replace(attempts=line.attempts + 1)
     return _hold(_Evaluation(tried, context, line, hold), HoldCause.ERROR, error)
 
 
 class _Evaluation(NamedTuple):
-    """A version under evaluation, the line before it, and the hold that ends with this evaluation, if any."""
+    """A version under evaluation, the line before this version, and the hold that ends with the evaluation, if any."""
 
     line: Line
     context: ImportContext
@@ -122,7 +122,7 @@ class _Evaluation(NamedTuple):
 
     @property
     def days(self) -> set[date]:
-        """The days that a correction reverses or moves from; empty if nothing is posted.
+        """The days whose amounts a correction reverses or moves; empty if nothing is posted.
 
         They are the posted deposit dates and the previous date of transaction. An import also needs the month of the
         new date.
@@ -184,7 +184,7 @@ def _import(evaluation: _Evaluation, saved: PaymentSaved) -> Decision:
 
 
 def _remove(evaluation: _Evaluation, otherwise: Outcome, reason: Reason | None = None) -> Decision:
-    """Bring the line's sum to 0.00 (rule D3). If nothing is posted for it, its outcome is `otherwise`."""
+    """Correct the line's sum to 0.00 (rule D3). If nothing is posted for the line, its outcome is `otherwise`."""
     line = evaluation.line
     if not effective_postings(line.postings):
         return _finish(line, otherwise)

@@ -47,7 +47,7 @@ class EntryDimensions(NamedTuple):
 
 
 class LedgerPosting(NamedTuple):
-    """A proposed or posted ledger entry: an amount in dollars and its dimensions."""
+    """A ledger entry that is proposed or posted: an amount in dollars and its dimensions."""
 
     amount: Money
     dimensions: EntryDimensions
@@ -77,10 +77,10 @@ class Adjustment(NamedTuple):
 
 
 def effective_postings(postings: Sequence[LedgerPosting]) -> tuple[LedgerPosting, ...]:
-    """Return the postings of a line that are not reversed, with their remaining amounts. They are given oldest first.
+    """Return the postings of a line that are not reversed, with their remaining amounts. `postings` are oldest first.
 
-    A posting cancels earlier postings with the opposite sign and the same dimensions except the deposit date: first
-    those with its own date, then the newest. An adjustment thus reverses the entry of a closed month (rule D4).
+    A posting cancels earlier postings with the opposite sign and the same dimensions except the deposit date: first the
+    postings with the same date, then the newest. So an adjustment reverses the entry of a closed month (rule D4).
     """
     if not postings:
         return ()
@@ -96,7 +96,7 @@ def effective_postings(postings: Sequence[LedgerPosting]) -> tuple[LedgerPosting
 
 
 def _add(by_date: dict[date, Money], day: date, amount: Money) -> None:
-    """Add an amount to a date, after it has cancelled amounts of the opposite sign."""
+    """Add an amount to a date. Before that, the amount cancels amounts of the opposite sign."""
     for other in [day, *reversed(by_date)] if amount else ():
         opposite = by_date.get(other, ZERO)
         if opposite * amount < ZERO:
@@ -161,5 +161,5 @@ class Line(NamedTuple):
 
     @property
     def settings_as_of(self) -> datetime:
-        """The moment whose clinic settings apply: the requeue if there was one, otherwise the save (rule D2)."""
+        """The moment whose clinic settings apply: the last requeue, or without a requeue the save (rule D2)."""
         return self.requeued_at or self.saved_at

@@ -44,7 +44,7 @@ class Month(NamedTuple):
         return date(self.year, self.number, 1)
 
     def plus(self, months: int) -> "Month":
-        """Return the month that is `months` later; earlier if negative."""
+        """Return the month `months` months later, or earlier if `months` is negative."""
         years, index = divmod(self.number - 1 + months, 12)
         return Month(self.year + years, index + 1)
 
@@ -53,17 +53,17 @@ class Month(NamedTuple):
 
 
 class LockDate(NamedTuple):
-    """How far a company's months are locked: its latest CLOSED month, and its latest month that is CLOSING.
+    """How far a company's months are locked: its latest CLOSED month and its latest CLOSING month, or None.
 
     Every month up to the latest CLOSED month counts as closed, whether or not it was closed itself (rule D7). Every
-    month up to one that is CLOSING counts as closing. None: there is no such month.
+    later month up to the latest CLOSING month counts as closing.
     """
 
     closed_through: Month | None = None
     closing_through: Month | None = None
 
     def is_closed(self, month: Month) -> bool:
-        """Return whether a month counts as closed. This is final: no month is ever reopened."""
+        """Return whether a month counts as closed. It then counts as closed forever: no month is ever reopened."""
         return self.closed_through is not None and month <= self.closed_through
 
     def state(self, month: Month, stored: MonthState = MonthState.OPEN) -> MonthState:

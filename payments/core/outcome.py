@@ -78,7 +78,8 @@ class ClosedCase(StrEnum):
 class Posted:
     """The ledger holds the EMR's amount: `amount`, in dollars.
 
-    `is_update` tells whether entries existed before, `is_accepted` whether a biller accepted it as an exception.
+    `is_update` tells whether the line had entries before. `is_accepted` tells whether a biller accepted the amount as
+    an exception.
     """
 
     status: ClassVar[Status] = Status.SUCCESSFUL
@@ -95,15 +96,16 @@ class Posted:
 
     @property
     def application(self) -> Application:
-        """Updated or imported."""
+        """Whether the posting updated earlier entries or imported a new payment."""
         return Application.UPDATED if self.is_update else Application.IMPORTED
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The line no longer belongs in Billing, and correcting entries bring its sum to 0.00.
+    """The line no longer belongs in Billing, and correcting entries bring the line's sum to 0.00.
 
-    `reason` is None if the line was deleted or is no longer paid. `is_accepted` is as for `Posted`.
+    `reason` is None if the line was deleted or is no longer paid. `is_accepted` tells whether a biller accepted the
+    removal as an exception.
     """
 
     application: ClassVar[Application] = Application.REMOVED
@@ -151,7 +153,8 @@ class ZeroDue:
 class Held:
     """The line is evaluated again at `due_at` (rule D5).
 
-    `retry_count` is the number of holds in a row for the same kind of cause. `error` is the text of a technical fault.
+    `retry_count` is the number of consecutive holds for the same kind of cause. `error` is the text of a technical
+    fault.
     """
 
     status: ClassVar[Status] = Status.PENDING
@@ -180,13 +183,13 @@ class NotSent:
 
     @property
     def target(self) -> Money | None:
-        """0.00, or None if the retries ended before it was decided."""
+        """0.00, or None if the retries ended before the target was decided."""
         return None if self.reason in _UNDECIDED else ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class NothingToPost:
-    """The line was transmitted, belongs in Billing with 0.00, and has no money there: a deletion, for example."""
+    """The line was transmitted, and nothing is or has to be posted for it: a deletion, for example."""
 
     status: ClassVar[Status] = Status.SUCCESSFUL
     reason: ClassVar[None] = None

@@ -15,7 +15,10 @@ class RefundProblem(StrEnum):
 
 
 class AccountLine(NamedTuple):
-    """A line on a patient's account: its row id, its printed key, the key that it refunds, its entries in dollars."""
+    """A line on a patient's account.
+
+    It has its row id, its printed key, the key of the line that it refunds, and the sum of its entries in dollars.
+    """
 
     line_ref: int
     key: str
@@ -24,10 +27,7 @@ class AccountLine(NamedTuple):
 
 
 class RefundToCheck(NamedTuple):
-    """A refund with a problem, and its uncovered amount.
-
-    `uncovered`: the dollars, above 0.00, that no payment of the account covers.
-    """
+    """A refund with a problem. `uncovered` is the part that no payment of the account covers, in dollars."""
 
     refund: AccountLine
     problem: RefundProblem
@@ -37,8 +37,9 @@ class RefundToCheck(NamedTuple):
 def refunded_lines(keys: Mapping[int, str], refunds: Mapping[int, str]) -> dict[int, int]:
     """Return, by the row id of each refund, the row id of the line that it refunds.
 
-    `keys` holds the printed keys of all lines of one account, `refunds` the keys that its refunds name, both by row id.
-    A refund is omitted if no other line of the account has that key, or if two lines have the same printed key.
+    `keys` maps the row id of each line of one account to its printed key. `refunds` maps the row id of each refund to
+    the key that it names. A refund is omitted if no other line of the account has that key, or if two lines have that
+    key.
     """
     refs_by_key: dict[str, list[int]] = {}
     for ref, key in keys.items():

@@ -1,4 +1,4 @@
-"""The names of time zones: which ones may be chosen (rule D1)."""
+"""The names of time zones, and which of them a company may choose (rule D1)."""
 
 from functools import cache
 from zoneinfo import available_timezones
@@ -23,7 +23,7 @@ def known_timezones() -> frozenset[str]:
 
 
 def check_timezone(name: str) -> str:
-    """Return the name of a time zone. Raises TimezoneError unless it is spelt as this system knows it."""
+    """Return the name of a time zone. Raises TimezoneError if this system knows no time zone of exactly this name."""
     if name not in known_timezones():
         raise TimezoneError(name)
     return name

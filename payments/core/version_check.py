@@ -1,4 +1,4 @@
-"""Compare a saved version with the one that Billing holds (rule D2, rows 1 to 3)."""
+"""Compare a saved version with the version that Billing holds (rule D2, rows 1 to 3)."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -9,7 +9,7 @@ from payments.core.outcome import Status
 
 
 class VersionCheck(StrEnum):
-    """How an event's version compares with the one that Billing holds (rule D2, rows 1 to 3)."""
+    """How an event's version compares with the version that Billing holds (rule D2, rows 1 to 3)."""
 
     NEW = "new"
     AGAIN = "again"
@@ -26,7 +26,7 @@ class Versioned(Protocol):
 
 
 def compare_versions(new: Versioned, before: Versioned | None) -> VersionCheck:
-    """Compare a saved patient or charge with the version that Billing holds; `before` is None if it holds none."""
+    """Compare a saved patient or charge with the version that Billing holds. `before` is None if Billing holds none."""
     if before is None or new.version > before.version:
         return VersionCheck.NEW
     if new.version < before.version:

@@ -12,14 +12,14 @@ from payments.store.reports import claims_feed, dashboard
 from payments.store.reports.dashboard import (
     ChunkStats,
     Day,
-    ExceptionAge,
+    ExceptionAgeCount,
     HourlyFlow,
     OpenExceptions,
     RetryBacklog,
     StatusCount,
 )
 
-__all__ = ["ChunkStats", "ExceptionAge", "HourlyFlow", "OpenExceptions", "RetryBacklog", "StatusCount"]
+__all__ = ["ChunkStats", "ExceptionAgeCount", "HourlyFlow", "OpenExceptions", "RetryBacklog", "StatusCount"]
 
 RECENT = timedelta(minutes=5)
 """The period of the retry and chunk figures."""
@@ -35,7 +35,7 @@ class Overview:
     day: date
     feed: Mapping[Status, int]
     flow: Sequence[HourlyFlow]
-    exceptions: Sequence[ExceptionAge]
+    exceptions: Sequence[ExceptionAgeCount]
     unsuccessful: Sequence[StatusCount]
 
 

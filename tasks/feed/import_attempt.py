@@ -44,11 +44,11 @@ def import_new(
 def import_time_slice(
     resources: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None
 ) -> Iterator[ImportStats]:
-    """Import new entries chunk by chunk for a time slice, and yield the statistics of each chunk after its commit.
+    """Import new entries chunk by chunk for a time slice. Yield the statistics of each chunk after its commit.
 
-    The slice continues while new entries arrive, because one message per payment would cost more than the import. It
-    ends early after a failure, or after held payments were released, because those payments come before new ones.
-    Raises the errors of `import_new`.
+    The slice continues while new entries arrive, because one message per payment would cost more than the import. The
+    slice ends early after a failure. It also ends early after held payments were released, because those payments come
+    before new ones. Raises the errors of `import_new`.
     """
     ends_at = time.monotonic() + TIME_SLICE_SECONDS
     stats = import_new(resources, reply_to, streams, trace)

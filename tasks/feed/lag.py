@@ -22,7 +22,7 @@ class FeedLag:
         self._lock = threading.Lock()
 
     def measure(self, oldest_ids: Iterable[str], now: datetime) -> timedelta | None:
-        """Return how long the oldest entry has been on the feed, at least; None if the feed is empty.
+        """Return for at least how long the oldest entry has been on the feed, or None if the feed is empty.
 
         `oldest_ids` holds, for each stream, the qualified ids of its oldest entry and of its oldest entry with a
         plausible id.

@@ -99,7 +99,7 @@ class Redelivery:
                 yield [entry.entry_id]
 
     def _restart_leases(self) -> None:
-        """Reset all idle times after Redis's clock was set back: otherwise they stay 0 until it catches up."""
+        """Reset all idle times after Redis's clock was set back. Otherwise they stay 0 until the clock catches up."""
         pending = [entry.entry_id for entry in self._streams.pending_entries(0)]
         log.warning("redis_clock_set_back", entries=len(pending))
         if pending:

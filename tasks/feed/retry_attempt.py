@@ -20,7 +20,7 @@ TIME_SLICE_SECONDS = 2
 """How long one task retries due items before it ends, so that other tasks can run."""
 
 
-class _Retry(NamedTuple):
+class _DueItemKind(NamedTuple):
     """A kind of due items, with the functions that retry items and postpone a failed item."""
 
     retry: Callable[[Transaction, RunContext, DueItems], ImportStats]
@@ -28,8 +28,8 @@ class _Retry(NamedTuple):
 
 
 _RETRIES = (
-    _Retry(retrying.retry_due, retrying.postpone_line),
-    _Retry(importing.retry_dead_letters, retrying.postpone_dead_letter),
+    _DueItemKind(retrying.retry_due, retrying.postpone_line),
+    _DueItemKind(importing.retry_dead_letters, retrying.postpone_dead_letter),
 )
 
 
@@ -50,7 +50,7 @@ def retry_due(
     return stats, False
 
 
-def _retry_or_bisect(resources: Resources, kind: _Retry, due: DueItems) -> ImportStats:
+def _retry_or_bisect(resources: Resources, kind: _DueItemKind, due: DueItems) -> ImportStats:
     """Retry these items in one transaction. After an error that is not retryable, retry each half separately.
 
     A single item that fails is postponed. Raises retryable errors, and any error before the first item is locked.
@@ -68,5 +68,5 @@ def _retry_or_bisect(resources: Resources, kind: _Retry, due: DueItems) -> Impor
     return _retry_or_bisect(resources, kind, first) + _retry_or_bisect(resources, kind, second)
 
 
-def _postpone(resources: Resources, kind: _Retry, row_id: int, error: str) -> ImportStats:
+def _postpone(resources: Resources, kind: _DueItemKind, row_id: int, error: str) -> ImportStats:
     return run_in_transaction(resources.database, lambda tx: kind.postpone(tx, resources.run_context(), row_id, error))

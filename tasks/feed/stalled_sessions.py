@@ -21,7 +21,10 @@ class StalledSessions:
     """Keeps track of how long each session has been stalled mid-statement."""
 
     def __init__(self, database: Database, application_names: Sequence[str]) -> None:
-        """Watch the sessions of these applications, by PostgreSQL's `application_name`."""
+        """Watch the sessions of these applications.
+
+        `application_names` are values of PostgreSQL's `application_name`.
+        """
         self._database, self._application_names = database, application_names
         self._stalled_since: dict[StalledSession, int] = {}
 

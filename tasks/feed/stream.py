@@ -58,7 +58,10 @@ def group_state(client: redis.Redis, stream: str) -> GroupState:
 
 
 def wait_for_new(client: redis.Redis, last_ids: Mapping[str, str], block_ms: int) -> list[str]:
-    """Wait up to `block_ms` for entries after the last ids, and return the streams that have some. Delivers nothing."""
+    """Wait up to `block_ms` for entries after the last ids, and return the streams that have such entries.
+
+    No entry is delivered.
+    """
     positions: Any = dict(last_ids)
     answer = cast("list[Any]", client.xread(positions, count=1, block=block_ms))
     return [name.decode() for name, _ in answer or ()]
@@ -159,7 +162,7 @@ def feed_length(client: redis.Redis, *streams: str) -> int:
 
 
 class StreamStats(NamedTuple):
-    """Number of entries on a stream, number of pending ones, and the ids of the oldest: see `stream_stats`."""
+    """Number of entries on a stream, number of pending entries, and `oldest_ids`, which `stream_stats` describes."""
 
     length: int
     pending: int
@@ -169,8 +172,8 @@ class StreamStats(NamedTuple):
 def stream_stats(client: redis.Redis, stream: str, plausible_since_ms: int) -> StreamStats:
     """Return the statistics of one stream. A stream that does not exist is empty.
 
-    `oldest_ids` holds the id of the oldest entry. If its milliseconds are below `plausible_since_ms`, it also holds the
-    id of the oldest entry whose milliseconds are not below this limit.
+    `oldest_ids` holds the id of the oldest entry. If the milliseconds of this id are below `plausible_since_ms`, it
+    also holds the id of the oldest entry whose milliseconds are not below this limit.
     """
     length = client.xlen(stream)
     pending = 0

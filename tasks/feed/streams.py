@@ -1,4 +1,4 @@
-"""The whole feed: one unnumbered stream, or several streams partitioned by company, all but the first numbered.
+"""The whole feed: one unnumbered stream, or several streams partitioned by company, numbered except for the first.
 
 Each call works on all streams. In messages, history and log, an entry of a numbered stream has a qualified id: the
 stream's number and the entry's id, for example `3/1700000000000-0`. The qualified id of an entry of the unnumbered
@@ -77,7 +77,7 @@ class Streams:
         return self._merge(claimed)
 
     def acknowledge_and_delete(self, entries: Sequence[str]) -> None:
-        """Acknowledge committed entries and delete them. If this fails, they are delivered again, which is harmless."""
+        """Acknowledge and delete committed entries. If this fails, Redis delivers the entries again, without harm."""
         for name, entry_ids in self._by_stream(entries):
             stream.acknowledge_and_delete(self.client, name, entry_ids)
 
@@ -139,7 +139,10 @@ class Streams:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
     def _by_stream(self, entries: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-        """Yield each stream that the qualified ids name, with its plain ids. Its number may exceed `count`."""
+        """Group qualified ids by stream: yield each stream's name with its plain ids.
+
+        A stream's number may be above the configured number of streams.
+        """
         grouped: dict[str, list[str]] = {}
         for entry in entries:
             number, _, entry_id = entry.rpartition("/")

@@ -12,8 +12,8 @@ from payments.core.balancing import (
     Balance,
     BalancedLine,
     BalancingNote,
+    BalancingNoteCode,
     LineComparison,
-    Note,
     last_full_week,
     reconcile,
 )
@@ -158,11 +158,11 @@ def test_error_in_the_ledger_is_unexplained(line: LineComparison, amount: str) -
     explained = reconcile(line)
 
     assert str(explained.unexplained) == amount
-    assert explained.notes == (Note(BalancingNote.WRONG_IN_BILLING),)
+    assert explained.notes == (BalancingNote(BalancingNoteCode.WRONG_IN_BILLING),)
 
 
-def different(field: str, in_emr: object, in_billing: object) -> Note:
-    return Note(BalancingNote.DIFFERENT, field, in_emr, in_billing)
+def different(field: str, in_emr: object, in_billing: object) -> BalancingNote:
+    return BalancingNote(BalancingNoteCode.DIFFERENT, field, in_emr, in_billing)
 
 
 FEED = PaymentDetails(DAY, "Copay", internal_payment=False, version=1)
@@ -173,9 +173,14 @@ COMPARED = [
         "only in the log",
         compared("0.00", None, emr_amount="25.00", log=FEED),
         "25.00",
-        (Note(BalancingNote.ONLY_IN_EMR),),
+        (BalancingNote(BalancingNoteCode.ONLY_IN_EMR),),
     ),
-    ("not in the log", replace(KNOWN, emr_amount=ZERO, log=None), "-25.00", (Note(BalancingNote.ONLY_IN_BILLING),)),
+    (
+        "not in the log",
+        replace(KNOWN, emr_amount=ZERO, log=None),
+        "-25.00",
+        (BalancingNote(BalancingNoteCode.ONLY_IN_BILLING),),
+    ),
     (
         "amount",
         replace(KNOWN, emr_amount=Decimal("30.00")),
@@ -199,7 +204,9 @@ COMPARED = [
 
 
 @pytest.mark.parametrize(("line", "amount", "notes"), [row[1:] for row in COMPARED], ids=[row[0] for row in COMPARED])
-def test_difference_from_the_payment_log_is_noted(line: LineComparison, amount: str, notes: tuple[Note, ...]) -> None:
+def test_difference_from_the_payment_log_is_noted(
+    line: LineComparison, amount: str, notes: tuple[BalancingNote, ...]
+) -> None:
     explained = reconcile(line)
 
     assert (str(explained.unexplained), explained.notes) == (amount, notes)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from config.schedule import RECURRING, Recurring
+from config.schedule import RECURRING, RecurringTask
 from config.settings import VARIABLES, Settings
 from payments import wording
 from payments.contract.event import ChargeSaved, ChargeType, Method, PatientSaved, PaymentDeleted, PaymentSaved
@@ -52,7 +52,7 @@ def test_every_business_rule_named_in_code_has_a_section() -> None:
 
 
 @pytest.mark.parametrize("recurring", RECURRING, ids=lambda recurring: recurring.task)
-def test_every_recurring_task_is_in_the_reference(recurring: Recurring) -> None:
+def test_every_recurring_task_is_in_the_reference(recurring: RecurringTask) -> None:
     assert f"`{recurring.task}`" in _read("docs/reference/schedule.md")
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payments.journeys import retention
 from payments.journeys.retention import Retention
 from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction, transaction
-from tasks.table_by_table import Changed, change_tables
+from tasks.table_by_table import ChangeResult, change_tables
 from tests.builders.events import deleted_payment, saved_payment
 from tests.builders.ledger import create_clinic, import_chunk
 from tests.engines import scratch_database
@@ -51,8 +51,8 @@ def test_reader_of_one_table_delays_neither_imports_nor_other_tables(ledger: Dat
             import_chunk(tx, saved_payment("25.00"))
             import_chunk(tx, deleted_payment(version=2))
 
-    assert changed == Changed(3 * (len(retention.TABLES) - 1), [table])
-    assert change_tables(ledger, create_for(LATER)) == Changed(3, [])
+    assert changed == ChangeResult(3 * (len(retention.TABLES) - 1), [table])
+    assert change_tables(ledger, create_for(LATER)) == ChangeResult(3, [])
     with transaction(ledger) as tx:
         assert {tuple(partition_months(tx, each)[-3:]) for each in retention.TABLES} == {
             ("2026_10", "2026_11", "2026_12")
@@ -63,7 +63,7 @@ def test_import_in_progress_does_not_keep_partitions_from_being_created(ledger: 
     with transaction(ledger) as tx:
         import_chunk(tx, saved_payment("25.00"))
         import_chunk(tx, deleted_payment(version=2))
-        assert change_tables(ledger, create_for(LATER)) == Changed(3 * len(retention.TABLES), [])
+        assert change_tables(ledger, create_for(LATER)) == ChangeResult(3 * len(retention.TABLES), [])
 
 
 def test_further_passes_try_the_blocked_table_again(ledger: Database) -> None:
@@ -77,7 +77,7 @@ def test_further_passes_try_the_blocked_table_again(ledger: Database) -> None:
                 reader.rollback()
             return retention.create_partitions(tx, table, LATER)
 
-        assert change_tables(ledger, create, passes=3) == Changed(3 * len(retention.TABLES), [])
+        assert change_tables(ledger, create, passes=3) == ChangeResult(3 * len(retention.TABLES), [])
     assert attempts == [*retention.TABLES, "history"]
 
 

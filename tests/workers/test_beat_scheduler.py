@@ -15,7 +15,7 @@ from tasks.enqueue import WAITING_SECONDS_MAX, clear_enqueued, enqueue_once
 from tasks.feed.clocks import ServerClock
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
 from tasks.resources import connect_redis
-from workers.runtime.beat_scheduler import SteadyScheduler
+from workers.runtime.beat_scheduler import StatelessScheduler
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ class BeatHarness:
 
     def restart(self):
         """Start a new scheduler without the state of the previous scheduler."""
-        self.scheduler = SteadyScheduler(app, feed=self.feed, broker=self.broker, beat_file=self.beat_file)
+        self.scheduler = StatelessScheduler(app, feed=self.feed, broker=self.broker, beat_file=self.beat_file)
         self.scheduler.producer = None
 
     def advance(self, seconds, *, worker_runs=True):

@@ -15,7 +15,7 @@ from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, SCHEDULER_HEARTBEAT_SE
 log = structlog.get_logger(__name__)
 
 
-class SteadyScheduler(Scheduler):
+class StatelessScheduler(Scheduler):
     """Celery beat's scheduler without a schedule file.
 
     The scheduler sends every task when it starts, and each task reads in PostgreSQL whether work is due. So nightly
@@ -36,8 +36,8 @@ class SteadyScheduler(Scheduler):
     def tick(self, *arguments: object, **options: object) -> float:
         """Send the due tasks, and return the seconds until the next tick.
 
-        After the system clock was set back, Celery's own scheduler would send nothing until the clock reaches the time
-        of the last run again.
+        A change of the system clock has no effect. Celery's own scheduler would send nothing after the clock was set
+        back, until the clock reached the time of the last run again.
         """
         ahead = [entry for entry in self.schedule.values() if entry.last_run_at > entry.default_now()]
         for entry in ahead:

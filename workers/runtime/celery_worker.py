@@ -46,7 +46,7 @@ def run_worker(
 
 
 def _record_success(sender: Task, **_signal: object) -> None:
-    """Record the success of a recurring task. A handler of Celery's signal `task_success`."""
+    """Record the success of a recurring task. This function handles Celery's signal `task_success`."""
     try:
         recurring.record_success(resources.get_resources().feed, sender.name)
     except redis.RedisError as error:

@@ -40,7 +40,7 @@ class Watchdog:
         self._running_since: dict[str, float] = {}
 
     def message_received(self, **_signal: object) -> None:
-        """Restart the measurement of the waiting time. A handler of Celery's signal `task_received`."""
+        """Restart the measurement of the waiting time. This method handles Celery's signal `task_received`."""
         self._idle_since = None
 
     def is_stalled(self, *, waiting: bool, busy: bool, now: float) -> bool:
@@ -66,7 +66,7 @@ class Watchdog:
 
 
 def start_watchdog(broker_url: str, queues: Sequence[str]) -> None:
-    """Register a signal handler that starts the watchdog's thread when this process's Celery worker is ready."""
+    """Start the watchdog's thread when Celery's `worker_ready` signal is sent."""
     watchdog = Watchdog()
     task_received.connect(watchdog.message_received, weak=False)
     broker = connect_redis(broker_url)

@@ -12,7 +12,7 @@ from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters, feed_
 from console.reports.definition import Report
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
 from console.reports.months import MONTHS, MonthsParameters, month_records
-from console.reports.output import Record, plain
+from console.reports.output import Record, to_json_value
 from console.reports.payment_log import (
     PAYMENT_LOG,
     PaymentLogParameters,
@@ -147,7 +147,7 @@ def acknowledge(exception_id: RowId, body: AcknowledgeRequest, context: Editor) 
 
 @router.post("/requeue", responses=response_model(RequeueResult))
 def requeue(body: RequeueRequest, context: Requeuer) -> Response:
-    """Requeue payments: they are evaluated again with the current settings. Payments in Billing are skipped."""
+    """Requeue payments, so that they are evaluated again with the current settings. Payments in Billing are skipped."""
     requeued = requeue_keys(context, list(body.payments))
     return JSONResponse({"count": requeued.count, "passed_over": list(requeued.skipped)})
 
@@ -193,7 +193,9 @@ def balance(
         context.audit(tx, "viewed Payment Balancing", balance_filter.clinic_id or "", "API")
     record = balance_record(found, balance_filter)
     unexplained = [line.payment for line in found.unexplained_lines]
-    return JSONResponse({key: plain(value) for key, value in record.items()} | {"unexplained_payments": unexplained})
+    return JSONResponse(
+        {key: to_json_value(value) for key, value in record.items()} | {"unexplained_payments": unexplained}
+    )
 
 
 @router.get("/months", responses=response_model(Rows))
@@ -223,7 +225,7 @@ def timeline(
 def _audit(tx: Transaction, context: RequestContext, report: Report, subject: str | None, limit: int) -> None:
     """Record in the audit history that the user viewed or exported rows.
 
-    Raises PageError (403) for an export without the right to export.
+    Raises PageError (403) if the request is an export and the user lacks the right to export.
     """
     if limit <= VIEW_ROWS_MAX:
         context.audit(tx, f"viewed {report.title}", subject or "", f"API {context.request.url.query}")
@@ -241,5 +243,5 @@ def _audit(tx: Transaction, context: RequestContext, report: Report, subject: st
 
 
 def _rows(records: Iterable[Record], report: Report, following: object) -> Response:
-    rows = [{key: plain(record[key]) for key in report.keys} for record in records]
+    rows = [{key: to_json_value(record[key]) for key in report.keys} for record in records]
     return JSONResponse({"rows": rows, "next": following})

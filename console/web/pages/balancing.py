@@ -51,9 +51,10 @@ def show(
 
 
 def balanced_clinic(query: ReportQuery[BalancingParameters], context: RequestContext) -> str | None:
-    """Return the clinic to balance; None is all of them. A user limited to clinics balances one clinic at a time.
+    """Return the clinic to balance. None means all clinics.
 
-    Raises PageError (403) for a user without any clinic.
+    For a limited user without a chosen clinic, it is the first of their clinics. Raises PageError (403) for a user
+    without any clinic.
     """
     clinics = query.clinics(context.user)
     if clinics is None:
@@ -72,7 +73,10 @@ def _days(chosen: BalancingParameters, today: date) -> tuple[date, date]:
 
 
 def _shifted_period(since: date, until: date, days: int) -> tuple[date | None, date] | None:
-    """Return the period moved by some days, with None for an open start; None outside the supported days."""
+    """Return the period moved by some days. An open start stays None.
+
+    Returns None if the moved period ends outside the supported days.
+    """
     first, last = since + timedelta(days), until + timedelta(days)
     if since == FIRST_DAY:
         return (None, last) if FIRST_DAY <= last <= LAST_DAY else None

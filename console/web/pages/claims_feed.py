@@ -45,7 +45,7 @@ def show(
         report=CLAIMS_FEED,
         chosen=chosen,
         is_first=query.after is None,
-        rows=[_shown(each.row) for each in page.rows],
+        rows=[_page_row(each.row) for each in page.rows],
         next_page=context.link(after=encode_feed_cursor(page.rows[-1].cursor)) if page.has_more else None,
         clinics=names,
         can_requeue=context.may(Right.REQUEUE) and chosen.as_of is None,
@@ -66,7 +66,7 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
 
 
 def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeued:
-    """Requeue the payments that the user may see, and enqueue their retry. Other payments are skipped."""
+    """Requeue the payments that the user may see, and ask the importer to retry them. Other payments are skipped."""
     with context.app.transaction() as tx:
         visible = reporting.visible_keys(tx, context.user, list(dict.fromkeys(keys)))
         hidden = tuple(key for key in keys if key not in set(visible))
@@ -78,7 +78,7 @@ def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeue
     return requeueing.Requeued(requeued.count, (*requeued.skipped, *hidden))
 
 
-def _shown(row: FeedRow) -> dict[str, Any]:
+def _page_row(row: FeedRow) -> dict[str, Any]:
     return {
         **row._asdict(),
         "detail": wording.detail(row.detail),

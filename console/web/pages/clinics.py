@@ -67,7 +67,7 @@ class _CopyForm(_SeenForm):
 
 
 class _Conflict(NamedTuple):
-    """Settings that were not saved, and the changes that another user saved meanwhile."""
+    """Settings that were not saved, and the error that names the changes that another user has saved meanwhile."""
 
     chosen: ClinicSettings
     error: ChangedMeanwhileError
@@ -75,7 +75,7 @@ class _Conflict(NamedTuple):
 
 @router.get("/clinics")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show the settings of all clinics; differences from the clinic to compare with are highlighted."""
+    """Show the settings of all clinics. If a clinic to compare with is chosen, highlight the differences from it."""
     with context.app.transaction() as tx:
         visible = [row for row in configuring.show_clinics(tx, context.now) if context.user.may_see(row.clinic)]
     like = next((row for row in visible if row.clinic == choice.like), None)

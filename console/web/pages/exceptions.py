@@ -106,7 +106,7 @@ def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], 
 
 @router.post("/exceptions/accept")
 def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -> Response:
-    """Accept the selected exceptions, each in its own transaction. Exceptions that have changed stay open.
+    """Accept the selected exceptions, each in a separate transaction. Exceptions that have changed stay open.
 
     Raises PageError (503), with the results so far, if an unexpected error interrupts the request.
     """
@@ -133,7 +133,7 @@ def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -
 
 @dataclass
 class BulkResults:
-    """The result of each selected exception, by id. Each exception had its own transaction."""
+    """The result of each selected exception, by id. Each exception was accepted in a separate transaction."""
 
     count: int
     accepted: list[int] = field(default_factory=list)
@@ -165,9 +165,10 @@ def _id_list(before: str, ids: Sequence[int]) -> str:
 
 
 def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:
-    """Accept an exception in its own transaction, unless it has changed since the user saw it.
+    """Accept an exception in a separate transaction, unless the payment has changed since the user saw the exception.
 
-    Raises PageError (404) if the user may not see it, and AdjustmentError if it has changed or cannot be accepted.
+    Raises PageError (404) if the user may not see the exception. Raises AdjustmentError if the payment has changed or
+    the exception cannot be accepted.
     """
     with context.app.transaction() as tx:
         company_id = _visible_company(context, seen, reporting.exception(tx, seen.finding_id))
@@ -177,7 +178,10 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
 
 
 def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
-    """Acknowledge an exception and return its payment. Raises the errors of `accept_if_unchanged`."""
+    """Acknowledge an exception, and return the printed key of its payment.
+
+    Raises the errors of `accept_if_unchanged`.
+    """
     with context.app.transaction() as tx:
         company_id = _visible_company(context, seen, reporting.exception(tx, seen.finding_id))
         payment = adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)

@@ -15,7 +15,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/health")
 def health(request: Request) -> Response:
-    """Return whether the console and its database answer. It needs no login and shows nothing else."""
+    """Return whether the console and its database answer. The endpoint needs no login and shows nothing else."""
     app = app_state(request)
     is_healthy = is_reachable(app.database)
     return JSONResponse({"status": "ok" if is_healthy else "database does not answer"}, 200 if is_healthy else 503)

@@ -111,6 +111,6 @@ def _login_page(
 
 
 def _own_address(address: str) -> str:
-    """Return the address if a browser stays on this console with it, otherwise the address of the overview."""
+    """Return the address if it leads to a page of this console, otherwise the address of the overview."""
     is_own = address.startswith("/") and address[1:2] not in {"/", "\\"} and address.isprintable()
     return address if is_own else "/"

@@ -90,7 +90,7 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
 
 @router.post("/months/close")
 def close(form: Annotated[_CloseForm, Form()], context: Editor) -> Response:
-    """Close a month now. Raises PageError 422 unless the user typed its name, and 503 after an interruption."""
+    """Close a month now. Raises PageError 422 unless the user typed the month's name, and 503 after an interruption."""
     company, month = _read_month(form, context)
     if form.confirm != str(month):
         raise PageError(422, f"{company} {month} was not closed.", f"Go back and type {month} to confirm.")

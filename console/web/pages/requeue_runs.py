@@ -85,7 +85,7 @@ def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response
 
 
 def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
-    """Start a run in its own transaction. Raises MoreThanConfirmedError if more payments match than `confirmed`."""
+    """Start a run in a separate transaction. Raises MoreThanConfirmedError if more payments match than `confirmed`."""
     with context.app.transaction() as tx:
         started = requeueing.start_run(tx, feed_filter, context.now, context.user.signature, confirmed)
         context.audit(tx, "requeued by filter", f"run {started.run_id}", ", ".join(_criteria(feed_filter)))
@@ -93,7 +93,7 @@ def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int |
 
 
 def visible_run(context: RequestContext, run_id: int) -> RequeueRun:
-    """Return a run. Raises PageError (404) unless the user sees all of its clinics."""
+    """Return a run. Raises PageError (404) unless the user may see all of the run's clinics."""
     with context.app.transaction() as tx:
         run = requeueing.show_run(tx, run_id)
     visible = context.user.clinics

@@ -34,7 +34,7 @@ _IS_SAVED_AGAIN = (
 _SAVED_AT = "coalesce({0}.saved_at, '-infinity')"
 
 
-def current_dead_letters(where: str = "") -> str:
+def current_dead_letters_cte(where: str = "") -> str:
     """Return the SQL of a CTE `current_dead_letters`, for reports that read the whole feed.
 
     Its columns are those of the table, `line_ref` (the id of the line that the dead letter supersedes, or null) and

@@ -20,7 +20,7 @@ from payments.store.db.bulk import arrays, insertion
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import read_as_sets
-from payments.store.feed.current import current_dead_letters
+from payments.store.feed.current import current_dead_letters_cte
 from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns
 from payments.store.tables import Dollars, lines
 
@@ -46,7 +46,7 @@ AND set_aside.amount_paid IS NOT NULL AND set_aside.transaction_date IS NOT NULL
 AND (lines.id IS NULL OR num_nulls(set_aside.version, set_aside.saved_at) < 2)
 """
 _IMPORTED = f"""
-WITH {current_dead_letters(_READABLE)},
+WITH {current_dead_letters_cte(_READABLE)},
 imported AS (
     SELECT line_ref, sum(amount) AS amount FROM entries
     WHERE kind = 'import' AND {_IN_RANGE.format("deposit_date", "clinic_id")} GROUP BY line_ref

@@ -16,7 +16,7 @@ from payments.store.db.conditions import clinic_condition
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches, read_as_sets
-from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters_cte
 from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
 
 LINE, DEAD_LETTER = 0, 1
@@ -96,9 +96,9 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
             f"SELECT {_LINE_COLUMNS} FROM lines WHERE {LINE_IS_CURRENT_IN_ORDER} {_conditions_on_lines(feed_filter)}"
         )
     else:
-        lines = f"WITH {current_dead_letters()} {_whole_lines(feed_filter)}"
+        lines = f"WITH {current_dead_letters_cte()} {_whole_lines(feed_filter)}"
         read_as_sets(tx)
-    dead_letters = f"WITH {current_dead_letters()} {_whole_dead_letters(feed_filter)}"
+    dead_letters = f"WITH {current_dead_letters_cte()} {_whole_dead_letters(feed_filter)}"
     sources = [
         _read_rows(tx, feed_filter, f"SELECT {_FIELDS} FROM ({source}) AS feed ORDER BY saved_at NULLS LAST, cursor_id")
         for source in (lines, dead_letters)
@@ -146,7 +146,7 @@ def clinics_of_dead_letters(tx: Transaction, ids: Sequence[int]) -> dict[int, st
 def _whole(feed_filter: FeedFilter, fields: str) -> str:
     """Return the query of all rows. It determines the current dead letters once, as a set."""
     return (
-        f"WITH {current_dead_letters()} SELECT {fields} FROM ("
+        f"WITH {current_dead_letters_cte()} SELECT {fields} FROM ("
         f"{_whole_lines(feed_filter)} UNION ALL {_whole_dead_letters(feed_filter)}) AS feed"
     )
 

@@ -6,7 +6,7 @@ from payments.contract.money import Money
 from payments.core.month import Month
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.current import current_dead_letters
+from payments.store.feed.current import current_dead_letters_cte
 
 _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
@@ -31,7 +31,7 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
     found = tx.execute(
         text(
             f"""
-            WITH {current_dead_letters()}
+            WITH {current_dead_letters_cte()}
             SELECT coalesce(open.reason_code, lines.status) AS what,
                 open.id IS NOT NULL AS is_exception,
                 clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount

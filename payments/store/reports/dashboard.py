@@ -22,7 +22,7 @@ class HourlyFlow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ExceptionAge:
+class ExceptionAgeCount:
     """Number of open exceptions in an age group."""
 
     age: str
@@ -132,11 +132,11 @@ def hourly_flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> lis
     return list(flow.values())
 
 
-def exceptions_by_age(tx: Transaction, now: datetime, clinics: Sequence[str] | None) -> list[ExceptionAge]:
+def exceptions_by_age(tx: Transaction, now: datetime, clinics: Sequence[str] | None) -> list[ExceptionAgeCount]:
     """Return the number of open exceptions in each age group, the newest first."""
     found = tx.execute(text(_AGES), {"now": now, "clinics": _as_array(clinics)}).mappings()
     counts = {row["age"]: row["count"] for row in found}
-    return [ExceptionAge(age, counts.get(age, 0)) for age in AGES]
+    return [ExceptionAgeCount(age, counts.get(age, 0)) for age in AGES]
 
 
 def unsuccessful_counts(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCount]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.reports.output import array_pieces, csv_pieces, harmless, json_pieces, object_pieces
+from console.reports.output import array_pieces, csv_pieces, escape_formulas, json_pieces, object_pieces
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Hypothesis seldom finds the characters that matter among all of Unicode.
@@ -76,7 +76,7 @@ def test_csv_escaping_adds_only_apostrophes(rows: list[list[str]]) -> None:
     ],
 )
 def test_text_that_begins_a_formula_gets_an_apostrophe(text: str, cell: str) -> None:
-    assert harmless(text) == cell
+    assert escape_formulas(text) == cell
 
 
 def test_money_and_counts_stay_plain_numbers() -> None:
@@ -84,7 +84,7 @@ def test_money_and_counts_stay_plain_numbers() -> None:
 
 
 def test_text_of_a_hundred_thousand_separators_is_checked_quickly() -> None:
-    assert harmless('\n "' * 100_000 + "x").endswith("x")
+    assert escape_formulas('\n "' * 100_000 + "x").endswith("x")
 
 
 def test_list_is_exported_as_one_cell() -> None:
