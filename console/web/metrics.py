@@ -165,7 +165,7 @@ def _schedule_metrics(feed: redis.Redis) -> Iterator[Metric]:
 
 
 def _count_by_status(counts: Iterable[StatusCount]) -> GaugeMetricFamily:
-    """Return the payments by status and reason. It is 0 without payments, so that rates count the first one."""
+    """Return the payments by status and reason. Without payments the metric is 0, so that rates count the first."""
     numbers = {(reason.status.value, reason.value): 0 for reason in Reason} | {(Status.PENDING.value, ""): 0}
     numbers |= {(each.status, each.reason or ""): each.count for each in counts}
     payments = _metric("payments_count")

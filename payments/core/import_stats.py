@@ -25,10 +25,10 @@ from payments.core.timezone import DEFAULT_TIMEZONE
 class RunContext:
     """The moment and the worker of a run, with its retry schedules.
 
-    `elapsed_ms` returns the milliseconds since the run started. `patient_schedule` are the delays while a patient is
-    unknown; None uses `backoff_schedule`. `keyring` holds the keys that verify event signatures.
+    `elapsed_ms` returns the milliseconds since the run started. `patient_schedule` holds the delays while a patient is
+    unknown; if it is None, `backoff_schedule` applies. `keyring` holds the keys that verify event signatures.
     `default_timezone` is the IANA name of the time zone of new companies. Without `creates_unknown`, events of unknown
-    companies and clinics are Not Sent instead of creating them.
+    companies and clinics are Not Sent, and create no company and no clinic.
     """
 
     now: datetime
