@@ -33,7 +33,7 @@ from tasks.tracing import Tracing
 _STEPS: tuple[tuple[Any, str, str], ...] = (
     (import_attempt, "is_reachable", "ask PostgreSQL"),
     (Streams, "read_new", "read"),
-    (importing, "_read", "read, check and hash"),
+    (importing, "read_batch", "read, check and hash"),
     (event_ids, "record", "record event ids"),
     (patients, "lock", "hold patients"),
     (lines, "lock", "lock lines"),

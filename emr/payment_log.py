@@ -10,7 +10,7 @@ from emr.csv_table import Row, SurplusCellsError, TableError, read_table
 from payments.contract.days import parse_day
 from payments.contract.event import ChargeType, Event, PaymentDeleted, PaymentSaved
 from payments.contract.fields import ID_CHARACTERS_MAX, is_identifier
-from payments.contract.line_key import LineKey, LocalKey
+from payments.contract.keys import LineKey, LocalKey
 from payments.contract.money import ZERO, Money, parse_amount
 from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 

@@ -19,7 +19,7 @@ from emr.simulation_weights import (
     Scenario,
 )
 from payments.contract.event import ChargeType, Event, Method, PaymentDeleted, PaymentSaved
-from payments.contract.line_key import LocalKey
+from payments.contract.keys import LocalKey
 
 Fields = dict[str, Any]
 _OTHER_MEMO: Fields = {"memo": "Receipt sent to the patient"}

@@ -34,7 +34,7 @@ from payments.contract.fields import (
     ShortText,
     Version,
 )
-from payments.contract.line_key import LineKey
+from payments.contract.keys import ChargeKey, ClinicKey, LineKey
 from payments.contract.money import ZERO, Money
 
 
@@ -104,6 +104,11 @@ class _LineEvent(_Event):
     def key(self) -> LineKey:
         """The key of the line."""
         return LineKey(self.company_id, self.clinic_id, self.payment_id, self.line_id)
+
+    @property
+    def clinic(self) -> ClinicKey:
+        """The key of the line's clinic."""
+        return self.key.clinic
 
 
 class PaymentDeleted(_LineEvent):
@@ -187,6 +192,16 @@ class ChargeSaved(_Event):
         Field(default=None, description='dollars of 0.00 or more as text with two decimals, e.g. "25.00", or null'),
     ]
     insurance_open: Flag
+
+    @property
+    def key(self) -> ChargeKey:
+        """The key of the charge."""
+        return ChargeKey(self.company_id, self.clinic_id, self.charge_id)
+
+    @property
+    def clinic(self) -> ClinicKey:
+        """The key of the charge's clinic."""
+        return ClinicKey(self.company_id, self.clinic_id)
 
 
 LineEvent = PaymentSaved | PaymentDeleted

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from payments.contract.event import ChargeType
 from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Version
-from payments.contract.line_key import LocalKey
+from payments.contract.keys import LocalKey
 from payments.contract.repeated_keys import without_repeated_keys
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
 from payments.contract.whole_entry import partial_content, read_whole_entry

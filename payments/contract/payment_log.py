@@ -3,7 +3,7 @@
 from datetime import date
 from typing import NamedTuple
 
-from payments.contract.line_key import LocalKey
+from payments.contract.keys import LocalKey
 from payments.contract.money import Money
 
 

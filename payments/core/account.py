@@ -9,11 +9,9 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO, Money, sum_by_key
 from payments.core.credit import Credit
-
-ChargeKey = tuple[str, str]
-"""(clinic, charge)."""
 
 
 class AllocationRule(StrEnum):

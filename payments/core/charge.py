@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from payments.contract.event import ChargeSaved
 from payments.contract.money import ZERO, Money
-from payments.core.account import ChargeKey
 from payments.core.version_check import VersionCheck, compare_versions
 
 
@@ -17,7 +16,6 @@ class ChargeVersion(NamedTuple):
     """
 
     version: int
-    company_id: str
     patient_id: str
     date_of_service: date
     patient_balance: Money
@@ -34,11 +32,6 @@ def recorded_version(event: ChargeSaved, before: ChargeVersion | None) -> Charge
     """Return the version to record. `patient_paid` of a new charge is 0.00 unless the event states it."""
     saved = ChargeVersion.of(event)
     return saved._replace(patient_paid=saved.patient_paid or ZERO) if before is None else saved
-
-
-def key_of(event: ChargeSaved) -> ChargeKey:
-    """Return the key of the charge."""
-    return event.clinic_id, event.charge_id
 
 
 def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:

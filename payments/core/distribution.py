@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Set
 from datetime import date, datetime, timedelta
 
+from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO
-from payments.core.account import Account, Allocation, AllocationRule, Applied, ChargeKey
+from payments.core.account import Account, Allocation, AllocationRule, Applied
 from payments.core.credit import Credit
 
 NIGHT_BEGINS = timedelta(hours=2)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from payments.contract.event import ChargeType, Method, PaymentSaved
-from payments.contract.line_key import LineKey
+from payments.contract.keys import LineKey
 from payments.contract.money import ZERO, Money, total
 from payments.core.outcome import Outcome
 

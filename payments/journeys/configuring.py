@@ -7,12 +7,14 @@ from typing import NamedTuple
 from payments.access import audit
 from payments.access.audit import AuditEntry
 from payments.contract.event import ChargeType
+from payments.contract.keys import ClinicKey
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
 from payments.core.timezone import DEFAULT_TIMEZONE, TimezoneError, check_timezone
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics
-from payments.store.ledger.clinics import ClinicOfOtherCompanyError, CompanyRow, SettingsRow
+from payments.store.ledger.clinic_owners import ClinicOfOtherCompanyError
+from payments.store.ledger.clinics import CompanyRow, SettingsRow
 
 __all__ = ["ClinicOfOtherCompanyError", "ClinicRow", "CompanyRow", "SettingsRow"]
 
@@ -24,6 +26,11 @@ class ClinicRow(NamedTuple):
     company: str
     integration: bool
     types: list[ChargeType]
+
+    @property
+    def key(self) -> ClinicKey:
+        """The key of the clinic."""
+        return ClinicKey(self.company, self.clinic)
 
 
 class SettingsUpdate(NamedTuple):
@@ -37,6 +44,11 @@ class SettingsUpdate(NamedTuple):
     integration: bool | None = None
     charge_types: Collection[ChargeType] | None = None
     seen: ClinicSettings | None = None
+
+    @property
+    def key(self) -> ClinicKey:
+        """The key of the clinic."""
+        return ClinicKey(self.company_id, self.clinic_id)
 
 
 class CompanyUpdate(NamedTuple):
@@ -79,14 +91,13 @@ def set_clinic(
 
     The change follows the last one, even if that has a later time. Locks the clinic's row.
 
-    Raises ClinicOfOtherCompanyError if the clinic belongs to another company, and ChangedMeanwhileError if the settings
-    are not those that the user saw.
+    Raises ClinicOfOtherCompanyError if another company has a clinic with this id, and ChangedMeanwhileError if the
+    settings are not those that the user saw.
     """
-    clinics.create(tx, [(update.clinic_id, update.company_id)], default_timezone)
-    clinics.lock(tx, [update.clinic_id])
-    clinic = clinics.load(tx, [update.clinic_id])[update.clinic_id]
-    if clinic.company_id != update.company_id:
-        raise ClinicOfOtherCompanyError(update.clinic_id, clinic.company_id)
+    if update.key not in clinics.load_or_create(tx, [update.key], default_timezone):
+        raise ClinicOfOtherCompanyError(update.clinic_id)
+    clinics.lock(tx, [update.key])
+    clinic = clinics.load(tx, [update.key])[update.key]
     since = max(now, clinic.changes[-1].since) if clinic.changes else now
     before = clinic.settings_at(since)
     _check_seen(tx, update, before)
@@ -95,14 +106,13 @@ def set_clinic(
         before.charge_types if update.charge_types is None else frozenset(update.charge_types),
     )
     if not clinic.changes or settings != before:
-        clinics.change_settings(tx, update.clinic_id, settings, since=since, who=who)
-    return _row(update.clinic_id, update.company_id, settings)
+        clinics.change_settings(tx, update.key, settings, since=since, who=who)
+    return _row(update.key, settings)
 
 
 def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -> list[ClinicRow]:
-    """Return the current settings of one clinic or of all; empty if there is none."""
-    found = clinics.load(tx, [clinic_id]) if clinic_id else clinics.load_all(tx)
-    return [_row(clinic.clinic_id, clinic.company_id, clinic.settings_at(now)) for clinic in found.values()]
+    """Return the current settings of all clinics, or of the clinics with this id in any company."""
+    return [_row(key, clinic.settings_at(now)) for key, clinic in clinics.load_all(tx, clinic_id).items()]
 
 
 def list_clinic_ids(tx: Transaction, among: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
@@ -110,9 +120,9 @@ def list_clinic_ids(tx: Transaction, among: Sequence[str] | None = None, limit: 
     return clinics.list_ids(tx, among, limit)
 
 
-def show_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
+def show_history(tx: Transaction, clinic: ClinicKey) -> list[SettingsRow]:
     """Return every setting that a clinic has had, newest first."""
-    return clinics.settings_history(tx, clinic_id)
+    return clinics.settings_history(tx, clinic)
 
 
 def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
@@ -125,15 +135,15 @@ def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | Non
     return clinics.companies_without_timezone(tx, company_ids)
 
 
-def lock_clinics(tx: Transaction, clinic_ids: Collection[str]) -> None:
+def lock_clinics(tx: Transaction, keys: Collection[ClinicKey]) -> None:
     """Lock clinics before several of them are changed, in an order in which no two callers wait for each other."""
-    clinics.lock(tx, clinic_ids)
+    clinics.lock(tx, keys)
 
 
 def _check_seen(tx: Transaction, update: SettingsUpdate, now: ClinicSettings) -> None:
     seen = update.seen
     if seen is not None and seen != now:
-        last_change, *_ = clinics.settings_history(tx, update.clinic_id)
+        last_change, *_ = clinics.settings_history(tx, update.key)
         raise ChangedMeanwhileError(f"clinic {update.clinic_id}", _differences(seen, now), last_change.set_by)
 
 
@@ -153,6 +163,6 @@ def _changes(before: CompanyRow, after: CompanyRow) -> str:
     return ", ".join(f"{name}: {old} to {new}" for name, old, new in both if old != new)
 
 
-def _row(clinic_id: str, company_id: str, settings: ClinicSettings) -> ClinicRow:
+def _row(key: ClinicKey, settings: ClinicSettings) -> ClinicRow:
     types = [kind for kind in ChargeType if kind in settings.charge_types]
-    return ClinicRow(clinic_id, company_id, settings.integration, types)
+    return ClinicRow(key.clinic_id, key.company_id, settings.integration, types)

@@ -34,10 +34,10 @@ def preview_payment(
     tx: Transaction, clinic_id: str, charge_type: ChargeType, day: date, now: datetime
 ) -> EligibilityPreview:
     """Return what would happen to a paid line of this charge type and transaction date if it were saved now."""
-    clinic = clinics.load(tx, [clinic_id]).get(clinic_id)
+    clinic = next(iter(clinics.load_all(tx, clinic_id).values()), None)
     if clinic is None:
         return EligibilityPreview(Reason.INTEGRATION_OFF, MonthState.OPEN, is_known=False)
-    state = months.load_state(tx, clinic.company_id, Month.of(day))
+    state = months.load_state(tx, clinic.key.company_id, Month.of(day))
     reason = exclusion_reason(clinic.settings_at(now), charge_type)
     (company,) = clinics.list_companies(tx, [clinic_id])
     return EligibilityPreview(reason, state, is_adjusted_automatically=company.adjustments == "auto")

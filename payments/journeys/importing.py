@@ -1,19 +1,15 @@
 """Import saved payments into the billing ledger: post, hold, or mark each Not Sent with a reason.
 
-One transaction handles a whole chunk; the caller opens and commits it. Locks are taken in this order: patients,
-lines, charges, company months.
+One transaction handles a whole chunk; the caller opens and commits it. Locks are taken in this order: new clinics,
+patients, lines, charges, company months.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
 
-from payments.contract.errors import EventError
-from payments.contract.event import ChargeSaved, Event, LineEvent, PatientSaved
-from payments.contract.line_key import LineKey
-from payments.contract.stream_entry import StreamEntry, read_entry
-from payments.core.account import ChargeKey
-from payments.core.charge import ChargeVersion, check_charge_version, key_of, recorded_version
+from payments.contract.event import ChargeSaved, PatientSaved
+from payments.contract.keys import ChargeKey, LineKey
+from payments.contract.stream_entry import StreamEntry
+from payments.core.charge import ChargeVersion, check_charge_version, recorded_version
 from payments.core.due_items import DueItems
 from payments.core.history import NoEffectCause
 from payments.core.import_rule import decide
@@ -24,60 +20,12 @@ from payments.core.version_check import VersionCheck, check_version
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters, event_ids
 from payments.store.feed.event_ids import EventKey
-from payments.store.ledger import admission, charges, lines, patients
-from payments.store.ledger.admission import NamedClinic
+from payments.store.import_batch import ImportBatch, ParsedLineEvent, clinic_of, read_batch
+from payments.store.ledger import admission, charges, clinic_owners, clinics, lines, patients
+from payments.store.ledger.admission import NamedClinic, Refusal
 from payments.store.ledger.patients import PatientKey
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
 from payments.store.write_batch import WriteBatch
-
-
-class _ParsedLineEvent(NamedTuple):
-    """A line event with its stream entry, its content hash, and the time of its requeue, if any."""
-
-    entry: StreamEntry
-    event: LineEvent
-    content_hash: bytes
-    requeued_at: datetime | None
-
-    @property
-    def event_key(self) -> EventKey:
-        """The company and the id of the event."""
-        return self.event.company_id, self.event.event_id
-
-
-class _Batch(NamedTuple):
-    """Stream entries, parsed and grouped by event type."""
-
-    lines: list[_ParsedLineEvent]
-    patients: list[tuple[StreamEntry, PatientSaved]]
-    charges: list[tuple[StreamEntry, ChargeSaved]]
-    rejected: list[tuple[StreamEntry, Reason, str]]
-
-    @property
-    def events(self) -> list[tuple[StreamEntry, Event]]:
-        """The valid events, with their stream entries."""
-        return [*((each.entry, each.event) for each in self.lines), *self.patients, *self.charges]
-
-    @property
-    def hash_by_event(self) -> dict[EventKey, bytes]:
-        """The content hash by event. If an id repeats, the first event wins."""
-        return {each.event_key: each.content_hash for each in reversed(self.lines)}
-
-    @property
-    def saved_at_by_event(self) -> dict[EventKey, datetime]:
-        """The save time by event; the first event of an id counts."""
-        return {each.event_key: each.event.saved_at for each in reversed(self.lines)}
-
-    @property
-    def referenced_patients(self) -> set[PatientKey]:
-        """The patients of the payments and charges in this chunk."""
-        events = (*(each.event for each in self.lines), *(event for _, event in self.charges))
-        return {(event.company_id, event.patient_id) for event in events}
-
-    @property
-    def saved_patients(self) -> set[PatientKey]:
-        """The patients that `patient.saved` events announce."""
-        return {(event.company_id, event.patient_id) for _, event in self.patients}
 
 
 def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
@@ -85,7 +33,7 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 
     Raises ConcurrentWriteError and the database's errors; then the transaction has no effect and can be repeated.
     """
-    batch = _admit(tx, _read(entries, run), run)
+    batch = _admit(tx, read_batch(entries, run), run)
     seen = event_ids.record(tx, batch.hash_by_event, batch.saved_at_by_event)
     return _process(tx, batch, seen, run)
 
@@ -99,49 +47,28 @@ def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) ->
     selection.taken = [letter.id for letter in letters]
     if not letters:
         return ImportStats()
-    batch = _admit(tx, _read([letter.entry for letter in letters], run, requeued_at=run.now), run)
+    batch = _admit(tx, read_batch([letter.entry for letter in letters], run, requeued_at=run.now), run)
     return _process(tx, batch, {}, run, closing=selection.taken)
 
 
-def _read(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime | None = None) -> _Batch:
-    batch = _Batch([], [], [], [])
-    for entry in entries:
-        try:
-            event = read_entry(entry, run.keyring)
-        except EventError as error:
-            batch.rejected.append((entry, Reason.INVALID_EVENT, str(error)))
-            continue
-        match event:
-            case PatientSaved():
-                batch.patients.append((entry, event))
-            case ChargeSaved():
-                batch.charges.append((entry, event))
-            case _:
-                batch.lines.append(_ParsedLineEvent(entry, event, event.content_hash, requeued_at))
-    return batch
+def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
+    """Reject the events whose company or clinic is refused, and return the batch without them, with its clinics.
 
-
-def _admit(tx: Transaction, batch: _Batch, run: RunContext) -> _Batch:
-    """Reject the events whose company or clinic is refused, and return the batch without them."""
-    named = (_clinic_of(event) for _, event in batch.events)
-    refused = admission.refused(tx, named, creates_unknown=run.creates_unknown)
-    if not refused:
-        return batch
-    refusals = [(entry, refused.get(_clinic_of(event))) for entry, event in batch.events]
-    return _Batch(
-        [each for each in batch.lines if _clinic_of(each.event) not in refused],
-        [each for each in batch.patients if _clinic_of(each[1]) not in refused],
-        [each for each in batch.charges if _clinic_of(each[1]) not in refused],
-        batch.rejected + [(entry, *refusal) for entry, refusal in refusals if refusal],
-    )
-
-
-def _clinic_of(event: Event) -> NamedClinic:
-    return NamedClinic(event.company_id, None if isinstance(event, PatientSaved) else event.clinic_id)
+    Missing clinics are created. This comes first, so that nothing of a refused event is stored but its dead letter.
+    """
+    named = (clinic_of(event) for _, event in batch.events)
+    admitted = batch.without(admission.refused(tx, named, creates_unknown=run.creates_unknown))
+    found = clinics.load_or_create(tx, admitted.clinics, run.default_timezone)
+    taken = {
+        NamedClinic(*key): Refusal(Reason.INVALID_EVENT, f"company_id: {clinic_owners.refusal(key.clinic_id)}")
+        for key in admitted.clinics
+        if key not in found
+    }
+    return admitted.without(taken)._replace(known_clinics=found)
 
 
 def _process(
-    tx: Transaction, batch: _Batch, seen: dict[EventKey, bytes], run: RunContext, closing: Sequence[int] = ()
+    tx: Transaction, batch: ImportBatch, seen: dict[EventKey, bytes], run: RunContext, closing: Sequence[int] = ()
 ) -> ImportStats:
     """Apply the import rule to each line, its versions in order, and write the result.
 
@@ -155,7 +82,8 @@ def _process(
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
     concerns = [*map(LookupScope.of_line, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]
-    writes = WriteBatch(run, load_reference_data(tx, concerns, run, known | batch.saved_patients), before)
+    reference = load_reference_data(tx, concerns, run, known | batch.saved_patients, batch.known_clinics)
+    writes = WriteBatch(run, reference, before)
     hash_by_event, done = batch.hash_by_event | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
         if each.content_hash == hash_by_event[each.event_key]:
@@ -164,7 +92,7 @@ def _process(
         else:
             conflict = f"event_id: {each.event.event_id} came before with other content"
             writes.reject(each.entry, Reason.VERSION_CONFLICT, conflict)
-    _record_charges(writes, batch.charges, charges.lock(tx, (key_of(event) for _, event in batch.charges)))
+    _record_charges(writes, batch.charges, charges.lock(tx, (event.key for _, event in batch.charges)))
     for entry, conflict in conflicting:
         writes.reject(entry, Reason.VERSION_CONFLICT, conflict)
     for entry, reason, error in batch.rejected:
@@ -176,7 +104,7 @@ def _process(
 
 
 def _save_patients(
-    tx: Transaction, batch: _Batch, current: dict[PatientKey, PatientVersion], run: RunContext
+    tx: Transaction, batch: ImportBatch, current: dict[PatientKey, PatientVersion], run: RunContext
 ) -> tuple[set[LineKey], list[tuple[StreamEntry, str]]]:
     """Save patients first, so that a payment in the same chunk finds its patient. The newest version wins.
 
@@ -201,37 +129,28 @@ def _record_charges(
     writes: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], current: dict[ChargeKey, ChargeVersion]
 ) -> None:
     """Record charges, the versions of each in order. The newest version wins, as for a payment."""
-    for entry, event in sorted(saved, key=lambda each: (key_of(each[1]), each[1].version)):
-        owner, before = writes.reference.owner(event.clinic_id), current.get(key_of(event))
+    for entry, event in sorted(saved, key=lambda each: (each[1].key, each[1].version)):
+        before = current.get(event.key)
         check = check_charge_version(event, before)
-        if owner != event.company_id:
-            writes.reject(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
-        elif check is VersionCheck.CONFLICT:
-            error = f"version: {event.version} of charge {'/'.join(key_of(event))} came before with other content"
+        if check is VersionCheck.CONFLICT:
+            error = f"version: {event.version} of charge {event.key} came before with other content"
             writes.reject(entry, Reason.VERSION_CONFLICT, error)
         else:
             writes.stats.noted += 1
             if check is VersionCheck.NEW:
-                current[key_of(event)] = recorded_version(event, before)
+                current[event.key] = recorded_version(event, before)
                 writes.record_charge(event, before)
 
 
-def _wrong_company(event: LineEvent | ChargeSaved, owner: str) -> str:
-    return f"company_id: clinic {event.clinic_id} belongs to company {owner}, not to {event.company_id}"
-
-
-def _import_line_event(writes: WriteBatch, read: _ParsedLineEvent, *, again: bool) -> None:
-    entry, event, before = read.entry, read.event, writes.lines.get(read.event.key)
-    owner = writes.reference.owner(event.clinic_id)
-    if owner != event.company_id:
-        writes.reject(entry, Reason.INVALID_EVENT, _wrong_company(event, owner))
-    elif again and before is not None:
-        writes.record_unchanged(before, NoEffectCause.SAME_EVENT, event.version, entry.entry_id)
+def _import_line_event(writes: WriteBatch, read: ParsedLineEvent, *, again: bool) -> None:
+    before = writes.lines.get(read.event.key)
+    if again and before is not None:
+        writes.record_unchanged(before, NoEffectCause.SAME_EVENT, read.event.version, read.entry.entry_id)
     else:
         _apply_version(writes, read)
 
 
-def _apply_version(writes: WriteBatch, read: _ParsedLineEvent) -> None:
+def _apply_version(writes: WriteBatch, read: ParsedLineEvent) -> None:
     (entry, event, content_hash, requeued_at), before = read, writes.lines.get(read.event.key)
     check = check_version(event, content_hash, before)
     if check is VersionCheck.CONFLICT:
@@ -242,5 +161,5 @@ def _apply_version(writes: WriteBatch, read: _ParsedLineEvent) -> None:
     elif before is not None and check is VersionCheck.STALE:
         writes.record_unchanged(before, NoEffectCause.STALE_VERSION, event.version, entry.entry_id)
     else:
-        facts = writes.reference.import_context(event.clinic_id, event.patient_id, requeued_at or event.saved_at)
+        facts = writes.reference.import_context(event.clinic, event.patient_id, requeued_at or event.saved_at)
         writes.record(decide(event, content_hash, before, facts, requeued_at), entry.entry_id)

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from payments.access.rights import User
 from payments.contract.errors import dead_letter_id
-from payments.contract.line_key import LocalKey
+from payments.contract.keys import LocalKey
 from payments.core.finding import FindingStatus
 from payments.store.db.connection import Transaction
 from payments.store.feed import backlog, printed_keys

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.contract.errors import dead_letter_id
-from payments.contract.line_key import LocalKey
+from payments.contract.keys import LocalKey
 from payments.contract.money import ZERO, Money, total
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, exclusion_reason
 from payments.core.month import Month
@@ -98,11 +98,11 @@ class RequeuePreview(NamedTuple):
 def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> RequeuePreview:
     """Preview a requeue run with the current settings. Groups that would be sent come first."""
     groups = requeue_candidates.groups(tx, feed_filter)
-    known = clinics.load(tx, {group.clinic_id for group in groups})
-    settings = {name: clinic.settings_at(now) for name, clinic in known.items()}
+    known = clinics.load(tx, {group.clinic for group in groups})
+    settings = {key: clinic.settings_at(now) for key, clinic in known.items()}
     found: dict[tuple[Reason | None, bool], ExpectedOutcome] = {}
     for group in groups:
-        reason = _exclusion_reason(group, settings.get(group.clinic_id, SWITCHED_OFF))
+        reason = _exclusion_reason(group, settings.get(group.clinic, SWITCHED_OFF))
         is_closed = group.is_closed and reason is None
         expected = found.setdefault((reason, is_closed), ExpectedOutcome(reason, is_closed))
         expected.count += group.line_count

@@ -30,7 +30,7 @@ def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportSt
     for line in due.values():
         if (line.company_id, line.patient_id) in arriving:
             continue  # It stays due: the transaction that saves the patient may be waiting for this line.
-        context = reference.import_context(line.key.clinic_id, line.patient_id, line.settings_as_of)
+        context = reference.import_context(line.key.clinic, line.patient_id, line.settings_as_of)
         writes.record(decide_again(line, context))
     return writes.write(tx)
 

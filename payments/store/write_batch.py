@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from payments.contract.event import ChargeSaved, ChargeType
-from payments.contract.line_key import LineKey
+from payments.contract.keys import ChargeKey, LineKey
 from payments.contract.money import ZERO
 from payments.contract.stream_entry import StreamEntry, is_authentic
-from payments.core.account import ChargeKey
-from payments.core.charge import ChargeVersion, key_of
+from payments.core.charge import ChargeVersion
 from payments.core.finding import needs_review
 from payments.core.history import HistoryCode, NoEffectCause, Params, outcome_code
 from payments.core.import_rule import Decision
@@ -79,13 +78,13 @@ class WriteBatch:
     def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
         """Record a new version of a charge.
 
-        Its account is distributed immediately. If the charge belonged to another account, that account is distributed
+        Its account is distributed immediately. If the charge belonged to another patient, that account is distributed
         too, because its money has to be unapplied.
         """
-        self._charges[key_of(event)] = event
+        self._charges[event.key] = event
         if before is None:
-            self._new_charges.add(key_of(event))
-        self._accounts_to_distribute |= {(each.company_id, each.patient_id) for each in (before, event) if each}
+            self._new_charges.add(event.key)
+        self._accounts_to_distribute |= {(event.company_id, each.patient_id) for each in (before, event) if each}
 
     def reject(self, entry: StreamEntry, reason: Reason, error: str, *, with_fields: bool = True) -> None:
         """Record that a stream entry cannot be processed and becomes a dead letter. See Rejection."""
@@ -127,7 +126,7 @@ class WriteBatch:
 
     def _record_postings(self, decision: Decision) -> None:
         line, postings = decision.line, decision.postings
-        posting_date = self.reference.posting_date(line.key.clinic_id)
+        posting_date = self.reference.posting_date(line.company_id)
         # `part` counts all entries of the line, because a version can be removed and, after a requeue, posted again.
         first_part = len(line.postings) - len(postings) + 1
         self._entries += [

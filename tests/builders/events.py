@@ -18,7 +18,7 @@ from payments.contract.event import (
     PaymentSaved,
     read_event,
 )
-from payments.contract.line_key import LineKey
+from payments.contract.keys import LineKey
 from payments.contract.money import dollars
 from payments.contract.stream_entry import StreamEntry
 from payments.core.backoff import BackoffSchedule

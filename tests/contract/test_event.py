@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.event import ChargeType, Method, read_event
-from payments.contract.line_key import LineKey, LocalKey
+from payments.contract.keys import LineKey, LocalKey
 from payments.contract.partial_event import read_partial_event
 from tests.builders.events import deleted_payment, event_body, payment_fields, saved_patient, saved_payment
 

@@ -14,7 +14,7 @@ import pytest
 
 from emr.payment_log import COLUMNS, PaymentLogError, read_payment_log
 from payments.contract.event import ChargeType, Event, PaymentDeleted, PaymentSaved
-from payments.contract.line_key import LineKey, LocalKey
+from payments.contract.keys import LineKey, LocalKey
 from payments.contract.payment_log import PaymentDetails
 from payments.journeys import balancing
 from payments.store.db.connection import Transaction

@@ -11,7 +11,7 @@ from emr.client import body_of
 from emr.simulation_weights import CHARGE_TYPE_WEIGHTS, METHOD_WEIGHTS, SCENARIO_WEIGHTS, TYPES_UNSELECTED
 from emr.simulator import Delivery, Scenario, SimulatedEvent, clinics_of, simulate
 from payments.contract.event import ChargeType, Method, PatientSaved, PaymentDeleted, PaymentSaved, read_event
-from payments.contract.line_key import LineKey, LocalKey
+from payments.contract.keys import LineKey, LocalKey
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from payments.contract.money import dollars
 from payments.core.account import Charge
-from payments.core.charge import key_of
 from payments.journeys import distributing
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.ledger import charges
@@ -81,7 +80,7 @@ def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> 
     )
 
     assert stored_charges(tx) == [("company", "patient", 1, "40.00", False)]
-    error = "company_id: clinic clinic belongs to company company, not to other"
+    error = "company_id: clinic clinic belongs to another company"
     rows = tx.execute(text("SELECT status, reason, error FROM set_aside")).all()
     assert [tuple(row) for row in rows] == [("Validation Failed", "invalid_event", error)] * 2
 
@@ -98,7 +97,7 @@ def test_new_charge_that_another_worker_created_is_a_concurrent_write(tx: Transa
     import_chunk(tx, FIRST)
 
     with pytest.raises(ConcurrentWriteError):
-        charges.save(tx, {key_of(NEWER): NEWER}, {key_of(NEWER)}, NOW)
+        charges.save(tx, {NEWER.key: NEWER}, {NEWER.key}, NOW)
 
     assert stored_charges(tx) == [("company", "patient", 1, "40.00", False)]
 
@@ -106,7 +105,7 @@ def test_new_charge_that_another_worker_created_is_a_concurrent_write(tx: Transa
 def test_paid_part_is_not_recorded_for_a_charge_saved_again_meanwhile(tx: Transaction) -> None:
     create_clinic(tx)
     import_chunk(tx, FIRST, NEWER)
-    distributed = Charge(key_of(FIRST), FIRST.date_of_service, FIRST.patient_balance, False, None, FIRST.version)
+    distributed = Charge(FIRST.key, FIRST.date_of_service, FIRST.patient_balance, False, None, FIRST.version)
 
     charges.record_paid(tx, {distributed: dollars("7.00")}, NOW)
     assert paid_parts(tx) == ["0.00"]

@@ -68,7 +68,7 @@ def test_concurrent_changes_of_a_clinic_are_both_kept(shared: Database, clinic: 
     with transaction(shared) as tx:
         after = configuring.show_clinics(tx, NOW + timedelta(days=1), clinic)
         assert after == [ClinicRow(clinic, clinic, integration=True, types=[SUPPLIES])]
-        assert [row.set_by for row in configuring.show_history(tx, clinic)] == ["user:bob", "user:ann", "user:ann"]
+        assert [row.set_by for row in configuring.show_history(tx, switch.key)] == ["user:bob", "user:ann", "user:ann"]
 
 
 def test_concurrent_changes_of_a_company_are_both_kept(shared: Database, clinic: str) -> None:

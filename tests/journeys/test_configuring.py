@@ -74,7 +74,7 @@ def test_company_changes_are_audited_and_repeats_are_not(tx):
 def test_clinic_cannot_move_to_another_company(tx):
     set_settings(tx, integration=True)
 
-    with pytest.raises(ClinicOfOtherCompanyError, match="clinic clinic belongs to company company"):
+    with pytest.raises(ClinicOfOtherCompanyError, match="clinic clinic belongs to another company"):
         set_clinic(tx, SettingsUpdate("clinic", "other", integration=False), now=NOW, who="user:admin")
     assert show_clinics(tx, NOW, "clinic") == [ClinicRow("clinic", "company", True, [])]
 

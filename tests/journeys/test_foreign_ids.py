@@ -4,15 +4,19 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from payments.contract.event import Event
 from payments.core.month import Month
 from payments.journeys import closing, reporting
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, FeedRow
 from payments.store.db.connection import Transaction
-from tests.builders.events import event_body, next_version, payment_fields, saved_payment
+from payments.store.tables import metadata
+from tests.builders.events import event_body, next_version, payment_fields, saved_charge, saved_payment
 from tests.builders.office import Office
 
 KEY = "clinic/payment/1"
+TABLES = [table.name for table in metadata.sorted_tables if not table.name.endswith("_was")]
 FOREIGN = {"company_id": "other", "amount_due": "99.00", "amount_paid": "99.00"}
 
 
@@ -27,6 +31,10 @@ def office(tx: Transaction) -> Office:
 def own_rows(office: Office) -> list[FeedRow]:
     """Return the rows of the Claims Feed that show the office's own amount."""
     return [row for row in reporting.claims_feed(office.tx, FeedFilter()) if str(row.amount) == "25.00"]
+
+
+def count(office: Office, table: str) -> int:
+    return int(office.tx.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
 def codes(office: Office, key: str = KEY) -> list[str]:
@@ -64,6 +72,36 @@ def test_event_without_a_company_does_not_replace_the_line(office: Office) -> No
     assert [row.status for row in own_rows(office)] == ["Transmission Successful"]
     refused = [row for row in reporting.claims_feed(office.tx, FeedFilter()) if row.refused]
     assert [(row.payment, row.status) for row in refused] == [(KEY, "Validation Failed")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        saved_payment(**FOREIGN, patient_id="ada", transaction_date="2025-01-05"),
+        saved_charge("c", "5.00", company_id="other", patient_id="ada"),
+    ],
+    ids=["payment", "charge"],
+)
+def test_refused_event_leaves_only_its_dead_letter(office: Office, event: Event) -> None:
+    before = {name: count(office, name) for name in TABLES}
+
+    office.publish(event)
+
+    after = {name: count(office, name) for name in TABLES}
+    assert {name for name in TABLES if after[name] != before[name]} == {"set_aside", "history"}
+    (row,) = [row for row in reporting.claims_feed(office.tx, FeedFilter()) if row.refused]
+    assert (row.reason, row.detail) == ("invalid_event", "company_id: clinic clinic belongs to another company")
+
+
+def test_clinic_belongs_to_the_company_that_names_it_first(office: Office) -> None:
+    office.publish(
+        saved_payment(clinic_id="new"),
+        saved_payment(clinic_id="new", company_id="other", patient_id="ada"),
+    )
+
+    rows = {row.patient: row.status for row in reporting.claims_feed(office.tx, FeedFilter()) if row.clinic == "new"}
+    assert rows == {"patient": "Not Sent", "ada": "Validation Failed"}
+    assert count(office, "companies") == 1
 
 
 def test_requeue_by_key_leaves_the_events_of_another_company(office: Office) -> None:

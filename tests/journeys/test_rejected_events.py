@@ -180,7 +180,7 @@ def test_company_cannot_publish_for_the_clinic_of_another(tx):
     import_signed(tx, event, signature_of(event, "k", NEXT), keyring)
 
     (row,) = reporting.claims_feed(tx, FeedFilter(status="Validation Failed"))
-    assert row.detail == "company_id: clinic clinic belongs to company company, not to other"
+    assert row.detail == "company_id: clinic clinic belongs to another company"
 
 
 @pytest.mark.parametrize("kind", ["patient.saved", "charge.saved", "payment.deleted"])

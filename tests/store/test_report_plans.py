@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from payments.contract.line_key import LineKey
+from payments.contract.keys import LineKey
 from payments.journeys import balancing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter

@@ -97,7 +97,7 @@ def show_one(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 def _show(context: RequestContext, name: str, *, changed: bool = False, conflict: _Conflict | None = None) -> Response:
     with context.app.transaction() as tx:
         row = _visible_clinic(tx, context, name)
-        history = configuring.show_history(tx, row.clinic)
+        history = configuring.show_history(tx, row.key)
         feed_filter = FeedFilter(status=Status.NOT_SENT, clinics=(row.clinic,))
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
         others = [each for each in configuring.list_clinic_ids(tx, context.user.clinics) if each != row.clinic]
@@ -141,7 +141,8 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
     if not form.to:
         raise PageError(422, "No clinics are selected.", "Go back and select the clinics to copy to.")
     with context.app.transaction() as tx:
-        configuring.lock_clinics(tx, {form.clinic, *form.to})
+        source, *targets = (_visible_clinic(tx, context, name) for name in (form.clinic, *form.to))
+        configuring.lock_clinics(tx, {row.key for row in (source, *targets)})
         source = _visible_clinic(tx, context, form.clinic)
         settings = ClinicSettings(source.integration, frozenset(source.types))
         if form.seen not in {None, settings}:
@@ -150,8 +151,8 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
                 f"The settings of clinic {source.clinic} were changed meanwhile; nothing was copied.",
                 "Go back and reload the page.",
             )
-        for name in form.to:
-            _save(tx, context, _visible_clinic(tx, context, name), settings)
+        for row in targets:
+            _save(tx, context, row, settings)
     message = f"Settings of clinic {source.clinic} copied to {', '.join(form.to)}."
     return context.redirect(url("/clinics", like=source.clinic), message)
 

@@ -11,7 +11,7 @@
   against all the others.
 """
 
-from payments.contract.line_key import LineKey
+from payments.contract.keys import LineKey
 
 _KEY = ", ".join(LineKey._fields)
 _SAME_KEY = " AND ".join(f"{{0}}.{name} = {{1}}.{name}" for name in LineKey._fields)

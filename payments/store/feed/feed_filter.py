@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from payments.contract.line_key import LocalKey
+from payments.contract.keys import LocalKey
 from payments.contract.money import Money
 from payments.core.outcome import Reason, Status
 from payments.store.db.conditions import conditions, parameters_of

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from payments.contract.line_key import LineKey, LocalKey
+from payments.contract.keys import LineKey, LocalKey
 from payments.store.db.bulk import arrays, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text

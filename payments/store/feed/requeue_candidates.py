@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, NamedTuple
 
-from payments.contract.line_key import LineKey
+from payments.contract.keys import ClinicKey, LineKey
 from payments.contract.money import Money
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
@@ -26,6 +26,7 @@ class RequeueGroup(NamedTuple):
     `is_closed` says whether that month is closed.
     """
 
+    company_id: str
     clinic_id: str
     charge_type: str | None
     internal_payment: bool | None
@@ -34,6 +35,11 @@ class RequeueGroup(NamedTuple):
     is_closed: bool
     line_count: int
     total: Money
+
+    @property
+    def clinic(self) -> ClinicKey:
+        """The key of their clinic."""
+        return ClinicKey(self.company_id, self.clinic_id)
 
 
 class RowIds(NamedTuple):
@@ -73,7 +79,7 @@ def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
             "coalesce(sum(CASE WHEN deleted THEN 0.00 ELSE amount_paid END), 0.00) AS total "
             f"FROM lines WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS} "
             "GROUP BY 1, 2, 3, 4, 5, 6) "
-            "SELECT clinic_id, charge_type, internal_payment, reason, month, "
+            "SELECT company_id, clinic_id, charge_type, internal_payment, reason, month, "
             "coalesce(month <= months_closed_through(company_id), false) AS is_closed, line_count, total FROM selected"
         ),
         _parameters(feed_filter),

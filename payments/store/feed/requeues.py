@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import RowMapping
 
-from payments.contract.line_key import LineKey
+from payments.contract.keys import LineKey
 from payments.core.history import HistoryCode
 from payments.core.outcome import HoldCause
 from payments.store.db.as_of import changed_at

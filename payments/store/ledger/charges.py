@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from payments.contract.event import ChargeSaved
+from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO, Money
-from payments.core.account import Charge, ChargeKey
+from payments.core.account import Charge
 from payments.core.charge import ChargeVersion
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnest_item
@@ -14,32 +15,29 @@ from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import charges
 
-_KEY = ["clinic_id", "charge_id"]
+_KEY = list(ChargeKey._fields)
 _COLUMNS = [*_KEY, *ChargeVersion._fields]
 _WRITTEN = [*_COLUMNS, "saved_at", "changed_at"]
-_IS_SAME = "charges.clinic_id = new.clinic_id AND charges.charge_id = new.charge_id"
+_IS_SAME = " AND ".join(f"charges.{name} = new.{name}" for name in _KEY)
 
 
 def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVersion]:
-    """Return the charges that exist under these keys (clinic, charge).
+    """Return the charges that exist under these keys.
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """
-    wanted = [dict(zip(_KEY, key, strict=True)) for key in sorted(set(keys))]
+    wanted = [key._asdict() for key in sorted(set(keys))]
     if not wanted:
         return {}
     found = tx.execute(
         text(
-            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(charges, _KEY)} ORDER BY 1, 2) AS wanted, LATERAL "
-            f"(SELECT {', '.join(_COLUMNS)} FROM charges WHERE clinic_id = wanted.clinic_id "
-            "AND charge_id = wanted.charge_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
+            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(charges, _KEY)} ORDER BY 1, 2, 3) AS wanted, LATERAL "
+            f"(SELECT {', '.join(_COLUMNS)} FROM charges WHERE company_id = wanted.company_id "
+            "AND clinic_id = wanted.clinic_id AND charge_id = wanted.charge_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
         arrays(wanted, _KEY),
     )
-    return {
-        (row["clinic_id"], row["charge_id"]): ChargeVersion(**{name: row[name] for name in ChargeVersion._fields})
-        for row in found.mappings()
-    }
+    return {_key(row): ChargeVersion(**{name: row[name] for name in ChargeVersion._fields}) for row in found.mappings()}
 
 
 def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container[ChargeKey], now: datetime) -> None:
@@ -90,5 +88,5 @@ def _row(event: ChargeSaved) -> dict[str, Any]:
     return {name: getattr(event, name) for name in (*_COLUMNS, "saved_at")}
 
 
-def _key(row: dict[str, Any]) -> ChargeKey:
-    return row["clinic_id"], row["charge_id"]
+def _key(row: Mapping[Any, Any]) -> ChargeKey:
+    return ChargeKey(*(row[name] for name in _KEY))

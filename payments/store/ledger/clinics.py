@@ -1,23 +1,19 @@
 """Companies, their clinics, and the history of each clinic's settings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from payments.contract.event import ChargeType
+from payments.contract.keys import ClinicKey
 from payments.core.eligibility import ClinicSettings, SettingsChange, settings_as_of
+from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-
-
-class ClinicOfOtherCompanyError(ValueError):
-    """A clinic belongs to another company. Clinics are never moved between companies."""
-
-    def __init__(self, clinic_id: str, owner: str) -> None:
-        self.clinic_id, self.owner = clinic_id, owner
-        super().__init__(f"clinic {clinic_id} belongs to company {owner}")
+from payments.store.ledger import clinic_owners
+from payments.store.tables import clinics as clinics_table
 
 
 class CompanyRow(NamedTuple):
@@ -46,10 +42,9 @@ class SettingsRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """A clinic with its company, the company's time zone (IANA name), and all its settings so far, oldest first."""
+    """A clinic, its company's time zone (IANA name), and all its settings so far, oldest first."""
 
-    clinic_id: str
-    company_id: str
+    key: ClinicKey
     timezone: str
     changes: tuple[SettingsChange, ...]
 
@@ -58,18 +53,33 @@ class Clinic:
         return settings_as_of(self.changes, moment)
 
 
+_KEY = list(ClinicKey._fields)
 _COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen"
 
 
-def load(tx: Transaction, clinic_ids: Iterable[str]) -> dict[str, Clinic]:
-    """Return the clinics that exist under these ids, by id."""
-    ids = sorted(set(clinic_ids))
-    return _load(tx, "WHERE clinics.clinic_id = ANY(:ids)", {"ids": ids}) if ids else {}
+def load(tx: Transaction, keys: Iterable[ClinicKey]) -> dict[ClinicKey, Clinic]:
+    """Return the clinics that exist under these keys, by key."""
+    rows = _rows(keys)
+    wanted = f"JOIN {unnest_item(clinics_table, _KEY)} USING (company_id, clinic_id)"
+    return _load(tx, wanted, arrays(rows, _KEY)) if rows else {}
 
 
-def load_all(tx: Transaction) -> dict[str, Clinic]:
-    """Return every clinic, by id, in the order of the ids."""
-    return _load(tx, "", {})
+def load_all(tx: Transaction, clinic_id: str | None = None) -> dict[ClinicKey, Clinic]:
+    """Return all clinics, or those that have this id in any company, sorted by id and company."""
+    return _load(tx, "WHERE clinic_id = :clinic_id" if clinic_id else "", {"clinic_id": clinic_id})
+
+
+def load_or_create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) -> dict[ClinicKey, Clinic]:
+    """Return these clinics. Missing clinics and companies are created.
+
+    A clinic whose id another company has is neither created nor returned.
+    """
+    wanted = list(dict.fromkeys(keys))
+    found = load(tx, wanted)
+    if missing := clinic_owners.without_taken(tx, [key for key in wanted if key not in found]):
+        create(tx, missing, default_timezone)
+        found |= load(tx, missing)
+    return found
 
 
 def company_exists(tx: Transaction, company_id: str) -> bool:
@@ -90,24 +100,23 @@ def local_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> d
     return {company_id: now.astimezone(ZoneInfo(timezone)).date() for company_id, timezone in found}
 
 
-def create(tx: Transaction, owners: Iterable[tuple[str, str]], default_timezone: str) -> None:
-    """Create clinics and their companies, from pairs (clinic, company). Existing ones are left unchanged."""
-    clinics = dict(owners)
-    create_companies(tx, clinics.values(), default_timezone)
+def create(tx: Transaction, keys: Collection[ClinicKey], default_timezone: str) -> None:
+    """Create clinics and their companies. Existing ones are left unchanged."""
+    create_companies(tx, (key.company_id for key in keys), default_timezone)
     tx.execute(
-        text(
-            "INSERT INTO clinics (clinic_id, company_id) SELECT * FROM unnest(CAST(:clinics AS text[]), "
-            "CAST(:companies AS text[])) ORDER BY 1 ON CONFLICT DO NOTHING"
-        ),
-        {"clinics": list(clinics), "companies": list(clinics.values())},
+        text(insertion(clinics_table, _KEY, "ORDER BY company_id, clinic_id ON CONFLICT DO NOTHING")),
+        arrays(_rows(keys), _KEY),
     )
 
 
-def lock(tx: Transaction, clinic_ids: Iterable[str]) -> None:
-    """Lock clinics, so that nobody else changes their settings. Locks: their rows FOR NO KEY UPDATE, by id."""
+def lock(tx: Transaction, keys: Iterable[ClinicKey]) -> None:
+    """Lock clinics, so that nobody else changes their settings. Locks: their rows FOR NO KEY UPDATE, by key."""
     tx.execute(
-        text("SELECT FROM clinics WHERE clinic_id = ANY(:ids) ORDER BY clinic_id FOR NO KEY UPDATE"),
-        {"ids": sorted(set(clinic_ids))},
+        text(
+            f"SELECT FROM clinics JOIN {unnest_item(clinics_table, _KEY)} USING (company_id, clinic_id) "
+            "ORDER BY company_id, clinic_id FOR NO KEY UPDATE OF clinics"
+        ),
+        arrays(_rows(keys), _KEY),
     )
 
 
@@ -159,16 +168,15 @@ def change_company(tx: Transaction, company_id: str, changes: Mapping[str, objec
     return CompanyRow(**found.mappings().one())
 
 
-def change_settings(tx: Transaction, clinic_id: str, settings: ClinicSettings, *, since: datetime, who: str) -> None:
+def change_settings(tx: Transaction, key: ClinicKey, settings: ClinicSettings, *, since: datetime, who: str) -> None:
     """Add a version to a clinic's settings, in force from `since` on."""
     tx.execute(
         text(
             "INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by) "
-            "SELECT company_id, clinic_id, :since, :integration, :charge_types, :who "
-            "FROM clinics WHERE clinic_id = :clinic_id"
+            "VALUES (:company_id, :clinic_id, :since, :integration, :charge_types, :who)"
         ),
         {
-            "clinic_id": clinic_id,
+            **key._asdict(),
             "since": since,
             "integration": settings.integration,
             "charge_types": [kind.value for kind in ChargeType if kind in settings.charge_types],
@@ -201,33 +209,37 @@ def list_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> 
     return [CompanyRow(**row) for row in found.mappings()]
 
 
-def settings_history(tx: Transaction, clinic_id: str) -> list[SettingsRow]:
+def settings_history(tx: Transaction, key: ClinicKey) -> list[SettingsRow]:
     """Return all versions of a clinic's settings, newest first."""
     found = tx.execute(
         text(
-            "SELECT since, integration, charge_types, set_by FROM settings_changes WHERE clinic_id = :id "
-            "ORDER BY since DESC, id DESC"
+            "SELECT since, integration, charge_types, set_by FROM settings_changes "
+            "WHERE company_id = :company_id AND clinic_id = :clinic_id ORDER BY since DESC, id DESC"
         ),
-        {"id": clinic_id},
+        key._asdict(),
     )
     return [SettingsRow(**row) for row in found.mappings()]
 
 
-def _load(tx: Transaction, where: str, parameters: dict[str, Any]) -> dict[str, Clinic]:
+def _load(tx: Transaction, which: str, parameters: dict[str, Any]) -> dict[ClinicKey, Clinic]:
     found = tx.execute(
         text(
-            "SELECT clinics.clinic_id, company_id, timezone, since, integration, charge_types "
-            "FROM clinics JOIN companies USING (company_id) "
-            f"LEFT JOIN settings_changes USING (company_id, clinic_id) {where} "
-            "ORDER BY clinics.clinic_id, since, settings_changes.id"
+            "SELECT company_id, clinic_id, timezone, since, integration, charge_types "
+            "FROM clinics JOIN companies USING (company_id) LEFT JOIN settings_changes USING (company_id, clinic_id) "
+            f"{which} ORDER BY clinic_id, company_id, since, settings_changes.id"
         ),
         parameters,
     )
-    clinics: dict[str, Clinic] = {}
+    clinics: dict[ClinicKey, Clinic] = {}
     for row in found:
-        clinic = clinics.get(row.clinic_id, Clinic(row.clinic_id, row.company_id, row.timezone, ()))
+        key = ClinicKey(row.company_id, row.clinic_id)
+        clinic = clinics.get(key, Clinic(key, row.timezone, ()))
         if row.since is not None:
             settings = ClinicSettings(row.integration, frozenset(map(ChargeType, row.charge_types)))
             clinic = replace(clinic, changes=(*clinic.changes, SettingsChange(row.since, settings)))
-        clinics[row.clinic_id] = clinic
+        clinics[key] = clinic
     return clinics
+
+
+def _rows(keys: Iterable[ClinicKey]) -> list[dict[str, str]]:
+    return [key._asdict() for key in sorted(set(keys))]

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO
 from payments.core.account import Account, Allocation, Applied, Charge, DistributionPolicy
 from payments.core.credit import Credit, EntryGroup, credit_of
@@ -95,9 +96,7 @@ def add_allocations(
     rows = [
         {
             "line_ref": allocation.line_ref,
-            "clinic_id": allocation.charge[0],
-            "charge_id": allocation.charge[1],
-            "company_id": company_id,
+            **allocation.charge._asdict(),
             "patient_id": patient_id,
             "amount": allocation.amount,
             "rule": allocation.rule,
@@ -201,7 +200,7 @@ def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
     charges: dict[PatientKey, list[Charge]] = defaultdict(list)
     for row in found:
         charge = Charge(
-            key=(row.clinic_id, row.charge_id),
+            key=ChargeKey(row.company_id, row.clinic_id, row.charge_id),
             date_of_service=row.date_of_service,
             balance=row.patient_balance,
             insurance_open=row.insurance_open,
@@ -223,7 +222,7 @@ def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
     )
     applied: dict[PatientKey, list[Applied]] = defaultdict(list)
     for row in found:
-        charge_key = (row.clinic_id, row.charge_id)
+        charge_key = ChargeKey(row.company_id, row.clinic_id, row.charge_id)
         applied[row.company_id, row.patient_id].append(
             Applied(line_ref=row.line_ref, charge=charge_key, amount=row.amount or ZERO, allocation_id=row.last_id)
         )

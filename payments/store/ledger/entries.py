@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from payments.contract.line_key import LineKey
+from payments.contract.keys import LineKey
 from payments.core.line import EntryKind, LedgerPosting, Line
 from payments.store.db.bulk import append
 from payments.store.db.connection import Transaction

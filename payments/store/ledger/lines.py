@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from payments.contract.event import ChargeType, Method, PaymentSaved
-from payments.contract.line_key import LineKey
+from payments.contract.keys import LineKey
 from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.store.db.as_of import changed_at

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from payments.contract.line_key import LineKey
+from payments.contract.keys import LineKey
 from payments.core.history import HistoryCode
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text

@@ -140,7 +140,7 @@ def test_clinic_cannot_change_its_company(terminal: Terminal) -> None:
 
     result = error_of(terminal, "settings set settled --company second", status=1)
 
-    assert result == "payments: clinic settled belongs to company first\n"
+    assert result == "payments: clinic settled belongs to another company\n"
 
 
 def test_unknown_ids_are_reported(terminal: Terminal) -> None:

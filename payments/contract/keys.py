@@ -1,8 +1,26 @@
-"""Keys of charge lines. A clinic id, and all ids in it, mean something within their company only."""
+"""Keys of clinics, charges and charge lines. All ids mean something within their company only."""
 
 from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple, Self
+
+
+class ClinicKey(NamedTuple):
+    """Key of a clinic."""
+
+    company_id: str
+    clinic_id: str
+
+
+class ChargeKey(NamedTuple):
+    """Key of a charge. It prints as clinic/charge, without the company."""
+
+    company_id: str
+    clinic_id: str
+    charge_id: str
+
+    def __str__(self) -> str:
+        return f"{self.clinic_id}/{self.charge_id}"
 
 
 class LocalKey(NamedTuple):
@@ -33,3 +51,8 @@ class LineKey(NamedTuple):
 
     def __str__(self) -> str:
         return "/".join(self[1:])
+
+    @property
+    def clinic(self) -> ClinicKey:
+        """The key of the line's clinic."""
+        return ClinicKey(self.company_id, self.clinic_id)

@@ -1,0 +1,107 @@
+"""A batch of stream entries: parsed, grouped by event type, and without the events that are refused."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.contract.errors import EventError
+from payments.contract.event import ChargeSaved, Event, LineEvent, PatientSaved
+from payments.contract.keys import ClinicKey
+from payments.contract.stream_entry import StreamEntry, read_entry
+from payments.core.import_stats import RunContext
+from payments.core.outcome import Reason
+from payments.store.feed.event_ids import EventKey
+from payments.store.ledger.admission import NamedClinic, Refusal
+from payments.store.ledger.clinics import Clinic
+from payments.store.ledger.patients import PatientKey
+
+
+class ParsedLineEvent(NamedTuple):
+    """A line event with its stream entry, its content hash, and the time of its requeue, if any."""
+
+    entry: StreamEntry
+    event: LineEvent
+    content_hash: bytes
+    requeued_at: datetime | None
+
+    @property
+    def event_key(self) -> EventKey:
+        """The company and the id of the event."""
+        return self.event.company_id, self.event.event_id
+
+
+class ImportBatch(NamedTuple):
+    """Stream entries, parsed and grouped by event type. `known_clinics` are the clinics of the payments and charges."""
+
+    lines: list[ParsedLineEvent]
+    patients: list[tuple[StreamEntry, PatientSaved]]
+    charges: list[tuple[StreamEntry, ChargeSaved]]
+    rejected: list[tuple[StreamEntry, Reason, str]]
+    known_clinics: dict[ClinicKey, Clinic]
+
+    @property
+    def events(self) -> list[tuple[StreamEntry, Event]]:
+        """The valid events, with their stream entries."""
+        return [*((each.entry, each.event) for each in self.lines), *self.patients, *self.charges]
+
+    @property
+    def hash_by_event(self) -> dict[EventKey, bytes]:
+        """The content hash by event. If an id repeats, the first event wins."""
+        return {each.event_key: each.content_hash for each in reversed(self.lines)}
+
+    @property
+    def saved_at_by_event(self) -> dict[EventKey, datetime]:
+        """The save time by event; the first event of an id counts."""
+        return {each.event_key: each.event.saved_at for each in reversed(self.lines)}
+
+    @property
+    def clinics(self) -> list[ClinicKey]:
+        """The clinics of the payments and charges in this chunk."""
+        return [*(each.event.clinic for each in self.lines), *(event.clinic for _, event in self.charges)]
+
+    @property
+    def referenced_patients(self) -> set[PatientKey]:
+        """The patients of the payments and charges in this chunk."""
+        events = (*(each.event for each in self.lines), *(event for _, event in self.charges))
+        return {(event.company_id, event.patient_id) for event in events}
+
+    @property
+    def saved_patients(self) -> set[PatientKey]:
+        """The patients that `patient.saved` events announce."""
+        return {(event.company_id, event.patient_id) for _, event in self.patients}
+
+    def without(self, refused: Mapping[NamedClinic, Refusal]) -> "ImportBatch":
+        """Return the batch without the events of refused clinics, which are rejected."""
+        if not refused:
+            return self
+        refusals = [(entry, refused.get(clinic_of(event))) for entry, event in self.events]
+        return self._replace(
+            lines=[each for each in self.lines if clinic_of(each.event) not in refused],
+            patients=[each for each in self.patients if clinic_of(each[1]) not in refused],
+            charges=[each for each in self.charges if clinic_of(each[1]) not in refused],
+            rejected=self.rejected + [(entry, *refusal) for entry, refusal in refusals if refusal],
+        )
+
+
+def read_batch(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime | None = None) -> ImportBatch:
+    """Parse stream entries. Invalid ones are rejected. `requeued_at` is the time of their requeue, if any."""
+    batch = ImportBatch([], [], [], [], {})
+    for entry in entries:
+        try:
+            event = read_entry(entry, run.keyring)
+        except EventError as error:
+            batch.rejected.append((entry, Reason.INVALID_EVENT, str(error)))
+            continue
+        match event:
+            case PatientSaved():
+                batch.patients.append((entry, event))
+            case ChargeSaved():
+                batch.charges.append((entry, event))
+            case _:
+                batch.lines.append(ParsedLineEvent(entry, event, event.content_hash, requeued_at))
+    return batch
+
+
+def clinic_of(event: Event) -> NamedClinic:
+    """Return the company and the clinic that an event names."""
+    return NamedClinic(event.company_id, None if isinstance(event, PatientSaved) else event.clinic_id)

@@ -1,0 +1,33 @@
+"""Clinic ids that another company has. They are refused, because the primary key of `clinics` has no company yet.
+
+When it has one, delete this module, and what names it.
+"""
+
+from collections.abc import Iterable
+
+from payments.contract.keys import ClinicKey
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+
+class ClinicOfOtherCompanyError(ValueError):
+    """Another company has a clinic with this id."""
+
+    def __init__(self, clinic_id: str) -> None:
+        super().__init__(refusal(clinic_id))
+
+
+def refusal(clinic_id: str) -> str:
+    """Return why a clinic is refused. The sentence does not name the other company."""
+    return f"clinic {clinic_id} belongs to another company"
+
+
+def without_taken(tx: Transaction, keys: Iterable[ClinicKey]) -> list[ClinicKey]:
+    """Return the keys whose clinic id no other company has, neither stored nor earlier among the keys."""
+    by_id: dict[str, ClinicKey] = {}
+    for key in keys:
+        by_id.setdefault(key.clinic_id, key)
+    query = "SELECT company_id, clinic_id FROM clinics WHERE clinic_id = ANY(:ids)"
+    found = tx.execute(text(query), {"ids": list(by_id)})
+    by_id |= {row.clinic_id: ClinicKey(row.company_id, row.clinic_id) for row in found}
+    return [key for key in dict.fromkeys(keys) if by_id[key.clinic_id] == key]
