@@ -125,7 +125,7 @@ def reason(code: str | None) -> str:
 
 
 def detail(code: str) -> str:
-    """Return the detail of an outcome: `lines.detail`."""
+    """Return the sentence of a code in `lines.detail`. Unknown text is returned unchanged."""
     return _DETAILS.get(code, code)
 
 
@@ -135,17 +135,17 @@ def refund_problem(code: str) -> str:
 
 
 def finding_reason(code: str) -> str:
-    """Return the reason of a Billing Exception."""
+    """Return the reason of a Billing Exception as people read it."""
     return FINDING_REASONS[FindingReason(code)]
 
 
 def finding_reason_code(text: str) -> str:
-    """Return the code of a Billing Exception's reason, given as code or in words."""
+    """Return the code of a Billing Exception's reason. `text` is the code or its words."""
     return next((code.value for code, words in FINDING_REASONS.items() if text == words), text)
 
 
 def finding_note(codes: str) -> str:
-    """Return the note of a Billing Exception: `findings.note`."""
+    """Return the sentence of the codes in `findings.note`. Unknown text is returned unchanged."""
     parts = [part.split(":", 1) for part in codes.split(";")] if codes else []
     known = {code.value: text for code, text in FINDING_NOTES.items()}
     if any(code not in known for code, *_ in parts):
@@ -154,12 +154,12 @@ def finding_note(codes: str) -> str:
 
 
 def allocation_rule(code: str) -> str:
-    """Return the rule that decided an allocation: `allocations.rule`."""
+    """Return the label of a code in `allocations.rule`. Unknown text is returned unchanged."""
     return next((text for rule, text in ALLOCATION_RULES.items() if rule == code), code)
 
 
 def balancing_notes(notes: Iterable[BalancingNote]) -> str:
-    """Return the notes about a line of a balance, joined."""
+    """Return the notes about a line of a balance as one text."""
     return "; ".join(
         BALANCING_NOTES[note.code].format(
             field=note.field.replace("_", " "), in_emr=note.in_emr, in_billing=note.in_billing
@@ -169,12 +169,12 @@ def balancing_notes(notes: Iterable[BalancingNote]) -> str:
 
 
 def history(code: str) -> str:
-    """Return what happened: `history.what`."""
+    """Return the label of a code in `history.what`. Unknown text is returned unchanged."""
     return next((text for known, text in HISTORY_CODES.items() if known == code), code)
 
 
 def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> str:
-    """Return the detail of an event: from its code and parameters, or the stored text if it has one."""
+    """Return the detail of a history event: the stored text, or without one the sentence for code and parameters."""
     if text or code in _FIXED_DETAILS:
         return text or _FIXED_DETAILS[HistoryCode(code)]
     values = params or {}
@@ -226,7 +226,10 @@ def not_sent_preview(code: Reason, clinic_id: str, charge_type: str, *, is_known
 
 
 def transmission_preview(day: date, state: MonthState, *, automatic: bool) -> str:
-    """Say what would happen to an eligible payment of this date; `automatic` is the policy for closed months."""
+    """Say what would happen to an eligible payment of this date.
+
+    `automatic`: whether the company's policy for closed months is `auto`.
+    """
     month = Month.of(day)
     match state:
         case MonthState.CLOSED if automatic:

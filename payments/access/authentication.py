@@ -66,8 +66,8 @@ def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, 
 def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User | None = None) -> None:
     """Change the role and the clinics of a user, effective immediately. Locks the user's row.
 
-    `seen` is the user as the caller saw it before. Raises UserError if there is no such user, or if an admin is limited
-    to clinics; ChangedMeanwhileError if the user is not as `seen`.
+    `seen` is the user as the caller saw it before; None skips the comparison. Raises UserError if there is no such
+    user, or if an admin is limited to clinics. Raises ChangedMeanwhileError if the user is not as `seen`.
     """
     _check_clinics(user)
     before = lock_user(tx, user.name)
@@ -98,7 +98,7 @@ def disable_user(tx: Transaction, name: str, now: datetime, who: str) -> None:
 
 
 def enable_user(tx: Transaction, name: str, now: datetime, who: str) -> None:
-    """Enable a disabled user. Earlier sessions and tokens stay ended.
+    """Enable a disabled user. Earlier sessions and tokens stay invalid.
 
     Raises UserError if there is no such user, or if the user is not disabled.
     """
@@ -114,7 +114,7 @@ def find_user(tx: Transaction, name: str) -> User:
 
 
 def lock_user(tx: Transaction, name: str) -> User:
-    """Return a user, who cannot be changed until the transaction ends. Raises UserError if there is no such user."""
+    """Lock a user until the transaction ends, and return the user. Raises UserError if there is no such user."""
     row = users.lock(tx, name)
     if row is None:
         raise UserError(f"there is no user {name}")

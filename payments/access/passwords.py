@@ -60,7 +60,7 @@ def verify_password(password_hash: str, password: str) -> bool:
 
 
 def dummy_hash(cost: HashCost) -> str:
-    """Return the hash of this cost that is verified when a user name does not exist."""
+    """Return a hash of this cost. It is verified when a user name does not exist."""
     return _DUMMY_HASH.format(cost.memory_kib, cost.passes, cost.lanes)
 
 

@@ -60,7 +60,7 @@ def find(tx: Transaction, name: str) -> UserRow | None:
 
 
 def lock(tx: Transaction, name: str) -> UserRow | None:
-    """Return a user, or None if there is no user with this name. Locks: the row FOR NO KEY UPDATE."""
+    """Lock and return a user. Return None if there is no user with this name. Locks: the row FOR NO KEY UPDATE."""
     return _find(tx, name, "FOR NO KEY UPDATE")
 
 
@@ -127,7 +127,7 @@ def start_session(tx: Transaction, name: str, session: NewSession) -> None:
 
 
 def user_of_session(tx: Transaction, token: str, kind: str, now: datetime) -> User | None:
-    """Return the user of a session, or None if it does not exist, has expired, or its user is disabled."""
+    """Return the user of a session; None if the session does not exist or has expired, or the user is disabled."""
     found = tx.execute(
         text(
             "SELECT users.* FROM sessions JOIN users ON users.name = user_name "
@@ -158,7 +158,7 @@ def end_sessions_of(tx: Transaction, name: str) -> None:
 
 
 def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> datetime | None:
-    """Return when the last login block on these subjects (name, IP address) ends, or None if none is blocked."""
+    """Return when the last login block on these subjects (name, IP address) ends; None if no subject is blocked."""
     found = tx.execute(
         text("SELECT max(blocked_until) FROM login_failures WHERE subject = ANY(:subjects) AND blocked_until > :now"),
         {"subjects": list(subjects), "now": now},

@@ -84,10 +84,10 @@ class _Event(BaseModel):
 
     @property
     def content_hash(self) -> bytes:
-        """A hash of all fields except those in `_NOT_CONTENT`.
+        """A hash of all fields except those in `_NOT_CONTENT`. It is stored, and compared when an event is repeated.
 
-        The hash is stored and compared when an event is repeated. Exclude every field that is added later: otherwise
-        each repeat of an event that an earlier release imported would be a version conflict.
+        Exclude every field that is added to the contract later. Otherwise a repeated event that an earlier release
+        imported would be a version conflict.
         """
         text = self.model_dump_json(exclude=_NOT_CONTENT)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -164,7 +164,7 @@ class PaymentSaved(_LineEvent):
 
     @property
     def service_date(self) -> date | None:
-        """The date of service. That of a Payment on Account is ignored (rule D8)."""
+        """The date of service. For a Payment on Account it is None, whatever the event states (rule D8)."""
         return None if self.charge_type is ChargeType.PAYMENT_ON_ACCOUNT else self.date_of_service
 
 
@@ -178,8 +178,9 @@ class PatientSaved(_Event):
 class ChargeSaved(_Event):
     """What a patient still owes for one date of service, in dollars.
 
-    `patient_balance` is the rest after what the patient paid; below 0.00, the patient paid too much. `patient_paid` is
-    the paid amount that the balance has deducted. None: what Billing has applied to the charge (rule D8).
+    `patient_balance` is what remains after the patient's payments; below 0.00, the patient paid too much.
+    `patient_paid` is the amount of these payments that the balance already deducts. If it is None, the amount that
+    Billing has applied to the charge counts (rule D8).
     """
 
     type: Literal["charge.saved"]

@@ -16,9 +16,9 @@ MEMO_CHARACTERS_MAX = 2_000
 
 
 class _InForm:
-    """Accepts only text in one form, before the type of the field parses it.
+    """Accepts only text in one form, before the type of the field parses the text.
 
-    Without it, pydantic would also accept numbers and other forms.
+    Without this class, pydantic would also accept numbers and other forms.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -33,7 +33,7 @@ class _InForm:
 
 
 class _AsciiFirst:
-    """Accepts an id in ASCII without calling Python, which saves time of the import; checks other values as before."""
+    """Accepts an ASCII id without calling Python, which makes the import faster. Other values are checked in Python."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         in_ascii = core_schema.str_schema(strict=True, max_length=ID_CHARACTERS_MAX, pattern="^[!-~](?:[ -~]*[!-~])?$")

@@ -44,7 +44,7 @@ class PartialEvent(NamedTuple):
 
 
 def read_partial_event(body: bytes) -> PartialEvent:
-    """Read the valid fields of an invalid event, or of the beginning of an oversized one. Never raises an error.
+    """Read the valid fields of an invalid event, or of the beginning of an oversized event. Never raises an error.
 
     The body may also be an entry that was kept whole (`payments.contract.whole_entry`).
     """

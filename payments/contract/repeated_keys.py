@@ -16,10 +16,9 @@ class _RepeatedKeyError(Exception):
 def find_repeated_key(body: bytes, distinct_key_count: int | None = None) -> str | None:
     """Return a key that occurs twice in one object of a JSON text, at any depth.
 
-    None if there is no such key, or if the text is not JSON.
-
-    `distinct_key_count` is the number of distinct keys that a reader found in the outermost object. If the text has
-    no more keys than that, none is repeated, and the text is not parsed a second time.
+    Returns None if there is no such key, or if the text is not JSON. `distinct_key_count` is the number of distinct
+    keys that a reader found in the outermost object. If the text has no more keys than that, no key is repeated, and
+    the text is not parsed a second time.
     """
     if body.count(b'":') == distinct_key_count and not _may_have_blank_before_colon(body):
         return None

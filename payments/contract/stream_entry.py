@@ -1,6 +1,6 @@
-"""Stream entries: check whose event an entry holds, and read it.
+"""Stream entries: check which company signed an entry, and read its event.
 
-The signature is checked first, over the raw bytes. Until then nothing of the event is used but its company.
+The signature is checked first, over the raw bytes. Before that, only the company of the event is read.
 """
 
 import json
@@ -50,8 +50,9 @@ class StreamEntry(NamedTuple):
 def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
     """Return the event of an entry.
 
-    Raises EventError if the event is not signed as its company has to, before anything else of it is read. Raises
-    EventError too if there is not exactly one event, or if it is oversized or violates the contract.
+    Raises EventError if the signature is missing or wrong for the event's company, before anything else of the event is
+    read. Also raises EventError if the entry does not hold exactly one event, or if the event is oversized or violates
+    the contract.
     """
     company_id = _check_signature(entry, keyring) if keyring.is_used else None
     if oversize := entry.oversize:
@@ -68,10 +69,11 @@ def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
 
 
 def is_authentic(entry: StreamEntry, keyring: Keyring) -> bool:
-    """Return whether the entry comes from the company that it names, as far as this installation can require.
+    """Return whether the entry comes from the company that it names, as far as this installation can verify.
 
-    Without keys every entry counts as authentic. Otherwise one that names no company is not, and one of a company with
-    keys only with a valid signature. A retried dead letter of an oversized event counts as when it was stored.
+    Without keys every entry is authentic. With keys, an entry is not authentic if it names no company, or if its
+    company has keys and the signature is missing or wrong. A retried dead letter of an oversized event counts as it did
+    when it was stored.
     """
     if not keyring.is_used:
         return True

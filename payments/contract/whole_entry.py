@@ -48,7 +48,7 @@ def whole_entry_error(fields: Fields) -> EventError:
 
 
 def partial_content(fields: Fields) -> bytes | dict[str, Any]:
-    """Return what may identify the payment: the only event, or the fields if an event was flattened into them."""
+    """Return what may identify the payment: the event if there is only one, otherwise the fields of the entry."""
     events = [value for name, value in fields if name == EVENT]
     if events:
         return events[0].encode(errors="surrogateescape") if len(events) == 1 else {}
@@ -57,7 +57,7 @@ def partial_content(fields: Fields) -> bytes | dict[str, Any]:
 
 
 def _parse_flattened(text: str) -> object:
-    """Return the value of a flattened number or flag."""
+    """Return the value of a number or flag that was flattened into a field of the entry."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

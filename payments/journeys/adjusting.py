@@ -36,7 +36,7 @@ class AdjustmentError(ValueError):
 class Accepted(NamedTuple):
     """Result of accepting an exception: the payment's printed key and the entries posted.
 
-    `was_accepted_before` is True if an earlier call accepted it; then there are no entries.
+    `was_accepted_before` is True if an earlier call accepted the exception; then there are no entries.
     """
 
     payment: str
@@ -126,7 +126,7 @@ def _check_unchanged(tx: Transaction, seen: SeenException) -> None:
 def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
     """Return the ids of the open exceptions that can be accepted, of one company or of all.
 
-    The caller accepts each in a transaction of its own.
+    The caller accepts each in a separate transaction.
     """
     return findings.acceptable_ids(tx, company_id)
 
@@ -137,7 +137,7 @@ def list_auto_acceptable(tx: Transaction) -> list[int]:
 
 
 def default_deposit_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> dict[str, date]:
-    """Return by company the deposit date of an adjustment for which none is chosen: its current day (rule D4)."""
+    """Return the deposit date by company of an adjustment without a chosen date: the current day (rule D4)."""
     return clinics.local_dates(tx, company_ids, now)
 
 

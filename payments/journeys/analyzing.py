@@ -5,7 +5,7 @@ from payments.store.db.connection import Transaction
 
 
 def stale_tables(tx: Transaction) -> list[str]:
-    """Return the tables without statistics of most of their rows. Tables of another owner are omitted."""
+    """Return the tables whose statistics miss most of their rows. Tables of another owner are omitted."""
     return statistics.stale_tables(tx)
 
 

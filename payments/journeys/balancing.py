@@ -46,7 +46,7 @@ def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[str 
 
 
 def balance_if_due(tx: Transaction, now: datetime) -> dict[str | None, Balance] | None:
-    """Balance the last full week clinic by clinic, once a night; None if tonight's balance ran or is running.
+    """Balance the last full week clinic by clinic, once a night. Return None if tonight's run is done or in progress.
 
     Takes an advisory lock until the commit, and stores the day of the run.
     """

@@ -20,7 +20,7 @@ __all__ = ["CloseWarning", "ClosingError", "MonthRow", "Snapshot"]
 
 
 class Verification(NamedTuple):
-    """Result of summing a closed month again: whether it matches, the totals now, and the total stored at the close."""
+    """Result of summing a closed month again: whether the totals match, the current totals, and the stored total."""
 
     matches: bool
     snapshot: Snapshot
@@ -30,8 +30,8 @@ class Verification(NamedTuple):
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
     """Schedule a month to be closed in the coming night, and return the warnings to resolve before closing.
 
-    Locks the month's row. Raises ClosingError if Billing has no such company, if the month has not ended, is or counts
-    as closed, is CLOSING, or if an earlier month with entries is not closed.
+    Locks the month's row. Raises ClosingError if Billing has no such company, if the month has not ended, if it is
+    CLOSING, if it is or counts as closed, or if an earlier month with entries is not closed.
     """
     state = month_close.lock_state(tx, company_id, month)
     _check_may_close(tx, company_id, month, state, now)

@@ -36,7 +36,7 @@ class ClinicRow(NamedTuple):
 class SettingsUpdate(NamedTuple):
     """The settings to change for a clinic; None leaves a setting as it is.
 
-    `seen` are the settings that the user saw before; None for one who did not look.
+    `seen` are the settings that the user saw before the change; None if the user did not look.
     """
 
     clinic_id: str
@@ -131,7 +131,7 @@ def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> 
 
 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None = None) -> list[CompanyRow]:
-    """Return the companies whose time zone was never chosen: all of them, or those of `company_ids`."""
+    """Return the companies whose time zone was never chosen. `company_ids` limits the result to these companies."""
     return clinics.companies_without_timezone(tx, company_ids)
 
 

@@ -27,9 +27,9 @@ RECENT = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The Claims Feed and the activity of a day, and the present exceptions and unsuccessful payments.
+    """Statuses and hourly activity of one day; current open exceptions and unsuccessful payments.
 
-    `feed` counts the payments whose save date is the day. `flow` counts what happened in each hour of the user's day.
+    `feed` counts the payments that were saved on the day. `flow` counts what happened in each hour of the user's day.
     """
 
     day: date
@@ -51,9 +51,9 @@ class Gauges:
 
 
 def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, now: datetime) -> Overview:
-    """Return the flow of a day and the present state, of all clinics or of these.
+    """Return the figures of a day and the current figures, of all clinics or of these.
 
-    The time zone of `now` is that of the day and its hours.
+    The day and its hours are in the time zone of `now`.
     """
     zone = ZoneInfo(str(now.tzinfo))
     return Overview(
@@ -86,5 +86,8 @@ def read_gauges(tx: Transaction, now: datetime) -> Gauges:
 
 
 def count_successful(tx: Transaction) -> int:
-    """Count the payments that are in Billing. This reads all lines, so the caller caches the result."""
+    """Count the payments with status Transmission Successful, including removed payments and exceptions.
+
+    This reads all lines, so the caller caches the result.
+    """
     return dashboard.count_successful(tx)

@@ -1,6 +1,7 @@
 """Open, recompute and close Billing Exceptions (rules D3 and D6).
 
-The sweep is idempotent. It may run at any time, in two processes simultaneously, and finds what an earlier run missed.
+The sweep is idempotent. It may run at any time and in two processes simultaneously. It also finds what an earlier run
+missed.
 """
 
 from dataclasses import dataclass

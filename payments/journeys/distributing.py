@@ -37,7 +37,7 @@ class DistributionResult(NamedTuple):
 def distribute_accounts(
     tx: Transaction, last: PatientKey, as_of: date | None, now: datetime, limit: int
 ) -> DistributionResult:
-    """Distribute up to `limit` accounts after `last` by all rules, as of a date or of each company's own today.
+    """Distribute up to `limit` accounts after `last` by all rules, as of a date, or of each company's current day.
 
     Takes the advisory lock of distributions until the commit.
     """
@@ -79,7 +79,7 @@ def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult]
 def show_account(
     tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
 ) -> list[AccountRow]:
-    """Return a patient's account over all cases, or the part of it that belongs to these clinics."""
+    """Return the accounts of a patient over all cases, or the parts of them that belong to these clinics."""
     return account.summaries(tx, patient_id, clinics, as_of)
 
 
@@ -93,7 +93,7 @@ def show_allocations(
 def show_refunds_to_check(
     tx: Transaction, row: AccountRow, clinics: Sequence[str] | None = None, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account that no payment of it covers, of all clinics or of these."""
+    """Return the refunds of an account that none of its payments covers, of all clinics or of these."""
     return account.refunds_to_check(tx, row, clinics, as_of)
 
 

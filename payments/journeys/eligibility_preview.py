@@ -13,10 +13,10 @@ from payments.store.ledger import clinics, months
 
 @dataclass(frozen=True, slots=True)
 class EligibilityPreview:
-    """Whether a payment saved now would be sent, the reason if not, and the state of its month.
+    """Whether a payment saved now would be sent, the reason if not, and the state of the payment's month.
 
-    `is_known` is False if Billing does not know the clinic. `is_adjusted_automatically` is the company's policy for
-    exceptions of a closed month.
+    `is_known` is False if Billing does not know the clinic. `is_adjusted_automatically` says whether the company's
+    policy accepts exceptions of a closed month automatically.
     """
 
     reason: Reason | None

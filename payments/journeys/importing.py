@@ -29,7 +29,7 @@ from payments.store.write_batch import WriteBatch
 
 
 def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
-    """Import stream entries. Each is imported, held, marked Not Sent or stored whole as a dead letter.
+    """Import stream entries. Each entry is imported, held, marked Not Sent or stored whole as a dead letter.
 
     Raises ConcurrentWriteError and the database's errors; then the transaction has no effect and can be repeated.
     """

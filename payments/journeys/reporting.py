@@ -1,7 +1,7 @@
 """Read the reports, whole or a page at a time, and the current backlog.
 
-A whole report is an iterator that reads from the database as it goes on, so its transaction has to stay open.
-Pages and commands take the types of the reports from here.
+A whole report is an iterator that reads from the database row by row, so its transaction has to stay open. Pages and
+commands import the types of the reports from here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
 
 
 def expanded_payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
-    """Yield the same rows, each with the charges that its payment was applied to."""
+    """Yield the rows of `payment_log`, each with the charges that its payment was applied to."""
     return log_report.stream_applied(tx, log_filter)
 
 
@@ -110,7 +110,7 @@ def exceptions_page(tx: Transaction, exception_filter: ExceptionFilter, after: i
 def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
     """Return the number of open exceptions of each kind; nothing if the filter asks for another status.
 
-    The number of ended exceptions grows without limit, so counting them would slow every page down.
+    The number of ended exceptions grows without limit, so counting them would slow down every page.
     """
     return exception_report.counts(tx, exception_filter) if exception_filter.status is FindingStatus.OPEN else []
 
@@ -135,7 +135,7 @@ def load_backlog(tx: Transaction, now: datetime) -> Backlog:
 
 
 def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:
-    """Return the printed keys, of payments or dead letters, that belong to clinics of the user."""
+    """Return the printed keys of payments or dead letters in clinics that the user may see."""
     if user.clinics is None:
         return list(keys)
     ids = [refused_id for key in keys if (refused_id := dead_letter_id(key)) is not None]

@@ -61,8 +61,9 @@ def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Re
 class ExpectedOutcome:
     """The expected outcome of a requeue for a group of payments.
 
-    They are sent if `reason` is None and their month is open (`is_closed` is False). `count` and `total` (dollars)
-    describe the group, `months` are those of its transaction dates, and `previous_reasons` counts its present reasons.
+    They would be sent if `reason` is None, and imported if their month is open (`is_closed` is False). `count` and
+    `total` (dollars) describe the group, `months` are the months of its transaction dates, and `previous_reasons`
+    counts the current reasons.
     """
 
     reason: Reason | None
@@ -79,7 +80,7 @@ class ExpectedOutcome:
 
 
 class RequeuePreview(NamedTuple):
-    """What a run would requeue: payments by expected outcome, and the number of dead letters to validate again."""
+    """What a run would requeue: payments by expected outcome, and the number of dead letters to process again."""
 
     lines: Sequence[ExpectedOutcome]
     dead_letter_count: int

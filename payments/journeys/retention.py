@@ -29,8 +29,8 @@ class Retention(NamedTuple):
 def create_partitions(tx: Transaction, table: str, today: date) -> int:
     """Create a table's missing partitions up to three months ahead, and return how many were created.
 
-    One table a transaction, so that a reader of one table delays no other. Raises DBAPIError (55P03) after half a
-    second behind another's lock.
+    Call it in a separate transaction for each table, so that a reader of one table delays no other. Raises DBAPIError
+    (55P03) after waiting half a second for another transaction's lock.
     """
     month = Month.of(today)
     return partitions.create(tx, table, month.plus(-1).first_day, month.plus(MONTHS_AHEAD).first_day)

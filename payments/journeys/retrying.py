@@ -36,10 +36,10 @@ def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportSt
 
 
 def postpone_line(tx: Transaction, run: RunContext, line_ref: int, error: str) -> ImportStats:
-    """Postpone a line, after its evaluation failed with this error. Locks it.
+    """Postpone a line after its evaluation failed with this error. Locks the line.
 
-    It waits for the next step of its backoff schedule; after the last step it is Not Sent. If it is no longer due,
-    because another worker has evaluated it meanwhile, it stays as it is.
+    The line waits for the next step of its backoff schedule; after the last step it is Not Sent. If another worker has
+    evaluated the line meanwhile, so that it is no longer due, it stays as it is.
     """
     due = lines.lock_due(tx, run.now, DueItems(1, only=[line_ref]))
     writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of_line, due.values()), run), dict(due))
@@ -49,7 +49,7 @@ def postpone_line(tx: Transaction, run: RunContext, line_ref: int, error: str) -
 
 
 def postpone_dead_letter(tx: Transaction, run: RunContext, dead_letter_id: int, error: str) -> ImportStats:
-    """Keep a requeued dead letter, after its processing failed with this error: it is Not Sent again. Locks it."""
+    """Keep a requeued dead letter after its processing failed with this error: it is Not Sent again. Locks it."""
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
     for letter in dead_letters.due(tx, run.now, DueItems(1, only=[dead_letter_id])):
         # The fields that were read from it may be the cause, and are stored already.
@@ -60,10 +60,9 @@ def postpone_dead_letter(tx: Transaction, run: RunContext, dead_letter_id: int, 
 def dead_letter(
     tx: Transaction, entries: Sequence[StreamEntry], run: RunContext, *, with_fields: bool = True
 ) -> ImportStats:
-    """Store entries whole as dead letters after their last attempt.
+    """Store entries whole as dead letters after their last attempt. They are shown as Not Sent and can be requeued.
 
-    They are visible as Not Sent and can be requeued. With `with_fields=False`, only the raw bytes are stored; their
-    fields are not parsed.
+    With `with_fields=False`, only the raw bytes are stored; the fields are not parsed.
     """
     errors = history.last_errors(tx, [entry.entry_id for entry in entries])
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})

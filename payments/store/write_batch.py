@@ -38,8 +38,8 @@ class _PendingHistory(NamedTuple):
 class WriteBatch:
     """The lines of a batch in their current state, and everything that has to be written for them.
 
-    `lines` holds the lines that this transaction has locked and, after `record`, their new state. `write` writes once,
-    at the end.
+    `lines` holds the lines that this transaction has locked and, after `record`, their new state. `write` is called
+    once, at the end.
     """
 
     def __init__(self, run: RunContext, reference: ReferenceData, lines_before: dict[LineKey, Line]) -> None:
@@ -76,7 +76,7 @@ class WriteBatch:
         self._record_history(line, HistoryCode.RECEIVED, params, entry_id)
 
     def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
-        """Record a new version of a charge.
+        """Record a new version of a charge, whose account is then distributed immediately.
 
         Its account is distributed immediately. If the charge belonged to another patient, that account is distributed
         too, because its money has to be unapplied.
@@ -171,7 +171,7 @@ class WriteBatch:
 
 
 def _history_params(decision: Decision) -> Params | None:
-    """Return the parameters of a decision's history event. Postings are read from the ledger instead."""
+    """Return the parameters of a decision's history event. Postings are omitted: they are read from the ledger."""
     outcome = decision.line.outcome
     params: Params = {}
     if detail := outcome_detail(outcome):

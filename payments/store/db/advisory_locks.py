@@ -11,7 +11,7 @@ from payments.store.db.statement import text
 
 
 class AdvisoryLock(IntEnum):
-    """What an advisory lock serializes. The value is its id, or the first part of the id of a lock per company."""
+    """The purpose of an advisory lock. The value is the lock's id, or the first part of it for a lock per company."""
 
     MIGRATION = 7_250_001
     DISTRIBUTION = 7_250_002

@@ -1,7 +1,7 @@
 """As-of queries: a report's query, run against the rows that existed at an earlier moment.
 
-Append-only tables are filtered by the time of insertion. Of the tables in `VERSIONED`, triggers store every earlier
-version of a row in a row-version table with the end of its validity.
+Append-only tables are filtered by the time of insertion. For each table in `VERSIONED`, triggers store every earlier
+version of a row in a row-version table, with the end of its validity.
 """
 
 from datetime import datetime

@@ -38,10 +38,7 @@ def insertion(table: Table, columns: Sequence[str], end: str = "") -> str:
 
 
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Append rows by COPY. The values of each row are in the order of the columns.
-
-    Raises DBAPIError, as other statements do.
-    """
+    """Append rows by COPY. The values of each row are in the order of `columns`. Raises DBAPIError."""
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     cursor: Any = tx.connection.cursor()
     try:

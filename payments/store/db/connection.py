@@ -95,7 +95,7 @@ def connect(
 def require_utf8(engine: Engine) -> None:
     """Let every new connection of this engine raise UnsuitableDatabaseError if its database is not in UTF-8.
 
-    It costs no query, because PostgreSQL tells its encoding when a session starts.
+    The check costs no query, because PostgreSQL sends its encoding when a session starts.
     """
     # First of all listeners: SQLAlchemy's own one fails on text from a database in SQL_ASCII.
     event.listen(engine, "connect", _check_encoding, insert=True)
@@ -140,8 +140,8 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
 def snapshot_transaction(engine: Engine) -> AbstractContextManager[Transaction]:
     """Open a REPEATABLE READ transaction: all its queries see the same snapshot. Commit it at the end.
 
-    For reports that run several queries whose figures must agree. It may insert into the audit history. It must not
-    update rows that other transactions update, because PostgreSQL would reject the update.
+    Use it for reports that run several queries whose figures must agree. It may insert into the audit history. It must
+    not update rows that other transactions update, because PostgreSQL would reject the update.
     """
     return transaction(engine.execution_options(isolation_level="REPEATABLE READ"))
 

@@ -36,7 +36,7 @@ class SortedRows(Generic[_Row]):
         return self._count
 
     def __iter__(self) -> Iterator[_Row]:
-        """Yield the rows in their order; rows of the same key in the order in which they were added."""
+        """Yield the rows in the order of their keys. Rows with the same key keep the order in which they were added."""
         runs = [self._read_run(start) for start in self._runs]
         return heapq.merge(*runs, sorted(self._rows, key=self._key), key=self._key)
 

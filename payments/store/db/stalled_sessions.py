@@ -1,4 +1,4 @@
-"""Stalled sessions: backends that wait for their client in the middle of a statement. They are terminated.
+"""Find and terminate stalled sessions: backends that wait for their client in the middle of a statement.
 
 PostgreSQL's idle-in-transaction timeout applies between statements only. A backend that waits for the rows of a COPY,
 or for the client to read its result, has no timeout and keeps its locks. This happens when a client's machine freezes

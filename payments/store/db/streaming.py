@@ -20,10 +20,11 @@ _AS_SETS = "SELECT set_config('enable_nestloop', 'off', true)"
 def batches(
     tx: Transaction, statement: str, parameters: Mapping[str, Any], *, is_selective: bool = False
 ) -> Iterator[Sequence[Row[Any]]]:
-    """Run a query and yield its rows in batches. The transaction has to stay open until the last one.
+    """Run a query and yield its rows in batches. The transaction has to stay open until the last batch.
 
-    The first rows come quickly, in the order of an index. A selective query has an index of its own for its condition:
-    it finds all of its rows, and then sorts them. A setting of this transaction is changed until it ends.
+    By default the first rows come quickly, in the order of an index. A selective query has an index for its condition:
+    it finds all of its rows, and then sorts them. The function changes a setting of the transaction until the
+    transaction ends.
     """
     tx.execute(text(_CURSOR), {"is_selective": is_selective})
     with tx.execute(text(statement), parameters, execution_options={"yield_per": BATCH_ROWS}) as found:

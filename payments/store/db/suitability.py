@@ -90,7 +90,7 @@ def first_line(error: object) -> str:
 
 
 def check_schema(tx: Transaction) -> None:
-    """Raise UnsuitableDatabaseError unless this session finds tables in the schema public, and creates them there."""
+    """Raise UnsuitableDatabaseError unless this session finds and creates tables in the schema `public`."""
     row = tx.execute(text("SELECT current_user, current_schema()")).one()
     user, schema = row
     if schema is None:

@@ -11,8 +11,8 @@ from payments.store.ledger import finding_candidates, findings
 class Backlog(NamedTuple):
     """How much work waits.
 
-    `due` can be done now: lines, dead letters, accounts to distribute, and exceptions that a policy accepts. `later`
-    are lines held until a later retry. `to_examine` are lines whose findings are out of date.
+    `due` can be done now: lines, dead letters, accounts to distribute, and exceptions to accept by policy. `later`
+    counts lines held until a later retry. `to_examine` counts lines whose findings are out of date.
     """
 
     due: int

@@ -63,7 +63,7 @@ def current_dead_letters_cte(where: str = "") -> str:
 
 
 def _supersedes_its_line(dead_letter: str) -> str:
-    """Return the SQL condition for an open dead letter with a key that has no line, or whose line is older."""
+    """Return the SQL condition for an open dead letter with a key: it has no line, or its line is older."""
     return (
         f"{dead_letter}.closed_at IS NULL AND NOT {_HAS_NO_KEY.format(dead_letter)} AND NOT EXISTS (SELECT FROM lines "
         f"WHERE {_SAME_KEY.format('lines', dead_letter)} "

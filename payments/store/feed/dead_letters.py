@@ -106,8 +106,8 @@ def due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]
 def close_due(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
     """Close due dead letters that were retried.
 
-    Raises ConcurrentWriteError if one is no longer due, because a user has closed it meanwhile. Locks: the rows FOR NO
-    KEY UPDATE, in ascending order of the body's hash.
+    Raises ConcurrentWriteError if a user has closed one of them meanwhile, so that it is no longer due. Locks: the rows
+    FOR NO KEY UPDATE, in ascending order of the body's hash.
     """
     if not ids:
         return

@@ -20,7 +20,7 @@ _OF_UNKNOWN_COMPANY = ""  # recorded by an earlier release
 def record(
     tx: Transaction, hashes: Mapping[EventKey, bytes], saved_at: Mapping[EventKey, datetime]
 ) -> dict[EventKey, bytes]:
-    """Record event ids with their content hashes, and return those recorded before, with the hash recorded then.
+    """Record event ids with their content hashes. Return the ids that were recorded before, with their recorded hashes.
 
     `hashes` and `saved_at` have the same keys. The table is partitioned by the month of the save, which is the same
     whenever an event is repeated. Locks: waits for another transaction that is inserting the same id; ids are inserted

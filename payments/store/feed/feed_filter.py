@@ -43,7 +43,7 @@ _OF_PAYMENT = (
 def line_conditions(feed_filter: FeedFilter) -> str:
     """Return the conditions on `lines`, each preceded by AND.
 
-    The clinics are left to the caller, who reads each clinic through its own index.
+    The conditions on clinics are left to the caller, who reads each clinic through a separate index.
     """
     amount = "(CASE WHEN deleted THEN 0.00 ELSE amount_paid END)"
     # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most.

@@ -42,7 +42,10 @@ ORDER BY rank, company_id, id
 def find(
     tx: Transaction, readings: Mapping[str, Collection[LocalKey]], companies: Sequence[str] | None = None
 ) -> dict[str, NamedPayments]:
-    """Return what each printed key names, in these companies or in all. `readings` are the keys that print so."""
+    """Return the payments that each printed key names, in these companies or in all.
+
+    `readings` maps each printed key to the keys that print as this text.
+    """
     rows = [key._asdict() for each in readings.values() for key in each]
     if not rows:
         return dict.fromkeys(readings, NamedPayments())

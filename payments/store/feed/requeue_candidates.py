@@ -20,7 +20,7 @@ class RequeueCandidate(NamedTuple):
 
 
 class RequeueGroup(NamedTuple):
-    """Lines with the same eligibility, with their common properties and their total in dollars.
+    """Lines that are equal in everything that decides their eligibility, with their number and total in dollars.
 
     `month` is the first day of the month of their transaction dates, None if only a deletion of the line was received.
     `is_closed` says whether that month is closed.
@@ -122,7 +122,7 @@ class LastIds(NamedTuple):
 
 
 def last_ids(tx: Transaction) -> LastIds:
-    """Return the highest row ids there are now."""
+    """Return the current highest row ids of lines and dead letters."""
     found = tx.execute(
         text(
             "SELECT (SELECT coalesce(max(id), 0) FROM lines) AS line, "

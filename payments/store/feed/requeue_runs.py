@@ -17,7 +17,7 @@ RUNNING, STOPPED, DONE = "running", "stopped", "done"
 
 @dataclass(frozen=True, slots=True)
 class RequeueRun:
-    """A run: its filter, who started it, how many payments it selected and requeued, and the row ids still ahead.
+    """A requeue run: its filter, who started it, how many payments it selected and has requeued, and the row ids to do.
 
     `state` is RUNNING, STOPPED or DONE.
     """
@@ -36,7 +36,10 @@ class RequeueRun:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to start: its filter, how many payments that selects, and the last rows that belong to it."""
+    """A run to start.
+
+    It has its filter, the number of payments it selects, and the highest ids of lines and dead letters that it covers.
+    """
 
     feed_filter: FeedFilter
     total: int
@@ -106,7 +109,8 @@ def update(tx: Transaction, run: RequeueRun) -> None:
 def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
     """Return the given criteria as the column stores them. A requeue always selects from the feed as it is now.
 
-    Criteria that are not given are omitted, so that a process of another release, which may not know them, can read it.
+    Criteria that are not given are omitted: a process of another release, which may not know them, can then read the
+    row.
     """
     return {name: value for name, value in asdict(feed_filter).items() if name != "as_of" and value is not None}
 

@@ -39,7 +39,7 @@ _IS_REQUEUEABLE = "status IN ('Not Sent', 'Transmission Pending')"
 
 
 def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:
-    """Make the lines with these keys due if they are Not Sent or pending, and return the keys of those requeued.
+    """Make the lines with these keys due if they are Not Sent or pending, and return the keys of the requeued lines.
 
     Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
     """

@@ -1,4 +1,4 @@
-"""Admission: whether events may name a company and a clinic. It is decided before an event leaves any row."""
+"""Admission: whether events may name a company and a clinic. The check runs before an event inserts any row."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Refusal(NamedTuple):
 
 
 def refused(tx: Transaction, named: Iterable[NamedClinic], *, creates_unknown: bool) -> dict[NamedClinic, Refusal]:
-    """Return the companies and clinics whose events are Not Sent: those that Billing does not have.
+    """Return the companies and clinics that Billing does not have; events that name them are Not Sent.
 
     With `creates_unknown` none is refused, because an import creates them. Takes no locks.
     """

@@ -32,7 +32,7 @@ class CompanyRow(NamedTuple):
 
 
 class SettingsRow(NamedTuple):
-    """One version of a clinic's settings: from when it applies, and who set it."""
+    """One version of a clinic's settings: the time from which it applies, and the user who set it."""
 
     since: datetime
     integration: bool

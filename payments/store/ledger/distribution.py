@@ -45,7 +45,10 @@ def lock(tx: Transaction) -> None:
 
 
 def dequeue(tx: Transaction, limit: int) -> list[PatientKey]:
-    """Remove the accounts of the oldest `limit` rows from the queue, with all their rows, and return them sorted."""
+    """Take the accounts of the oldest `limit` rows from the queue, and return them sorted.
+
+    All rows of these accounts are deleted.
+    """
     found = tx.execute(
         text(
             "DELETE FROM account_marks USING (SELECT DISTINCT company_id, patient_id FROM "
@@ -59,7 +62,10 @@ def dequeue(tx: Transaction, limit: int) -> list[PatientKey]:
 
 
 def accounts_after(tx: Transaction, last: PatientKey, limit: int, *, of_company: bool = False) -> list[PatientKey]:
-    """Return up to `limit` accounts after `last`, in the database's order; with `of_company`, of its company only."""
+    """Return up to `limit` accounts that follow the account `last`, in the database's order.
+
+    With `of_company`, return only accounts of the same company as `last`.
+    """
     same_company = "AND company_id = :company_id" if of_company else ""
     found = tx.execute(
         text(
@@ -74,7 +80,7 @@ def accounts_after(tx: Transaction, last: PatientKey, limit: int, *, of_company:
 def load_accounts(
     tx: Transaction, keys: Sequence[PatientKey], as_of: date | None, now: datetime, *, immediate_only: bool
 ) -> dict[PatientKey, Account]:
-    """Return accounts to distribute as of a date; None means today in the time zone of each company.
+    """Load accounts to distribute as of a date; None means the current day in the time zone of each company.
 
     With `immediate_only`, their policy allows only the steps that do not wait for the nightly run.
     """
@@ -92,7 +98,7 @@ def add_allocations(
     accounts: Mapping[PatientKey, Account],
     now: datetime,
 ) -> None:
-    """Insert allocations of these accounts, in their order."""
+    """Insert the allocations in `moved`, in this order. `accounts` gives their distribution dates."""
     rows = [
         {
             "line_ref": allocation.line_ref,

@@ -24,9 +24,9 @@ class DistributionRun(NamedTuple):
 
 
 def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
-    """Return the first company's nightly distribution that is due and not complete, or None.
+    """Return the first company's nightly distribution that is due and not complete; None if no distribution is due.
 
-    A new company is recorded as complete for the current night; its first run is in the next night. Locks: tries the
+    A new company is recorded as complete for the current night, so its first run is in the next night. Locks: tries the
     advisory lock NIGHTLY_DISTRIBUTION; returns None if another transaction holds it.
     """
     if not try_acquire(tx, AdvisoryLock.NIGHTLY_DISTRIBUTION):

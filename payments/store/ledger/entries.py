@@ -17,7 +17,7 @@ _COLUMNS = (
 
 
 class NewEntry(NamedTuple):
-    """An entry to insert: its line, the posting, its number among the line's entries, and the posting date."""
+    """An entry to insert: its line, the posting, the entry's number within the line, and the posting date."""
 
     line: Line
     posting: LedgerPosting
@@ -26,7 +26,7 @@ class NewEntry(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """The common fields of entries that are posted together."""
+    """The fields that all entries of one posting have in common: kind, user and time."""
 
     kind: EntryKind
     user: str

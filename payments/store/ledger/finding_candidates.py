@@ -65,8 +65,8 @@ candidates AS (
 class FindingCandidate(NamedTuple):
     """A line whose findings are out of date.
 
-    `attempts` is the attempt at the line that needs a finding; None if the line's open finding has to be closed.
-    For a version conflict, `dead_letter_id` and `attempts` are those of the dead letter in conflict, and
+    `attempts` is the number of the attempt that needs a finding; None if the line's open finding has to be closed. For
+    a version conflict, `dead_letter_id` and `attempts` are those of the dead letter in conflict, and
     `conflicting_amount` is its amount in dollars.
     """
 

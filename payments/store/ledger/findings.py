@@ -24,7 +24,7 @@ _OPENED = [*_EXAMINED, "status", "opened_at", "changed_at"]
 
 
 class Examination(NamedTuple):
-    """The result of examining one attempt at a line: its finding, with a note for the biller.
+    """The result of examining one attempt at a line: the finding, with a note for the biller.
 
     For a version conflict, `dead_letter_id` and `attempts` are those of the dead letter in conflict.
     """
@@ -38,7 +38,7 @@ class Examination(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredFinding:
-    """A stored finding."""
+    """A finding as it is stored. For a version conflict, `dead_letter_id` is the dead letter in conflict."""
 
     id: int
     line_ref: int

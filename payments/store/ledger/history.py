@@ -21,9 +21,8 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 class HistoryEvent(NamedTuple):
     """One event in the history of a payment. `who` is a worker, or the user who asked for it.
 
-    It refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`). `company_id`
-    is that of the line or of the dead letter; None if it could not be read. `params` are the values that belong to the
-    code (see HistoryCode); `detail` is the text of a user.
+    The event refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`).
+    `params` are the values that belong to the code (see HistoryCode); `detail` is a text that a user entered.
     """
 
     at: datetime

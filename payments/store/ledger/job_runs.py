@@ -25,9 +25,10 @@ _LOCKS = {Job.BALANCE: AdvisoryLock.NIGHTLY_BALANCE}
 
 
 def lock_due(tx: Transaction, job: Job, now: datetime) -> date | None:
-    """Return the day for which a job is due, or None if it ran for that day or another transaction is running it.
+    """Return the day for which a job is due, or None.
 
-    A night has begun when it has begun in every time zone. Locks: the advisory lock of the job.
+    A job is due once the night has begun in every time zone, unless it ran for that day or another transaction is
+    running it. Locks: the advisory lock of the job.
     """
     if not try_acquire(tx, _LOCKS[job]):
         return None

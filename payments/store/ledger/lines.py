@@ -37,7 +37,10 @@ _NO_CONTENT = (None,) * len(_CONTENT)
 
 
 def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
-    """Return the lines that exist under these keys. Locks: FOR NO KEY UPDATE, in the order of the keys."""
+    """Lock the lines that exist under these keys, and return them by key.
+
+    Locks: FOR NO KEY UPDATE, in the order of the keys.
+    """
     wanted = [key._asdict() for key in sorted(set(keys))]
     if not wanted:
         return {}
@@ -54,7 +57,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
 
 
 def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Line]:
-    """Return the selected lines that are due.
+    """Lock the selected lines that are due, and return them by key.
 
     Locks: FOR NO KEY UPDATE, skipping lines that another transaction has locked.
     """
@@ -70,9 +73,10 @@ def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Lin
 
 
 def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict[LineKey, Line]:
-    """Return lines by their row ids. Locks: FOR NO KEY UPDATE, in the order of the keys.
+    """Lock lines by their row ids, and return them by key.
 
-    Without `wait`, lines that another transaction has locked are skipped.
+    Locks: FOR NO KEY UPDATE, in the order of the keys. Without `wait`, lines that another transaction has locked are
+    skipped.
     """
     found = tx.execute(
         text(
@@ -141,9 +145,10 @@ def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str
 
 
 def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
-    """Make lines due that this transaction has locked and that still wait for a patient, and return how many.
+    """Make these lines due if they still wait for a patient, and return how many were.
 
-    They are due since their save: if the clock is set back, `now` would lie in the future.
+    This transaction has locked them. `due_at` is set to the save time if that is before `now`: if the clock is set back
+    later, a `due_at` of `now` would lie in the future.
     """
     refs = [line.id for line in waiting]
     if not refs:
@@ -224,5 +229,5 @@ def _values(line: Line) -> tuple[object, ...]:
 
 
 def _values_by_id(line: Line) -> tuple[object, ...]:
-    """Return the row id of a line, followed by its values without the key."""
+    """Return the values of a line with its row id in place of its key."""
     return (line.id, *_values(line)[len(_KEY) :])

@@ -19,8 +19,8 @@ _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 class MonthRow:
     """A month of a company, for display, with the state that it counts as.
 
-    The total is in dollars; for a month that was closed itself it is that of the close. `closed_at` is None for a month
-    that only counts as closed, because a later one is.
+    The total is in dollars; for a month that was closed itself, it is the total stored at the close. `closed_at` is
+    None for a month that counts as closed only because a later month is closed.
     """
 
     company: str
@@ -184,7 +184,7 @@ def load_close_conditions(tx: Transaction, company_id: str, month: Month, state:
 
 
 class MonthToClose(NamedTuple):
-    """A month that is scheduled, or whose close was interrupted; `since` is when that state began."""
+    """A month that is scheduled, or whose close was interrupted. `since` is when the month entered this state."""
 
     company_id: str
     month: Month
@@ -204,7 +204,7 @@ def months_to_close(tx: Transaction) -> list[MonthToClose]:
 
 
 def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
-    """Return the company's months that have a row, oldest first. The total of an open month is its present total."""
+    """Return the company's months that have a row, oldest first. The total of an open month is the current sum."""
     found = tx.execute(
         text(
             "SELECT company_id AS company, to_char(month, 'YYYY-MM') AS month, state, scheduled_at, scheduled_by, "

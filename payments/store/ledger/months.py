@@ -15,7 +15,7 @@ _KEY = ["company_id", "month"]
 
 
 def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    """Return the states that months count as, which cannot change until the transaction ends (rules D3 and D7).
+    """Return the states that months count as. They cannot change until the transaction ends (rules D3 and D7).
 
     Months without a row are inserted as OPEN, unless they lie before the company's lock date. Locks: FOR SHARE, in the
     order (company, month); waits for a close in progress.
@@ -81,7 +81,7 @@ def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMo
 
 
 def closed_at(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
-    """Return since when these months count as closed. Open months are omitted."""
+    """Return the time since which each of these months counts as closed. Open months are omitted."""
     found = tx.execute(
         text(
             "SELECT new.company_id, new.month, min(closed_at) AS closed_at "

@@ -63,7 +63,7 @@ def to_columns(outcome: Outcome) -> OutcomeColumns:
 
 
 def outcome_detail(outcome: Outcome) -> str:
-    """Return the detail of an outcome beyond its application: a code, or the text of a technical error."""
+    """Return the detail that an outcome has besides its application: a code, or the text of a technical error."""
     detail = ""
     match outcome:
         case Posted():  # first, as it is by far the most frequent

@@ -25,7 +25,7 @@ _LOOKUP = (
 
 
 class LockedPatients(NamedTuple):
-    """The patients who are in Billing, and of those being saved the versions that Billing holds."""
+    """The patients who are in Billing, and the versions that Billing holds of the patients being saved."""
 
     known: set[PatientKey]
     versions: dict[PatientKey, PatientVersion]

@@ -18,8 +18,8 @@ from payments.store.db.streaming import batches, read_as_sets
 class AccountRow:
     """A patient's account in dollars: all payments, their unassigned part, and what the patient still owes.
 
-    `balance` adds up what is owed for each charge. A charge that the patient overpaid does not reduce what is owed for
-    others: `credit` adds those up.
+    `balance` is the sum of what is owed for each charge. A charge that the patient overpaid does not reduce what is
+    owed for other charges: `credit` is the sum of the overpaid amounts.
     """
 
     patient: str
@@ -43,7 +43,10 @@ class AllocationRow(NamedTuple):
 
 
 class RefundRow(NamedTuple):
-    """A refund that no payment of its account covers: `amount` and the `uncovered` part in dollars, and why."""
+    """A refund that names no payment of its account, or exceeds it.
+
+    `amount` and the part in excess, `uncovered`, are in dollars. `problem` says which of the two it is.
+    """
 
     company: str
     payment: str
@@ -144,7 +147,10 @@ SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of
 def load_applied_amounts(
     tx: Transaction, line_refs: Sequence[int], as_of: datetime | None = None
 ) -> dict[tuple[int, str], list[AppliedRow]]:
-    """Return the amounts of these lines that are applied to charges, by line and patient, by date of service."""
+    """Return the amounts of these lines that are applied to charges.
+
+    The key is the line's row id and the patient. The amounts of a key are sorted by date of service.
+    """
     charge = _CHARGE_KEY.replace("allocations", "applied")
     query = _APPLIED.format(charge=charge, charges=_charges_of("applied", as_of))
     statement = as_of_query(as_of, "charges allocations", query)

@@ -24,7 +24,10 @@ LINE, DEAD_LETTER = 0, 1
 
 
 class FeedCursor(NamedTuple):
-    """Position of a row, newest first: time of the save (of arrival if unknown), source, row id."""
+    """Position of a row in the feed, newest first: its time, source and row id.
+
+    The time is that of the save, or of the arrival if the save time is unknown.
+    """
 
     at: datetime
     source: int
@@ -144,7 +147,7 @@ def clinics_of_dead_letters(tx: Transaction, ids: Sequence[int]) -> dict[int, st
 
 
 def _whole(feed_filter: FeedFilter, fields: str) -> str:
-    """Return the query of all rows. It determines the current dead letters once, as a set."""
+    """Return the query of all rows. It computes the current dead letters once, as a set."""
     return (
         f"WITH {current_dead_letters_cte()} SELECT {fields} FROM ("
         f"{_whole_lines(feed_filter)} UNION ALL {_whole_dead_letters(feed_filter)}) AS feed"
@@ -165,7 +168,7 @@ def _conditions_on_lines(feed_filter: FeedFilter) -> str:
 
 
 def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str:
-    """Return the query of one page: two index scans in the order of the save, at every position of the page."""
+    """Return the query of one page: two index scans in the order of the save, whatever the position of the page."""
     where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_after_cursor(after, 'saved_at', LINE)}"
     newest = "ORDER BY saved_at DESC, id DESC LIMIT :limit"
     lines = f"SELECT * FROM lines WHERE {where} {newest}"
@@ -195,7 +198,7 @@ def _after_cursor(after: FeedCursor | None, moment: str, source: int) -> str:
 
 
 def _after(after: FeedCursor) -> str:
-    """Return the same condition on a row of either source."""
+    """Return the condition of `_after_cursor` for a row of either source."""
     return (
         f"(cursor_at < :after_at OR cursor_at = :after_at AND (cursor_source > {int(after.source)} "
         f"OR cursor_source = {int(after.source)} AND cursor_id < :after_id))"

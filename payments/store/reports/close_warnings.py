@@ -13,7 +13,10 @@ _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
 @dataclass(frozen=True, slots=True)
 class CloseWarning:
-    """A payment to resolve before the close: its status or its exception's reason, its key, its amount in dollars."""
+    """A payment to resolve before the close: its key and its amount in dollars.
+
+    `what` is the payment's status, or the reason of its exception.
+    """
 
     what: str
     payment: str

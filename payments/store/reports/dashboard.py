@@ -40,7 +40,7 @@ class StatusCount:
 
 @dataclass(frozen=True, slots=True)
 class OpenExceptions:
-    """Number of open exceptions with a reason, and when the oldest of them was opened."""
+    """Number of open exceptions for one reason, and when the oldest was opened."""
 
     reason: str
     count: int
@@ -49,7 +49,7 @@ class OpenExceptions:
 
 @dataclass(frozen=True, slots=True)
 class RetryBacklog:
-    """Number of payments that wait for a retry, and when the oldest of them was saved."""
+    """Number of payments that wait for a retry, and when the oldest was saved."""
 
     count: int
     oldest_at: datetime | None
@@ -122,7 +122,7 @@ class Day(NamedTuple):
 def hourly_flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> list[HourlyFlow]:
     """Return the payment counts of each hour of a day, of all clinics or of these.
 
-    If the clocks change, the repeated hour is one hour, and the skipped hour has no payments.
+    If the clocks change, the repeated hour is counted as one hour, and the skipped hour has no payments.
     """
     parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end, "clinics": _as_array(clinics)}
     flow = {hour: HourlyFlow(hour, 0, 0, 0, 0) for hour in range(24)}
@@ -156,7 +156,10 @@ def unsuccessful_counts(tx: Transaction, clinics: Sequence[str] | None) -> list[
 
 
 def count_successful(tx: Transaction) -> int:
-    """Count the payments of the Claims Feed that are in Billing. This reads all lines."""
+    """Count the payments with status Transmission Successful, including removed payments and exceptions.
+
+    This reads all lines, so the caller caches the result.
+    """
     counted = tx.execute(
         text(f"SELECT count(*) FROM lines WHERE status = 'Transmission Successful' AND {LINE_IS_CURRENT}")
     )
@@ -188,7 +191,10 @@ def open_exceptions(tx: Transaction) -> list[OpenExceptions]:
 
 
 def chunk_stats(tx: Transaction, since: datetime) -> ChunkStats:
-    """Return the statistics of the import chunks since then. A chunk is the history rows of one moment and worker."""
+    """Return the statistics of the import chunks since then.
+
+    The history rows with the same time and worker are one chunk.
+    """
     found = tx.execute(
         text(
             "SELECT count(*) AS count, coalesce(percentile_disc(0.5) WITHIN GROUP (ORDER BY took), 0) AS median_ms, "

@@ -34,9 +34,9 @@ class ExceptionFilter:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionRow:
-    """A row of the Billing Exceptions. Amounts in dollars.
+    """A row of the Billing Exceptions. Amounts are in dollars.
 
-    An entry of `proposal` has a `patient` if it belongs to another patient than the payment does now.
+    An entry of `proposal` has a `patient` only if this patient is not the payment's current patient.
     """
 
     id: int
@@ -64,7 +64,7 @@ class ExceptionRow:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionCount:
-    """Number of exceptions with a reason and case, and by how much Billing differs from the EMR, in dollars."""
+    """Number of exceptions with a reason and case, and the sum of their differences in dollars (EMR less Billing)."""
 
     reason: str
     case: str | None

@@ -124,7 +124,7 @@ def stream(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
 
 
 def stream_applied(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
-    """Yield the same rows, each with the amounts of its line that are applied to charges of its patient."""
+    """Yield the rows of `stream`, each with the amounts of its line that are applied to charges of its patient."""
     for entries in _batches(tx, log_filter):
         applied = load_applied_amounts(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
         for entry, row in zip(entries, _rows(tx, log_filter, entries), strict=True):
@@ -171,7 +171,7 @@ def _batches(tx: Transaction, log_filter: LogFilter) -> Iterator[Sequence[Row[An
 
 
 def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -> Iterator[LogRow]:
-    """Yield the rows of these entries, completed from their lines. One query reads all of these lines."""
+    """Yield the rows of these entries, with the columns of their lines. One query reads all of these lines."""
     line_refs = [*{entry.line_ref for entry in entries} - {None}]
     found = _execute(tx, log_filter, _DETAILS_OF_LINES, {"line_refs": line_refs}) if line_refs else ()
     details = {entry_id: of_line for entry_id, *of_line in found}
