@@ -226,10 +226,7 @@ def not_sent_preview(code: Reason, clinic_id: str, charge_type: str, *, is_known
 
 
 def transmission_preview(day: date, state: MonthState, *, automatic: bool) -> str:
-    """Say what would happen to an eligible payment of this date.
-
-    `automatic`: whether the company's policy for closed months is `auto`.
-    """
+    """Say what would happen to an eligible payment of this date; `automatic` is the policy `auto` for closed months."""
     month = Month.of(day)
     match state:
         case MonthState.CLOSED if automatic:

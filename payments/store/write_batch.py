@@ -78,8 +78,8 @@ class WriteBatch:
     def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
         """Record a new version of a charge, whose account is then distributed immediately.
 
-        Its account is distributed immediately. If the charge belonged to another patient, that account is distributed
-        too, because its money has to be unapplied.
+        If the charge belonged to another account before, that account is distributed too, because money on it has to be
+        unapplied.
         """
         self._charges[event.key] = event
         if before is None:

@@ -119,7 +119,7 @@ def allocations(
     clinics: Sequence[str] | None = None,
     as_of: datetime | None = None,
 ) -> Iterator[AllocationRow]:
-    """Yield what was applied and unapplied on an account, in order; with `clinics`, of their payments."""
+    """Yield what was applied and unapplied on an account, in order. `clinics` limits it to their payments."""
     query = (
         f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
