@@ -28,6 +28,7 @@ from payments.access import authentication
 from payments.access.authentication import NewPassword, UserError
 from payments.access.rights import Role, User
 from payments.core.outcome import Status
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import ExceptionFilter, FeedCursor, FeedFilter, LogFilter
 from payments.store.db.connection import Transaction, transaction
@@ -150,7 +151,7 @@ def _cases() -> dict[str, Case]:
             *(FeedFilter(), FeedCursor(middle, 0, 2**62), f"after={place}"),
         ),
         "Claims Feed of a clinic": _feed(
-            "WHERE clinic_id = 'clinic-7'", FeedFilter(clinics=("clinic-7",)), None, "clinic=clinic-7"
+            "WHERE clinic_id = 'clinic-7'", FeedFilter(scope=Scope.of_clinics("clinic-7")), None, "clinic=clinic-7"
         ),
         "Claims Feed, Not Sent": _feed(
             "WHERE status = 'Not Sent'", FeedFilter(status=Status.NOT_SENT), None, "status=Not+Sent"
@@ -161,7 +162,7 @@ def _cases() -> dict[str, Case]:
             *(LogFilter(since=date(2026, 7, 1), until=date(2026, 7, 1)), "since=2026-07-01&until=2026-07-01"),
         ),
         "Payment Log of a clinic": _log(
-            "WHERE clinic_id = 'clinic-7'", LogFilter(clinics=("clinic-7",)), "clinic=clinic-7"
+            "WHERE clinic_id = 'clinic-7'", LogFilter(scope=Scope.of_clinics("clinic-7")), "clinic=clinic-7"
         ),
         "Billing Exceptions": Case(
             "SELECT id, * FROM findings WHERE status = 'open' ORDER BY id LIMIT 50",

@@ -25,6 +25,7 @@ from console.errors import CommandError
 from console.plurals import plural
 from console.reports.balancing import BALANCING, DIFFERENCES, BalancingParameters, balance_record, difference_record
 from console.reports.output import OutputFormat, Record, object_pieces
+from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.contract.payment_log import PaymentLogRow
@@ -61,7 +62,7 @@ def balancing(
     """
     from payments.journeys import balancing as journey
 
-    query = parameters.query(parameters.clinic)
+    query = parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic))
     with spooled_stdout():
         with _log(emr_csv) as log, open_transaction() as tx:
             balance = journey.balance(tx, query, log)
@@ -121,7 +122,7 @@ def _sum(balance: Balance, query: BalanceFilter) -> Table:
     """Return the reconciliation as a table: EMR total, less each item and the unexplained amount, Billing total."""
     from payments import wording
 
-    where = query.clinic_id or "all clinics"
+    where = query.scope.only_clinic or "all clinics"
     days = f"{query.since or 'the beginning'} to {query.until or 'the end'}"
     title = f"Balancing {where}, {days}"
     table = Table(

@@ -18,6 +18,7 @@ from console.cli.session import current_user, open_database, open_report, warn_w
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
+from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.journeys.adjusting import SeenException
@@ -44,7 +45,7 @@ def report(
     """Show the Billing Exceptions: the case, the amounts in Billing and in the EMR, and the entries to post."""
     from payments.journeys import reporting
 
-    query = parameters.query((parameters.clinic,) if parameters.clinic else None)
+    query = parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic or None))
     with open_report() as tx:
         show(exception_records(reporting.exceptions(tx, query)), EXCEPTIONS, output)
 

@@ -28,6 +28,7 @@ from console.reports.payment_log import (
     log_sum_records,
     payment_log_sums,
 )
+from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.journeys.reporting import LogFilter
@@ -98,4 +99,4 @@ def _totals(tx: Transaction, parameters: PaymentLogParameters) -> Totals:
 
 
 def _query(parameters: PaymentLogParameters) -> LogFilter:
-    return parameters.query((parameters.clinic,) if parameters.clinic else None)
+    return parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic or None))

@@ -22,6 +22,7 @@ from console.reports.claims_feed import (
     feed_sum_records,
 )
 from console.reports.timeline import TimelineParameters, timeline_of, timeline_records
+from payments.core.scope import EVERYTHING
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -46,7 +47,7 @@ def claims_feed(
     """
     from payments.journeys import reporting
 
-    query = parameters.query((parameters.clinic,) if parameters.clinic else None)
+    query = parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic or None))
 
     def totals() -> Totals:
         sums = reporting.claims_feed_sums(tx, query)

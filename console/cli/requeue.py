@@ -18,6 +18,7 @@ from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.plurals import plural
 from console.reports.requeue import REQUEUE_PREVIEW, preview_records
+from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.core.outcome import Status
@@ -66,7 +67,7 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
         chosen = FeedFilter(
             status=_requeueable(status),
             reason=parse_reason(reason) if reason else None,
-            clinics=None if clinic is None else (clinic,),
+            scope=EVERYTHING.narrowed_to_clinic(clinic),
         )
         _requeue_matching(current_context(), chosen, has_to_ask=must_ask(yes=yes), dry_run=dry_run)
     else:

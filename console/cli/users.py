@@ -20,6 +20,7 @@ from console.errors import CommandError
 from console.plurals import plural
 from console.reports.output import OutputFormat
 from console.reports.users import USERS, user_records
+from payments.core.scope import Scope
 
 if TYPE_CHECKING:
     from payments.access.rights import Role, User
@@ -47,7 +48,7 @@ def add(
     from payments.access import authentication
     from payments.access.rights import User
 
-    user = User(name, _role(role), _limit(clinic))
+    user = User(name, _role(role), Scope(clinics=_limit(clinic)))
     password = _password(from_stdin=password_stdin)
     with open_transaction() as tx:
         authentication.add_user(tx, user, authentication.NewPassword(password), datetime.now(UTC), current_user())
@@ -99,8 +100,8 @@ def change(
     chosen = _limit(clinic)
     with open_transaction() as tx:
         before = authentication.lock_user(tx, name)
-        clinics = None if all_clinics else chosen or before.clinics
-        user = User(name, before.role if role is None else _role(role), clinics)
+        clinics = None if all_clinics else chosen or before.scope.clinics
+        user = User(name, before.role if role is None else _role(role), Scope(clinics=clinics))
         authentication.change_user(tx, user, datetime.now(UTC), current_user())
     print_line(f"User {name} now has role {user.role} for {_clinics_text(user)}.")
 
@@ -150,12 +151,12 @@ def token(name: NameArgument) -> None:
     sys.stdout.write(f"{made}\n")
 
 
-def _limit(clinic: list[str] | None) -> tuple[str, ...] | None:
-    return tuple(parse_identifier(each, "--clinic") for each in clinic) if clinic else None
+def _limit(clinic: list[str] | None) -> frozenset[str] | None:
+    return frozenset(parse_identifier(each, "--clinic") for each in clinic) if clinic else None
 
 
 def _clinics_text(user: User) -> str:
-    return ", ".join(user.clinics) if user.clinics else "all clinics"
+    return "all clinics" if user.scope.clinics is None else ", ".join(sorted(user.scope.clinics))
 
 
 def _role(text: str) -> Role:

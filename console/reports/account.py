@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
 from console.reports.parameters import as_of, parameter
 from console.reports.payment_log import PAYMENT_LOG, log_records
+from payments.core.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,11 +30,11 @@ class AccountParameters:
     )
     as_of: datetime | None = as_of()
 
-    def payments_query(self, account: AccountRow, clinics: Sequence[str] | None = None) -> LogFilter:
+    def payments_query(self, account: AccountRow, scope: Scope = EVERYTHING) -> LogFilter:
         """Return the filter of the account's payments. Two companies may use the same patient id."""
         from payments.journeys.reporting import LogFilter
 
-        return LogFilter(account.patient, as_of=self.as_of, company_id=account.company, clinics=clinics)
+        return LogFilter(account.patient, as_of=self.as_of, company_id=account.company, scope=scope)
 
 
 ACCOUNT = Report(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
 from console.reports.parameters import as_of, clinic, first_day, last_day
+from payments.core.scope import Scope
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -40,11 +41,11 @@ class BalancingParameters:
     clinic: str | None = clinic()
     as_of: datetime | None = as_of()
 
-    def query(self, clinic_id: str | None) -> BalanceFilter:
-        """Return the filter of the ledger for one clinic, or for all clinics if `clinic_id` is None."""
+    def query(self, scope: Scope) -> BalanceFilter:
+        """Return the filter of the ledger, limited to a scope."""
         from payments.journeys.balancing import BalanceFilter
 
-        return BalanceFilter(since=self.since, until=self.until, clinic_id=clinic_id, as_of=self.as_of)
+        return BalanceFilter(since=self.since, until=self.until, scope=scope, as_of=self.as_of)
 
 
 def _why(record: Record) -> Value:
@@ -103,7 +104,7 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
         "unexplained": balance.unexplained,
         "since": balance_filter.since,
         "until": balance_filter.until,
-        "clinic": balance_filter.clinic_id,
+        "clinic": balance_filter.scope.only_clinic,
         "equal_lines": balance.equal,
         "differing_lines": balance.different,
         "unexplained_lines": balance.unexplained_count,

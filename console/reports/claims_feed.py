@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+from payments.core.scope import Scope
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -52,8 +53,8 @@ class ClaimsFeedParameters:
     amount: Decimal | None = parameter("Amount", "This amount in dollars only.", ParameterKind.AMOUNT, size=6)
     as_of: datetime | None = as_of()
 
-    def query(self, clinics: Sequence[str] | None) -> FeedFilter:
-        """Return the filter of the ledger, limited to these clinics; None means all clinics."""
+    def query(self, scope: Scope) -> FeedFilter:
+        """Return the filter of the ledger, limited to a scope."""
         from payments.journeys.reporting import FeedFilter
 
         return FeedFilter(
@@ -61,7 +62,7 @@ class ClaimsFeedParameters:
             until=self.until,
             status=self.status,
             reason=self.reason,
-            clinics=clinics,
+            scope=scope,
             find=self.find,
             amount=self.amount,
             as_of=self.as_of,

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import NestedRecord, Record, Value, nested_records
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+from payments.core.scope import Scope
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -71,8 +72,8 @@ class ExceptionsParameters:
     )
     as_of: datetime | None = as_of()
 
-    def query(self, clinics: Sequence[str] | None) -> ExceptionFilter:
-        """Convert these parameters to an ExceptionFilter, limited to these clinics; None means all clinics."""
+    def query(self, scope: Scope) -> ExceptionFilter:
+        """Convert these parameters to an ExceptionFilter, limited to a scope."""
         from payments import wording
         from payments.core.finding import FindingStatus
         from payments.journeys.reporting import ExceptionFilter
@@ -81,7 +82,7 @@ class ExceptionsParameters:
             status=None if self.status is StatusChoice.ALL else FindingStatus(self.status.value),
             reason=wording.finding_reason_code(self.reason) if self.reason else None,
             case=self.case,
-            clinics=clinics,
+            scope=scope,
             patient=self.patient,
             since=self.since,
             until=self.until,

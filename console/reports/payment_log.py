@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import NestedRecord, Record, Value, nested_records
 from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+from payments.core.scope import Scope
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -73,8 +74,8 @@ class PaymentLogParameters:
         any_label="None",
     )
 
-    def query(self, clinics: Sequence[str] | None) -> LogFilter:
-        """Return the filter of the ledger, limited to these clinics; None means all clinics."""
+    def query(self, scope: Scope) -> LogFilter:
+        """Return the filter of the ledger, limited to a scope."""
         from payments.journeys.reporting import LogFilter
 
         return LogFilter(
@@ -86,7 +87,7 @@ class PaymentLogParameters:
             charge_type=self.charge_type,
             method=self.method,
             kind=self.kind,
-            clinics=clinics,
+            scope=scope,
         )
 
 

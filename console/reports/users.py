@@ -46,7 +46,7 @@ def user_records(rows: Iterable[UserRow]) -> list[Record]:
         {
             "name": row.user.name,
             "role": row.user.role,
-            "clinics": None if row.user.clinics is None else list(row.user.clinics),
+            "clinics": None if row.user.scope.clinics is None else sorted(row.user.scope.clinics),
             "added_at": row.added_at,
             "added_by": row.added_by,
             "disabled_at": row.disabled_at,

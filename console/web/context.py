@@ -16,12 +16,15 @@ from jinja2 import Environment
 from config.engines import Engines
 from config.settings import Settings
 from console.web.csrf import csrf_token
+from console.web.errors import PageError
 from console.web.flash import delete_flash, read_flash, set_flash
 from console.web.origins import client_address
 from payments.access import authentication
 from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
+from payments.core.scope import Scope
 from payments.core.timezone import known_timezones
+from payments.journeys import configuring
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
 from tasks.feed.lag import FeedLag
@@ -123,6 +126,24 @@ class RequestContext:
     def may(self, right: str) -> bool:
         """Return whether the user has a right. Templates hide controls for which the user lacks the right."""
         return self.user.may(Right(right))
+
+    def scope_of(self, clinic: str | None) -> Scope:
+        """Return the scope of the user, or its part that belongs to a clinic.
+
+        Raises PageError (403) for a clinic that the user may not see.
+        """
+        scope = self.user.scope
+        if clinic is None:
+            return scope
+        narrowed = scope.narrowed_to_clinic(clinic)
+        if scope.companies is not None:
+            with self.app.transaction() as tx:
+                is_visible = bool(configuring.list_clinic_ids(tx, narrowed))
+        else:
+            is_visible = bool(narrowed.clinics)
+        if not is_visible:
+            raise PageError(403, f"Your account does not include clinic {clinic}.", "Choose one of your clinics.")
+        return narrowed
 
     def audit(
         self, tx: Transaction, action: str, subject: str = "", detail: str = "", company_id: str | None = None

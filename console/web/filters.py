@@ -15,7 +15,6 @@ from console.reports.parameters import Parameter, ParameterKind, parameters_of
 from console.row_ids import ROW_ID_MAX, parse_count, parse_row_id
 from console.web.auth import NUL_SENTENCE
 from console.web.errors import PageError
-from payments.access.rights import User
 from payments.contract.days import YEAR_FIRST, YEAR_LAST, parse_day, parse_moment
 from payments.contract.money import parse_amount
 from payments.journeys.reporting import FeedCursor, LogCursor
@@ -96,17 +95,11 @@ class ReportQuery(Generic[_Parameters]):
     limit: int
     confirmed: int | None = None
 
-    def clinics(self, user: User) -> tuple[str, ...] | None:
-        """Return the clinics of the query that the user may see; None means all clinics.
-
-        Raises PageError (403) for a clinic that does not belong to the user.
-        """
+    @property
+    def clinic(self) -> str | None:
+        """The clinic that the query names; None for all clinics, or if the report has no such parameter."""
         clinic: str | None = getattr(self.parameters, "clinic", None)
-        if clinic is None:
-            return user.clinics
-        if not user.may_see(clinic):
-            raise PageError(403, f"Your account does not include clinic {clinic}.", "Choose one of your clinics.")
-        return (clinic,)
+        return clinic
 
 
 def filter_fields(parameter_class: type[Any]) -> dict[str, Any]:

@@ -198,13 +198,13 @@ def audited_actions(tx: Transaction) -> Sequence[str]:
 
 
 def _check_clinics(user: User) -> None:
-    if user.role is Role.ADMIN and user.clinics is not None:
+    if user.role is Role.ADMIN and user.scope.clinics is not None:
         raise UserError("an admin sees every clinic; leave the clinics out or choose another role")
 
 
 def _describe_rights(user: User) -> str:
-    clinics = "all clinics" if user.clinics is None else f"clinics {', '.join(user.clinics)}"
-    return f"{user.role}, {clinics}"
+    clinics = user.scope.clinics
+    return f"{user.role}, " + ("all clinics" if clinics is None else f"clinics {', '.join(sorted(clinics))}")
 
 
 def _load(tx: Transaction, name: str) -> UserRow:

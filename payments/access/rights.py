@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from payments.core.scope import EVERYTHING, Scope
+
 
 class Right(StrEnum):
     """A right that a page or an API call requires."""
@@ -67,22 +69,15 @@ RIGHTS: dict[Role, frozenset[Right]] = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user. `clinics` are the clinics that the user may see, None for all."""
+    """A user. `scope` holds the companies and clinics that the user may see."""
 
     name: str
     role: Role
-    clinics: tuple[str, ...] | None = None
+    scope: Scope = EVERYTHING
 
     def may(self, right: Right) -> bool:
         """Return whether the user's role has the right."""
         return right in RIGHTS[self.role]
-
-    def may_see(self, clinic_id: str | None) -> bool:
-        """Return whether the user may see the data of a clinic.
-
-        `clinic_id` None means data that belongs to no clinic; only users who are not limited to clinics may see it.
-        """
-        return self.clinics is None or clinic_id in self.clinics
 
     @property
     def signature(self) -> str:

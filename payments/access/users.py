@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import RowMapping
 
 from payments.access.rights import LoginDelays, Role, User
+from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -45,7 +46,7 @@ def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str
         {
             "name": user.name,
             "role": user.role,
-            "clinics": None if user.clinics is None else list(user.clinics),
+            **_limits(user),
             "hash": password_hash,
             "now": now,
             "who": who,
@@ -104,7 +105,7 @@ def change(tx: Transaction, user: User) -> None:
     """Replace a user's role and clinics. Open sessions continue with the new rights."""
     tx.execute(
         text("UPDATE users SET role = :role, clinics = CAST(:clinics AS text[]) WHERE name = :name"),
-        {"name": user.name, "role": user.role, "clinics": None if user.clinics is None else list(user.clinics)},
+        {"name": user.name, "role": user.role, **_limits(user)},
     )
 
 
@@ -190,6 +191,11 @@ def reset_failures(tx: Transaction, subject: str) -> None:
     tx.execute(text("DELETE FROM login_failures WHERE subject = :subject"), {"subject": subject})
 
 
+def _limits(user: User) -> dict[str, list[str] | None]:
+    clinics = user.scope.clinics
+    return {"clinics": None if clinics is None else sorted(clinics)}
+
+
 def _hash(token: str) -> bytes:
     # A token has 256 random bits, so a plain hash is as safe as a slow one.
     return hashlib.sha256(token.encode()).digest()
@@ -200,7 +206,7 @@ def _user_row(row: RowMapping) -> UserRow:
         user=User(
             name=row["name"],
             role=Role(row["role"]),
-            clinics=None if row["clinics"] is None else tuple(row["clinics"]),
+            scope=Scope(clinics=None if row["clinics"] is None else frozenset(row["clinics"])),
         ),
         password_hash=row["password_hash"],
         added_at=row["added_at"],

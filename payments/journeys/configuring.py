@@ -10,6 +10,7 @@ from payments.contract.event import ChargeType
 from payments.contract.keys import ClinicKey
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
+from payments.core.scope import EVERYTHING, Scope
 from payments.core.timezone import DEFAULT_TIMEZONE, TimezoneError, check_timezone
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics
@@ -115,9 +116,9 @@ def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -
     return [_row(key, clinic.settings_at(now)) for key, clinic in clinics.load_all(tx, clinic_id).items()]
 
 
-def list_clinic_ids(tx: Transaction, among: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
-    """Return all clinic ids, or those of `among` that exist, sorted; at most `limit`."""
-    return clinics.list_ids(tx, among, limit)
+def list_clinic_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
+    """Return the ids of the clinics in a scope, sorted; at most `limit`."""
+    return clinics.list_ids(tx, scope, limit)
 
 
 def show_history(tx: Transaction, clinic: ClinicKey) -> list[SettingsRow]:
@@ -125,9 +126,9 @@ def show_history(tx: Transaction, clinic: ClinicKey) -> list[SettingsRow]:
     return clinics.settings_history(tx, clinic)
 
 
-def show_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
-    """Return all companies, or those of the given clinics."""
-    return clinics.list_companies(tx, clinic_ids)
+def show_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
+    """Return the companies in a scope; if it is limited to clinics, the companies of these clinics."""
+    return clinics.list_companies(tx, scope)
 
 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None = None) -> list[CompanyRow]:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from payments.core.outcome import Status
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed, dashboard
@@ -50,19 +51,19 @@ class Gauges:
     chunks: ChunkStats
 
 
-def overview(tx: Transaction, day: date, clinics: Sequence[str] | None, now: datetime) -> Overview:
-    """Return the figures of a day and the current figures, of all clinics or of these.
+def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overview:
+    """Return the figures of a day and the current figures, of the payments in a scope.
 
     The day and its hours are in the time zone of `now`.
     """
     zone = ZoneInfo(str(now.tzinfo))
     return Overview(
         day=day,
-        flow=dashboard.hourly_flow(tx, Day.of(day, zone), clinics),
-        exceptions=dashboard.exceptions_by_age(tx, now, clinics),
-        unsuccessful=dashboard.unsuccessful_counts(tx, clinics),
+        flow=dashboard.hourly_flow(tx, Day.of(day, zone), scope),
+        exceptions=dashboard.exceptions_by_age(tx, now, scope),
+        unsuccessful=dashboard.unsuccessful_counts(tx, scope),
         # Last, because it makes PostgreSQL read sets for the rest of the transaction.
-        feed=_count_by_status(tx, FeedFilter(since=day, until=day, clinics=clinics)),
+        feed=_count_by_status(tx, FeedFilter(since=day, until=day, scope=scope)),
     )
 
 
@@ -77,7 +78,7 @@ def _count_by_status(tx: Transaction, feed_filter: FeedFilter) -> dict[Status, i
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
     """Read the figures of the whole ledger that can be read from an index."""
     return Gauges(
-        unsuccessful=dashboard.unsuccessful_counts(tx, None),
+        unsuccessful=dashboard.unsuccessful_counts(tx, EVERYTHING),
         backlog=dashboard.retry_backlog(tx),
         retries=dashboard.retry_count(tx, now - RECENT),
         exceptions=dashboard.open_exceptions(tx),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from payments.contract.money import Money, total
 from payments.core.account import Allocation
 from payments.core.distribution import distribute
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.ledger import charges, distribution, distribution_runs, lines, patients
 from payments.store.ledger.patients import PatientKey
@@ -77,24 +78,24 @@ def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult]
 
 
 def show_account(
-    tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+    tx: Transaction, patient_id: str, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[AccountRow]:
-    """Return the accounts of a patient over all cases, or the parts of them that belong to these clinics."""
-    return account.summaries(tx, patient_id, clinics, as_of)
+    """Return the parts of a patient's accounts in a scope, over all cases."""
+    return account.summaries(tx, patient_id, scope, as_of)
 
 
 def show_allocations(
-    tx: Transaction, row: AccountRow, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+    tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> Iterator[AllocationRow]:
-    """Yield what was applied and unapplied on an account, in order, of all clinics or of these."""
-    return account.allocations(tx, row, clinics, as_of)
+    """Yield what was applied and unapplied on an account: that of the payments in a scope, in order."""
+    return account.allocations(tx, row, scope, as_of)
 
 
 def show_refunds_to_check(
-    tx: Transaction, row: AccountRow, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+    tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account that none of its payments covers, of all clinics or of these."""
-    return account.refunds_to_check(tx, row, clinics, as_of)
+    """Return the refunds of an account, in a scope, that none of its payments covers."""
+    return account.refunds_to_check(tx, row, scope, as_of)
 
 
 def show_name(tx: Transaction, row: AccountRow) -> str | None:

@@ -7,6 +7,7 @@ from payments.contract.event import ChargeType
 from payments.core.eligibility import exclusion_reason
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Reason
+from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, months
 
@@ -31,13 +32,17 @@ class EligibilityPreview:
 
 
 def preview_payment(
-    tx: Transaction, clinic_id: str, charge_type: ChargeType, day: date, now: datetime
+    tx: Transaction, scope: Scope, charge_type: ChargeType, day: date, now: datetime
 ) -> EligibilityPreview:
-    """Return what would happen to a paid line of this charge type and transaction date if it were saved now."""
-    clinic = next(iter(clinics.load_all(tx, clinic_id).values()), None)
+    """Return what would happen to a paid line of this charge type and transaction date if it were saved now.
+
+    `scope` is that of one clinic.
+    """
+    found = clinics.load_all(tx, scope.only_clinic)
+    clinic = next((clinic for key, clinic in found.items() if scope.may_see(*key)), None)
     if clinic is None:
         return EligibilityPreview(Reason.INTEGRATION_OFF, MonthState.OPEN, is_known=False)
     state = months.load_state(tx, clinic.key.company_id, Month.of(day))
     reason = exclusion_reason(clinic.settings_at(now), charge_type)
-    (company,) = clinics.list_companies(tx, [clinic_id])
+    (company,) = clinics.list_companies(tx, Scope.of_companies(clinic.key.company_id))
     return EligibilityPreview(reason, state, is_adjusted_automatically=company.adjustments == "auto")

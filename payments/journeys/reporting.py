@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from payments.access.rights import User
 from payments.contract.errors import dead_letter_id
 from payments.contract.keys import LocalKey
 from payments.core.finding import FindingStatus
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed import backlog, printed_keys
 from payments.store.feed.backlog import Backlog
@@ -120,36 +120,18 @@ def exception(tx: Transaction, finding_id: int) -> ExceptionRow | None:
     return exception_report.read_one(tx, finding_id)
 
 
-def timeline(tx: Transaction, key: str) -> Sequence[TimelineRow]:
-    """Return the history of the payment with this printed key; empty if there is none."""
+def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[TimelineRow]:
+    """Return the history of the payment with this printed key; empty if there is none in the scope."""
     refused_id = dead_letter_id(key)
     if refused_id is not None:
-        return timeline_report.read(tx, (), (refused_id,))
-    named = printed_keys.find(tx, {key: [*LocalKey.parse_all(key)]})[key]
+        return timeline_report.read(tx, (), printed_keys.dead_letters_in_scope(tx, (refused_id,), scope))
+    named = printed_keys.find(tx, {key: [*LocalKey.parse_all(key)]}, scope)[key]
     return timeline_report.read(tx, named.keys, named.dead_letter_ids)
 
 
 def load_backlog(tx: Transaction, now: datetime) -> Backlog:
     """Count the payments that are due now and those that wait for a later retry."""
     return backlog.load(tx, now)
-
-
-def visible_keys(tx: Transaction, user: User, keys: Sequence[str]) -> list[str]:
-    """Return the printed keys of payments or dead letters in clinics that the user may see."""
-    if user.clinics is None:
-        return list(keys)
-    ids = [refused_id for key in keys if (refused_id := dead_letter_id(key)) is not None]
-    clinic_of = feed_report.clinics_of_dead_letters(tx, ids)
-    return [key for key in keys if _may_see(user, key, clinic_of)]
-
-
-def _may_see(user: User, key: str, clinic_of: dict[int, str | None]) -> bool:
-    refused_id = dead_letter_id(key)
-    if refused_id is not None:
-        return user.may_see(clinic_of.get(refused_id))
-    # A key with a slash in an id can be read in several ways: all of them have to belong to the user's clinics.
-    readings = list(LocalKey.parse_all(key))
-    return bool(readings) and all(user.may_see(reading.clinic_id) for reading in readings)
 
 
 def _page(rows: Sequence[_Row], limit: int) -> Page[_Row]:

@@ -15,6 +15,7 @@ from payments.contract.money import ZERO, Money, total
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, exclusion_reason
 from payments.core.month import Month
 from payments.core.outcome import Reason, Status
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed import printed_keys, requeue_candidates, requeue_runs, requeues
 from payments.store.feed.feed_filter import FeedFilter
@@ -44,11 +45,14 @@ class Requeued:
     skipped: tuple[str, ...] = ()
 
 
-def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str) -> Requeued:
-    """Requeue payments by their printed keys. Keys that are already imported or not found are skipped."""
+def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope: Scope = EVERYTHING) -> Requeued:
+    """Requeue payments by their printed keys. Keys that are already imported or not found in the scope are skipped."""
     numbers = {key: number for key in keys if (number := dead_letter_id(key)) is not None}
-    named = printed_keys.find(tx, {key: [*LocalKey.parse_all(key)] for key in keys if key not in numbers})
-    named |= {key: NamedPayments(dead_letter_ids=[number]) for key, number in numbers.items()}
+    visible = printed_keys.dead_letters_in_scope(tx, list(numbers.values()), scope)
+    named = printed_keys.find(tx, {key: [*LocalKey.parse_all(key)] for key in keys if key not in numbers}, scope)
+    named |= {
+        key: NamedPayments(dead_letter_ids=[number] if number in visible else []) for key, number in numbers.items()
+    }
     wanted = [key for each in named.values() for key in each.keys]
     ids = [number for each in named.values() for number in each.dead_letter_ids]
     done = {*requeues.requeue_lines(tx, wanted, now, who), *requeues.requeue_dead_letters(tx, ids, wanted, now, who)}

@@ -8,6 +8,7 @@ import pytest
 from payments.access import authentication
 from payments.access.authentication import LoginAttempt, NewPassword, UserError
 from payments.access.rights import LoginDelays, Role, User
+from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
 from tests.console.web.conftest import CHEAP, PASSWORD
 
@@ -82,7 +83,7 @@ def test_failed_logins_from_an_address_block_it_for_every_name(tx: Transaction) 
         (User("", Role.BILLING), PASSWORD, "a name is"),
         (User("a b", Role.BILLING), PASSWORD, "a name is"),
         (User("short", Role.BILLING), "hunter2", "at least 12 characters"),
-        (User("boss", Role.ADMIN, ("north",)), PASSWORD, "an admin sees every clinic"),
+        (User("boss", Role.ADMIN, Scope.of_clinics("north")), PASSWORD, "an admin sees every clinic"),
     ],
 )
 def test_invalid_user_is_refused(tx: Transaction, user: User, password: str, message: str) -> None:

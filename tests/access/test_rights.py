@@ -3,6 +3,7 @@
 import pytest
 
 from payments.access.rights import RIGHTS, LoginDelays, Right, Role, User
+from payments.core.scope import Scope
 
 
 def test_every_role_may_view_and_only_admins_may_administer() -> None:
@@ -11,10 +12,10 @@ def test_every_role_may_view_and_only_admins_may_administer() -> None:
 
 
 def test_limited_user_sees_only_own_clinics() -> None:
-    limited = User("ann", Role.BILLING, ("north",))
+    limited = User("ann", Role.BILLING, Scope.of_clinics("north")).scope
 
-    assert [limited.may_see(clinic) for clinic in ("north", "south", None)] == [True, False, False]
-    assert User("bob", Role.BILLING).may_see(None)
+    assert [limited.may_see("acme", clinic) for clinic in ("north", "south", None)] == [True, False, False]
+    assert User("bob", Role.BILLING).scope.may_see(None, None)
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 2), (6, 4), (10, 64), (14, 900), (10_000, 900)])

@@ -8,6 +8,7 @@ from payments.contract.event import ChargeType, Event
 from payments.core.due_items import DueItems
 from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import ImportStats
+from payments.core.scope import Scope
 from payments.journeys import configuring, importing, reporting, requeueing, retrying
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedFilter, FeedRow
@@ -61,7 +62,7 @@ def requeue_matching(tx: Transaction, feed_filter: FeedFilter, now: datetime, wh
 
 def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
     """Return a clinic's Claims Feed rows by payment key. Each payment has one row."""
-    rows = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,))))
+    rows = list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id))))
     assert len({row.payment for row in rows}) == len(rows)
     return {row.payment: row for row in rows}
 

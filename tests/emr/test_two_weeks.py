@@ -10,6 +10,7 @@ from emr.payment_log import read_payment_log
 from payments.contract.money import ZERO
 from payments.core.balancing import Balance, ReconcilingItem
 from payments.core.month import Month
+from payments.core.scope import Scope
 from payments.journeys import adjusting, balancing, closing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter
@@ -84,7 +85,7 @@ def test_two_weeks_balance_by_clinic_and_by_day(fortnight: Transaction) -> None:
 
 
 def test_payment_log_matches_the_feed_when_nothing_was_lost(fortnight: Transaction) -> None:
-    week = BalanceFilter(FIRST_DAY, FIRST_DAY + timedelta(days=6), "clinic-002")
+    week = BalanceFilter(FIRST_DAY, FIRST_DAY + timedelta(days=6), Scope.of_clinics("clinic-002"))
     fed = balancing.balance(fortnight, week)
 
     logged = balancing.balance(fortnight, week, read_payment_log(log_of([each.event for each in simulated_events()])))

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from config.celery import IMPORTS
 from emr.client import PaymentFeed
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import transaction
@@ -109,11 +110,13 @@ def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[li
 
 def _imported(stack: RunningStack, clinic_id: str, name: str) -> int:
     with transaction(stack.database) as tx:
-        rows = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,), status="Transmission Successful")))
+        rows = list(
+            reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id), status="Transmission Successful"))
+        )
     return sum(row.payment.startswith(f"{clinic_id}/{name}-") for row in rows)
 
 
 def _shown(stack: RunningStack, clinic_id: str, payment_id: object) -> FeedRow | None:
     with transaction(stack.database) as tx:
-        rows = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,))))
+        rows = list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id))))
     return next((row for row in rows if row.payment == f"{clinic_id}/{payment_id}/1"), None)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import ChargeType
+from payments.core.scope import Scope
 from payments.journeys import adjusting, balancing, configuring, distributing, reporting
 from payments.journeys.balancing import Balance, BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 6, 20)
 APRIL = {"transaction_date": "2026-04-08", "date_of_service": "2026-04-08"}
-MAY = BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), "clinic")
+MAY = BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), Scope.of_clinics("clinic"))
 FIRST = saved_payment("25.00", payment_id="a", **APRIL)
 UNKNOWN_PATIENT = saved_payment("12.00", payment_id="s", patient_id="stranger", transaction_date="2026-05-03")
 SUPPLIES = saved_payment("9.00", payment_id="supplies", charge_type="Supplies", transaction_date="2026-05-04")
@@ -46,14 +47,16 @@ def all_reports(
     """Return every report, either current or as of a time."""
     reports: dict[str, Any] = {
         "feed": list(reporting.claims_feed(tx, FeedFilter(as_of=as_of))),
-        "feed of a clinic": list(reporting.claims_feed(tx, FeedFilter(until=TODAY, clinics=("clinic",), as_of=as_of))),
+        "feed of a clinic": list(
+            reporting.claims_feed(tx, FeedFilter(until=TODAY, scope=Scope.of_clinics("clinic"), as_of=as_of))
+        ),
         "feed summed": reporting.claims_feed_sums(tx, FeedFilter(as_of=as_of)),
         "open exceptions": list(reporting.exceptions(tx, ExceptionFilter(as_of=as_of))),
         "all exceptions": list(reporting.exceptions(tx, ExceptionFilter(status=None, as_of=as_of))),
         "log": list(reporting.payment_log(tx, LogFilter(as_of=as_of))),
         "expanded log": list(reporting.expanded_payment_log(tx, LogFilter(as_of=as_of))),
         "balance": balanced(tx, BalanceFilter(as_of=as_of)),
-        "balance of May": balanced(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.clinic_id), as_of)),
+        "balance of May": balanced(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.scope), as_of)),
     }
     for group in GroupBy:
         reports[f"log by {group}"] = reporting.payment_log_sums(tx, LogFilter(as_of=as_of), group)
@@ -61,7 +64,9 @@ def all_reports(
         accounts = distributing.show_account(tx, each, as_of=as_of)
         reports[f"account of {each}"] = accounts
         reports[f"allocations of {each}"] = [[*distributing.show_allocations(tx, row, as_of=as_of)] for row in accounts]
-        reports[f"account of {each}, of a clinic"] = distributing.show_account(tx, each, ["clinic"], as_of)
+        reports[f"account of {each}, of a clinic"] = distributing.show_account(
+            tx, each, Scope.of_clinics("clinic"), as_of
+        )
     return reports
 
 

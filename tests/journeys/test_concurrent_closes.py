@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from payments.contract.event import PaymentSaved
 from payments.core.month import Month
+from payments.core.scope import Scope
 from payments.journeys import closing, reporting
 from payments.journeys.closing import ClosingError
 from payments.store.db.connection import Database, Transaction, transaction
@@ -48,7 +49,9 @@ class NewCompany:
 
     def statuses(self) -> list[str]:
         with transaction(self.database) as tx:
-            return [row.status for row in reporting.claims_feed(tx, reporting.FeedFilter(clinics=[self.id]))]
+            return [
+                row.status for row in reporting.claims_feed(tx, reporting.FeedFilter(scope=Scope.of_clinics(self.id)))
+            ]
 
 
 def backend_pid(tx: Transaction) -> int:

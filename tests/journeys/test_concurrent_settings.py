@@ -16,6 +16,7 @@ from payments.access.rights import Role, User
 from payments.contract.event import ChargeType
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
+from payments.core.scope import Scope
 from payments.journeys import configuring
 from payments.journeys.configuring import ClinicRow, CompanyUpdate, SettingsUpdate
 from payments.store.db.connection import Database, Transaction, transaction
@@ -79,7 +80,7 @@ def test_concurrent_changes_of_a_company_are_both_kept(shared: Database, clinic:
     )
 
     with transaction(shared) as tx:
-        (row,) = configuring.show_companies(tx, [clinic])
+        (row,) = configuring.show_companies(tx, Scope.of_clinics(clinic))
     assert (row.hold_days, row.dos_first) == (3, True)
 
 
@@ -92,10 +93,12 @@ def test_concurrent_changes_of_a_user_are_both_kept(shared: Database) -> None:
         before = authentication.lock_user(tx, name)
         authentication.change_user(tx, replace(before, **changes), NOW, "user:ann")
 
-    run_while_uncommitted(shared, lambda tx: change(tx, role=Role.SUPPORT), lambda tx: change(tx, clinics=("north",)))
+    run_while_uncommitted(
+        shared, lambda tx: change(tx, role=Role.SUPPORT), lambda tx: change(tx, scope=Scope.of_clinics("north"))
+    )
 
     with transaction(shared) as tx:
-        assert authentication.find_user(tx, name) == User(name, Role.SUPPORT, ("north",))
+        assert authentication.find_user(tx, name) == User(name, Role.SUPPORT, Scope.of_clinics("north"))
 
 
 @pytest.mark.parametrize(

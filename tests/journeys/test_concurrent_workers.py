@@ -14,6 +14,7 @@ from payments.contract.event import Event
 from payments.core.due_items import DueItems
 from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
+from payments.core.scope import Scope
 from payments.journeys import distributing, importing, requeueing, retrying
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import FeedFilter
@@ -96,7 +97,7 @@ def shuffled_chunks(clinic: str) -> list[list[Event]]:
 
 def requeue_waiting(database, clinic: str) -> None:
     """Requeue the pending payments of a clinic. Each chunk has a transaction of its own, as on a page."""
-    waiting = FeedFilter(status=Status.PENDING, clinics=(clinic,))
+    waiting = FeedFilter(status=Status.PENDING, scope=Scope.of_clinics(clinic))
     with transaction(database) as tx:
         run_id = requeueing.start_run(tx, waiting, NOW, "user:support").run_id
     remain = True

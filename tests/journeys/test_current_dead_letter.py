@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payments.core.scope import EVERYTHING
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import FeedFilter
@@ -32,7 +33,7 @@ def invalid(amount: str, version: object, at: str, **more: Any) -> bytes:
 
 def dashboard_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
     """Return the counts of the overview and of the metrics, by status and reason."""
-    counted = {(each.status, each.reason): each.count for each in dashboard.unsuccessful_counts(tx, None)}
+    counted = {(each.status, each.reason): each.count for each in dashboard.unsuccessful_counts(tx, EVERYTHING)}
     return Counter({("Transmission Successful", None): dashboard.count_successful(tx)} | counted)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from payments.contract.event import ChargeType
 from payments.core.month import Month, MonthState
+from payments.core.scope import Scope
 from payments.journeys import adjusting, balancing, closing, eligibility_preview, reporting, requeueing
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.balancing import BalanceFilter
@@ -129,7 +130,9 @@ def test_database_refuses_an_entry_up_to_the_lock_date(office: Office, day: str)
 
 
 def test_previews_count_a_month_up_to_the_lock_date_as_closed(office: Office) -> None:
-    would = eligibility_preview.preview_payment(office.tx, "clinic", ChargeType.COPAY, date(2025, 10, 3), office.now)
+    would = eligibility_preview.preview_payment(
+        office.tx, Scope.of_clinics("clinic"), ChargeType.COPAY, date(2025, 10, 3), office.now
+    )
     office.set_types(ChargeType.COPAY)
     office.publish(saved_payment(charge_type="Supplies", **paid("25.00", "2025-10-03")))
     office.set_types(*ChargeType)

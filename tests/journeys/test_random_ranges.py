@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType
 from payments.contract.money import ZERO
+from payments.core.scope import Scope
 from payments.journeys import adjusting, balancing, configuring
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
@@ -25,10 +26,10 @@ LINES, DAYS = ["a", "b", "stranger"], ["2026-04-29", "2026-05-01", "2026-05-31",
 RANGES = [
     BalanceFilter(),
     BalanceFilter(date(2026, 4, 1), date(2026, 4, 30)),
-    BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), "clinic"),
+    BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), Scope.of_clinics("clinic")),
     BalanceFilter(date(2026, 5, 31), date(2026, 6, 20)),
     BalanceFilter(date(2026, 5, 1), date(2026, 5, 1)),
-    BalanceFilter(clinic_id="another clinic"),
+    BalanceFilter(scope=Scope.of_clinics("another clinic")),
 ]
 _REFUND = {"amount_due": "-30.00", "refund_of": "x/y/z"}
 saves = st.fixed_dictionaries(
@@ -102,7 +103,7 @@ class Scenario:
             for _, day, amount in self.accepted.values()
             if (query.since or date.min) <= date.fromisoformat(day) <= (query.until or date.max)
         ]
-        return sum(inside, ZERO) if query.clinic_id in {None, "clinic"} else ZERO
+        return sum(inside, ZERO) if query.scope.only_clinic in {None, "clinic"} else ZERO
 
 
 @pytest.mark.slow
@@ -129,5 +130,9 @@ def imported_total(tx: Transaction, query: BalanceFilter) -> Decimal:
         "SELECT coalesce(sum(amount), 0.00) FROM entries WHERE kind = 'import' "
         "AND deposit_date BETWEEN :since AND :until AND clinic_id = :clinic"
     )
-    found = {"since": query.since or date.min, "until": query.until or date.max, "clinic": query.clinic_id or "clinic"}
+    found = {
+        "since": query.since or date.min,
+        "until": query.until or date.max,
+        "clinic": query.scope.only_clinic or "clinic",
+    }
     return Decimal(tx.execute(text(sums), found).scalar_one())

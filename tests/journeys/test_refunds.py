@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import ChargeType, PaymentSaved
+from payments.core.scope import Scope
 from payments.journeys import configuring, distributing
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
@@ -165,5 +166,5 @@ def test_refunds_to_check_are_limited_to_the_users_clinics(tx: Transaction, offi
     office.publish(refund("clinic/x/1"))
     (account,) = distributing.show_account(tx, "patient")
 
-    assert len(distributing.show_refunds_to_check(tx, account, ["clinic"])) == 1
-    assert distributing.show_refunds_to_check(tx, account, ["elsewhere"]) == []
+    assert len(distributing.show_refunds_to_check(tx, account, Scope.of_clinics("clinic"))) == 1
+    assert distributing.show_refunds_to_check(tx, account, Scope.of_clinics("elsewhere")) == []

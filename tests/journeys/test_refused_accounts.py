@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from payments.core.scope import EVERYTHING
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import ConcurrentWriteError, Transaction, transaction
@@ -56,7 +57,7 @@ def shown(tx: Transaction) -> list[str | None]:
     """Return the reasons of rejected events, after checking that every surface shows the same."""
     rows = list(claims_feed.stream(tx, FeedFilter()))
     pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
-    counted = sum(each.count for each in dashboard.unsuccessful_counts(tx, None))
+    counted = sum(each.count for each in dashboard.unsuccessful_counts(tx, EVERYTHING))
     assert (sorted(pages, key=repr), counted) == (sorted(rows, key=repr), len(rows))
     assert requeue_candidates.count(tx, FeedFilter()) == len(rows)
     return [row.reason for row in rows]

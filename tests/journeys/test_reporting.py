@@ -8,6 +8,7 @@ import pytest
 from console.reports.timeline import timeline_records
 from payments import wording
 from payments.contract.event import ChargeType
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, FeedSum, GroupBy, LogFilter, LogSum
 from payments.journeys.requeueing import requeue
@@ -108,8 +109,8 @@ def test_unpaid_line_has_no_feed_row_unless_sent_before(tx):
         (FeedFilter(until=date(2026, 6, 5)), ["clinic/a/1", "other/b/1"]),
         (FeedFilter(since=date(2026, 6, 5), until=date(2026, 6, 5)), ["other/b/1"]),
         (FeedFilter(status=NOT_SENT), ["other/b/1"]),
-        (FeedFilter(clinics=("clinic",)), ["clinic/a/1", "clinic/c/1"]),
-        (FeedFilter(status=NOT_SENT, clinics=("clinic",)), []),
+        (FeedFilter(scope=Scope.of_clinics("clinic")), ["clinic/a/1", "clinic/c/1"]),
+        (FeedFilter(status=NOT_SENT, scope=Scope.of_clinics("clinic")), []),
     ],
     ids=["all", "from", "to", "one day", "status", "clinic", "status and clinic"],
 )

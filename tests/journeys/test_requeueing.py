@@ -8,6 +8,7 @@ from sqlalchemy import text
 from payments import wording
 from payments.contract.event import ChargeType
 from payments.core.outcome import Reason, Status
+from payments.core.scope import Scope
 from payments.journeys import reporting, retrying
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import Requeued, requeue
@@ -130,8 +131,8 @@ def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
     [
         (FeedFilter(status=Status.NOT_SENT), {"clinic/a/1", "clinic/b/1", "other/c/1"}),
         (FeedFilter(status=Status.NOT_SENT, reason=Reason.TYPE_NOT_SELECTED), {"clinic/a/1"}),
-        (FeedFilter(status=Status.NOT_SENT, clinics=("other",)), {"other/c/1"}),
-        (FeedFilter(status=Status.NOT_SENT, reason=Reason.INTERNAL_PAYMENT, clinics=("other",)), set()),
+        (FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics("other")), {"other/c/1"}),
+        (FeedFilter(status=Status.NOT_SENT, reason=Reason.INTERNAL_PAYMENT, scope=Scope.of_clinics("other")), set()),
         (FeedFilter(status=Status.SUCCESSFUL), set()),
     ],
     ids=["status", "reason", "clinic", "both", "in Billing already"],

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from payments.core.scope import Scope
 from payments.journeys import balancing, closing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
@@ -14,7 +15,7 @@ from tests.builders.two_companies import add_company, add_second_company
 
 pytestmark = pytest.mark.slow
 
-CLINICS = ("clinic",)
+CLINICS = Scope.of_clinics("clinic")
 Amounts = list[Decimal]
 
 
@@ -28,21 +29,21 @@ def account(tx: Transaction) -> Any:
 
 REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
     "feed of the clinic": (
-        lambda tx: [row.amount or Decimal(0) for row in reporting.claims_feed(tx, FeedFilter(clinics=CLINICS))],
+        lambda tx: [row.amount or Decimal(0) for row in reporting.claims_feed(tx, FeedFilter(scope=CLINICS))],
         ["25.00", "30.00"],
     ),
     "feed, a page": (
         lambda tx: [
             each.row.amount or Decimal(0)
-            for each in reporting.claims_feed_page(tx, FeedFilter(clinics=CLINICS), None, 50).rows
+            for each in reporting.claims_feed_page(tx, FeedFilter(scope=CLINICS), None, 50).rows
         ],
         ["30.00", "25.00"],
     ),
     "feed, summed": (
-        lambda tx: [each.total for each in reporting.claims_feed_sums(tx, FeedFilter(clinics=CLINICS))],
+        lambda tx: [each.total for each in reporting.claims_feed_sums(tx, FeedFilter(scope=CLINICS))],
         ["55.00"],
     ),
-    "log of the clinic": (lambda tx: log(tx, clinics=CLINICS), ["25.00"]),
+    "log of the clinic": (lambda tx: log(tx, scope=CLINICS), ["25.00"]),
     "log of the company": (lambda tx: log(tx, company_id="company"), ["25.00"]),
     "log of the patient in the company": (lambda tx: log(tx, patient_id="patient", company_id="company"), ["25.00"]),
     "unassigned": (
@@ -58,11 +59,11 @@ REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
         ["10.00"],
     ),
     "log by method": (
-        lambda tx: [each.total for each in reporting.payment_log_sums(tx, LogFilter(clinics=CLINICS), GroupBy.METHOD)],
+        lambda tx: [each.total for each in reporting.payment_log_sums(tx, LogFilter(scope=CLINICS), GroupBy.METHOD)],
         ["25.00"],
     ),
     "exceptions of the clinic": (
-        lambda tx: [row.difference for row in reporting.exceptions(tx, ExceptionFilter(clinics=CLINICS))],
+        lambda tx: [row.difference for row in reporting.exceptions(tx, ExceptionFilter(scope=CLINICS))],
         ["30.00"],
     ),
     "account": (lambda tx: [account(tx).payments_total, account(tx).unassigned], ["25.00", "15.00"]),
@@ -72,7 +73,7 @@ REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
     ),
     "balance of the clinic": (
         lambda tx: [
-            (found := balancing.balance(tx, BalanceFilter(clinic_id="clinic"))).emr_total,
+            (found := balancing.balance(tx, BalanceFilter(scope=CLINICS))).emr_total,
             found.billing_total,
             found.unexplained,
         ],

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from sqlalchemy import text
 
+from payments.core.scope import EVERYTHING
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceFilter
 from payments.store.db.connection import Database, Transaction, connect, transaction
@@ -69,7 +70,7 @@ def test_balance_of_a_day_scans_no_whole_table(filled: Database, clinic_id: str 
     with transaction(filled) as tx:
         before = rows_scanned(tx)
 
-        balance = balancing.balance(tx, BalanceFilter(DAY, DAY, clinic_id))
+        balance = balancing.balance(tx, BalanceFilter(DAY, DAY, EVERYTHING.narrowed_to_clinic(clinic_id)))
 
         assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained_lines) == ("50.00", "25.00", [])
         assert rows_scanned(tx) - before < 100  # of the dead letters, which are few

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from payments.core.scope import EVERYTHING
 from payments.core.timezone import known_timezones
 from payments.store.reports.dashboard import Day, hourly_flow
 from tests.builders.events import saved_payment
@@ -36,7 +37,7 @@ def test_payment_counts_in_the_hour_of_the_zone(tx, zone: str) -> None:
     import_chunk(tx, payment)
     local = payment.saved_at.astimezone(ZoneInfo(zone))
 
-    flow = hourly_flow(tx, Day.of(local.date(), ZoneInfo(zone)), None)
+    flow = hourly_flow(tx, Day.of(local.date(), ZoneInfo(zone)), EVERYTHING)
 
     assert [row.hour for row in flow] == list(range(24))
     assert {row.hour: row.saved for row in flow if row.saved} == {local.hour: 1}
@@ -47,10 +48,10 @@ def test_repeated_hour_is_counted_once(tx) -> None:
     for number, moment in enumerate(("2026-11-01T07:30:00Z", "2026-11-01T08:30:00Z")):  # both 1:30 in Denver
         import_chunk(tx, saved_payment("25.00", payment_id=f"p{number}", saved_at=moment))
 
-    flow = hourly_flow(tx, Day.of(date(2026, 11, 1), ZoneInfo("America/Denver")), None)
+    flow = hourly_flow(tx, Day.of(date(2026, 11, 1), ZoneInfo("America/Denver")), EVERYTHING)
     assert {row.hour: row.saved for row in flow if row.saved} == {1: 2}
 
 
 def test_every_known_zone_has_a_flow(tx) -> None:
     for zone in sorted(known_timezones())[::40]:
-        assert len(hourly_flow(tx, Day.of(date(2026, 6, 5), ZoneInfo(zone)), None)) == 24
+        assert len(hourly_flow(tx, Day.of(date(2026, 6, 5), ZoneInfo(zone)), EVERYTHING)) == 24

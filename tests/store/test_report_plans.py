@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event, text
 
 from payments.contract.keys import LineKey
+from payments.core.scope import Scope
 from payments.journeys import balancing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
@@ -36,14 +37,17 @@ def count(rows: Any) -> int:
 
 
 def allocations(tx: Transaction) -> int:
-    (account,) = distributing.show_account(tx, PATIENT, [CLINIC])
+    (account,) = distributing.show_account(tx, PATIENT, Scope.of_clinics(CLINIC))
     return count(distributing.show_allocations(tx, account))
 
 
 REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
     "log": (lambda tx: count(reporting.payment_log(tx, LogFilter())), PAYMENTS),
     "log of a patient": (lambda tx: count(reporting.payment_log(tx, LogFilter(PATIENT))), PAYMENTS),
-    "log of a clinic": (lambda tx: count(reporting.payment_log(tx, LogFilter(clinics=[CLINIC]))), PAYMENTS),
+    "log of a clinic": (
+        lambda tx: count(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(CLINIC)))),
+        PAYMENTS,
+    ),
     "log, expanded": (
         lambda tx: sum(len(each) for _, each in reporting.expanded_payment_log(tx, LogFilter())),
         PAYMENTS,
@@ -51,7 +55,10 @@ REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
     "log, a page": (lambda tx: len(reporting.payment_log_page(tx, LogFilter(PATIENT), None, 50).rows), 50),
     "feed": (lambda tx: count(reporting.claims_feed(tx, FeedFilter())), PAYMENTS),
     "feed of a patient": (lambda tx: count(reporting.claims_feed(tx, FeedFilter(patient=PATIENT))), PAYMENTS),
-    "feed of a clinic": (lambda tx: count(reporting.claims_feed(tx, FeedFilter(clinics=[CLINIC]))), PAYMENTS),
+    "feed of a clinic": (
+        lambda tx: count(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(CLINIC)))),
+        PAYMENTS,
+    ),
     "feed, a page": (lambda tx: len(reporting.claims_feed_page(tx, FeedFilter(), None, 50).rows), 50),
     "feed, summed": (lambda tx: sum(each.count for each in reporting.claims_feed_sums(tx, FeedFilter())), PAYMENTS),
     "exceptions": (lambda tx: count(reporting.exceptions(tx, ExceptionFilter())), PAYMENTS),

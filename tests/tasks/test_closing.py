@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from payments.core.month import Month
+from payments.core.scope import Scope
 from payments.journeys import closing, importing, reporting
 from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import transaction
@@ -90,9 +91,9 @@ def test_closed_at_is_later_than_every_entry_of_the_month(resources, company):
 
     with transaction(resources.database) as tx:
         (kept,) = closing.list_months(tx, name)
-        log = list(reporting.payment_log(tx, LogFilter(clinics=[name])))
+        log = list(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(name))))
         assert len(log) == 2
-        assert list(reporting.payment_log(tx, LogFilter(clinics=[name], as_of=kept.closed_at))) == log
+        assert list(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(name), as_of=kept.closed_at))) == log
 
 
 def test_oldest_month_is_closed_first(resources, company):

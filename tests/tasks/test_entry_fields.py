@@ -5,6 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
@@ -44,7 +45,7 @@ def dead_letter(resources, entry_id):
 
 def imported(resources, clinic_id):
     with transaction(resources.database) as tx:
-        rows = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,))))
+        rows = list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id))))
     return sorted(row.payment.split("/")[1] for row in rows if row.status == "Transmission Successful")
 
 

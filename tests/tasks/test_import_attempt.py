@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
@@ -43,7 +44,7 @@ def read_new(resources):
 
 def rows(resources, clinic_id):
     with transaction(resources.database) as tx:
-        found = list(reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,))))
+        found = list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id))))
         return {row.payment.split("/")[1]: row for row in found}
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from emr.client import PaymentFeed, SigningKey
 from payments.contract.signature import Keyring
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
@@ -36,7 +37,7 @@ def publish(strict, redis_url):
 
 def statuses(strict, clinic_id):
     with transaction(strict.database) as tx:
-        return [row.status for row in reporting.claims_feed(tx, FeedFilter(clinics=(clinic_id,)))]
+        return [row.status for row in reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id)))]
 
 
 def dead_letters_without_company(strict, clinic_id):

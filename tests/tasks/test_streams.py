@@ -10,6 +10,7 @@ from sqlalchemy import text
 from config.settings import read_settings
 from emr.client import PaymentFeed
 from payments.contract.stream_partition import stream_number
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
@@ -92,7 +93,8 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engin
     assert (streams.stats(datetime.now(UTC)).pending, streams.length()) == (0, 0)
     with transaction(partitioned.database) as tx:
         kept = [
-            list(reporting.claims_feed(tx, FeedFilter(clinics=(f"{clinic_id} {company}",)))) for company in COMPANIES
+            list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(f"{clinic_id} {company}"))))
+            for company in COMPANIES
         ]
     assert [[row.payment.split("/")[1] for row in rows] for rows in kept] == [[company] for company in COMPANIES]
 

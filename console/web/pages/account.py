@@ -29,15 +29,15 @@ def show(
     reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED, "refunds": REFUNDS}
     if query is None:
         return context.page("account.html", patient=None, chosen=None, **reports)
-    chosen, visible = query.parameters, context.user.clinics
+    chosen, scope = query.parameters, context.user.scope
     patient, as_of = chosen.patient, chosen.as_of
     with context.app.snapshot_transaction() as tx:
-        rows = distributing.show_account(tx, patient, visible, as_of)
-        accounts = [_read_account(tx, row, chosen.payments_query(row, visible)) for row in rows]
+        rows = distributing.show_account(tx, patient, scope, as_of)
+        accounts = [_read_account(tx, row, chosen.payments_query(row, scope)) for row in rows]
         context.audit(tx, "viewed account", patient)
     if not accounts:
         raise PageError(404, f"There is no patient {patient}.", "Check the patient id in the Claims Feed.")
-    is_limited = visible is not None
+    is_limited = scope.clinics is not None
     return context.page(
         "account.html", patient=patient, chosen=chosen, accounts=accounts, is_limited=is_limited, **reports
     )
@@ -61,6 +61,6 @@ def _read_account(tx: Transaction, row: AccountRow, log_filter: LogFilter) -> _A
         distributing.show_name(tx, row),
         [each.row for each in page.rows],
         page.has_more,
-        [*distributing.show_allocations(tx, row, log_filter.clinics, log_filter.as_of)],
-        distributing.show_refunds_to_check(tx, row, log_filter.clinics, log_filter.as_of),
+        [*distributing.show_allocations(tx, row, log_filter.scope, log_filter.as_of)],
+        distributing.show_refunds_to_check(tx, row, log_filter.scope, log_filter.as_of),
     )

@@ -37,10 +37,10 @@ from console.web.filters import (
     report_query,
     row_cursor,
 )
-from console.web.pages.balancing import balanced_clinic
+from console.web.pages.balancing import balanced_scope
 from console.web.pages.claims_feed import requeue_keys
 from console.web.pages.exceptions import accept_if_unchanged, acknowledge_if_unchanged
-from console.web.pages.months import check_sees_companies
+from console.web.pages.months import check_sees_company
 from console.web.pages.timeline import timeline_rows
 from console.web.schemas import (
     PROBLEMS,
@@ -91,10 +91,9 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 @router.get("/would-flow", responses=response_model(FlowPreview))
 def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
     """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
-    if not context.user.may_see(choice.clinic):
-        raise PageError(403, f"Your account does not include clinic {choice.clinic}.", "Choose one of your clinics.")
+    scope = context.scope_of(choice.clinic)
     with context.app.transaction() as tx:
-        preview = eligibility_preview.preview_payment(tx, choice.clinic, choice.charge_type, choice.date, context.now)
+        preview = eligibility_preview.preview_payment(tx, scope, choice.charge_type, choice.date, context.now)
     shown = {"flows": preview.would_be_sent, "reason": preview.reason, "month_state": preview.month_state}
     return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
 
@@ -109,7 +108,7 @@ def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentT
 def claims_feed(query: FeedQuery, context: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
     with context.app.transaction() as tx:
-        feed_filter = query.parameters.query(query.clinics(context.user))
+        feed_filter = query.parameters.query(context.scope_of(query.clinic))
         page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), query.limit)
         _audit(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
     following = encode_feed_cursor(page.rows[-1].cursor) if page.has_more else None
@@ -119,7 +118,7 @@ def claims_feed(query: FeedQuery, context: Viewer) -> Response:
 @router.get("/exceptions", responses=response_model(Rows))
 def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
-    exception_filter = query.parameters.query(query.clinics(context.user))
+    exception_filter = query.parameters.query(context.scope_of(query.clinic))
     with context.app.transaction() as tx:
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), query.limit)
         _audit(tx, context, EXCEPTIONS, query.parameters.patient, query.limit)
@@ -155,7 +154,7 @@ def requeue(body: RequeueRequest, context: Requeuer) -> Response:
 @router.get("/payment-log", responses=response_model(Rows))
 def payment_log(query: LogQuery, context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
-    log_filter, group = query.parameters.query(query.clinics(context.user)), query.parameters.group_by
+    log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
     with context.app.transaction() as tx:
         _audit(tx, context, PAYMENT_LOG, query.parameters.patient, query.limit)
         if group:
@@ -174,7 +173,7 @@ def account(
     """Return a patient's account: total payments, unassigned amount and balance."""
     patient = query.parameters.patient
     with context.app.transaction() as tx:
-        rows = distributing.show_account(tx, patient, context.user.clinics, query.parameters.as_of)
+        rows = distributing.show_account(tx, patient, context.user.scope, query.parameters.as_of)
         context.audit(tx, "viewed account", patient, "API")
     if not rows:
         raise PageError(404, f"No patient is known as {patient}.")
@@ -187,10 +186,10 @@ def balance(
     context: Viewer,
 ) -> Response:
     """Balance the EMR against Billing: both totals, each reconciling item between them, and the unexplained amount."""
-    balance_filter = query.parameters.query(balanced_clinic(query, context))
+    balance_filter = query.parameters.query(balanced_scope(query, context))
     with context.app.transaction() as tx:
         found = balancing.balance(tx, balance_filter)
-        context.audit(tx, "viewed Payment Balancing", balance_filter.clinic_id or "", "API")
+        context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", "API")
     record = balance_record(found, balance_filter)
     unexplained = [line.payment for line in found.unexplained_lines]
     return JSONResponse(
@@ -204,9 +203,10 @@ def months(
     context: Viewer,
 ) -> Response:
     """Return a company's months and their states."""
-    check_sees_companies(context)
+    company = query.parameters.company
+    check_sees_company(context, company)
     with context.app.transaction() as tx:
-        return _rows(month_records(closing.list_months(tx, query.parameters.company)), MONTHS, None)
+        return _rows(month_records(closing.list_months(tx, company)), MONTHS, None)
 
 
 @router.get("/timeline", responses=response_model(Rows))

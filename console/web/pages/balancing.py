@@ -15,6 +15,7 @@ from console.web.filters import FIRST_DAY, LAST_DAY, ReportQuery, report_query
 from console.web.pages.choices import list_clinic_ids
 from payments import wording
 from payments.core.balancing import ReconcilingItem, last_full_week
+from payments.core.scope import Scope
 from payments.journeys import balancing
 
 router = APIRouter(include_in_schema=False)
@@ -30,16 +31,16 @@ def show(
     """Balance the selected days, by default the last full week."""
     since, until = _days(query.parameters, context.today)
     chosen = replace(query.parameters, since=since, until=until)
-    balance_filter = chosen.query(balanced_clinic(query, context))
+    balance_filter = chosen.query(balanced_scope(query, context))
     with context.app.transaction() as tx:
         balance = balancing.balance(tx, balance_filter)
         names = list_clinic_ids(tx, context)
-        context.audit(tx, "viewed Payment Balancing", balance_filter.clinic_id or "", f"{since} to {until}")
+        context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", f"{since} to {until}")
     return context.page(
         "balancing.html",
         report=BALANCING,
         differences=DIFFERENCES,
-        chosen=replace(chosen, since=since if since > FIRST_DAY else None, clinic=balance_filter.clinic_id),
+        chosen=replace(chosen, since=since if since > FIRST_DAY else None, clinic=balance_filter.scope.only_clinic),
         balance=balance,
         terms=[(item, wording.ITEM_SENTENCES[item], balance.items[item]) for item in ReconcilingItem],
         lines=[*islice(balance.lines, LINES_MAX)],
@@ -50,18 +51,18 @@ def show(
     )
 
 
-def balanced_clinic(query: ReportQuery[BalancingParameters], context: RequestContext) -> str | None:
-    """Return the clinic to balance. None means all clinics.
+def balanced_scope(query: ReportQuery[BalancingParameters], context: RequestContext) -> Scope:
+    """Return the scope to balance.
 
     For a limited user without a chosen clinic, it is the first of their clinics. Raises PageError (403) for a user
     without any clinic.
     """
-    clinics = query.clinics(context.user)
-    if clinics is None:
-        return None
-    if not clinics:
+    scope = context.scope_of(query.clinic)
+    if scope.clinics is None:
+        return scope
+    if not scope.clinics:
         raise PageError(403, "Your account includes no clinics.", "Ask an administrator to add one.")
-    return clinics[0]
+    return scope.narrowed_to_clinic(min(scope.clinics))
 
 
 def _days(chosen: BalancingParameters, today: date) -> tuple[date, date]:

@@ -10,4 +10,4 @@ OFFERED_MAX = 500
 
 def list_clinic_ids(tx: Transaction, context: RequestContext) -> list[str]:
     """Return the ids of the clinics that the user may see, sorted; at most OFFERED_MAX."""
-    return configuring.list_clinic_ids(tx, context.user.clinics, OFFERED_MAX)
+    return configuring.list_clinic_ids(tx, context.user.scope, OFFERED_MAX)

@@ -35,7 +35,7 @@ def show(
 ) -> Response:
     """Show a page of the Claims Feed."""
     chosen = query.parameters
-    feed_filter = chosen.query(query.clinics(context.user))
+    feed_filter = chosen.query(context.scope_of(query.clinic))
     with context.app.transaction() as tx:
         page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), PAGE_ROWS)
         names = list_clinic_ids(tx, context)
@@ -67,15 +67,14 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
 
 def requeue_keys(context: RequestContext, keys: list[str]) -> requeueing.Requeued:
     """Requeue the payments that the user may see, and ask the importer to retry them. Other payments are skipped."""
+    wanted = list(dict.fromkeys(keys))
     with context.app.transaction() as tx:
-        visible = reporting.visible_keys(tx, context.user, list(dict.fromkeys(keys)))
-        hidden = tuple(key for key in keys if key not in set(visible))
-        requeued = requeueing.requeue(tx, visible, context.now, context.user.signature)
-        for key in visible:
+        requeued = requeueing.requeue(tx, wanted, context.now, context.user.signature, context.user.scope)
+        for key in wanted:
             if key not in requeued.skipped:
                 context.audit(tx, "requeued", key)
     enqueue.enqueue_retry_due(context.app.engines)
-    return requeueing.Requeued(requeued.count, (*requeued.skipped, *hidden))
+    return requeued
 
 
 def _page_row(row: FeedRow) -> dict[str, Any]:

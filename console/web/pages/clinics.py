@@ -16,6 +16,7 @@ from payments.contract.event import ChargeType
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
 from payments.core.outcome import Reason, Status
+from payments.core.scope import Scope
 from payments.journeys import configuring, requeueing
 from payments.journeys.configuring import ClinicRow, SettingsUpdate
 from payments.journeys.reporting import FeedFilter
@@ -77,7 +78,8 @@ class _Conflict(NamedTuple):
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the settings of all clinics. If a clinic to compare with is chosen, highlight the differences from it."""
     with context.app.transaction() as tx:
-        visible = [row for row in configuring.show_clinics(tx, context.now) if context.user.may_see(row.clinic)]
+        rows = configuring.show_clinics(tx, context.now)
+    visible = [row for row in rows if context.user.scope.may_see(row.company, row.clinic)]
     like = next((row for row in visible if row.clinic == choice.like), None)
     rows = [row for row in visible if _matches(row, choice.find)]
     if like and choice.differing:
@@ -98,9 +100,9 @@ def _show(context: RequestContext, name: str, *, changed: bool = False, conflict
     with context.app.transaction() as tx:
         row = _visible_clinic(tx, context, name)
         history = configuring.show_history(tx, row.key)
-        feed_filter = FeedFilter(status=Status.NOT_SENT, clinics=(row.clinic,))
+        feed_filter = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinic(*row.key))
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
-        others = [each for each in configuring.list_clinic_ids(tx, context.user.clinics) if each != row.clinic]
+        others = [each for each in configuring.list_clinic_ids(tx, context.user.scope) if each != row.clinic]
     not_sent = [_count_not_sent(expected, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return context.page(
         "clinic.html",
@@ -176,7 +178,8 @@ def _save(
 
 def _visible_clinic(tx: Transaction, context: RequestContext, name: str) -> ClinicRow:
     """Return a clinic. Raises PageError (404) if the clinic is unknown or the user may not see it."""
-    rows = configuring.show_clinics(tx, context.now, name) if name and context.user.may_see(name) else []
+    found = configuring.show_clinics(tx, context.now, name) if name else []
+    rows = [row for row in found if context.user.scope.may_see(row.company, row.clinic)]
     if not rows:
         sentence = f"There is no clinic {name}." if name else "No clinic was selected."
         raise PageError(404, sentence, "Choose a clinic from the list.")

@@ -63,7 +63,7 @@ def show(
 ) -> Response:
     """Show a page of exceptions, the oldest first."""
     chosen = query.parameters
-    exception_filter = chosen.query(query.clinics(context.user))
+    exception_filter = chosen.query(context.scope_of(query.clinic))
     with context.app.snapshot_transaction() as tx:
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
         counts = reporting.exception_counts(tx, exception_filter)
@@ -202,6 +202,6 @@ def _result(exception_id: int, accepted: Accepted) -> str:
 
 def _visible_company(context: RequestContext, seen: SeenException, row: reporting.ExceptionRow | None) -> str:
     """Return the company of an exception. Raises PageError (404) if it does not exist or the user may not see it."""
-    if row is None or not context.user.may_see(row.clinic):
+    if row is None or not context.user.scope.may_see(row.company, row.clinic):
         raise PageError(404, f"There is no exception {seen.finding_id}.", "Reload Billing Exceptions.")
     return row.company

@@ -18,7 +18,7 @@ from payments.contract.money import Money, total
 from payments.core.close import MonthSum
 from payments.core.month import Month, MonthState
 from payments.journeys import closing, configuring
-from payments.journeys.closing import ClosingError, Snapshot
+from payments.journeys.closing import CloseWarning, ClosingError, Snapshot
 
 log = structlog.get_logger()
 
@@ -42,9 +42,9 @@ class _CloseForm(_MonthForm):
 @router.get("/months")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show a company's months, and the totals and the payments to resolve of the selected month."""
-    check_sees_companies(context)
+    check_sees_company(context, choice.company)
     with context.app.transaction() as tx:
-        settings = {each.company: each for each in configuring.show_companies(tx)}
+        settings = {each.company: each for each in configuring.show_companies(tx, context.user.scope)}
         companies = list(settings)
         company = choice.company or (companies[0] if companies else None)
         months = closing.list_months(tx, company) if company else []
@@ -71,7 +71,7 @@ def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     """Schedule a month to be closed in the coming night."""
     company, month = _read_month(form, context)
     with context.app.transaction() as tx:
-        warnings = closing.schedule(tx, company, month, context.now, context.user.signature)
+        warnings = _visible(context, closing.schedule(tx, company, month, context.now, context.user.signature))
         context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments to resolve", company)
     open_items = f" Payments to resolve before closing: {len(warnings)}." if warnings else ""
     message = f"{company} {month} closes tonight. You can cancel until then.{open_items}"
@@ -121,14 +121,26 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
     return snapshot
 
 
-def check_sees_companies(context: RequestContext) -> None:
-    """Raise PageError (403) for a user who is limited to clinics, because a month belongs to a whole company."""
-    if context.user.clinics is not None:
+def check_sees_company(context: RequestContext, company: str | None) -> None:
+    """Raise PageError unless the user may see everything of a company, if one is given.
+
+    The status is 403 for a user who is limited to clinics, because a month belongs to a whole company, and 404 for a
+    company that is not one of the user's.
+    """
+    scope = context.user.scope
+    if scope.clinics is not None:
         raise PageError(
             403,
             "Months belong to whole companies; your account is limited to clinics.",
             "Ask a biller who sees all clinics.",
         )
+    if company is not None and not scope.may_see_company(company):
+        raise PageError(404, f"There is no company {company}.", "Choose a company on the Months page.")
+
+
+def _visible(context: RequestContext, warnings: Sequence[CloseWarning]) -> list[CloseWarning]:
+    """Return the warnings that the user may see: dead letters without a company belong to nobody's company."""
+    return [each for each in warnings if context.user.scope.may_see_company(each.company)]
 
 
 @dataclass(frozen=True)
@@ -158,14 +170,15 @@ def _read_close(context: RequestContext, company: str, month: Month) -> _Close:
     try:
         with context.app.transaction() as tx:
             snapshot, warnings = closing.preview_close(tx, company, month, context.now)
-        return _Close(snapshot, warning_records(warnings))
+        return _Close(snapshot, warning_records(_visible(context, warnings)))
     except ClosingError as error:
         problem = error
     with context.app.transaction() as tx:
         try:
             verified = closing.verify(tx, company, month)
         except ClosingError:
-            return _Close(warnings=warning_records(closing.close_warnings(tx, company, month)), problem=problem)
+            warnings = _visible(context, closing.close_warnings(tx, company, month))
+            return _Close(warnings=warning_records(warnings), problem=problem)
     return _Close(verified.snapshot, is_intact=verified.matches)
 
 
@@ -174,9 +187,9 @@ def _read_month(form: _MonthForm, context: RequestContext) -> tuple[str, Month]:
 
     Raises PageError: 403 for a user limited to clinics, 404 for an unknown company, 422 for an invalid month.
     """
-    check_sees_companies(context)
+    check_sees_company(context, form.company or None)
     with context.app.transaction() as tx:
-        companies = {each.company for each in configuring.show_companies(tx)}
+        companies = {each.company for each in configuring.show_companies(tx, context.user.scope)}
     if form.company not in companies:
         raise PageError(404, "There is no such company.", "Reload the Months page and try again.")
     return form.company, _parse_month(form.month)

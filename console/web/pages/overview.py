@@ -24,7 +24,7 @@ def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the overview of a day, by default today."""
     day = choice.day or context.today
     with context.app.transaction() as tx:
-        seen = dashboard.overview(tx, day, context.user.clinics, context.now.astimezone(context.zone))
+        seen = dashboard.overview(tx, day, context.user.scope, context.now.astimezone(context.zone))
     figures = context.app.feed_figures(context.now)
     return context.page(
         "overview.html",

@@ -46,7 +46,7 @@ LogQuery = Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(Pay
 def show(query: LogQuery, context: Viewer) -> Response:
     """Show a page of the log, or its sums."""
     chosen = query.parameters
-    log_filter, group = chosen.query(query.clinics(context.user)), chosen.group_by
+    log_filter, group = chosen.query(context.scope_of(query.clinic)), chosen.group_by
     with context.app.transaction() as tx:
         sums = reporting.payment_log_sums(tx, log_filter, group) if group else None
         page = None if group else reporting.payment_log_page(tx, log_filter, payment_log_cursor(query.after), PAGE_ROWS)
@@ -84,13 +84,13 @@ def export(query: LogQuery, context: Exporter, form: FileForm = FileForm.CSV) ->
 
 
 def _count(tx: Transaction, query: LogQuery, context: RequestContext) -> int:
-    log_filter, group = query.parameters.query(query.clinics(context.user)), query.parameters.group_by
+    log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
     sums = reporting.payment_log_sums(tx, log_filter, group or GroupBy.METHOD)
     return len(sums) if group else sum(each.count for each in sums)
 
 
 def _pieces(query: LogQuery, context: RequestContext, form: FileForm) -> Generator[bytes, None, None]:
-    log_filter, group = query.parameters.query(query.clinics(context.user)), query.parameters.group_by
+    log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
     as_file = as_csv if form is FileForm.CSV else as_xlsx
     with context.app.snapshot_transaction() as tx:
         if group:

@@ -56,8 +56,7 @@ def show(run_id: RowId, context: Requeuer) -> Response:
     run = visible_run(context, run_id)
     is_stalled = run.state == "running" and context.now - run.updated_at > STALLED_AFTER
     percent = 100 if run.state == "done" or not run.total else min(99, run.done * 100 // run.total)
-    clinics = run.feed_filter.clinics or ()
-    feed_url = url("/claims-feed", clinic=clinics[0] if len(clinics) == 1 else None)
+    feed_url = url("/claims-feed", clinic=run.feed_filter.scope.only_clinic)
     criteria = _criteria(run.feed_filter)
     return context.page(
         "requeue_run.html", run=run, is_stalled=is_stalled, percent=percent, feed_url=feed_url, criteria=criteria
@@ -93,11 +92,10 @@ def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int |
 
 
 def visible_run(context: RequestContext, run_id: int) -> RequeueRun:
-    """Return a run. Raises PageError (404) unless the user may see all of the run's clinics."""
+    """Return a run. Raises PageError (404) unless the user may see all that it selects."""
     with context.app.transaction() as tx:
         run = requeueing.show_run(tx, run_id)
-    visible = context.user.clinics
-    if run is None or (visible is not None and not set(run.feed_filter.clinics or ("",)) <= set(visible)):
+    if run is None or not context.user.scope.includes(run.feed_filter.scope):
         raise PageError(
             404, f"There is no requeue run {run_id}.", "Choose payments in the Claims Feed and requeue them."
         )
@@ -136,17 +134,18 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
             "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason.",
             "Set it in the Claims Feed.",
         )
-    return chosen.query(query.clinics(context.user))
+    return chosen.query(context.scope_of(query.clinic))
 
 
 def _criteria(feed_filter: FeedFilter) -> list[str]:
     """Return the filter as a list of texts, one per criterion."""
-    clinics = feed_filter.clinics or ()
+    companies, clinics = (sorted(ids or ()) for ids in (feed_filter.scope.companies, feed_filter.scope.clinics))
     values = {
         "": feed_filter.status,
         "reason:": wording.reason(feed_filter.reason).rstrip("."),
         "saved from": feed_filter.since,
         "saved until": feed_filter.until,
+        "company": ", ".join(companies),
         "clinic": ", ".join(clinics) if len(clinics) <= _CLINICS_NAMED else f"one of {len(clinics)}",
         "patient or payment": feed_filter.find,
         "patient": feed_filter.patient,

@@ -27,7 +27,7 @@ def show(
     if query is None:
         return context.page("timeline.html", report=TIMELINE, payment=None)
     payment = query.parameters.payment
-    feed_filter = FeedFilter(payment=payment, clinics=context.user.clinics)
+    feed_filter = FeedFilter(payment=payment, scope=context.user.scope)
     with context.app.transaction() as tx:
         events = timeline_rows(tx, context, payment)
         found = reporting.claims_feed_page(tx, feed_filter, None, 1).rows
@@ -46,7 +46,7 @@ def show(
 
 def timeline_rows(tx: Transaction, context: RequestContext, key: str) -> list[TimelineRow]:
     """Return the timeline of a payment. Raises PageError (404) if it is unknown or the user may not see it."""
-    rows = list(reporting.timeline(tx, key)) if reporting.visible_keys(tx, context.user, [key]) else []
+    rows = list(reporting.timeline(tx, key, context.user.scope))
     if not rows:
         step = "Enter the key as clinic/payment/line; the Claims Feed shows it."
         raise PageError(404, f"There is no payment {key}.", step)

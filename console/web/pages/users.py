@@ -15,6 +15,7 @@ from payments.access.authentication import NewPassword, UserError
 from payments.access.rights import RIGHTS, Right, Role, User
 from payments.contract.fields import Identifier
 from payments.core.conflict import ChangedMeanwhileError
+from payments.core.scope import Scope
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,7 +36,7 @@ class _RoleForm(_NameForm):
 
     def user(self) -> User:
         """Return the user with this role and these clinics."""
-        return User(self.name, self.role, _read_clinics(self.clinics))
+        return User(self.name, self.role, Scope(clinics=_read_clinics(self.clinics)))
 
 
 class _ChangeForm(_RoleForm):
@@ -46,7 +47,9 @@ class _ChangeForm(_RoleForm):
     @property
     def seen(self) -> User | None:
         """The user's role and clinics that the page showed."""
-        return User(self.name, self.seen_role, _read_clinics(self.seen_clinics)) if self.seen_role else None
+        return (
+            User(self.name, self.seen_role, Scope(clinics=_read_clinics(self.seen_clinics))) if self.seen_role else None
+        )
 
 
 class _NewUserForm(_RoleForm):
@@ -130,10 +133,10 @@ def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator)
     return context.redirect("/users", f"Password of user {form.name} changed. All sessions and tokens have ended.")
 
 
-def _read_clinics(text: str) -> tuple[str, ...] | None:
+def _read_clinics(text: str) -> frozenset[str] | None:
     """Read clinic ids separated by commas; None means all clinics. Raises PageError (422) for an invalid id."""
     try:
-        return _CLINICS.validate_python([name.strip() for name in text.split(",") if name.strip()]) or None
+        return frozenset(_CLINICS.validate_python([name.strip() for name in text.split(",") if name.strip()])) or None
     except ValidationError:
         step = "A clinic id has 1 to 64 printable characters, without white space at its ends. Go back and correct it."
         raise PageError(422, "One of the clinic ids is invalid.", step) from None

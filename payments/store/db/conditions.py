@@ -1,10 +1,9 @@
-"""Build SQL conditions from a filter object.
+"""SQL conditions from a filter object or a scope. A filter that is None adds no condition, so that indexes apply."""
 
-A field that is None adds no condition, so that PostgreSQL can use an index.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
+
+from payments.core.scope import Scope
 
 
 def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
@@ -15,19 +14,66 @@ def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
     return "".join(f" AND {part}" for name, part in parts.items() if getattr(filter_object, name) is not None)
 
 
-def clinic_condition(column: str, clinics: Sequence[str] | None) -> str:
-    """Return the condition that a column holds one of the parameter `clinics`.
-
-    For a single clinic it is an equation, so that an index that begins with the column also gives the order.
-    """
-    array = "CAST(:clinics AS text[])"
-    return f"{column} = ({array})[1]" if clinics is not None and len(clinics) == 1 else f"{column} = ANY({array})"
-
-
 def parameters_of(filter_object: Any) -> dict[str, Any]:
-    """Return the fields of a filter object that are not None; `clinics` as a list.
+    """Return the fields of a filter object that are not None; its scope as the parameters of `in_scope`.
 
-    The object is an instance of a dataclass with slots that has a field `clinics`.
+    The object is an instance of a dataclass with slots that has a field `scope`.
     """
     given = {name: value for name in filter_object.__slots__ if (value := getattr(filter_object, name)) is not None}
-    return given | ({"clinics": list(filter_object.clinics)} if filter_object.clinics is not None else {})
+    return given | scope_parameters(given.pop("scope"))
+
+
+def in_scope(scope: Scope, table: str) -> str:
+    """Return the conditions, each preceded by AND, that a row of a table belongs to a scope.
+
+    The table has the columns `company_id` and `clinic_id`. A row in which one of them is null belongs to no limited
+    scope.
+    """
+    return company_in_scope(scope, table) + _one_of(f"{table}.clinic_id", "clinics", scope.clinics)
+
+
+def company_in_scope(scope: Scope, table: str) -> str:
+    """Return the condition, preceded by AND, that the company of a row belongs to a scope."""
+    return _one_of(f"{table}.company_id", "companies", scope.companies)
+
+
+def scope_parameters(scope: Scope) -> dict[str, list[str]]:
+    """Return the parameters of the conditions on a scope: its limits as sorted lists."""
+    limits = {"companies": scope.companies, "clinics": scope.clinics}
+    return {name: sorted(ids) for name, ids in limits.items() if ids is not None}
+
+
+def in_optional_scope(company: str, clinic: str) -> str:
+    """Return the condition that these columns belong to a scope that only the parameters know.
+
+    It is for a text that is the same for every scope. `optional_scope_parameters` gives its parameters.
+    """
+    return (
+        f"(CAST(:companies AS text[]) IS NULL OR {company} = ANY(:companies)) "
+        f"AND (CAST(:clinics AS text[]) IS NULL OR {clinic} = ANY(:clinics))"
+    )
+
+
+def optional_scope_parameters(scope: Scope) -> dict[str, list[str] | None]:
+    """Return the parameters of `in_optional_scope`: the limits as sorted lists, null where there is none."""
+    return {"companies": None, "clinics": None} | scope_parameters(scope)
+
+
+def rows_of_each_clinic(scope: Scope, table: str, query: str) -> str:
+    """Return the query of the rows of a table in a limited scope, clinic by clinic through the index of each clinic.
+
+    `query` follows WHERE: further conditions, the order, and the limit of the rows of one clinic.
+    """
+    own = f"SELECT * FROM {table} WHERE clinic_id = seen.clinic_id AND company_id = seen.company_id AND {query}"
+    return f"SELECT own.* FROM clinics AS seen, LATERAL ({own}) AS own WHERE true{in_scope(scope, 'seen')}"
+
+
+def _one_of(column: str, parameter: str, ids: Collection[str] | None) -> str:
+    """Return the condition, preceded by AND, that a column holds one of the ids in an array parameter.
+
+    For a single id it is an equation, so that an index that begins with the column also gives the order.
+    """
+    if ids is None:
+        return ""
+    array = f"CAST(:{parameter} AS text[])"
+    return f" AND {column} = ({array})[1]" if len(ids) == 1 else f" AND {column} = ANY({array})"

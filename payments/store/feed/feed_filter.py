@@ -1,6 +1,5 @@
 """The filter of the Claims Feed, as SQL conditions. Only the given filters become conditions, so indexes apply."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 from payments.contract.keys import LocalKey
 from payments.contract.money import Money
 from payments.core.outcome import Reason, Status
-from payments.store.db.conditions import conditions, parameters_of
+from payments.core.scope import EVERYTHING, Scope
+from payments.store.db.conditions import conditions, in_scope, parameters_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,16 +16,15 @@ class FeedFilter:
     """Selects rows of the Claims Feed; None selects all.
 
     `since` and `until` are clinic-local days of the save, inclusive. `payment` is a printed key, with or without its
-    line; `find` is such a key or a patient's id, which may contain slashes as well. `amount` is in dollars. `clinics`
-    holds the requested clinics that the user may see. `as_of` selects the feed as it was at that
-    moment.
+    line; `find` is such a key or a patient's id, which may contain slashes as well. `amount` is in dollars. `scope`
+    holds the requested companies and clinics that the user may see. `as_of` selects the feed as it was at that moment.
     """
 
     since: date | None = None
     until: date | None = None
     status: Status | None = None
     reason: Reason | None = None
-    clinics: Sequence[str] | None = None
+    scope: Scope = EVERYTHING
     patient: str | None = None
     payment: str | None = None
     find: str | None = None
@@ -43,7 +42,7 @@ _OF_PAYMENT = (
 def line_conditions(feed_filter: FeedFilter) -> str:
     """Return the conditions on `lines`, each preceded by AND.
 
-    The conditions on clinics are left to the caller, who reads each clinic through a separate index.
+    The conditions of the scope are left to the caller, who may read each clinic through a separate index.
     """
     amount = "(CASE WHEN deleted THEN 0.00 ELSE amount_paid END)"
     # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most.
@@ -52,12 +51,10 @@ def line_conditions(feed_filter: FeedFilter) -> str:
     return _conditions(feed_filter, "saved_on", amount) + since + until
 
 
-def dead_letter_conditions(feed_filter: FeedFilter) -> str:
-    """Return the conditions on `set_aside`, each preceded by AND; the clinics are included."""
+def dead_letter_conditions(feed_filter: FeedFilter, table: str = "set_aside") -> str:
+    """Return the conditions on `set_aside` or a table of that form, each preceded by AND; the scope is included."""
     day = "coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date)"
-    return _conditions(feed_filter, day, "amount_paid") + (
-        "" if feed_filter.clinics is None else " AND clinic_id = ANY(CAST(:clinics AS text[]))"
-    )
+    return _conditions(feed_filter, day, "amount_paid") + in_scope(feed_filter.scope, table)
 
 
 def _conditions(feed_filter: FeedFilter, day: str, amount: str) -> str:

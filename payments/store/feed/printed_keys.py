@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from payments.contract.keys import LineKey, LocalKey
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import lines
@@ -40,9 +42,9 @@ ORDER BY rank, company_id, id
 
 
 def find(
-    tx: Transaction, readings: Mapping[str, Collection[LocalKey]], companies: Sequence[str] | None = None
+    tx: Transaction, readings: Mapping[str, Collection[LocalKey]], scope: Scope = EVERYTHING
 ) -> dict[str, NamedPayments]:
-    """Return the payments that each printed key names, in these companies or in all.
+    """Return the payments that each printed key names in a scope.
 
     `readings` maps each printed key to the keys that print as this text.
     """
@@ -50,11 +52,17 @@ def find(
     if not rows:
         return dict.fromkeys(readings, NamedPayments())
     found = tx.execute(text(_FOUND), arrays(rows, _KEY)).all()
-    visible = [row for row in found if companies is None or row.company_id in companies]
+    visible = [row for row in found if scope.may_see(row.company_id, row.clinic_id)]
     return {
         printed: _named([row for row in visible if LocalKey._make(row[1:4]) in keys])
         for printed, keys in readings.items()
     }
+
+
+def dead_letters_in_scope(tx: Transaction, ids: Sequence[int], scope: Scope) -> list[int]:
+    """Return which of these dead letters belong to a scope, by id."""
+    query = f"SELECT id FROM set_aside WHERE id = ANY(:ids){in_scope(scope, 'set_aside')} ORDER BY id"
+    return list(tx.execute(text(query), {"ids": list(ids), **scope_parameters(scope)}).scalars())
 
 
 def _named(found: Sequence[Row[Any]]) -> NamedPayments:

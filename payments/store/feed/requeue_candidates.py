@@ -1,11 +1,12 @@
 """The payments that a requeue run selects: counted and grouped for its preview, then read in pages."""
 
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from payments.contract.keys import ClinicKey, LineKey
 from payments.contract.money import Money
 from payments.core.outcome import Reason
+from payments.store.db.conditions import in_scope
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
@@ -49,14 +50,11 @@ class RowIds(NamedTuple):
     last: int
 
 
-_OF_CLINICS = "AND (CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
-
-
 def count(tx: Transaction, feed_filter: FeedFilter) -> int:
     """Count the lines and dead letters that a run would select. Reads all of them."""
     found = tx.execute(
-        text(f"SELECT count(*) FROM lines WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS}"),
-        _parameters(feed_filter),
+        text(f"SELECT count(*) FROM lines WHERE {LINE_IS_CURRENT} {_on_lines(feed_filter)}"),
+        parameters(feed_filter),
     )
     return int(found.scalar_one()) + count_dead_letters(tx, feed_filter)
 
@@ -77,12 +75,12 @@ def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
             "WITH selected AS (SELECT clinic_id, company_id, charge_type, internal_payment, reason, "
             "date_trunc('month', transaction_date)::date AS month, count(*) AS line_count, "
             "coalesce(sum(CASE WHEN deleted THEN 0.00 ELSE amount_paid END), 0.00) AS total "
-            f"FROM lines WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS} "
+            f"FROM lines WHERE {LINE_IS_CURRENT} {_on_lines(feed_filter)} "
             "GROUP BY 1, 2, 3, 4, 5, 6) "
             "SELECT company_id, clinic_id, charge_type, internal_payment, reason, month, "
             "coalesce(month <= months_closed_through(company_id), false) AS is_closed, line_count, total FROM selected"
         ),
-        _parameters(feed_filter),
+        parameters(feed_filter),
     )
     return [
         RequeueGroup(**{**row, "reason": Reason(row["reason"]) if row["reason"] else None}) for row in found.mappings()
@@ -94,10 +92,10 @@ def lines_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int
     found = tx.execute(
         text(
             "SELECT id, company_id, clinic_id, payment_id, line_id FROM lines "
-            f"WHERE {LINE_IS_CURRENT} {line_conditions(feed_filter)} {_OF_CLINICS} "
+            f"WHERE {LINE_IS_CURRENT} {_on_lines(feed_filter)} "
             "AND id > :after AND id <= :last ORDER BY id LIMIT :limit"
         ),
-        _parameters(feed_filter) | ids._asdict() | {"limit": limit},
+        parameters(feed_filter) | ids._asdict() | {"limit": limit},
     )
     return [RequeueCandidate(row[0], LineKey._make(row[1:])) for row in found]
 
@@ -132,5 +130,5 @@ def last_ids(tx: Transaction) -> LastIds:
     return LastIds(**found.mappings().one())
 
 
-def _parameters(feed_filter: FeedFilter) -> dict[str, Any]:
-    return parameters(feed_filter) | {"clinics": None if feed_filter.clinics is None else list(feed_filter.clinics)}
+def _on_lines(feed_filter: FeedFilter) -> str:
+    return line_conditions(feed_filter) + in_scope(feed_filter.scope, "lines")

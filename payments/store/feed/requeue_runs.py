@@ -7,12 +7,15 @@ from typing import Any
 
 from payments.contract.money import dollars
 from payments.core.outcome import Reason, Status
+from payments.core.scope import Scope
+from payments.store.db.conditions import scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.feed.requeue_candidates import LastIds, RowIds
 
 RUNNING, STOPPED, DONE = "running", "stopped", "done"
+_LIMITS = ("companies", "clinics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +112,12 @@ def update(tx: Transaction, run: RequeueRun) -> None:
 def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
     """Return the given criteria as the column stores them. A requeue always selects from the feed as it is now.
 
-    Criteria that are not given are omitted: a process of another release, which may not know them, can then read the
-    row.
+    The scope is stored as its limits `companies` and `clinics`. Criteria that are not given are omitted: a process of
+    another release, which may not know them, can then read the row.
     """
-    return {name: value for name, value in asdict(feed_filter).items() if name != "as_of" and value is not None}
+    given = {name: value for name, value in asdict(feed_filter).items() if name != "as_of" and value is not None}
+    del given["scope"]
+    return given | scope_parameters(feed_filter.scope)
 
 
 def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
@@ -121,10 +126,13 @@ def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
         "until": date.fromisoformat,
         "status": Status,
         "reason": Reason,
-        "clinics": tuple,
         "amount": dollars,
         "as_of": datetime.fromisoformat,
     }
-    return FeedFilter(
-        **{name: value if value is None else readers.get(name, str)(value) for name, value in stored.items()}
-    )
+    given = {
+        name: value if value is None else readers.get(name, str)(value)
+        for name, value in stored.items()
+        if name not in _LIMITS
+    }
+    limits = {name: frozenset(stored[name]) for name in _LIMITS if stored.get(name) is not None}
+    return FeedFilter(scope=Scope(**limits), **given)

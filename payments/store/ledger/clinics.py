@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 from payments.contract.event import ChargeType
 from payments.contract.keys import ClinicKey
 from payments.core.eligibility import ClinicSettings, SettingsChange, settings_as_of
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.bulk import arrays, insertion, unnest_item
+from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import clinic_owners
@@ -185,26 +187,25 @@ def change_settings(tx: Transaction, key: ClinicKey, settings: ClinicSettings, *
     )
 
 
-def list_ids(tx: Transaction, clinic_ids: Sequence[str] | None = None, limit: int | None = None) -> list[str]:
-    """Return up to `limit` clinic ids, sorted: all of them, or those of `clinic_ids` that exist."""
+def list_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
+    """Return up to `limit` clinic ids of a scope, sorted."""
     found = tx.execute(
-        text(
-            "SELECT clinic_id FROM clinics WHERE CAST(:ids AS text[]) IS NULL OR clinic_id = ANY(:ids) "
-            "ORDER BY 1 LIMIT :limit"
-        ),
-        {"ids": None if clinic_ids is None else list(clinic_ids), "limit": limit},
+        text(f"SELECT DISTINCT clinic_id FROM clinics WHERE true{in_scope(scope, 'clinics')} ORDER BY 1 LIMIT :limit"),
+        scope_parameters(scope) | {"limit": limit},
     )
     return list(found.scalars())
 
 
-def list_companies(tx: Transaction, clinic_ids: Sequence[str] | None = None) -> list[CompanyRow]:
-    """Return the companies, by id: all of them, or the owners of these clinics."""
+def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
+    """Return the companies of a scope, by id; if it is limited to clinics, the owners of these clinics."""
+    owners = f"SELECT company_id FROM clinics WHERE true{in_scope(scope, 'clinics')}"
+    is_owner = "" if scope.clinics is None else f" AND company_id IN ({owners})"
     found = tx.execute(
         text(
-            f"SELECT {_COMPANY} FROM companies WHERE CAST(:ids AS text[]) IS NULL OR company_id IN "
-            "(SELECT company_id FROM clinics WHERE clinic_id = ANY(:ids)) ORDER BY company_id"
+            f"SELECT {_COMPANY} FROM companies WHERE true{company_in_scope(scope, 'companies')}{is_owner} "
+            "ORDER BY company_id"
         ),
-        {"ids": None if clinic_ids is None else list(clinic_ids)},
+        scope_parameters(scope),
     )
     return [CompanyRow(**row) for row in found.mappings()]
 

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from payments.contract.money import Money
 from payments.core import refund
 from payments.core.refund import AccountLine
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
+from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches, read_as_sets
@@ -64,7 +66,6 @@ class AppliedRow(NamedTuple):
     amount: Money
 
 
-_OF_CLINICS = "AND (CAST(:clinics AS text[]) IS NULL OR {}.clinic_id = ANY(:clinics))"
 # What is owed for a charge: its balance and the paid part that the balance has deducted, less what is applied to it.
 # Until a distribution has determined the paid part, it is what is applied.
 _CHARGED = """
@@ -81,55 +82,57 @@ _CHARGE_KEY = "allocations.clinic_id || '/' || allocations.charge_id"
 
 
 def summaries(
-    tx: Transaction, patient_id: str, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+    tx: Transaction, patient_id: str, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[AccountRow]:
     """Return the accounts of a patient, as they are now or as they were at `as_of`.
 
-    There is one account, unless several companies use the id. With `clinics`, an account has the payments and charges
-    of these clinics only; it is omitted if they have sent no payment or charge of the patient.
+    There is one account, unless several companies use the id. If the scope is limited to clinics, an account has the
+    payments and charges of these clinics only; it is omitted if they have sent no payment or charge of the patient.
     """
     sums = (
         "LATERAL (SELECT coalesce(sum({0}), 0.00) AS total, count(*) AS count FROM {1} "
         "WHERE {1}.company_id = patients.company_id AND {1}.patient_id = patients.patient_id {2})"
     )
-    paid = sums.format("amount", "entries", _OF_CLINICS.format("entries"))
-    charged = _CHARGED.format(_OF_CLINICS.format("charges"))
+    paid = sums.format("amount", "entries", in_scope(scope, "entries"))
+    charged = _CHARGED.format(in_scope(scope, "charges"))
     of_payment = (
-        f"AND EXISTS (SELECT FROM lines WHERE lines.id = allocations.line_ref {_OF_CLINICS.format('lines')} OFFSET 0)"
+        f"AND EXISTS (SELECT FROM lines WHERE lines.id = allocations.line_ref {in_scope(scope, 'lines')} OFFSET 0)"
     )
-    applied = sums.format("amount", "allocations", "" if clinics is None else of_payment)
+    applied = sums.format("amount", "allocations", "" if scope.clinics is None else of_payment)
+    has_data = (
+        "AND (paid.count + charged.count > 0 OR EXISTS (SELECT FROM lines WHERE lines.company_id = patients.company_id "
+        f"AND lines.patient_id = patients.patient_id {in_scope(scope, 'lines')}))"
+    )
     query = (
         "SELECT patients.patient_id AS patient, paid.total AS payments_total, "
         "paid.total - applied.total AS unassigned, charged.balance, company_id AS company, charged.credit "
         f"FROM patients, {paid} AS paid, {charged} AS charged, {applied} AS applied "
-        "WHERE patients.patient_id = :patient_id "
-        "AND (CAST(:clinics AS text[]) IS NULL OR paid.count + charged.count > 0 OR EXISTS (SELECT FROM lines "
-        "WHERE lines.company_id = patients.company_id AND lines.patient_id = patients.patient_id "
-        "AND lines.clinic_id = ANY(:clinics))) ORDER BY company_id"
+        f"WHERE patients.patient_id = :patient_id {company_in_scope(scope, 'patients')} "
+        f"{'' if scope.clinics is None else has_data} ORDER BY company_id"
     )
     statement = as_of_query(as_of, "patients entries charges allocations lines", query)
     read_as_sets(tx)
-    found = tx.execute(text(statement), _parameters(patient_id, clinics, as_of))
+    found = tx.execute(text(statement), _parameters(patient_id, scope, as_of))
     return [AccountRow(**row) for row in found.mappings()]
 
 
 def allocations(
     tx: Transaction,
     account: AccountRow,
-    clinics: Sequence[str] | None = None,
+    scope: Scope = EVERYTHING,
     as_of: datetime | None = None,
 ) -> Iterator[AllocationRow]:
-    """Yield what was applied and unapplied on an account, in order. `clinics` limits it to their payments."""
+    """Yield what was applied and unapplied on an account, in order: that of the payments in the scope."""
     query = (
         f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
         f"FROM allocations CROSS JOIN LATERAL (SELECT {_PAYMENT_KEY} AS payment FROM lines "
-        f"WHERE lines.id = line_ref {_OF_CLINICS.format('lines')} OFFSET 0) AS line "
+        f"WHERE lines.id = line_ref {in_scope(scope, 'lines')} OFFSET 0) AS line "
         f"{_charges_of('allocations', as_of)} "
         "WHERE allocations.company_id = :company_id AND allocations.patient_id = :patient_id ORDER BY allocations.id"
     )
     statement = as_of_query(as_of, "charges allocations", query)
-    of_account = _parameters(account.patient, clinics, as_of) | {"company_id": account.company}
+    of_account = _parameters(account.patient, scope, as_of) | {"company_id": account.company}
     for found in batches(tx, statement, of_account, is_selective=True):
         yield from map(AllocationRow._make, found)
 
@@ -175,21 +178,21 @@ def _charges_of(table: str, as_of: datetime | None) -> str:
 
 
 def refunds_to_check(
-    tx: Transaction, account: AccountRow, clinics: Sequence[str] | None = None, as_of: datetime | None = None
+    tx: Transaction, account: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account that no payment of it covers; with `clinics`, of these clinics only."""
+    """Return the refunds of an account that no payment of it covers: those in the scope."""
     # The refunds of the account and the lines that they name, in the order in which they are distributed.
     query = (
         "WITH posted AS MATERIALIZED ("
         f"SELECT line_ref, {_PAYMENT_KEY} AS payment, lines.refund_of, sum(entries.amount) AS amount, "
-        f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {_OF_CLINICS.format('lines')}) "
+        f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {in_scope(scope, 'lines')}) "
         "AS is_visible FROM entries JOIN lines ON lines.id = line_ref "
         "WHERE entries.company_id = :company_id AND entries.patient_id = :patient_id GROUP BY 1, 2, 3) "
         "SELECT line_ref, payment, refund_of, amount, is_visible FROM posted WHERE refund_of IS NOT NULL "
         "OR payment IN (SELECT refund_of FROM posted) ORDER BY first_day, first_id"
     )
     statement = as_of_query(as_of, "entries lines", query)
-    found = tx.execute(text(statement), _parameters(account.patient, clinics, as_of) | {"company_id": account.company})
+    found = tx.execute(text(statement), _parameters(account.patient, scope, as_of) | {"company_id": account.company})
     rows = {row.line_ref: row for row in found}
     refunds = refund.refunds_to_check(
         [AccountLine(row.line_ref, row.payment, row.refund_of, row.amount) for row in rows.values()]
@@ -201,5 +204,5 @@ def refunds_to_check(
     ]
 
 
-def _parameters(patient_id: str, clinics: Sequence[str] | None, as_of: datetime | None) -> dict[str, object]:
-    return {"patient_id": patient_id, "clinics": None if clinics is None else list(clinics), "as_of": as_of}
+def _parameters(patient_id: str, scope: Scope, as_of: datetime | None) -> dict[str, object]:
+    return {"patient_id": patient_id, "as_of": as_of, **scope_parameters(scope)}

@@ -15,8 +15,10 @@ from payments.contract.money import ZERO
 from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 from payments.core.balancing import BalancedLine, LineComparison
 from payments.core.outcome import Outcome, Status
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.bulk import arrays, insertion
+from payments.store.db.conditions import in_optional_scope, optional_scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import read_as_sets
@@ -25,7 +27,7 @@ from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns
 from payments.store.tables import Dollars, lines
 
 _CHUNK_ROWS = 10_000
-_IN_RANGE = "{0} BETWEEN :since AND :until AND (CAST(:clinic_id AS text) IS NULL OR {1} = :clinic_id)"
+_IN_RANGE = "{0} BETWEEN :since AND :until AND " + in_optional_scope("{1}.company_id", "{1}.clinic_id")
 
 # The EMR's Payment Log, in a temporary table that is no part of the schema.
 _emr_log = Table(
@@ -49,22 +51,22 @@ _IMPORTED = f"""
 WITH {current_dead_letters_cte(_READABLE)},
 imported AS (
     SELECT line_ref, sum(amount) AS amount FROM entries
-    WHERE kind = 'import' AND {_IN_RANGE.format("deposit_date", "clinic_id")} GROUP BY line_ref
+    WHERE kind = 'import' AND {_IN_RANGE.format("deposit_date", "entries")} GROUP BY line_ref
 ),
 """
 _REJECTED_AMOUNT = "CASE WHEN dead.paid IS FALSE THEN 0.00 ELSE dead.amount_paid END"
 # An index finds the lines of the range. Other lines are read only if an entry, a dead letter or the log names them.
 _EMR_LINES = f"""
 relevant_lines AS (
-    SELECT * FROM lines WHERE {_IN_RANGE.format("transaction_date", "clinic_id")}
+    SELECT * FROM lines WHERE {_IN_RANGE.format("transaction_date", "lines")}
     UNION ALL
     SELECT own.* FROM (
         (SELECT line_ref FROM imported UNION SELECT line_ref FROM current_dead_letters {{more}})
-        EXCEPT SELECT id FROM lines WHERE {_IN_RANGE.format("transaction_date", "clinic_id")}
+        EXCEPT SELECT id FROM lines WHERE {_IN_RANGE.format("transaction_date", "lines")}
     ) AS others, LATERAL (SELECT * FROM lines WHERE id = line_ref LIMIT 1) AS own
 ),
 emr_lines AS (
-    SELECT line.id AS line_ref, line.clinic_id, line.payment_id, line.line_id,
+    SELECT line.id AS line_ref, line.company_id, line.clinic_id, line.payment_id, line.line_id,
         NULL::bigint AS dead_letter_id, coalesce(dead.transaction_date, line.transaction_date) AS day,
         CASE WHEN dead.id IS NULL THEN accepted_amount ELSE rejected_amount END AS latest_amount, accepted_amount,
         dead.status AS rejected_status, line.status, line.reason, application, target,
@@ -76,28 +78,32 @@ emr_lines AS (
             CASE WHEN line.paid AND NOT deleted THEN line.amount_paid ELSE 0.00 END AS accepted_amount,
             {_REJECTED_AMOUNT} AS rejected_amount) AS amounts
     UNION ALL
-    SELECT NULL, clinic_id, CASE WHEN key_line_ref IS NULL THEN payment_id END, line_id, id, transaction_date,
-        {_REJECTED_AMOUNT}, 0.00, status, NULL, NULL, 'none', 0.00, charge_type, NULL, version
+    SELECT NULL, company_id, clinic_id, CASE WHEN key_line_ref IS NULL THEN payment_id END, line_id, id,
+        transaction_date, {_REJECTED_AMOUNT}, 0.00, status, NULL, NULL, 'none', 0.00, charge_type, NULL, version
     FROM current_dead_letters AS dead WHERE line_ref IS NULL
 ),
 """
 _LOGGED_LINES = "UNION SELECT id FROM lines JOIN emr_log USING (clinic_id, payment_id, line_id)"
 _EMR_SIDE_FROM_FEED = f"""{_EMR_LINES.format(more="")}
 emr_side AS (
-    SELECT feed.*, coalesce({_IN_RANGE.format("day", "clinic_id")}, false) AS is_in_range,
+    SELECT feed.*, coalesce({_IN_RANGE.format("day", "feed")}, false) AS is_in_range,
         NULL::numeric AS log_amount, NULL::date AS log_day, NULL::text AS log_charge_type,
         NULL::boolean AS log_internal_payment, NULL::bigint AS log_version, false AS is_logged, true AS is_same
     FROM emr_lines AS feed
 ),
 """
+# A row of the log names no company. Unless the feed tells another one, it counts as one of the scope.
+_IN_LOG = "log.day BETWEEN :since AND :until AND " + in_optional_scope(
+    "coalesce(feed.company_id, (CAST(:companies AS text[]))[1])", "clinic_id"
+)
 _EMR_SIDE_FROM_LOG = f"""{_EMR_LINES.format(more=_LOGGED_LINES)}
 emr_side AS (
     SELECT line_ref, clinic_id, payment_id, line_id, dead_letter_id, feed.day, latest_amount, accepted_amount,
         rejected_status, status, reason, application, target, feed.charge_type, feed.internal_payment, feed.version,
-        coalesce({_IN_RANGE.format("feed.day", "clinic_id")}, false) AS is_in_range,
+        coalesce({_IN_RANGE.format("feed.day", "feed")}, false) AS is_in_range,
         log.amount AS log_amount, log.day AS log_day, log.charge_type AS log_charge_type,
         log.internal_payment AS log_internal_payment, log.version AS log_version,
-        coalesce({_IN_RANGE.format("log.day", "clinic_id")}, false) AS is_logged,
+        coalesce({_IN_LOG}, false) AS is_logged,
         (log.amount, log.day, log.charge_type, log.internal_payment, coalesce(log.version, feed.version))
             IS NOT DISTINCT FROM
             (latest_amount, feed.day, feed.charge_type, feed.internal_payment, feed.version)
@@ -150,7 +156,7 @@ class BalanceFilter:
 
     since: date | None = None
     until: date | None = None
-    clinic_id: str | None = None
+    scope: Scope = EVERYTHING
     as_of: datetime | None = None
 
 
@@ -181,8 +187,8 @@ def compare(
     parameters = {
         "since": balance_filter.since or date.min,
         "until": balance_filter.until or date.max,
-        "clinic_id": balance_filter.clinic_id,
         "as_of": balance_filter.as_of,
+        **optional_scope_parameters(balance_filter.scope),
     }
     found = tx.execute(text(statement), parameters, execution_options={"yield_per": _CHUNK_ROWS})
     for row in found.mappings():

@@ -5,14 +5,15 @@ index for pages, and to all dead letters together for sums and for the feed as o
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money
+from payments.core.scope import EVERYTHING
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import clinic_condition
+from payments.store.db.conditions import in_scope, rows_of_each_clinic
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches, read_as_sets
@@ -140,12 +141,6 @@ def sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     return [FeedSum(**row) for row in found.mappings()]
 
 
-def clinics_of_dead_letters(tx: Transaction, ids: Sequence[int]) -> dict[int, str | None]:
-    """Return the clinic that each of these dead letters names, by id; None if it names none."""
-    found = tx.execute(text("SELECT id, clinic_id FROM set_aside WHERE id = ANY(:ids)"), {"ids": list(ids)})
-    return {row.id: row.clinic_id for row in found}
-
-
 def _whole(feed_filter: FeedFilter, fields: str) -> str:
     """Return the query of all rows. It computes the current dead letters once, as a set."""
     return (
@@ -159,12 +154,12 @@ def _whole_lines(feed_filter: FeedFilter) -> str:
 
 
 def _whole_dead_letters(feed_filter: FeedFilter) -> str:
-    return f"SELECT {_DEAD_LETTER_COLUMNS} FROM current_dead_letters WHERE true {dead_letter_conditions(feed_filter)}"
+    where = dead_letter_conditions(feed_filter, "current_dead_letters")
+    return f"SELECT {_DEAD_LETTER_COLUMNS} FROM current_dead_letters WHERE true {where}"
 
 
 def _conditions_on_lines(feed_filter: FeedFilter) -> str:
-    clinics = "" if feed_filter.clinics is None else f" AND {clinic_condition('clinic_id', feed_filter.clinics)}"
-    return line_conditions(feed_filter) + clinics
+    return line_conditions(feed_filter) + in_scope(feed_filter.scope, "lines")
 
 
 def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str:
@@ -172,10 +167,8 @@ def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str
     where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_after_cursor(after, 'saved_at', LINE)}"
     newest = "ORDER BY saved_at DESC, id DESC LIMIT :limit"
     lines = f"SELECT * FROM lines WHERE {where} {newest}"
-    if feed_filter.clinics is not None:
-        # The newest rows of each clinic, by the index of that clinic.
-        own = f"SELECT * FROM lines WHERE clinic_id = seen.clinic AND {where} {newest}"
-        lines = f"SELECT own.* FROM unnest(CAST(:clinics AS text[])) AS seen(clinic), LATERAL ({own}) AS own"
+    if feed_filter.scope != EVERYTHING:
+        lines = rows_of_each_clinic(feed_filter.scope, "lines", f"{where} {newest}")
     dead_letters = (
         f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
         f"{_after_cursor(after, _DEAD_LETTER_AT, DEAD_LETTER)} "

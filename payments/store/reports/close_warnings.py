@@ -15,7 +15,8 @@ _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 class CloseWarning:
     """A payment to resolve before the close: its key and its amount in dollars.
 
-    `what` is the payment's status, or the reason of its exception.
+    `what` is the payment's status, or the reason of its exception. `company` is None for a dead letter from which the
+    company cannot be read.
     """
 
     what: str
@@ -23,6 +24,7 @@ class CloseWarning:
     detail: str
     amount: Money | None
     is_exception: bool = False
+    company: str | None = None
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
@@ -37,7 +39,8 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
             WITH {current_dead_letters_cte()}
             SELECT coalesce(open.reason_code, lines.status) AS what,
                 open.id IS NOT NULL AS is_exception,
-                clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount
+                clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount,
+                lines.company_id AS company
             FROM lines LEFT JOIN findings AS open ON open.line_ref = lines.id AND open.status = 'open'
             WHERE lines.company_id = :company_id AND (open.id IS NOT NULL OR lines.status = 'Transmission Pending'
                     OR lines.reason IN ('retries_exhausted', 'patient_not_found'))
@@ -45,7 +48,7 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                     SELECT FROM entries WHERE line_ref = lines.id AND {_IN_MONTH.format("deposit_date")}))
             UNION ALL
             SELECT status, false, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
-                amount_paid
+                amount_paid, company_id
             FROM current_dead_letters
             WHERE (company_id = :company_id OR company_id IS NULL
                     AND NOT EXISTS (SELECT FROM companies WHERE companies.company_id <> :company_id))

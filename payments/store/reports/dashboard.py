@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
+from payments.core.scope import Scope
+from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
@@ -66,9 +68,8 @@ class ChunkStats:
     largest_size: int
 
 
-_OF_CLINICS = "(CAST(:clinics AS text[]) IS NULL OR clinic_id = ANY(:clinics))"
 # The primary key of the history finds the rows of the day.
-_FLOW = f"""
+_FLOW = """
 WITH events AS (
     SELECT width_bucket(at, CAST(:hours AS timestamptz[])) AS hour, history_code(what) AS code, line_ref
     FROM history
@@ -79,23 +80,23 @@ done AS (
         count(*) FILTER (WHERE code IN ('imported', 'updated', 'removed', 'removed_not_sent')) AS imported,
         count(*) FILTER (WHERE code IN ('held', 'resubmitted', 'failed')) AS retried,
         count(*) FILTER (WHERE code IN ('not_sent', 'removed_not_sent')) AS not_sent
-    FROM events JOIN lines ON lines.id = line_ref WHERE {_OF_CLINICS} GROUP BY hour
+    FROM events JOIN lines ON lines.id = line_ref WHERE true {0} GROUP BY hour
 ),
 saves AS (
     SELECT width_bucket(saved_at, CAST(:hours AS timestamptz[])) AS hour, count(*) AS saved FROM lines
-    WHERE saved_at >= :begin AND saved_at < :end AND status IS NOT NULL AND {_OF_CLINICS} GROUP BY 1
+    WHERE saved_at >= :begin AND saved_at < :end AND status IS NOT NULL {0} GROUP BY 1
 )
 SELECT hours.hour, coalesce(saved, 0) AS saved, coalesce(imported, 0) AS imported, coalesce(retried, 0) AS retried,
     coalesce(not_sent, 0) AS not_sent
 FROM generate_series(1, cardinality(CAST(:hours AS timestamptz[]))) AS hours(hour)
     LEFT JOIN saves USING (hour) LEFT JOIN done USING (hour) ORDER BY 1
 """
-_AGES = f"""
+_AGES = """
 SELECT age, count(*) AS count FROM (
     SELECT CASE WHEN opened_at > :now - interval '1 day' THEN 'under 1 day'
         WHEN opened_at > :now - interval '3 days' THEN '1 to 2 days'
         WHEN opened_at > :now - interval '7 days' THEN '3 to 6 days' ELSE '7 days or more' END AS age
-    FROM findings JOIN lines ON lines.id = line_ref WHERE findings.status = 'open' AND {_OF_CLINICS}
+    FROM findings JOIN lines ON lines.id = line_ref WHERE findings.status = 'open' {0}
 ) AS aged GROUP BY age
 """
 AGES = ("under 1 day", "1 to 2 days", "3 to 6 days", "7 days or more")
@@ -119,38 +120,40 @@ class Day(NamedTuple):
         return cls([each.astimezone(zone) for each in hours], end)
 
 
-def hourly_flow(tx: Transaction, day: Day, clinics: Sequence[str] | None) -> list[HourlyFlow]:
-    """Return the payment counts of each hour of a day, of all clinics or of these.
+def hourly_flow(tx: Transaction, day: Day, scope: Scope) -> list[HourlyFlow]:
+    """Return the payment counts of each hour of a day.
 
     If the clocks change, the repeated hour is counted as one hour, and the skipped hour has no payments.
     """
-    parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end, "clinics": _as_array(clinics)}
+    parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end} | scope_parameters(scope)
     flow = {hour: HourlyFlow(hour, 0, 0, 0, 0) for hour in range(24)}
-    for row in tx.execute(text(_FLOW), parameters):
+    for row in tx.execute(text(_FLOW.format(in_scope(scope, "lines"))), parameters):
         hour = day.hours[row.hour - 1].hour
         flow[hour] = HourlyFlow(hour, *(old + new for old, new in zip(flow[hour][1:], row[1:], strict=True)))
     return list(flow.values())
 
 
-def exceptions_by_age(tx: Transaction, now: datetime, clinics: Sequence[str] | None) -> list[ExceptionAgeCount]:
+def exceptions_by_age(tx: Transaction, now: datetime, scope: Scope) -> list[ExceptionAgeCount]:
     """Return the number of open exceptions in each age group, the newest first."""
-    found = tx.execute(text(_AGES), {"now": now, "clinics": _as_array(clinics)}).mappings()
+    query = _AGES.format(in_scope(scope, "lines"))
+    found = tx.execute(text(query), {"now": now} | scope_parameters(scope)).mappings()
     counts = {row["age"]: row["count"] for row in found}
     return [ExceptionAgeCount(age, counts.get(age, 0)) for age in AGES]
 
 
-def unsuccessful_counts(tx: Transaction, clinics: Sequence[str] | None) -> list[StatusCount]:
+def unsuccessful_counts(tx: Transaction, scope: Scope) -> list[StatusCount]:
     """Count the payments of the Claims Feed that are not in Billing, by status and reason, the largest group first."""
     found = tx.execute(
         text(
             "SELECT status, reason, sum(count)::bigint AS count FROM ("
             "SELECT status, reason, count(*) AS count FROM lines "
-            f"WHERE status <> 'Transmission Successful' AND {_OF_CLINICS} AND {LINE_IS_CURRENT} GROUP BY 1, 2 "
+            f"WHERE status <> 'Transmission Successful' AND {LINE_IS_CURRENT} {in_scope(scope, 'lines')} GROUP BY 1, 2 "
             "UNION ALL "
-            f"SELECT status, reason, count(*) FROM set_aside WHERE {_OF_CLINICS} AND {DEAD_LETTER_IS_CURRENT} "
+            "SELECT status, reason, count(*) FROM set_aside "
+            f"WHERE {DEAD_LETTER_IS_CURRENT} {in_scope(scope, 'set_aside')} "
             "GROUP BY 1, 2) AS both_sources GROUP BY 1, 2 ORDER BY 3 DESC"
         ),
-        {"clinics": _as_array(clinics)},
+        scope_parameters(scope),
     )
     return [StatusCount(**row) for row in found.mappings()]
 
@@ -206,7 +209,3 @@ def chunk_stats(tx: Transaction, since: datetime) -> ChunkStats:
         {"since": since},
     )
     return ChunkStats(**found.mappings().one())
-
-
-def _as_array(clinics: Sequence[str] | None) -> list[str] | None:
-    return None if clinics is None else list(clinics)

@@ -1,6 +1,6 @@
 """The Billing Exceptions, oldest first, and the number of each kind."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -8,8 +8,9 @@ from sqlalchemy import RowMapping
 
 from payments.contract.money import Money
 from payments.core.finding import FindingStatus
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import conditions, parameters_of
+from payments.store.db.conditions import conditions, in_scope, parameters_of
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
@@ -25,7 +26,7 @@ class ExceptionFilter:
     status: FindingStatus | None = FindingStatus.OPEN
     reason: str | None = None
     case: str | None = None
-    clinics: Sequence[str] | None = None
+    scope: Scope = EVERYTHING
     patient: str | None = None
     since: date | None = None
     until: date | None = None
@@ -136,7 +137,9 @@ def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | 
 
 
 def _has_line_filter(exception_filter: ExceptionFilter) -> bool:
-    return any(getattr(exception_filter, name) is not None for name in ("clinics", "patient", "since", "until"))
+    return exception_filter.scope != EVERYTHING or any(
+        getattr(exception_filter, name) is not None for name in ("patient", "since", "until")
+    )
 
 
 def _where(exception_filter: ExceptionFilter) -> str:
@@ -146,9 +149,8 @@ def _where(exception_filter: ExceptionFilter) -> str:
         "status": status,
         "reason": f"{_REASON} = :reason",
         "case": "closed_case = :case",
-        "clinics": "clinic_id = ANY(:clinics)",
         "patient": "patient_id = :patient",
         "since": "transaction_date >= :since",
         "until": "transaction_date <= :until",
     }
-    return f"WHERE true{conditions(exception_filter, sql_by_field)}"
+    return f"WHERE true{conditions(exception_filter, sql_by_field)}{in_scope(exception_filter.scope, 'lines')}"

@@ -1,7 +1,7 @@
 """The Patient Payment Log: one row per ledger entry, and sums by a column."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import CursorResult, Row
 
 from payments.contract.money import Money
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import clinic_condition, conditions, parameters_of
+from payments.store.db.conditions import conditions, in_scope, parameters_of, rows_of_each_clinic
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
@@ -42,7 +43,7 @@ class LogFilter:
     charge_type: str | None = None
     method: str | None = None
     kind: str | None = None
-    clinics: Sequence[str] | None = None
+    scope: Scope = EVERYTHING
     company_id: str | None = None
 
 
@@ -135,13 +136,11 @@ def read_page(tx: Transaction, log_filter: LogFilter, after: LogCursor | None, l
     """Return up to `limit` entries after a cursor, newest deposit first."""
     position = "AND (deposit_date, entries.id) < (:after_day, :after_id)" if after else ""
     newest = "ORDER BY deposit_date DESC, id DESC LIMIT :limit"
-    query = f"SELECT {_FIELDS_OF_ENTRIES} FROM entries {_where(log_filter)} {position} {newest}"
-    if log_filter.clinics is not None:
-        # The newest entries of each clinic, by the index of that clinic.
-        where = _where(replace(log_filter, clinics=None))
-        own = f"SELECT * FROM entries {where} {position} AND entries.clinic_id = seen.clinic {newest}"
-        each = f"unnest(CAST(:clinics AS text[])) AS seen(clinic), LATERAL ({own}) AS own"
-        query = f"SELECT {_FIELDS_OF_ENTRIES} FROM (SELECT own.* FROM {each}) AS entries {newest}"
+    where = f"true{_conditions(log_filter)} {position}"
+    query = f"SELECT {_FIELDS_OF_ENTRIES} FROM entries WHERE {where} {newest}"
+    if log_filter.scope != EVERYTHING:
+        each = rows_of_each_clinic(log_filter.scope, "entries", f"{where} {newest}")
+        query = f"SELECT {_FIELDS_OF_ENTRIES} FROM ({each}) AS entries {newest}"
     page = {"limit": limit} | ({"after_day": after.deposit_date, "after_id": after.id} if after else {})
     entries = _execute(tx, log_filter, query, page).all()
     rows = _rows(tx, log_filter, entries)
@@ -182,6 +181,11 @@ def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -
 
 
 def _where(log_filter: LogFilter) -> str:
+    return f"WHERE true{_conditions(log_filter)}{in_scope(log_filter.scope, 'entries')}"
+
+
+def _conditions(log_filter: LogFilter) -> str:
+    """Return the conditions on `entries` except for the scope, each preceded by AND."""
     sql_by_field = {
         "patient_id": "entries.patient_id = :patient_id",
         "since": "deposit_date >= :since",
@@ -190,10 +194,9 @@ def _where(log_filter: LogFilter) -> str:
         "charge_type": "entries.charge_type = :charge_type",
         "method": "entries.method = :method",
         "kind": "kind = :kind",
-        "clinics": clinic_condition("entries.clinic_id", log_filter.clinics),
         "company_id": "entries.company_id = :company_id",
     }
-    return f"WHERE true{conditions(log_filter, sql_by_field)}"
+    return conditions(log_filter, sql_by_field)
 
 
 def _execute(

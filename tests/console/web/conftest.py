@@ -23,6 +23,7 @@ from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.contract.event import ChargeType
+from payments.core.scope import Scope
 from payments.journeys import configuring
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Database
@@ -78,7 +79,7 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for role in Role:
             authentication.add_user(tx, User(role.value, role), password, now, "tests")
         for role in (Role.BILLING, Role.SUPPORT):
-            limited = User(f"{role}-of-north", role, (CLINIC,))
+            limited = User(f"{role}-of-north", role, Scope.of_clinics(CLINIC))
             authentication.add_user(tx, limited, password, now, "tests")
     yield app
     app.state.console.database.dispose()

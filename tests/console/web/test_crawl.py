@@ -17,6 +17,7 @@ from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Right, Role, User
 from payments.core.month import Month
+from payments.core.scope import Scope
 from payments.journeys import adjusting, closing, distributing, requeueing
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import FeedFilter
@@ -43,7 +44,7 @@ NO_PAGES = {"/metrics", "/health", "/login"}
 PAGE_ROWS, MANY = 4, 9
 ODD_PATIENT, ODD_PAYMENT = 'ada, o\'neil & "sons"/<i>', 'odd "id" & <b>#?'
 # Administrators last: they disable others.
-USERS = [User(f"{role}-of-north", role, ("north",)) for role in Role if role is not Role.ADMIN] + [
+USERS = [User(f"{role}-of-north", role, Scope.of_clinics("north")) for role in Role if role is not Role.ADMIN] + [
     User(role.value, role) for role in Role
 ]
 THOROUGH = {f"{Role.BILLING}-of-north", Role.ADMIN.value}
@@ -134,7 +135,7 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
 
 def runs(user: User) -> list[str]:
     """Return the page of the requeue run, which no page links to, if the user may see it."""
-    return ["/requeue-runs/1"] if user.may(Right.REQUEUE) and user.clinics is None else []
+    return ["/requeue-runs/1"] if user.may(Right.REQUEUE) and user.scope.clinics is None else []
 
 
 def page_routes() -> set[str]:

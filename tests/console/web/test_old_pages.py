@@ -7,6 +7,7 @@ import pytest
 
 from payments.access import authentication
 from payments.contract.event import ChargeType
+from payments.core.scope import Scope
 from payments.journeys import configuring
 from payments.store.db.connection import transaction
 from tests.builders.committed import ClinicLedger
@@ -92,12 +93,12 @@ def test_second_save_of_an_old_users_page_is_refused_and_keeps_the_entry(
     kept = fields_of(refused.text, "/users/change", name)
     assert (kept["role"], kept["clinics"], kept["seen_clinics"]) == (["support"], [""], ["north"])
     with transaction(ledger.database) as tx:
-        assert authentication.find_user(tx, name).clinics == ("north",)
+        assert authentication.find_user(tx, name).scope == Scope.of_clinics("north")
 
     assert admin.post("/users/change", **kept).status_code == 303
     with transaction(ledger.database) as tx:
         after = authentication.find_user(tx, name)
-    assert (str(after.role), after.clinics) == ("support", None)
+    assert (str(after.role), after.scope.clinics) == ("support", None)
 
 
 def test_old_page_is_saved_if_nothing_that_it_shows_has_changed(

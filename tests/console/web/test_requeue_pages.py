@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import FastAPI
 
 from payments.core.outcome import Status
+from payments.core.scope import Scope
 from payments.journeys import requeueing
 from payments.journeys.requeueing import FeedFilter
 from tests.builders.committed import ClinicLedger
@@ -55,7 +56,7 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(
 def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
     clinic, support = "stopping", logged_in("support")
     add_not_sent(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
-    wanted, now = FeedFilter(status=Status.NOT_SENT, clinics=(clinic,)), datetime.now(UTC)
+    wanted, now = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics(clinic)), datetime.now(UTC)
     with site.state.console.transaction() as tx:
         number = requeueing.start_run(tx, wanted, now, "user:support").run_id
         assert requeueing.requeue_next_chunk(tx, number, now, 2)
@@ -106,7 +107,7 @@ def test_requeue_run_of_a_restarted_console_can_be_resumed(
 ) -> None:
     add_not_sent(ledger, "stalling", "shoes")
     wanted, long_ago = (
-        FeedFilter(status=Status.NOT_SENT, clinics=("stalling",)),
+        FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics("stalling")),
         datetime.now(UTC) - timedelta(minutes=5),
     )
     with site.state.console.transaction() as tx:

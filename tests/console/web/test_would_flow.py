@@ -7,6 +7,7 @@ import pytest
 from payments import wording
 from payments.contract.event import ChargeType
 from payments.core.month import MonthState
+from payments.core.scope import Scope
 from payments.journeys import configuring, eligibility_preview
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.store.db.connection import Transaction
@@ -46,7 +47,9 @@ def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, po
     office.close_months("2026-04")
     configuring.set_company(tx, CompanyUpdate("company", adjustments=policy), now=office.now, who="user:admin")
 
-    preview = eligibility_preview.preview_payment(tx, "clinic", ChargeType.COPAY, date(2026, 4, 8), office.now)
+    preview = eligibility_preview.preview_payment(
+        tx, Scope.of_clinics("clinic"), ChargeType.COPAY, date(2026, 4, 8), office.now
+    )
 
     assert (preview.would_be_sent, preview.month_state) == (True, MonthState.CLOSED)
     assert sentence in wording.transmission_preview(

@@ -1,0 +1,71 @@
+"""The scope of a user or a report: the companies and clinics whose data may be seen."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The companies and clinics whose data may be seen; None means all of them.
+
+    Both limits apply: a clinic id counts only within the companies.
+    """
+
+    companies: frozenset[str] | None = None
+    clinics: frozenset[str] | None = None
+
+    @classmethod
+    def of_clinics(cls, *clinic_ids: str) -> Self:
+        """Return the scope of these clinics, whatever their company."""
+        return cls(clinics=frozenset(clinic_ids))
+
+    @classmethod
+    def of_clinic(cls, company_id: str, clinic_id: str) -> Self:
+        """Return the scope of one clinic of a company."""
+        return cls(frozenset({company_id}), frozenset({clinic_id}))
+
+    @classmethod
+    def of_companies(cls, *company_ids: str) -> Self:
+        """Return the scope of all clinics of these companies."""
+        return cls(companies=frozenset(company_ids))
+
+    @property
+    def only_clinic(self) -> str | None:
+        """The clinic of a scope that is limited to one clinic id, otherwise None."""
+        return next(iter(self.clinics)) if self.clinics is not None and len(self.clinics) == 1 else None
+
+    def may_see(self, company_id: str | None, clinic_id: str | None) -> bool:
+        """Return whether data of this company and clinic may be seen.
+
+        None means that no company or clinic can be read from the data; a scope limited to some does not include it.
+        """
+        return _contains(self.companies, company_id) and _contains(self.clinics, clinic_id)
+
+    def may_see_company(self, company_id: str | None) -> bool:
+        """Return whether everything of a company may be seen, such as its months."""
+        return self.clinics is None and _contains(self.companies, company_id)
+
+    def includes(self, other: "Scope") -> bool:
+        """Return whether this scope includes everything that the other one does."""
+        return _includes(self.companies, other.companies) and _includes(self.clinics, other.clinics)
+
+    def narrowed_to_clinic(self, clinic_id: str | None) -> "Scope":
+        """Return the part of this scope that belongs to one clinic, or the whole of it for None.
+
+        The result is empty if the scope does not include the clinic.
+        """
+        if clinic_id is None:
+            return self
+        return replace(self, clinics=frozenset({clinic_id}) if _contains(self.clinics, clinic_id) else frozenset())
+
+
+EVERYTHING = Scope()
+"""All clinics of all companies."""
+
+
+def _contains(ids: frozenset[str] | None, wanted: str | None) -> bool:
+    return ids is None or wanted in ids
+
+
+def _includes(ids: frozenset[str] | None, others: frozenset[str] | None) -> bool:
+    return ids is None or (others is not None and others <= ids)
