@@ -28,7 +28,7 @@ REASONS = {
     Reason.PATIENT_NOT_FOUND: "The patient is not known to Billing. Save the patient in the EMR.",
     Reason.INVALID_EVENT: "The EMR sent invalid data. Correct the payment in the EMR and save it again.",
     Reason.VERSION_CONFLICT: (
-        "The EMR sent different content for a version that Billing already has. Save the payment again in the EMR."
+        "The EMR sent two different saves with the same version number. Save the payment again in the EMR."
     ),
     Reason.UNKNOWN_COMPANY: "Billing does not have the company. Ask an administrator to add it, then requeue.",
     Reason.UNKNOWN_CLINIC: "The company does not have the clinic. Ask an administrator to add it, then requeue.",
@@ -51,9 +51,9 @@ ALLOCATION_RULES = {
     AllocationRule.REFUNDED: "Unassigned again: payment refunded",
     AllocationRule.ON_ACCOUNT: "Payment on Account: immediately, oldest date of service first",
     AllocationRule.NO_DATE: "Rule 1: no date of service, oldest charge first",
-    AllocationRule.OWN_DATE: "Rule 2: the charges of its own date of service",
-    AllocationRule.MORE_THAN_OWN_DATE: "Rule 3: remainder after its own date of service, oldest charge first",
-    AllocationRule.AFTER_HOLD: "Rule 4: after the company's minimum number of days, oldest charge first",
+    AllocationRule.OWN_DATE: "Rule 2: charges of the payment's date of service",
+    AllocationRule.MORE_THAN_OWN_DATE: "Rule 3: remainder to other dates of service, oldest charge first",
+    AllocationRule.AFTER_HOLD: "Rule 4: held for the company's minimum number of days, then oldest charge first",
 }
 REFUND_PROBLEMS = {
     RefundProblem.NOT_FOUND: "The refunded payment is not on this account.",
@@ -64,11 +64,11 @@ ITEM_SENTENCES = {
     ReconcilingItem.NOT_SENT: "Not Sent: excluded by the clinic's settings, patient not found, or every attempt failed",
     ReconcilingItem.PENDING: "Pending: waiting for the next attempt",
     ReconcilingItem.INVALID: "Validation Failed: the EMR sent invalid data",
-    ReconcilingItem.ZERO_DUE: "Amount Due is 0.00: not accepted",
-    ReconcilingItem.CLOSED_MONTH: "Closed month: exceptions without an adjustment",
+    ReconcilingItem.ZERO_DUE: "Exceptions with Amount Due 0.00, not accepted",
+    ReconcilingItem.CLOSED_MONTH: "Exceptions of closed months, not accepted",
     ReconcilingItem.PRIOR_PERIOD: "Adjustments posted for this period's payments (not counted as imports)",
     ReconcilingItem.DATE_DIFFERENCES: (
-        "Payments dated in this period in only one of the EMR and Billing (the date was changed)"
+        "Payments whose date was changed: in this period in the EMR or in Billing, but not in both"
     ),
 }
 BALANCING_NOTES = {

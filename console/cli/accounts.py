@@ -158,7 +158,7 @@ def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Rec
         {
             "company": company,
             "patient": patient,
-            "charge": "/".join(allocation.charge),
+            "charge": str(allocation.charge),
             "amount": allocation.amount,
             "rule": wording.ALLOCATION_RULES[allocation.rule],
             "payment": payments[allocation.line_ref],

@@ -31,7 +31,7 @@ SETTINGS = Report(
     columns=(
         Column("clinic", "Clinic", wraps=True),
         Column("company", "Company", wraps=True),
-        Column("integration", "Sends payments"),
+        Column("integration", "Integration"),
         Column("types", "Charge types", wraps=True, text=_types_in_short),
     ),
     table=("clinic", "company", "integration", "types"),

@@ -90,7 +90,7 @@ def _process(
             _import_line_event(writes, each, again=each.event_key in done)
             done.add(each.event_key)
         else:
-            conflict = f"event_id: {each.event.event_id} came before with other content"
+            conflict = f"event_id: {each.event.event_id} was already received with different content"
             writes.reject(each.entry, Reason.VERSION_CONFLICT, conflict)
     _record_charges(writes, batch.charges, charges.lock(tx, (event.key for _, event in batch.charges)))
     for entry, conflict in conflicting:
@@ -119,7 +119,9 @@ def _save_patients(
         if check is VersionCheck.NEW:
             newest[key], current[key] = event, PatientVersion.of(event)
         elif check is VersionCheck.CONFLICT:
-            error = f"version: {event.version} of patient {event.patient_id} came before with other content"
+            error = (
+                f"version: {event.version} of patient {event.patient_id} was already received with different content"
+            )
             conflicting.append((entry, error))
     patients.save(tx, newest, run.now)
     return (lines.list_waiting_for_patients(tx, batch.saved_patients) if batch.patients else set()), conflicting
@@ -133,7 +135,7 @@ def _record_charges(
         before = current.get(event.key)
         check = check_charge_version(event, before)
         if check is VersionCheck.CONFLICT:
-            error = f"version: {event.version} of charge {event.key} came before with other content"
+            error = f"version: {event.version} of charge {event.key} was already received with different content"
             writes.reject(entry, Reason.VERSION_CONFLICT, error)
         else:
             writes.stats.noted += 1
@@ -154,7 +156,7 @@ def _apply_version(writes: WriteBatch, read: ParsedLineEvent) -> None:
     (entry, event, content_hash, requeued_at), before = read, writes.lines.get(read.event.key)
     check = check_version(event, content_hash, before)
     if check is VersionCheck.CONFLICT:
-        error = f"version: {event.version} of {event.key} came before with other content"
+        error = f"version: {event.version} of {event.key} was already received with different content"
         writes.reject(entry, Reason.VERSION_CONFLICT, error)
     elif before is not None and check is VersionCheck.AGAIN:
         writes.record_unchanged(before, NoEffectCause.SAME_VERSION, event.version, entry.entry_id)

@@ -88,7 +88,7 @@ def test_other_payments_are_distributed_nightly_as_the_dry_run_shows(stack: Stac
     allocations = json.loads(stack.do("distribute", "--dry-run", "--format", "json"))
 
     (allocation,) = [each for each in allocations if each["patient"] == f"{clinic}-ada"]
-    assert (allocation["amount"], allocation["rule"]) == ("9.00", "Rule 2: the charges of its own date of service")
+    assert (allocation["amount"], allocation["rule"]) == ("9.00", "Rule 2: charges of the payment's date of service")
     assert account(stack, clinic) == before
     stack.do("distribute")
     after = account(stack, clinic)

@@ -74,7 +74,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     expect(page.get_by_role("status")).to_contain_text("posted 10.00 Cash")
     gone = rows.filter(has_text=key(clinic, "deleted"))
     gone.locator("summary", has_text="Acknowledge").click()
-    gone.get_by_label("Why nothing is posted").fill("paid out in cash already")
+    gone.get_by_label("Reason for not posting").fill("paid out in cash already")
     gone.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_role("status")).to_contain_text("acknowledged. Nothing was posted")
     page.get_by_role("checkbox", name=re.compile("Select exception")).check()

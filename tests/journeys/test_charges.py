@@ -67,7 +67,7 @@ def test_same_version_with_other_content_is_dead_lettered(tx: Transaction, in_on
 
     assert stats.refused == 1
     assert stored_charges(tx) == [("company", "patient", 2, "15.00", False)]
-    error = "version: 2 of charge clinic/c came before with other content"
+    error = "version: 2 of charge clinic/c was already received with different content"
     assert dead_letter_rows(tx) == [("Validation Failed", "version_conflict", error)]
 
 

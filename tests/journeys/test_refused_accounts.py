@@ -128,7 +128,7 @@ def test_conflict_keeps_the_first_content_and_names_the_version(
     (row,) = claims_feed.stream(tx, FeedFilter())
     assert (row.payment, row.status, row.version, row.patient) == (None, "Validation Failed", 2, "ada")
     assert row.detail.startswith("version: 2 of ")
-    assert row.detail.endswith(" came before with other content")
+    assert row.detail.endswith(" was already received with different content")
     assert stored(tx, kind) == (2, kind.values[0])
 
 

@@ -12,6 +12,7 @@ from console.web.errors import PageError
 from console.web.filters import PageQuery, Text
 from payments.access import authentication
 from payments.access.authentication import NewPassword, UserError
+from payments.access.passwords import PASSWORD_LENGTH_MIN
 from payments.access.rights import RIGHTS, Right, Role, User
 from payments.contract.fields import Identifier
 from payments.core.conflict import ChangedMeanwhileError
@@ -75,6 +76,7 @@ def _show(
         roles=list(Role),
         rights=list(Right),
         table=RIGHTS,
+        password_length_min=PASSWORD_LENGTH_MIN,
         chosen=chosen,
         conflict=conflict,
     )

@@ -17,9 +17,9 @@ from tests.console.conftest import CommitBeforeCall, Terminal
 
 ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
 LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
-OWN_DATE = "Rule 2: the charges of its own date of service"
-MORE = "Rule 3: remainder after its own date of service, oldest charge first"
-AFTER_HOLD = "Rule 4: after the company's minimum number of days, oldest charge first"
+OWN_DATE = "Rule 2: charges of the payment's date of service"
+MORE = "Rule 3: remainder to other dates of service, oldest charge first"
+AFTER_HOLD = "Rule 4: held for the company's minimum number of days, then oldest charge first"
 
 ImportEvents = Callable[..., None]
 
