@@ -47,12 +47,12 @@ def main() -> int:
 
 
 def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
-    """Run one part of the benchmark, and return its entries for `results.json`."""
+    """Run one part of the benchmark, and return the entries of this part for `results.json`."""
     match part:
         case "import":
-            return _rates(testbed, options.events, options.rounds)
+            return _measure_rates(testbed, options.events, options.rounds)
         case "latency":
-            return {part: _latency(testbed, options.rounds)}
+            return {part: _measure_latency(testbed, options.rounds)}
         case "backlog":
             return {part: [{"events": each, "memory": backlog.measure(testbed, each)} for each in backlog.SIZES]}
         case "growth":
@@ -64,14 +64,14 @@ def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earl
         case "pages":
             return {part: {name: each._asdict() for name, each in pages.measure(testbed, pages.PAYMENTS).items()}}
         case _:
-            return {part: distribution.written(distribution.measure())}
+            return {part: distribution.to_json_rows(distribution.measure())}
 
 
 def _machine() -> dict[str, Any]:
     return {"machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"}
 
 
-def _rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
+def _measure_rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
     """Run every contender once per round, and return the median rates."""
     rates: dict[str, list[float]] = {}
     used: dict[str, list[ImportMeasurement]] = {}
@@ -80,15 +80,15 @@ def _rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
         if each not in installed:
             console.print(f"{each.name} is left out: it is not installed (`make bench-contenders`).")
     for number in range(rounds):
-        for name, run in _imports(testbed, events):
+        for name, run in _import_measurements(testbed, events):
             done = run()
             used.setdefault(name, []).append(done)
             rates.setdefault(name, []).append(done.rate)
         for contender in installed:
             _run_contender(testbed, contender, rates)
-        rates.setdefault(targets.A_TASK_A_PAYMENT, []).append(jobs.one_task_a_payment(testbed))
+        rates.setdefault(targets.A_TASK_A_PAYMENT, []).append(jobs.measure_one_task_per_payment(testbed))
         console.print(f"round {number + 1} of {rounds} is done")
-    cost = {name: _cost(runs) for name, runs in used.items()}
+    cost = {name: _median_cost(runs) for name, runs in used.items()}
     return {
         "import": {name: statistics.median(each) for name, each in rates.items() if each},
         "rounds": rates,
@@ -97,23 +97,23 @@ def _rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
 
 
 def _run_contender(testbed: Testbed, contender: jobs.Contender, rates: dict[str, list[float]]) -> None:
-    """Run one round of another job queue and append its rate. If it loses jobs, report the loss and continue."""
+    """Run one round of another job queue, and append the rate to `rates`. Print a message if jobs are lost."""
     try:
         rates.setdefault(contender.name, []).append(jobs.run(testbed, contender))
     except WrongResultError as error:
         console.print(f"{contender.name}: this round does not count: {error}", markup=False)
 
 
-def _imports(testbed: Testbed, events: int) -> list[tuple[str, importing.Run]]:
+def _import_measurements(testbed: Testbed, events: int) -> list[tuple[str, importing.Run]]:
     return [
         (targets.OURS_ONE, lambda: importing.measure_product(testbed, events, 1)),
         (targets.OURS_TWO, lambda: importing.measure_product(testbed, events, 2)),
-        (targets.FLOORS[0], lambda: importing.lower_bound(testbed, events, 1, 2_000)),
-        (targets.FLOORS[1], lambda: importing.lower_bound(testbed, events, 2, 2_000)),
+        (targets.FLOORS[0], lambda: importing.measure_lower_bound(testbed, events, 1, 2_000)),
+        (targets.FLOORS[1], lambda: importing.measure_lower_bound(testbed, events, 2, 2_000)),
     ]
 
 
-def _cost(runs: list[ImportMeasurement]) -> dict[str, float]:
+def _median_cost(runs: list[ImportMeasurement]) -> dict[str, float]:
     cpu = {
         f"CPU microseconds, {name}": statistics.median(1e6 * run.cpu_seconds[name] / run.events for run in runs)
         for name in runs[0].cpu_seconds
@@ -127,13 +127,13 @@ def _cost(runs: list[ImportMeasurement]) -> dict[str, float]:
     return cpu | logs
 
 
-def _latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
+def _measure_latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
     """Measure the latency at each rate once per round, and return the medians."""
     runs: dict[str, list[latency.Latency]] = {}
     for _ in range(rounds):
         for rate, seconds in ((50, 8), (200, 8), (1_000, 5)):
             runs.setdefault(f"ours, {rate}/s", []).append(latency.measure_product(testbed, rate, seconds))
-        runs.setdefault("bare Celery, 50/s", []).append(latency.bare_celery(testbed, 50, 8))
+        runs.setdefault("bare Celery, 50/s", []).append(latency.measure_bare_celery(testbed, 50, 8))
     return {name: latency.median_run(each)._asdict() for name, each in runs.items()}
 
 

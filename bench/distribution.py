@@ -24,7 +24,7 @@ LIMIT = 1.5
 
 
 class DistributionTiming(NamedTuple):
-    """The time of a distribution, with the number of payments in the ledger and the amount applied."""
+    """The result of one distribution: number of payments in the ledger, number of allocations, and seconds."""
 
     payments: int
     allocations: int
@@ -32,12 +32,12 @@ class DistributionTiming(NamedTuple):
 
     @property
     def microseconds_per_payment(self) -> float:
-        """Microseconds per payment."""
+        """The microseconds of the distribution per payment in the ledger."""
         return self.seconds * 1e6 / self.payments
 
 
 def measure(sizes: tuple[int, ...] = SIZES) -> list[DistributionTiming]:
-    """Distribute accounts of ten payments and three charges each; take the median of three runs for small sizes."""
+    """Measure a distribution for each ledger size; for small sizes, return the median of three runs."""
     found = []
     for payments in sizes:
         runs = [_run(payments) for _ in range(3 if payments <= SHORT else 1)]
@@ -45,8 +45,8 @@ def measure(sizes: tuple[int, ...] = SIZES) -> list[DistributionTiming]:
     return found
 
 
-def written(measured: list[DistributionTiming]) -> list[dict[str, float]]:
-    """Return the results in the form of `results.json`."""
+def to_json_rows(measured: list[DistributionTiming]) -> list[dict[str, float]]:
+    """Return the results as dictionaries for `results.json`."""
     return [{"payments": each.payments, "microseconds": round(each.microseconds_per_payment, 2)} for each in measured]
 
 
@@ -74,7 +74,7 @@ def _fill(database: Database, payments: int) -> None:
 
 
 def _check(database: Database) -> None:
-    """Check that no charge received more than it owes and no payment gave more than it has."""
+    """Check that no charge received more than is owed, and that no payment was applied beyond the amount paid."""
     with transaction(database) as tx:
         for statement in _CHECKS:
             assert tx.execute(text(statement)).scalar_one() == 0, statement
@@ -130,7 +130,7 @@ def main() -> int:
     less, more = measured = measure()
     results = Path(__file__).with_name("results.json")
     results.write_text(
-        json.dumps(json.loads(results.read_text()) | {"distribution": written(measured)}, indent=2) + "\n"
+        json.dumps(json.loads(results.read_text()) | {"distribution": to_json_rows(measured)}, indent=2) + "\n"
     )
     ratio = more.microseconds_per_payment / less.microseconds_per_payment
     for each in measured:

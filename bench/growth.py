@@ -24,7 +24,7 @@ EVENTS, ROUNDS, PAGE = 10_000, 3, 50
 
 
 class Round(NamedTuple):
-    """Events imported per second; per event, the CPU microseconds of all processes and the bytes of write-ahead log."""
+    """The result of one import: events per second, CPU microseconds per event, and write-ahead log bytes per event."""
 
     rate: float
     cpu_us: float
@@ -32,7 +32,7 @@ class Round(NamedTuple):
 
 
 class GrowthResult(NamedTuple):
-    """For one ledger size: the medians of the import rounds, and the milliseconds for a page of each report."""
+    """The result for one ledger size: medians of the import rounds, and milliseconds for a page of each report."""
 
     shared_buffers: str
     stored: int
@@ -43,27 +43,27 @@ class GrowthResult(NamedTuple):
 
 
 def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
-    """Fill a ledger of each size, import into each of them, and read a page of each report."""
+    """Fill a ledger of each size, import events into this ledger, and read a page of each report."""
     names = {size: f"bench_grown_{size}" for size in sizes}
     for size, name in names.items():
-        make(testbed, name, size)
+        create_ledger(testbed, name, size)
     rounds: dict[int, list[Round]] = {size: [] for size in sizes}
     for turn in range(ROUNDS):
         for size, name in names.items():
-            use(testbed, name)
-            rounds[size].append(_import(testbed, size, turn))
+            use_ledger(testbed, name)
+            rounds[size].append(_measure_import(testbed, size, turn))
     found = []
     for size, name in names.items():
-        use(testbed, name)
+        use_ledger(testbed, name)
         rate, cpu_us, wal_bytes = map(statistics.median, zip(*rounds[size], strict=True))
         buffers = str(testbed.scalar("SHOW shared_buffers"))
-        found.append(GrowthResult(buffers, size, rate, cpu_us, wal_bytes, _pages(testbed)))
-    drop(testbed, *names.values())
+        found.append(GrowthResult(buffers, size, rate, cpu_us, wal_bytes, _measure_pages(testbed)))
+    drop_ledgers(testbed, *names.values())
     return found
 
 
-def make(testbed: Testbed, name: str, payments: int, *more: str, analyze: bool = True) -> None:
-    """Create a ledger of `payments` payments; `more` are statements to run at the end.
+def create_ledger(testbed: Testbed, name: str, payments: int, *more: str, analyze: bool = True) -> None:
+    """Create a database `name` whose ledger has `payments` payments, and then run the statements in `more`.
 
     Without `analyze`, the planner has no statistics of the ledger, as after a restore.
     """
@@ -87,15 +87,15 @@ def make(testbed: Testbed, name: str, payments: int, *more: str, analyze: bool =
     database.dispose()
 
 
-def use(testbed: Testbed, name: str) -> None:
-    """Connect the testbed to a ledger that `make` created."""
+def use_ledger(testbed: Testbed, name: str) -> None:
+    """Connect the testbed to a ledger that `create_ledger` created."""
     testbed.close()
     testbed.engines = replace(testbed.engines, database_url=with_database(testbed.server_url, name))
     testbed.opened.append(connect(testbed.engines.database_url, application_name="bench"))
 
 
-def drop(testbed: Testbed, *names: str) -> None:
-    """Drop ledgers that `make` created."""
+def drop_ledgers(testbed: Testbed, *names: str) -> None:
+    """Drop ledgers that `create_ledger` created."""
     testbed.close()
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         for name in names:
@@ -103,7 +103,7 @@ def drop(testbed: Testbed, *names: str) -> None:
     testbed.engines = replace(testbed.engines, database_url=testbed.server_url)
 
 
-def _import(testbed: Testbed, size: int, turn: int) -> Round:
+def _measure_import(testbed: Testbed, size: int, turn: int) -> Round:
     before = int(str(testbed.scalar("SELECT count(*) FROM entries")))
     with our_processes(testbed, 2) as numbers:
         testbed.publish(generated_events.events(1_000, prefix=f"warm-{size}", seed=turn))
@@ -119,7 +119,7 @@ def _import(testbed: Testbed, size: int, turn: int) -> Round:
     return Round(EVENTS / seconds, sum(used.cpu_seconds.values()) / EVENTS * 1_000_000, used.wal_bytes / EVENTS)
 
 
-def _pages(testbed: Testbed) -> dict[str, float]:
+def _measure_pages(testbed: Testbed) -> dict[str, float]:
     day = generated_events.FIRST_DAY + timedelta(days=30)
     reads: dict[str, Callable[[Transaction], object]] = {
         "claims feed": lambda tx: reporting.claims_feed_page(tx, FeedFilter(), None, PAGE),

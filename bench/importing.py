@@ -17,7 +17,7 @@ WARM_UP = 2_000
 
 @dataclass(frozen=True)
 class ImportMeasurement:
-    """Measurement of one import: events, seconds, CPU seconds by process, bytes of the WAL and the append-only file."""
+    """The result of one import: events, seconds, CPU seconds by process, and bytes of the WAL and append-only file."""
 
     events: int
     seconds: float
@@ -27,7 +27,7 @@ class ImportMeasurement:
 
     @property
     def rate(self) -> float:
-        """Events per second."""
+        """The number of imported events per second."""
         return self.events / self.seconds
 
 
@@ -35,13 +35,13 @@ Run = Callable[[], ImportMeasurement]
 
 
 def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeasurement:
-    """Import `events` waiting events with an intake and an importer of `importers` processes."""
+    """Measure how an intake, and an importer with `importers` processes, import a backlog of `events` events."""
     testbed.fresh()
     with our_processes(testbed, importers) as numbers:
         return _measure_backlog(testbed, events, numbers, [numbers["intake"]])
 
 
-def lower_bound(testbed: Testbed, events: int, processes: int, chunk: int) -> ImportMeasurement:
+def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk: int) -> ImportMeasurement:
     """Measure the lower bound: write the same rows without rules or locks, in `processes` processes."""
     testbed.fresh()
     with ExitStack() as stack:
@@ -57,7 +57,7 @@ def lower_bound(testbed: Testbed, events: int, processes: int, chunk: int) -> Im
 
 
 def _measure_backlog(testbed: Testbed, events: int, numbers: Mapping[str, int], held: list[int]) -> ImportMeasurement:
-    """Measure the import of a backlog, which is published while the warmed-up importers are frozen."""
+    """Publish a backlog while the warmed-up processes in `held` are frozen, and measure the import of this backlog."""
     testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
     testbed.wait_until_empty()
     with frozen(held):
@@ -72,7 +72,7 @@ def _measure_backlog(testbed: Testbed, events: int, numbers: Mapping[str, int], 
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """CPU time and log bytes used up to one moment."""
+    """A reading of CPU seconds and log bytes used so far, or the difference of two readings."""
 
     cpu_seconds: Mapping[str, float]
     wal_bytes: int

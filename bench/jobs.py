@@ -1,4 +1,4 @@
-"""Measure the rate of common job queues for jobs that do nothing, on the same broker with the same durability."""
+"""Measure how fast common job queues run jobs that do nothing, on the same broker with the same durability."""
 
 import os
 import signal
@@ -79,7 +79,7 @@ CONTENDERS = (
 
 
 def run(testbed: Testbed, contender: Contender) -> float:
-    """Run the contender's enqueued jobs, check that each ran exactly once, and return the jobs per second."""
+    """Enqueue and run the contender's jobs, check that each job ran exactly once, and return the jobs per second."""
     jobs = contender.jobs
     testbed.fresh()
     done = testbed.home / "done"
@@ -108,8 +108,8 @@ def run(testbed: Testbed, contender: Contender) -> float:
     return jobs / seconds
 
 
-def one_task_a_payment(testbed: Testbed, events: int = 300) -> float:
-    """Import `events` events with one Celery task each, and return the events per second."""
+def measure_one_task_per_payment(testbed: Testbed, events: int = 300) -> float:
+    """Import `events` events with one Celery task per event, and return the events per second."""
     from bench import generated_events  # noqa: PLC0415
     from config.celery import celery_settings  # noqa: PLC0415
     from tasks.app import make_app  # noqa: PLC0415

@@ -27,7 +27,7 @@ _ENTRY = re.compile(r"\b\d{13}-\d+\b")
 
 
 class Latency(NamedTuple):
-    """A rate in events per second, with the median and two high percentiles of the latency in milliseconds."""
+    """The latency at one rate: events per second, and the median and two high percentiles in milliseconds."""
 
     rate: int
     p50: float
@@ -49,14 +49,14 @@ def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
             entry = client.xadd(testbed.settings.stream, {"event": bodies[number]})
             published[str(entry, "ascii") if isinstance(entry, bytes) else str(entry)] = begun
 
-        _at_rate(testbed, publish, rate, len(bodies))
+        _call_at_rate(testbed, publish, rate, len(bodies))
         testbed.wait_until_empty()
         wait_for(lambda: watcher.acknowledged.keys() >= published.keys(), "every acknowledgement to be seen")
     testbed.check_imported_once(warm + len(bodies))
-    return _summed(rate, [watcher.acknowledged[entry] - begun for entry, begun in published.items()])
+    return _percentiles(rate, [watcher.acknowledged[entry] - begun for entry, begun in published.items()])
 
 
-def bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
+def measure_bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
     """Send tasks to a bare Celery worker at this rate, and measure the time until each task answers."""
     testbed.fresh()
     contender = next(each for each in CONTENDERS if each.env.get("BENCH_SETTINGS") == "bare")
@@ -72,7 +72,7 @@ def bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
             begun[number] = time.time()
             app.send_task("bench.answer", (number,), ignore_result=True)
 
-        def hear(count: int) -> None:
+        def receive_answers(count: int) -> None:
             while len(answered) < count:
                 answer = feed.blpop([REPLIES], timeout=10)
                 if not answer:
@@ -80,24 +80,24 @@ def bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
                 answered[int(answer[1])] = time.time()
 
         send(feed, -1)
-        hear(1)
-        listener = threading.Thread(target=hear, args=(1 + rate * seconds,))
+        receive_answers(1)
+        listener = threading.Thread(target=receive_answers, args=(1 + rate * seconds,))
         listener.start()
-        _at_rate(testbed, send, rate, rate * seconds)
+        _call_at_rate(testbed, send, rate, rate * seconds)
         listener.join()
         feed.close()
     if answered.keys() != begun.keys():
         raise WrongResultError("bare Celery: a task was lost")
-    return _summed(rate, [answered[number] - begun[number] for number in begun if number >= 0])
+    return _percentiles(rate, [answered[number] - begun[number] for number in begun if number >= 0])
 
 
 def median_run(runs: Sequence[Latency]) -> Latency:
-    """Return the medians over several runs at one rate."""
+    """Return the median of each figure over several runs at one rate."""
     return Latency(runs[0].rate, *map(statistics.median, zip(*(run[1:] for run in runs), strict=True)))
 
 
 class _Watcher:
-    """Records when each entry of the stream is acknowledged."""
+    """A watcher that records when each entry of the stream is acknowledged."""
 
     def __init__(self, testbed: Testbed) -> None:
         self.acknowledged: dict[str, float] = {}
@@ -129,8 +129,8 @@ class _Watcher:
         self._client.close()
 
 
-def _at_rate(testbed: Testbed, act: Callable[[redis.Redis, int], None], rate: int, count: int) -> None:
-    """Call `act` `count` times from several threads, `rate` times per second."""
+def _call_at_rate(testbed: Testbed, act: Callable[[redis.Redis, int], None], rate: int, count: int) -> None:
+    """Call `act` from several threads, `rate` times per second and `count` times in total."""
     begun = time.perf_counter() + 0.1
     late: list[float] = []
 
@@ -152,6 +152,6 @@ def _at_rate(testbed: Testbed, act: Callable[[redis.Redis, int], None], rate: in
         raise WrongResultError(f"{rate} events a second could not be published from here")
 
 
-def _summed(rate: int, seconds: list[float]) -> Latency:
+def _percentiles(rate: int, seconds: list[float]) -> Latency:
     ordered = sorted(seconds)
     return Latency(rate, *(1_000 * ordered[int(len(ordered) * share)] for share in (0.50, 0.95, 0.99)))

@@ -1,8 +1,7 @@
-"""The lower bound of the import time: write the same rows as fast as possible, without rules or locks.
+"""Measure the lower bound of the import time: write the same rows as fast as possible, without rules or locks.
 
-It checks nothing: neither duplicates, older versions, closed months nor invalid events. It shows the speed limit of
-the servers.
-The import measurement runs it as a process.
+This process does not check for duplicates, older versions, closed months or invalid events. It shows the speed limit
+of the servers. `bench.importing` starts the process.
 """
 
 import hashlib
@@ -55,9 +54,9 @@ def _write(database: psycopg.Connection, arrived: list[tuple[str, bytes]]) -> No
         ]
         events = [(said["event_id"], f"{said['saved_at'][:7]}-01", hash_) for _, _, hash_, said in rows]
         _copy(cursor, "events", "event_id saved_month content_hash", events)
-        _copy(cursor, "lines", _LINE, [_line(number, hash_, said) for number, _, hash_, said in rows])
-        _copy(cursor, "entries", _ENTRY, [_entry(number, said, now) for number, _, _, said in rows])
-        _copy(cursor, "history", _HISTORY, [_happened(number, entry, said, now) for number, entry, _, said in rows])
+        _copy(cursor, "lines", _LINE, [_line_row(number, hash_, said) for number, _, hash_, said in rows])
+        _copy(cursor, "entries", _ENTRY, [_entry_row(number, said, now) for number, _, _, said in rows])
+        _copy(cursor, "history", _HISTORY, [_history_row(number, entry, said, now) for number, entry, _, said in rows])
 
 
 def _copy(cursor: psycopg.Cursor, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -73,7 +72,7 @@ def _acknowledge(feed: redis.Redis, stream: str, entry_ids: list[bytes]) -> None
         pipeline.execute()
 
 
-def _line(number: int, hash_: bytes, said: dict[str, Any]) -> tuple[object, ...]:
+def _line_row(number: int, hash_: bytes, said: dict[str, Any]) -> tuple[object, ...]:
     own = [said[name] for name in _LINE.split()[12:25]]
     return (
         *(number, said["clinic_id"], said["payment_id"], said["line_id"], said["company_id"], said["patient_id"]),
@@ -82,7 +81,7 @@ def _line(number: int, hash_: bytes, said: dict[str, Any]) -> tuple[object, ...]
     )
 
 
-def _entry(number: int, said: dict[str, Any], now: datetime) -> tuple[object, ...]:
+def _entry_row(number: int, said: dict[str, Any], now: datetime) -> tuple[object, ...]:
     own = [said[name] for name in _ENTRY.split()[5:13]]
     return (
         *(number, 1, 1, "import", said["amount_paid"], *own, said["transaction_date"], now.date(), now),
@@ -90,7 +89,7 @@ def _entry(number: int, said: dict[str, Any], now: datetime) -> tuple[object, ..
     )
 
 
-def _happened(number: int, entry_id: str, said: dict[str, Any], now: datetime) -> tuple[object, ...]:
+def _history_row(number: int, entry_id: str, said: dict[str, Any], now: datetime) -> tuple[object, ...]:
     return (now, "Imported", number, entry_id, 1, _DETAIL.format_map(said), f"floor-{os.getpid()}", 1)
 
 

@@ -35,17 +35,17 @@ _ASK = "SELECT count(*) FROM history WHERE line_ref = 7"
 
 
 def main() -> None:
-    """Fill the database and migrate it; print the seconds of each step and the longest wait of a reader."""
+    """Fill a database and migrate it. Print the seconds of each step and of the slowest query meanwhile."""
     asked = argparse.ArgumentParser(prog="python -m bench.migrating", description=__doc__)
     asked.add_argument("rows", type=int, nargs="?", default=ROWS)
     rows = asked.parse_args().rows
     with tempfile.TemporaryDirectory(prefix="pay-bench-") as home, embedded_postgres(Path(home)) as url:
-        _bring_to(url, "0011")
+        _migrate_to(url, "0011")
         _run(url, _FILL, rows)
         print(f"{rows:,} rows of history, of {DAYS} days")
-        with _reader(url) as waits:
-            step = _seconds(lambda: _bring_to(url, "0012"))
-            room = _seconds(lambda: _make_room(url))
+        with _measured_reader(url) as waits:
+            step = _seconds(lambda: _migrate_to(url, "0012"))
+            room = _seconds(lambda: _create_partitions(url))
         _check(url, rows)
     print(f"0012: {step:.1f} s; room for the months: {room:.1f} s; a reader waited at most {max(waits):.1f} s")
 
@@ -66,21 +66,21 @@ def _check(url: str, rows: int) -> None:
         raise SystemExit(f"{found} rows are there and in no month, not {rows} and 0")
 
 
-def _bring_to(url: str, revision: str) -> None:
-    with _opened(url) as tx:
+def _migrate_to(url: str, revision: str) -> None:
+    with _open_transaction(url) as tx:
         config = alembic_config()
         config.attributes["connection"] = tx
         command.upgrade(config, revision)
 
 
-def _make_room(url: str) -> None:
+def _create_partitions(url: str) -> None:
     for table in retention.TABLES:
-        with _opened(url) as tx:
+        with _open_transaction(url) as tx:
             retention.create_partitions(tx, table, datetime.now(UTC).date())
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Transaction]:
+def _open_transaction(url: str) -> Iterator[Transaction]:
     database = connect(url, application_name="bench", pool_size=1)
     with transaction(database) as tx:
         yield tx
@@ -88,8 +88,8 @@ def _opened(url: str) -> Iterator[Transaction]:
 
 
 @contextmanager
-def _reader(url: str) -> Iterator[list[float]]:
-    """Query one line's history repeatedly until the block ends, and collect the times."""
+def _measured_reader(url: str) -> Iterator[list[float]]:
+    """Query one line's history repeatedly until the block ends. Yield a list of the seconds of each query."""
     waits, ended = [0.0], threading.Event()
     reader = threading.Thread(target=_read, args=(url, waits, ended))
     reader.start()

@@ -1,4 +1,4 @@
-"""Compare pages of 50 rows out of a million payments with a bare indexed query for the same rows.
+"""Compare the time of console pages with 50 rows of a million payments to a bare indexed query for the same rows.
 
 Three times are measured in turn: the bare query, the console's queries, and the whole HTTP response with session, audit
 and rendering.
@@ -45,8 +45,8 @@ _LEFT_OUT = (
 _Result = TypeVar("_Result")
 
 
-class Case(NamedTuple):
-    """A page: its bare query, the console's reading function, and its address."""
+class PageCase(NamedTuple):
+    """A page: the plain SQL query it is compared with, the console's reading function, and the page's address."""
 
     bare: str
     read: Callable[[Transaction], list[int]]
@@ -67,7 +67,7 @@ class PageTiming(NamedTuple):
 
 
 def main() -> int:
-    """Print the table; return 1 if a page exceeds its limit."""
+    """Measure and print the table. Return 1 if a page exceeds the limit, otherwise 0."""
     asked = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)
     with start_testbed() as testbed:
@@ -82,44 +82,46 @@ def main() -> int:
 
 
 def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
-    """Fill a ledger, serve the console on it, and time each page in turn, round by round."""
-    growth.make(testbed, "bench_pages", payments, _LEFT_OUT)
-    growth.use(testbed, "bench_pages")
+    """Fill a ledger, serve the console on this ledger, and return the median times of each page over several rounds."""
+    growth.create_ledger(testbed, "bench_pages", payments, _LEFT_OUT)
+    growth.use_ledger(testbed, "bench_pages")
     cases = _cases()
     taken: dict[str, list[tuple[float, ...]]] = {name: [] for name in cases}
     with (
         psycopg.connect(libpq_url(testbed.engines.database_url), autocommit=True) as bare,
-        visitor(testbed) as (client, _),
+        console_client(testbed) as (client, _),
     ):
         for _, (name, case) in product(range(WARM + ROUNDS), cases.items()):
-            taken[name].append(_once(testbed, case, bare, client))
-    growth.drop(testbed, "bench_pages")
+            taken[name].append(_time_case(testbed, case, bare, client))
+    growth.drop_ledgers(testbed, "bench_pages")
     return {name: PageTiming(*map(statistics.median, zip(*times[WARM:], strict=True))) for name, times in taken.items()}
 
 
-def _once(testbed: Testbed, case: Case, bare: psycopg.Connection[Any], client: httpx.Client) -> tuple[float, ...]:
+def _time_case(
+    testbed: Testbed, case: PageCase, bare: psycopg.Connection[Any], client: httpx.Client
+) -> tuple[float, ...]:
     def read() -> list[int]:
         with transaction(testbed.database) as tx:
             return case.read(tx)
 
-    wanted, bare_ms = _timed(lambda: [row[0] for row in bare.execute(case.bare).fetchall()])
-    found, reading_ms = _timed(read)
-    answer, answer_ms = _timed(lambda: client.get(case.address))
+    wanted, bare_ms = _run_timed(lambda: [row[0] for row in bare.execute(case.bare).fetchall()])
+    found, reading_ms = _run_timed(read)
+    answer, answer_ms = _run_timed(lambda: client.get(case.address))
     is_shown = answer.status_code == 200 and answer.text.count("stored-") >= ROWS
     if found != wanted or len(found) != ROWS or not is_shown:
         raise WrongResultError(f"{case.address}: these are not the {ROWS} rows of the bare query")
     return bare_ms, reading_ms, answer_ms
 
 
-def _timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
+def _run_timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
     started = time.perf_counter()
     result = work()
     return result, (time.perf_counter() - started) * 1_000
 
 
 @contextmanager
-def visitor(testbed: Testbed) -> Iterator[tuple[httpx.Client, int]]:
-    """Serve the console on the ledger; yield a logged-in client and the pid of the console."""
+def console_client(testbed: Testbed) -> Iterator[tuple[httpx.Client, int]]:
+    """Serve the console on the testbed's ledger. Yield a logged-in HTTP client and the pid of the console."""
     with transaction(testbed.database) as tx, contextlib.suppress(UserError):  # the user may exist from an earlier call
         authentication.add_user(tx, User(NAME, Role.ADMIN), NewPassword(PASSWORD), datetime.now(UTC), "bench")
     port = str(free_port())
@@ -127,44 +129,44 @@ def visitor(testbed: Testbed) -> Iterator[tuple[httpx.Client, int]]:
         running(testbed, "console", (sys.executable, "-m", "console.web.serve"), PAYMENTS_CONSOLE_PORT=port) as pid,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
     ):
-        wait_for(lambda: _answers(client), "the console to answer")
+        wait_for(lambda: _is_answering(client), "the console to answer")
         form = re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get("/login").text)
         assert form
         assert client.post("/login", data={"csrf": form[1], "name": NAME, "password": PASSWORD}).status_code == 303
         yield client, pid
 
 
-def _answers(client: httpx.Client) -> bool:
+def _is_answering(client: httpx.Client) -> bool:
     try:
         return client.get("/health").status_code == 200
     except httpx.TransportError:
         return False
 
 
-def _cases() -> dict[str, Case]:
+def _cases() -> dict[str, PageCase]:
     middle = datetime(2026, 7, 16, 12, tzinfo=UTC)
     place = f"{round(middle.timestamp()) * 1_000_000}.0.{2**62}"
     return {
-        "Claims Feed": _feed("", FeedFilter(), None, ""),
-        "Claims Feed, half-way down": _feed(
+        "Claims Feed": _feed_case("", FeedFilter(), None, ""),
+        "Claims Feed, half-way down": _feed_case(
             "WHERE (saved_at, id) < ('2026-07-16 12:00+00', 4611686018427387904)",
             *(FeedFilter(), FeedCursor(middle, 0, 2**62), f"after={place}"),
         ),
-        "Claims Feed of a clinic": _feed(
+        "Claims Feed of a clinic": _feed_case(
             "WHERE clinic_id = 'clinic-7'", FeedFilter(scope=Scope.of_clinics("clinic-7")), None, "clinic=clinic-7"
         ),
-        "Claims Feed, Not Sent": _feed(
+        "Claims Feed, Not Sent": _feed_case(
             "WHERE status = 'Not Sent'", FeedFilter(status=Status.NOT_SENT), None, "status=Not+Sent"
         ),
-        "Payment Log": _log("", LogFilter(), ""),
-        "Payment Log of a day": _log(
+        "Payment Log": _log_case("", LogFilter(), ""),
+        "Payment Log of a day": _log_case(
             "WHERE deposit_date = '2026-07-01'",
             *(LogFilter(since=date(2026, 7, 1), until=date(2026, 7, 1)), "since=2026-07-01&until=2026-07-01"),
         ),
-        "Payment Log of a clinic": _log(
+        "Payment Log of a clinic": _log_case(
             "WHERE clinic_id = 'clinic-7'", LogFilter(scope=Scope.of_clinics("clinic-7")), "clinic=clinic-7"
         ),
-        "Billing Exceptions": Case(
+        "Billing Exceptions": PageCase(
             "SELECT id, * FROM findings WHERE status = 'open' ORDER BY id LIMIT 50",
             lambda tx: [row.id for row in reporting.exceptions_page(tx, ExceptionFilter(), 0, ROWS).rows],
             "/exceptions",
@@ -172,16 +174,16 @@ def _cases() -> dict[str, Case]:
     }
 
 
-def _feed(where: str, wanted: FeedFilter, after: FeedCursor | None, query: str) -> Case:
-    return Case(
+def _feed_case(where: str, wanted: FeedFilter, after: FeedCursor | None, query: str) -> PageCase:
+    return PageCase(
         f"SELECT id, * FROM lines {where} ORDER BY saved_at DESC, id DESC LIMIT 50",
         lambda tx: [row.cursor.id for row in reporting.claims_feed_page(tx, wanted, after, ROWS).rows],
         f"/claims-feed?{query}",
     )
 
 
-def _log(where: str, query: LogFilter, address: str) -> Case:
-    return Case(
+def _log_case(where: str, query: LogFilter, address: str) -> PageCase:
+    return PageCase(
         f"SELECT id, * FROM entries {where} ORDER BY deposit_date DESC, id DESC LIMIT 50",
         lambda tx: [row.cursor.id for row in reporting.payment_log_page(tx, query, None, ROWS).rows],
         f"/payment-log?{address}",

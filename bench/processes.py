@@ -11,7 +11,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Process:
-    """A process; `cpu_seconds` includes its ended children."""
+    """A process. `cpu_seconds` includes the children that have ended."""
 
     number: int
     parent: int

@@ -1,7 +1,8 @@
 """Measure memory and time of each report, in each format, over a million entries of a never analyzed ledger.
 
-Each command runs in a separate process. *First row* is the time from its start, including the start of Python, until
-the first row arrives. *Peak memory* is the resident memory of the process that makes the report, not of PostgreSQL.
+Each command runs in a separate process. *First row* is the time from the start of the process, including
+Python, until the first row arrives. *Peak memory* is the resident memory of the process that makes the report, without
+PostgreSQL.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import growth
-from bench.pages import visitor
+from bench.pages import console_client
 from bench.testbed import ROOT, Testbed, start_testbed
 from config.database_urls import libpq_url
 
@@ -88,7 +89,7 @@ _FILL = (
 
 
 class Measurement(NamedTuple):
-    """Seconds until the first row and until the end, peak resident memory in MB, and the bytes of the report."""
+    """The result of one report: seconds to the first row and to the end, peak memory in MB, and bytes of the report."""
 
     first_row: float
     total: float
@@ -97,7 +98,7 @@ class Measurement(NamedTuple):
 
     @property
     def is_within_limits(self) -> bool:
-        """Whether the peak memory is within its limit."""
+        """Whether the peak memory is within the limit."""
         return self.memory_mb <= MEMORY_MB
 
 
@@ -124,7 +125,7 @@ def commands() -> dict[str, str]:
 
 
 def main() -> int:
-    """Print the table; return 1 if a report takes more memory than its limit."""
+    """Measure and print the table. Return 1 if a report takes more memory than the limit, otherwise 0."""
     asked = argparse.ArgumentParser(prog="python -m bench.reports", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)
     asked.add_argument("--analyzed", action="store_true", help="analyze the ledger first")
@@ -152,19 +153,19 @@ def main() -> int:
 
 @contextlib.contextmanager
 def ledger(testbed: Testbed, payments: int, *, is_analyzed: bool) -> Iterator[str]:
-    """Fill a ledger by bulk statements, with autovacuum off unless `is_analyzed`, and yield its URL."""
+    """Fill a ledger by bulk statements, and yield the database URL. Autovacuum is off unless `is_analyzed`."""
     fill = [statement.replace("{big}", str(BIG_PATIENT)) for statement in _FILL]
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         connection.execute(f"ALTER SYSTEM SET autovacuum = {'on' if is_analyzed else 'off'}")
         connection.execute("SELECT pg_reload_conf()")
-    growth.make(testbed, LEDGER, payments, *fill, analyze=is_analyzed)
-    growth.use(testbed, LEDGER)
+    growth.create_ledger(testbed, LEDGER, payments, *fill, analyze=is_analyzed)
+    growth.use_ledger(testbed, LEDGER)
     yield testbed.engines.database_url
-    growth.drop(testbed, LEDGER)
+    growth.drop_ledgers(testbed, LEDGER)
 
 
 def run(database_url: str, line: str) -> Measurement:
-    """Run a command and measure it. Kill it at the time-out."""
+    """Run a report command, and return the measurement. Kill the command at the timeout."""
     env = os.environ | {"DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1/0", "COLUMNS": "200"}
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -191,10 +192,10 @@ def run(database_url: str, line: str) -> Measurement:
 
 
 def console_exports(testbed: Testbed) -> dict[str, Measurement]:
-    """Export the Payment Log from the console as each kind of file."""
+    """Measure the export of the Payment Log from the console in each file format."""
     found = {}
     for form in ("csv", "xlsx"):
-        with visitor(testbed) as (client, pid):
+        with console_client(testbed) as (client, pid):
             found[f"console export, {form}"] = _export(client, pid, form)
     return found
 

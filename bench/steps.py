@@ -51,7 +51,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
 
 
 def main() -> None:
-    """Import some events and print the steps."""
+    """Import some events, and print the time of each step."""
     asked = argparse.ArgumentParser(prog="python -m bench.steps", description=__doc__)
     asked.add_argument("events", type=int, nargs="?", default=10_000)
     asked.add_argument("chunk", type=int, nargs="?", default=500)
@@ -63,12 +63,12 @@ def main() -> None:
     cpu: dict[str, float] = defaultdict(float)
     wall: dict[str, float] = defaultdict(float)
     for owner, name, step in _STEPS:
-        setattr(owner, name, _timed(getattr(owner, name), step, cpu, wall))
+        setattr(owner, name, _with_timing(getattr(owner, name), step, cpu, wall))
     with start_testbed() as testbed:
         for _ in range(2):  # the first is the warm-up
             cpu.clear()
             wall.clear()
-            _import(testbed, options.events, options.chunk, _provider() if options.traced else None)
+            _import_events(testbed, options.events, options.chunk, _tracer_provider() if options.traced else None)
     print(
         f"{options.events:,} events, chunks of {options.chunk:,}, collector: {options.collector}, {gc.get_threshold()}"
     )
@@ -77,7 +77,7 @@ def main() -> None:
         print(f"{step:22} CPU {cpu[step] * each:8.1f}  elapsed {wall[step] * each:8.1f}  microseconds an event")
 
 
-def _import(testbed: Testbed, events: int, chunk: int, provider: TracerProvider | None) -> None:
+def _import_events(testbed: Testbed, events: int, chunk: int, provider: TracerProvider | None) -> None:
     testbed.fresh()
     tracer = provider.get_tracer("bench") if provider else None
     with PaymentFeed(testbed.engines.redis_url, testbed.settings.stream, tracer=tracer) as feed:
@@ -92,13 +92,15 @@ def _import(testbed: Testbed, events: int, chunk: int, provider: TracerProvider 
     testbed.check_imported_once(events)
 
 
-def _provider() -> TracerProvider:
+def _tracer_provider() -> TracerProvider:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(InMemorySpanExporter()))
     return provider
 
 
-def _timed(step: Callable[..., Any], name: str, cpu: dict[str, float], wall: dict[str, float]) -> Callable[..., Any]:
+def _with_timing(
+    step: Callable[..., Any], name: str, cpu: dict[str, float], wall: dict[str, float]
+) -> Callable[..., Any]:
     def timed(*given: Any, **named: Any) -> Any:
         used, begun = time.process_time(), time.perf_counter()
         try:

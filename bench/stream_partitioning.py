@@ -1,7 +1,7 @@
 """Measure cost and benefit of partitioning the feed by company: `python -m bench.stream_partitioning [EVENTS]`.
 
-Partitioning costs more round trips and makes chunks smaller. Without it, the backlog of one company delays the events
-of all companies, because a stream is read in order of time.
+Partitioning costs more round trips and makes chunks smaller. Without partitioning, the backlog of one
+company delays the events of all companies, because a stream is read in order of time.
 """
 
 import argparse
@@ -20,14 +20,14 @@ WARM_UP = 2_000
 
 
 def main() -> None:
-    """Measure the import for several numbers of streams, and print one line for each number."""
+    """Measure the rate and the delay for several numbers of streams, and print one line for each number."""
     asked = argparse.ArgumentParser(prog="python -m bench.stream_partitioning", description=__doc__)
     asked.add_argument("events", type=int, nargs="?", default=20_000)
     events = asked.parse_args().events
     with start_testbed() as testbed:
         for count in COUNTS:
             testbed.settings = testbed.settings.model_copy(update={"streams": count})
-            rate, waited = _rate(testbed, events), _neighbour(testbed, events)
+            rate, waited = _measure_rate(testbed, events), _measure_delay(testbed, events)
             print(
                 f"{count:3} streams: {rate:7,.0f} events a second of {generated_events.COMPANIES} companies; "
                 f"one event behind {events:,} of another company: {waited:6.2f} s",
@@ -35,7 +35,7 @@ def main() -> None:
             )
 
 
-def _rate(testbed: Testbed, events: int) -> float:
+def _measure_rate(testbed: Testbed, events: int) -> float:
     """Return the imported events per second over all companies."""
     testbed.fresh()
     feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
@@ -51,19 +51,24 @@ def _rate(testbed: Testbed, events: int) -> float:
     return events / seconds
 
 
-def _neighbour(testbed: Testbed, events: int) -> float:
+def _measure_delay(testbed: Testbed, events: int) -> float:
     """Return the delay in seconds of one event that arrives after a backlog of another company."""
     testbed.fresh()
     feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
     # Two companies whose events lie apart wherever there is more than one stream.
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as numbers:
         _publish(
-            testbed, _of("company-0", generated_events.events(WARM_UP * generated_events.COMPANIES, prefix="warm"))
+            testbed,
+            _events_of_company(
+                "company-0", generated_events.events(WARM_UP * generated_events.COMPANIES, prefix="warm")
+            ),
         )
         wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
         with frozen([numbers["intake"]]):
-            _publish(testbed, _of("company-0", generated_events.events(events * generated_events.COMPANIES)))
-            _publish(testbed, [next(_of("company-1", generated_events.events(1_000, prefix="last")))])
+            _publish(
+                testbed, _events_of_company("company-0", generated_events.events(events * generated_events.COMPANIES))
+            )
+            _publish(testbed, [next(_events_of_company("company-1", generated_events.events(1_000, prefix="last")))])
             started = time.perf_counter()
         wait_for(
             lambda: testbed.scalar("SELECT count(*) FROM lines WHERE payment_id LIKE 'last%'"), "the one event", 600
@@ -79,7 +84,7 @@ def _publish(testbed: Testbed, bodies: Iterator[bytes] | list[bytes]) -> None:
         feed.publish_many(bodies, chunk=1_000)
 
 
-def _of(company: str, bodies: Iterator[bytes]) -> Iterator[bytes]:
+def _events_of_company(company: str, bodies: Iterator[bytes]) -> Iterator[bytes]:
     return (body for body in bodies if json.loads(body)["company_id"] == company)
 
 

@@ -12,7 +12,7 @@ A_TASK_A_PAYMENT = "one Celery task a payment"
 
 
 class Target(NamedTuple):
-    """A performance target: its limit and the measured figure."""
+    """A performance target: a limit, and the measured figure."""
 
     name: str
     found: float

@@ -1,4 +1,4 @@
-"""Testbed of a benchmark: servers with durable settings, a fresh ledger, and the real processes."""
+"""Run servers with durable settings, a fresh ledger and our real processes for a benchmark."""
 
 import os
 import sys
@@ -93,7 +93,7 @@ class Testbed:
             return tx.execute(text(statement)).scalar_one()
 
     def wait_until_empty(self) -> float:
-        """Wait until every event is acknowledged, and return the time of the last check."""
+        """Wait until every event is acknowledged, and return the `perf_counter` reading at the last check."""
         wait_for(lambda: self.feed.xlen(self.settings.stream) == 0, "the feed to be empty", 3_600)
         return time.perf_counter()
 
@@ -132,7 +132,7 @@ def start_testbed(patients: int = generated_events.PATIENTS, shared_buffers: str
 
 @contextmanager
 def running(testbed: Testbed, name: str, command: tuple[str, ...], **env: str) -> Iterator[int]:
-    """Run a process until the block ends, and yield its pid. Raises WrongResultError if it ends earlier."""
+    """Run a process until the block ends, and yield the pid. Raises WrongResultError if the process ends earlier."""
     log = testbed.home / "log" / f"{name}.log"
     child = Child(name, command, testbed.variables | env, cwd=ROOT)
     with log.open("ab") as file:
@@ -168,7 +168,7 @@ def wait_for(is_done: Callable[[], object], what: str, patience_seconds: int = P
 
 
 def signal_group(leader: int, number: int) -> None:
-    """Send a signal to a process and its descendants."""
+    """Send a signal to the process group of `leader`."""
     os.killpg(leader, number)
 
 

@@ -1,4 +1,4 @@
-"""pytest hooks of a test run. The fixtures for all tests are in `tests/engines.py`."""
+"""Hooks that pytest calls during a test run. `tests/engines.py` defines the fixtures for all tests."""
 
 import gc
 import importlib
@@ -37,7 +37,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Freeze the objects created so far, and enable garbage collection with high thresholds."""
+    """Exempt the objects created so far from garbage collection, and raise the thresholds for later collections."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()

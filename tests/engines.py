@@ -1,4 +1,4 @@
-"""Fixtures of real PostgreSQL and Redis: from DATABASE_URL and REDIS_URL, or embedded in a temporary folder."""
+"""Fixtures for real PostgreSQL and Redis servers: those of DATABASE_URL and REDIS_URL, or else temporary ones."""
 
 import logging
 import os
@@ -63,9 +63,9 @@ def redis_url(engines_home: Path) -> Iterator[str]:
     named = os.environ.get("REDIS_URL")
     if named:
         url = with_redis_database(named, REDIS_TEST_DATABASES[os.environ.get("PYTEST_XDIST_WORKER", "master")])
-        flush(url)
+        empty_redis(url)
         yield url
-        flush(url)
+        empty_redis(url)
     else:
         with embedded_valkey(engines_home, durable=False) as url:
             yield url
@@ -83,8 +83,8 @@ def _restore_logging() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
-class LastingStatements(PrepareManager):
-    """Keeps prepared statements after the rollback at the end of each test. No test may change the schema."""
+class PersistentStatements(PrepareManager):
+    """Keeps prepared statements after the rollback at the end of each test. So no test may change the schema."""
 
     prepare_threshold = 1
     prepared_max = 1_000
@@ -94,8 +94,8 @@ class LastingStatements(PrepareManager):
 
 
 def keep_prepared_statements(connection: Any, _record: object) -> None:
-    """Keep prepared statements between tests, so that PostgreSQL need not parse and plan them again."""
-    connection._prepared = LastingStatements()
+    """Keep this connection's prepared statements between tests, to save PostgreSQL parsing and planning."""
+    connection._prepared = PersistentStatements()
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def scratch_database(url: str, template: str = "template0") -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def flush(url: str) -> None:
+def empty_redis(url: str) -> None:
     """Empty one Redis database."""
     with redis.Redis.from_url(url) as client:
         client.flushdb()

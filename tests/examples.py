@@ -1,4 +1,4 @@
-"""Number of examples of a Hypothesis test: a few fixed examples, or many new examples for `make test-deep`."""
+"""Set the number of examples of Hypothesis tests: a few fixed ones, or many new ones for `make test-deep`."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""Job queues to compare with, each running a job that does nothing."""
+"""Job queues to compare with our import. Each runs jobs that do nothing."""

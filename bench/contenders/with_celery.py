@@ -17,8 +17,8 @@ REPLIES = "bench:replies"
 PROCESSES = "2"
 
 
-def make() -> Celery:
-    """Return the Celery application with its two tasks."""
+def make_app() -> Celery:
+    """Return a Celery application with two tasks: one does nothing, and one answers."""
     settings = read_settings({k: v for k, v in os.environ.items() if not k.startswith("BENCH_")})
     engines = current_engines(settings)
     app = Celery("bench", set_as_current=False)
@@ -29,7 +29,7 @@ def make() -> Celery:
     replies: list[redis.Redis] = []
 
     @app.task(name="bench.nothing")
-    def nothing(number: int) -> None:
+    def mark_finished(number: int) -> None:
         from bench.contenders.job_marker import mark  # noqa: PLC0415 (the other task does without the file)
 
         mark(number)
@@ -44,8 +44,8 @@ def make() -> Celery:
 
 
 def main() -> None:
-    """Run the Celery worker, or enqueue the benchmark's tasks, depending on the argument."""
-    app = make()
+    """Run the Celery worker or enqueue jobs, depending on the first argument."""
+    app = make_app()
     if sys.argv[1] == "work":
         queue = app.conf.task_default_queue
         options = ("--without-mingle", "--without-gossip", "--loglevel", "warning")

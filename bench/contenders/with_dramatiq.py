@@ -12,7 +12,7 @@ dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_REDIS"]))
 
 
 @dramatiq.actor
-def nothing(number: int) -> None:
+def mark_finished(number: int) -> None:
     """Mark the job as finished, without other work."""
     mark(number)
 
@@ -21,4 +21,4 @@ if __name__ == "__main__":
     first, count = map(int, sys.argv[2:])
     # Declared here once more under the name of the file, the actor keeps its own.
     for number in range(first, first + count):
-        nothing.send(number)
+        mark_finished.send(number)

@@ -53,7 +53,7 @@ def run(
 
 @cache
 def _fork_server() -> socket.socket:
-    """Start the fork server, and return a socket to it. It ends when every copy of the socket is closed."""
+    """Start the fork server, and return a socket to it. The server ends when every copy of the socket is closed."""
     our_end, their_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with their_end:
         process = subprocess.Popen(
@@ -69,7 +69,7 @@ def _fork_server() -> socket.socket:
 
 
 def serve_forks(requests: socket.socket) -> None:
-    """Fork a process for each requested command, until the other end is closed."""
+    """Fork a process for each requested command, until the other end of the socket is closed."""
     for folder in IMPORTED_FOLDERS:
         for path in sorted((ROOT / folder).glob("*.py")):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))

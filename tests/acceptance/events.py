@@ -40,13 +40,13 @@ def _line(clinic: str, payment_id: str, version: int) -> Event:
     }
 
 
-def without(field: str, event: Event) -> Event:
+def without_field(field: str, event: Event) -> Event:
     return {name: value for name, value in event.items() if name != field}
 
 
-def key(clinic: str, payment_id: str) -> str:
+def line_key(clinic: str, payment_id: str) -> str:
     return f"{clinic}/{payment_id}/1"
 
 
-def total(rows: list[dict[str, str]]) -> Decimal:
+def total_amount(rows: list[dict[str, str]]) -> Decimal:
     return sum((Decimal(row["amount"]) for row in rows), Decimal("0.00"))

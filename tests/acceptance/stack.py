@@ -1,4 +1,4 @@
-"""`payments up` as a real process with its own home and ports, driven by the command line."""
+"""Run `payments up` as a real process with a separate home and separate ports, and run commands on that stack."""
 
 import json
 import os
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 class Stack:
-    """The stack of one home. PostgreSQL is embedded; Valkey is embedded unless REDIS_URL is set."""
+    """A stack in one home folder. PostgreSQL is embedded; Valkey is embedded unless REDIS_URL is set."""
 
     def __init__(self, home: Path, redis_database: int, **settings: str) -> None:
         self.home = home
@@ -75,17 +75,17 @@ class Stack:
 
     def processes(self, module: str = "") -> list[int]:
         """Return the pids of the stack's processes; if `module` is given, only of the processes that run it."""
-        return [pid for pid in _every_pid() if self._is_ours(pid) and module in _of_process(pid, "cmdline")]
+        return [pid for pid in _all_pids() if self._is_ours(pid) and module in _read_proc_file(pid, "cmdline")]
 
     def group_leader_pid(self, module: str) -> int:
         """Return the pid of the process that the supervisor started for this module."""
         return next(pid for pid in self.processes(module) if os.getpgid(pid) == pid)
 
     def _is_ours(self, pid: int) -> bool:
-        has_home_setting = f"PAYMENTS_HOME={self.home}\0" in _of_process(pid, "environ")
-        return has_home_setting or str(self.home) in _of_process(pid, "cmdline") or self._works_in_its_folder(pid)
+        has_home_setting = f"PAYMENTS_HOME={self.home}\0" in _read_proc_file(pid, "environ")
+        return has_home_setting or str(self.home) in _read_proc_file(pid, "cmdline") or self._has_its_folder_as_cwd(pid)
 
-    def _works_in_its_folder(self, pid: int) -> bool:
+    def _has_its_folder_as_cwd(self, pid: int) -> bool:
         try:
             return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(self.home)
         except OSError:  # it has ended, or belongs to another user
@@ -95,7 +95,7 @@ class Stack:
         """Run a command, and return its status and output."""
         return commands.run([*map(str, arguments)], self.environment, stdin)
 
-    def do(self, *arguments: object, stdin: bytes = b"") -> str:
+    def run_successfully(self, *arguments: object, stdin: bytes = b"") -> str:
         """Run a command that must succeed, and return its output."""
         done = self.run(*arguments, stdin=stdin)
         assert done.returncode == 0, f"{done.args}: {done.returncode}: {done.stdout}{done.stderr}"
@@ -103,13 +103,13 @@ class Stack:
 
     def publish(self, *events: Mapping[str, object] | bytes) -> None:
         lines = (event if isinstance(event, bytes) else json.dumps(event).encode() for event in events)
-        self.do("emr", "publish", "-", stdin=b"\n".join(lines) + b"\n")
+        self.run_successfully("emr", "publish", "-", stdin=b"\n".join(lines) + b"\n")
 
-    def settle(self) -> None:
-        self.do("wait", "--timeout", SETTLED_SECONDS_MAX)
+    def wait_until_idle(self) -> None:
+        self.run_successfully("wait", "--timeout", SETTLED_SECONDS_MAX)
 
     def report(self, *arguments: object) -> list[Row]:
-        rows: list[Row] = json.loads(self.do("report", *arguments, "--format", "json"))
+        rows: list[Row] = json.loads(self.run_successfully("report", *arguments, "--format", "json"))
         return rows
 
     def feed(self, clinic: str) -> dict[str, Row]:
@@ -121,26 +121,28 @@ class Stack:
         return [row for row in self.report("payment-log") if row["payment"].startswith(f"{clinic}/")]
 
     def set_clinic(self, clinic: str, types: str, integration: str = "on") -> None:
-        self.do("settings", "set", clinic, "--company", "acme", "--integration", integration, "--types", types)
+        self.run_successfully(
+            "settings", "set", clinic, "--company", "acme", "--integration", integration, "--types", types
+        )
 
 
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without the product's settings."""
-    return {name: value for name, value in os.environ.items() if not _is_a_setting(name)}
+    return {name: value for name, value in os.environ.items() if not _is_setting_name(name)}
 
 
-def _every_pid() -> Iterator[int]:
+def _all_pids() -> Iterator[int]:
     yield from (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
-def _of_process(pid: int, what: str) -> str:
+def _read_proc_file(pid: int, what: str) -> str:
     try:
         return Path(f"/proc/{pid}/{what}").read_text(errors="replace")
     except OSError:  # it has ended
         return ""
 
 
-def _is_a_setting(name: str) -> bool:
+def _is_setting_name(name: str) -> bool:
     return name.startswith("PAYMENTS_") or name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}
 
 

@@ -4,7 +4,7 @@ import json
 import time
 from decimal import Decimal
 
-from tests.acceptance.events import ALL_TYPES, COMPANY, DAY, Event, deletion, key, patient, payment, total
+from tests.acceptance.events import ALL_TYPES, COMPANY, DAY, Event, deletion, line_key, patient, payment, total_amount
 from tests.acceptance.stack import Row, Stack
 from tests.builders.events import event_fields
 
@@ -29,10 +29,10 @@ def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int 
 
 
 def account(stack: Stack, clinic: str) -> Row:
-    """Return the account of a clinic's patient, after checking that it adds up."""
+    """Return the account of a clinic's patient, after checking that the amounts of the account add up."""
     (row,) = stack.report("account", f"{clinic}-ada")
     applied = sum(Decimal(each["amount"]) for each in row["applied"])
-    assert Decimal(row["payments_total"]) == total(row["payments"]) == applied + Decimal(row["unassigned"])
+    assert Decimal(row["payments_total"]) == total_amount(row["payments"]) == applied + Decimal(row["unassigned"])
     assert Decimal(row["unassigned"]) == sum(Decimal(each["unassigned"]) for each in row["payments"])
     return row
 
@@ -53,7 +53,7 @@ def test_payment_on_account_is_applied_and_unapplied_immediately(
     stack.set_clinic(clinic, ALL_TYPES)
     ahead = payment(clinic, "ahead", "40.00", charge_type="Payment on Account", date_of_service=None)
     stack.publish(patient(f"{clinic}-ada"), ahead, payment(clinic, "visit", "9.00"))
-    stack.settle()
+    stack.wait_until_idle()
     before = account(stack, clinic)
     assert (before["payments_total"], before["unassigned"], before["balance"]) == ("49.00", "49.00", "0.00")
 
@@ -61,8 +61,8 @@ def test_payment_on_account_is_applied_and_unapplied_immediately(
 
     row = wait_for_account(stack, clinic, "9.00", "5.00")
     assert [(each["payment"], each["charge"], each["amount"]) for each in row["applied"]] == [
-        (key(clinic, "ahead"), f"{clinic}/old", "30.00"),
-        (key(clinic, "ahead"), f"{clinic}/new", "10.00"),
+        (line_key(clinic, "ahead"), f"{clinic}/old", "30.00"),
+        (line_key(clinic, "ahead"), f"{clinic}/new", "10.00"),
     ]
     assert {each["rule"] for each in row["applied"]} == {
         "Payment on Account: immediately, oldest date of service first"
@@ -81,15 +81,15 @@ def test_other_payments_are_distributed_nightly_as_the_dry_run_shows(stack: Stac
     stack.set_clinic(clinic, ALL_TYPES)
     owed = charge(clinic, "visit", "15.00", DAY)
     stack.publish(patient(f"{clinic}-ada"), owed, payment(clinic, "visit", "9.00"))
-    stack.settle()
+    stack.wait_until_idle()
     before = account(stack, clinic)
     assert (before["unassigned"], before["balance"]) == ("9.00", "15.00")
 
-    allocations = json.loads(stack.do("distribute", "--dry-run", "--format", "json"))
+    allocations = json.loads(stack.run_successfully("distribute", "--dry-run", "--format", "json"))
 
     (allocation,) = [each for each in allocations if each["patient"] == f"{clinic}-ada"]
     assert (allocation["amount"], allocation["rule"]) == ("9.00", "Rule 2: charges of the payment's date of service")
     assert account(stack, clinic) == before
-    stack.do("distribute")
+    stack.run_successfully("distribute")
     after = account(stack, clinic)
     assert (after["unassigned"], after["balance"]) == ("0.00", "6.00")

@@ -2,14 +2,14 @@
 
 import json
 
-from tests.acceptance.events import key, patient, payment, total, without
+from tests.acceptance.events import line_key, patient, payment, total_amount, without_field
 from tests.acceptance.stack import Stack
 
 CLINIC = "mixed"
 
 
-def _bad() -> dict[str, tuple[bytes, str]]:
-    """Return invalid events by name, each with its invalid field."""
+def _invalid_events() -> dict[str, tuple[bytes, str]]:
+    """Return a dictionary from a name to an invalid event and the name of the event's invalid field."""
 
     def changed(name: str, field: str, value: object) -> tuple[bytes, str]:
         return json.dumps(payment(CLINIC, name) | {field: value}).encode(), field
@@ -29,12 +29,12 @@ def _bad() -> dict[str, tuple[bytes, str]]:
         "too-large": (json.dumps(payment(CLINIC, "too-large") | {"memo": "m" * 1_000_000}).encode(), "event"),
         "version-0": changed("version-0", "version", 0),
         "no-such-date": changed("no-such-date", "transaction_date", "2026-02-30"),
-        "no-method": (json.dumps(without("method", payment(CLINIC, "no-method"))).encode(), "method"),
+        "no-method": (json.dumps(without_field("method", payment(CLINIC, "no-method"))).encode(), "method"),
     }
 
 
 def test_invalid_events_are_visible_and_valid_ones_imported(stack: Stack) -> None:
-    bad, good = _bad(), [f"good-{number}" for number in range(20)]
+    bad, good = _invalid_events(), [f"good-{number}" for number in range(20)]
     stack.set_clinic(CLINIC, "Copay")
     lines = [json.dumps(payment(CLINIC, name)).encode() for name in good]
     for place, (body, _) in enumerate(bad.values()):
@@ -43,16 +43,16 @@ def test_invalid_events_are_visible_and_valid_ones_imported(stack: Stack) -> Non
     file = stack.home / "mixed.jsonl"
     file.write_bytes(b"\n".join([json.dumps(patient(f"{CLINIC}-ada")).encode(), *lines]) + b"\n")
 
-    stack.do("emr", "publish", file)
-    stack.settle()
+    stack.run_successfully("emr", "publish", file)
+    stack.wait_until_idle()
 
     feed = stack.feed(CLINIC)
-    assert {feed[key(CLINIC, name)]["status"] for name in good} == {"Transmission Successful"}
-    assert total(stack.ledger(CLINIC)) == 20 * 25
+    assert {feed[line_key(CLINIC, name)]["status"] for name in good} == {"Transmission Successful"}
+    assert total_amount(stack.ledger(CLINIC)) == 20 * 25
     refused = stack.report("claims-feed", "--status", "Validation Failed")
     assert len(refused) - earlier == len(bad)
     assert {row["reason"] for row in refused} == {"invalid_event"}
     named = {row["payment"]: row["detail"].partition(":")[0] for row in refused if row["payment"]}
-    keyed = {key(CLINIC, name): field for name, (_, field) in bad.items() if key(CLINIC, name) in named}
+    keyed = {line_key(CLINIC, name): field for name, (_, field) in bad.items() if line_key(CLINIC, name) in named}
     assert {payment_key: named[payment_key] for payment_key in keyed} == keyed
     assert len(keyed) == len(bad) - 3

@@ -1,4 +1,4 @@
-"""Flower shows the stack's tasks."""
+"""Flower lists the tasks of the stack's workers with their results."""
 
 import json
 import time
@@ -14,7 +14,7 @@ def test_flower_lists_tasks_with_their_results(stack: Stack) -> None:
     clinic = "watched"
     stack.set_clinic(clinic, "Copay")
     stack.publish(patient(f"{clinic}-ada"), payment(clinic, "seen"), payment(clinic, "out", charge_type="Other"))
-    stack.settle()
+    stack.wait_until_idle()
 
     # Flower receives the result after the commit, so it may be missing for a moment.
     deadline = time.monotonic() + 5

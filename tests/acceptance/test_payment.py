@@ -2,7 +2,7 @@
 
 import time
 
-from tests.acceptance.events import deletion, key, patient, payment, total
+from tests.acceptance.events import deletion, line_key, patient, payment, total_amount
 from tests.acceptance.stack import Row, Stack
 
 
@@ -21,30 +21,30 @@ def test_payment_is_imported_updated_removed_and_requeued(stack: Stack) -> None:
         payment(clinic, "wrong", "70.00"),
         b"{not json, and no clinic to be seen",
     )
-    stack.settle()
+    stack.wait_until_idle()
 
     feed = {payment: (row["status"], row["reason"]) for payment, row in stack.feed(clinic).items()}
-    assert feed[key(clinic, "visit")] == ("Transmission Successful", None)
-    assert feed[key(clinic, "shoes")] == ("Not Sent", "type_not_selected")
+    assert feed[line_key(clinic, "visit")] == ("Transmission Successful", None)
+    assert feed[line_key(clinic, "shoes")] == ("Not Sent", "type_not_selected")
     added = [row for row in invalid_without_clinic(stack) if row not in earlier]
     assert [(row["payment"], row["reason"]) for row in added] == [(None, "invalid_event")]
     assert {row["user"] for row in stack.ledger(clinic)} == {"Integration Import, Not mapped to a user"}
-    assert total(stack.ledger(clinic)) == 95
+    assert total_amount(stack.ledger(clinic)) == 95
 
     stack.publish(payment(clinic, "visit", "35.00", version=2), deletion(clinic, "wrong", version=2))
-    stack.settle()
+    stack.wait_until_idle()
 
-    assert total(stack.ledger(clinic)) == 35
-    assert stack.feed(clinic)[key(clinic, "visit")]["version"] == 2
+    assert total_amount(stack.ledger(clinic)) == 35
+    assert stack.feed(clinic)[line_key(clinic, "visit")]["version"] == 2
 
     stack.set_clinic(clinic, "Copay,Supplies")
-    stack.do("requeue", key(clinic, "shoes"))
-    stack.do("requeue", key(clinic, "shoes"))
-    stack.settle()
+    stack.run_successfully("requeue", line_key(clinic, "shoes"))
+    stack.run_successfully("requeue", line_key(clinic, "shoes"))
+    stack.wait_until_idle()
 
-    assert stack.feed(clinic)[key(clinic, "shoes")]["status"] == "Transmission Successful"
-    assert total(stack.ledger(clinic)) == 44
-    output = stack.do("timeline", key(clinic, "shoes"), "--format", "json")
+    assert stack.feed(clinic)[line_key(clinic, "shoes")]["status"] == "Transmission Successful"
+    assert total_amount(stack.ledger(clinic)) == 44
+    output = stack.run_successfully("timeline", line_key(clinic, "shoes"), "--format", "json")
     assert all(word in output for word in ("Not Sent", "Requeued", "Imported"))
 
 
@@ -52,14 +52,14 @@ def test_payment_is_imported_once_its_patient_is_known(stack: Stack) -> None:
     clinic = "waiting"
     stack.set_clinic(clinic, "Copay")
     stack.publish(payment(clinic, "early"))
-    stack.settle()
+    stack.wait_until_idle()
 
-    assert stack.feed(clinic)[key(clinic, "early")]["status"] == "Transmission Pending"
+    assert stack.feed(clinic)[line_key(clinic, "early")]["status"] == "Transmission Pending"
     assert stack.ledger(clinic) == []
 
     started = time.monotonic()
     stack.publish(patient(f"{clinic}-ada"))
-    while stack.feed(clinic)[key(clinic, "early")]["status"] != "Transmission Successful":
-        assert time.monotonic() - started < 4, stack.do("timeline", key(clinic, "early"))
+    while stack.feed(clinic)[line_key(clinic, "early")]["status"] != "Transmission Successful":
+        assert time.monotonic() - started < 4, stack.run_successfully("timeline", line_key(clinic, "early"))
 
-    assert total(stack.ledger(clinic)) == 25
+    assert total_amount(stack.ledger(clinic)) == 25

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from tests.acceptance.events import ALL_TYPES, patient, payment, total
+from tests.acceptance.events import ALL_TYPES, patient, payment, total_amount
 from tests.acceptance.stack import PAYMENTS, Stack
 
 EVENTS_EACH_TIME = 1_000
@@ -27,11 +27,11 @@ def test_payments_arrive_once_when_importer_and_intake_are_killed(stack: Stack) 
             publisher.stdin.flush()
             killed.append(_kill(stack, module))
     assert publisher.returncode == 0
-    stack.settle()
+    stack.wait_until_idle()
 
     rows = stack.ledger(clinic)
     assert len(rows) == len({row["payment"] for row in rows}) == 3 * EVENTS_EACH_TIME
-    assert total(rows) == 3 * EVENTS_EACH_TIME
+    assert total_amount(rows) == 3 * EVENTS_EACH_TIME
     assert {row["status"] for row in stack.feed(clinic).values()} == {"Transmission Successful"}
     stack.wait_until_healthy()
     assert not {stack.group_leader_pid("workers.importer"), stack.group_leader_pid("workers.intake")} & set(killed)
@@ -41,7 +41,7 @@ def test_stack_locks_its_home_and_keeps_its_data(stack: Stack) -> None:
     clinic = "stopped"
     stack.set_clinic(clinic, ALL_TYPES)
     stack.publish(patient(f"{clinic}-ada"), payment(clinic, "before"))
-    stack.settle()
+    stack.wait_until_idle()
 
     second = subprocess.run([PAYMENTS, "up"], check=False, env=stack.environment, capture_output=True, text=True)
     assert second.returncode == 1
@@ -57,7 +57,7 @@ def test_stack_locks_its_home_and_keeps_its_data(stack: Stack) -> None:
 
 
 def _kill(stack: Stack, module: str) -> int:
-    """Wait until a worker runs, kill it and its children with SIGKILL, and return its pid."""
+    """Wait until a worker runs, kill the worker and its children with SIGKILL, and return the worker's pid."""
     deadline = time.monotonic() + 20
     while not any(os.getpgid(pid) == pid for pid in stack.processes(module)):
         assert time.monotonic() < deadline, f"{module} was not started again"

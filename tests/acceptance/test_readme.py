@@ -1,4 +1,4 @@
-"""The commands of the README tour succeed as they are written there."""
+"""The commands of the README tour succeed as the README states them."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from tests.acceptance.stack import Stack
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_readme_tour_runs_as_pasted(stack: Stack) -> None:
+def test_readme_tour_commands_succeed_as_written(stack: Stack) -> None:
     blocks = re.findall(r"^```bash\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     script = "\n".join(["set -euo pipefail", *blocks])
 
@@ -25,5 +25,5 @@ def test_readme_tour_runs_as_pasted(stack: Stack) -> None:
         "north/p-1002/1": ("Transmission Successful", None),
         "north/p-1003/1": ("Validation Failed", "invalid_event"),
     }
-    told = json.loads(stack.do("timeline", "north/p-1002/1", "--format", "json"))
+    told = json.loads(stack.run_successfully("timeline", "north/p-1002/1", "--format", "json"))
     assert [each["what"] for each in told] == ["Not Sent", "Requeued", "Imported"]

@@ -14,7 +14,7 @@ import psycopg
 import redis
 
 from config.database_urls import libpq_url
-from tests.acceptance.events import ALL_TYPES, deletion, key, patient, payment
+from tests.acceptance.events import ALL_TYPES, deletion, line_key, patient, payment
 from tests.acceptance.stack import Stack
 
 CLINIC = COMPANY = "written"
@@ -37,7 +37,7 @@ def with_private_data(event: dict[str, object]) -> dict[str, object]:
 
 def test_logs_queues_and_flower_contain_no_names_memos_or_passwords(stack: Stack) -> None:
     engines = json.loads((stack.home / "run" / "stack.json").read_text())["engines"]
-    stack.do("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
+    stack.run_successfully("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
     with psycopg.connect(libpq_url(engines["database_url"]), autocommit=True) as database:
         database.execute(QUOTING_TRIGGER)
         try:
@@ -75,15 +75,15 @@ def publish_every_outcome(stack: Stack) -> None:
         json.dumps(with_private_data(payment(CLINIC, "cut"))).encode()[:-20],
         json.dumps(with_private_data(payment(CLINIC, "large")) | {"memo": MEMO * 10_000}).encode(),
     )
-    stack.settle()
+    stack.wait_until_idle()
     stack.publish(
         with_private_data(payment(CLINIC, "good", "35.00", version=2)),
         with_private_data(payment(CLINIC, "good", "36.00", version=2)),
         with_private_data(deletion(CLINIC, "gone", version=2)),
         with_private_data(payment(CLINIC, "unstorable")),
     )
-    stack.run("requeue", key(CLINIC, "unreadable"))
-    stack.run("timeline", key(CLINIC, "unknown"))
+    stack.run("requeue", line_key(CLINIC, "unreadable"))
+    stack.run("timeline", line_key(CLINIC, "unknown"))
 
 
 def wait_for_failed_import(stack: Stack, database: psycopg.Connection[tuple[object, ...]]) -> None:
@@ -94,7 +94,7 @@ def wait_for_failed_import(stack: Stack, database: psycopg.Connection[tuple[obje
 
 @contextmanager
 def monitor_commands(redis_url: str) -> Iterator[list[str]]:
-    """Yield a list of all commands that the server receives during the block, by MONITOR."""
+    """Collect all commands that the Redis server receives during the block, with MONITOR, and yield their list."""
     commands: list[str] = []
     with redis.Redis.from_url(redis_url, protocol=2) as client, client.monitor() as monitor:
 

@@ -10,7 +10,7 @@ import pytest
 
 from emr.client import body_of
 from emr.synthea import read_export
-from tests.acceptance.events import total
+from tests.acceptance.events import total_amount
 from tests.acceptance.stack import Stack
 
 EXPORT = Path(os.environ.get("SYNTHEA_DIR", Path(__file__).parents[3] / "shared" / "data" / "synthea"))
@@ -22,8 +22,8 @@ EXPORT = Path(os.environ.get("SYNTHEA_DIR", Path(__file__).parents[3] / "shared"
 )
 def test_repeated_export_is_posted_once_to_the_cent(stack: Stack) -> None:
     money, clinics = _patient_payments(), {row["PLACEOFSERVICE"] for row in _rows()}
-    stack.do("emr", "replay-synthea", EXPORT)
-    stack.settle()
+    stack.run_successfully("emr", "replay-synthea", EXPORT)
+    stack.wait_until_idle()
 
     feed = {row["payment"]: row for row in stack.report("claims-feed") if row["clinic"] in clinics}
     assert {row["payment"].split("/")[1] for row in feed.values()} == set(money)
@@ -33,14 +33,14 @@ def test_repeated_export_is_posted_once_to_the_cent(stack: Stack) -> None:
     } == {True}
     sent = {row["payment"].split("/")[1] for row in feed.values() if row["status"] == "Transmission Successful"}
     before = [row for row in stack.report("payment-log") if row["payment"] in feed]
-    assert total(before) == sum(amount for payment_id, amount in money.items() if payment_id in sent)
+    assert total_amount(before) == sum(amount for payment_id, amount in money.items() if payment_id in sent)
 
     export = read_export(EXPORT)
     events = [body_of(event) for event in (*export.patients(), *export.payments())]
     for seed in (1, 2):
         random.Random(seed).shuffle(events)
         stack.publish(*events)
-        stack.settle()
+        stack.wait_until_idle()
 
     assert [row for row in stack.report("payment-log") if row["payment"] in feed] == before
 
@@ -51,7 +51,7 @@ def _rows() -> list[dict[str, str]]:
 
 
 def _patient_payments() -> dict[str, Decimal]:
-    """Return the amount of each patient payment by id, computed from the export without the tested code.
+    """Compute the amounts of the patient payments from the export, without the tested code. Return them by payment id.
 
     The last CHARGE or TRANSFERIN of a claim names who owes the money; `p` is the patient. A copay is always paid by
     the patient.

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.acceptance.events import ALL_TYPES, Event, deletion, key, patient, payment
+from tests.acceptance.events import ALL_TYPES, Event, deletion, line_key, patient, payment
 from tests.acceptance.stack import Row, Stack
 from tests.acceptance.test_account import charge
 from tests.builders.worked_examples import EXAMPLES, W3, W6, W15, Example
@@ -15,26 +15,26 @@ MONTHS = ("2020-04", "2020-05", "2020-06")
 ROWS = {example.name.split()[0]: example for example in EXAMPLES}
 
 
-def for_example(event: Event, name: str) -> Event:
+def with_example_ids(event: Event, name: str) -> Event:
     """Return a copy of the event with the company and the patient of this example."""
     about = event | {"company_id": COMPANY}
     return about | {"patient_id": f"{CLINIC}-{name}"} if "patient_id" in about else about
 
 
 def save_event(name: str, version: int, saved_at: str, content: dict) -> Event:
-    return for_example(payment(CLINIC, name, version=version, saved_at=saved_at, **content), name)
+    return with_example_ids(payment(CLINIC, name, version=version, saved_at=saved_at, **content), name)
 
 
 def change_event(name: str, example: Example) -> Event:
     """Return the event that changes an example after the months were closed."""
     if example.now:
         return save_event(name, 2, example.saved_at, example.now)
-    return for_example(deletion(CLINIC, name, version=2), name) | {"saved_at": example.saved_at}
+    return with_example_ids(deletion(CLINIC, name, version=2), name) | {"saved_at": example.saved_at}
 
 
 def totals(stack: Stack) -> list[str]:
-    """Return the payments totals of April, May and June."""
-    rows = json.loads(stack.do("months", "list", "--company", COMPANY, "--format", "json"))
+    """Return the total payments of April, May and June."""
+    rows = json.loads(stack.run_successfully("months", "list", "--company", COMPANY, "--format", "json"))
     found = {row["month"]: row["payments_total"] for row in rows}
     return [found.get(month, "0.00") for month in MONTHS]
 
@@ -45,7 +45,7 @@ def exceptions(stack: Stack) -> dict[str, Row]:
 
 
 def entries(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
-    """Return the ledger by payment, as (deposit date, amount, method)."""
+    """Return the ledger entries of each payment as (deposit date, amount, method)."""
     found = defaultdict(list)
     for row in stack.ledger(CLINIC):
         found[row["payment"].split("/")[1]].append((row["deposit_date"], row["amount"], row["method"]))
@@ -55,23 +55,23 @@ def entries(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
 @pytest.fixture(scope="module")
 def stack_with_changes(stack: Stack) -> Stack:
     """The stack on June 15, after the EMR has changed payments of the closed April and May."""
-    stack.do("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
+    stack.run_successfully("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
     stack.publish(
-        *(for_example(patient("any"), name) for name in (*ROWS, "W16")),
+        *(with_example_ids(patient("any"), name) for name in (*ROWS, "W16")),
         *(
             save_event(name, 1, "2020-05-13T10:00:00-07:00", example.before)
             for name, example in ROWS.items()
             if example.before
         ),
-        for_example(charge(CLINIC, "C1", "30.00", "2020-05-13"), "W6"),
-        for_example(charge(CLINIC, "C2", "20.00", "2020-05-20"), "W6"),
+        with_example_ids(charge(CLINIC, "C1", "30.00", "2020-05-13"), "W6"),
+        with_example_ids(charge(CLINIC, "C2", "20.00", "2020-05-20"), "W6"),
     )
-    stack.settle()
-    stack.do("distribute", "--as-of", "2020-05-25")
+    stack.wait_until_idle()
+    stack.run_successfully("distribute", "--as-of", "2020-05-25")
     for month in MONTHS[:2]:
-        stack.do("months", "close", COMPANY, month)
+        stack.run_successfully("months", "close", COMPANY, month)
     stack.publish(*(change_event(name, example) for name, example in ROWS.items()))
-    stack.settle()
+    stack.wait_until_idle()
     return stack
 
 
@@ -87,22 +87,24 @@ def test_adjustments_of_closed_months_post_in_the_current_month(stack_with_chang
     assert before == ["85.00", "90.00", "0.00"]
 
     ids_of_june_16 = [row["id"] for name, row in found.items() if name != "W15"]
-    stack_with_changes.do("exceptions", "accept", *ids_of_june_16, "--deposit-date", "2020-06-16")
-    stack_with_changes.do("exceptions", "accept", found["W15"]["id"], "--deposit-date", str(W15.accepted_on))
-    stack_with_changes.settle()
+    stack_with_changes.run_successfully("exceptions", "accept", *ids_of_june_16, "--deposit-date", "2020-06-16")
+    stack_with_changes.run_successfully(
+        "exceptions", "accept", found["W15"]["id"], "--deposit-date", str(W15.accepted_on)
+    )
+    stack_with_changes.wait_until_idle()
 
     assert exceptions(stack_with_changes) == {}
     assert entries(stack_with_changes) == {name: posted[name] + example.posted for name, example in ROWS.items()}
     assert totals(stack_with_changes) == ["85.00", "90.00", "15.00"]
     for month in MONTHS[:2]:
-        assert "matches its closing" in stack_with_changes.do("months", "verify", COMPANY, month)
+        assert "matches its closing" in stack_with_changes.run_successfully("months", "verify", COMPANY, month)
     check_w6_unapplied(stack_with_changes)
     check_w8_edit_after_acceptance(stack_with_changes)
     check_w16_edit_in_open_month(stack_with_changes)
 
 
 def check_w6_unapplied(stack: Stack) -> None:
-    """Check W6: after the unapply, the patient again owes 30.00 on charge C1 and 20.00 on charge C2."""
+    """Check W6: after the payment is unapplied, the patient again owes 30.00 on charge C1 and 20.00 on charge C2."""
     (account,) = stack.report("account", f"{CLINIC}-W6")
     assert W6.difference == "-50.00"
     assert (account["payments_total"], account["unassigned"], account["balance"]) == ("0.00", "0.00", "50.00")
@@ -118,11 +120,11 @@ def check_w8_edit_after_acceptance(stack: Stack) -> None:
     """Check W8: an edit after acceptance is compared with the posted amount."""
     again = (W3.now or {}) | {"amount_due": "55.00", "amount_paid": "55.00"}
     stack.publish(save_event("W3", 3, "2020-06-20T10:00:00-07:00", again))
-    stack.settle()
+    stack.wait_until_idle()
     found = exceptions(stack)["W3"]
     assert (found["case"], found["amount_before"], found["amount_now"]) == ("edited", "45.00", "55.00")
 
-    stack.do("exceptions", "accept", found["id"], "--deposit-date", "2020-06-22")
+    stack.run_successfully("exceptions", "accept", found["id"], "--deposit-date", "2020-06-22")
 
     assert entries(stack)["W3"][-1] == ("2020-06-22", "10.00", "Cash")
     assert totals(stack) == ["85.00", "90.00", "25.00"]
@@ -134,10 +136,10 @@ def check_w16_edit_in_open_month(stack: Stack) -> None:
     for version, amount, june in ((1, "25.00", "50.00"), (2, "35.00", "60.00")):
         content = {"amount_due": amount, "amount_paid": amount, **day}
         stack.publish(save_event("W16", version, f"2020-06-{4 + version:02}T10:00:00-07:00", content))
-        stack.settle()
+        stack.wait_until_idle()
         assert totals(stack) == ["85.00", "90.00", june]
 
     assert (exceptions(stack), {day for day, *_ in entries(stack)["W16"]}) == ({}, {"2020-06-05"})
-    steps = json.loads(stack.do("timeline", key(CLINIC, "W16"), "--format", "json"))
+    steps = json.loads(stack.run_successfully("timeline", line_key(CLINIC, "W16"), "--format", "json"))
     assert [step["what"] for step in steps] == ["Imported", "Updated"]
     assert "25.00" in steps[0]["detail"]

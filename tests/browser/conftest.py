@@ -33,7 +33,9 @@ def console_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         stack.start()
         for name, role in (("sue", "support"), ("bill", "billing"), ("ann", "admin"), ("ann.miller", "admin")):
-            stack.do("users", "add", name, "--role", role, "--password-stdin", stdin=f"{PASSWORD}\n".encode())
+            stack.run_successfully(
+                "users", "add", name, "--role", role, "--password-stdin", stdin=f"{PASSWORD}\n".encode()
+            )
         yield stack
         assert stack.stop() == 0, stack.log_tail()
     finally:
@@ -55,8 +57,8 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def admins_page(chromium: Browser, address: str) -> Iterator[Page]:
-    """The page of an administrator, shared by the tests of a module."""
+def admin_page(chromium: Browser, address: str) -> Iterator[Page]:
+    """A page where an administrator is logged in, shared by the tests of a module."""
     with chromium.new_context(base_url=address, timezone_id=ZONE) as context:
         yield log_in_by_keyboard(context.new_page(), "ann.miller")
 
@@ -70,7 +72,7 @@ def anonymous_page(chromium: Browser, address: str) -> Iterator[Page]:
 
 @pytest.fixture
 def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Log in as a user and return the page; an error in the browser's console fails the test."""
+    """Return a function that logs in as a user and returns the page. Errors in the browser's console fail the test."""
     contexts, errors = [], []
 
     def log_in(name: str, width: str = "desk", *, javascript: bool = True) -> Page:
@@ -94,7 +96,7 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
 
 def log_in_by_keyboard(page: Page, name: str) -> Page:
-    """Log in by keyboard, and return the page with the overview."""
+    """Log in with the keyboard only, and return the page, which then shows the overview."""
     page.goto("/login")
     page.get_by_label("Name").focus()
     page.keyboard.type(name)
@@ -106,7 +108,7 @@ def log_in_by_keyboard(page: Page, name: str) -> Page:
 
 
 @pytest.fixture(scope="session")
-def shots() -> Path:
+def screenshot_folder() -> Path:
     """The folder for screenshots: the variable SCREENSHOTS, or `.screenshots/` in the checkout."""
     folder = Path(os.environ.get("SCREENSHOTS") or Path(__file__).resolve().parents[2] / ".screenshots")
     folder.mkdir(parents=True, exist_ok=True)

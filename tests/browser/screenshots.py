@@ -30,7 +30,7 @@ IMPORT_AFTER_SAVE = """
 
 
 @pytest.fixture(scope="module")
-def office(console_stack: Stack) -> Stack:
+def filled_stack(console_stack: Stack) -> Stack:
     """A stack with three weeks of four clinics, a closed September, and later corrections of September."""
     stack, weeks = console_stack, ThreeWeeks()
     weeks.publish(stack)
@@ -39,16 +39,16 @@ def office(console_stack: Stack) -> Stack:
     ) as connection:
         connection.execute(IMPORT_AFTER_SAVE)
     for month in ("2026-08", "2026-09"):
-        stack.do("months", "close", COMPANY, month)
+        stack.run_successfully("months", "close", COMPANY, month)
     stack.publish(*weeks.late_corrections(), *weeks.charges_of(PATIENT))
-    stack.settle()
-    stack.do("distribute")
+    stack.wait_until_idle()
+    stack.run_successfully("distribute")
     return stack
 
 
 @pytest.fixture
-def page(chromium: Browser, address: str, office: Stack) -> Iterator[Page]:
-    """The page of an administrator in the clinics' time zone."""
+def page(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[Page]:
+    """A page in the clinics' time zone where an administrator is logged in."""
     viewport = {"width": WIDTH, "height": 800}
     with chromium.new_context(base_url=address, viewport=viewport, timezone_id="America/Phoenix") as context:
         yield log_in_by_keyboard(context.new_page(), "ann")
@@ -66,39 +66,39 @@ def page(chromium: Browser, address: str, office: Stack) -> Iterator[Page]:
         ("payment-log", f"/payment-log?{WEEK}&group_by=method", 460),
     ],
 )
-def test_page_screenshot(page: Page, shots: Path, name: str, path: str, height: int) -> None:
+def test_page_is_saved_as_screenshot(page: Page, screenshot_folder: Path, name: str, path: str, height: int) -> None:
     page.goto(path)
 
-    save_screenshot(page, name, shots, height)
+    save_screenshot(page, name, screenshot_folder, height)
 
 
-def test_recording_of_a_requeue(page: Page, office: Stack, shots: Path) -> None:
+def test_steps_of_a_requeue_are_saved_as_screenshots(page: Page, filled_stack: Stack, screenshot_folder: Path) -> None:
     page.goto("/clinic?clinic=east")
     page.get_by_label("Wellness").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("link", name="Requeue")).to_be_visible()
-    save_screenshot(page, "clinic", shots, 670)
+    save_screenshot(page, "clinic", screenshot_folder, 670)
 
     page.get_by_role("link", name="Requeue").click()
-    save_screenshot(page, "requeue", shots, 460)
+    save_screenshot(page, "requeue", screenshot_folder, 460)
     page.get_by_role("button", name="Requeue").click()
     expect(page.get_by_role("status")).to_contain_text("requeued")
-    office.settle()
+    filled_stack.wait_until_idle()
 
-    imported = {row["payment"] for row in office.ledger("east")}
+    imported = {row["payment"] for row in filled_stack.ledger("east")}
     payment = next(
         row["payment"]
-        for row in office.feed("east").values()
+        for row in filled_stack.feed("east").values()
         if row["attempts"] > 1 and row["payment"] in imported and row["charge_type"] == "Wellness"
     )
     page.goto(f"/timeline?payment={payment}")
-    save_screenshot(page, "timeline", shots, 440)
+    save_screenshot(page, "timeline", screenshot_folder, 440)
 
 
-def save_screenshot(page: Page, name: str, shots: Path, height: int) -> None:
-    """Save the upper part of the page as WebP in docs/screenshots and as PNG in `shots`."""
+def save_screenshot(page: Page, name: str, screenshot_folder: Path, height: int) -> None:
+    """Save the upper part of the page as WebP in docs/screenshots and as PNG in `screenshot_folder`."""
     clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
-    page.screenshot(path=shots / f"how-to-{name}.png", clip=clip)
+    page.screenshot(path=screenshot_folder / f"how-to-{name}.png", clip=clip)
     options = {"format": "webp", "quality": QUALITY_PERCENT, "clip": clip | {"scale": 1}}
     picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", options)["data"])
     assert len(picture) < BYTES_MAX

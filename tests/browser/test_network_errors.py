@@ -1,4 +1,4 @@
-"""Forms and progress after a network error: the page works again without a reload."""
+"""After a network error, forms and progress bars work again without a reload of the page."""
 
 from playwright.sync_api import Browser, Page, expect
 
@@ -9,7 +9,7 @@ CLINIC = "network-errors"
 
 
 def open_clinic(chromium: Browser, address: str, stack: Stack) -> Page:
-    stack.do("settings", "set", CLINIC, "--company", "network", "--integration", "on", "--types", "Copay")
+    stack.run_successfully("settings", "set", CLINIC, "--company", "network", "--integration", "on", "--types", "Copay")
     page = log_in_by_keyboard(chromium.new_context(base_url=address).new_page(), "ann")
     page.clock.install()
     page.goto(f"/clinic?clinic={CLINIC}")

@@ -68,10 +68,12 @@ PROBLEMS = """() => {
 
 
 @pytest.fixture(scope="module")
-def some_weeks(console_stack: Stack) -> None:
-    console_stack.do("emr", "simulate", "--clinics", "5", "--days", "14", "--seed", "7", "--first-day", "2026-09-07")
+def _simulated_weeks(console_stack: Stack) -> None:
+    console_stack.run_successfully(
+        "emr", "simulate", "--clinics", "5", "--days", "14", "--seed", "7", "--first-day", "2026-09-07"
+    )
     for clinic in ("clinic-009", STRANGE):
-        console_stack.do(
+        console_stack.run_successfully(
             "settings", "set", clinic, "--company", "company-1", "--integration", "on", "--types", ALL_TYPES
         )
     console_stack.publish(
@@ -80,7 +82,7 @@ def some_weeks(console_stack: Stack) -> None:
         b'{"schema":1,"type":"payment.saved","clinic_id":"clinic-009","payment_id":"odd","line_id":"1"}',
     )
     change_a_closed_month(console_stack, CLOSED, "pages-co")
-    console_stack.settle()
+    console_stack.wait_until_idle()
     _post_unexplained_entry(console_stack)
 
 
@@ -89,15 +91,17 @@ def axe() -> Axe:
     return Axe()
 
 
-@pytest.mark.usefixtures("some_weeks")
+@pytest.mark.usefixtures("_simulated_weeks")
 @pytest.mark.parametrize("name", PAGES)
-def test_page_fits_labels_its_controls_and_passes_axe(name: str, admins_page: Page, axe: Axe, shots: Path) -> None:
-    answer, problems = admins_page.goto(PAGES[name]), {}
+def test_page_fits_labels_its_controls_and_passes_axe(
+    name: str, admin_page: Page, axe: Axe, screenshot_folder: Path
+) -> None:
+    answer, problems = admin_page.goto(PAGES[name]), {}
     for width, (across, down) in WIDTHS.items():
-        admins_page.set_viewport_size({"width": across, "height": down})
-        admins_page.screenshot(path=shots / f"{name}-{width}.png", full_page=True)
-        problems[width] = admins_page.evaluate(PROBLEMS)
-    violations = axe.run(admins_page).response["violations"]
+        admin_page.set_viewport_size({"width": across, "height": down})
+        admin_page.screenshot(path=screenshot_folder / f"{name}-{width}.png", full_page=True)
+        problems[width] = admin_page.evaluate(PROBLEMS)
+    violations = axe.run(admin_page).response["violations"]
     problems["axe"] = [f"{each['impact']}: {each['help']}: {each['nodes'][0]['html'][:120]}" for each in violations]
 
     assert answer
@@ -105,9 +109,9 @@ def test_page_fits_labels_its_controls_and_passes_axe(name: str, admins_page: Pa
     assert {where: found for where, found in problems.items() if found} == {}
 
 
-def test_login_page_passes_axe(anonymous_page: Page, axe: Axe, shots: Path) -> None:
+def test_login_page_passes_axe(anonymous_page: Page, axe: Axe, screenshot_folder: Path) -> None:
     anonymous_page.goto("/login")
-    anonymous_page.screenshot(path=shots / "login-desk.png")
+    anonymous_page.screenshot(path=screenshot_folder / "login-desk.png")
 
     assert axe.run(anonymous_page).response["violations"] == []
     assert anonymous_page.evaluate("document.activeElement.name") == "name"
@@ -127,7 +131,7 @@ def test_keyboard_reaches_content_and_search(
 
 
 def _post_unexplained_entry(stack: Stack) -> None:
-    """Insert a second entry of a payment directly in the database, as an unexplained difference for balancing."""
+    """Insert a second entry of a payment directly in the database: balancing shows it as an unexplained difference."""
     url = libpq_url(current_engines(read_settings(stack.environment)).database_url)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(

@@ -1,4 +1,4 @@
-"""Three simulated weeks of the screenshots' four clinics, with readable clinic names."""
+"""Simulate three weeks of four clinics with readable names, for the screenshots."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _PATIENT, _PAYMENT = re.compile(r"clinic-\d{3}-s7-p\d+(?!\d|-case)"), re.compile
 
 
 class ThreeWeeks:
-    """The events of the EMR in publishing order. Each run generates the same events."""
+    """The events that the EMR publishes in three weeks, in order. Each run generates the same events."""
 
     @cached_property
     def events(self) -> list[Event]:
@@ -43,16 +43,18 @@ class ThreeWeeks:
 
     def publish(self, stack: Stack) -> None:
         """Publish all events, and wait until they are imported."""
-        stack.do("company", "set", COMPANY, "--timezone", "America/Phoenix")
+        stack.run_successfully("company", "set", COMPANY, "--timezone", "America/Phoenix")
         for clinic in clinics_of(len(CLINICS), SEED):
             name, switch = CLINICS[clinic.clinic_id], "on" if clinic.integration else "off"
             types = ",".join(clinic.types)
-            stack.do("settings", "set", name, "--company", COMPANY, "--integration", switch, "--types", types)
+            stack.run_successfully(
+                "settings", "set", name, "--company", COMPANY, "--integration", switch, "--types", types
+            )
         stack.publish(*self.events)
-        stack.settle()
+        stack.wait_until_idle()
 
     def late_corrections(self) -> Iterator[Event]:
-        """Yield edited, deleted and added payments of the closed September."""
+        """Yield events that edit, delete and add payments of September, which is closed."""
         now = datetime.now(UTC).isoformat()
         saved = [each for each in self.events if each["type"] == "payment.saved" and each["clinic_id"] == "north"]
         whole = [each for each in saved if self._is_in_september(each)][5 : 5 + SEPTEMBER_CASES]

@@ -1,4 +1,4 @@
-"""Fill a ledger by bulk statements, without PostgreSQL statistics of its tables."""
+"""Fill a ledger by bulk statements, and leave PostgreSQL without statistics of the tables."""
 
 from sqlalchemy import text
 
@@ -59,7 +59,7 @@ _FILL = (
 
 
 def fill(database: Database, payments: int) -> None:
-    """Add payments of one patient, each with an entry, a charge and an exception. Each fourth has a newer dead letter.
+    """Add payments of one patient. Each has an entry, a charge and an exception; each fourth has a newer dead letter.
 
     Turns autovacuum off for the tables, so the planner has no statistics.
     """

@@ -20,7 +20,7 @@ BATCH = 500
 
 
 class CommittedLedger:
-    """A database in which each call commits. Tests share it, so each test uses its own clinic or company ids."""
+    """A ledger whose methods commit. Tests share the database, so each test uses separate clinic or company ids."""
 
     def __init__(self, database: Database, now: datetime | None = None) -> None:
         """Use the given time for every change, or the current time if `now` is None."""
@@ -33,7 +33,7 @@ class CommittedLedger:
     def set_clinic(
         self, clinic_id: str, *types: ChargeType, company_id: str = "company", since: datetime | None = None
     ) -> None:
-        """Make a clinic send these charge types, or all, from `since` on."""
+        """Select these charge types of a clinic (default: all), for payments saved at or after `since`."""
         update = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=types or list(ChargeType))
         with transaction(self.database) as tx:
             configuring.set_clinic(tx, update, now=since or self.now(), who="user:admin")
@@ -64,7 +64,7 @@ class ClinicLedger(CommittedLedger):
 
 
 class Company(CommittedLedger):
-    """A company with new ids, one patient, and one clinic that has sent every charge type since January 1, 2020."""
+    """A new company with one patient, and with one clinic that has sent every charge type since January 1, 2020."""
 
     def __init__(self, database: Database, patient_id: str | None = None) -> None:
         super().__init__(database)

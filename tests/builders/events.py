@@ -1,4 +1,4 @@
-"""Events of an EMR, with defaults: a paid Copay of 25.00 in June 2026, at a clinic that sends Copays."""
+"""Build events of an EMR. By default, an event is a paid Copay of 25.00 in June 2026."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -72,19 +72,19 @@ def event_fields(event_type: str, **changes: object) -> dict[str, Any]:
 
 
 def event_body(content: Event | dict[str, Any]) -> bytes:
-    """Return the bytes of an event on the stream."""
+    """Return an event as the bytes that the EMR puts on the stream."""
     return (
         json.dumps(content).encode() if isinstance(content, dict) else content.model_dump_json(by_alias=True).encode()
     )
 
 
 def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
-    """Return the fields of a payment with this amount due and paid on its date of service."""
+    """Return the fields of a payment: `amount` is due and paid, `day` is the transaction date and date of service."""
     return {"amount_due": amount, "amount_paid": amount, "transaction_date": day, "date_of_service": day, **more}
 
 
 def saved_payment(amount: str | None = None, **changes: object) -> PaymentSaved:
-    """Return the save of a line. `amount` is both due and paid. Each call makes a new event id."""
+    """Return a `payment.saved` event. `amount` is both due and paid. Each call makes a new event id."""
     amounts = {} if amount is None else {"amount_due": amount, "amount_paid": amount}
     event = read_event(event_body(payment_fields(**amounts, **changes)))
     assert isinstance(event, PaymentSaved)
@@ -92,21 +92,21 @@ def saved_payment(amount: str | None = None, **changes: object) -> PaymentSaved:
 
 
 def deleted_payment(**changes: object) -> PaymentDeleted:
-    """Return the deletion of a line."""
+    """Return a `payment.deleted` event."""
     event = read_event(event_body(event_fields("payment.deleted", **changes)))
     assert isinstance(event, PaymentDeleted)
     return event
 
 
 def saved_patient(patient_id: str = "patient", **changes: object) -> PatientSaved:
-    """Return the save of a patient."""
+    """Return a `patient.saved` event."""
     event = read_event(event_body(event_fields("patient.saved", **(changes | {"patient_id": patient_id}))))
     assert isinstance(event, PatientSaved)
     return event
 
 
 def saved_charge(charge_id: str, balance: str, **changes: object) -> ChargeSaved:
-    """Return the save of a charge: the patient's balance for a date of service."""
+    """Return a `charge.saved` event, which states the balance that the patient owes for a date of service."""
     content = {
         "patient_balance": balance,
         "charge_id": charge_id,
@@ -119,7 +119,7 @@ def saved_charge(charge_id: str, balance: str, **changes: object) -> ChargeSaved
 
 
 def next_version(event: LineEvent, **changes: object) -> PaymentSaved:
-    """Return the next version of a line, with these changes."""
+    """Return a save of the same line with the next version number and these changes."""
     content = json.loads(event_body(event)) | {"event_id": str(uuid4()), "version": event.version + 1}
     again = read_event(event_body(content | changes))
     assert isinstance(again, PaymentSaved)
@@ -143,7 +143,7 @@ def fixed_stopwatch() -> Callable[[], int]:
 
 
 def ledger_posting(amount: str, day: str = "2026-06-05", method: Method = Method.CASH) -> LedgerPosting:
-    """Return a proposed entry of a Copay."""
+    """Return a proposed ledger entry of a Copay."""
     dimensions = EntryDimensions("patient", ChargeType.COPAY, method, None, date(2026, 6, 5), date.fromisoformat(day))
     return LedgerPosting(dollars(amount), dimensions)
 

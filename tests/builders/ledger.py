@@ -1,4 +1,4 @@
-"""Functions that import, retry and read payments in one transaction, for tests of a single payment."""
+"""Import, retry and read payments in one transaction, for tests of a single payment."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""An office without Redis and Celery: tests import events, run the sweeps and act as a biller by direct calls."""
+"""An office without Redis and Celery: tests call it to import events, run the sweeps and act as a biller."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -36,8 +36,8 @@ BATCH = 500
 class Office:
     """One company with one clinic, on one transaction of a database. The clinic sends all charge types by default.
 
-    Its clock begins at the given time, or at noon of the given day. A test beside a running console gives the time:
-    noon may lie ahead of it.
+    The office's clock starts at the given time, or at noon of the given day. A test with a running console gives the
+    current time, because noon may be in the future.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Office:
 
 
 def office_with_closed_april(tx: Transaction, *events: Event) -> Office:
-    """Return an office on June 12, 2020. These payments were imported before its April was closed."""
+    """Return an office on June 12, 2020, which imported these events and then closed April 2020."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(*events)
     office.set_today(date(2020, 6, 10))

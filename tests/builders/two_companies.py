@@ -1,4 +1,4 @@
-"""Two companies that share the ids of a patient, of payments and of lines. Only their clinics differ."""
+"""Add two companies that use the same ids for a patient, payments and lines. Only their clinic ids differ."""
 
 from datetime import date
 
@@ -23,5 +23,5 @@ def add_company(tx: Transaction, company_id: str = "company", clinic_id: str = "
 
 
 def add_second_company(tx: Transaction) -> Office:
-    """Add another company with the same ids."""
+    """Add another company that uses the same patient, payment and line ids."""
     return add_company(tx, "other-company", "other-clinic")

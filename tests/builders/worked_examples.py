@@ -25,12 +25,12 @@ class Example:
     closed: tuple[str, str] = ("0.00", "0.00")  # the totals of April and May, which nothing changes any more
 
     @property
-    def before_accepting(self) -> list[str]:
+    def totals_before_accepting(self) -> list[str]:
         """The totals of April, May and June before the exception is accepted."""
         return [*self.closed, "0.00"]
 
     @property
-    def after_accepting(self) -> list[str]:
+    def totals_after_accepting(self) -> list[str]:
         return [*self.closed, str(sum((Decimal(amount) for _, amount, _ in self.posted), Decimal("0.00")))]
 
 

@@ -1,4 +1,4 @@
-"""Parse a URL of PostgreSQL or Redis as a setting, and with each client library."""
+"""Parse a URL of PostgreSQL or Redis as our settings do, and as each client library does."""
 
 from flower.utils.broker import Broker
 from kombu.connection import Connection
@@ -21,14 +21,14 @@ def redis_url_of(text, name="REDIS_URL"):
     return settings.redis_url if name == "REDIS_URL" else settings.celery_broker_url
 
 
-def seen_by_database_clients(url):
+def parse_with_database_clients(url):
     """Return the connection parameters that psycopg and SQLAlchemy derive from a URL."""
     _, alchemy = PGDialect_psycopg().create_connect_args(make_url(url))
     names = {"user": "", "password": "", "host": "", "port": "", "dbname": ""}
     return [{name: str(seen.get(name, "")) for name in names} for seen in (conninfo_to_dict(libpq_url(url)), alchemy)]
 
 
-def seen_by_redis_clients(url):
+def parse_with_redis_clients(url):
     """Return the user, password, host, port and database that redis-py, kombu and Flower derive from a URL."""
     seen, kombu = parse_url(url), Connection(to_kombu_url(url))
     flower = Broker(Connection(to_kombu_url(url)).as_uri(include_password=True), broker_use_ssl={})

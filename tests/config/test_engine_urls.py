@@ -1,4 +1,4 @@
-"""URLs of PostgreSQL and Redis: every client library parses a URL in the same way."""
+"""Every client library parses an accepted URL of PostgreSQL or Redis in the same way."""
 
 from urllib.parse import quote
 
@@ -10,7 +10,12 @@ from redis.connection import parse_url
 from config.database_urls import describe_database, with_database
 from config.redis_urls import default_broker_url, describe_redis, to_kombu_url, with_redis_database
 from config.settings import SettingsError, read_settings
-from tests.config.engine_clients import database_url_of, redis_url_of, seen_by_database_clients, seen_by_redis_clients
+from tests.config.engine_clients import (
+    database_url_of,
+    parse_with_database_clients,
+    parse_with_redis_clients,
+    redis_url_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -24,9 +29,9 @@ SECRET = "sEcr3t"  # noqa: S105 (no password of anything)
 def test_percent_encoded_password_arrives_unchanged_at_every_client(password):
     written = quote(password, safe="")
 
-    for seen in seen_by_database_clients(database_url_of(f"postgresql://ann:{written}@db:5433/ledger")):
+    for seen in parse_with_database_clients(database_url_of(f"postgresql://ann:{written}@db:5433/ledger")):
         assert seen == {"user": "ann", "password": password, "host": "db", "port": "5433", "dbname": "ledger"}
-    for seen in seen_by_redis_clients(redis_url_of(f"redis://ann:{written}@cache:6380/2")):
+    for seen in parse_with_redis_clients(redis_url_of(f"redis://ann:{written}@cache:6380/2")):
         assert seen == ("ann", password, "cache", 6380, 2)
 
 
@@ -55,10 +60,10 @@ def test_password_as_typed_is_the_same_for_every_client_or_refused_unquoted(pass
         assert refusal.startswith(f"{name}: ")
         return
     if name == "DATABASE_URL":
-        seen = seen_by_database_clients(database_url_of(environ[name]))
+        seen = parse_with_database_clients(database_url_of(environ[name]))
         users = {(each["user"], each["password"], each["host"]) for each in seen}
     else:
-        users = {each[:3] for each in seen_by_redis_clients(redis_url_of(environ[name], name))}
+        users = {each[:3] for each in parse_with_redis_clients(redis_url_of(environ[name], name))}
     ((user, seen_password, host),) = users
     assert (user, host) == ("ann", "host.example")
     # Only `%41` and the like have a second reading, which is the one of the standard.
@@ -99,7 +104,7 @@ def test_refusal_quotes_no_part_of_a_password(letters, marks):
 def test_database_url_has_one_meaning_for_every_client(text, seen):
     url = database_url_of(text)
 
-    for each in seen_by_database_clients(url):
+    for each in parse_with_database_clients(url):
         assert (each["user"], each["host"], each["port"], each["dbname"]) == seen
     assert database_url_of(url) == url
 
@@ -119,8 +124,8 @@ def test_database_url_has_one_meaning_for_every_client(text, seen):
 def test_redis_url_has_one_meaning_for_every_client(text, seen):
     url = redis_url_of(text)
 
-    assert seen_by_redis_clients(url) == [seen] * 3
-    assert seen_by_redis_clients(default_broker_url(url)) == [(*seen[:4], seen[4] + 1)] * 3
+    assert parse_with_redis_clients(url) == [seen] * 3
+    assert parse_with_redis_clients(default_broker_url(url)) == [(*seen[:4], seen[4] + 1)] * 3
     assert redis_url_of(url) == url
 
 
@@ -176,7 +181,7 @@ def test_kombu_url_has_only_the_tls_options():
     assert to_kombu_url(url) == "rediss://h/1?ssl_ca_certs=/etc/ca.pem"
 
 
-def test_other_database_of_the_same_server():
+def test_redis_url_can_be_changed_to_another_database():
     assert with_redis_database("redis://:p@h/0", 9) == "redis://:p@h/9"
     assert with_database("postgresql+psycopg:///d?host=/tmp/s", "e") == "postgresql+psycopg:///e?host=/tmp/s"
     assert with_database("postgresql+psycopg://u:p@h/d", "e f") == "postgresql+psycopg://u:p@h/e%20f"

@@ -19,7 +19,7 @@ def settings_in(home, **environ):
     return read_settings({"PAYMENTS_HOME": str(home), **environ})
 
 
-def write(home, pid):
+def write_stack_file(home, pid):
     write_running_stack(home, StackFile(pid, EMBEDDED, "http://127.0.0.1:5555", "http://127.0.0.1:8000", "logs"))
 
 
@@ -30,7 +30,7 @@ def pid_of_an_ended_process():
 
 
 def test_urls_take_precedence_over_a_running_stack(tmp_path):
-    write(tmp_path, os.getpid())
+    write_stack_file(tmp_path, os.getpid())
 
     assert current_engines(settings_in(tmp_path, **NAMED)) == Engines(
         "postgresql+psycopg://u:p@h/d", "redis://h:6379/2", "redis://h:6379/3"
@@ -38,7 +38,7 @@ def test_urls_take_precedence_over_a_running_stack(tmp_path):
 
 
 def test_engine_without_a_url_is_that_of_the_running_stack(tmp_path):
-    write(tmp_path, os.getpid())
+    write_stack_file(tmp_path, os.getpid())
 
     assert current_engines(settings_in(tmp_path)) == EMBEDDED
     assert current_engines(settings_in(tmp_path, REDIS_URL="redis://h/4")) == Engines(
@@ -52,14 +52,14 @@ def test_missing_stack_is_an_error_with_the_next_step(tmp_path, leftover):
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "stack.json").write_text('{"supervisor_pid": 1')
     if leftover == "an ended supervisor":
-        write(tmp_path, pid_of_an_ended_process())
+        write_stack_file(tmp_path, pid_of_an_ended_process())
 
     with pytest.raises(NotRunningError, match="start it with `payments up`, or set DATABASE_URL and REDIS_URL"):
         current_engines(settings_in(tmp_path))
 
 
 def test_stack_file_is_readable_by_its_owner_only(tmp_path):
-    write(tmp_path, os.getpid())
+    write_stack_file(tmp_path, os.getpid())
     path = tmp_path / "run" / "stack.json"
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

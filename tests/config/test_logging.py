@@ -18,7 +18,7 @@ def stream():
     return io.StringIO()
 
 
-def lines(stream):
+def log_records(stream):
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -29,7 +29,7 @@ def test_events_and_library_messages_have_the_same_format(stream):
     structlog.get_logger("ours").info("chunk_sent", events=500)
     logging.getLogger("celery.worker").warning("lost %s", "a connection")
 
-    ours, theirs = lines(stream)
+    ours, theirs = log_records(stream)
     assert (ours["event"], ours["events"], ours["chunk"], ours["level"]) == ("chunk_sent", 500, 7, "info")
     assert (theirs["event"], theirs["chunk"], theirs["logger"]) == ("lost a connection", 7, "celery.worker")
     assert {line["process"] for line in (ours, theirs)} == {"intake"}
@@ -55,7 +55,7 @@ def test_whole_password_is_redacted(stream, password):
 
     structlog.get_logger().info("reached", url=f"redis://ann:{password}@127.0.0.1:6379/0")
 
-    assert lines(stream)[0]["url"] == "redis://ann:***@127.0.0.1:6379/0"
+    assert log_records(stream)[0]["url"] == "redis://ann:***@127.0.0.1:6379/0"
 
 
 class RefusedRowError(Exception):
@@ -65,7 +65,7 @@ class RefusedRowError(Exception):
         return "the row breaks a rule\nDETAIL: Failing row contains (Ada Abbott)\n[parameters: Ada Abbott]"
 
 
-def fail(memo="Ada Abbott"):
+def raise_refused_row(memo="Ada Abbott"):
     raise ValueError("not stored") from RefusedRowError()
 
 
@@ -74,7 +74,7 @@ def test_error_is_logged_with_class_and_location_and_without_values(stream, log_
     configure_logging(read_settings({"PAYMENTS_LOG_FORMAT": log_format}), "intake", stream)
 
     try:
-        fail()
+        raise_refused_row()
     except ValueError:
         structlog.get_logger().exception("task_failed")
         logging.getLogger("uvicorn.error").exception("request failed")
@@ -86,15 +86,15 @@ def test_error_is_logged_with_class_and_location_and_without_values(stream, log_
     assert "DETAIL" not in output
 
 
-def test_uncaught_error_is_logged_like_any_other(stream):
+def test_uncaught_error_is_logged_as_process_crashed_without_values(stream):
     configure_logging(read_settings({}), "intake", stream)
 
     try:
-        fail()
+        raise_refused_row()
     except ValueError as error:
         sys.excepthook(type(error), error, error.__traceback__)
 
-    (line,) = lines(stream)
+    (line,) = log_records(stream)
     assert (line["event"], line["level"], line["process"]) == ("process_crashed", "critical", "intake")
     assert [each["error"].rpartition(".")[2] for each in line["exception"]] == ["ValueError", "RefusedRowError"]
     assert "Ada" not in stream.getvalue()
@@ -104,7 +104,7 @@ def test_command_logs_an_error_without_values(stream):
     log_warnings_only(stream)
 
     try:
-        fail()
+        raise_refused_row()
     except ValueError:
         structlog.get_logger().info("small_talk")
         structlog.get_logger().exception("task_failed")

@@ -1,4 +1,4 @@
-"""The file of signing keys: its content, and the one-line error if it is invalid."""
+"""The file of signing keys: valid content, and the one-line error for an invalid file."""
 
 import pytest
 
@@ -18,7 +18,7 @@ first = "{SECRET}"
 
 
 @pytest.fixture
-def keys(tmp_path):
+def write_keys(tmp_path):
     def write(text):
         (tmp_path / "keys.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
         return tmp_path / "keys.toml"
@@ -26,12 +26,12 @@ def keys(tmp_path):
     return write
 
 
-def test_each_company_has_its_keys_in_file_order(keys):
-    assert read_keys(keys(GOOD)) == {
+def test_each_company_has_its_keys_in_file_order(write_keys):
+    assert read_keys(write_keys(GOOD)) == {
         "acme": {"2026-10": b"\x0b" * 16, "2027-01": b"\xaf" * 32},
         "Globex Inc.": {"first": b"\x0b" * 16},
     }
-    assert read_keys(keys("# none yet")) == {}
+    assert read_keys(write_keys("# none yet")) == {}
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_each_company_has_its_keys_in_file_order(keys):
         (f'[acme]\n"a:b" = "{SECRET}"', "company acme: a key's name is 1 to 64 letters"),
     ],
 )
-def test_invalid_file_is_reported_in_one_line_without_a_secret(keys, text, problem):
-    path = keys(text)
+def test_invalid_file_is_reported_in_one_line_without_a_secret(write_keys, text, problem):
+    path = write_keys(text)
     with pytest.raises(SettingsError) as error:
         read_keys(path)
 
@@ -69,8 +69,8 @@ def test_missing_file_is_named_in_the_error(tmp_path):
     ("required", "is_required_of_all"),
     [("", False), ("acme", False), ("acme, Globex Inc.", False), ("all", True), ("all,acme", True)],
 )
-def test_keyring_requires_signatures_of_companies_without_keys_only_with_all(keys, required, is_required_of_all):
-    path = keys(GOOD)
+def test_keyring_requires_signatures_of_companies_without_keys_only_with_all(write_keys, required, is_required_of_all):
+    path = write_keys(GOOD)
     environment = {"PAYMENTS_SIGNING_KEYS": str(path), "PAYMENTS_SIGNATURES_REQUIRED": required}
 
     keyring = read_keyring(read_settings(environment))
@@ -86,10 +86,10 @@ def test_default_settings_require_no_signature():
 
 
 @pytest.mark.parametrize("required", ["initech", "all"])
-def test_required_signature_without_a_key_is_an_error(keys, required):
+def test_required_signature_without_a_key_is_an_error(write_keys, required):
     environment = {"PAYMENTS_SIGNATURES_REQUIRED": required}
     if required == "initech":
-        environment["PAYMENTS_SIGNING_KEYS"] = str(keys(GOOD))
+        environment["PAYMENTS_SIGNING_KEYS"] = str(write_keys(GOOD))
 
     with pytest.raises(SettingsError, match=r"PAYMENTS_SIGNATURES_REQUIRED: .* no key"):
         read_keyring(read_settings(environment))

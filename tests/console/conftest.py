@@ -17,7 +17,7 @@ from payments.store.db import connection
 from payments.store.db.connection import Database, connect
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import NOW
-from tests.engines import flush, scratch_database
+from tests.engines import empty_redis, scratch_database
 
 # Cheap hashing: the tests log in many users.
 CHEAP = HashCost(memory_kib=8, passes=1, lanes=1)
@@ -69,7 +69,7 @@ def ledger_database(ledger_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def billing(ledger_database: Database) -> CommittedLedger:
-    """The ledger of the commands. Tests share it, so each test uses separate clinics."""
+    """The ledger that the commands use. Tests share this ledger, so each test uses separate clinics."""
     return CommittedLedger(ledger_database, NOW)
 
 
@@ -77,7 +77,7 @@ def billing(ledger_database: Database) -> CommittedLedger:
 def unconfigured_terminal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> Terminal:
-    """A terminal without DATABASE_URL and REDIS_URL, with a home in which no stack runs."""
+    """A terminal whose environment has no DATABASE_URL and REDIS_URL, and a home where no stack runs."""
     for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PAYMENTS_HOME", str(tmp_path))
@@ -90,13 +90,13 @@ def feed(redis_url: str) -> Iterator[redis.Redis]:
     """A client of the feed to which the commands publish. The feed is emptied after the test."""
     with redis.Redis.from_url(redis_url) as client:
         yield client
-    flush(redis_url)
-    flush(default_broker_url(redis_url))
+    empty_redis(redis_url)
+    empty_redis(default_broker_url(redis_url))
 
 
 @pytest.fixture(scope="package")
 def command_database(ledger_url: str) -> Iterator[Database]:
-    """The connection pool shared by all commands, because a new connection for each command would double their time."""
+    """The connection pool that all commands share, because connecting for each command would double the test time."""
     engine = connect(ledger_url, **COMMAND_OPTIONS | {"pool_size": 2})  # a test may run a command within another
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "dispose", lambda: None)
@@ -125,7 +125,7 @@ def terminal(
 
 @pytest.fixture
 def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
-    """Return a function that makes a concurrent commit between two queries of the tested code."""
+    """Return a function that replaces `module.name`: its next call first calls `commit`, then the original."""
 
     def commit_before_call(module: ModuleType, name: str, commit: Callable[[], object]) -> None:
         original, pending = getattr(module, name), [commit]

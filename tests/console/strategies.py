@@ -13,5 +13,5 @@ numbers_and_days = st.integers(-(2**70), 2**70).map(str) | st.dates().map(str)
 
 
 def words(*more: str) -> st.SearchStrategy[str]:
-    """Return a strategy of known words and odd values; `more` adds words of the tested surface."""
+    """Return a strategy that draws known words, odd values and the words in `more`."""
     return st.sampled_from([*map(str, (*KNOWN, *DAYS, *ODD)), *map(str, more)])

@@ -1,4 +1,4 @@
-"""Dates and times are parsed from one format each; other formats that Python or pydantic accept are rejected."""
+"""Dates and times have one accepted format each. Other formats that Python or pydantic accept are rejected."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""Events: their fields, the content hash, printed keys, and the valid fields of an invalid event."""
+"""Events: fields, content hash, printed keys, and the valid fields of an invalid event."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -92,7 +92,7 @@ def test_content_hash_excludes_event_id_and_save_time():
     assert saved_payment().content_hash == saved_payment(saved_at="2026-06-05T18:00:00Z", schema=1).content_hash
 
 
-def test_content_hash_depends_on_every_other_field():
+def test_content_hash_changes_with_every_field_except_event_id_and_save_time():
     fields = set(saved_payment().__class__.model_fields) - {"schema_", "type", "event_id", "saved_at"}
     assert set(CHANGES) | {"refund_of"} == fields
     hashes = {name: saved_payment(**{name: value}).content_hash for name, value in CHANGES.items()}

@@ -1,4 +1,4 @@
-"""Contract errors are one line with the invalid field and the expected value."""
+"""The error of an invalid event is one line that names the invalid field and the expected value."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""An event is rejected if a key occurs twice in one JSON object, whichever value a parser would keep."""
+"""An event is rejected if a key occurs twice in one JSON object."""
 
 import json
 
@@ -15,7 +15,7 @@ COLONS = [":", ": ", " :", "\t:", "\n : ", "\r\n:"]
 
 
 def json_object(pairs, colon=":"):
-    """Return a JSON object with these pairs of key and JSON text, in their order."""
+    """Return the text of a JSON object with these pairs (key, value as JSON text), in the given order."""
     return "{" + ",".join(f"{json.dumps(key)}{colon}{value}" for key, value in pairs) + "}"
 
 

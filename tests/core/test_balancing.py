@@ -38,8 +38,8 @@ REQUEUED = Held(datetime(2026, 6, 10, tzinfo=UTC), 0, HoldCause.REQUEUED)
 INTERNAL = NotSent(Reason.INTERNAL_PAYMENT)
 
 
-def compared(amount: str, outcome: Outcome | None = None, **changes: object) -> LineComparison:
-    """Return a line dated in the range, without posted entries. Amounts may be given as text."""
+def line_comparison(amount: str, outcome: Outcome | None = None, **changes: object) -> LineComparison:
+    """Return a line with a date in the range and without posted entries. Amounts in `changes` may be text."""
     named = {name: dollars(value) if type(value) is str else value for name, value in changes.items()}
     stated = dollars(amount)
     line = LineComparison(
@@ -56,74 +56,82 @@ def compared(amount: str, outcome: Outcome | None = None, **changes: object) -> 
     return replace(line, **named)  # type: ignore[arg-type]
 
 
-def posted(amount: str) -> Posted:
+def posted_outcome(amount: str) -> Posted:
     return Posted(dollars(amount))
 
 
-def closed(case: ClosedCase, target: str, reason: Reason | None = None) -> ClosedMonth:
+def closed_month_outcome(case: ClosedCase, target: str, reason: Reason | None = None) -> ClosedMonth:
     return ClosedMonth(case, dollars(target), reason)
 
 
 EXPLAINED = [
-    ("imported", compared("25.00", posted("25.00"), imported_in_range="25.00"), {}),
-    ("not paid", compared("0.00", NeverSent()), {}),
-    ("internal", compared("25.00", INTERNAL), {"internal": "25.00"}),
-    ("type not selected", compared("25.00", NotSent(Reason.TYPE_NOT_SELECTED)), {"not_sent": "25.00"}),
-    ("retries exhausted", compared("25.00", NotSent(Reason.RETRIES_EXHAUSTED)), {"not_sent": "25.00"}),
-    ("patient not found", compared("25.00", NotSent(Reason.PATIENT_NOT_FOUND)), {"not_sent": "25.00"}),
-    ("held", compared("25.00", HELD), {"pending": "25.00"}),
-    ("edit held", compared("35.00", HELD, imported_in_range="25.00"), {"pending": "10.00"}),
-    ("deletion held", compared("0.00", HELD, imported_in_range="25.00"), {"pending": "-25.00"}),
-    ("requeued", compared("25.00", REQUEUED), {"pending": "25.00"}),
-    ("requeued while posted", compared("25.00", REQUEUED, imported_in_range="25.00"), {}),
-    ("zero due", compared("25.00", ZeroDue()), {"zero_due": "25.00"}),
-    ("zero due after import", compared("0.00", ZeroDue(), imported_in_range="25.00"), {"zero_due": "-25.00"}),
+    ("imported", line_comparison("25.00", posted_outcome("25.00"), imported_in_range="25.00"), {}),
+    ("not paid", line_comparison("0.00", NeverSent()), {}),
+    ("internal", line_comparison("25.00", INTERNAL), {"internal": "25.00"}),
+    ("type not selected", line_comparison("25.00", NotSent(Reason.TYPE_NOT_SELECTED)), {"not_sent": "25.00"}),
+    ("retries exhausted", line_comparison("25.00", NotSent(Reason.RETRIES_EXHAUSTED)), {"not_sent": "25.00"}),
+    ("patient not found", line_comparison("25.00", NotSent(Reason.PATIENT_NOT_FOUND)), {"not_sent": "25.00"}),
+    ("held", line_comparison("25.00", HELD), {"pending": "25.00"}),
+    ("edit held", line_comparison("35.00", HELD, imported_in_range="25.00"), {"pending": "10.00"}),
+    ("deletion held", line_comparison("0.00", HELD, imported_in_range="25.00"), {"pending": "-25.00"}),
+    ("requeued", line_comparison("25.00", REQUEUED), {"pending": "25.00"}),
+    ("requeued while posted", line_comparison("25.00", REQUEUED, imported_in_range="25.00"), {}),
+    ("zero due", line_comparison("25.00", ZeroDue()), {"zero_due": "25.00"}),
+    ("zero due after import", line_comparison("0.00", ZeroDue(), imported_in_range="25.00"), {"zero_due": "-25.00"}),
     (
         "newer version rejected",
-        compared("40.00", posted("25.00"), accepted_amount="25.00", imported_in_range="25.00", rejected_status=FAILED),
+        line_comparison(
+            "40.00", posted_outcome("25.00"), accepted_amount="25.00", imported_in_range="25.00", rejected_status=FAILED
+        ),
         {"invalid": "15.00"},
     ),
     (
         "dead letter after the last retry",
-        compared("40.00", NeverSent(), accepted_amount="0.00", rejected_status=Status.NOT_SENT),
+        line_comparison("40.00", NeverSent(), accepted_amount="0.00", rejected_status=Status.NOT_SENT),
         {"not_sent": "40.00"},
     ),
-    ("added", compared("50.00", closed(ClosedCase.ADDED, "50.00")), {"closed_month": "50.00"}),
+    ("added", line_comparison("50.00", closed_month_outcome(ClosedCase.ADDED, "50.00")), {"closed_month": "50.00"}),
     (
         "edited",
-        compared("45.00", closed(ClosedCase.EDITED, "45.00"), imported_in_range="60.00"),
+        line_comparison("45.00", closed_month_outcome(ClosedCase.EDITED, "45.00"), imported_in_range="60.00"),
         {"closed_month": "-15.00"},
     ),
     (
         "deleted",
-        compared("0.00", closed(ClosedCase.DELETED, "0.00"), imported_in_range="60.00"),
+        line_comparison("0.00", closed_month_outcome(ClosedCase.DELETED, "0.00"), imported_in_range="60.00"),
         {"closed_month": "-60.00"},
     ),
     (
         "internal after its month closed",
-        compared("60.00", closed(ClosedCase.DELETED, "0.00", Reason.INTERNAL_PAYMENT), imported_in_range="60.00"),
+        line_comparison(
+            "60.00",
+            closed_month_outcome(ClosedCase.DELETED, "0.00", Reason.INTERNAL_PAYMENT),
+            imported_in_range="60.00",
+        ),
         {"internal": "60.00", "closed_month": "-60.00"},
     ),
     (
         "adjusted",
-        compared("45.00", posted("45.00"), imported_in_range="60.00", adjusted="-15.00"),
+        line_comparison("45.00", posted_outcome("45.00"), imported_in_range="60.00", adjusted="-15.00"),
         {"prior_period": "-15.00"},
     ),
     (
         "deposited outside the range",
-        compared("25.00", posted("25.00"), imported_elsewhere="25.00"),
+        line_comparison("25.00", posted_outcome("25.00"), imported_elsewhere="25.00"),
         {"date_differences": "25.00"},
     ),
     (
         "deposited in the range, dated outside",
-        compared("25.00", posted("25.00"), is_in_range=False, emr_amount="0.00", imported_in_range="25.00"),
+        line_comparison(
+            "25.00", posted_outcome("25.00"), is_in_range=False, emr_amount="0.00", imported_in_range="25.00"
+        ),
         {"date_differences": "-25.00"},
     ),
     (
         "moved, edited and adjusted",
-        compared(
+        line_comparison(
             "35.00",
-            closed(ClosedCase.EDITED, "40.00"),
+            closed_month_outcome(ClosedCase.EDITED, "40.00"),
             accepted_amount="40.00",
             rejected_status=FAILED,
             imported_elsewhere="20.00",
@@ -131,7 +139,7 @@ EXPLAINED = [
         ),
         {"invalid": "-5.00", "closed_month": "15.00", "prior_period": "5.00", "date_differences": "20.00"},
     ),
-    ("refund", compared("-25.00", NotSent(Reason.TYPE_NOT_SELECTED)), {"not_sent": "-25.00"}),
+    ("refund", line_comparison("-25.00", NotSent(Reason.TYPE_NOT_SELECTED)), {"not_sent": "-25.00"}),
 ]
 
 
@@ -144,12 +152,16 @@ def test_line_is_explained_by_its_reconciling_items(line: LineComparison, items:
 
 
 WRONG = [
-    ("never posted", compared("25.00", posted("25.00")), "25.00"),
-    ("posted twice", compared("25.00", posted("25.00"), imported_in_range="50.00"), "-25.00"),
-    ("posted with another amount", compared("25.00", posted("30.00"), imported_in_range="30.00"), "-5.00"),
-    ("internal, but posted", compared("25.00", INTERNAL, imported_in_range="25.00"), "-25.00"),
-    ("imported for 20.00", compared("25.00", posted("20.00"), imported_in_range="20.00"), "5.00"),
-    ("never paid, but posted", compared("0.00", NeverSent(), imported_in_range="9.00"), "-9.00"),
+    ("never posted", line_comparison("25.00", posted_outcome("25.00")), "25.00"),
+    ("posted twice", line_comparison("25.00", posted_outcome("25.00"), imported_in_range="50.00"), "-25.00"),
+    (
+        "posted with another amount",
+        line_comparison("25.00", posted_outcome("30.00"), imported_in_range="30.00"),
+        "-5.00",
+    ),
+    ("internal, but posted", line_comparison("25.00", INTERNAL, imported_in_range="25.00"), "-25.00"),
+    ("imported for 20.00", line_comparison("25.00", posted_outcome("20.00"), imported_in_range="20.00"), "5.00"),
+    ("never paid, but posted", line_comparison("0.00", NeverSent(), imported_in_range="9.00"), "-9.00"),
 ]
 
 
@@ -161,17 +173,17 @@ def test_error_in_the_ledger_is_unexplained(line: LineComparison, amount: str) -
     assert explained.notes == (BalancingNote(BalancingNoteCode.WRONG_IN_BILLING),)
 
 
-def different(field: str, in_emr: object, in_billing: object) -> BalancingNote:
+def difference_note(field: str, in_emr: object, in_billing: object) -> BalancingNote:
     return BalancingNote(BalancingNoteCode.DIFFERENT, field, in_emr, in_billing)
 
 
 FEED = PaymentDetails(DAY, "Copay", internal_payment=False, version=1)
-KNOWN = compared("25.00", posted("25.00"), imported_in_range="25.00", feed=FEED, log=FEED)
+KNOWN = line_comparison("25.00", posted_outcome("25.00"), imported_in_range="25.00", feed=FEED, log=FEED)
 COMPARED = [
     ("the same", KNOWN, "0.00", ()),
     (
         "only in the log",
-        compared("0.00", None, emr_amount="25.00", log=FEED),
+        line_comparison("0.00", None, emr_amount="25.00", log=FEED),
         "25.00",
         (BalancingNote(BalancingNoteCode.ONLY_IN_EMR),),
     ),
@@ -185,19 +197,19 @@ COMPARED = [
         "amount",
         replace(KNOWN, emr_amount=Decimal("30.00")),
         "5.00",
-        (different("amount", Decimal("30.00"), Decimal("25.00")),),
+        (difference_note("amount", Decimal("30.00"), Decimal("25.00")),),
     ),
     (
         "day",
         replace(KNOWN, is_in_range=False, imported_in_range=ZERO, log=FEED._replace(day=date(2026, 6, 6))),
         "25.00",
-        (different("day", date(2026, 6, 6), DAY),),
+        (difference_note("day", date(2026, 6, 6), DAY),),
     ),
     (
         "all other details",
         replace(KNOWN, log=PaymentDetails(DAY, "Other", internal_payment=False, version=2)),
         "0.00",
-        (different("charge_type", "Other", "Copay"), different("version", 2, 1)),
+        (difference_note("charge_type", "Other", "Copay"), difference_note("version", 2, 1)),
     ),
     ("no version in the log", replace(KNOWN, log=FEED._replace(version=None)), "0.00", ()),
 ]

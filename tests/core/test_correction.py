@@ -35,11 +35,11 @@ def entry(parts):
     return ledger_posting(amount, day=f"2026-06-0{day}", method=method)
 
 
-def amount_of(before):
+def total_of(before):
     return total(each.amount for each in before)
 
 
-def by_dimensions(before):
+def sum_by_dimensions(before):
     sums = defaultdict(lambda: ZERO)
     for amount, dimensions in before:
         sums[dimensions] += amount
@@ -48,7 +48,7 @@ def by_dimensions(before):
 
 @given(postings_lists, st.none() | postings)
 def test_correcting_postings_add_up_to_target_minus_posted(before, wanted):
-    assert amount_of(correcting_postings(before, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(before)
+    assert total_of(correcting_postings(before, wanted)) == (wanted.amount if wanted else ZERO) - total_of(before)
 
 
 @given(postings_lists, st.none() | postings)
@@ -62,7 +62,7 @@ def test_effective_postings_agree_in_every_dimension_after_the_correction(before
 def test_ledger_agrees_by_every_dimension_if_nothing_was_cancelled(before, wanted):
     after = before + correcting_postings(before, wanted)
 
-    assert by_dimensions(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
+    assert sum_by_dimensions(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
 
 
 @given(postings_lists, st.none() | postings)
@@ -74,7 +74,7 @@ def test_correction_posts_no_zero_amounts_and_repeats_nothing(before, wanted):
 
 
 @given(postings_lists, st.none() | postings, st.dates(date(2026, 6, 1), date(2026, 8, 31)))
-def test_adjustment_repeats_nothing(before, wanted, day):
+def test_adjusting_entries_are_empty_once_the_adjustment_is_posted(before, wanted, day):
     posted = tuple(each.with_deposit_date(day) for each in adjusting_entries(before, wanted))
 
     assert adjusting_entries(before + posted, wanted) == ()
@@ -142,7 +142,7 @@ def test_change_of_date_is_a_pair_in_an_open_month_and_nothing_in_a_closed_one()
 
 @given(postings_lists, st.none() | postings)
 def test_adjusting_entries_add_up_to_target_minus_posted(before, wanted):
-    assert amount_of(adjusting_entries(before, wanted)) == (wanted.amount if wanted else ZERO) - amount_of(before)
+    assert total_of(adjusting_entries(before, wanted)) == (wanted.amount if wanted else ZERO) - total_of(before)
 
 
 def test_postings_that_cancel_each_other_are_not_effective():

@@ -1,4 +1,4 @@
-"""Credits (rule D8): amount, date of service, charge type and deposit date of a line on an account."""
+"""Credits (rule D8): the amount, date of service, charge type and deposit date of the money of one line."""
 
 from datetime import date
 from itertools import count
@@ -14,35 +14,39 @@ APRIL, MAY, JUNE = date(2026, 4, 8), date(2026, 5, 13), date(2026, 6, 16)
 numbers = count(1)
 
 
-def part(amount: str, deposited: date, day: date | None = VISIT, charge_type: str = "Copay") -> EntryGroup:
+def entry_group(amount: str, deposited: date, day: date | None = VISIT, charge_type: str = "Copay") -> EntryGroup:
     return EntryGroup(charge_type, day, deposited, dollars(amount), next(numbers))
 
 
 CASES = [
-    ("imported", [part("25.00", APRIL)], ("25.00", APRIL, VISIT, False)),
-    ("raised", [part("25.00", APRIL), part("10.00", JUNE)], ("35.00", APRIL, VISIT, False)),
-    ("lowered", [part("60.00", APRIL), part("-15.00", JUNE)], ("45.00", APRIL, VISIT, False)),
-    ("deleted", [part("60.00", APRIL), part("-60.00", JUNE)], ("0.00", APRIL, VISIT, False)),
-    ("moved to another day", [part("0.00", APRIL), part("25.00", MAY)], ("25.00", MAY, VISIT, False)),
-    ("another method later", [part("40.00", APRIL), part("0.00", JUNE)], ("40.00", APRIL, VISIT, False)),
+    ("imported", [entry_group("25.00", APRIL)], ("25.00", APRIL, VISIT, False)),
+    ("raised", [entry_group("25.00", APRIL), entry_group("10.00", JUNE)], ("35.00", APRIL, VISIT, False)),
+    ("lowered", [entry_group("60.00", APRIL), entry_group("-15.00", JUNE)], ("45.00", APRIL, VISIT, False)),
+    ("deleted", [entry_group("60.00", APRIL), entry_group("-60.00", JUNE)], ("0.00", APRIL, VISIT, False)),
+    ("moved to another day", [entry_group("0.00", APRIL), entry_group("25.00", MAY)], ("25.00", MAY, VISIT, False)),
+    ("another method later", [entry_group("40.00", APRIL), entry_group("0.00", JUNE)], ("40.00", APRIL, VISIT, False)),
     (
         "deleted, and saved again",
-        [part("50.00", APRIL), part("-50.00", MAY), part("50.00", JUNE)],
+        [entry_group("50.00", APRIL), entry_group("-50.00", MAY), entry_group("50.00", JUNE)],
         ("50.00", JUNE, VISIT, False),
     ),
     (
         "another date of service",
-        [part("25.00", APRIL), part("-25.00", JUNE), part("25.00", JUNE, OTHER)],
+        [entry_group("25.00", APRIL), entry_group("-25.00", JUNE), entry_group("25.00", JUNE, OTHER)],
         ("25.00", APRIL, OTHER, False),
     ),
     (
         "moved to Payment on Account",
-        [part("25.00", APRIL), part("-25.00", JUNE), part("30.00", JUNE, None, "Payment on Account")],
+        [
+            entry_group("25.00", APRIL),
+            entry_group("-25.00", JUNE),
+            entry_group("30.00", JUNE, None, "Payment on Account"),
+        ],
         ("30.00", APRIL, None, True),
     ),
-    ("on account, with a date", [part("9.00", MAY, VISIT, "Payment on Account")], ("9.00", MAY, None, True)),
-    ("refund", [part("-25.00", MAY)], ("-25.00", MAY, VISIT, False)),
-    ("refund raised", [part("-25.00", MAY), part("-5.00", JUNE)], ("-30.00", MAY, VISIT, False)),
+    ("on account, with a date", [entry_group("9.00", MAY, VISIT, "Payment on Account")], ("9.00", MAY, None, True)),
+    ("refund", [entry_group("-25.00", MAY)], ("-25.00", MAY, VISIT, False)),
+    ("refund raised", [entry_group("-25.00", MAY), entry_group("-5.00", JUNE)], ("-30.00", MAY, VISIT, False)),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Distribution (rule D8): the four rules, Payment on Account, refunds and what is unapplied."""
+"""Distribution (rule D8): the four rules, Payment on Account, refunds and unapplied amounts."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -176,23 +176,23 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
     evening = Account(terms, paid, first, [])
     distribute(evening)
     shrunk = [each._replace(balance=dollars(0)) for each in first if each.key not in {other.key for other in then}]
-    night = Account(terms, paid, then + shrunk, applied_by(evening.allocations))
+    night = Account(terms, paid, then + shrunk, sum_allocations(evening.allocations))
     moved = distribute(night)
 
     unapplied = sum(night.unapplied.values(), Decimal(0))
     applied = sum((each.amount for each in evening.allocations + moved), Decimal(0))
     assert unapplied + applied == sum((each.amount for each in paid), Decimal(0))
-    for each in applied_by(evening.allocations + moved):
+    for each in sum_allocations(evening.allocations + moved):
         # What was paid back pays for nothing.
         refunds = sum(other.amount for other in paid if other.refund_of == each.line_ref and other.amount < 0)
         line = next(other for other in paid if other.line_ref == each.line_ref)
         assert each.amount <= line.amount + refunds
     assert all(outstanding >= 0 for outstanding in night.outstanding.values())
-    assert distribute(Account(terms, paid, then + shrunk, applied_by(evening.allocations + moved))) == []
+    assert distribute(Account(terms, paid, then + shrunk, sum_allocations(evening.allocations + moved))) == []
 
 
-def applied_by(allocations: list[Allocation]) -> list[Applied]:
-    """Sum allocations like the store: the amount per line and charge, with the newest allocation."""
+def sum_allocations(allocations: list[Allocation]) -> list[Applied]:
+    """Sum allocations per line and charge, as the store does, and keep the number of the newest allocation."""
     standing: dict[tuple[int, tuple[str, str]], Applied] = {}
     for number, (line_ref, charge_key, amount, _) in enumerate(allocations, 1):
         before = standing.get((line_ref, charge_key))

@@ -33,7 +33,7 @@ ROWS = {
 }
 
 
-def imported(event):
+def imported_line(event):
     return decide(event, event.content_hash, None, ImportContext(NOW, BACKOFF, COPAYS)).line
 
 
@@ -76,7 +76,7 @@ def test_charge_type_is_eligible_only_if_it_is_selected(charge_type):
 def test_imported_line_stays_eligible_when_settings_change(settings):
     first = saved_payment()
 
-    assert check_eligibility(next_version(first, memo="corrected"), imported(first), settings) == Eligible()
+    assert check_eligibility(next_version(first, memo="corrected"), imported_line(first), settings) == Eligible()
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_imported_line_stays_eligible_when_settings_change(settings):
 def test_imported_line_becomes_ineligible_by_its_own_change(change, verdict):
     first = saved_payment()
 
-    assert check_eligibility(next_version(first, **change), imported(first), COPAYS) == verdict
+    assert check_eligibility(next_version(first, **change), imported_line(first), COPAYS) == verdict
 
 
 def test_line_that_was_never_imported_does_not_stay_eligible():
     first = saved_payment(internal_payment=True)
     second = next_version(first, internal_payment=False)
 
-    assert check_eligibility(second, imported(first), SWITCHED_OFF) == Ineligible(Reason.INTEGRATION_OFF)
+    assert check_eligibility(second, imported_line(first), SWITCHED_OFF) == Ineligible(Reason.INTEGRATION_OFF)
 
 
 def test_settings_of_the_given_moment_are_in_force():

@@ -12,12 +12,12 @@ KNOWN = ImportContext(NOW, BACKOFF, COPAYS)
 UNKNOWN = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False)
 
 
-def decided(event, before=None, context=KNOWN):
+def decide_event(event, before=None, context=KNOWN):
     return decide(event, event.content_hash, before, context)
 
 
 def test_unknown_patient_holds_the_line_for_each_step_and_then_it_is_not_sent():
-    line = decided(FIRST, None, UNKNOWN).line
+    line = decide_event(FIRST, None, UNKNOWN).line
     holds = []
     while isinstance(line.outcome, Held):
         holds.append(line.outcome)
@@ -33,14 +33,14 @@ def test_unknown_patient_holds_the_line_for_each_step_and_then_it_is_not_sent():
 
 
 def test_new_version_of_a_held_line_restarts_the_schedule():
-    held = decide_again(decided(FIRST, None, UNKNOWN).line, UNKNOWN).line
+    held = decide_again(decide_event(FIRST, None, UNKNOWN).line, UNKNOWN).line
 
     assert held.outcome.retry_count == 2
-    assert decided(next_version(FIRST), held, UNKNOWN).line.outcome.retry_count == 1
+    assert decide_event(next_version(FIRST), held, UNKNOWN).line.outcome.retry_count == 1
 
 
 def test_failed_evaluation_holds_the_line_with_its_error_and_then_it_is_not_sent():
-    line = decided(FIRST).line
+    line = decide_event(FIRST).line
     error = "DataError: what the database said"
     outcomes = []
     for _ in range(3):

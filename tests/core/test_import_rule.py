@@ -30,7 +30,7 @@ def context(june=MonthState.OPEN, may=MonthState.OPEN, *, patient_known=True):
     return ImportContext(NOW, BACKOFF, COPAYS, patient_known, {MAY: may, JUNE: june})
 
 
-def decided(event, before=None, known=None):
+def decide_event(event, before=None, known=None):
     return decide(event, event.content_hash, before, known or context())
 
 
@@ -91,9 +91,9 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_version_gets_the_outcome_of_rule_d3(case):
     first, event, june, may, application, target, posted = CASES[case]
-    before = decided(first).line if first else None
+    before = decide_event(first).line if first else None
 
-    decision = decided(event, before, context(june, may))
+    decision = decide_event(event, before, context(june, may))
 
     expected_target = None if target is None else Decimal(target)
     assert summary(decision) == (application, Status.SUCCESSFUL, expected_target, Decimal(posted))
@@ -108,15 +108,15 @@ def test_version_gets_the_outcome_of_rule_d3(case):
     ],
 )
 def test_closed_month_gets_no_postings_and_the_outcome_names_the_case(case, first, event):
-    before = decided(first).line if first else None
-    decision = decided(event, before, context(CLOSED))
+    before = decide_event(first).line if first else None
+    decision = decide_event(event, before, context(CLOSED))
 
     assert decision.postings == ()
     assert decision.line.outcome == ClosedMonth(case, decision.line.outcome.target)
 
 
 def test_line_that_becomes_internal_in_a_closed_month_is_an_exception_with_its_reason():
-    decision = decided(next_version(FIRST, internal_payment=True), decided(FIRST).line, context(CLOSED))
+    decision = decide_event(next_version(FIRST, internal_payment=True), decide_event(FIRST).line, context(CLOSED))
 
     assert decision.line.outcome == ClosedMonth(ClosedCase.DELETED, ZERO, Reason.INTERNAL_PAYMENT)
     assert decision.line.outcome.status is Status.NOT_SENT
@@ -139,31 +139,33 @@ CHANGES = [
 @pytest.mark.parametrize("moved_by", ["edit", "deletion"])
 def test_month_that_a_payment_left_while_open_may_be_closed_later(moved_by, last, posted):
     before = (
-        decided(deleted_payment(version=2), decided(FIRST).line).line if moved_by == "deletion" else decided(FIRST).line
+        decide_event(deleted_payment(version=2), decide_event(FIRST).line).line
+        if moved_by == "deletion"
+        else decide_event(FIRST).line
     )
-    moved = decided(next_version(FIRST, version=3, **IN_MAY), before).line
+    moved = decide_event(next_version(FIRST, version=3, **IN_MAY), before).line
 
-    decision = decided(last, moved, context(june=CLOSED))
+    decision = decide_event(last, moved, context(june=CLOSED))
 
     assert (decision.line.posted, decision.line.outcome.target) == (Decimal(posted), Decimal(posted))
 
 
 @pytest.mark.parametrize("event", CHANGES, ids=["amount", "deleted", "date", "type"])
 def test_closing_month_holds_every_change(event):
-    before = decided(FIRST).line
+    before = decide_event(FIRST).line
 
-    held = decided(event, before, context(MonthState.CLOSING)).line
+    held = decide_event(event, before, context(MonthState.CLOSING)).line
 
     assert held.outcome == Held(held.outcome.due_at, 1, HoldCause.MONTH_CLOSING)
     assert held.postings == before.postings
     assert NOW <= held.outcome.due_at <= NOW + BACKOFF[0]
     released = decide_again(held, context())
-    assert released.line.posted == released.line.outcome.target == decided(event, before).line.posted
+    assert released.line.posted == released.line.outcome.target == decide_event(event, before).line.posted
 
 
 def test_w16_edit_in_an_open_month_keeps_the_deposit_date():
     first = saved_payment("25.00", transaction_date="2026-06-05")
-    decision = decided(next_version(first, amount_due="35.00", amount_paid="35.00"), decided(first).line)
+    decision = decide_event(next_version(first, amount_due="35.00", amount_paid="35.00"), decide_event(first).line)
 
     assert decision.postings == (ledger_posting("10.00", day="2026-06-05"),)
     assert decision.line.postings == (ledger_posting("25.00"), ledger_posting("10.00"))
@@ -172,7 +174,7 @@ def test_w16_edit_in_an_open_month_keeps_the_deposit_date():
 def test_change_of_method_posts_a_reversal_and_a_new_entry():
     first = saved_payment("40.00")
 
-    assert decided(next_version(first, method="Check"), decided(first).line).postings == (
+    assert decide_event(next_version(first, method="Check"), decide_event(first).line).postings == (
         ledger_posting("-40.00"),
         ledger_posting("40.00", method=Method.CHECK),
     )
@@ -181,24 +183,24 @@ def test_change_of_method_posts_a_reversal_and_a_new_entry():
 def test_refund_is_posted_on_its_own_date():
     refund = saved_payment("-80.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date="2026-06-20")
 
-    assert decided(refund).postings == (ledger_posting("-80.00", day="2026-06-20"),)
-    assert decided(refund, None, context(CLOSED)).line.outcome.application is EXCEPTION
+    assert decide_event(refund).postings == (ledger_posting("-80.00", day="2026-06-20"),)
+    assert decide_event(refund, None, context(CLOSED)).line.outcome.application is EXCEPTION
 
 
 def test_refund_of_zero_posts_nothing():
-    decision = decided(saved_payment(amount_paid="0.00", amount_due="-5.00", refund_of="clinic/other/1"))
+    decision = decide_event(saved_payment(amount_paid="0.00", amount_due="-5.00", refund_of="clinic/other/1"))
 
     assert (decision.postings, decision.line.outcome) == ((), NothingToPost())
 
 
 def test_unpaid_line_is_never_sent():
-    assert decided(saved_payment(paid=False)).line.outcome == NeverSent()
+    assert decide_event(saved_payment(paid=False)).line.outcome == NeverSent()
 
 
 def test_unpaid_line_that_was_sent_before_stays_on_the_feed():
-    removed = decided(next_version(FIRST, paid=False), decided(FIRST).line).line
+    removed = decide_event(next_version(FIRST, paid=False), decide_event(FIRST).line).line
 
-    assert decided(next_version(FIRST, version=3, paid=False), removed).line.outcome == NothingToPost()
+    assert decide_event(next_version(FIRST, version=3, paid=False), removed).line.outcome == NothingToPost()
 
 
 @pytest.mark.parametrize(
@@ -216,13 +218,13 @@ def test_unpaid_line_that_was_sent_before_stays_on_the_feed():
     ids=["first", "newer", "repeat", "other content", "deleted", "older", "older, other content", "repeat of Not Sent"],
 )
 def test_version_check_compares_with_the_stored_version(before, event, expected):
-    line = decided(before).line if before else None
+    line = decide_event(before).line if before else None
 
     assert check_version(event, event.content_hash, line) is expected
 
 
 def test_save_date_is_in_the_clinics_offset():
-    line = decided(saved_payment(saved_at="2026-06-05T23:30:00-07:00")).line
+    line = decide_event(saved_payment(saved_at="2026-06-05T23:30:00-07:00")).line
 
     assert str(line.saved_on) == "2026-06-05"
     assert line.saved_at == datetime(2026, 6, 6, 6, 30, tzinfo=UTC)

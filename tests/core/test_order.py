@@ -32,7 +32,7 @@ histories = st.lists(saves | st.none(), min_size=1, max_size=6).map(
 
 
 def line_after(events):
-    """Return the line after these events, in the given order."""
+    """Decide these events in the given order, and return the resulting line."""
     line = None
     for event in events:
         if check_version(event, event.content_hash, line) is VersionCheck.NEW:

@@ -28,18 +28,18 @@ def connect(url):
     return psycopg.connect(libpq_url(url), autocommit=True)
 
 
-def start(child, folder):
+def start_engine(child, folder):
     with (folder / f"{child.name}.out").open("wb") as output:
         return spawn(child, output)
 
 
-def mode(path):
+def permissions(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Return a home in which the engines have run once, shared by the tests of this file."""
+    """Return a home folder where the engines have run once, shared by the tests of this file."""
     home = tmp_path_factory.mktemp("home")
     with embedded_engines(home):
         return home
@@ -69,8 +69,8 @@ def test_home_is_locked_by_one_process(home):
 
 
 def test_private_files_are_readable_by_their_owner_only(home):
-    assert [mode(home / part) for part in ("run", "log", "valkey", "postgres", "postgres/socket")] == [0o700] * 5
-    assert [mode(home / "valkey" / file) for file in ("access.json", "valkey.conf")] == [0o600] * 2
+    assert [permissions(home / part) for part in ("run", "log", "valkey", "postgres", "postgres/socket")] == [0o700] * 5
+    assert [permissions(home / "valkey" / file) for file in ("access.json", "valkey.conf")] == [0o600] * 2
 
 
 def test_valkey_requires_its_password(home):
@@ -121,7 +121,7 @@ def test_valkey_is_ready_after_loading_its_data(home):
 def test_engines_left_by_an_earlier_run_are_stopped_at_the_next_start(home):
     leftovers = []
     for engine in (prepare_postgres(home), prepare_valkey(home)):
-        leftovers.append(start(engine.child(), home))
+        leftovers.append(start_engine(engine.child(), home))
         engine.wait_until_ready(lambda: not has_ended(leftovers[-1]))
 
     with embedded_engines(home) as engines, connect(engines.database_url):
@@ -143,6 +143,6 @@ def test_long_home_has_its_socket_in_a_temporary_folder(tmp_path):
     with embedded_postgres(home, durable=False) as url, connect(url) as connection:
         sockets = Path(connection.execute("SHOW unix_socket_directories").fetchone()[0].strip('"'))
         assert not sockets.is_relative_to(home)
-        assert mode(sockets) == 0o700
+        assert permissions(sockets) == 0o700
 
     assert not sockets.exists()

@@ -1,4 +1,4 @@
-"""`payments up`: its errors, the file of the running stack and the environment of its services."""
+"""`payments up`: errors, the file that describes the running stack, and the environment of the services."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ NAMED = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:sec
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch):
+def _unchanged_logging(monkeypatch):
     """Leave the log configuration of the test run unchanged."""
     monkeypatch.setattr("devstack.stack.configure_logging", lambda *_: None)
 

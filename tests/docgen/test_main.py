@@ -1,4 +1,4 @@
-"""`python -m docgen` writes the generated documents; `--check` prints the outdated documents."""
+"""`python -m docgen` writes the generated documents, and `--check` names the outdated ones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The sources of the documentation site: every document is listed, and links lead to its pages."""
+"""The documentation site lists every document, and the links between documents lead to pages of the site."""
 
 from pathlib import Path
 

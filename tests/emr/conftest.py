@@ -1,4 +1,4 @@
-"""An EMR's database with an outbox, and a separate stream."""
+"""Fixtures: the database of an EMR, which has an outbox, and a new stream."""
 
 import uuid
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def emr_url(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def emr(emr_url: str) -> Iterator[Connection]:
-    """A connection of the EMR, whose database has the outbox and a table of visits."""
+    """A connection to the EMR's database, which has the outbox and a table of visits."""
     with psycopg.connect(emr_url) as connection:
         create_table(connection)
         connection.execute("CREATE TABLE IF NOT EXISTS visits (number int)")

@@ -1,4 +1,4 @@
-"""Publish to a real Redis server, directly or through a proxy that loses replies."""
+"""The publishing client on a real Redis server, directly or through a proxy that loses replies."""
 
 import json
 import select

@@ -1,4 +1,4 @@
-"""The strict CSV reader rejects a row that does not fit the header, with its row and column."""
+"""The strict CSV reader rejects a row that does not fit the header. The error names the row and the column."""
 
 import io
 import random
@@ -162,7 +162,7 @@ def test_quoted_table_is_read_back_unchanged(rows, separator, line_end) -> None:
 
 @given(st.data())
 def test_any_damage_to_the_rows_is_refused_or_leaves_the_other_rows_as_they_are(data) -> None:
-    """Remove or add one character: the file is rejected, or no row is lost and no other row changes."""
+    """Remove or add one character: the file is rejected, or every undamaged row is read unchanged."""
     rows = [(str(number), f'N"{number}, Jr', f"{number}.50") for number in range(1, 5)]
     body = "\n".join([HEADER, *(f'{i},"{n.replace(chr(34), chr(34) * 2)}",{a},ok' for i, n, a in rows)])
     at = data.draw(st.integers(len(HEADER) + 1, len(body) - 1))
@@ -181,9 +181,9 @@ def test_any_damage_to_the_rows_is_refused_or_leaves_the_other_rows_as_they_are(
 
 
 def test_rows_are_read_one_by_one() -> None:
-    """Reading is lazy: the first rows of an endless file can be read."""
+    """Read the first rows of an endless file."""
 
-    class Endless(io.RawIOBase):
+    class EndlessFile(io.RawIOBase):
         def readable(self) -> bool:
             return True
 
@@ -195,6 +195,6 @@ def test_rows_are_read_one_by_one() -> None:
 
         started = False
 
-    rows = read_table(Endless(), ["id", "name", "amount"])
+    rows = read_table(EndlessFile(), ["id", "name", "amount"])
 
     assert [next(rows).number for _ in range(100)] == list(range(2, 102))

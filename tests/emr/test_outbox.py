@@ -1,4 +1,4 @@
-"""The outbox: commits with the EMR's transaction, Redis outages, and concurrent relays."""
+"""The outbox commits with the EMR's transaction, survives Redis outages, and allows concurrent relays."""
 
 import json
 import socket
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.slow
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
-def said(redis_url: str, stream: str) -> list[int]:
-    """Return the numbers of the visits on the stream."""
+def published_numbers(redis_url: str, stream: str) -> list[int]:
+    """Return the visit numbers of the events on the stream."""
     with redis.Redis.from_url(redis_url, protocol=2) as client:
         return [json.loads(fields[b"event"])["number"] for _, fields in client.xrange(stream)]
 
 
-def save(emr: Connection, number: int) -> None:
+def save_visit(emr: Connection, number: int) -> None:
     emr.execute("INSERT INTO visits VALUES (%s)", [number])
     write(emr, {"number": number})
 
@@ -35,18 +35,18 @@ def unreachable_feed() -> PaymentFeed:
 
 
 def test_outbox_event_commits_with_its_save(emr: Connection) -> None:
-    save(emr, 1)
+    save_visit(emr, 1)
     emr.rollback()
     assert waiting(emr) == 0
 
-    save(emr, 2)
+    save_visit(emr, 2)
     emr.commit()
     assert waiting(emr) == 1
 
 
 def test_outbox_events_are_published_in_order_after_an_outage(emr: Connection, redis_url: str, stream: str) -> None:
     for number in range(25):
-        save(emr, number)
+        save_visit(emr, number)
         emr.commit()
 
     with unreachable_feed() as away, pytest.raises(FeedUnreachableError):
@@ -57,22 +57,26 @@ def test_outbox_events_are_published_in_order_after_an_outage(emr: Connection, r
         counts = [Relay(emr, feed, chunk=10).publish_chunk() for _ in range(4)]
 
     assert counts == [10, 10, 5, 0]
-    assert said(redis_url, stream) == list(range(25))
+    assert published_numbers(redis_url, stream) == list(range(25))
     assert waiting(emr) == 0
 
 
 def test_relay_interrupted_before_its_commit_publishes_again(
     emr: Connection, emr_url: str, redis_url: str, stream: str
 ) -> None:
-    class CutOff(PaymentFeed):
+    class InterruptedFeed(PaymentFeed):
         def publish_many(self, *arguments: object, **options: object) -> int:
             count = super().publish_many(*arguments, **options)
             emr.execute("SELECT pg_terminate_backend(%s)", [relays.info.backend_pid])
             return count
 
-    save(emr, 1)
+    save_visit(emr, 1)
     emr.commit()
-    with psycopg.connect(emr_url) as relays, CutOff(redis_url, stream) as feed, pytest.raises(psycopg.OperationalError):
+    with (
+        psycopg.connect(emr_url) as relays,
+        InterruptedFeed(redis_url, stream) as feed,
+        pytest.raises(psycopg.OperationalError),
+    ):
         Relay(relays, feed).publish_chunk()
     emr.rollback()
     assert waiting(emr) == 1
@@ -80,14 +84,14 @@ def test_relay_interrupted_before_its_commit_publishes_again(
     with PaymentFeed(redis_url, stream) as feed:
         Relay(emr, feed).publish_chunk()
 
-    assert said(redis_url, stream) == [1, 1]
+    assert published_numbers(redis_url, stream) == [1, 1]
     assert waiting(emr) == 0
 
 
 @pytest.mark.slow
 def test_concurrent_relays_publish_each_event_once(emr: Connection, emr_url: str, redis_url: str, stream: str) -> None:
     for number in range(2_000):
-        save(emr, number)
+        save_visit(emr, number)
     emr.commit()
 
     def relay() -> None:
@@ -100,13 +104,13 @@ def test_concurrent_relays_publish_each_event_once(emr: Connection, emr_url: str
     for each in relays:
         each.join(30)
 
-    assert sorted(said(redis_url, stream)) == list(range(2_000))
+    assert sorted(published_numbers(redis_url, stream)) == list(range(2_000))
 
 
 def test_relay_waits_during_an_outage_and_resumes(emr: Connection, redis_url: str, stream: str) -> None:
     with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream) as feed:
         server.set(stream, "in the way of the feed")
-        save(emr, 1)
+        save_visit(emr, 1)
         emr.commit()
         looks = 0
 
@@ -119,4 +123,4 @@ def test_relay_waits_during_an_outage_and_resumes(emr: Connection, redis_url: st
 
         Relay(emr, feed).run(wait)
 
-    assert said(redis_url, stream) == [1]
+    assert published_numbers(redis_url, stream) == [1]

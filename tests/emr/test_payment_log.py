@@ -19,7 +19,14 @@ from payments.contract.payment_log import PaymentDetails
 from payments.journeys import balancing
 from payments.store.db.connection import Transaction
 from tests.builders.events import deleted_payment, next_version, saved_payment
-from tests.emr.two_weeks import AFTERWARDS, ALL, log_of, receive, set_up, simulated_events
+from tests.emr.two_weeks import (
+    AFTERWARDS,
+    ALL,
+    configure_clinics,
+    import_and_detect,
+    payment_log_after,
+    simulated_events,
+)
 from tests.examples import example_count
 
 LOST = example_count(2)
@@ -29,33 +36,33 @@ LOST = example_count(2)
 @pytest.mark.parametrize("number", range(LOST))
 def test_payment_log_identifies_the_line_of_a_lost_event(tx: Transaction, number: int) -> None:
     told = [each.event for each in simulated_events()]
-    lost = Random(number).choice(that_the_log_can_miss(told))
-    set_up(tx)
-    receive(tx, [event for event in told if event.event_id != lost.event_id], AFTERWARDS)
+    lost = Random(number).choice(newest_logged_events(told))
+    configure_clinics(tx)
+    import_and_detect(tx, [event for event in told if event.event_id != lost.event_id], AFTERWARDS)
 
-    balance = balancing.balance(tx, ALL, read_payment_log(log_of(told)))
+    balance = balancing.balance(tx, ALL, read_payment_log(payment_log_after(told)))
 
     assert [line.payment for line in balance.lines if line.unexplained or line.notes] == [str(lost.key)]
 
 
-def that_the_log_can_miss(told: Sequence[Event]) -> list[PaymentSaved | PaymentDeleted]:
-    """Return each line's newest event, without deletions of lines that were never paid."""
+def newest_logged_events(told: Sequence[Event]) -> list[PaymentSaved | PaymentDeleted]:
+    """Return the newest event of each line, except deletions of unpaid lines, which no Payment Log shows."""
     versions: dict[LineKey, dict[int, PaymentSaved | PaymentDeleted]] = defaultdict(dict)
     for event in told:
         if isinstance(event, PaymentSaved | PaymentDeleted):
             versions[event.key][event.version] = event
     newest = [[own[version] for version in sorted(own)[-2:]] for own in versions.values()]
-    return [own[-1] for own in newest if isinstance(own[-1], PaymentSaved) or was_paid(own[0])]
+    return [own[-1] for own in newest if isinstance(own[-1], PaymentSaved) or is_paid(own[0])]
 
 
-def was_paid(event: PaymentSaved | PaymentDeleted) -> bool:
+def is_paid(event: PaymentSaved | PaymentDeleted) -> bool:
     return isinstance(event, PaymentSaved) and event.paid
 
 
 def test_any_lost_event_type_is_covered() -> None:
     kinds = {
         (type(each), getattr(each, "paid", None), getattr(each, "internal_payment", None))
-        for each in that_the_log_can_miss([each.event for each in simulated_events()])
+        for each in newest_logged_events([each.event for each in simulated_events()])
     }
 
     saves = {(PaymentSaved, True, False), (PaymentSaved, True, True), (PaymentSaved, False, False)}
@@ -64,7 +71,7 @@ def test_any_lost_event_type_is_covered() -> None:
 
 def test_payment_log_holds_the_newest_save_of_each_line() -> None:
     first = saved_payment("25.00", payment_id="a")
-    file = log_of(
+    file = payment_log_after(
         [
             next_version(first, amount_paid="30.00"),
             first,

@@ -23,7 +23,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 POISON = b'{"number": 666}'
 
 
-def save(emr: Connection, *numbers: int, **more: object) -> None:
+def save_visits(emr: Connection, *numbers: int, **more: object) -> None:
     for number in numbers:
         write(emr, {"number": number, **more})
     emr.commit()
@@ -39,7 +39,7 @@ def numbers_on(redis_url: str, stream: str) -> list[int]:
         return [json.loads(fields[b"event"])["number"] for _, fields in client.xrange(stream)]
 
 
-def until_empty(emr: Connection, rounds_max: int = 20) -> Callable[[], bool]:
+def stop_when_empty(emr: Connection, rounds_max: int = 20) -> Callable[[], bool]:
     """Return a `wait` function that stops the relay when the outbox is empty."""
     rounds = iter(range(rounds_max))
 
@@ -52,15 +52,15 @@ def until_empty(emr: Connection, rounds_max: int = 20) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("byte_count", [EVENT_BYTES_MAX + 1, 2 * 1024 * 1024])
-def test_oversized_event_is_moved_aside_whole_and_other_events_are_published(
+def test_oversized_event_is_kept_whole_as_refused_and_other_events_are_published(
     emr: Connection, redis_url: str, stream: str, byte_count: int
 ) -> None:
-    save(emr, 1, 2)
+    save_visits(emr, 1, 2)
     save_large(emr, byte_count)
-    save(emr, 3, 4)
+    save_visits(emr, 3, 4)
 
     with PaymentFeed(redis_url, stream) as feed, capture_logs() as messages:
-        Relay(emr, feed).run(until_empty(emr))
+        Relay(emr, feed).run(stop_when_empty(emr))
 
     assert numbers_on(redis_url, stream) == [1, 2, 3, 4]
     assert waiting(emr) == 0
@@ -84,7 +84,7 @@ def test_event_of_the_largest_size_is_published(emr: Connection, redis_url: str,
 def test_chunk_of_oversized_events_does_not_block_other_events(emr: Connection, redis_url: str, stream: str) -> None:
     for _ in range(5):
         save_large(emr, EVENT_BYTES_MAX + 1)
-    save(emr, 1)
+    save_visits(emr, 1)
 
     with PaymentFeed(redis_url, stream) as feed:
         relay = Relay(emr, feed, chunk=2)
@@ -96,7 +96,7 @@ def test_chunk_of_oversized_events_does_not_block_other_events(emr: Connection, 
 
 def test_repaired_event_that_was_moved_aside_is_published(emr: Connection, redis_url: str, stream: str) -> None:
     save_large(emr, EVENT_BYTES_MAX + 1)
-    save(emr, 2)
+    save_visits(emr, 2)
     with PaymentFeed(redis_url, stream) as feed:
         relay = Relay(emr, feed)
         relay.publish_chunk()
@@ -112,7 +112,7 @@ def test_repaired_event_that_was_moved_aside_is_published(emr: Connection, redis
 
 
 def test_full_redis_moves_no_event_aside(emr: Connection, redis_url: str, stream: str) -> None:
-    save(emr, *range(10))
+    save_visits(emr, *range(10))
     with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream) as feed:
         before = server.config_get("maxmemory")["maxmemory"]
         server.config_set("maxmemory", 1)
@@ -123,7 +123,7 @@ def test_full_redis_moves_no_event_aside(emr: Connection, redis_url: str, stream
             server.config_set("maxmemory", before)
         assert (waiting(emr), refused(emr)) == (10, [])
 
-        Relay(emr, feed, chunk=5).run(until_empty(emr))
+        Relay(emr, feed, chunk=5).run(stop_when_empty(emr))
 
     assert numbers_on(redis_url, stream) == list(range(10))
 
@@ -133,9 +133,9 @@ def test_broken_stream_delays_only_its_own_events_and_keeps_their_order(
 ) -> None:
     companies = {stream_for(stream, 2, f"company-{number}"): f"company-{number}" for number in range(8)}
     broken, healthy = sorted(companies)
-    save(emr, *range(10), company_id=companies[broken])
-    save(emr, *range(10, 15), company_id=companies[healthy])
-    save(emr, *range(15, 20), company_id=companies[broken])
+    save_visits(emr, *range(10), company_id=companies[broken])
+    save_visits(emr, *range(10, 15), company_id=companies[healthy])
+    save_visits(emr, *range(15, 20), company_id=companies[broken])
 
     with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream, streams=2) as feed:
         server.set(broken, "in the way")
@@ -145,7 +145,7 @@ def test_broken_stream_delays_only_its_own_events_and_keeps_their_order(
         assert (waiting(emr), refused(emr)) == (15, [])
 
         server.delete(broken)
-        Relay(emr, feed, chunk=4).run(until_empty(emr))
+        Relay(emr, feed, chunk=4).run(stop_when_empty(emr))
         assert numbers_on(redis_url, broken) == [*range(10), *range(15, 20)]
         server.delete(broken, healthy)
     assert waiting(emr) == 0
@@ -157,14 +157,14 @@ def test_refused_events_are_moved_aside_once_a_later_event_is_accepted(
     write(emr, POISON)
     write(emr, POISON)
     emr.commit()
-    with refusing_poison(redis_url) as url, PaymentFeed(url, stream) as feed:
+    with poison_rejecting_proxy(redis_url) as url, PaymentFeed(url, stream) as feed:
         relay = Relay(emr, feed)
         with pytest.raises(FeedRefusedError, match="no such content"):
             relay.publish_chunk()
         assert (waiting(emr), refused(emr)) == (2, [])
 
-        save(emr, 1, 2)
-        relay.run(until_empty(emr))
+        save_visits(emr, 1, 2)
+        relay.run(stop_when_empty(emr))
 
     assert numbers_on(redis_url, stream) == [1, 2]
     assert [event.reason for event in refused(emr)] == ["no such content"] * 2
@@ -185,18 +185,18 @@ def test_table_of_an_earlier_release_is_upgraded_with_its_events(emr: Connection
 
 
 @contextmanager
-def refusing_poison(redis_url: str) -> Iterator[str]:
+def poison_rejecting_proxy(redis_url: str) -> Iterator[str]:
     """Run a proxy to Redis that rejects each request that contains the poison text, with an error without a code."""
     there = urlsplit(redis_url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = (there.hostname, there.port or 6379)
-        threading.Thread(target=_gateway, args=(listener, target), daemon=True).start()
+        threading.Thread(target=_forward_requests, args=(listener, target), daemon=True).start()
         login, at, _ = there.netloc.rpartition("@")
         yield there._replace(netloc=f"{login}{at}127.0.0.1:{listener.getsockname()[1]}").geturl()
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _gateway(listener: socket.socket, target: tuple[str, int]) -> None:
+def _forward_requests(listener: socket.socket, target: tuple[str, int]) -> None:
     while True:
         try:
             near, _ = listener.accept()
@@ -204,10 +204,10 @@ def _gateway(listener: socket.socket, target: tuple[str, int]) -> None:
             return
         with near, socket.create_connection(target) as far:
             while request := near.recv(1 << 20):
-                near.sendall(_reply(far, request))
+                near.sendall(_read_reply(far, request))
 
 
-def _reply(redis_server: socket.socket, request: bytes) -> bytes:
+def _read_reply(redis_server: socket.socket, request: bytes) -> bytes:
     if POISON in request:
         return b"-ERR no such content\r\n" * len(re.findall(rb"XADD", request))
     redis_server.sendall(request)

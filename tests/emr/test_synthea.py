@@ -1,4 +1,4 @@
-"""Reading a Synthea export: a small one with a known result, and a real one if present."""
+"""Read a small Synthea export with a known result, and a real export if the machine has one."""
 
 import csv
 import os
@@ -126,7 +126,7 @@ def test_real_export_yields_payments_matching_its_totals() -> None:
 
 
 def _patient_payment_totals(file: Path) -> tuple[int, Decimal, Counter[str]]:
-    """Compute the totals independently: for each payment, find the preceding row that names who owes."""
+    """Compute the totals of patient payments from the export without the tested code: (count, sum, count by place)."""
     with file.open(encoding="utf-8", newline="") as lines:
         header, *rows = csv.reader(lines)
     column = {name: number for number, name in enumerate(header)}

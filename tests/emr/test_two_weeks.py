@@ -22,9 +22,9 @@ from tests.emr.two_weeks import (
     FIRST_CLINIC,
     FIRST_DAY,
     HALFWAY,
-    log_of,
-    receive,
-    set_up,
+    configure_clinics,
+    import_and_detect,
+    payment_log_after,
     simulated_events,
 )
 
@@ -33,9 +33,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def fortnight(database: Database) -> Iterator[Transaction]:
-    """Two weeks of five clinics; August and September are closed halfway, and half of the exceptions are accepted."""
+    """A ledger with two weeks of five clinics, two months closed midway, and half of the exceptions accepted."""
     with database.connect() as tx:
-        companies = set_up(tx)
+        companies = configure_clinics(tx)
         early = [each.event for each in simulated_events() if each.arrives_at < HALFWAY]
         late = [each.event for each in simulated_events() if each.arrives_at >= HALFWAY]
         moved = saved_payment(payment_id="moved", transaction_date="2026-09-30", **FIRST_CLINIC)
@@ -47,7 +47,7 @@ def fortnight(database: Database) -> Iterator[Transaction]:
             ),
             saved_payment(payment_id="free", amount_due="0.00", transaction_date="2026-10-01", **FIRST_CLINIC),
         ]
-        receive(tx, [*early, *odd, saved_patient(company_id="company-1"), moved], HALFWAY)
+        import_and_detect(tx, [*early, *odd, saved_patient(company_id="company-1"), moved], HALFWAY)
         for company, month in product(companies, (Month(2026, 8), Month(2026, 9))):
             closing.begin_close(tx, company, month, HALFWAY, "user:biller")
             closing.finish_close(tx, company, month, HALFWAY)
@@ -55,7 +55,7 @@ def fortnight(database: Database) -> Iterator[Transaction]:
             saved_payment(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC)
             for each in ("settled", "open")
         ]
-        receive(tx, [*late, *after, next_version(moved, transaction_date="2026-10-09")], AFTERWARDS)
+        import_and_detect(tx, [*late, *after, next_version(moved, transaction_date="2026-10-09")], AFTERWARDS)
         excepted = {row.payment: row.id for row in reporting.exceptions(tx, ExceptionFilter()) if row.difference}
         for payment in {"clinic-001/settled/1", *sorted(excepted)[::2]} - {"clinic-001/free/1", "clinic-001/open/1"}:
             adjusting.accept(tx, excepted[payment], None, AFTERWARDS, "user:biller")
@@ -88,7 +88,9 @@ def test_payment_log_matches_the_feed_when_nothing_was_lost(fortnight: Transacti
     week = BalanceFilter(FIRST_DAY, FIRST_DAY + timedelta(days=6), Scope.of_clinics("clinic-002"))
     fed = balancing.balance(fortnight, week)
 
-    logged = balancing.balance(fortnight, week, read_payment_log(log_of([each.event for each in simulated_events()])))
+    logged = balancing.balance(
+        fortnight, week, read_payment_log(payment_log_after([each.event for each in simulated_events()]))
+    )
 
     assert (logged.emr_total, logged.items, logged.unexplained) == (fed.emr_total, fed.items, ZERO)
     assert [line.payment for line in logged.lines] == [line.payment for line in fed.lines]

@@ -1,4 +1,4 @@
-"""Two simulated weeks of five clinics, as the EMR publishes them and Billing imports them."""
+"""Simulate two weeks of five clinics, import the events, and write the EMR's Payment Log."""
 
 import io
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def simulated_events() -> list[SimulatedEvent]:
     return list(simulate(CLINICS, 14, SEED, FIRST_DAY))
 
 
-def set_up(tx: Transaction) -> set[str]:
+def configure_clinics(tx: Transaction) -> set[str]:
     """Configure the simulated clinics, and return their companies."""
     roster = clinics_of(CLINICS, SEED)
     for each in roster:
@@ -35,7 +35,7 @@ def set_up(tx: Transaction) -> set[str]:
     return {each.company_id for each in roster}
 
 
-def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> None:
+def import_and_detect(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> None:
     """Import events in order, retry due lines and detect exceptions."""
     for first in range(0, len(events), 500):
         importing.import_events(tx, stream_entries(events[first : first + 500]), run_context(now))
@@ -45,8 +45,8 @@ def receive(tx: Transaction, events: Sequence[Event | bytes], now: datetime) -> 
         pass
 
 
-def log_of(events: Sequence[Event]) -> io.BytesIO:
-    """Return the EMR's Payment Log after these events."""
+def payment_log_after(events: Sequence[Event]) -> io.BytesIO:
+    """Return the CSV file of the EMR's Payment Log after these events."""
     file = io.StringIO()
     write_payment_log(events, file)
     return io.BytesIO(file.getvalue().encode())

@@ -1,4 +1,4 @@
-"""One stack is shared by all fault tests that do not destroy it; later tests also check effects of earlier faults."""
+"""Fault tests share one stack, except tests that destroy it. Later tests also check the effects of earlier faults."""
 
 import os
 import sys
@@ -28,18 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def is_long() -> bool:
-    """Whether this is the long run, whose results are kept."""
+def is_long_run() -> bool:
+    """Return whether this is the long run. Only its results are kept."""
     return IS_LONG
 
 
 @pytest.fixture(scope="session")
-def trial(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Trial]:
-    """A trial on a running stack with closed months. The stack must shut down cleanly at the end."""
+def trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> Iterator[Trial]:
+    """A trial on a running stack with closed months. The stack is stopped at the end, and must stop cleanly."""
     stack = RunningStack(tmp_path_factory.mktemp("stack"))
     try:
         stack.start()
-        trial = Trial(stack, keeps_results=is_long)
+        trial = Trial(stack, keeps_results=is_long_run)
         trial.prepare()
         yield trial
     finally:

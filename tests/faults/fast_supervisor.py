@@ -1,4 +1,4 @@
-"""`payments up` for fault tests: without console and Flower, and with immediate restarts.
+"""Run `payments up` for fault tests: without console and Flower, and with immediate restarts.
 
 The product doubles the restart delay after each exit, so a test with 200 kills would take too long. With
 `--fatal-tasks` the importer is `tests.faults.fatal_tasks`; with `--clock FILE` each service has the clock of
@@ -19,13 +19,13 @@ service = stack.service
 
 
 def fatal_tasks(name: str, *rest: object) -> Child:
-    """Return a service as `payments up` starts it, with the fatal importer."""
+    """Return a service as `payments up` starts it, but replace the importer by the fatal importer."""
     child = service(name, *rest)
     return replace(child, command=(sys.executable, "-m", "tests.faults.fatal_tasks")) if name == "importer" else child
 
 
 def skewed_clock(path: str, name: str, *rest: object) -> Child:
-    """Return a service as `payments up` starts it, with an adjustable clock."""
+    """Return a service as `payments up` starts it, but with an adjustable clock."""
     child = service(name, *rest)
     return replace(child, command=(sys.executable, "-m", "tests.faults.skewed_clock", path, child.command[-1]))
 

@@ -51,7 +51,7 @@ WAYS: dict[str, Callable[[], object]] = {
 
 @app.task(name="payments.die")
 def crash(*, how: str, note: str, **_future: object) -> None:
-    """Record the start, and crash."""
+    """Append `how` to the file `note`, and then crash in this way."""
     with Path(note).open("a") as file:
         file.write(f"{how}\n")
     WAYS[how]()

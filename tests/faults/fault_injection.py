@@ -1,4 +1,4 @@
-"""Faults to inject into a running stack by name. The supervisor restores the stack after each fault."""
+"""Inject named faults into a running stack. The supervisor restarts what a fault has ended."""
 
 import random
 import signal
@@ -15,20 +15,20 @@ STANDSTILL_SECONDS = 6
 
 
 def kill(stack: RunningStack, name: str) -> None:
-    """SIGKILL a process of this name, even if it is still starting."""
+    """Kill a process of this name with SIGKILL, even if the process is still starting."""
     while not stack.signal(stack.wait_for_main_pid(name), signal.SIGKILL):
         pass
 
 
 def kill_child(stack: RunningStack, name: str) -> None:
-    """SIGKILL a pool child of a worker, or the worker if it has no child yet."""
-    children = stack.pool(name)
+    """Kill a child process of a Celery worker with SIGKILL, or the worker if it has no child yet."""
+    children = stack.child_pids(name)
     if not (children and stack.signal(children[0], signal.SIGKILL)):
         kill(stack, name)
 
 
 def freeze(stack: RunningStack, name: str, seconds: float = STANDSTILL_SECONDS) -> None:
-    """SIGSTOP a process for some time, then SIGCONT it."""
+    """Stop a process with SIGSTOP, and continue it with SIGCONT after `seconds`."""
     pid = stack.wait_for_main_pid(name)
     stack.signal(pid, signal.SIGSTOP)
     time.sleep(seconds)  # the duration of the fault
@@ -65,7 +65,7 @@ def cut_postgres(stack: RunningStack, *, at_work: bool = False) -> int:
 
 
 def is_importing(stack: RunningStack) -> bool:
-    """Return whether an importer is in a transaction now."""
+    """Return whether an importer has an open transaction."""
     under_way = (
         "SELECT 1 FROM pg_stat_activity "
         "WHERE application_name = 'payments importer' AND xact_start IS NOT NULL AND state <> 'idle'"
@@ -111,8 +111,8 @@ PASSING: dict[str, Callable[[RunningStack], object]] = {
 }
 
 
-def shuffled_rounds(chance: random.Random) -> Callable[[], str]:
-    """Return a function that names the next fault: all faults once in random order, then again in a new order."""
+def fault_shuffler(chance: random.Random) -> Callable[[], str]:
+    """Return a function that returns the next fault's name: every fault once per round, in random order."""
     left: list[str] = []
 
     def next_one() -> str:

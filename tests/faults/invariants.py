@@ -20,7 +20,7 @@ Difference = tuple[Any, Any]
 
 @dataclass
 class Violations:
-    """Differences between the actual and the expected state."""
+    """Differences between the actual and the expected state of the ledger and the reports."""
 
     lost: set[str] = field(default_factory=set)
     doubled: set[str] = field(default_factory=set)
@@ -34,11 +34,11 @@ class Violations:
 
 def find_violations(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violations:
     """Compare Billing's ledger and reports with the oracle. The stack must be idle."""
-    oracle.settle()
+    oracle.post_newest_versions()
     invariants = Violations()
-    _every_event_is_accounted_for(tx, oracle, invariants)
-    _the_ledger_is_what_the_rules_say(tx, oracle, invariants)
-    _no_entry_is_doubled(tx, invariants)
+    _check_events(tx, oracle, invariants)
+    _check_ledger(tx, oracle, invariants)
+    _check_duplicates(tx, invariants)
     now = closed_totals(tx, oracle)
     invariants.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
     # Line by line: what is too much in one may make up for what is missing in another.
@@ -55,7 +55,7 @@ def has_event(database: Database, event_id: str) -> bool:
 
 
 def closed_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
-    """Sum every closed month again. A month that no longer matches its stored hash shows NaN."""
+    """Compute the total of every closed month again, by month; NaN if the month does not match the stored hash."""
     totals = {}
     for company in sorted({clinic.company for clinic in oracle.clinics.values()}):
         for month in sorted(oracle.closed):
@@ -65,7 +65,7 @@ def closed_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
     return totals
 
 
-def _every_event_is_accounted_for(tx: Transaction, oracle: Oracle, invariants: Violations) -> None:
+def _check_events(tx: Transaction, oracle: Oracle, invariants: Violations) -> None:
     there = {str(event_id) for event_id in tx.execute(text("SELECT event_id FROM events")).scalars()}
     invariants.lost |= oracle.event_ids - there
     known = tx.execute(text("SELECT company_id, patient_id FROM patients WHERE known_at IS NOT NULL"))
@@ -75,7 +75,7 @@ def _every_event_is_accounted_for(tx: Transaction, oracle: Oracle, invariants: V
     invariants.lost |= set(oracle.feed()) - {str(key) for key in rows}
 
 
-def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, invariants: Violations) -> None:
+def _check_ledger(tx: Transaction, oracle: Oracle, invariants: Violations) -> None:
     found = tx.execute(
         text(
             "SELECT clinic_id || '/' || payment_id || '/' || line_id, deposit_date::text, method, sum(amount) FROM "
@@ -93,7 +93,7 @@ def _the_ledger_is_what_the_rules_say(tx: Transaction, oracle: Oracle, invariant
         (invariants.doubled if is_more else invariants.lost).add(key)
 
 
-def _no_entry_is_doubled(tx: Transaction, invariants: Violations) -> None:
+def _check_duplicates(tx: Transaction, invariants: Violations) -> None:
     """Check that each version of a line posts an amount with the same deposit date, method and kind at most once."""
     found = tx.execute(
         text(

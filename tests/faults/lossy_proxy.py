@@ -1,4 +1,4 @@
-"""A proxy that loses the server's replies: the client does not know that the server has executed its command."""
+"""A proxy that loses replies, so that a client does not learn whether the server executed a command."""
 
 import contextlib
 import random
@@ -11,29 +11,29 @@ from urllib.parse import urlsplit
 
 
 @contextmanager
-def lossy_proxy(url: str, share: float, seed: int = 7) -> Iterator[str]:
-    """Run a proxy that closes the connection instead of returning a random `share` (0 to 1) of the server's replies."""
+def lossy_proxy(url: str, loss_rate: float, seed: int = 7) -> Iterator[str]:
+    """Yield the URL of a proxy that closes the connection instead of a reply with probability `loss_rate`."""
     there = urlsplit(url)
     chance = random.Random(seed)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        arguments = (listener, (there.hostname, there.port or 6379), lambda: chance.random() < share)
-        threading.Thread(target=_accept, args=arguments, daemon=True).start()
+        arguments = (listener, (there.hostname, there.port or 6379), lambda: chance.random() < loss_rate)
+        threading.Thread(target=_accept_clients, args=arguments, daemon=True).start()
         login, at, _ = there.netloc.rpartition("@")
         yield there._replace(netloc=f"{login}{at}127.0.0.1:{listener.getsockname()[1]}").geturl()
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _accept(listener: socket.socket, target: tuple[str, int], is_lost: object) -> None:
+def _accept_clients(listener: socket.socket, target: tuple[str, int], is_lost: object) -> None:
     while True:
         try:
             near, _ = listener.accept()
         except OSError:
             return
         with near, socket.create_connection(target) as far, contextlib.suppress(ConnectionError):
-            _pass_on(near, far, is_lost)
+            _forward_replies(near, far, is_lost)
 
 
-def _pass_on(near: socket.socket, far: socket.socket, is_lost: object) -> None:
+def _forward_replies(near: socket.socket, far: socket.socket, is_lost: object) -> None:
     while True:
         for end in select.select([near, far], [], [])[0]:
             data = end.recv(65_536)

@@ -63,7 +63,7 @@ class Host:
             )
 
     def destroy(self) -> None:
-        """End the processes of the host, and delete it."""
+        """End the processes of the host, and delete the namespace and the link."""
         for process in self.running:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
@@ -77,7 +77,7 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
-def namespaces_available() -> bool:
+def can_create_namespaces() -> bool:
     """Return whether this process may create network namespaces."""
     if os.geteuid() or not shutil.which("ip") or not shutil.which("unshare"):
         return False
@@ -90,7 +90,7 @@ def namespaces_available() -> bool:
 
 @contextmanager
 def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
-    """Forward the servers' ports at this machine's end of a link, and return their addresses there."""
+    """Forward TCP connections from this machine's end of a link to the servers; yield their addresses on the link."""
     with (
         closing(TcpForwarder(near, sockets["postgres"])) as postgres,
         closing(TcpForwarder(near, sockets["redis"])) as redis,

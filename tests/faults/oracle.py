@@ -1,7 +1,7 @@
-"""The business rules, written a second time for the tests: the expected Claims Feed and ledger.
+"""The business rules, written a second time for the tests: they compute the expected Claims Feed and ledger.
 
-It works on the JSON of the events and shares no code with Billing. A month closes between two parts of a run; events
-within a part may arrive in any order and any number of times.
+The oracle works on the JSON of the events and shares no code with Billing. Events may arrive in any order and any
+number of times, except that a month closes after all earlier recorded events.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ class Clinic(NamedTuple):
 
 
 class Oracle:
-    """All lines of all clinics, by their newest version."""
+    """The newest version of each line of all clinics, and the Claims Feed and ledger expected from them."""
 
     def __init__(self, clinics: dict[str, Clinic]) -> None:
         self.clinics = clinics
@@ -56,10 +56,10 @@ class Oracle:
         """Record an event that Billing cannot process in any attempt."""
         self.given_up[_key(said)] = Row(said["version"], NOT_SENT, "retries_exhausted")
 
-    def settle(self) -> None:
-        """Post what the newest versions require, in open months."""
+    def post_newest_versions(self) -> None:
+        """Post the entries that the newest versions require, unless their month is closed."""
         for key, said in self.newest.items():
-            wanted = self._wanted(said)
+            wanted = self._expected_amounts(said)
             if wanted is None:
                 continue
             days = {day for day, _ in (*self.ledger[key], *wanted)}
@@ -67,36 +67,36 @@ class Oracle:
                 self.ledger[key] = wanted
 
     def close(self, month: str) -> None:
-        """Close a month of every company, after all events so far."""
-        self.settle()
+        """Close a month of every company, after posting all events recorded so far."""
+        self.post_newest_versions()
         self.closed.add(month)
 
     def feed(self) -> dict[str, Row]:
         """Return the expected Claims Feed."""
-        rows = {key: self._row(said) for key, said in self.newest.items()}
+        rows = {key: self._feed_row(said) for key, said in self.newest.items()}
         return {key: row for key, row in rows.items() if row} | self.given_up
 
-    def _wanted(self, said: Said) -> Money | None:
+    def _expected_amounts(self, said: Said) -> Money | None:
         """Return the expected posting of a line; None if the posted entries must stay as they are."""
-        if said["type"] == "payment.deleted" or not said["paid"] or self._refused(said):
+        if said["type"] == "payment.deleted" or not said["paid"] or self._exclusion_reason(said):
             return {}
-        if Decimal(said["amount_due"]) == 0 or not self._knows_patient(said):
+        if Decimal(said["amount_due"]) == 0 or not self._is_patient_known(said):
             return None
         return {(said["transaction_date"], said["method"]): Decimal(said["amount_paid"])}
 
-    def _row(self, said: Said) -> Row | None:
+    def _feed_row(self, said: Said) -> Row | None:
         version = said["version"]
         if said["type"] == "payment.deleted":
             return Row(version, SENT, None)
         if not said["paid"]:
             return None  # never to be sent
-        if reason := self._refused(said):
+        if reason := self._exclusion_reason(said):
             return Row(version, NOT_SENT, reason)
-        if Decimal(said["amount_due"]) == 0 or self._knows_patient(said):
+        if Decimal(said["amount_due"]) == 0 or self._is_patient_known(said):
             return Row(version, SENT, None)
         return Row(version, PENDING, None)
 
-    def _refused(self, said: Said) -> str | None:
+    def _exclusion_reason(self, said: Said) -> str | None:
         clinic = self.clinics[said["clinic_id"]]
         if said["internal_payment"]:
             return "internal_payment"
@@ -104,7 +104,7 @@ class Oracle:
             return "integration_off"
         return None if said["charge_type"] in clinic.types else "type_not_selected"
 
-    def _knows_patient(self, said: Said) -> bool:
+    def _is_patient_known(self, said: Said) -> bool:
         return (said["company_id"], said["patient_id"]) in self.patients
 
 

@@ -13,7 +13,7 @@ from psycopg import sql
 from config.database_urls import libpq_url, with_database
 from emr.client import PaymentFeed
 from emr.outbox import Relay, create_table, waiting, write
-from tests.faults.processes import until
+from tests.faults.processes import wait_for
 from tests.faults.workload import Pace, Publisher
 
 UNDONE_EVERY = 5
@@ -33,7 +33,7 @@ def emr_database(database_url: str) -> Iterator[str]:
 
 
 class OutboxPublisher(Publisher):
-    """Saves events with their outbox rows in one transaction. Some transactions are rolled back."""
+    """A publisher that saves events and outbox rows in one transaction, and rolls back some transactions."""
 
     def __init__(self, emr_url: str, feed_url: str, bodies: Iterable[bytes], pace: Pace) -> None:
         super().__init__(feed_url, bodies, pace)
@@ -48,9 +48,9 @@ class OutboxPublisher(Publisher):
         super().run()
 
     def finish(self, seconds_max: float = 300) -> list[bytes]:
-        """End the stream, wait until the relay has published everything, and return what was saved."""
+        """Stop saving, wait until the relay has published all events, and return the saved events."""
         said = super().finish(seconds_max)
-        until(lambda: self._waiting() == 0, seconds_max, "the outbox is empty")
+        wait_for(lambda: self._waiting_count() == 0, seconds_max, "the outbox is empty")
         self.is_over.set()
         self.relay.join(30)
         self.connection.close()
@@ -59,12 +59,12 @@ class OutboxPublisher(Publisher):
     def _try_publish(self, _feed: PaymentFeed, some: list[bytes]) -> bool:
         self.saves += 1
         if self.saves % UNDONE_EVERY == 0:
-            self._save(map(_never, some))
+            self._save(map(_uncommitted_copy, some))
             self.connection.rollback()
             self.undone += 1
         self._save(some)
         self.connection.commit()
-        self.waited_max = max(self.waited_max, self._waiting())
+        self.waited_max = max(self.waited_max, self._waiting_count())
         return True
 
     def _save(self, some: Iterable[bytes]) -> None:
@@ -72,7 +72,7 @@ class OutboxPublisher(Publisher):
             self.connection.execute("INSERT INTO saves VALUES (%s)", [body])
             write(self.connection, body)
 
-    def _waiting(self) -> int:
+    def _waiting_count(self) -> int:
         count = waiting(self.connection)
         self.connection.rollback()
         return count
@@ -86,7 +86,7 @@ class OutboxPublisher(Publisher):
             Relay(connection, feed).run(wait)
 
 
-def _never(body: bytes) -> bytes:
+def _uncommitted_copy(body: bytes) -> bytes:
     """Return a copy of a save with the id of a payment that is never committed."""
     said = json.loads(body) | {"event_id": str(uuid.uuid4())}
     return json.dumps(said | dict.fromkeys(("payment_id", "patient_id"), "never-saved")).encode()

@@ -1,7 +1,7 @@
 """The usual alternative: one plain Celery task per payment, with every setting that the Celery manual recommends.
 
-Late acknowledgement, rejection on a lost worker, short visibility time-out. As `python -m tests.faults.plain_celery`
-with DATABASE_URL and CELERY_BROKER_URL it is a worker; imported, it is the publisher.
+These are late acknowledgement, rejection on a lost worker, and a short visibility timeout. Run this module with
+`python -m tests.faults.plain_celery`, DATABASE_URL and CELERY_BROKER_URL as the worker; import it as the publisher.
 """
 
 import os

@@ -9,8 +9,8 @@ POLL_SECONDS = 0.02
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds_max: float, what: str) -> T:
-    """Call `condition` until it returns a true value, and return this value."""
+def wait_for(condition: Callable[[], T], seconds_max: float, what: str) -> T:
+    """Call `condition` until it returns a true value, and return this value. Fail with `what` after `seconds_max`."""
     deadline = time.monotonic() + seconds_max
     while not (answer := condition()):
         if time.monotonic() > deadline:
@@ -21,7 +21,7 @@ def until(condition: Callable[[], T], seconds_max: float, what: str) -> T:
 
 def children_of(pid: int) -> list[int]:
     """Return the running children of a process."""
-    return [child for child, (parent, state) in _table().items() if parent == pid and state not in "ZX"]
+    return [child for child, (parent, state) in _process_table().items() if parent == pid and state not in "ZX"]
 
 
 def command_of(pid: int) -> str:
@@ -37,7 +37,7 @@ def folder_of(pid: int) -> Path:
 
 
 def is_alive(pid: int) -> bool:
-    return _table().get(pid, (0, "X"))[1] not in "ZX"
+    return _process_table().get(pid, (0, "X"))[1] not in "ZX"
 
 
 def megabytes_of(pid: int) -> int:
@@ -46,7 +46,7 @@ def megabytes_of(pid: int) -> int:
     return int(found[0]) // 1024 if found else 0
 
 
-def _table() -> dict[int, tuple[int, str]]:
+def _process_table() -> dict[int, tuple[int, str]]:
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (stat := _read(int(entry.name), "stat")):

@@ -1,4 +1,4 @@
-"""Write docs/explanation/reliability.md from the results in build/faults. No figure in it is typed by hand."""
+"""Write docs/explanation/reliability.md from the results in build/faults. All figures of the page come from runs."""
 
 import json
 import sys
@@ -41,7 +41,7 @@ _SOAK = """
 
 
 def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
-    """Return the page. Parts of the faults and the soak that were not run keep their previous text."""
+    """Return the text of the page. Without fault rows or a soak result, that part keeps the text of `before`."""
     faults, cut, soaked = before.partition(_SOAK.partition("{")[0])
     return (_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
 

@@ -17,7 +17,7 @@ from payments.store.db.connection import Database, transaction
 from tasks.app import close_app
 from tasks.resources import connect_redis
 from tests.acceptance.stack import clean_environment, free_port
-from tests.faults.processes import children_of, command_of, folder_of, until
+from tests.faults.processes import children_of, command_of, folder_of, wait_for
 
 STREAM = "emr:payments"
 UP_SECONDS, QUIET_SECONDS, DOWN_SECONDS = 60, 180, 40
@@ -45,15 +45,15 @@ class RunningStack:
         self.home.mkdir(parents=True, exist_ok=True)
         self.importer = "tests.faults.fatal_tasks" if "--fatal-tasks" in options else "workers.importer"
         self.fast_supervisor = self._spawn("supervisor", "-m", "tests.faults.fast_supervisor", *options)
-        stack = until(lambda: self._ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
+        stack = wait_for(lambda: self._fail_if_ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
         self.engines: Engines = stack.engines
         self.database = create_engine(self.engines.database_url, pool_pre_ping=True)
         self.feed: redis.Redis = connect_redis(self.engines.redis_url)
         self.broker: redis.Redis = connect_redis(self.engines.broker_url)
-        until(lambda: all(self.main_pids(name) for name in PROCESSES), UP_SECONDS, "all processes are there")
+        wait_for(lambda: all(self.main_pids(name) for name in PROCESSES), UP_SECONDS, "all processes are there")
 
     def stop(self) -> None:
-        """Stop everything in order, and leave nothing behind."""
+        """Stop the processes in order. Kill the processes that remain, and fail if one did not stop in time."""
         close_app()  # a test may have sent messages to its broker
         for process in self.extra:
             process.send_signal(signal.SIGCONT)
@@ -63,26 +63,26 @@ class RunningStack:
             for process in (*self.extra, self.fast_supervisor):
                 process.wait(DOWN_SECONDS)
         finally:
-            self._kill_what_is_left()
+            self._kill_remaining()
             if self.database is not None:
                 self.database.dispose()
 
-    def add(self, name: str) -> subprocess.Popen[bytes]:
-        """Start an additional process of a kind; the supervisor does not restart it."""
+    def start_extra_process(self, name: str) -> subprocess.Popen[bytes]:
+        """Start an additional process of the service `name`. The supervisor does not restart this process."""
         process = self._spawn(f"{name}-{len(self.extra)}", "-m", f"workers.{name}")
         self.extra.append(process)
         return process
 
     def main_pids(self, name: str) -> list[int]:
-        """Return the pids of the processes of this name that the supervisor started, without their children."""
-        return [pid for pid in children_of(self.fast_supervisor.pid) if self._is(pid, name)]
+        """Return the pids of the processes of this name that the supervisor started, not of their children."""
+        return [pid for pid in children_of(self.fast_supervisor.pid) if self._has_name(pid, name)]
 
     def wait_for_main_pid(self, name: str) -> int:
         """Wait until a process of this name exists, and return its pid."""
-        return until(lambda: self.main_pids(name), 30, f"{name} runs")[0]
+        return wait_for(lambda: self.main_pids(name), 30, f"{name} runs")[0]
 
-    def pool(self, name: str) -> list[int]:
-        """Return the children of a Celery worker."""
+    def child_pids(self, name: str) -> list[int]:
+        """Return the pids of the child processes of a Celery worker."""
         return [child for leader in self.main_pids(name) for child in children_of(leader)]
 
     def signal(self, pid: int, number: signal.Signals) -> bool:
@@ -93,7 +93,7 @@ class RunningStack:
             return False
         return True
 
-    def unfinished(self) -> str:
+    def pending_work(self) -> str:
         """Describe the pending work; return an empty text once the stack is idle."""
         try:
             on_feed = self.feed.xlen(STREAM)
@@ -103,26 +103,26 @@ class RunningStack:
             return f"{type(error).__name__}"
         return f"{on_feed} on the feed, {left}" if on_feed or left.due or left.to_examine else ""
 
-    def stalled_workers(self) -> int:
-        """Count the workers that ended because they had stalled."""
+    def count_stalled_workers(self) -> int:
+        """Count how often a worker ended because it had stalled."""
         return (self.home / "supervisor.log").read_text(errors="replace").count('"worker_stalled"')
 
-    def newest(self) -> tuple[int, int]:
+    def newest_entry_id(self) -> tuple[int, int]:
         """Return the id of the newest entry ever added to the feed."""
-        return _ordered(self.feed.xinfo_stream(STREAM)["last-generated-id"])
+        return _parse_entry_id(self.feed.xinfo_stream(STREAM)["last-generated-id"])
 
     def is_acknowledged(self, entry: tuple[int, int]) -> bool:
         """Return whether this entry and all earlier entries are acknowledged. Acknowledgement follows the commit."""
         oldest = self.feed.xrange(STREAM, count=1)
-        return not oldest or _ordered(oldest[0][0]) > entry
+        return not oldest or _parse_entry_id(oldest[0][0]) > entry
 
-    def until_quiet(self, seconds_max: float = QUIET_SECONDS) -> float:
+    def wait_until_idle(self, seconds_max: float = QUIET_SECONDS) -> float:
         """Wait until the stack is idle, and return the waited seconds."""
         started = time.monotonic()
         try:
-            until(lambda: not self.unfinished(), seconds_max, "all is quiet")
+            wait_for(lambda: not self.pending_work(), seconds_max, "all is quiet")
         except AssertionError:
-            raise AssertionError(f"not quiet: {self.unfinished()}\n{self.log_tail()}") from None
+            raise AssertionError(f"not quiet: {self.pending_work()}\n{self.log_tail()}") from None
         return time.monotonic() - started
 
     def log_tail(self, lines: int = 25) -> str:
@@ -140,23 +140,23 @@ class RunningStack:
                 start_new_session=True,
             )
 
-    def _is(self, pid: int, name: str) -> bool:
+    def _has_name(self, pid: int, name: str) -> bool:
         if name in PROCESSES:
             module = self.importer if name == "importer" else f"workers.{name}"
             return command_of(pid).endswith(module)
         # An engine runs in its folder. Valkey changes its command line after the start.
         return folder_of(pid).is_relative_to(self.home / name)
 
-    def _ended(self) -> None:
+    def _fail_if_ended(self) -> None:
         assert self.fast_supervisor.poll() is None, f"it has ended: {self.log_tail()}"
 
-    def _kill_what_is_left(self) -> None:
+    def _kill_remaining(self) -> None:
         for process in (*self.extra, self.fast_supervisor):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
 
-def _ordered(entry_id: bytes) -> tuple[int, int]:
+def _parse_entry_id(entry_id: bytes) -> tuple[int, int]:
     milliseconds, _, number = entry_id.partition(b"-")
     return int(milliseconds), int(number)

@@ -1,7 +1,7 @@
-"""A service under an adjustable clock: `python -m tests.faults.skewed_clock FILE workers.importer`.
+"""Run a service with an adjustable clock: `python -m tests.faults.skewed_clock FILE workers.importer`.
 
-The file holds the offset in seconds and may be rewritten at any time. Monotonic clocks are unaffected, as when a real
-clock is set.
+The file contains the clock's offset in seconds and may be rewritten at any time. Monotonic clocks are unaffected, as
+when a real clock is set.
 """
 
 import datetime as real
@@ -19,7 +19,7 @@ TASKS = ("importing", "detecting", "adjusting", "closing", "distributing", "bala
 
 
 def replace_clocks(offset: Callable[[], float]) -> None:
-    """Shift the time of day in every module that reads it by an offset in seconds."""
+    """Add an offset in seconds to the time of day that any module reads."""
     right = time.time
     time.time = lambda: right() + offset()
 

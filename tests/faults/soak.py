@@ -1,4 +1,4 @@
-"""A long run under steady load with a fault every 20 seconds: `make soak`, or `python -m tests.faults.soak MINUTES`."""
+"""Run a steady load with a fault every 20 seconds: `make soak`, or `python -m tests.faults.soak MINUTES`."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults.fault_injection import PASSING, shuffled_rounds
+from tests.faults.fault_injection import PASSING, fault_shuffler
 from tests.faults.processes import children_of, megabytes_of
 from tests.faults.running_stack import RunningStack
 from tests.faults.trial import RESULTS, Trial
@@ -37,20 +37,20 @@ def main() -> int:
 
 
 def _soak(trial: Trial, minutes: float) -> None:
-    seconds, next_fault = minutes * 60, shuffled_rounds(random.Random(7))
-    before, recoveries, times = _memory(trial.stack), [], 0
+    seconds, next_fault = minutes * 60, fault_shuffler(random.Random(7))
+    before, recoveries, times = _total_memory(trial.stack), [], 0
     with trial.run("soak", times=0, events=0, rate=RATE) as result:
         started = time.monotonic()
         while (time.monotonic() - started) < seconds:
             name, began = next_fault(), time.monotonic()
             PASSING[name](trial.stack)
             times += 1
-            recoveries.append(trial.recovery())
+            recoveries.append(trial.measure_recovery())
             sys.stdout.write(f"{time.monotonic() - started:7.1f} s  {name}: back after {recoveries[-1]:.1f} s\n")
             sys.stdout.flush()
             time.sleep(max(0.0, EVERY_SECONDS - (time.monotonic() - began)))
         result.times, result.recovery_seconds = times, round(max(recoveries), 1)
-    _write(asdict(result), minutes, f"{before:,} MB, {_memory(trial.stack):,} MB")
+    _write(asdict(result), minutes, f"{before:,} MB, {_total_memory(trial.stack):,} MB")
 
 
 def _write(result: dict[str, object], minutes: float, memory: str) -> None:
@@ -66,8 +66,8 @@ def _write(result: dict[str, object], minutes: float, memory: str) -> None:
     (RESULTS / "soak.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _memory(stack: RunningStack) -> int:
-    """Return the memory of all our processes, without the engines."""
+def _total_memory(stack: RunningStack) -> int:
+    """Return the total memory in megabytes of our processes, without PostgreSQL and Valkey."""
     leaders = [pid for name in ("intake", "importer", "backoffice", "scheduler") for pid in stack.main_pids(name)]
     return sum(megabytes_of(pid) for leader in leaders for pid in (leader, *children_of(leader)))
 

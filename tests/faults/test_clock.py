@@ -1,4 +1,4 @@
-"""After a worker's clock steps back, payments stay imported, due work runs and new payments are imported."""
+"""After a worker's clock is set back, earlier imports remain, due work runs, and new payments are imported."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -12,9 +12,9 @@ from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Transaction, transaction
 from tests.builders.events import deleted_payment, next_version, saved_patient, saved_payment
 from tests.builders.office import Office
-from tests.faults.processes import until
+from tests.faults.processes import wait_for
 from tests.faults.running_stack import RunningStack
-from tests.faults.trial import Trial, longest
+from tests.faults.trial import Trial, longest_seconds
 
 
 def test_import_works_while_the_clock_steps_back_an_hour(tx: Transaction) -> None:
@@ -80,19 +80,19 @@ def test_requeued_lines_are_retried_after_the_clock_steps_back(tx: Transaction) 
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Path:
-    """A file with the clock offset of all services in seconds."""
+    """The file that contains the clock offset of all services in seconds."""
     file = tmp_path / "clock"
     file.write_text("0")
     return file
 
 
 @pytest.fixture
-def skewed_clock(tmp_path_factory: pytest.TempPathFactory, is_long: bool, clock: Path) -> Iterator[Trial]:
+def skewed_clock(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool, clock: Path) -> Iterator[Trial]:
     """A stack whose services have an adjustable clock."""
     stack = RunningStack(tmp_path_factory.mktemp("skewed"), PAYMENTS_LOG_LEVEL="debug")
     try:
         stack.start("--clock", str(clock))
-        trial = Trial(stack, keeps_results=is_long)
+        trial = Trial(stack, keeps_results=is_long_run)
         trial.prepare()
         yield trial
     finally:
@@ -105,14 +105,16 @@ def test_processes_continue_while_their_clocks_step_back_and_forth(skewed_clock:
     with skewed_clock.run("clocks of all services set back and forth, up to 2 hours", times=len(steps)) as result:
         for seconds in steps:
             clock.write_text(f"{seconds:<+32}")
-            recoveries.append(skewed_clock.recovery())
-            until(lambda seconds=seconds: _imported_at(skewed_clock.stack, seconds), 30, "the services have this clock")
-            _beat_goes_on(skewed_clock.stack)
-        result.recovery_seconds = longest(recoveries)
+            recoveries.append(skewed_clock.measure_recovery())
+            wait_for(
+                lambda seconds=seconds: _is_imported_at(skewed_clock.stack, seconds), 30, "the services have this clock"
+            )
+            _wait_for_beat(skewed_clock.stack)
+        result.recovery_seconds = longest_seconds(recoveries)
 
 
-def _imported_at(stack: RunningStack, seconds: int) -> bool:
-    """Return whether a payment was imported recently by a clock with this offset."""
+def _is_imported_at(stack: RunningStack, seconds: int) -> bool:
+    """Return whether the newest import has a time of a clock with this offset in seconds."""
     with transaction(stack.database) as tx:
         last = tx.execute(
             text("SELECT at FROM history WHERE line_ref IS NOT NULL ORDER BY id DESC LIMIT 1")
@@ -120,13 +122,13 @@ def _imported_at(stack: RunningStack, seconds: int) -> bool:
     return abs((datetime.now(UTC) + timedelta(seconds=seconds) - last).total_seconds()) < 30
 
 
-def _beat_goes_on(stack: RunningStack) -> None:
-    """Wait until beat has sent its five-second tasks again."""
-    sent = _sent_by_beat(stack)
-    until(lambda: _sent_by_beat(stack) > sent + 1, 30, "beat sends")
+def _wait_for_beat(stack: RunningStack) -> None:
+    """Wait until beat has sent the tasks that are due every five seconds again."""
+    sent = _count_beat_tasks(stack)
+    wait_for(lambda: _count_beat_tasks(stack) > sent + 1, 30, "beat sends")
 
 
-def _sent_by_beat(stack: RunningStack) -> int:
-    """Count the tasks that workers ran for beat; they are logged at level debug."""
+def _count_beat_tasks(stack: RunningStack) -> int:
+    """Count the tasks that beat sent and workers ran, in the log at level debug."""
     log = (stack.home / "supervisor.log").read_text(errors="replace")
     return sum('"task_succeeded"' in line and '"debug"' in line for line in log.splitlines())

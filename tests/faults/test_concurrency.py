@@ -9,39 +9,39 @@ from sqlalchemy import text
 
 from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, transaction
 from tests.faults.fault_injection import is_importing
-from tests.faults.processes import children_of, is_alive, until
+from tests.faults.processes import children_of, is_alive, wait_for
 from tests.faults.running_stack import RunningStack
-from tests.faults.trial import Trial, longest
+from tests.faults.trial import Trial, longest_seconds
 
 
 @pytest.mark.long
-def test_two_intakes_and_four_importers_share_the_feed(trial: Trial, is_long: bool) -> None:
-    stack, events = trial.stack, 20_000 if is_long else 4_000
-    more = [stack.add(name) for name in ("intake", "importer", "importer", "importer")]
+def test_two_intakes_and_four_importers_share_the_feed(trial: Trial, is_long_run: bool) -> None:
+    stack, events = trial.stack, 20_000 if is_long_run else 4_000
+    more = [stack.start_extra_process(name) for name in ("intake", "importer", "importer", "importer")]
     with trial.run("2 dispatchers and 4 importers in parallel", times=1, events=events, rate=2_000) as result:
-        until(lambda: all(children_of(each.pid) for each in more[1:]), 30, "all importers have their children")
-        result.recovery_seconds = round(trial.recovery(), 1)
+        wait_for(lambda: all(children_of(each.pid) for each in more[1:]), 30, "all importers have their children")
+        result.recovery_seconds = round(trial.measure_recovery(), 1)
     for each in more:
         each.send_signal(signal.SIGTERM)
     assert [each.wait(20) for each in more] == [0, 0, 0, 0]
 
 
 @pytest.mark.long
-def test_worker_frozen_past_its_lease_is_replaced_without_duplicates(trial: Trial, is_long: bool) -> None:
-    times, recoveries = 10 if is_long else 1, []
+def test_worker_frozen_past_its_lease_is_replaced_without_duplicates(trial: Trial, is_long_run: bool) -> None:
+    times, recoveries = 10 if is_long_run else 1, []
     stack = trial.stack
-    other = stack.add("importer")
+    other = stack.start_extra_process("importer")
     with trial.run("worker frozen past its lease (SIGSTOP 8 s), then woken", times=times) as result:
-        until(lambda: children_of(other.pid), 30, "the other importer has its child")
+        wait_for(lambda: children_of(other.pid), 30, "the other importer has its child")
         for _ in range(times):
-            frozen = [*stack.main_pids("importer"), *stack.pool("importer")]
+            frozen = [*stack.main_pids("importer"), *stack.child_pids("importer")]
             for pid in frozen:
                 stack.signal(pid, signal.SIGSTOP)
-            recoveries.append(trial.recovery())
+            recoveries.append(trial.measure_recovery())
             time.sleep(8)
             for pid in frozen:
                 stack.signal(pid, signal.SIGCONT)
-        result.recovery_seconds = longest(recoveries)
+        result.recovery_seconds = longest_seconds(recoveries)
     other.send_signal(signal.SIGTERM)
     assert other.wait(20) == 0
 
@@ -53,43 +53,43 @@ def test_worker_frozen_past_its_lease_is_replaced_without_duplicates(trial: Tria
     ids=["between two statements", "while it copies"],
 )
 def test_worker_frozen_in_a_transaction_loses_its_locks_but_no_payment(
-    trial: Trial, is_long: bool, moment: str, state: str
+    trial: Trial, is_long_run: bool, moment: str, state: str
 ) -> None:
-    times, recoveries, frozen_seconds = 5 if is_long else 1, [], IDLE_IN_TRANSACTION_SECONDS_MAX + 3
+    times, recoveries, frozen_seconds = 5 if is_long_run else 1, [], IDLE_IN_TRANSACTION_SECONDS_MAX + 3
     stack = trial.stack
-    other = stack.add("importer")
+    other = stack.start_extra_process("importer")
     fault = f"worker frozen mid-{moment} for {frozen_seconds} s (SIGSTOP), then woken"
     with trial.run(fault, times=times) as result:
-        until(lambda: children_of(other.pid), 30, "the other importer has its child")
+        wait_for(lambda: children_of(other.pid), 30, "the other importer has its child")
         for _ in range(times):
-            frozen, connection = until(lambda: _frozen(stack, state), 60, f"a {moment} is under way")
+            frozen, connection = wait_for(lambda: _freeze_child(stack, state), 60, f"a {moment} is under way")
             try:
-                recoveries.append(trial.recovery())
-                until(lambda pid=connection: not _is_open(stack, pid), frozen_seconds, "its transaction is ended")
+                recoveries.append(trial.measure_recovery())
+                wait_for(lambda pid=connection: not _is_open(stack, pid), frozen_seconds, "its transaction is ended")
             finally:
                 stack.signal(frozen, signal.SIGCONT)
-        result.recovery_seconds = longest(recoveries)
+        result.recovery_seconds = longest_seconds(recoveries)
     other.send_signal(signal.SIGTERM)
     assert other.wait(20) == 0
 
 
-def _frozen(stack: RunningStack, state: str) -> tuple[int, int] | None:
-    """Freeze the importer's child; return its pid, and the pid of its PostgreSQL backend if it waits for the client."""
-    (child,) = stack.pool("importer") or (0,)
+def _freeze_child(stack: RunningStack, state: str) -> tuple[int, int] | None:
+    """Freeze the importer's child. If its backend is in `state`, return the pids of both; else continue the child."""
+    (child,) = stack.child_pids("importer") or (0,)
     if not child or not stack.signal(child, signal.SIGSTOP):
         return None
-    before = _silent(stack, state)
+    before = _stalled_backends(stack, state)
     time.sleep(1 if before else 0)
     # A connection that was active since then has another state_change.
-    still = before and before & _silent(stack, state)
+    still = before and before & _stalled_backends(stack, state)
     if still:
         return child, still.pop()[0]
     stack.signal(child, signal.SIGCONT)
     return None
 
 
-def _silent(stack: RunningStack, state: str) -> set[tuple[int, object]]:
-    """Return pid and `state_change` of the importer's backends that are in `state` and wait for their client."""
+def _stalled_backends(stack: RunningStack, state: str) -> set[tuple[int, object]]:
+    """Return (pid, `state_change`) of each importer backend that is in `state` and waits for its client."""
     silent = (
         "SELECT pid, state_change FROM pg_stat_activity WHERE application_name = 'payments importer' "
         "AND state = :state AND wait_event = 'ClientRead'"
@@ -105,22 +105,22 @@ def _is_open(stack: RunningStack, connection: int) -> bool:
 
 
 @pytest.mark.long
-def test_stopped_worker_finishes_its_chunk_and_leaves_the_rest_pending(trial: Trial, is_long: bool) -> None:
-    times, recoveries = 20 if is_long else 2, []
-    stack, ended_before = trial.stack, len(_endings(trial.stack))
+def test_stopped_worker_finishes_its_chunk_and_leaves_the_rest_pending(trial: Trial, is_long_run: bool) -> None:
+    times, recoveries = 20 if is_long_run else 2, []
+    stack, ended_before = trial.stack, len(_exit_statuses(trial.stack))
     with trial.run("SIGTERM mid-chunk (warm shutdown)", times=times, events=times * 300) as result:
         for _ in range(times):
             leader = stack.wait_for_main_pid("importer")
-            until(lambda: is_importing(stack), 60, "a chunk is under way")
+            wait_for(lambda: is_importing(stack), 60, "a chunk is under way")
             stack.signal(leader, signal.SIGTERM)
-            until(lambda leader=leader: not is_alive(leader), 15, "it has ended within its grace")
-            recoveries.append(trial.recovery())
-        result.recovery_seconds = longest(recoveries)
+            wait_for(lambda leader=leader: not is_alive(leader), 15, "it has ended within its grace")
+            recoveries.append(trial.measure_recovery())
+        result.recovery_seconds = longest_seconds(recoveries)
     # It stopped in time each time, and was not killed.
-    assert _endings(stack)[ended_before:] == [0] * times
+    assert _exit_statuses(stack)[ended_before:] == [0] * times
 
 
-def _endings(stack: RunningStack) -> list[int]:
+def _exit_statuses(stack: RunningStack) -> list[int]:
     """Return the exit statuses of ended importers, oldest first."""
     lines = (stack.home / "supervisor.log").read_text(errors="replace").splitlines()
     books = [json.loads(line) for line in lines if '"child_ended"' in line]

@@ -1,4 +1,4 @@
-"""With random bodies on the stream, the import raises no error, and each body is imported or kept whole."""
+"""Import random bodies: the import raises no error, and each body is imported or kept whole."""
 
 import hashlib
 import json
@@ -50,8 +50,8 @@ amounts = st.sampled_from(["0.01", "25.00", "9999999999.99", "10000000000.00", "
 
 
 @st.composite
-def events(draw: st.DrawFn) -> bytes:
-    """Return bodies that resemble events: mostly valid, with odd keys, truncated, or with a wrong byte."""
+def event_bodies(draw: st.DrawFn) -> bytes:
+    """Draw a body that resembles an event: mostly valid, with odd keys, truncated, or with a wrong byte."""
     amount, refund_of = draw(amounts), draw(st.sampled_from([None, None, "clinic/a/1"]))
     if refund_of:
         amount = f"-{amount.removeprefix('-')}"
@@ -80,7 +80,7 @@ def events(draw: st.DrawFn) -> bytes:
 
 
 def is_accounted_for(tx: Transaction, body: bytes) -> bool:
-    """Return whether the event was recorded or is kept whole as a dead letter."""
+    """Return whether the event of this body was recorded, or the body is kept whole as a dead letter."""
     kept = "SELECT body FROM set_aside WHERE body_hash = :hash"
     aside = tx.execute(text(kept), {"hash": hashlib.sha256(body).digest()}).scalar()
     if aside is not None:
@@ -92,13 +92,13 @@ def is_accounted_for(tx: Transaction, body: bytes) -> bool:
     return bool(tx.execute(text("SELECT 1 FROM events WHERE event_id = :id"), {"id": event.event_id}).first())
 
 
-def test_random_bodies_raise_nothing_and_are_kept(database: Database, is_long: bool) -> None:
+def test_random_bodies_raise_nothing_and_are_kept(database: Database, is_long_run: bool) -> None:
     @settings(
-        max_examples=2_000 if is_long else 40,
+        max_examples=2_000 if is_long_run else 40,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large],
     )
-    @given(bodies=st.lists(events() | st.binary(max_size=50), min_size=1, max_size=20))
+    @given(bodies=st.lists(event_bodies() | st.binary(max_size=50), min_size=1, max_size=20))
     def check(bodies: list[bytes]) -> None:
         with database.connect() as tx:
             office = Office(tx, date(2026, 6, 20))

@@ -1,4 +1,4 @@
-"""The invariant checks detect violations: each of the five is broken by hand."""
+"""The invariant checks detect violations: the tests violate each of the five invariants."""
 
 import copy
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.builders.events import run_context, stream_entries
 from tests.faults import invariants
 from tests.faults.invariants import Violations
 from tests.faults.oracle import Oracle
-from tests.faults.workload import CLOSED, open_clinics, record_all, september
+from tests.faults.workload import CLOSED, open_clinics, record_all, september_events
 
 ENTRY = (
     "line_ref, version, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
@@ -25,7 +25,7 @@ ENTRY = (
 )
 
 
-class Books(NamedTuple):
+class LedgerWithOracle(NamedTuple):
     """A ledger of two weeks with two closed months, and the oracle of the same events."""
 
     tx: Transaction
@@ -49,25 +49,25 @@ class Books(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def fortnight(database: Database) -> Iterator[Books]:
+def fortnight(database: Database) -> Iterator[LedgerWithOracle]:
     with database.connect() as tx:
-        books = Books(tx, open_clinics(tx), {})
-        before, after = september()
-        books.record(before)
+        ledger = LedgerWithOracle(tx, open_clinics(tx), {})
+        before, after = september_events()
+        ledger.record(before)
         for month in CLOSED:
-            books.close(month)
-        books.closed.update(invariants.closed_totals(tx, books.oracle))
-        books.record(after)
-        books.find_violations().check()
+            ledger.close(month)
+        ledger.closed.update(invariants.closed_totals(tx, ledger.oracle))
+        ledger.record(after)
+        ledger.find_violations().check()
         # Disable the triggers, which other tests cover.
         tx.execute(text("SET LOCAL session_replication_role = replica"))
-        yield books
+        yield ledger
         tx.rollback()
 
 
 @pytest.fixture
-def books(fortnight: Books) -> Iterator[Books]:
-    """The initial state, restored for each test."""
+def ledger(fortnight: LedgerWithOracle) -> Iterator[LedgerWithOracle]:
+    """The ledger and oracle of two weeks. Changes are undone after each test."""
     with fortnight.tx.begin_nested() as undo:
         yield fortnight._replace(oracle=copy.deepcopy(fortnight.oracle))
         undo.rollback()
@@ -88,10 +88,10 @@ def books(fortnight: Books) -> Iterator[Books]:
         ("DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)", "unexplained"),
     ],
 )
-def test_each_violation_is_detected_by_its_invariant(books: Books, harm: str, seen: str) -> None:
-    assert books.tx.execute(text(harm)).rowcount == 1
+def test_each_violation_is_detected_by_its_invariant(ledger: LedgerWithOracle, harm: str, seen: str) -> None:
+    assert ledger.tx.execute(text(harm)).rowcount == 1
 
-    found = books.find_violations()
+    found = ledger.find_violations()
 
     kinds = {name.partition(" ")[0] for name in found.wrong}
     kinds |= {name for name in ("lost", "doubled") if getattr(found, name)}
@@ -100,9 +100,9 @@ def test_each_violation_is_detected_by_its_invariant(books: Books, harm: str, se
         found.check()
 
 
-def test_unpublished_payment_is_detected(books: Books) -> None:
-    forgotten = next(key for key, row in books.oracle.feed().items() if row.status == "Transmission Successful")
-    del books.oracle.newest[forgotten]
-    books.oracle.ledger.pop(forgotten, None)
+def test_unpublished_payment_is_detected(ledger: LedgerWithOracle) -> None:
+    forgotten = next(key for key, row in ledger.oracle.feed().items() if row.status == "Transmission Successful")
+    del ledger.oracle.newest[forgotten]
+    ledger.oracle.ledger.pop(forgotten, None)
 
-    assert f"feed {forgotten}" in books.find_violations().wrong
+    assert f"feed {forgotten}" in ledger.find_violations().wrong

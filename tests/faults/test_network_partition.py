@@ -17,7 +17,7 @@ from tests.builders.committed import CommittedLedger
 from tests.builders.events import NOW, saved_patient, saved_payment
 from tests.faults import network_hosts
 from tests.faults.network_hosts import Host
-from tests.faults.processes import until
+from tests.faults.processes import wait_for
 
 STREAM, STREAMS = "emr:payments", 4
 SETTINGS = {
@@ -29,7 +29,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory):
-    if not network_hosts.namespaces_available():
+    if not network_hosts.can_create_namespaces():
         pytest.skip("no network namespaces can be made here: it needs root, ip and unshare")
     with embedded_engines(tmp_path_factory.mktemp("engines"), durable=False) as engines:
         upgrade(engines.database_url)
@@ -37,17 +37,17 @@ def engines(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def machines(engines, tmp_path_factory):
+def hosts(engines, tmp_path_factory):
     """Two hosts, each with a running intake and importer."""
     with ExitStack() as stack:
-        machines = [Host(number, tmp_path_factory.mktemp(f"host{number}")) for number in (1, 2)]
-        for machine in machines:
+        hosts = [Host(number, tmp_path_factory.mktemp(f"host{number}")) for number in (1, 2)]
+        for machine in hosts:
             stack.callback(machine.destroy)
             machine.create()
             there = stack.enter_context(network_hosts.forward_engines(machine.near, engines, sockets_of(engines)))
             for module in ("workers.intake", "workers.importer"):
                 machine.run(module, there.environment() | SETTINGS)
-        yield machines
+        yield hosts
 
 
 def sockets_of(engines: Engines):
@@ -75,8 +75,8 @@ def publish(engines, prefix, count):
         feed.publish_many(saved_payment("10.00", payment_id=f"{prefix}-{n}", **named[n]) for n in range(count))
 
 
-def imported(database, prefix):
-    """Return how many payments have one entry, how many entries exist, and which workers imported them."""
+def imported_counts(database, prefix):
+    """Return ((payments with one entry, entries), workers that imported them) for this prefix of payment ids."""
     with transaction(database) as tx:
         found = tx.execute(
             text(
@@ -89,31 +89,31 @@ def imported(database, prefix):
         return tuple(found), set(tx.execute(text(asked), {"prefix": f"{prefix}-%"}).scalars())
 
 
-def until_done(engines, seconds_max):
+def wait_until_imported(engines, seconds_max):
     with connect_redis(engines.redis_url) as client:
         feed = Streams(client, STREAM, STREAMS)
-        until(lambda: not feed.length(), seconds_max, "the feed is empty")
+        wait_for(lambda: not feed.length(), seconds_max, "the feed is empty")
 
 
-def test_second_host_takes_over_when_the_first_is_disconnected(engines, database, machines):
+def test_second_host_takes_over_when_the_first_is_disconnected(engines, database, hosts):
     publish(engines, "both", 2_000)
-    until_done(engines, 120)
-    counts, workers = imported(database, "both")
+    wait_until_imported(engines, 120)
+    counts, workers = imported_counts(database, "both")
     assert counts == (2_000, 2_000)
     assert len(workers) == 2
 
     publish(engines, "cut", 2_000)
-    until(lambda: imported(database, "cut")[0][0], 60, "they are at work")
-    machines[0].disconnect_cable()
+    wait_for(lambda: imported_counts(database, "cut")[0][0], 60, "they are at work")
+    hosts[0].disconnect_cable()
     publish(engines, "after", 200)
-    until_done(engines, 180)
-    assert [imported(database, prefix)[0] for prefix in ("cut", "after")] == [(2_000, 2_000), (200, 200)]
-    (left,) = imported(database, "after")[1]
+    wait_until_imported(engines, 180)
+    assert [imported_counts(database, prefix)[0] for prefix in ("cut", "after")] == [(2_000, 2_000), (200, 200)]
+    (left,) = imported_counts(database, "after")[1]
 
-    machines[0].connect_cable()
-    machines[1].disconnect_cable()
+    hosts[0].connect_cable()
+    hosts[1].disconnect_cable()
     publish(engines, "back", 200)
-    until_done(engines, 180)
-    counts, workers = imported(database, "back")
+    wait_until_imported(engines, 180)
+    counts, workers = imported_counts(database, "back")
     assert counts == (200, 200)
     assert workers.isdisjoint({left})

@@ -15,7 +15,7 @@ from config.database_urls import libpq_url
 from config.redis_urls import with_redis_database
 from tasks.resources import connect_redis
 from tests.faults.plain_celery import make_app
-from tests.faults.processes import until
+from tests.faults.processes import wait_for
 from tests.faults.trial import RESULTS, Result, Trial
 
 BROKER_DATABASE, TASKS_A_KILL, WAITING_MAX = 5, 250, 2_000
@@ -29,14 +29,14 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
     environment = trial.stack.environment | {"DATABASE_URL": database_url, "CELERY_BROKER_URL": broker_url}
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE stock_counts (number int)")
-        published = _Published(broker_url, kills * TASKS_A_KILL)
+        published = _Publisher(broker_url, kills * TASKS_A_KILL)
         published.start()
-        _kill_again_and_again(kills, environment, connection)
-        worker = _start(environment)
+        _kill_repeatedly(kills, environment, connection)
+        worker = _start_worker(environment)
         try:
             published.join(300)
             assert published.sent == published.count, f"{published.sent:,} were published"
-            until(lambda: published.waiting() == 0, 300, "all tasks are done")
+            wait_for(lambda: published.waiting_count() == 0, 300, "all tasks are done")
         finally:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
@@ -57,8 +57,8 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
     assert result.lost > 0
 
 
-class _Published(threading.Thread):
-    """Publishes tasks in a thread, which keeps the queue full until all tasks are sent."""
+class _Publisher(threading.Thread):
+    """A thread that publishes tasks and keeps the queue full until all tasks are sent."""
 
     def __init__(self, broker_url: str, count: int) -> None:
         super().__init__(daemon=True)
@@ -68,34 +68,34 @@ class _Published(threading.Thread):
     def run(self) -> None:
         task = self.app.tasks["stock.count_one"]
         while self.sent < self.count:
-            while self.sent % 100 == 0 and self.waiting() > WAITING_MAX:
+            while self.sent % 100 == 0 and self.waiting_count() > WAITING_MAX:
                 time.sleep(0.05)
             task.apply_async(args=(self.sent,))
             self.sent += 1
 
-    def waiting(self) -> int:
+    def waiting_count(self) -> int:
         return int(self.broker.llen("stock:stock")) + int(self.broker.hlen("stock:unacked"))
 
 
-def _kill_again_and_again(kills: int, environment: dict[str, str], connection: psycopg.Connection) -> None:
+def _kill_repeatedly(kills: int, environment: dict[str, str], connection: psycopg.Connection) -> None:
     chance = random.Random(7)
     for _ in range(kills):
-        worker = _start(environment)
-        before = _count(connection)
+        worker = _start_worker(environment)
+        before = _count_rows(connection)
         try:
-            until(lambda before=before: _count(connection) > before, 60, "the worker is at work")
+            wait_for(lambda before=before: _count_rows(connection) > before, 60, "the worker is at work")
             time.sleep(chance.uniform(0.0, 0.6))
         finally:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
 
 
-def _start(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start_worker(environment: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.faults.plain_celery"]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
 
 
-def _count(connection: psycopg.Connection) -> int:
+def _count_rows(connection: psycopg.Connection) -> int:
     return connection.execute("SELECT count(*) FROM stock_counts").fetchone()[0]

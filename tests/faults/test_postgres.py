@@ -11,19 +11,19 @@ from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import is_transient, transaction
 from tests.faults.fault_injection import cut_postgres, freeze, kill
-from tests.faults.processes import children_of, until
+from tests.faults.processes import children_of, wait_for
 from tests.faults.running_stack import RunningStack
-from tests.faults.trial import Trial, longest
+from tests.faults.trial import Trial, longest_seconds
 
 
-def test_killed_postgres_keeps_every_committed_payment(trial: Trial, is_long: bool) -> None:
-    times, recoveries = 10 if is_long else 1, []
+def test_killed_postgres_keeps_every_committed_payment(trial: Trial, is_long_run: bool) -> None:
+    times, recoveries = 10 if is_long_run else 1, []
     with trial.run("SIGKILL of PostgreSQL, restarted", times=times, events=times * 800) as result:
         for _ in range(times):
             time.sleep(0.5)
             kill(trial.stack, "postgres")
-            recoveries.append(trial.recovery())
-        result.recovery_seconds = longest(recoveries)
+            recoveries.append(trial.measure_recovery())
+        result.recovery_seconds = longest_seconds(recoveries)
 
 
 @pytest.mark.long
@@ -32,10 +32,10 @@ def test_connections_cut_in_transactions_cost_one_attempt(trial: Trial) -> None:
     with trial.run("pg_terminate_backend mid-transaction", times=times, events=times * 100) as result:
         cut = 0
         for _ in range(times):
-            cut += until(lambda: cut_postgres(trial.stack, at_work=True), 30, "a transaction is under way")
+            cut += wait_for(lambda: cut_postgres(trial.stack, at_work=True), 30, "a transaction is under way")
             time.sleep(0.05)
-        recoveries.append(trial.recovery())
-        result.note, result.recovery_seconds = f"{cut} connections cut", longest(recoveries)
+        recoveries.append(trial.measure_recovery())
+        result.note, result.recovery_seconds = f"{cut} connections cut", longest_seconds(recoveries)
 
 
 @pytest.mark.parametrize(
@@ -51,57 +51,57 @@ def test_connections_cut_in_transactions_cost_one_attempt(trial: Trial) -> None:
 def test_transactions_rejected_by_postgres_are_imported_later(trial: Trial, state: str, fault: str) -> None:
     with trial.run(f"{fault}: PostgreSQL answers {state} to half of the commits", times=1) as result:
         # The share counts events. At 2 % each, about half of the transactions contain no rejected event.
-        with postgres_rejecting(trial.stack, state, share=0.02) as failed:
+        with postgres_rejecting(trial.stack, state, rejection_rate=0.02) as failed:
             time.sleep(8)
-        result.recovery_seconds = round(trial.recovery(), 1)
+        result.recovery_seconds = round(trial.measure_recovery(), 1)
         result.note = f"{failed():,} attempts failed"
 
 
 @pytest.mark.long
 def test_full_disk_delays_the_import_without_loss(trial: Trial) -> None:
     with trial.run("disk full: PostgreSQL answers 53100 to every commit, 4 s", times=1) as result:
-        with postgres_rejecting(trial.stack, "53100", share=1.0) as failed:
+        with postgres_rejecting(trial.stack, "53100", rejection_rate=1.0) as failed:
             time.sleep(4)
-        result.recovery_seconds = round(trial.recovery(), 1)
+        result.recovery_seconds = round(trial.measure_recovery(), 1)
         result.note = f"{failed():,} attempts failed"
 
 
 @pytest.mark.long
 def test_postgres_frozen_for_a_minute_delays_the_import_without_loss(trial: Trial) -> None:
     with trial.run("PostgreSQL stopped for 60 s (SIGSTOP)", times=1) as result:
-        with _standing_still(trial.stack):
+        with _frozen_postgres(trial.stack):
             time.sleep(60)
-        result.recovery_seconds = round(trial.recovery(), 1)
+        result.recovery_seconds = round(trial.measure_recovery(), 1)
 
 
 @pytest.mark.long
 def test_postgres_without_free_connections_delays_the_import_without_loss(trial: Trial) -> None:
     with trial.run("PostgreSQL's listener stopped for 60 s (SIGSTOP)", times=1) as result:
         freeze(trial.stack, "postgres", 60)
-        result.recovery_seconds = round(trial.recovery(), 1)
+        result.recovery_seconds = round(trial.measure_recovery(), 1)
 
 
 @contextmanager
-def postgres_rejecting(stack: RunningStack, state: str, share: float) -> Iterator[Callable[[], int]]:
-    """Make PostgreSQL reject commits with this SQLSTATE; yield a function that counts failed attempts."""
-    before = _failed_tries(stack)
-    _try_change(
+def postgres_rejecting(stack: RunningStack, state: str, rejection_rate: float) -> Iterator[Callable[[], int]]:
+    """Make PostgreSQL reject commits at this rate (0 to 1) with this SQLSTATE; yield a function that counts them."""
+    before = _count_failed_attempts(stack)
+    _change_tables(
         stack,
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF random() < {share} THEN RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END IF; "
+        f"IF random() < {rejection_rate} THEN RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END IF; "
         "RETURN NULL; END $$",
         "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON history DEFERRABLE INITIALLY DEFERRED "
         "FOR EACH ROW WHEN (NEW.what <> 'failed') EXECUTE FUNCTION refuse()",
     )
     try:
-        yield lambda: _failed_tries(stack) - before
+        yield lambda: _count_failed_attempts(stack) - before
     finally:
-        _try_change(stack, "DROP TRIGGER refuse ON history")
-    assert _failed_tries(stack) > before, "nothing was refused"
+        _change_tables(stack, "DROP TRIGGER refuse ON history")
+    assert _count_failed_attempts(stack) > before, "nothing was refused"
 
 
-def _try_change(stack: RunningStack, *statements: str) -> None:
-    """Change the tables while they are written to. PostgreSQL may end this statement as a deadlock victim."""
+def _change_tables(stack: RunningStack, *statements: str) -> None:
+    """Run these statements in one transaction, and repeat it for up to 60 s after transient errors."""
 
     def changed() -> bool:
         try:
@@ -114,18 +114,18 @@ def _try_change(stack: RunningStack, *statements: str) -> None:
             return False
         return True
 
-    until(changed, 60, "the tables are changed")
+    wait_for(changed, 60, "the tables are changed")
 
 
-def _failed_tries(stack: RunningStack) -> int:
-    """Count the failed attempts of an event that a test rejects."""
+def _count_failed_attempts(stack: RunningStack) -> int:
+    """Count the recorded attempts that failed because a test rejected the commit."""
     with transaction(stack.database) as tx:
         found = tx.execute(text("SELECT count(*) FROM history WHERE what = 'failed' AND error LIKE '%by a test%'"))
         return int(found.scalar_one())
 
 
 @contextmanager
-def _standing_still(stack: RunningStack) -> Iterator[None]:
+def _frozen_postgres(stack: RunningStack) -> Iterator[None]:
     leader = stack.wait_for_main_pid("postgres")
     family = [leader, *children_of(leader)]
     for pid in family:

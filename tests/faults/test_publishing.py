@@ -7,12 +7,12 @@ import pytest
 from tests.faults.fault_injection import freeze, kill
 from tests.faults.lossy_proxy import lossy_proxy
 from tests.faults.outbox import OutboxPublisher, emr_database
-from tests.faults.trial import Trial, longest
+from tests.faults.trial import Trial, longest_seconds
 from tests.faults.workload import Pace, Publisher
 
 
 class LossyPublisher(Publisher):
-    """A publisher behind a proxy that loses replies; it counts the losses that it notices."""
+    """A publisher that counts how often a reply was lost."""
 
     def _try_publish(self, feed: object, some: list[bytes]) -> bool:
         is_published = super()._try_publish(feed, some)
@@ -20,10 +20,10 @@ class LossyPublisher(Publisher):
         return is_published
 
 
-def test_lost_replies_duplicate_stream_entries_but_no_money(trial: Trial, is_long: bool) -> None:
-    events, chunk = (10_000, 1) if is_long else (2_000, 5)
+def test_lost_replies_duplicate_stream_entries_but_no_money(trial: Trial, is_long_run: bool) -> None:
+    events, chunk = (10_000, 1) if is_long_run else (2_000, 5)
     with (
-        lossy_proxy(trial.stack.engines.redis_url, share=0.05) as url,
+        lossy_proxy(trial.stack.engines.redis_url, loss_rate=0.05) as url,
         trial.run(
             "5 % of the publisher's replies lost",
             times=0,
@@ -51,11 +51,11 @@ def test_outbox_saves_are_imported_once_after_a_redis_outage(trial: Trial) -> No
         ) as result:
             for _ in range(5):
                 kill(trial.stack, "valkey")
-                recoveries.append(trial.recovery())
+                recoveries.append(trial.measure_recovery())
                 time.sleep(1)
             freeze(trial.stack, "valkey", 10)
-            recoveries.append(trial.recovery())
-            result.recovery_seconds = longest(recoveries)
+            recoveries.append(trial.measure_recovery())
+            result.recovery_seconds = longest_seconds(recoveries)
         # Saves continued during the outage, and rolled-back saves were not published.
         assert publisher.waited_max > 1_000
         assert publisher.undone > 0

@@ -1,4 +1,4 @@
-"""Payments are imported although tasks crash in every way and other payments fail or crash their reader."""
+"""Payments are imported even if tasks crash in every way, and even if other payments fail or crash the worker."""
 
 import signal
 import time
@@ -16,9 +16,9 @@ from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import transaction
 from tests.acceptance.events import Event, patient, payment
 from tests.faults.fatal_tasks import DIES_BY, WAYS, crash
-from tests.faults.processes import until
+from tests.faults.processes import wait_for
 from tests.faults.running_stack import RunningStack
-from tests.faults.trial import Trial, longest
+from tests.faults.trial import Trial, longest_seconds
 
 pytestmark = pytest.mark.long
 
@@ -33,12 +33,12 @@ CREATE TRIGGER poison BEFORE INSERT ON lines FOR EACH ROW WHEN (NEW.memo = 'pois
 
 
 @pytest.fixture(scope="module")
-def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long: bool) -> Iterator[Trial]:
-    """A stack whose importer knows a fatal task and a fatal payment, with few retries."""
+def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> Iterator[Trial]:
+    """A trial on a stack whose importer has a crashing task, crashes on fatal payments, and retries rarely."""
     stack = RunningStack(tmp_path_factory.mktemp("mortal"), PAYMENTS_RETRY_LADDER="1s,1s,1s,1s")
     try:
         stack.start("--fatal-tasks")
-        trial = Trial(stack, keeps_results=is_long)
+        trial = Trial(stack, keeps_results=is_long_run)
         trial.prepare()
         with transaction(stack.database) as tx:
             tx.execute(text(REFUSING))
@@ -53,9 +53,9 @@ def test_crashing_task_crashes_once_and_the_worker_continues(fatal_trial: Trial,
     with fatal_trial.run("every way for a task to die: " + ", ".join(WAYS), times=len(WAYS)) as result:
         for how in WAYS:
             crash.apply_async(kwargs={"how": how, "note": str(note)}, queue=IMPORTS, **LIMITS.get(how, {}))
-            until(lambda how=how: note.exists() and how in note.read_text(), 30, f"{how} has begun")
-            back_after[how] = fatal_trial.ping_latency(IMPORTS, 30)
-        result.recovery_seconds = longest([*back_after.values()])
+            wait_for(lambda how=how: note.exists() and how in note.read_text(), 30, f"{how} has begun")
+            back_after[how] = fatal_trial.measure_ping_latency(IMPORTS, 30)
+        result.recovery_seconds = longest_seconds([*back_after.values()])
 
     assert note.read_text().splitlines() == list(WAYS)
 
@@ -83,10 +83,10 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
         fatal_trial.stack.signal(intake, signal.SIGCONT)
 
         started = time.monotonic()
-        until(lambda: _imported(fatal_trial.stack, clinic_id, name) == 498, 60, "all others are imported")
+        wait_for(lambda: _count_imported(fatal_trial.stack, clinic_id, name) == 498, 60, "all others are imported")
         result.recovery_seconds = round(time.monotonic() - started, 1)
-        shown = until(
-            lambda: _shown(fatal_trial.stack, clinic_id, the_one["payment_id"]),
+        shown = wait_for(
+            lambda: _feed_row(fatal_trial.stack, clinic_id, the_one["payment_id"]),
             60,
             "the one is on the feed",
         )
@@ -98,7 +98,7 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
 
 
 def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[list[Event], Event]:
-    """Return the events of a chunk (a patient and 499 payments), and the one payment that cannot be processed."""
+    """Return the events of a chunk (a patient and 499 payments), and the one that cannot be processed."""
     clinic_id, clinic = next((key, each) for key, each in fatal_trial.oracle.clinics.items() if each.is_on)
     of_clinic = {"company_id": clinic.company, "patient_id": f"{clinic_id}-{name}"}
     the_one = payment(clinic_id, f"the-one-{name}", memo=memo) | of_clinic
@@ -108,7 +108,7 @@ def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[li
     return said, the_one
 
 
-def _imported(stack: RunningStack, clinic_id: str, name: str) -> int:
+def _count_imported(stack: RunningStack, clinic_id: str, name: str) -> int:
     with transaction(stack.database) as tx:
         rows = list(
             reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id), status="Transmission Successful"))
@@ -116,7 +116,7 @@ def _imported(stack: RunningStack, clinic_id: str, name: str) -> int:
     return sum(row.payment.startswith(f"{clinic_id}/{name}-") for row in rows)
 
 
-def _shown(stack: RunningStack, clinic_id: str, payment_id: object) -> FeedRow | None:
+def _feed_row(stack: RunningStack, clinic_id: str, payment_id: object) -> FeedRow | None:
     with transaction(stack.database) as tx:
         rows = list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id))))
     return next((row for row in rows if row.payment == f"{clinic_id}/{payment_id}/1"), None)

@@ -26,9 +26,9 @@ from tasks.app import make_app
 from tasks.closing import close
 from tests.faults import invariants
 from tests.faults.oracle import Oracle
-from tests.faults.processes import until
+from tests.faults.processes import wait_for
 from tests.faults.running_stack import RunningStack
-from tests.faults.workload import CLOSED, Pace, Publisher, october, open_clinics, record_all, september
+from tests.faults.workload import CLOSED, Pace, Publisher, october_events, open_clinics, record_all, september_events
 
 RESULTS = Path(__file__).resolve().parents[2] / "build" / "faults"
 RECOVERY_SECONDS_MAX = 60
@@ -42,7 +42,7 @@ Through = Callable[[Iterator[bytes]], Publisher]
 
 @dataclass
 class Result:
-    """A row of the table in docs/explanation/reliability.md."""
+    """The result of one fault: a row of the table in docs/explanation/reliability.md."""
 
     fault: str
     times: int
@@ -70,14 +70,14 @@ class Trial:
 
     def prepare(self) -> None:
         """Publish the events of September, and close its month."""
-        self._send_messages_here()
+        self._use_broker_of_stack()
         with transaction(self.stack.database) as tx:
             self.oracle: Oracle = open_clinics(tx)
-        before, self.later = september()
+        before, self.later = september_events()
         publisher = Publisher(self.stack.engines.redis_url, before, Pace.of(5_000, math.inf))
         publisher.start()
         record_all(self.oracle, publisher.finish())
-        self.stack.until_quiet()
+        self.stack.wait_until_idle()
         companies = sorted({clinic.company for clinic in self.oracle.clinics.values()})
         for month in CLOSED:
             for company in companies:
@@ -90,24 +90,24 @@ class Trial:
     def run(
         self, fault: str, *, times: int, events: int = 0, rate: float = RATE, through: Through | None = None
     ) -> Iterator[Result]:
-        """Stream events while the block injects a fault; then wait until the stack is idle, check, and keep the result.
+        """Stream events while the block injects a fault. Then wait until the stack is idle, check, and keep the result.
 
         Publishing stops when the block ends, but only after a minimum number of events (`events`, if given).
         """
         self.seed += 1
         result = Result(fault, times)
-        bodies, self.later = itertools.chain(self.later, october(self.seed)), []
+        bodies, self.later = itertools.chain(self.later, october_events(self.seed)), []
         events = max(THOUSANDS, events)
         straight = Publisher(self.stack.engines.redis_url, bodies, Pace.of(rate, events))
         publisher = through(bodies) if through else straight
         publisher.start()
-        until(lambda: publisher.events or publisher.error, 30, "the first events are on the feed")
+        wait_for(lambda: publisher.events or publisher.error, 30, "the first events are on the feed")
         try:
             yield result
         finally:
             said = publisher.finish()
             record_all(self.oracle, said)
-        self.stack.until_quiet()
+        self.stack.wait_until_idle()
         with transaction(self.stack.database) as tx:
             found = invariants.find_violations(tx, self.oracle, self.closed)
         result.events = len(said)
@@ -121,20 +121,20 @@ class Trial:
         print(result)  # noqa: T201 (pytest shows it with -s, and where a trial fails)
         found.check()
 
-    def recovery(self) -> float:
-        """Publish a payment, and return the seconds until it is in the ledger, from the first attempt."""
+    def measure_recovery(self) -> float:
+        """Publish an event, and return the seconds from the first attempt until the event is imported."""
         started = time.monotonic()
-        body = self._probe()
+        body = self._probe_body()
         event_id = json.loads(body)["event_id"]
-        until(lambda: self._try_publish(body), RECOVERY_SECONDS_MAX, "the feed takes events again")
-        until(lambda: self._is_imported(event_id), RECOVERY_SECONDS_MAX, "events are imported again")
+        wait_for(lambda: self._try_publish(body), RECOVERY_SECONDS_MAX, "the feed takes events again")
+        wait_for(lambda: self._is_imported(event_id), RECOVERY_SECONDS_MAX, "events are imported again")
         return time.monotonic() - started
 
-    def ping_latency(self, queue: str, seconds_max: float) -> float:
+    def measure_ping_latency(self, queue: str, seconds_max: float) -> float:
         """Return the seconds until a worker of this queue answers a message. A lost message is sent again."""
         started = time.monotonic()
         reply_to = f"payments:canary:{uuid.uuid4()}"
-        self._send_messages_here()
+        self._use_broker_of_stack()
 
         def answers() -> bool:
             try:
@@ -143,10 +143,10 @@ class Trial:
             except (redis.RedisError, OperationalError):
                 return False
 
-        until(answers, seconds_max, f"a worker takes work from {queue}")
+        wait_for(answers, seconds_max, f"a worker takes work from {queue}")
         return time.monotonic() - started
 
-    def _send_messages_here(self) -> None:
+    def _use_broker_of_stack(self) -> None:
         # A process has one Celery application, which uses the broker that was configured last.
         make_app(celery_settings(self.stack.engines))
 
@@ -164,7 +164,7 @@ class Trial:
         except Exception:  # noqa: BLE001 (PostgreSQL may not answer yet)
             return False
 
-    def _probe(self) -> bytes:
+    def _probe_body(self) -> bytes:
         clinic_id, clinic = next((key, each) for key, each in self.oracle.clinics.items() if each.is_on)
         said = {
             "schema": 1,
@@ -182,6 +182,6 @@ class Trial:
         return json.dumps(said).encode()
 
 
-def longest(recoveries: list[float]) -> float:
-    """Return the longest recovery, in the format of the table."""
+def longest_seconds(recoveries: list[float]) -> float:
+    """Return the longest of these times in seconds, rounded to a tenth."""
     return round(max(recoveries), 1)

@@ -1,4 +1,4 @@
-"""Events of the fault tests: seeded days of simulated clinics, streamed during a fault."""
+"""Simulate events from a seed, and stream them during a fault."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ _SETTINGS_SEED = 0
 
 
 class Pace(NamedTuple):
-    """Events per second, the minimum number of events, and the events per chunk."""
+    """The pace of a publisher: events per second, minimum number of events, and events per chunk."""
 
     rate: float
     events_min: float
@@ -49,28 +49,28 @@ def open_clinics(tx: Transaction) -> Oracle:
     )
 
 
-def days(seed: int, first_day: date, count: int) -> list[tuple[datetime, bytes]]:
-    """Return the events of some days in order of arrival."""
+def events_of_days(seed: int, first_day: date, count: int) -> list[tuple[datetime, bytes]]:
+    """Return (arrival time, body) of the events of `count` days from `first_day`, in order of arrival."""
     return [(each.arrives_at, body_of(each.event)) for each in simulate(CLINICS, count, seed, first_day)]
 
 
-def september() -> tuple[list[bytes], list[bytes]]:
-    """Return the events before the months are closed, and the later ones of the same payments."""
-    events = days(_SETTINGS_SEED, date(2026, 9, 22), 14)
+def september_events() -> tuple[list[bytes], list[bytes]]:
+    """Return the events of September in two lists: those before the months are closed, and later ones."""
+    events = events_of_days(_SETTINGS_SEED, date(2026, 9, 22), 14)
     return [body for at, body in events if at < CUT], [body for at, body in events if at >= CUT]
 
 
-def october(seed: int) -> Iterator[bytes]:
-    """Yield events of October without end; a few concern closed months."""
+def october_events(seed: int) -> Iterator[bytes]:
+    """Yield an endless stream of events of October. A few change payments of closed months."""
     for number in itertools.count(seed * 10_000):
         first_day = date(2026, 10, 1 + number % 24)
-        yield from (body for _, body in days(number, first_day, 7))
+        yield from (body for _, body in events_of_days(number, first_day, 7))
 
 
 class Publisher(threading.Thread):
-    """Streams events at a rate, and repeats each until the feed confirms it.
+    """A thread that streams events at a pace, and repeats each chunk until the feed confirms it.
 
-    It ends after the last event or when `enough` is set, but not before `events_min` events.
+    The thread ends after the last event or when `enough` is set, but not before `events_min` events.
     """
 
     def __init__(self, url: str, bodies: Iterable[bytes], pace: Pace) -> None:
@@ -89,7 +89,7 @@ class Publisher(threading.Thread):
             self.error = error
 
     def finish(self, seconds_max: float = 300) -> list[bytes]:
-        """End the stream, and return everything published."""
+        """Stop publishing, and return the published events."""
         self.enough.set()
         self.join(seconds_max)
         if self.error:
@@ -118,6 +118,6 @@ class Publisher(threading.Thread):
 
 
 def record_all(oracle: Oracle, bodies: Sequence[bytes]) -> None:
-    """Record everything published in the oracle."""
+    """Record published events in the oracle."""
     for body in bodies:
         oracle.record(json.loads(body))

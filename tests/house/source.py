@@ -1,4 +1,4 @@
-"""The project's source files, read and parsed once for all house rules."""
+"""Read and parse the project's source files once for all house rules."""
 
 import ast
 import gc
@@ -54,8 +54,8 @@ def each_function() -> Iterator[tuple[str, Function]]:
             yield from ((f"{source.path}::{node.name}", node) for node in source.nodes if isinstance(node, Function))
 
 
-def where(folders: Iterable[str], is_wrong: Callable[[Source, ast.AST], bool]) -> list[str]:
-    """Return the places in these folders that break a rule."""
+def find_violations(folders: Iterable[str], is_wrong: Callable[[Source, ast.AST], bool]) -> list[str]:
+    """Return the places in the files of these folders where `is_wrong` is true, as "path:line"."""
     return [source.location(node) for source in sources(*folders) for node in source.nodes if is_wrong(source, node)]
 
 

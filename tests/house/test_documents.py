@@ -1,4 +1,4 @@
-"""The documents match the code: reasons, statuses, settings, schedule, alarms, decisions, links."""
+"""The documents agree with the code on reasons, statuses, settings, schedule and alarms, and their links work."""
 
 import re
 from pathlib import Path
@@ -103,7 +103,9 @@ def test_link_anchors_lead_to_existing_headings(document: Path) -> None:
 
     linked = re.findall(r"\]\((?!https?://)([^)#\s]*)#([^)\s]+)\)", document.read_text())
 
-    assert [where for page, where in linked if where not in anchors(document.parent / page if page else document)] == []
+    assert [
+        anchor for page, anchor in linked if anchor not in anchors(document.parent / page if page else document)
+    ] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

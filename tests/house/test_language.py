@@ -1,4 +1,4 @@
-"""Plain language in the product: its source, its page templates and the documents."""
+"""The product's source, page templates and documents use plain language."""
 
 import ast
 import re
@@ -40,7 +40,7 @@ def test_documents_use_no_archaic_word() -> None:
 
 
 def _texts() -> Iterator[tuple[str, str]]:
-    """Return each file of the product and each template, with line breaks as spaces."""
+    """Yield (path, text) of each source file and template of the product, with spaces instead of line breaks."""
     for source in sources(*PRODUCT):
         if source.is_migration:  # quotes the sentences that it replaces
             continue

@@ -1,4 +1,4 @@
-"""Commands, settings, files and console pages that the documents name exist."""
+"""The commands, settings, files and console pages that documents name exist."""
 
 import re
 import shlex
@@ -21,8 +21,8 @@ TEXTS = {
 }
 
 
-def commands(name):
-    """Return the commands on a page: inline, in blocks, and in the cells of tables."""
+def commands_on(name):
+    """Return the commands on a page of the documentation: in text, code blocks and table cells."""
     blocks = re.findall(r"^ *```(?:sh|bash)?\n(.*?)^ *```", TEXTS[name], re.MULTILINE | re.DOTALL)
     indented = re.findall(r"^ {4,}(payments [^#\n]+)", TEXTS[name], re.MULTILINE)
     in_blocks = [found for block in blocks for found in re.findall(r"^ *(payments [^#\n<]+)", block, re.MULTILINE)]
@@ -30,8 +30,8 @@ def commands(name):
     return [" ".join(typed.split()) for typed in (*inline, *indented, *in_blocks)]
 
 
-def parsed(words):
-    """Return the command that the words name, and the remaining words."""
+def parse_command(words):
+    """Return the command that the first words name, and the remaining words."""
     command: Any = main.command()
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words[0]]
@@ -39,9 +39,9 @@ def parsed(words):
     return command, words
 
 
-@pytest.mark.parametrize("typed", sorted({each for name in TEXTS for each in commands(name)}))
+@pytest.mark.parametrize("typed", sorted({each for name in TEXTS for each in commands_on(name)}))
 def test_named_command_exists_with_its_options(typed):
-    command, rest = parsed(shlex.split(typed)[1:])
+    command, rest = parse_command(shlex.split(typed)[1:])
     options = {option for parameter in command.params for option in parameter.opts}
 
     assert not hasattr(command, "commands") or rest == ["..."], "it names no command"
@@ -71,7 +71,7 @@ def test_named_setting_and_file_exist(name):
     assert [file for file in files if not (ROOT / file).exists()] == []
 
 
-def test_pre_commit_hooks_call_tools_of_the_environment():
+def test_pre_commit_hooks_call_tools_from_the_virtualenv():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     called = {hook["id"]: hook["entry"].split()[0] for hook in hooks}
 

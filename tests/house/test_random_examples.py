@@ -1,4 +1,4 @@
-"""Random tests: `make test` draws the same examples in each run, `make test-deep` draws new ones."""
+"""`make test` draws the same random examples in each run, and `make test-deep` draws new ones."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from tests.examples import DEEP_EXAMPLES
 from tests.house.source import ROOT
 
 
-def test_examples_are_the_same_in_each_run_unless_it_is_a_deep_one() -> None:
+def test_examples_are_the_same_in_each_run_except_deep_runs() -> None:
     profile = settings()
 
     assert (profile.derandomize, profile.database is None) == ((False, False) if DEEP_EXAMPLES else (True, True))
 
 
-def test_no_test_draws_with_a_seed_or_a_profile_of_its_own() -> None:
+def test_no_test_sets_a_seed_or_a_profile() -> None:
     words = ("derandomize", "use_true_random=True", "load_profile", "hypothesis import seed", "register_profile")
     found = {
         (path.name, word)

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.house.source import PRODUCT, Source, all_sources, sources, where
+from tests.house.source import PRODUCT, Source, all_sources, find_violations, sources
 
 # These modules use a database other than Billing's ledger.
 NOT_THE_LEDGER = {
@@ -36,7 +36,7 @@ def test_module_has_a_docstring() -> None:
 
 
 def test_only_the_session_module_commits() -> None:
-    def commits(source: Source, node: ast.AST) -> bool:
+    def is_commit(source: Source, node: ast.AST) -> bool:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             return False
         at_home = (
@@ -45,7 +45,7 @@ def test_only_the_session_module_commits() -> None:
         # The functions that open or end a transaction take no argument; a journey's own `begin` takes one.
         return not node.args and node.func.attr in {"commit", "begin", "begin_nested"} and not at_home
 
-    assert where((*PRODUCT, "bench"), commits) == []
+    assert find_violations((*PRODUCT, "bench"), is_commit) == []
 
 
 def test_no_float_is_used_in_the_domain() -> None:
@@ -54,11 +54,11 @@ def test_no_float_is_used_in_the_domain() -> None:
             return type(node.value) in {float, complex}
         return isinstance(node, ast.Name) and node.id == "float"
 
-    assert where(("payments", "emr", "tasks"), is_float) == []
+    assert find_violations(("payments", "emr", "tasks"), is_float) == []
 
 
 def test_domain_reads_no_clock() -> None:
-    def reads_a_clock(_: Source, node: ast.AST) -> bool:
+    def is_clock_reading(_: Source, node: ast.AST) -> bool:
         match node:
             case ast.Attribute(value=ast.Name(id=owner), attr=attr):
                 return owner in CLOCK_OWNERS and attr in CLOCKS
@@ -68,18 +68,18 @@ def test_domain_reads_no_clock() -> None:
                 return bool(SQL_CLOCK.search(text))
         return False
 
-    assert where(["payments"], reads_a_clock) == []
+    assert find_violations(["payments"], is_clock_reading) == []
 
 
 def test_log_event_is_a_snake_case_constant() -> None:
-    def logs_something_else(_: Source, node: ast.AST) -> bool:
+    def is_misnamed_log_event(_: Source, node: ast.AST) -> bool:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=attr), args=args) if attr in LEVELS:
                 name = args[0].value if args and isinstance(args[0], ast.Constant) else None
                 return not (isinstance(name, str) and LOG_EVENT.fullmatch(name))
         return False
 
-    assert where(PRODUCT, logs_something_else) == []
+    assert find_violations(PRODUCT, is_misnamed_log_event) == []
 
 
 def test_sql_lives_in_the_store() -> None:
@@ -95,13 +95,13 @@ def test_sql_lives_in_the_store() -> None:
                 return bool(SQL.match(text))
         return False
 
-    assert where(PRODUCT, is_sql) == []
+    assert find_violations(PRODUCT, is_sql) == []
 
 
 def test_servers_listen_on_the_loopback_address_only() -> None:
     everywhere = {"0.0.0.0", "::", "[::]"}  # noqa: S104 (the addresses that the test searches for)
 
-    def listens_everywhere(_: Source, node: ast.AST) -> bool:
+    def is_public_listener(_: Source, node: ast.AST) -> bool:
         match node:
             case ast.Call(func=ast.Attribute(attr="bind"), args=[ast.Tuple(elts=[host, *_])]):
                 return not (isinstance(host, ast.Constant) and host.value == "127.0.0.1")
@@ -109,14 +109,14 @@ def test_servers_listen_on_the_loopback_address_only() -> None:
                 return text in everywhere or any(f"={place}" in text for place in everywhere)
         return False
 
-    assert where(PRODUCT, listens_everywhere) == []
+    assert find_violations(PRODUCT, is_public_listener) == []
 
 
 def test_no_task_has_an_eta_or_a_celery_retry() -> None:
     # A message with an ETA leaves its queue and may be lost or delivered twice. Waiting work is a row instead.
-    def waits(_: Source, node: ast.AST) -> bool:
+    def is_delayed_retry(_: Source, node: ast.AST) -> bool:
         if isinstance(node, ast.keyword):
             return node.arg in {"countdown", "eta", "autoretry_for"}
         return isinstance(node, ast.Attribute) and ast.unparse(node) in {"self.retry", "self.request.retries"}
 
-    assert where(("tasks", "workers", "console", "config"), waits) == []
+    assert find_violations(("tasks", "workers", "console", "config"), is_delayed_retry) == []

@@ -5,7 +5,7 @@ import re
 
 from config.engines import Engines
 from config.settings import read_settings
-from tests.house.source import PRODUCT, Source, where
+from tests.house.source import PRODUCT, Source, find_violations
 
 SECRET = re.compile(r"password|token|secret|(database|redis|broker)_url")
 # A hash reveals nothing.
@@ -13,7 +13,7 @@ NO_SECRET = {"token_hash"}
 
 
 def test_secret_field_is_left_out_of_the_repr() -> None:
-    def shows_a_secret(_: Source, node: ast.AST) -> bool:
+    def is_secret_in_repr(_: Source, node: ast.AST) -> bool:
         if not isinstance(node, ast.ClassDef):
             return False
         fields = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
@@ -21,7 +21,7 @@ def test_secret_field_is_left_out_of_the_repr() -> None:
         hidden = [each for each in secrets if "repr=False" in ast.unparse(each) or "SecretStr" in ast.unparse(each)]
         return len(hidden) < len(secrets)
 
-    assert where(PRODUCT, shows_a_secret) == []
+    assert find_violations(PRODUCT, is_secret_in_repr) == []
 
 
 def test_settings_and_engines_show_no_password() -> None:

@@ -1,4 +1,4 @@
-"""docker-compose.yml can set each setting that a service reads."""
+"""docker-compose.yml passes each setting that a service reads to this service."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rules for every Celery task. Celery itself accepts a misspelt option silently."""
+"""Rules for every Celery task, because Celery silently accepts a misspelt option."""
 
 import ast
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ DECORATOR_OPTIONS = {"name", "bind", "base"}
 
 
 class Message(NamedTuple):
-    """A task function with the options of its decorator."""
+    """A Celery task: a function and the options of the task decorator."""
 
     place: str
     function: ast.FunctionDef
@@ -61,7 +61,7 @@ def test_tasks_have_unique_explicit_wire_names() -> None:
     assert len(names) == len(set(names))
 
 
-def test_tasks_take_keyword_arguments_and_ignore_future_ones() -> None:
+def test_tasks_accept_keyword_arguments_and_ignore_unknown_ones() -> None:
     def is_open(arguments: ast.arguments) -> bool:
         by_position = arguments.posonlyargs or arguments.args or arguments.vararg
         return not by_position and arguments.kwarg is not None and arguments.kwarg.arg == "_future"

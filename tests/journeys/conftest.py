@@ -1,4 +1,4 @@
-"""A database for tests in which several workers commit."""
+"""A fixture for tests where several workers commit."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from tests.engines import scratch_database
 
 
 @pytest.fixture(scope="session")
-def shared(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A separate database for this test's commits."""
+def shared_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+    """A new database that the workers of one test share and commit to."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="workers", pool_size=8)
         yield engine

@@ -1,4 +1,4 @@
-"""Invariants of an idle office of one company."""
+"""Check the invariants of an office that has no pending work."""
 
 from decimal import Decimal
 
@@ -38,25 +38,25 @@ WHERE applied NOT BETWEEN 0 AND greatest(0, (
 """
 
 
-def closed_month_keeps_its_total(tx: Transaction, month: str, total: Decimal) -> None:
+def check_closed_month_total(tx: Transaction, month: str, total: Decimal) -> None:
     verified = closing.verify(tx, "company", Month.parse(month))
     assert (verified.matches, verified.snapshot.payments_total) == (True, total)
 
 
-def line_has_at_most_one_open_exception(tx: Transaction) -> None:
+def check_one_open_exception_per_line(tx: Transaction) -> None:
     payments = [found.payment for found in reporting.exceptions(tx, ExceptionFilter())]
     assert len(payments) == len(set(payments))
 
 
-def lines_without_exceptions_match_their_target(tx: Transaction) -> None:
+def check_lines_match_their_target(tx: Transaction) -> None:
     assert [*tx.execute(text(OFF_TARGET)), *tx.execute(text(MISSING_EXCEPTION))] == []
 
 
-def no_charge_or_payment_is_overapplied(tx: Transaction) -> None:
+def check_nothing_is_overapplied(tx: Transaction) -> None:
     assert tx.execute(text(OVERAPPLIED)).all() == []
 
 
-def applied_plus_unassigned_equals_entries(tx: Transaction, patient_id: str) -> None:
+def check_applied_plus_unassigned(tx: Transaction, patient_id: str) -> None:
     (account,) = distributing.show_account(tx, patient_id)
     log = list(reporting.payment_log(tx, reporting.LogFilter(patient_id)))
     applied = sum((moved.amount for moved in distributing.show_allocations(tx, account)), ZERO)

@@ -31,8 +31,8 @@ MONTHS = ["2026-04", "2026-05", "2026-06"]
 a_line = st.sampled_from(LINES)
 
 
-class AnyOrder(RuleBasedStateMachine):
-    """An office whose EMR has a fixed history of three lines and a refund, published in any order and repeatedly.
+class OfficeStateMachine(RuleBasedStateMachine):
+    """A state machine of an office. The EMR's events of three lines and a refund arrive in any order and repeatedly.
 
     Saves arrive in one chunk or one by one. The sweeps run after each save or after all saves. A nightly run may
     follow.
@@ -151,7 +151,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.known = [*PATIENTS, STRANGER]
 
     @rule()
-    def run_the_night(self) -> None:
+    def run_nightly_distribution(self) -> None:
         self.office.distribute_all()
 
     @rule()
@@ -168,12 +168,12 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def invariants_hold(self) -> None:
         for month, total in self.closed.items():
-            invariants.closed_month_keeps_its_total(self.tx, month, total)
-        invariants.line_has_at_most_one_open_exception(self.tx)
-        invariants.lines_without_exceptions_match_their_target(self.tx)
-        invariants.no_charge_or_payment_is_overapplied(self.tx)
+            invariants.check_closed_month_total(self.tx, month, total)
+        invariants.check_one_open_exception_per_line(self.tx)
+        invariants.check_lines_match_their_target(self.tx)
+        invariants.check_nothing_is_overapplied(self.tx)
         for each in self.known:
-            invariants.applied_plus_unassigned_equals_entries(self.tx, each)
+            invariants.check_applied_plus_unassigned(self.tx, each)
 
     def teardown(self) -> None:
         try:
@@ -192,7 +192,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert all_reports(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
 
     def import_versions(self, *versions: tuple[str, int]) -> None:
-        """Import versions given as (line, number). A number above the last version repeats the last version."""
+        """Import versions, each given as (line, number). A number above the last version repeats the last version."""
         versions_to_import = [(line, min(number, len(self.history[line]))) for line, number in versions]
         events = [event(line, number, self.history[line][number - 1]) for line, number in versions_to_import]
         chunks = [events] if self.come == "together" else [[each] for each in events]

@@ -1,4 +1,4 @@
-"""Random histories of a few lines: every version as an event, and the expected result."""
+"""Generate random histories of a few lines: the event and the expected amount of every version."""
 
 from decimal import Decimal
 from typing import Any
@@ -31,7 +31,7 @@ histories = st.fixed_dictionaries({line: st.lists(versions, min_size=3, max_size
 
 
 def event(line: str, number: int, version: Version, **other: object) -> bytes:
-    """Return a version of a line as its event. With `other` fields, the event conflicts with this version."""
+    """Return the event of a version of a line. With `other` fields, the event conflicts with this version."""
     if version["deleted"] and not other:
         return event_body(deleted_payment(payment_id=line, version=number, patient_id=version["patient"]))
     amount = str(_amount(line, version))

@@ -1,4 +1,4 @@
-"""Accepting an exception: its entries and their deposit dates."""
+"""Accepting an exception posts entries on the right deposit dates."""
 
 from datetime import date, datetime, timedelta
 

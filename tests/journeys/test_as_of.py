@@ -44,7 +44,7 @@ Step = Callable[[Office], object]
 def all_reports(
     tx: Transaction, as_of: datetime | None = None, patients: tuple[str, ...] = ("patient", "stranger")
 ) -> dict[str, Any]:
-    """Return every report, either current or as of a time."""
+    """Return every report by name, either the current ones or those as of a time."""
     reports: dict[str, Any] = {
         "feed": list(reporting.claims_feed(tx, FeedFilter(as_of=as_of))),
         "feed of a clinic": list(
@@ -55,8 +55,8 @@ def all_reports(
         "all exceptions": list(reporting.exceptions(tx, ExceptionFilter(status=None, as_of=as_of))),
         "log": list(reporting.payment_log(tx, LogFilter(as_of=as_of))),
         "expanded log": list(reporting.expanded_payment_log(tx, LogFilter(as_of=as_of))),
-        "balance": balanced(tx, BalanceFilter(as_of=as_of)),
-        "balance of May": balanced(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.scope), as_of)),
+        "balance": comparable_balance(tx, BalanceFilter(as_of=as_of)),
+        "balance of May": comparable_balance(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.scope), as_of)),
     }
     for group in GroupBy:
         reports[f"log by {group}"] = reporting.payment_log_sums(tx, LogFilter(as_of=as_of), group)
@@ -70,17 +70,17 @@ def all_reports(
     return reports
 
 
-def balanced(tx: Transaction, balance_filter: BalanceFilter) -> Balance:
-    """Return a balance whose lines are a list, so that balances can be compared."""
+def comparable_balance(tx: Transaction, balance_filter: BalanceFilter) -> Balance:
+    """Return the balance of a range with the lines as a list, so that two balances can be compared."""
     balance = balancing.balance(tx, balance_filter)
     return replace(balance, lines=[*balance.lines])
 
 
-def publish(*events: object) -> Step:
+def publish_step(*events: object) -> Step:
     return lambda office: office.publish(*events)
 
 
-def select_types(*charge_types: ChargeType) -> Step:
+def select_types_step(*charge_types: ChargeType) -> Step:
     def step(office: Office) -> None:
         update = SettingsUpdate("clinic", "company", charge_types=list(charge_types))
         configuring.set_clinic(office.tx, update, now=office.now, who="user:admin")
@@ -109,39 +109,41 @@ def exhaust_retries(office: Office) -> None:
 
 
 SCENARIO: dict[str, Step] = {
-    "payments": publish(FIRST, saved_payment("40.00", payment_id="b", transaction_date="2026-05-08")),
-    "payment of an unknown patient": publish(UNKNOWN_PATIENT),
+    "payments": publish_step(FIRST, saved_payment("40.00", payment_id="b", transaction_date="2026-05-08")),
+    "payment of an unknown patient": publish_step(UNKNOWN_PATIENT),
     "retries are exhausted": exhaust_retries,
-    "only Copay is selected": select_types(ChargeType.COPAY),
-    "payment of another type": publish(
+    "only Copay is selected": select_types_step(ChargeType.COPAY),
+    "payment of another type": publish_step(
         next_version(SUPPLIES, saved_at=datetime(2026, 6, 21, tzinfo=UNKNOWN_PATIENT.saved_at.tzinfo).isoformat())
     ),
-    "invalid event": publish(b"no event"),
-    "version conflict": publish(saved_payment("41.00", payment_id="b", transaction_date="2026-05-08")),
+    "invalid event": publish_step(b"no event"),
+    "version conflict": publish_step(saved_payment("41.00", payment_id="b", transaction_date="2026-05-08")),
     "the conflict is acknowledged": acknowledge_last,
-    "invalid event repeated": publish(b"no event"),
+    "invalid event repeated": publish_step(b"no event"),
     "invalid event requeued": requeue_invalid_event,
-    "zero amount due": publish(NOTHING_DUE),
-    "charge": publish(saved_charge("c", "30.00", date_of_service="2026-04-08")),
+    "zero amount due": publish_step(NOTHING_DUE),
+    "charge": publish_step(saved_charge("c", "30.00", date_of_service="2026-04-08")),
     "distribution": lambda office: office.distribute_all(),
     "April is closed": lambda office: office.close_months("2026-04"),
-    "edit in the closed month": publish(next_version(FIRST, amount_due="35.00", amount_paid="35.00")),
-    "further edit and a deletion": publish(
+    "edit in the closed month": publish_step(next_version(FIRST, amount_due="35.00", amount_paid="35.00")),
+    "further edit and a deletion": publish_step(
         saved_payment(payment_id="a", version=3, method="Check", **paid("45.00", "2026-04-08")),
         deleted_payment(payment_id="b", version=2),
     ),
     "all exceptions accepted": accept_all,
-    "charge raised": publish(saved_charge("c", "50.00", version=2, date_of_service="2026-04-09")),
-    "charge of the unknown patient": publish(
+    "charge raised": publish_step(saved_charge("c", "50.00", version=2, date_of_service="2026-04-09")),
+    "charge of the unknown patient": publish_step(
         saved_charge("d", "12.00", patient_id="stranger", date_of_service="2026-05-03")
     ),
     "second distribution": lambda office: office.distribute_all(),
-    "second type selected": select_types(ChargeType.COPAY, ChargeType.SUPPLIES),
+    "second type selected": select_types_step(ChargeType.COPAY, ChargeType.SUPPLIES),
     "payment of the second type requeued": lambda office: office.requeue(["clinic/supplies/1"]),
-    "patient saved": publish(saved_patient("stranger")),
-    "closed payment deleted": publish(deleted_payment(payment_id="a", version=4)),
+    "patient saved": publish_step(saved_patient("stranger")),
+    "closed payment deleted": publish_step(deleted_payment(payment_id="a", version=4)),
     "deletion acknowledged": acknowledge_last,
-    "deleted payment saved again": publish(saved_payment(payment_id="a", version=5, **paid("50.00", "2026-04-08"))),
+    "deleted payment saved again": publish_step(
+        saved_payment(payment_id="a", version=5, **paid("50.00", "2026-04-08"))
+    ),
     "third distribution": lambda office: office.distribute_all(),
     "May is closed": lambda office: office.close_months("2026-05"),
     "all exceptions accepted again": accept_all,
@@ -152,7 +154,7 @@ SCENARIO: dict[str, Step] = {
 def scenario(
     postgres_url: str, empty_ledger: str
 ) -> Iterator[tuple[Office, dict[str, tuple[datetime, dict[str, object]]]]]:
-    """An office after the scenario, in a separate database, with the time and all reports after each step."""
+    """The office after all steps, and by step name the time and all reports after that step."""
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with database.connect() as tx:
@@ -190,7 +192,7 @@ def test_reports_as_of_a_time_before_any_event_are_empty(scenario) -> None:
     assert str(before["balance"].emr_total) == "0.00"
 
 
-def test_last_of_simultaneous_settings_changes_wins_even_with_a_late_clock(
+def test_last_of_simultaneous_settings_changes_wins_even_if_its_clock_is_behind(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)

@@ -19,14 +19,14 @@ LATER = "2026-06-07T09:00:00+00:00"
 
 
 def invalid(amount: str, version: object, **more: Any) -> bytes:
-    """Return an invalid save whose amount and transaction date are readable."""
+    """Return the body of an invalid save. Its amount and transaction date are readable."""
     return event_body(
         payment_fields(amount_due=amount, amount_paid=amount, version=version, method="Gift card", **more)
     )
 
 
 def deletion(version: int) -> bytes:
-    """Return the deletion of the line."""
+    """Return the body of the event that deletes the line."""
     return event_body(deleted_payment(version=version))
 
 

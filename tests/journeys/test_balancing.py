@@ -1,6 +1,6 @@
-"""EMR and Billing balance to the cent over a worked week (rule D9).
+"""EMR and Billing balance to the cent over an example week (rule D9).
 
-With PAYMENTS_WRITE_DOCS=1 it writes the example in `docs/explanation/balancing.md`.
+With PAYMENTS_WRITE_DOCS=1, a test writes the example in `docs/explanation/balancing.md`.
 """
 
 import os
@@ -29,7 +29,7 @@ WEEK = BalanceFilter(date(2020, 6, 1), date(2020, 6, 7))
 
 @dataclass(frozen=True)
 class WeekPayment:
-    """A payment of the worked week, with its description and the further fields that the front desk saved."""
+    """A payment of the example week: its description and the fields that the front desk saved."""
 
     payment_id: str
     what: str
@@ -50,8 +50,8 @@ PAYMENTS = (
 )
 
 
-def worked_week(tx: Transaction) -> Office:
-    """Return the office after the week, in which a biller accepted exceptions of April and May."""
+def example_week(tx: Transaction) -> Office:
+    """Return the office after the example week. A biller has accepted exceptions of April and May."""
     office = Office(tx, date(2020, 4, 30))
     types = [kind for kind in ChargeType if kind is not ChargeType.SUPPLIES]
     update = SettingsUpdate(office.clinic_id, office.company_id, integration=True, charge_types=types)
@@ -73,8 +73,8 @@ def worked_week(tx: Transaction) -> Office:
     return office
 
 
-def test_worked_week_balances_to_the_cent(tx: Transaction) -> None:
-    worked_week(tx)
+def test_example_week_balances_to_the_cent(tx: Transaction) -> None:
+    example_week(tx)
 
     balance = balancing.balance(tx, WEEK)
 
@@ -95,8 +95,8 @@ def test_worked_week_balances_to_the_cent(tx: Transaction) -> None:
     )
 
 
-def test_balancing_document_shows_the_worked_week(tx: Transaction) -> None:
-    worked_week(tx)
+def test_balancing_document_shows_the_example_week(tx: Transaction) -> None:
+    example_week(tx)
     page = fill_tables(PAGE.read_text(), balancing.balance(tx, WEEK), deposited(tx))
     if os.environ.get("PAYMENTS_WRITE_DOCS"):
         PAGE.write_text(page)
@@ -105,13 +105,13 @@ def test_balancing_document_shows_the_worked_week(tx: Transaction) -> None:
 
 
 def deposited(tx: Transaction) -> Decimal:
-    """Return the sum of all entries with a deposit date in the week, posted by any user."""
+    """Return the sum of all entries with a deposit date in the example week."""
     sums = "SELECT sum(amount) FROM entries WHERE deposit_date BETWEEN :since AND :until"
     return Decimal(tx.execute(text(sums), {"since": WEEK.since, "until": WEEK.until}).scalar_one())
 
 
 def fill_tables(page: str, balance: Balance, deposits: Decimal) -> str:
-    """Return the page with its tables regenerated from the worked week; a comment names each table."""
+    """Return the page with its tables regenerated from the example week. On the page, a comment names each table."""
     less = [(f"less {wording.ITEM_SENTENCES[each]}", amount) for each, amount in balance.items.items()]
     tables = {
         "payments": [

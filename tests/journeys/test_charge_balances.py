@@ -17,7 +17,7 @@ TODAY, VISIT = date(2026, 6, 10), "2026-06-05"
 Step = Callable[[Office], object]
 
 
-def publish(*events: Event) -> Step:
+def publish_step(*events: Event) -> Step:
     return lambda office: office.publish(*events)
 
 
@@ -33,63 +33,74 @@ def payment(amount: str = "25.00", payment_id: str = "p", version: int = 1) -> E
     return saved_payment(payment_id=payment_id, version=version, **paid(amount, VISIT))
 
 
-APPLIED = [publish(charge(1, "40.00"), payment()), distribute_nightly]
+APPLIED = [publish_step(charge(1, "40.00"), payment()), distribute_nightly]
 """A charge of 40.00 to which 25.00 are applied."""
 
 # What happens; then the unassigned amount, what the patient owes, and the credit on charges.
 CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
-    "the contract's example": ([*APPLIED, publish(charge(2, "15.00"))], ("0.00", "15.00", "0.00")),
-    "the same, stated": ([*APPLIED, publish(charge(2, "15.00", "25.00"))], ("0.00", "15.00", "0.00")),
+    "the contract's example": ([*APPLIED, publish_step(charge(2, "15.00"))], ("0.00", "15.00", "0.00")),
+    "the same, stated": ([*APPLIED, publish_step(charge(2, "15.00", "25.00"))], ("0.00", "15.00", "0.00")),
     "saved again": (
-        [*APPLIED, publish(charge(2, "15.00")), distribute_nightly, publish(charge(3, "15.00")), distribute_nightly],
+        [
+            *APPLIED,
+            publish_step(charge(2, "15.00")),
+            distribute_nightly,
+            publish_step(charge(3, "15.00")),
+            distribute_nightly,
+        ],
         ("0.00", "15.00", "0.00"),
     ),
     "saved again in the same chunk": (
-        [*APPLIED, publish(charge(2, "15.00"), charge(3, "15.00"))],
+        [*APPLIED, publish_step(charge(2, "15.00"), charge(3, "15.00"))],
         ("0.00", "15.00", "0.00"),
     ),
     "an older version afterwards": (
-        [*APPLIED, publish(charge(3, "15.00")), publish(charge(2, "99.00")), distribute_nightly],
+        [*APPLIED, publish_step(charge(3, "15.00")), publish_step(charge(2, "99.00")), distribute_nightly],
         ("0.00", "15.00", "0.00"),
     ),
-    "settled": ([*APPLIED, publish(charge(2, "0.00"))], ("0.00", "0.00", "0.00")),
-    "raised": ([*APPLIED, publish(charge(2, "35.00"))], ("0.00", "35.00", "0.00")),
+    "settled": ([*APPLIED, publish_step(charge(2, "0.00"))], ("0.00", "0.00", "0.00")),
+    "raised": ([*APPLIED, publish_step(charge(2, "35.00"))], ("0.00", "35.00", "0.00")),
     "the rest is paid afterwards": (
-        [*APPLIED, publish(charge(2, "15.00")), publish(payment("15.00", "rest")), distribute_nightly],
+        [*APPLIED, publish_step(charge(2, "15.00")), publish_step(payment("15.00", "rest")), distribute_nightly],
         ("0.00", "0.00", "0.00"),
     ),
-    "overpaid: the excess is given back": ([*APPLIED, publish(charge(2, "-5.00"))], ("5.00", "0.00", "0.00")),
-    "overpaid by more than was applied": ([*APPLIED, publish(charge(2, "-30.00"))], ("25.00", "0.00", "5.00")),
+    "overpaid: the excess is given back": ([*APPLIED, publish_step(charge(2, "-5.00"))], ("5.00", "0.00", "0.00")),
+    "overpaid by more than was applied": ([*APPLIED, publish_step(charge(2, "-30.00"))], ("25.00", "0.00", "5.00")),
     "void: nothing is owed and nothing counts as paid": (
-        [*APPLIED, publish(charge(2, "0.00", "0.00"))],
+        [*APPLIED, publish_step(charge(2, "0.00", "0.00"))],
         ("25.00", "0.00", "0.00"),
     ),
     "the payment is deleted afterwards": (
-        [*APPLIED, publish(charge(2, "15.00")), publish(deleted_payment(payment_id="p", version=2))],
+        [*APPLIED, publish_step(charge(2, "15.00")), publish_step(deleted_payment(payment_id="p", version=2))],
         ("0.00", "40.00", "0.00"),
     ),
     "the payment is deleted in the same chunk": (
-        [*APPLIED, publish(deleted_payment(payment_id="p", version=2), charge(2, "40.00"))],
+        [*APPLIED, publish_step(deleted_payment(payment_id="p", version=2), charge(2, "40.00"))],
         ("0.00", "40.00", "0.00"),
     ),
     "the payment is lowered in the same chunk": (
-        [*APPLIED, publish(charge(2, "30.00"), payment("10.00", version=2)), distribute_nightly],
+        [*APPLIED, publish_step(charge(2, "30.00"), payment("10.00", version=2)), distribute_nightly],
         ("0.00", "30.00", "0.00"),
     ),
     "a new charge has deducted nothing": (
-        [publish(payment()), publish(charge(1, "15.00")), distribute_nightly],
+        [publish_step(payment()), publish_step(charge(1, "15.00")), distribute_nightly],
         ("10.00", "0.00", "0.00"),
     ),
     "a new charge states what was paid": (
-        [publish(payment()), publish(charge(1, "15.00", "25.00")), distribute_nightly],
+        [publish_step(payment()), publish_step(charge(1, "15.00", "25.00")), distribute_nightly],
         ("0.00", "15.00", "0.00"),
     ),
     "the stated payment arrives later": (
-        [publish(charge(1, "40.00")), publish(charge(2, "15.00", "25.00")), publish(payment()), distribute_nightly],
+        [
+            publish_step(charge(1, "40.00")),
+            publish_step(charge(2, "15.00", "25.00")),
+            publish_step(payment()),
+            distribute_nightly,
+        ],
         ("0.00", "15.00", "0.00"),
     ),
     "the credit of one charge pays for no other": (
-        [publish(charge(1, "-10.00"), charge(1, "30.00", name="other"))],
+        [publish_step(charge(1, "-10.00"), charge(1, "30.00", name="other"))],
         ("0.00", "30.00", "10.00"),
     ),
 }

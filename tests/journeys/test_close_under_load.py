@@ -1,4 +1,4 @@
-"""Months close while workers import: the stored totals match the ledger."""
+"""Months are closed while workers import, and the stored totals match the ledger."""
 
 import threading
 from collections.abc import Iterator
@@ -44,8 +44,8 @@ ENTRY = (
 
 
 @pytest.fixture(scope="module")
-def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A clinic with a known patient, in a separate database."""
+def clinic_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+    """A separate database with a clinic and a known patient."""
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=4)
         with transaction(database) as tx:
@@ -58,48 +58,50 @@ def clinic(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("month", MONTHS[:ROUNDS], ids=str)
-def test_month_closed_during_imports_stores_the_sum_of_its_entries(clinic: Database, month: Month) -> None:
+def test_month_closed_during_imports_stores_the_sum_of_its_entries(clinic_database: Database, month: Month) -> None:
     started, closed = threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
     with ThreadPoolExecutor(WORKERS) as workers:
-        imports = [workers.submit(import_chunks, clinic, f"{month}-{n}", started, closed) for n in range(WORKERS)]
+        imports = [
+            workers.submit(import_chunks, clinic_database, f"{month}-{n}", started, closed) for n in range(WORKERS)
+        ]
         started.wait()
-        stored_total = close(clinic, month)
+        stored_total = close_month(clinic_database, month)
         closed.set()
         paid = sum((each.result() for each in imports), Decimal(0))
 
-    with transaction(clinic) as tx:
+    with transaction(clinic_database) as tx:
         assert closing.verify(tx, COMPANY, month).matches
-        assert stored_total == posted(tx, month)
+        assert stored_total == posted_total(tx, month)
         while retrying.retry_due(tx, run_context(datetime(2026, 11, 21, tzinfo=UTC)), DueItems(500)).evaluated:
             pass
-        assert stored_total == posted(tx, month) > 0
+        assert stored_total == posted_total(tx, month) > 0
         assert exception_total(tx, month) == paid - stored_total > 0
 
 
-def test_writer_ignoring_month_locks_is_in_the_total_or_rejected(clinic: Database) -> None:
+def test_writer_ignoring_month_locks_is_in_the_total_or_rejected(clinic_database: Database) -> None:
     month, started, closed = MONTHS[ROUNDS], threading.Barrier(WORKERS + 1, timeout=30), threading.Event()
     with ThreadPoolExecutor(WORKERS) as writers:
-        results = [writers.submit(write_entries, clinic, month, started, closed) for _ in range(WORKERS)]
+        results = [writers.submit(write_entries, clinic_database, month, started, closed) for _ in range(WORKERS)]
         started.wait()
-        stored_total = close(clinic, month)
+        stored_total = close_month(clinic_database, month)
         closed.set()
         added, refused = (sum(counts) for counts in zip(*(each.result() for each in results), strict=True))
 
     assert refused >= WORKERS
-    with transaction(clinic) as tx:
-        assert stored_total == posted(tx, month) == added
+    with transaction(clinic_database) as tx:
+        assert stored_total == posted_total(tx, month) == added
         assert closing.verify(tx, COMPANY, month).matches
 
 
-def test_two_concurrent_accepts_of_an_exception_post_once(clinic: Database) -> None:
+def test_two_concurrent_accepts_of_an_exception_post_once(clinic_database: Database) -> None:
     month = MONTHS[ROUNDS + 1]
     line = {"company_id": COMPANY, "clinic_id": CLINIC}
-    with transaction(clinic) as tx:
+    with transaction(clinic_database) as tx:
         importing.import_events(
             tx, stream_entries([saved_payment("25.00", transaction_date=f"{month}-05", **line)]), run_context(NOW)
         )
-    close(clinic, month)
-    with transaction(clinic) as tx:
+    close_month(clinic_database, month)
+    with transaction(clinic_database) as tx:
         importing.import_events(tx, stream_entries([deleted_payment(version=2, **line)]), run_context(NOW))
         while detecting.detect(tx, NOW, "tests-1", 500).examined:  # includes exceptions of earlier tests
             pass
@@ -109,21 +111,21 @@ def test_two_concurrent_accepts_of_an_exception_post_once(clinic: Database) -> N
     together = threading.Barrier(2)
 
     def accept(person: str) -> int:
-        with transaction(clinic) as tx:
+        with transaction(clinic_database) as tx:
             together.wait()
             return len(adjusting.accept(tx, found.id, None, NOW, person).postings)
 
     with ThreadPoolExecutor(2) as people:
         assert sorted(people.map(accept, ["user:ann", "user:bob"])) == [0, 1]
-    with transaction(clinic) as tx:
+    with transaction(clinic_database) as tx:
         amounts = text(
             "SELECT amount::text FROM entries JOIN lines ON lines.id = line_ref WHERE payment_id = 'payment'"
         )
         assert sorted(tx.execute(amounts).scalars()) == ["-25.00", "25.00"]
 
 
-def close(database: Database, month: Month) -> Decimal:
-    """Close a month in its two transactions, and return the stored total."""
+def close_month(database: Database, month: Month) -> Decimal:
+    """Begin and finish a close in two transactions, and return the stored total of the month."""
     with transaction(database) as tx:
         closing.begin_close(tx, COMPANY, month, NOW, "user:biller")
     with transaction(database) as tx:
@@ -131,7 +133,7 @@ def close(database: Database, month: Month) -> Decimal:
 
 
 def import_chunks(database: Database, name: str, started: threading.Barrier, closed: threading.Event) -> Decimal:
-    """Import chunks of a month's payments until it is closed, and then one chunk. Return the sum of all amounts."""
+    """Import chunks of a month's payments until `closed` is set, and then one more. Return the sum of all amounts."""
     total, day = Decimal(0), f"{name[:7]}-05"
     for chunk in count():
         is_last = closed.is_set()
@@ -149,7 +151,7 @@ def import_chunks(database: Database, name: str, started: threading.Barrier, clo
 def write_entries(
     database: Database, month: Month, started: threading.Barrier, closed: threading.Event
 ) -> tuple[int, int]:
-    """Insert entries of 1.00 until the month is closed, and then one entry. Return (inserted, rejected) counts."""
+    """Insert entries of 1.00 until `closed` is set, and then one more. Return the counts (inserted, rejected)."""
     counts = [0, 0]
     for number in count():
         is_last = closed.is_set()
@@ -183,7 +185,7 @@ def import_until_done(database: Database, events: list[bytes]) -> None:
             return
 
 
-def posted(tx: Transaction, month: Month) -> Decimal:
+def posted_total(tx: Transaction, month: Month) -> Decimal:
     """Return the sum of the ledger entries of a month."""
     sums = (
         "SELECT coalesce(sum(amount), 0) FROM entries WHERE company_id = :company "

@@ -40,13 +40,13 @@ def test_closed_month_keeps_its_total_and_the_current_month_gets_the_adjustment(
         "clinic/payment/1",
     )
     assert [(entry["amount"], entry["method"]) for entry in found.proposal] == [row[1:] for row in example.posted]
-    assert totals(office) == example.before_accepting
+    assert totals(office) == example.totals_before_accepting
 
     office.accept_all()
 
     assert office.ledger_entries() == posted + example.posted
     assert office.open_exceptions() == []
-    assert totals(office) == example.after_accepting
+    assert totals(office) == example.totals_after_accepting
 
 
 def totals(office: Office) -> list[str]:
@@ -92,7 +92,7 @@ def test_late_arrival_is_noted(tx: Transaction) -> None:
     assert [each.note for each in office.open_exceptions()] == ["late_arrival:2020-05"]
 
 
-def test_line_moved_before_the_close_changes_in_open_months(tx: Transaction) -> None:
+def test_changes_of_a_line_moved_out_before_the_close_open_no_exception(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 10))
     office.publish(saved_payment(version=1, **paid("25.00", "2020-04-08")))
     office.publish(saved_payment(version=2, **paid("25.00", "2020-06-08")))

@@ -72,11 +72,11 @@ def write_entry(tx: Transaction, company: NewCompany, day: str) -> None:
 
 @pytest.mark.parametrize("has_row", [False, True], ids=["new month", "present month"])
 @pytest.mark.parametrize("writer", ["import", "other"])
-def test_close_waits_for_an_import_into_an_earlier_month(shared: Database, writer: str, has_row: bool) -> None:
-    company = NewCompany(shared, *([Month(2025, 10)] if has_row else []))
-    with ThreadPoolExecutor(1) as threads, shared.connect() as closer, shared.connect() as onlooker:
+def test_close_waits_for_an_import_into_an_earlier_month(shared_database: Database, writer: str, has_row: bool) -> None:
+    company = NewCompany(shared_database, *([Month(2025, 10)] if has_row else []))
+    with ThreadPoolExecutor(1) as threads, shared_database.connect() as closer, shared_database.connect() as onlooker:
         pid = backend_pid(closer)
-        with transaction(shared) as tx:
+        with transaction(shared_database) as tx:
             if writer == "import":
                 assert import_chunk(tx, company.payment("2025-10-03")).imported == 1
             else:
@@ -88,21 +88,21 @@ def test_close_waits_for_an_import_into_an_earlier_month(shared: Database, write
 
 
 @pytest.mark.parametrize("has_row", [False, True], ids=["new month", "present month"])
-def test_import_into_an_earlier_month_waits_for_the_close_and_is_held(shared: Database, has_row: bool) -> None:
-    company = NewCompany(shared, *([Month(2025, 10)] if has_row else []))
-    with ThreadPoolExecutor(1) as threads, shared.connect() as worker, shared.connect() as onlooker:
+def test_import_into_an_earlier_month_waits_for_the_close_and_is_held(shared_database: Database, has_row: bool) -> None:
+    company = NewCompany(shared_database, *([Month(2025, 10)] if has_row else []))
+    with ThreadPoolExecutor(1) as threads, shared_database.connect() as worker, shared_database.connect() as onlooker:
         pid = backend_pid(worker)
-        with transaction(shared) as tx:
+        with transaction(shared_database) as tx:
             closing.begin_close(tx, company.id, SEPTEMBER, company.now, BILLER)
             imported = threads.submit(import_chunk, worker, company.payment("2025-10-03"))
             wait_until_blocked(onlooker, pid)
         assert imported.result().held == 1
 
 
-def test_concurrent_closes_of_a_company_run_one_after_the_other(shared: Database) -> None:
-    company = NewCompany(shared)
+def test_concurrent_closes_of_a_company_run_one_after_the_other(shared_database: Database) -> None:
+    company = NewCompany(shared_database)
     august = Month(2026, 8)
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         import_chunk(tx, company.payment("2026-08-05"), company.payment("2026-09-05"))
 
     def close(month: Month) -> Callable[[], str]:
@@ -119,17 +119,17 @@ def test_concurrent_closes_of_a_company_run_one_after_the_other(shared: Database
 
     assert results[::2].count("closed") == 1
     assert results[::2].count("it is closed already") == 2
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         assert closing.verify(tx, company.id, august).matches
 
 
-def test_imports_into_new_months_and_closes_do_not_deadlock(shared: Database) -> None:
-    company = NewCompany(shared)
+def test_imports_into_new_months_and_closes_do_not_deadlock(shared_database: Database) -> None:
+    company = NewCompany(shared_database)
     rounds = 12
 
     def import_all() -> int:
         for number in range(rounds):
-            with transaction(shared) as tx:
+            with transaction(shared_database) as tx:
                 import_chunk(tx, *(company.payment(f"{2010 + number}-{month:02}-05") for month in range(1, 13)))
         return 0
 

@@ -25,8 +25,8 @@ LINES, SWEEPS, ROUNDS = 60, 3, 8
 NOW = datetime(2020, 6, 12, 12, tzinfo=UTC)
 
 
-class April(CommittedLedger):
-    """A new company whose April is closed with payments of 25.00. All its methods commit."""
+class ClosedAprilLedger(CommittedLedger):
+    """A ledger with a new company that has payments of 25.00 in a closed April. All methods commit."""
 
     def __init__(self, database: Database, number: int) -> None:
         super().__init__(database, NOW)
@@ -72,13 +72,13 @@ class April(CommittedLedger):
 
 
 @pytest.fixture
-def april(shared: Database) -> Callable[[int], April]:
-    return lambda number: April(shared, number)
+def create_ledger(shared_database: Database) -> Callable[[int], ClosedAprilLedger]:
+    return lambda number: ClosedAprilLedger(shared_database, number)
 
 
 @pytest.mark.slow
-def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], April]) -> None:
-    company = april(LINES)
+def test_concurrent_sweeps_keep_one_exception_a_line(create_ledger: Callable[[int], ClosedAprilLedger]) -> None:
+    company = create_ledger(LINES)
     names = [f"p{number}" for number in range(LINES)]
     company.import_events(*(deleted_payment(payment_id=name, version=2, **company.ids) for name in names))
 
@@ -109,8 +109,8 @@ def test_concurrent_sweeps_keep_one_exception_a_line(april: Callable[[int], Apri
     assert ended == {name: ("open", 3) if n < 30 else ("auto_closed", 2) for n, name in enumerate(names)}
 
 
-def test_concurrent_accepts_of_all_exceptions_post_each_once(april: Callable[[int], April]) -> None:
-    company = april(10)
+def test_concurrent_accepts_of_all_exceptions_post_each_once(create_ledger: Callable[[int], ClosedAprilLedger]) -> None:
+    company = create_ledger(10)
     company.import_events(*(deleted_payment(payment_id=f"p{n}", version=2, **company.ids) for n in range(10)))
     company.detect_all()
     finding_ids = [row.id for row in company.exceptions(only_open=True)]
@@ -132,9 +132,9 @@ def test_concurrent_accepts_of_all_exceptions_post_each_once(april: Callable[[in
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_accept_concurrent_with_a_newer_version_posts_before_it_or_nothing(
-    april: Callable[[int], April], number: int
+    create_ledger: Callable[[int], ClosedAprilLedger], number: int
 ) -> None:
-    company = april(1)
+    company = create_ledger(1)
     company.import_events(company.version_of("p0", "35.00", 2))
     company.detect_all()
     (found,) = company.exceptions(only_open=True)

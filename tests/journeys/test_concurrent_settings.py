@@ -1,4 +1,4 @@
-"""Two people change the settings of one clinic, company or user at the same time: neither change is lost."""
+"""No change is lost if two people change the settings of a clinic, company or user at the same time."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 def run_while_uncommitted(
     database: Database, first: Callable[[Transaction], object], second: Callable[[Transaction], object]
 ) -> None:
-    """Start `second` in another transaction before `first` commits; commit `second` after `first`."""
+    """Call `first` and `second` in two transactions. `second` starts before `first` commits, and commits later."""
 
     def run_second(other: Transaction) -> None:
         second(other)
@@ -47,46 +47,46 @@ def run_while_uncommitted(
 
 
 @pytest.fixture
-def clinic(shared: Database) -> str:
+def clinic(shared_database: Database) -> str:
     name = f"s-{uuid4().hex[:8]}"
     update = SettingsUpdate(name, name, integration=False, charge_types=[COPAY])
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         configuring.set_clinic(tx, update, now=NOW, who="user:ann")
     return name
 
 
 @pytest.mark.parametrize("later", [timedelta(seconds=1), timedelta(0), timedelta(seconds=-1)], ids=str)
-def test_concurrent_changes_of_a_clinic_are_both_kept(shared: Database, clinic: str, later: timedelta) -> None:
+def test_concurrent_changes_of_a_clinic_are_both_kept(shared_database: Database, clinic: str, later: timedelta) -> None:
     # The second change begins before the first one is committed; its clock may even be behind.
     switch = SettingsUpdate(clinic, clinic, integration=True)
     types = SettingsUpdate(clinic, clinic, charge_types=[SUPPLIES])
     run_while_uncommitted(
-        shared,
+        shared_database,
         lambda tx: configuring.set_clinic(tx, switch, now=NOW + timedelta(minutes=1), who="user:ann"),
         lambda tx: configuring.set_clinic(tx, types, now=NOW + timedelta(minutes=1) + later, who="user:bob"),
     )
 
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         after = configuring.show_clinics(tx, NOW + timedelta(days=1), clinic)
         assert after == [ClinicRow(clinic, clinic, integration=True, types=[SUPPLIES])]
         assert [row.set_by for row in configuring.show_history(tx, switch.key)] == ["user:bob", "user:ann", "user:ann"]
 
 
-def test_concurrent_changes_of_a_company_are_both_kept(shared: Database, clinic: str) -> None:
+def test_concurrent_changes_of_a_company_are_both_kept(shared_database: Database, clinic: str) -> None:
     run_while_uncommitted(
-        shared,
+        shared_database,
         lambda tx: configuring.set_company(tx, CompanyUpdate(clinic, hold_days=3), now=NOW, who="user:ann"),
         lambda tx: configuring.set_company(tx, CompanyUpdate(clinic, dos_first=True), now=NOW, who="user:bob"),
     )
 
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         (row,) = configuring.show_companies(tx, Scope.of_clinics(clinic))
     assert (row.hold_days, row.dos_first) == (3, True)
 
 
-def test_concurrent_changes_of_a_user_are_both_kept(shared: Database) -> None:
+def test_concurrent_changes_of_a_user_are_both_kept(shared_database: Database) -> None:
     name = f"u-{uuid4().hex[:8]}"
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         authentication.add_user(tx, User(name, Role.BILLING), NewPassword("long enough to use"), NOW, "user:ann")
 
     def change(tx: Transaction, **changes: Any) -> None:
@@ -94,10 +94,12 @@ def test_concurrent_changes_of_a_user_are_both_kept(shared: Database) -> None:
         authentication.change_user(tx, replace(before, **changes), NOW, "user:ann")
 
     run_while_uncommitted(
-        shared, lambda tx: change(tx, role=Role.SUPPORT), lambda tx: change(tx, scope=Scope.of_clinics("north"))
+        shared_database,
+        lambda tx: change(tx, role=Role.SUPPORT),
+        lambda tx: change(tx, scope=Scope.of_clinics("north")),
     )
 
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         assert authentication.find_user(tx, name) == User(name, Role.SUPPORT, Scope.of_clinics("north"))
 
 
@@ -111,11 +113,11 @@ def test_concurrent_changes_of_a_user_are_both_kept(shared: Database) -> None:
     ],
 )
 def test_change_based_on_earlier_settings_is_refused_and_says_what_changed(
-    shared: Database, clinic: str, integration: bool, types: set[ChargeType], changes: str
+    shared_database: Database, clinic: str, integration: bool, types: set[ChargeType], changes: str
 ) -> None:
     seen = ClinicSettings(integration, frozenset(types))
     update = SettingsUpdate(clinic, clinic, integration=True, charge_types=[SUPPLIES], seen=seen)
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         with pytest.raises(ChangedMeanwhileError) as error:
             configuring.set_clinic(tx, update, now=NOW + timedelta(days=1), who="user:bob")
         assert (error.value.changes, error.value.changed_by) == (changes, "user:ann")

@@ -1,4 +1,4 @@
-"""Concurrent workers with committed transactions."""
+"""Several workers import, retry and close concurrently, with real commits."""
 
 import random
 import threading
@@ -43,10 +43,10 @@ ROUNDS = 5
 
 
 @pytest.fixture
-def clinic(shared):
+def clinic(shared_database):
     """A new clinic without known patients."""
     clinic_id = f"clinic-{uuid4()}"
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         set_clinic_settings(tx, COPAYS, SETTINGS_SINCE, clinic_id)
     return clinic_id
 
@@ -96,7 +96,7 @@ def shuffled_chunks(clinic: str) -> list[list[Event]]:
 
 
 def requeue_waiting(database, clinic: str) -> None:
-    """Requeue the pending payments of a clinic. Each chunk has a transaction of its own, as on a page."""
+    """Requeue the pending payments of a clinic in a separate transaction for each chunk, as the console does."""
     waiting = FeedFilter(status=Status.PENDING, scope=Scope.of_clinics(clinic))
     with transaction(database) as tx:
         run_id = requeueing.start_run(tx, waiting, NOW, "user:support").run_id
@@ -106,8 +106,8 @@ def requeue_waiting(database, clinic: str) -> None:
             remain = requeueing.requeue_next_chunk(tx, run_id, NOW, 20)
 
 
-def run_other_jobs(database, clinic: str) -> None:
-    """Run each of the other jobs once."""
+def run_each_other_job(database, clinic: str) -> None:
+    """Run each job that is not an import once."""
     requeue_waiting(database, clinic)
     for work in (
         lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),
@@ -119,16 +119,16 @@ def run_other_jobs(database, clinic: str) -> None:
 
 
 @pytest.mark.slow
-def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
+def test_imports_and_the_nightly_close_do_not_deadlock(shared_database, clinic):
     waiting, is_over = [stream_entries(chunk) for chunk in shuffled_chunks(clinic)], threading.Event()
 
     def import_all() -> None:
         while waiting:
-            import_with_retry(shared, waiting.pop())  # raises on a deadlock
+            import_with_retry(shared_database, waiting.pop())  # raises on a deadlock
 
     def run_others() -> None:
         while not is_over.is_set():
-            run_other_jobs(shared, clinic)
+            run_each_other_job(shared_database, clinic)
 
     with ThreadPoolExecutor(WORKERS + 1) as threads:
         others = threads.submit(run_others)
@@ -140,7 +140,7 @@ def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
             is_over.set()
         others.result()
 
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         retry_due(tx)
         found = {(row.status, str(row.amount)) for row in feed_rows(tx, clinic).values()}
     assert found == {("Transmission Successful", "30.00")}
@@ -148,7 +148,7 @@ def test_imports_and_the_nightly_close_do_not_deadlock(shared, clinic):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 5, 10, 40])
-def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
+def test_workers_importing_the_same_lines_post_each_once(shared_database, clinic, size):
     ids = {"clinic_id": clinic, "patient_id": clinic}
     firsts = [saved_payment("25.00", payment_id=f"{clinic}-{each}", **ids) for each in range(size)]
     entries = stream_entries(
@@ -156,9 +156,9 @@ def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
     )
     chunks = [entries, [entries[0], *entries[:0:-1]], entries[: size + 1]]
 
-    run_concurrently(*(lambda chunk=chunk: import_with_retry(shared, chunk) for chunk in chunks))
+    run_concurrently(*(lambda chunk=chunk: import_with_retry(shared_database, chunk) for chunk in chunks))
 
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         retry_due(tx)
         assert {(row.status, str(row.amount), row.version) for row in feed_rows(tx, clinic).values()} == {
             ("Transmission Successful", "35.00", 2)
@@ -167,23 +167,23 @@ def test_workers_importing_the_same_lines_post_each_once(shared, clinic, size):
             assert sum(Decimal(amount) for amount, _ in ledger_entries(tx, first.payment_id)) == 35
 
 
-def test_patient_in_the_same_chunk_releases_the_payment(shared, clinic):
+def test_patient_in_the_same_chunk_releases_the_payment(shared_database, clinic):
     for stranger in (f"{clinic}-{number}" for number in range(ROUNDS)):
         payment = saved_payment("25.00", clinic_id=clinic, patient_id=stranger, payment_id=stranger)
         chunks = stream_entries([payment]), stream_entries([saved_patient(stranger)])
 
-        run_concurrently(*(lambda chunk=chunk: import_with_retry(shared, chunk) for chunk in chunks))
+        run_concurrently(*(lambda chunk=chunk: import_with_retry(shared_database, chunk) for chunk in chunks))
 
-        with transaction(shared) as tx:
+        with transaction(shared_database) as tx:
             retry_due(tx)
             assert ledger_entries(tx, stranger) == [("25.00", "2026-06-05")]
 
 
-def test_patient_saved_during_the_import_waits_for_it_and_releases_the_payment(shared, clinic):
+def test_patient_saved_during_the_import_waits_for_it_and_releases_the_payment(shared_database, clinic):
     payment = saved_payment("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
-    with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
+    with ThreadPoolExecutor(1) as threads, shared_database.connect() as other, shared_database.connect() as onlooker:
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        with transaction(shared) as tx:
+        with transaction(shared_database) as tx:
             assert import_chunk(tx, payment).held == 1
             arriving = threads.submit(import_chunk, other, saved_patient(clinic))
             wait_until_blocked(onlooker, pid)
@@ -192,28 +192,28 @@ def test_patient_saved_during_the_import_waits_for_it_and_releases_the_payment(s
         assert ledger_entries(other, clinic) == [("25.00", "2026-06-05")]
 
 
-def test_payment_imported_while_its_patient_is_saved_waits_and_is_imported(shared, clinic):
+def test_payment_imported_while_its_patient_is_saved_waits_and_is_imported(shared_database, clinic):
     payment = saved_payment("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
-    with ThreadPoolExecutor(1) as threads, shared.connect() as other, shared.connect() as onlooker:
+    with ThreadPoolExecutor(1) as threads, shared_database.connect() as other, shared_database.connect() as onlooker:
         pid = other.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        with transaction(shared) as tx:
+        with transaction(shared_database) as tx:
             import_chunk(tx, saved_patient(clinic))
             evaluated = threads.submit(import_chunk, other, payment)
             wait_until_blocked(onlooker, pid)
         assert evaluated.result().imported == 1
 
 
-def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
+def test_concurrent_retry_sweeps_evaluate_each_line_once(shared_database, clinic):
     ids = {"clinic_id": clinic, "patient_id": clinic}
     waiting = [saved_payment("25.00", payment_id=f"{clinic}-{number}", **ids) for number in range(30)]
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         import_chunk(tx, *waiting)
         import_chunk(tx, saved_patient(clinic))
 
     def retry_all() -> ImportStats:
         stats = ImportStats()
         while True:
-            with transaction(shared) as tx:
+            with transaction(shared_database) as tx:
                 done = retrying.retry_due(tx, run_context(), DueItems(4))
             if not done.evaluated:
                 return stats
@@ -221,19 +221,19 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared, clinic):
 
     all_stats = run_concurrently(*[retry_all] * WORKERS)
 
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         retry_due(tx)  # lines that the last sweep skipped because another held them
         assert sum(stats.imported for stats in all_stats) == len(waiting)
         assert [ledger_entries(tx, each.payment_id) for each in waiting] == [[("25.00", "2026-06-05")]] * len(waiting)
 
 
-def test_slower_of_two_workers_on_a_new_line_retries(shared, clinic):
+def test_slower_of_two_workers_on_a_new_line_retries(shared_database, clinic):
     first = saved_payment("25.00", clinic_id=clinic, patient_id=clinic, payment_id=clinic)
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         import_chunk(tx, saved_patient(clinic))
-    with ThreadPoolExecutor(1) as threads, shared.connect() as slower, shared.connect() as onlooker:
+    with ThreadPoolExecutor(1) as threads, shared_database.connect() as slower, shared_database.connect() as onlooker:
         pid = slower.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        with transaction(shared) as tx:
+        with transaction(shared_database) as tx:
             import_chunk(tx, first)
             late = threads.submit(import_chunk, slower, next_version(first, amount_paid="35.00"))
             wait_until_blocked(onlooker, pid)

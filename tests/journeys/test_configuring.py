@@ -1,4 +1,4 @@
-"""A clinic's settings: history, defaults and company (rule D1)."""
+"""The settings of a clinic: history, defaults and company (rule D1)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -83,7 +83,7 @@ def test_unknown_clinic_has_no_settings(tx):
     assert show_clinics(tx, NOW, "unheard-of") == []
 
 
-def zones(tx):
+def default_time_zones(tx):
     """Return the default time zone of each company that has not chosen one."""
     return {row.company: row.timezone for row in companies_without_timezone(tx)}
 
@@ -93,14 +93,18 @@ def test_new_company_has_the_default_time_zone_until_one_is_chosen(tx):
     set_clinic(tx, SettingsUpdate("c", "of-clinic"), now=NOW, who="user:admin", default_timezone="America/Denver")
     run = replace(run_context(NOW), default_timezone="America/Phoenix")
     importing.import_events(tx, stream_entries([saved_payment(clinic_id="n", company_id="imported")]), run)
-    assert zones(tx) == {"set": "America/Denver", "of-clinic": "America/Denver", "imported": "America/Phoenix"}
+    assert default_time_zones(tx) == {
+        "set": "America/Denver",
+        "of-clinic": "America/Denver",
+        "imported": "America/Phoenix",
+    }
 
     for company, zone in (("set", "America/Denver"), ("imported", "UTC")):
         after = set_company(tx, CompanyUpdate(company, timezone=zone), now=NOW, who="user:admin")
         assert (after.timezone, after.timezone_chosen) == (zone, True)
-    assert zones(tx) == {"of-clinic": "America/Denver"}
+    assert default_time_zones(tx) == {"of-clinic": "America/Denver"}
     set_company(tx, CompanyUpdate("of-clinic", hold_days=3), now=NOW, who="user:admin")
-    assert zones(tx) == {"of-clinic": "America/Denver"}
+    assert default_time_zones(tx) == {"of-clinic": "America/Denver"}
 
 
 def test_time_zone_that_postgresql_does_not_know_is_refused(tx):

@@ -1,4 +1,4 @@
-"""The same version with other content: one exception for each conflict."""
+"""Each repeated version with other content opens one exception."""
 
 import pytest
 

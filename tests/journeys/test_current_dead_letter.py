@@ -1,4 +1,4 @@
-"""The current dead letter of a line: every report shows and counts the same dead letter."""
+"""Every report shows and counts the same current dead letter of a line."""
 
 from collections import Counter
 from datetime import date

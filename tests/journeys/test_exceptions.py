@@ -163,7 +163,7 @@ def test_auto_policy_lists_closed_month_exceptions_as_acceptable(tx: Transaction
 
 
 def closed_april(tx: Transaction) -> Office:
-    """Return an office on 2020-06-10 with 25.00 in Billing for a month that is closed."""
+    """Return an office on June 10, 2020, with 25.00 posted in the closed April."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(saved_payment(version=1, **paid("25.00", "2020-04-08")))
     office.set_today(CLOSED_ON)

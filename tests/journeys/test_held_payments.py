@@ -23,13 +23,13 @@ LATER = NOW + sum(BACKOFF, timedelta(0))
 PENDING = ("Transmission Pending", None, "held")
 
 
-def of_unknown_patient(**changes):
+def payment_of_unknown_patient(**changes):
     return saved_payment("25.00", patient_id="stranger", **changes)
 
 
 def test_payment_waits_for_its_patient_and_is_released(tx):
     create_clinic(tx)
-    import_chunk(tx, of_unknown_patient())
+    import_chunk(tx, payment_of_unknown_patient())
     assert (transmission_of(tx), ledger_entries(tx)) == (PENDING, [])
 
     stats = import_chunk(tx, saved_patient("stranger"))
@@ -44,21 +44,21 @@ def test_payment_waits_for_its_patient_and_is_released(tx):
 
 def test_payment_with_its_patient_in_one_chunk_is_not_held(tx):
     create_clinic(tx)
-    stats = import_chunk(tx, of_unknown_patient(), saved_patient("stranger"))
+    stats = import_chunk(tx, payment_of_unknown_patient(), saved_patient("stranger"))
 
     assert (stats.imported, stats.held) == (1, 0)
 
 
 def test_patient_of_another_company_releases_no_payment(tx):
     create_clinic(tx)
-    import_chunk(tx, of_unknown_patient())
+    import_chunk(tx, payment_of_unknown_patient())
 
     assert import_chunk(tx, saved_patient("stranger", company_id="other")).released == 0
 
 
 def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_it(tx):
     create_clinic(tx)
-    import_chunk(tx, of_unknown_patient())
+    import_chunk(tx, payment_of_unknown_patient())
     tries = [retry_due(tx, NOW + timedelta(seconds=10)), retry_due(tx, LATER), retry_due(tx, LATER)]
 
     assert [(stats.held, stats.not_sent) for stats in tries] == [(1, 0), (0, 1), (0, 0)]
@@ -75,7 +75,7 @@ def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_i
 
 def test_newer_version_replaces_a_held_one(tx):
     create_clinic(tx)
-    first = of_unknown_patient()
+    first = payment_of_unknown_patient()
     import_chunk(tx, first)
     import_chunk(tx, next_version(first, amount_due="35.00", amount_paid="35.00"))
     import_chunk(tx, saved_patient("stranger"))
@@ -86,7 +86,7 @@ def test_newer_version_replaces_a_held_one(tx):
 
 def test_held_payment_that_is_deleted_is_never_imported(tx):
     create_clinic(tx)
-    import_chunk(tx, of_unknown_patient())
+    import_chunk(tx, payment_of_unknown_patient())
     import_chunk(tx, deleted_payment(version=2, patient_id="stranger"))
     import_chunk(tx, saved_patient("stranger"))
     retry_due(tx)
@@ -96,7 +96,7 @@ def test_held_payment_that_is_deleted_is_never_imported(tx):
 
 def test_held_payment_uses_the_settings_of_its_save_time(tx):
     create_clinic(tx)
-    import_chunk(tx, of_unknown_patient())
+    import_chunk(tx, payment_of_unknown_patient())
     set_clinic_settings(tx, COPAYS._replace(integration=False), since=NOW)
     import_chunk(tx, saved_patient("stranger"))
     retry_due(tx)
@@ -126,7 +126,7 @@ def test_payment_of_a_month_stuck_in_closing_is_not_lost(tx):
 
 def test_timeline_shows_each_attempt_and_the_next_time(tx):
     create_clinic(tx)
-    import_chunk(tx, of_unknown_patient())
+    import_chunk(tx, payment_of_unknown_patient())
     retry_due(tx, NOW + timedelta(seconds=10))
     import_chunk(tx, saved_patient("stranger"))
     retry_due(tx, LATER)

@@ -44,7 +44,7 @@ def office(tx: Transaction) -> Office:
     return office
 
 
-def cases(office: Office) -> list[tuple[str | None, str]]:
+def exception_cases(office: Office) -> list[tuple[str | None, str]]:
     return [(found.case, str(found.difference)) for found in office.open_exceptions()]
 
 
@@ -56,7 +56,7 @@ def states(office: Office) -> dict[str, MonthState]:
 def test_payment_dated_up_to_the_lock_date_becomes_an_exception(office: Office, day: str) -> None:
     office.publish(saved_payment(**paid("25.00", day)))
 
-    assert (cases(office), office.ledger_entries()) == ([("added", "25.00")], [])
+    assert (exception_cases(office), office.ledger_entries()) == ([("added", "25.00")], [])
     (accepted,) = office.accept_all()
     assert [str(each.dimensions.deposit_date) for each in accepted.postings] == ["2026-10-12"]
 
@@ -65,7 +65,7 @@ def test_payment_dated_up_to_the_lock_date_becomes_an_exception(office: Office, 
 def test_payment_dated_after_the_lock_date_is_imported(office: Office, day: str) -> None:
     office.publish(saved_payment(**paid("25.00", day)))
 
-    assert (cases(office), office.ledger_entries()) == ([], [(day, "25.00", "Cash")])
+    assert (exception_cases(office), office.ledger_entries()) == ([], [(day, "25.00", "Cash")])
 
 
 @pytest.mark.parametrize("day", LOCKED_DAYS)
@@ -74,7 +74,7 @@ def test_payment_moved_to_a_date_up_to_the_lock_date_becomes_an_exception(office
     office.publish(first)
     office.publish(next_version(first, **paid("30.00", day)))
 
-    assert cases(office) == [("edited", "5.00")]
+    assert exception_cases(office) == [("edited", "5.00")]
     assert office.ledger_entries() == [("2026-10-05", "25.00", "Cash")]
 
 
@@ -94,7 +94,7 @@ def test_change_of_an_entry_that_a_later_close_locked_becomes_an_exception(
         else deleted_payment(version=2)
     )
 
-    assert cases(office) == [(change, "10.00" if change == "edited" else "-25.00")]
+    assert exception_cases(office) == [(change, "10.00" if change == "edited" else "-25.00")]
     assert office.ledger_entries() == [(day, "25.00", "Cash")]
 
 
@@ -188,7 +188,7 @@ def test_totals_of_entries_before_the_lock_date_can_be_stored(tx: Transaction) -
     office.publish(next_version(first, amount_due="30.00", amount_paid="30.00"))
 
     assert closing.verify(tx, "company", Month(2025, 10)).matches
-    assert cases(office) == [("edited", "5.00")]
+    assert exception_cases(office) == [("edited", "5.00")]
 
 
 def test_scheduled_month_before_the_lock_date_is_still_due(tx: Transaction) -> None:
@@ -213,4 +213,4 @@ def test_payment_before_a_month_that_is_closing_is_held(tx: Transaction) -> None
     closing.finish_close(tx, "company", Month(2026, 9), office.now)
     office.set_today(date(2026, 10, 14))
     office.run_sweeps()
-    assert cases(office) == [("added", "25.00")]
+    assert exception_cases(office) == [("added", "25.00")]

@@ -1,4 +1,4 @@
-"""The lock order is lines before dead letters, so that two sessions wait but never deadlock."""
+"""Sessions lock lines before dead letters, so two sessions wait for each other but never deadlock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -18,8 +18,8 @@ from tests.journeys.test_concurrent_workers import wait_until_blocked
 WHO = "user:biller"
 
 
-class Conflict:
-    """A payment with a requeued version conflict: a line, a due dead letter and an exception, in a new clinic."""
+class RequeuedConflict:
+    """A requeued version conflict of a payment in a new clinic: a line, a due dead letter and an exception."""
 
     def __init__(self, database):
         clinic = f"clinic-{uuid4()}"
@@ -48,14 +48,14 @@ class Conflict:
 
 @pytest.mark.parametrize(
     ("step", "is_repeated"),
-    [(Conflict.acknowledge, True), (Conflict.requeue, False)],
+    [(RequeuedConflict.acknowledge, True), (RequeuedConflict.requeue, False)],
     ids=["acknowledged meanwhile", "requeued meanwhile"],
 )
-def test_retry_of_a_dead_letter_waits_for_the_lock_of_its_line(shared, step, is_repeated):
-    conflict = Conflict(shared)
-    with ThreadPoolExecutor(1) as threads, shared.connect() as retrying, shared.connect() as onlooker:
+def test_retry_of_a_dead_letter_waits_for_the_lock_of_its_line(shared_database, step, is_repeated):
+    conflict = RequeuedConflict(shared_database)
+    with ThreadPoolExecutor(1) as threads, shared_database.connect() as retrying, shared_database.connect() as onlooker:
         pid = retrying.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        with transaction(shared) as tx:
+        with transaction(shared_database) as tx:
             lines.lock_by_id(tx, [conflict.line_ref], wait=True)
             retried = threads.submit(conflict.retry, retrying)
             wait_until_blocked(onlooker, pid)
@@ -70,9 +70,9 @@ def test_retry_of_a_dead_letter_waits_for_the_lock_of_its_line(shared, step, is_
         assert conflict.retry(retrying).evaluated == 0
 
 
-def test_one_worker_at_a_time_retries_dead_letters(shared):
-    conflict = Conflict(shared)
-    with shared.connect() as first, shared.connect() as second:
+def test_one_worker_at_a_time_retries_dead_letters(shared_database):
+    conflict = RequeuedConflict(shared_database)
+    with shared_database.connect() as first, shared_database.connect() as second:
         assert conflict.retry(first).refused == 1
         assert conflict.retry(second).evaluated == 0
         first.rollback()

@@ -30,34 +30,34 @@ SAVE = {
 
 
 class Oracle:
-    """The rules of open months for one line, applied version by version."""
+    """Computes the expected postings and feed row of one line by the rules of open months."""
 
     def __init__(self) -> None:
         self.version, self.money, self.row, self.was_sent = 0, {}, None, False
 
-    def take(self, event: dict) -> None:
+    def apply(self, event: dict) -> None:
         if event["version"] <= self.version:
             return
         self.version = event["version"]
         if event["type"] == "payment.deleted":
-            self.settle({}, ("Transmission Successful", None))
+            self.set_result({}, ("Transmission Successful", None))
         elif not event["paid"]:
-            self.settle({}, ("Transmission Successful", None) if self.has_come_through else None)
+            self.set_result({}, ("Transmission Successful", None) if self.is_imported else None)
         elif event["internal_payment"]:
-            self.settle({}, ("Not Sent", "internal_payment"))
+            self.set_result({}, ("Not Sent", "internal_payment"))
         elif event["charge_type"] != "Copay":
-            self.settle({}, ("Not Sent", "type_not_selected"))
+            self.set_result({}, ("Not Sent", "type_not_selected"))
         elif event["amount_due"] == "0.00":
             self.row = ("Transmission Successful", None)  # an exception; posted entries stay
         else:
             where = (event["transaction_date"], event["method"])
-            self.settle({where: Decimal(event["amount_paid"])}, ("Transmission Successful", None))
+            self.set_result({where: Decimal(event["amount_paid"])}, ("Transmission Successful", None))
 
     @property
-    def has_come_through(self) -> bool:
+    def is_imported(self) -> bool:
         return self.was_sent or self.row == ("Transmission Successful", None)
 
-    def settle(self, money: dict, row: tuple | None) -> None:
+    def set_result(self, money: dict, row: tuple | None) -> None:
         self.money, self.row, self.was_sent = money, row, self.was_sent or bool(money)
 
 
@@ -75,7 +75,7 @@ def history(chance: random.Random) -> list[dict]:
     return events
 
 
-def in_chunks(chance: random.Random, events: list[dict]) -> list[list[dict]]:
+def split_into_chunks(chance: random.Random, events: list[dict]) -> list[list[dict]]:
     cuts = sorted({0, len(events), *(chance.randrange(len(events)) for _ in range(4))})
     return [events[first:last] for first, last in pairwise(cuts)]
 
@@ -86,7 +86,7 @@ def import_and_predict(tx, chunks):
     for chunk in chunks:
         import_chunk(tx, *map(event_body, chunk))
         for event in sorted(chunk, key=lambda event: event["version"]):
-            oracles[f"clinic/{event['payment_id']}/{event['line_id']}"].take(event)
+            oracles[f"clinic/{event['payment_id']}/{event['line_id']}"].apply(event)
     return oracles
 
 
@@ -103,7 +103,7 @@ def whole_ledger(tx):
 
 
 @pytest.fixture
-def open_ledger(database):
+def reopen_ledger(database):
     def reopen(connection):
         connection.rollback()
         create_clinic(connection)
@@ -116,13 +116,13 @@ def open_ledger(database):
 
 @settings(max_examples=EXAMPLES)
 @given(chance=st.randoms(use_true_random=False))
-def check_a_random_history(chance, open_ledger):
-    tx = open_ledger()
+def check_a_random_history(chance, reopen_ledger):
+    tx = reopen_ledger()
     events = history(chance)
     shuffled = events + chance.choices(events, k=len(events) // 3)
     chance.shuffle(shuffled)
 
-    oracles = import_and_predict(tx, in_chunks(chance, shuffled))
+    oracles = import_and_predict(tx, split_into_chunks(chance, shuffled))
 
     found = money(tx)
     assert {line: found.get(line, {}) for line in LINES} == {line: oracles[line].money for line in LINES}
@@ -131,11 +131,11 @@ def check_a_random_history(chance, open_ledger):
 
     before = whole_ledger(tx)
     chance.shuffle(events)
-    for chunk in in_chunks(chance, events):
+    for chunk in split_into_chunks(chance, events):
         import_chunk(tx, *map(event_body, chunk))
     assert whole_ledger(tx) == before
 
 
 @pytest.mark.slow
-def test_random_histories_match_the_rules_and_a_replay_changes_nothing(open_ledger):
-    check_a_random_history(open_ledger=open_ledger)
+def test_random_histories_match_the_rules_and_a_replay_changes_nothing(reopen_ledger):
+    check_a_random_history(open_ledger=reopen_ledger)

@@ -1,4 +1,4 @@
-"""Invariants hold for events in any order, while months close and money moves."""
+"""The invariants hold for events in any order, while months are closed and payments are applied."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -6,7 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from payments.store.db.connection import Database
 from tests.examples import example_count
-from tests.journeys.office_state_machine import AnyOrder
+from tests.journeys.office_state_machine import OfficeStateMachine
 
 EXAMPLES = example_count(4)
 PARTS = max(1, EXAMPLES // 250)  # lets several processes share a long run
@@ -15,9 +15,9 @@ PARTS = max(1, EXAMPLES // 250)  # lets several processes share a long run
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_closed_totals_stay_and_lines_match_their_newest_version(database: Database, part: int) -> None:
-    AnyOrder.database = database
+    OfficeStateMachine.database = database
     run_state_machine_as_test(
-        AnyOrder,
+        OfficeStateMachine,
         settings=settings(
             max_examples=EXAMPLES // PARTS,
             stateful_step_count=16,

@@ -50,7 +50,7 @@ steps = st.lists(st.tuples(st.sampled_from(STEPS), saves), min_size=4, max_size=
 
 
 class Scenario:
-    """An office under random actions, and the latest version of each line in the EMR, tracked separately."""
+    """An office for random actions, and a separate record of each line's latest version in the EMR."""
 
     def __init__(self, tx: Transaction) -> None:
         self.tx, self.office = tx, Office(tx, date(2026, 6, 20))

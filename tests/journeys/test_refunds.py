@@ -28,7 +28,7 @@ def refund(refund_of: str, amount: str = "-30.00", payment_id: str = "refund", *
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """Two visits of one patient, paid and applied: 80.00 of 1 June and 50.00 of 3 June. Another patient paid 40.00."""
+    """An office where a patient's payments of 80.00 and 50.00 are applied, and another patient paid 40.00."""
     opened = Office(tx, TODAY)
     opened.publish(
         saved_charge("a", "80.00", date_of_service="2026-06-01"),
@@ -39,11 +39,11 @@ def office(tx: Transaction) -> Office:
         visit("2026-06-03", "40.00", "c", patient_id="other"),
     )
     opened.distribute_all()
-    assert applied(tx) == {"clinic/a/1": "80.00", "clinic/b/1": "50.00"}
+    assert applied_amounts(tx) == {"clinic/a/1": "80.00", "clinic/b/1": "50.00"}
     return opened
 
 
-def applied(tx: Transaction) -> dict[str, str]:
+def applied_amounts(tx: Transaction) -> dict[str, str]:
     """Return the applied amount of each of the patient's payments."""
     sums: dict[str, Decimal] = {}
     accounts = distributing.show_account(tx, "patient")
@@ -52,15 +52,15 @@ def applied(tx: Transaction) -> dict[str, str]:
     return {payment: str(amount) for payment, amount in sums.items() if amount}
 
 
-def to_check(tx: Transaction) -> list[tuple[str, str, str]]:
-    """Return the refunds to check on the patient's account, with the problem and the uncovered amount."""
+def refunds_to_check(tx: Transaction) -> list[tuple[str, str, str]]:
+    """Return the refunds to check on the patient's account as (payment, problem, uncovered amount)."""
     (account,) = distributing.show_account(tx, "patient")
     return [
         (each.payment, each.problem, str(each.uncovered)) for each in distributing.show_refunds_to_check(tx, account)
     ]
 
 
-def unassigned(tx: Transaction) -> str:
+def unassigned_amount(tx: Transaction) -> str:
     return str(distributing.show_account(tx, "patient")[0].unassigned)
 
 
@@ -97,7 +97,7 @@ def test_refund_of_a_line_unapplies_only_that_line(tx: Transaction, office: Offi
     office.publish(*events)
     office.distribute_all()
 
-    assert (applied(tx), to_check(tx)) == (expected, problems)
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (expected, problems)
 
 
 def test_refund_of_another_company_stays_unlinked(tx: Transaction, office: Office) -> None:
@@ -107,7 +107,7 @@ def test_refund_of_another_company_stays_unlinked(tx: Transaction, office: Offic
     there.publish(refund("clinic/a/1", **own))
     there.distribute_all()
 
-    assert applied(tx) == UNTOUCHED
+    assert applied_amounts(tx) == UNTOUCHED
     accounts = distributing.show_account(tx, "patient")
     found = [each for account in accounts for each in distributing.show_refunds_to_check(tx, account)]
     assert [(each.company, each.payment, each.problem) for each in found] == [
@@ -117,13 +117,13 @@ def test_refund_of_another_company_stays_unlinked(tx: Transaction, office: Offic
 
 def test_refund_before_its_payment_is_linked_when_the_payment_arrives(tx: Transaction, office: Office) -> None:
     office.publish(refund("clinic/late/1"))
-    assert (applied(tx), to_check(tx)) == (UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")])
-    assert unassigned(tx) == "-30.00"
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")])
+    assert unassigned_amount(tx) == "-30.00"
 
     office.publish(visit("2026-06-05", "45.00", "late"), saved_charge("late", "60.00", date_of_service="2026-06-05"))
     office.distribute_all()
 
-    assert (applied(tx), to_check(tx)) == (UNTOUCHED | {"clinic/late/1": "15.00"}, [])
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (UNTOUCHED | {"clinic/late/1": "15.00"}, [])
 
 
 def test_refund_of_an_id_with_slashes_is_linked(tx: Transaction, office: Office) -> None:
@@ -134,17 +134,17 @@ def test_refund_of_an_id_with_slashes_is_linked(tx: Transaction, office: Office)
 
     office.publish(refund("clinic/x/y/1/2"))
 
-    assert (applied(tx), to_check(tx)) == (UNTOUCHED | {"clinic/x/y/1/2": "30.00"}, [])
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (UNTOUCHED | {"clinic/x/y/1/2": "30.00"}, [])
 
 
 def test_refund_stored_with_a_key_of_an_earlier_contract_touches_no_other_payment(
     tx: Transaction, office: Office
 ) -> None:
-    """An earlier release accepted any text in `refund_of`, and imported it."""
+    """Store a refund as an earlier release did, which accepted any text in `refund_of`."""
     office.publish(refund("clinic/a/1"))
     tx.execute(text("UPDATE lines SET refund_of = 'a' WHERE payment_id = 'refund'"))
     office.distribute_all()
-    assert (applied(tx), to_check(tx)) == (UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")])
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")])
 
 
 def test_refund_stored_with_wrong_fields_by_an_earlier_release_can_be_requeued(tx: Transaction) -> None:

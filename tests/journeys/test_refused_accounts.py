@@ -1,4 +1,4 @@
-"""Rejected patients and charges: shown until the EMR saves them again, and never lost to a concurrent worker."""
+"""Rejected events of patients and charges are shown until the EMR saves the patient or charge again."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ TEN, ELEVEN, TWELVE = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11",
 
 
 @dataclass(frozen=True)
-class Kind:
-    """An event type, its specific fields, and a field whose value distinguishes contents."""
+class EventKind:
+    """An event type with its required fields, and one field with two values for different contents."""
 
     event_type: str
     fields: dict[str, Any]
@@ -38,23 +38,23 @@ class Kind:
         named = {"patient_id": "ada", "version": version, "saved_at": at, self.content: self.values[0]}
         return event_body(event_fields(self.event_type, **self.fields | named | changes))
 
-    def other(self, version: Any, at: str = TEN) -> bytes:
+    def conflicting_body(self, version: Any, at: str = TEN) -> bytes:
         return self.body(version, at, **{self.content: self.values[1]})
 
-    def refused(self, version: Any, at: str = TEN) -> bytes:
+    def invalid_body(self, version: Any, at: str = TEN) -> bytes:
         return self.body(version, at, **self.invalid)
 
 
 CHARGE = {"clinic_id": "clinic", "charge_id": "c", "date_of_service": "2026-06-05", "insurance_open": False}
 KINDS = [
-    Kind("patient.saved", {}, "name", ("Ada", "Adam"), {"name": "n" * 201}),
-    Kind("charge.saved", CHARGE, "patient_balance", ("40.00", "15.00"), {"patient_balance": "40"}),
+    EventKind("patient.saved", {}, "name", ("Ada", "Adam"), {"name": "n" * 201}),
+    EventKind("charge.saved", CHARGE, "patient_balance", ("40.00", "15.00"), {"patient_balance": "40"}),
 ]
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.event_type for kind in KINDS])
 
 
-def shown(tx: Transaction) -> list[str | None]:
-    """Return the reasons of rejected events, after checking that every surface shows the same."""
+def shown_reasons(tx: Transaction) -> list[str | None]:
+    """Return the reasons of the rejected events, after checking that every report shows the same reasons."""
     rows = list(claims_feed.stream(tx, FeedFilter()))
     pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
     counted = sum(each.count for each in dashboard.unsuccessful_counts(tx, EVERYTHING))
@@ -64,63 +64,67 @@ def shown(tx: Transaction) -> list[str | None]:
 
 
 RESOLVED = [
-    ("corrected version", lambda kind: [kind.refused(1), kind.body(1)]),
-    ("newer version", lambda kind: [kind.refused(1), kind.body(2)]),
-    ("refused twice, then saved", lambda kind: [kind.refused(1), kind.refused(2), kind.body(2)]),
-    ("version that cannot be read, saved again", lambda kind: [kind.refused("x"), kind.body(1, TEN)]),
-    ("version that cannot be read, saved later", lambda kind: [kind.refused("x"), kind.body(1, ELEVEN)]),
-    ("conflict, then a newer version", lambda kind: [kind.body(1), kind.other(1), kind.body(2)]),
+    ("corrected version", lambda kind: [kind.invalid_body(1), kind.body(1)]),
+    ("newer version", lambda kind: [kind.invalid_body(1), kind.body(2)]),
+    ("refused twice, then saved", lambda kind: [kind.invalid_body(1), kind.invalid_body(2), kind.body(2)]),
+    ("version that cannot be read, saved again", lambda kind: [kind.invalid_body("x"), kind.body(1, TEN)]),
+    ("version that cannot be read, saved later", lambda kind: [kind.invalid_body("x"), kind.body(1, ELEVEN)]),
+    ("conflict, then a newer version", lambda kind: [kind.body(1), kind.conflicting_body(1), kind.body(2)]),
 ]
 SHOWN = [
-    ("refused", lambda kind: [kind.refused(1)], ["invalid_event"]),
-    ("newer than what is held", lambda kind: [kind.body(1), kind.refused(2)], ["invalid_event"]),
-    ("saved later than what is held", lambda kind: [kind.body(1), kind.refused("x", ELEVEN)], ["invalid_event"]),
-    ("another", lambda kind: [kind.refused(1), kind.body(1, patient_id="bob", charge_id="d")], ["invalid_event"]),
-    ("conflict", lambda kind: [kind.body(1), kind.other(1)], ["version_conflict"]),
-    ("conflict, stale version", lambda kind: [kind.body(2), kind.other(2), kind.body(1)], ["version_conflict"]),
-    ("neither version nor time", lambda kind: [kind.refused("x", "y"), kind.body(1)], ["invalid_event"]),
+    ("refused", lambda kind: [kind.invalid_body(1)], ["invalid_event"]),
+    ("newer than what is held", lambda kind: [kind.body(1), kind.invalid_body(2)], ["invalid_event"]),
+    ("saved later than what is held", lambda kind: [kind.body(1), kind.invalid_body("x", ELEVEN)], ["invalid_event"]),
+    ("another", lambda kind: [kind.invalid_body(1), kind.body(1, patient_id="bob", charge_id="d")], ["invalid_event"]),
+    ("conflict", lambda kind: [kind.body(1), kind.conflicting_body(1)], ["version_conflict"]),
+    (
+        "conflict, stale version",
+        lambda kind: [kind.body(2), kind.conflicting_body(2), kind.body(1)],
+        ["version_conflict"],
+    ),
+    ("neither version nor time", lambda kind: [kind.invalid_body("x", "y"), kind.body(1)], ["invalid_event"]),
 ]
 
 
 @each_kind
 @pytest.mark.parametrize("bodies", [row[1] for row in RESOLVED], ids=[row[0] for row in RESOLVED])
-def test_rejected_event_is_resolved_when_the_emr_saves_again(tx: Transaction, kind: Kind, bodies: Any) -> None:
+def test_rejected_event_is_resolved_when_the_emr_saves_again(tx: Transaction, kind: EventKind, bodies: Any) -> None:
     create_clinic(tx)
     for body in bodies(kind):
         import_chunk(tx, body)
 
-    assert shown(tx) == []
+    assert shown_reasons(tx) == []
 
 
 @each_kind
-def test_correction_that_arrives_before_the_rejected_event_resolves_it(tx: Transaction, kind: Kind) -> None:
+def test_correction_that_arrives_before_the_rejected_event_resolves_it(tx: Transaction, kind: EventKind) -> None:
     create_clinic(tx)
     import_chunk(tx, kind.body(2, TWELVE))
 
-    import_chunk(tx, kind.refused(1), kind.refused("x", ELEVEN))
+    import_chunk(tx, kind.invalid_body(1), kind.invalid_body("x", ELEVEN))
 
-    assert shown(tx) == []
+    assert shown_reasons(tx) == []
 
 
 @each_kind
 @pytest.mark.parametrize(("bodies", "reasons"), [row[1:] for row in SHOWN], ids=[row[0] for row in SHOWN])
 def test_rejected_event_is_shown_until_the_emr_saves_again(
-    tx: Transaction, kind: Kind, bodies: Any, reasons: list[str]
+    tx: Transaction, kind: EventKind, bodies: Any, reasons: list[str]
 ) -> None:
     create_clinic(tx)
     for body in bodies(kind):
         import_chunk(tx, body)
 
-    assert shown(tx) == reasons
+    assert shown_reasons(tx) == reasons
 
 
 @each_kind
 @pytest.mark.parametrize("in_one_chunk", [True, False])
 def test_conflict_keeps_the_first_content_and_names_the_version(
-    tx: Transaction, kind: Kind, in_one_chunk: bool
+    tx: Transaction, kind: EventKind, in_one_chunk: bool
 ) -> None:
     create_clinic(tx)
-    events = [kind.body(1), kind.body(2), kind.other(2), kind.body(2)]
+    events = [kind.body(1), kind.body(2), kind.conflicting_body(2), kind.body(2)]
 
     for chunk in [events] if in_one_chunk else [[each] for each in events]:
         import_chunk(tx, *chunk)
@@ -129,10 +133,10 @@ def test_conflict_keeps_the_first_content_and_names_the_version(
     assert (row.payment, row.status, row.version, row.patient) == (None, "Validation Failed", 2, "ada")
     assert row.detail.startswith("version: 2 of ")
     assert row.detail.endswith(" was already received with different content")
-    assert stored(tx, kind) == (2, kind.values[0])
+    assert stored_version(tx, kind) == (2, kind.values[0])
 
 
-def stored(tx: Transaction, kind: Kind) -> tuple[int, str]:
+def stored_version(tx: Transaction, kind: EventKind) -> tuple[int, str]:
     """Return the stored version and content of the patient or charge."""
     table = "patients" if kind.event_type == "patient.saved" else "charges"
     found = tx.execute(text(f"SELECT version, {kind.content}::text FROM {table} WHERE patient_id = 'ada'"))
@@ -141,24 +145,24 @@ def stored(tx: Transaction, kind: Kind) -> tuple[int, str]:
 
 
 @each_kind
-def test_requeued_conflict_is_closed_once_a_newer_version_is_held(tx: Transaction, kind: Kind) -> None:
+def test_requeued_conflict_is_closed_once_a_newer_version_is_held(tx: Transaction, kind: EventKind) -> None:
     create_clinic(tx)
-    import_chunk(tx, kind.body(1), kind.other(1))
+    import_chunk(tx, kind.body(1), kind.conflicting_body(1))
     (row,) = claims_feed.stream(tx, FeedFilter())
     assert row.refused is not None
     requeue(tx, [row.refused], NOW, "user:support")
-    assert (retry_due(tx).refused, shown(tx)) == (1, ["version_conflict"])
+    assert (retry_due(tx).refused, shown_reasons(tx)) == (1, ["version_conflict"])
 
     import_chunk(tx, kind.body(2))
     requeue(tx, [row.refused], NOW, "user:support")
 
-    assert (retry_due(tx).noted, shown(tx)) == (1, [])
+    assert (retry_due(tx).noted, shown_reasons(tx)) == (1, [])
 
 
 @each_kind
-def test_feed_of_an_earlier_moment_still_shows_the_rejected_event(tx: Transaction, kind: Kind) -> None:
+def test_feed_of_an_earlier_moment_still_shows_the_rejected_event(tx: Transaction, kind: EventKind) -> None:
     create_clinic(tx)
-    import_chunk(tx, kind.refused(1), now=NOW)
+    import_chunk(tx, kind.invalid_body(1), now=NOW)
 
     import_chunk(tx, kind.body(1), now=NOW + timedelta(hours=2))
 
@@ -167,13 +171,13 @@ def test_feed_of_an_earlier_moment_still_shows_the_rejected_event(tx: Transactio
 
 
 @each_kind
-def test_slower_of_two_workers_records_the_conflict(shared: Any, kind: Kind) -> None:
+def test_slower_of_two_workers_records_the_conflict(shared_database: Any, kind: EventKind) -> None:
     ids = {"patient_id": str(uuid4())} | ({"charge_id": str(uuid4())} if kind.fields else {})
-    with transaction(shared) as tx:
+    with transaction(shared_database) as tx:
         create_clinic(tx)
-    with ThreadPoolExecutor(1) as threads, shared.connect() as slower, shared.connect() as onlooker:
+    with ThreadPoolExecutor(1) as threads, shared_database.connect() as slower, shared_database.connect() as onlooker:
         pid = slower.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        with transaction(shared) as tx:
+        with transaction(shared_database) as tx:
             import_chunk(tx, kind.body(1, **ids))
             other = kind.body(1, **ids, **{kind.content: kind.values[1]})
             late = threads.submit(import_chunk, slower, other)

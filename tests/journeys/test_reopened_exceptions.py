@@ -33,20 +33,20 @@ def select_types(office: Office, *types: ChargeType) -> None:
     configuring.set_clinic(office.tx, update, now=office.now, who="user:admin")
 
 
-def found(office: Office) -> list[tuple[str | None, str]]:
-    """Return the open exceptions as (case, difference)."""
+def open_exceptions(office: Office) -> list[tuple[str | None, str]]:
+    """Return the open exceptions as (case, difference in dollars)."""
     return [(each.case, str(each.difference)) for each in office.open_exceptions()]
 
 
 def test_requeue_under_concurrent_sweeps_keeps_the_exception(office: Office) -> None:
     office.publish(INTERNAL)
-    assert found(office) == [("deleted", "-25.00")]
+    assert open_exceptions(office) == [("deleted", "-25.00")]
 
     requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
     detecting.detect(office.tx, office.now, "tests-1", 500)  # before the line is re-evaluated
     office.run_sweeps()
 
-    assert found(office) == [("deleted", "-25.00")]
+    assert open_exceptions(office) == [("deleted", "-25.00")]
     office.accept_all()
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00"]
 
@@ -66,13 +66,13 @@ def test_exception_of_a_requeued_payment_is_neither_closed_nor_accepted(office: 
 
 def test_acknowledged_exception_with_a_new_outcome_after_a_requeue_reopens(office: Office) -> None:
     office.publish(SUPPLIES)
-    assert found(office) == [("deleted", "-25.00")]
+    assert open_exceptions(office) == [("deleted", "-25.00")]
     office.acknowledge_only_exception()
 
     select_types(office, ChargeType.COPAY, ChargeType.SUPPLIES)
     office.requeue([PAYMENT])
 
-    assert found(office) == [("edited", "0.00")]
+    assert open_exceptions(office) == [("edited", "0.00")]
     office.accept_all()
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00", "25.00"]
 
@@ -88,7 +88,7 @@ def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it
         case "requeued":
             office.requeue([PAYMENT])
 
-    assert found(office) == [("deleted", "-25.00")]
+    assert open_exceptions(office) == [("deleted", "-25.00")]
     office.accept_all()
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00"]
 
@@ -96,11 +96,11 @@ def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it
 def test_change_back_to_the_posted_charge_type_restores_the_line(office: Office) -> None:
     select_types(office)  # no charge type
     office.publish(SUPPLIES)
-    assert found(office) == [("deleted", "-25.00")]
+    assert open_exceptions(office) == [("deleted", "-25.00")]
 
     office.publish(next_version(SUPPLIES, charge_type="Copay"))
 
-    assert found(office) == []
+    assert open_exceptions(office) == []
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00"]
 
 
@@ -112,10 +112,10 @@ def test_accepted_exception_with_a_new_outcome_after_a_requeue_is_posted_again(o
     select_types(office, ChargeType.COPAY, ChargeType.SUPPLIES)
     office.requeue([PAYMENT])
 
-    assert found(office) == [("added", "25.00")]
+    assert open_exceptions(office) == [("added", "25.00")]
     office.accept_all()
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00", "25.00"]
-    assert found(office) == []
+    assert open_exceptions(office) == []
 
 
 def test_patient_still_unknown_after_a_requeue_reopens_the_exception(office: Office) -> None:
@@ -139,10 +139,10 @@ def test_acknowledged_exception_survives_repeats_and_reopens_for_a_newer_version
     office.publish(changed, FIRST)
     office.now += timedelta(days=1)
     office.run_sweeps()
-    assert found(office) == []
+    assert open_exceptions(office) == []
 
     office.publish(next_version(changed, amount_due="36.00", amount_paid="36.00"))
-    assert found(office) == [("edited", "11.00")]
+    assert open_exceptions(office) == [("edited", "11.00")]
 
 
 def test_line_saved_again_after_its_closed_deletion_is_added(office: Office) -> None:
@@ -151,11 +151,11 @@ def test_line_saved_again_after_its_closed_deletion_is_added(office: Office) -> 
     office.accept_all()
 
     office.publish(next_version(gone, paid=True, amount_due="20.00", amount_paid="20.00"))
-    assert found(office) == [("added", "20.00")]
+    assert open_exceptions(office) == [("added", "20.00")]
     office.accept_all()
 
     office.publish(next_version(gone, version=4, paid=True, amount_paid="20.00", transaction_date="2020-06-11"))
-    assert found(office) == [("edited", "0.00")]  # only the date differs
+    assert open_exceptions(office) == [("edited", "0.00")]  # only the date differs
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00", "20.00"]
 
 
@@ -166,29 +166,29 @@ def test_line_removed_from_a_closed_month_and_paid_again_is_imported_into_the_op
 
     office.publish(next_version(gone, paid=True, transaction_date="2020-06-11"))
 
-    assert (found(office), office.ledger_entries()[-1]) == ([], ("2020-06-11", "25.00", "Cash"))
+    assert (open_exceptions(office), office.ledger_entries()[-1]) == ([], ("2020-06-11", "25.00", "Cash"))
 
 
 def test_line_moved_out_of_a_closed_month_and_back_posts_nothing(office: Office) -> None:
     moved = next_version(FIRST, transaction_date="2020-06-11")
     office.publish(moved)
-    assert found(office) == [("edited", "0.00")]
+    assert open_exceptions(office) == [("edited", "0.00")]
 
     office.publish(next_version(moved, transaction_date="2020-04-08"))
 
-    assert (found(office), [amount for _, amount, _ in office.ledger_entries()]) == ([], ["25.00"])
+    assert (open_exceptions(office), [amount for _, amount, _ in office.ledger_entries()]) == ([], ["25.00"])
 
 
 def test_back_dated_refund_becomes_an_adjustment_of_the_current_month(office: Office) -> None:
     refund = saved_payment(payment_id="back", refund_of=PAYMENT, **paid("-25.00", "2020-04-20"))
     office.publish(refund)
-    assert found(office) == [("added", "-25.00")]
+    assert open_exceptions(office) == [("added", "-25.00")]
     office.accept_all()
     assert office.ledger_entries()[-1] == ("2020-06-12", "-25.00", "Cash")
 
     office.publish(next_version(refund, amount_due="-20.00", amount_paid="-20.00"))
 
-    assert found(office) == [("edited", "5.00")]
+    assert open_exceptions(office) == [("edited", "5.00")]
 
 
 def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> None:
@@ -210,9 +210,9 @@ def test_acknowledged_memo_change_is_settled_for_later_versions(office: Office) 
     office.acknowledge_only_exception()
 
     office.publish(next_version(noted))
-    assert found(office) == []
+    assert open_exceptions(office) == []
     office.publish(next_version(noted, version=4, memo="aisle seat"))
-    assert found(office) == [("edited", "0.00")]
+    assert open_exceptions(office) == [("edited", "0.00")]
 
 
 def test_acknowledged_amount_is_not_settled(office: Office) -> None:
@@ -222,7 +222,7 @@ def test_acknowledged_amount_is_not_settled(office: Office) -> None:
 
     office.publish(next_version(changed))
 
-    assert found(office) == [("edited", "10.00")]
+    assert open_exceptions(office) == [("edited", "10.00")]
 
 
 @pytest.mark.parametrize(

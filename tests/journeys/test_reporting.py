@@ -144,7 +144,7 @@ def test_claims_feed_is_summed_by_status_and_reason(tx):
     ]
 
 
-def some_payments(tx):
+def import_some_payments(tx):
     create_clinic(tx, sending(*ChargeType))
     import_chunk(
         tx,
@@ -157,7 +157,7 @@ def some_payments(tx):
 
 
 def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(tx):
-    some_payments(tx)
+    import_some_payments(tx)
     import_chunk(tx, saved_payment("1.00", payment_id="5", charge_type="Supplies"))
 
     rows = list(reporting.payment_log(tx, LogFilter()))
@@ -183,7 +183,7 @@ def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(t
     ids=["patient", "from", "to", "nobody"],
 )
 def test_payment_log_returns_only_matching_entries(tx, query, payments):
-    some_payments(tx)
+    import_some_payments(tx)
 
     assert payment_keys(reporting.payment_log(tx, query)) == payments
 
@@ -199,7 +199,7 @@ def test_payment_log_returns_only_matching_entries(tx, query, payments):
     ],
 )
 def test_payment_log_is_grouped(tx, group_by, sums):
-    some_payments(tx)
+    import_some_payments(tx)
 
     assert reporting.payment_log_sums(tx, LogFilter(), group_by) == [
         LogSum(key, count, Decimal(total)) for key, count, total in sums

@@ -1,4 +1,4 @@
-"""A run requeues all matching payments, but never more payments than the user has confirmed."""
+"""A requeue run requeues all matching payments, but never more than the user has confirmed."""
 
 import pytest
 

@@ -45,7 +45,7 @@ def supplies(payment_id="payment", **changes):
     return saved_payment("25.00", payment_id=payment_id, charge_type="Supplies", **changes)
 
 
-def exhaust(tx, *events):
+def exhaust_retries(tx, *events):
     entries = stream_entries(events)
     retrying.record_failure(tx, entries, "OperationalError: the disk is full", run_context())
     return retrying.dead_letter(tx, entries, run_context())
@@ -108,7 +108,7 @@ def test_requeue_restores_a_payment_removed_from_billing(tx):
     assert [amount for amount, _ in ledger_entries(tx)] == ["25.00", "-25.00", "25.00"]
 
 
-def test_requeue_skips_keys_without_work(tx):
+def test_requeue_skips_imported_unknown_and_malformed_keys(tx):
     create_clinic(tx)
     import_chunk(tx, saved_payment("25.00"))
     keys = [PAYMENT_KEY, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", "refused:" + "9" * 5000, ""]
@@ -154,7 +154,7 @@ def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
 
 def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
     create_clinic(tx)
-    exhaust(tx, saved_payment("25.00"))
+    exhaust_retries(tx, saved_payment("25.00"))
 
     row = feed_rows(tx)[PAYMENT_KEY]
     assert (row.status, row.reason, row.detail) == (
@@ -181,7 +181,7 @@ def test_exhausted_event_without_a_known_error_shows_undetermined_reason(tx):
 
 def test_requeued_dead_letter_uses_the_current_settings(tx):
     create_clinic(tx)
-    exhaust(tx, supplies())
+    exhaust_retries(tx, supplies())
     set_clinic_settings(tx, BOTH, since=AFTERWARDS)
     requeue_matching(tx, FeedFilter(status=Status.NOT_SENT, reason=Reason.RETRIES_EXHAUSTED), NOW, WHO)
     retry_due(tx)
@@ -218,7 +218,7 @@ def test_failing_line_is_postponed_by_its_row_id(tx):
     create_clinic(tx)
     import_chunk(tx, supplies(), supplies("other"))
     requeue(tx, [PAYMENT_KEY, "clinic/other/1"], NOW, WHO)
-    other_is_due_first(tx)
+    make_other_line_due_first(tx)
 
     retrying.postpone_line(tx, run_context(), row_id(tx, "payment"), "DataError: what the database said")
 
@@ -240,5 +240,5 @@ def row_id(tx, payment_id):
     return tx.execute(text("SELECT id FROM lines WHERE payment_id = :id"), {"id": payment_id}).scalar_one()
 
 
-def other_is_due_first(tx):
+def make_other_line_due_first(tx):
     tx.execute(text("UPDATE lines SET due_at = due_at - interval '1 day' WHERE payment_id = 'other'"))

@@ -1,4 +1,4 @@
-"""Read docker-compose.yml: its services, its variables, and its inline configs with substituted variables."""
+"""Read services, variables and inline configs from docker-compose.yml."""
 
 import re
 from pathlib import Path
@@ -40,13 +40,13 @@ def own_services() -> dict[str, Service]:
 
 
 def variables() -> dict[str, tuple[str, str]]:
-    """Return the variables of the file with their operator (`?` required, `-` default) and its argument."""
+    """Return, for each variable of the file, its operator (`?` required, `-` default) and the operator's argument."""
     # Skip comments.
     text = re.sub(r"^ *#.*$", "", (ROOT / "docker-compose.yml").read_text(), flags=re.MULTILINE)
     return {name: (operator, default) for name, operator, default in _VARIABLE.findall(text)}
 
 
 def content(config: str, **values: str) -> str:
-    """Return an inline config with these values substituted for its variables."""
+    """Return the text of an inline config, with `values` substituted for the variables in the text."""
     text: str = compose()["configs"][config]["content"]
     return _VARIABLE.sub(lambda found: values.get(found[1]) or found[3], text)

@@ -1,4 +1,4 @@
-"""A Valkey with the configuration and the users of docker-compose.yml."""
+"""A fixture that runs a Valkey as docker-compose.yml configures it."""
 
 import subprocess
 

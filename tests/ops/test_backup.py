@@ -1,4 +1,4 @@
-"""Backup and restore as docs/how-to/back-up-and-restore.md describes them, while events are imported."""
+"""Back up and restore as docs/how-to/back-up-and-restore.md describes, while events are imported."""
 
 import shutil
 import subprocess
@@ -68,7 +68,7 @@ def exit_stack():
         yield stack
 
 
-def billing(database_url, redis_url, exit_stack):
+def connect_stores(database_url, redis_url, exit_stack):
     database = connect(database_url, application_name="backup")
     exit_stack.callback(database.dispose)
     return Stores(database, exit_stack.enter_context(closing(connect_redis(redis_url))))
@@ -83,7 +83,7 @@ def copy_append_only_file(feed, source, target):
     feed.config_set("auto-aof-rewrite-percentage", percentage)
 
 
-def program(name, *arguments):
+def run_program(name, *arguments):
     done = subprocess.run([postgres_program(name), *arguments], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -92,7 +92,7 @@ def program(name, *arguments):
 def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_path, exit_stack):
     home, fresh, dump = tmp_path / "home", tmp_path / "fresh", tmp_path / "payments.dump"
     source_url = exit_stack.enter_context(scratch_database(postgres_url, empty_ledger))
-    source = billing(source_url, exit_stack.enter_context(embedded_valkey(home)), exit_stack)
+    source = connect_stores(source_url, exit_stack.enter_context(embedded_valkey(home)), exit_stack)
     with transaction(source.database) as tx:
         office = Office(tx, TODAY)
         office.publish(saved_payment(**paid("40.00", "2026-05-04", payment_id="old")))
@@ -103,14 +103,14 @@ def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_
     # Copy the feed first. Events imported between the two copies are then in both, and count once.
     copy_append_only_file(source.feed, home, fresh)
     source.import_pending(8)
-    program("pg_dump", "--format=custom", f"--file={dump}", libpq_url(source_url))
+    run_program("pg_dump", "--format=custom", f"--file={dump}", libpq_url(source_url))
     at_the_backup = source.state()
     source.import_pending()
 
     restored_url = exit_stack.enter_context(embedded_postgres(fresh, durable=False))
-    program("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={libpq_url(restored_url)}", str(dump))
+    run_program("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={libpq_url(restored_url)}", str(dump))
     upgrade(restored_url)
-    restored = billing(restored_url, exit_stack.enter_context(embedded_valkey(fresh)), exit_stack)
+    restored = connect_stores(restored_url, exit_stack.enter_context(embedded_valkey(fresh)), exit_stack)
 
     assert restored.state() == at_the_backup
     assert len(at_the_backup[0]) == 17

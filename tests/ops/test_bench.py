@@ -1,4 +1,4 @@
-"""The profiling tool of the import runs on the current code."""
+"""`bench.steps`, which profiles the import, runs with the current code."""
 
 import subprocess
 import sys

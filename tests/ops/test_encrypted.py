@@ -1,4 +1,4 @@
-"""URLs that ask for encryption send nothing in clear text and reject unknown certificates."""
+"""Connections with URLs that require encryption send no clear text, and reject unknown certificates."""
 
 import shutil
 import socket
@@ -21,7 +21,7 @@ from emr.errors import FeedUnreachableError
 from payments.store.db.connection import connect, is_reachable
 from tasks.resources import connect_redis
 from tests.builders.events import saved_payment
-from tests.engines import flush
+from tests.engines import empty_redis
 from tests.ops.test_rights import message_round_trip
 
 pytestmark = pytest.mark.acceptance
@@ -44,7 +44,7 @@ def certificate(tmp_path_factory):
 @pytest.fixture(scope="module")
 def encrypted_url(redis_url, certificate) -> Iterator[str]:
     """The rediss:// URL of the Redis server behind a TLS proxy, without a certificate option."""
-    flush(default_broker_url(redis_url))  # messages left by other tests would be received first
+    empty_redis(default_broker_url(redis_url))  # messages left by other tests would be received first
     target = urlsplit(redis_url)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
@@ -85,12 +85,12 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_RDWR)
 
 
-def with_ca(url, certificate):
+def url_with_ca(url, certificate):
     return f"{url}?ssl_ca_certs={certificate[0]}"
 
 
 def test_feed_and_broker_connect_with_a_known_certificate(encrypted_url, certificate):
-    url = with_ca(encrypted_url, certificate)
+    url = url_with_ca(encrypted_url, certificate)
     with PaymentFeed(url, "encrypted") as feed:
         assert feed.publish(saved_payment())
     with closing(connect_redis(url)) as client:

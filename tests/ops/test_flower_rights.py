@@ -24,13 +24,13 @@ pytestmark = pytest.mark.slow
 WAIT_SECONDS = 30
 
 
-def url_of(user, server):
+def url_of_user(user, server):
     return f"redis://{user}:{user}-secret@127.0.0.1:{server}/0"
 
 
 @pytest.fixture
 def flower(server, postgres_url, tmp_path):
-    """Run Flower and a worker, each with its Redis user; yield a function that reads Flower's API, and the log."""
+    """Run Flower and a worker as their Redis users. Yield a function that reads Flower's API, and the log file."""
     port, processes = free_port(), []
     common = clean_environment() | {"PAYMENTS_HOME": str(tmp_path), "FLOWER_UNAUTHENTICATED_API": "true"}
     with (tmp_path / "log").open("wb") as log:
@@ -40,7 +40,7 @@ def flower(server, postgres_url, tmp_path):
         ):
             environment = common | {
                 "DATABASE_URL": database,
-                "REDIS_URL": url_of(user, server),
+                "REDIS_URL": url_of_user(user, server),
                 "PAYMENTS_FLOWER_PORT": str(port),
             }
             processes.append(subprocess.Popen([sys.executable, "-m", module], env=environment, stdout=log, stderr=log))
@@ -71,7 +71,7 @@ def wait_for(query, log):
 @pytest.mark.acceptance
 def test_flower_sees_workers_and_tasks(server, flower):
     get, log = flower
-    engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of("billing", server))
+    engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", url_of_user("billing", server))
     make_app(celery_settings(engines))
     workers = wait_for(lambda: get("api/workers?refresh=1"), log)
     health.ping.apply_async(kwargs={"reply_to": "payments:canary:rights"}, queue=FINDINGS)
@@ -87,7 +87,7 @@ def test_flower_sees_workers_and_tasks(server, flower):
 
 
 def test_flower_cannot_read_the_feed_or_write_to_queues(server):
-    with closing(connect_redis(url_of("flower", server))) as client:
+    with closing(connect_redis(url_of_user("flower", server))) as client:
         others = [
             f"XRANGE {STREAM} - +",
             f"XLEN {STREAM}",

@@ -1,4 +1,4 @@
-"""The client address in the audit history, behind the gateway of docker-compose.yml and behind another proxy."""
+"""The audit history records the right client address behind the gateway of docker-compose.yml and other proxies."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ VISITORS = ("203.0.113.7", "10.0.0.7")
 
 @contextmanager
 def running_server(command, port, folder, **environ):
-    """Run a server during the block, and yield its URL."""
+    """Run a server until the block ends, and yield the server's URL."""
     log = folder / f"{port}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT, env={"HOME": str(folder), **environ})
@@ -45,7 +45,7 @@ def running_server(command, port, folder, **environ):
 
 @pytest.fixture
 def console(postgres_url, redis_url, empty_ledger, tmp_path):
-    """Return a context manager that runs a separate console and yields its port and database URL."""
+    """Return a context manager that runs a console on a new database and yields the port and the database URL."""
     port = free_port()
 
     @contextmanager
@@ -64,7 +64,7 @@ def console(postgres_url, redis_url, empty_ledger, tmp_path):
     return start
 
 
-def attempt_login(address, *hops):
+def attempt_failing_login(address, *hops):
     """Attempt a login with a wrong password, with an X-Forwarded-For header of these hops."""
     headers = {"x-forwarded-for": ", ".join(hops)}
     with httpx.Client(base_url=address, headers=headers, trust_env=False) as client:
@@ -75,9 +75,9 @@ def attempt_login(address, *hops):
         assert client.post("/login", data={"csrf": csrf, "name": "nobody", "password": "?"}, headers=sent).is_error
 
 
-def addresses(url):
+def failed_login_addresses(database_url):
     """Return the client addresses of the failed logins."""
-    engine = create_engine(url)
+    engine = create_engine(database_url)
     with engine.connect() as connection:
         found = connection.execute(text("SELECT address FROM audit WHERE action = 'login failed' ORDER BY id"))
         addresses = found.scalars().all()
@@ -90,9 +90,9 @@ def test_forwarded_address_counts_only_with_https_enabled(console, https, expect
     with console(https) as (port, url):
         for visitor in VISITORS:
             # A client may send any address; the proxy appends the real one.
-            attempt_login(f"http://127.0.0.1:{port}", "198.51.100.1", visitor)
+            attempt_failing_login(f"http://127.0.0.1:{port}", "198.51.100.1", visitor)
 
-        assert addresses(url) == expected
+        assert failed_login_addresses(url) == expected
 
 
 def test_gateway_forwards_the_visitors_address_to_the_console():
@@ -115,6 +115,6 @@ def test_visitors_behind_the_gateway_have_distinct_addresses(console, tmp_path):
         (tmp_path / "Caddyfile").write_text(caddyfile)
         with running_server([caddy, "run", "--config", str(tmp_path / "Caddyfile")], gateway, tmp_path) as address:
             for visitor in VISITORS:
-                attempt_login(address, "198.51.100.1", visitor)
+                attempt_failing_login(address, "198.51.100.1", visitor)
 
-        assert addresses(url) == [*VISITORS]
+        assert failed_login_addresses(url) == [*VISITORS]

@@ -40,15 +40,15 @@ for name in names:
 """
 
 
-def pinned(name):
-    """Return the pinned versions of a lock file by package name."""
+def pinned_versions(name):
+    """Return the versions that a lock file pins, by package name."""
     found = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE)
     return {package.lower().replace("_", "-"): version for package, version in found}
 
 
 def omitted_packages():
     """Return the import names of the packages that are not in the image."""
-    absent = {*pinned("requirements.lock")} - {*pinned("requirements.image.lock")}
+    absent = {*pinned_versions("requirements.lock")} - {*pinned_versions("requirements.image.lock")}
     return {
         package
         for package, distributions in packages_distributions().items()
@@ -71,7 +71,7 @@ def test_service_commands_start_in_the_image(command, tmp_path):
 
 
 def test_image_requirements_are_a_subset_of_the_lock():
-    assert pinned("requirements.image.lock").items() < pinned("requirements.lock").items()
+    assert pinned_versions("requirements.image.lock").items() < pinned_versions("requirements.lock").items()
     assert "requirements.image.lock" in (ROOT / "Dockerfile").read_text()
 
 

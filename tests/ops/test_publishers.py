@@ -1,4 +1,4 @@
-"""Events of the published examples in other languages fit the contract and are idempotent."""
+"""The example publishers in other languages publish events that fit the contract and are idempotent."""
 
 import hashlib
 import json
@@ -28,16 +28,16 @@ KEY = ("type", "company_id", "clinic_id", "payment_id", "line_id", "version")
 SAVE = payment_fields(event_id=..., schema=..., memo="Zoë's 3 %", patient_id="的")
 
 
-def node(url, stream):
+def node_command(url, stream):
     return ["node", str(FOLDER / "node.mjs"), url, stream, json.dumps(SAVE, ensure_ascii=False)]
 
 
-def java(url, stream):
+def java_command(url, stream):
     event = json.dumps({"schema": 1, "event_id": "%s", **SAVE})
     return [*JAVA, str(FOLDER / "Publisher.java"), url, stream, event, *(str(SAVE[name]) for name in KEY)]
 
 
-def php(url, stream):
+def php_command(url, stream):
     at = urlsplit(url)
     words = [unquote(word) for word in (at.username, at.password) if word]
     login = f"$redis->auth({json.dumps(words)});" if at.password else ""
@@ -49,7 +49,7 @@ def php(url, stream):
 
 
 @pytest.fixture
-def stream(redis_url):
+def client_and_stream(redis_url):
     """A Redis client and the name of a new stream."""
     name = f"published:{uuid.uuid4()}"
     with redis.Redis.from_url(redis_url, protocol=2) as client:
@@ -65,9 +65,11 @@ def skip_without(program):
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("publisher", [node, java, php], ids=lambda publisher: publisher.__name__)
-def test_published_example_sends_an_idempotent_event(publisher, redis_url, stream):
-    client, name = stream
+@pytest.mark.parametrize(
+    "publisher", [node_command, java_command, php_command], ids=lambda publisher: publisher.__name__
+)
+def test_published_example_sends_an_idempotent_event(publisher, redis_url, client_and_stream):
+    client, name = client_and_stream
     command = publisher(redis_url, name)
     skip_without(command[0])
 
@@ -90,12 +92,12 @@ SIGNING = {"SIGNING_KEY": f"2026-10:{b'secret'.hex()}"}
 
 
 @pytest.mark.acceptance
-def test_node_example_signs_its_events(redis_url, stream):
-    client, name = stream
+def test_node_example_signs_its_events(redis_url, client_and_stream):
+    client, name = client_and_stream
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
 
-    subprocess.run(node(redis_url, name), check=True, env=os.environ | SIGNING, stdout=subprocess.DEVNULL)
+    subprocess.run(node_command(redis_url, name), check=True, env=os.environ | SIGNING, stdout=subprocess.DEVNULL)
 
     ((_, fields),) = client.xrange(name)
     assert fields[b"signature"].decode() == signature_of(fields[b"event"], "2026-10", b"secret")
@@ -115,12 +117,12 @@ def test_documented_command_computes_the_same_signature():
 
 
 @pytest.mark.acceptance
-def test_published_example_reports_a_rejection(redis_url, stream):
-    client, name = stream
+def test_published_example_reports_a_rejection(redis_url, client_and_stream):
+    client, name = client_and_stream
     client.set(name, "not a stream")
     skip_without("node")
 
-    done = subprocess.run(node(redis_url, name), check=False, capture_output=True, text=True)
+    done = subprocess.run(node_command(redis_url, name), check=False, capture_output=True, text=True)
 
     assert done.returncode == 1
     assert "WRONGTYPE" in done.stderr

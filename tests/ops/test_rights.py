@@ -113,7 +113,7 @@ def application_role_lock(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def application(postgres_url, empty_ledger, application_role_lock):
-    """A migrated database, connected as the role of the services."""
+    """A connection pool of a migrated database, with the role of the services."""
     with scratch_database(postgres_url, empty_ledger) as url:
         grant(url)
         grant(url)  # repeated at every start
@@ -177,7 +177,7 @@ def test_service_roles_cannot_change_append_only_rows_or_tables(application, sta
     assert getattr(error.value.orig, "sqlstate", None) == "42501"
 
 
-def test_service_roles_create_partitions_and_read_them_through_the_table(application):
+def test_service_roles_create_partitions_and_read_them_only_through_the_parent_table(application):
     with transaction(application) as tx:
         assert create_partitions(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
         audit.add(tx, AuditEntry(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))

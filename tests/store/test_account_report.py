@@ -29,43 +29,43 @@ VISIT = "2020-06-05"
 
 @dataclass(frozen=True)
 class Case:
-    """A history of one patient, and the unassigned amount of each entry afterwards, in the order of posting."""
+    """A test case: what happens to one patient's account, and the expected unassigned amount of each entry."""
 
     name: str
-    happens: Callable[[Office], object]
+    act: Callable[[Office], object]
     unassigned: list[str]
 
 
-def owes(office: Office, amount: str) -> None:
-    """Publish a charge of this amount for the visit, and distribute."""
+def charge_and_distribute(office: Office, amount: str) -> None:
+    """Publish a charge of this amount for the visit, and distribute the accounts."""
     office.publish(saved_charge("visit", amount, date_of_service=VISIT))
     office.distribute_all()
 
 
-def visit(version: int, amount: str, **more: object) -> object:
+def visit_payment(version: int, amount: str, **more: object) -> object:
     return saved_payment(version=version, **(paid(amount, VISIT) | more))
 
 
-def corrected(office: Office, *amounts: str) -> None:
-    """Publish one version of the same payment for each amount."""
+def publish_corrections(office: Office, *amounts: str) -> None:
+    """Publish one payment, with a version for each of these amounts."""
     for version, amount in enumerate(amounts, 1):
-        office.publish(visit(version, amount))
+        office.publish(visit_payment(version, amount))
 
 
-def deleted_before_it_is_unapplied(office: Office) -> None:
-    corrected(office, "25.00")
-    owes(office, "25.00")
+def delete_before_unapplying(office: Office) -> None:
+    publish_corrections(office, "25.00")
+    charge_and_distribute(office, "25.00")
     import_events(office.tx, stream_entries([deleted_payment(version=2)]), run_context(office.now))
 
 
-def refunded(office: Office) -> None:
+def refund_part(office: Office) -> None:
     """Apply 60.00 of 80.00, then refund 30.00."""
-    corrected(office, "80.00")
-    owes(office, "60.00")
+    publish_corrections(office, "80.00")
+    charge_and_distribute(office, "60.00")
     office.publish(saved_payment("-30.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date=VISIT))
 
 
-def adjusted(office: Office) -> None:
+def adjust_in_closed_month(office: Office) -> None:
     """Apply 50.00 of a 60.00 payment, close the month, lower the payment to 45.00, and accept the exception."""
     office.publish(
         saved_payment(version=1, **paid("60.00", "2020-04-08")),
@@ -77,61 +77,76 @@ def adjusted(office: Office) -> None:
     office.accept_all()
 
 
-def another_method(office: Office) -> None:
-    corrected(office, "40.00")
-    owes(office, "25.00")
-    office.publish(visit(2, "40.00", method="Check"))
+def change_method(office: Office) -> None:
+    publish_corrections(office, "40.00")
+    charge_and_distribute(office, "25.00")
+    office.publish(visit_payment(2, "40.00", method="Check"))
 
 
-def another_patient(office: Office) -> None:
+def change_patient(office: Office) -> None:
     office.publish(saved_patient("other"))
-    corrected(office, "40.00")
-    owes(office, "25.00")
-    office.publish(visit(2, "40.00", patient_id="other"))
+    publish_corrections(office, "40.00")
+    charge_and_distribute(office, "25.00")
+    office.publish(visit_payment(2, "40.00", patient_id="other"))
 
 
-def in_turn(*steps: Callable[[Office], object]) -> Callable[[Office], object]:
+def in_sequence(*steps: Callable[[Office], object]) -> Callable[[Office], object]:
     return lambda office: [step(office) for step in steps]
 
 
 CASES = [
-    Case("no charge", lambda office: corrected(office, "25.00"), ["25.00"]),
-    Case("partly applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "10.00")), ["15.00"]),
-    Case("fully applied", in_turn(lambda each: corrected(each, "25.00"), lambda each: owes(each, "90.00")), ["0.00"]),
+    Case("no charge", lambda office: publish_corrections(office, "25.00"), ["25.00"]),
+    Case(
+        "partly applied",
+        in_sequence(lambda each: publish_corrections(each, "25.00"), lambda each: charge_and_distribute(each, "10.00")),
+        ["15.00"],
+    ),
+    Case(
+        "fully applied",
+        in_sequence(lambda each: publish_corrections(each, "25.00"), lambda each: charge_and_distribute(each, "90.00")),
+        ["0.00"],
+    ),
     Case(
         "raised: the oldest entry is applied first",
-        in_turn(lambda each: corrected(each, "25.00", "35.00"), lambda each: owes(each, "30.00")),
+        in_sequence(
+            lambda each: publish_corrections(each, "25.00", "35.00"), lambda each: charge_and_distribute(each, "30.00")
+        ),
         ["0.00", "5.00"],
     ),
     Case(
         "lowered",
-        in_turn(lambda each: corrected(each, "25.00", "10.00"), lambda each: owes(each, "5.00")),
+        in_sequence(
+            lambda each: publish_corrections(each, "25.00", "10.00"), lambda each: charge_and_distribute(each, "5.00")
+        ),
         ["5.00", "0.00"],
     ),
     Case(
         "raised, lowered and raised again",
-        in_turn(lambda each: corrected(each, "25.00", "35.00", "15.00", "20.00"), lambda each: owes(each, "12.00")),
+        in_sequence(
+            lambda each: publish_corrections(each, "25.00", "35.00", "15.00", "20.00"),
+            lambda each: charge_and_distribute(each, "12.00"),
+        ),
         ["0.00", "3.00", "0.00", "5.00"],
     ),
     Case(
         "deleted and unapplied",
-        in_turn(
-            lambda each: corrected(each, "25.00"),
-            lambda each: owes(each, "25.00"),
+        in_sequence(
+            lambda each: publish_corrections(each, "25.00"),
+            lambda each: charge_and_distribute(each, "25.00"),
             lambda each: each.publish(deleted_payment(version=2)),
         ),
         ["0.00", "0.00"],
     ),
-    Case("deleted and not yet unapplied", deleted_before_it_is_unapplied, ["0.00", "-25.00"]),
-    Case("refunded in part", refunded, ["30.00", "-30.00"]),
-    Case("adjusted after its month was closed", adjusted, ["0.00", "0.00"]),
-    Case("moved to another method", another_method, ["0.00", "0.00", "15.00"]),
-    Case("moved to another patient", another_patient, ["0.00", "0.00", "40.00"]),
+    Case("deleted and not yet unapplied", delete_before_unapplying, ["0.00", "-25.00"]),
+    Case("refunded in part", refund_part, ["30.00", "-30.00"]),
+    Case("adjusted after its month was closed", adjust_in_closed_month, ["0.00", "0.00"]),
+    Case("moved to another method", change_method, ["0.00", "0.00", "15.00"]),
+    Case("moved to another patient", change_patient, ["0.00", "0.00", "40.00"]),
     Case(
         "charge reduced to zero",
-        in_turn(
-            lambda each: corrected(each, "25.00"),
-            lambda each: owes(each, "25.00"),
+        in_sequence(
+            lambda each: publish_corrections(each, "25.00"),
+            lambda each: charge_and_distribute(each, "25.00"),
             lambda each: each.publish(
                 saved_charge("visit", "0.00", patient_paid="0.00", date_of_service=VISIT, version=2)
             ),
@@ -146,7 +161,7 @@ CASES = [
 def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, case: Case) -> None:
     office = Office(tx, TODAY)
 
-    case.happens(office)
+    case.act(office)
 
     by_id = sorted(payment_log.read_page(tx, LogFilter(), None, 100), key=lambda each: each.cursor.id)
     assert [str(each.row.unassigned) for each in by_id] == case.unassigned
@@ -155,7 +170,7 @@ def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, ca
             rows = list(payment_log.stream(tx, LogFilter(patient_id)))
             assert summary.unassigned == total(row.unassigned for row in rows)
             assert summary.payments_total == total(row.amount for row in rows)
-            assert summary.unassigned == summary.payments_total - applied(tx, summary)
+            assert summary.unassigned == summary.payments_total - applied_total(tx, summary)
 
 
 def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> None:
@@ -186,10 +201,10 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
 
 
 def applied_by_payment(tx: Transaction, patient_id: str | None) -> dict[str | None, Sequence[AppliedRow]]:
-    """Return the applied charges and amounts of each payment in the account report."""
+    """Return the charges and amounts that each payment was applied to, from the expanded Payment Log."""
     return {row.payment: rows for row, rows in payment_log.stream_applied(tx, LogFilter(patient_id))}
 
 
-def applied(tx: Transaction, row: AccountRow) -> Money:
+def applied_total(tx: Transaction, row: AccountRow) -> Money:
     """Return the total amount of a patient's payments that is applied to charges."""
     return total(row.amount for row in account.allocations(tx, row))

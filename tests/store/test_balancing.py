@@ -35,7 +35,7 @@ _FILL = (
 )
 
 
-def rows_scanned(tx: Transaction) -> int:
+def count_scanned_rows(tx: Transaction) -> int:
     """Return how many rows this transaction has read so far by sequential scans."""
     found = tx.execute(
         text(
@@ -46,8 +46,8 @@ def rows_scanned(tx: Transaction) -> int:
 
 
 @pytest.fixture(scope="module")
-def filled(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A separate database with 20,000 payments, and three events on a date without other payments."""
+def filled_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+    """A separate database with 20,000 payments, and with three events on another date."""
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with transaction(database) as tx:
@@ -66,11 +66,11 @@ def filled(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("clinic_id", [None, "clinic"])
-def test_balance_of_a_day_scans_no_whole_table(filled: Database, clinic_id: str | None) -> None:
-    with transaction(filled) as tx:
-        before = rows_scanned(tx)
+def test_balance_of_a_day_scans_no_whole_table(filled_database: Database, clinic_id: str | None) -> None:
+    with transaction(filled_database) as tx:
+        before = count_scanned_rows(tx)
 
         balance = balancing.balance(tx, BalanceFilter(DAY, DAY, EVERYTHING.narrowed_to_clinic(clinic_id)))
 
         assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained_lines) == ("50.00", "25.00", [])
-        assert rows_scanned(tx) - before < 100  # of the dead letters, which are few
+        assert count_scanned_rows(tx) - before < 100  # of the dead letters, which are few

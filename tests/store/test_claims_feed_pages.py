@@ -1,4 +1,4 @@
-"""Pages of the Claims Feed are read through indexes, in their order."""
+"""Queries for pages of the Claims Feed read rows in the order of an index."""
 
 from sqlalchemy import event
 
@@ -8,7 +8,7 @@ from tests.builders.events import NOW
 
 
 def query_plan(tx, after):
-    """Return the plan of a page's query with sequential scans, bitmap scans and sorts disabled."""
+    """Return the plan of the query for one page, planned with sequential scans, bitmap scans and sorts disabled."""
     statements = []
 
     def remember(_connection, _cursor, statement, parameters, *_):

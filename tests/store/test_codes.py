@@ -1,4 +1,4 @@
-"""Migration 0014: findings get their codes, old and new processes agree on them, and old history is translated."""
+"""Migration 0014: findings get codes, old and new processes agree on the codes, and old history is translated."""
 
 from datetime import date
 
@@ -15,33 +15,33 @@ from tests.builders.office import Office
 SENTENCES = {reason.value: text_ for reason, text_ in FINDING_REASONS.items()}
 
 
-def stored(tx: Transaction) -> list[tuple[str, str]]:
+def stored_reasons(tx: Transaction) -> list[tuple[str, str]]:
     return [(row.reason, row.reason_code) for row in tx.execute(text("SELECT reason, reason_code FROM findings"))]
 
 
 @pytest.fixture
-def finding(tx: Transaction) -> Transaction:
+def tx_with_finding(tx: Transaction) -> Transaction:
     office = Office(tx, date(2026, 6, 20))
     office.publish(saved_payment(payment_id="free", **(paid("4.00", "2026-05-08") | {"amount_due": "0.00"})))
     return tx
 
 
-def test_inserted_reason_code_fills_the_old_sentence(finding: Transaction) -> None:
-    assert stored(finding) == [("Amount Due is 0.00", "zero_due")]
+def test_inserted_reason_code_fills_the_old_sentence(tx_with_finding: Transaction) -> None:
+    assert stored_reasons(tx_with_finding) == [("Amount Due is 0.00", "zero_due")]
 
 
 @pytest.mark.parametrize("reason", FindingReason)
-def test_sentence_of_an_old_process_gives_the_code(finding: Transaction, reason: FindingReason) -> None:
-    finding.execute(text("UPDATE findings SET reason = :sentence"), {"sentence": SENTENCES[reason]})
+def test_sentence_of_an_old_process_gives_the_code(tx_with_finding: Transaction, reason: FindingReason) -> None:
+    tx_with_finding.execute(text("UPDATE findings SET reason = :sentence"), {"sentence": SENTENCES[reason]})
 
-    assert stored(finding) == [(SENTENCES[reason], reason)]
+    assert stored_reasons(tx_with_finding) == [(SENTENCES[reason], reason)]
 
 
 @pytest.mark.parametrize("reason", FindingReason)
-def test_update_of_the_code_replaces_the_sentence(finding: Transaction, reason: FindingReason) -> None:
-    finding.execute(text("UPDATE findings SET reason_code = :code"), {"code": reason})
+def test_update_of_the_code_replaces_the_sentence(tx_with_finding: Transaction, reason: FindingReason) -> None:
+    tx_with_finding.execute(text("UPDATE findings SET reason_code = :code"), {"code": reason})
 
-    assert stored(finding) == [(SENTENCES[reason], reason)]
+    assert stored_reasons(tx_with_finding) == [(SENTENCES[reason], reason)]
 
 
 # The sentences that the history held before it held codes; some of them have been reworded.

@@ -1,4 +1,4 @@
-"""Nightly jobs run once per night, and once after missed nights, according to the runs recorded in PostgreSQL."""
+"""Nightly jobs run once per night and once after missed nights, because PostgreSQL records their runs."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -27,8 +27,8 @@ def run(tx: Transaction, now: datetime) -> date | None:
 
 
 @pytest.fixture
-def committed(database: Database) -> Database:
-    """A database in which no job has run; each test commits."""
+def job_database(database: Database) -> Database:
+    """A database where no job has run yet. Tests commit to it."""
     with transaction(database) as tx:
         tx.execute(text("DELETE FROM job_runs"))
     return database
@@ -72,19 +72,19 @@ def test_scheduler_that_restarts_at_any_time_neither_skips_nor_repeats_a_night(t
     assert len(days) >= 6
 
 
-def test_interrupted_run_is_repeated(committed: Database) -> None:
-    with committed.connect() as tx:  # as a worker that is killed: it never commits
+def test_interrupted_run_is_repeated(job_database: Database) -> None:
+    with job_database.connect() as tx:  # as a worker that is killed: it never commits
         assert run(tx, BEGINS) == TENTH
 
-    with transaction(committed) as tx:
+    with transaction(job_database) as tx:
         assert run(tx, BEGINS) == TENTH
 
 
-def test_only_one_of_several_workers_runs_the_job(committed: Database) -> None:
+def test_only_one_of_several_workers_runs_the_job(job_database: Database) -> None:
     together = Barrier(3)
 
     def ask() -> date | None:
-        with transaction(committed) as tx:
+        with transaction(job_database) as tx:
             together.wait()
             return run(tx, BEGINS)
 

@@ -1,4 +1,4 @@
-"""The columns of `lines` that hold an outcome: written, read back, and read as older versions wrote them."""
+"""Outcomes are written to columns of `lines` and read back, also from rows that older versions wrote."""
 
 import pytest
 

@@ -31,7 +31,7 @@ def drop_expired(tx, today, kept):
 
 
 def rows_by_partition(tx, table):
-    """Return the number of rows of each partition that has any."""
+    """Return the number of rows of each partition that is not empty."""
     found = tx.execute(text(f"SELECT tableoid::regclass::text, count(*) FROM {table} GROUP BY 1")).all()
     return {name.removeprefix(f"{table}_"): count for name, count in found}
 

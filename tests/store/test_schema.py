@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def closing_engine(url):
+def temporary_engine(url):
     engine = connect(url, application_name="tests")
     yield engine
     engine.dispose()
@@ -58,7 +58,7 @@ def test_later_schema_is_current_and_left_unchanged(postgres_url, empty_ledger):
     with (
         scratch_database(postgres_url, empty_ledger) as url,
         psycopg.connect(libpq_url(url), autocommit=True) as connection,
-        closing_engine(url) as engine,
+        temporary_engine(url) as engine,
     ):
         for revision, current in (("0001", False), ("9001", True)):
             connection.execute("UPDATE alembic_version SET version_num = %s", [revision])

@@ -1,4 +1,4 @@
-"""Fixtures on real engines: a feed and a broker, a database that rejects poisoned payments, a dispatcher."""
+"""Fixtures for a real feed and broker, a database that rejects poisoned payments, and a dispatcher."""
 
 import os
 from collections.abc import Iterator, MutableMapping
@@ -36,7 +36,7 @@ def log_entries() -> Iterator[list[MutableMapping[str, Any]]]:
 
 @pytest.fixture(scope="session")
 def poisoned_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
-    """Create a database whose triggers reject lines, entries and dead letters with a name that starts with `poison`."""
+    """Create a database and yield its URL. Triggers reject lines, entries and dead letters named `poison...`."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -59,7 +59,7 @@ def poisoned_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
 
 @pytest.fixture
 def engines(poisoned_url: str, redis_url: str) -> Engines:
-    """Return the addresses of the real engines."""
+    """Return the URLs of the PostgreSQL database that rejects poisoned payments, and of Redis."""
     return Engines.named(poisoned_url, redis_url)
 
 
@@ -74,7 +74,7 @@ def feed(engines: Engines) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def stream_name(feed: redis.Redis) -> Iterator[str]:
-    """Create a stream with its consumer group for this test."""
+    """Create a stream and a consumer group for this test, and yield the name of the stream."""
     name = f"emr:test:{uuid4()}"
     stream.ensure_group(feed, name)
     yield name
@@ -93,7 +93,7 @@ def database(poisoned_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def short_lock_database(poisoned_url: str) -> Iterator[Database]:
-    """Connect to the same database with a lock timeout of 100 ms."""
+    """Connect to the database that rejects poisoned payments, with a lock timeout of 100 ms."""
     engine = create_engine(poisoned_url, pool_pre_ping=True, connect_args={"options": "-c lock_timeout=100ms"})
     yield engine
     engine.dispose()
@@ -101,7 +101,7 @@ def short_lock_database(poisoned_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def clinic_id(database: Database) -> str:
-    """Create a clinic that sends every charge type, and postpone the due lines of other tests."""
+    """Create a clinic that sends every charge type, postpone other tests' due lines, and return the clinic's id."""
     name = f"clinic-{uuid4()}"
     with transaction(database) as tx:
         tx.execute(
@@ -122,7 +122,7 @@ def resources(database: Database, feed: redis.Redis, engines: Engines, stream_na
 
 @pytest.fixture
 def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reset this process to one without configured resources. Its garbage collector stays unchanged."""
+    """Remove the configured resources of this process, and leave the garbage collector unchanged."""
     for name, value in (("_configuration", None), ("_opened", {}), ("_relax_garbage_collection", lambda: None)):
         monkeypatch.setattr(resources_module, name, value)
 

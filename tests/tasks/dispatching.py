@@ -1,4 +1,4 @@
-"""Helpers for tests of the dispatcher: publish entries, read its messages from a real broker, age pending entries."""
+"""Publish entries, read the dispatcher's messages from a real broker, and age pending entries."""
 
 import json
 from base64 import b64decode
@@ -52,20 +52,20 @@ def take_messages(dispatcher, *, reading=False):
 
 
 def arguments_of(message):
-    """Return the keyword arguments of a task message that was parsed from the broker's JSON."""
+    """Return the keyword arguments of a task message, which is the parsed JSON of the broker."""
     _, arguments, _ = json.loads(b64decode(message["body"]))
     return arguments
 
 
 def take_request(dispatcher):
-    """Take the import request out of the broker, so that another can be sent, and return its arguments."""
+    """Remove the import request from the broker, so that another can be sent, and return the request's arguments."""
     message = json.loads(dispatcher.broker.rpop(dispatcher.queue_key))
     dispatcher.in_flight_request = None
     return arguments_of(message)
 
 
 def read_new(dispatcher, reply_to="no-reply", streams=()):
-    """Read a chunk of new entries, as an importer does at the start of a time slice, and return their ids."""
+    """Read a chunk of new entries, as an importer does at the start of a time slice. Return the entry ids."""
     names = streams or [dispatcher.settings.stream]
     return [entry.entry_id for entry in dispatcher.streams.read_new(names, dispatcher.settings.chunk_events, reply_to)]
 

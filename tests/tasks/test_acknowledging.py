@@ -1,4 +1,4 @@
-"""An acknowledgement takes effect completely or not at all if its connection is cut."""
+"""If the connection is cut during an acknowledgement, it takes effect completely or not at all."""
 
 import contextlib
 import socket
@@ -18,7 +18,7 @@ ENTRIES = 3
 
 
 class CuttingProxy:
-    """A proxy that forwards `left` bytes of the requests to a server and then cuts it; None forwards all."""
+    """A proxy that cuts the connection after forwarding `left` bytes of the requests; None never cuts it."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -63,7 +63,7 @@ class CuttingProxy:
 
 
 @contextlib.contextmanager
-def proxied(resources: Resources) -> Iterator[tuple[CuttingProxy, redis.Redis]]:
+def proxy_and_client(resources: Resources) -> Iterator[tuple[CuttingProxy, redis.Redis]]:
     kwargs = resources.feed.connection_pool.connection_kwargs
     proxy = CuttingProxy(
         f"redis://:{kwargs.get('password') or ''}@{kwargs['host']}:{kwargs['port']}/{kwargs.get('db', 0)}"
@@ -75,7 +75,7 @@ def proxied(resources: Resources) -> Iterator[tuple[CuttingProxy, redis.Redis]]:
 
 
 @pytest.fixture
-def delivered(resources: Resources) -> Iterator[list[str]]:
+def delivered_ids(resources: Resources) -> Iterator[list[str]]:
     for _ in range(ENTRIES):
         resources.feed.xadd(resources.settings.stream, {"event": "{}"})
     entries = stream.read_new(resources.feed, [resources.settings.stream], 100, "no-reply")[resources.settings.stream]
@@ -85,10 +85,10 @@ def delivered(resources: Resources) -> Iterator[list[str]]:
 
 
 def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
-    resources: Resources, delivered: list[str]
+    resources: Resources, delivered_ids: list[str]
 ) -> None:
     name = resources.settings.stream
-    with proxied(resources) as (proxy, client):
+    with proxy_and_client(resources) as (proxy, client):
         stream.acknowledge_and_delete(
             client, name, ["1000000000000-0"] * ENTRIES
         )  # unknown ids, as long as the real ones
@@ -96,10 +96,10 @@ def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
 
     seen = set()
     for cut in range(0, whole, 3):
-        with proxied(resources) as (proxy, client):
+        with proxy_and_client(resources) as (proxy, client):
             proxy.left = cut
             with contextlib.suppress(redis.RedisError):
-                stream.acknowledge_and_delete(client, name, delivered)
+                stream.acknowledge_and_delete(client, name, delivered_ids)
         seen.add((stream.pending_count(resources.feed, name), stream.feed_length(resources.feed, name)))
 
     assert seen == {(ENTRIES, ENTRIES)}

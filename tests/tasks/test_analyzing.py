@@ -1,4 +1,4 @@
-"""Tables are analyzed after a bulk load, also if autovacuum is off."""
+"""Tables are analyzed after a bulk load, even if autovacuum is off."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ def load(database: Database, company: str, rows: int) -> None:
 
 
 def companies_by_statistics(database: Database) -> int:
-    """Return the number of distinct companies in the planner's statistics."""
+    """Return the number of distinct companies of `patients` according to the planner's statistics."""
     query = "SELECT n_distinct FROM pg_stats WHERE tablename = 'patients' AND attname = 'company_id'"
     with transaction(database) as tx:
         return int(tx.execute(text(query)).scalar() or 0)

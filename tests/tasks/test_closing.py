@@ -30,17 +30,17 @@ def _reopen_leftovers(worker_process):
 
 
 @pytest.fixture
-def company(resources):
-    """Return a function that creates a company with 25.00 in a month."""
+def create_company(resources):
+    """Return a function that creates a company with a payment of 25.00 in a month, and returns the company's id."""
 
-    def company(month=APRIL):
+    def create_company(month=APRIL):
         name = f"company-{uuid4()}"
         with transaction(resources.database) as tx:
             office = Office(tx, date(2020, 6, 10), name, name)
             office.publish(saved_payment(company_id=name, clinic_id=name, **paid("25.00", f"{month}-08")))
         return name
 
-    return company
+    return create_company
 
 
 def schedule(resources, name, month, when=YESTERDAY):
@@ -48,8 +48,8 @@ def schedule(resources, name, month, when=YESTERDAY):
         closing.schedule(tx, name, month, when, "user:biller")
 
 
-def months(resources, name):
-    """Return the state of each month of a company, with the total of a closed month."""
+def month_states(resources, name):
+    """Return the state of each month of a company, or (state, total) for a closed month."""
     with transaction(resources.database) as tx:
         return {
             row.month: (row.state.value, str(row.payments_total)) if row.closed_at else row.state.value
@@ -57,32 +57,32 @@ def months(resources, name):
         }
 
 
-def test_month_scheduled_yesterday_is_closed_and_month_scheduled_today_waits(resources, company):
-    due, tonight = company(), company()
+def test_month_scheduled_yesterday_is_closed_and_month_scheduled_today_waits(resources, create_company):
+    due, tonight = create_company(), create_company()
     schedule(resources, due, APRIL)
     schedule(resources, tonight, APRIL, NOW)
 
     assert close_months() == f"{due} 2020-04: closed with 25.00"
 
-    assert (months(resources, due), months(resources, tonight)) == (
+    assert (month_states(resources, due), month_states(resources, tonight)) == (
         {"2020-04": ("CLOSED", "25.00")},
         {"2020-04": "SCHEDULED"},
     )
     assert close_months() == "nothing due"
 
 
-def test_interrupted_close_is_finished(resources, company):
-    name = company()
+def test_interrupted_close_is_finished(resources, create_company):
+    name = create_company()
     with transaction(resources.database) as tx:
         closing.begin_close(tx, name, APRIL, NOW, "user:biller")
 
     close_months()
 
-    assert months(resources, name) == {"2020-04": ("CLOSED", "25.00")}
+    assert month_states(resources, name) == {"2020-04": ("CLOSED", "25.00")}
 
 
-def test_closed_at_is_later_than_every_entry_of_the_month(resources, company):
-    name, an_hour_ago = company(), NOW - timedelta(hours=1)
+def test_closed_at_is_later_than_every_entry_of_the_month(resources, create_company):
+    name, an_hour_ago = create_company(), NOW - timedelta(hours=1)
     with transaction(resources.database) as tx:  # an import that the close had to wait for
         more = saved_payment(payment_id="more", company_id=name, clinic_id=name, **paid("7.00", "2020-04-08"))
         importing.import_events(tx, stream_entries([more]), run_context(NOW - timedelta(minutes=30)))
@@ -96,16 +96,16 @@ def test_closed_at_is_later_than_every_entry_of_the_month(resources, company):
         assert list(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(name), as_of=kept.closed_at))) == log
 
 
-def test_oldest_month_is_closed_first(resources, company):
-    name = company(MAY)
+def test_oldest_month_is_closed_first(resources, create_company):
+    name = create_company(MAY)
     schedule(resources, name, MAY)
     schedule(resources, name, APRIL)
 
     assert close_months() == f"{name} 2020-04: closed with 0.00; {name} 2020-05: closed with 25.00"
 
 
-def test_month_that_cannot_be_closed_does_not_stop_the_others(resources, company):
-    late, other = company(MAY), company(MAY)
+def test_month_that_cannot_be_closed_does_not_stop_the_others(resources, create_company):
+    late, other = create_company(MAY), create_company(MAY)
     schedule(resources, late, MAY)
     schedule(resources, other, MAY)
     with transaction(resources.database) as tx:  # a payment arrives for April, which is open
@@ -115,13 +115,15 @@ def test_month_that_cannot_be_closed_does_not_stop_the_others(resources, company
     result = close_months()
 
     assert f"{late} 2020-05: 2020-04 has entries and is not closed; earlier months come first" in result
-    assert months(resources, late) == {"2020-04": "OPEN", "2020-05": "SCHEDULED"}
-    assert months(resources, other)["2020-05"] == ("CLOSED", "25.00")
+    assert month_states(resources, late) == {"2020-04": "OPEN", "2020-05": "SCHEDULED"}
+    assert month_states(resources, other)["2020-05"] == ("CLOSED", "25.00")
 
 
-def test_month_locked_by_an_import_is_closed_by_the_next_run(resources, company, short_lock_database, monkeypatch):
+def test_month_locked_by_an_import_is_closed_by_the_next_run(
+    resources, create_company, short_lock_database, monkeypatch
+):
     monkeypatch.setitem(resources_module._opened, os.getpid(), replace(resources, database=short_lock_database))
-    held, other = company(), company()
+    held, other = create_company(), create_company()
     schedule(resources, held, APRIL)
     schedule(resources, other, APRIL)
     with transaction(resources.database) as tx:
@@ -129,7 +131,7 @@ def test_month_locked_by_an_import_is_closed_by_the_next_run(resources, company,
         importing.import_events(tx, stream_entries([more]), run_context())
         assert f"{held} 2020-04: not closed yet, OperationalError" in close_months()
 
-    assert (months(resources, held), months(resources, other)) == (
+    assert (month_states(resources, held), month_states(resources, other)) == (
         {"2020-04": "SCHEDULED"},
         {"2020-04": ("CLOSED", "25.00")},
     )

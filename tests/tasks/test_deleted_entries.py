@@ -1,4 +1,4 @@
-"""Entries that are deleted from the stream while they are pending: acknowledged, logged and counted."""
+"""Entries that are deleted from the stream while pending are acknowledged, logged and counted."""
 
 from datetime import UTC, datetime
 

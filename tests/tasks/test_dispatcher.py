@@ -17,7 +17,7 @@ from tasks.feed.dispatcher import (
     WORKER_APPLICATION_NAMES,
 )
 from tasks.feed.stream import GroupState
-from tests.faults.processes import until
+from tests.faults.processes import wait_for
 from tests.tasks.dispatching import NEW_ENTRIES, age_request, open_dispatcher, publish, read_new, take_messages
 
 
@@ -121,7 +121,7 @@ def test_session_of_a_worker_stalled_in_copy_is_terminated(dispatcher, monkeypat
             with transaction(dispatcher.database) as tx:
                 return not tx.execute(text("SELECT 1 FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}).first()
 
-        until(is_gone, 10, "it is terminated")
+        wait_for(is_gone, 10, "it is terminated")
 
 
 def test_group_is_recreated_after_the_feed_was_emptied(dispatcher):

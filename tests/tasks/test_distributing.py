@@ -30,7 +30,7 @@ def _apply_leftovers(worker_process):
 
 @pytest.fixture
 def company(resources):
-    """Create a company whose accounts sort after those of other tests."""
+    """Create a company whose accounts sort after all accounts of other tests, and return the company's id."""
     name = f"zz-{uuid4()}"
     with transaction(resources.database) as tx:
         Office(tx, date(2020, 6, 10), name, name)
@@ -38,7 +38,7 @@ def company(resources):
 
 
 def import_visits(resources, company, patients, **more):
-    """Import for each patient a visit with 20.00 owed and a payment of 30.00."""
+    """Import a charge of 20.00 and a payment of 30.00 for each patient."""
     events = []
     for each in patients:
         line = {"company_id": company, "clinic_id": company, "patient_id": each}
@@ -57,7 +57,7 @@ def unassigned(resources, company, patients):
     return {each: row.unassigned for each, found in rows.items() for row in found if row.company == company}
 
 
-def queued(resources, company):
+def queued_patients(resources, company):
     """Return the patients whose accounts are queued for immediate distribution."""
     found = "SELECT DISTINCT patient_id FROM account_marks WHERE company_id = :company ORDER BY 1"
     with transaction(resources.database) as tx:
@@ -65,7 +65,7 @@ def queued(resources, company):
 
 
 def make_nightly_run_due(resources, company):
-    """Make only this company's nightly run due."""
+    """Make the nightly run of this company due, and no other run."""
     distribute_payments()  # a new company waits for the next night
     with transaction(resources.database) as tx:
         done = "UPDATE companies SET distributed_on = '2020-06-09' WHERE company_id = :company"
@@ -151,12 +151,12 @@ def test_concurrent_run_sends_no_second_message(resources, engines, company):
 def test_payments_on_account_are_applied_immediately_until_the_queue_is_empty(resources, company, monkeypatch):
     patients = ["ada", "bob", "cleo"]
     import_visits(resources, company, patients, charge_type="Payment on Account", date_of_service=None)
-    assert queued(resources, company) == patients
+    assert queued_patients(resources, company) == patients
     monkeypatch.setattr(distributing, "BATCH_ACCOUNTS", 2)
 
     assert apply_immediately() == "3 allocations"
 
-    assert queued(resources, company) == []
+    assert queued_patients(resources, company) == []
     assert unassigned(resources, company, patients) == dict.fromkeys(patients, Decimal("10.00"))
     assert apply_immediately() == "0 allocations"
 
@@ -165,7 +165,10 @@ def test_other_payments_wait_for_the_nightly_run(resources, company):
     import_visits(resources, company, ["ada"])
 
     assert apply_immediately() == "0 allocations"
-    assert (queued(resources, company), unassigned(resources, company, ["ada"])) == ([], {"ada": Decimal("30.00")})
+    assert (queued_patients(resources, company), unassigned(resources, company, ["ada"])) == (
+        [],
+        {"ada": Decimal("30.00")},
+    )
 
 
 def test_account_changed_during_distribution_stays_queued(resources, company):
@@ -178,6 +181,6 @@ def test_account_changed_during_distribution_stays_queued(resources, company):
         )
         assert apply_immediately() == "2 allocations"
 
-    assert queued(resources, company) == ["ada"]
+    assert queued_patients(resources, company) == ["ada"]
     assert apply_immediately() == "0 allocations"
     assert unassigned(resources, company, ["ada", "bob"]) == {"ada": Decimal("11.00"), "bob": Decimal("10.00")}

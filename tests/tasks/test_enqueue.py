@@ -1,4 +1,4 @@
-"""Enqueueing a task once: at most one message of a task waits, until the task starts."""
+"""A task is enqueued only if no message of this task waits already."""
 
 import pytest
 

@@ -28,7 +28,7 @@ def events(clinic_id):
 
 
 def add(resources, *fields):
-    """Add an entry with these field names and values, which may repeat, and return its id."""
+    """Add an entry with these names and values of fields, and return the entry's id. Names may repeat."""
     return resources.feed.execute_command("XADD", resources.settings.stream, "*", *fields).decode()
 
 
@@ -43,7 +43,7 @@ def dead_letter(resources, entry_id):
         return found.mappings().one()
 
 
-def imported(resources, clinic_id):
+def imported_payment_ids(resources, clinic_id):
     with transaction(resources.database) as tx:
         rows = list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id))))
     return sorted(row.payment.split("/")[1] for row in rows if row.status == "Transmission Successful")
@@ -74,7 +74,7 @@ def test_entry_without_exactly_one_event_is_kept_whole(resources, clinic_id, eve
     else:
         stats = import_new(resources, clinic_id)
 
-    assert (stats.refused, stats.imported, imported(resources, clinic_id)) == (1, 0, [])
+    assert (stats.refused, stats.imported, imported_payment_ids(resources, clinic_id)) == (1, 0, [])
     row = dead_letter(resources, entry_id)
     assert (row["status"], row["reason"], row["error"]) == ("Validation Failed", "invalid_event", error)
     kept = json.loads(row["body"])["stream_entry"]
@@ -90,7 +90,7 @@ def test_one_event_beside_other_fields_is_imported(resources, clinic_id, events,
 
     import_new(resources, clinic_id)
 
-    assert imported(resources, clinic_id) == ["1"]
+    assert imported_payment_ids(resources, clinic_id) == ["1"]
     assert pending_and_length(resources) == (0, 0)
 
 

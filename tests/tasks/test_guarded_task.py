@@ -1,4 +1,4 @@
-"""The error of a failed task contains only the class of the error that its body raised."""
+"""The error of a failed task contains only the class of the error that the task's body raised."""
 
 import pytest
 import structlog

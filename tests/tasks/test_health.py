@@ -1,4 +1,4 @@
-"""Health check pings expire by the clock of Redis, and at most a few wait in a queue."""
+"""Pings of the health check expire by the clock of Redis, and only a few wait in a queue."""
 
 import json
 from uuid import uuid4

@@ -23,7 +23,7 @@ REFUSED = "this payment cannot be stored"
 
 @pytest.fixture
 def publish(resources, clinic_id):
-    """Return a function that publishes payments of a known patient, reads them, and returns the entries' ids."""
+    """Return a function that publishes payments of a known patient, reads the entries, and returns their ids."""
 
     def publish(*payment_ids, **changes):
         events = [saved_patient(clinic_id)]
@@ -38,7 +38,7 @@ def publish(resources, clinic_id):
 
 
 def read_new(resources):
-    """Read new entries, as an importer that crashes afterwards, and return their ids."""
+    """Read new entries without importing them, as an importer that crashes does. Return the entry ids."""
     return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 1_000, "no-reply")]
 
 
@@ -48,7 +48,7 @@ def rows(resources, clinic_id):
         return {row.payment.split("/")[1]: row for row in found}
 
 
-def failures(resources, entry_id):
+def recorded_errors(resources, entry_id):
     """Return the recorded errors of an entry that was not imported yet."""
     with transaction(resources.database) as tx:
         found = tx.execute(text("SELECT error FROM history WHERE entry_id = :id AND what = 'failed'"), {"id": entry_id})
@@ -99,7 +99,7 @@ def test_one_unstorable_entry_does_not_stop_the_rest_of_its_chunk(resources, pub
     assert len(rows(resources, clinic_id)) == 498
     (waiting,) = stream.pending_entries(resources.feed, resources.settings.stream, 0)
     assert waiting.entry_id == ids[-1]
-    assert [failures(resources, each) for each in ids[-2:]] == [[], [REFUSED]]
+    assert [recorded_errors(resources, each) for each in ids[-2:]] == [[], [REFUSED]]
 
 
 def test_failed_entry_stays_pending_and_each_attempt_is_recorded(resources, publish):
@@ -108,7 +108,7 @@ def test_failed_entry_stays_pending_and_each_attempt_is_recorded(resources, publ
 
     assert [stats.failed for stats in results] == [1, 1]
     assert pending_and_length(resources) == (1, 1)
-    assert failures(resources, ids[-1]) == [REFUSED] * 2
+    assert recorded_errors(resources, ids[-1]) == [REFUSED] * 2
 
 
 def test_dead_letter_keeps_its_error_and_can_be_requeued(resources, publish, clinic_id):
@@ -137,7 +137,7 @@ def test_terminated_connection_leaves_all_entries_pending(resources, publish, cl
             importing.result()
 
     assert pending_and_length(resources) == (3, 3)
-    assert len(failures(resources, ids[0])) == 1
+    assert len(recorded_errors(resources, ids[0])) == 1
     assert rows(resources, clinic_id) == {}
     assert import_attempt.import_entries(resources, ids).imported == 2
 
@@ -165,7 +165,7 @@ def test_no_entry_is_claimed_while_postgres_does_not_answer(resources, publish):
 
 
 class BlockedImport:
-    """Runs an import in a thread while this context holds a lock that the import needs."""
+    """A context that holds a lock, and runs an import that needs this lock in a thread."""
 
     def __init__(self, resources, ids):
         self.resources, self.ids = resources, ids

@@ -1,4 +1,4 @@
-"""The lag of the feed, for entry ids from the server's clock and from other clocks."""
+"""The lag of the feed is right for entry ids from the server's clock and from other clocks."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The resources of a worker process: the patient backoff schedule, and the importer's use of indexes."""
+"""The resources of a worker process: the backoff schedule of patients, and the importer's query plans."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -38,8 +38,8 @@ def test_patient_backoff_schedule_adds_up_to_the_longest_wait(resources, wait_ma
 
 
 @pytest.fixture
-def opened(postgres_url, empty_ledger, redis_url, unconfigured):
-    """Return a function that opens the resources of a worker, on a database whose statistics say that it is empty."""
+def open_resources(postgres_url, empty_ledger, redis_url, unconfigured):
+    """Return a function that opens the resources of a worker on a database with the statistics of an empty one."""
     with scratch_database(postgres_url, empty_ledger) as url:
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
@@ -55,23 +55,23 @@ def opened(postgres_url, empty_ledger, redis_url, unconfigured):
             each.broker.close()
 
 
-def sequentially_scanned(tx):
+def sequentially_scanned_tables(tx):
     """Return the tables that this transaction read by a sequential scan."""
     asked = text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0 AND relname = ANY(:names) ORDER BY 1")
     return tx.execute(asked, {"names": list(BY_ROW)}).scalars().all()
 
 
 @pytest.mark.slow
-def test_importer_never_scans_a_table_even_if_it_started_on_an_empty_ledger(opened):
-    with transaction(opened("importer").database) as tx:
+def test_importer_never_scans_a_table_even_if_it_started_on_an_empty_ledger(open_resources):
+    with transaction(open_resources("importer").database) as tx:
         create_clinic(tx)
         for number in range(20):
             import_chunk(tx, saved_payment("25.00", payment_id=f"payment-{number}"))
             import_chunk(tx, saved_payment("26.00", payment_id=f"payment-{number}", version=2))
 
-        assert sequentially_scanned(tx) == []
+        assert sequentially_scanned_tables(tx) == []
 
 
-def test_backoffice_may_scan_tables(opened):
-    with transaction(opened("backoffice").database) as tx:
+def test_backoffice_may_scan_tables(open_resources):
+    with transaction(open_resources("backoffice").database) as tx:
         assert tx.execute(text("SHOW enable_seqscan")).scalar_one() == "on"

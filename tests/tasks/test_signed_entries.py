@@ -1,4 +1,4 @@
-"""Signatures of events, in a separate field of the stream entry, over a real feed."""
+"""On a real feed, an entry has the event's signature in a separate field, and the importer checks it."""
 
 from dataclasses import replace
 
@@ -18,50 +18,50 @@ SECRET = b"s" * 32
 
 
 @pytest.fixture
-def strict(resources):
+def strict_resources(resources):
     """Resources that require a signature."""
     return replace(resources, keyring=Keyring({"company": {"2026-10": SECRET}}))
 
 
 @pytest.fixture
-def publish(strict, redis_url):
-    """Return a function that publishes events, signed or not."""
+def publish(strict_resources, redis_url):
+    """Return a function that publishes events, signed by `sign` if given."""
 
     def publish(events, sign=None):
-        with PaymentFeed(redis_url, strict.settings.stream, sign=sign) as feed:
+        with PaymentFeed(redis_url, strict_resources.settings.stream, sign=sign) as feed:
             feed.publish(events[0])
             feed.publish_many(events[1:])
 
     return publish
 
 
-def statuses(strict, clinic_id):
-    with transaction(strict.database) as tx:
+def statuses(strict_resources, clinic_id):
+    with transaction(strict_resources.database) as tx:
         return [row.status for row in reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id)))]
 
 
-def dead_letters_without_company(strict, clinic_id):
+def dead_letters_without_company(strict_resources, clinic_id):
     query = text("SELECT count(*) FROM set_aside WHERE company_id IS NULL AND strpos(encode(body, 'escape'), :id) > 0")
-    with transaction(strict.database) as tx:
+    with transaction(strict_resources.database) as tx:
         return tx.execute(query, {"id": clinic_id}).scalar()
 
 
-def test_signed_event_is_imported_and_unsigned_event_is_rejected(strict, publish, clinic_id):
+def test_signed_event_is_imported_and_unsigned_event_is_rejected(strict_resources, publish, clinic_id):
     events = [saved_patient(clinic_id), saved_payment(clinic_id=clinic_id, patient_id=clinic_id)]
     publish(events)
-    assert str(import_attempt.import_new(strict, "reply")).endswith("refused 2")
-    assert statuses(strict, clinic_id) == []
-    assert dead_letters_without_company(strict, clinic_id) == 2
+    assert str(import_attempt.import_new(strict_resources, "reply")).endswith("refused 2")
+    assert statuses(strict_resources, clinic_id) == []
+    assert dead_letters_without_company(strict_resources, clinic_id) == 2
 
     publish(events, SigningKey("2026-10", SECRET).sign)
-    assert import_attempt.import_new(strict, "reply").imported == 1
-    assert statuses(strict, clinic_id) == ["Transmission Successful"]
+    assert import_attempt.import_new(strict_resources, "reply").imported == 1
+    assert statuses(strict_resources, clinic_id) == ["Transmission Successful"]
 
 
 @pytest.mark.parametrize("signature", [b"\0\xff", b"x" * 1_000_000, b"", b"2026-10:\n"])
-def test_malformed_signature_is_rejected_and_stored(strict, clinic_id, signature):
+def test_malformed_signature_is_rejected_and_stored(strict_resources, clinic_id, signature):
     event = saved_payment(clinic_id=clinic_id).model_dump_json(by_alias=True).encode()
-    strict.feed.xadd(strict.settings.stream, {"event": event, "signature": signature})
+    strict_resources.feed.xadd(strict_resources.settings.stream, {"event": event, "signature": signature})
 
-    assert import_attempt.import_new(strict, "reply").refused == 1
-    assert stream.feed_length(strict.feed, strict.settings.stream) == 0
+    assert import_attempt.import_new(strict_resources, "reply").refused == 1
+    assert stream.feed_length(strict_resources.feed, strict_resources.settings.stream) == 0

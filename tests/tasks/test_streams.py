@@ -34,7 +34,7 @@ def streams(feed, stream_name):
 
 
 @pytest.fixture
-def partitioned(resources, streams):
+def partitioned_resources(resources, streams):
     """Resources with a partitioned feed."""
     return replace(resources, settings=resources.settings.model_copy(update={"streams": STREAMS}))
 
@@ -44,8 +44,8 @@ def publish(engines, name, events, count=STREAMS):
         return [feed.publish(event) for event in events]
 
 
-def saves(companies, clinic_id):
-    """Yield a patient and a payment of each company, each with a new clinic."""
+def save_events(companies, clinic_id):
+    """Yield the save of a patient and of a payment for each company."""
     for company in companies:
         named = {"company_id": company, "patient_id": clinic_id}
         yield saved_patient(**named)
@@ -53,20 +53,20 @@ def saves(companies, clinic_id):
 
 
 def read_all(streams):
-    """Read all new entries and return their qualified ids."""
+    """Read all new entries of all streams, and return the qualified entry ids (stream and id)."""
     return [entry.entry_id for entry in streams.read_new(streams.names, 1_000 * len(streams.names), "no-reply")]
 
 
-def run_messages(partitioned, messages):
+def run_messages(partitioned_resources, messages):
     """Run the tasks of these messages."""
     for name, entry_ids in messages:
         is_import = name == "payments.import_events"
         work = import_attempt.import_entries if is_import else import_attempt.dead_letter
-        work(partitioned, entry_ids)
+        work(partitioned_resources, entry_ids)
 
 
 def test_events_of_a_company_are_on_its_stream(engines, feed, streams, clinic_id):
-    publish(engines, streams.name, [*saves(COMPANIES, clinic_id), b"{}", b"\xff"])
+    publish(engines, streams.name, [*save_events(COMPANIES, clinic_id), b"{}", b"\xff"])
 
     found = {name: [fields[b"event"] for _, fields in feed.xrange(name)] for name in streams.names}
     assert found.pop(streams.name) == [b"{}", b"\xff"]
@@ -76,10 +76,12 @@ def test_events_of_a_company_are_on_its_stream(engines, feed, streams, clinic_id
         assert all(any(f'"{company}"'.encode() in body for company in mine) for body in bodies)
 
 
-def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engines, streams, partitioned, clinic_id):
+def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(
+    engines, streams, partitioned_resources, clinic_id
+):
     everything = 2 * len(COMPANIES) + 1
     with open_dispatcher(engines, streams.name, PAYMENTS_STREAMS="4", PAYMENTS_PENDING_MAX="100") as dispatcher:
-        publish(engines, streams.name, saves(COMPANIES, clinic_id))
+        publish(engines, streams.name, save_events(COMPANIES, clinic_id))
         # A publisher that does not know of the partitions uses the unnumbered stream.
         publish(engines, streams.name, [saved_patient("another", company_id="company-1")], count=1)
         assert streams.length() == everything
@@ -87,11 +89,11 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engin
         while streams.stats(datetime.now(UTC)).undelivered:
             dispatcher.run_cycle()
             shares.append(take_request(dispatcher)["streams"])
-            import_attempt.import_new(partitioned, "no-reply", shares[-1])
+            import_attempt.import_new(partitioned_resources, "no-reply", shares[-1])
 
     assert shares[0] == list(streams.names)
     assert (streams.stats(datetime.now(UTC)).pending, streams.length()) == (0, 0)
-    with transaction(partitioned.database) as tx:
+    with transaction(partitioned_resources.database) as tx:
         kept = [
             list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(f"{clinic_id} {company}"))))
             for company in COMPANIES
@@ -99,32 +101,38 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(engin
     assert [[row.payment.split("/")[1] for row in rows] for rows in kept] == [[company] for company in COMPANIES]
 
 
-def test_company_does_not_wait_for_the_backlog_of_another(engines, feed, streams, partitioned, clinic_id):
+def test_company_does_not_wait_for_the_backlog_of_another(engines, feed, streams, partitioned_resources, clinic_id):
     first, second = (f"{streams.name}:{stream_number(company, STREAMS)}" for company in ("company-1", "company-2"))
     assert first != second
     publish(engines, streams.name, [saved_patient(f"patient-{number}", company_id="company-1") for number in range(50)])
-    publish(engines, streams.name, saves(["company-2"], clinic_id))
+    publish(engines, streams.name, save_events(["company-2"], clinic_id))
     with open_dispatcher(engines, streams.name, PAYMENTS_STREAMS="4", PAYMENTS_PENDING_MAX="100") as dispatcher:
         dispatcher.run_cycle()
         import_attempt.import_new(
-            replace(partitioned, settings=dispatcher.settings), "no-reply", take_request(dispatcher)["streams"]
+            replace(partitioned_resources, settings=dispatcher.settings),
+            "no-reply",
+            take_request(dispatcher)["streams"],
         )
 
     assert (feed.xlen(first), feed.xlen(second)) == (48, 0)
 
 
-def test_chunk_of_several_streams_is_claimed_and_acknowledged_in_each(engines, streams, partitioned, clinic_id):
-    publish(engines, streams.name, saves(COMPANIES, clinic_id))
+def test_chunk_of_several_streams_is_claimed_and_acknowledged_in_each(
+    engines, streams, partitioned_resources, clinic_id
+):
+    publish(engines, streams.name, save_events(COMPANIES, clinic_id))
     entries = read_all(streams)
     assert len({entry.rpartition("/")[0] for entry in entries}) > 2
 
-    stats = import_attempt.import_entries(partitioned, entries)
+    stats = import_attempt.import_entries(partitioned_resources, entries)
 
     assert (stats.evaluated, stats.noted) == (len(COMPANIES), len(COMPANIES))
     assert streams.length() == 0
 
 
-def test_idle_entries_of_every_stream_are_dead_lettered_by_their_qualified_ids(engines, feed, streams, partitioned):
+def test_idle_entries_of_every_stream_are_dead_lettered_by_their_qualified_ids(
+    engines, feed, streams, partitioned_resources
+):
     # The same id on several streams names several entries.
     for name in streams.names[:3]:
         feed.xadd(name, {"event": f'"{name}"'}, id="7-0")
@@ -136,23 +144,26 @@ def test_idle_entries_of_every_stream_are_dead_lettered_by_their_qualified_ids(e
         messages = take_messages(dispatcher)
 
     assert messages == [("payments.give_up", ["7-0", "0/7-0", "1/7-0"])]
-    run_messages(partitioned, messages)
+    run_messages(partitioned_resources, messages)
     assert streams.length() == 0
-    with transaction(partitioned.database) as tx:
+    with transaction(partitioned_resources.database) as tx:
         asked = "SELECT entry_id, body FROM set_aside WHERE entry_id ~ '(^|/)7-0$' ORDER BY entry_id"
         kept = tx.execute(text(asked)).all()
     bodies = [f'"{name}"'.encode() for name in streams.names[:3]]
     assert kept == [("0/7-0", bodies[1]), ("1/7-0", bodies[2]), ("7-0", bodies[0])]
 
 
-def test_number_of_streams_may_change_while_entries_are_on_the_feed(engines, feed, streams, partitioned, clinic_id):
-    publish(engines, streams.name, list(saves(COMPANIES[:6], clinic_id)), count=2)
-    publish(engines, streams.name, list(saves(COMPANIES[6:], clinic_id)), count=4)
+def test_number_of_streams_may_change_while_entries_are_on_the_feed(
+    engines, feed, streams, partitioned_resources, clinic_id
+):
+    publish(engines, streams.name, list(save_events(COMPANIES[:6], clinic_id)), count=2)
+    publish(engines, streams.name, list(save_events(COMPANIES[6:], clinic_id)), count=4)
     entries = read_all(streams)
 
     # An importer with another number of streams imports the entries that the message names.
     import_attempt.import_entries(
-        replace(partitioned, settings=partitioned.settings.model_copy(update={"streams": 1})), entries
+        replace(partitioned_resources, settings=partitioned_resources.settings.model_copy(update={"streams": 1})),
+        entries,
     )
 
     assert streams.length() == 0

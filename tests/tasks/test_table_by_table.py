@@ -27,12 +27,12 @@ def ledger(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
         database = connect(url, application_name="tests", pool_size=4)
         with transaction(database) as tx:
             create_clinic(tx)
-        change_tables(database, create_for(TODAY))
+        change_tables(database, create_partitions(TODAY))
         yield database
         database.dispose()
 
 
-def create_for(today: date):
+def create_partitions(today: date):
     return lambda tx, table: retention.create_partitions(tx, table, today)
 
 
@@ -45,14 +45,14 @@ def partition_months(tx: Transaction, table: str) -> list[str]:
 def test_reader_of_one_table_delays_neither_imports_nor_other_tables(ledger: Database, table: str) -> None:
     with snapshot_transaction(ledger) as reader:
         reader.execute(text(f"SELECT count(*) FROM {table}"))
-        changed = change_tables(ledger, create_for(LATER))
+        changed = change_tables(ledger, create_partitions(LATER))
         with transaction(ledger) as tx:
             tx.execute(text("SET LOCAL lock_timeout = '1ms'"))
             import_chunk(tx, saved_payment("25.00"))
             import_chunk(tx, deleted_payment(version=2))
 
     assert changed == ChangeResult(3 * (len(retention.TABLES) - 1), [table])
-    assert change_tables(ledger, create_for(LATER)) == ChangeResult(3, [])
+    assert change_tables(ledger, create_partitions(LATER)) == ChangeResult(3, [])
     with transaction(ledger) as tx:
         assert {tuple(partition_months(tx, each)[-3:]) for each in retention.TABLES} == {
             ("2026_10", "2026_11", "2026_12")
@@ -63,7 +63,7 @@ def test_import_in_progress_does_not_keep_partitions_from_being_created(ledger: 
     with transaction(ledger) as tx:
         import_chunk(tx, saved_payment("25.00"))
         import_chunk(tx, deleted_payment(version=2))
-        assert change_tables(ledger, create_for(LATER)) == ChangeResult(3 * len(retention.TABLES), [])
+        assert change_tables(ledger, create_partitions(LATER)) == ChangeResult(3 * len(retention.TABLES), [])
 
 
 def test_further_passes_try_the_blocked_table_again(ledger: Database) -> None:
@@ -90,7 +90,7 @@ def test_permanent_error_is_raised(ledger: Database) -> None:
 
 
 def test_expired_months_of_other_tables_are_dropped_while_one_is_read(ledger: Database) -> None:
-    change_tables(ledger, create_for(date(2027, 9, 1)))
+    change_tables(ledger, create_partitions(date(2027, 9, 1)))
     kept = Retention(events=2, history=12, audit=12)
     with ledger.connect() as reader:
         reader.execute(text("SELECT count(*) FROM audit"))

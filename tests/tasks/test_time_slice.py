@@ -1,4 +1,4 @@
-"""The importer's time slice imports chunk after chunk, and ends early if other work has priority."""
+"""In a time slice, the importer imports chunk after chunk; the slice ends early if other work has priority."""
 
 import threading
 from dataclasses import replace
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def small_chunks(resources):
+def small_chunk_resources(resources):
     """Resources with chunks of two entries."""
     return replace(resources, settings=resources.settings.model_copy(update={"chunk_events": 2}))
 
 
 @pytest.fixture
 def publish(resources, clinic_id):
-    """Return a function that publishes payments. With `known=True` it publishes their patient first."""
+    """Return a function that publishes payments. With `known=True`, it publishes the patient of the payments first."""
 
     def publish(*payment_ids, known=False):
         events = [saved_patient(clinic_id)] if known else []
@@ -34,20 +34,20 @@ def publish(resources, clinic_id):
     return publish
 
 
-def test_time_slice_imports_all_new_entries_and_acknowledges_each_chunk(resources, small_chunks, publish):
+def test_time_slice_imports_all_new_entries_and_acknowledges_each_chunk(resources, small_chunk_resources, publish):
     publish("1", "2", "3", "4", known=True)
     chunks = [
         (pending_and_length(resources), stats.imported, stats.noted)
-        for stats in import_time_slice(small_chunks, "no-reply")
+        for stats in import_time_slice(small_chunk_resources, "no-reply")
     ]
 
     # A chunk is acknowledged before the next one is read.
     assert chunks == [((0, 3), 1, 1), ((0, 1), 2, 0), ((0, 0), 1, 0)]
 
 
-def test_request_is_answered_once_when_its_first_chunk_is_read(resources, small_chunks, publish, clinic_id):
+def test_request_is_answered_once_when_its_first_chunk_is_read(resources, small_chunk_resources, publish, clinic_id):
     publish("1", "2", "3", known=True)
-    chunks = import_time_slice(small_chunks, clinic_id)
+    chunks = import_time_slice(small_chunk_resources, clinic_id)
     next(chunks)
 
     assert stream.wait_for_reply(resources.feed, clinic_id, 100)
@@ -73,33 +73,35 @@ def test_time_slice_ends_when_there_is_nothing_new(resources):
     assert list(import_time_slice(resources, "no-reply")) == []
 
 
-def test_time_slice_ends_on_time_with_entries_left(resources, small_chunks, publish, monkeypatch):
+def test_time_slice_ends_on_time_with_entries_left(resources, small_chunk_resources, publish, monkeypatch):
     publish("1", "2", "3", "4", "5", known=True)
     monkeypatch.setattr(import_attempt, "TIME_SLICE_SECONDS", 0)
 
-    assert [(stats.noted, stats.imported) for stats in import_time_slice(small_chunks, "no-reply")] == [(1, 1)]
+    assert [(stats.noted, stats.imported) for stats in import_time_slice(small_chunk_resources, "no-reply")] == [(1, 1)]
     assert pending_and_length(resources) == (0, 4)
 
 
-def test_time_slice_ends_after_a_release(resources, small_chunks, publish):
+def test_time_slice_ends_after_a_release(resources, small_chunk_resources, publish):
     publish("held")
-    list(import_time_slice(small_chunks, "no-reply"))
+    list(import_time_slice(small_chunk_resources, "no-reply"))
     publish("1", "2", known=True)
 
-    assert [(stats.released, stats.imported) for stats in import_time_slice(small_chunks, "no-reply")] == [(1, 1)]
+    assert [(stats.released, stats.imported) for stats in import_time_slice(small_chunk_resources, "no-reply")] == [
+        (1, 1)
+    ]
     assert pending_and_length(resources) == (0, 1)
 
 
-def test_time_slice_ends_after_a_failure(resources, small_chunks, publish):
+def test_time_slice_ends_after_a_failure(resources, small_chunk_resources, publish):
     publish("poison", "1", "2", known=True)
 
-    assert [(stats.noted, stats.failed) for stats in import_time_slice(small_chunks, "no-reply")] == [(1, 1)]
+    assert [(stats.noted, stats.failed) for stats in import_time_slice(small_chunk_resources, "no-reply")] == [(1, 1)]
     assert pending_and_length(resources) == (1, 3)
 
 
-def test_task_returns_the_statistics_of_its_whole_time_slice(small_chunks, publish, monkeypatch):
+def test_task_returns_the_statistics_of_its_whole_time_slice(small_chunk_resources, publish, monkeypatch):
     publish("1", "2", "3", "4", known=True)
-    monkeypatch.setattr(importing, "get_resources", lambda: small_chunks)
+    monkeypatch.setattr(importing, "get_resources", lambda: small_chunk_resources)
 
     total = "imported 4, updated 0, held 0, not sent 0, patients and charges noted 1"
     assert importing.import_events(reply_to="no-reply") == total

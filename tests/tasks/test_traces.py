@@ -1,4 +1,4 @@
-"""The trace of a payment, from the EMR's publish to the commit, on a real Redis and a real PostgreSQL."""
+"""A trace follows a payment from the EMR's publish to the commit, on a real Redis and a real PostgreSQL."""
 
 import threading
 from contextlib import closing
@@ -59,7 +59,7 @@ def provider(exporter):
 
 
 @pytest.fixture
-def traced(resources, provider):
+def traced_resources(resources, provider):
     """Resources with tracing."""
     return replace(resources, tracing=SpanTracing(provider))
 
@@ -72,8 +72,8 @@ def emr(engines, stream_name, provider):
 
 
 @pytest.fixture
-def payer(database, clinic_id):
-    """Import a patient, and return the ids for payments of this patient."""
+def payer_ids(database, clinic_id):
+    """Import a patient, and return the clinic and patient id as fields of a payment."""
     with transaction(database) as tx:
         journey.import_events(tx, stream_entries([saved_patient(clinic_id)]), run_context())
     return {"clinic_id": clinic_id, "patient_id": clinic_id}
@@ -83,12 +83,12 @@ def spans(exporter, name):
     return [span for span in exporter.get_finished_spans() if span.name == name]
 
 
-def test_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr, traced, payer):
-    provider.add_span_processor(reader := LedgerReader(traced.database))
+def test_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr, traced_resources, payer_ids):
+    provider.add_span_processor(reader := LedgerReader(traced_resources.database))
     with provider.get_tracer("emr").start_as_current_span("save a payment"):
-        emr.publish(saved_payment(payment_id="p", **payer))
+        emr.publish(saved_payment(payment_id="p", **payer_ids))
 
-    import_attempt.import_new(traced, "no-reply")
+    import_attempt.import_new(traced_resources, "no-reply")
 
     (request,), (publish,), (payment,), (chunk,) = (
         spans(exporter, name) for name in ("save a payment", "publish", "import payment", "import chunk")
@@ -97,26 +97,29 @@ def test_payment_is_one_trace_from_the_emr_to_the_commit(exporter, provider, emr
     assert (publish.parent.span_id, payment.parent.span_id) == (request.context.span_id, publish.context.span_id)
     assert reader.seen == [1]
     assert publish.end_time <= payment.end_time
-    assert payment.attributes["payments.payment"] == f"{payer['clinic_id']}/p/1"
+    assert payment.attributes["payments.payment"] == f"{payer_ids['clinic_id']}/p/1"
     assert [link.context.span_id for link in payment.links] == [chunk.context.span_id]
     assert [link.context.span_id for link in chunk.links] == [publish.context.span_id]
     assert chunk.attributes["payments.outcome"].startswith("imported 1, updated 0, held 0")
 
 
-def test_trace_contains_identifiers_and_no_amounts_or_names(exporter, emr, traced, payer):
+def test_trace_contains_identifiers_and_no_amounts_or_names(exporter, emr, traced_resources, payer_ids):
     emr.publish_many(
-        [saved_patient(payer["patient_id"], name="Ada Abbott"), saved_payment("71.23", memo="for the knee", **payer)]
+        [
+            saved_patient(payer_ids["patient_id"], name="Ada Abbott"),
+            saved_payment("71.23", memo="for the knee", **payer_ids),
+        ]
     )
-    import_attempt.import_new(traced, "no-reply")
+    import_attempt.import_new(traced_resources, "no-reply")
 
     exported = "".join(span.to_json() for span in exporter.get_finished_spans())
     assert len(spans(exporter, "publish")) == len(spans(exporter, "import payment")) == 2
     assert [secret for secret in ("Ada", "71.23", "knee") if secret in exported] == []
 
 
-def test_error_of_a_chunk_is_recorded_by_its_class_only(exporter, traced):
+def test_error_of_a_chunk_is_recorded_by_its_class_only(exporter, traced_resources):
     def fail():
-        with traced.tracing.chunk_span(None):
+        with traced_resources.tracing.chunk_span(None):
             raise ValueError("DETAIL: Failing row contains (Ada Abbott)")
 
     with pytest.raises(ValueError, match="Ada"):
@@ -127,30 +130,32 @@ def test_error_of_a_chunk_is_recorded_by_its_class_only(exporter, traced):
     assert "Ada" not in chunk.to_json()
 
 
-def test_import_request_and_chunk_are_one_trace(exporter, provider, emr, traced, dispatcher):
+def test_import_request_and_chunk_are_one_trace(exporter, provider, emr, traced_resources, dispatcher):
     emr.publish(saved_patient())
     dispatcher.tracing = SpanTracing(provider)
     dispatcher.run_cycle()
 
-    import_attempt.import_new(traced, "no-reply", trace=take_request(dispatcher)["trace"])
+    import_attempt.import_new(traced_resources, "no-reply", trace=take_request(dispatcher)["trace"])
 
     (request,), (chunk,) = spans(exporter, "request import"), spans(exporter, "import chunk")
     assert chunk.parent.span_id == request.context.span_id
 
 
-def test_each_chunk_of_a_time_slice_is_a_span_and_an_empty_read_is_none(exporter, emr, traced, payer):
-    small = replace(traced, settings=traced.settings.model_copy(update={"chunk_events": 1}))
-    emr.publish_many(saved_payment(payment_id=each, **payer) for each in ("a", "b"))
+def test_each_chunk_of_a_time_slice_is_a_span_and_an_empty_read_is_none(exporter, emr, traced_resources, payer_ids):
+    small = replace(traced_resources, settings=traced_resources.settings.model_copy(update={"chunk_events": 1}))
+    emr.publish_many(saved_payment(payment_id=each, **payer_ids) for each in ("a", "b"))
 
     assert len(list(import_attempt.import_time_slice(small, "no-reply"))) == 2
 
     assert [span.attributes["messaging.batch.message_count"] for span in spans(exporter, "import chunk")] == [1, 1]
 
 
-def test_payment_that_cannot_be_stored_ends_its_span_with_the_class_of_the_error(exporter, emr, traced, payer):
-    emr.publish_many(saved_payment(payment_id=each, **payer) for each in ("poison", "p"))
+def test_payment_that_cannot_be_stored_ends_its_span_with_the_class_of_the_error(
+    exporter, emr, traced_resources, payer_ids
+):
+    emr.publish_many(saved_payment(payment_id=each, **payer_ids) for each in ("poison", "p"))
 
-    import_attempt.import_new(traced, "no-reply")
+    import_attempt.import_new(traced_resources, "no-reply")
 
     ended = {span.attributes["payments.payment"].split("/")[1]: span for span in spans(exporter, "import payment")}
     assert {name: span.status.status_code for name, span in ended.items()} == {
@@ -160,14 +165,14 @@ def test_payment_that_cannot_be_stored_ends_its_span_with_the_class_of_the_error
     assert "stored" not in ended["poison"].to_json()
 
 
-def test_unsampled_trace_is_not_recorded(exporter, engines, stream_name, traced, feed):
+def test_unsampled_trace_is_not_recorded(exporter, engines, stream_name, traced_resources, feed):
     unsampled = TracerProvider(sampler=ALWAYS_OFF)
     with PaymentFeed(engines.redis_url, stream_name, tracer=unsampled.get_tracer("emr")) as emr:
         emr.publish(saved_patient())
     feed.xadd(stream_name, {"event": b"{}", "traceparent": b"\xff nonsense"})
     assert all(b"traceparent" in fields for _, fields in feed.xrange(stream_name))
 
-    assert import_attempt.import_new(traced, "no-reply").evaluated == 1
+    assert import_attempt.import_new(traced_resources, "no-reply").evaluated == 1
 
     assert spans(exporter, "import payment") == []
 
@@ -195,7 +200,7 @@ def test_without_tracing_entry_and_message_carry_no_trace(engines, feed, resourc
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Accepts spans as an OpenTelemetry collector does."""
+    """A request handler that accepts spans, as an OpenTelemetry collector does."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -19,30 +19,32 @@ LOCK_LINE = text("SELECT id FROM lines WHERE clinic_id = :clinic AND payment_id 
 
 
 def publish(resources, *events):
-    """Publish events and read them, and return the ids of their entries."""
+    """Publish events, read the new entries, and return the entry ids."""
     for event in events:
         resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
     return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 100, "no-reply")]
 
 
 @pytest.fixture
-def deadlocking(resources):
-    """Return resources whose database sessions have a known application name."""
+def deadlocking_resources(resources):
+    """Yield resources whose database sessions have the application name `deadlocking`."""
     engine = create_engine(resources.database.url, connect_args={"application_name": "deadlocking"})
     yield replace(resources, database=engine)
     engine.dispose()
 
 
-def test_deadlock_is_repeated_without_costing_an_attempt(deadlocking, clinic_id, log_entries):
+def test_deadlock_is_repeated_without_costing_an_attempt(deadlocking_resources, clinic_id, log_entries):
     firsts = [saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in ("1", "2")]
-    import_attempt.import_entries(deadlocking, publish(deadlocking, saved_patient(clinic_id), *firsts))
-    ids = publish(deadlocking, *(next_version(first, memo="changed") for first in firsts))
-    engine = create_engine(deadlocking.database.url)
+    import_attempt.import_entries(
+        deadlocking_resources, publish(deadlocking_resources, saved_patient(clinic_id), *firsts)
+    )
+    ids = publish(deadlocking_resources, *(next_version(first, memo="changed") for first in firsts))
+    engine = create_engine(deadlocking_resources.database.url)
     with ThreadPoolExecutor(2) as threads, engine.connect() as other, engine.connect() as onlooker:
         # The other session never looks for a deadlock, so that the import is the one that is cancelled.
         other.execute(text("SET LOCAL deadlock_timeout = '10min'"))
         other.execute(LOCK_LINE, {"clinic": clinic_id, "payment": "2"})
-        importing = threads.submit(import_attempt.import_entries, deadlocking, ids)
+        importing = threads.submit(import_attempt.import_entries, deadlocking_resources, ids)
         wait_until_import_is_blocked(onlooker)
         threads.submit(other.execute, LOCK_LINE, {"clinic": clinic_id, "payment": "1"}).result()
         other.rollback()
@@ -50,9 +52,9 @@ def test_deadlock_is_repeated_without_costing_an_attempt(deadlocking, clinic_id,
     engine.dispose()
 
     assert (stats.updated, stats.failed) == (2, 0)
-    assert pending_and_length(deadlocking) == (0, 0)
+    assert pending_and_length(deadlocking_resources) == (0, 0)
     assert [entry["event"] for entry in log_entries if entry["log_level"] != "debug"] == ["transaction_repeated"]
-    with deadlocking.database.connect() as tx:
+    with deadlocking_resources.database.connect() as tx:
         failures = text("SELECT count(*) FROM history WHERE entry_id = ANY(:ids) AND what = 'failed'")
         assert tx.execute(failures, {"ids": ids}).scalar_one() == 0
 

@@ -64,22 +64,22 @@ def test_malformed_event_is_dead_lettered_at_the_first_attempt(resources, conten
 
 
 @pytest.fixture
-def unstorable(resources, clinic_id):
-    """Publish a payment that can be neither imported nor stored with its fields; attempt its import; return its id."""
+def unstorable_entry_id(resources, clinic_id):
+    """Publish a payment that cannot be stored, try to import the payment, and return the id of the stream entry."""
     event = saved_payment(payment_id="poison", patient_id=f"poison-{clinic_id}", clinic_id=clinic_id)
     entry_id = publish(resources, event_body(event))
     assert import_attempt.import_new(resources, "no-reply").failed == 1
     return entry_id
 
 
-def test_entry_that_cannot_be_stored_with_its_fields_is_kept_without_them(resources, unstorable, clinic_id):
+def test_entry_that_cannot_be_stored_with_its_fields_is_kept_without_them(resources, unstorable_entry_id, clinic_id):
     exhausted = publish(resources, event_body(saved_payment(payment_id="poison", clinic_id=clinic_id)))
     assert import_attempt.import_new(resources, "no-reply").failed == 1
 
-    stats = import_attempt.dead_letter(resources, [exhausted, unstorable])
+    stats = import_attempt.dead_letter(resources, [exhausted, unstorable_entry_id])
 
     assert (stats.refused, pending_and_length(resources)) == (2, (0, 0))
-    row = dead_letter(resources, unstorable)
+    row = dead_letter(resources, unstorable_entry_id)
     assert (row["status"], row["reason"]) == ("Not Sent", "retries_exhausted")
     assert (row["clinic_id"], row["patient_id"], row["version"]) == (None, None, None)
     assert row["error"].endswith(REFUSED)
@@ -87,18 +87,18 @@ def test_entry_that_cannot_be_stored_with_its_fields_is_kept_without_them(resour
     assert dead_letter(resources, exhausted)["clinic_id"] == clinic_id
 
 
-def test_requeued_unstorable_entry_does_not_stop_other_entries(resources, unstorable, clinic_id):
+def test_requeued_unstorable_entry_does_not_stop_other_entries(resources, unstorable_entry_id, clinic_id):
     beside = publish(resources, b"{no event of " + clinic_id.encode())
-    import_attempt.dead_letter(resources, [unstorable])
+    import_attempt.dead_letter(resources, [unstorable_entry_id])
     import_attempt.import_new(resources, "no-reply")
     with transaction(resources.database) as tx:
-        keys = [f"refused:{dead_letter(resources, each)['id']}" for each in (unstorable, beside)]
+        keys = [f"refused:{dead_letter(resources, each)['id']}" for each in (unstorable_entry_id, beside)]
         assert requeue(tx, keys, NOW, "user:support").count == 2
 
     stats, has_more = retry_attempt.retry_due(resources, 500)
 
     assert (stats.refused, has_more) == (2, False)
-    found = [dead_letter(resources, each) for each in (unstorable, beside)]
+    found = [dead_letter(resources, each) for each in (unstorable_entry_id, beside)]
     assert [(row["reason"], row["attempts"], row["due_at"]) for row in found] == [
         ("retries_exhausted", 2, None),
         ("invalid_event", 2, None),

@@ -1,4 +1,4 @@
-"""Fixtures: run a service's module in this process, and start servers that reject URLs.
+"""Fixtures that run a service's module in this process, and start servers that reject some URLs.
 
 The servers are a PostgreSQL whose roles need passwords, and a Valkey with a password and two databases.
 """
@@ -32,8 +32,8 @@ WRITTEN = quote(PASSWORD, safe="")
 SECONDS_MAX = 20
 
 
-class Exit(NamedTuple):
-    """The exit status of a process and its output."""
+class ExitResult(NamedTuple):
+    """The exit status and the output of a process."""
 
     status: int
     out: str
@@ -42,7 +42,7 @@ class Exit(NamedTuple):
 
 @pytest.fixture
 def run_module(tmp_path, monkeypatch, capfd):
-    """Return a function that runs a module like `python -m`, in this process, with only the given settings."""
+    """Return a function that runs a module in this process, like `python -m`, with only the given settings."""
     for name in os.environ:
         if name.startswith("PAYMENTS_") or name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}:
             monkeypatch.delenv(name)
@@ -65,14 +65,14 @@ def run_module(tmp_path, monkeypatch, capfd):
         # Python prints a text and exits with status 1.
         message = exit_info.value.code if isinstance(exit_info.value.code, str) else ""
         out, err = capfd.readouterr()
-        return Exit(1, out, message) if message else Exit(exit_info.value.code, out, err)
+        return ExitResult(1, out, message) if message else ExitResult(exit_info.value.code, out, err)
 
     return run_module
 
 
 @pytest.fixture(scope="module")
 def server_url(tmp_path_factory):
-    """A server with a migrated database, whose role `app` needs a password."""
+    """The URL of a migrated database on a server whose role `app` needs a password."""
     home = tmp_path_factory.mktemp("passwords")
     with embedded_postgres(home, durable=False) as url:
         upgrade(url)
@@ -95,15 +95,15 @@ def server_url(tmp_path_factory):
 
 
 @pytest.fixture
-def as_role(server_url):
-    """Return a function that returns the server's URL with a role's credentials."""
+def url_of_role(server_url):
+    """Return a function that returns the server's URL with the credentials of a role."""
 
-    def as_role(role, password=PASSWORD):
+    def url_of_role(role, password=PASSWORD):
         before, _, rest = server_url.partition("://")
         login = f"{role}:{quote(password, safe='')}" if password else role
         return normalize_database_url(f"{before}://{login}@{rest.partition('@')[2]}")
 
-    return as_role
+    return url_of_role
 
 
 @pytest.fixture
@@ -113,8 +113,8 @@ def owner(server_url):
 
 
 @pytest.fixture(scope="module")
-def walled_redis(tmp_path_factory):
-    """A Valkey with a password, two databases and a Unix socket: its port and the path of the socket."""
+def protected_redis(tmp_path_factory):
+    """Start a Valkey with a password, two databases and a Unix socket. Yield (port, path of the socket)."""
     folder, port = tmp_path_factory.mktemp("v"), free_port()
     options = {
         "dir": folder,

@@ -26,7 +26,7 @@ SELDOM = [each.task for each in RECURRING if each.every == timedelta(minutes=5)]
 
 
 class BeatHarness:
-    """A beat scheduler with an adjustable clock, on a real broker whose messages are taken after each second."""
+    """A beat scheduler with an adjustable clock, and a simulated worker that takes messages from a real broker."""
 
     def __init__(self, redis_url, tmp_path, monkeypatch):
         self.now, self.feed = NOON, connect_redis(redis_url)
@@ -38,7 +38,7 @@ class BeatHarness:
         self.restart()
 
     def restart(self):
-        """Start a new scheduler without the state of the previous scheduler."""
+        """Replace the scheduler with a new one that has no state."""
         self.scheduler = StatelessScheduler(app, feed=self.feed, broker=self.broker, beat_file=self.beat_file)
         self.scheduler.producer = None
 
@@ -49,11 +49,11 @@ class BeatHarness:
             self.now += timedelta(seconds=1)
             while self.scheduler.tick() <= 0:
                 pass
-            taken += self.take() if worker_runs else []
+            taken += self.take_messages() if worker_runs else []
         return taken
 
-    def take(self):
-        """Take all messages as a worker does, and return their tasks. A message that could expire is an error."""
+    def take_messages(self):
+        """Take all messages as a worker does, and return the task names. Fail if a message has an expiry time."""
         headers = []
         for queue in QUEUE_NAMES:
             while message := self.broker.rpop(f"payments:{queue}"):
@@ -64,12 +64,12 @@ class BeatHarness:
         return [each["task"] for each in headers]
 
     def forget_waiting_messages(self):
-        """Let the markers of waiting messages expire, as Redis does after a while."""
+        """Delete the markers of waiting messages, which Redis would expire after a while."""
         for key in self.broker.keys("payments:hint:*"):
             assert 0 < self.broker.ttl(key) <= WAITING_SECONDS_MAX
             self.broker.delete(key)
 
-    def waiting(self):
+    def waiting_count(self):
         return {queue: self.broker.llen(f"payments:{queue}") for queue in QUEUE_NAMES}
 
 
@@ -85,7 +85,7 @@ def beat(redis_url, tmp_path, monkeypatch):
 
 
 def test_new_scheduler_sends_every_task_immediately(beat):
-    """So nightly tasks are sent even if the scheduler is redeployed daily or every minute."""
+    """Check that a new scheduler sends every task first, so that frequent redeployments do not skip nightly tasks."""
     everything = sorted(each.task for each in RECURRING)
 
     for _ in range(3):
@@ -125,7 +125,7 @@ def test_scheduler_of_celery_stops_when_the_clock_is_set_back(beat):
 def test_one_message_of_each_task_waits_while_no_worker_runs(beat):
     beat.advance(20, worker_runs=False)
 
-    assert sorted(beat.take()) == sorted(each.task for each in RECURRING)
+    assert sorted(beat.take_messages()) == sorted(each.task for each in RECURRING)
 
 
 def test_two_schedulers_leave_one_message_of_each_task(beat):
@@ -136,7 +136,7 @@ def test_two_schedulers_leave_one_message_of_each_task(beat):
     beat.scheduler = first
     beat.advance(10, worker_runs=False)
 
-    assert sorted(beat.take()) == sorted(each.task for each in RECURRING)
+    assert sorted(beat.take_messages()) == sorted(each.task for each in RECURRING)
 
 
 def test_messages_do_not_pile_up_while_no_worker_runs_for_days(beat, monkeypatch):
@@ -145,8 +145,8 @@ def test_messages_do_not_pile_up_while_no_worker_runs_for_days(beat, monkeypatch
         beat.forget_waiting_messages()
         beat.advance(5, worker_runs=False)
 
-    assert {queue: count for queue, count in beat.waiting().items() if count > WAITING_MAX} == {}
-    assert beat.take()
+    assert {queue: count for queue, count in beat.waiting_count().items() if count > WAITING_MAX} == {}
+    assert beat.take_messages()
     assert set(OFTEN) <= set(beat.advance(10))
 
 
@@ -155,7 +155,7 @@ def test_task_that_an_import_enqueued_is_not_sent_again(beat):
     enqueue_once(beat.broker, OFTEN[0], headers={"celery_beat_task": True})
     beat.advance(6, worker_runs=False)
 
-    assert beat.take().count(OFTEN[0]) == 1
+    assert beat.take_messages().count(OFTEN[0]) == 1
 
 
 def test_scheduler_shows_that_it_runs(beat):

@@ -17,12 +17,12 @@ STORES_NOTHING = "stores nothing on disk"
 
 
 @pytest.fixture
-def configured(walled_redis):
-    """Return a function that configures the server and returns the warnings that one Redis user gets."""
-    port, _ = walled_redis
+def durability_warnings_of(protected_redis):
+    """Return a function that configures the Redis server and returns the warnings for the Redis user `login`."""
+    port, _ = protected_redis
     defaults = {"maxmemory": "0", "maxmemory-policy": "noeviction", "appendonly": "no", "save": ""}
 
-    def configured(login=f":{WRITTEN}", **options):
+    def durability_warnings_of(login=f":{WRITTEN}", **options):
         for name, value in (defaults | options).items():
             server.config_set(name.replace("_", "-"), value)
         url = f"redis://{login}@127.0.0.1:{port}/0"
@@ -30,7 +30,7 @@ def configured(walled_redis):
 
     with closing(redis.Redis(port=port, password=PASSWORD)) as server:
         server.execute_command("ACL SETUSER managed on >sEcr3t ~* &* +@all -@admin -@dangerous +info")
-        yield configured
+        yield durability_warnings_of
         for name, value in defaults.items():
             server.config_set(name, value)
 
@@ -47,8 +47,8 @@ def configured(walled_redis):
         ({"maxmemory": "100mb", "maxmemory_policy": "allkeys-lru"}, [EVICTS, STORES_NOTHING]),
     ],
 )
-def test_warning_names_redis_settings_that_may_lose_entries(configured, options, problems):
-    warnings = configured(**options)
+def test_warning_names_redis_settings_that_may_lose_entries(durability_warnings_of, options, problems):
+    warnings = durability_warnings_of(**options)
 
     # The feed and the broker are on one server, which is warned about once.
     assert len(warnings) == len(problems)
@@ -58,14 +58,14 @@ def test_warning_names_redis_settings_that_may_lose_entries(configured, options,
         assert "sEcr3t" not in warning
 
 
-def test_managed_redis_is_checked_by_its_visible_configuration_only(configured):
-    (warning,) = configured("managed:sEcr3t", maxmemory="100mb", maxmemory_policy="allkeys-lru")
+def test_managed_redis_is_checked_by_its_visible_configuration_only(durability_warnings_of):
+    (warning,) = durability_warnings_of("managed:sEcr3t", maxmemory="100mb", maxmemory_policy="allkeys-lru")
 
     assert EVICTS in warning
 
 
-def test_redis_user_without_read_permissions_gets_no_durability_warning(configured):
-    assert configured("nobody:any") == []
+def test_redis_user_without_read_permissions_gets_no_durability_warning(durability_warnings_of):
+    assert durability_warnings_of("nobody:any") == []
 
 
 def test_warning_names_postgresql_settings_that_may_lose_commits(server_url):

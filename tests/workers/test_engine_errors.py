@@ -1,4 +1,4 @@
-"""At startup, a process exits with one line if a server rejects its URL or the database is unusable."""
+"""A process exits at startup with one line if a server rejects the URL or the database is unusable."""
 
 from contextlib import closing
 
@@ -31,10 +31,10 @@ def assert_one_line(ended, name, *words):
     assert "sEcr3t" not in line
 
 
-def test_any_password_that_is_percent_encoded_logs_in(as_role, walled_redis):
-    settings, (port, socket) = read_settings({}), walled_redis
+def test_any_password_that_is_percent_encoded_logs_in(url_of_role, protected_redis):
+    settings, (port, socket) = read_settings({}), protected_redis
 
-    require_database(settings, as_role("app"))
+    require_database(settings, url_of_role("app"))
     for url in (f"redis://:{WRITTEN}@127.0.0.1:{port}/0", f"unix://:{WRITTEN}@{socket}?db=0"):
         require_feed(settings, normalize_redis_url(url))
 
@@ -51,8 +51,8 @@ def test_any_password_that_is_percent_encoded_logs_in(as_role, walled_redis):
     ],
 )
 @pytest.mark.parametrize("module", SERVICES)
-def test_role_that_postgresql_refuses_stops_a_service(module, login, cause, run_module, as_role):
-    ended = run_module(module, DATABASE_URL=as_role(*login), REDIS_URL=NOWHERE)
+def test_role_that_postgresql_refuses_stops_a_service(module, login, cause, run_module, url_of_role):
+    ended = run_module(module, DATABASE_URL=url_of_role(*login), REDIS_URL=NOWHERE)
 
     assert ended.status == EXIT_MISCONFIGURED
     assert_one_line(ended, "DATABASE_URL", cause)
@@ -90,10 +90,10 @@ def test_client_encoding_of_the_environment_changes_nothing(client_encoding, ser
     upgrade(server_url)
 
 
-def test_role_without_schema_rights_gets_an_error_naming_the_right(run_module, as_role, owner):
+def test_role_without_schema_rights_gets_an_error_naming_the_right(run_module, url_of_role, owner):
     owner.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
     try:
-        ended = run_module("workers.importer", DATABASE_URL=as_role("app"), REDIS_URL=NOWHERE)
+        ended = run_module("workers.importer", DATABASE_URL=url_of_role("app"), REDIS_URL=NOWHERE)
     finally:
         owner.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
 
@@ -101,20 +101,20 @@ def test_role_without_schema_rights_gets_an_error_naming_the_right(run_module, a
 
 
 @pytest.mark.parametrize("module", ["workers.importer", "workers.migrate"])
-def test_role_with_another_search_path_gets_an_error_naming_it(module, run_module, as_role, owner):
+def test_role_with_another_search_path_gets_an_error_naming_it(module, run_module, url_of_role, owner):
     owner.execute("CREATE SCHEMA other; GRANT USAGE ON SCHEMA other TO app; ALTER ROLE app SET search_path = other")
     try:
-        ended = run_module(module, DATABASE_URL=as_role("app"), REDIS_URL=NOWHERE)
+        ended = run_module(module, DATABASE_URL=url_of_role("app"), REDIS_URL=NOWHERE)
     finally:
         owner.execute("ALTER ROLE app RESET search_path; DROP SCHEMA other")
 
     assert_one_line(ended, "DATABASE_URL", "role app finds the schema other first; the tables are in public")
 
 
-def test_migration_by_a_role_that_may_not_create_tables_names_the_cause(run_module, as_role, owner):
+def test_migration_by_a_role_that_may_not_create_tables_names_the_cause(run_module, url_of_role, owner):
     owner.execute("CREATE DATABASE fresh TEMPLATE template0")
 
-    ended = run_module("workers.migrate", DATABASE_URL=with_database(as_role("app"), "fresh"), REDIS_URL=NOWHERE)
+    ended = run_module("workers.migrate", DATABASE_URL=with_database(url_of_role("app"), "fresh"), REDIS_URL=NOWHERE)
 
     assert ended.status == EXIT_MISCONFIGURED
     assert_one_line(ended, "DATABASE_URL", "permission denied for schema public")
@@ -144,11 +144,11 @@ def test_migration_without_a_server_ends_with_the_status_of_an_outage(run_module
     ],
 )
 @pytest.mark.parametrize("module", [*SERVICES, "workers.scheduler", "workers.flower"])
-def test_redis_that_refuses_its_url_stops_a_service(module, place, cause, run_module, walled_redis):
+def test_redis_that_refuses_its_url_stops_a_service(module, place, cause, run_module, protected_redis):
     ended = run_module(
         module,
         DATABASE_URL="postgresql://127.0.0.1:1/none",
-        REDIS_URL=f"redis://{place.format(f'127.0.0.1:{walled_redis[0]}')}",
+        REDIS_URL=f"redis://{place.format(f'127.0.0.1:{protected_redis[0]}')}",
         FLOWER_UNAUTHENTICATED_API="true",
     )
 
@@ -157,8 +157,8 @@ def test_redis_that_refuses_its_url_stops_a_service(module, place, cause, run_mo
     assert_one_line(ended, "REDIS_URL", cause)
 
 
-def test_configured_broker_is_named_in_its_error(run_module, walled_redis, server_url):
-    good, port = WRITTEN, walled_redis[0]
+def test_configured_broker_is_named_in_its_error(run_module, protected_redis, server_url):
+    good, port = WRITTEN, protected_redis[0]
     urls = {
         "REDIS_URL": f"redis://:{good}@127.0.0.1:{port}/0",
         "CELERY_BROKER_URL": f"redis://:sEcr3t@127.0.0.1:{port}/1",
@@ -169,14 +169,16 @@ def test_configured_broker_is_named_in_its_error(run_module, walled_redis, serve
     assert_one_line(ended, "CELERY_BROKER_URL", f"redis://127.0.0.1:{port}/1: ", "invalid username-password pair")
 
 
-def test_redis_user_without_ping_permission_passes_the_check(walled_redis):
-    require_feed(read_settings({}), f"redis://nobody:any@127.0.0.1:{walled_redis[0]}/0")
+def test_redis_user_without_ping_permission_passes_the_check(protected_redis):
+    require_feed(read_settings({}), f"redis://nobody:any@127.0.0.1:{protected_redis[0]}/0")
 
 
 @pytest.mark.parametrize("variable", ["CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"])
 @pytest.mark.parametrize("form", ["redis://:{}@127.0.0.1:{port}/1", "unix://:{}@{socket}?db=1"])
-def test_celery_uses_the_configured_broker_and_not_that_of_its_environment(form, variable, walled_redis, monkeypatch):
-    port, socket = walled_redis
+def test_celery_uses_the_configured_broker_and_not_that_of_its_environment(
+    form, variable, protected_redis, monkeypatch
+):
+    port, socket = protected_redis
     broker_url = normalize_redis_url(form.format(WRITTEN, port=port, socket=socket))
     monkeypatch.setenv(variable, f"redis://:{PASSWORD}@127.0.0.1:1/9")
 

@@ -1,4 +1,4 @@
-"""Flower: its login, its refusal to start without one, and its read-only pages."""
+"""Flower requires a login, does not start without one, and is read-only."""
 
 import base64
 import http.client
@@ -77,7 +77,7 @@ HOSTILE = {
 
 @contextmanager
 def running_flower(folder, environment):
-    """Run Flower with a login in this folder, and yield its port. Its output goes to the file `out`."""
+    """Run Flower with a login in this folder, and yield the port. Flower's output goes to the file `out`."""
     port = free_port()
     env = os.environ | environment | LOGIN | {"PAYMENTS_FLOWER_PORT": str(port)}
     command = [sys.executable, "-m", "workers.flower"]
@@ -112,7 +112,7 @@ def status(*request, **options):
 
 @pytest.fixture
 def flower_port(postgres_url, redis_url, tmp_path):
-    """Run Flower with a login, and yield its port."""
+    """Run Flower with a login, and yield the port."""
     with running_flower(tmp_path, Engines.named(postgres_url, redis_url).environment()) as port:
         yield port
 
@@ -145,8 +145,8 @@ def test_variables_of_flower_and_celery_change_nothing(postgres_url, redis_url, 
 
 @pytest.mark.acceptance
 @pytest.mark.parametrize("form", ["redis://:{}@127.0.0.1:{port}/0", "unix://:{}@{socket}"])
-def test_password_of_the_broker_is_on_no_page_and_in_no_log(form, walled_redis, tmp_path):
-    port, socket = walled_redis
+def test_password_of_the_broker_is_on_no_page_and_in_no_log(form, protected_redis, tmp_path):
+    port, socket = protected_redis
     url = form.format(WRITTEN, port=port, socket=socket)
 
     with running_flower(tmp_path, {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": url}) as flower_port:
@@ -160,7 +160,7 @@ def test_password_of_the_broker_is_on_no_page_and_in_no_log(form, walled_redis, 
 
 @pytest.fixture
 def failing_worker(postgres_url, redis_url, tmp_path):
-    """Run the back office on a database without tables, so each of its tasks fails.
+    """Run the back office on a database without tables, where every task fails.
 
     Yield a function that returns how many messages wait in a queue.
     """

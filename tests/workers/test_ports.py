@@ -1,4 +1,4 @@
-"""A reserved port is not assigned to another program while its server starts and restarts."""
+"""The kernel assigns a reserved port to no other program while the server of this port starts and restarts."""
 
 import socket
 import sys
@@ -21,7 +21,7 @@ def port() -> int:
 
 @pytest.fixture
 def other_program(port: int) -> Iterator[socket.socket]:
-    """A socket of another program to which the kernel can assign only this port."""
+    """A socket of another program. The kernel can assign only this port to the socket."""
     with closing(socket.socket()) as other_program:
         try:
             other_program.setsockopt(

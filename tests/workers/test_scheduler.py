@@ -1,4 +1,4 @@
-"""Beat and a worker as real processes whose clocks differ: every recurring task runs, and none is dropped."""
+"""Every recurring task runs if beat and a worker are real processes with different clocks."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from tasks import recurring
 from tasks.health_check import _check_scheduler
 from tasks.resources import connect_redis
 from tests.engines import scratch_database
-from tests.faults.processes import until
+from tests.faults.processes import wait_for
 
 pytestmark = pytest.mark.acceptance
 
@@ -39,7 +39,7 @@ def engines(postgres_url: str, empty_ledger: str, redis_url: str) -> Iterator[En
 
 
 @contextmanager
-def running(engines: Engines, home: Path, name: str, *command: str) -> Iterator[None]:
+def running_process(engines: Engines, home: Path, name: str, *command: str) -> Iterator[None]:
     """Run a Python process on these engines."""
     env = os.environ | engines.environment() | {"PAYMENTS_HOME": str(home)}
     with (home / name).open("wb") as out:
@@ -54,7 +54,7 @@ def running(engines: Engines, home: Path, name: str, *command: str) -> Iterator[
 @pytest.fixture(scope="module")
 def worker(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A running back-office worker with the correct clock."""
-    with running(engines, tmp_path_factory.mktemp("worker"), "worker", "workers.backoffice"):
+    with running_process(engines, tmp_path_factory.mktemp("worker"), "worker", "workers.backoffice"):
         yield
 
 
@@ -67,13 +67,13 @@ def test_every_task_succeeds_with_any_clock_of_the_scheduler(
     clock.write_text(str(ahead_seconds))
     with connect_redis(engines.redis_url) as feed, connect_redis(engines.broker_url) as broker:
         feed.flushdb()
-        with running(engines, tmp_path, "beat", "tests.faults.skewed_clock", str(clock), "workers.scheduler"):
-            until(lambda: succeeded(feed) >= TASKS, SECONDS_MAX, "every task has succeeded")
+        with running_process(engines, tmp_path, "beat", "tests.faults.skewed_clock", str(clock), "workers.scheduler"):
+            wait_for(lambda: succeeded_tasks(feed) >= TASKS, SECONDS_MAX, "every task has succeeded")
             assert _check_scheduler(feed).is_up
         waiting = {queue: broker.llen(f"payments:{queue}") for queue in (FINDINGS, ADJUSTMENTS, NIGHTLY)}
         assert {queue: count for queue, count in waiting.items() if count > 1} == {}
 
 
-def succeeded(feed: redis.Redis) -> set[str]:
+def succeeded_tasks(feed: redis.Redis) -> set[str]:
     """Return the names of tasks that succeeded since the feed was emptied."""
     return {each.task for each in RECURRING if feed.get(recurring.success_key(each.task)) == recurring.SUCCEEDED}

@@ -1,4 +1,4 @@
-"""The watchdog's decision that a worker is stalled, second by second."""
+"""The watchdog decides every second whether a worker is stalled."""
 
 import time
 import weakref
@@ -48,7 +48,7 @@ def test_received_message_restarts_the_measurement() -> None:
 
 
 class Request:
-    """A running task, with the hard time limit of its task in seconds."""
+    """A request that a worker runs, with the start time and the hard time limit in seconds."""
 
     def __init__(self, started: float = 0.0, time_limit: float | None = None) -> None:
         self.id, self.time_start, self.task = str(id(self)), started, SimpleNamespace(time_limit=time_limit)
@@ -56,7 +56,7 @@ class Request:
 
 @pytest.mark.parametrize("step_seconds", [-86_400, -3_600, 3_600, 86_400])
 def test_busy_worker_outlives_a_step_of_the_system_clock(monkeypatch: pytest.MonkeyPatch, step_seconds: int) -> None:
-    """Let messages wait while the only pool process runs a task, and set the system clock during the task."""
+    """Set the system clock while messages wait and the only pool process runs a task."""
     watchdog, clock, ticks = Watchdog(), time.time, iter(range(100))
     request = Request(started=clock())
     monkeypatch.setattr(state, "active_requests", weakref.WeakSet([request]))
@@ -79,7 +79,7 @@ def test_task_past_its_hard_limit_no_longer_counts_as_running(time_limit: float 
 
 
 class ChangingSet(weakref.WeakSet[Request]):
-    """A set of running requests that gets another request during iteration."""
+    """A set of running requests. Another request is added during each iteration."""
 
     def __iter__(self) -> Iterator[Request]:
         for each in super().__iter__():

@@ -1,4 +1,4 @@
-"""`payments report account --format csv`: each payment's row repeats the sums of its account."""
+"""`payments report account --format csv`: the row of each payment repeats the sums of the patient's account."""
 
 import csv
 

@@ -31,8 +31,8 @@ def company(ledger_database: Database) -> Company:
 
 
 @pytest.fixture
-def ada(company: Company) -> dict[str, str]:
-    """The ids of the company's patient."""
+def patient_ids(company: Company) -> dict[str, str]:
+    """The company, clinic and patient id of the company's patient, as fields of an event."""
     return company.ids
 
 
@@ -49,62 +49,65 @@ def import_and_distribute(company: Company) -> ImportEvents:
 
 
 @pytest.fixture
-def owing(import_and_distribute: ImportEvents, ada: dict[str, str]) -> dict[str, str]:
-    """Save charges of 15.00 (April) and 30.00 (March), and payments of 25.00 and, for a visit at insurance, 100.00."""
+def owing_patient_ids(import_and_distribute: ImportEvents, patient_ids: dict[str, str]) -> dict[str, str]:
+    """Import three charges and two payments of the patient, and return the patient's ids."""
     import_and_distribute(
-        saved_charge("april", "15.00", date_of_service="2020-04-08", **ada),
-        saved_charge("march", "30.00", date_of_service="2020-03-02", **ada),
-        saved_charge("may", "60.00", date_of_service="2020-05-04", insurance_open=True, **ada),
-        saved_payment(payment_id="visit", **paid("25.00", "2020-04-08"), **ada),
-        saved_payment(payment_id="early", **paid("100.00", "2020-05-04"), **ada),
+        saved_charge("april", "15.00", date_of_service="2020-04-08", **patient_ids),
+        saved_charge("march", "30.00", date_of_service="2020-03-02", **patient_ids),
+        saved_charge("may", "60.00", date_of_service="2020-05-04", insurance_open=True, **patient_ids),
+        saved_payment(payment_id="visit", **paid("25.00", "2020-04-08"), **patient_ids),
+        saved_payment(payment_id="early", **paid("100.00", "2020-05-04"), **patient_ids),
     )
-    return ada
+    return patient_ids
 
 
-def account(terminal: Terminal, ada: dict[str, str]) -> dict[str, object]:
-    (row,) = terminal.run("report", "account", ada["patient_id"], "--format", "json").rows
+def account(terminal: Terminal, patient_ids: dict[str, str]) -> dict[str, object]:
+    (row,) = terminal.run("report", "account", patient_ids["patient_id"], "--format", "json").rows
     assert isinstance(row, dict)
     return row
 
 
-def allocations(terminal: Terminal, ada: dict[str, str], *arguments: str) -> list[tuple[str, str, str]]:
-    """Distribute, and return the allocations of the patient as (charge, amount, rule)."""
+def allocations(terminal: Terminal, patient_ids: dict[str, str], *arguments: str) -> list[tuple[str, str, str]]:
+    """Run `payments distribute`, and return the patient's new allocations as (charge, amount, rule)."""
     rows = terminal.run("distribute", *arguments, "--format", "json").rows
-    mine = [row for row in rows if row["patient"] == ada["patient_id"]]
+    mine = [row for row in rows if row["patient"] == patient_ids["patient_id"]]
     return [(row["charge"].partition("/")[2], row["amount"], row["rule"]) for row in mine]
 
 
 def test_account_adds_up_despite_concurrent_imports(
-    terminal: Terminal, owing: dict[str, str], import_and_distribute: ImportEvents, commit_before_call: CommitBeforeCall
+    terminal: Terminal,
+    owing_patient_ids: dict[str, str],
+    import_and_distribute: ImportEvents,
+    commit_before_call: CommitBeforeCall,
 ) -> None:
-    more = saved_payment(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing)
+    more = saved_payment(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing_patient_ids)
     commit_before_call(reporting, "payment_log", lambda: import_and_distribute(more))
-    row = account(terminal, owing)
+    row = account(terminal, owing_patient_ids)
 
     assert isinstance(row["payments"], list)
     assert row["payments_total"] == str(sum(Decimal(each["amount"]) for each in row["payments"])) == "125.00"
 
 
 def test_expanded_log_adds_up_despite_concurrent_distribution(
-    terminal: Terminal, company: Company, owing: dict[str, str], commit_before_call: CommitBeforeCall
+    terminal: Terminal, company: Company, owing_patient_ids: dict[str, str], commit_before_call: CommitBeforeCall
 ) -> None:
     def distribute() -> None:
         with transaction(company.database) as tx:
             distributing.distribute_accounts(tx, FIRST, date(2020, 5, 5), company.now(), 5000)
 
     commit_before_call(payment_log, "load_applied_amounts", distribute)
-    log = ("report", "payment-log", "--patient", owing["patient_id"], "--expand", "--format", "json")
+    log = ("report", "payment-log", "--patient", owing_patient_ids["patient_id"], "--expand", "--format", "json")
     rows = terminal.run(*log).rows
 
     assert [(row["unassigned"], row["applied"]) for row in rows] == [("25.00", []), ("100.00", [])]
     assert [row["unassigned"] for row in terminal.run(*log).rows] == ["0.00", "100.00"]
 
 
-def test_account_json_has_documented_keys_and_payments(terminal: Terminal, owing: dict[str, str]) -> None:
-    row = account(terminal, owing)
+def test_account_json_has_documented_keys_and_payments(terminal: Terminal, owing_patient_ids: dict[str, str]) -> None:
+    row = account(terminal, owing_patient_ids)
 
     assert list(row)[:4] == ACCOUNT_KEYS
-    assert [row[key] for key in ACCOUNT_KEYS] == [owing["patient_id"], "125.00", "125.00", "105.00"]
+    assert [row[key] for key in ACCOUNT_KEYS] == [owing_patient_ids["patient_id"], "125.00", "125.00", "105.00"]
     payments = row["payments"]
     assert isinstance(payments, list)
     assert [list(payment) for payment in payments] == [LOG_KEYS] * 2
@@ -112,28 +115,30 @@ def test_account_json_has_documented_keys_and_payments(terminal: Terminal, owing
 
 
 def test_patient_id_of_two_companies_has_two_accounts(
-    terminal: Terminal, company: Company, owing: dict[str, str]
+    terminal: Terminal, company: Company, owing_patient_ids: dict[str, str]
 ) -> None:
-    allocations(terminal, owing, "--as-of", "2020-05-05")
-    theirs = owing | {name: f"d-{owing[name]}" for name in ("company_id", "clinic_id")}  # sorts after c-
+    allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05")
+    theirs = owing_patient_ids | {
+        name: f"d-{owing_patient_ids[name]}" for name in ("company_id", "clinic_id")
+    }  # sorts after c-
     company.set_clinic(theirs["clinic_id"], company_id=theirs["company_id"], since=LONG_AGO)
     company.import_events(
         saved_patient(theirs["patient_id"], company_id=theirs["company_id"]),
         saved_payment(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
     )
 
-    ours, others = terminal.run("report", "account", owing["patient_id"], "--format", "json").rows
+    ours, others = terminal.run("report", "account", owing_patient_ids["patient_id"], "--format", "json").rows
 
-    assert [ours["company"], others["company"]] == [owing["company_id"], theirs["company_id"]]
+    assert [ours["company"], others["company"]] == [owing_patient_ids["company_id"], theirs["company_id"]]
     assert [each["amount"] for each in ours["payments"]] == ["25.00", "100.00"]
     assert [each["amount"] for each in others["payments"]] == ["7.00"]
     assert ([each["amount"] for each in ours["applied"]], others["applied"]) == (["15.00", "10.00"], [])
 
 
-def test_account_adds_up_after_distribution(terminal: Terminal, owing: dict[str, str]) -> None:
-    allocations(terminal, owing, "--as-of", "2020-05-05")
+def test_account_adds_up_after_distribution(terminal: Terminal, owing_patient_ids: dict[str, str]) -> None:
+    allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05")
 
-    row = account(terminal, owing)
+    row = account(terminal, owing_patient_ids)
 
     assert [row[key] for key in ACCOUNT_KEYS[1:]] == ["125.00", "100.00", "80.00"]
     payments, applied = row["payments"], row["applied"]
@@ -151,70 +156,74 @@ def test_unknown_patient_is_refused(terminal: Terminal) -> None:
 
 
 def test_account_table_fits_the_screen(
-    terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, owing_patient_ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    allocations(terminal, owing, "--as-of", "2020-05-05")
+    allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05")
 
     for width in (80, 120, 160):
         monkeypatch.setenv("COLUMNS", str(width))
-        shown = terminal.run("report", "account", owing["patient_id"]).out
+        shown = terminal.run("report", "account", owing_patient_ids["patient_id"]).out
         assert max(map(len, shown.splitlines())) <= width
         assert all(
             word in shown for word in ("Unassigned", "Patient owes", "80.00", "2 rows", "2 allocations", "Rule 2")
         )
 
 
-def test_distribute_dry_run_changes_nothing(terminal: Terminal, owing: dict[str, str]) -> None:
-    before = account(terminal, owing)
+def test_distribute_dry_run_changes_nothing(terminal: Terminal, owing_patient_ids: dict[str, str]) -> None:
+    before = account(terminal, owing_patient_ids)
 
-    tried = allocations(terminal, owing, "--as-of", "2020-05-05", "--dry-run")
+    tried = allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05", "--dry-run")
 
     assert tried == [("april", "15.00", OWN_DATE), ("march", "10.00", MORE)]
-    assert account(terminal, owing) == before
-    assert allocations(terminal, owing, "--as-of", "2020-05-05") == tried
-    assert allocations(terminal, owing, "--as-of", "2020-05-05") == []
+    assert account(terminal, owing_patient_ids) == before
+    assert allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05") == tried
+    assert allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05") == []
 
 
-def test_distribute_as_of_date_decides_what_is_held(terminal: Terminal, owing: dict[str, str]) -> None:
-    allocations(terminal, owing, "--as-of", "2020-05-05")
+def test_distribute_as_of_date_decides_what_is_held(terminal: Terminal, owing_patient_ids: dict[str, str]) -> None:
+    allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05")
 
-    assert allocations(terminal, owing, "--as-of", "2020-06-02", "--dry-run") == []  # the 29th day after the deposit
-    assert allocations(terminal, owing, "--as-of", "2020-06-03", "--dry-run") == [("march", "20.00", AFTER_HOLD)]
-    terminal.run("company", "set", owing["company_id"], "--hold-days", "29")
-    assert allocations(terminal, owing, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
+    assert (
+        allocations(terminal, owing_patient_ids, "--as-of", "2020-06-02", "--dry-run") == []
+    )  # the 29th day after the deposit
+    assert allocations(terminal, owing_patient_ids, "--as-of", "2020-06-03", "--dry-run") == [
+        ("march", "20.00", AFTER_HOLD)
+    ]
+    terminal.run("company", "set", owing_patient_ids["company_id"], "--hold-days", "29")
+    assert allocations(terminal, owing_patient_ids, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
 
 
-def test_distribute_names_the_payment_of_each_allocation(terminal: Terminal, owing: dict[str, str]) -> None:
+def test_distribute_names_the_payment_of_each_allocation(terminal: Terminal, owing_patient_ids: dict[str, str]) -> None:
     rows = terminal.run("distribute", "--as-of", "2020-05-05", "--dry-run", "--format", "json").rows
 
-    own = [(row["payment"], row["charge"]) for row in rows if row["company"] == owing["company_id"]]
-    clinic = owing["clinic_id"]
+    own = [(row["payment"], row["charge"]) for row in rows if row["company"] == owing_patient_ids["company_id"]]
+    clinic = owing_patient_ids["clinic_id"]
     assert own == [(f"{clinic}/visit/1", f"{clinic}/april"), (f"{clinic}/visit/1", f"{clinic}/march")]
 
 
 def test_distribute_table_fits_80_columns_and_names_the_rule(
-    terminal: Terminal, owing: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, owing_patient_ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
     shown = terminal.run("distribute", "--as-of", "2020-05-05", "--dry-run").out
 
     assert max(map(len, shown.splitlines())) <= 80
-    assert " ".join(owing["patient_id"]).replace(" ", "") in shown
+    assert " ".join(owing_patient_ids["patient_id"]).replace(" ", "") in shown
     assert "Rule 2" in shown
 
 
 def test_payment_on_account_is_applied_on_import(
-    terminal: Terminal, import_and_distribute: ImportEvents, ada: dict[str, str]
+    terminal: Terminal, import_and_distribute: ImportEvents, patient_ids: dict[str, str]
 ) -> None:
     on_account = {"charge_type": "Payment on Account", "date_of_service": None}
     import_and_distribute(
-        saved_charge("new", "15.00", date_of_service="2020-04-08", **ada),
-        saved_charge("old", "30.00", date_of_service="2020-03-02", **ada),
-        saved_payment(payment_id="poa", **(paid("40.00", "2020-04-09") | on_account), **ada),
+        saved_charge("new", "15.00", date_of_service="2020-04-08", **patient_ids),
+        saved_charge("old", "30.00", date_of_service="2020-03-02", **patient_ids),
+        saved_payment(payment_id="poa", **(paid("40.00", "2020-04-09") | on_account), **patient_ids),
     )
 
-    row = account(terminal, ada)
+    row = account(terminal, patient_ids)
     assert [row[key] for key in ACCOUNT_KEYS[1:]] == ["40.00", "0.00", "5.00"]
     applied = row["applied"]
     assert isinstance(applied, list)
@@ -222,4 +231,4 @@ def test_payment_on_account_is_applied_on_import(
         ("old", "30.00"),
         ("new", "10.00"),
     ]
-    assert allocations(terminal, ada) == []
+    assert allocations(terminal, patient_ids) == []

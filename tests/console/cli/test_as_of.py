@@ -34,8 +34,8 @@ REPORTS = {
 FORMS = ("table", "json", "csv")
 
 
-class ReportReader(Company):
-    """A company with one patient, and a terminal that prints its reports."""
+class CompanyWithReports(Company):
+    """A company with one patient, and a terminal that prints the company's reports."""
 
     def __init__(self, terminal: Terminal, database: Database) -> None:
         super().__init__(database)
@@ -50,7 +50,7 @@ class ReportReader(Company):
         assert (result.status, result.err) == (0, "")
 
     def report(self, line: str, *as_of: str, forms: Sequence[str] = FORMS) -> list[str]:
-        """Return the output of a report command in each of the formats."""
+        """Return the output of a report command in each format of `forms`."""
         asked = line.format(company=self.id, patient=self.patient_id).split()
         result = [self._terminal.run("report", *asked, *as_of, "--format", form) for form in forms]
         assert [(each.status, each.err) for each in result] == [(0, "")] * len(forms)
@@ -58,36 +58,36 @@ class ReportReader(Company):
 
 
 @pytest.fixture
-def reader(terminal: Terminal, ledger_database: Database) -> ReportReader:
-    return ReportReader(terminal, ledger_database)
+def company(terminal: Terminal, ledger_database: Database) -> CompanyWithReports:
+    return CompanyWithReports(terminal, ledger_database)
 
 
 @pytest.mark.slow
-def test_reports_as_of_the_close_never_change(reader: ReportReader) -> None:
-    reader.publish(
-        saved_patient(reader.patient_id, company_id=reader.id),
-        saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **reader.ids),
-        saved_payment(payment_id="b", **paid("40.00", "2020-04-09"), **reader.ids),
-        saved_payment(payment_id="c", **(paid("9.00", "2020-05-09") | {"amount_due": "0.00"}), **reader.ids),
-        saved_payment(payment_id="d", **paid("7.00", "2020-05-09"), **(reader.ids | {"patient_id": "nobody-knows"})),
-        saved_charge("x", "30.00", date_of_service="2020-04-08", **reader.ids),
+def test_reports_as_of_the_close_never_change(company: CompanyWithReports) -> None:
+    company.publish(
+        saved_patient(company.patient_id, company_id=company.id),
+        saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **company.ids),
+        saved_payment(payment_id="b", **paid("40.00", "2020-04-09"), **company.ids),
+        saved_payment(payment_id="c", **(paid("9.00", "2020-05-09") | {"amount_due": "0.00"}), **company.ids),
+        saved_payment(payment_id="d", **paid("7.00", "2020-05-09"), **(company.ids | {"patient_id": "nobody-knows"})),
+        saved_charge("x", "30.00", date_of_service="2020-04-08", **company.ids),
     )
-    reader.run("months close {company} 2020-04")
+    company.run("months close {company} 2020-04")
     at_the_close = datetime.now(UTC).isoformat()
-    then = {name: reader.report(line) for name, line in REPORTS.items()}
+    then = {name: company.report(line) for name, line in REPORTS.items()}
 
-    reader.publish(
-        deleted_payment(payment_id="a", version=2, **reader.ids),
-        saved_payment(payment_id="b", version=2, **paid("45.00", "2020-04-09", method="Check"), **reader.ids),
-        saved_charge("x", "35.00", version=2, date_of_service="2020-04-08", **reader.ids),
+    company.publish(
+        deleted_payment(payment_id="a", version=2, **company.ids),
+        saved_payment(payment_id="b", version=2, **paid("45.00", "2020-04-09", method="Check"), **company.ids),
+        saved_charge("x", "35.00", version=2, date_of_service="2020-04-08", **company.ids),
     )
-    reader.run("exceptions accept --all --company {company}")
-    reader.publish(saved_payment(payment_id="b", version=3, **paid("50.00", "2020-04-09"), **reader.ids))
+    company.run("exceptions accept --all --company {company}")
+    company.publish(saved_payment(payment_id="b", version=3, **paid("50.00", "2020-04-09"), **company.ids))
 
-    now = {name: reader.report(line, forms=FORMS[1:2]) for name, line in REPORTS.items()}
+    now = {name: company.report(line, forms=FORMS[1:2]) for name, line in REPORTS.items()}
     assert {name for name in REPORTS if now[name] == then[name][1:2]} == set()
     for name, line in REPORTS.items():
-        assert reader.report(line, "--as-of", at_the_close) == then[name], name
+        assert company.report(line, "--as-of", at_the_close) == then[name], name
 
 
 @pytest.mark.parametrize("report", ["claims-feed", "exceptions", "payment-log", "account ada", "balancing"])
@@ -98,11 +98,11 @@ def test_invalid_as_of_fails_with_one_line(terminal: Terminal, report: str) -> N
     assert "'yesterday' is not a time such as 2026-11-02T09:00:00Z" in result.err
 
 
-def test_account_as_of_an_earlier_time_is_unknown(reader: ReportReader, terminal: Terminal) -> None:
+def test_account_as_of_an_earlier_time_is_unknown(company: CompanyWithReports, terminal: Terminal) -> None:
     before = datetime.now(UTC).isoformat()
-    reader.publish(saved_patient(reader.patient_id, company_id=reader.id))
+    company.publish(saved_patient(company.patient_id, company_id=company.id))
 
-    result = terminal.run("report", "account", reader.patient_id, "--as-of", before)
+    result = terminal.run("report", "account", company.patient_id, "--as-of", before)
 
     assert (result.status, result.out) == (1, "")
-    assert result.err == f"payments: there was no patient {reader.patient_id} at {before}\n"
+    assert result.err == f"payments: there was no patient {company.patient_id} at {before}\n"

@@ -41,10 +41,10 @@ def week_payments(ledger_database: Database) -> None:
 @pytest.fixture
 def emr_log(tmp_path: Path) -> Path:
     """A Payment Log of the EMR with one payment that Billing does not have."""
-    return written_log(tmp_path / "log.csv", PLAIN, UNSENT, saved_payment("40.00", payment_id="lost", **HERE))
+    return write_log(tmp_path / "log.csv", PLAIN, UNSENT, saved_payment("40.00", payment_id="lost", **HERE))
 
 
-def written_log(path: Path, *events: PaymentSaved) -> Path:
+def write_log(path: Path, *events: PaymentSaved) -> Path:
     with path.open("w") as file:
         write_payment_log(events, file)
     return path
@@ -163,7 +163,7 @@ def test_rows_of_other_clinics_and_days_are_left_out_of_the_comparison(terminal:
         saved_payment("77.00", payment_id="ok", clinic_id="elsewhere"),
         saved_payment("88.00", payment_id="late", transaction_date="2026-06-08", **HERE),
     ]
-    log = written_log(tmp_path / "log.csv", PLAIN, UNSENT, *others)
+    log = write_log(tmp_path / "log.csv", PLAIN, UNSENT, *others)
 
     balance = terminal.run(*f"report balancing {WEEK} --emr-csv {log} --format json".split()).rows
 
@@ -174,7 +174,7 @@ def test_rows_of_other_clinics_and_days_are_left_out_of_the_comparison(terminal:
 @pytest.mark.usefixtures("week_payments")
 def test_unexplained_payments_are_counted_although_their_sum_is_zero(terminal: Terminal, tmp_path: Path) -> None:
     lost = [saved_payment("7.00", payment_id=f"lost-{number}", **HERE) for number in range(5)]
-    log = written_log(tmp_path / "log.csv", PLAIN.model_copy(update={"amount_paid": Decimal("990.00")}), UNSENT, *lost)
+    log = write_log(tmp_path / "log.csv", PLAIN.model_copy(update={"amount_paid": Decimal("990.00")}), UNSENT, *lost)
     command = f"report balancing {WEEK} --emr-csv {log}"
 
     balance = terminal.run(*f"{command} --format json".split()).rows

@@ -16,54 +16,55 @@ from payments.journeys import requeueing
 from payments.store import tables
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import deleted_payment, paid, saved_charge, saved_payment
-from tests.console.cli.april import April
+from tests.console.cli.closed_april_company import ClosedAprilCompany
 from tests.console.conftest import CHEAP, CommitBeforeCall, Terminal
 
 pytestmark = pytest.mark.slow
 
-Prepare = Callable[[April], list[str]]
+Prepare = Callable[[ClosedAprilCompany], list[str]]
 Answer = Callable[[str], None]
 
 
-def _close_month(april: April) -> list[str]:
-    april.import_events(saved_payment(**paid("30.00", "2020-05-02"), **april.other_ids))
-    return ["months", "close", april.id, "2020-05"]
+def _close_month(company: ClosedAprilCompany) -> list[str]:
+    company.import_events(saved_payment(**paid("30.00", "2020-05-02"), **company.other_ids))
+    return ["months", "close", company.id, "2020-05"]
 
 
-def _accept(april: April) -> list[str]:
-    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **april.ids))
-    return ["exceptions", "accept", april.exception_id()]
+def _accept(company: ClosedAprilCompany) -> list[str]:
+    company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **company.ids))
+    return ["exceptions", "accept", company.exception_id()]
 
 
-def _accept_all(april: April) -> list[str]:
-    april.publish(
-        deleted_payment(version=2, **april.ids), saved_payment(**paid("35.00", "2020-04-30"), **april.other_ids)
+def _accept_all(company: ClosedAprilCompany) -> list[str]:
+    company.publish(
+        deleted_payment(version=2, **company.ids), saved_payment(**paid("35.00", "2020-04-30"), **company.other_ids)
     )
-    return ["exceptions", "accept", "--all", "--company", april.id]
+    return ["exceptions", "accept", "--all", "--company", company.id]
 
 
-def _acknowledge(april: April) -> list[str]:
-    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **april.ids))
-    return ["exceptions", "acknowledge", april.exception_id(), "--reason", "agreed"]
+def _acknowledge(company: ClosedAprilCompany) -> list[str]:
+    company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **company.ids))
+    return ["exceptions", "acknowledge", company.exception_id(), "--reason", "agreed"]
 
 
-def _requeue(april: April) -> list[str]:
-    april.set_clinic(april.id, ChargeType.SUPPLIES, company_id=april.id)
-    late = {"saved_at": datetime.now(UTC).isoformat()} | april.ids
-    april.import_events(*(saved_payment(**paid("9.00", "2020-06-01"), **late | {"payment_id": each}) for each in "ab"))
-    return ["requeue", "--status", "not-sent", "--clinic", april.id]
+def _requeue(company: ClosedAprilCompany) -> list[str]:
+    company.set_clinic(company.id, ChargeType.SUPPLIES, company_id=company.id)
+    late = {"saved_at": datetime.now(UTC).isoformat()} | company.ids
+    events = (saved_payment(**paid("9.00", "2020-06-01"), **late | {"payment_id": each}) for each in "ab")
+    company.import_events(*events)
+    return ["requeue", "--status", "not-sent", "--clinic", company.id]
 
 
-def _disable(april: April) -> list[str]:
-    with transaction(april.database) as tx:
-        now = datetime.now(UTC)
-        authentication.add_user(tx, User(april.id, Role.BILLING), NewPassword("long enough it is", CHEAP), now, "tests")
-        authentication.create_token(tx, april.id, now, "tests")
-    return ["users", "disable", april.id]
+def _disable(company: ClosedAprilCompany) -> list[str]:
+    with transaction(company.database) as tx:
+        now, user = datetime.now(UTC), User(company.id, Role.BILLING)
+        authentication.add_user(tx, user, NewPassword("long enough it is", CHEAP), now, "tests")
+        authentication.create_token(tx, company.id, now, "tests")
+    return ["users", "disable", company.id]
 
 
-def _distribute(april: April) -> list[str]:
-    april.publish(saved_charge("c1", "20.00", **april.ids, date_of_service="2020-04-08"))
+def _distribute(company: ClosedAprilCompany) -> list[str]:
+    company.publish(saved_charge("c1", "20.00", **company.ids, date_of_service="2020-04-08"))
     return ["distribute"]
 
 
@@ -83,12 +84,12 @@ each_command = pytest.mark.parametrize(("prepare", "question"), COMMANDS.values(
 
 
 @pytest.fixture
-def april(terminal: Terminal, ledger_database: Database) -> April:
-    return April(terminal, ledger_database)
+def company(terminal: Terminal, ledger_database: Database) -> ClosedAprilCompany:
+    return ClosedAprilCompany(terminal, ledger_database)
 
 
 @pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
+def type_answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
     """Make the standard input a real pseudo-terminal, and return a function that types an answer on it."""
     ours, theirs = os.openpty()
     with os.fdopen(theirs, "r", closefd=True) as stdin:
@@ -97,7 +98,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
     os.close(ours)
 
 
-def state(database: Database) -> dict[str, str]:
+def table_digests(database: Database) -> dict[str, str]:
     """Return a digest of the content of each table."""
     with transaction(database) as tx:
         return {
@@ -112,111 +113,113 @@ def state(database: Database) -> dict[str, str]:
 @pytest.mark.usefixtures("feed")
 @pytest.mark.parametrize("typed", ["n\n", "\n", "\x04", "no\n", "yes please\n", "j\n"])
 def test_any_answer_but_yes_changes_nothing(
-    april: April, terminal: Terminal, answer: Answer, prepare: Prepare, question: str, typed: str
+    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, prepare: Prepare, question: str, typed: str
 ) -> None:
-    line = prepare(april)
-    before = state(april.database)
-    answer(typed)
+    line = prepare(company)
+    before = table_digests(company.database)
+    type_answer(typed)
 
     result = terminal.run(*line)
 
     assert result.status == 1
     assert question in result.err
     assert result.err.endswith("not confirmed; nothing was changed\n")
-    assert state(april.database) == before
+    assert table_digests(company.database) == before
 
 
 @each_command
 @pytest.mark.usefixtures("feed")
 @pytest.mark.parametrize("typed", ["y\n", "Yes\n"])
 def test_yes_runs_the_command(
-    april: April, terminal: Terminal, answer: Answer, prepare: Prepare, question: str, typed: str
+    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, prepare: Prepare, question: str, typed: str
 ) -> None:
-    line = prepare(april)
-    before = state(april.database)
-    answer(typed)
+    line = prepare(company)
+    before = table_digests(company.database)
+    type_answer(typed)
 
     result = terminal.run(*line)
 
     assert result.status == 0, result
     assert question in result.err
-    assert state(april.database) != before
+    assert table_digests(company.database) != before
 
 
 @each_command
-@pytest.mark.usefixtures("feed", "answer")
-def test_option_yes_skips_the_question(april: April, terminal: Terminal, prepare: Prepare, question: str) -> None:
-    line = prepare(april)
-    before = state(april.database)
+@pytest.mark.usefixtures("feed", "type_answer")
+def test_option_yes_skips_the_question(
+    company: ClosedAprilCompany, terminal: Terminal, prepare: Prepare, question: str
+) -> None:
+    line = prepare(company)
+    before = table_digests(company.database)
 
     result = terminal.run(*line, "--yes")
 
     assert (result.status, result.err) == (0, "")
     assert question not in result.out
-    assert state(april.database) != before
+    assert table_digests(company.database) != before
 
 
 @each_command
 @pytest.mark.usefixtures("feed")
 def test_command_without_a_terminal_asks_no_question(
-    april: April, terminal: Terminal, prepare: Prepare, question: str
+    company: ClosedAprilCompany, terminal: Terminal, prepare: Prepare, question: str
 ) -> None:
-    line = prepare(april)
-    before = state(april.database)
+    line = prepare(company)
+    before = table_digests(company.database)
 
     result = terminal.run(*line)
 
     assert (result.status, result.err) == (0, "")
     assert question not in result.out
-    assert state(april.database) != before
+    assert table_digests(company.database) != before
 
 
 @pytest.mark.parametrize("prepare", [prepare for prepare, _ in COMMANDS.values()], ids=COMMANDS)
-@pytest.mark.usefixtures("feed", "answer")
+@pytest.mark.usefixtures("feed", "type_answer")
 @pytest.mark.parametrize("more", [(), ("--yes",)])
 def test_dry_run_shows_what_would_happen_and_changes_nothing(
-    april: April, terminal: Terminal, prepare: Prepare, more: tuple[str, ...]
+    company: ClosedAprilCompany, terminal: Terminal, prepare: Prepare, more: tuple[str, ...]
 ) -> None:
-    line = prepare(april)
-    before = state(april.database)
+    line = prepare(company)
+    before = table_digests(company.database)
 
     result = terminal.run(*line, "--dry-run", *more)
 
     assert (result.status, result.err) == (0, "")
     assert result.out
-    assert state(april.database) == before
+    assert table_digests(company.database) == before
 
 
 def test_exception_that_changes_before_the_answer_stays_open(
-    april: April, terminal: Terminal, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    april.publish(
-        deleted_payment(version=2, **april.ids), saved_payment(**paid("35.00", "2020-04-30"), **april.other_ids)
+    company.publish(
+        deleted_payment(version=2, **company.ids), saved_payment(**paid("35.00", "2020-04-30"), **company.other_ids)
     )
     original = sys.stdin.readline
 
     def save_again() -> str:
-        april.publish(saved_payment(version=2, **paid("45.00", "2020-04-30"), **april.other_ids))
+        company.publish(saved_payment(version=2, **paid("45.00", "2020-04-30"), **company.other_ids))
         return original()
 
     monkeypatch.setattr(sys.stdin, "readline", save_again, raising=False)
-    answer("y\n")
+    type_answer("y\n")
 
-    result = terminal.run("exceptions", "accept", "--all", "--company", april.id)
+    result = terminal.run("exceptions", "accept", "--all", "--company", company.id)
 
     assert (result.status, result.out.splitlines()[-1]) == (1, "1 of 2 exceptions accepted")
     assert "has changed since you confirmed; it is still open" in result.err
-    (row,) = april.exceptions()
+    (row,) = company.exceptions()
     assert row["amount_now"] == "45.00"
 
 
 def test_nothing_is_requeued_if_more_match_than_confirmed(
-    april: April, terminal: Terminal, answer: Answer, commit_before_call: CommitBeforeCall
+    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, commit_before_call: CommitBeforeCall
 ) -> None:
-    line, late = _requeue(april), {"saved_at": datetime.now(UTC).isoformat()} | april.ids
+    line, late = _requeue(company), {"saved_at": datetime.now(UTC).isoformat()} | company.ids
     more = saved_payment(**paid("9.00", "2020-06-01"), **late | {"payment_id": "c"})
-    commit_before_call(requeueing, "start_run", lambda: april.import_events(more))
-    answer("y\n")
+    commit_before_call(requeueing, "start_run", lambda: company.import_events(more))
+    type_answer("y\n")
 
     result = terminal.run(*line)
 
@@ -225,22 +228,23 @@ def test_nothing_is_requeued_if_more_match_than_confirmed(
 
 
 def test_requeue_says_that_fewer_match_than_were_confirmed(
-    april: April, terminal: Terminal, answer: Answer, commit_before_call: CommitBeforeCall
+    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, commit_before_call: CommitBeforeCall
 ) -> None:
-    line, late = _requeue(april), {"saved_at": datetime.now(UTC).isoformat()} | april.ids
+    line, late = _requeue(company), {"saved_at": datetime.now(UTC).isoformat()} | company.ids
     changes = paid("9.00", "2020-06-01") | late | {"payment_id": "a", "charge_type": "Supplies", "version": 2}
     gone = saved_payment(**changes)
-    commit_before_call(requeueing, "start_run", lambda: april.import_events(gone))
-    answer("y\n")
+    commit_before_call(requeueing, "start_run", lambda: company.import_events(gone))
+    type_answer("y\n")
 
     result = terminal.run(*line)
 
     assert result.out.splitlines()[-1] == "1 payment requeued; 1 of the 2 that you confirmed no longer match"
 
 
-def test_question_is_not_asked_when_nothing_would_change(april: April, terminal: Terminal, answer: Answer) -> None:
-    line = _accept(april)
+@pytest.mark.usefixtures("type_answer")
+def test_no_question_is_asked_if_nothing_would_change(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    line = _accept(company)
     assert terminal.run(*line, "--yes").status == 0
 
     assert terminal.run(*line).status == 0
-    assert terminal.run("requeue", "--status", "not-sent", "--clinic", april.id).out.endswith("0 payments requeued\n")
+    assert terminal.run("requeue", "--status", "not-sent", "--clinic", company.id).out.endswith("0 payments requeued\n")

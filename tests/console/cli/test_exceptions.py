@@ -7,7 +7,7 @@ import pytest
 
 from payments.store.db.connection import Database
 from tests.builders.events import deleted_payment, paid, saved_payment
-from tests.console.cli.april import April
+from tests.console.cli.closed_april_company import ClosedAprilCompany
 from tests.console.conftest import Terminal
 
 DOCUMENTED_KEYS = (
@@ -19,18 +19,18 @@ TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
-def april(terminal: Terminal, ledger_database: Database) -> April:
-    return April(terminal, ledger_database)
+def company(terminal: Terminal, ledger_database: Database) -> ClosedAprilCompany:
+    return ClosedAprilCompany(terminal, ledger_database)
 
 
-def test_exceptions_json_has_documented_keys_first(april: April) -> None:
-    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08", method="Check"), **april.ids))
+def test_exceptions_json_has_documented_keys_first(company: ClosedAprilCompany) -> None:
+    company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08", method="Check"), **company.ids))
 
-    (row,) = april.exceptions()
+    (row,) = company.exceptions()
 
     assert list(row) == [*DOCUMENTED_KEYS, *FURTHER_KEYS]
     assert [row[key] for key in DOCUMENTED_KEYS if key != "id"] == [
-        *("Payment", CLOSED_MONTH, "edited", f"{april.id}/payment/1", "ada", "25.00", "35.00", "10.00"),
+        *("Payment", CLOSED_MONTH, "edited", f"{company.id}/payment/1", "ada", "25.00", "35.00", "10.00"),
         *("2020-04-08", "open"),
         [
             {"amount": "-25.00", "method": "Cash", "charge_type": "Copay"},
@@ -39,23 +39,23 @@ def test_exceptions_json_has_documented_keys_first(april: April) -> None:
     ]
 
 
-def test_exceptions_report_shows_open_or_all(april: April) -> None:
-    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **april.ids))
-    april.publish(saved_payment(version=3, **paid("25.00", "2020-04-08"), **april.ids))
-    april.publish(deleted_payment(version=4, **april.ids))
+def test_exceptions_report_shows_open_or_all(company: ClosedAprilCompany) -> None:
+    company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **company.ids))
+    company.publish(saved_payment(version=3, **paid("25.00", "2020-04-08"), **company.ids))
+    company.publish(deleted_payment(version=4, **company.ids))
 
-    assert [row["status"] for row in april.exceptions()] == ["open"]
-    ended = [(row["case"], row["status"], row["ended_by"]) for row in april.exceptions("--status", "all")]
+    assert [row["status"] for row in company.exceptions()] == ["open"]
+    ended = [(row["case"], row["status"], row["ended_by"]) for row in company.exceptions("--status", "all")]
     assert ended == [("edited", "auto_closed", "tests-1"), ("deleted", "open", None)]
 
 
 def test_exceptions_table_fits_the_screen_with_proposals(
-    april: April, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    company: ClosedAprilCompany, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    april.publish(
-        deleted_payment(version=2, **april.ids), saved_payment(**paid("1025.00", "2020-04-09"), **april.other_ids)
+    company.publish(
+        deleted_payment(version=2, **company.ids), saved_payment(**paid("1025.00", "2020-04-09"), **company.other_ids)
     )
-    numbers = [f" {row['id']} " for row in april.exceptions()]
+    numbers = [f" {row['id']} " for row in company.exceptions()]
     for width in (80, 120, 160):
         monkeypatch.setenv("COLUMNS", str(width))
         shown = terminal.run("report", "exceptions", "--limit", "0").out
@@ -64,18 +64,18 @@ def test_exceptions_table_fits_the_screen_with_proposals(
         assert all(exception_id in shown for exception_id in numbers)
 
 
-def test_exceptions_csv_has_one_line_each_and_no_formulas(april: April, terminal: Terminal) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
+def test_exceptions_csv_has_one_line_each_and_no_formulas(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    company.publish(deleted_payment(version=2, **company.ids))
 
     lines = terminal.run("report", "exceptions", "--format", "csv").out.splitlines()
-    (row,) = (row for row in csv.DictReader(lines) if row["company"] == april.id)
+    (row,) = (row for row in csv.DictReader(lines) if row["company"] == company.id)
     assert lines[0].split(",") == [*DOCUMENTED_KEYS, *FURTHER_KEYS]
     assert (row["difference"], row["proposal"], row["ended_by"]) == ("-25.00", "'-25.00 Cash Copay", "")
 
 
-def test_accept_posts_the_proposal_once(april: April, terminal: Terminal) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
-    exception_id, payment = april.exception_id(), f"{april.id}/payment/1"
+def test_accept_posts_the_proposal_once(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    company.publish(deleted_payment(version=2, **company.ids))
+    exception_id, payment = company.exception_id(), f"{company.id}/payment/1"
 
     first, second = (terminal.run("exceptions", "accept", exception_id) for _ in range(2))
 
@@ -85,12 +85,12 @@ def test_accept_posts_the_proposal_once(april: April, terminal: Terminal) -> Non
         0,
         f"Exception {exception_id} of {payment} was accepted before; nothing was posted.\n",
     )
-    assert april.ledger_entries() == [("25.00", "Cash", "2020-04-08"), ("-25.00", "Cash", str(TODAY))]
+    assert company.ledger_entries() == [("25.00", "Cash", "2020-04-08"), ("-25.00", "Cash", str(TODAY))]
 
 
-def test_accept_continues_after_one_that_fails(april: April, terminal: Terminal) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
-    exception_id = april.exception_id()
+def test_accept_continues_after_one_that_fails(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    company.publish(deleted_payment(version=2, **company.ids))
+    exception_id = company.exception_id()
 
     result = terminal.run("exceptions", "accept", "999999999", exception_id, exception_id)
 
@@ -99,13 +99,13 @@ def test_accept_continues_after_one_that_fails(april: April, terminal: Terminal)
     assert result.out.count("posted -25.00 Cash") == 1
 
 
-def test_accept_uses_the_given_deposit_date(april: April, terminal: Terminal) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
+def test_accept_uses_the_given_deposit_date(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    company.publish(deleted_payment(version=2, **company.ids))
 
-    result = terminal.run("exceptions", "accept", april.exception_id(), "--deposit-date", "2020-05-04")
+    result = terminal.run("exceptions", "accept", company.exception_id(), "--deposit-date", "2020-05-04")
 
     assert result.status == 0
-    assert april.ledger_entries()[-1] == ("-25.00", "Cash", "2020-05-04")
+    assert company.ledger_entries()[-1] == ("-25.00", "Cash", "2020-05-04")
 
 
 @pytest.mark.parametrize(
@@ -116,44 +116,46 @@ def test_accept_uses_the_given_deposit_date(april: April, terminal: Terminal) ->
     ],
 )
 def test_accept_refuses_closed_or_future_deposit_dates(
-    april: April, terminal: Terminal, day: date, problem: str
+    company: ClosedAprilCompany, terminal: Terminal, day: date, problem: str
 ) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
+    company.publish(deleted_payment(version=2, **company.ids))
 
-    result = terminal.run("exceptions", "accept", april.exception_id(), "--deposit-date", str(day))
+    result = terminal.run("exceptions", "accept", company.exception_id(), "--deposit-date", str(day))
 
     assert (result.status, result.out, result.err.count("\n")) == (1, "", 1)
     assert f"deposit date {day}" in result.err
     assert problem in result.err
-    assert len(april.ledger_entries()) == 1
+    assert len(company.ledger_entries()) == 1
 
 
-def test_accept_all_is_limited_to_the_company(april: April, terminal: Terminal, ledger_database: Database) -> None:
-    elsewhere = April(terminal, ledger_database)
-    for each in (april, elsewhere):
+def test_accept_all_is_limited_to_the_company(
+    company: ClosedAprilCompany, terminal: Terminal, ledger_database: Database
+) -> None:
+    elsewhere = ClosedAprilCompany(terminal, ledger_database)
+    for each in (company, elsewhere):
         each.publish(
             deleted_payment(version=2, **each.ids), saved_payment(**paid("5.00", "2020-04-30"), **each.other_ids)
         )
 
-    result = terminal.run("exceptions", "accept", "--all", "--company", april.id)
+    result = terminal.run("exceptions", "accept", "--all", "--company", company.id)
 
     assert (result.status, result.out.splitlines()[-1]) == (0, "2 of 2 exceptions accepted")
-    assert april.exceptions() == []
+    assert company.exceptions() == []
     assert len(elsewhere.exceptions()) == 2
-    assert terminal.run("exceptions", "accept", "--all", "--company", april.id).out.startswith("0 of 0")
+    assert terminal.run("exceptions", "accept", "--all", "--company", company.id).out.startswith("0 of 0")
 
 
-def test_accept_dry_run_changes_nothing(april: April, terminal: Terminal) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
-    found, exception_id = april.exceptions(), april.exception_id()
+def test_accept_dry_run_changes_nothing(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    company.publish(deleted_payment(version=2, **company.ids))
+    found, exception_id = company.exceptions(), company.exception_id()
 
-    result = terminal.run("exceptions", "accept", "--all", "--company", april.id, "--dry-run")
+    result = terminal.run("exceptions", "accept", "--all", "--company", company.id, "--dry-run")
 
     assert result.out.splitlines() == [
-        f"Exception {exception_id} of {april.id}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
+        f"Exception {exception_id} of {company.id}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
         "1 of 1 exception would be accepted; the sum of the entries is -25.00. Nothing was changed.",
     ]
-    assert (april.exceptions(), len(april.ledger_entries())) == (found, 1)
+    assert (company.exceptions(), len(company.ledger_entries())) == (found, 1)
 
 
 @pytest.mark.parametrize("line", ["accept", "accept 1 --all", "accept 1 --company x"])
@@ -163,29 +165,29 @@ def test_accept_refuses_ids_together_with_all(terminal: Terminal, line: str) -> 
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
 
 
-def test_accept_refuses_a_payment_saved_again(april: April, terminal: Terminal) -> None:
-    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **april.ids))
-    exception_id = april.exception_id()
-    april.import_events(saved_payment(version=3, **paid("45.00", "2020-04-08"), **april.ids))
+def test_accept_refuses_a_payment_saved_again(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **company.ids))
+    exception_id = company.exception_id()
+    company.import_events(saved_payment(version=3, **paid("45.00", "2020-04-08"), **company.ids))
 
     result = terminal.run("exceptions", "accept", exception_id)
 
     again = "was saved again (version 3); look at the exception again"
-    assert (result.status, result.err) == (1, f"payments: exception {exception_id}: {april.id}/payment/1 {again}\n")
-    assert len(april.ledger_entries()) == 1
+    assert (result.status, result.err) == (1, f"payments: exception {exception_id}: {company.id}/payment/1 {again}\n")
+    assert len(company.ledger_entries()) == 1
 
 
-def test_acknowledge_posts_nothing_and_records_user_and_reason(april: April, terminal: Terminal) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
-    exception_id = april.exception_id()
+def test_acknowledge_posts_nothing_and_records_user_and_reason(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    company.publish(deleted_payment(version=2, **company.ids))
+    exception_id = company.exception_id()
 
     result = terminal.run("exceptions", "acknowledge", exception_id, "--reason", "agreed with the patient")
 
     assert (result.status, result.out.endswith("acknowledged. Nothing was posted.\n")) == (0, True)
-    assert len(april.ledger_entries()) == 1
-    (row,) = april.exceptions("--status", "all")
+    assert len(company.ledger_entries()) == 1
+    (row,) = company.exceptions("--status", "all")
     assert (row["status"], str(row["ended_by"])[:4]) == ("acknowledged", "cli:")
-    last = terminal.run("timeline", f"{april.id}/payment/1", "--format", "json").rows[-1]
+    last = terminal.run("timeline", f"{company.id}/payment/1", "--format", "json").rows[-1]
     assert (last["what"], last["detail"], last["who"]) == (
         "Exception acknowledged",
         "agreed with the patient",
@@ -195,22 +197,24 @@ def test_acknowledge_posts_nothing_and_records_user_and_reason(april: April, ter
 
 
 @pytest.mark.parametrize(("reason", "status"), [((), 2), (("--reason", "  "), 1)], ids=["left out", "blank"])
-def test_acknowledge_requires_a_reason(april: April, terminal: Terminal, reason: tuple[str, ...], status: int) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
+def test_acknowledge_requires_a_reason(
+    company: ClosedAprilCompany, terminal: Terminal, reason: tuple[str, ...], status: int
+) -> None:
+    company.publish(deleted_payment(version=2, **company.ids))
 
-    result = terminal.run("exceptions", "acknowledge", april.exception_id(), *reason)
+    result = terminal.run("exceptions", "acknowledge", company.exception_id(), *reason)
 
     assert (result.status, result.out, result.err.count("\n")) == (status, "", 1)
-    assert len(april.exceptions()) == 1
+    assert len(company.exceptions()) == 1
 
 
-def test_timeline_shows_the_exception(april: April, terminal: Terminal) -> None:
-    after = april.ids | {"saved_at": datetime.now(UTC).isoformat()}
-    april.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **after))
-    april.publish(saved_payment(version=3, **paid("45.00", "2020-04-08"), **after))
-    terminal.run("exceptions", "accept", april.exception_id())
+def test_timeline_shows_the_exception(company: ClosedAprilCompany, terminal: Terminal) -> None:
+    after = company.ids | {"saved_at": datetime.now(UTC).isoformat()}
+    company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **after))
+    company.publish(saved_payment(version=3, **paid("45.00", "2020-04-08"), **after))
+    terminal.run("exceptions", "accept", company.exception_id())
 
-    steps = terminal.run("timeline", f"{april.id}/payment/1", "--format", "json").rows
+    steps = terminal.run("timeline", f"{company.id}/payment/1", "--format", "json").rows
 
     result = [step for step in steps if step["what"].startswith("Exception")]
     assert [step["what"] for step in result] == ["Exception opened", "Exception updated", "Exception accepted"]

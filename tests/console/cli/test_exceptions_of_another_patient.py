@@ -4,38 +4,38 @@ import pytest
 
 from payments.store.db.connection import Database
 from tests.builders.events import deleted_payment, paid, saved_patient, saved_payment
-from tests.console.cli.april import April
+from tests.console.cli.closed_april_company import ClosedAprilCompany
 from tests.console.conftest import Terminal
 
 
 @pytest.fixture
-def april(terminal: Terminal, ledger_database: Database) -> April:
-    found = April(terminal, ledger_database)
+def company(terminal: Terminal, ledger_database: Database) -> ClosedAprilCompany:
+    found = ClosedAprilCompany(terminal, ledger_database)
     found.publish(saved_patient("bea", company_id=found.id))
     return found
 
 
 @pytest.mark.parametrize("amount", ["25.00", "35.00"])
 def test_proposal_names_the_patient_it_takes_the_payment_from(
-    april: April, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, amount: str
+    company: ClosedAprilCompany, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, amount: str
 ) -> None:
-    moved = april.ids | {"patient_id": "bea"}
-    april.publish(saved_payment(version=2, **paid(amount, "2020-04-08"), **moved))
+    moved = company.ids | {"patient_id": "bea"}
+    company.publish(saved_payment(version=2, **paid(amount, "2020-04-08"), **moved))
 
-    (row,) = april.exceptions()
+    (row,) = company.exceptions()
     assert row["patient"] == "bea"
     assert row["proposal"] == [
         {"amount": "-25.00", "method": "Cash", "charge_type": "Copay", "patient": "ada"},
         {"amount": amount, "method": "Cash", "charge_type": "Copay"},
     ]
     monkeypatch.setenv("COLUMNS", "300")  # the column does not wrap
-    assert "-25.00 Cash (patient ada)" in terminal.run("report", "exceptions", "--clinic", april.id).out
-    csv = terminal.run("report", "exceptions", "--clinic", april.id, "--format", "csv").out
+    assert "-25.00 Cash (patient ada)" in terminal.run("report", "exceptions", "--clinic", company.id).out
+    csv = terminal.run("report", "exceptions", "--clinic", company.id, "--format", "csv").out
     assert "-25.00 Cash Copay ada" in csv
 
 
-def test_proposal_of_the_same_patient_names_none(april: April) -> None:
-    april.publish(deleted_payment(version=2, **april.ids))
+def test_proposal_of_the_same_patient_names_none(company: ClosedAprilCompany) -> None:
+    company.publish(deleted_payment(version=2, **company.ids))
 
-    (row,) = april.exceptions()
+    (row,) = company.exceptions()
     assert row["proposal"] == [{"amount": "-25.00", "method": "Cash", "charge_type": "Copay"}]

@@ -23,13 +23,13 @@ payments emr | payments emr publish | payments emr simulate | payments emr repla
 """.replace("\n", "|").split("|")
 
 
-def _tree(command: object, *path: str) -> Iterator[tuple[str, ...]]:
+def _command_paths(command: object, *path: str) -> Iterator[tuple[str, ...]]:
     yield path
     for name, child in getattr(command, "commands", {}).items():
-        yield from _tree(child, *path, name)
+        yield from _command_paths(child, *path, name)
 
 
-EVERY_COMMAND = sorted(_tree(main.command()))
+EVERY_COMMAND = sorted(_command_paths(main.command()))
 
 
 def test_commands_match_the_documented_interface() -> None:

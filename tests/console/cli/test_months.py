@@ -16,11 +16,11 @@ from tests.console.conftest import Terminal
 KEYS = "company month state closed_at payments_total".split()
 THIS_MONTH = Month.of(datetime.now(UTC).date())
 
-CompanyWithCopays = Callable[..., str]
+CreateCompany = Callable[..., str]
 
 
 @pytest.fixture
-def company_with_copays(ledger_database: Database) -> CompanyWithCopays:
+def create_company(ledger_database: Database) -> CreateCompany:
     """Return a function that creates a company with Copays, given as (amount, day), and returns the company's id."""
 
     def create(*copays: tuple[str, str], **more: str) -> str:
@@ -46,8 +46,8 @@ def error_of(terminal: Terminal, line: str, status: int = 1) -> str:
     return result.err.removeprefix("payments: ").strip()
 
 
-def test_months_json_has_documented_keys_first(terminal: Terminal, company_with_copays: CompanyWithCopays) -> None:
-    company = company_with_copays(("25.00", "2020-04-08"), ("1000.00", "2020-04-30"), ("7.00", "2020-05-01"))
+def test_months_json_has_documented_keys_first(terminal: Terminal, create_company: CreateCompany) -> None:
+    company = create_company(("25.00", "2020-04-08"), ("1000.00", "2020-04-30"), ("7.00", "2020-05-01"))
     terminal.run("months", "close", company, "2020-04")
 
     rows = terminal.run(*f"months list --company {company} --format json".split()).rows
@@ -58,9 +58,9 @@ def test_months_json_has_documented_keys_first(terminal: Terminal, company_with_
 
 
 def test_months_table_fits_the_screen(
-    terminal: Terminal, company_with_copays: CompanyWithCopays, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, create_company: CreateCompany, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    company = company_with_copays(("1025.00", "2020-04-08"))
+    company = create_company(("1025.00", "2020-04-08"))
     terminal.run("months", "close", company, "2020-04")
 
     for width in (80, 120, 160):
@@ -70,8 +70,8 @@ def test_months_table_fits_the_screen(
         assert all(word in shown for word in ("2020-04", "CLOSED", "1,025.00", "1 month"))
 
 
-def test_month_is_scheduled_and_cancelled(terminal: Terminal, company_with_copays: CompanyWithCopays) -> None:
-    company = company_with_copays(("25.00", "2020-04-08"))
+def test_month_is_scheduled_and_cancelled(terminal: Terminal, create_company: CreateCompany) -> None:
+    company = create_company(("25.00", "2020-04-08"))
 
     result = terminal.run("months", "schedule", company, "2020-04")
 
@@ -87,8 +87,8 @@ def test_month_is_scheduled_and_cancelled(terminal: Terminal, company_with_copay
     assert error_of(terminal, f"months cancel {company} 2020-04") == f"{company} {again}"
 
 
-def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, company_with_copays: CompanyWithCopays) -> None:
-    company = company_with_copays(("1025.00", "2020-04-08"), ("7.00", "2020-05-08"), patient_id="nobody-knows")
+def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, create_company: CreateCompany) -> None:
+    company = create_company(("1025.00", "2020-04-08"), ("7.00", "2020-05-08"), patient_id="nobody-knows")
 
     result = terminal.run("months", "schedule", company, "2020-04")
 
@@ -98,10 +98,8 @@ def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, company_
 
 
 @pytest.mark.parametrize("command", ["schedule", "close"])
-def test_close_dry_run_changes_nothing(
-    terminal: Terminal, company_with_copays: CompanyWithCopays, command: str
-) -> None:
-    company = company_with_copays(("1025.00", "2020-04-08"))
+def test_close_dry_run_changes_nothing(terminal: Terminal, create_company: CreateCompany, command: str) -> None:
+    company = create_company(("1025.00", "2020-04-08"))
 
     result = terminal.run("months", command, company, "2020-04", "--dry-run")
 
@@ -112,8 +110,8 @@ def test_close_dry_run_changes_nothing(
     assert month_states(terminal, company)["2020-04"] == ("OPEN", "1025.00")
 
 
-def test_month_is_closed_once_and_verifies(terminal: Terminal, company_with_copays: CompanyWithCopays) -> None:
-    company = company_with_copays(("1025.00", "2020-04-08"))
+def test_month_is_closed_once_and_verifies(terminal: Terminal, create_company: CreateCompany) -> None:
+    company = create_company(("1025.00", "2020-04-08"))
     assert error_of(terminal, f"months verify {company} 2020-04") == f"{company} 2020-04: it is not closed"
 
     closed = f"{company} 2020-04 closed. Payments total: 1,025.00.\n"
@@ -126,9 +124,9 @@ def test_month_is_closed_once_and_verifies(terminal: Terminal, company_with_copa
 
 
 def test_months_show_prints_current_or_stored_totals(
-    terminal: Terminal, company_with_copays: CompanyWithCopays, ledger_database: Database
+    terminal: Terminal, create_company: CreateCompany, ledger_database: Database
 ) -> None:
-    company = company_with_copays(("25.00", "2020-04-08"), ("1000.00", "2020-04-09"))
+    company = create_company(("25.00", "2020-04-08"), ("1000.00", "2020-04-09"))
     line = f"months show {company} 2020-04".split()
     row = {"method": "Cash", "charge_type": "Copay", "clinic": company, "user": IMPORT_USER, "count": 2}
     assert terminal.run(*line, "--format", "json").rows == [row | {"total": "1025.00"}]
@@ -143,9 +141,9 @@ def test_months_show_prints_current_or_stored_totals(
 
 
 def test_verify_of_a_changed_month_prints_both_totals(
-    terminal: Terminal, company_with_copays: CompanyWithCopays, ledger_database: Database
+    terminal: Terminal, create_company: CreateCompany, ledger_database: Database
 ) -> None:
-    company = company_with_copays(("1025.00", "2020-04-08"))
+    company = create_company(("1025.00", "2020-04-08"))
     terminal.run("months", "close", company, "2020-04")
     with transaction(ledger_database) as tx:  # only the owner of the database can do this
         tx.exec_driver_sql("SET LOCAL session_replication_role = replica")
@@ -158,10 +156,8 @@ def test_verify_of_a_changed_month_prints_both_totals(
 
 
 @pytest.mark.parametrize("command", ["schedule", "close", "schedule --dry-run"])
-def test_unfinished_month_cannot_be_closed(
-    terminal: Terminal, company_with_copays: CompanyWithCopays, command: str
-) -> None:
-    company = company_with_copays()
+def test_unfinished_month_cannot_be_closed(terminal: Terminal, create_company: CreateCompany, command: str) -> None:
+    company = create_company()
 
     result = error_of(terminal, f"months {command} {company} {THIS_MONTH}")
 
@@ -169,10 +165,8 @@ def test_unfinished_month_cannot_be_closed(
     assert month_states(terminal, company) == {}
 
 
-def test_earlier_months_with_entries_must_be_closed_first(
-    terminal: Terminal, company_with_copays: CompanyWithCopays
-) -> None:
-    company = company_with_copays(("25.00", "2020-02-08"), ("7.00", "2020-04-08"))
+def test_earlier_months_with_entries_must_be_closed_first(terminal: Terminal, create_company: CreateCompany) -> None:
+    company = create_company(("25.00", "2020-02-08"), ("7.00", "2020-04-08"))
 
     result = error_of(terminal, f"months close {company} 2020-04")
 

@@ -1,4 +1,4 @@
-"""`payments emr outbox` lists the events that wait in the EMR's outbox, and the events that were moved aside."""
+"""`payments emr outbox` lists the events that wait in the EMR's outbox, and the refused events."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""`payments report payment-log`: by user, as of a time, grouped, expanded, and as a spreadsheet."""
+"""`payments report payment-log`: filtered by user, as of a time, grouped, expanded, and as a spreadsheet."""
 
 import csv
 import re
@@ -28,7 +28,7 @@ CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 DAY_ZERO = date(1899, 12, 30)
 
 
-class LogReader(Company):
+class CompanyWithLog(Company):
     """A company with one patient, and a terminal that prints the patient's log."""
 
     def __init__(self, terminal: Terminal, database: Database) -> None:
@@ -45,7 +45,7 @@ class LogReader(Company):
         assert (result.status, result.out[:4]) == (0, "Exce")
 
     def log(self, *arguments: str, form: str = "json") -> str:
-        """Return the printed log of this patient."""
+        """Return the output of `payments report payment-log` for this patient."""
         line = ("report", "payment-log", "--patient", self.patient_id, *arguments, "--format", form)
         result = self._terminal.run(*line)
         assert (result.status, result.err) == (0, "")
@@ -58,11 +58,11 @@ class LogReader(Company):
 
 
 @pytest.fixture
-def company(terminal: Terminal, ledger_database: Database) -> LogReader:
-    return LogReader(terminal, ledger_database)
+def company(terminal: Terminal, ledger_database: Database) -> CompanyWithLog:
+    return CompanyWithLog(terminal, ledger_database)
 
 
-def test_log_as_of_the_close_never_changes(company: LogReader) -> None:
+def test_log_as_of_the_close_never_changes(company: CompanyWithLog) -> None:
     company.publish(
         saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **company.ids),
         saved_payment(payment_id="b", **paid("40.00", "2020-04-09"), **company.ids),
@@ -84,7 +84,7 @@ def test_log_as_of_the_close_never_changes(company: LogReader) -> None:
     assert [row["amount"] for row in company.rows()] == ["25.00", "40.00", "-25.00", "5.00"]
 
 
-def test_log_is_filtered_by_user(company: LogReader) -> None:
+def test_log_is_filtered_by_user(company: CompanyWithLog) -> None:
     company.publish(saved_payment(**paid("25.00", "2020-04-08"), **company.ids))
     company.close_month("2020-04")
     company.publish(deleted_payment(version=2, **company.ids))
@@ -111,7 +111,9 @@ def test_log_is_filtered_by_user(company: LogReader) -> None:
         ("user", [(IMPORT_USER, 3, "66.00")]),
     ],
 )
-def test_log_groups_have_their_key_and_add_up(company: LogReader, group: str, sums: list[tuple[str, int, str]]) -> None:
+def test_log_groups_have_their_key_and_add_up(
+    company: CompanyWithLog, group: str, sums: list[tuple[str, int, str]]
+) -> None:
     company.publish(
         saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **company.ids),
         saved_payment(payment_id="b", **paid("40.00", "2020-04-09", method="Check"), **company.ids),
@@ -128,7 +130,7 @@ def test_log_groups_have_their_key_and_add_up(company: LogReader, group: str, su
     assert "66.00" in company.log("--group-by", group, form="table")
 
 
-def test_expanded_log_shows_dates_of_service(company: LogReader) -> None:
+def test_expanded_log_shows_dates_of_service(company: CompanyWithLog) -> None:
     company.publish(
         saved_charge("new", "15.00", date_of_service="2020-04-08", **company.ids),
         saved_charge("old", "30.00", date_of_service="2020-03-02", **company.ids),
@@ -150,13 +152,15 @@ def test_expanded_log_shows_dates_of_service(company: LogReader) -> None:
     assert line["applied"].startswith(f"2020-03-02 {company.id}/old 10.00,")
 
 
-def test_expanded_log_shows_nothing_for_unapplied_entries(company: LogReader) -> None:
+def test_expanded_log_shows_nothing_for_unapplied_entries(company: CompanyWithLog) -> None:
     company.publish(saved_payment(**paid("25.00", "2020-04-08"), **company.ids))
 
     assert [row["applied"] for row in company.rows("--expand")] == [[]]
 
 
-def test_spreadsheet_has_typed_cells_and_no_formulas(company: LogReader, terminal: Terminal, tmp_path: Path) -> None:
+def test_spreadsheet_has_typed_cells_and_no_formulas(
+    company: CompanyWithLog, terminal: Terminal, tmp_path: Path
+) -> None:
     formula = f"=cmd|'/c calc'!A1-{company.patient_id}"
     mine = company.ids | {"patient_id": formula}
     company.publish(
@@ -177,7 +181,7 @@ def test_spreadsheet_has_typed_cells_and_no_formulas(company: LogReader, termina
     assert second["A"] == f"{company.id}/https://example.org/1"
 
 
-def test_grouped_log_is_exported_as_spreadsheet(company: LogReader, tmp_path: Path) -> None:
+def test_grouped_log_is_exported_as_spreadsheet(company: CompanyWithLog, tmp_path: Path) -> None:
     company.publish(saved_payment(**paid("25.00", "2020-04-08"), **company.ids))
     file = tmp_path / "sums.xlsx"
 

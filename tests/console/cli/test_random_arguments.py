@@ -45,8 +45,8 @@ COMMANDS = sorted(
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> list[str]:
-    """Draw a command line: a command, some of its options with valid or odd values, and further arguments."""
+def command_lines(draw: st.DrawFn) -> list[str]:
+    """Draw a command line: a command, some options of the command with valid or odd values, and further arguments."""
     path, command = draw(st.sampled_from(COMMANDS))
     options = [each for each in command.params if each.param_type_name == "option"]
     line = list(path)
@@ -64,7 +64,7 @@ def test_any_arguments_succeed_or_fail_with_one_line(
     billing.import_events(saved_patient(), saved_payment("25.00", clinic_id="typed"), b"no event")
 
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-    @given(lines())
+    @given(command_lines())
     def check(line: list[str]) -> None:
         with contextlib.chdir(tmp_path):  # a drawn name of a spreadsheet is created here
             result = terminal.run(*line)

@@ -1,4 +1,4 @@
-"""Every command that prints CSV can leave text in it as it is, and refuses `--raw` in another format before it acts."""
+"""Commands that print CSV accept `--raw`, which leaves text unescaped. With another format, they refuse it first."""
 
 import pytest
 
@@ -19,13 +19,13 @@ _VALUES = {"month": "2026-10", "company": "acme"}
 @pytest.mark.parametrize(
     ("path", "options"), [each[:2] for each in WITH_CSV], ids=[" ".join(each[0]) for each in WITH_CSV]
 )
-def test_command_with_csv_takes_raw(path: tuple[str, ...], options: list[str]) -> None:
+def test_command_that_prints_csv_accepts_raw(path: tuple[str, ...], options: list[str]) -> None:
     assert "--raw" in options
 
 
 @pytest.mark.parametrize("path", [each[0] for each in WITH_CSV], ids=" ".join)
 @pytest.mark.parametrize("form", ["table", "json"])
-def test_raw_in_another_format_is_refused_first(
+def test_raw_in_another_format_is_refused_before_the_command_acts(
     unconfigured_terminal: Terminal, path: tuple[str, ...], form: str
 ) -> None:
     (command,) = (each[2] for each in WITH_CSV if each[0] == path)

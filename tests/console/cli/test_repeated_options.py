@@ -24,7 +24,7 @@ MANY = [
 ]
 
 
-def test_repeatable_options_are_told_apart_from_single_options() -> None:
+def test_repeatable_options_are_recognized() -> None:
     assert {("users add", "--clinic"), ("users change", "--clinic")} <= set(MANY)
     assert len(ONCE) > 60
 

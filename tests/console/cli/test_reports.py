@@ -21,7 +21,7 @@ INTEGRATION = "Integration Import, Not mapped to a user"
 
 
 @pytest.fixture
-def north(billing: CommittedLedger) -> str:
+def clinic_id(billing: CommittedLedger) -> str:
     """A clinic that sends Copays, with one imported payment, one of another type and one invalid event."""
     billing.set_clinic("north", ChargeType.COPAY)
     here = {"clinic_id": "north", "patient_id": "pat-north"}
@@ -34,8 +34,8 @@ def north(billing: CommittedLedger) -> str:
     return "north"
 
 
-def test_claims_feed_json_has_documented_keys_in_order(terminal: Terminal, north: str) -> None:
-    rows = terminal.run(*f"report claims-feed --clinic {north} --format json".split()).rows
+def test_claims_feed_json_has_documented_keys_in_order(terminal: Terminal, clinic_id: str) -> None:
+    rows = terminal.run(*f"report claims-feed --clinic {clinic_id} --format json".split()).rows
 
     assert [list(row)[: len(FEED_KEYS)] for row in rows] == [FEED_KEYS] * 2
     ok = "north/ok/1", 1, "north", "pat-north", "Copay", "1025.00", "2026-06-05T17:00:00+00:00"
@@ -56,13 +56,13 @@ def test_claims_feed_json_has_documented_keys_in_order(terminal: Terminal, north
         ("--from 2026-06-08", []),
     ],
 )
-def test_claims_feed_is_filtered(terminal: Terminal, north: str, options: str, payments: list[str]) -> None:
-    rows = terminal.run(*f"report claims-feed --clinic {north} {options} --format json".split()).rows
+def test_claims_feed_is_filtered(terminal: Terminal, clinic_id: str, options: str, payments: list[str]) -> None:
+    rows = terminal.run(*f"report claims-feed --clinic {clinic_id} {options} --format json".split()).rows
 
     assert [row["payment"] for row in rows] == payments
 
 
-@pytest.mark.usefixtures("north")
+@pytest.mark.usefixtures("clinic_id")
 def test_status_is_accepted_as_printed(terminal: Terminal) -> None:
     rows = terminal.run("report", "claims-feed", "--status", "Validation Failed", "--format", "json").rows
 
@@ -71,8 +71,8 @@ def test_status_is_accepted_as_printed(terminal: Terminal) -> None:
     }
 
 
-def test_claims_feed_is_summed_by_status_and_reason(terminal: Terminal, north: str) -> None:
-    rows = terminal.run(*f"report claims-feed --summary --clinic {north} --format json".split()).rows
+def test_claims_feed_is_summed_by_status_and_reason(terminal: Terminal, clinic_id: str) -> None:
+    rows = terminal.run(*f"report claims-feed --summary --clinic {clinic_id} --format json".split()).rows
 
     assert rows == [
         {"status": "Not Sent", "reason": "type_not_selected", "count": 1, "total": "9.00"},
@@ -80,7 +80,7 @@ def test_claims_feed_is_summed_by_status_and_reason(terminal: Terminal, north: s
     ]
 
 
-@pytest.mark.usefixtures("north")
+@pytest.mark.usefixtures("clinic_id")
 def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> None:
     (row,) = terminal.run(*"report payment-log --patient pat-north --format json".split()).rows
 
@@ -89,7 +89,7 @@ def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> No
     assert [row[key] for key in LOG_KEYS if key != "posting_date"] == [*entry, INTEGRATION, "1025.00"]
 
 
-@pytest.mark.usefixtures("north")
+@pytest.mark.usefixtures("clinic_id")
 @pytest.mark.parametrize(
     ("group", "value"),
     [
@@ -140,25 +140,25 @@ def test_empty_report_prints_a_sentence_or_an_empty_array(terminal: Terminal) ->
 
 
 def test_report_table_fits_the_screen_and_adds_up(
-    terminal: Terminal, north: str, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, clinic_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for width in (80, 100, 120, 160, 200):
         monkeypatch.setenv("COLUMNS", str(width))
-        shown = terminal.run(*f"report claims-feed --clinic {north}".split()).out
+        shown = terminal.run(*f"report claims-feed --clinic {clinic_id}".split()).out
         assert max(map(len, shown.splitlines())) <= width
         assert "1,034.00" in shown
         assert "type_not_selected" in shown
 
 
-def test_limited_table_counts_the_hidden_rows(terminal: Terminal, north: str) -> None:
-    shown = terminal.run(*f"report claims-feed --clinic {north} --limit 1".split()).out
+def test_limited_table_counts_the_hidden_rows(terminal: Terminal, clinic_id: str) -> None:
+    shown = terminal.run(*f"report claims-feed --clinic {clinic_id} --limit 1".split()).out
 
     assert "north/type/1" not in shown
     assert "1,034.00" in shown  # the total includes the hidden rows
     assert shown.endswith("... and 1 more; --limit 0 shows all of them\n")
 
 
-@pytest.mark.usefixtures("north")
+@pytest.mark.usefixtures("clinic_id")
 @pytest.mark.parametrize(
     "report", ["claims-feed", "payment-log", "payment-log --group-by deposit_date", "exceptions --status all"]
 )
@@ -202,7 +202,7 @@ def test_raw_is_refused_for_other_formats(terminal: Terminal) -> None:
     assert "--raw requires --format csv" in result.err
 
 
-@pytest.mark.usefixtures("north")
+@pytest.mark.usefixtures("clinic_id")
 def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
     lines = terminal.run(*"report payment-log --patient pat-north --format csv".split()).out.splitlines()
 
@@ -211,7 +211,7 @@ def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
 
 
 @pytest.mark.acceptance
-@pytest.mark.usefixtures("terminal", "north")
+@pytest.mark.usefixtures("terminal", "clinic_id")
 def test_closed_pipe_is_not_an_error() -> None:
     program = "import sys; from console.cli.main import main; main()"
     line = [sys.executable, "-c", program, "report", "claims-feed", "--format", "csv"]

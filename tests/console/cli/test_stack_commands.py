@@ -18,7 +18,7 @@ from tests.tasks.dispatching import arguments_of
 
 
 @pytest.fixture
-def idle(
+def idle_terminal(
     terminal: Terminal, postgres_url: str, empty_ledger: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
     """A terminal on an empty ledger."""
@@ -27,10 +27,10 @@ def idle(
         yield terminal
 
 
-def test_wait_returns_when_idle_or_names_the_backlog(idle: Terminal, feed: redis.Redis) -> None:
-    quiet = idle.run(*"wait --timeout 0".split())
+def test_wait_returns_when_idle_or_names_the_backlog(idle_terminal: Terminal, feed: redis.Redis) -> None:
+    quiet = idle_terminal.run(*"wait --timeout 0".split())
     feed.xadd("emr:payments", {"event": "{}"})
-    busy = idle.run(*"wait --timeout 0.3".split())
+    busy = idle_terminal.run(*"wait --timeout 0.3".split())
 
     assert quiet == (0, "Nothing is queued or due.\n", "")
     assert busy == (1, "", "payments: not finished after 0.3 s: 1 on the feed\n")

@@ -1,4 +1,4 @@
-"""Commands warn on stderr about a company for which nobody chose a time zone; stdout is unchanged."""
+"""Commands warn on stderr about a company without a chosen time zone. The warning does not change stdout."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`payments users`: add, list, change, disable and enable; passwords are read from stdin."""
+"""`payments users` adds, lists, changes, disables and enables users. Passwords are read from stdin."""
 
 import io
 import json

@@ -17,7 +17,7 @@ ALL_TYPES = [str(kind) for kind in ChargeType]
 STREAM = "emr:payments"
 
 
-def bodies(feed: redis.Redis) -> list[bytes]:
+def published_bodies(feed: redis.Redis) -> list[bytes]:
     return [fields[b"event"] for _, fields in feed.xrange(STREAM)]
 
 
@@ -95,7 +95,7 @@ def test_publish_sends_each_line_unchanged(terminal: Terminal, feed: redis.Redis
     result = terminal.run("emr", "publish", str(file))
 
     assert (result.status, result.out) == (0, f"4 events published on {STREAM}\n")
-    assert bodies(feed) == [b'{"a": 1}', b"{broken \xff", b'  {"b": 2}  ', b'{"last": 3}']
+    assert published_bodies(feed) == [b'{"a": 1}', b"{broken \xff", b'  {"b": 2}  ', b'{"last": 3}']
 
 
 LARGE = b'{"memo": "' + b"x" * 70_000 + b'"}'
@@ -121,7 +121,7 @@ def test_publish_sends_lines_without_file_marks_and_line_ends(
     result = terminal.run("emr", "publish", str(tmp_path / "events.jsonl"))
 
     assert (result.status, result.err) == (0, "")
-    assert bodies(feed) == published
+    assert published_bodies(feed) == published
 
 
 @pytest.mark.parametrize(
@@ -139,24 +139,24 @@ def test_publish_refuses_utf_16_and_too_long_lines(
     result = terminal.run("emr", "publish", str(tmp_path / "events.jsonl"))
 
     assert (result.status, result.out, result.err) == (2, "", f"payments: {told}\n")
-    assert bodies(feed) == []
+    assert published_bodies(feed) == []
 
 
 def test_publish_reads_stdin(terminal: Terminal, feed: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b'{"a": 1}\n')))
 
     assert terminal.run("emr", "publish", "-").out == f"1 event published on {STREAM}\n"
-    assert bodies(feed) == [b'{"a": 1}']
+    assert published_bodies(feed) == [b'{"a": 1}']
 
 
 def test_simulate_sets_up_clinics_and_is_deterministic(terminal: Terminal, feed: redis.Redis) -> None:
     line = "emr simulate --clinics 2 --days 1 --seed 3 --first-day 2026-06-01".split()
     terminal.run(*line)
-    first = bodies(feed)
+    first = published_bodies(feed)
     feed.delete(STREAM)
     terminal.run(*line, "--rate", "10000")
 
-    assert bodies(feed) == first
+    assert published_bodies(feed) == first
     assert {json.loads(body)["type"] for body in first} >= {"patient.saved", "payment.saved"}
     assert terminal.run(*"settings show clinic-001 --format json".split()).rows[0]["integration"] == "on"
 
@@ -193,7 +193,7 @@ def test_damaged_synthea_folder_publishes_nothing_and_switches_nothing_on(
     assert (refused.status, refused.out) == (1, "")
     assert refused.err.startswith(f"payments: {tmp_path}/claims_transactions.csv: row 4")
     assert refused.err.count("\n") == 1
-    assert bodies(feed) == []
+    assert published_bodies(feed) == []
     assert terminal.run("settings", "show").out == before
 
 
@@ -207,7 +207,7 @@ def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: r
         f"3 events published on {STREAM}",
         "2 payments with a total of 50.00 from 2 clinics of company synthea. Clinics newly set up: 1.",
     ]
-    kinds = [json.loads(body)["type"] for body in bodies(feed)]
+    kinds = [json.loads(body)["type"] for body in published_bodies(feed)]
     assert kinds == ["patient.saved", "payment.saved", "payment.saved"]
     shown = {row["clinic"]: row["types"] for row in terminal.run("settings", "show", "--format", "json").rows}
     assert (shown["place-1"], shown["place-2"]) == (ALL_TYPES, ["Copay"])

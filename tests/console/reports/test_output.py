@@ -21,32 +21,32 @@ ROWS = st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=4)
 KEYS = ("first", "second", "third")
 
 
-def written(rows: list[list[Any]], *, is_raw: bool = False) -> str:
+def to_csv(rows: list[list[Any]], *, is_raw: bool = False) -> str:
     return "".join(csv_pieces([dict(zip(KEYS, row, strict=True)) for row in rows], KEYS, is_raw=is_raw))
 
 
-def cells(text: str, separator: str) -> list[str]:
-    """Split CSV text into cells like a spreadsheet, both with and without interpreting quotes."""
+def all_cells(text: str, separator: str) -> list[str]:
+    """Return all cells of CSV text, split once by a CSV parser and once at every separator, in one list."""
     quoted = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
     return quoted + [cell for line in text.splitlines() for cell in line.split(separator)]
 
 
 @given(rows=ROWS, separator=st.sampled_from(",;\t|"))
 def test_no_text_is_a_formula_in_any_spreadsheet(rows: list[list[str]], separator: str) -> None:
-    for cell in cells(written(rows), separator):
+    for cell in all_cells(to_csv(rows), separator):
         assert not cell.lstrip(' \xa0\ufeff"').startswith(FORMULA_STARTS), (rows, cell)
 
 
 @given(rows=ROWS)
 def test_raw_csv_holds_the_text_itself(rows: list[list[str]]) -> None:
-    read = [*csv.reader(io.StringIO(written(rows, is_raw=True), newline=""))]
+    read = [*csv.reader(io.StringIO(to_csv(rows, is_raw=True), newline=""))]
 
     assert read == [[*KEYS], *rows]
 
 
 @given(rows=ROWS)
 def test_csv_escaping_adds_only_apostrophes(rows: list[list[str]]) -> None:
-    read = [*csv.reader(io.StringIO(written(rows), newline=""))][1:]
+    read = [*csv.reader(io.StringIO(to_csv(rows), newline=""))][1:]
 
     assert [[cell.replace("'", "") for cell in row] for row in read] == [
         [cell.replace("'", "") for cell in row] for row in rows
@@ -80,7 +80,7 @@ def test_text_that_begins_a_formula_gets_an_apostrophe(text: str, cell: str) -> 
 
 
 def test_money_and_counts_stay_plain_numbers() -> None:
-    assert written([[Decimal("-9.50"), -3, None]]).splitlines()[1] == "-9.50,-3,"
+    assert to_csv([[Decimal("-9.50"), -3, None]]).splitlines()[1] == "-9.50,-3,"
 
 
 def test_text_of_a_hundred_thousand_separators_is_checked_quickly() -> None:
@@ -88,7 +88,7 @@ def test_text_of_a_hundred_thousand_separators_is_checked_quickly() -> None:
 
 
 def test_list_is_exported_as_one_cell() -> None:
-    read = [*csv.reader(written([[["Copay", "Other"], [{"amount": "1.00", "method": "Cash"}], []]]).splitlines())]
+    read = [*csv.reader(to_csv([[["Copay", "Other"], [{"amount": "1.00", "method": "Cash"}], []]]).splitlines())]
 
     assert read[1] == ["Copay,Other", "1.00 Cash", ""]
 
@@ -108,7 +108,7 @@ def test_pieces_of_output_form_one_array_or_one_table(count: int) -> None:
     assert lines == ["number,amount", *(f"{number},{number}.00" for number in range(count))]
 
 
-def test_objects_hold_lists_of_records() -> None:
+def test_json_object_can_contain_lists_of_records() -> None:
     lists = {"payments": [{"amount": Decimal(1)}], "applied": []}
 
     text = "".join(array_pieces(object_pieces({"patient": patient}, lists) for patient in ("ada", "bob")))

@@ -1,4 +1,4 @@
-"""A spool passes on bytes immediately, does not block the writer if the reader is slow, and ends without a reader."""
+"""A spool passes on bytes immediately, does not block the writer for a slow reader, and stops if the reader is gone."""
 
 import threading
 from collections.abc import Generator

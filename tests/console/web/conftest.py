@@ -89,13 +89,13 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="package")
 def address(site: FastAPI) -> Iterator[str]:
     """The URL of the served application."""
-    with served(site) as found:
+    with serve(site) as found:
         yield found
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """Serve an application with uvicorn, as in production, and yield its URL."""
+def serve(app: FastAPI) -> Iterator[str]:
+    """Serve an application with uvicorn, as in production, and yield the application's URL."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # uvicorn sets this on its own sockets. Without it, the second packet of each response waits 40 ms.
@@ -117,7 +117,7 @@ def ledger_database(site: FastAPI) -> Database:
 
 @pytest.fixture(scope="package")
 def logged_in(address: str) -> Iterator[Callable[[str], Browser]]:
-    """Return a function that gives the browser of a user. Each user logs in once."""
+    """Return a function that returns the browser of a user. Each user logs in once."""
     known: dict[str, Browser] = {}
 
     def log_in(name: str) -> Browser:
@@ -152,7 +152,7 @@ def send_login(client: Client, name: str, password: str, **fields: str) -> Respo
 
 
 def csrf_of(page: Response) -> str:
-    """Return the CSRF token of the forms of a page."""
+    """Return the CSRF token in the forms of a page."""
     found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
     assert found
     return found[1]

@@ -50,64 +50,64 @@ class Crawler:
 
     def crawl(self) -> None:
         """Open every page and submit every form. Submit forms that end the session last."""
-        self._open_waiting()
+        self._open_queued_pages()
         for last in _LAST:
             page = HtmlPage("/", self.browser.get("/").text)
             for form in page.forms:
                 if form.action == last:
                     self._post(page, form)
 
-    def _open_waiting(self) -> None:
+    def _open_queued_pages(self) -> None:
         while self._waiting:
             address, seen_on = self._waiting.popleft()
-            self._read(self.browser.client.get(address), address, seen_on)
+            self._read_page(self.browser.client.get(address), address, seen_on)
 
-    def _read(self, response: Response, address: str, seen_on: str) -> None:
-        """Check a response, queue the links of its page, and submit its forms."""
-        self.reached.add(f"GET {shape(address).partition('?')[0]}")
+    def _read_page(self, response: Response, address: str, seen_on: str) -> None:
+        """Check a response, queue the links of the page, and submit the forms of the page."""
+        self.reached.add(f"GET {address_shape(address).partition('?')[0]}")
         if response.status_code >= 400:
-            self._add(seen_on, f"{address} answers {response.status_code}: {_sentence(response)}")
+            self._add_problem(seen_on, f"{address} answers {response.status_code}: {_error_sentence(response)}")
             return
         if not response.headers.get("content-type", "").startswith("text/html"):
             return
         page = HtmlPage(address, response.text)
         for problem in page.problems():
-            self._add(address, problem)
+            self._add_problem(address, problem)
         for link in page.links:
             self._queue(page, link.address)
         for form in page.forms:
             self._submit(page, form)
 
     def _queue(self, page: HtmlPage, address: str) -> None:
-        """Report a malformed link or one that leaves the site. Queue the others, up to a limit per kind of page."""
+        """Record malformed and external links as problems. Queue the others, up to a limit per kind of page."""
         if address.startswith(self.elsewhere):
             return
         whole = urldefrag(urljoin(page.address, address)).url
         if not _WELL_FORMED.fullmatch(address) or urlsplit(whole).netloc:
-            self._add(page.address, f"the link {address!r} is not well-formed or leaves the site")
-        elif whole not in self._known and self._shapes[shape(whole)] < PAGES_OF_A_SHAPE:
+            self._add_problem(page.address, f"the link {address!r} is not well-formed or leaves the site")
+        elif whole not in self._known and self._shapes[address_shape(whole)] < PAGES_OF_A_SHAPE:
             self._known.add(whole)
-            self._shapes[shape(whole)] += 1
+            self._shapes[address_shape(whole)] += 1
             self._waiting.append((whole, page.address))
 
     def _submit(self, page: HtmlPage, form: FormOnPage) -> None:
         if not form.buttons or form.action in (*_LAST, _AFTER_LOGOUT):
             return
         if not _WELL_FORMED.fullmatch(form.action):
-            self._add(page.address, f"the form's action {form.action!r} is not well-formed")
+            self._add_problem(page.address, f"the form's action {form.action!r} is not well-formed")
         elif form.method.lower() == "get":
             self._search(page, form)
         else:
             self._post(page, form)
 
     def _search(self, page: HtmlPage, form: FormOnPage) -> None:
-        """Queue the search of a form with its current values and, if thorough, with each value of each field."""
-        name = f"GET {shape(form.action)} {sorted(each.name for each in form.fields)}"
+        """Queue a search with the form's current values and, in a thorough crawl, with each value of each field."""
+        name = f"GET {address_shape(form.action)} {sorted(each.name for each in form.fields)}"
         if name in self._submitted:
             return
         self._submitted.add(name)
         plain = {each.name: each.chosen for each in form.fields if each.kind != "checkbox"}
-        plain |= {each.name: filled(each, form) for each in form.fields if each.required and not each.chosen}
+        plain |= {each.name: valid_value(each, form) for each in form.fields if each.required and not each.chosen}
         for changes in [{}, *(_single_changes(form) if self.is_thorough else ())]:
             address = str(
                 self.browser.client.build_request("GET", form.action, params=plain | changes).url.raw_path, "ascii"
@@ -118,44 +118,46 @@ class Crawler:
 
     def _post(self, page: HtmlPage, form: FormOnPage) -> None:
         """Submit one form of each kind, and read the page of the response."""
-        name = f"POST {shape(form.action)} {sorted(each.name for each in form.fields)}"
+        name = f"POST {address_shape(form.action)} {sorted(each.name for each in form.fields)}"
         if name in self._submitted:
             return
         # An earlier form may have changed the page since: its forms carry the version of what it shows.
         fresh = HtmlPage(page.address, self.browser.client.get(page.address).text)
-        same = [each for each in fresh.forms if _kind(each) == _kind(form)]
+        same = [each for each in fresh.forms if _form_kind(each) == _form_kind(form)]
         if not same:
             return
         form = same[0]
         self._submitted.add(name)
-        self.reached.add(f"POST {shape(form.action)}")
-        fields = {each.name: each.values if each.kind == "checkbox" else filled(each, form) for each in form.fields}
+        self.reached.add(f"POST {address_shape(form.action)}")
+        fields = {
+            each.name: each.values if each.kind == "checkbox" else valid_value(each, form) for each in form.fields
+        }
         response = self.browser.client.post(form.action, data=fields)
         if response.status_code != 303:
-            self._add(page.address, f"{name} answers {response.status_code}: {_sentence(response)}")
+            self._add_problem(page.address, f"{name} answers {response.status_code}: {_error_sentence(response)}")
             return
         after = response.headers["location"]
         response = self.browser.client.get(after)
         if response.status_code == 303:  # one's own new password ends the session
             send_login(self.browser.client, self.browser.name, PASSWORD)
             response = self.browser.client.get(after)
-        self._read(response, after, f"{page.address} after {name}")
+        self._read_page(response, after, f"{page.address} after {name}")
 
-    def _add(self, seen_on: str, problem: str) -> None:
+    def _add_problem(self, seen_on: str, problem: str) -> None:
         found = f"{self.browser.name} on {seen_on}: {problem}"
         if found not in self.problems:
             self.problems.append(found)
 
 
-def shape(address: str) -> str:
-    """Return the shape of an address: its path with `{}` for each number, and the names of its parameters."""
+def address_shape(address: str) -> str:
+    """Return an address without values: the path with `{}` for each number, and the names of the parameters."""
     parts = urlsplit(address)
     names = ",".join(sorted({name for name, _ in parse_qsl(parts.query)}))
     return re.sub(r"/\d+", "/{}", parts.path) + (f"?{names}" if names else "")
 
 
-def filled(field: Field, form: FormOnPage) -> str:
-    """Return a valid value of a field: its current value, or a value that a user could choose."""
+def valid_value(field: Field, form: FormOnPage) -> str:
+    """Return a valid value of a field: the current value, or another value that a user could choose."""
     if field.kind == "select":
         return field.chosen or next(iter(field.values), "")
     if field.chosen or field.kind == "hidden":
@@ -174,13 +176,13 @@ def _single_changes(form: FormOnPage) -> Iterator[dict[str, str]]:
         if field.kind in {"select", "checkbox"}:
             yield from ({field.name: value} for value in field.values if value)
         elif field.kind != "hidden":
-            yield {field.name: filled(field, form)}
+            yield {field.name: valid_value(field, form)}
 
 
-def _kind(form: FormOnPage) -> tuple[str, list[str]]:
-    return shape(form.action), sorted(each.name for each in form.fields)
+def _form_kind(form: FormOnPage) -> tuple[str, list[str]]:
+    return address_shape(form.action), sorted(each.name for each in form.fields)
 
 
-def _sentence(response: Response) -> str:
+def _error_sentence(response: Response) -> str:
     found = re.search(r'class="sentence">(.*?)</p>', response.text, re.DOTALL)
     return re.sub(r"<[^>]+>", "", found[1]) if found else response.text[:200]

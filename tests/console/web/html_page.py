@@ -1,4 +1,4 @@
-"""Parse a page into its links, its forms with their fields, and its ids."""
+"""Parse a page into links, forms with their fields, and ids."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -18,7 +18,7 @@ class Link(NamedTuple):
 
 @dataclass
 class Field:
-    """A form field that a browser would submit, with its possible values (for a text field: its current value)."""
+    """A form field that a browser would submit, with the possible values (for a text field: the current value)."""
 
     name: str
     kind: str
@@ -30,7 +30,7 @@ class Field:
 
 @dataclass
 class FormOnPage:
-    """A form. Without a button nobody can submit it."""
+    """A form and its number of buttons; one without buttons cannot be submitted."""
 
     action: str
     method: str

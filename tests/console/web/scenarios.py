@@ -1,4 +1,4 @@
-"""Actions and queries that several tests of the pages share."""
+"""Actions and queries that several page tests use."""
 
 import time
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def add_not_sent(ledger: ClinicLedger, clinic: str, *payment_ids: str) -> None:
-    """Save Supplies payments at a clinic that sends Copays only."""
+    """Save Supplies payments at a clinic that sends Copays only, so each gets the status Not Sent."""
     ledger.office(clinic, lambda office: office.publish(saved_patient()), ChargeType.COPAY)
     moment = datetime.now(UTC).isoformat()
     ledger.import_events(

@@ -1,4 +1,4 @@
-"""The API's requeue of all matching payments takes the confirmed number of payments."""
+"""The API requeues all matching payments only if the request confirms how many there are."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""Every role can follow every link and submit every form of every page that it sees."""
+"""Users of every role can follow every link and submit every form of the pages that they see."""
 
 import re
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from tests.builders.events import (
     saved_patient,
     saved_payment,
 )
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, served
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, serve
 from tests.console.web.crawler import Crawler
 from tests.console.web.scenarios import add_not_sent
 from tests.engines import scratch_database
@@ -120,11 +120,13 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
     problems: list[str] = []
     reached: set[str] = set()
     flower = site.state.console.flower_url
-    with served(site) as address:
+    with serve(site) as address:
         for user in USERS:
             with client_at(address) as client:
                 assert send_login(client, user.name, PASSWORD).status_code == 303
-                crawler = Crawler(Browser(client, user.name), (flower,), *runs(user), is_thorough=user.name in THOROUGH)
+                crawler = Crawler(
+                    Browser(client, user.name), (flower,), *run_pages(user), is_thorough=user.name in THOROUGH
+                )
                 crawler.crawl()
                 problems += crawler.problems
                 reached |= crawler.reached
@@ -133,8 +135,8 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
     assert page_routes() - reached == set()
 
 
-def runs(user: User) -> list[str]:
-    """Return the page of the requeue run, which no page links to, if the user may see it."""
+def run_pages(user: User) -> list[str]:
+    """Return a list with the address of the requeue run, which no page links to; empty if the user may not see it."""
     return ["/requeue-runs/1"] if user.may(Right.REQUEUE) and user.scope.clinics is None else []
 
 

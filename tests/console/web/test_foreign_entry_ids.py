@@ -1,4 +1,4 @@
-"""The overview and the metrics work with every possible id of a feed entry."""
+"""The overview and the metrics work with any id that a feed entry can have."""
 
 import time
 from collections.abc import Callable

@@ -16,47 +16,47 @@ from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exceptio
 pytestmark = pytest.mark.slow
 
 
-def kill(tx: Transaction) -> None:
-    """End the connection of a transaction, as a restart of PostgreSQL does."""
+def terminate_backend(tx: Transaction) -> None:
+    """Terminate the PostgreSQL session of a transaction, as a restart of PostgreSQL does."""
     tx.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
 @pytest.fixture
-def seen(logged_in: LoggedIn, ledger: ClinicLedger, request: pytest.FixtureRequest) -> list[str]:
-    """Three open exceptions, as values of the form's field."""
+def exception_values(logged_in: LoggedIn, ledger: ClinicLedger, request: pytest.FixtureRequest) -> list[str]:
+    """The values of the form field `exception` for three open exceptions."""
     billing, name = logged_in("billing"), f"cut-{abs(hash(request.node.name)) % 10**8}"
     for number in range(3):
         edit_in_closed_month(ledger, f"{name}-{number}", f"{name}-{number}")
     return [f"{exception_of(billing, f'{name}-{number}')['id']}.2" for number in range(3)]
 
 
-def number_of(seen: str) -> int:
-    return int(seen.partition(".")[0])
+def exception_id(value: str) -> int:
+    return int(value.partition(".")[0])
 
 
-def still_open(billing: Browser, seen: list[str]) -> list[bool]:
+def are_open(billing: Browser, exception_values: list[str]) -> list[bool]:
     open_now = {row["id"] for row in rows(billing, "/api/exceptions", limit=1_000)}
-    return [number_of(each) in open_now for each in seen]
+    return [exception_id(each) in open_now for each in exception_values]
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
 @pytest.mark.parametrize("after_posting", [False, True], ids=["before the posting", "before the commit"])
 def test_interrupted_bulk_accept_reports_the_outcome_of_each_exception(
-    logged_in: LoggedIn, seen: list[str], monkeypatch: pytest.MonkeyPatch, at: int, after_posting: bool
+    logged_in: LoggedIn, exception_values: list[str], monkeypatch: pytest.MonkeyPatch, at: int, after_posting: bool
 ) -> None:
     billing, original = logged_in("billing"), adjusting.accept_if_unchanged
 
     def accept(tx: Transaction, one: adjusting.SeenException, *rest: object) -> object:
-        if one.finding_id == number_of(seen[at]) and not after_posting:
-            kill(tx)
+        if one.finding_id == exception_id(exception_values[at]) and not after_posting:
+            terminate_backend(tx)
         accepted = original(tx, one, *rest)  # type: ignore[arg-type]
-        if one.finding_id == number_of(seen[at]):
-            kill(tx)
+        if one.finding_id == exception_id(exception_values[at]):
+            terminate_backend(tx)
         return accepted
 
     monkeypatch.setattr(adjusting, "accept_if_unchanged", accept)
-    answer = billing.post("/exceptions/accept", exception=seen)
-    ids = [str(number_of(each)) for each in seen]
+    answer = billing.post("/exceptions/accept", exception=exception_values)
+    ids = [str(exception_id(each)) for each in exception_values]
 
     assert answer.status_code == 503
     done = f": {', '.join(ids[:at])}" if at else ""
@@ -64,16 +64,19 @@ def test_interrupted_bulk_accept_reports_the_outcome_of_each_exception(
     assert f"An error interrupted exception {ids[at]}; it may have been accepted." in answer.text
     assert (f"Not tried: {', '.join(ids[at + 1 :])}." in answer.text) == (at < 2)
     assert "othing was changed" not in answer.text
-    assert still_open(billing, seen) == [False] * at + [True] * (3 - at)
+    assert are_open(billing, exception_values) == [False] * at + [True] * (3 - at)
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("case", ["accepted by another", "changed since", "no such exception"])
 def test_bulk_accept_names_the_failed_exception_and_posts_the_others(
-    logged_in: LoggedIn, seen: list[str], ledger_database: Database, case: str, which: int
+    logged_in: LoggedIn, exception_values: list[str], ledger_database: Database, case: str, which: int
 ) -> None:
-    billing, one = logged_in("billing"), number_of(seen[which])
-    chosen, others = list(seen), [str(number_of(each)) for each in seen if number_of(each) != one]
+    billing, one = logged_in("billing"), exception_id(exception_values[which])
+    chosen, others = (
+        list(exception_values),
+        [str(exception_id(each)) for each in exception_values if exception_id(each) != one],
+    )
     match case:
         case "accepted by another":
             with transaction(ledger_database) as tx:
@@ -89,9 +92,11 @@ def test_bulk_accept_names_the_failed_exception_and_posts_the_others(
     message = flash_message(billing)
     assert message.startswith(f"2 of 3 exceptions accepted: {', '.join(others)}.")
     assert f"xception {one}" in message
-    assert [str(number_of(each)) for each, is_open in zip(seen, still_open(billing, seen), strict=True) if is_open] == (
-        [str(number_of(seen[which]))] if case != "accepted by another" else []
-    )
+    assert [
+        str(exception_id(each))
+        for each, is_open in zip(exception_values, are_open(billing, exception_values), strict=True)
+        if is_open
+    ] == ([str(exception_id(exception_values[which]))] if case != "accepted by another" else [])
 
 
 def test_bulk_accept_message_lists_every_failed_exception() -> None:
@@ -113,12 +118,12 @@ def test_message_of_an_interrupted_close_says_that_it_may_have_started(
     ledger.office(step, lambda office: office.publish(known, saved), company_id=company)
     original = getattr(closing, step)
 
-    def cut_off(tx: Transaction, *rest: object) -> None:
+    def interrupt(tx: Transaction, *rest: object) -> None:
         original(tx, *rest)
-        kill(tx)
+        terminate_backend(tx)
 
     with monkeypatch.context() as patched:
-        patched.setattr(closing, step, cut_off)
+        patched.setattr(closing, step, interrupt)
         answer = billing.post("/months/close", company=company, month="2026-05", confirm="2026-05")
 
     state = {"begin_close": "OPEN", "finish_close": "CLOSING"}[step]

@@ -15,7 +15,7 @@ from console.web.app import create_app
 from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, csrf_of, send_login, served
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, csrf_of, send_login, serve
 
 pytestmark = pytest.mark.slow
 
@@ -33,17 +33,17 @@ def test_login_redirects_only_to_own_pages(address: str) -> None:
 
 
 @pytest.fixture
-def proxied(engines: Engines, site: FastAPI, tmp_path: Path) -> Iterator[str]:
-    """The URL of the console with PAYMENTS_CONSOLE_HTTPS, as behind a TLS proxy."""
+def proxied_url(engines: Engines, site: FastAPI, tmp_path: Path) -> Iterator[str]:
+    """The URL of a console that runs with PAYMENTS_CONSOLE_HTTPS, as behind a TLS proxy."""
     app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_CONSOLE_HTTPS": "true"}), engines)
-    with served(app) as address:
+    with serve(app) as address:
         yield address
     app.state.console.database.dispose()
     app.state.console.feed.close()
 
 
-def test_https_sets_secure_cookies_and_hsts(proxied: str) -> None:
-    with client_at(proxied, "127.0.0.5") as client:
+def test_https_sets_secure_cookies_and_hsts(proxied_url: str) -> None:
+    with client_at(proxied_url, "127.0.0.5") as client:
         page = client.get("/login")
         form = {"csrf": csrf_of(page), "name": "billing", "password": PASSWORD}
         # The client does not send a Secure cookie over HTTP; a browser behind the proxy does.
@@ -137,7 +137,7 @@ def test_consoles_on_one_host_keep_their_sessions(engines: Engines, site: FastAP
         for port in ("8001", "8002"):
             home = {"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_CONSOLE_PORT": port}
             app = create_app(read_settings(home), engines)
-            with served(app) as address:
+            with serve(app) as address:
                 form = {"csrf": csrf_of(client.get(f"{address}/login")), "name": "billing", "password": PASSWORD}
                 assert client.post(f"{address}/login", data=form).status_code == 303
                 addresses.append(address)
@@ -151,7 +151,7 @@ def test_consoles_on_one_host_keep_their_sessions(engines: Engines, site: FastAP
 
 
 @pytest.mark.parametrize("path", ["/exceptions/1/accept", "/claims-feed/requeue", "/users", "/clinic", "/requeue-runs"])
-def test_form_without_a_session_says_that_nothing_was_done(address: str, path: str) -> None:
+def test_form_posted_without_a_session_redirects_to_login_and_says_nothing_was_done(address: str, path: str) -> None:
     with client_at(address, "127.0.0.7") as client:
         page = {"referer": f"{address}/exceptions?case=added"}
         answer = client.post(path, data={"version": "1"}, headers=page)

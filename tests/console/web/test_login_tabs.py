@@ -21,13 +21,13 @@ SEQUENCES = {
 }
 
 
-class Tabs:
-    """A browser with several tabs. Each tab keeps the page that it opened last."""
+class TabbedBrowser:
+    """A browser with several tabs, which remembers the last page of each tab."""
 
     def __init__(self, client: Client) -> None:
         self.client, self.pages = client, dict[str, Response]()
 
-    def do(self, step: str) -> Response:
+    def execute(self, step: str) -> Response:
         """Execute a step such as `log in A`."""
         action, tab = step.rsplit(" ", 1)
         actions: dict[str, Callable[[str], Response]] = {
@@ -57,8 +57,8 @@ class Tabs:
 def test_form_of_each_tab_logs_in(address: str, steps: list[str]) -> None:
     expected = {"open": 200, "log in": 303, "mistype": 401, "log out": 303}
     with client_at(address, "127.0.0.9") as client:
-        tabs = Tabs(client)
-        answers = [(step, tabs.do(step).status_code) for step in steps]
+        tabs = TabbedBrowser(client)
+        answers = [(step, tabs.execute(step).status_code) for step in steps]
 
         assert answers == [(step, expected[step.rsplit(" ", 1)[0]]) for step in steps]
 

@@ -26,7 +26,7 @@ Samples = dict[str, dict[tuple[str, ...], float]]
 
 
 def scrape(anonymous_client: Client) -> Samples:
-    """Return every sample by its metric and its sorted label values."""
+    """Scrape the metrics, and return the value of each sample by metric name and sorted label values."""
     answer = anonymous_client.get("/metrics", headers={"authorization": f"Bearer {METRICS_TOKEN}"})
     assert answer.status_code == 200
     return {
@@ -76,7 +76,7 @@ def test_scheduler_and_late_tasks_are_measured(anonymous_client: Client, site: F
     assert measured["payments_recurring_tasks_late"] == {(): 1}
 
 
-def test_cached_gauge_lives_100_times_its_query(site: FastAPI) -> None:
+def test_gauge_is_cached_100_times_as_long_as_its_computation_took(site: FastAPI) -> None:
     begun = datetime(2026, 6, 10, tzinfo=UTC)
     clock = iter([begun, begun + timedelta(seconds=3)] * 2)
     timed = replace(site.state.console, clock=lambda: next(clock))

@@ -1,4 +1,4 @@
-"""The Months page: the selected month, its notes on closed months, and the time zone of the company."""
+"""The Months page: the selected month, the notes on closed months, and the company's time zone."""
 
 from datetime import UTC, date, datetime
 

@@ -1,4 +1,4 @@
-"""The form of an outdated page does not overwrite a concurrent change, and keeps the user's input."""
+"""Saving the form of an outdated page does not overwrite a concurrent change, and keeps the user's input."""
 
 import re
 from uuid import uuid4
@@ -15,7 +15,7 @@ from tests.console.web.scenarios import LoggedIn
 
 
 def fields_of(page: str, action: str, name: str) -> dict[str, list[str]]:
-    """Return the fields that a browser would submit for the form with this action, of the clinic or user `name`."""
+    """Return the fields that a browser would submit for the form with this action for the clinic or user `name`."""
     forms = re.findall(rf'<form method="post" action="{action}"(.*?)</form>', page, re.DOTALL)
     (form,) = (each for each in forms if f'value="{name}"' in each)
     found: dict[str, list[str]] = {}

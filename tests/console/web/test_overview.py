@@ -1,4 +1,4 @@
-"""The overview: each figure equals the rows of the page that it links to."""
+"""The overview: each figure equals the number of rows on the page that the figure links to."""
 
 import html
 import re
@@ -20,14 +20,14 @@ REASON = re.compile(r'<td class="n"><a href="(/claims-feed[^"]+)">([\d,]+)</a>')
 
 
 def linked_figures(browser: Browser, pattern: re.Pattern[str]) -> dict[str, int]:
-    """Return the figures of the overview by the address that each links to."""
+    """Return the figures of the overview by the address that each figure links to."""
     page = browser.get("/", day=DAY).text
     return {html.unescape(link): int(figure.replace(",", "")) for link, figure in pattern.findall(page)}
 
 
 @pytest.fixture(scope="module")
-def _one_of_each_kind(ledger_database: Database) -> None:
-    """Payments saved on one day: corrected, held, Not Sent, invalid, and an exception of a closed month."""
+def _payments_of_each_status(ledger_database: Database) -> None:
+    """Save payments on one day: a corrected, held, Not Sent and invalid one, and an exception of a closed month."""
     ledger = ClinicLedger(ledger_database)
     for clinic in (CLINIC, "busy"):
         company = "company" if clinic == CLINIC else "busy-company"
@@ -48,7 +48,7 @@ def _one_of_each_kind(ledger_database: Database) -> None:
     edit_in_closed_month(ledger, "overview-closed", "overview-company")
 
 
-@pytest.mark.usefixtures("_one_of_each_kind")
+@pytest.mark.usefixtures("_payments_of_each_status")
 @pytest.mark.parametrize("user", ["admin", f"billing-of-{CLINIC}"])
 def test_each_figure_equals_the_rows_of_the_page_that_it_links_to(logged_in: LoggedIn, user: str) -> None:
     browser = logged_in(user)

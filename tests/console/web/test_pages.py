@@ -27,7 +27,7 @@ def cells(page: str) -> list[str]:
 
 
 def get_in_zone(browser: Browser, zone: str, path: str) -> str:
-    """Return a page as a browser in this time zone gets it."""
+    """Return the page that a browser in this time zone receives."""
     cookies = {**browser.client.cookies, "payments_zone": zone}
     header = "; ".join(f"{name}={value}" for name, value in cookies.items())
     return browser.client.get(path, headers={"cookie": header}).text

@@ -24,7 +24,7 @@ from payments.store.db.connection import transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import NOW, saved_patient, saved_payment
 from tests.console.strategies import numbers_and_days, words
-from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, client_at, csrf_of, send_login, served
+from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, client_at, csrf_of, send_login, serve
 from tests.engines import scratch_database
 from tests.examples import example_count
 
@@ -121,7 +121,7 @@ def site(
         ClinicLedger(database).import_events(
             b"no event", saved_payment("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late")
         )
-        with served(app) as address:
+        with serve(app) as address:
             yield address
         database.dispose()
         app.state.console.feed.close()

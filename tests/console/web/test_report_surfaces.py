@@ -34,8 +34,8 @@ CLINIC, COMPANY, PATIENT = "surfaces", "surfaces-company", "surfaces-patient"
 KEY = f"{CLINIC}/payment/1"
 
 
-class Case(NamedTuple):
-    """A report with its command, page, API path and query."""
+class ReportCase(NamedTuple):
+    """A report with the command, page, API path and query that print it."""
 
     report: Report
     command: str
@@ -45,20 +45,26 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case(CLAIMS_FEED, f"report claims-feed --clinic {CLINIC}", "/claims-feed", "/api/claims-feed", {"clinic": CLINIC}),
-    Case(EXCEPTIONS, f"report exceptions --clinic {CLINIC}", "/exceptions", "/api/exceptions", {"clinic": CLINIC}),
-    Case(PAYMENT_LOG, f"report payment-log --clinic {CLINIC}", "/payment-log", "/api/payment-log", {"clinic": CLINIC}),
-    Case(
+    ReportCase(
+        CLAIMS_FEED, f"report claims-feed --clinic {CLINIC}", "/claims-feed", "/api/claims-feed", {"clinic": CLINIC}
+    ),
+    ReportCase(
+        EXCEPTIONS, f"report exceptions --clinic {CLINIC}", "/exceptions", "/api/exceptions", {"clinic": CLINIC}
+    ),
+    ReportCase(
+        PAYMENT_LOG, f"report payment-log --clinic {CLINIC}", "/payment-log", "/api/payment-log", {"clinic": CLINIC}
+    ),
+    ReportCase(
         payment_log_sums("method"),
         f"report payment-log --clinic {CLINIC} --group-by method",
         "/payment-log",
         "/api/payment-log",
         {"clinic": CLINIC, "group_by": "method"},
     ),
-    Case(MONTHS, f"months list --company {COMPANY}", "/months", "/api/months", {"company": COMPANY}),
-    Case(TIMELINE, f"timeline {KEY}", "/timeline", "/api/timeline", {"payment": KEY}),
-    Case(USERS, "users list", "/users", None, {}),
-    Case(SETTINGS, "settings show", "/clinics", None, {}),
+    ReportCase(MONTHS, f"months list --company {COMPANY}", "/months", "/api/months", {"company": COMPANY}),
+    ReportCase(TIMELINE, f"timeline {KEY}", "/timeline", "/api/timeline", {"payment": KEY}),
+    ReportCase(USERS, "users list", "/users", None, {}),
+    ReportCase(SETTINGS, "settings show", "/clinics", None, {}),
 ]
 FILTERS: dict[str, list[dict[str, str]]] = {
     "claims-feed": [
@@ -118,7 +124,7 @@ def headings(page: str) -> list[str]:
     return [unescape(re.sub(r"<[^>]+>", "", each)) for each in found]
 
 
-def holds_in_order(found: list[str], wanted: list[str]) -> bool:
+def has_in_order(found: list[str], wanted: list[str]) -> bool:
     return any(found[start : start + len(wanted)] == wanted for start in range(len(found)))
 
 
@@ -136,7 +142,7 @@ def options_of(command: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.report.title)
-def test_report_has_the_same_keys_on_every_surface(case: Case, terminal: Terminal, logged_in: LoggedIn) -> None:
+def test_report_has_the_same_keys_on_every_surface(case: ReportCase, terminal: Terminal, logged_in: LoggedIn) -> None:
     (first, *_) = terminal.run(*case.command.split(), "--format", "json").rows
     header = terminal.run(*case.command.split(), "--format", "csv").out.splitlines()[0]
 
@@ -148,10 +154,12 @@ def test_report_has_the_same_keys_on_every_surface(case: Case, terminal: Termina
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.report is not SETTINGS], ids=lambda c: c.report.title)
-def test_page_and_table_show_the_headings_of_the_report(case: Case, terminal: Terminal, logged_in: LoggedIn) -> None:
+def test_page_and_table_show_the_headings_of_the_report(
+    case: ReportCase, terminal: Terminal, logged_in: LoggedIn
+) -> None:
     shown = headings(logged_in("admin").get(case.page, **case.query).text)
 
-    assert holds_in_order(shown, [column.heading for column in case.report.page_columns])
+    assert has_in_order(shown, [column.heading for column in case.report.page_columns])
     assert len(terminal.run(*case.command.split()).out.splitlines()) > 1
 
 
@@ -160,10 +168,10 @@ def test_account_and_balancing_show_the_headings_of_their_reports(payments: None
     balancing = logged_in("billing").get("/balancing", since="2026-06-01", until="2026-06-30", clinic=CLINIC).text
     audit = headings(logged_in("admin").get("/audit").text)
 
-    assert holds_in_order(headings(account), [column.heading for column in APPLIED.page_columns])
+    assert has_in_order(headings(account), [column.heading for column in APPLIED.page_columns])
     assert all(column.heading in account for column in ACCOUNT.page_columns)
     wanted = [column.heading for column in DIFFERENCES.page_columns if column.key != "unexplained"]
-    assert holds_in_order(headings(balancing), wanted)
+    assert has_in_order(headings(balancing), wanted)
     assert audit == [column.heading for column in AUDIT.page_columns]
 
 

@@ -1,4 +1,4 @@
-"""Requeue from the pages: single payments, a changed charge type, and requeue runs."""
+"""Requeue payments from the pages: selected ones, those of a newly selected charge type, and all matching ones."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -17,12 +17,12 @@ def test_account_totals_match_its_payments_despite_concurrent_imports(
 ) -> None:
     clinic = f"moment-{question}"
 
-    def pays(payment_id: str, amount: str) -> None:
+    def import_payment(payment_id: str, amount: str) -> None:
         payment = saved_payment(amount, payment_id=payment_id, clinic_id=clinic, patient_id=clinic)
         ledger.publish(clinic, saved_patient(clinic), payment)
 
-    pays("before", "25.00")
-    commit_before_call(module, question, lambda: pays("then", "7.00"))
+    import_payment("before", "25.00")
+    commit_before_call(module, question, lambda: import_payment("then", "7.00"))
     page, after = (logged_in("billing").get("/account", patient=clinic).text for _ in range(2))
 
     assert (f"{clinic}/then/1" in page, "32.00" in page, f"{clinic}/before/1" in page) == (False, False, True)

@@ -1,4 +1,4 @@
-"""Pages and the API accept one format of each value in filters and bodies, and ids only exactly as stored."""
+"""Pages and the API accept one format for each kind of value, and an id only exactly as stored."""
 
 import html
 from urllib.parse import quote, urlencode

@@ -1,4 +1,4 @@
-"""The preview `/api/would-flow`: whether a save would be sent, and why not."""
+"""The preview `/api/would-flow` says whether a save would be sent, and if not, why."""
 
 from datetime import UTC, date, datetime
 
@@ -28,10 +28,12 @@ from tests.console.web.scenarios import LoggedIn
     ],
 )
 def test_would_flow_predicts_the_result_of_a_save(
-    preview_clinics: LoggedIn, clinic: str, charge_type: str, day: str, expected: tuple[bool, str | None, str]
+    log_in_to_preview: LoggedIn, clinic: str, charge_type: str, day: str, expected: tuple[bool, str | None, str]
 ) -> None:
     answer = (
-        preview_clinics("front-office").get("/api/would-flow", clinic=clinic, charge_type=charge_type, date=day).json()
+        log_in_to_preview("front-office")
+        .get("/api/would-flow", clinic=clinic, charge_type=charge_type, date=day)
+        .json()
     )
 
     assert (answer["flows"], answer["reason"], answer["month_state"]) == expected
@@ -58,10 +60,10 @@ def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, po
 
 
 @pytest.fixture
-def preview_clinics(logged_in: LoggedIn, ledger: ClinicLedger) -> LoggedIn:
-    """Set up a company with a clinic that sends Copays only, a switched-off clinic and a closed June.
+def log_in_to_preview(logged_in: LoggedIn, ledger: ClinicLedger) -> LoggedIn:
+    """A function that logs in, after a company with two clinics and a closed June was set up for the preview.
 
-    Return the login function.
+    One clinic sends Copays only, and the other is switched off.
     """
     ledger.office("preview", _switch_off_a_clinic_and_close_june, ChargeType.COPAY, company_id="company-f")
     return logged_in

@@ -1,4 +1,4 @@
-"""A company with a closed month, for tests of a biller's commands."""
+"""A company with a closed month, for tests of the commands that a biller uses."""
 
 from payments.store.db.connection import Database
 from tests.builders.committed import Company
@@ -6,8 +6,8 @@ from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 
 
-class April(Company):
-    """A company whose April 2020 is closed with a Copay of 25.00, and a terminal."""
+class ClosedAprilCompany(Company):
+    """A company with a Copay of 25.00 in the closed April 2020, and a terminal to run commands."""
 
     def __init__(self, terminal: Terminal, database: Database) -> None:
         super().__init__(database, "ada")
