@@ -138,4 +138,4 @@ def check_a_random_history(chance, reopen_ledger):
 
 @pytest.mark.slow
 def test_random_histories_match_the_rules_and_a_replay_changes_nothing(reopen_ledger):
-    check_a_random_history(open_ledger=reopen_ledger)
+    check_a_random_history(reopen_ledger=reopen_ledger)
