@@ -10,8 +10,8 @@ REPLY_SECONDS = 60
 def ping(*, reply_to: str, valid_while: str = "", **_future: object) -> str:
     """Push this worker's name onto the Redis list that the caller waits on.
 
-    If `valid_while` names a Redis key and this key has expired, nothing is pushed. The message has no expiry of its
-    own, because the worker would compare that with its own clock.
+    If `valid_while` names a Redis key and this key has expired, nothing is pushed. The message itself does not expire,
+    because the worker would compare an expiry with its own clock.
     """
     resources = get_resources()
     if valid_while and not resources.feed.exists(valid_while):

@@ -80,7 +80,7 @@ def configure(settings: Settings, engines: Engines, worker: WorkerName, keyring:
 
 
 def get_resources() -> Resources:
-    """Return this process's resources, opening them at the first call. A forked child opens its own.
+    """Return the resources of this process, and open them at the first call. A forked child opens separate resources.
 
     Raises NotConfiguredError if `configure` was not called.
     """

@@ -64,7 +64,7 @@ def balancing(
 
     query = parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic))
     with spooled_stdout():
-        with _log(emr_csv) as log, open_transaction() as tx:
+        with _open_log(emr_csv) as log, open_transaction() as tx:
             balance = journey.balance(tx, query, log)
         record = balance_record(balance, query)
         match output.output_format:
@@ -84,7 +84,7 @@ def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:
 
 
 @contextlib.contextmanager
-def _log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
+def _open_log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
     """Open a Payment Log for the block, and yield its rows; None if `path` is None.
 
     An invalid row ends the command with an error that names the row's number and column.

@@ -34,7 +34,7 @@ class _Import(NamedTuple):
 def demo() -> None:
     """Import two simulated weeks of five clinics into the ledger, and show the result.
 
-    The demo starts its own engines, ignores engine URLs in the environment, and removes everything at the end.
+    The demo starts PostgreSQL and Redis, ignores their URLs in the environment, and removes everything at the end.
     """
     import typer
 

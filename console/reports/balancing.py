@@ -48,7 +48,7 @@ class BalancingParameters:
         return BalanceFilter(since=self.since, until=self.until, scope=scope, as_of=self.as_of)
 
 
-def _why(record: Record) -> Value:
+def _explanation(record: Record) -> Value:
     items = [f"{ITEM_HEADINGS[key]} {record[key]:,.2f}" for key in ITEMS if record[key]]
     return "; ".join(filter(None, [*items, str(record["note"] or "")]))
 
@@ -80,7 +80,7 @@ DIFFERENCES = Report(
         Column("billing", "Billing", ColumnKind.MONEY),
         *_ITEM_COLUMNS,
         Column("unexplained", "Unexplained", ColumnKind.MONEY),
-        Column("note", "Why", wraps=True, text=_why, css_class="why"),
+        Column("note", "Why", wraps=True, text=_explanation, css_class="why"),
         Column("transaction_date", "Transaction date", ColumnKind.DATE),
         Column("charge_type", "Charge type"),
     ),

@@ -90,7 +90,7 @@ class ExceptionsParameters:
         )
 
 
-def _what(record: Record) -> Value:
+def _exception_text(record: Record) -> Value:
     """Return the text of an exception: its case, or its reason if it has no case, followed by its note."""
     from payments import wording
     from payments.core.outcome import ClosedCase
@@ -100,7 +100,7 @@ def _what(record: Record) -> Value:
     return ". ".join(str(part) for part in (what, note) if part)
 
 
-def _proposed(record: Record) -> Value:
+def _proposal_text(record: Record) -> Value:
     return [_entry(each) for each in nested_records(record["proposal"])] or None
 
 
@@ -114,7 +114,7 @@ EXCEPTIONS = Report(
     columns=(
         Column("id", "No.", ColumnKind.COUNT),
         Column("type", "Type"),
-        Column("reason", "Exception", wraps=True, text=_what),
+        Column("reason", "Exception", wraps=True, text=_exception_text),
         Column("case", "Case"),
         Column("payment", "Payment", wraps=True, css_class="pay"),
         Column("patient", "Patient", from_width=150),
@@ -123,7 +123,7 @@ EXCEPTIONS = Report(
         Column("difference", "Change", ColumnKind.MONEY, from_width=100),
         Column("transaction_date", "Transaction date", ColumnKind.DATE, from_width=120),
         Column("status", "Status", from_width=110, css_class="decide"),
-        Column("proposal", "Proposed entries", wraps=True, text=_proposed),
+        Column("proposal", "Proposed entries", wraps=True, text=_proposal_text),
         Column("company", "Company"),
         Column("clinic", "Clinic"),
         Column("charge_type", "Charge type"),

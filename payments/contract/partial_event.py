@@ -37,7 +37,7 @@ class PartialEvent(NamedTuple):
 
     @property
     def key(self) -> LocalKey | None:
-        """The line's key within its company, or None if a part of it is missing."""
+        """The line's key within its company, or None if a part of the key is missing or invalid."""
         if self.clinic_id and self.payment_id and self.line_id:
             return LocalKey(self.clinic_id, self.payment_id, self.line_id)
         return None

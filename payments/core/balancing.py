@@ -101,7 +101,7 @@ class BalancedLine:
 
     @property
     def is_equal(self) -> bool:
-        """Whether both sides agree, with nothing to reconcile."""
+        """Whether the EMR and Billing agree on the line, with nothing to reconcile."""
         return not (self.items or self.notes or self.unexplained)
 
 

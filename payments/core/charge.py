@@ -37,7 +37,7 @@ def recorded_version(event: ChargeSaved, before: ChargeVersion | None) -> Charge
 def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:
     """Compare a charge with the version that Billing holds; `before` is None for a new charge.
 
-    `patient_paid` is compared only if the event and Billing both have it.
+    `patient_paid` is compared only if the event and Billing have a value.
     """
     saved = ChargeVersion.of(event)
     if before is not None and None in {saved.patient_paid, before.patient_paid}:

@@ -111,7 +111,7 @@ def acknowledge_if_unchanged(tx: Transaction, seen: SeenException, reason: str, 
     return payment
 
 
-def _words(status: FindingStatus) -> str:
+def _status_in_words(status: FindingStatus) -> str:
     return status.replace("_", " ")
 
 
@@ -156,7 +156,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
         raise AdjustmentError(finding_id, "a reason is needed to acknowledge it")
     line, finding = _lock(tx, finding_id)
     if finding.status is not FindingStatus.OPEN:
-        raise AdjustmentError(finding_id, f"it is {_words(finding.status)} already")
+        raise AdjustmentError(finding_id, f"it is {_status_in_words(finding.status)} already")
     if finding.dead_letter_id is not None:
         dead_letters.close(tx, finding.dead_letter_id, now)
     if finding.version == line.version and (settled := apply_acknowledgement(line)) is not line:
@@ -178,7 +178,7 @@ def _lock(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
 
 def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> None:
     if finding.status is not FindingStatus.OPEN:
-        raise AdjustmentError(finding.id, f"it is {_words(finding.status)} already")
+        raise AdjustmentError(finding.id, f"it is {_status_in_words(finding.status)} already")
     if not finding.reason.can_be_accepted:
         raise AdjustmentError(finding.id, "there is nothing to accept; acknowledge it with a reason")
     if line.version != finding.version:

@@ -65,9 +65,9 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
 
 
 def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, who: str | None) -> None:
-    """Set a month to CLOSING, so that new imports of it wait. Commit before `finish_close`.
+    """Set a month to CLOSING, so that new imports into the month wait. Commit before `finish_close`.
 
-    `who` is None for the nightly task. Locks the month and the earlier open months, after every import into them.
+    `who` is None for the nightly task. Waits for running imports, then locks the month and the earlier open months.
     Raises ClosingError if Billing has no such company, if the month has not ended, if it is or counts as closed, or if
     an earlier month with entries is not closed.
     """

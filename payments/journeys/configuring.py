@@ -137,7 +137,7 @@ def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | Non
 
 
 def lock_clinics(tx: Transaction, keys: Collection[ClinicKey]) -> None:
-    """Lock clinics before several of them are changed, in an order in which no two callers wait for each other."""
+    """Lock clinics before several of them are changed. The order of the locks prevents deadlocks."""
     clinics.lock(tx, keys)
 
 

@@ -87,7 +87,7 @@ def show_account(
 def show_allocations(
     tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> Iterator[AllocationRow]:
-    """Yield what was applied and unapplied on an account: that of the payments in a scope, in order."""
+    """Yield what was applied and unapplied on an account, in order, for the payments in a scope."""
     return account.allocations(tx, row, scope, as_of)
 
 

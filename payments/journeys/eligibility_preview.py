@@ -36,7 +36,7 @@ def preview_payment(
 ) -> EligibilityPreview:
     """Return what would happen to a paid line of this charge type and transaction date if it were saved now.
 
-    `scope` is that of one clinic.
+    `scope` includes one clinic: the clinic of the line.
     """
     found = clinics.load_all(tx, scope.only_clinic)
     clinic = next((clinic for key, clinic in found.items() if scope.may_see(*key)), None)

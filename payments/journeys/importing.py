@@ -52,9 +52,10 @@ def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) ->
 
 
 def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
-    """Reject the events whose company or clinic is refused, and return the batch without them, with its clinics.
+    """Reject the events whose company or clinic is refused. Return the other events as a batch, with their clinics.
 
-    Missing clinics are created. This comes first, so that nothing of a refused event is stored but its dead letter.
+    Missing clinics are created. The check comes before any write, so the dead letter is all that is stored of a refused
+    event.
     """
     named = (clinic_of(event) for _, event in batch.events)
     admitted = batch.without(admission.refused(tx, named, creates_unknown=run.creates_unknown))

@@ -84,7 +84,7 @@ def read_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
 def read_new_blocking(
     client: redis.Redis, streams: Sequence[str], count: int, block_ms: int
 ) -> dict[str, list[StreamEntry]]:
-    """Read new entries as `read_new` does, without a reply. Wait up to `block_ms` if there are none.
+    """Read new entries as `read_new` does, without a reply. If no entry is new, wait up to `block_ms` for one.
 
     Returns no entries if a stream has no group yet. The dispatcher creates the group.
     """

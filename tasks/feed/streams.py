@@ -68,7 +68,7 @@ class Streams:
         return self._merge(stream.read_new(self.client, names, max(1, count // len(names)), reply_to))
 
     def read_new_blocking(self, count: int, block_ms: int) -> list[StreamEntry]:
-        """Read up to `count` new entries of all streams. Wait up to `block_ms` if there are none."""
+        """Read up to `count` new entries of all streams. If no entry is new, wait up to `block_ms` for one."""
         return self._merge(stream.read_new_blocking(self.client, self.names, max(1, count // self.count), block_ms))
 
     def claim(self, entries: Sequence[str]) -> list[StreamEntry]:

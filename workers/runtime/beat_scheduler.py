@@ -49,7 +49,7 @@ class StatelessScheduler(Scheduler):
         return seconds
 
     def apply_entry(self, entry: ScheduleEntry, producer: object = None) -> None:  # noqa: ARG002 (Celery's interface)
-        """Send a task unless its previous message still waits."""
+        """Send a task unless the previous message of the task still waits."""
         enqueue_recurring(self._broker, entry.task)
         try:
             recurring.start_measuring(self._feed, entry.task)

@@ -54,7 +54,7 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A stored dead letter; `version` is that of its line, if it can be read."""
+    """A stored dead letter. `version` is the version of its line, if it can be read."""
 
     id: int
     entry: StreamEntry

@@ -17,8 +17,8 @@ from payments.store.tables import lines
 class NamedPayments(NamedTuple):
     """The payments that one printed key names.
 
-    `keys` are those of lines or, if there is none, of dead letters. If no company is known either, `dead_letter_ids`
-    are the dead letters from which the key can be read, but not the company.
+    `keys` are the keys of lines or, if no line has this key, of dead letters. `dead_letter_ids` are the dead letters
+    whose key can be read but whose company cannot; they are given only if `keys` is empty.
     """
 
     keys: Sequence[LineKey] = ()

@@ -24,9 +24,9 @@ _ALLOCATION = "line_ref clinic_id charge_id company_id patient_id amount rule di
 
 
 def enqueue(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> int:
-    """Enqueue accounts for immediate distribution, and return how many there are. Missing patients are inserted.
+    """Enqueue accounts for immediate distribution, and return the number of accounts. Missing patients are inserted.
 
-    Each call inserts rows of its own, so imports that enqueue the same account do not wait for each other.
+    Each call inserts separate rows, so imports that enqueue the same account do not wait for each other.
     """
     rows = [key | {"marked_at": now, "named_at": now} for key in _rows(accounts)]
     if rows:

@@ -34,12 +34,12 @@ class LockedPatients(NamedTuple):
 def lock(
     tx: Transaction, paying: Iterable[PatientKey], now: datetime, saving: Iterable[PatientKey] = ()
 ) -> LockedPatients:
-    """Return which of these patients are in Billing, and lock those who are not, and those being saved.
+    """Return which of these patients are in Billing. Lock the patients who are not, and the patients being saved.
 
-    `paying` are the patients of payments and charges, `saving` those of `patient.saved` events. Missing rows are
-    inserted. A `patient.saved` that another worker imports meanwhile waits for this transaction, and then finds the
-    payments that it has to release. Locks: unknown paying patients FOR SHARE, saved ones FOR NO KEY UPDATE; all in one
-    statement in the order (company, patient), so that two workers cannot deadlock.
+    `paying` are the patients of payments and charges, `saving` the patients of `patient.saved` events. Missing rows are
+    inserted. If another worker imports a `patient.saved` meanwhile, that import waits for this transaction, and then
+    finds the payments that it has to release. Locks: unknown paying patients FOR SHARE, saved ones FOR NO KEY UPDATE;
+    all in one statement in the order (company, patient), so that two workers cannot deadlock.
     """
     wanted, saved = set(paying), set(saving)
     in_billing = known(tx, wanted)

@@ -51,7 +51,7 @@ def is_in_tables(name: str | None, kind: str) -> bool:
 
 
 def is_current(engine: Engine) -> bool:
-    """Return whether the schema is that of this version, or of a later one."""
+    """Return whether the schema is at this version or at a later one."""
     with engine.connect() as connection:
         return _is_current(connection)
 

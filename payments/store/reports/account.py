@@ -122,7 +122,7 @@ def allocations(
     scope: Scope = EVERYTHING,
     as_of: datetime | None = None,
 ) -> Iterator[AllocationRow]:
-    """Yield what was applied and unapplied on an account, in order: that of the payments in the scope."""
+    """Yield what was applied and unapplied on an account, in order, for the payments in the scope."""
     query = (
         f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
@@ -180,7 +180,7 @@ def _charges_of(table: str, as_of: datetime | None) -> str:
 def refunds_to_check(
     tx: Transaction, account: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account that no payment of it covers: those in the scope."""
+    """Return the refunds in the scope that none of the account's payments covers."""
     # The refunds of the account and the lines that they name, in the order in which they are distributed.
     query = (
         "WITH posted AS MATERIALIZED ("

@@ -14,8 +14,8 @@ class TimelineRow(NamedTuple):
     """An event in the history of a payment.
 
     `code` is a HistoryCode, or a sentence in a row from before migration 0014. `params` are the values that belong to
-    the code. Those of an import include its postings, which are read from the ledger. `duration_ms` and `error` are
-    those of an import attempt.
+    the code. The params of an import include its postings, which are read from the ledger. `duration_ms` and `error`
+    are set for an import attempt.
     """
 
     at: datetime
