@@ -18,17 +18,17 @@ def test_flower_lists_tasks_with_their_results(stack: Stack) -> None:
 
     # Flower receives the result after the commit, so it may be missing for a moment.
     deadline = time.monotonic() + 5
-    while SUMMARY not in json.dumps([task["result"] for task in _imports(stack)]):
-        assert time.monotonic() < deadline, f"Flower shows no import with its summary, only {_imports(stack)}"
+    while SUMMARY not in json.dumps([task["result"] for task in _import_tasks(stack)]):
+        assert time.monotonic() < deadline, f"Flower shows no import with its summary, only {_import_tasks(stack)}"
         time.sleep(0.1)
-    assert {task["routing_key"] for task in _imports(stack)} == {"imports"}
+    assert {task["routing_key"] for task in _import_tasks(stack)} == {"imports"}
     named = {"payments.import_events", "payments.retry_due", "payments.give_up", "canary.sing"}
     assert {task["name"] for task in _tasks(stack)} & named >= {"payments.import_events", "canary.sing"}
     # Messages contain entry ids and no patient data.
     assert "Abbott" not in json.dumps(_tasks(stack))
 
 
-def _imports(stack: Stack) -> list[Row]:
+def _import_tasks(stack: Stack) -> list[Row]:
     return [task for task in _tasks(stack) if task["name"] == "payments.import_events"]
 
 

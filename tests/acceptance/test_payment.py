@@ -6,14 +6,14 @@ from tests.acceptance.events import deletion, line_key, patient, payment, total_
 from tests.acceptance.stack import Row, Stack
 
 
-def invalid_without_clinic(stack: Stack) -> list[Row]:
+def invalid_events_without_clinic(stack: Stack) -> list[Row]:
     return [row for row in stack.report("claims-feed", "--status", "Validation Failed") if not row["clinic"]]
 
 
 def test_payment_is_imported_updated_removed_and_requeued(stack: Stack) -> None:
     clinic = "main"
     stack.set_clinic(clinic, "Copay")
-    earlier = invalid_without_clinic(stack)
+    earlier = invalid_events_without_clinic(stack)
     stack.publish(
         patient(f"{clinic}-ada"),
         payment(clinic, "visit"),
@@ -26,7 +26,7 @@ def test_payment_is_imported_updated_removed_and_requeued(stack: Stack) -> None:
     feed = {payment: (row["status"], row["reason"]) for payment, row in stack.feed(clinic).items()}
     assert feed[line_key(clinic, "visit")] == ("Transmission Successful", None)
     assert feed[line_key(clinic, "shoes")] == ("Not Sent", "type_not_selected")
-    added = [row for row in invalid_without_clinic(stack) if row not in earlier]
+    added = [row for row in invalid_events_without_clinic(stack) if row not in earlier]
     assert [(row["payment"], row["reason"]) for row in added] == [(None, "invalid_event")]
     assert {row["user"] for row in stack.ledger(clinic)} == {"Integration Import, Not mapped to a user"}
     assert total_amount(stack.ledger(clinic)) == 95

@@ -19,7 +19,7 @@ def json_object(pairs, colon=":"):
     return "{" + ",".join(f"{json.dumps(key)}{colon}{value}" for key, value in pairs) + "}"
 
 
-def as_pairs(content):
+def to_pairs(content):
     return [(key, json.dumps(value)) for key, value in content.items()]
 
 
@@ -37,7 +37,7 @@ def refusal(body):
     memo=st.text(max_size=20),
 )
 def test_repeated_key_is_refused_and_named_in_the_error(key, position, colon, value, memo):
-    pairs = as_pairs(payment_fields(memo=memo.replace("\0", ""), unknown="x"))
+    pairs = to_pairs(payment_fields(memo=memo.replace("\0", ""), unknown="x"))
     pairs.insert(position, (key, value))
 
     assert refusal(json_object(pairs, colon).encode()) == f"event: the key '{key}' occurs twice in one object"
@@ -63,7 +63,7 @@ def test_repeated_key_is_refused_at_any_depth(more):
     ("key", "shown"), [("", "''"), ("\0", r"'\x00'"), ("k" * 70, f"'{'k' * 60}' and 10 characters more")]
 )
 def test_repeated_key_is_named_in_printable_characters(key, shown):
-    body = json_object([*as_pairs(payment_fields()), (key, "1"), (key, "1")]).encode()
+    body = json_object([*to_pairs(payment_fields()), (key, "1"), (key, "1")]).encode()
 
     assert refusal(body) == f"event: the key {shown} occurs twice in one object"
 
@@ -83,13 +83,13 @@ json_values = st.recursive(
 def test_event_without_a_repeated_key_is_read(more, memo, colon):
     content = more | payment_fields(memo=memo)
 
-    event = read_event(json_object(as_pairs(content), colon).encode())
+    event = read_event(json_object(to_pairs(content), colon).encode())
 
     assert (str(event.event_id), event.memo) == (content["event_id"], memo)
 
 
 def test_line_of_a_repeated_key_is_not_identified():
-    body = json_object([*as_pairs(payment_fields()), ("payment_id", '"other"')]).encode()
+    body = json_object([*to_pairs(payment_fields()), ("payment_id", '"other"')]).encode()
 
     partial = read_partial_event(body)
 

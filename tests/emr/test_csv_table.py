@@ -148,10 +148,10 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 @given(st.lists(st.tuples(texts, texts, texts), max_size=5), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]))
 def test_quoted_table_is_read_back_unchanged(rows, separator, line_end) -> None:
-    def written(cells):
+    def write_table(cells):
         return separator.join('"' + cell.replace('"', '""') + '"' for cell in cells)
 
-    text = line_end.join([written(["id", "name", "amount"]), *map(written, rows)])
+    text = line_end.join([write_table(["id", "name", "amount"]), *map(write_table, rows)])
     kept = [row for row in rows if any(cell and not cell.isspace() for cell in row)]
     kept = [row for row in kept if row != ("id", "name", "amount")]
     swallowing = [cell for row in kept for cell in row if cell.count(separator) > 1 and {"\r", "\n"} & set(cell)]

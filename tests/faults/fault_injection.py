@@ -115,10 +115,10 @@ def fault_shuffler(chance: random.Random) -> Callable[[], str]:
     """Return a function that returns the next fault's name: every fault once per round, in random order."""
     left: list[str] = []
 
-    def next_one() -> str:
+    def next_fault() -> str:
         if not left:
             left.extend(PASSING)
             chance.shuffle(left)
         return left.pop()
 
-    return next_one
+    return next_fault

@@ -43,24 +43,24 @@ _SOAK = """
 def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
     """Return the text of the page. Without fault rows or a soak result, that part keeps the text of `before`."""
     faults, cut, soaked = before.partition(_SOAK.partition("{")[0])
-    return (_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
+    return (_result_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
 
 
-def _table(rows: list[dict[str, object]]) -> str:
+def _result_table(rows: list[dict[str, object]]) -> str:
     # The product's results first; those of other systems, for comparison, last.
-    lines = [_line(row) for row in sorted(rows, key=lambda row: (_is_other(row), str(row["fault"])))]
+    lines = [_table_row(row) for row in sorted(rows, key=lambda row: (_is_other_system(row), str(row["fault"])))]
     dated = sorted(str(row["at"])[:10] for row in rows)
     return _OPENING.format(cores=rows[0]["cores"]) + "".join(lines) + f"\nMeasured {dated[0]} to {dated[-1]}.\n"
 
 
-def _line(row: dict[str, object]) -> str:
+def _table_row(row: dict[str, object]) -> str:
     seconds = row["recovery_seconds"]
     back = "" if seconds is None else f"{seconds} s"
     cells = (row["fault"], row["times"], f"{row['events']:,}", row["lost"], row["doubled"], back, row["note"])
     return "| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |\n"
 
 
-def _is_other(row: dict[str, object]) -> bool:
+def _is_other_system(row: dict[str, object]) -> bool:
     return str(row["fault"]).startswith("For comparison")
 
 

@@ -103,7 +103,7 @@ def postgres_rejecting(stack: RunningStack, state: str, rejection_rate: float) -
 def _change_tables(stack: RunningStack, *statements: str) -> None:
     """Run these statements in one transaction, and repeat it for up to 60 s after transient errors."""
 
-    def changed() -> bool:
+    def try_change() -> bool:
         try:
             with transaction(stack.database) as tx:
                 for statement in statements:
@@ -114,7 +114,7 @@ def _change_tables(stack: RunningStack, *statements: str) -> None:
             return False
         return True
 
-    wait_for(changed, 60, "the tables are changed")
+    wait_for(try_change, 60, "the tables are changed")
 
 
 def _count_failed_attempts(stack: RunningStack) -> int:

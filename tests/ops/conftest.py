@@ -21,14 +21,14 @@ def server(tmp_path_factory):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([str(get_binary_path()), str(folder / "valkey.conf")], stdout=log, stderr=log)
 
-    def responds():
+    def is_responding():
         try:
             with redis.Redis(port=port, **PROBE) as client:
                 return client.ping()
         except redis.RedisError:
             return False
 
-    wait_until(responds, lambda: process.poll() is None, (folder / "log").read_text)
+    wait_until(is_responding, lambda: process.poll() is None, (folder / "log").read_text)
     yield port
     process.terminate()
     process.wait(10)

@@ -29,14 +29,14 @@ def running_server(command, port, folder, **environ):
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, cwd=ROOT, env={"HOME": str(folder), **environ})
 
-    def responds():
+    def is_responding():
         try:
             return httpx.get(f"http://127.0.0.1:{port}/login", trust_env=False).is_success
         except httpx.TransportError:
             return False
 
     try:
-        wait_until(responds, lambda: process.poll() is None, log.read_text)
+        wait_until(is_responding, lambda: process.poll() is None, log.read_text)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

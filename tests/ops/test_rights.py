@@ -115,8 +115,8 @@ def application_role_lock(tmp_path_factory):
 def application(postgres_url, empty_ledger, application_role_lock):
     """A connection pool of a migrated database, with the role of the services."""
     with scratch_database(postgres_url, empty_ledger) as url:
-        grant(url)
-        grant(url)  # repeated at every start
+        grant_rights(url)
+        grant_rights(url)  # repeated at every start
         parts = urlsplit(url)
         netloc = f"payments_app:app-secret@{parts.netloc.rpartition('@')[2]}"
         database = connect(parts._replace(netloc=netloc).geturl(), application_name="rights")
@@ -127,7 +127,7 @@ def application(postgres_url, empty_ledger, application_role_lock):
             owner.execute("DROP ROLE payments_app")
 
 
-def grant(url):
+def grant_rights(url):
     command = [postgres_program("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", "-"]
     done = subprocess.run(
         [*command, libpq_url(url)],

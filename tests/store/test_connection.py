@@ -21,7 +21,7 @@ from payments.store.ledger.history import HistoryEvent
 from tests.builders.events import NOW
 
 
-def raise_in(connection, statement):
+def execute_failing_statement(connection, statement):
     with pytest.raises(DBAPIError) as error, connection.begin_nested():
         connection.execute(text(statement))
     return error.value
@@ -49,7 +49,7 @@ def raise_in(connection, statement):
     ],
 )
 def test_is_transient_depends_on_the_sqlstate(tx, state, transient):
-    error = raise_in(tx, f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$")
+    error = execute_failing_statement(tx, f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$")
 
     assert is_transient(error) is transient
 

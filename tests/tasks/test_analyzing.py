@@ -28,7 +28,7 @@ def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
         opened.dispose()
 
 
-def load(database: Database, company: str, rows: int) -> None:
+def bulk_load(database: Database, company: str, rows: int) -> None:
     with transaction(database) as tx:
         tx.execute(text(LOAD), {"company": company, "rows": rows})
         tx.execute(text("SELECT pg_stat_force_next_flush()"))
@@ -44,20 +44,20 @@ def companies_by_statistics(database: Database) -> int:
 def test_tables_are_analyzed_after_each_bulk_load(database: Database) -> None:
     assert analyze_stale_tables(database) == []
 
-    load(database, "a", 30_000)
+    bulk_load(database, "a", 30_000)
     assert analyze_stale_tables(database) == ["patients"]
     assert companies_by_statistics(database) == 1
 
-    load(database, "b", 5_000)
+    bulk_load(database, "b", 5_000)
     assert analyze_stale_tables(database) == []
 
-    load(database, "c", 30_000)
+    bulk_load(database, "c", 30_000)
     assert analyze_stale_tables(database) == ["patients"]
     assert companies_by_statistics(database) == 3
 
 
 def test_restored_table_without_statistics_is_analyzed(database: Database) -> None:
-    load(database, "a", 30_000)
+    bulk_load(database, "a", 30_000)
     with transaction(database) as tx:
         # As after a restore or a crash: rows, but no count of changes.
         tx.execute(text("SELECT pg_stat_reset()"))

@@ -34,7 +34,7 @@ def deleted_count(dispatcher):
     return dispatcher.streams.stats(datetime.now(UTC)).deleted
 
 
-def errors(log_entries):
+def logged_errors(log_entries):
     return [entry["entry_ids"] for entry in log_entries if entry["event"] == ERROR]
 
 
@@ -50,7 +50,7 @@ def test_deleted_pending_entries_are_acknowledged_and_counted(dispatcher, log_en
 
     assert pending_ids(dispatcher) == ids[2:]
     assert deleted_count(dispatcher) - before == 2
-    assert errors(log_entries) == [ids[:2]]
+    assert logged_errors(log_entries) == [ids[:2]]
     assert [each for _, entry_ids in take_messages(dispatcher) for each in entry_ids] == ids[2:]
 
 
@@ -68,10 +68,10 @@ def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_na
         delete_each(dispatcher, [ids[0], ids[-1]])
 
         dispatcher.sweep()
-        assert errors(log_entries) == [ids[:1]]
+        assert logged_errors(log_entries) == [ids[:1]]
         dispatcher.sweep()
 
-        assert errors(log_entries) == [ids[:1], ids[-1:]]
+        assert logged_errors(log_entries) == [ids[:1], ids[-1:]]
         assert dispatcher.redelivery.idle_count == len(ids) - 2
 
 

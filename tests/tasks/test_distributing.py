@@ -51,7 +51,7 @@ def import_visits(resources, company, patients, **more):
         importing.import_events(tx, stream_entries(events), run_context())
 
 
-def unassigned(resources, company, patients):
+def unassigned_amounts(resources, company, patients):
     with transaction(resources.database) as tx:
         rows = {each: account.summaries(tx, each) for each in patients}
     return {each: row.unassigned for each, found in rows.items() for row in found if row.company == company}
@@ -88,15 +88,15 @@ def test_run_continues_in_another_message_after_its_time_slice(resources, engine
     monkeypatch.setattr(distributing, "TIME_SLICE_SECONDS", 0)  # one batch is a whole time slice
 
     assert distribute_payments() == "2 allocations, 40.00 applied"
-    assert unassigned(resources, company, patients) == dict.fromkeys(patients[:2], Decimal("10.00")) | dict.fromkeys(
-        patients[2:], Decimal("30.00")
-    )
+    assert unassigned_amounts(resources, company, patients) == dict.fromkeys(
+        patients[:2], Decimal("10.00")
+    ) | dict.fromkeys(patients[2:], Decimal("30.00"))
     assert take_nightly_messages(engines) == 1
 
     while distribute_payments() != "0 allocations, 0.00 applied":
         pass
 
-    assert unassigned(resources, company, patients) == dict.fromkeys(patients, Decimal("10.00"))
+    assert unassigned_amounts(resources, company, patients) == dict.fromkeys(patients, Decimal("10.00"))
 
 
 def test_finished_run_sends_no_message_and_runs_once_a_day(resources, engines, company):
@@ -109,7 +109,7 @@ def test_finished_run_sends_no_message_and_runs_once_a_day(resources, engines, c
     ]
 
     assert take_nightly_messages(engines) == 0
-    assert unassigned(resources, company, ["ada"]) == {"ada": Decimal("10.00")}
+    assert unassigned_amounts(resources, company, ["ada"]) == {"ada": Decimal("10.00")}
 
 
 def test_interrupted_run_continues_where_it_stopped(resources, company, monkeypatch):
@@ -129,7 +129,7 @@ def test_interrupted_run_continues_where_it_stopped(resources, company, monkeypa
         patched.setattr(journey, "distribute_next_due", fail_in_the_second_batch)
         with pytest.raises(TaskFailedError, match=r"^OSError$"):
             distribute_payments()
-    assert unassigned(resources, company, patients) == {
+    assert unassigned_amounts(resources, company, patients) == {
         "p0": Decimal("10.00"),
         "p1": Decimal("10.00"),
         "p2": Decimal("30.00"),
@@ -157,7 +157,7 @@ def test_payments_on_account_are_applied_immediately_until_the_queue_is_empty(re
     assert apply_immediately() == "3 allocations"
 
     assert queued_patients(resources, company) == []
-    assert unassigned(resources, company, patients) == dict.fromkeys(patients, Decimal("10.00"))
+    assert unassigned_amounts(resources, company, patients) == dict.fromkeys(patients, Decimal("10.00"))
     assert apply_immediately() == "0 allocations"
 
 
@@ -165,7 +165,7 @@ def test_other_payments_wait_for_the_nightly_run(resources, company):
     import_visits(resources, company, ["ada"])
 
     assert apply_immediately() == "0 allocations"
-    assert (queued_patients(resources, company), unassigned(resources, company, ["ada"])) == (
+    assert (queued_patients(resources, company), unassigned_amounts(resources, company, ["ada"])) == (
         [],
         {"ada": Decimal("30.00")},
     )
@@ -183,4 +183,4 @@ def test_account_changed_during_distribution_stays_queued(resources, company):
 
     assert queued_patients(resources, company) == ["ada"]
     assert apply_immediately() == "0 allocations"
-    assert unassigned(resources, company, ["ada", "bob"]) == {"ada": Decimal("11.00"), "bob": Decimal("10.00")}
+    assert unassigned_amounts(resources, company, ["ada", "bob"]) == {"ada": Decimal("11.00"), "bob": Decimal("10.00")}

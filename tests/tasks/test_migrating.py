@@ -19,19 +19,21 @@ def migrate(url, change):
 
 
 def test_migration_under_a_running_worker_fails_no_payment(resources, clinic_id, engines, log_entries):
-    def imports(*events):
+    def import_events(*events):
         for event in events:
             resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         return import_attempt.import_new(resources, "no-reply")
 
-    def saves(amount):
+    def next_save(amount):
         version = int(amount)
         return saved_payment(f"{amount}.00", clinic_id=clinic_id, patient_id=clinic_id, version=version)
 
-    imports(saved_patient(clinic_id))
-    before = [imports(saves(amount)) for amount in range(1, 11)]  # enough for the driver to prepare its statements
+    import_events(saved_patient(clinic_id))
+    before = [
+        import_events(next_save(amount)) for amount in range(1, 11)
+    ]  # enough for the driver to prepare its statements
     migrate(engines.database_url, "ADD COLUMN tip text")
-    after = imports(saves(11))
+    after = import_events(next_save(11))
     migrate(engines.database_url, "DROP COLUMN tip")
 
     assert [(stats.evaluated, stats.failed) for stats in (*before, after)] == [(1, 0)] * 11

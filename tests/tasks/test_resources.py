@@ -44,11 +44,11 @@ def open_resources(postgres_url, empty_ledger, redis_url, unconfigured):
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 
-        def opened_as(worker):
+        def open_as(worker):
             resources_module.configure(read_settings({}), Engines.named(url, redis_url), worker)
             return resources_module.get_resources()
 
-        yield opened_as
+        yield open_as
         for each in resources_module._opened.values():
             each.database.dispose()
             each.feed.close()

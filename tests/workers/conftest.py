@@ -130,7 +130,7 @@ def protected_redis(tmp_path_factory):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([str(get_binary_path()), str(folder / "valkey.conf")], stdout=log, stderr=log)
 
-    def answers():
+    def is_responding():
         with closing(redis.Redis(port=port)) as client:
             try:
                 client.ping()
@@ -140,7 +140,7 @@ def protected_redis(tmp_path_factory):
                 return False
         return True
 
-    wait_until(answers, lambda: process.poll() is None, "Valkey")
+    wait_until(is_responding, lambda: process.poll() is None, "Valkey")
     yield port, folder / "redis.sock"
     process.terminate()
     process.wait(10)

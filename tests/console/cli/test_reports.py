@@ -163,14 +163,14 @@ def test_limited_table_counts_the_hidden_rows(terminal: Terminal, clinic_id: str
     "report", ["claims-feed", "payment-log", "payment-log --group-by deposit_date", "exceptions --status all"]
 )
 def test_limit_holds_in_every_format(terminal: Terminal, report: str) -> None:
-    def printed(limit: int, form: str) -> str:
+    def print_report(limit: int, form: str) -> str:
         return terminal.run(*f"report {report} --limit {limit} --format {form}".split()).out
 
-    rows = json.loads(printed(0, "json"))
+    rows = json.loads(print_report(0, "json"))
     for limit in (1, 2):
-        assert json.loads(printed(limit, "json")) == rows[:limit]
-        assert len([*csv.DictReader(io.StringIO(printed(limit, "csv")))]) == len(rows[:limit])
-    assert len([*csv.DictReader(io.StringIO(printed(0, "csv")))]) == len(rows)
+        assert json.loads(print_report(limit, "json")) == rows[:limit]
+        assert len([*csv.DictReader(io.StringIO(print_report(limit, "csv")))]) == len(rows[:limit])
+    assert len([*csv.DictReader(io.StringIO(print_report(0, "csv")))]) == len(rows)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

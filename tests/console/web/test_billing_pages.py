@@ -137,17 +137,17 @@ def test_months_are_scheduled_cancelled_and_closed_after_confirmation(
     ledger.office("months", lambda office: office.publish(known, payment), company_id=company)
     june = {"company": company, "month": "2026-06"}
 
-    def state() -> str:
+    def month_state() -> str:
         return next(row["state"] for row in rows(billing, "/api/months", company=company) if row["month"] == "2026-06")
 
     for action, after in (("schedule", "SCHEDULED"), ("cancel", "OPEN")):
         assert billing.post(f"/months/{action}", **june).status_code == 303
-        assert state() == after
+        assert month_state() == after
     assert "25.00" in billing.get("/months", **june).text
     assert billing.post("/months/close", **june, confirm="yes").status_code == 422
-    assert state() == "OPEN"
+    assert month_state() == "OPEN"
     assert billing.post("/months/close", **june, confirm="2026-06").status_code == 303
-    assert state() == "CLOSED"
+    assert month_state() == "CLOSED"
     assert billing.post("/months/cancel", **june).status_code == 409
 
 

@@ -38,14 +38,14 @@ def test_times_are_shown_in_the_browsers_time_zone_or_utc(logged_in: LoggedIn, l
     ledger.publish("zones", saved_patient(), payment)
     path, billing = "/claims-feed?clinic=zones", logged_in("billing")
 
-    for zone, shown in (
+    for zone, shown_clinics in (
         ("America%2FLos_Angeles", "2026-06-05 23:30"),
         ("Asia%2FKolkata", "2026-06-06 12:00"),
         ("No%2FSuch_Zone", "2026-06-06 06:30"),
         ("localtime", "2026-06-06 06:30"),
         ("..%2F..%2Fetc%2Fpasswd", "2026-06-06 06:30"),
     ):
-        assert shown in cells(get_in_zone(billing, zone, path))
+        assert shown_clinics in cells(get_in_zone(billing, zone, path))
     assert "2026-06-06 06:30" in cells(billing.get(path).text)
 
 
@@ -164,11 +164,11 @@ def test_clinics_are_filtered_by_name_and_by_difference(logged_in: LoggedIn, led
         ledger.office(name, lambda office: None, *map(ChargeType, types))
     support = logged_in("support")
 
-    def shown(**query: str) -> list[str]:
+    def shown_clinics(**query: str) -> list[str]:
         return re.findall(r'href="/clinic\?clinic=([^"]+)"', support.get("/clinics", **query).text)
 
-    assert shown(find="compared") == ["compared-a", "compared-b", "compared-c"]
-    assert shown(find="compared", like="compared-a", differing="true") == ["compared-a", "compared-c"]
+    assert shown_clinics(find="compared") == ["compared-a", "compared-b", "compared-c"]
+    assert shown_clinics(find="compared", like="compared-a", differing="true") == ["compared-a", "compared-c"]
 
 
 def test_viewing_an_unknown_month_stores_nothing(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
