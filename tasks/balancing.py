@@ -1,5 +1,6 @@
 """The task that balances the last full week of each clinic, and logs an error if an amount is unexplained."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -7,6 +8,7 @@ import structlog
 from payments.contract.money import ZERO, total
 from payments.core.balancing import Balance
 from payments.journeys import balancing
+from payments.journeys.balancing import BalancedClinic
 from payments.store.db.connection import Database, transaction
 from tasks import wire_names
 from tasks.app import app
@@ -32,11 +34,12 @@ def balance_week(database: Database, now: datetime) -> str:
         return "not due"
     unexplained = {clinic: each for clinic, each in balances.items() if each.unexplained_count}
     for clinic, each in unexplained.items():
-        log.error("balance_unexplained", clinic=clinic, amount=str(each.unexplained), lines=each.unexplained_count)
+        fields = {"company": clinic.company_id, "clinic": clinic.clinic_id, "amount": str(each.unexplained)}
+        log.error("balance_unexplained", **fields, lines=each.unexplained_count)
     return f"balanced {len(balances):,} clinics, unexplained {_summarize(unexplained)}"
 
 
-def _summarize(unexplained: dict[str | None, Balance]) -> str:
+def _summarize(unexplained: Mapping[BalancedClinic, Balance]) -> str:
     """Return the unexplained total and the number of lines. The number matters if amounts add up to zero."""
     lines = sum(each.unexplained_count for each in unexplained.values())
     amount = total(each.unexplained for each in unexplained.values()) if unexplained else ZERO

@@ -83,6 +83,7 @@ DIFFERENCES = Report(
         Column("note", "Why", wraps=True, text=_explanation, css_class="why"),
         Column("transaction_date", "Transaction date", ColumnKind.DATE),
         Column("charge_type", "Charge type"),
+        Column("company", "Company"),
     ),
     table=("payment", "emr", "billing", "note", "unexplained"),
     page=("payment", "transaction_date", "charge_type", "emr", "billing", "note", "unexplained"),
@@ -126,4 +127,5 @@ def difference_record(line: BalancedLine) -> Record:
         "note": wording.balancing_notes(line.notes) or None,
         "transaction_date": line.day,
         "charge_type": line.charge_type,
+        "company": line.company,
     }

@@ -63,6 +63,7 @@ class LineComparison:
     """
 
     payment: str | None
+    company: str | None
     clinic: str | None
     is_in_range: bool
     emr_amount: Money
@@ -85,6 +86,7 @@ class BalancedLine:
     """
 
     payment: str | None
+    company: str | None
     clinic: str | None
     emr: Money
     billing: Money
@@ -162,6 +164,7 @@ def reconcile(line: LineComparison) -> BalancedLine:
     items = _items_in_range(line) if line.is_in_range else {ReconcilingItem.DATE_DIFFERENCES: -line.imported_in_range}
     balanced = BalancedLine(
         payment=line.payment,
+        company=line.company,
         clinic=line.clinic,
         emr=line.emr_amount,
         billing=line.imported_in_range,

@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 from payments.contract.money import Money
 from payments.contract.payment_log import PaymentLogRow
@@ -11,19 +12,27 @@ from payments.store.db.connection import Transaction
 from payments.store.db.external_sort import SortedRows
 from payments.store.ledger import job_runs
 from payments.store.ledger.job_runs import Job
-from payments.store.reports import balancing
+from payments.store.reports import balancing, emr_log
 from payments.store.reports.balancing import BalanceFilter
 
 __all__ = ["Balance", "BalanceFilter", "BalancedLine"]
 
 
+class BalancedClinic(NamedTuple):
+    """A clinic that was balanced; its ids are None for events from which they cannot be read."""
+
+    company_id: str | None
+    clinic_id: str | None
+
+
 def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
     """Balance a period and its clinics. The EMR's side is the feed or, if given, the EMR's own Payment Log.
 
-    The result lists the lines on which the two sides differ, unexplained ones first, in constant memory.
+    The result lists the lines on which the two sides differ, unexplained ones first, in constant memory. Raises
+    AmbiguousIdError if the log names a clinic that several companies of the scope have.
     """
     if log is not None:
-        balancing.load_emr_log(tx, log)
+        emr_log.load(tx, log, balance_filter.scope)
     balance = Balance(lines=SortedRows(_worst_first))
     for line in _reconcile_compared(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)
@@ -34,18 +43,18 @@ def _worst_first(line: BalancedLine) -> tuple[Money, bool, str]:
     return -abs(line.unexplained), not line.notes, line.payment or ""
 
 
-def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[str | None, Balance]:
-    """Return the balance of each clinic by clinic id; None is the key of payments without a clinic.
+def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[BalancedClinic, Balance]:
+    """Return the balance of each clinic.
 
     The sums count all lines. `Balance.lines` stays empty to save memory.
     """
-    balances: dict[str | None, Balance] = defaultdict(lambda: Balance(lines=deque(maxlen=0)))
+    balances: dict[BalancedClinic, Balance] = defaultdict(lambda: Balance(lines=deque(maxlen=0)))
     for line in _reconcile_compared(balancing.compare(tx, balance_filter, with_log=False)):
-        balances[line.clinic].add(line)
+        balances[BalancedClinic(line.company, line.clinic)].add(line)
     return dict(balances)
 
 
-def balance_if_due(tx: Transaction, now: datetime) -> dict[str | None, Balance] | None:
+def balance_if_due(tx: Transaction, now: datetime) -> dict[BalancedClinic, Balance] | None:
     """Balance the last full week clinic by clinic, once a night. Return None if tonight's run is done or in progress.
 
     Takes an advisory lock until the commit, and stores the day of the run.

@@ -44,6 +44,7 @@ def line_comparison(amount: str, outcome: Outcome | None = None, **changes: obje
     stated = dollars(amount)
     line = LineComparison(
         payment="c/p/1",
+        company="company",
         clinic="c",
         is_in_range=True,
         emr_amount=stated,
@@ -226,7 +227,7 @@ def test_difference_from_the_payment_log_is_noted(
 
 def test_balance_adds_up_its_lines_and_keeps_those_that_differ() -> None:
     balance = Balance()
-    balance.add(BalancedLine(None, "c", Decimal("75.00"), Decimal("75.00"), count=3))
+    balance.add(BalancedLine(None, "company", "c", Decimal("75.00"), Decimal("75.00"), count=3))
     for _, line, _ in [*EXPLAINED, *WRONG]:
         balance.add(reconcile(line))
 

@@ -11,7 +11,9 @@ from sqlalchemy import text
 
 from payments.contract.event import Event
 from payments.core.month import Month
-from payments.journeys import closing, distributing, reporting
+from payments.core.scope import Scope
+from payments.journeys import balancing, closing, distributing, reporting
+from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
 from payments.store.db.connection import Database, Transaction
 from payments.store.tables import metadata
@@ -76,8 +78,10 @@ def everything_of(office: Office) -> dict[str, Any]:
     refused = {f"refused:{id_}" for (id_,) in tx.execute(text("SELECT id FROM set_aside WHERE company_id = 'company'"))}
     feed = reporting.claims_feed(tx, FeedFilter())
     accounts = [row for row in distributing.show_account(tx, "patient") if row.company == company]
+    balance = balancing.balance(tx, BalanceFilter(scope=Scope.of_companies(company)))
     return rows | {
-        "feed": [row for row in feed if row.refused in refused or row.refused is None and row.clinic == "clinic"],
+        "balance": (balance.emr_total, balance.billing_total, balance.items, list(balance.lines)),
+        "feed": [row for row in feed if row.refused in refused or (row.refused is None and row.clinic == "clinic")],
         "exceptions": [row for row in reporting.exceptions(tx, ExceptionFilter(status=None)) if row.company == company],
         "log": list(reporting.payment_log(tx, LogFilter(company_id=company))),
         "account": [(row, list(distributing.show_allocations(tx, row))) for row in accounts],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+from payments.contract.keys import ChargeKey
 from payments.contract.money import Money
 from payments.core import refund
 from payments.core.refund import AccountLine
@@ -140,9 +141,9 @@ def allocations(
 _APPLIED = """
 SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of_service, applied.amount FROM (
     SELECT asked.line_ref, own.* FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
-        LATERAL (SELECT patient_id, clinic_id, charge_id, sum(amount) AS amount FROM allocations
+        LATERAL (SELECT company_id, patient_id, clinic_id, charge_id, sum(amount) AS amount FROM allocations
             WHERE allocations.line_ref = asked.line_ref
-            GROUP BY patient_id, clinic_id, charge_id HAVING sum(amount) <> 0) AS own
+            GROUP BY company_id, patient_id, clinic_id, charge_id HAVING sum(amount) <> 0) AS own
 ) AS applied {charges} ORDER BY date_of_service, charge
 """
 
@@ -169,12 +170,10 @@ def _charges_of(table: str, as_of: datetime | None) -> str:
     Current charges are found through the index of their key, regardless of the tables' statistics. Earlier versions of
     charges have no such index, so they are joined without an index.
     """
+    is_same = " AND ".join(f"charges.{name} = {table}.{name}" for name in ChargeKey._fields)
     if as_of is not None:
-        return f"JOIN charges ON charges.clinic_id = {table}.clinic_id AND charges.charge_id = {table}.charge_id"
-    return (
-        "CROSS JOIN LATERAL (SELECT charge_id, date_of_service FROM charges "
-        f"WHERE clinic_id = {table}.clinic_id AND charge_id = {table}.charge_id OFFSET 0) AS charges"
-    )
+        return f"JOIN charges ON {is_same}"
+    return f"CROSS JOIN LATERAL (SELECT charge_id, date_of_service FROM charges WHERE {is_same} OFFSET 0) AS charges"
 
 
 def refunds_to_check(

@@ -4,43 +4,30 @@ One statement reads both sides, so both are from the same moment. The database c
 sides agree; only the other lines are returned one by one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
 
-from sqlalchemy import Boolean, Column, Date, MetaData, RowMapping, Table, Text
+from sqlalchemy import RowMapping
 
+from payments.contract.keys import LineKey
 from payments.contract.money import ZERO
-from payments.contract.payment_log import PaymentDetails, PaymentLogRow
+from payments.contract.payment_log import PaymentDetails
 from payments.core.balancing import BalancedLine, LineComparison
 from payments.core.outcome import Outcome, Status
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
-from payments.store.db.bulk import arrays, insertion
 from payments.store.db.conditions import in_optional_scope, optional_scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.db.streaming import read_as_sets
 from payments.store.feed.current import current_dead_letters_cte
 from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns
-from payments.store.tables import Dollars, lines
+from payments.store.reports.emr_log import LOGGED_LINES
 
 _CHUNK_ROWS = 10_000
+_LINE_KEY = ", ".join(LineKey._fields)
 _IN_RANGE = "{0} BETWEEN :since AND :until AND " + in_optional_scope("{1}.company_id", "{1}.clinic_id")
-
-# The EMR's Payment Log, in a temporary table that is no part of the schema.
-_emr_log = Table(
-    "emr_log",
-    MetaData(),
-    *(Column(name, Text, nullable=False) for name in ("clinic_id", "payment_id", "line_id")),
-    Column("amount", Dollars, nullable=False),
-    Column("day", Date, nullable=False),
-    Column("charge_type", Text),
-    Column("internal_payment", Boolean),
-    Column("version", lines.c.version.type),
-)
-_LOG_COLUMNS = [column.name for column in _emr_log.columns]
 
 # A dead letter counts if its amount and day are readable, and its version or time decides that it is newer.
 _READABLE = """
@@ -78,12 +65,13 @@ emr_lines AS (
             CASE WHEN line.paid AND NOT deleted THEN line.amount_paid ELSE 0.00 END AS accepted_amount,
             {_REJECTED_AMOUNT} AS rejected_amount) AS amounts
     UNION ALL
-    SELECT NULL, company_id, clinic_id, CASE WHEN key_line_ref IS NULL THEN payment_id END, line_id, id,
-        transaction_date, {_REJECTED_AMOUNT}, 0.00, status, NULL, NULL, 'none', 0.00, charge_type, NULL, version
+    SELECT NULL, company_id, clinic_id,
+        CASE WHEN key_line_ref IS NULL AND company_id IS NOT NULL THEN payment_id END, line_id, id, transaction_date,
+        {_REJECTED_AMOUNT}, 0.00, status, NULL, NULL, 'none', 0.00, charge_type, NULL, version
     FROM current_dead_letters AS dead WHERE line_ref IS NULL
 ),
 """
-_LOGGED_LINES = "UNION SELECT id FROM lines JOIN emr_log USING (clinic_id, payment_id, line_id)"
+_LOGGED_LINES = f"UNION SELECT id FROM lines JOIN logged_lines USING ({_LINE_KEY})"
 _EMR_SIDE_FROM_FEED = f"""{_EMR_LINES.format(more="")}
 emr_side AS (
     SELECT feed.*, coalesce({_IN_RANGE.format("day", "feed")}, false) AS is_in_range,
@@ -92,13 +80,10 @@ emr_side AS (
     FROM emr_lines AS feed
 ),
 """
-# A row of the log names no company. Unless the feed tells another one, it counts as one of the scope.
-_IN_LOG = "log.day BETWEEN :since AND :until AND " + in_optional_scope(
-    "coalesce(feed.company_id, (CAST(:companies AS text[]))[1])", "clinic_id"
-)
-_EMR_SIDE_FROM_LOG = f"""{_EMR_LINES.format(more=_LOGGED_LINES)}
+_IN_LOG = "log.day BETWEEN :since AND :until AND " + in_optional_scope("company_id", "clinic_id")
+_EMR_SIDE_FROM_LOG = f"""{LOGGED_LINES}{_EMR_LINES.format(more=_LOGGED_LINES)}
 emr_side AS (
-    SELECT line_ref, clinic_id, payment_id, line_id, dead_letter_id, feed.day, latest_amount, accepted_amount,
+    SELECT line_ref, {_LINE_KEY}, dead_letter_id, feed.day, latest_amount, accepted_amount,
         rejected_status, status, reason, application, target, feed.charge_type, feed.internal_payment, feed.version,
         coalesce({_IN_RANGE.format("feed.day", "feed")}, false) AS is_in_range,
         log.amount AS log_amount, log.day AS log_day, log.charge_type AS log_charge_type,
@@ -108,7 +93,7 @@ emr_side AS (
             IS NOT DISTINCT FROM
             (latest_amount, feed.day, feed.charge_type, feed.internal_payment, feed.version)
         OR log.day IS NULL AND latest_amount = 0 AS is_same
-    FROM emr_lines AS feed FULL JOIN emr_log AS log USING (clinic_id, payment_id, line_id)
+    FROM emr_lines AS feed FULL JOIN logged_lines AS log USING ({_LINE_KEY})
 ),
 """
 _LINE_COLUMNS = (
@@ -137,12 +122,12 @@ comparison AS (
             AND coalesce(posted.adjusted, 0) = 0, false) AS is_equal
     FROM compared LEFT JOIN posted USING (line_ref)
 )
-SELECT 1 AS line_count, is_equal, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
+SELECT 1 AS line_count, is_equal, company_id, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
 FROM comparison WHERE NOT is_equal
 UNION ALL
-SELECT count(*), true, clinic_id, sum(latest_amount), sum(imported_in_range),
+SELECT count(*), true, company_id, clinic_id, sum(latest_amount), sum(imported_in_range),
     {", ".join("NULL" for _ in _LINE_COLUMNS)}
-FROM comparison WHERE is_equal GROUP BY clinic_id
+FROM comparison WHERE is_equal GROUP BY company_id, clinic_id
 """
 
 
@@ -160,23 +145,12 @@ class BalanceFilter:
     as_of: datetime | None = None
 
 
-def load_emr_log(tx: Transaction, log: Iterable[PaymentLogRow]) -> None:
-    """Copy the EMR's Payment Log into a temporary table that lasts until the transaction ends."""
-    tx.execute(text("DROP TABLE IF EXISTS pg_temp.emr_log"))
-    columns = ", ".join(f"{column.name} {column.type.compile()}" for column in _emr_log.columns)
-    tx.execute(text(f"CREATE TEMPORARY TABLE emr_log ({columns}) ON COMMIT DROP"))
-    rows = ({**each.key._asdict(), "amount": each.amount, **each.details._asdict()} for each in log)
-    while chunk := list(islice(rows, _CHUNK_ROWS)):
-        tx.execute(text(insertion(_emr_log, _LOG_COLUMNS)), arrays(chunk, _LOG_COLUMNS))
-    tx.execute(text("ANALYZE emr_log"))
-
-
 def compare(
     tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool
 ) -> Iterator[LineComparison | BalancedLine]:
     """Yield a comparison of each line on which the sides may differ, and one sum per clinic of the lines that agree.
 
-    `with_log` takes the EMR's side from the log that `load_emr_log` has copied, in place of the feed.
+    `with_log` takes the EMR's side from the log that `emr_log.load` has copied, in place of the feed.
     """
     # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
@@ -195,6 +169,7 @@ def compare(
         if row["is_equal"]:
             yield BalancedLine(
                 payment=None,
+                company=row["company_id"],
                 clinic=row["clinic_id"],
                 emr=row["latest_amount"],
                 billing=row["imported_in_range"],
@@ -209,6 +184,7 @@ def _comparison(row: RowMapping, *, with_log: bool) -> LineComparison:
     log_amount = row["log_amount"] if row["is_logged"] else ZERO
     return LineComparison(
         payment=_printed_key(row),
+        company=row["company_id"],
         clinic=row["clinic_id"],
         is_in_range=row["is_in_range"],
         emr_amount=log_amount if with_log else feed_amount,

@@ -1,0 +1,10 @@
+"""An id or a printed key that several companies have."""
+
+from collections.abc import Iterable
+
+
+class AmbiguousIdError(ValueError):
+    """Several companies that the caller may see have this id. `subject` is the id with its kind: `clinic north`."""
+
+    def __init__(self, subject: str, companies: Iterable[str]) -> None:
+        super().__init__(f"{subject} exists in several companies: {', '.join(sorted(companies))}")

@@ -1,0 +1,82 @@
+"""The EMR's Payment Log in temporary tables, which balancing joins with the ledger (rule D9)."""
+
+from collections.abc import Iterable
+from itertools import islice
+
+from sqlalchemy import Boolean, Column, Date, MetaData, Table, Text
+
+from payments.contract.keys import LocalKey
+from payments.contract.payment_log import PaymentLogRow
+from payments.core.ambiguity import AmbiguousIdError
+from payments.core.scope import Scope
+from payments.store.db.bulk import arrays, insertion
+from payments.store.db.conditions import in_optional_scope, optional_scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.tables import Dollars, lines
+
+_CHUNK_ROWS = 10_000
+_metadata = MetaData()  # the tables are no part of the schema
+_emr_log = Table(
+    "emr_log",
+    _metadata,
+    *(Column(name, Text, nullable=False) for name in LocalKey._fields),
+    Column("amount", Dollars, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("charge_type", Text),
+    Column("internal_payment", Boolean),
+    Column("version", lines.c.version.type),
+)
+_clinics = Table("emr_log_clinics", _metadata, Column("clinic_id", Text), Column("company_id", Text))
+
+LOGGED_LINES = """
+logged_lines AS NOT MATERIALIZED (SELECT emr_log.*, company_id FROM emr_log JOIN emr_log_clinics USING (clinic_id)),
+"""
+"""A CTE with the rows of the log and their company, for statements after `load`."""
+
+# The log names no company. A clinic is that of the company which has it or, if none has, whose events of it were
+# refused.
+_COMPANIES = f"""
+WITH logged AS (SELECT DISTINCT clinic_id FROM emr_log),
+known AS (
+    SELECT company_id, clinic_id FROM clinics JOIN logged USING (clinic_id)
+    WHERE {in_optional_scope("company_id", "clinic_id")}
+),
+refused AS (
+    SELECT DISTINCT company_id, clinic_id FROM set_aside JOIN logged USING (clinic_id)
+    WHERE company_id IS NOT NULL AND clinic_id NOT IN (SELECT clinic_id FROM known)
+        AND {in_optional_scope("company_id", "clinic_id")}
+)
+SELECT clinic_id, array_remove(array_agg(company_id ORDER BY company_id), NULL) AS companies
+FROM logged LEFT JOIN (TABLE known UNION ALL TABLE refused) AS found USING (clinic_id) GROUP BY clinic_id
+"""
+
+
+def load(tx: Transaction, log: Iterable[PaymentLogRow], scope: Scope) -> None:
+    """Copy the EMR's Payment Log into temporary tables that last until the transaction ends.
+
+    Its clinics are those of the companies in the scope. Raises AmbiguousIdError if several of these have a clinic.
+    """
+    for table in (_emr_log, _clinics):
+        columns = ", ".join(f"{column.name} {column.type.compile()}" for column in table.columns)
+        tx.execute(text(f"DROP TABLE IF EXISTS pg_temp.{table.name}"))
+        tx.execute(text(f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP"))
+    rows = ({**each.key._asdict(), "amount": each.amount, **each.details._asdict()} for each in log)
+    log_columns = [column.name for column in _emr_log.columns]
+    while chunk := list(islice(rows, _CHUNK_ROWS)):
+        tx.execute(text(insertion(_emr_log, log_columns)), arrays(chunk, log_columns))
+    companies = [
+        {"clinic_id": row.clinic_id, "company_id": _company(row.clinic_id, row.companies, scope)}
+        for row in tx.execute(text(_COMPANIES), optional_scope_parameters(scope))
+    ]
+    clinic_columns = [column.name for column in _clinics.columns]
+    tx.execute(text(insertion(_clinics, clinic_columns)), arrays(companies, clinic_columns))
+    for table in (_emr_log, _clinics):
+        tx.execute(text(f"ANALYZE {table.name}"))
+
+
+def _company(clinic_id: str, companies: list[str], scope: Scope) -> str | None:
+    """Return the company of a clinic. A clinic that none has is one of the scope's first company."""
+    if len(companies) > 1:
+        raise AmbiguousIdError(f"clinic {clinic_id}", companies)
+    return companies[0] if companies else min(scope.companies, default=None) if scope.companies else None
