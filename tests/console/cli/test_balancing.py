@@ -215,5 +215,6 @@ def test_nightly_balancing_logs_unexplained_differences(ledger_database: Databas
     assert balanced.endswith("clinics, unexplained 0.00")
     assert unbalanced.endswith("clinics, unexplained 5.00 in 1 line")
     assert log == [
-        {"event": "balance_unexplained", "log_level": "error", "clinic": "weighed", "amount": "5.00", "lines": 1}
+        {"event": "balance_unexplained", "log_level": "error", "company": "company"}
+        | {"clinic": "weighed", "amount": "5.00", "lines": 1}
     ]
